@@ -1,0 +1,104 @@
+import { type DomainState, macHex } from './domain.ts';
+import type { Activity, Hypervisor, LastError, LastStop, VmSnapshot } from './snapshot.ts';
+import { type Stats, unknownCpu, unknownDisk, unknownMemory, unknownNic } from './stats.ts';
+
+/** The JSON documents on the topics, as pure projections of the snapshot. Unknown is `null`; no key ever goes missing. */
+
+/** `B/V/state` */
+export interface StateDocument {
+  state: DomainState;
+  reason: string;
+  power: 'ON' | 'OFF' | null;
+  activity: Activity;
+  deadline: string | null;
+  started_at: string | null;
+  last_stop: { [K in keyof LastStop]: LastStop[K] | null };
+  last_error: { [K in keyof LastError]: LastError[K] | null };
+  autostart: boolean | null;
+  persistent: boolean | null;
+  domain: string | null;
+  uuid: string | null;
+  vcpus: number | null;
+  memory: number | null;
+  disks: Record<string, { role: string; bus: string | null; source: string | null }>;
+  nics: Record<string, { mac: string; model: string | null; source: string | null; tap: string | null }>;
+}
+
+export function stateDocument(vm: VmSnapshot): StateDocument {
+  const { domain } = vm;
+  const hardware = domain?.hardware;
+  return {
+    state: domain?.state ?? 'unknown',
+    reason: domain?.reason ?? 'no_such_domain',
+    power: domain ? (domain.active ? 'ON' : 'OFF') : null,
+    activity: vm.activity,
+    deadline: vm.deadline,
+    started_at: vm.startedAt,
+    last_stop: vm.lastStop ?? { by: null, reason: null, at: null, seconds: null },
+    last_error: vm.lastError ?? { code: null, message: null, at: null },
+    autostart: domain?.autostart ?? null,
+    persistent: domain?.persistent ?? null,
+    domain: domain?.name ?? null,
+    uuid: domain?.uuid ?? null,
+    vcpus: hardware?.vcpus ?? null,
+    memory: hardware?.memory ?? null,
+    disks: Object.fromEntries(
+      (hardware?.disks ?? []).map(({ target, role, bus, source }) => [target, { role, bus, source }]),
+    ),
+    nics: Object.fromEntries(
+      (hardware?.nics ?? []).map(({ mac, model, source, tap }) => [macHex(mac), { mac, model, source, tap }]),
+    ),
+  };
+}
+
+/** `B/V/stats`: the latest sample, with every disk and NIC of the hardware, known or not. */
+export function statsDocument(vm: VmSnapshot): Stats {
+  const { stats } = vm;
+  const hardware = vm.domain?.hardware;
+  return {
+    sampled_at: stats?.sampled_at ?? null,
+    stale: stats?.stale ?? false,
+    cpu: stats?.cpu ?? unknownCpu,
+    memory: stats?.memory ?? unknownMemory,
+    disks: {
+      ...Object.fromEntries((hardware?.disks ?? []).map(disk => [disk.target, unknownDisk])),
+      ...stats?.disks,
+    },
+    nics: {
+      ...Object.fromEntries((hardware?.nics ?? []).map(nic => [macHex(nic.mac), unknownNic])),
+      ...stats?.nics,
+    },
+  };
+}
+
+/** `B/bridge/info` */
+export interface BridgeDocument {
+  version: string;
+  instance: string;
+  started_at: string;
+  libvirt: {
+    up: boolean;
+    reason: string | null;
+    hostname: string | null;
+    libvirt: string | null;
+    hypervisor: string | null;
+  };
+}
+
+export function bridgeDocument(
+  hypervisor: Hypervisor,
+  identity: { version: string; instance: string; startedAt: string },
+): BridgeDocument {
+  return {
+    version: identity.version,
+    instance: identity.instance,
+    started_at: identity.startedAt,
+    libvirt: {
+      up: hypervisor.up,
+      reason: hypervisor.reason,
+      hostname: hypervisor.info?.hostname ?? null,
+      libvirt: hypervisor.info?.libvirt ?? null,
+      hypervisor: hypervisor.info?.hypervisor ?? null,
+    },
+  };
+}

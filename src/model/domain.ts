@@ -1,0 +1,70 @@
+/** What libvirt knows of one domain, in the words people and Home Assistant read. */
+
+export const domainStates = [
+  'running',
+  'idle',
+  'paused',
+  'shutting_down',
+  'shut_off',
+  'crashed',
+  'pmsuspended',
+  'unknown',
+] as const;
+export type DomainState = (typeof domainStates)[number];
+
+export type DiskRole = 'data' | 'loader' | 'removable';
+
+/** One disk of the live (else the inactive) XML; identified by its target, which survives restarts. */
+export interface Disk {
+  /** `sda`; libvirt's name for the slot, not the guest's. */
+  target: string;
+  role: DiskRole;
+  bus: string | null;
+  /** Host path, volume or URL; null for an empty drive. */
+  source: string | null;
+}
+
+/** One network interface; identified by its MAC, because the tap's name changes at every start. */
+export interface Nic {
+  /** Lower case with colons, as libvirt writes it. */
+  mac: string;
+  model: string | null;
+  /** Bridge, network or device that it is plugged into. */
+  source: string | null;
+  /** Tap of the running domain (`vnet3`); null while it is off. */
+  tap: string | null;
+}
+
+export interface Hardware {
+  machine: string | null;
+  vcpus: number | null;
+  /** Bytes at boot (libvirt's `<memory>`). */
+  memory: number | null;
+  disks: Disk[];
+  nics: Nic[];
+}
+
+export interface Domain {
+  uuid: string;
+  name: string;
+  /** libvirt calls it active: it has a process, whatever its state. */
+  active: boolean;
+  state: DomainState;
+  /** libvirt's word for why it is in this state, snake case (`booted`, `io_error`, `destroyed`). */
+  reason: string;
+  persistent: boolean;
+  autostart: boolean | null;
+  hardware: Hardware;
+}
+
+/** The identity part of a domain: enough to announce its entities while libvirt is away. */
+export interface DomainDescription {
+  uuid: string;
+  name: string;
+  hardware: Hardware;
+}
+
+/** A MAC as a topic-, JSON- and entity-safe word: `525400d53001`. */
+export function macHex(mac: string): string {
+  return mac.toLowerCase().replaceAll(/[^0-9a-f]/g, '');
+}

@@ -1,0 +1,59 @@
+import type { VmKey } from './snapshot.ts';
+
+/** Every MQTT topic of one bridge: the only place where they are spelt. */
+export interface Topics {
+  bridge: { state: string; info: string };
+  vm(key: VmKey): VmTopics;
+  /** Subscriptions that receive every command, and the look-up of one that arrived. */
+  commands: { filters: readonly string[]; parse(topic: string): CommandTopic | null };
+}
+
+export interface VmTopics {
+  availability: string;
+  state: string;
+  stats: string;
+  response: string;
+  power: string;
+  command: string;
+}
+
+export interface CommandTopic {
+  key: VmKey;
+  kind: 'power' | 'command';
+}
+
+export function topics(base: string): Topics {
+  return {
+    bridge: { state: `${base}/bridge/state`, info: `${base}/bridge/info` },
+    vm: key => ({
+      availability: `${base}/${key}/availability`,
+      state: `${base}/${key}/state`,
+      stats: `${base}/${key}/stats`,
+      response: `${base}/${key}/response`,
+      power: `${base}/${key}/power/set`,
+      command: `${base}/${key}/command`,
+    }),
+    commands: {
+      filters: [`${base}/+/power/set`, `${base}/+/command`],
+      parse: topic => {
+        if (!topic.startsWith(`${base}/`)) return null;
+        const [key, ...rest] = topic.slice(base.length + 1).split('/');
+        const tail = rest.join('/');
+        if (!key) return null;
+        if (tail === 'power/set') return { key, kind: 'power' };
+        return tail === 'command' ? { key, kind: 'command' } : null;
+      },
+    },
+  };
+}
+
+/** The key a domain gets when the configuration names none; empty when nothing but `_` would be left. */
+export function defaultVmKey(domain: string): VmKey {
+  const key = domain.replaceAll(/[^A-Za-z0-9_-]/g, '_');
+  return /^_*$/.test(key) ? '' : key;
+}
+
+/** A key that is legal as it stands. `bridge` is the bridge's own segment. */
+export function isVmKey(key: string): boolean {
+  return /^[A-Za-z0-9_-]+$/.test(key) && !/^_+$/.test(key) && key !== 'bridge';
+}
