@@ -1,0 +1,161 @@
+import { ConnectionLost, LibvirtError, ProtocolError, TimeoutError } from './errors.ts';
+import { encodeFrame, type Frame, frameStatus, frameType, remoteProgram } from './frame.ts';
+import type { Procedure } from './procedures.ts';
+import { remoteError } from './structs.ts';
+import { type Codec, XdrReader } from './xdr.ts';
+
+export interface CallOptions {
+  /** Milliseconds until `TimeoutError`. */
+  timeout?: number;
+  signal?: AbortSignal | undefined;
+}
+
+interface Call {
+  name: string;
+  reply: Codec<unknown>;
+  /** Called exactly once, with the reply or the error. */
+  settle: ((outcome: { reply: unknown } | { error: Error }) => void) | null;
+}
+
+interface Queued {
+  call: Call;
+  encode: (serial: number) => Buffer;
+}
+
+/**
+ * The calls of one connection: serial numbers, replies, and the cap on what is in flight.
+ *
+ * The daemon stops reading a connection that has `max_client_requests` (5 by default) calls open, pings included, so
+ * we stay below. A call that timed out keeps its place until its late reply comes: the daemon is still at it.
+ */
+export class Calls {
+  readonly #write: (frame: Buffer) => void;
+  readonly #limit: number;
+  readonly #inFlight = new Map<number, Call>();
+  #queue: Queued[] = [];
+  #serial = 0;
+  #lost: ConnectionLost | null = null;
+
+  constructor(write: (frame: Buffer) => void, limit: number) {
+    this.#write = write;
+    this.#limit = limit;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight.size;
+  }
+
+  submit<Args, Reply>(procedure: Procedure<Args, Reply>, args: Args, options: CallOptions): Promise<Reply> {
+    const caller: { stack?: string } = {};
+    Error.captureStackTrace(caller, this.submit);
+    return new Promise((resolve, reject) => {
+      if (this.#lost) throw unsent(this.#lost);
+      options.signal?.throwIfAborted();
+      const call: Call = { name: procedure.name, reply: procedure.reply, settle: null };
+      const giveUp = (error: (sent: boolean) => Error) => {
+        const sent = !this.#unqueue(call);
+        call.settle?.({ error: error(sent) });
+      };
+      const abort = () => giveUp(() => options.signal?.reason);
+      const timer =
+        options.timeout === undefined
+          ? undefined
+          : setTimeout(() => giveUp(sent => timedOut(procedure.name, options.timeout ?? 0, sent)), options.timeout);
+      options.signal?.addEventListener('abort', abort, { once: true });
+      call.settle = outcome => {
+        call.settle = null;
+        clearTimeout(timer);
+        options.signal?.removeEventListener('abort', abort);
+        if ('reply' in outcome) resolve(outcome.reply as Reply);
+        else reject(withCaller(outcome.error, caller.stack));
+      };
+      const encode = (serial: number) =>
+        encodeFrame(
+          {
+            program: remoteProgram.number,
+            version: remoteProgram.version,
+            procedure: procedure.number,
+            type: frameType.call,
+            serial,
+            status: frameStatus.ok,
+          },
+          procedure.args,
+          args,
+        );
+      this.#queue.push({ call, encode });
+      this.#pump();
+    });
+  }
+
+  /** Takes a reply frame. Throws `ProtocolError` when it answers nothing that was asked. */
+  answer(frame: Frame): void {
+    const call = this.#inFlight.get(frame.serial);
+    if (!call) throw new ProtocolError(`a reply to serial ${frame.serial}, which was not asked`);
+    this.#inFlight.delete(frame.serial);
+    const reader = new XdrReader(frame.payload);
+    if (frame.status === frameStatus.error) {
+      call.settle?.({ error: new LibvirtError(remoteError.decode(reader), call.name) });
+    } else if (call.settle) {
+      try {
+        call.settle({ reply: call.reply.decode(reader) });
+      } catch (error) {
+        call.settle?.({ error: error as Error });
+        throw error;
+      }
+    }
+    this.#pump();
+  }
+
+  /** Fails what is under way, whose outcome is unknown, and what is queued or still comes, which had none. */
+  fail(lost: ConnectionLost): void {
+    this.#lost ??= lost;
+    for (const call of this.#inFlight.values()) {
+      call.settle?.({ error: new ConnectionLost(`${call.name}: ${lost.message}`, { cause: lost }) });
+    }
+    this.#inFlight.clear();
+    for (const { call } of this.#queue.splice(0)) call.settle?.({ error: unsent(lost) });
+  }
+
+  #pump(): void {
+    while (this.#inFlight.size < this.#limit) {
+      const next = this.#queue.shift();
+      if (!next) return;
+      const serial = this.#serial;
+      try {
+        const frame = next.encode(serial);
+        this.#serial = (this.#serial + 1) >>> 0;
+        this.#inFlight.set(serial, next.call);
+        this.#write(frame);
+      } catch (error) {
+        // Arguments that cannot be encoded never reached the wire.
+        next.call.settle?.({ error: error as Error });
+      }
+    }
+  }
+
+  #unqueue(call: Call): boolean {
+    const before = this.#queue.length;
+    this.#queue = this.#queue.filter(queued => queued.call !== call);
+    return this.#queue.length < before;
+  }
+}
+
+function timedOut(name: string, timeout: number, sent: boolean): TimeoutError {
+  return new TimeoutError(
+    sent ? `${name}: no reply within ${timeout} ms` : `${name}: not sent within ${timeout} ms, earlier calls are stuck`,
+    sent,
+  );
+}
+
+function unsent(lost: ConnectionLost): ConnectionLost {
+  return new ConnectionLost(lost.message, { sent: false, cause: lost });
+}
+
+/** Shows who asked instead of the socket handler that heard the answer. */
+function withCaller(error: Error, stack: string | undefined): Error {
+  if (error instanceof LibvirtError || error instanceof TimeoutError || error instanceof ConnectionLost) {
+    const frames = stack?.slice(stack.indexOf('\n')) ?? '';
+    error.stack = `${error.name}: ${error.message}${frames}`;
+  }
+  return error;
+}

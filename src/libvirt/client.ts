@@ -1,0 +1,226 @@
+import type { CallOptions } from './calls.ts';
+import { Connection, type ConnectionOptions } from './connection.ts';
+import { ConnectError, isLibvirtError } from './errors.ts';
+import { type DomainEvent, type DomainEventName, domainEvents } from './events.ts';
+import { procedures } from './procedures.ts';
+import type { DomainRef, StatsRecord } from './structs.ts';
+import { type Dialer, unixDialer } from './transport.ts';
+import type { LibvirtUri } from './uri.ts';
+
+export interface LibvirtOptions extends ConnectionOptions {
+  uri: LibvirtUri;
+  readOnly?: boolean;
+  /** Default: the URI's unix sockets. */
+  dial?: Dialer;
+  signal?: AbortSignal;
+  /** Milliseconds for dialling and the handshake together. */
+  openTimeout?: number;
+}
+
+/** `virDomainStatsTypes`. */
+export const statsGroup = { state: 1, cpu: 2, balloon: 4, vcpu: 8, interface: 16, block: 32 } as const;
+/** `virDomainShutdownFlagValues`; 0 leaves the choice to the hypervisor. */
+export const shutdownFlag = { hypervisor: 0, acpi: 1, agent: 2 } as const;
+/** `virDomainDestroyFlags`: graceful never escalates to SIGKILL. */
+export const destroyFlag = { default: 0, graceful: 1 } as const;
+
+const authType = { none: 0, sasl: 1, polkit: 2 } as const;
+const feature = { keepalive: 10, eventCallbacks: 14 } as const;
+const openReadOnly = 1;
+const xmlInactive = 2;
+const statsNoWait = 1 << 29;
+/** `VIR_DOMAIN_AFFECT_LIVE` */
+const affectLive = 1;
+
+/**
+ * A libvirt connection that is open and authenticated, and the calls the bridge makes on it. Used once; see
+ * `Connection`. Every call takes a time-out and a signal and rejects as `Connection.call` says.
+ */
+export class Libvirt {
+  readonly #connection: Connection;
+
+  private constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /**
+   * Dials, authenticates, opens. AUTH_LIST comes first because a polkit daemon lets root in only then, and asking for
+   * the keepalive feature is what starts the daemon's own pings. Rejects with `ConnectError` when nothing listens,
+   * else as a call does.
+   */
+  static async open(options: LibvirtOptions): Promise<Libvirt> {
+    const { uri, readOnly = false, openTimeout = 10_000 } = options;
+    const deadline = AbortSignal.timeout(openTimeout);
+    const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
+    const stream = await (options.dial ?? unixDialer(uri.sockets))(signal);
+    const connection = new Connection(stream, options).start();
+    try {
+      await authenticate(connection, { signal });
+      await connection.call(procedures.connectSupportsFeature, { feature: feature.keepalive }, { signal });
+      await connection.call(procedures.connectOpen, { name: uri.name, flags: readOnly ? openReadOnly : 0 }, { signal });
+      const events = await connection.call(
+        procedures.connectSupportsFeature,
+        { feature: feature.eventCallbacks },
+        { signal },
+      );
+      if (!events.supported) throw new ConnectError('this libvirtd is older than 1.3.3: it has no event callbacks');
+      return new Libvirt(connection);
+    } catch (error) {
+      connection.close();
+      if (deadline.aborted) throw new ConnectError(`libvirt did not answer within ${openTimeout} ms`, { cause: error });
+      throw error;
+    }
+  }
+
+  onEvent(listener: (event: DomainEvent) => void): void {
+    this.#connection.on('event', listener);
+  }
+
+  /** Called once, with the cause, or null after `close()`. */
+  onClosed(listener: (cause: Error | null) => void): void {
+    this.#connection.once('closed', listener);
+  }
+
+  /** Says goodbye, waits for the answer a moment at most, and hangs up. */
+  async close(): Promise<void> {
+    await this.#connection.call(procedures.connectClose, undefined, { timeout: 500 }).catch(() => {});
+    this.#connection.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /**
+   * Subscribes to these events of all domains. Resolves to the names that this daemon does not know. Registrations
+   * end with the connection.
+   */
+  async subscribe(names: readonly DomainEventName[], options?: CallOptions): Promise<DomainEventName[]> {
+    const refused = await Promise.all(
+      names.map(name =>
+        this.#connection
+          .call(procedures.domainEventRegister, { eventId: domainEvents[name].id, domain: null }, options)
+          .then(
+            () => [],
+            error => {
+              if (isLibvirtError(error)) return [name];
+              throw error;
+            },
+          ),
+      ),
+    );
+    return refused.flat();
+  }
+
+  /** `QEMU` */
+  async type(options?: CallOptions): Promise<string> {
+    return (await this.#connection.call(procedures.connectGetType, undefined, options)).type;
+  }
+
+  async hostname(options?: CallOptions): Promise<string> {
+    return (await this.#connection.call(procedures.connectGetHostname, undefined, options)).hostname;
+  }
+
+  /** `9.0.0`, of libvirt and of the hypervisor (`0.0.0` where the daemon does not know it). */
+  async versions(options?: CallOptions): Promise<{ libvirt: string; hypervisor: string }> {
+    const [libvirt, hypervisor] = await Promise.all([
+      this.#connection.call(procedures.connectGetLibVersion, undefined, options),
+      this.#connection.call(procedures.connectGetVersion, undefined, options),
+    ]);
+    return { libvirt: dotted(libvirt.version), hypervisor: dotted(hypervisor.version) };
+  }
+
+  /** The host: CPU model, memory in KiB, CPU topology. */
+  nodeInfo(options?: CallOptions) {
+    return this.#connection.call(procedures.nodeGetInfo, undefined, options);
+  }
+
+  /** Every domain, running or not. */
+  async domains(options?: CallOptions): Promise<DomainRef[]> {
+    return (await this.#connection.call(procedures.connectListAllDomains, { needResults: 1, flags: 0 }, options))
+      .domains;
+  }
+
+  /** Rejects with `LibvirtError` 42 (`errorCode.noDomain`). */
+  async domainByName(name: string, options?: CallOptions): Promise<DomainRef> {
+    return (await this.#connection.call(procedures.domainLookupByName, { name }, options)).domain;
+  }
+
+  async domainByUuid(uuid: string, options?: CallOptions): Promise<DomainRef> {
+    return (await this.#connection.call(procedures.domainLookupByUuid, { uuid }, options)).domain;
+  }
+
+  /** `virDomainState` and its reason, as numbers. */
+  state(domain: DomainRef, options?: CallOptions): Promise<{ state: number; reason: number }> {
+    return this.#connection.call(procedures.domainGetState, { domain, flags: 0 }, options);
+  }
+
+  /** Memory in KiB, CPU time in nanoseconds. */
+  info(domain: DomainRef, options?: CallOptions) {
+    return this.#connection.call(procedures.domainGetInfo, { domain }, options);
+  }
+
+  async xml(
+    domain: DomainRef,
+    { inactive = false, ...options }: CallOptions & { inactive?: boolean } = {},
+  ): Promise<string> {
+    const flags = inactive ? xmlInactive : 0;
+    return (await this.#connection.call(procedures.domainGetXmlDesc, { domain, flags }, options)).xml;
+  }
+
+  async persistent(domain: DomainRef, options?: CallOptions): Promise<boolean> {
+    return (await this.#connection.call(procedures.domainIsPersistent, { domain }, options)).persistent;
+  }
+
+  async autostart(domain: DomainRef, options?: CallOptions): Promise<boolean> {
+    return (await this.#connection.call(procedures.domainGetAutostart, { domain }, options)).autostart;
+  }
+
+  /** Bytes: what the guest sees, what is written to, what the host holds. `path` is a target (`sda`) or a source. */
+  blockInfo(domain: DomainRef, path: string, options?: CallOptions) {
+    return this.#connection.call(procedures.domainGetBlockInfo, { domain, path, flags: 0 }, options);
+  }
+
+  /**
+   * Statistics of these domains (all when empty) in one call; groups are `statsGroup` bits. NOWAIT: a domain whose
+   * monitor is busy answers with what needs no QEMU, instead of making all others wait.
+   */
+  async stats(domains: readonly DomainRef[], groups: number, options?: CallOptions): Promise<StatsRecord[]> {
+    const args = { domains: [...domains], stats: groups, flags: statsNoWait };
+    return (await this.#connection.call(procedures.connectGetAllDomainStats, args, options)).records;
+  }
+
+  /** How often the guest's balloon driver reports, seconds; 0 stops it. A write: refused on a read-only connection. */
+  setMemoryStatsPeriod(domain: DomainRef, period: number, options?: CallOptions): Promise<void> {
+    return this.#connection.call(procedures.domainSetMemoryStatsPeriod, { domain, period, flags: affectLive }, options);
+  }
+
+  /** `LibvirtError` 55 (`errorCode.operationInvalid`) if it runs already. The domain comes back with its new id. */
+  async start(domain: DomainRef, options?: CallOptions): Promise<DomainRef> {
+    return (await this.#connection.call(procedures.domainCreateWithFlags, { domain, flags: 0 }, options)).domain;
+  }
+
+  /** Asks the guest to power off and returns at once; `flags` is one of `shutdownFlag`. */
+  shutdown(domain: DomainRef, flags: number, options?: CallOptions): Promise<void> {
+    return this.#connection.call(procedures.domainShutdownFlags, { domain, flags }, options);
+  }
+
+  /** Pulls the plug; `flags` is one of `destroyFlag`. */
+  destroy(domain: DomainRef, flags: number, options?: CallOptions): Promise<void> {
+    return this.#connection.call(procedures.domainDestroyFlags, { domain, flags }, options);
+  }
+}
+
+async function authenticate(connection: Connection, options: CallOptions): Promise<void> {
+  const { types } = await connection.call(procedures.authList, undefined, options);
+  if (types.length === 0 || types.includes(authType.none)) return;
+  if (!types.includes(authType.polkit)) {
+    throw new ConnectError('this libvirtd asks for SASL authentication, which is not supported; use its unix socket');
+  }
+  await connection.call(procedures.authPolkit, undefined, options);
+}
+
+/** libvirt packs versions as major * 1 000 000 + minor * 1 000 + release. */
+function dotted(version: number): string {
+  return `${Math.floor(version / 1_000_000)}.${Math.floor(version / 1_000) % 1_000}.${version % 1_000}`;
+}

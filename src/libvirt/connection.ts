@@ -1,0 +1,153 @@
+import { EventEmitter } from 'node:events';
+import type { Duplex } from 'node:stream';
+import { type CallOptions, Calls } from './calls.ts';
+import { ConnectionLost, ProtocolError } from './errors.ts';
+import { type DomainEvent, eventByProcedure } from './events.ts';
+import {
+  encodeFrame,
+  type Frame,
+  FrameDecoder,
+  frameStatus,
+  frameType,
+  keepaliveProgram,
+  remoteProgram,
+} from './frame.ts';
+import type { Procedure } from './procedures.ts';
+import { none, XdrReader } from './xdr.ts';
+
+export interface ConnectionOptions {
+  /** A silent daemon is given up after `count` unanswered pings, `interval` milliseconds apart. */
+  keepalive?: { interval: number; count: number };
+  /** Calls under way at once; the daemon's own limit is 5 by default. */
+  maxInFlight?: number;
+  /** Milliseconds a call may take unless it says otherwise. */
+  timeout?: number;
+}
+
+interface ConnectionEvents {
+  event: [DomainEvent];
+  /** Once, when the stream has ended for whatever reason; `null` after `close()`. */
+  closed: [Error | null];
+}
+
+const pingProcedure = 1;
+const pongProcedure = 2;
+
+/**
+ * One RPC conversation over one stream, used once: when it has ended it stays so, and reconnecting is somebody
+ * else's loop. Knows frames, serials, keepalive and events; not what the calls mean.
+ */
+export class Connection extends EventEmitter<ConnectionEvents> {
+  readonly #stream: Duplex;
+  readonly #decoder = new FrameDecoder();
+  readonly #calls: Calls;
+  readonly #keepalive: { interval: number; count: number };
+  readonly #timeout: number;
+  #timer: NodeJS.Timeout | undefined;
+  #heard = true;
+  #unanswered = 0;
+  #ended = false;
+
+  constructor(stream: Duplex, { keepalive, maxInFlight = 4, timeout = 10_000 }: ConnectionOptions = {}) {
+    super();
+    this.#stream = stream;
+    this.#keepalive = keepalive ?? { interval: 3_000, count: 2 };
+    this.#timeout = timeout;
+    this.#calls = new Calls(frame => stream.write(frame), maxInFlight);
+  }
+
+  start(): this {
+    this.#stream.on('data', chunk => this.#receive(chunk));
+    this.#stream.on('error', error =>
+      this.#end(new ConnectionLost(`libvirt connection: ${error.message}`, { cause: error })),
+    );
+    this.#stream.on('close', () => this.#end(new ConnectionLost('libvirt closed the connection')));
+    this.#stream.on('end', () => this.#end(new ConnectionLost('libvirt closed the connection')));
+    this.#timer = setInterval(() => this.#beat(), this.#keepalive.interval);
+    return this;
+  }
+
+  /** Rejects with `LibvirtError`, `TimeoutError`, `ConnectionLost`, `ProtocolError`, or the signal's reason. */
+  call<Args, Reply>(procedure: Procedure<Args, Reply>, args: Args, options: CallOptions = {}): Promise<Reply> {
+    return this.#calls.submit(procedure, args, { ...options, timeout: options.timeout ?? this.#timeout });
+  }
+
+  /** Ends it now. Calls under way fail as `ConnectionLost`: their outcome is unknown. */
+  close(): void {
+    this.#end(null);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #receive(chunk: Buffer): void {
+    if (this.#ended) return;
+    this.#heard = true;
+    try {
+      for (const frame of this.#decoder.push(chunk)) this.#dispatch(frame);
+    } catch (error) {
+      this.#end(
+        error instanceof ProtocolError ? error : new ProtocolError(`libvirt connection: ${error}`, { cause: error }),
+      );
+    }
+  }
+
+  #dispatch(frame: Frame): void {
+    if (frame.program === keepaliveProgram.number) {
+      if (frame.procedure === pingProcedure) this.#sendKeepalive(pongProcedure);
+    } else if (frame.program !== remoteProgram.number || frame.version !== remoteProgram.version) {
+      throw new ProtocolError(`program ${frame.program.toString(16)} version ${frame.version} is not libvirt's`);
+    } else if (frame.type === frameType.reply) {
+      this.#calls.answer(frame);
+    } else if (frame.type === frameType.message) {
+      this.#announce(frame);
+    }
+    // Stream packets belong to calls that this version does not make.
+  }
+
+  #announce(frame: Frame): void {
+    const row = eventByProcedure.get(frame.procedure);
+    // A message that a newer daemon invented is no fault of the stream.
+    if (!row) return;
+    const body = row.codec.decode(new XdrReader(frame.payload)) as object;
+    this.emit('event', { name: row.name, ...body } as DomainEvent);
+  }
+
+  #beat(): void {
+    if (this.#heard) {
+      this.#heard = false;
+      this.#unanswered = 0;
+    } else if (this.#unanswered < this.#keepalive.count) {
+      this.#unanswered += 1;
+      this.#sendKeepalive(pingProcedure);
+    } else {
+      this.#end(new ConnectionLost(`libvirt has not answered ${this.#keepalive.count} keepalive pings`));
+    }
+  }
+
+  #sendKeepalive(procedure: number): void {
+    const header = {
+      program: keepaliveProgram.number,
+      version: keepaliveProgram.version,
+      procedure,
+      type: frameType.message,
+      serial: 0,
+      status: frameStatus.ok,
+    };
+    this.#stream.write(encodeFrame(header, none, undefined));
+  }
+
+  #end(error: Error | null): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    clearInterval(this.#timer);
+    this.#stream.destroy();
+    this.#calls.fail(
+      error instanceof ConnectionLost
+        ? error
+        : new ConnectionLost(error?.message ?? 'the connection was closed here', { cause: error }),
+    );
+    this.emit('closed', error);
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * What can go wrong between us and libvirt, told apart by class and `code`, never by text.
+ *
+ * - `LibvirtError`: the daemon refused or failed the call. The outcome is known.
+ * - `ConnectionLost`: the stream ended. Unless `sent` is false, the call's outcome is *unknown*: read the state again.
+ * - `TimeoutError`: no reply in time. Unless `sent` is false, likewise, and the daemon may still act.
+ * - `ProtocolError`: bytes that are not the protocol. The connection is closed; nothing after them can be trusted.
+ * - `ConnectError`: no connection was made. Nothing was sent.
+ */
+
+export class ProtocolError extends Error {
+  override name = 'ProtocolError';
+}
+
+export class ConnectError extends Error {
+  override name = 'ConnectError';
+}
+
+export class ConnectionLost extends Error {
+  override name = 'ConnectionLost';
+  /** False when the call never left: then it had no effect. */
+  readonly sent: boolean;
+
+  constructor(message: string, { sent = true, cause }: { sent?: boolean; cause?: unknown } = {}) {
+    super(message, { cause });
+    this.sent = sent;
+  }
+}
+
+export class TimeoutError extends Error {
+  override name = 'TimeoutError';
+  /** False when the call never left: then it had no effect. */
+  readonly sent: boolean;
+
+  constructor(message: string, sent: boolean) {
+    super(message);
+    this.sent = sent;
+  }
+}
+
+/** The error struct of the wire (`virNetMessageError`), with the domain and network it may carry left out. */
+export interface RemoteError {
+  code: number;
+  domain: number;
+  message: string | null;
+  level: number;
+}
+
+export class LibvirtError extends Error {
+  override name = 'LibvirtError';
+  /** `virErrorNumber`. */
+  readonly code: number;
+  /** `virErrorDomain`: the part of libvirt that raised it. */
+  readonly domain: number;
+
+  constructor(remote: RemoteError, procedure: string) {
+    super(`${procedure}: ${remote.message ?? `libvirt error ${remote.code}`}`);
+    this.code = remote.code;
+    this.domain = remote.domain;
+  }
+}
+
+/** The `virErrorNumber`s that the project decides by. */
+export const errorCode = {
+  internal: 1,
+  noSupport: 3,
+  invalidArgument: 8,
+  operationFailed: 9,
+  /** A write on the read-only socket. */
+  operationDenied: 29,
+  rpc: 39,
+  noDomain: 42,
+  authFailed: 45,
+  /** Not possible in this state: starting a running domain. */
+  operationInvalid: 55,
+  operationTimeout: 68,
+  /** Asked of something the domain lacks: a guest agent. */
+  argumentUnsupported: 74,
+  operationUnsupported: 84,
+  agentUnresponsive: 86,
+  accessDenied: 88,
+} as const;
+
+export function isLibvirtError(error: unknown, ...codes: number[]): error is LibvirtError {
+  return error instanceof LibvirtError && (codes.length === 0 || codes.includes(error.code));
+}

@@ -1,0 +1,115 @@
+import { ProtocolError } from './errors.ts';
+import {
+  array,
+  bool,
+  type Codec,
+  double,
+  fixedArray,
+  fixedOpaque,
+  hyper,
+  int,
+  mapped,
+  optional,
+  string,
+  struct,
+  uhyper,
+  uint,
+  type Value,
+} from './xdr.ts';
+
+/** The structs that several procedures share, with the bounds of libvirt's remote_protocol.x. */
+
+export const maxString = 4 * 1024 * 1024;
+export const maxDomains = 16_384;
+const maxStatsParams = 262_144;
+const maxEventParams = 2_048;
+
+export const text = string(maxString);
+export const optionalText = optional(text);
+
+/** 16 raw bytes on the wire, `xxxxxxxx-xxxx-…` here. */
+export const uuid: Codec<string> = mapped(fixedOpaque(16), formatUuid, parseUuid);
+
+/**
+ * How the wire names a domain. libvirt looks it up by uuid alone; name and id end up in its messages and access
+ * rules, so real ones are sent. `id` is -1 while the domain is inactive.
+ */
+export const domainRef = struct({ name: text, uuid, id: int });
+export type DomainRef = Value<typeof domainRef>;
+
+const networkRef = struct({ name: text, uuid });
+
+/** `virNetMessageError`. `str1` is the message's format string, so only the code is fit to decide by. */
+export const remoteError = struct({
+  code: int,
+  domain: int,
+  message: optionalText,
+  level: int,
+  subject: optional(domainRef),
+  str1: optionalText,
+  str2: optionalText,
+  str3: optionalText,
+  int1: int,
+  int2: int,
+  network: optional(networkRef),
+});
+
+/** `virTypedParameterType` to the arm of the union. */
+const paramArms: Record<number, Codec<unknown>> = {
+  1: int,
+  2: uint,
+  3: hyper,
+  4: uhyper,
+  5: double,
+  6: bool,
+  7: text,
+};
+
+export interface TypedParam {
+  field: string;
+  type: number;
+  value: number | boolean | string;
+}
+
+const typedParam: Codec<TypedParam> = {
+  encode: (writer, { field, type, value }) => {
+    text.encode(writer, field);
+    writer.int(type);
+    arm(type).encode(writer, value);
+  },
+  decode: reader => {
+    const field = text.decode(reader);
+    const type = reader.int();
+    return { field, type, value: arm(type).decode(reader) as TypedParam['value'] };
+  },
+};
+
+export const eventParams = array(typedParam, maxEventParams);
+
+/** One domain's part of a bulk statistics reply. Which keys there are varies by version and by state. */
+export const statsRecord = struct({ domain: domainRef, params: array(typedParam, maxStatsParams) });
+export type StatsRecord = Value<typeof statsRecord>;
+
+/** `char model[32]` is 32 XDR ints, 128 bytes. */
+export const cpuModel: Codec<string> = mapped(
+  fixedArray(int, 32),
+  codes => String.fromCharCode(...codes.slice(0, codes.indexOf(0) === -1 ? 32 : codes.indexOf(0))),
+  model => Array.from({ length: 32 }, (_, i) => model.charCodeAt(i) || 0),
+);
+
+function arm(type: number): Codec<unknown> {
+  const codec = paramArms[type];
+  if (!codec) throw new ProtocolError(`unknown typed parameter type ${type}`);
+  return codec;
+}
+
+function formatUuid(bytes: Buffer): string {
+  const hex = bytes.toString('hex');
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+}
+
+function parseUuid(value: string): Buffer {
+  const hex = value.replaceAll('-', '');
+  if (!/^[0-9a-fA-F]{32}$/.test(hex)) throw new RangeError(`'${value}' is not a UUID`);
+  return Buffer.from(hex, 'hex');
+}

@@ -1,0 +1,59 @@
+import { connect } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { ConnectError } from './errors.ts';
+
+/** Makes one byte stream to a daemon; throws `ConnectError`. Handed to a connection, so that any Duplex can carry it. */
+export type Dialer = (signal: AbortSignal) => Promise<Duplex>;
+
+/** Dials the first of the sockets that exists. */
+export function unixDialer(sockets: readonly string[]): Dialer {
+  return async signal => {
+    for (const path of sockets) {
+      const stream = await dialUnix(path, signal);
+      if (stream) return stream;
+    }
+    throw new ConnectError(
+      `no libvirt socket at ${sockets.join(' or ')}: is libvirtd running, and its directory mounted into the container?`,
+    );
+  };
+}
+
+/** Null when there is no such socket. */
+function dialUnix(path: string, signal: AbortSignal): Promise<Duplex | null> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const socket = connect(path);
+    const settle = () => {
+      signal.removeEventListener('abort', abort);
+      socket.removeAllListeners();
+    };
+    const abort = () => {
+      settle();
+      socket.on('error', () => {});
+      socket.destroy();
+      reject(signal.reason);
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    socket.once('connect', () => {
+      settle();
+      resolve(socket);
+    });
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      settle();
+      if (error.code === 'ENOENT') resolve(null);
+      else reject(new ConnectError(`${path}: ${explain(error)}`, { cause: error }));
+    });
+  });
+}
+
+function explain(error: NodeJS.ErrnoException): string {
+  switch (error.code) {
+    case 'EACCES':
+    case 'EPERM':
+      return 'permission denied: the bridge needs the socket’s group (often libvirt)';
+    case 'ECONNREFUSED':
+      return 'nobody listens: libvirtd is not running, or the socket file is a stale bind mount (mount its directory)';
+    default:
+      return error.message;
+  }
+}
