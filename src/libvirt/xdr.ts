@@ -85,11 +85,13 @@ export class XdrWriter {
   }
 
   int(value: number): void {
-    this.#bytes.writeInt32BE(value, this.#grow(4));
+    const at = this.#grow(4);
+    this.#bytes.writeInt32BE(value, at);
   }
 
   uint(value: number): void {
-    this.#bytes.writeUInt32BE(value, this.#grow(4));
+    const at = this.#grow(4);
+    this.#bytes.writeUInt32BE(value, at);
   }
 
   hyper(value: number): void {
@@ -102,7 +104,8 @@ export class XdrWriter {
   }
 
   double(value: number): void {
-    this.#bytes.writeDoubleBE(value, this.#grow(8));
+    const at = this.#grow(8);
+    this.#bytes.writeDoubleBE(value, at);
   }
 
   opaque(bytes: Uint8Array): void {
@@ -123,6 +126,7 @@ export class XdrWriter {
     this.#bytes.writeUInt32BE(value - high * two32, at + 4);
   }
 
+  /** Where the next `length` bytes go. May replace `#bytes`: call it before touching them. */
   #grow(length: number): number {
     const at = this.#length;
     this.#length += length;
