@@ -226,7 +226,7 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
     },
     async start() {
       if (child) return;
-      const process = spawn('mosquitto', ['-c', file], { stdio: ['ignore', 'ignore', 'pipe'] });
+      const process = spawn('/usr/sbin/mosquitto', ['-c', file], { stdio: ['ignore', 'ignore', 'pipe'] });
       child = process;
       process.stderr.setEncoding('utf8').on('data', (text: string) => {
         log += text;
