@@ -1,0 +1,261 @@
+import type { DomainEvent, DomainEventName } from '../../../src/libvirt/events.ts';
+import type { DomainRef } from '../../../src/libvirt/structs.ts';
+import { lifecycle, reason, state } from './numbers.ts';
+import { refusals } from './refusal.ts';
+import { FakeStats } from './stats.ts';
+import { type Hardware, hardware, identity, liveXml, renamed, taps } from './xml.ts';
+
+type Body<E> = E extends unknown ? Omit<E, 'name' | 'callbackId'> : never;
+/** What an event says, without the callback id that every subscriber has of its own. */
+export type EventBody<N extends DomainEventName> = Body<Extract<DomainEvent, { name: N }>>;
+
+/** What a domain needs of its daemon. */
+export interface Host {
+  emit<N extends DomainEventName>(name: N, body: EventBody<N>): void;
+  nextId(): number;
+  nextTap(): string;
+  /** A transient domain ceases to exist when it stops. */
+  forget(domain: FakeDomain): void;
+}
+
+export interface Guest {
+  /** What the power button does: nothing, or a power-off after so many milliseconds. */
+  powerButton: 'ignored' | number;
+  agent: 'none' | 'answers' | 'silent';
+  /** QEMU does not end on SIGTERM, so a graceful destroy fails. */
+  stubborn: boolean;
+}
+
+type Change = readonly [number, number];
+
+/** One domain with its QEMU and guest: changes state, tells its daemon the events real libvirt tells, in that order. */
+export class FakeDomain {
+  readonly uuid: string;
+  readonly stats = new FakeStats();
+  readonly guest: Guest = { powerButton: 20, agent: 'none', stubborn: false };
+  autostart = false;
+  persistent = true;
+  /** How often the ACPI power button was pressed since the domain started. */
+  presses = 0;
+  /** The next start fails as an internal error with this message. */
+  nextStartFails: string | null = null;
+  /** Seconds between the balloon's reports, as last asked for. */
+  memoryPeriod = 0;
+  readonly #host: Host;
+  #name: string;
+  #id = -1;
+  #state: number = state.shutoff;
+  #reason: number = reason.shutoff.unknown;
+  #definition: string;
+  #live: string | null = null;
+  #monitor: { taken: boolean; back: PromiseWithResolvers<void> } | null = null;
+  #button: NodeJS.Timeout | undefined;
+
+  constructor(xml: string, host: Host) {
+    ({ name: this.#name, uuid: this.uuid } = identity(xml));
+    this.#definition = xml;
+    this.#host = host;
+    this.stats.reset(this.hardware, []);
+  }
+
+  get name(): string {
+    return this.#name;
+  }
+
+  /** -1 while it is off. */
+  get id(): number {
+    return this.#id;
+  }
+
+  get active(): boolean {
+    return this.#id !== -1;
+  }
+
+  get state(): { state: number; reason: number } {
+    return { state: this.#state, reason: this.#reason };
+  }
+
+  get ref(): DomainRef {
+    return { name: this.#name, uuid: this.uuid, id: this.#id };
+  }
+
+  get hardware(): Hardware {
+    return hardware(this.#definition);
+  }
+
+  xml({ inactive = false } = {}): string {
+    return inactive ? this.#definition : (this.#live ?? this.#definition);
+  }
+
+  start(): void {
+    if (this.active) throw refusals.alreadyRunning();
+    this.#id = this.#host.nextId();
+    this.#live = liveXml(this.#definition, this.#id, () => this.#host.nextTap());
+    this.stats.reset(this.hardware, taps(this.#live));
+    this.presses = 0;
+    this.#become(state.running, reason.running.booted, lifecycle.resumedUnpaused);
+    this.#tell(lifecycle.startedBooted);
+  }
+
+  pause(): void {
+    this.#mustRun();
+    this.#become(state.paused, reason.paused.user, lifecycle.suspendedPaused);
+  }
+
+  resume(): void {
+    this.#mustRun();
+    this.#become(state.running, reason.running.unpaused, lifecycle.resumedUnpaused);
+  }
+
+  /** A disk of the host failed, and QEMU stopped the guest. */
+  ioError(target: string): void {
+    this.#mustRun();
+    const disk = this.hardware.disks.find(each => each.target === target);
+    const body = { domain: this.ref, source: disk?.source ?? '', device: `${target}-alias`, action: 1 };
+    this.#host.emit('ioError', body);
+    this.#host.emit('ioErrorReason', { ...body, reason: 'enospc' });
+    this.#become(state.paused, reason.paused.ioError, lifecycle.suspendedIoError);
+  }
+
+  suspendToMemory(): void {
+    this.#mustRun();
+    this.#become(state.pmsuspended, reason.pmsuspended.unknown, lifecycle.pmsuspendedMemory);
+    this.#host.emit('pmSuspend', { reason: 0, domain: this.ref });
+  }
+
+  wakeUp(): void {
+    this.#mustRun();
+    this.#become(state.running, reason.running.wakeup, lifecycle.startedWakeup);
+    this.#host.emit('pmWakeup', { reason: 0, domain: this.ref });
+  }
+
+  /** The guest restarts itself: same QEMU, same id. */
+  reboot(): void {
+    this.#mustRun();
+    this.#host.emit('reboot', { domain: this.ref });
+  }
+
+  /** The guest turns itself off. */
+  powerOff(): void {
+    this.#mustRun();
+    this.#become(state.shutdown, reason.shutdown.unknown, lifecycle.shutdownGuest);
+    this.#stop(reason.shutoff.shutdown, lifecycle.stoppedShutdown);
+  }
+
+  /** Somebody at libvirt pulls the plug. */
+  destroy({ graceful = false } = {}): void {
+    this.#mustRun();
+    if (graceful && this.guest.stubborn) throw refusals.busyProcess();
+    this.#become(state.shutdown, reason.shutdown.unknown, lifecycle.shutdownHost);
+    this.#stop(reason.shutoff.destroyed, lifecycle.stoppedDestroyed);
+  }
+
+  /** QEMU dies. */
+  crash(): void {
+    this.#mustRun();
+    this.#stop(reason.shutoff.crashed, lifecycle.stoppedFailed);
+  }
+
+  /** The guest's kernel dies, and QEMU is kept (`on_crash` preserve). */
+  panic(): void {
+    this.#mustRun();
+    this.#become(state.crashed, reason.crashed.panicked, lifecycle.crashedPanicked);
+  }
+
+  pressPowerButton(): void {
+    this.#mustRun();
+    this.presses += 1;
+    if (this.guest.powerButton !== 'ignored') this.#powerOffIn(this.guest.powerButton);
+  }
+
+  /** The guest agent's way, which no guest here ignores. */
+  shutDownByAgent(): void {
+    this.#mustRun();
+    this.#powerOffIn(this.guest.powerButton === 'ignored' ? 0 : this.guest.powerButton);
+  }
+
+  /** QEMU's monitor stops answering, until `unhang()` or the end of QEMU. */
+  hang(): void {
+    this.#monitor ??= { taken: false, back: Promise.withResolvers() };
+  }
+
+  unhang(): void {
+    this.#monitor?.back.resolve();
+    this.#monitor = null;
+  }
+
+  /**
+   * What libvirt does before it asks QEMU: takes the domain's job. With NOWAIT a job that another call holds is gone
+   * without (false), but the first call to meet a hung QEMU holds it and waits.
+   */
+  async job({ nowait = false } = {}): Promise<boolean> {
+    const monitor = this.#monitor;
+    if (!monitor) return true;
+    if (nowait && monitor.taken) return false;
+    monitor.taken = true;
+    await monitor.back.promise;
+    return true;
+  }
+
+  /** A new definition, in force at the next start. */
+  redefine(xml: string): void {
+    this.#definition = xml;
+    this.persistent = true;
+    if (!this.active) this.stats.reset(this.hardware, []);
+    this.#tell(lifecycle.definedUpdated);
+  }
+
+  rename(name: string): void {
+    if (this.active) throw new Error('a running domain cannot be renamed');
+    this.#tell(lifecycle.undefinedRenamed);
+    this.#name = name;
+    this.#definition = renamed(this.#definition, name);
+    this.#tell(lifecycle.definedRenamed);
+  }
+
+  /** Of a running domain it takes the definition only: it is transient then. */
+  undefine(): void {
+    this.persistent = false;
+    if (!this.active) this.#host.forget(this);
+    this.#tell(lifecycle.undefinedRemoved);
+  }
+
+  /** Any state at all, with the event that tells of it, if any. */
+  become(newState: number, newReason: number, event?: Change): void {
+    this.#become(newState, newReason, event);
+  }
+
+  /** Forgets its timers. */
+  dispose(): void {
+    clearTimeout(this.#button);
+    this.unhang();
+  }
+
+  #powerOffIn(milliseconds: number): void {
+    this.#button ??= setTimeout(() => this.powerOff(), milliseconds);
+  }
+
+  #become(newState: number, newReason: number, event?: Change): void {
+    this.#state = newState;
+    this.#reason = newReason;
+    if (event) this.#tell(event);
+  }
+
+  #stop(why: number, event: Change): void {
+    clearTimeout(this.#button);
+    this.#button = undefined;
+    this.unhang();
+    this.#id = -1;
+    this.#live = null;
+    if (!this.persistent) this.#host.forget(this);
+    this.#become(state.shutoff, why, event);
+  }
+
+  #tell([event, detail]: Change): void {
+    this.#host.emit('lifecycle', { domain: this.ref, event, detail });
+  }
+
+  #mustRun(): void {
+    if (!this.active) throw refusals.notRunning();
+  }
+}

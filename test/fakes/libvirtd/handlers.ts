@@ -1,0 +1,160 @@
+import type { FakeDomain } from './domain.ts';
+import { refusals } from './refusal.ts';
+import { needsMonitor } from './stats.ts';
+import type { Args, Client, Daemon, ProcedureName, Reply } from './types.ts';
+
+type Handlers = {
+  [N in ProcedureName]: (client: Client, args: Args<N>) => Reply<N> | Promise<Reply<N>>;
+};
+
+const feature = { keepalive: 10, eventCallbacks: 14, closeCallback: 15 };
+const authType = { none: 0, sasl: 1, polkit: 2 };
+const shutdownFlag = { acpi: 1, agent: 2 };
+const destroyGracefully = 1;
+const openReadOnly = 1;
+const xmlInactive = 2;
+const statsNoWait = 1 << 29;
+
+/** What clients may ask before they are authenticated, and before they have opened a driver. */
+export const beforeAuth: ReadonlySet<ProcedureName> = new Set(['authList', 'authPolkit']);
+export const beforeOpen: ReadonlySet<ProcedureName> = new Set([
+  'authList',
+  'authPolkit',
+  'connectOpen',
+  'connectClose',
+  'connectSupportsFeature',
+]);
+
+export const handlers: Handlers = {
+  authList: client => {
+    const { auth } = client.daemon.options;
+    if (auth === 'none') client.authenticated = true;
+    return { types: [authType[auth]] };
+  },
+  authPolkit: client => {
+    if (client.daemon.options.polkit !== 'grants') throw refusals.denied();
+    client.authenticated = true;
+    return { complete: true };
+  },
+  connectOpen: (client, { flags }) => {
+    client.opened = true;
+    client.readOnly ||= (flags & openReadOnly) !== 0;
+  },
+  connectClose: () => {},
+  connectGetType: () => ({ type: 'QEMU' }),
+  connectGetVersion: ({ daemon }) => ({ version: daemon.options.hypervisorVersion }),
+  connectGetLibVersion: ({ daemon }) => ({ version: daemon.options.libvirtVersion }),
+  connectGetHostname: ({ daemon }) => ({ hostname: daemon.options.hostname }),
+  nodeGetInfo: () => ({
+    model: 'x86_64',
+    memory: 16_777_216,
+    cpus: 8,
+    mhz: 2_400,
+    nodes: 1,
+    sockets: 1,
+    cores: 4,
+    threads: 2,
+  }),
+  connectSupportsFeature: (client, args) => {
+    if (args.feature === feature.keepalive) client.startKeepalive();
+    const known: readonly number[] = client.daemon.options.eventCallbacks
+      ? Object.values(feature)
+      : [feature.keepalive, feature.closeCallback];
+    return { supported: known.includes(args.feature) };
+  },
+
+  connectListAllDomains: ({ daemon }) => {
+    const domains = daemon.domains.map(({ ref }) => ref);
+    return { domains, count: domains.length };
+  },
+  domainLookupByName: ({ daemon }, { name }) => {
+    const domain = daemon.domains.find(each => each.name === name);
+    if (!domain) throw refusals.noDomainNamed(name);
+    return { domain: domain.ref };
+  },
+  domainLookupByUuid: (client, args) => ({ domain: find(client, args).ref }),
+
+  domainGetState: (client, { domain }) => find(client, domain).state,
+  domainGetInfo: (client, args) => {
+    const domain = find(client, args.domain);
+    const { memory, vcpus } = domain.hardware;
+    const { state } = domain.state;
+    return {
+      state,
+      maxMemory: memory,
+      memory: domain.active ? domain.stats.number('balloon.current') : memory,
+      vcpus,
+      cpuTime: domain.active ? domain.stats.number('cpu.time') : 0,
+    };
+  },
+  domainGetXmlDesc: (client, { domain, flags }) => ({
+    xml: find(client, domain).xml({ inactive: (flags & xmlInactive) !== 0 }),
+  }),
+  domainGetAutostart: (client, { domain }) => ({ autostart: find(client, domain).autostart }),
+  domainIsPersistent: (client, { domain }) => ({ persistent: find(client, domain).persistent }),
+  domainGetBlockInfo: async (client, { domain: ref, path }) => {
+    const domain = find(client, ref);
+    await domain.job();
+    const index = domain.hardware.disks.findIndex(({ target, source }) => path === target || path === source);
+    if (index === -1) throw refusals.invalidPath(path);
+    const read = (key: string) => domain.stats.number(`block.${index}.${key}`);
+    return { allocation: read('allocation'), capacity: read('capacity'), physical: read('physical') };
+  },
+  connectGetAllDomainStats: async ({ daemon }, { domains: refs, stats, flags }) => {
+    const wanted = refs.length === 0 ? daemon.domains : refs.flatMap(({ uuid }) => daemon.find(uuid) ?? []);
+    const records = [];
+    for (const domain of wanted) {
+      const nowait = (flags & statsNoWait) !== 0;
+      const monitor = !domain.active || !needsMonitor(stats) || (await domain.job({ nowait }));
+      const params = domain.stats.params(stats, { ...domain.state, active: domain.active, monitor });
+      records.push({ domain: domain.ref, params });
+    }
+    return { records };
+  },
+
+  domainSetMemoryStatsPeriod: async (client, { domain: ref, period }) => {
+    const domain = findWritable(client, ref, 'virDomainSetMemoryStatsPeriod');
+    await domain.job();
+    if (!domain.active) throw refusals.notRunning();
+    domain.memoryPeriod = period;
+  },
+  domainCreateWithFlags: (client, { domain: ref }) => {
+    const domain = findWritable(client, ref, 'virDomainCreateWithFlags');
+    if (domain.nextStartFails) {
+      const message = domain.nextStartFails;
+      domain.nextStartFails = null;
+      throw refusals.internal(message);
+    }
+    domain.start();
+    return { domain: domain.ref };
+  },
+  domainShutdownFlags: async (client, { domain: ref, flags }) => {
+    const domain = findWritable(client, ref, 'virDomainShutdownFlags');
+    if (!domain.active) throw refusals.notRunning();
+    const { agent } = domain.guest;
+    const byAgent = flags === shutdownFlag.agent || (flags !== shutdownFlag.acpi && agent === 'answers');
+    if (byAgent && agent === 'none') throw refusals.noAgent();
+    if (byAgent && agent === 'silent') throw refusals.silentAgent();
+    await domain.job();
+    if (byAgent) domain.shutDownByAgent();
+    else domain.pressPowerButton();
+  },
+  domainDestroyFlags: (client, { domain: ref, flags }) => {
+    const domain = findWritable(client, ref, 'virDomainDestroyFlags');
+    domain.destroy({ graceful: (flags & destroyGracefully) !== 0 });
+  },
+
+  domainEventRegister: (client, { eventId, domain }) => ({ callbackId: client.register(eventId, domain) }),
+  domainEventDeregister: (client, { callbackId }) => client.deregister(callbackId),
+};
+
+function find({ daemon }: { daemon: Daemon }, { uuid }: { uuid: string }): FakeDomain {
+  const domain = daemon.find(uuid);
+  if (!domain) throw refusals.noDomainWithUuid(uuid);
+  return domain;
+}
+
+function findWritable(client: Client, ref: { uuid: string }, procedure: string): FakeDomain {
+  if (client.readOnly) throw refusals.readOnly(procedure);
+  return find(client, ref);
+}

@@ -1,0 +1,43 @@
+import type { RemoteError } from '../../../src/libvirt/errors.ts';
+import type { remoteError } from '../../../src/libvirt/structs.ts';
+import type { Value } from '../../../src/libvirt/xdr.ts';
+
+/** `virErrorDomain` */
+const from = { rpc: 7, qemu: 10, domain: 20, event: 40, polkit: 60 } as const;
+
+/** What the daemon answers instead of a reply. */
+export class Refusal extends Error {
+  readonly remote: Value<typeof remoteError>;
+
+  constructor({ code, domain, message }: Pick<RemoteError, 'code' | 'domain'> & { message: string }) {
+    super(message);
+    const unused = { subject: null, str2: null, str3: null, int1: -1, int2: -1, network: null };
+    this.remote = { code, domain, message, level: 2, str1: '%s', ...unused };
+  }
+}
+
+const refusal = (code: number, domain: number, message: string) => new Refusal({ code, domain, message });
+
+/** The refusals of a real libvirtd 9.0 with QEMU. */
+export const refusals = {
+  internal: (what: string) => refusal(1, from.qemu, `internal error: ${what}`),
+  unsupportedEvent: (id: number) => refusal(1, from.rpc, `internal error: unsupported event ID ${id}`),
+  notOpen: () => refusal(1, from.rpc, 'internal error: connection not open'),
+  invalidPath: (path: string) => refusal(8, from.qemu, `invalid argument: invalid path ${path} not assigned to domain`),
+  tracked: () => refusal(8, from.event, 'invalid argument: event callback already tracked'),
+  unknownCallback: (id: number) => refusal(8, from.rpc, `invalid argument: domain event callback ${id} not registered`),
+  readOnly: (procedure: string) =>
+    refusal(29, from.domain, `operation forbidden: read only access prevents ${procedure}`),
+  busyProcess: () => refusal(38, 0, 'Failed to terminate process 4711 with SIGTERM: Device or resource busy'),
+  unauthenticated: () => refusal(39, from.rpc, 'authentication required'),
+  unknownProcedure: (number: number) => refusal(39, from.rpc, `unknown procedure: ${number}`),
+  undecodable: () => refusal(39, from.rpc, 'Unable to decode message payload'),
+  noDomainNamed: (name: string) => refusal(42, from.qemu, `Domain not found: no domain with matching name '${name}'`),
+  noDomainWithUuid: (uuid: string) =>
+    refusal(42, from.qemu, `Domain not found: no domain with matching uuid '${uuid}'`),
+  denied: () => refusal(45, from.polkit, 'authentication failed: access denied by policy'),
+  alreadyRunning: () => refusal(55, from.qemu, 'Requested operation is not valid: domain is already running'),
+  notRunning: () => refusal(55, from.qemu, 'Requested operation is not valid: domain is not running'),
+  noAgent: () => refusal(74, from.qemu, 'argument unsupported: QEMU guest agent is not configured'),
+  silentAgent: () => refusal(86, from.qemu, 'Guest agent is not responding: QEMU guest agent is not connected'),
+};

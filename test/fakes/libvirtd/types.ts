@@ -1,0 +1,51 @@
+import type { procedures } from '../../../src/libvirt/procedures.ts';
+import type { DomainRef } from '../../../src/libvirt/structs.ts';
+import type { Value } from '../../../src/libvirt/xdr.ts';
+import type { FakeDomain } from './domain.ts';
+
+/** What the parts of the fake know of each other. */
+
+type Procedures = typeof procedures;
+export type ProcedureName = keyof Procedures;
+export type Args<N extends ProcedureName> = Value<Procedures[N]['args']>;
+export type Reply<N extends ProcedureName> = Value<Procedures[N]['reply']>;
+
+export interface FakeOptions {
+  auth: 'none' | 'polkit' | 'sasl';
+  polkit: 'grants' | 'refuses';
+  /** Event ids above are refused, as an older daemon does. */
+  maxEventId: number;
+  /** Calls of one client that are served at once; more are not even read. */
+  maxClientRequests: number;
+  /** The daemon's own pings. */
+  keepalive: { interval: number; count: number };
+  /** False: older than 1.3.3. */
+  eventCallbacks: boolean;
+  libvirtVersion: number;
+  hypervisorVersion: number;
+  hostname: string;
+}
+
+/** The daemon as a session and its handlers see it. */
+export interface Daemon {
+  readonly options: FakeOptions;
+  readonly domains: readonly FakeDomain[];
+  readonly frozen: boolean;
+  find(uuid: string): FakeDomain | undefined;
+  nextCallbackId(): number;
+  /** Handles a call, in whatever trouble there is. */
+  perform(client: Client, name: ProcedureName, args: unknown, handle: () => Promise<unknown>): Promise<unknown>;
+}
+
+/** A session as the handlers and faults see it. */
+export interface Client {
+  readonly daemon: Daemon;
+  readOnly: boolean;
+  authenticated: boolean;
+  opened: boolean;
+  startKeepalive(): void;
+  register(eventId: number, domain: DomainRef | null): number;
+  deregister(callbackId: number): void;
+  /** Hangs up, in the middle of whatever it was doing. */
+  destroy(): void;
+}
