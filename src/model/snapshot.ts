@@ -36,6 +36,7 @@ export interface VmSnapshot {
   domain: Domain | null;
   /** What the bridge is carrying out. */
   activity: Activity;
+  activeSince: string | null;
   /** When the activity gives up, ISO 8601. */
   deadline: string | null;
   /** When the domain was seen to start, ISO 8601; null if it ran before the bridge did. */
@@ -67,6 +68,7 @@ export function emptyVm(key: VmKey, label: string): VmSnapshot {
     label,
     domain: null,
     activity: 'none',
+    activeSince: null,
     deadline: null,
     startedAt: null,
     lastStop: null,

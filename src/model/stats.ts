@@ -119,3 +119,8 @@ export const unknownNic: NicStats = {
   rx_drops: null,
   tx_drops: null,
 };
+
+/** The sample of a VM that is off, or not yet asked. */
+export function unknownStats(sampledAt: string | null): Stats {
+  return { sampled_at: sampledAt, stale: false, cpu: unknownCpu, memory: unknownMemory, disks: {}, nics: {} };
+}

@@ -1,0 +1,137 @@
+import { type Command, type CommandWord, decide } from '../model/command.ts';
+import type { Event } from '../model/event.ts';
+import { type Job, type JobInput, jobActivity, startTimeout, step } from '../model/job.ts';
+import type { Snapshot, VmKey } from '../model/snapshot.ts';
+import type { CallFailure } from '../vm/power.ts';
+import type { Request, Responder } from './respond.ts';
+
+export interface JobsOptions {
+  vms: Readonly<Record<VmKey, { commands: readonly CommandWord[]; shutdownTimeout: number }>>;
+  readOnly: boolean;
+  snapshot: () => Snapshot;
+  /** One libvirt call on the VM's domain; null: libvirt has taken it. */
+  call: (key: VmKey, word: CommandWord) => Promise<CallFailure | null>;
+  responder: Responder;
+  emit: (event: Event) => void;
+  now?: () => Date;
+}
+
+interface Running {
+  job: Job;
+  request: Request;
+  timer: NodeJS.Timeout;
+}
+
+/** The one slot per VM in which a command is carried out, from its acceptance to its outcome. */
+export class Jobs {
+  readonly #options: JobsOptions;
+  readonly #running = new Map<VmKey, Running>();
+
+  constructor(options: JobsOptions) {
+    this.#options = options;
+  }
+
+  /** Answers at once, and again when it has ended. The libvirt call is written before this returns. */
+  submit(request: Request, command: Command): void {
+    const { responder, snapshot, vms, readOnly, call, emit } = this.#options;
+    const { key } = request;
+    const settings = vms[key];
+    const vm = snapshot().vms[key];
+    if (!settings || !vm)
+      return responder.rejected(request, { code: 'unknown_vm', message: 'there is no such VM here' });
+    if (readOnly) return responder.rejected(request, { code: 'read_only', message: 'libvirt.read_only is set' });
+    if (!settings.commands.includes(command.word)) {
+      const message = `'${command.word}' is not among this VM's commands in the configuration`;
+      return responder.rejected(request, { code: 'not_allowed', message });
+    }
+    if (!snapshot().hypervisor.up) {
+      return responder.rejected(request, { code: 'libvirt_unavailable', message: 'libvirt is away' });
+    }
+    const busy = this.#running.get(key);
+    if (busy) {
+      const message = `'${busy.job.command.word}' is still under way`;
+      return responder.rejected(request, { code: 'busy', message });
+    }
+    const decision = decide(command.word, vm);
+    if (decision.do === 'reject')
+      return responder.rejected(request, { code: 'wrong_state', message: decision.message });
+    if (decision.do === 'nothing') {
+      return responder.ended(request, { status: 'succeeded', code: 'already', message: decision.message });
+    }
+    const timeout = command.word === 'start' ? startTimeout : (command.timeout ?? settings.shutdownTimeout);
+    const timer = setTimeout(() => this.#input(key, { type: 'time_up' }), timeout);
+    const job = { command, uuid: vm.domain?.uuid ?? '', timeout };
+    const running: Running = { job, request, timer };
+    this.#running.set(key, running);
+    const called = call(key, command.word);
+    responder.accepted(request, command);
+    const at = this.#now();
+    emit({
+      type: 'activity',
+      key,
+      activity: jobActivity[command.word],
+      at: at.toISOString(),
+      deadline: new Date(at.getTime() + timeout).toISOString(),
+    });
+    called.then(
+      failure => failure && this.#answer(running, key, failure),
+      (error: Error) => {
+        const failed = {
+          type: 'call_failed',
+          status: 'failed',
+          code: 'libvirt_error',
+          message: error.message,
+        } as const;
+        this.#answer(running, key, failed);
+      },
+    );
+  }
+
+  /** To be told of every event, after the snapshot has taken it. */
+  hear(event: Event): void {
+    if (event.type === 'domain') this.#input(event.key, { type: 'domain', domain: event.domain });
+  }
+
+  /** The VM is left to itself; who asked is told that nobody watches any more. */
+  close(): void {
+    for (const { timer, request } of this.#running.values()) {
+      clearTimeout(timer);
+      const message = 'the bridge is stopping; the VM is left to itself';
+      this.#options.responder.ended(request, { status: 'failed', code: 'outcome_unknown', message });
+    }
+    this.#running.clear();
+  }
+
+  /** A late answer of libvirt to a job that has ended concerns nobody. */
+  #answer(running: Running, key: VmKey, input: JobInput): void {
+    if (this.#running.get(key) === running) this.#input(key, input);
+  }
+
+  #input(key: VmKey, input: JobInput): void {
+    const running = this.#running.get(key);
+    if (!running) return;
+    const next = step(running.job, input);
+    if ('job' in next) {
+      running.job = next.job;
+      return;
+    }
+    const { outcome } = next;
+    clearTimeout(running.timer);
+    this.#running.delete(key);
+    const at = this.#now().toISOString();
+    if (outcome.status === 'failed') {
+      const { code, message } = outcome;
+      this.#options.emit({
+        type: 'error',
+        key,
+        error: { code, message: `${running.job.command.word}: ${message}`, at },
+      });
+    }
+    this.#options.emit({ type: 'activity', key, activity: 'none', at, deadline: null });
+    this.#options.responder.ended(running.request, outcome);
+  }
+
+  #now(): Date {
+    return this.#options.now?.() ?? new Date();
+  }
+}

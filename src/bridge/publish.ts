@@ -1,0 +1,71 @@
+import { type BridgeDocument, bridgeDocument, stateDocument, statsDocument } from '../model/documents.ts';
+import type { Snapshot, VmKey } from '../model/snapshot.ts';
+import type { Topics } from '../model/topics.ts';
+
+export interface PublisherOptions {
+  topics: Topics;
+  identity: { version: string; instance: string; startedAt: string };
+  /** False: the broker is away; all is said again when it is back. */
+  send: (publication: { topic: string; payload: string; qos: 0 | 1; retain: boolean }) => boolean;
+}
+
+/** Says what changed, once, and everything when a session begins. */
+export class Publisher {
+  readonly #options: PublisherOptions;
+  /** What the broker has of each retained topic. */
+  readonly #sent = new Map<string, string>();
+
+  constructor(options: PublisherOptions) {
+    this.#options = options;
+  }
+
+  /** Parts of the snapshot that kept their identity did not change. */
+  update(next: Snapshot, before: Snapshot): void {
+    if (next.hypervisor !== before.hypervisor) this.#bridge(next);
+    for (const [key, vm] of Object.entries(next.vms)) {
+      const old = before.vms[key];
+      if (vm !== old) this.#state(next, key);
+      if (vm.stats !== old?.stats) this.stats(next, key);
+      this.#availability(next, key);
+    }
+  }
+
+  /** For a new session: whatever the broker may have forgotten. Online comes last, when all else is true. */
+  all(snapshot: Snapshot): void {
+    this.#sent.clear();
+    this.#bridge(snapshot);
+    for (const key of Object.keys(snapshot.vms)) {
+      this.#state(snapshot, key);
+      this.stats(snapshot, key);
+      this.#availability(snapshot, key);
+    }
+    this.#retained(this.#options.topics.bridge.state, 'online');
+  }
+
+  stats(snapshot: Snapshot, key: VmKey): void {
+    const vm = snapshot.vms[key];
+    if (!vm) return;
+    const { topics, send } = this.#options;
+    send({ topic: topics.vm(key).stats, payload: JSON.stringify(statsDocument(vm)), qos: 0, retain: false });
+  }
+
+  #state(snapshot: Snapshot, key: VmKey): void {
+    const vm = snapshot.vms[key];
+    if (vm) this.#retained(this.#options.topics.vm(key).state, JSON.stringify(stateDocument(vm)));
+  }
+
+  #availability(snapshot: Snapshot, key: VmKey): void {
+    const there = snapshot.hypervisor.up && Boolean(snapshot.vms[key]?.domain);
+    this.#retained(this.#options.topics.vm(key).availability, there ? 'online' : 'offline');
+  }
+
+  #bridge({ hypervisor }: Snapshot): void {
+    const document: BridgeDocument = bridgeDocument(hypervisor, this.#options.identity);
+    this.#retained(this.#options.topics.bridge.info, JSON.stringify(document));
+  }
+
+  #retained(topic: string, payload: string): void {
+    if (this.#sent.get(topic) === payload) return;
+    if (this.#options.send({ topic, payload, qos: 1, retain: true })) this.#sent.set(topic, payload);
+  }
+}

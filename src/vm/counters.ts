@@ -1,0 +1,77 @@
+import type { TypedParam } from '../libvirt/structs.ts';
+
+/**
+ * The counters of one domain in one bulk statistics record, by the keys of virConnectGetAllDomainStats. Which keys there
+ * are depends on libvirt's version, the guest's drivers and whether QEMU answered: what is missing is null.
+ */
+export interface Counters {
+  /** `virDomainState` */
+  state: number | null;
+  cpu: {
+    /** Nanoseconds of the whole QEMU process, and of its vCPU threads alone; the latter only QEMU can tell. */
+    total: number | null;
+    guest: number | null;
+    vcpus: number | null;
+  };
+  /** KiB */
+  balloon: Record<BalloonKey, number | null>;
+  /** By target; null when QEMU did not answer for its disks. */
+  disks: Map<string, DiskCounters> | null;
+  /** By tap name. */
+  nics: Map<string, NicCounters>;
+}
+
+const balloonKeys = ['current', 'available', 'usable', 'unused', 'rss'] as const;
+type BalloonKey = (typeof balloonKeys)[number];
+
+const diskKeys = [
+  'rd.reqs',
+  'rd.bytes',
+  'rd.times',
+  'wr.reqs',
+  'wr.bytes',
+  'wr.times',
+  'fl.reqs',
+  'fl.times',
+  'errors',
+  'allocation',
+  'capacity',
+  'physical',
+] as const;
+export type DiskCounters = Record<(typeof diskKeys)[number], number | null>;
+
+const nicKeys = ['rx.bytes', 'rx.pkts', 'rx.errs', 'rx.drop', 'tx.bytes', 'tx.pkts', 'tx.errs', 'tx.drop'] as const;
+export type NicCounters = Record<(typeof nicKeys)[number], number | null>;
+
+export function readCounters(params: readonly TypedParam[]): Counters {
+  const values = new Map(params.map(param => [param.field, param.value]));
+  const number = (key: string): number | null => {
+    const value = values.get(key);
+    return typeof value === 'number' && Number.isFinite(value) ? value : null;
+  };
+  const group = <K extends string>(prefix: string, keys: readonly K[]) =>
+    Object.fromEntries(keys.map(key => [key, number(`${prefix}${key}`)])) as Record<K, number | null>;
+  const named = <K extends string>(kind: string, keys: readonly K[]): Map<string, Record<K, number | null>> | null => {
+    const count = number(`${kind}.count`);
+    if (count === null) return null;
+    const entries = Array.from({ length: count }, (_, i) => `${kind}.${i}.`).flatMap(prefix => {
+      const name = values.get(`${prefix}name`);
+      return typeof name === 'string' ? [[name, group(prefix, keys)] as const] : [];
+    });
+    return new Map(entries);
+  };
+  const vcpus = number('vcpu.current');
+  return {
+    state: number('state.state'),
+    cpu: { total: number('cpu.time'), guest: vcpuTime(number, vcpus), vcpus },
+    balloon: group('balloon.', balloonKeys),
+    disks: named('block', diskKeys),
+    nics: named('net', nicKeys) ?? new Map(),
+  };
+}
+
+function vcpuTime(number: (key: string) => number | null, vcpus: number | null): number | null {
+  if (!vcpus) return null;
+  const times = Array.from({ length: vcpus }, (_, i) => number(`vcpu.${i}.time`));
+  return times.every(time => time !== null) ? times.reduce((sum, time) => sum + time, 0) : null;
+}

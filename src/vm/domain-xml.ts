@@ -1,0 +1,120 @@
+import { XMLParser } from 'fast-xml-parser';
+import type { Disk, Hardware, Nic } from '../model/domain.ts';
+
+/**
+ * The few fields of a domain's XML that matter here. Read-only and tolerant: what is missing is null, what is unknown
+ * is passed over, because libvirt's schema only grows.
+ */
+type Node = { [key: string]: Node | Node[] | string | undefined };
+
+const repeated = new Set(['disk', 'interface', 'boot']);
+const parser = new XMLParser({
+  ignoreAttributes: false,
+  attributeNamePrefix: '@',
+  parseTagValue: false,
+  isArray: name => repeated.has(name),
+});
+
+/** KiB unless the element says otherwise (libvirt's formatdomain, `memory`). */
+const units: Record<string, number> = {
+  b: 1,
+  bytes: 1,
+  KB: 1e3,
+  k: 1024,
+  KiB: 1024,
+  MB: 1e6,
+  M: 1024 ** 2,
+  MiB: 1024 ** 2,
+  GB: 1e9,
+  G: 1024 ** 3,
+  GiB: 1024 ** 3,
+  TB: 1e12,
+  T: 1024 ** 4,
+  TiB: 1024 ** 4,
+};
+
+/** Throws when it is no XML at all. */
+export function parseDomainXml(xml: string): Hardware {
+  const domain = child(parser.parse(xml) as Node, 'domain');
+  const devices = child(domain, 'devices');
+  return {
+    machine: text(child(child(domain, 'os'), 'type'), '@machine'),
+    vcpus: number(content(domain, 'vcpu')),
+    memory: bytes(domain, 'memory'),
+    disks: children(devices, 'disk')
+      .map(disk)
+      .filter(entry => entry !== null),
+    nics: children(devices, 'interface')
+      .map(nic)
+      .filter(entry => entry !== null),
+  };
+}
+
+function disk(node: Node): Disk | null {
+  const target = text(child(node, 'target'), '@dev');
+  if (target === null) return null;
+  const bus = text(child(node, 'target'), '@bus');
+  return { target, role: role(node, bus), bus, source: source(child(node, 'source')) };
+}
+
+/** Loaders sit on a USB stick, or are the disk that the firmware is told to boot first. */
+function role(node: Node, bus: string | null): Disk['role'] {
+  const device = text(node, '@device') ?? 'disk';
+  if (device !== 'disk' && device !== 'lun') return 'removable';
+  return bus === 'usb' || text(children(node, 'boot')[0], '@order') === '1' ? 'loader' : 'data';
+}
+
+/** A file, a block device, a pool's volume, or a network disk's protocol and name. */
+function source(node: Node | undefined): string | null {
+  const path = text(node, '@file') ?? text(node, '@dev') ?? text(node, '@dir');
+  if (path !== null) return path;
+  const pool = text(node, '@pool');
+  if (pool !== null) return `${pool}/${text(node, '@volume') ?? ''}`;
+  const protocol = text(node, '@protocol');
+  return protocol === null ? null : `${protocol}:${text(node, '@name') ?? ''}`;
+}
+
+function nic(node: Node): Nic | null {
+  const mac = text(child(node, 'mac'), '@address');
+  if (mac === null) return null;
+  const plugged = child(node, 'source');
+  return {
+    mac: mac.toLowerCase(),
+    model: text(child(node, 'model'), '@type'),
+    source: text(plugged, '@bridge') ?? text(plugged, '@network') ?? text(plugged, '@dev'),
+    tap: text(child(node, 'target'), '@dev'),
+  };
+}
+
+function bytes(parent: Node | undefined, name: string): number | null {
+  const amount = number(content(parent, name));
+  const unit = text(child(parent, name), '@unit') ?? 'KiB';
+  const factor = units[unit];
+  return amount === null || factor === undefined ? null : amount * factor;
+}
+
+function child(parent: Node | undefined, name: string): Node | undefined {
+  const value = parent?.[name];
+  if (typeof value === 'string' || value === undefined) return undefined;
+  return Array.isArray(value) ? value[0] : value;
+}
+
+function children(parent: Node | undefined, name: string): Node[] {
+  const value = parent?.[name];
+  return Array.isArray(value) ? value.filter(entry => typeof entry === 'object') : [];
+}
+
+function text(node: Node | undefined, attribute: string): string | null {
+  const value = node?.[attribute];
+  return typeof value === 'string' ? value : null;
+}
+
+/** Text of an element with or without attributes. */
+function content(parent: Node | undefined, name: string): string | null {
+  const value = parent?.[name];
+  return typeof value === 'string' ? value : text(child(parent, name), '#text');
+}
+
+function number(value: string | null): number | null {
+  return value !== null && /^\d+$/.test(value) ? Number(value) : null;
+}

@@ -1,0 +1,100 @@
+import { EventEmitter } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Libvirt } from '../libvirt/client.ts';
+import { type BackoffOptions, backoff } from '../util/backoff.ts';
+import type { Logger } from '../util/logger.ts';
+
+export interface LinkOptions {
+  /** Opens one connection; called again after each loss. */
+  open: (signal: AbortSignal) => Promise<Libvirt>;
+  /** Runs on a new connection before it counts as up; if it rejects, the connection is dropped and tried again. */
+  prepare?: (client: Libvirt, signal: AbortSignal) => Promise<void>;
+  /** Where the time-outs come from; a part of its own for tests. */
+  backoff?: BackoffOptions;
+  logger: Logger;
+}
+
+interface LinkEvents {
+  up: [Libvirt];
+  /** Once an outage, with its reason in words. */
+  down: [string];
+}
+
+/** Keeps one libvirt connection alive: opens, prepares, waits for its end, and begins again. */
+export class Link extends EventEmitter<LinkEvents> {
+  readonly #options: LinkOptions;
+  readonly #abort = new AbortController();
+  #client: Libvirt | null = null;
+  #running: Promise<void> | null = null;
+  #told = false;
+
+  constructor(options: LinkOptions) {
+    super();
+    this.#options = options;
+  }
+
+  /** The connection if it is up. */
+  get client(): Libvirt | null {
+    return this.#client;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  async close(): Promise<void> {
+    this.#abort.abort();
+    await this.#client?.close();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#abort;
+    let pauses = backoff(this.#options.backoff);
+    while (!signal.aborted) {
+      const reason = await this.#live(() => {
+        pauses = backoff(this.#options.backoff);
+      }).catch((error: Error) => error.message);
+      if (signal.aborted) return;
+      this.#tellDown(reason);
+      await delay(pauses.next().value, undefined, { signal }).catch(() => {});
+    }
+  }
+
+  /** One connection from its opening to its end; resolves to why it ended. */
+  async #live(onUp: () => void): Promise<string> {
+    const { signal } = this.#abort;
+    const client = await this.#options.open(signal);
+    const closed = new Promise<string>(resolve => {
+      client.onClosed(cause => resolve(cause?.message ?? 'the connection was closed'));
+    });
+    try {
+      await this.#options.prepare?.(client, signal);
+    } catch (error) {
+      await client.close();
+      throw error;
+    }
+    signal.throwIfAborted();
+    this.#client = client;
+    this.#told = false;
+    onUp();
+    this.#options.logger.info({ event: 'libvirt.connected' }, 'connected to libvirt');
+    this.emit('up', client);
+    const reason = await closed;
+    this.#client = null;
+    return reason;
+  }
+
+  #tellDown(reason: string): void {
+    if (this.#told) {
+      this.#options.logger.debug({ event: 'libvirt.retry', reason }, 'libvirt is still away');
+      return;
+    }
+    this.#told = true;
+    this.#options.logger.warn(
+      { event: 'libvirt.disconnected', reason },
+      'no connection to libvirt; trying again until there is one',
+    );
+    this.emit('down', reason);
+  }
+}

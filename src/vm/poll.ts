@@ -1,0 +1,157 @@
+import { type Libvirt, statsGroup } from '../libvirt/client.ts';
+import { ConnectionLost, isLibvirtError, TimeoutError } from '../libvirt/errors.ts';
+import type { Event } from '../model/event.ts';
+import type { VmKey } from '../model/snapshot.ts';
+import { type Stats, unknownStats } from '../model/stats.ts';
+import type { Logger } from '../util/logger.ts';
+import { type Counters, readCounters } from './counters.ts';
+import { type Sample, toStats } from './rates.ts';
+import { stateWords } from './state.ts';
+import type { Target } from './watch.ts';
+
+export interface PollOptions {
+  /** The connection that statistics have for themselves, because a hung QEMU can hold it up; null while it is down. */
+  client: () => Libvirt | null;
+  /** Milliseconds. */
+  interval: number;
+  /** Milliseconds until a poll counts as unanswered. */
+  timeout?: number;
+  targets: () => readonly Target[];
+  /** Asks for a fresh read: statistics tell something else than what is known. */
+  hint: (key: VmKey) => void;
+  /** Nothing may be written, not even how often the guest reports its memory. */
+  readOnly: boolean;
+  emit: (event: Event) => void;
+  now?: () => Date;
+  logger: Logger;
+}
+
+interface Known {
+  /** libvirt's id of this run of the domain: another run, other counters. */
+  id: number;
+  sample: Sample | null;
+  stats: Stats;
+}
+
+const groups =
+  statsGroup.state | statsGroup.cpu | statsGroup.balloon | statsGroup.vcpu | statsGroup.interface | statsGroup.block;
+
+/** A rate needs two samples; after the first one the second is not awaited for a whole interval. */
+const secondSample = 2_000;
+
+/**
+ * Samples all domains in one call an interval, however many there are. A poll that a hung QEMU holds up is left behind:
+ * its domain turns stale, and the next NOWAIT poll, which no longer waits for that one, brings all others.
+ */
+export class Poll {
+  readonly #options: PollOptions;
+  readonly #known = new Map<VmKey, Known>();
+  #timer: NodeJS.Timeout | undefined;
+  #soon: NodeJS.Timeout | undefined;
+  #asking = false;
+
+  constructor(options: PollOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#timer ??= setInterval(() => this.tick(), this.#options.interval);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    clearTimeout(this.#soon);
+    this.#timer = undefined;
+  }
+
+  /** One round now; what is under way is not asked twice. */
+  tick(): void {
+    const targets = this.#options.targets();
+    for (const target of targets) {
+      if (!target.domain.active) this.#tell(target, { id: -1, sample: null, stats: unknownStats(this.#iso()) });
+    }
+    const active = targets.filter(target => target.domain.active);
+    const client = this.#options.client();
+    if (!client) this.#tellStale(active);
+    else if (active.length > 0) void this.#round(client, active);
+  }
+
+  async #round(client: Libvirt, targets: readonly Target[]): Promise<void> {
+    if (this.#asking) return;
+    this.#asking = true;
+    try {
+      const answered = (await this.#ask(client, targets)) || (await this.#ask(client, targets));
+      if (!answered) this.#tellStale(targets);
+    } catch (error) {
+      this.#tellStale(targets);
+      if (!(error instanceof ConnectionLost)) {
+        this.#options.logger.warn({ event: 'stats.failed', reason: String(error) }, 'statistics could not be read');
+      }
+    } finally {
+      this.#asking = false;
+    }
+  }
+
+  /** False: no answer in time. */
+  async #ask(client: Libvirt, targets: readonly Target[]): Promise<boolean> {
+    const { timeout = Math.min(this.#options.interval, 5_000), hint } = this.#options;
+    try {
+      const refs = targets.map(target => target.ref);
+      const records = await client.stats(refs, groups, { timeout });
+      const at = performance.now();
+      const byUuid = new Map(records.map(record => [record.domain.uuid, record]));
+      for (const target of targets) {
+        const record = byUuid.get(target.ref.uuid);
+        if (record) this.#take(client, target, readCounters(record.params), at);
+        else hint(target.key);
+      }
+      return true;
+    } catch (error) {
+      if (error instanceof TimeoutError) return false;
+      throw error;
+    }
+  }
+
+  #take(client: Libvirt, target: Target, counters: Counters, at: number): void {
+    const { key, ref, domain } = target;
+    if (counters.state !== null && stateWords(counters.state, 0).state !== domain.state) this.#options.hint(key);
+    const known = this.#known.get(key);
+    const previous = known?.id === ref.id ? known.sample : null;
+    const sample = { counters, at };
+    this.#tell(target, { id: ref.id, sample, stats: toStats(domain.hardware, sample, previous, this.#iso()) });
+    if (previous) return;
+    if (this.#options.interval > 2 * secondSample) {
+      clearTimeout(this.#soon);
+      this.#soon = setTimeout(() => this.tick(), secondSample);
+    }
+    if (!this.#options.readOnly && counters.balloon.available === null) this.#askForMemory(client, target);
+  }
+
+  /** Makes the guest's balloon driver report; without one, or without a balloon, nothing is lost. */
+  #askForMemory(client: Libvirt, { key, ref }: Target): void {
+    const period = Math.max(1, Math.round(this.#options.interval / 1_000));
+    client.setMemoryStatsPeriod(ref, period).catch((error: Error) => {
+      const level = isLibvirtError(error) ? 'debug' : 'warn';
+      this.#options.logger[level]({ event: 'stats.no_memory', vm: key, reason: error.message }, 'no memory statistics');
+    });
+  }
+
+  #tellStale(targets: readonly Target[]): void {
+    for (const target of targets) {
+      const known = this.#known.get(target.key);
+      const current = known?.id === target.ref.id ? known : null;
+      if (current?.stats.stale) continue;
+      const stats = { ...(current?.stats ?? unknownStats(null)), stale: true };
+      this.#tell(target, { id: target.ref.id, sample: current?.sample ?? null, stats });
+    }
+  }
+
+  #tell({ key }: Target, known: Known): void {
+    this.#known.set(key, known);
+    this.#options.emit({ type: 'stats', key, stats: known.stats });
+  }
+
+  #iso(): string {
+    return (this.#options.now?.() ?? new Date()).toISOString();
+  }
+}

@@ -1,0 +1,143 @@
+import { type Hardware, macHex } from '../model/domain.ts';
+import {
+  type CpuStats,
+  type DiskStats,
+  type MemoryStats,
+  type NicStats,
+  type Stats,
+  unknownDisk,
+  unknownNic,
+} from '../model/stats.ts';
+import type { Counters, DiskCounters, NicCounters } from './counters.ts';
+
+/** Counters turned into what is published: rates from two samples of one boot, totals from one. Pure. */
+
+export interface Sample {
+  counters: Counters;
+  /** Monotonic, milliseconds. */
+  at: number;
+}
+
+/** Growth between two samples; null when unknown, or when a counter went down: then it counts anew. */
+type Growth = (now: number | null | undefined, before: number | null | undefined) => number | null;
+
+export function toStats(hardware: Hardware, sample: Sample, previous: Sample | null, sampledAt: string): Stats {
+  const seconds = previous ? (sample.at - previous.at) / 1_000 : 0;
+  const rate: Growth = (now, before) => {
+    const grown = growth(now, before);
+    return grown === null || seconds <= 0 ? null : grown / seconds;
+  };
+  const { counters } = sample;
+  const before = previous?.counters;
+  const taps = new Map(hardware.nics.map(nic => [nic.tap, macHex(nic.mac)]));
+  return {
+    sampled_at: sampledAt,
+    // A running domain always has its disks told, unless its QEMU is busy or hung.
+    stale: counters.disks === null && hardware.disks.length > 0,
+    cpu: cpu(counters, before, seconds),
+    memory: memory(counters),
+    disks: Object.fromEntries(
+      hardware.disks.map(({ target }) => {
+        const now = counters.disks?.get(target);
+        return [target, now ? disk(now, before?.disks?.get(target), rate) : unknownDisk];
+      }),
+    ),
+    nics: {
+      ...Object.fromEntries(hardware.nics.map(({ mac }) => [macHex(mac), unknownNic])),
+      ...Object.fromEntries(
+        [...counters.nics].flatMap(([tap, now]) => {
+          const mac = taps.get(tap);
+          return mac === undefined ? [] : [[mac, nic(now, before?.nics.get(tap), rate)]];
+        }),
+      ),
+    },
+  };
+}
+
+function cpu({ cpu: now }: Counters, before: Counters | undefined, seconds: number): CpuStats {
+  const used = growth(now.guest, before?.cpu.guest) ?? growth(now.total, before?.cpu.total);
+  const time = now.guest ?? now.total;
+  const share = used === null || seconds <= 0 || !now.vcpus ? null : used / 1e9 / seconds / now.vcpus;
+  return {
+    // Two clocks are compared, so a busy guest may come out a little above the whole.
+    percent: share === null ? null : round(Math.min(1, share) * 100, 2),
+    vcpus: now.vcpus,
+    seconds: time === null ? null : round(time / 1e9, 3),
+  };
+}
+
+/** What the guest uses is what it has, less what it could give away; only its balloon driver knows. */
+function memory({ balloon }: Counters): MemoryStats {
+  const { available } = balloon;
+  const free = balloon.usable ?? balloon.unused;
+  const used = available === null || free === null ? null : Math.max(0, available - free);
+  return {
+    total: kib(balloon.current),
+    used: kib(used),
+    used_percent: used === null || !available ? null : round((used / available) * 100, 2),
+    usable: kib(balloon.usable),
+    unused: kib(balloon.unused),
+    resident: kib(balloon.rss),
+  };
+}
+
+function disk(now: DiskCounters, before: DiskCounters | undefined, rate: Growth): DiskStats {
+  const per = (key: keyof DiskCounters) => whole(rate(now[key], before?.[key]));
+  const latency = (kind: 'rd' | 'wr' | 'fl') => {
+    const requests = growth(now[`${kind}.reqs`], before?.[`${kind}.reqs`]);
+    const nanoseconds = growth(now[`${kind}.times`], before?.[`${kind}.times`]);
+    return requests && nanoseconds !== null ? round(nanoseconds / requests / 1e6, 3) : null;
+  };
+  return {
+    read_bytes_per_second: per('rd.bytes'),
+    write_bytes_per_second: per('wr.bytes'),
+    read_operations_per_second: per('rd.reqs'),
+    write_operations_per_second: per('wr.reqs'),
+    flush_operations_per_second: per('fl.reqs'),
+    read_latency_ms: latency('rd'),
+    write_latency_ms: latency('wr'),
+    flush_latency_ms: latency('fl'),
+    read_bytes: now['rd.bytes'],
+    write_bytes: now['wr.bytes'],
+    read_operations: now['rd.reqs'],
+    write_operations: now['wr.reqs'],
+    errors: now.errors,
+    capacity: now.capacity,
+    allocation: now.allocation,
+    physical: now.physical,
+  };
+}
+
+function nic(now: NicCounters, before: NicCounters | undefined, rate: Growth): NicStats {
+  const per = (key: keyof NicCounters) => whole(rate(now[key], before?.[key]));
+  return {
+    rx_bytes_per_second: per('rx.bytes'),
+    tx_bytes_per_second: per('tx.bytes'),
+    rx_packets_per_second: per('rx.pkts'),
+    tx_packets_per_second: per('tx.pkts'),
+    rx_bytes: now['rx.bytes'],
+    tx_bytes: now['tx.bytes'],
+    rx_packets: now['rx.pkts'],
+    tx_packets: now['tx.pkts'],
+    rx_errors: now['rx.errs'],
+    tx_errors: now['tx.errs'],
+    rx_drops: now['rx.drop'],
+    tx_drops: now['tx.drop'],
+  };
+}
+
+const growth: Growth = (now, before) =>
+  now === null || now === undefined || before === null || before === undefined || now < before ? null : now - before;
+
+function kib(value: number | null): number | null {
+  return value === null ? null : value * 1_024;
+}
+
+/** One decimal is plenty for bytes and operations a second. */
+function whole(value: number | null): number | null {
+  return value === null ? null : round(value, 1);
+}
+
+function round(value: number, digits: number): number {
+  return Number(value.toFixed(digits));
+}
