@@ -1,0 +1,112 @@
+import { describe, expect, test } from 'vitest';
+import { bridgeDevicePayload, vmDevicePayload } from '../../src/discovery/payload.ts';
+import { refusals } from './home-assistant.ts';
+import { bridge, description, disk, hypervisor, nic, vm, withHardware } from './samples.ts';
+
+/** The contract with Home Assistant: what it would refuse, and that it refuses nothing of ours. */
+
+const targets = Array.from({ length: 30 }, (_, at) => `sd${String.fromCharCode(97 + (at % 26))}${at < 26 ? '' : 'x'}`);
+const macs = ['52:54:00:00:00:01', '52:54:00:00:00:02', '52:54:00:00:00:03', '52:54:00:00:00:04'];
+const [odd, empty] = [`Mum's "NAS" + #1 – 群暉 🗄`, ''];
+
+describe('Home Assistant accepts', () => {
+  test.each([
+    ['the usual hardware', vm, description],
+    ['a VM without disks and networks', vm, withHardware([], [])],
+    [
+      '30 disks and 4 networks',
+      vm,
+      withHardware(
+        targets.map(target => disk(target)),
+        macs.map(nic),
+      ),
+    ],
+    ['removable and several loader disks', vm, withHardware([disk('hdc', 'removable'), disk('sdy', 'loader')], [])],
+    ['odd names', { ...vm, label: odd, key: '-_-' }, { ...description, name: odd }],
+    ['empty names', { ...vm, label: empty }, { ...description, name: empty }],
+    ['a switch without a category', { ...vm, powerCategory: null }, description],
+    ['no commands', { ...vm, commands: [] }, description],
+  ])('%s', (_name, options, described) => {
+    for (const host of [hypervisor, null]) {
+      const { topic, payload } = vmDevicePayload(bridge, options, described, host);
+      expect(refusals(topic, payload)).toEqual([]);
+      expect(JSON.stringify(payload).length).toBeLessThan(300_000);
+    }
+  });
+
+  test.each(['nas-host', odd, empty, 'nas.lan'])('the bridge %j', instance => {
+    const { topic, payload } = bridgeDevicePayload({ ...bridge, instance });
+    expect(refusals(topic, payload)).toEqual([]);
+  });
+});
+
+describe('Home Assistant refuses', () => {
+  const { topic, payload } = vmDevicePayload(bridge, vm, description, hypervisor);
+
+  const root = (changes: object) => ({ ...payload, ...changes });
+  const changed = (key: string, changes: object) =>
+    root({ components: { ...payload.components, [key]: { ...payload.components[key], ...changes } } });
+
+  test.each<[string, object]>([
+    ['unknown option: ~', root({ '~': 'dsm2mqtt' })],
+    ['unknown option: serial', root({ device: { ...payload.device, serial: '1' } })],
+    ['name is not a text', root({ device: { ...payload.device, name: null } })],
+    ['device needs identifiers or connections', root({ device: { name: 'DSM' } })],
+    ['configuration_url may not be', root({ device: { ...payload.device, configuration_url: 'nas.lan' } })],
+    ['origin needs a name', root({ origin: {} })],
+    ['support_url may not be', root({ origin: { name: 'x', support_url: 'x' } })],
+    ['components are required', root({ components: undefined })],
+    ['availability excludes availability_topic', root({ availability_topic: 'a' })],
+    ['availability_mode may not be', root({ availability_mode: 'every' })],
+    ['unknown option: payload', root({ availability: [{ topic: 'a', payload: 'on' }] })],
+    ['topic is empty', root({ availability: [{}] })],
+    ['qos may not be', root({ qos: 3 })],
+    ['platform is none', changed('cpu', { platform: 'speedometer' })],
+    ['unique_id is required', changed('cpu', { unique_id: undefined })],
+    ['unique_id is taken', changed('cpu', { unique_id: payload.components['state']?.['unique_id'] })],
+    ['state_topic is required', changed('cpu', { state_topic: undefined })],
+    ['state_topic is required', changed('stats_stale', { state_topic: undefined })],
+    ['command_topic is required', changed('power', { command_topic: undefined })],
+    ['command_topic is required', changed('start', { command_topic: undefined })],
+    ['unknown option: payload_press', changed('cpu', { payload_press: 'on' })],
+    ['name is not a text', changed('cpu', { name: 1 })],
+    ['entity_category may not be config', changed('cpu', { entity_category: 'config' })],
+    ['entity_category may not be config', changed('stats_stale', { entity_category: 'config' })],
+    ['entity_category may not be setting', changed('power', { entity_category: 'setting' })],
+    ['enabled_by_default may not be', changed('cpu', { enabled_by_default: 'no' })],
+    ['icon may not be', changed('cpu', { icon: 'chip' })],
+    ['default_entity_id may not be', changed('cpu', { default_entity_id: 'switch.dsm_cpu' })],
+    ['default_entity_id may not be', changed('cpu', { default_entity_id: 'sensor.DSM-cpu' })],
+    ['default_entity_id may not be', changed('cpu', { default_entity_id: 'sensor.dsm__cpu' })],
+    ['device_class may not be', changed('cpu', { device_class: 'speed_of_light' })],
+    ['device_class may not be', changed('start', { device_class: 'running' })],
+    ['state_class may not be', changed('cpu', { state_class: 'guess' })],
+    ['state_class may not be', changed('nic_525400d53001_rx_rate', { state_class: 'total' })],
+    ['state_class may not be', changed('last_start', { state_class: 'measurement' })],
+    ['unit_of_measurement may not be', changed('nic_525400d53001_rx_rate', { unit_of_measurement: 'Mbps' })],
+    ['unit_of_measurement may not be', changed('last_start', { unit_of_measurement: 's' })],
+    ['needs a unit_of_measurement', changed('memory_used', { unit_of_measurement: undefined })],
+    ['options are empty', changed('state', { options: [] })],
+    ['enum needs options', changed('state', { options: undefined })],
+    ['options need device_class enum', changed('state', { device_class: undefined })],
+    ['options exclude', changed('state', { unit_of_measurement: 'x' })],
+    ['last_reset without total', changed('cpu', { last_reset_value_template: '{{ value_json.a | default(none) }}' })],
+    ['suggested_display_precision may not be', changed('cpu', { suggested_display_precision: 0.5 })],
+    ['expire_after may not be', changed('cpu', { expire_after: 'soon' })],
+    ['topic has a wildcard', changed('cpu', { state_topic: 'dsm2mqtt/+/stats' })],
+    ['topic has a wildcard', changed('power', { command_topic: 'dsm2mqtt/#' })],
+    ['topic has a control character', changed('cpu', { state_topic: 'a\nb' })],
+    ['topic is too long', changed('cpu', { state_topic: 'a'.repeat(65_536) })],
+    ['template: SyntaxError', changed('cpu', { value_template: '{{ value_json.cpu' })],
+    ['template: SyntaxError', changed('cpu', { value_template: '{{ value_json.cpu.percent | default(none) }}' })],
+    ['attributes need a topic', changed('last_stop', { json_attributes_topic: undefined })],
+    ['value_template needs a state_topic', changed('power', { state_topic: undefined })],
+  ])('%s', (reason, message) => {
+    expect(refusals(topic, JSON.parse(JSON.stringify(message)))).toContainEqual(expect.stringContaining(reason));
+  });
+
+  test.each(['homeassistant/device/a b/config', 'homeassistant/device/a+/config', 'homeassistant/sensor/a/config'])(
+    'the topic %s',
+    illegal => expect(refusals(illegal, payload)).toEqual([expect.stringContaining('illegal discovery topic')]),
+  );
+});

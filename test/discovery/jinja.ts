@@ -1,0 +1,95 @@
+/**
+ * The three shapes of template that discovery writes, rendered as Home Assistant would. Any other shape is a syntax
+ * error: among them all that would put a warning in its log by looking into an undefined value, or printing one.
+ */
+export function render(template: string, value_json: unknown): string {
+  for (const shape of [plain, converted, object]) {
+    const text = shape(template, value_json);
+    if (text !== null) return text;
+  }
+  throw new SyntaxError(`not one of our templates: ${template}`);
+}
+
+type Shape = (template: string, value_json: unknown) => string | null;
+
+/** `{{ PLACE | default(none) }}` */
+const plain: Shape = (template, value_json) => {
+  const [, place] = /^\{\{ (.+) \| default\(none\) \}\}$/.exec(template) ?? [];
+  return place ? print(lookUp(place, value_json) ?? null) : null;
+};
+
+/** `{% set v = PLACE %}{{ READ if v is TYPE else none }}` */
+const converted: Shape = (template, value_json) => {
+  const [, place, read, type] = /^\{% set v = (.+) %\}\{\{ (.+) if v is (\w+) else none \}\}$/.exec(template) ?? [];
+  if (!place || !read || !type) return null;
+  const value = lookUp(place, value_json);
+  const converter = converters[type]?.(read);
+  if (!converter) throw new SyntaxError(`not a ${type}: ${read}`);
+  return print(typeof value === type ? converter(value as never) : null);
+};
+
+/** `{{ dict(PLACE | default({}, true), name='text') | tojson }}` */
+const object: Shape = (template, value_json) => {
+  const [, place, members] =
+    /^\{\{ dict\((.+) \| default\(\{\}, true\)((?:, \w+='(?:[^'\\]|\\.)*')*)\) \| tojson \}\}$/.exec(template) ?? [];
+  if (!place) return null;
+  const more = [...(members ?? '').matchAll(/, (\w+)='((?:[^'\\]|\\.)*)'/g)];
+  return JSON.stringify({
+    ...Object(lookUp(place, value_json) || {}),
+    ...Object.fromEntries(more.map(([, name, text]) => [name, unquote(text)])),
+  });
+};
+
+/** `value_json.a`, `(value_json.a | default({}))['b']`; a missing key is undefined, as in Jinja. */
+function lookUp(place: string, value_json: unknown): unknown {
+  const [, guarded, dotted, quoted] =
+    /^(?:value_json|\((.+) \| default\(\{\}\)\))(?:\.(\w+)|\['((?:[^'\\]|\\.)*)'\])$/.exec(place) ?? [];
+  const key = dotted ?? unquote(quoted);
+  if (dotted && (/^\d/.test(dotted) || dictMethods.includes(dotted))) throw new SyntaxError(`not a key: .${dotted}`);
+  const outer = guarded ? (lookUp(guarded, value_json) ?? {}) : value_json;
+  return Object.hasOwn(Object(outer), key) ? Object(outer)[key] : undefined;
+}
+
+/** In Jinja a dot finds these before it finds a key. */
+const dictMethods = [
+  'clear',
+  'copy',
+  'fromkeys',
+  'get',
+  'items',
+  'keys',
+  'pop',
+  'popitem',
+  'setdefault',
+  'update',
+  'values',
+];
+
+type Converter = (value: never) => unknown;
+
+const converters: Record<string, (read: string) => Converter | null> = { number, boolean, string };
+
+function number(read: string): Converter | null {
+  const [, , per, digits] = /^(v|\(v \/ (\d+)\)) \| round\((\d)\)$/.exec(read) ?? [];
+  return digits ? (value: number) => Number((value / Number(per ?? 1)).toFixed(Number(digits))) : null;
+}
+
+function boolean(read: string): Converter | null {
+  return read === "('ON' if v else 'OFF')" ? (value: boolean) => (value ? 'ON' : 'OFF') : null;
+}
+
+function string(read: string): Converter | null {
+  const [, length] = /^v\[:(\d+)\]$/.exec(read) ?? [];
+  return length ? (value: string) => [...value].slice(0, Number(length)).join('') : null;
+}
+
+function unquote(literal: string | undefined): string {
+  if (literal === undefined) throw new SyntaxError('not a string');
+  return literal.replaceAll(/\\(.)/g, '$1');
+}
+
+function print(value: unknown): string {
+  if (value === null) return 'None';
+  if (typeof value === 'boolean') return value ? 'True' : 'False';
+  return String(value);
+}

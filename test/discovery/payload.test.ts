@@ -1,0 +1,189 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  bridgeDevicePayload,
+  type Component,
+  type DevicePayload,
+  vmDevicePayload,
+} from '../../src/discovery/payload.ts';
+import { refusals } from './home-assistant.ts';
+import { bridge, description, disk, hypervisor, nic, vm, withHardware } from './samples.ts';
+
+const announce = (options = vm, described = description) =>
+  vmDevicePayload(bridge, options, described, hypervisor).payload.components;
+
+const named = (components: DevicePayload['components'], keep: (component: Component) => boolean = () => true) =>
+  Object.values(components).flatMap(component => (keep(component) ? [component['name']] : []));
+
+const wanted = (component: Component) => component['enabled_by_default'] !== false;
+
+test('a payload is announced under the UUID, beneath its bridge', () => {
+  const { topic, payload } = vmDevicePayload(bridge, vm, description, hypervisor);
+  expect(topic).toBe('homeassistant/device/dsm2mqtt_6e8d4d1c-6f5b-4d42-9f0c-0c5f2f6f9a11/config');
+  expect({ ...payload, components: {} }).toEqual({
+    device: {
+      identifiers: ['dsm2mqtt_6e8d4d1c-6f5b-4d42-9f0c-0c5f2f6f9a11'],
+      name: 'DSM VM',
+      manufacturer: 'QEMU',
+      model: 'DSM virtual machine',
+      model_id: 'pc-q35-7.2',
+      hw_version: 'QEMU 7.2.22, libvirt 9.0.0',
+      via_device: 'dsm2mqtt_bridge_nas_host',
+    },
+    origin: { name: 'dsm2mqtt', sw_version: '0.1.0' },
+    availability: [{ topic: 'dsm2mqtt/bridge/state' }, { topic: 'dsm2mqtt/DSM/availability' }],
+    availability_mode: 'all',
+    qos: 1,
+    components: {},
+  });
+  expect(bridgeDevicePayload(bridge).payload.device['identifiers']).toEqual(['dsm2mqtt_bridge_nas_host']);
+});
+
+test('a component has its identity, its name, its topic and its measure', () => {
+  expect(announce()['nic_525400d53001_rx_rate']).toEqual({
+    platform: 'sensor',
+    unique_id: 'dsm2mqtt_6e8d4d1c-6f5b-4d42-9f0c-0c5f2f6f9a11_nic_525400d53001_rx_rate',
+    default_entity_id: 'sensor.dsm_nic_525400d53001_rx_rate',
+    name: 'Network receive',
+    device_class: 'data_rate',
+    state_class: 'measurement',
+    unit_of_measurement: 'Mbit/s',
+    suggested_display_precision: 2,
+    icon: 'mdi:download-network',
+    state_topic: 'dsm2mqtt/DSM/stats',
+    value_template:
+      "{% set v = ((value_json.nics | default({}))['525400d53001'] | default({})).rx_bytes_per_second %}" +
+      '{{ (v / 125000) | round(3) if v is number else none }}',
+    expire_after: 180,
+    json_attributes_topic: 'dsm2mqtt/DSM/state',
+    json_attributes_template:
+      "{{ dict((value_json.nics | default({}))['525400d53001'] | default({}, true)) | tojson }}",
+  });
+});
+
+/** A key is an entity's identity: renaming one orphans its history and its automations. */
+test('the component keys of the usual hardware', () => {
+  const diskKeys = (target: string) =>
+    [
+      ...['read_rate', 'write_rate', 'read_total', 'write_total', 'read_operations', 'write_operations'],
+      ...['flush_operations', 'read_latency', 'write_latency', 'flush_latency', 'errors'],
+      ...['capacity', 'allocation', 'physical'],
+    ].map(key => `disk_${target}_${key}`);
+  expect(Object.keys(announce())).toEqual([
+    ...['power', 'start', 'shutdown', 'state', 'state_reason', 'activity'],
+    ...['last_start', 'last_stop', 'last_stop_reason', 'last_error', 'autostart', 'vcpus', 'cpu', 'cpu_time'],
+    ...['memory_used', 'memory_used_percent', 'memory_total', 'memory_usable', 'memory_unused', 'memory_resident'],
+    'stats_stale',
+    ...['sda', 'sdb', 'hdz'].flatMap(diskKeys),
+    ...['rx_rate', 'tx_rate', 'rx_total', 'tx_total', 'rx_packets', 'tx_packets'].map(key => `nic_525400d53001_${key}`),
+    ...['rx_errors', 'tx_errors', 'rx_drops', 'tx_drops'].map(key => `nic_525400d53001_${key}`),
+  ]);
+  expect(Object.keys(bridgeDevicePayload(bridge).payload.components)).toEqual([
+    ...['connection', 'libvirt', 'libvirt_reason', 'version', 'started', 'libvirt_version', 'hypervisor_version'],
+  ]);
+});
+
+describe('what people see', () => {
+  test('from the start, without anything switched on', () => {
+    expect(named(announce(), wanted)).toEqual([
+      ...[null, 'Start', 'Shut down', 'State', 'Activity', 'CPU', 'Memory used', 'Stale statistics'],
+      ...['Disk 1 read', 'Disk 1 write', 'Disk 2 read', 'Disk 2 write', 'Network receive', 'Network send'],
+    ]);
+    expect(named(bridgeDevicePayload(bridge).payload.components, wanted)).toEqual([
+      ...['Connection state', 'Libvirt connection', 'Version'],
+    ]);
+  });
+
+  test('disks are numbered past the loader and removable ones, networks when there are several', () => {
+    const disks = [disk('hdc', 'removable'), disk('sda'), disk('hdz', 'loader'), disk('sdb')];
+    const names = named(announce(vm, withHardware(disks, [nic('52:54:00:00:00:0a'), nic('52:54:00:00:00:0b')])));
+    expect(names.filter(name => /(read|receive)$/.test(String(name)))).toEqual([
+      ...['Removable disk hdc read', 'Disk 1 read', 'Loader disk read', 'Disk 2 read'],
+      ...['Network 1 receive', 'Network 2 receive'],
+    ]);
+  });
+
+  test('names are in sentence case and leave the device out', () => {
+    for (const name of named(announce()).filter(name => name !== null)) {
+      expect(name).toMatch(/^(v?[A-Z])/);
+      expect(name).not.toContain(vm.label);
+    }
+  });
+});
+
+describe('commands', () => {
+  const controls = (commands: string[]) =>
+    Object.entries(announce({ ...vm, commands })).flatMap(([key, { command_topic }]) => (command_topic ? [key] : []));
+
+  test.each([
+    [
+      ['start', 'shutdown', 'cancel'],
+      ['power', 'start', 'shutdown'],
+    ],
+    [['start'], ['start']],
+    [['shutdown'], ['shutdown']],
+    [[], []],
+  ])('%j permit %j', (commands, keys) => expect(controls(commands)).toEqual(keys));
+
+  test('the switch shows what libvirt says and asks for either; a button says its word', () => {
+    const { power, shutdown } = announce();
+    expect(power).toMatchObject({
+      entity_category: 'config',
+      state_topic: 'dsm2mqtt/DSM/state',
+      command_topic: 'dsm2mqtt/DSM/power/set',
+    });
+    expect(shutdown).toMatchObject({ command_topic: 'dsm2mqtt/DSM/command', payload_press: 'shutdown' });
+    expect(announce({ ...vm, powerCategory: null })['power']).not.toHaveProperty('entity_category');
+  });
+});
+
+test('statistics expire after four intervals, not before three minutes; what is retained does not', () => {
+  const expiry = (statsInterval: number) => announce({ ...vm, statsInterval })['cpu']?.['expire_after'];
+  expect([expiry(1), expiry(45), expiry(60.1)]).toEqual([180, 180, 241]);
+  expect(announce()['state']).not.toHaveProperty('expire_after');
+});
+
+test('the connection speaks while the bridge cannot', () => {
+  const { availability, components } = bridgeDevicePayload(bridge).payload;
+  expect(availability).toEqual([{ topic: 'dsm2mqtt/bridge/state' }]);
+  expect(components['connection']).toMatchObject({ availability: [], payload_on: 'online', payload_off: 'offline' });
+  expect(components['connection']).not.toHaveProperty('value_template');
+  expect(components['libvirt']).not.toHaveProperty('availability');
+});
+
+describe('whatever the VM is called and has', () => {
+  const target = fc
+    .tuple(fc.constantFrom('fd', 'hd', 'sd', 'vd', 'xvd', 'ubd'), fc.stringMatching(/^[a-z0-9]{1,3}$/))
+    .map(parts => parts.join(''));
+  const mac = fc.array(fc.integer({ min: 0, max: 255 }), { minLength: 6, maxLength: 6 });
+  const disks = fc.uniqueArray(fc.tuple(target, fc.constantFrom('data', 'loader', 'removable')), {
+    selector: ([name]) => name,
+    maxLength: 8,
+  });
+  const nics = fc.uniqueArray(
+    mac.map(octets => octets.map(octet => octet.toString(16).padStart(2, '0')).join(':')),
+    { maxLength: 6 },
+  );
+
+  test('Home Assistant takes it, and every entity is its own', () =>
+    fc.assert(
+      fc.property(
+        fc.record({ label: fc.string({ unit: 'binary' }), key: fc.stringMatching(/^[A-Za-z0-9_-]{1,20}$/) }),
+        fc.record({ uuid: fc.uuid(), name: fc.string({ unit: 'binary' }), disks, nics }),
+        fc.string({ unit: 'binary' }),
+        ({ label, key }, { uuid, name, disks, nics }, instance) => {
+          const hardware = withHardware(
+            disks.map(([name, role]) => disk(name, role as 'data')),
+            nics.map(nic),
+          );
+          const parts = { ...bridge, instance };
+          const { topic, payload } = vmDevicePayload(parts, { ...vm, label, key }, { ...hardware, uuid, name }, null);
+          expect(refusals(topic, payload)).toEqual([]);
+          expect(Object.keys(payload.components)).toHaveLength(21 + 14 * disks.length + 10 * nics.length);
+          expect(Object.keys(payload.components).join('')).toMatch(/^[a-z0-9_]+$/);
+          const own = bridgeDevicePayload(parts);
+          expect(refusals(own.topic, own.payload)).toEqual([]);
+        },
+      ),
+    ));
+});

@@ -1,0 +1,98 @@
+import type { BridgeOptions, VmOptions } from '../../src/discovery/payload.ts';
+import { bridgeDocument, stateDocument, statsDocument } from '../../src/model/documents.ts';
+import type { Disk, Domain, DomainDescription, Nic } from '../../src/model/domain.ts';
+import { emptyVm, type HypervisorInfo, type VmSnapshot } from '../../src/model/snapshot.ts';
+import { topics } from '../../src/model/topics.ts';
+
+/** A DSM virtual machine as people build it, and everything the bridge can know of it. */
+
+export const disk = (target: string, role: Disk['role'] = 'data'): Disk => ({
+  target,
+  role,
+  bus: role === 'loader' ? 'usb' : 'scsi',
+  source: role === 'removable' ? null : `/dev/disk/by-id/ata-${target}`,
+});
+
+export const nic = (mac: string): Nic => ({ mac, model: 'virtio', source: 'br0', tap: 'vnet3' });
+
+export const description: DomainDescription = {
+  uuid: '6e8d4d1c-6f5b-4d42-9f0c-0c5f2f6f9a11',
+  name: 'DSM',
+  hardware: {
+    machine: 'pc-q35-7.2',
+    vcpus: 4,
+    memory: 4 * 2 ** 30,
+    disks: [disk('sda'), disk('sdb'), disk('hdz', 'loader')],
+    nics: [nic('52:54:00:d5:30:01')],
+  },
+};
+
+export const withHardware = (disks: Disk[], nics: Nic[]): DomainDescription => ({
+  ...description,
+  hardware: { ...description.hardware, disks, nics },
+});
+
+export const bridge: BridgeOptions = {
+  prefix: 'homeassistant',
+  topics: topics('dsm2mqtt'),
+  instance: 'nas-host',
+  version: '0.1.0',
+};
+
+export const vm: VmOptions = {
+  key: 'DSM',
+  label: 'DSM VM',
+  statsInterval: 30,
+  commands: ['start', 'shutdown'],
+  powerCategory: 'config',
+};
+
+export const hypervisor: HypervisorInfo = { hostname: 'nas-host', libvirt: '9.0.0', hypervisor: 'QEMU 7.2.22' };
+
+const at = '2026-11-22T08:00:00.000Z';
+const domain: Domain = {
+  ...description,
+  active: true,
+  state: 'running',
+  reason: 'booted',
+  persistent: true,
+  autostart: true,
+};
+
+/** Every unknown number known, each a different one, so that none can stand for another. */
+function filled<T>(sample: T): T {
+  let next = 1;
+  return JSON.parse(JSON.stringify(sample), (_key, value) => (value === null ? next++ * 1_234_567 : value));
+}
+
+const unread = emptyVm('DSM', 'DSM VM');
+const blank = statsDocument({ ...unread, domain });
+
+export const known: VmSnapshot = {
+  ...unread,
+  domain,
+  activity: 'shutting_down',
+  deadline: at,
+  startedAt: at,
+  lastStop: { by: 'bridge', reason: 'shutdown', at, seconds: 41 },
+  lastError: { code: 'timed_out', message: 'DSM did not shut down. '.repeat(20), at },
+  stats: filled({ ...blank, sampled_at: at }),
+};
+
+/** By topic, what is on it: with everything known, with nothing known, and with nothing in it. */
+export const documents = {
+  full: published(known, true),
+  unknown: published({ ...unread, domain: { ...domain, autostart: null } }, false),
+  empty: () => ({}),
+};
+
+function published(snapshot: VmSnapshot, up: boolean) {
+  const { state, stats } = bridge.topics.vm('DSM');
+  const link = { up, reason: up ? 'none, for the test' : null, info: up ? hypervisor : null };
+  const byTopic: Record<string, object> = {
+    [state]: stateDocument(snapshot),
+    [stats]: statsDocument(snapshot),
+    [bridge.topics.bridge.info]: bridgeDocument(link, { version: '0.1.0', instance: 'nas-host', startedAt: at }),
+  };
+  return (topic: string): object => byTopic[topic] ?? {};
+}

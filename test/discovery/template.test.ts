@@ -1,0 +1,68 @@
+import { describe, expect, test } from 'vitest';
+import { bridgeDevicePayload, type Component, vmDevicePayload } from '../../src/discovery/payload.ts';
+import { attributesTemplate, valueTemplate } from '../../src/discovery/template.ts';
+import { render } from './jinja.ts';
+import { bridge, description, documents, hypervisor, vm } from './samples.ts';
+
+/** Every entity's template over the documents that the bridge publishes. */
+const entities = [vmDevicePayload(bridge, vm, description, hypervisor), bridgeDevicePayload(bridge)].flatMap(
+  ({ payload }) => Object.entries(payload.components).filter(([, component]) => component['value_template']),
+);
+
+const show = (component: Component, document: (topic: string) => object) =>
+  render(String(component['value_template']), document(String(component['state_topic'])));
+
+/** What Home Assistant takes from this entity. */
+function legal({ platform, options, device_class, unit_of_measurement, state_class }: Component): RegExp {
+  if (Array.isArray(options)) return new RegExp(`^(${options.join('|')})$`);
+  if (platform !== 'sensor') return /^(ON|OFF)$/;
+  if (device_class === 'timestamp') return /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+  if (unit_of_measurement ?? state_class) return /^\d+(\.\d{1,3})?$/;
+  return /^(?!None).{1,255}$/;
+}
+
+describe.each(entities)('%s', (_key, component) => {
+  test('shows what is known', () => expect(show(component, documents.full)).toMatch(legal(component)));
+
+  test('shows unknown as unknown', () => {
+    const text = show(component, documents.unknown);
+    if (text !== 'None') expect(text).toMatch(legal(component));
+    if (component['unit_of_measurement']) expect(text).toBe('None');
+  });
+
+  test('bears a document without its key', () => expect(show(component, documents.empty)).toBe('None'));
+});
+
+test.each([
+  ['attributes of a disk', 'disk_sda_read_rate', { target: 'sda', role: 'data', source: '/dev/disk/by-id/ata-sda' }],
+  ['attributes of a network', 'nic_525400d53001_tx_rate', { mac: '52:54:00:d5:30:01', source: 'br0', tap: 'vnet3' }],
+  ['attributes of the last stop', 'last_stop', { by: 'bridge', reason: 'shutdown', seconds: 41 }],
+  ['attributes of the last error', 'last_error', { code: 'timed_out' }],
+  ['attributes of libvirt', 'libvirt', { up: true, hostname: 'nas-host' }],
+])('%s', (_name, key, attributes) => {
+  const component = Object.fromEntries(entities)[key];
+  const at = (document: (topic: string) => object) =>
+    JSON.parse(
+      render(String(component?.['json_attributes_template']), document(String(component?.['json_attributes_topic']))),
+    );
+  expect(at(documents.full)).toMatchObject(attributes);
+  expect(Object.keys(at(documents.empty)).length).toBeLessThan(2);
+});
+
+test('readings', () => {
+  const read = (reading: Parameters<typeof valueTemplate>[1], a: unknown) =>
+    render(valueTemplate(['a'], reading), { a });
+  expect(read({ per: 1e6, digits: 3 }, 1_234_567)).toBe('1.235');
+  expect(read({ per: 1, digits: 1 }, 0)).toBe('0');
+  expect(read({ per: 1, digits: 1 }, 'x')).toBe('None');
+  expect(read('flag', false)).toBe('OFF');
+  expect(read('flag', null)).toBe('None');
+  expect(read('sentence', 'x'.repeat(300))).toHaveLength(255);
+});
+
+test('odd keys and fixed attributes are quoted', () => {
+  const odd = `it's 100 %\\ "so"`;
+  expect(render(valueTemplate([odd, '1']), { [odd]: { 1: 'here' } })).toBe('here');
+  expect(JSON.parse(render(attributesTemplate(['a'], { odd }), { a: { b: 1 } }))).toEqual({ b: 1, odd });
+  expect(JSON.parse(render(attributesTemplate(['a'], { odd }), { a: null }))).toEqual({ odd });
+});
