@@ -1,0 +1,176 @@
+/**
+ * The bridge's line to the broker: sessions, one after the other, for as long as it runs.
+ *
+ * Nothing is queued while there is none: a publication is dropped, and whoever publishes says everything again at
+ * `connected`. An outage is told once, again if its reason becomes one that only a person can mend, and its end once.
+ */
+import { EventEmitter } from 'node:events';
+import { type BackoffOptions, backoff } from '../util/backoff.ts';
+import type { Logger } from '../util/logger.ts';
+import { afterwards, type Dialect, newest } from './dialect.ts';
+import { type FailureCode, MqttFailure } from './failure.ts';
+import type { Message, Publication, Will } from './message.ts';
+import type { ConnectOptions } from './packets.ts';
+import { type Opened, Session } from './session.ts';
+
+export interface MqttClientOptions extends Omit<ConnectOptions, 'connectTimeout' | 'keepalive'> {
+  will: Will;
+  subscriptions: readonly string[];
+  logger: Logger;
+  /** Milliseconds; default 5 000. */
+  connectTimeout?: number;
+  /** Seconds; default 15: a broker that dies silently is noticed after at most 22.5. */
+  keepalive?: number;
+  pace?: Partial<Pace>;
+}
+
+export interface Pace {
+  /** Between attempts after an ordinary failure; default 100 ms to 2 s. */
+  lost: BackoffOptions;
+  /** After refused credentials, so that nobody is banned; default 2 s to 30 s. */
+  refused: BackoffOptions;
+  /** After another client took the session; default 30 s. */
+  takenOver: BackoffOptions;
+  /** A session that lived this long ends the slowing down, milliseconds; default 10 000. */
+  stable: number;
+}
+
+const DEFAULTS: Pace = {
+  lost: {},
+  refused: { first: 2_000, cap: 30_000 },
+  takenOver: { first: 30_000, cap: 30_000 },
+  stable: 10_000,
+};
+
+const SUSPICIOUS = 5;
+
+export class MqttClient extends EventEmitter<{
+  connected: [Opened];
+  disconnected: [MqttFailure];
+  message: [Message];
+}> {
+  readonly #options: MqttClientOptions;
+  readonly #pace: Pace;
+  #delays: Record<'lost' | 'refused' | 'takenOver', Generator<number, never>> | undefined;
+  #dialect: Dialect = newest;
+  #session: Session | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  /** Why the broker is away, as last told. */
+  #outage: FailureCode | undefined;
+  #refused = '';
+  /** In a row, each soon after the broker had answered. */
+  #hangUps = 0;
+  #connected = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: MqttClientOptions) {
+    super();
+    this.#options = options;
+    this.#pace = { ...DEFAULTS, ...options.pace };
+  }
+
+  get connected(): boolean {
+    return this.#connected;
+  }
+
+  /** Throws a TypeError for an address that can never work. */
+  start(): void {
+    if (this.#session || this.#retry || this.#closing) return;
+    this.#renew();
+  }
+
+  /** Hands the packet to the socket before it returns. False: dropped, because there is no session or it is congested. */
+  publish(publication: Publication): boolean {
+    if (this.#connected && this.#session) return this.#session.publish(publication);
+    publication.settled?.(false);
+    return false;
+  }
+
+  /** Publishes `final` if there is a session, and ends it without the will; within 1.5 s, whatever the broker does. */
+  close(final?: Publication): Promise<void> {
+    this.#closing ??= this.#close(final);
+    return this.#closing;
+  }
+
+  async #close(final: Publication | undefined): Promise<void> {
+    clearTimeout(this.#retry);
+    this.#connected = false;
+    await this.#session?.close(final);
+  }
+
+  #renew(): void {
+    const { connectTimeout = 5_000, keepalive = 15, ...options } = this.#options;
+    const session = new Session({ ...options, connectTimeout, keepalive, dialect: this.#dialect });
+    this.#session = session;
+    let openedAt: number | undefined;
+    session.on('opened', opened => {
+      openedAt = performance.now();
+      this.#opened(opened);
+    });
+    session.on('message', message => this.emit('message', message));
+    session.on('ended', failure => {
+      const lived = openedAt === undefined ? 0 : performance.now() - openedAt;
+      this.#ended(this.#judge(failure, lived));
+    });
+    session.open();
+  }
+
+  #opened(opened: Opened): void {
+    const { logger } = this.#options;
+    this.#outage = undefined;
+    this.#connected = true;
+    this.#dialect = afterwards(this.#dialect, 'opened');
+    logger.info({ event: 'mqtt.connected', version: opened.version }, 'Connected to the broker');
+    const refused = opened.refused.join(' ');
+    if (refused && refused !== this.#refused) {
+      const fields = { event: 'mqtt.subscription_refused', topics: opened.refused };
+      logger.error(fields, 'The broker refuses a subscription: give this user the right to read these topics');
+    }
+    this.#refused = refused;
+    this.emit('connected', opened);
+  }
+
+  #ended(failure: MqttFailure): void {
+    this.#session = undefined;
+    this.#connected = false;
+    if (this.#closing !== undefined) return;
+    const before = this.#dialect;
+    this.#dialect = afterwards(before, failure.code);
+    // Neither is an outage, only how versions are found out.
+    const negotiating =
+      failure.code === 'done' || (failure.code === 'version' && this.#dialect.version < before.version);
+    this.#retry = setTimeout(() => this.#renew(), negotiating ? 0 : this.#delay(failure.code));
+    if (!negotiating) this.#tell(failure);
+    else this.#options.logger.debug({ event: 'mqtt.version', next: this.#dialect.version }, 'Trying another version');
+  }
+
+  /** MQTT 3.1.1 brokers, and Mosquitto 2.0, only hang up on a client whose session another one takes. */
+  #judge(failure: MqttFailure, lived: number): MqttFailure {
+    const stable = lived >= this.#pace.stable;
+    if (stable) this.#delays = undefined;
+    this.#hangUps = failure.code === 'closed' && !stable ? this.#hangUps + 1 : 0;
+    if (this.#hangUps < SUSPICIOUS) return failure;
+    const words = 'the broker hangs up again and again: does another client use the same client id?';
+    return new MqttFailure('taken_over', words, failure);
+  }
+
+  #tell(failure: MqttFailure): void {
+    const { code, message: reason } = failure;
+    const news = this.#outage === undefined || (failure.needsPerson && this.#outage !== code);
+    const fields = { event: 'mqtt.disconnected', broker: new URL(this.#options.url).host, code, reason };
+    if (!news) {
+      this.#options.logger.debug(fields, 'Still no broker');
+      return;
+    }
+    this.#outage = code;
+    this.#options.logger[failure.needsPerson ? 'error' : 'warn'](fields, 'No connection to the broker');
+    this.emit('disconnected', failure);
+  }
+
+  #delay(code: FailureCode): number {
+    const { lost, refused, takenOver } = this.#pace;
+    this.#delays ??= { lost: backoff(lost), refused: backoff(refused), takenOver: backoff(takenOver) };
+    if (code === 'taken_over') return this.#delays.takenOver.next().value;
+    return this.#delays[code === 'credentials' ? 'refused' : 'lost'].next().value;
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * Which version of MQTT to speak next: 5 until the broker is known to be older.
+ *
+ * A broker that says "unsupported version" is believed at once. One that only hangs up may be an old broker or a dead
+ * one behind something that accepts for it; it counts as old when it hangs up on version 5, takes 3.1.1, and hangs up
+ * on version 5 again. Pure: an attempt's outcome in, the next attempt out.
+ */
+import type { FailureCode } from './failure.ts';
+
+export type Version = 5 | 4;
+
+export interface Dialect {
+  readonly version: Version;
+  /** Connect only to see whether 3.1.1 is taken. */
+  readonly trial: boolean;
+  /** The trial was taken: the next hang-up on version 5 is proof. */
+  readonly alive: boolean;
+}
+
+export const newest: Dialect = { version: 5, trial: false, alive: false };
+const oldest: Dialect = { version: 4, trial: false, alive: true };
+
+/** `done` is how a trial that was taken ends. */
+export function afterwards(dialect: Dialect, outcome: FailureCode | 'opened'): Dialect {
+  if (outcome === 'version') return dialect.version === 5 ? oldest : newest;
+  if (dialect.trial) return outcome === 'done' ? { ...newest, alive: true } : newest;
+  if (dialect.version === 4) return dialect;
+  if (outcome !== 'closed_early') return newest;
+  return dialect.alive ? oldest : { version: 4, trial: true, alive: false };
+}

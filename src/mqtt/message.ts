@@ -1,0 +1,42 @@
+/** What goes over the broker, in the project's own words. */
+
+export interface Message {
+  readonly topic: string;
+  readonly payload: Buffer;
+  readonly qos: 0 | 1 | 2;
+  /** True only for a message that was stored before this session subscribed; a live one never has it. */
+  readonly retain: boolean;
+  /** The broker sends it again because it missed our acknowledgement. */
+  readonly duplicate: boolean;
+  /** MQTT 5 only, as are the next two: where the sender wants its answer. */
+  readonly responseTopic: string | null;
+  readonly correlationData: Buffer | null;
+  /** What is left of the message's life, seconds. */
+  readonly expirySeconds: number | null;
+}
+
+export interface Publication {
+  readonly topic: string;
+  readonly payload: string | Buffer;
+  /** 0 may be dropped while the broker does not read; 1 is in flight until the broker acknowledges it. */
+  readonly qos: 0 | 1;
+  /** A retained publication is a state: while it waits for its turn, a newer one on its topic takes its place. */
+  readonly retain: boolean;
+  /** MQTT 5 only; left out on 3.1.1. */
+  readonly properties?: {
+    readonly responseTopic?: string;
+    readonly correlationData?: Buffer;
+    readonly expirySeconds?: number;
+    readonly contentType?: string;
+  };
+  /** Called once: true when written (QoS 0) or acknowledged (QoS 1), false when dropped, replaced, refused or lost. */
+  readonly settled?: (delivered: boolean) => void;
+}
+
+/** What the broker publishes for us when the connection breaks. */
+export interface Will {
+  readonly topic: string;
+  readonly payload: string;
+  readonly qos: 0 | 1;
+  readonly retain: boolean;
+}

@@ -1,0 +1,88 @@
+/** Between the project's words and MQTT.js's. */
+import type { IClientOptions, IClientPublishOptions, IPublishPacket } from 'mqtt';
+import { address, type Tls } from './address.ts';
+import type { Version } from './dialect.ts';
+import type { Message, Publication, Will } from './message.ts';
+
+export interface ConnectOptions {
+  url: string;
+  clientId: string;
+  /** Instead of the URL's. */
+  username?: string;
+  password?: string;
+  tls?: Tls;
+  will?: Will;
+  /** From the first byte to the answered subscription, milliseconds. */
+  connectTimeout: number;
+  /** Seconds without a sign of life before a ping; its missing answer ends the session half of this later. */
+  keepalive: number;
+}
+
+/** A command is a few hundred bytes; a broker must not make us buffer more. MQTT 5 only. */
+const LARGEST_INCOMING = 256 * 1024;
+
+/** One connection that MQTT.js neither renews nor queues for. Throws a TypeError for an address that cannot work. */
+export function connectOptions(options: ConnectOptions, version: Version, trial: boolean): IClientOptions {
+  const { url, clientId, username, password, tls, will, connectTimeout, keepalive } = options;
+  return {
+    ...address(url, tls),
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    ...(will && !trial && { will: { ...will, payload: Buffer.from(will.payload) } }),
+    ...(version === 5 && { properties: { sessionExpiryInterval: 0, maximumPacketSize: LARGEST_INCOMING } }),
+    clientId,
+    protocolVersion: version,
+    clean: true,
+    connectTimeout,
+    keepalive,
+    manualConnect: true,
+    reconnectPeriod: 0,
+    resubscribe: false,
+    queueQoSZero: false,
+    timerVariant: 'native',
+  };
+}
+
+export function publishOptions({ qos, retain, properties }: Publication): IClientPublishOptions {
+  if (!properties) return { qos, retain };
+  const { responseTopic, correlationData, expirySeconds, contentType } = properties;
+  return {
+    qos,
+    retain,
+    properties: {
+      ...(responseTopic !== undefined && { responseTopic }),
+      ...(correlationData !== undefined && { correlationData }),
+      ...(expirySeconds !== undefined && { messageExpiryInterval: expirySeconds }),
+      ...(contentType !== undefined && { contentType }),
+    },
+  };
+}
+
+/** A property that a sender repeats against the rules arrives as a list: taken as absent. */
+export function readMessage({ topic, payload, qos, retain, dup, properties = {} }: IPublishPacket): Message {
+  const { responseTopic, correlationData, messageExpiryInterval } = properties;
+  return {
+    topic,
+    payload: Buffer.isBuffer(payload) ? payload : Buffer.from(payload),
+    qos,
+    retain,
+    duplicate: dup,
+    responseTopic: typeof responseTopic === 'string' ? responseTopic : null,
+    correlationData: Buffer.isBuffer(correlationData) ? correlationData : null,
+    expirySeconds: typeof messageExpiryInterval === 'number' ? messageExpiryInterval : null,
+  };
+}
+
+/** A broker hangs up on a publication to anything else, and a response topic is the sender's choice. */
+export function isTopic(topic: string): boolean {
+  return topic !== '' && !/[+#\0]/.test(topic) && Buffer.byteLength(topic) <= 0xffff;
+}
+
+/** Bytes of the packet, at most. */
+export function sizeOf({ topic, payload, properties }: Publication): number {
+  const { responseTopic = '', correlationData = '', contentType = '' } = properties ?? {};
+  return [topic, payload, responseTopic, correlationData, contentType].reduce(
+    (bytes, part) => bytes + Buffer.byteLength(part),
+    64,
+  );
+}

@@ -1,0 +1,206 @@
+/**
+ * One MQTT.js connection, used once: opens, subscribes, serves, ends, and takes everything unfinished with it.
+ *
+ * `opened` at most once, when the broker has answered the subscription; messages that came earlier follow it. `ended`
+ * exactly once. Nothing is kept for the next session: clean start, no session expiry, stores of its own.
+ */
+import { EventEmitter } from 'node:events';
+import { Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { connect, type IConnackPacket, type IPublishPacket, type MqttClient } from 'mqtt';
+import type { Logger } from '../util/logger.ts';
+import { isSecure } from './address.ts';
+import type { Dialect } from './dialect.ts';
+import { type Circumstances, closed, fromError, fromReason, MqttFailure } from './failure.ts';
+import type { Message, Publication } from './message.ts';
+import { Outbox } from './outbox.ts';
+import { type ConnectOptions, connectOptions, isTopic, publishOptions, readMessage, sizeOf } from './packets.ts';
+
+export interface SessionOptions extends ConnectOptions {
+  subscriptions: readonly string[];
+  /** A trial ends with `done` as soon as the broker takes the version. */
+  dialect: Dialect;
+  logger: Logger;
+}
+
+export interface Opened {
+  readonly version: '5.0' | '3.1.1';
+  /** Subscriptions that the broker does not allow. */
+  readonly refused: readonly string[];
+}
+
+/** Milliseconds for the last message's acknowledgement, then for the broker to hang up. */
+const PARTING = 1_000;
+const GOODBYE = 300;
+
+export class Session extends EventEmitter<{ opened: [Opened]; message: [Message]; ended: [MqttFailure] }> {
+  readonly #options: SessionOptions;
+  readonly #circumstances: Circumstances;
+  readonly #unpublishable = new Set<string>();
+  #mqtt: MqttClient | undefined;
+  #deadline: NodeJS.Timeout | undefined;
+  #limits: NonNullable<IConnackPacket['properties']> = {};
+  /** From the answered subscription on. */
+  #outbox: Outbox | undefined;
+  /** Messages from before that. */
+  #early: Message[] = [];
+  #leaving = false;
+  #ended = false;
+
+  constructor(options: SessionOptions) {
+    super();
+    this.#options = options;
+    this.#circumstances = { secure: isSecure(options.url), answered: false };
+  }
+
+  /** Throws a TypeError for an address that can never work. */
+  open(): void {
+    const { dialect, connectTimeout } = this.#options;
+    const mqtt = connect(connectOptions(this.#options, dialect.version, dialect.trial));
+    this.#mqtt = mqtt;
+    mqtt.on('connect', connack => this.#answered(mqtt, connack));
+    mqtt.on('message', (_topic, _payload, packet) => this.#receive(packet));
+    mqtt.on('disconnect', packet => this.#end(fromReason(packet.reasonCode ?? 0)));
+    mqtt.on('close', () => this.#end(closed(this.#circumstances.answered)));
+    mqtt.on('error', error => this.#fail(error));
+    // MQTT.js would report it as an error that only its text tells from others.
+    mqtt.onKeepaliveTimeout = () => this.#end(new MqttFailure('silent', 'the broker does not answer any more'));
+    this.#deadline = setTimeout(() => {
+      this.#end(new MqttFailure('timed_out', 'the broker did not answer in time'));
+    }, connectTimeout);
+    try {
+      mqtt.connect();
+    } catch (error) {
+      this.#fail(error as Error);
+      return;
+    }
+    // MQTT.js swallows a stream's errors that have no code.
+    mqtt.stream.on('error', (error: Error) => this.#fail(error));
+    // Else a publish may wait 40 ms for the acknowledgement of the segment before it.
+    if (mqtt.stream instanceof Socket) mqtt.stream.setNoDelay(true);
+  }
+
+  /** Hands the packet to the socket before it returns, unless the way is full. False: dropped. */
+  publish(publication: Publication): boolean {
+    const { topic, qos, settled } = publication;
+    if (!this.#outbox) {
+      settled?.(false);
+      return false;
+    }
+    const fits = sizeOf(publication) <= (this.#limits.maximumPacketSize ?? Number.POSITIVE_INFINITY);
+    if (!fits || !isTopic(topic)) {
+      this.#tellUnpublishable(topic, fits ? 'it is not the name of a topic' : 'it is larger than the broker takes');
+      settled?.(false);
+      return false;
+    }
+    const lowered = qos === 1 && this.#limits.maximumQoS === 0;
+    return this.#outbox.push(lowered ? { ...publication, qos: 0 } : publication);
+  }
+
+  /** Publishes `final`, waits for its acknowledgement and says goodbye; 1.3 s at most. */
+  async close(final?: Publication): Promise<void> {
+    if (this.#ended || this.#leaving) return;
+    this.#leaving = true;
+    const mqtt = this.#mqtt;
+    // A broker that did not take it publishes the will: it gets no goodbye.
+    if (mqtt && this.#outbox && (await this.#delivered(final)) && !this.#ended) {
+      const gone = new Promise<void>(resolve => mqtt.once('close', resolve));
+      mqtt.end();
+      await within(GOODBYE, gone, undefined);
+    }
+    this.#end(new MqttFailure('done', 'closed'));
+  }
+
+  async #delivered(final: Publication | undefined): Promise<boolean> {
+    if (!final) return true;
+    const acknowledged = new Promise<boolean>(resolve => this.publish({ ...final, settled: resolve }));
+    return within(PARTING, acknowledged, false);
+  }
+
+  #answered(mqtt: MqttClient, { properties = {} }: IConnackPacket): void {
+    this.#circumstances.answered = true;
+    this.#limits = properties;
+    if (this.#options.dialect.trial) {
+      this.#end(new MqttFailure('done', 'the broker takes this version'));
+      return;
+    }
+    const filters = [...new Set(this.#options.subscriptions)];
+    if (filters.length === 0) {
+      this.#open(mqtt, []);
+      return;
+    }
+    // Not retain-as-published: the flag then means "stored before". Retain handling 0: such messages do arrive.
+    mqtt.subscribe(filters, { qos: 1, nl: true, rap: false, rh: 0 }, (error, _subscriptions, suback) => {
+      const granted = suback?.granted;
+      if (granted?.length !== filters.length) {
+        this.#fail(error ?? new Error('its answer to the subscription is broken'));
+        return;
+      }
+      const refused = filters.filter((_, index) => Number(granted[index]) >= 0x80);
+      this.#open(mqtt, refused);
+    });
+  }
+
+  #open(mqtt: MqttClient, refused: readonly string[]): void {
+    if (this.#ended || this.#leaving) return;
+    clearTimeout(this.#deadline);
+    this.#outbox = new Outbox({
+      wire: {
+        send: (publication, done) => this.#send(mqtt, publication, done),
+        buffered: () => mqtt.stream.writableLength,
+      },
+      window: this.#limits.receiveMaximum ?? 0xffff,
+      logger: this.#options.logger,
+    });
+    this.emit('opened', { version: this.#options.dialect.version === 5 ? '5.0' : '3.1.1', refused });
+    for (const message of this.#early.splice(0)) this.emit('message', message);
+  }
+
+  #send(mqtt: MqttClient, publication: Publication, done: (error?: Error) => void): void {
+    const { topic, payload, qos } = publication;
+    const options = publishOptions(publication);
+    if (qos === 0) {
+      // A callback would add a drain listener for every message to a slow socket.
+      mqtt.publish(topic, payload, options);
+      return;
+    }
+    mqtt.publish(topic, payload, options, error => {
+      if (error && !this.#ended) this.#tellUnpublishable(topic, error.message);
+      done(error);
+    });
+  }
+
+  #receive(packet: IPublishPacket): void {
+    if (this.#ended || this.#leaving) return;
+    if (this.#outbox) this.emit('message', readMessage(packet));
+    else this.#early.push(readMessage(packet));
+  }
+
+  /** Once for each topic. */
+  #tellUnpublishable(topic: string, reason: string): void {
+    if (this.#unpublishable.has(topic) || this.#unpublishable.size >= 1_000) return;
+    this.#unpublishable.add(topic);
+    this.#options.logger.error({ event: 'mqtt.publish_refused', topic, reason }, 'A message was not published');
+  }
+
+  #fail(error: Error): void {
+    this.#end(fromError(error, this.#circumstances));
+  }
+
+  #end(failure: MqttFailure): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    clearTimeout(this.#deadline);
+    this.#outbox?.close();
+    if (this.#mqtt?.stream) {
+      this.#mqtt.end(true);
+      // Once it is ending, MQTT.js ignores a harder end.
+      this.#mqtt.stream.destroy();
+    }
+    this.emit('ended', failure);
+  }
+}
+
+function within<T>(milliseconds: number, promise: Promise<T>, otherwise: T): Promise<T> {
+  return Promise.race([promise, delay(milliseconds, otherwise, { ref: false })]);
+}
