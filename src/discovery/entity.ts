@@ -28,7 +28,7 @@ export interface Value<Topic extends string> {
 }
 
 /** An object of a document as the entity's attributes, with fixed ones beside its own. */
-export interface Attributes<Topic extends string> extends Value<Topic> {
+interface Attributes<Topic extends string> extends Value<Topic> {
   and?: Readonly<Record<string, string>>;
 }
 

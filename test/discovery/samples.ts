@@ -59,7 +59,7 @@ const domain: Domain = {
   autostart: true,
 };
 
-/** Every unknown number known, each a different one, so that none can stand for another. */
+/** Every unknown number known, each a different one. */
 function filled<T>(sample: T): T {
   let next = 1;
   return JSON.parse(JSON.stringify(sample), (_key, value) => (value === null ? next++ * 1_234_567 : value));
@@ -68,7 +68,7 @@ function filled<T>(sample: T): T {
 const unread = emptyVm('DSM', 'DSM VM');
 const blank = statsDocument({ ...unread, domain });
 
-export const known: VmSnapshot = {
+const known: VmSnapshot = {
   ...unread,
   domain,
   activity: 'shutting_down',

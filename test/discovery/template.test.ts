@@ -49,6 +49,22 @@ test.each([
   expect(Object.keys(at(documents.empty)).length).toBeLessThan(2);
 });
 
+test('no two entities read the same place', () => {
+  const places = entities.map(([, { state_topic, value_template }]) => `${state_topic} ${value_template}`);
+  expect(new Set(places).size).toBe(places.length);
+});
+
+test.each([
+  ['cpu', { cpu: { percent: 12.345 } }, '12.3 %'],
+  ['memory_used', { memory: { used: 2 ** 30 } }, '1024 MiB'],
+  ['disk_sda_write_rate', { disks: { sda: { write_bytes_per_second: 1_500_000 } } }, '1.5 MB/s'],
+  ['disk_sdb_capacity', { disks: { sdb: { capacity: 4e12 } } }, '4000 GB'],
+  ['nic_525400d53001_rx_rate', { nics: { '525400d53001': { rx_bytes_per_second: 125_000_000 } } }, '1000 Mbit/s'],
+])('the unit of %s', (key, document, shown) => {
+  const component = Object.fromEntries(entities)[key];
+  expect(`${component && show(component, () => document)} ${component?.['unit_of_measurement']}`).toBe(shown);
+});
+
 test('readings', () => {
   const read = (reading: Parameters<typeof valueTemplate>[1], a: unknown) =>
     render(valueTemplate(['a'], reading), { a });
