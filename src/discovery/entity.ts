@@ -6,7 +6,8 @@ import type { Stats } from '../model/stats.ts';
  * words: the traits keep the names of the MQTT discovery options, so a row reads like its payload.
  */
 
-export type Platform = 'binary_sensor' | 'button' | 'sensor' | 'switch';
+export const platforms = ['binary_sensor', 'button', 'sensor', 'switch'] as const;
+export type Platform = (typeof platforms)[number];
 
 /** One entity. `Topic` names one of its device's topics; the payload has them in full. */
 export interface Entity<Topic extends string> extends Traits {
