@@ -1,4 +1,4 @@
-import { type Command, type CommandWord, decide } from '../model/command.ts';
+import { type Command, type CommandWord, decide, type RejectionCode } from '../model/command.ts';
 import type { Event } from '../model/event.ts';
 import { type Job, type JobInput, jobActivity, startTimeout, step } from '../model/job.ts';
 import type { Snapshot, VmKey } from '../model/snapshot.ts';
@@ -33,58 +33,59 @@ export class Jobs {
 
   /** Answers at once, and again when it has ended. The libvirt call is written before this returns. */
   submit(request: Request, command: Command): void {
-    const { responder, snapshot, vms, readOnly, call, emit } = this.#options;
-    const { key } = request;
-    const settings = vms[key];
-    const vm = snapshot().vms[key];
-    if (!settings || !vm)
-      return responder.rejected(request, { code: 'unknown_vm', message: 'there is no such VM here' });
-    if (readOnly) return responder.rejected(request, { code: 'read_only', message: 'libvirt.read_only is set' });
-    if (!settings.commands.includes(command.word)) {
-      const message = `'${command.word}' is not among this VM's commands in the configuration`;
-      return responder.rejected(request, { code: 'not_allowed', message });
+    const { responder, snapshot } = this.#options;
+    const refusal = this.#refusal(request.key, command);
+    if (refusal) {
+      responder.rejected(request, refusal);
+      return;
     }
-    if (!snapshot().hypervisor.up) {
-      return responder.rejected(request, { code: 'libvirt_unavailable', message: 'libvirt is away' });
+    const vm = snapshot().vms[request.key];
+    const decision = vm && decide(command.word, vm);
+    if (decision?.do === 'call') this.#begin(request, command, vm?.domain?.uuid ?? '');
+    else if (decision?.do === 'nothing') {
+      responder.ended(request, { status: 'succeeded', code: 'already', message: decision.message });
+    } else {
+      responder.rejected(request, { code: 'wrong_state', message: decision?.message ?? 'libvirt has no such domain' });
     }
+  }
+
+  #refusal(key: VmKey, { word }: Command): { code: RejectionCode; message: string } | null {
+    const { vms, readOnly, snapshot } = this.#options;
+    if (readOnly) return { code: 'read_only', message: 'libvirt.read_only is set' };
+    if (!vms[key]?.commands.includes(word)) {
+      return { code: 'not_allowed', message: `'${word}' is not among this VM's commands in the configuration` };
+    }
+    if (!snapshot().hypervisor.up) return { code: 'libvirt_unavailable', message: 'libvirt is away' };
     const busy = this.#running.get(key);
-    if (busy) {
-      const message = `'${busy.job.command.word}' is still under way`;
-      return responder.rejected(request, { code: 'busy', message });
-    }
-    const decision = decide(command.word, vm);
-    if (decision.do === 'reject')
-      return responder.rejected(request, { code: 'wrong_state', message: decision.message });
-    if (decision.do === 'nothing') {
-      return responder.ended(request, { status: 'succeeded', code: 'already', message: decision.message });
-    }
-    const timeout = command.word === 'start' ? startTimeout : (command.timeout ?? settings.shutdownTimeout);
-    const timer = setTimeout(() => this.#input(key, { type: 'time_up' }), timeout);
-    const job = { command, uuid: vm.domain?.uuid ?? '', timeout };
-    const running: Running = { job, request, timer };
+    return busy ? { code: 'busy', message: `'${busy.job.command.word}' is still under way` } : null;
+  }
+
+  #begin(request: Request, command: Command, uuid: string): void {
+    const { vms, call, responder, emit } = this.#options;
+    const { key } = request;
+    const { word } = command;
+    const timeout = word === 'start' ? startTimeout : (command.timeout ?? vms[key]?.shutdownTimeout ?? 0);
+    const running: Running = {
+      job: { command, uuid, timeout },
+      request,
+      timer: setTimeout(() => this.#input(key, { type: 'time_up' }), timeout),
+    };
     this.#running.set(key, running);
-    const called = call(key, command.word);
+    const called = call(key, word);
     responder.accepted(request, command);
     const at = this.#now();
-    emit({
-      type: 'activity',
-      key,
-      activity: jobActivity[command.word],
-      at: at.toISOString(),
-      deadline: new Date(at.getTime() + timeout).toISOString(),
-    });
-    called.then(
-      failure => failure && this.#answer(running, key, failure),
-      (error: Error) => {
-        const failed = {
+    const deadline = new Date(at.getTime() + timeout).toISOString();
+    emit({ type: 'activity', key, activity: jobActivity[word], at: at.toISOString(), deadline });
+    called
+      .catch(
+        (error: Error): CallFailure => ({
           type: 'call_failed',
           status: 'failed',
           code: 'libvirt_error',
           message: error.message,
-        } as const;
-        this.#answer(running, key, failed);
-      },
-    );
+        }),
+      )
+      .then(failure => failure && this.#answer(running, failure));
   }
 
   /** To be told of every event, after the snapshot has taken it. */
@@ -103,8 +104,9 @@ export class Jobs {
   }
 
   /** A late answer of libvirt to a job that has ended concerns nobody. */
-  #answer(running: Running, key: VmKey, input: JobInput): void {
-    if (this.#running.get(key) === running) this.#input(key, input);
+  #answer(running: Running, failure: CallFailure): void {
+    const { key } = running.request;
+    if (this.#running.get(key) === running) this.#input(key, failure);
   }
 
   #input(key: VmKey, input: JobInput): void {

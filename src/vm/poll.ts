@@ -33,7 +33,8 @@ interface Known {
   stats: Stats;
 }
 
-const groups =
+/** What a sample is made of. */
+export const sampleGroups =
   statsGroup.state | statsGroup.cpu | statsGroup.balloon | statsGroup.vcpu | statsGroup.interface | statsGroup.block;
 
 /** A rate needs two samples; after the first one the second is not awaited for a whole interval. */
@@ -97,7 +98,7 @@ export class Poll {
     const { timeout = Math.min(this.#options.interval, 5_000), hint } = this.#options;
     try {
       const refs = targets.map(target => target.ref);
-      const records = await client.stats(refs, groups, { timeout });
+      const records = await client.stats(refs, sampleGroups, { timeout });
       const at = performance.now();
       const byUuid = new Map(records.map(record => [record.domain.uuid, record]));
       for (const target of targets) {

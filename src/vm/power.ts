@@ -13,10 +13,10 @@ export type CallFailure = Extract<JobInput, { type: 'call_failed' }>;
  */
 export async function callPower(
   client: Libvirt | null,
-  ref: DomainRef,
+  ref: DomainRef | null,
   word: CommandWord,
 ): Promise<CallFailure | null> {
-  if (!client) return unavailable('libvirt is away');
+  if (!client || !ref) return unavailable('libvirt is away');
   try {
     if (word === 'start') await client.start(ref, { timeout: 60_000 });
     else await client.shutdown(ref, shutdownFlag.acpi);

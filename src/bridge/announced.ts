@@ -1,0 +1,34 @@
+import { z } from 'zod';
+import { platforms } from '../discovery/entity.ts';
+
+/** What Home Assistant was told, remembered over restarts: how else would it be told what is gone. */
+
+const word = z.string().nullable();
+const count = z.number().nullable();
+
+const hardware = z.object({
+  machine: word,
+  vcpus: count,
+  memory: count,
+  disks: z.array(
+    z.object({ target: z.string(), role: z.enum(['data', 'loader', 'removable']), bus: word, source: word }),
+  ),
+  nics: z.array(z.object({ mac: z.string(), model: word, source: word, tap: word })),
+});
+
+const schema = z.object({
+  /** By discovery topic: the platform of each component. */
+  devices: z.record(z.string(), z.record(z.string(), z.enum(platforms))),
+  /** The last domain seen of each VM, so that a start without libvirt can announce it. */
+  vms: z.record(z.string(), z.object({ uuid: z.string(), name: z.string(), hardware })),
+  hypervisor: z.object({ hostname: z.string(), libvirt: z.string(), hypervisor: z.string() }).nullable(),
+});
+
+export type Announced = z.infer<typeof schema>;
+
+export const nothingAnnounced: Announced = { devices: {}, vms: {}, hypervisor: null };
+
+/** A value from a file, or null if it is something else. */
+export function checkAnnounced(value: unknown): Announced | null {
+  return schema.safeParse(value).data ?? null;
+}

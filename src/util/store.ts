@@ -1,0 +1,74 @@
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Logger } from './logger.ts';
+
+export interface StoreOptions<T> {
+  path: string;
+  /** Written with the value; a file of another version is not read. */
+  version: number;
+  empty: T;
+  /** A value from a file somebody may have edited, or null. */
+  check: (value: unknown) => T | null;
+  logger: Logger;
+}
+
+/**
+ * One small JSON file that is replaced as a whole, so that a crash leaves the old one or the new one. Unreadable or
+ * unwritable is a warning, told once, and work goes on without it.
+ */
+export class Store<T> {
+  readonly #options: StoreOptions<T>;
+  #writing: Promise<void> = Promise.resolve();
+  #warned = false;
+
+  constructor(options: StoreOptions<T>) {
+    this.#options = options;
+  }
+
+  async load(): Promise<T> {
+    const { path, version, empty, check, logger } = this.#options;
+    try {
+      const file = JSON.parse(await readFile(path, 'utf8')) as { version?: unknown; value?: unknown } | null;
+      const value = file?.version === version ? check(file.value) : null;
+      if (value !== null) return value;
+      logger.warn(
+        { event: 'store.ignored', path, expected: version },
+        'a stored file is of another version or damaged; starting afresh',
+      );
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOENT')
+        logger.warn({ event: 'store.unreadable', path, reason: message }, 'a stored file cannot be read');
+    }
+    return empty;
+  }
+
+  /** Written in the background, after what was saved before; see `settled`. */
+  save(value: T): void {
+    this.#writing = this.#writing.then(() => this.#write(value));
+  }
+
+  /** Resolves when all that was saved is written. */
+  settled(): Promise<void> {
+    return this.#writing;
+  }
+
+  async #write(value: T): Promise<void> {
+    const { path, version, logger } = this.#options;
+    const partial = `${path}.${process.pid}.partial`;
+    try {
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(partial, `${JSON.stringify({ version, value }, null, 2)}\n`, { mode: 0o600, flush: true });
+      await rename(partial, path);
+      this.#warned = false;
+    } catch (error) {
+      if (this.#warned) return;
+      this.#warned = true;
+      const { message } = error as Error;
+      logger.warn(
+        { event: 'store.unwritable', path, reason: message },
+        'data_dir cannot be written: what was published is not remembered over a restart',
+      );
+    }
+  }
+}
