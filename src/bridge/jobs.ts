@@ -76,7 +76,7 @@ export class Jobs {
     const at = this.#now();
     const deadline = new Date(at.getTime() + timeout).toISOString();
     emit({ type: 'activity', key, activity: jobActivity[word], at: at.toISOString(), deadline });
-    called
+    void called
       .catch(
         (error: Error): CallFailure => ({
           type: 'call_failed',

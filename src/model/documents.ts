@@ -20,7 +20,8 @@ export interface StateDocument {
   uuid: string | null;
   vcpus: number | null;
   memory: number | null;
-  disks: Record<string, { role: string; bus: string | null; source: string | null }>;
+  /** `capacity` in bytes, from the latest sample. */
+  disks: Record<string, { role: string; bus: string | null; source: string | null; capacity: number | null }>;
   nics: Record<string, { mac: string; model: string | null; source: string | null; tap: string | null }>;
 }
 
@@ -43,7 +44,10 @@ export function stateDocument(vm: VmSnapshot): StateDocument {
     vcpus: hardware?.vcpus ?? null,
     memory: hardware?.memory ?? null,
     disks: Object.fromEntries(
-      (hardware?.disks ?? []).map(({ target, role, bus, source }) => [target, { role, bus, source }]),
+      (hardware?.disks ?? []).map(({ target, role, bus, source }) => [
+        target,
+        { role, bus, source, capacity: vm.stats?.disks[target]?.capacity ?? null },
+      ]),
     ),
     nics: Object.fromEntries(
       (hardware?.nics ?? []).map(({ mac, model, source, tap }) => [macHex(mac), { mac, model, source, tap }]),

@@ -87,7 +87,6 @@ export class Watch {
     const refused = await client.subscribe(subscriptions);
     if (refused.length > 0)
       logger.info({ event: 'libvirt.events_unknown', refused }, 'this libvirtd does not know some events');
-    const info = await identify(client);
     const found = await client.domains();
     for (const entry of this.#entries) {
       if (found.some(ref => matches(entry, ref))) continue;
@@ -97,7 +96,11 @@ export class Watch {
         'libvirt has no such domain',
       );
     }
-    await Promise.all(this.#entries.map(entry => this.#refresh(entry, client, true)));
+    // A daemon that has just started takes its time to find out QEMU's version.
+    const [info] = await Promise.all([
+      identify(client),
+      ...this.#entries.map(entry => this.#refresh(entry, client, true)),
+    ]);
     emit({ type: 'hypervisor_up', info });
   }
 
