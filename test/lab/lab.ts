@@ -44,25 +44,40 @@ export type PollOptions = { deadline?: number; interval?: number; what?: string 
  */
 export async function poll<T>(probe: () => T | Promise<T>, options: PollOptions = {}): Promise<T> {
   const { deadline = 10_000, interval = 30, what = 'the condition' } = options;
-  const end = performance.now() + deadline;
+  let over = false;
+  let timer: NodeJS.Timeout | undefined;
+  // A probe that hangs must not outlast the deadline.
+  const end = new Promise<undefined>(resolve => {
+    timer = setTimeout(() => {
+      over = true;
+      resolve(undefined);
+    }, deadline);
+  });
   let cause: unknown;
-  for (;;) {
-    try {
-      const value = await probe();
-      if (value) return value;
-      cause = undefined;
-    } catch (error) {
-      cause = error;
+  try {
+    while (!over) {
+      try {
+        const value = await Promise.race([probe(), end]);
+        if (value) return value;
+        cause = undefined;
+      } catch (error) {
+        cause = error;
+      }
+      await Promise.race([new Promise(resolve => setTimeout(resolve, interval)), end]);
     }
-    if (performance.now() >= end) throw new Error(`${what} did not hold within ${deadline} ms`, { cause });
-    await new Promise(resolve => setTimeout(resolve, interval));
+    throw new Error(`${what} did not hold within ${deadline} ms`, { cause });
+  } finally {
+    clearTimeout(timer);
   }
 }
 
-/** Runs virsh on qemu:///system (another URI: `virsh('-c', uri, …)`) and returns what it printed; rejects with its stderr. */
+/**
+ * Runs virsh on qemu:///system (another URI: `virsh('-c', uri, …)`) and returns what it printed.
+ * Rejects with its stderr, or after a minute without an end.
+ */
 export async function virsh(...args: string[]): Promise<string> {
   try {
-    const { stdout } = await run('virsh', ['-q', ...args], { maxBuffer: 64 << 20 });
+    const { stdout } = await run('virsh', ['-q', ...args], { maxBuffer: 64 << 20, timeout: 60_000 });
     return stdout.trimEnd();
   } catch (error) {
     const stderr = (error as { stderr?: string }).stderr?.trim();
@@ -242,7 +257,9 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
       if ((await poll(up, { what: 'Mosquitto' })) === 'ended') throw new Error(`Mosquitto ended: ${log}`);
     },
     async stop() {
-      await broker.kill('SIGTERM');
+      const ended = broker.kill('SIGTERM');
+      child?.kill('SIGCONT');
+      await ended;
       await rm(folder, { recursive: true, force: true });
     },
     [Symbol.asyncDispose]: () => broker.stop(),

@@ -8,8 +8,8 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/dsm2mqtt
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 case $release in
-  bookworm) expect='about 45 s, 600 MB' ;;
-  *) expect='about a minute, 700 MB' ;;
+  bookworm) expect='about 45 s, 510 MB' ;;
+  *) expect='about 40 s, 420 MB' ;;
 esac
 
 packages=(
