@@ -1,0 +1,85 @@
+import { hostname } from 'node:os';
+import type { CommandWord } from '../model/command.ts';
+import { defaultVmKey } from '../model/topics.ts';
+import type { NamedFiles } from './files.ts';
+import type { logLevels, powerSwitchCategories, RawConfig } from './schema.ts';
+
+/** The checked configuration as the parts take it: defaults filled in, secrets read, durations in milliseconds. */
+export interface Config {
+  readonly instance: string;
+  readonly mqtt: {
+    readonly url: string;
+    readonly clientId: string;
+    readonly username: string | null;
+    readonly password: string | null;
+    /** PEM text. */
+    readonly ca: string | null;
+    readonly cert: string | null;
+    readonly key: string | null;
+    readonly baseTopic: string;
+  };
+  readonly homeAssistant: {
+    readonly discoveryPrefix: string;
+    readonly statusTopic: string;
+    readonly powerSwitchCategory: (typeof powerSwitchCategories)[number];
+  };
+  readonly libvirt: {
+    readonly uri: string;
+    readonly readOnly: boolean;
+    /** Milliseconds. */
+    readonly statsInterval: number;
+  };
+  /** At least one; no two with the same key or domain. */
+  readonly vms: readonly VmConfig[];
+  readonly dataDir: string;
+  readonly log: { readonly level: LogLevel; readonly pretty: boolean };
+}
+
+interface VmConfig {
+  /** Name or UUID. */
+  readonly domain: string;
+  /** Topic segment; of a domain given by UUID, without an `id`, the UUID. */
+  readonly key: string;
+  /** The device's name in Home Assistant. */
+  readonly label: string;
+  readonly commands: readonly CommandWord[];
+  readonly shutdown: {
+    /** Milliseconds. */
+    readonly timeout: number;
+  };
+}
+
+type LogLevel = (typeof logLevels)[number];
+
+export function buildConfig(raw: RawConfig, files: NamedFiles): Config {
+  const { mqtt, home_assistant, libvirt, log } = raw;
+  const instance = raw.instance ?? hostname();
+  return {
+    instance,
+    mqtt: {
+      url: mqtt.url,
+      clientId: mqtt.client_id ?? `dsm2mqtt-${instance}`,
+      username: mqtt.username ?? null,
+      password: mqtt.password ?? files.password,
+      ca: files.ca,
+      cert: files.cert,
+      key: files.key,
+      baseTopic: mqtt.base_topic,
+    },
+    homeAssistant: {
+      discoveryPrefix: home_assistant.discovery_prefix,
+      statusTopic: home_assistant.status_topic,
+      powerSwitchCategory: home_assistant.power_switch_category,
+    },
+    libvirt: { uri: libvirt.uri, readOnly: libvirt.read_only, statsInterval: libvirt.stats_interval },
+    vms: raw.vms.map(vm => ({
+      domain: vm.domain,
+      key: vm.id ?? defaultVmKey(vm.domain),
+      label: vm.name ?? vm.domain,
+      commands: [...new Set(vm.commands)],
+      shutdown: { timeout: vm.shutdown.timeout },
+    })),
+    dataDir: raw.data_dir,
+    log: { level: log.level, pretty: log.pretty },
+  };
+}

@@ -1,0 +1,116 @@
+import type { z } from 'zod';
+import { nearest } from '../util/nearest.ts';
+import { laterCommands, laterKeys } from './later.ts';
+import type { Issue } from './problem.ts';
+import { isKeyLike, keysOf, leafPaths, type Path, pathText, type Shape, shapeAt, variableName } from './shape.ts';
+import { valueAt } from './value.ts';
+
+/** A zod issue in words: what was expected, what was found, what to write instead. Never the value of a secret. */
+export function explain(issue: z.core.$ZodIssue, raw: unknown): Issue[] {
+  const path = issue.path.map(step => (typeof step === 'symbol' ? String(step) : step));
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return issue.keys.map(key => unknownKey(path, key));
+    case 'invalid_type':
+      return [wrongType(path, valueAt(raw, path))];
+    case 'invalid_value':
+      return [wrongWord(path, valueAt(raw, path))];
+    case 'custom':
+      return [{ path, message: issue.message, hint: textOrNull(issue.params?.['hint']), at: 'value' }];
+    default:
+      return [{ path, message: issue.message, hint: null, at: 'value' }];
+  }
+}
+
+function unknownKey(path: Path, key: string): Issue {
+  const section = path.filter(step => typeof step === 'string').join('.');
+  const issue = { path: [...path, key], at: 'key' as const };
+  if (laterKeys[section]?.includes(key)) {
+    return { ...issue, message: 'is not supported in this version', hint: 'remove it; nothing would act on it' };
+  }
+  const known = keysOf(shapeAt(path));
+  if (!isKeyLike(key)) {
+    const hint = key.includes(':') ? 'is the space after the colon missing?' : `known: ${known.join(', ')}`;
+    return { ...issue, message: 'unknown key', hint };
+  }
+  const near = nearest(key, known);
+  const message = `unknown key \`${key}\``;
+  if (near) return { ...issue, message: `${message}, did you mean \`${near}\`?`, hint: null };
+  const elsewhere = leafPaths().filter(leaf => leaf.at(-1) === key);
+  const hint =
+    elsewhere.length === 1
+      ? `there is ${elsewhere.map(pathText)}`
+      : `known ${path.length ? 'here' : 'keys'}: ${known.join(', ')}`;
+  return { ...issue, message, hint };
+}
+
+function wrongType(path: Path, found: unknown): Issue {
+  const shape = shapeAt(path);
+  const example = shape?.examples?.[0];
+  if (found === undefined) {
+    const leaf = shape?.type !== 'object' && shape?.type !== 'array';
+    const key = path.at(-1);
+    const hint = leaf
+      ? `set ${pathText(path)}${example ? ` (\`${key}: ${example}\`)` : ''} or ${variableName(path)}`
+      : null;
+    return {
+      path,
+      message: 'is missing',
+      hint: key === 'vms' ? 'name a VM: `vms: [{ domain: DSM }]`' : hint,
+      at: 'value',
+    };
+  }
+  const quotable = shape?.type === 'string' && (typeof found === 'number' || typeof found === 'boolean');
+  return {
+    path,
+    message: `expected ${expected(shape)}, found ${kind(found)}`,
+    hint: quotable && !shape.examples ? 'put it in quotes' : example ? `for example ${example}` : null,
+    at: 'value',
+  };
+}
+
+function wrongWord(path: Path, found: unknown): Issue {
+  const shape = shapeAt(path);
+  const words = shape?.enum ?? [];
+  if (path.at(-2) === 'commands' && typeof found === 'string' && laterCommands.includes(found)) {
+    const hint = `what works: ${words.join(', ')}`;
+    return { path, message: `the command \`${found}\` is not supported in this version`, hint, at: 'value' };
+  }
+  const near = typeof found === 'string' ? nearest(found, words) : null;
+  return {
+    path,
+    message: `expected ${expected(shape)}, found ${typeof found === 'string' ? `\`${shorten(found)}\`` : kind(found)}`,
+    hint: near && `did you mean \`${near}\`?`,
+    at: 'value',
+  };
+}
+
+function expected(shape: Shape | null): string {
+  if (shape?.enum) return `one of ${shape.enum.join(', ')}`;
+  switch (shape?.type) {
+    case 'object':
+      return 'a mapping of keys';
+    case 'array':
+      return 'a list';
+    case 'boolean':
+      return 'true or false';
+    default:
+      return 'text';
+  }
+}
+
+function kind(value: unknown): string {
+  if (value === null) return 'nothing';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'a mapping';
+  if (typeof value === 'boolean') return 'true or false';
+  return typeof value === 'number' || typeof value === 'bigint' ? 'a number' : 'text';
+}
+
+function shorten(text: string): string {
+  return text.length > 40 ? `${text.slice(0, 39)}…` : text;
+}
+
+function textOrNull(value: unknown): string | null {
+  return typeof value === 'string' ? value : null;
+}

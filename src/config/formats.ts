@@ -1,0 +1,59 @@
+import { laterTransports } from './later.ts';
+
+/** What is wrong with a URL, a topic or a libvirt URI; null if nothing. No message repeats the value: it may hold a password. */
+
+interface Fault {
+  message: string;
+  hint: string | null;
+}
+
+const brokerSchemes = ['mqtt:', 'mqtts:', 'ws:', 'wss:'];
+
+export function urlFault(text: string): Fault | null {
+  const hint = 'write mqtt://host:1883, mqtts://host:8883, ws://host/path or wss://host/path';
+  if (!URL.canParse(text)) return { message: 'expected a URL', hint };
+  const url = new URL(text);
+  if (url.username || url.password) {
+    return { message: 'must not contain a user or password', hint: 'use mqtt.username and mqtt.password_file' };
+  }
+  if (!brokerSchemes.includes(url.protocol) || !url.hostname) {
+    return { message: 'expected the URL of an MQTT broker', hint };
+  }
+  if (url.protocol.startsWith('mqtt') && !['', '/'].includes(url.pathname)) {
+    return { message: 'must not have a path', hint: 'only ws and wss have one; for topics there is mqtt.base_topic' };
+  }
+  return url.search || url.hash ? { message: 'must not have a query or a fragment', hint: null } : null;
+}
+
+export function topicFault(text: string): Fault | null {
+  const example = 'for example dsm2mqtt or site/dsm2mqtt';
+  if (text === '') return { message: 'must not be empty', hint: example };
+  if (/[+#]/.test(text)) return { message: 'must not contain the wildcards + and #', hint: example };
+  if (text.startsWith('/') || text.endsWith('/')) return { message: 'must not start or end with /', hint: example };
+  if (text.startsWith('$'))
+    return { message: 'must not start with $', hint: 'the broker keeps those topics to itself' };
+  if (/\p{Cc}/u.test(text) || !text.isWellFormed()) {
+    return { message: 'contains a character that MQTT does not allow', hint: example };
+  }
+  return null;
+}
+
+export function uriFault(text: string): Fault | null {
+  const hint = 'qemu:///system, or qemu+unix:///system?socket=/run/libvirt/libvirt-sock';
+  const [, driver, transport, host] = /^([a-z]+)(?:\+([a-z0-9]+))?:\/\/([^/?#]*)\/[^#\s]*$/.exec(text) ?? [];
+  if (!driver) return { message: 'expected a libvirt URI', hint };
+  if (driver !== 'qemu' && driver !== 'test') {
+    return { message: 'expected the driver qemu (or test)', hint };
+  }
+  if (transport && laterTransports.includes(transport)) {
+    return { message: `the transport +${transport} is not supported in this version`, hint: `what works: ${hint}` };
+  }
+  if (transport && transport !== 'unix') return { message: 'expected no transport, or +unix', hint };
+  if (host) {
+    return {
+      message: 'must not name a host: remote libvirt is not supported in this version',
+      hint: `what works: ${hint}`,
+    };
+  }
+  return null;
+}

@@ -1,0 +1,131 @@
+import { z } from 'zod';
+import { commandWords } from '../model/command.ts';
+import { durationPattern, formatDuration, parseDuration } from '../util/duration.ts';
+import { topicFault, uriFault, urlFault } from './formats.ts';
+
+/**
+ * The one truth about the configuration file: keys, types, defaults and the descriptions from which the JSON schema
+ * is made. A key that is not here is an error. `writeOnly` marks a secret: its value is printed nowhere.
+ */
+
+export const logLevels = ['error', 'warn', 'info', 'debug'] as const;
+export const powerSwitchCategories = ['config', 'none'] as const;
+
+const text = z.string().min(1, 'must not be empty');
+
+const mqtt = z.strictObject({
+  url: checked(urlFault).meta({
+    description: 'The broker: mqtt, mqtts, ws or wss. No user and password in it.',
+    examples: ['mqtt://broker.lan:1883', 'mqtts://broker.lan:8883'],
+  }),
+  client_id: text.optional().describe('MQTT client identifier, unique on the broker. Default: dsm2mqtt-<instance>.'),
+  username: text.optional().describe('User at the broker.'),
+  password: text.optional().meta({ description: 'Password at the broker.', writeOnly: true }),
+  password_file: text.optional().describe('File to read the password from, instead of `password`.'),
+  ca_file: text.optional().describe('Certificates of a private authority, PEM. For mqtts and wss.'),
+  cert_file: text.optional().describe('Client certificate, PEM; needs key_file. For mqtts and wss.'),
+  key_file: text.optional().describe('Key of the client certificate, PEM, without a passphrase.'),
+  base_topic: checked(topicFault).prefault('dsm2mqtt').describe('First part of every topic of this bridge.'),
+});
+
+const homeAssistant = z.strictObject({
+  discovery_prefix: checked(topicFault)
+    .prefault('homeassistant')
+    .describe("Discovery prefix, as in Home Assistant's MQTT options."),
+  status_topic: checked(topicFault)
+    .prefault('homeassistant/status')
+    .describe('Topic of its birth message; the bridge announces again when it says online.'),
+  power_switch_category: z
+    .enum(powerSwitchCategories)
+    .default('config')
+    .describe('config keeps the power switch out of "turn off everything"; none makes it an ordinary switch.'),
+});
+
+const libvirt = z.strictObject({
+  uri: checked(uriFault)
+    .prefault('qemu:///system')
+    .meta({
+      description: 'libvirtd, over its unix socket.',
+      examples: ['qemu:///system', 'qemu+unix:///system?socket=/run/libvirt/libvirt-sock'],
+    }),
+  read_only: z
+    .boolean()
+    .default(false)
+    .describe('Use the read-only socket: no command entities, every command is refused.'),
+  stats_interval: duration('1s').prefault('30s').describe('Time between two statistics samples, at least 1s.'),
+});
+
+const vm = z.strictObject({
+  domain: text.meta({ description: "libvirt's name or UUID of the domain.", examples: ['DSM'] }),
+  id: text
+    .optional()
+    .describe('The topic segment: letters, digits, _ and -. Default: the domain with all else replaced by _.'),
+  name: text.optional().describe("The device's name in Home Assistant. Default: the domain as given."),
+  commands: z
+    .array(z.enum(commandWords))
+    .default([...commandWords])
+    .describe('What may be commanded; everything else is refused.'),
+  shutdown: z
+    .strictObject({
+      timeout: duration('1s')
+        .prefault('5m')
+        .describe('How long to wait for the guest to power off; then it has failed.'),
+    })
+    .prefault({})
+    .describe('How this VM is shut down.'),
+});
+
+export const configSchema = z
+  .strictObject({
+    instance: text.optional().describe("Name of this bridge. Default: the host's name."),
+    mqtt: mqtt.describe('The MQTT broker.'),
+    home_assistant: homeAssistant.prefault({}).describe('How the VMs appear in Home Assistant.'),
+    libvirt: libvirt.prefault({}).describe('The hypervisor.'),
+    vms: z.array(vm).min(1, 'must name at least one VM').describe('The virtual machines to bridge.'),
+    data_dir: text.default('/data').describe('Directory for what must survive a restart.'),
+    log: z
+      .strictObject({
+        level: z.enum(logLevels).default('info').describe('The least severe level that is logged.'),
+        pretty: z.boolean().default(false).describe('Lines for people instead of JSON; needs pino-pretty.'),
+      })
+      .prefault({})
+      .describe('The log, on standard output.'),
+  })
+  .meta({
+    title: 'dsm2mqtt configuration',
+    description: 'Every key can also be set by environment: DSM2MQTT_MQTT__URL.',
+  });
+
+export type RawConfig = z.output<typeof configSchema>;
+
+/** Text that `fault` finds nothing wrong with. */
+function checked(fault: (text: string) => Fault | null) {
+  return z.string().superRefine((value, context) => {
+    const found = fault(value);
+    if (found) context.addIssue({ code: 'custom', message: found.message, params: { hint: found.hint } });
+  });
+}
+
+/** Milliseconds, from the least given up to a day (a timer cannot wait for 25 of them). */
+function duration(least: string) {
+  const minimum = parseDuration(least) ?? 0;
+  const maximum = 86_400_000;
+  return z
+    .string()
+    .meta({ pattern: durationPattern, examples: ['30s', '5m'] })
+    .transform((value, context) => {
+      const milliseconds = parseDuration(value);
+      if (milliseconds !== null && milliseconds >= minimum && milliseconds <= maximum) return milliseconds;
+      const message =
+        milliseconds === null
+          ? 'expected a duration'
+          : `must be between ${formatDuration(minimum)} and ${formatDuration(maximum)}`;
+      context.addIssue({ code: 'custom', message, params: { hint: 'write a number and ms, s, m or h: 30s, 5m' } });
+      return z.NEVER;
+    });
+}
+
+interface Fault {
+  message: string;
+  hint: string | null;
+}

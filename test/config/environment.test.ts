@@ -1,0 +1,152 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { Config } from '../../src/config/config.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { leafPaths, variableName } from '../../src/config/shape.ts';
+import { complaints, load, minimal, problemsOf } from './harness.ts';
+
+const word = fc.stringMatching(/^[a-z][a-z0-9]{0,12}$/);
+const seconds = fc.integer({ min: 1, max: 80_000 });
+
+/** Every key that no file hangs on: how to make a value of it, and what comes of it. */
+const scalars: Record<
+  string,
+  { text: fc.Arbitrary<string>; read: (config: Config) => unknown; is?: (text: string) => unknown }
+> = {
+  DSM2MQTT_INSTANCE: { text: word, read: config => config.instance },
+  DSM2MQTT_MQTT__URL: { text: word.map(host => `mqtt://${host}`), read: config => config.mqtt.url },
+  DSM2MQTT_MQTT__CLIENT_ID: { text: word, read: config => config.mqtt.clientId },
+  DSM2MQTT_MQTT__USERNAME: {
+    text: fc.constantFrom('12', 'true', 'null', '~', 'a: b', '*x'),
+    read: config => config.mqtt.username,
+  },
+  DSM2MQTT_MQTT__PASSWORD: { text: fc.string({ minLength: 1 }), read: config => config.mqtt.password },
+  DSM2MQTT_MQTT__BASE_TOPIC: { text: word, read: config => config.mqtt.baseTopic },
+  DSM2MQTT_HOME_ASSISTANT__DISCOVERY_PREFIX: { text: word, read: config => config.homeAssistant.discoveryPrefix },
+  DSM2MQTT_HOME_ASSISTANT__STATUS_TOPIC: { text: word, read: config => config.homeAssistant.statusTopic },
+  DSM2MQTT_HOME_ASSISTANT__POWER_SWITCH_CATEGORY: {
+    text: fc.constantFrom('config', 'none'),
+    read: config => config.homeAssistant.powerSwitchCategory,
+  },
+  DSM2MQTT_LIBVIRT__URI: { text: word.map(path => `test:///${path}`), read: config => config.libvirt.uri },
+  DSM2MQTT_LIBVIRT__READ_ONLY: {
+    text: fc.constantFrom('true', 'false'),
+    read: config => config.libvirt.readOnly,
+    is: text => text === 'true',
+  },
+  DSM2MQTT_LIBVIRT__STATS_INTERVAL: {
+    text: seconds.map(count => `${count}s`),
+    read: config => config.libvirt.statsInterval,
+    is: text => Number.parseInt(text, 10) * 1_000,
+  },
+  DSM2MQTT_VMS__0__DOMAIN: { text: word, read: config => config.vms[0]?.domain },
+  DSM2MQTT_VMS__0__ID: { text: word.filter(key => key !== 'bridge'), read: config => config.vms[0]?.key },
+  DSM2MQTT_VMS__0__NAME: { text: word, read: config => config.vms[0]?.label },
+  DSM2MQTT_VMS__0__COMMANDS: {
+    text: fc.constantFrom('[start]', '[shutdown, start]', '[]'),
+    read: config => config.vms[0]?.commands,
+    is: text => text.match(/\w+/g) ?? [],
+  },
+  DSM2MQTT_VMS__0__SHUTDOWN__TIMEOUT: {
+    text: seconds.map(count => `${count}s`),
+    read: config => config.vms[0]?.shutdown.timeout,
+    is: text => Number.parseInt(text, 10) * 1_000,
+  },
+  DSM2MQTT_DATA_DIR: { text: word, read: config => config.dataDir },
+  DSM2MQTT_LOG__LEVEL: { text: fc.constantFrom('error', 'warn', 'info', 'debug'), read: config => config.log.level },
+  DSM2MQTT_LOG__PRETTY: {
+    text: fc.constantFrom('true', 'false'),
+    read: config => config.log.pretty,
+    is: text => text === 'true',
+  },
+};
+
+test('the table below has every key but the files', () => {
+  const names = leafPaths().map(variableName);
+  expect(names.filter(name => !name.endsWith('_FILE')).toSorted()).toEqual(Object.keys(scalars).toSorted());
+});
+
+test.each(Object.entries(scalars))('%s is reflected', async (variable, { text, read, is = (same: string) => same }) => {
+  await fc.assert(
+    fc.asyncProperty(text, fc.boolean(), async (value, lowerCase) => {
+      const config = await load(minimal, { [lowerCase ? variable.toLowerCase() : variable]: value });
+      expect(read(config)).toEqual(is(value));
+    }),
+    { numRuns: 20 },
+  );
+});
+
+test('a list grows in order, and commands can be set one by one', async () => {
+  const names = Object.fromEntries(
+    Array.from({ length: 11 }, (_, index) => [`DSM2MQTT_VMS__${index}__DOMAIN`, `d${index}`]),
+  );
+  const { vms } = await load(minimal, { ...names, DSM2MQTT_VMS__10__COMMANDS__0: 'start' });
+  expect(vms.map(({ domain }) => domain)).toEqual(Object.values(names));
+  expect(vms[10]?.commands).toEqual(['start']);
+});
+
+test.each([
+  ['DSM2MQTT_MQTT_URL', 'did you mean DSM2MQTT_MQTT__URL?'],
+  ['DSM2MQTT__MQTT__URL', 'did you mean DSM2MQTT_MQTT__URL?'],
+  ['DSM2MQTT_MQTT__BROKER_URL', 'did you mean DSM2MQTT_MQTT__URL?'],
+  ['DSM2MQTT_VMS__3__DOMIAN', 'did you mean DSM2MQTT_VMS__3__DOMAIN?'],
+  ['DSM2MQTT_MQTT__KEEPALIVE', 'known here: DSM2MQTT_MQTT__URL, '],
+  ['DSM2MQTT_MQTT', 'did you mean DSM2MQTT_MQTT__URL?'],
+  ['DSM2MQTT_VMS', 'did you mean DSM2MQTT_VMS__0__DOMAIN?'],
+  ['DSM2MQTT_VMS__00__DOMAIN', 'did you mean DSM2MQTT_VMS__'],
+  ['DSM2MQTT___PROTO____X', 'for example'],
+  ['DSM2MQTT_', 'for example'],
+])('%s is no setting', async (variable, hint) => {
+  const problems = await problemsOf(load(minimal, { [variable]: 'x' }));
+  expect(problems).toMatchObject([{ where: `environment ${variable}`, message: 'no such setting' }]);
+  expect(problems[0]?.hint).toContain(hint);
+});
+
+test.each([
+  'DSM2MQTT_CONFIG',
+  'DSM2MQTT_LAB',
+  'DSM2MQTT_SERVICE_HOST',
+  'DSM2MQTT_PORT_8099_TCP_ADDR',
+  'PATH',
+  'XDSM2MQTT_A',
+])('%s is left alone', async variable => {
+  await load(minimal, { [variable]: variable === 'DSM2MQTT_CONFIG' ? 'config.yaml' : 'x' });
+});
+
+test.each([
+  [
+    { DSM2MQTT_LOG__PRETTY: 'maybe' },
+    'environment DSM2MQTT_LOG__PRETTY log.pretty: expected true or false, found text',
+  ],
+  [{ DSM2MQTT_LOG__PRETTY: '' }, 'environment DSM2MQTT_LOG__PRETTY log.pretty: expected true or false, found nothing'],
+  [{ DSM2MQTT_MQTT__USERNAME: '' }, 'environment DSM2MQTT_MQTT__USERNAME mqtt.username: must not be empty'],
+  [{ DSM2MQTT_VMS__0__COMMANDS: '[start' }, 'environment DSM2MQTT_VMS__0__COMMANDS vms[0].commands: is not valid YAML'],
+  [
+    { DSM2MQTT_VMS__0__COMMANDS: 'start' },
+    'environment DSM2MQTT_VMS__0__COMMANDS vms[0].commands: expected a list, found text',
+  ],
+  [
+    { DSM2MQTT_VMS__0__COMMANDS: '[reset]' },
+    'environment DSM2MQTT_VMS__0__COMMANDS vms[0].commands[0]: the command `reset` is not supported in this version',
+  ],
+  [{ DSM2MQTT_VMS__2__DOMAIN: 'x' }, 'environment DSM2MQTT_VMS__2__DOMAIN vms[2].domain: there is no vms[1] before it'],
+  [{ DSM2MQTT_INSTANCE: 'a', dsm2mqtt_instance: 'b' }, expect.stringMatching(/instance: is also set by /)],
+])('%j', async (env, complaint) => {
+  expect(await complaints(minimal, env)).toEqual([complaint]);
+});
+
+test('what is missing without a file is told with the variable to set', async () => {
+  const env = { DSM2MQTT_VMS__0__NAME: 'x' };
+  const problems = await problemsOf(loadConfig({ env, cwd: '/nonexistent' }));
+  expect(problems.map(({ where, path }) => `${where} ${path}`)).toEqual([
+    'environment mqtt.url',
+    'environment vms[0].domain',
+  ]);
+  expect(problems[1]?.hint).toContain('DSM2MQTT_VMS__0__DOMAIN');
+});
+
+test('a section of the wrong kind in the file is not papered over', async () => {
+  expect(await complaints('mqtt: 3\nvms: [{ domain: D }]', { DSM2MQTT_MQTT__URL: 'mqtt://b' })).toEqual([
+    'config.yaml:1:7 mqtt: expected a mapping of keys, found a number',
+  ]);
+});

@@ -1,0 +1,37 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Config } from '../../src/config/config.ts';
+import { type LoadOptions, loadConfig } from '../../src/config/load.ts';
+import { ConfigError, type Problem } from '../../src/config/problem.ts';
+
+/** A directory with the given files in it, gone with `using`. */
+export function directory(files: Record<string, string | Uint8Array> = {}) {
+  const path = mkdtempSync(join(tmpdir(), 'dsm2mqtt-config-'));
+  const write = (name: string, content: string | Uint8Array) => writeFileSync(join(path, name), content);
+  for (const [name, content] of Object.entries(files)) write(name, content);
+  return { path, write, [Symbol.dispose]: () => rmSync(path, { recursive: true }) };
+}
+
+export const minimal = 'mqtt: { url: mqtt://broker }\nvms: [{ domain: DSM }]\n';
+
+export async function load(text: string | Uint8Array, env: LoadOptions['env'] = {}): Promise<Config> {
+  using place = directory({ 'config.yaml': text });
+  return (await loadConfig({ env, cwd: place.path })).config;
+}
+
+/** The problems of a configuration that must be refused, and only in the one proper way. */
+export async function problemsOf(outcome: Promise<unknown>): Promise<readonly Problem[]> {
+  try {
+    await outcome;
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  throw new Error('expected a ConfigError');
+}
+
+/** `where path: message` of each. */
+export async function complaints(text: string | Uint8Array, env: LoadOptions['env'] = {}): Promise<string[]> {
+  return (await problemsOf(load(text, env))).map(({ where, path, message }) => `${where} ${path}: ${message}`);
+}

@@ -1,0 +1,153 @@
+import { expect, test } from 'vitest';
+import { complaints, load, minimal, problemsOf } from './harness.ts';
+
+const broker = 'mqtt: { url: mqtt://b }';
+
+/** One line of YAML in an otherwise good file, and the complaint: `line:column path: message`. */
+test.each([
+  // Unknown keys
+  [
+    'vms: [{ domain: D }]\nmqtt: { url: mqtt://b, broker_url: x }',
+    '2:24 mqtt.broker_url: unknown key `broker_url`, did you mean `url`?',
+  ],
+  ['vms: [{ domain: D }]\nmqtt: { url: mqtt://b, keepalive: 3 }', '2:24 mqtt.keepalive: unknown key `keepalive`'],
+  [`${minimal}lgo: {}`, '3:1 lgo: unknown key `lgo`, did you mean `log`?'],
+  [`${minimal}__proto__: { a: 1 }`, '3:1 __proto__: unknown key `__proto__`'],
+  [`${minimal}1: 2`, '3:1 1: unknown key `1`'],
+  // Later versions
+  [`${minimal}health: { listen: x }`, '3:1 health: is not supported in this version'],
+  [`${broker}\nvms: [{ domain: D, checks: {} }]`, '2:20 vms[0].checks: is not supported in this version'],
+  [`${broker}\nvms: [{ domain: D, loader: 1 }]`, '2:20 vms[0].loader: is not supported in this version'],
+  [
+    `${broker}\nvms: [{ domain: D, shutdown: { on_timeout: force_off } }]`,
+    '2:32 vms[0].shutdown.on_timeout: is not supported in this version',
+  ],
+  [
+    `${broker}\nvms: [{ domain: D, commands: [force_off] }]`,
+    '2:31 vms[0].commands[0]: the command `force_off` is not supported in this version',
+  ],
+  // Types
+  ['- 1', '1:1 : expected a mapping of keys, found a list'],
+  ['just text', '1:1 : expected a mapping of keys, found text'],
+  [`${broker}\nvms: DSM`, '2:6 vms: expected a list, found text'],
+  [`${broker}\nvms: [DSM]`, '2:7 vms[0]: expected a mapping of keys, found text'],
+  [`${broker}\nvms: []`, '2:6 vms: must name at least one VM'],
+  [`${broker}\nvms: [{ domain: 7 }]`, '2:17 vms[0].domain: expected text, found a number'],
+  [`${broker}\nvms: [{ domain: }]`, '2:17 vms[0].domain: expected text, found nothing'],
+  [`${broker}\nvms: [{ domain: '' }]`, '2:17 vms[0].domain: must not be empty'],
+  [`${broker}\nvms: [{ name: x }]`, '2:7 vms[0].domain: is missing'],
+  ['vms: [{ domain: D }]\nmqtt:\n  username: u', '2:1 mqtt.url: is missing'],
+  ['vms: [{ domain: D }]', '1:1 mqtt.url: is missing'],
+  [broker, '1:1 vms: is missing'],
+  [`${minimal}libvirt: { read_only: yes }`, '3:23 libvirt.read_only: expected true or false, found text'],
+  [`${minimal}libvirt: { stats_interval: 30 }`, '3:28 libvirt.stats_interval: expected text, found a number'],
+  [`${minimal}libvirt: { stats_interval: 30x }`, '3:28 libvirt.stats_interval: expected a duration'],
+  [`${minimal}libvirt: { stats_interval: 500ms }`, '3:28 libvirt.stats_interval: must be between 1s and 24h'],
+  [`${minimal}libvirt: { stats_interval: 600h }`, '3:28 libvirt.stats_interval: must be between 1s and 24h'],
+  [`${minimal}log: { level: verbose }`, '3:15 log.level: expected one of error, warn, info, debug, found `verbose`'],
+  // VM keys
+  [`${broker}\nvms: [{ domain: a b }, { domain: a_b }]`, '2:34 vms[1].domain: the id `a_b` is taken by vms[0]'],
+  [`${broker}\nvms: [{ domain: a }, { domain: b, id: a }]`, '2:39 vms[1].id: the id `a` is taken by vms[0]'],
+  [`${broker}\nvms: [{ domain: a, id: x }, { domain: a, id: y }]`, '2:39 vms[1].domain: vms[0] is the same domain'],
+  [`${broker}\nvms: [{ domain: 群晖 }]`, '2:17 vms[0].domain: no id can be made of this name'],
+  [`${broker}\nvms: [{ domain: bridge }]`, '2:17 vms[0].domain: no id can be made of this name'],
+  [
+    `${broker}\nvms: [{ domain: a, id: a/b }]`,
+    '2:24 vms[0].id: an id has letters, digits, _ and - only, and is not `bridge`',
+  ],
+])('%j', async (text, complaint) => {
+  expect(await complaints(text)).toEqual([`config.yaml:${complaint}`]);
+});
+
+test.each([
+  ['[{ domain: a b }, { domain: a_b }, { domain: a_b_2 }]', 'a_b_3'],
+  ['[{ domain: ___ }]', 'vm'],
+  ['[{ domain: 群晖 }, { domain: vm }]', 'vm_2'],
+  ['[{ domain: bridge }]', 'bridge_2'],
+  ['[{ domain: x, id: my nas }]', 'my_nas'],
+])('for %s a free id is proposed', async (vms, id) => {
+  const [problem] = await problemsOf(load(`${broker}\nvms: ${vms}`));
+  expect(problem?.hint).toContain(`id: ${id}\``);
+});
+
+test.each([
+  ['broker.lan:1883', 'expected the URL of an MQTT broker'],
+  ['broker', 'expected a URL'],
+  ['tcp://broker', 'expected the URL of an MQTT broker'],
+  ['mqtt://', 'expected the URL of an MQTT broker'],
+  ['mqtt://user:hunter2@broker', 'must not contain a user or password'],
+  ['mqtt://user@broker', 'must not contain a user or password'],
+  ['mqtt://broker/topic', 'must not have a path'],
+  ['ws://broker/mqtt?token=hunter2', 'must not have a query or a fragment'],
+])('the broker %s is refused', async (url, message) => {
+  expect(await complaints(`mqtt: { url: '${url}' }\nvms: [{ domain: D }]`)).toEqual([
+    `config.yaml:1:14 mqtt.url: ${message}`,
+  ]);
+});
+
+test.each(['mqtt://b', 'mqtts://b:8883', 'ws://b:8080/mqtt', 'wss://b/', 'mqtt://[fd00::1]:1883', 'mqtt://b/'])(
+  'the broker %s is taken',
+  async url => {
+    expect((await load(`mqtt: { url: '${url}' }\nvms: [{ domain: D }]`)).mqtt.url).toBe(url);
+  },
+);
+
+test.each(['a/+', '#', '/a', 'a/', '""', '$SYS', '"a\\0b"', '"\\ud800"'])(
+  'the base topic %s is refused',
+  async topic => {
+    const problems = await complaints(
+      `mqtt:\n  url: mqtt://b\n  base_topic: ${JSON.stringify(topic)
+        .replace(/^"\\"|\\""$/g, '"')
+        .replaceAll('\\\\', '\\')}\nvms: [{ domain: D }]`,
+    );
+    expect(problems).toEqual([expect.stringMatching(/^config\.yaml:3:15 mqtt\.base_topic: /)]);
+  },
+);
+
+test.each([
+  ['qemu+tls://host/system', 'the transport +tls is not supported in this version'],
+  ['qemu+ssh://me@host/system', 'the transport +ssh is not supported in this version'],
+  ['qemu://host/system', 'must not name a host: remote libvirt is not supported in this version'],
+  ['xen:///system', 'expected the driver qemu (or test)'],
+  ['qemu+carrier:///system', 'expected no transport, or +unix'],
+  ['qemu:/system', 'expected a libvirt URI'],
+  ['/run/libvirt/libvirt-sock', 'expected a libvirt URI'],
+])('the libvirt URI %s is refused', async (uri, message) => {
+  expect(await complaints(`${minimal}libvirt: { uri: '${uri}' }`)).toEqual([
+    `config.yaml:3:17 libvirt.uri: ${message}`,
+  ]);
+});
+
+test.each(['qemu:///system', 'qemu:///session', 'test:///default', 'qemu+unix:///system?socket=/run/a'])(
+  'the libvirt URI %s is taken',
+  async uri => {
+    expect((await load(`${minimal}libvirt: { uri: '${uri}' }`)).libvirt.uri).toBe(uri);
+  },
+);
+
+test('all problems at once, in the order of the file', async () => {
+  const text = `
+log: { level: loud }
+mqtt: { url: broker, user: x, cert_file: /none }
+vms: [{ domain: a, id: '!' }, { checks: {} }, { domain: a }]
+`;
+  expect(await complaints(text)).toEqual([
+    'config.yaml:2:15 log.level: expected one of error, warn, info, debug, found `loud`',
+    'config.yaml:3:14 mqtt.url: expected a URL',
+    'config.yaml:3:22 mqtt.user: unknown key `user`, did you mean `username`?',
+    'config.yaml:3:31 mqtt.cert_file: needs key_file beside it',
+    'config.yaml:3:42 mqtt.cert_file: /none does not exist',
+    'config.yaml:4:24 vms[0].id: an id has letters, digits, _ and - only, and is not `bridge`',
+    'config.yaml:4:31 vms[1].domain: is missing',
+    'config.yaml:4:33 vms[1].checks: is not supported in this version',
+    'config.yaml:4:57 vms[2].domain: vms[0] is the same domain',
+  ]);
+});
+
+test('a value that came by alias or merge is told where it stands', async () => {
+  const merged = 'mqtt: { url: mqtt://b }\nvms:\n  - &one\n    domain: D\n    name: 7\n  - <<: *one\n    domain: E';
+  expect(await complaints(merged)).toEqual([
+    'config.yaml:5:11 vms[0].name: expected text, found a number',
+    'config.yaml:5:11 vms[1].name: expected text, found a number',
+  ]);
+});
