@@ -1,0 +1,4 @@
+import { contract } from './contract.ts';
+import { startMosquitto } from './mosquitto.ts';
+
+contract('Mosquitto', startMosquitto);

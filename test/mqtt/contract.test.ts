@@ -1,0 +1,4 @@
+import { startAedes } from './aedes.ts';
+import { contract } from './contract.ts';
+
+contract('aedes, in process', startAedes);

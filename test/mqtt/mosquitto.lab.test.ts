@@ -1,0 +1,90 @@
+/** What only a real broker's process can show. */
+import { connect } from 'mqtt';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type Mosquitto, startMosquitto } from '../lab/lab.ts';
+import { delivered, state, subject, WILL } from './subject.ts';
+
+let mosquitto: Mosquitto;
+const WEB = 18_083;
+
+beforeEach(async () => {
+  mosquitto = await startMosquitto({ config: [`listener ${WEB} 127.0.0.1`, 'protocol websockets'] });
+});
+afterEach(() => mosquitto.stop());
+
+test('a stopped broker is noticed, and the same one is found again when it goes on', async () => {
+  await using client = subject(mosquitto.url, { keepalive: 1, connectTimeout: 500 });
+  await client.opened.take();
+  await signal('SIGSTOP');
+  const before = performance.now();
+  expect((await client.failures.take()).code).toBe('silent');
+  expect(performance.now() - before).toBeLessThan(2_500);
+  await signal('SIGCONT');
+  await client.opened.take();
+  expect(await delivered(client, state('b/vm/state', 'on'))).toBe(true);
+});
+
+test('closes in time in spite of a stopped broker', async () => {
+  const client = subject(mosquitto.url);
+  await client.opened.take();
+  await signal('SIGSTOP');
+  const before = performance.now();
+  await client.close(state(WILL.topic, 'goodbye'));
+  expect(performance.now() - before).toBeLessThan(1_500);
+  await signal('SIGCONT');
+});
+
+test('is back within a second of a killed broker’s return, round after round', async () => {
+  await using client = subject(mosquitto.url, { pace: {} });
+  await client.opened.take();
+  for (let round = 0; round < 3; round++) {
+    await mosquitto.kill();
+    await client.failures.take();
+    await mosquitto.start();
+    const before = performance.now();
+    await client.opened.take();
+    expect(performance.now() - before).toBeLessThan(1_000);
+  }
+  expect(client.log.of('mqtt.disconnected')).toHaveLength(3);
+});
+
+test('a service call’s answer finds its way: response topic, correlation, expiry', async () => {
+  await using client = subject(mosquitto.url);
+  await client.opened.take();
+  const caller = connect(mosquitto.url, { protocolVersion: 5, reconnectPeriod: 0 });
+  await caller.subscribeAsync('caller/answer', { qos: 1 });
+  const properties = { responseTopic: 'caller/answer', correlationData: Buffer.from('42'), messageExpiryInterval: 60 };
+  await caller.publishAsync('b/vm/command', 'start', { qos: 1, properties });
+  const command = await client.messages.take();
+  expect(command).toMatchObject({ responseTopic: 'caller/answer', correlationData: Buffer.from('42') });
+  expect(command.expirySeconds).toBeGreaterThan(50);
+
+  const answer = new Promise(resolve => caller.once('message', (_topic, _payload, packet) => resolve(packet)));
+  const { responseTopic, correlationData } = command;
+  if (!responseTopic || !correlationData) throw new Error('no address');
+  client.publish({ topic: responseTopic, payload: '{}', qos: 1, retain: false, properties: { correlationData } });
+  expect(await answer).toMatchObject({ topic: 'caller/answer', properties: { correlationData: Buffer.from('42') } });
+  await caller.endAsync(true);
+});
+
+test('speaks MQTT over a WebSocket', async () => {
+  await using client = subject(`ws://127.0.0.1:${WEB}/mqtt`, { subscriptions: ['b/#'] });
+  await client.opened.take();
+  const other = connect(mosquitto.url, { protocolVersion: 5, reconnectPeriod: 0 });
+  await other.publishAsync('b/vm/command', 'start', { qos: 1 });
+  expect((await client.messages.take()).topic).toBe('b/vm/command');
+  expect(await delivered(client, state('b/vm/state', 'on'))).toBe(true);
+  await client.close(state(WILL.topic, 'goodbye'));
+  await other.endAsync(true);
+});
+
+test('says so when a WebSocket is not to be had', async () => {
+  await using client = subject(mosquitto.url.replace('mqtt:', 'ws:'), { connectTimeout: 500 });
+  const failure = await client.failures.take();
+  expect(['protocol', 'closed_early', 'timed_out', 'unreachable']).toContain(failure.code);
+});
+
+async function signal(name: NodeJS.Signals): Promise<void> {
+  if (mosquitto.pid === undefined) throw new Error('Mosquitto is not running');
+  process.kill(mosquitto.pid, name);
+}

@@ -1,0 +1,149 @@
+/** How a session fails to open, or ends, and what the client makes of it. */
+import { expect, test } from 'vitest';
+import { MqttClient } from '../../src/mqtt/client.ts';
+import { silent } from '../../src/util/logger.ts';
+import { CONNECT, DISCONNECT, type Rules, SUBSCRIBE, startPeer } from './peer.ts';
+import { state, subject, WILL } from './subject.ts';
+
+const versions = (peer: Awaited<ReturnType<typeof startPeer>>) => peer.connections.all.map(({ version }) => version);
+
+test('a broker that refuses version 5 by its number gets 3.1.1, at once and from then on', async () => {
+  await using peer = await startPeer({
+    [CONNECT](_, connection) {
+      if (connection.version === 4) connection.connack(0);
+      else connection.send(2, 0, [0, 0x84, 0]);
+    },
+  });
+  await using client = subject(peer.url);
+  expect((await client.opened.take()).version).toBe('3.1.1');
+  expect(client.failures.all).toEqual([]);
+  peer.connections.all.at(-1)?.socket.resetAndDestroy();
+  await client.opened.take();
+  expect(versions(peer)).toEqual([5, 4, 4]);
+});
+
+test('a broker that hangs up on version 5 gets 3.1.1, once it has proven to be alive', async () => {
+  await using peer = await startPeer({
+    [CONNECT](_, connection) {
+      if (connection.version === 4) connection.connack(0);
+      else connection.socket.end();
+    },
+  });
+  await using client = subject(peer.url);
+  expect((await client.opened.take()).version).toBe('3.1.1');
+  expect(versions(peer)).toEqual([5, 4, 5, 4]);
+  // The trial came without the will.
+  const wills = peer.connections.all.map(({ packets }) => packets.all[0]?.body.includes(WILL.topic));
+  expect(wills).toEqual([true, false, true, true]);
+});
+
+test('a broker that hangs up because it is starting keeps version 5', async () => {
+  let hangUps = 3;
+  await using peer = await startPeer({
+    [CONNECT](packet, connection) {
+      if (hangUps-- > 0) connection.socket.end();
+      else connection.answer(packet);
+    },
+  });
+  await using client = subject(peer.url);
+  expect((await client.opened.take()).version).toBe('5.0');
+  expect((await client.failures.take()).code).toBe('closed_early');
+});
+
+test.each<{ what: string; rules: Rules; code: string; needsPerson?: boolean }>([
+  { what: 'nobody answers', rules: { [CONNECT]: () => {} }, code: 'timed_out' },
+  { what: 'the subscription gets no answer', rules: { [SUBSCRIBE]: () => {} }, code: 'timed_out' },
+  {
+    what: 'the subscription gets half an answer',
+    rules: { [SUBSCRIBE]: (packet, connection) => connection.suback(packet) },
+    code: 'protocol',
+    needsPerson: true,
+  },
+  {
+    what: 'it is no broker',
+    rules: { [CONNECT]: (_, { socket }) => socket.write('HTTP/1.1 400 Bad Request\r\n\r\n') },
+    code: 'protocol',
+    needsPerson: true,
+  },
+  {
+    what: 'the password is wrong',
+    rules: { [CONNECT]: (_, connection) => connection.connack(134) },
+    code: 'credentials',
+    needsPerson: true,
+  },
+  {
+    what: 'the client id is refused',
+    rules: { [CONNECT]: (_, connection) => connection.connack(133) },
+    code: 'client_id',
+    needsPerson: true,
+  },
+  { what: 'the broker is busy', rules: { [CONNECT]: (_, connection) => connection.connack(137) }, code: 'refused' },
+  {
+    what: 'the broker shuts down',
+    rules: {
+      [SUBSCRIBE](packet, connection) {
+        connection.suback(packet, 1);
+        connection.send(DISCONNECT, 0, [139, 0]);
+      },
+    },
+    code: 'refused',
+  },
+  {
+    what: 'the session is taken over',
+    rules: {
+      [SUBSCRIBE](packet, connection) {
+        connection.suback(packet, 1);
+        connection.send(DISCONNECT, 0, [142, 0]);
+      },
+    },
+    code: 'taken_over',
+    needsPerson: true,
+  },
+])('$what', async ({ rules, code, needsPerson = false }) => {
+  await using peer = await startPeer(rules);
+  await using client = subject(peer.url, { connectTimeout: 100 });
+  const failure = await client.failures.take();
+  expect(failure).toMatchObject({ code, needsPerson });
+  const [entry] = client.log.of('mqtt.disconnected');
+  expect(entry).toMatchObject({ level: needsPerson ? 'error' : 'warn', code, reason: failure.message });
+  expect(client.connected).toBe(false);
+});
+
+test('an outage is told once, again when it needs a person, and its end once', async () => {
+  let reasons = [136, 137, 134, 135, 136, 137];
+  await using peer = await startPeer({
+    [CONNECT]: (_, connection) => connection.connack(reasons.shift() ?? 0),
+  });
+  await using client = subject(peer.url, {
+    pace: { lost: { first: 1 }, refused: { first: 1 }, takenOver: { first: 1 } },
+  });
+  await client.opened.take();
+  expect(client.log.entries.map(({ event, code }) => [event, code])).toEqual([
+    ['mqtt.disconnected', 'refused'],
+    ['mqtt.disconnected', 'credentials'],
+    ['mqtt.connected', undefined],
+  ]);
+  reasons = [136];
+  peer.connections.all.at(-1)?.socket.resetAndDestroy();
+  await client.opened.take();
+  expect(client.log.entries).toHaveLength(5);
+});
+
+test('closes at any moment, at once', async () => {
+  await using deaf = await startPeer({ [CONNECT]: () => {} });
+  const connecting = subject(deaf.url);
+  await (await deaf.connections.take()).take(CONNECT);
+  await connecting.close(state(WILL.topic, 'goodbye'));
+
+  await using angry = await startPeer({ [CONNECT]: (_, connection) => connection.connack(134) });
+  const waiting = subject(angry.url);
+  await waiting.failures.take();
+  await waiting.close();
+
+  const unborn = subject(angry.url);
+  await unborn.close();
+  unborn.start();
+  const idle = new MqttClient({ url: angry.url, clientId: 'i', will: WILL, subscriptions: [], logger: silent });
+  await idle.close();
+  expect(connecting.failures.all).toEqual([]);
+});
