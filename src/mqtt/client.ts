@@ -5,11 +5,11 @@
  * `connected`. An outage is told once, again if its reason becomes one that only a person can mend, and its end once.
  */
 import { EventEmitter } from 'node:events';
-import { type BackoffOptions, backoff } from '../util/backoff.ts';
 import type { Logger } from '../util/logger.ts';
 import { afterwards, type Dialect, newest } from './dialect.ts';
 import { type FailureCode, MqttFailure } from './failure.ts';
 import type { Message, Publication, Will } from './message.ts';
+import { Pace, type PaceOptions } from './pace.ts';
 import type { ConnectOptions } from './packets.ts';
 import { type Opened, Session } from './session.ts';
 
@@ -21,27 +21,12 @@ export interface MqttClientOptions extends Omit<ConnectOptions, 'connectTimeout'
   connectTimeout?: number;
   /** Seconds; default 15: a broker that dies silently is noticed after at most 22.5. */
   keepalive?: number;
-  pace?: Partial<Pace>;
+  pace?: PaceOptions;
+  /** A session that lives this long ends the slowing down, milliseconds; default 10 000. */
+  stable?: number;
 }
 
-export interface Pace {
-  /** Between attempts after an ordinary failure; default 100 ms to 2 s. */
-  lost: BackoffOptions;
-  /** After refused credentials, so that nobody is banned; default 2 s to 30 s. */
-  refused: BackoffOptions;
-  /** After another client took the session; default 30 s. */
-  takenOver: BackoffOptions;
-  /** A session that lived this long ends the slowing down, milliseconds; default 10 000. */
-  stable: number;
-}
-
-const DEFAULTS: Pace = {
-  lost: {},
-  refused: { first: 2_000, cap: 30_000 },
-  takenOver: { first: 30_000, cap: 30_000 },
-  stable: 10_000,
-};
-
+/** Hang-ups in a row, each soon after the broker had answered, that look like a fight for the client id. */
 const SUSPICIOUS = 5;
 
 export class MqttClient extends EventEmitter<{
@@ -51,14 +36,12 @@ export class MqttClient extends EventEmitter<{
 }> {
   readonly #options: MqttClientOptions;
   readonly #pace: Pace;
-  #delays: Record<'lost' | 'refused' | 'takenOver', Generator<number, never>> | undefined;
   #dialect: Dialect = newest;
   #session: Session | undefined;
   #retry: NodeJS.Timeout | undefined;
   /** Why the broker is away, as last told. */
   #outage: FailureCode | undefined;
   #refused = '';
-  /** In a row, each soon after the broker had answered. */
   #hangUps = 0;
   #connected = false;
   #closing: Promise<void> | undefined;
@@ -66,7 +49,7 @@ export class MqttClient extends EventEmitter<{
   constructor(options: MqttClientOptions) {
     super();
     this.#options = options;
-    this.#pace = { ...DEFAULTS, ...options.pace };
+    this.#pace = new Pace(options.pace);
   }
 
   get connected(): boolean {
@@ -139,15 +122,15 @@ export class MqttClient extends EventEmitter<{
     // Neither is an outage, only how versions are found out.
     const negotiating =
       failure.code === 'done' || (failure.code === 'version' && this.#dialect.version < before.version);
-    this.#retry = setTimeout(() => this.#renew(), negotiating ? 0 : this.#delay(failure.code));
+    this.#retry = setTimeout(() => this.#renew(), negotiating ? 0 : this.#pace.after(failure.code));
     if (!negotiating) this.#tell(failure);
     else this.#options.logger.debug({ event: 'mqtt.version', next: this.#dialect.version }, 'Trying another version');
   }
 
   /** MQTT 3.1.1 brokers, and Mosquitto 2.0, only hang up on a client whose session another one takes. */
   #judge(failure: MqttFailure, lived: number): MqttFailure {
-    const stable = lived >= this.#pace.stable;
-    if (stable) this.#delays = undefined;
+    const stable = lived >= (this.#options.stable ?? 10_000);
+    if (stable) this.#pace.reset();
     this.#hangUps = failure.code === 'closed' && !stable ? this.#hangUps + 1 : 0;
     if (this.#hangUps < SUSPICIOUS) return failure;
     const words = 'the broker hangs up again and again: does another client use the same client id?';
@@ -165,12 +148,5 @@ export class MqttClient extends EventEmitter<{
     this.#outage = code;
     this.#options.logger[failure.needsPerson ? 'error' : 'warn'](fields, 'No connection to the broker');
     this.emit('disconnected', failure);
-  }
-
-  #delay(code: FailureCode): number {
-    const { lost, refused, takenOver } = this.#pace;
-    this.#delays ??= { lost: backoff(lost), refused: backoff(refused), takenOver: backoff(takenOver) };
-    if (code === 'taken_over') return this.#delays.takenOver.next().value;
-    return this.#delays[code === 'credentials' ? 'refused' : 'lost'].next().value;
   }
 }

@@ -1,12 +1,12 @@
 /**
  * Publications of one session on their way out, bounded whatever the broker does.
  *
- * A publication is handed to the wire at once. While too much is unacknowledged, QoS 1 waits in line: of a retained
+ * What the broker would hang up on is refused. A publication is handed to the wire at once. While too much is unacknowledged, QoS 1 waits in line: of a retained
  * topic the newest only, of the others the last thousand. While the wire does not drain, QoS 0 is dropped.
  */
 import type { Logger } from '../util/logger.ts';
 import type { Publication } from './message.ts';
-import { sizeOf } from './packets.ts';
+import { isTopic, sizeOf } from './packets.ts';
 
 export interface Wire {
   /** QoS 1: `done` is called when the broker has acknowledged or refused it; perhaps never, if the connection breaks. */
@@ -17,40 +17,55 @@ export interface Wire {
 
 export interface OutboxOptions {
   wire: Wire;
-  /** The most publications that the broker wants unacknowledged. */
-  window: number;
+  limits: Limits;
   logger: Logger;
+}
+
+/** The broker's, as its CONNACK gives them: MQTT 5 §3.2.2.3. */
+export interface Limits {
+  /** Publications unacknowledged. */
+  readonly receiveMaximum?: number;
+  /** Bytes. */
+  readonly maximumPacketSize?: number;
+  readonly maximumQoS?: number;
 }
 
 /** Bytes unacknowledged, or not yet taken by the socket, from which on the way is full. One message may reach over. */
 const FULL = 1 << 20;
 const WINDOW = 64;
 const LINE = 1_000;
+/** Topics whose refusal is remembered, so as to tell it once. */
+const TOLD = 1_000;
 
 export class Outbox {
   readonly #wire: Wire;
-  readonly #window: number;
+  readonly #limits: Required<Limits>;
   readonly #logger: Logger;
   readonly #line = new Map<string | symbol, Publication>();
   readonly #inFlight = new Set<Publication>();
+  readonly #told = new Set<string>();
   #bytes = 0;
   #passing = 0;
   #dropped = 0;
   #closed = false;
 
-  constructor({ wire, window, logger }: OutboxOptions) {
+  constructor({ wire, limits, logger }: OutboxOptions) {
+    const { receiveMaximum = WINDOW, maximumPacketSize = Number.POSITIVE_INFINITY, maximumQoS = 1 } = limits;
     this.#wire = wire;
-    this.#window = Math.min(window, WINDOW);
+    this.#limits = { receiveMaximum: Math.min(receiveMaximum, WINDOW), maximumPacketSize, maximumQoS };
     this.#logger = logger;
   }
 
   /** False: dropped. True: written, or in line. */
   push(publication: Publication): boolean {
-    if (this.#closed) {
+    const problem = this.#problem(publication);
+    if (problem) this.#tell(publication.topic, problem);
+    if (problem || this.#closed) {
       publication.settled?.(false);
       return false;
     }
     if (publication.qos === 0) return this.#pass(publication);
+    if (this.#limits.maximumQoS === 0) return this.#pass({ ...publication, qos: 0 });
     if (this.#line.size === 0 && this.#hasRoom()) this.#send(publication);
     else this.#enqueue(publication);
     return true;
@@ -81,7 +96,7 @@ export class Outbox {
   }
 
   #hasRoom(): boolean {
-    return this.#inFlight.size < this.#window && this.#bytes < FULL;
+    return this.#inFlight.size < this.#limits.receiveMaximum && this.#bytes < FULL;
   }
 
   #send(publication: Publication): void {
@@ -93,6 +108,7 @@ export class Outbox {
     this.#wire.send(publication, error => {
       if (!this.#inFlight.delete(flight)) return;
       this.#bytes -= bytes;
+      if (error) this.#tell(flight.topic, error.message);
       flight.settled?.(!error);
       this.#drain();
     });
@@ -139,5 +155,17 @@ export class Outbox {
       this.#logger.warn({ event: 'mqtt.congested' }, 'The broker does not read: samples and old events are dropped');
     }
     publication.settled?.(false);
+  }
+
+  #problem(publication: Publication): string | undefined {
+    if (!isTopic(publication.topic)) return 'it is not the name of a topic';
+    if (sizeOf(publication) > this.#limits.maximumPacketSize) return 'it is larger than the broker takes';
+    return undefined;
+  }
+
+  #tell(topic: string, reason: string): void {
+    if (this.#told.has(topic) || this.#told.size >= TOLD) return;
+    this.#told.add(topic);
+    this.#logger.error({ event: 'mqtt.publish_refused', topic, reason }, 'A message was not published');
   }
 }

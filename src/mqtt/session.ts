@@ -13,8 +13,8 @@ import { isSecure } from './address.ts';
 import type { Dialect } from './dialect.ts';
 import { type Circumstances, closed, fromError, fromReason, MqttFailure } from './failure.ts';
 import type { Message, Publication } from './message.ts';
-import { Outbox } from './outbox.ts';
-import { type ConnectOptions, connectOptions, isTopic, publishOptions, readMessage, sizeOf } from './packets.ts';
+import { type Limits, Outbox } from './outbox.ts';
+import { type ConnectOptions, connectOptions, publishOptions, readMessage } from './packets.ts';
 
 export interface SessionOptions extends ConnectOptions {
   subscriptions: readonly string[];
@@ -36,10 +36,9 @@ const GOODBYE = 300;
 export class Session extends EventEmitter<{ opened: [Opened]; message: [Message]; ended: [MqttFailure] }> {
   readonly #options: SessionOptions;
   readonly #circumstances: Circumstances;
-  readonly #unpublishable = new Set<string>();
   #mqtt: MqttClient | undefined;
   #deadline: NodeJS.Timeout | undefined;
-  #limits: NonNullable<IConnackPacket['properties']> = {};
+  #limits: Limits = {};
   /** From the answered subscription on. */
   #outbox: Outbox | undefined;
   /** Messages from before that. */
@@ -82,19 +81,9 @@ export class Session extends EventEmitter<{ opened: [Opened]; message: [Message]
 
   /** Hands the packet to the socket before it returns, unless the way is full. False: dropped. */
   publish(publication: Publication): boolean {
-    const { topic, qos, settled } = publication;
-    if (!this.#outbox) {
-      settled?.(false);
-      return false;
-    }
-    const fits = sizeOf(publication) <= (this.#limits.maximumPacketSize ?? Number.POSITIVE_INFINITY);
-    if (!fits || !isTopic(topic)) {
-      this.#tellUnpublishable(topic, fits ? 'it is not the name of a topic' : 'it is larger than the broker takes');
-      settled?.(false);
-      return false;
-    }
-    const lowered = qos === 1 && this.#limits.maximumQoS === 0;
-    return this.#outbox.push(lowered ? { ...publication, qos: 0 } : publication);
+    if (this.#outbox) return this.#outbox.push(publication);
+    publication.settled?.(false);
+    return false;
   }
 
   /** Publishes `final`, waits for its acknowledgement and says goodbye; 1.3 s at most. */
@@ -145,42 +134,18 @@ export class Session extends EventEmitter<{ opened: [Opened]; message: [Message]
     if (this.#ended || this.#leaving) return;
     clearTimeout(this.#deadline);
     this.#outbox = new Outbox({
-      wire: {
-        send: (publication, done) => this.#send(mqtt, publication, done),
-        buffered: () => mqtt.stream.writableLength,
-      },
-      window: this.#limits.receiveMaximum ?? 0xffff,
+      wire: { send: (publication, done) => send(mqtt, publication, done), buffered: () => mqtt.stream.writableLength },
+      limits: this.#limits,
       logger: this.#options.logger,
     });
     this.emit('opened', { version: this.#options.dialect.version === 5 ? '5.0' : '3.1.1', refused });
     for (const message of this.#early.splice(0)) this.emit('message', message);
   }
 
-  #send(mqtt: MqttClient, publication: Publication, done: (error?: Error) => void): void {
-    const { topic, payload, qos } = publication;
-    const options = publishOptions(publication);
-    if (qos === 0) {
-      // A callback would add a drain listener for every message to a slow socket.
-      mqtt.publish(topic, payload, options);
-      return;
-    }
-    mqtt.publish(topic, payload, options, error => {
-      if (error && !this.#ended) this.#tellUnpublishable(topic, error.message);
-      done(error);
-    });
-  }
-
   #receive(packet: IPublishPacket): void {
     if (this.#ended || this.#leaving) return;
     if (this.#outbox) this.emit('message', readMessage(packet));
     else this.#early.push(readMessage(packet));
-  }
-
-  /** Once for each topic. */
-  #tellUnpublishable(topic: string, reason: string): void {
-    if (this.#unpublishable.has(topic) || this.#unpublishable.size >= 1_000) return;
-    this.#unpublishable.add(topic);
-    this.#options.logger.error({ event: 'mqtt.publish_refused', topic, reason }, 'A message was not published');
   }
 
   #fail(error: Error): void {
@@ -199,6 +164,12 @@ export class Session extends EventEmitter<{ opened: [Opened]; message: [Message]
     }
     this.emit('ended', failure);
   }
+}
+
+function send(mqtt: MqttClient, publication: Publication, done: (error?: Error) => void): void {
+  const { topic, payload, qos } = publication;
+  // With a callback, MQTT.js would add a drain listener to a slow socket for every QoS 0 message.
+  mqtt.publish(topic, payload, publishOptions(publication), qos === 0 ? undefined : done);
 }
 
 function within<T>(milliseconds: number, promise: Promise<T>, otherwise: T): Promise<T> {
