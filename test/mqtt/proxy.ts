@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import { pipeline } from 'node:stream';
 
 export interface Line extends AsyncDisposable {
   url: string;
@@ -16,6 +15,8 @@ export interface Line extends AsyncDisposable {
 /** Stands between a client and its broker on loopback. */
 export async function startProxy(port: number): Promise<Line> {
   const sockets = new Set<Socket>();
+  /** Whose other end closed while nothing may pass. */
+  const withheld: Socket[] = [];
   let count = 0;
   let frozen = false;
   const server = createServer(inner => {
@@ -26,8 +27,18 @@ export async function startProxy(port: number): Promise<Line> {
       [outer, inner],
     ] as const) {
       sockets.add(from);
-      from.on('close', () => sockets.delete(from));
-      pipeline(from, to, () => {});
+      from.on('error', () => {});
+      from.on('close', () => {
+        sockets.delete(from);
+        if (frozen) withheld.push(to);
+        else to.destroy();
+      });
+      // A paused socket ends all the same.
+      from.on('end', () => {
+        if (frozen) withheld.push(to);
+        else to.end();
+      });
+      from.pipe(to, { end: false });
       if (frozen) from.pause();
     }
   });
@@ -46,6 +57,7 @@ export async function startProxy(port: number): Promise<Line> {
     },
     thaw() {
       frozen = false;
+      for (const socket of withheld.splice(0)) socket.destroy();
       for (const socket of sockets) socket.resume();
     },
     async [Symbol.asyncDispose]() {
