@@ -43,12 +43,16 @@ export type FailureCode = 'timed_out' | 'outcome_unknown' | 'libvirt_error' | 'd
 const maxPayload = 4_096;
 const maxId = 128;
 const maxTimeout = 24 * 3_600_000;
+const powerWords: ReadonlyMap<string, CommandWord> = new Map([
+  ['ON', 'start'],
+  ['OFF', 'shutdown'],
+]);
 
 /** What a message on `B/V/power/set` or `B/V/command` asks for. */
 export function parseCommand(kind: CommandTopic['kind'], payload: string): Command | Rejection {
   const text = payload.trim();
   if (kind === 'power') {
-    const word = { ON: 'start', OFF: 'shutdown' }[text] as CommandWord | undefined;
+    const word = powerWords.get(text);
     return word
       ? { word, id: null, timeout: null }
       : reject('invalid_payload', `expected ON or OFF, got ${quote(text)}`);
@@ -111,7 +115,7 @@ export const decisions: Record<CommandWord, Record<DomainState, Decision>> = {
     paused: refuse('it is paused; resume it'),
     shutting_down: refuse('it is still shutting down'),
     shut_off: { do: 'call' },
-    crashed: { do: 'call' },
+    crashed: refuse('it has crashed and is kept for inspection; destroy it first'),
     pmsuspended: refuse('it is suspended; wake it up'),
     unknown: { do: 'call' },
   },
@@ -131,10 +135,7 @@ export function decide(word: CommandWord, vm: VmSnapshot): Decision {
   const { domain } = vm;
   if (!domain) return refuse('libvirt has no such domain');
   // A crashed domain that is no longer active is simply off.
-  const state = domain.state === 'crashed' && !domain.active ? 'shut_off' : domain.state;
-  if (word === 'start' && state === 'crashed')
-    return refuse('it has crashed and is kept for inspection; destroy it first');
-  return decisions[word][state];
+  return decisions[word][domain.state === 'crashed' && !domain.active ? 'shut_off' : domain.state];
 }
 
 function nothing(message: string): Decision {

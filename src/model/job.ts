@@ -40,20 +40,16 @@ export function step(job: Job, input: JobInput): Step {
     case 'domain':
       return seen(job, input.domain);
     case 'time_up':
-      return {
-        outcome: {
-          status: 'failed',
-          code: 'timed_out',
-          message: `${late[job.command.word]} within ${job.timeout / 1_000} s`,
-        },
-      };
+      return { outcome: { status: 'failed', code: 'timed_out', message: late(job) } };
   }
 }
 
-const late = {
-  start: 'it was not seen to run',
-  shutdown: 'the guest did not power off; it is left running',
-} as const;
+function late({ command, timeout }: Job): string {
+  const time = `within ${timeout / 1_000} s`;
+  return command.word === 'start'
+    ? `it was not seen to run ${time}`
+    : `the guest did not power off ${time}; it is left running`;
+}
 
 function seen(job: Job, domain: Domain | null): Step {
   if (domain && domain.uuid !== job.uuid) return gone('the domain was replaced by another');

@@ -27,7 +27,7 @@ export function reduce(snapshot: Snapshot, event: Event): Snapshot {
 }
 
 function change(snapshot: Snapshot, key: string, update: (vm: VmSnapshot) => VmSnapshot): Snapshot {
-  const vm = snapshot.vms[key];
+  const vm = Object.hasOwn(snapshot.vms, key) ? snapshot.vms[key] : undefined;
   return vm ? { ...snapshot, vms: { ...snapshot.vms, [key]: update(vm) } } : snapshot;
 }
 
@@ -40,20 +40,29 @@ function withDomain(vm: VmSnapshot, domain: Domain | null, at: string): VmSnapsh
     ...vm,
     domain,
     startedAt: started ? at : domain?.active && same ? vm.startedAt : null,
-    lastStop: stopped ? stopOf(vm, domain, at) : vm.lastStop,
+    // Another domain's reason says nothing of the one that is gone.
+    lastStop: stopped ? stopOf(vm, same ? domain : null, at) : vm.lastStop,
     stats: stopped ? unknownStats(at) : vm.stats,
   };
 }
 
 function stopOf(vm: VmSnapshot, domain: Domain | null, at: string): LastStop {
-  const asked = vm.activity === 'shutting_down' && vm.activeSince !== null;
+  const askedAt = vm.activity === 'shutting_down' ? vm.activeSince : null;
   const reason = domain?.reason ?? 'gone';
+  // A transient domain is gone as soon as it is off, and with it the reason.
+  const asItWasAsked = askedAt !== null && (reason === 'shutdown' || !domain);
   return {
-    by: asked && reason === 'shutdown' ? 'bridge' : (stoppedBy[reason] ?? 'host'),
+    by: asItWasAsked ? 'bridge' : (stoppedBy[reason] ?? 'host'),
     reason,
     at,
-    seconds: asked && vm.activeSince ? Math.round((Date.parse(at) - Date.parse(vm.activeSince)) / 100) / 10 : null,
+    seconds: askedAt === null ? null : secondsBetween(askedAt, at),
   };
+}
+
+/** Null when the clock was set back meanwhile. */
+function secondsBetween(from: string, to: string): number | null {
+  const milliseconds = Date.parse(to) - Date.parse(from);
+  return milliseconds < 0 ? null : Math.round(milliseconds / 100) / 10;
 }
 
 /** Who it was, by libvirt's reason for `shut_off`. An ACPI shutdown from virsh looks like the guest's own. */

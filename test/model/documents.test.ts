@@ -1,0 +1,170 @@
+/** The documents on the topics: every key is always there, every number is one, unknown is null. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { bridgeDocument, stateDocument, statsDocument } from '../../src/model/documents.ts';
+import { type Disk, type Domain, domainStates, macHex, type Nic } from '../../src/model/domain.ts';
+import { activities, emptyVm, type LastStop, type VmSnapshot } from '../../src/model/snapshot.ts';
+import { type Stats, unknownDisk, unknownNic, unknownStats } from '../../src/model/stats.ts';
+import { at, domain, off, vmOf } from './samples.ts';
+
+const identity = { version: '0.1.0', instance: 'nas-host', startedAt: at };
+
+test('a running VM', () => {
+  const stats: Stats = {
+    ...unknownStats(at),
+    disks: { sda: { ...unknownDisk, capacity: 4e12, read_bytes: 7 } },
+    nics: { '525400d53001': { ...unknownNic, rx_bytes: 9 } },
+  };
+  const vm = vmOf({ stats, startedAt: at, lastStop: { by: 'guest', reason: 'shutdown', at, seconds: null } });
+  expect(stateDocument(vm)).toEqual({
+    state: 'running',
+    reason: 'booted',
+    power: 'ON',
+    activity: 'none',
+    deadline: null,
+    started_at: at,
+    last_stop: { by: 'guest', reason: 'shutdown', at, seconds: null },
+    last_error: { code: null, message: null, at: null },
+    autostart: false,
+    persistent: true,
+    domain: 'DSM',
+    uuid: domain.uuid,
+    vcpus: 2,
+    memory: 2 ** 30,
+    disks: {
+      sda: { role: 'data', bus: 'scsi', source: '/dev/sda', capacity: 4e12 },
+      hdz: { role: 'loader', bus: 'usb', source: '/image/loader.img', capacity: null },
+    },
+    nics: { '525400d53001': { mac: '52:54:00:d5:30:01', model: 'virtio', source: 'br0', tap: 'vnet0' } },
+  });
+  expect(statsDocument(vm)).toMatchObject({
+    sampled_at: at,
+    disks: { sda: { read_bytes: 7 }, hdz: unknownDisk },
+    nics: { '525400d53001': { rx_bytes: 9 } },
+  });
+});
+
+test('nothing is known', () => {
+  const vm = emptyVm('DSM', 'DSM VM');
+  expect(stateDocument(vm)).toMatchObject({ state: 'unknown', reason: 'no_such_domain', power: null, disks: {} });
+  expect(statsDocument(vm)).toEqual(unknownStats(null));
+  expect(bridgeDocument({ up: false, reason: 'away', info: null }, identity)).toEqual({
+    version: '0.1.0',
+    instance: 'nas-host',
+    started_at: at,
+    libvirt: { up: false, reason: 'away', hostname: null, libvirt: null, hypervisor: null },
+  });
+});
+
+test.each([
+  [domain, 'ON'],
+  [{ ...domain, state: 'paused' } as const, 'ON'],
+  [{ ...domain, state: 'crashed' } as const, 'ON'],
+  [off, 'OFF'],
+])('power is on exactly while it is active', (now, power) => {
+  expect(stateDocument(vmOf({ domain: now })).power).toBe(power);
+});
+
+test('a MAC as a word', () => {
+  expect(macHex('52:54:00:D5:30:01')).toBe('525400d53001');
+});
+
+const maybe = <T>(some: fc.Arbitrary<T>) => fc.option(some, { nil: null });
+const text = fc.string({ unit: 'binary', maxLength: 20 });
+const numbers = maybe(fc.double({ noNaN: true, noDefaultInfinity: true }));
+const time = fc.constant(at);
+const target = fc.stringMatching(/^[shv]d[a-z]{1,2}$/);
+const mac = fc.uint8Array({ minLength: 6, maxLength: 6 }).map(b =>
+  Buffer.from(b)
+    .toString('hex')
+    .replace(/..(?!$)/g, '$&:'),
+);
+
+const disks: fc.Arbitrary<Disk[]> = fc.array(
+  fc.record({
+    target,
+    role: fc.constantFrom('data', 'loader', 'removable'),
+    bus: maybe(text),
+    source: maybe(text),
+  }),
+);
+const nics: fc.Arbitrary<Nic[]> = fc.array(
+  fc.record({ mac, model: maybe(text), source: maybe(text), tap: maybe(text) }),
+);
+const domains: fc.Arbitrary<Domain> = fc.record({
+  uuid: fc.uuid(),
+  name: text,
+  active: fc.boolean(),
+  state: fc.constantFrom(...domainStates),
+  reason: text,
+  persistent: fc.boolean(),
+  autostart: maybe(fc.boolean()),
+  hardware: fc.record({ machine: maybe(text), vcpus: maybe(fc.nat()), memory: maybe(fc.nat()), disks, nics }),
+});
+const filled = <T extends object>(blank: T) =>
+  fc.record(Object.fromEntries(Object.keys(blank).map(key => [key, numbers]))) as unknown as fc.Arbitrary<T>;
+const samples: fc.Arbitrary<Stats> = fc.record({
+  sampled_at: maybe(time),
+  stale: fc.boolean(),
+  cpu: filled(unknownStats(null).cpu),
+  memory: filled(unknownStats(null).memory),
+  disks: fc.dictionary(target, filled(unknownDisk)),
+  nics: fc.dictionary(mac.map(macHex), filled(unknownNic)),
+});
+const vms: fc.Arbitrary<VmSnapshot> = fc.record({
+  key: fc.constant('DSM'),
+  label: text,
+  domain: maybe(domains),
+  activity: fc.constantFrom(...activities),
+  activeSince: maybe(time),
+  deadline: maybe(time),
+  startedAt: maybe(time),
+  lastStop: maybe(
+    fc.record<LastStop>({
+      by: fc.constantFrom('bridge', 'guest', 'host', 'fault'),
+      reason: text,
+      at: time,
+      seconds: numbers,
+    }),
+  ),
+  lastError: maybe(fc.record({ code: text, message: text, at: time })),
+  stats: maybe(samples),
+});
+
+/** Dots for what is named by the hardware, so that only the shape is left. */
+function shape(value: unknown, path: string): string[] {
+  if (value === undefined) throw new Error(`${path} is undefined`);
+  if (typeof value === 'number' && !Number.isFinite(value)) throw new Error(`${path} is ${value}`);
+  if (typeof value !== 'object' || value === null) return [path];
+  return Object.entries(value).flatMap(([key, part]) =>
+    shape(part, /(^|\.)(disks|nics)$/.test(path) ? `${path}.*` : `${path}.${key}`),
+  );
+}
+
+describe('of any VM', () => {
+  const wanted = (document: object) => new Set(shape(document, ''));
+  const whole = vmOf({ stats: unknownStats(at) });
+
+  test.each([
+    ['state', stateDocument],
+    ['stats', statsDocument],
+  ] as const)('%s has the same keys, and no number that is none', (_, make) => {
+    const keys = wanted(make(whole));
+    const fixed = [...keys].filter(key => !key.includes('*'));
+    fc.assert(
+      fc.property(vms, vm => {
+        const document = make(vm);
+        const own = wanted(document);
+        for (const key of fixed) expect(own).toContain(key);
+        for (const key of own) expect(keys.has(key) || key === '.disks' || key === '.nics').toBe(true);
+        expect(Object.keys(document.disks)).toEqual(
+          expect.arrayContaining((vm.domain?.hardware.disks ?? []).map(disk => disk.target)),
+        );
+        expect(Object.keys(document.nics)).toEqual(
+          expect.arrayContaining((vm.domain?.hardware.nics ?? []).map(nic => macHex(nic.mac))),
+        );
+      }),
+      { numRuns: 200 },
+    );
+  });
+});

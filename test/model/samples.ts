@@ -1,0 +1,45 @@
+import type { Domain } from '../../src/model/domain.ts';
+import { emptyVm, type Snapshot, type VmSnapshot } from '../../src/model/snapshot.ts';
+
+/** A domain, a VM and a snapshot as they are on an ordinary day; tests change what they are about. */
+
+export const uuid = '186682f9-0f0b-4a9e-867b-364706339405';
+export const otherUuid = '00000000-0000-4000-8000-0000000000aa';
+export const at = '2026-11-22T08:00:00.000Z';
+
+export const domain: Domain = {
+  uuid,
+  name: 'DSM',
+  active: true,
+  state: 'running',
+  reason: 'booted',
+  persistent: true,
+  autostart: false,
+  hardware: {
+    machine: 'pc-q35-7.2',
+    vcpus: 2,
+    memory: 2 ** 30,
+    disks: [
+      { target: 'sda', role: 'data', bus: 'scsi', source: '/dev/sda' },
+      { target: 'hdz', role: 'loader', bus: 'usb', source: '/image/loader.img' },
+    ],
+    nics: [{ mac: '52:54:00:d5:30:01', model: 'virtio', source: 'br0', tap: 'vnet0' }],
+  },
+};
+
+export const off: Domain = { ...domain, active: false, state: 'shut_off', reason: 'shutdown' };
+
+export const vmOf = (changes: Partial<VmSnapshot> = {}): VmSnapshot => ({
+  ...emptyVm('DSM', 'DSM VM'),
+  domain,
+  ...changes,
+});
+
+export const snapshotOf = (vm: Partial<VmSnapshot> = {}): Snapshot => ({
+  hypervisor: {
+    up: true,
+    reason: null,
+    info: { hostname: 'nas-host', libvirt: '9.0.0', hypervisor: 'QEMU 7.2.22' },
+  },
+  vms: { DSM: vmOf(vm), other: { ...emptyVm('other', 'Other'), domain: { ...off, uuid: otherUuid } } },
+});
