@@ -19,6 +19,7 @@ export interface StoreOptions<T> {
 export class Store<T> {
   readonly #options: StoreOptions<T>;
   #writing: Promise<void> = Promise.resolve();
+  #next: { value: T } | null = null;
   #warned = false;
 
   constructor(options: StoreOptions<T>) {
@@ -43,9 +44,10 @@ export class Store<T> {
     return empty;
   }
 
-  /** Written in the background, after what was saved before; see `settled`. */
+  /** Written in the background, unless a newer value comes before its turn; see `settled`. */
   save(value: T): void {
-    this.#writing = this.#writing.then(() => this.#write(value));
+    this.#next = { value };
+    this.#writing = this.#writing.then(() => this.#writeNext());
   }
 
   /** Resolves when all that was saved is written. */
@@ -53,7 +55,10 @@ export class Store<T> {
     return this.#writing;
   }
 
-  async #write(value: T): Promise<void> {
+  async #writeNext(): Promise<void> {
+    if (!this.#next) return;
+    const { value } = this.#next;
+    this.#next = null;
     const { path, version, logger } = this.#options;
     const partial = `${path}.${process.pid}.partial`;
     try {
