@@ -3,7 +3,7 @@ import type { DomainRef } from '../../../src/libvirt/structs.ts';
 import { lifecycle, reason, state } from './numbers.ts';
 import { refusals } from './refusal.ts';
 import { FakeStats } from './stats.ts';
-import { type Hardware, hardware, identity, liveXml, renamed, taps } from './xml.ts';
+import { type Hardware, hardware, identity, liveXml, renamed, taps, withMemoryPeriod } from './xml.ts';
 
 type Body<E> = E extends unknown ? Omit<E, 'name' | 'callbackId'> : never;
 /** What an event says, without the callback id that every subscriber has of its own. */
@@ -84,7 +84,8 @@ export class FakeDomain {
   }
 
   xml({ inactive = false } = {}): string {
-    return inactive ? this.#definition : (this.#live ?? this.#definition);
+    if (inactive || this.#live === null) return this.#definition;
+    return this.memoryPeriod > 0 ? withMemoryPeriod(this.#live, this.memoryPeriod) : this.#live;
   }
 
   start(): void {
@@ -93,6 +94,7 @@ export class FakeDomain {
     this.#live = liveXml(this.#definition, this.#id, () => this.#host.nextTap());
     this.stats.reset(this.hardware, taps(this.#live));
     this.presses = 0;
+    this.memoryPeriod = 0;
     this.#become(state.running, reason.running.booted, lifecycle.resumedUnpaused);
     this.#tell(lifecycle.startedBooted);
   }
@@ -195,6 +197,11 @@ export class FakeDomain {
     monitor.taken = true;
     await monitor.back.promise;
     return true;
+  }
+
+  /** Waits while another call holds the job. */
+  async jobFree(): Promise<void> {
+    if (this.#monitor?.taken) await this.#monitor.back.promise;
   }
 
   /** A new definition, in force at the next start. */

@@ -13,6 +13,8 @@ const shutdownFlag = { acpi: 1, agent: 2 };
 const destroyGracefully = 1;
 const openReadOnly = 1;
 const xmlInactive = 2;
+/** Seen with 12.8 and not with 9.0; where between, is a guess. */
+const xmlTakesJobSince = 11_000_000;
 const statsNoWait = 1 << 29;
 
 /** What clients may ask before they are authenticated, and before they have opened a driver. */
@@ -87,9 +89,11 @@ export const handlers: Handlers = {
       cpuTime: domain.active ? domain.stats.number('cpu.time') : 0,
     };
   },
-  domainGetXmlDesc: (client, { domain, flags }) => ({
-    xml: find(client, domain).xml({ inactive: (flags & xmlInactive) !== 0 }),
-  }),
+  domainGetXmlDesc: async (client, { domain: ref, flags }) => {
+    const domain = find(client, ref);
+    if (client.daemon.options.libvirtVersion >= xmlTakesJobSince) await domain.jobFree();
+    return { xml: domain.xml({ inactive: (flags & xmlInactive) !== 0 }) };
+  },
   domainGetAutostart: (client, { domain }) => ({ autostart: find(client, domain).autostart }),
   domainIsPersistent: (client, { domain }) => ({ persistent: find(client, domain).persistent }),
   domainGetBlockInfo: async (client, { domain: ref, path }) => {

@@ -59,6 +59,10 @@ export function liveXml(xml: string, id: number, tap: () => string): string {
     });
 }
 
+export function withMemoryPeriod(xml: string, seconds: number): string {
+  return xml.replace(/(<memballoon [^>]*>)/, head => `${head}\n      <stats period='${seconds}'/>`);
+}
+
 /** The taps in live XML, in order. */
 export function taps(xml: string): string[] {
   return [...xml.matchAll(/<interface [^>]*>.*?<target dev='(.*?)'.*?<\/interface>/gs)].map(([, tap = '']) => tap);

@@ -1,0 +1,48 @@
+import type { Libvirt } from '../../src/libvirt/client.ts';
+import type { DomainEvent } from '../../src/libvirt/events.ts';
+
+/** What a client was told, and waiting for it. */
+export class EventLog {
+  #events: DomainEvent[] = [];
+  readonly #waiting = new Set<() => void>();
+
+  constructor(client: Libvirt) {
+    client.onEvent(event => {
+      this.#events.push(event);
+      for (const notify of this.#waiting) notify();
+    });
+  }
+
+  clear(): void {
+    this.#events = [];
+  }
+
+  /** `event:detail` of this domain's lifecycle, in order. */
+  lifecycle(name: string): string[] {
+    return this.#events.flatMap(event =>
+      event.name === 'lifecycle' && event.domain.name === name ? `${event.event}:${event.detail}` : [],
+    );
+  }
+
+  /** Resolves when this domain's lifecycle has ended with `last`; to all of it. */
+  async lifecycleUntil(name: string, last: string, deadline = 30_000): Promise<string[]> {
+    const signal = AbortSignal.timeout(deadline);
+    while (this.lifecycle(name).at(-1) !== last) {
+      await this.#next(signal, () => `${name}: no ${last} within ${deadline} ms, but ${this.lifecycle(name)}`);
+    }
+    return this.lifecycle(name);
+  }
+
+  #next(signal: AbortSignal, complaint: () => string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const settle = () => {
+        this.#waiting.delete(settle);
+        signal.removeEventListener('abort', settle);
+        if (signal.aborted) reject(new Error(complaint()));
+        else resolve();
+      };
+      this.#waiting.add(settle);
+      signal.addEventListener('abort', settle);
+    });
+  }
+}

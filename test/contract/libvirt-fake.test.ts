@@ -1,0 +1,64 @@
+import { afterAll } from 'vitest';
+import { parseUri } from '../../src/libvirt/uri.ts';
+import { FakeLibvirtd } from '../fakes/libvirtd/daemon.ts';
+import { fakeWitness } from './fake-witness.ts';
+import { libvirtContract } from './libvirt.ts';
+import { libvirtDaemonContract } from './libvirt-daemon.ts';
+import type { Contract } from './subject.ts';
+import { tinyXml } from './tiny-xml.ts';
+
+async function fake(name: string, inProcess: boolean): Promise<Contract> {
+  const daemon = await FakeLibvirtd.listen();
+  afterAll(() => daemon.close());
+  const domain = daemon.define();
+  return {
+    name,
+    uri: parseUri(daemon.uri),
+    readOnlyUri: parseUri(daemon.readOnlyUri),
+    ...(inProcess ? { dial: daemon.dial } : {}),
+    witness: fakeWitness(daemon),
+    domain: domain.name,
+    guestReady: async () => {},
+    expected: {
+      type: 'QEMU',
+      started: ['4:0', '2:0'],
+      destroyed: ['6:2', '5:1'],
+      poweredOff: ['6:1', '5:0'],
+      shutdownFlag: 1,
+      noAgent: 74,
+      wrongState: 55,
+      disk: { target: 'sda', source: '/var/lib/libvirt/images/sda.img' },
+      stats: true,
+      taps: true,
+      refusedEvents: ['nicMacChange'],
+    },
+    xml: (other, uuid) => tinyXml('qemu', other, uuid),
+    names: ['NAS/DSM'],
+  };
+}
+
+libvirtContract(await fake('the fake, over its socket', false));
+libvirtContract(await fake('the fake, in process', true));
+
+for (const [release, libvirtVersion] of [
+  ['9.0', 9_000_000],
+  ['12.8', 12_008_000],
+] as const) {
+  const daemon = await FakeLibvirtd.listen({ libvirtVersion });
+  afterAll(() => daemon.close());
+  const domain = daemon.define();
+  libvirtDaemonContract({
+    name: `the fake’s troubles, as libvirt ${release}`,
+    uri: parseUri(daemon.uri),
+    witness: fakeWitness(daemon),
+    domain: domain.name,
+    daemon: {
+      kill: () => daemon.kill(),
+      start: () => daemon.listen(),
+      freeze: () => daemon.freeze(),
+      thaw: () => daemon.thaw(),
+    },
+    xmlWaits: release === '12.8',
+    qemu: { hang: () => domain.hang(), unhang: () => domain.unhang() },
+  });
+}
