@@ -24,6 +24,9 @@ export interface RunningBridge {
   close(): Promise<void>;
 }
 
+/** Milliseconds between reads of what no event tells. */
+const resyncInterval = 60_000;
+
 /**
  * The composition root: every part, in the order in which they start. Resolves when all have begun; that the broker
  * or libvirt is away is no reason to fail.
@@ -74,7 +77,7 @@ export async function main(config: Config, logger: Logger): Promise<RunningBridg
     logger: vmLogger,
   });
   const control = new Link({ open, prepare: client => watch.begin(client), logger: logger.child({ part: 'libvirt' }) });
-  const statistics = new Link({ open, logger: logger.child({ part: 'libvirt-stats' }) });
+  const statistics = new Link({ open, quiet: true, logger: logger.child({ part: 'libvirt-stats' }) });
   const poll = new Poll({
     client: () => statistics.client,
     interval: libvirt.statsInterval,
@@ -126,6 +129,7 @@ export async function main(config: Config, logger: Logger): Promise<RunningBridg
   control.on('up', sample);
   statistics.on('up', sample);
   statistics.on('down', () => poll.tick());
+  const resync = setInterval(() => watch.resync(), resyncInterval);
   mqtt.start();
   control.start();
   statistics.start();
@@ -133,6 +137,7 @@ export async function main(config: Config, logger: Logger): Promise<RunningBridg
 
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
+    clearInterval(resync);
     bridge.close();
     poll.close();
     const final = { topic: topics.bridge.state, payload: 'offline', qos: 1, retain: true } as const;

@@ -68,10 +68,11 @@ export class Announcer {
 
   /** Announces what is new or different in the domains. */
   update(snapshot: Snapshot): void {
+    // Domains are read before libvirt counts as up; announced then, they would have to be announced again.
+    if (!snapshot.hypervisor.info) return;
     const vms: Record<VmKey, DomainDescription> = { ...this.#announced.vms };
     for (const [key, { domain }] of Object.entries(snapshot.vms)) if (domain) vms[key] = describe(domain);
-    const hypervisor = snapshot.hypervisor.info ?? this.#announced.hypervisor;
-    const next = { ...this.#announced, vms, hypervisor };
+    const next = { ...this.#announced, vms, hypervisor: snapshot.hypervisor.info };
     if (JSON.stringify(next) === JSON.stringify(this.#announced)) return;
     this.#announced = next;
     this.#options.save(next);

@@ -42,9 +42,10 @@ export class Publisher {
     this.#retained(this.#options.topics.bridge.state, 'online');
   }
 
+  /** Nothing is said of a domain that has not been seen: its disks and NICs are not known either. */
   stats(snapshot: Snapshot, key: VmKey): void {
     const vm = snapshot.vms[key];
-    if (!vm) return;
+    if (!vm?.domain) return;
     const { topics, send } = this.#options;
     send({ topic: topics.vm(key).stats, payload: JSON.stringify(statsDocument(vm)), qos: 0, retain: false });
   }

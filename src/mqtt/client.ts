@@ -142,7 +142,7 @@ export class MqttClient extends EventEmitter<{
     const news = this.#outage === undefined || (failure.needsPerson && this.#outage !== code);
     const fields = { event: 'mqtt.disconnected', broker: new URL(this.#options.url).host, code, reason };
     if (!news) {
-      this.#options.logger.debug(fields, 'Still no broker');
+      this.#options.logger.debug({ ...fields, event: 'mqtt.retry' }, 'Still no broker');
       return;
     }
     this.#outage = code;

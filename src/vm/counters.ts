@@ -15,8 +15,8 @@ export interface Counters {
   };
   /** KiB */
   balloon: Record<BalloonKey, number | null>;
-  /** By target; null when QEMU did not answer for its disks. */
-  disks: Map<string, DiskCounters> | null;
+  /** By target; with nothing but nulls when QEMU did not answer. */
+  disks: Map<string, DiskCounters>;
   /** By tap name. */
   nics: Map<string, NicCounters>;
 }
@@ -51,9 +51,8 @@ export function readCounters(params: readonly TypedParam[]): Counters {
   };
   const group = <K extends string>(prefix: string, keys: readonly K[]) =>
     Object.fromEntries(keys.map(key => [key, number(`${prefix}${key}`)])) as Record<K, number | null>;
-  const named = <K extends string>(kind: string, keys: readonly K[]): Map<string, Record<K, number | null>> | null => {
-    const count = number(`${kind}.count`);
-    if (count === null) return null;
+  const named = <K extends string>(kind: string, keys: readonly K[]): Map<string, Record<K, number | null>> => {
+    const count = number(`${kind}.count`) ?? 0;
     const entries = Array.from({ length: count }, (_, i) => `${kind}.${i}.`).flatMap(prefix => {
       const name = values.get(`${prefix}name`);
       return typeof name === 'string' ? [[name, group(prefix, keys)] as const] : [];
@@ -66,7 +65,7 @@ export function readCounters(params: readonly TypedParam[]): Counters {
     cpu: { total: number('cpu.time'), guest: vcpuTime(number, vcpus), vcpus },
     balloon: group('balloon.', balloonKeys),
     disks: named('block', diskKeys),
-    nics: named('net', nicKeys) ?? new Map(),
+    nics: named('net', nicKeys),
   };
 }
 

@@ -12,26 +12,32 @@ const parser = new XMLParser({
   ignoreAttributes: false,
   attributeNamePrefix: '@',
   parseTagValue: false,
+  // For numeric character references.
+  htmlEntities: true,
+  // Anybody's own elements, of any name and depth, at which the parser may balk.
+  stopNodes: ['domain.metadata'],
   isArray: name => repeated.has(name),
 });
 
 /** KiB unless the element says otherwise (libvirt's formatdomain, `memory`). */
-const units: Record<string, number> = {
-  b: 1,
-  bytes: 1,
-  KB: 1e3,
-  k: 1024,
-  KiB: 1024,
-  MB: 1e6,
-  M: 1024 ** 2,
-  MiB: 1024 ** 2,
-  GB: 1e9,
-  G: 1024 ** 3,
-  GiB: 1024 ** 3,
-  TB: 1e12,
-  T: 1024 ** 4,
-  TiB: 1024 ** 4,
-};
+const units = new Map(
+  Object.entries({
+    b: 1,
+    bytes: 1,
+    KB: 1e3,
+    k: 1024,
+    KiB: 1024,
+    MB: 1e6,
+    M: 1024 ** 2,
+    MiB: 1024 ** 2,
+    GB: 1e9,
+    G: 1024 ** 3,
+    GiB: 1024 ** 3,
+    TB: 1e12,
+    T: 1024 ** 4,
+    TiB: 1024 ** 4,
+  }),
+);
 
 /** Throws when it is no XML at all. */
 export function parseDomainXml(xml: string): Hardware {
@@ -88,9 +94,8 @@ function nic(node: Node): Nic | null {
 
 function bytes(parent: Node | undefined, name: string): number | null {
   const amount = number(content(parent, name));
-  const unit = text(child(parent, name), '@unit') ?? 'KiB';
-  const factor = units[unit];
-  return amount === null || factor === undefined ? null : amount * factor;
+  const factor = units.get(text(child(parent, name), '@unit') ?? 'KiB');
+  return amount === null || factor === undefined ? null : safe(amount * factor);
 }
 
 function child(parent: Node | undefined, name: string): Node | undefined {
@@ -116,5 +121,9 @@ function content(parent: Node | undefined, name: string): string | null {
 }
 
 function number(value: string | null): number | null {
-  return value !== null && /^\d+$/.test(value) ? Number(value) : null;
+  return value !== null && /^\d+$/.test(value) ? safe(Number(value)) : null;
+}
+
+function safe(value: number): number | null {
+  return Number.isSafeInteger(value) ? value : null;
 }

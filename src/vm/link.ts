@@ -9,8 +9,9 @@ export interface LinkOptions {
   open: (signal: AbortSignal) => Promise<Libvirt>;
   /** Runs on a new connection before it counts as up; if it rejects, the connection is dropped and tried again. */
   prepare?: (client: Libvirt, signal: AbortSignal) => Promise<void>;
-  /** Where the time-outs come from; a part of its own for tests. */
   backoff?: BackoffOptions;
+  /** Another link to the same daemon tells of its outages. */
+  quiet?: boolean;
   logger: Logger;
 }
 
@@ -78,7 +79,10 @@ export class Link extends EventEmitter<LinkEvents> {
     this.#client = client;
     this.#told = false;
     onUp();
-    this.#options.logger.info({ event: 'libvirt.connected' }, 'connected to libvirt');
+    this.#options.logger[this.#options.quiet ? 'debug' : 'info'](
+      { event: 'libvirt.connected' },
+      'connected to libvirt',
+    );
     this.emit('up', client);
     const reason = await closed;
     this.#client = null;
@@ -91,7 +95,8 @@ export class Link extends EventEmitter<LinkEvents> {
       return;
     }
     this.#told = true;
-    this.#options.logger.warn(
+    const level = this.#options.quiet ? 'debug' : 'warn';
+    this.#options.logger[level](
       { event: 'libvirt.disconnected', reason },
       'no connection to libvirt; trying again until there is one',
     );

@@ -5,7 +5,7 @@ import type { VmKey } from '../model/snapshot.ts';
 import { type Stats, unknownStats } from '../model/stats.ts';
 import type { Logger } from '../util/logger.ts';
 import { type Counters, readCounters } from './counters.ts';
-import { type Sample, toStats } from './rates.ts';
+import { hasAnswered, type Sample, toStats } from './rates.ts';
 import { stateWords } from './state.ts';
 import type { Target } from './watch.ts';
 
@@ -103,8 +103,10 @@ export class Poll {
       const byUuid = new Map(records.map(record => [record.domain.uuid, record]));
       for (const target of targets) {
         const record = byUuid.get(target.ref.uuid);
-        if (record) this.#take(client, target, readCounters(record.params), at);
-        else hint(target.key);
+        const counters = record && readCounters(record.params);
+        if (!counters) hint(target.key);
+        else if (!hasAnswered(target.domain.hardware, counters)) this.#tellStale([target]);
+        else this.#take(client, target, counters, at);
       }
       return true;
     } catch (error) {
@@ -137,11 +139,11 @@ export class Poll {
     });
   }
 
+  /** The last numbers, marked: every interval again, for Home Assistant would take silence for their end. */
   #tellStale(targets: readonly Target[]): void {
     for (const target of targets) {
       const known = this.#known.get(target.key);
       const current = known?.id === target.ref.id ? known : null;
-      if (current?.stats.stale) continue;
       const stats = { ...(current?.stats ?? unknownStats(null)), stale: true };
       this.#tell(target, { id: target.ref.id, sample: current?.sample ?? null, stats });
     }

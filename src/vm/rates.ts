@@ -21,6 +21,14 @@ export interface Sample {
 /** Growth between two samples; null when unknown, or when a counter went down: then it counts anew. */
 type Growth = (now: number | null | undefined, before: number | null | undefined) => number | null;
 
+/**
+ * Whether QEMU was there for this sample. A NOWAIT call that finds it busy or hung brings what libvirt knows by itself:
+ * of the disks no more than their names.
+ */
+export function hasAnswered(hardware: Hardware, { disks }: Counters): boolean {
+  return hardware.disks.length === 0 || [...disks.values()].some(disk => disk['rd.reqs'] !== null);
+}
+
 export function toStats(hardware: Hardware, sample: Sample, previous: Sample | null, sampledAt: string): Stats {
   const seconds = previous ? (sample.at - previous.at) / 1_000 : 0;
   const rate: Growth = (now, before) => {
@@ -32,14 +40,13 @@ export function toStats(hardware: Hardware, sample: Sample, previous: Sample | n
   const taps = new Map(hardware.nics.map(nic => [nic.tap, macHex(nic.mac)]));
   return {
     sampled_at: sampledAt,
-    // A running domain always has its disks told, unless its QEMU is busy or hung.
-    stale: counters.disks === null && hardware.disks.length > 0,
+    stale: !hasAnswered(hardware, counters),
     cpu: cpu(counters, before, seconds),
     memory: memory(counters),
     disks: Object.fromEntries(
       hardware.disks.map(({ target }) => {
-        const now = counters.disks?.get(target);
-        return [target, now ? disk(now, before?.disks?.get(target), rate) : unknownDisk];
+        const now = counters.disks.get(target);
+        return [target, now ? disk(now, before?.disks.get(target), rate) : unknownDisk];
       }),
     ),
     nics: {

@@ -104,6 +104,11 @@ export class Watch {
     emit({ type: 'hypervisor_up', info });
   }
 
+  /** Reads everything again: libvirt has no event for some changes, autostart among them. */
+  resync(): void {
+    for (const entry of this.#entries) this.hint(entry.key);
+  }
+
   /** Reads a domain again: somebody has reason to believe that it changed. */
   hint(key: VmKey): void {
     const entry = this.#entries.find(candidate => candidate.key === key);

@@ -1,0 +1,146 @@
+/** The product as a process of its own, and what it says on the broker: for tests that use it as its users do. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { connectAsync, type MqttClient } from 'mqtt';
+import { stringify } from 'yaml';
+import { poll } from '../lab/lab.ts';
+
+const executable = fileURLToPath(new URL('../../src/cli/index.ts', import.meta.url));
+
+export interface BridgeProcess extends AsyncDisposable {
+  readonly pid: number | undefined;
+  /** Every log line so far, parsed. */
+  readonly log: readonly Record<string, unknown>[];
+  /** Resolves to the exit code, null if a signal ended it. */
+  end(signal?: NodeJS.Signals): Promise<number | null>;
+}
+
+/** `dsm2mqtt run` with this configuration; `data_dir` is the test's own unless given. */
+export async function startBridge(config: Record<string, unknown>): Promise<BridgeProcess> {
+  const folder = await mkdtemp(join(tmpdir(), 'dsm2mqtt-'));
+  const file = join(folder, 'config.yaml');
+  await writeFile(
+    file,
+    stringify({ instance: 'e2e', data_dir: join(folder, 'data'), log: { level: 'debug' }, ...config }),
+  );
+  const child: ChildProcess = spawn(process.execPath, [executable, 'run', '--config', file], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const log: Record<string, unknown>[] = [];
+  let partial = '';
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    const lines = (partial + text).split('\n');
+    partial = lines.pop() ?? '';
+    log.push(...lines.map(line => JSON.parse(line)));
+  });
+  const exited = once(child, 'exit');
+  const end = async (signal: NodeJS.Signals = 'SIGTERM') => {
+    if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+    await exited;
+    return child.exitCode;
+  };
+  return {
+    pid: child.pid,
+    log,
+    end,
+    async [Symbol.asyncDispose]() {
+      await end('SIGKILL');
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export interface Heard {
+  topic: string;
+  text: string;
+  retain: boolean;
+}
+
+/** Any JSON, read without ceremony. */
+export type Json = ReturnType<typeof JSON.parse>;
+
+/** Hears everything on a broker, and keeps it in order. */
+export class Listener implements AsyncDisposable {
+  readonly heard: Heard[] = [];
+  readonly #client: MqttClient;
+
+  private constructor(client: MqttClient) {
+    this.#client = client;
+    client.on('message', (topic, payload, packet) => {
+      this.heard.push({ topic, text: payload.toString(), retain: packet.retain });
+    });
+  }
+
+  static async on(url: string): Promise<Listener> {
+    const client = await connectAsync(url, { reconnectPeriod: 100 });
+    const listener = new Listener(client);
+    await client.subscribeAsync('#', { qos: 1 });
+    return listener;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#client.endAsync(true);
+  }
+
+  async publish(topic: string, payload: string, retain = false): Promise<void> {
+    await this.#client.publishAsync(topic, payload, { qos: 1, retain });
+  }
+
+  /** A place in what was heard, to look from. */
+  get now(): number {
+    return this.heard.length;
+  }
+
+  texts(topic: string, from = 0): string[] {
+    return this.heard.slice(from).flatMap(message => (message.topic === topic ? [message.text] : []));
+  }
+
+  documents(topic: string, from = 0): Json[] {
+    return this.texts(topic, from)
+      .filter(text => text !== '')
+      .map(text => JSON.parse(text));
+  }
+
+  /** The latest on a topic, once it satisfies; at most `deadline` milliseconds from now. */
+  async text(
+    topic: string,
+    satisfies: (text: string) => boolean,
+    { from = 0, deadline = 15_000 } = {},
+  ): Promise<string> {
+    const found = await poll(() => this.#latest(topic, satisfies, from), { deadline, what: `a message on ${topic}` });
+    return found?.text ?? '';
+  }
+
+  #latest(topic: string, satisfies: (text: string) => boolean, from: number): Heard | undefined {
+    return this.heard.slice(from).findLast(message => message.topic === topic && satisfies(message.text));
+  }
+
+  /** Likewise, for JSON; the first that satisfies. */
+  async document(
+    topic: string,
+    satisfies: (document: Json) => boolean,
+    { from = 0, deadline = 15_000 } = {},
+  ): Promise<Json> {
+    return poll(() => this.documents(topic, from).find(satisfies), { deadline, what: `a document on ${topic}` });
+  }
+}
+
+export const base = 'dsm2mqtt';
+
+export function vmTopic(tail: string, key = 'DSM'): string {
+  return `${base}/${key}/${tail}`;
+}
+
+/** The usual bridge of these tests: the guest, sampled every second. */
+export function usual(url: string, more: Record<string, unknown> = {}): Record<string, unknown> {
+  return {
+    mqtt: { url },
+    libvirt: { stats_interval: '1s' },
+    vms: [{ domain: 'DSM', shutdown: { timeout: '1m' } }],
+    ...more,
+  };
+}
