@@ -47,7 +47,15 @@ process.exit();
 
 /** Resolves when its time is over, or when somebody ends it. */
 async function play(stage: Stage, duration: number | null): Promise<void> {
-  const view: View = { bridge: null, availability: null, info: null, state: null, stats: null, response: null, doing: null };
+  const view: View = {
+    bridge: null,
+    availability: null,
+    info: null,
+    state: null,
+    stats: null,
+    response: null,
+    doing: null,
+  };
   let work: string | null = null;
   using screen = openScreen(stage, vm, process.stdout);
   await using mqtt = await subscribe(stage.broker, view);
