@@ -1,8 +1,9 @@
 /**
  * Publications of one session on their way out, bounded whatever the broker does.
  *
- * What the broker would hang up on is refused. A publication is handed to the wire at once. While too much is unacknowledged, QoS 1 waits in line: of a retained
- * topic the newest only, of the others the last thousand. While the wire does not drain, QoS 0 is dropped.
+ * What the broker would hang up on is refused. A publication is handed to the wire at once. While too much is
+ * unacknowledged, QoS 1 waits in line: of a retained topic the newest only, of the others the last thousand. While the
+ * wire does not drain, QoS 0 is dropped.
  */
 import type { Logger } from '../util/logger.ts';
 import type { Publication } from './message.ts';

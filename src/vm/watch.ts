@@ -1,5 +1,5 @@
 import type { Libvirt } from '../libvirt/client.ts';
-import { errorCode, isLibvirtError } from '../libvirt/errors.ts';
+import { ConnectionLost, errorCode, isLibvirtError } from '../libvirt/errors.ts';
 import type { DomainEvent, DomainEventName } from '../libvirt/events.ts';
 import type { DomainRef } from '../libvirt/structs.ts';
 import type { Domain, DomainState, Hardware } from '../model/domain.ts';
@@ -84,6 +84,9 @@ export class Watch {
     const { logger, emit } = this.#options;
     this.#client = client;
     client.onEvent(event => this.#hear(client, event));
+    client.onClosed(() => {
+      if (this.#client === client) this.#client = null;
+    });
     const refused = await client.subscribe(subscriptions);
     if (refused.length > 0)
       logger.info({ event: 'libvirt.events_unknown', refused }, 'this libvirtd does not know some events');
@@ -127,6 +130,7 @@ export class Watch {
   /** A read that fails takes its connection down, so that the next one starts from the beginning. */
   #refreshSafely(entry: Entry, client: Libvirt, details: boolean): void {
     this.#refresh(entry, client, details).catch((error: Error) => {
+      if (error instanceof ConnectionLost) return;
       this.#options.logger.warn(
         { event: 'domain.read_failed', vm: entry.key, reason: error.message },
         'reading a domain failed',
