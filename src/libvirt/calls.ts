@@ -10,11 +10,13 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
+type Outcome = { reply: unknown } | { error: Error };
+
 interface Call {
   name: string;
   reply: Codec<unknown>;
   /** Called exactly once, with the reply or the error. */
-  settle: ((outcome: { reply: unknown } | { error: Error }) => void) | null;
+  settle: ((outcome: Outcome) => void) | null;
 }
 
 interface Queued {
@@ -92,12 +94,9 @@ export class Calls {
     const call = this.#inFlight.get(frame.serial);
     if (!call) throw new ProtocolError(`a reply to serial ${frame.serial}, which was not asked`);
     this.#inFlight.delete(frame.serial);
-    const reader = new XdrReader(frame.payload);
-    if (frame.status === frameStatus.error) {
-      call.settle?.({ error: new LibvirtError(remoteError.decode(reader), call.name) });
-    } else if (call.settle) {
+    if (call.settle) {
       try {
-        call.settle({ reply: call.reply.decode(reader) });
+        call.settle(decodeOutcome(call, frame));
       } catch (error) {
         call.settle?.({ error: error as Error });
         throw error;
@@ -138,6 +137,12 @@ export class Calls {
     this.#queue = this.#queue.filter(queued => queued.call !== call);
     return this.#queue.length < before;
   }
+}
+
+function decodeOutcome({ name, reply }: Call, { status, payload }: Frame): Outcome {
+  const reader = new XdrReader(payload);
+  if (status === frameStatus.error) return { error: new LibvirtError(remoteError.decode(reader), name) };
+  return { reply: reply.decode(reader) };
 }
 
 function timedOut(name: string, timeout: number, sent: boolean): TimeoutError {

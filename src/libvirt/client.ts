@@ -52,9 +52,9 @@ export class Libvirt {
     const { uri, readOnly = false, openTimeout = 10_000 } = options;
     const deadline = AbortSignal.timeout(openTimeout);
     const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
-    const stream = await (options.dial ?? unixDialer(uri.sockets))(signal);
-    const connection = new Connection(stream, options).start();
+    let connection: Connection | undefined;
     try {
+      connection = new Connection(await (options.dial ?? unixDialer(uri.sockets))(signal), options).start();
       await authenticate(connection, { signal });
       await connection.call(procedures.connectSupportsFeature, { feature: feature.keepalive }, { signal });
       await connection.call(procedures.connectOpen, { name: uri.name, flags: readOnly ? openReadOnly : 0 }, { signal });
@@ -66,7 +66,7 @@ export class Libvirt {
       if (!events.supported) throw new ConnectError('this libvirtd is older than 1.3.3: it has no event callbacks');
       return new Libvirt(connection);
     } catch (error) {
-      connection.close();
+      connection?.close();
       if (deadline.aborted) throw new ConnectError(`libvirt did not answer within ${openTimeout} ms`, { cause: error });
       throw error;
     }

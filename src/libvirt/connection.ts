@@ -85,7 +85,10 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     if (this.#ended) return;
     this.#heard = true;
     try {
-      for (const frame of this.#decoder.push(chunk)) this.#dispatch(frame);
+      for (const frame of this.#decoder.push(chunk)) {
+        // A listener may have closed it.
+        if (!this.#ended) this.#dispatch(frame);
+      }
     } catch (error) {
       this.#end(
         error instanceof ProtocolError ? error : new ProtocolError(`libvirt connection: ${error}`, { cause: error }),
