@@ -29,7 +29,8 @@ export function parseUri(uri: string, { readOnly = false, runtimeDir }: UriConte
     );
   }
   if (host) throw new TypeError(`'${uri}': a unix socket has no host; write ${driver}://${path}`);
-  const parameters = new URLSearchParams(query);
+  // A plus is a plus here, not a space as in a web form.
+  const parameters = new URLSearchParams(query?.replaceAll('+', '%2B'));
   const unknown = [...parameters.keys()].find(key => key !== 'socket');
   if (unknown) throw new TypeError(`'${uri}': unknown parameter '${unknown}'; 'socket' is the only one supported`);
   const name = `${driver}://${path}`;
