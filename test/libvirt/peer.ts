@@ -1,0 +1,75 @@
+import { type Duplex, duplexPair } from 'node:stream';
+import { Connection, type ConnectionOptions } from '../../src/libvirt/connection.ts';
+import {
+  encodeFrame,
+  type Frame,
+  FrameDecoder,
+  frameStatus,
+  frameType,
+  type Header,
+  keepaliveProgram,
+  remoteProgram,
+} from '../../src/libvirt/frame.ts';
+import { remoteError } from '../../src/libvirt/structs.ts';
+import { type Codec, none } from '../../src/libvirt/xdr.ts';
+
+/** The daemon's end of one connection, played by hand. */
+export class Peer {
+  /** Frames that came, in order. */
+  readonly frames: Frame[] = [];
+  readonly stream: Duplex;
+  readonly #decoder = new FrameDecoder();
+  readonly #waiting = new Set<() => void>();
+
+  constructor(stream: Duplex) {
+    this.stream = stream;
+    stream.on('data', chunk => {
+      this.frames.push(...this.#decoder.push(chunk));
+      for (const notify of this.#waiting) notify();
+    });
+    stream.on('error', () => {});
+  }
+
+  /** The `nth` frame that comes, from 1. */
+  async frame(nth: number): Promise<Frame> {
+    for (;;) {
+      const frame = this.frames[nth - 1];
+      if (frame) return frame;
+      await new Promise<void>(resolve => this.#waiting.add(resolve));
+    }
+  }
+
+  send<T>(header: Partial<Header>, codec: Codec<T>, payload: T): void {
+    this.stream.write(frameOf(header, codec, payload));
+  }
+
+  reply<R>({ serial }: { serial: number }, procedure: { number: number; reply: Codec<R> }, reply: R): void {
+    this.send({ type: frameType.reply, procedure: procedure.number, serial }, procedure.reply, reply);
+  }
+
+  refuse({ serial, procedure }: { serial: number; procedure: number }, code: number): void {
+    this.send({ type: frameType.reply, status: frameStatus.error, procedure, serial }, remoteError, errorOf(code));
+  }
+
+  keepalive(procedure: number): void {
+    const { number: program, version } = keepaliveProgram;
+    this.send({ program, version, procedure, type: frameType.message }, none, undefined);
+  }
+}
+
+/** A connection and whoever is at its other end. */
+export function connected(options: ConnectionOptions = {}): { connection: Connection; peer: Peer } {
+  const [ours, theirs] = duplexPair();
+  return { connection: new Connection(ours, options).start(), peer: new Peer(theirs) };
+}
+
+export function frameOf<T>(header: Partial<Header>, codec: Codec<T>, payload: T): Buffer {
+  const { number: program, version } = remoteProgram;
+  const defaults = { program, version, procedure: 0, type: frameType.call, serial: 0, status: frameStatus.ok };
+  return encodeFrame({ ...defaults, ...header }, codec, payload);
+}
+
+function errorOf(code: number) {
+  const rest = { str1: null, str2: null, str3: null, int1: -1, int2: -1, network: null };
+  return { code, domain: 10, message: `error ${code}`, level: 2, subject: null, ...rest };
+}
