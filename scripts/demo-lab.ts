@@ -1,15 +1,21 @@
 /** The real stage: the lab's libvirtd and guest, and a Mosquitto on the usual port. */
+import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { address, guest, startMosquitto } from '../test/lab/lab.ts';
 import { base, type Stage, vm } from './demo-stage.ts';
 
 const mebi = 1024 ** 2;
+const usualPort = 1883;
 
 /** @param name the lab's, for the lines to try */
 export async function labStage(name: string): Promise<Stage> {
-  const broker = await startMosquitto({ port: 1883 });
+  const enter = `scripts/lab --name ${name}`;
+  if (await taken(usualPort)) {
+    throw new Error(`A demo named ${name} runs already: enter it with ${enter} CMD, or give this one another --name.`);
+  }
+  const broker = await startMosquitto({ port: usualPort });
   const part = Buffer.alloc(4 * mebi);
   const files = createServer((_, response) => response.end(part));
   await new Promise<void>(resolve => files.listen(0, address.host, resolve));
@@ -37,7 +43,6 @@ export async function labStage(name: string): Promise<Stage> {
     }
   }
 
-  const enter = `scripts/lab --name ${name}`;
   return {
     about: 'a real guest on a real libvirtd, published to a real Mosquitto',
     broker: broker.url,
@@ -61,4 +66,16 @@ export async function labStage(name: string): Promise<Stage> {
       await broker.stop();
     },
   };
+}
+
+async function taken(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1');
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
 }

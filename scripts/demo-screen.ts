@@ -33,6 +33,8 @@ type Style = Parameters<typeof styleText>[0];
 interface Line {
   text: string;
   style?: Style;
+  /** Too long for the terminal it goes on in the next row, so that it can be copied; else it is cut. */
+  whole?: true;
 }
 
 /** The table with what belongs to it; empty until the bridge has said anything of the VM. */
@@ -93,7 +95,11 @@ export function openScreen(stage: Stage, name: string, output: Output & NodeJS.W
 }
 
 function hints(stage: Stage): Line[] {
-  return [{ text: 'Try in another terminal:', style: 'bold' }, ...stage.hints.map(text => ({ text: `  ${text}` }))];
+  return [{ text: 'Try in another terminal:', style: 'bold' }, ...stage.hints.map(hint)];
+}
+
+function hint(text: string): Line {
+  return { text: `  ${text}`, whole: true };
 }
 
 const hideCursor = '\x1b[?25l';
@@ -110,9 +116,8 @@ function inPlace(stage: Stage, name: string, output: Output & NodeJS.WriteStream
     clear = '\x1b[2J\x1b[H';
     height = 0;
   });
-  const style = ({ text, style: format }: Line): string => {
-    const width = output.columns ?? 80;
-    const cut = text.length > width ? `${text.slice(0, width - 1)}…` : text;
+  const style = ({ text, style: format, whole }: Line, width: number): string => {
+    const cut = text.length > width && !whole ? `${text.slice(0, width - 1)}…` : text;
     return format && cut ? styleText(format, cut, { stream: output }) : cut;
   };
   return {
@@ -132,13 +137,18 @@ function inPlace(stage: Stage, name: string, output: Output & NodeJS.WriteStream
         ...hints(stage),
         { text: 'Ctrl-C ends all of it.', style: 'dim' },
       ];
-      const lines = picture.slice(0, (output.rows ?? 24) - 1);
+      const { columns = 80, rows = 24 } = output;
       const up = height ? `\x1b[${height}A` : '';
-      output.write(
-        `${clear}${hideCursor}${up}\r${lines.map(line => `${style(line)}${clearLine}\n`).join('')}${clearBelow}`,
-      );
+      let text = `${clear}${hideCursor}${up}\r`;
+      height = 0;
+      for (const line of picture) {
+        const needs = line.whole ? Math.max(1, Math.ceil(line.text.length / columns)) : 1;
+        if (height + needs >= rows) break;
+        height += needs;
+        text += `${style(line, columns)}${clearLine}\n`;
+      }
+      output.write(text + clearBelow);
       clear = '';
-      height = lines.length;
     },
     [Symbol.dispose]: () => output.write(showCursor),
   };

@@ -67,11 +67,11 @@ async function play(stage: Stage, duration: number | null): Promise<void> {
   }, 250);
   const story = async (): Promise<void> => {
     await wake(stage, view, mqtt.client);
-    const end = duration === null ? never : delay(duration, undefined, { signal });
+    const end = duration === null ? [] : [delay(duration, undefined, { signal })];
     const busy = keepBusy(stage, view, what => {
       work = what;
     });
-    await Promise.race([end, busy]);
+    await Promise.race([...end, busy]);
   };
   const ended = new Promise(resolve => signal.addEventListener('abort', resolve));
   try {
@@ -83,8 +83,6 @@ async function play(stage: Stage, duration: number | null): Promise<void> {
     screen.say('Ending: the bridge says goodbye, and all else goes with it.');
   }
 }
-
-const never = new Promise<never>(() => {});
 
 /** What there is to wait for, in a line; null: nothing. */
 function doing(stage: Stage, { state }: View): string | null {
