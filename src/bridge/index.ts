@@ -65,7 +65,8 @@ export class Bridge {
     const before = this.#snapshot;
     this.#snapshot = reduce(before, event);
     this.#parts?.publisher.update(this.#snapshot, before);
-    this.#parts?.announcer.update(this.#snapshot);
+    // No other event changes what is announced, and comparing that costs more than taking a sample.
+    if (event.type === 'domain' || event.type === 'hypervisor_up') this.#parts?.announcer.update(this.#snapshot);
     this.#parts?.jobs.hear(event);
   };
 

@@ -22,10 +22,11 @@ export class Publisher {
   /** Parts of the snapshot that kept their identity did not change. */
   update(next: Snapshot, before: Snapshot): void {
     if (next.hypervisor !== before.hypervisor) this.#bridge(next);
-    for (const [key, vm] of Object.entries(next.vms)) {
-      const old = before.vms[key];
+    for (const key of Object.keys(next.vms)) {
+      const [vm, old] = [next.vms[key], before.vms[key]];
+      if (vm === old && next.hypervisor === before.hypervisor) continue;
       if (vm !== old) this.#state(next, key);
-      if (vm.stats !== old?.stats) this.stats(next, key);
+      if (vm?.stats !== old?.stats) this.stats(next, key);
       this.#availability(next, key);
     }
   }
