@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { stringify } from 'yaml';
-import { poll } from '../lab/lab.ts';
+import { guest, inLab, type Mosquitto, poll, startMosquitto } from '../lab/lab.ts';
 
 const executable = fileURLToPath(new URL('../../src/cli/index.ts', import.meta.url));
 
@@ -129,7 +129,7 @@ export class Listener implements AsyncDisposable {
   }
 }
 
-export const base = 'dsm2mqtt';
+const base = 'dsm2mqtt';
 
 export function vmTopic(tail: string, key = 'DSM'): string {
   return `${base}/${key}/${tail}`;
@@ -142,5 +142,32 @@ export function usual(url: string, more: Record<string, unknown> = {}): Record<s
     libvirt: { stats_interval: '1s' },
     vms: [{ domain: 'DSM', shutdown: { timeout: '1m' } }],
     ...more,
+  };
+}
+
+/** A running guest, a broker, somebody who listens, and a bridge that has told of the guest. */
+export interface Stage extends AsyncDisposable {
+  broker: Mosquitto;
+  listener: Listener;
+  bridge: BridgeProcess;
+}
+
+export async function setStage(): Promise<Stage> {
+  if (!inLab()) throw new Error('these tests run in the lab: scripts/lab vitest run --project lab');
+  await guest.start();
+  const broker = await startMosquitto();
+  const listener = await Listener.on(broker.url);
+  const bridge = await startBridge(usual(broker.url));
+  await listener.text(vmTopic('availability'), text => text === 'online');
+  await listener.document(vmTopic('stats'), ({ cpu }) => cpu.percent !== null);
+  return {
+    broker,
+    listener,
+    bridge,
+    async [Symbol.asyncDispose]() {
+      await bridge[Symbol.asyncDispose]();
+      await listener[Symbol.asyncDispose]();
+      await broker.stop();
+    },
   };
 }

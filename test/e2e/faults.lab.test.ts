@@ -3,20 +3,18 @@ import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { address, domainState, guest, inLab, libvirtd, type Mosquitto, poll, qemuPid, virsh } from '../lab/lab.ts';
 import {
-  address,
-  domainState,
-  guest,
-  inLab,
-  libvirtd,
-  type Mosquitto,
-  poll,
-  qemuPid,
-  startMosquitto,
-  virsh,
-} from '../lab/lab.ts';
-import { type BridgeProcess, type Json, Listener, startBridge, usual, vmTopic } from './bridge.ts';
+  type BridgeProcess,
+  type Json,
+  Listener,
+  type Stage,
+  setStage,
+  startBridge,
+  usual,
+  vmTopic,
+} from './bridge.ts';
 
 const availability = vmTopic('availability');
 const state = vmTopic('state');
@@ -26,14 +24,10 @@ const discovery = `homeassistant/device/dsm2mqtt_${address.uuid}/config`;
 /** "Right again within 5 s of their return." */
 const back = { deadline: 5_000 };
 
+let stage: Stage;
 let broker: Mosquitto;
 let listener: Listener;
 let bridge: BridgeProcess;
-
-beforeAll(async () => {
-  if (!inLab()) throw new Error('these tests run in the lab: scripts/lab vitest run --project lab');
-  await guest.start();
-});
 
 afterAll(async () => {
   if (!inLab()) return;
@@ -42,20 +36,12 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  await libvirtd.start();
-  await guest.start();
-  broker = await startMosquitto();
-  listener = await Listener.on(broker.url);
-  bridge = await startBridge(usual(broker.url));
-  await listener.text(availability, text => text === 'online');
-  await listener.document(stats, ({ cpu }) => cpu.percent !== null);
+  if (inLab()) await libvirtd.start();
+  stage = await setStage();
+  ({ broker, listener, bridge } = stage);
 });
 
-afterEach(async () => {
-  await bridge[Symbol.asyncDispose]();
-  await listener[Symbol.asyncDispose]();
-  await broker.stop();
-});
+afterEach(() => stage?.[Symbol.asyncDispose]());
 
 /** What a newcomer finds on the broker. */
 async function retained(): Promise<Map<string, string>> {

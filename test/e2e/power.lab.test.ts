@@ -1,28 +1,21 @@
 /** The main job on the real thing: the guest is seen, shut down by ACPI and started, over Mosquitto. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { address, domainState, guest, inLab, type Mosquitto, poll, startMosquitto, virsh } from '../lab/lab.ts';
-import { type BridgeProcess, Listener, startBridge, usual, vmTopic } from './bridge.ts';
+import { address, domainState, guest, inLab, poll, startMosquitto, virsh } from '../lab/lab.ts';
+import { Listener, type Stage, setStage, startBridge, usual, vmTopic } from './bridge.ts';
 
 const state = vmTopic('state');
 const response = vmTopic('response');
 
-let broker: Mosquitto;
+let stage: Stage;
 let listener: Listener;
-let bridge: BridgeProcess;
 
 beforeAll(async () => {
-  if (!inLab()) throw new Error('these tests run in the lab: scripts/lab vitest run --project lab');
-  await guest.start();
-  broker = await startMosquitto();
-  listener = await Listener.on(broker.url);
-  bridge = await startBridge(usual(broker.url));
-  await listener.text(vmTopic('availability'), text => text === 'online');
+  stage = await setStage();
+  listener = stage.listener;
 });
 
 afterAll(async () => {
-  await bridge?.[Symbol.asyncDispose]();
-  await listener?.[Symbol.asyncDispose]();
-  await broker?.stop();
+  await stage?.[Symbol.asyncDispose]();
   if (inLab()) await guest.off();
 });
 

@@ -2,38 +2,31 @@
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { address, guest, inLab, type Mosquitto, startMosquitto, virsh } from '../lab/lab.ts';
-import { type BridgeProcess, type Json, Listener, startBridge, usual, vmTopic } from './bridge.ts';
+import { address, guest, inLab, virsh } from '../lab/lab.ts';
+import { type Json, type Listener, type Stage, setStage, vmTopic } from './bridge.ts';
 
 const stats = vmTopic('stats');
 const nic = '525400d53001';
 const size = 24 << 20;
 
-let broker: Mosquitto;
+let stage: Stage;
 let listener: Listener;
-let bridge: BridgeProcess;
 /** Where the guest downloads from, and where what it sends goes. */
 let source: HttpServer;
 let sink: Server;
 
 beforeAll(async () => {
-  if (!inLab()) throw new Error('these tests run in the lab: scripts/lab vitest run --project lab');
-  await guest.start();
-  broker = await startMosquitto();
-  listener = await Listener.on(broker.url);
-  bridge = await startBridge(usual(broker.url));
+  stage = await setStage();
+  listener = stage.listener;
   source = createHttpServer((_, response) => response.end(Buffer.alloc(size)));
   sink = createServer({ allowHalfOpen: true }, socket => socket.resume().on('end', () => socket.end()));
   for (const server of [source, sink]) await new Promise<void>(resolve => server.listen(0, address.host, resolve));
-  await listener.document(stats, ({ cpu }) => cpu.percent !== null);
 });
 
 afterAll(async () => {
   source?.close();
   sink?.close();
-  await bridge?.[Symbol.asyncDispose]();
-  await listener?.[Symbol.asyncDispose]();
-  await broker?.stop();
+  await stage?.[Symbol.asyncDispose]();
   if (inLab()) await guest.off();
 });
 
