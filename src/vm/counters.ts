@@ -52,7 +52,7 @@ export function readCounters(params: readonly TypedParam[]): Counters {
   const group = <K extends string>(prefix: string, keys: readonly K[]) =>
     Object.fromEntries(keys.map(key => [key, number(`${prefix}${key}`)])) as Record<K, number | null>;
   const named = <K extends string>(kind: string, keys: readonly K[]): Map<string, Record<K, number | null>> => {
-    const count = number(`${kind}.count`) ?? 0;
+    const count = Math.min(number(`${kind}.count`) ?? 0, params.length);
     const entries = Array.from({ length: count }, (_, i) => `${kind}.${i}.`).flatMap(prefix => {
       const name = values.get(`${prefix}name`);
       return typeof name === 'string' ? [[name, group(prefix, keys)] as const] : [];
@@ -69,8 +69,11 @@ export function readCounters(params: readonly TypedParam[]): Counters {
   };
 }
 
+/** libvirt's own limit is below; a number beyond is none. */
+const maxVcpus = 16_384;
+
 function vcpuTime(number: (key: string) => number | null, vcpus: number | null): number | null {
-  if (!vcpus) return null;
+  if (!vcpus || vcpus > maxVcpus) return null;
   const times = Array.from({ length: vcpus }, (_, i) => number(`vcpu.${i}.time`));
   return times.every(time => time !== null) ? times.reduce((sum, time) => sum + time, 0) : null;
 }

@@ -39,7 +39,7 @@ test('of many values the last one counts, and nothing is left beside the file', 
 test('values that are overtaken while another is written are not written at all', async () => {
   const written: unknown[] = [];
   const one = store();
-  const value = (number: number) => Object.assign([number], { toJSON: () => (written.push(number), [number]) });
+  const value = (number: number) => Object.assign([number], { toJSON: () => written.push(number) });
   for (const number of [1, 2, 3, 4]) one.save(value(number));
   await one.settled();
   one.save(value(5));
