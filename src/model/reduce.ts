@@ -52,7 +52,7 @@ function stopOf(vm: VmSnapshot, domain: Domain | null, at: string): LastStop {
   // A transient domain is gone as soon as it is off, and with it the reason.
   const asItWasAsked = askedAt !== null && (reason === 'shutdown' || !domain);
   return {
-    by: asItWasAsked ? 'bridge' : (stoppedBy[reason] ?? 'host'),
+    by: asItWasAsked ? 'bridge' : (stoppedBy.get(reason) ?? null),
     reason,
     at,
     seconds: askedAt === null ? null : secondsBetween(askedAt, at),
@@ -66,9 +66,14 @@ function secondsBetween(from: string, to: string): number | null {
 }
 
 /** Who it was, by libvirt's reason for `shut_off`. An ACPI shutdown from virsh looks like the guest's own. */
-const stoppedBy: Record<string, LastStop['by']> = {
-  shutdown: 'guest',
-  crashed: 'fault',
-  failed: 'fault',
-  daemon: 'fault',
-};
+const stoppedBy: ReadonlyMap<string, LastStop['by']> = new Map([
+  ['shutdown', 'guest'],
+  ['destroyed', 'host'],
+  ['migrated', 'host'],
+  ['saved', 'host'],
+  ['from_snapshot', 'host'],
+  ['gone', 'host'],
+  ['crashed', 'fault'],
+  ['failed', 'fault'],
+  ['daemon', 'fault'],
+]);

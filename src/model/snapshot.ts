@@ -47,8 +47,11 @@ export interface VmSnapshot {
 }
 
 export interface LastStop {
-  /** `bridge`: by a command given here; `guest`: DSM shut itself down; `host`: somebody at libvirt; `fault`: it crashed or failed. */
-  by: 'bridge' | 'guest' | 'host' | 'fault';
+  /**
+   * `bridge`: by a command given here; `guest`: DSM shut itself down; `host`: somebody at libvirt; `fault`: it crashed
+   * or failed; null: nobody saw it.
+   */
+  by: 'bridge' | 'guest' | 'host' | 'fault' | null;
   /** libvirt's word: `shutdown`, `destroyed`, `crashed`, … */
   reason: string;
   at: string;

@@ -21,7 +21,7 @@ const asked = { activity: 'shutting_down', activeSince: '2026-11-22T08:59:17.700
 
 describe('a VM stops', () => {
   test.each<
-    [what: string, before: Partial<VmSnapshot>, now: Domain | null, by: string, reason: string, s: number | null]
+    [what: string, before: Partial<VmSnapshot>, now: Domain | null, by: string | null, reason: string, s: number | null]
   >([
     ['the guest by itself', {}, off, 'guest', 'shutdown', null],
     ['the guest as it was asked here', asked, off, 'bridge', 'shutdown', 42.3],
@@ -32,6 +32,8 @@ describe('a VM stops', () => {
     ['the start fails', {}, { ...off, reason: 'failed' }, 'fault', 'failed', null],
     ['the daemon lost it', {}, { ...off, reason: 'daemon' }, 'fault', 'daemon', null],
     ['saved', {}, { ...off, reason: 'saved' }, 'host', 'saved', null],
+    ['nobody saw how', {}, { ...off, reason: 'unknown' }, null, 'unknown', null],
+    ['in a way that is not known yet', asked, { ...off, reason: 'reason_42' }, null, 'reason_42', 42.3],
     ['it is gone', {}, null, 'host', 'gone', null],
     ['a transient one is gone as it was asked', asked, null, 'bridge', 'gone', 42.3],
     ['another runs in its place', {}, { ...domain, uuid: otherUuid }, 'host', 'gone', null],
