@@ -45,7 +45,6 @@ export class Link extends EventEmitter<LinkEvents> {
 
   async close(): Promise<void> {
     this.#abort.abort();
-    await this.#client?.close();
     await this.#running;
   }
 
@@ -69,13 +68,22 @@ export class Link extends EventEmitter<LinkEvents> {
     const closed = new Promise<string>(resolve => {
       client.onClosed(cause => resolve(cause?.message ?? 'the connection was closed'));
     });
+    // Whatever it is at: a preparation that waits for a daemon that hangs would go on waiting.
+    const hangUp = () => void client.close();
+    signal.addEventListener('abort', hangUp, { once: true });
     try {
+      signal.throwIfAborted();
       await this.#options.prepare?.(client, signal);
-    } catch (error) {
+      signal.throwIfAborted();
+      return await this.#serve(client, closed, onUp);
+    } finally {
+      signal.removeEventListener('abort', hangUp);
+      this.#client = null;
       await client.close();
-      throw error;
     }
-    signal.throwIfAborted();
+  }
+
+  async #serve(client: Libvirt, closed: Promise<string>, onUp: () => void): Promise<string> {
     this.#client = client;
     this.#told = false;
     onUp();
@@ -84,9 +92,7 @@ export class Link extends EventEmitter<LinkEvents> {
       'connected to libvirt',
     );
     this.emit('up', client);
-    const reason = await closed;
-    this.#client = null;
-    return reason;
+    return closed;
   }
 
   #tellDown(reason: string): void {
