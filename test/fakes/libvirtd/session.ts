@@ -40,6 +40,8 @@ export class Session implements Client {
   readOnly: boolean;
   authenticated = false;
   opened = false;
+  /** Answers to the daemon's own pings. */
+  pongs = 0;
   readonly #stream: Duplex;
   readonly #decoder = new FrameDecoder();
   readonly #registrations = new Map<number, Registration>();
@@ -142,6 +144,7 @@ export class Session implements Client {
 
   #keepAlive({ procedure }: Frame): void {
     this.#unanswered = 0;
+    if (procedure === pong) this.pongs += 1;
     if (procedure === ping) this.#sendKeepalive(pong);
   }
 

@@ -1,0 +1,105 @@
+/**
+ * Our tables against libvirt's own description of its protocol; for whoever adds a row.
+ * `LIBVIRT_SOURCE=/path/to/libvirt-9.0.0 npm test -- protocol-source`
+ */
+import { describe, expect, test } from 'vitest';
+import { errorCode } from '../../src/libvirt/errors.ts';
+import { domainEvents } from '../../src/libvirt/events.ts';
+import { keepaliveProgram, maxFrameBytes, remoteProgram } from '../../src/libvirt/frame.ts';
+import { procedures } from '../../src/libvirt/procedures.ts';
+import { maxDomains, maxString } from '../../src/libvirt/structs.ts';
+import { type Codec, XdrReader } from '../../src/libvirt/xdr.ts';
+import { leavesOf, ProtocolSource } from './protocol-source.ts';
+
+const tree = process.env['LIBVIRT_SOURCE'];
+
+/** Where our name is shorter than libvirt's. */
+const theirNames: Record<string, string> = {
+  domainEventRegister: 'connect_domain_event_callback_register_any',
+  domainEventDeregister: 'connect_domain_event_callback_deregister_any',
+};
+/** Of these events libvirt has the callback id in the struct itself, and not in the name. */
+const unwrapped = ['blockJob2', 'blockThreshold', 'memoryFailure', 'memoryDeviceSizeChange', 'nicMacChange'];
+
+const snake = (name: string) =>
+  name
+    .replace(/^pm/, 'Pm')
+    .replaceAll(/[A-Z]|(?<=\D)\d/g, character => `_${character.toLowerCase()}`)
+    .replace(/^_/, '')
+    .replace(/^pm_/, 'pm');
+
+test.skipIf(tree)('needs LIBVIRT_SOURCE', context => context.skip());
+
+describe.runIf(tree)(`against ${tree}`, () => {
+  // Collected even when it is not run.
+  if (!tree) return;
+  const source = new ProtocolSource(tree);
+
+  test.each(Object.entries(procedures))('%s', (ours, { number, args, reply }) => {
+    const name = theirNames[ours] ?? snake(ours);
+    expect(source.number(`REMOTE_PROC_${name.toUpperCase()}`)).toBe(number);
+    agree(`remote_${name}_args`, args as Codec<unknown>);
+    agree(`remote_${name}_ret`, reply as Codec<unknown>);
+  });
+
+  test.each(Object.entries(domainEvents))('event %s', (ours, { id, procedure, codec }) => {
+    const name = `domain_event_${unwrapped.includes(ours) ? '' : 'callback_'}${snake(ours)}`;
+    const number = source.number(`REMOTE_PROC_${name.toUpperCase()}`);
+    if (number === undefined) expect(ours, 'newer than this source').toBe('nicMacChange');
+    else {
+      expect(number).toBe(procedure);
+      const header = 'include/libvirt/libvirt-domain.h';
+      expect(source.number(`VIR_DOMAIN_EVENT_ID_${snake(ours).toUpperCase()}`, header)).toBe(id);
+      agree(`remote_${name}_msg`, codec as Codec<unknown>);
+    }
+  });
+
+  test('bounds and programs', () => {
+    expect(source.number('REMOTE_STRING_MAX')).toBe(maxString);
+    expect(source.number('REMOTE_DOMAIN_LIST_MAX')).toBe(maxDomains);
+    const net = 'src/rpc/virnetprotocol.x';
+    const length = source.number('VIR_NET_MESSAGE_LEN_MAX', net) ?? 0;
+    expect((source.number('VIR_NET_MESSAGE_MAX', net) ?? 0) + length).toBe(maxFrameBytes);
+    expect(source.read('src/remote/remote_protocol.x')).toContain(`0x${remoteProgram.number.toString(16)}`);
+    expect(source.read('src/rpc/virkeepaliveprotocol.x')).toContain(`0x${keepaliveProgram.number.toString(16)}`);
+  });
+
+  test('error codes', () => {
+    const theirs: Record<keyof typeof errorCode, string> = {
+      internal: 'INTERNAL_ERROR',
+      noSupport: 'NO_SUPPORT',
+      invalidArgument: 'INVALID_ARG',
+      operationFailed: 'OPERATION_FAILED',
+      operationDenied: 'OPERATION_DENIED',
+      rpc: 'RPC',
+      noDomain: 'NO_DOMAIN',
+      authFailed: 'AUTH_FAILED',
+      operationInvalid: 'OPERATION_INVALID',
+      operationTimeout: 'OPERATION_TIMEOUT',
+      argumentUnsupported: 'ARGUMENT_UNSUPPORTED',
+      operationUnsupported: 'OPERATION_UNSUPPORTED',
+      agentUnresponsive: 'AGENT_UNRESPONSIVE',
+      accessDenied: 'ACCESS_DENIED',
+    };
+    for (const [ours, name] of Object.entries(theirs)) {
+      const number = source.number(`VIR_ERR_${name}`, 'include/libvirt/virterror.h');
+      expect(number, name).toBe(errorCode[ours as keyof typeof errorCode]);
+    }
+  });
+
+  /** A sample of their struct is read by our codec to its last byte, every leaf in its place. */
+  function agree(struct: string, codec: Codec<unknown>): void {
+    if (!source.hasStruct(struct)) {
+      expect(codec.decode(new XdrReader(Buffer.alloc(0))), `${struct} does not exist`).toBeUndefined();
+      return;
+    }
+    const { bytes, leaves } = source.sample(struct);
+    const reader = new XdrReader(bytes);
+    const ours = leavesOf(codec.decode(reader));
+    expect(reader.remaining, struct).toBe(0);
+    expect(
+      ours.map((leaf, i) => (leaf === true ? leaves[i] : leaf)),
+      struct,
+    ).toEqual(leaves);
+  }
+});
