@@ -100,7 +100,8 @@ export async function main(config: Config, logger: Logger): Promise<RunningBridg
     snapshot: () => bridge.snapshot,
     call: async (key, word) => {
       const failure = await callPower(control.client, watch.target(key)?.ref ?? null, word);
-      if (failure) watch.hint(key);
+      // What it asked for may have come about without it, and then that is its outcome.
+      if (failure) await watch.hint(key);
       return failure;
     },
     responder,

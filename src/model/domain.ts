@@ -12,7 +12,7 @@ export const domainStates = [
 ] as const;
 export type DomainState = (typeof domainStates)[number];
 
-export type DiskRole = 'data' | 'loader' | 'removable';
+type DiskRole = 'data' | 'loader' | 'removable';
 
 /** One disk of the live (else the inactive) XML; identified by its target, which survives restarts. */
 export interface Disk {
@@ -43,6 +43,9 @@ export interface Hardware {
   disks: Disk[];
   nics: Nic[];
 }
+
+/** Of a domain whose definition could not be read: to be known by its identity. */
+export const unknownHardware: Hardware = { machine: null, vcpus: null, memory: null, disks: [], nics: [] };
 
 export interface Domain {
   uuid: string;

@@ -1,13 +1,12 @@
 import type { Libvirt } from '../libvirt/client.ts';
-import { ConnectionLost, errorCode, isLibvirtError } from '../libvirt/errors.ts';
+import { ConnectionLost, ProtocolError, TimeoutError } from '../libvirt/errors.ts';
 import type { DomainEvent, DomainEventName } from '../libvirt/events.ts';
 import type { DomainRef } from '../libvirt/structs.ts';
-import type { Domain, DomainState, Hardware } from '../model/domain.ts';
+import { type Domain, unknownHardware } from '../model/domain.ts';
 import type { Event } from '../model/event.ts';
-import type { HypervisorInfo, VmKey } from '../model/snapshot.ts';
+import type { VmKey } from '../model/snapshot.ts';
 import type { Logger } from '../util/logger.ts';
-import { parseDomainXml } from './domain-xml.ts';
-import { stateWords } from './state.ts';
+import { type Details, identify, isUuid, readDetails, readState } from './read.ts';
 
 export interface Watched {
   key: VmKey;
@@ -19,6 +18,8 @@ export interface WatchOptions {
   vms: readonly Watched[];
   emit: (event: Event) => void;
   now?: () => Date;
+  /** Milliseconds that a domain's definition is waited for; default 3 000. */
+  patience?: number;
   logger: Logger;
 }
 
@@ -35,6 +36,10 @@ interface Entry extends Watched {
   /** A read is under way; `again` asks for one more, with or without the details. */
   reading: Promise<void> | null;
   again: { details: boolean } | null;
+  /** The domain whose definition is still awaited: newer libvirtds keep it back while its QEMU hangs. */
+  late: string | null;
+  /** Why its definition could not be read, as last told. */
+  complaint: string | null;
 }
 
 /** What can change without a change of state, by event: hardware, autostart, persistence. */
@@ -52,9 +57,6 @@ const subscriptions: readonly DomainEventName[] = [
   ...detailed,
 ];
 
-const noHardware: Hardware = { machine: null, vcpus: null, memory: null, disks: [], nics: [] };
-const uuidForm = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
-
 /**
  * Keeps what is known of the configured domains true. An event is only a hint, what is then read is the truth; on every
  * connection it registers first and reads afterwards, so that nothing falls between. Reads of one domain never
@@ -67,7 +69,14 @@ export class Watch {
 
   constructor(options: WatchOptions) {
     this.#options = options;
-    this.#entries = options.vms.map(vm => ({ ...vm, target: null, reading: null, again: null }));
+    this.#entries = options.vms.map(vm => ({
+      ...vm,
+      target: null,
+      reading: null,
+      again: null,
+      late: null,
+      complaint: null,
+    }));
   }
 
   /** The domain of a VM as last seen; null if libvirt has none. */
@@ -87,6 +96,7 @@ export class Watch {
     client.onClosed(() => {
       if (this.#client === client) this.#client = null;
     });
+    for (const entry of this.#entries) entry.late = null;
     const refused = await client.subscribe(subscriptions);
     if (refused.length > 0)
       logger.info({ event: 'libvirt.events_unknown', refused }, 'this libvirtd does not know some events');
@@ -109,28 +119,31 @@ export class Watch {
 
   /** Reads everything again: libvirt has no event for some changes, autostart among them. */
   resync(): void {
-    for (const entry of this.#entries) this.hint(entry.key);
+    for (const entry of this.#entries) void this.hint(entry.key);
   }
 
-  /** Reads a domain again: somebody has reason to believe that it changed. */
-  hint(key: VmKey): void {
+  /** Reads a domain again: somebody has reason to believe that it changed. Resolves when that is done, or has failed. */
+  async hint(key: VmKey): Promise<void> {
     const entry = this.#entries.find(candidate => candidate.key === key);
-    if (entry && this.#client) this.#refreshSafely(entry, this.#client, true);
+    if (entry && this.#client) await this.#refreshSafely(entry, this.#client, true);
   }
 
   #hear(client: Libvirt, event: DomainEvent): void {
+    if (client !== this.#client) return;
     const details = detailed.has(event.name) || (event.name === 'lifecycle' && definitionEvents.has(event.event));
     for (const entry of this.#entries) {
       if (entry.target?.ref.uuid === event.domain.uuid || matches(entry, event.domain)) {
-        this.#refreshSafely(entry, client, details);
+        void this.#refreshSafely(entry, client, details);
       }
     }
   }
 
   /** A read that fails takes its connection down, so that the next one starts from the beginning. */
-  #refreshSafely(entry: Entry, client: Libvirt, details: boolean): void {
-    this.#refresh(entry, client, details).catch((error: Error) => {
-      if (error instanceof ConnectionLost) return;
+  #refreshSafely(entry: Entry, client: Libvirt, details: boolean): Promise<void> {
+    return this.#refresh(entry, client, details).catch((error: Error) => {
+      // Told once, though several may wait for one read.
+      if (error instanceof ConnectionLost || client !== this.#client) return;
+      this.#client = null;
       this.#options.logger.warn(
         { event: 'domain.read_failed', vm: entry.key, reason: error.message },
         'reading a domain failed',
@@ -162,28 +175,70 @@ export class Watch {
   /** State first, because somebody waits for it; what takes an XML to know follows. */
   async #readOnce(entry: Entry, client: Libvirt, details: boolean): Promise<void> {
     const before = entry.target;
-    const read = await readState(client, entry, before?.ref ?? null);
+    const read = await readState(client, entry.domain, before?.ref ?? null);
     if (client !== this.#client) return;
     if (!read) return this.#set(entry, null);
     const known = before?.ref.uuid === read.ref.uuid ? before.domain : null;
-    const words = stateWords(read.state, read.reason);
-    const active = isActive(words.state, read.ref);
+    const { ref, active, state, reason } = read;
     const current: Domain = {
-      uuid: read.ref.uuid,
-      name: read.ref.name,
+      uuid: ref.uuid,
+      name: ref.name,
       active,
-      ...words,
+      state,
+      reason,
       persistent: known?.persistent ?? true,
       autostart: known?.autostart ?? null,
-      hardware: known?.hardware ?? noHardware,
+      hardware: known?.hardware ?? unknownHardware,
     };
-    // Without its hardware a new domain would be announced bare, and then once more.
-    if (known) this.#set(entry, { key: entry.key, ref: read.ref, domain: current });
+    const set = (domain: Domain) => this.#set(entry, { key: entry.key, ref, domain });
+    if (known && before && isOtherRun(before, ref, active)) {
+      set({ ...known, active: false, state: 'shut_off', reason: 'unknown' });
+    }
+    // Without its hardware a new domain would be published bare, and then once more.
+    if (known) set(current);
     if (!details && known && known.active === active && known.name === current.name) return;
-    const more = await readDetails(client, read.ref);
+    const more = await this.#details(entry, client, ref);
     if (client !== this.#client) return;
-    if (more) this.#set(entry, { key: entry.key, ref: read.ref, domain: { ...current, ...more } });
+    if (more) set({ ...current, ...more });
     else entry.again ??= { details: true };
+  }
+
+  /** Null: the domain is gone. Empty: it cannot be read now; state and commands do not depend on it. */
+  async #details(entry: Entry, client: Libvirt, ref: DomainRef): Promise<Partial<Details> | null> {
+    const { patience = 3_000 } = this.#options;
+    // Each one more that waits in vain would take one of the few places of the connection.
+    if (entry.late === ref.uuid) return {};
+    const reading = readDetails(client, ref);
+    try {
+      const details = await within(patience, reading);
+      if (details !== undefined) {
+        entry.complaint = null;
+        return details;
+      }
+    } catch (error) {
+      if (isConnectionError(error)) throw error;
+      this.#complain(entry, (error as Error).message);
+      return {};
+    }
+    this.#complain(entry, `no answer within ${patience} ms`);
+    entry.late = ref.uuid;
+    const arrived = () => {
+      entry.late = null;
+      if (client === this.#client) void this.#refreshSafely(entry, client, true);
+    };
+    reading.then(arrived, error => {
+      if (!isConnectionError(error)) arrived();
+    });
+    return {};
+  }
+
+  #complain(entry: Entry, reason: string): void {
+    if (entry.complaint === reason) return;
+    entry.complaint = reason;
+    this.#options.logger.warn(
+      { event: 'domain.definition_unknown', vm: entry.key, reason },
+      "a domain's definition cannot be read; its disks and NICs are those last seen",
+    );
   }
 
   #set(entry: Entry, target: Target | null): void {
@@ -196,54 +251,22 @@ export class Watch {
 }
 
 function matches(entry: Watched, ref: DomainRef): boolean {
-  return uuidForm.test(entry.domain) ? ref.uuid === entry.domain.toLowerCase() : ref.name === entry.domain;
+  return isUuid(entry.domain) ? ref.uuid === entry.domain.toLowerCase() : ref.name === entry.domain;
 }
 
-/** Id and state come from two calls, between which it may have stopped: the id decides only where the state does not. */
-function isActive(state: DomainState, ref: DomainRef): boolean {
-  if (state === 'shut_off') return false;
-  return state === 'crashed' || state === 'unknown' ? ref.id !== -1 : true;
+/** Both runs were seen and what came between was not: the connection was down, or all went too fast. */
+function isOtherRun(before: Target, now: DomainRef, active: boolean): boolean {
+  const ids = [before.ref.id, now.id];
+  return before.domain.active && active && !ids.includes(-1) && before.ref.id !== now.id;
 }
 
-async function identify(client: Libvirt): Promise<HypervisorInfo> {
-  const [hostname, type, versions] = await Promise.all([client.hostname(), client.type(), client.versions()]);
-  return { hostname, libvirt: versions.libvirt, hypervisor: `${type} ${versions.hypervisor}` };
+/** Undefined: it is not there yet. */
+async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T | undefined> {
+  const { promise: timeIsUp, resolve } = Promise.withResolvers<undefined>();
+  const timer = setTimeout(resolve, milliseconds, undefined);
+  return Promise.race([promise, timeIsUp]).finally(() => clearTimeout(timer));
 }
 
-/** Look-up and state in one round trip when the domain is still the one we know. Null: libvirt has no such domain. */
-async function readState(
-  client: Libvirt,
-  entry: Watched,
-  known: DomainRef | null,
-): Promise<{ ref: DomainRef; state: number; reason: number } | null> {
-  const lookup = uuidForm.test(entry.domain) ? client.domainByUuid(entry.domain) : client.domainByName(entry.domain);
-  const [ref, guess] = await Promise.all([orGone(lookup), known ? orGone(client.state(known)) : null]);
-  if (!ref) return null;
-  const state = guess && ref.uuid === known?.uuid ? guess : await orGone(client.state(ref));
-  return state && { ref, ...state };
-}
-
-async function readDetails(
-  client: Libvirt,
-  ref: DomainRef,
-): Promise<Pick<Domain, 'persistent' | 'autostart' | 'hardware'> | null> {
-  const [xml, persistent, autostart] = await Promise.all([
-    orGone(client.xml(ref)),
-    orGone(client.persistent(ref)),
-    // A transient domain has no such flag.
-    client.autostart(ref).catch(error => {
-      if (isLibvirtError(error)) return null;
-      throw error;
-    }),
-  ]);
-  if (xml === null || persistent === null) return null;
-  return { persistent, autostart, hardware: parseDomainXml(xml) };
-}
-
-/** A domain that vanished between two calls is an answer, not a failure. */
-async function orGone<T>(call: Promise<T>): Promise<T | null> {
-  return call.catch(error => {
-    if (isLibvirtError(error, errorCode.noDomain)) return null;
-    throw error;
-  });
+function isConnectionError(error: unknown): boolean {
+  return [ConnectionLost, ProtocolError, TimeoutError].some(kind => error instanceof kind);
 }

@@ -1,0 +1,64 @@
+import type { Libvirt } from '../libvirt/client.ts';
+import { errorCode, isLibvirtError } from '../libvirt/errors.ts';
+import type { DomainRef } from '../libvirt/structs.ts';
+import type { Domain, DomainState } from '../model/domain.ts';
+import type { HypervisorInfo } from '../model/snapshot.ts';
+import { parseDomainXml } from './domain-xml.ts';
+import { stateWords } from './state.ts';
+
+/** The calls that make a domain known, and a domain's absence an answer. Failures are those of `Libvirt`'s calls. */
+
+export type State = Pick<Domain, 'active' | 'state' | 'reason'> & { ref: DomainRef };
+export type Details = Pick<Domain, 'persistent' | 'autostart' | 'hardware'>;
+
+/** Else it is a name. */
+export function isUuid(domain: string): boolean {
+  return /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i.test(domain);
+}
+
+/** Who runs the domains. */
+export async function identify(client: Libvirt): Promise<HypervisorInfo> {
+  const [hostname, type, versions] = await Promise.all([client.hostname(), client.type(), client.versions()]);
+  return { hostname, libvirt: versions.libvirt, hypervisor: `${type} ${versions.hypervisor}` };
+}
+
+/** Look-up and state in one round trip when the domain is still the one we know. Null: libvirt has no such domain. */
+export async function readState(client: Libvirt, domain: string, known: DomainRef | null): Promise<State | null> {
+  const lookup = isUuid(domain) ? client.domainByUuid(domain) : client.domainByName(domain);
+  const [ref, guess] = await Promise.all([orGone(lookup), known ? orGone(client.state(known)) : null]);
+  if (!ref) return null;
+  const found = guess && ref.uuid === known?.uuid ? guess : await orGone(client.state(ref));
+  if (!found) return null;
+  const words = stateWords(found.state, found.reason);
+  return { ref, active: isActive(words.state, ref), ...words };
+}
+
+/** What only the definition tells. Null: libvirt has no such domain. */
+export async function readDetails(client: Libvirt, ref: DomainRef): Promise<Details | null> {
+  const [xml, persistent, autostart] = await Promise.all([
+    // It comes when QEMU answers again, so that there is nothing to give up.
+    orGone(client.xml(ref, { timeout: 86_400_000 })),
+    orGone(client.persistent(ref)),
+    // A transient domain has no such flag.
+    client.autostart(ref).catch(error => {
+      if (isLibvirtError(error)) return null;
+      throw error;
+    }),
+  ]);
+  if (xml === null || persistent === null) return null;
+  return { persistent, autostart, hardware: parseDomainXml(xml) };
+}
+
+/** A domain that vanished between two calls is an answer, not a failure. */
+async function orGone<T>(call: Promise<T>): Promise<T | null> {
+  return call.catch(error => {
+    if (isLibvirtError(error, errorCode.noDomain)) return null;
+    throw error;
+  });
+}
+
+/** Id and state come from two calls, between which it may have stopped: the id decides only where the state does not. */
+function isActive(state: DomainState, ref: DomainRef): boolean {
+  if (state === 'shut_off') return false;
+  return state === 'crashed' || state === 'unknown' ? ref.id !== -1 : true;
+}
