@@ -50,6 +50,7 @@ export class Poll {
   #timer: NodeJS.Timeout | undefined;
   #soon: NodeJS.Timeout | undefined;
   #asking = false;
+  #closed = false;
 
   constructor(options: PollOptions) {
     this.#options = options;
@@ -60,6 +61,7 @@ export class Poll {
   }
 
   close(): void {
+    this.#closed = true;
     clearInterval(this.#timer);
     clearTimeout(this.#soon);
     this.#timer = undefined;
@@ -67,6 +69,7 @@ export class Poll {
 
   /** One round now; what is under way is not asked twice. */
   tick(): void {
+    if (this.#closed) return;
     const targets = this.#options.targets();
     for (const target of targets) {
       if (!target.domain.active) this.#tell(target, { id: -1, sample: null, stats: unknownStats(this.#iso()) });
@@ -101,10 +104,12 @@ export class Poll {
       const records = await client.stats(refs, sampleGroups, { timeout });
       const at = performance.now();
       const byUuid = new Map(records.map(record => [record.domain.uuid, record]));
-      for (const target of targets) {
+      for (const target of this.#stillActive(targets)) {
         const record = byUuid.get(target.ref.uuid);
         const counters = record && readCounters(record.params);
-        if (!counters) hint(target.key);
+        // Numbers of another run, or of none, are not this one's.
+        const same = record && [record.domain.id, -1].includes(target.ref.id) && !isOff(counters?.state ?? null);
+        if (!counters || !same) hint(target.key);
         else if (!hasAnswered(target.domain.hardware, counters)) this.#tellStale([target]);
         else this.#take(client, target, counters, at);
       }
@@ -141,12 +146,19 @@ export class Poll {
 
   /** The last numbers, marked: every interval again, for Home Assistant would take silence for their end. */
   #tellStale(targets: readonly Target[]): void {
-    for (const target of targets) {
+    for (const target of this.#stillActive(targets)) {
       const known = this.#known.get(target.key);
       const current = known?.id === target.ref.id ? known : null;
       const stats = { ...(current?.stats ?? unknownStats(null)), stale: true };
       this.#tell(target, { id: target.ref.id, sample: current?.sample ?? null, stats });
     }
+  }
+
+  /** What became of them while an answer was awaited: those that have stopped have had their last word. */
+  #stillActive(targets: readonly Target[]): Target[] {
+    if (this.#closed) return [];
+    const uuids = new Set(targets.map(({ ref }) => ref.uuid));
+    return this.#options.targets().filter(({ ref, domain }) => domain.active && uuids.has(ref.uuid));
   }
 
   #tell({ key }: Target, known: Known): void {
@@ -157,4 +169,8 @@ export class Poll {
   #iso(): string {
     return (this.#options.now?.() ?? new Date()).toISOString();
   }
+}
+
+function isOff(state: number | null): boolean {
+  return state !== null && stateWords(state, 0).state === 'shut_off';
 }
