@@ -71,8 +71,8 @@ export async function main(config: Config, logger: Logger): Promise<RunningBridg
     vms,
     emit: event => {
       dispatch(event);
-      // A VM that has just started is not left without numbers for an interval.
-      if (event.type === 'domain' && event.domain?.active) sample();
+      // A VM that has just started is not left without numbers for an interval; its state leaves first.
+      if (event.type === 'domain' && event.domain?.active) setImmediate(sample);
     },
     logger: vmLogger,
   });
