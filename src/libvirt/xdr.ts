@@ -57,6 +57,12 @@ export class XdrReader {
     return this.#bytes.subarray(at, at + length);
   }
 
+  /** The next `length` bytes as UTF-8; their padding is consumed too. */
+  utf8(length: number): string {
+    const at = this.#take(length + padding(length));
+    return this.#bytes.toString('utf8', at, at + length);
+  }
+
   /** A length word, refused above `max`. */
   length(max: number): number {
     const length = this.uint();
@@ -158,7 +164,7 @@ export function string(max: number): Codec<string> {
       writer.uint(bytes.length);
       writer.opaque(bytes);
     },
-    decode: reader => reader.opaque(reader.length(max)).toString('utf8'),
+    decode: reader => reader.utf8(reader.length(max)),
   };
 }
 
