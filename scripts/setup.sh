@@ -20,11 +20,15 @@ install_packages() {
     echo 'Node 20 or newer and npm are needed on this machine.' >&2
     return 1
   fi
-  tied npm ci --ignore-scripts --no-progress --loglevel=error </dev/null || return
-  touch node_modules/.package-lock.json
+  tied npm ci --ignore-scripts --no-progress --loglevel=error </dev/null
 }
 
 use_node() {
+  # npm 9 and 10 drop this link again, together with that of the package for the other processor.
+  local node
+  for node in node_modules/node-linux-*/bin/node; do
+    [[ ! -x $node || -e node_modules/.bin/node ]] || ln -s "../../$node" node_modules/.bin/node
+  done
   export PATH=$PWD/node_modules/.bin:$PATH
   if ! node --eval 'process.exitCode = Number(process.versions.node.split(".")[0] < 24)'; then
     echo "Node 24 does not come as a package for this machine; it has to be installed here (this is $(node --version))." >&2
