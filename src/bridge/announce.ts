@@ -6,14 +6,21 @@ import {
   vmDevicePayload,
 } from '../discovery/payload.ts';
 import { type Components, components, removeDevice, transition } from '../discovery/removal.ts';
-import type { Domain, DomainDescription } from '../model/domain.ts';
+import { type Domain, type DomainDescription, unknownHardware } from '../model/domain.ts';
 import type { Snapshot, VmKey } from '../model/snapshot.ts';
 import type { Announced } from './announced.ts';
 
 export interface AnnouncerOptions {
   bridge: BridgeOptions;
   vms: readonly VmOptions[];
-  send: (publication: { topic: string; payload: string; qos: 1; retain: true }) => boolean;
+  /** `settled` is told whether the broker has it. */
+  send: (publication: {
+    topic: string;
+    payload: string;
+    qos: 1;
+    retain: true;
+    settled: (delivered: boolean) => void;
+  }) => boolean;
   save: (announced: Announced) => void;
   /**
    * Milliseconds between two messages of one device: Home Assistant drops parts of a payload that comes while it is at
@@ -22,9 +29,19 @@ export interface AnnouncerOptions {
   spacing?: number;
 }
 
+const defaultSpacing = 5_000;
+
+interface Step {
+  payload: string;
+  /** From now on Home Assistant may have it. */
+  sending?: () => void;
+  /** It was the last one, and the broker has it. */
+  delivered?: () => void;
+}
+
 /** One device's messages, in order and spaced. */
 interface Line {
-  steps: { payload: string; sent?: () => void }[];
+  steps: Step[];
   sentAt: number;
   timer: NodeJS.Timeout | undefined;
   /** The payload that Home Assistant has, or will have when the steps are through. */
@@ -71,7 +88,9 @@ export class Announcer {
     // Domains are read before libvirt counts as up; announced then, they would have to be announced again.
     if (!snapshot.hypervisor.info) return;
     const vms: Record<VmKey, DomainDescription> = { ...this.#announced.vms };
-    for (const [key, { domain }] of Object.entries(snapshot.vms)) if (domain) vms[key] = describe(domain);
+    for (const [key, { domain }] of Object.entries(snapshot.vms)) {
+      if (domain && domain.hardware !== unknownHardware) vms[key] = describe(domain);
+    }
     const next = { ...this.#announced, vms, hypervisor: snapshot.hypervisor.info };
     if (JSON.stringify(next) === JSON.stringify(this.#announced)) return;
     this.#announced = next;
@@ -95,10 +114,22 @@ export class Announcer {
     const topics = new Set(wanted.map(device => device.topic));
     const gone = Object.keys(this.#announced.devices).filter(topic => !topics.has(topic));
     // A replaced domain's entities go first, or its successor would be given ids with "_2".
-    for (const topic of gone)
-      this.#enqueue(topic, [{ payload: removeDevice(topic).payload, sent: () => this.#forget(topic) }]);
-    const removedAt = Math.max(...gone.map(topic => this.#line(topic).sentAt));
+    for (const topic of gone) this.#remove(topic);
+    for (const [topic, line] of this.#lines) if (!topics.has(topic) && !gone.includes(topic)) this.#reset(line);
+    const removedAt = Math.max(...gone.map(topic => this.#settledAt(this.#line(topic))));
     for (const device of wanted) this.#announce(device, removedAt);
+  }
+
+  #remove(topic: string): void {
+    const { payload } = removeDevice(topic);
+    if (this.#line(topic).current !== payload)
+      this.#enqueue(topic, [{ payload, delivered: () => this.#forget(topic) }]);
+  }
+
+  /** When its last message was sent, or will be. */
+  #settledAt({ steps, sentAt }: Line): number {
+    const { spacing = defaultSpacing } = this.#options;
+    return steps.length === 0 ? sentAt : Math.max(performance.now(), sentAt + steps.length * spacing);
   }
 
   #announce(device: Discovery, removedAt: number): void {
@@ -110,10 +141,13 @@ export class Announcer {
     const steps = transition(this.#announced.devices[topic] ?? {}, device).map(step => ({
       payload: JSON.stringify(step.payload),
     }));
-    const remember = () => this.#remember(topic, components(device));
+    const published = components(device);
+    // What may be there already is remembered too: whoever forgets it never removes it.
+    const sending = () => this.#remember(topic, { ...published, ...this.#announced.devices[topic] });
+    const delivered = () => this.#remember(topic, published);
     this.#enqueue(
       topic,
-      steps.map((step, i) => (i === steps.length - 1 ? { ...step, sent: remember } : step)),
+      steps.map((step, i) => ({ ...step, sending, ...(i === steps.length - 1 && { delivered }) })),
     );
   }
 
@@ -126,7 +160,7 @@ export class Announcer {
   }
 
   #advance(topic: string, line: Line): void {
-    const { send, spacing = 5_000 } = this.#options;
+    const { send, spacing = defaultSpacing } = this.#options;
     const [step, ...rest] = line.steps;
     if (!step || !this.#connected) return;
     const wait = line.sentAt + spacing - performance.now();
@@ -134,10 +168,13 @@ export class Announcer {
       line.timer = setTimeout(() => this.#advance(topic, line), wait);
       return;
     }
-    if (!send({ topic, payload: step.payload, qos: 1, retain: true })) return;
+    const settled = (delivered: boolean) => {
+      if (delivered && line.current === step.payload) step.delivered?.();
+    };
+    step.sending?.();
+    if (!send({ topic, payload: step.payload, qos: 1, retain: true, settled })) return;
     line.sentAt = performance.now();
     line.steps = rest;
-    step.sent?.();
     this.#advance(topic, line);
   }
 
