@@ -1,12 +1,13 @@
 /** What the client promises when the daemon dies, stops in its tracks, or has a QEMU that hangs. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Libvirt, type LibvirtOptions } from '../../src/libvirt/client.ts';
-import { Connection } from '../../src/libvirt/connection.ts';
+import { Connection, type ConnectionOptions } from '../../src/libvirt/connection.ts';
 import { ConnectError, ConnectionLost, TimeoutError } from '../../src/libvirt/errors.ts';
 import { procedures } from '../../src/libvirt/procedures.ts';
-import type { DomainRef } from '../../src/libvirt/structs.ts';
+import { type DomainRef, domainRef } from '../../src/libvirt/structs.ts';
 import { type Dialer, unixDialer } from '../../src/libvirt/transport.ts';
 import type { LibvirtUri } from '../../src/libvirt/uri.ts';
+import { none, string, struct, uhyper, uint } from '../../src/libvirt/xdr.ts';
 import { EventLog } from './event-log.ts';
 import type { Witness } from './witness.ts';
 
@@ -96,6 +97,46 @@ export function libvirtDaemonContract({ name, uri, witness, domain: domainName, 
       expect((await client.state(domain)).state).toBe(1);
     });
 
+    describe('nonsense', () => {
+      test('a procedure that is not there is code 39, and the connection lives', async () => {
+        using connection = await raw();
+        const call = connection.call({ name: 'invented', number: 99_999, args: none, reply: none }, undefined);
+        await expect(call).rejects.toMatchObject({ code: 39 });
+        expect((await connection.call(procedures.domainGetState, { domain, flags: 0 })).state).toBe(1);
+      });
+
+      test('arguments of another shape are code 39', async () => {
+        using connection = await raw();
+        const short = { ...procedures.domainGetState, args: none };
+        await expect(connection.call(short, undefined)).rejects.toMatchObject({ code: 39 });
+      });
+
+      test('arguments with something behind them are taken', async () => {
+        using connection = await raw();
+        const args = struct({ domain: domainRef, flags: uint, more: uhyper });
+        const long = { ...procedures.domainGetState, args };
+        expect((await connection.call(long, { domain, flags: 0, more: 1 })).state).toBe(1);
+      });
+
+      test('a string above 4 MiB is code 39', async () => {
+        using connection = await raw();
+        const lookUp = { ...procedures.domainLookupByName, args: struct({ name: string(8 * 1024 ** 2) }) };
+        const name = 'n'.repeat(5 * 1024 ** 2);
+        await expect(connection.call(lookUp, { name })).rejects.toMatchObject({ code: 39 });
+      });
+
+      test.each([0, 32 * 1024 ** 2 + 5, 2 ** 31])('a length of %i costs the connection', async length => {
+        const stream = await dial(AbortSignal.timeout(1_000));
+        const closed = new Promise(resolve => stream.once('close', resolve));
+        stream.on('error', () => {});
+        stream.resume();
+        const word = Buffer.alloc(4);
+        word.writeUInt32BE(length);
+        stream.write(word);
+        await closed;
+      });
+    });
+
     describe('with a QEMU that hangs', () => {
       beforeEach(() => contract.qemu.hang());
       afterEach(async () => {
@@ -135,12 +176,7 @@ export function libvirtDaemonContract({ name, uri, witness, domain: domainName, 
 
       /** So many calls that wait for QEMU, on a connection that pings and has no limit of its own. */
       async function stuckCalls(count: number) {
-        const connection = new Connection(await dial(AbortSignal.timeout(1_000)), {
-          maxInFlight: 10,
-          keepalive: { interval: 100, count: 3 },
-        }).start();
-        await connection.call(procedures.authList, undefined);
-        await connection.call(procedures.connectOpen, { name: uri.name, flags: 0 });
+        const connection = await raw({ maxInFlight: 10, keepalive: { interval: 100, count: 3 } });
         const calls = Array.from({ length: count }, () =>
           connection.call(procedures.domainGetBlockInfo, { domain, path: 'sda', flags: 0 }).catch(() => {}),
         );
@@ -153,6 +189,14 @@ export function libvirtDaemonContract({ name, uri, witness, domain: domainName, 
         };
       }
     });
+
+    /** A connection that is open, without the client's care. */
+    async function raw(options: ConnectionOptions = {}): Promise<Connection> {
+      const connection = new Connection(await dial(AbortSignal.timeout(1_000)), options).start();
+      await connection.call(procedures.authList, undefined);
+      await connection.call(procedures.connectOpen, { name: uri.name, flags: 0 });
+      return connection;
+    }
   });
 }
 

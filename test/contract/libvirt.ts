@@ -65,6 +65,10 @@ export function libvirtContract({ witness, expected, ...contract }: Contract): v
       expect(refused).toEqual(expected.refusedEvents);
     });
 
+    test('events: a second subscription is refused, and the first goes on', async () => {
+      expect(await client.subscribe(['lifecycle'])).toEqual(['lifecycle']);
+    });
+
     test('list and look-ups agree with the witness', async () => {
       const refs = await client.domains();
       expect(refs.map(({ name }) => name).sort()).toEqual((await witness.names()).sort());
@@ -73,6 +77,12 @@ export function libvirtContract({ witness, expected, ...contract }: Contract): v
         expect(await client.domainByName(ref.name)).toEqual(ref);
         expect(await client.domainByUuid(ref.uuid)).toEqual(ref);
       }
+    });
+
+    test('the uuid is what counts, whatever the name and id beside it', async () => {
+      const stranger = { ...domain, name: 'somebody else', id: 4_711 };
+      expect(await client.state(stranger)).toEqual(await client.state(domain));
+      expect(await client.xml(stranger)).toBe(await client.xml(domain));
     });
 
     test('what is not there is code 42, wherever it is asked of', async () => {

@@ -32,7 +32,7 @@ describe('authentication', () => {
 
   test('polkit that refuses: libvirt’s own words, and no connection is left', async () => {
     await using it = await attempt({ auth: 'polkit', polkit: 'refuses' });
-    await expect(it.open()).rejects.toMatchObject({ name: 'LibvirtError', code: 45 });
+    await expect(it.open()).rejects.toMatchObject({ name: 'LibvirtError', code: 94 });
     await vi.waitFor(() => expect(it.daemon.sessions.size).toBe(0));
   });
 

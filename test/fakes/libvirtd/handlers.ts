@@ -34,7 +34,7 @@ export const handlers: Handlers = {
     return { types: [authType[auth]] };
   },
   authPolkit: client => {
-    if (client.daemon.options.polkit !== 'grants') throw refusals.denied();
+    if (client.daemon.options.polkit !== 'grants') throw refusals.polkit();
     client.authenticated = true;
     return { complete: true };
   },

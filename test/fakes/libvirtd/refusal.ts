@@ -35,9 +35,14 @@ export const refusals = {
   noDomainNamed: (name: string) => refusal(42, from.qemu, `Domain not found: no domain with matching name '${name}'`),
   noDomainWithUuid: (uuid: string) =>
     refusal(42, from.qemu, `Domain not found: no domain with matching uuid '${uuid}'`),
-  denied: () => refusal(45, from.polkit, 'authentication failed: access denied by policy'),
   alreadyRunning: () => refusal(55, from.qemu, 'Requested operation is not valid: domain is already running'),
   notRunning: () => refusal(55, from.qemu, 'Requested operation is not valid: domain is not running'),
+  polkit: () =>
+    refusal(
+      94,
+      from.polkit,
+      "authentication unavailable: no polkit agent available to authenticate action 'org.libvirt.unix.manage'",
+    ),
   noAgent: () => refusal(74, from.qemu, 'argument unsupported: QEMU guest agent is not configured'),
   silentAgent: () => refusal(86, from.qemu, 'Guest agent is not responding: QEMU guest agent is not connected'),
 };
