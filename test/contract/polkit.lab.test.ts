@@ -66,7 +66,7 @@ describe('with D-Bus and polkitd', () => {
 
   beforeAll(async () => {
     await mkdir('/run/dbus', { recursive: true });
-    children.push(spawn('dbus-daemon', ['--system', '--nofork', '--nopidfile']));
+    children.push(spawn('/usr/bin/dbus-daemon', ['--system', '--nofork', '--nopidfile']));
     await poll(() => existsSync('/run/dbus/system_bus_socket'), { what: 'D-Bus' });
     children.push(spawn('/usr/lib/polkit-1/polkitd', ['--no-debug']));
     await restart();

@@ -19,7 +19,7 @@ export interface Witness {
   undefine(name: string): Promise<void>;
 }
 
-export interface Info {
+interface Info {
   /** KiB */
   maxMemory: number;
   /** KiB */
