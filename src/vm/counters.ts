@@ -44,13 +44,17 @@ const nicKeys = ['rx.bytes', 'rx.pkts', 'rx.errs', 'rx.drop', 'tx.bytes', 'tx.pk
 export type NicCounters = Record<(typeof nicKeys)[number], number | null>;
 
 export function readCounters(params: readonly TypedParam[]): Counters {
-  const values = new Map(params.map(param => [param.field, param.value]));
+  const values = new Map<string, TypedParam['value']>();
+  for (const { field, value } of params) values.set(field, value);
   const number = (key: string): number | null => {
     const value = values.get(key);
     return typeof value === 'number' && Number.isFinite(value) ? value : null;
   };
-  const group = <K extends string>(prefix: string, keys: readonly K[]) =>
-    Object.fromEntries(keys.map(key => [key, number(`${prefix}${key}`)])) as Record<K, number | null>;
+  const group = <K extends string>(prefix: string, keys: readonly K[]) => {
+    const numbers: Partial<Record<K, number | null>> = {};
+    for (const [key, field] of fields(prefix, keys)) numbers[key] = number(field);
+    return numbers as Record<K, number | null>;
+  };
   const named = <K extends string>(kind: string, keys: readonly K[]): Map<string, Record<K, number | null>> => {
     const count = Math.min(number(`${kind}.count`) ?? 0, params.length);
     const entries = Array.from({ length: count }, (_, i) => `${kind}.${i}.`).flatMap(prefix => {
@@ -67,6 +71,15 @@ export function readCounters(params: readonly TypedParam[]): Counters {
     disks: named('block', diskKeys),
     nics: named('net', nicKeys),
   };
+}
+
+const spelt = new Map<string, readonly (readonly [string, string])[]>();
+
+/** Each key with its field, which is put together once: a poll of many domains reads thousands. */
+function fields<K extends string>(prefix: string, keys: readonly K[]): readonly (readonly [K, string])[] {
+  const known = spelt.get(prefix) ?? keys.map(key => [key, `${prefix}${key}`] as const);
+  spelt.set(prefix, known);
+  return known as readonly (readonly [K, string])[];
 }
 
 /** libvirt's own limit is below; a number beyond is none. */

@@ -90,9 +90,9 @@ function memory({ balloon }: Counters): MemoryStats {
 
 function disk(now: DiskCounters, before: DiskCounters | undefined, rate: Growth): DiskStats {
   const per = (key: keyof DiskCounters) => whole(rate(now[key], before?.[key]));
-  const latency = (kind: 'rd' | 'wr' | 'fl') => {
-    const requests = growth(now[`${kind}.reqs`], before?.[`${kind}.reqs`]);
-    const nanoseconds = growth(now[`${kind}.times`], before?.[`${kind}.times`]);
+  const latency = (count: keyof DiskCounters, time: keyof DiskCounters) => {
+    const requests = growth(now[count], before?.[count]);
+    const nanoseconds = growth(now[time], before?.[time]);
     return requests && nanoseconds !== null ? round(nanoseconds / requests / 1e6, 3) : null;
   };
   return {
@@ -101,9 +101,9 @@ function disk(now: DiskCounters, before: DiskCounters | undefined, rate: Growth)
     read_operations_per_second: per('rd.reqs'),
     write_operations_per_second: per('wr.reqs'),
     flush_operations_per_second: per('fl.reqs'),
-    read_latency_ms: latency('rd'),
-    write_latency_ms: latency('wr'),
-    flush_latency_ms: latency('fl'),
+    read_latency_ms: latency('rd.reqs', 'rd.times'),
+    write_latency_ms: latency('wr.reqs', 'wr.times'),
+    flush_latency_ms: latency('fl.reqs', 'fl.times'),
     read_bytes: now['rd.bytes'],
     write_bytes: now['wr.bytes'],
     read_operations: now['rd.reqs'],
@@ -146,5 +146,6 @@ function whole(value: number | null): number | null {
 }
 
 function round(value: number, digits: number): number {
-  return Number(value.toFixed(digits));
+  const scale = 10 ** digits;
+  return Math.round(value * scale) / scale;
 }
