@@ -1,0 +1,67 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+export interface Usage {
+  /** Milliseconds of CPU since its start, all threads. */
+  cpu: number;
+  /** Bytes. */
+  resident: number;
+  heap: number;
+}
+
+interface Answer {
+  cpu: NodeJS.CpuUsage;
+  memory: NodeJS.MemoryUsage;
+}
+
+/** A process that is measured. */
+export class Child implements AsyncDisposable {
+  readonly #process: ChildProcess;
+
+  private constructor(process: ChildProcess) {
+    this.#process = process;
+  }
+
+  static start(script: string, args: readonly string[], { gc = false } = {}): Child {
+    return new Child(
+      fork(fileURLToPath(new URL(script, import.meta.url)), args, {
+        execArgv: gc ? ['--expose-gc'] : [],
+        serialization: 'advanced',
+        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      }),
+    );
+  }
+
+  send(message: object): void {
+    this.#process.send(message);
+  }
+
+  /** The next that it says. Rejects if it ends instead. */
+  async heard(): Promise<unknown> {
+    const done = new AbortController();
+    const { signal } = done;
+    try {
+      const ended = once(this.#process, 'exit', { signal }).then(([code]) => {
+        throw new Error(`a measured process ended with ${code}`);
+      });
+      const [said] = await Promise.race([once(this.#process, 'message', { signal }), ended]);
+      return said;
+    } finally {
+      done.abort();
+    }
+  }
+
+  async usage({ gc = false } = {}): Promise<Usage> {
+    const answer = this.heard();
+    this.send({ gc });
+    const { cpu, memory } = (await answer) as Answer;
+    return { cpu: (cpu.user + cpu.system) / 1_000, resident: memory.rss, heap: memory.heapUsed };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const gone = once(this.#process, 'exit');
+    this.#process.kill('SIGKILL');
+    await gone;
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * `npm run bench`: how long the bridge takes and what it costs, each figure beside the least that the same bytes could
+ * cost, measured in the same run. The bridge runs from `dist`, built first, in a process of its own; libvirtd and the
+ * broker are in this one, over a unix and a loopback socket. docs/benchmark.md says what the figures mean.
+ */
+import { execFileSync } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { command } from './command.ts';
+import { event } from './event.ts';
+import { idle } from './idle.ts';
+import { memory } from './memory.ts';
+import { poll } from './poll.ts';
+import { isMissed, machine, progress, type Section, table } from './report.ts';
+import { soak } from './soak.ts';
+import { start } from './start.ts';
+
+const usage = `usage: npm run bench -- [--quick] [--only NAME,…] [--soak MINUTES] [--json FILE]
+  --quick   the same with few samples, in less than 25 s
+  --only    some of: event command poll memory start idle
+  --soak    one poll a second for so many minutes, and nothing else
+`;
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    soak: { type: 'string' },
+    json: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+const whole: [string, () => Promise<Section>][] = [
+  ['event', () => event(500)],
+  ['command', () => command(200)],
+  ['poll', () => poll({ domains: 1, interval: 15, polls: 300 })],
+  ['poll', () => poll({ domains: 10, interval: 20, polls: 150 })],
+  ['poll', () => poll({ domains: 100, interval: 100, polls: 60 })],
+  ['memory', () => memory()],
+  ['start', () => start(8)],
+  ['idle', () => idle(30, 5)],
+];
+const quick: [string, () => Promise<Section>][] = [
+  ['event', () => event(60)],
+  ['command', () => command(20)],
+  ['poll', () => poll({ domains: 1, interval: 15, polls: 40 })],
+  ['poll', () => poll({ domains: 100, interval: 100, polls: 10 })],
+  ['memory', () => memory(240)],
+  ['start', () => start(1)],
+  ['idle', () => idle(5, 0)],
+];
+
+if (values.help) process.stdout.write(usage);
+else await run();
+
+async function run(): Promise<void> {
+  build();
+  const sections: Section[] = [];
+  for (const [name, measure] of plan()) {
+    progress(name);
+    sections.push(await measure());
+  }
+  const missed = sections.flatMap(({ title, rows }) => rows.filter(isMissed).map(({ name }) => `${title}: ${name}`));
+  process.stdout.write(`${machine()}\n\n${table(sections)}\n`);
+  if (missed.length > 0) process.stdout.write(`\nOver budget:\n${missed.map(line => `  ${line}\n`).join('')}`);
+  if (values.json) await writeFile(values.json, `${JSON.stringify({ machine: machine(), sections }, null, 2)}\n`);
+}
+
+function plan(): [string, () => Promise<Section>][] {
+  if (values.soak) return [['soak', () => soak(Number(values.soak))]];
+  const wanted = values.only?.split(',');
+  return (values.quick ? quick : whole).filter(([name]) => !wanted || wanted.includes(name));
+}
+
+function build(): void {
+  const root = fileURLToPath(new URL('../..', import.meta.url));
+  const tsc = fileURLToPath(new URL('../../node_modules/typescript/bin/tsc', import.meta.url));
+  execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
+}

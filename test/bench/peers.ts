@@ -1,0 +1,47 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { topics } from '../../src/model/topics.ts';
+import { SinkBroker } from './broker.ts';
+import { BenchLibvirtd } from './libvirtd.ts';
+
+/** A libvirtd and a broker for one measured process, and the configuration that leads a bridge to them. */
+export interface Peers extends AsyncDisposable {
+  libvirtd: BenchLibvirtd;
+  broker: SinkBroker;
+  config: string;
+  domains: number;
+}
+
+export const topic = topics('dsm2mqtt');
+
+export async function startPeers(domains = 1): Promise<Peers> {
+  const folder = await mkdtemp(join(tmpdir(), 'dsm2mqtt-bench-'));
+  const libvirtd = await BenchLibvirtd.listen(folder, domains);
+  const broker = await SinkBroker.listen();
+  const config = join(folder, 'config.yaml');
+  const names = libvirtd.fake.domains.map(domain => domain.name);
+  await writeFile(config, configuration(folder, libvirtd.path, broker.port, names));
+  return {
+    libvirtd,
+    broker,
+    config,
+    domains,
+    async [Symbol.asyncDispose]() {
+      await libvirtd[Symbol.asyncDispose]();
+      await broker[Symbol.asyncDispose]();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function configuration(folder: string, socket: string, port: number, domains: readonly string[]): string {
+  return [
+    `mqtt: { url: "mqtt://127.0.0.1:${port}" }`,
+    `libvirt: { uri: "qemu+unix:///system?socket=${socket}", stats_interval: 1s }`,
+    `data_dir: ${folder}`,
+    'vms:',
+    ...domains.map(name => `  - { domain: ${name} }`),
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,16 @@
+/**
+ * The bridge as `dsm2mqtt run` starts it, with a line to the benchmark that asks what it has used. Arguments: the
+ * configuration file, and milliseconds between polls, which may be fewer than a configuration allows.
+ *
+ * Plain JavaScript, from `dist`: the compiler that Node loads for TypeScript would be in the memory that is measured.
+ */
+import { loadConfig } from '../../dist/config/load.js';
+import { main } from '../../dist/main.js';
+import { createLogger } from '../../dist/util/pino.js';
+import { answer } from './usage.js';
+
+const [, , file, interval] = process.argv;
+const { config } = await loadConfig({ config: file, env: {} });
+const libvirt = { ...config.libvirt, statsInterval: Number(interval) };
+await main({ ...config, libvirt }, createLogger(config.log));
+answer();
