@@ -1,0 +1,34 @@
+# The compiled bridge and its production packages. Nothing native is in it, so it builds on any processor.
+ARG NODE_IMAGE=node:24-bookworm-slim
+
+FROM ${NODE_IMAGE} AS build
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --ignore-scripts
+COPY tsconfig.json tsconfig.build.json ./
+COPY src src
+RUN npm run build
+
+FROM ${NODE_IMAGE} AS packages
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+# The optional ones are accelerators to compile, and the Node that this image has already.
+RUN npm ci --omit=dev --omit=optional --ignore-scripts
+
+FROM ${NODE_IMAGE}
+LABEL org.opencontainers.image.title="dsm2mqtt" \
+      org.opencontainers.image.description="A Synology DSM virtual machine on libvirt, as Home Assistant entities over MQTT" \
+      org.opencontainers.image.licenses="MIT"
+ENV NODE_ENV=production
+# /config is where config.yaml is looked for; /data keeps what must survive a restart.
+RUN mkdir /config /data && chown node:node /data
+WORKDIR /app
+COPY --from=packages /app/node_modules node_modules
+COPY --from=build /app/dist dist
+COPY bin bin
+COPY package.json config.example.yaml LICENSE ./
+VOLUME /data
+USER node
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["node", "/app/bin/dsm2mqtt.js"]
+CMD ["run"]
