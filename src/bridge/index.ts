@@ -75,7 +75,7 @@ export class Bridge {
       if (message.payload.toString() === 'online' && !message.retain) void this.#greet(parts);
       return;
     }
-    const taken = takeIn(parts.topics, key => key in this.#snapshot.vms, message, performance.now());
+    const taken = takeIn(parts.topics, key => Object.hasOwn(this.#snapshot.vms, key), message, performance.now());
     if (!taken) return;
     if ('rejection' in taken) parts.responder.rejected(taken.request, taken.rejection);
     else parts.jobs.submit(taken.request, taken.command);

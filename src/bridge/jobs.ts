@@ -64,7 +64,8 @@ export class Jobs {
     const { vms, call, responder, emit } = this.#options;
     const { key } = request;
     const { word } = command;
-    const timeout = word === 'start' ? startTimeout : (command.timeout ?? vms[key]?.shutdownTimeout ?? 0);
+    const usual = word === 'start' ? startTimeout : (vms[key]?.shutdownTimeout ?? 0);
+    const timeout = command.timeout ?? usual;
     const running: Running = {
       job: { command, uuid, timeout },
       request,
