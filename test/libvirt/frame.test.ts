@@ -55,6 +55,10 @@ test.each([1, 7, 1_000])('a megabyte in chunks of %i is copied at most twice', s
 });
 
 describe('lengths', () => {
+  test('are those of libvirt 7 and later: 32 MiB and the length word', () => {
+    expect([headerBytes, maxFrameBytes]).toEqual([28, 33_554_436]);
+  });
+
   test.each([0, 1, 4, headerBytes - 1, maxFrameBytes + 1, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff])(
     '%i is refused at its fourth byte',
     length => {
