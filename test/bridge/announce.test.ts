@@ -478,6 +478,6 @@ test('in the end Home Assistant has what there is, and it was never rushed', () 
         }
       }
     }),
-    { numRuns: 300 },
+    { numRuns: 150 },
   );
 });

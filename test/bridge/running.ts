@@ -1,0 +1,128 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Config } from '../../src/config/config.ts';
+import { main, type RunningBridge } from '../../src/main.ts';
+import type { StateDocument } from '../../src/model/documents.ts';
+import { FakeLibvirtd } from '../fakes/libvirtd/daemon.ts';
+import { startAedes } from '../mqtt/aedes.ts';
+import type { Broker } from '../mqtt/broker.ts';
+import { recorder } from '../mqtt/inbox.ts';
+import { Observer } from '../mqtt/observer.ts';
+
+/** The whole bridge between a fake libvirtd and a broker in this process. */
+
+type VmConfig = Config['vms'][number];
+
+export const vmConfig = (changes: Partial<VmConfig> = {}): VmConfig => ({
+  domain: 'DSM',
+  key: 'DSM',
+  label: 'DSM VM',
+  commands: ['start', 'shutdown'],
+  shutdown: { timeout: 5_000 },
+  ...changes,
+});
+
+export interface ConfigChanges {
+  vms?: readonly VmConfig[];
+  libvirt?: Partial<Config['libvirt']>;
+  mqtt?: Partial<Config['mqtt']>;
+  dataDir?: string;
+}
+
+export class Running implements AsyncDisposable {
+  readonly daemon: FakeLibvirtd;
+  readonly broker: Broker;
+  readonly log = recorder();
+  readonly folder: string;
+  #bridge: RunningBridge | undefined;
+  #observers: Observer[] = [];
+
+  constructor(daemon: FakeLibvirtd, broker: Broker, folder: string) {
+    this.daemon = daemon;
+    this.broker = broker;
+    this.folder = folder;
+  }
+
+  /** The peers alone; the bridge follows with `start`. */
+  static async prepare(): Promise<Running> {
+    const [daemon, broker, folder] = await Promise.all([
+      FakeLibvirtd.listen(),
+      startAedes(),
+      mkdtemp(join(tmpdir(), 'bridge-')),
+    ]);
+    return new Running(daemon, broker, folder);
+  }
+
+  /** A bridge to a DSM that is off, and somebody who has seen that it is online. */
+  static async start(changes: ConfigChanges = {}): Promise<Running & { seen: Observer }> {
+    const running = await Running.prepare();
+    running.daemon.define();
+    const seen = await running.observe();
+    await running.start(changes);
+    await seen.take('b/bridge/state', 'online');
+    await seen.take('b/DSM/availability', 'online');
+    return Object.assign(running, { seen });
+  }
+
+  config({ vms = [vmConfig()], libvirt, mqtt, dataDir = this.folder }: ConfigChanges = {}): Config {
+    return {
+      instance: 'nas',
+      mqtt: {
+        url: `mqtt://127.0.0.1:${this.broker.port}`,
+        clientId: 'bridge',
+        username: null,
+        password: null,
+        ca: null,
+        cert: null,
+        key: null,
+        baseTopic: 'b',
+        ...mqtt,
+      },
+      homeAssistant: { discoveryPrefix: 'ha', statusTopic: 'ha/status', powerSwitchCategory: 'config' },
+      libvirt: { uri: this.daemon.uri, readOnly: false, statsInterval: 60_000, ...libvirt },
+      vms,
+      dataDir,
+      log: { level: 'info', pretty: false },
+    };
+  }
+
+  async start(changes?: ConfigChanges): Promise<RunningBridge> {
+    this.#bridge = await main(this.config(changes), this.log);
+    return this.#bridge;
+  }
+
+  async stop(): Promise<void> {
+    await this.#bridge?.close();
+  }
+
+  async observe(filter = '#'): Promise<Observer> {
+    const observer = await Observer.start(this.broker, filter);
+    this.#observers.push(observer);
+    return observer;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+    for (const observer of this.#observers) await observer[Symbol.asyncDispose]();
+    await this.broker.kill().catch(() => {});
+    await this.daemon.close();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+export const stateOf = ({ payload }: { payload: string }): StateDocument => JSON.parse(payload);
+
+/** The next state on `b/KEY/state` that is as wanted. */
+export async function state(
+  seen: Observer,
+  matches: (document: StateDocument) => boolean,
+  key = 'DSM',
+): Promise<StateDocument> {
+  return stateOf(await seen.seen.take(message => message.topic === `b/${key}/state` && matches(stateOf(message))));
+}
+
+/** The next answer to a command. */
+export async function response(seen: Observer, key = 'DSM') {
+  return JSON.parse((await seen.take(`b/${key}/response`)).payload);
+}
