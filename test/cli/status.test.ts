@@ -1,0 +1,113 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type StatusOptions, status } from '../../src/cli/status.ts';
+import type { Config } from '../../src/config/config.ts';
+import { FakeLibvirtd } from '../fakes/libvirtd/daemon.ts';
+import { lively } from '../fakes/libvirtd/lively.ts';
+
+let daemon: FakeLibvirtd;
+beforeEach(async () => {
+  daemon = await FakeLibvirtd.listen();
+});
+afterEach(() => daemon.close());
+
+const vm = (domain: string): Config['vms'][number] => ({
+  domain,
+  key: domain,
+  label: `${domain} VM`,
+  commands: [],
+  shutdown: { timeout: 1 },
+});
+
+async function ask(domains: string[], { json = false, readOnly = false } = {}) {
+  const written: Record<'stdout' | 'stderr', string[]> = { stdout: [], stderr: [] };
+  const stream = (name: keyof typeof written) => ({ write: (chunk: string) => written[name].push(chunk) });
+  // Of a configuration it reads no more than this.
+  const config = {
+    libvirt: { uri: readOnly ? daemon.readOnlyUri : daemon.uri, readOnly, statsInterval: 30_000 },
+    vms: domains.map(vm),
+  } as unknown as StatusOptions['config'];
+  const code = await status({ config, json, stdout: stream('stdout'), stderr: stream('stderr') });
+  return { code, stdout: written.stdout.join(''), stderr: written.stderr.join('') };
+}
+
+test('all are there: 0, in lines for people', async () => {
+  const domain = daemon.define();
+  using _life = lively(domain, { interval: 50, random: () => 0.5 });
+  domain.start();
+  daemon.defineMany(1);
+  const { code, stdout, stderr } = await ask(['DSM', 'vm-0']);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).toMatch(/^DSM VM \(DSM\): running \(booted\)$/m);
+  expect(stdout).toMatch(/CPU +\d+\.\d % +of 2 vCPUs/);
+  expect(stdout).toMatch(/Disk sda +read \d+\.\d\d MB\/s +write \d+\.\d\d MB\/s/);
+  expect(stdout).toMatch(/NIC 52:54:00:d5:30:01 +rx \d+\.\d\d Mbit\/s/);
+  expect(stdout).toMatch(/^vm-0 VM \(vm-0\): shut_off \(unknown\)$/m);
+});
+
+test('in JSON', async () => {
+  daemon.define().start();
+  daemon.defineMany(1);
+  const { code, stdout } = await ask(['DSM', 'vm-0', 'nobody'], { json: true });
+  expect(code).toBe(1);
+  expect(JSON.parse(stdout)).toEqual([
+    {
+      id: 'DSM',
+      name: 'DSM VM',
+      domain: expect.objectContaining({ name: 'DSM', state: 'running', active: true, hardware: expect.any(Object) }),
+      stats: expect.objectContaining({
+        stale: false,
+        sampled_at: expect.stringMatching(/Z$/),
+        disks: expect.objectContaining({ sda: expect.objectContaining({ read_bytes_per_second: 0 }) }),
+      }),
+    },
+    {
+      id: 'vm-0',
+      name: 'vm-0 VM',
+      domain: expect.objectContaining({ state: 'shut_off', active: false }),
+      stats: null,
+    },
+    { id: 'nobody', name: 'nobody VM', domain: null, stats: null },
+  ]);
+});
+
+test('one is missing: 1, and which', async () => {
+  expect(await ask(['nobody'])).toEqual({
+    code: 1,
+    stdout: 'nobody VM (nobody): libvirt has no such domain\n',
+    stderr: '',
+  });
+});
+
+test('read-only it asks all the same', async () => {
+  daemon.define();
+  expect(await ask(['DSM'], { readOnly: true })).toMatchObject({ code: 0 });
+  expect(daemon.callsOf('connectOpen')).toMatchObject([{ args: { flags: 1 } }]);
+});
+
+describe('libvirt', () => {
+  test('is not there: 3', async () => {
+    await daemon.stop();
+    const { code, stdout, stderr } = await ask(['DSM']);
+    expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
+    expect(stderr).toContain('no libvirt socket');
+  });
+
+  test('goes in the middle: 3', async () => {
+    daemon.define();
+    using _drop = daemon.drop('domainGetState');
+    expect(await ask(['DSM'])).toMatchObject({ code: 3, stderr: expect.stringContaining('closed the connection') });
+  });
+
+  test('refuses: 1', async () => {
+    daemon.define();
+    using _refusal = daemon.refuse('connectListAllDomains', 88, 'access denied');
+    expect(await ask(['DSM'])).toMatchObject({ code: 1, stderr: expect.stringContaining('access denied') });
+  });
+});
+
+test('leaves no connection behind', async () => {
+  daemon.define();
+  await ask(['DSM']);
+  const calls = daemon.callsOf('connectClose');
+  expect(calls).toHaveLength(1);
+});
