@@ -12,7 +12,7 @@ const uuid = '186682f9-0f0b-4a9e-867b-364706339405';
 const otherUuid = '00000000-0000-4000-8000-0000000000aa';
 const deviceOf = (id: string) => `ha/device/dsm2mqtt_${id}/config`;
 
-test('a start: what is there, who it is, and then that it is online', async () => {
+test.concurrent('a start: what is there, who it is, and then that it is online', async () => {
   await using running = await Running.start();
   const late = await running.observe();
   for (const topic of ['b/bridge/info', 'b/DSM/state', 'b/DSM/availability', 'b/bridge/state', deviceOf(uuid)]) {
@@ -23,7 +23,7 @@ test('a start: what is there, who it is, and then that it is online', async () =
   expect(running.log.entries.filter(({ level }) => level !== 'info')).toEqual([]);
 });
 
-test('ON and OFF by topic: every state in its order, and the outcome by event', async () => {
+test.concurrent('ON and OFF by topic: every state in its order, and the outcome by event', async () => {
   await using running = await Running.start();
   const { seen, daemon } = running;
   const begun = seen.seen.all.length;
@@ -56,7 +56,7 @@ test('ON and OFF by topic: every state in its order, and the outcome by event', 
   expect(topics.lastIndexOf('b/DSM/response')).toBeGreaterThan(topics.indexOf('b/DSM/state'));
 });
 
-test('what others do at libvirt is seen', async () => {
+test.concurrent('what others do at libvirt is seen', async () => {
   await using running = await Running.start();
   const { seen, daemon } = running;
   const domain = daemon.domain('DSM');
@@ -70,7 +70,7 @@ test('what others do at libvirt is seen', async () => {
   expect(last_stop).toMatchObject({ by: 'host', reason: 'destroyed', seconds: null });
 });
 
-test('numbers: with the start, again soon, and none when it is off', async () => {
+test.concurrent('numbers: with the start, again soon, and none when it is off', async () => {
   await using running = await Running.start({ libvirt: { statsInterval: 100 } });
   const { seen, daemon } = running;
   const sample = async (matches: (stats: Stats) => boolean): Promise<Stats> => {
@@ -95,7 +95,7 @@ test('numbers: with the start, again soon, and none when it is off', async () =>
 });
 
 describe('commands', () => {
-  test('each is answered, and none does any harm', async () => {
+  test.concurrent('each is answered, and none does any harm', async () => {
     await using running = await Running.start();
     const { seen, daemon } = running;
     for (const [topic, payload, answer] of [
@@ -113,7 +113,7 @@ describe('commands', () => {
     expect(daemon.callsOf('domainCreateWithFlags')).toEqual([]);
   });
 
-  test('a stored one is refused at every start, and carried out at none', async () => {
+  test.concurrent('a stored one is refused at every start, and carried out at none', async () => {
     await using running = await Running.prepare();
     running.daemon.define();
     const seen = await running.observe();
@@ -126,7 +126,7 @@ describe('commands', () => {
     expect(running.daemon.callsOf('domainCreateWithFlags')).toEqual([]);
   });
 
-  test('read-only: every one is refused, on a connection that could not', async () => {
+  test.concurrent('read-only: every one is refused, on a connection that could not', async () => {
     await using running = await Running.start({ libvirt: { readOnly: true } });
     await running.seen.publish('b/DSM/power/set', 'ON');
     expect(await response(running.seen)).toMatchObject({ status: 'rejected', code: 'read_only' });
@@ -135,7 +135,7 @@ describe('commands', () => {
     expect(running.daemon.callsOf('connectOpen').map(({ args }) => args.flags)).toEqual([1, 1]);
   });
 
-  test('one that libvirt refuses because it has come about already has succeeded', async () => {
+  test.concurrent('one that libvirt refuses because it has come about already has succeeded', async () => {
     await using running = await Running.start();
     const { seen, daemon } = running;
     // Somebody else is faster, and libvirt's refusal faster than its event.
@@ -148,7 +148,7 @@ describe('commands', () => {
     expect(await response(seen)).toMatchObject({ status: 'succeeded', code: 'done' });
   });
 
-  test.each([true, false])(
+  test.concurrent.each([true, false])(
     'the connection is lost in the middle: outcome unknown, no second try, and the truth',
     async effect => {
       await using running = await Running.start();
@@ -166,7 +166,7 @@ describe('commands', () => {
     },
   );
 
-  test('one that is not heard in time leaves the VM alone', async () => {
+  test.concurrent('one that is not heard in time leaves the VM alone', async () => {
     await using running = await Running.start();
     const { seen, daemon } = running;
     const domain = daemon.domain('DSM');
@@ -180,7 +180,7 @@ describe('commands', () => {
     expect(daemon.callsOf('domainDestroyFlags')).toEqual([]);
   });
 
-  test('MQTT 5: the answer goes where the sender wants it, with the sender’s mark', async () => {
+  test.concurrent('MQTT 5: the answer goes where the sender wants it, with the sender’s mark', async () => {
     await using running = await Running.prepare();
     running.daemon.define();
     await using peer = await startPeer({ [SUBSCRIBE]: (packet, connection) => connection.suback(packet, 1, 1, 1) });
@@ -221,7 +221,7 @@ const names = [
   '$SYS',
 ];
 
-test.each(names)('a domain called %s', async name => {
+test.concurrent.each(names)('a domain called %s', async name => {
   await using running = await Running.prepare();
   const domain = running.daemon.define({ name });
   const seen = await running.observe();
@@ -236,7 +236,7 @@ test.each(names)('a domain called %s', async name => {
 });
 
 describe('who is away at the start', () => {
-  test('libvirt: entities are there, unavailable; all is right when it comes, and the outage was told once', async () => {
+  test.concurrent('libvirt: entities are there, unavailable; all is right when it comes, and the outage was told once', async () => {
     await using running = await Running.start();
     await running.seen.take(deviceOf(uuid));
     await running.stop();
@@ -260,7 +260,7 @@ describe('who is away at the start', () => {
     expect(seen.seen.all.filter(({ topic, payload }) => topic.startsWith('ha/') && payload === '')).toEqual([]);
   });
 
-  test('the broker: all is said when it comes, and commands work', async () => {
+  test.concurrent('the broker: all is said when it comes, and commands work', async () => {
     await using running = await Running.prepare();
     running.daemon.define();
     await running.broker.kill();
@@ -275,7 +275,7 @@ describe('who is away at the start', () => {
     expect(running.log.of('mqtt.disconnected')).toHaveLength(1);
   });
 
-  test('the domain: it is missed once, and welcome when it comes', async () => {
+  test.concurrent('the domain: it is missed once, and welcome when it comes', async () => {
     await using running = await Running.prepare();
     const seen = await running.observe();
     await running.start();
@@ -289,7 +289,7 @@ describe('who is away at the start', () => {
     expect(running.log.of('domain.missing')).toHaveLength(1);
   });
 
-  test('whoever keeps what was announced: it works without', async () => {
+  test.concurrent('whoever keeps what was announced: it works without', async () => {
     await using running = await Running.prepare();
     running.daemon.define();
     await writeFile(join(running.folder, 'file'), '');
@@ -301,7 +301,7 @@ describe('who is away at the start', () => {
     expect(running.log.of('store.unwritable')).toHaveLength(1);
   });
 
-  test('and what was kept is damaged: told, and all is announced', async () => {
+  test.concurrent('and what was kept is damaged: told, and all is announced', async () => {
     await using running = await Running.prepare();
     running.daemon.define();
     await writeFile(join(running.folder, 'announced.json'), '{"version":1,"value":{"devices":3}}');
@@ -313,7 +313,7 @@ describe('who is away at the start', () => {
 });
 
 describe('killed and started again', () => {
-  test('libvirtd: unavailable meanwhile, then as it is, and nothing was removed', async () => {
+  test.concurrent('libvirtd: unavailable meanwhile, then as it is, and nothing was removed', async () => {
     await using running = await Running.start();
     const { seen, daemon } = running;
     const domain = daemon.domain('DSM');
@@ -337,7 +337,7 @@ describe('killed and started again', () => {
     expect(running.log.of('domain.read_failed')).toEqual([]);
   });
 
-  test('during a shutdown: its end is seen by the next connection', async () => {
+  test.concurrent('during a shutdown: its end is seen by the next connection', async () => {
     await using running = await Running.start();
     const { seen, daemon } = running;
     const domain = daemon.domain('DSM');
@@ -357,7 +357,7 @@ describe('killed and started again', () => {
     expect(last_stop.by).toBe('bridge');
   });
 
-  test('the broker, which forgets all: it is told all, and what happened meanwhile', async () => {
+  test.concurrent('the broker, which forgets all: it is told all, and what happened meanwhile', async () => {
     await using running = await Running.start();
     const { daemon, broker } = running;
     await running.seen.take(deviceOf(uuid));
@@ -374,7 +374,7 @@ describe('killed and started again', () => {
   });
 });
 
-test('a domain by its UUID is followed through a new name, one by its name to another UUID', async () => {
+test.concurrent('a domain by its UUID is followed through a new name, one by its name to another UUID', async () => {
   await using running = await Running.prepare();
   const { daemon } = running;
   daemon.define();
@@ -392,7 +392,7 @@ test('a domain by its UUID is followed through a new name, one by its name to an
   expect(await state(seen, document => document.uuid !== null)).toMatchObject({ uuid: otherUuid });
 });
 
-test('a disk more is announced', async () => {
+test.concurrent('a disk more is announced', async () => {
   await using running = await Running.start();
   await running.seen.take(deviceOf(uuid));
   const disk = "<disk type='file' device='disk'><source file='/c'/><target dev='sdc' bus='scsi'/></disk>";
@@ -402,7 +402,7 @@ test('a disk more is announced', async () => {
 });
 
 describe('closed', () => {
-  test('it says that it is offline, tells who waits, and touches no VM', async () => {
+  test.concurrent('it says that it is offline, tells who waits, and touches no VM', async () => {
     await using running = await Running.start();
     const { seen, daemon } = running;
     const domain = daemon.domain('DSM');
@@ -419,7 +419,7 @@ describe('closed', () => {
     await running.stop();
   });
 
-  test.each<[what: string, kill: (running: Running) => Promise<void> | void]>([
+  test.concurrent.each<[what: string, kill: (running: Running) => Promise<void> | void]>([
     ['libvirt frozen', ({ daemon }) => daemon.freeze()],
     ['libvirt killed', ({ daemon }) => daemon.kill()],
     ['the broker killed', ({ broker }) => broker.kill()],
@@ -438,7 +438,7 @@ describe('closed', () => {
     running.daemon.thaw();
   });
 
-  test('within 2 s with a broker that has fallen silent', async () => {
+  test.concurrent('within 2 s with a broker that has fallen silent', async () => {
     await using running = await Running.prepare();
     running.daemon.define();
     await using line = await startProxy(running.broker.port);
@@ -453,7 +453,7 @@ describe('closed', () => {
     running.daemon.thaw();
   });
 
-  test('at once after its start, while it reads from a libvirt that does not answer', async () => {
+  test.concurrent('at once after its start, while it reads from a libvirt that does not answer', async () => {
     await using running = await Running.prepare();
     running.daemon.define();
     using _stuck = running.daemon.hang('domainGetState');
