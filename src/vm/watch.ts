@@ -8,7 +8,7 @@ import type { VmKey } from '../model/snapshot.ts';
 import type { Logger } from '../util/logger.ts';
 import { type Details, identify, isUuid, readDetails, readState } from './read.ts';
 
-export interface Watched {
+interface Watched {
   key: VmKey;
   /** A domain's name, which is followed to whatever domain bears it, or a UUID, which is followed through renames. */
   domain: string;
