@@ -10,6 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type IConnackPacket, type IPublishPacket, type MqttClient } from 'mqtt';
 import type { Logger } from '../util/logger.ts';
 import { isSecure } from './address.ts';
+import './codec.ts';
 import type { Dialect } from './dialect.ts';
 import { type Circumstances, closed, fromError, fromReason, MqttFailure } from './failure.ts';
 import type { Message, Publication } from './message.ts';
