@@ -64,7 +64,7 @@ export class Bridge {
   readonly dispatch = (event: Event): void => {
     const before = this.#snapshot;
     this.#snapshot = reduce(before, event);
-    this.#parts?.publisher.update(this.#snapshot, before);
+    this.#parts?.publisher.update(this.#snapshot, before, 'key' in event ? [event.key] : undefined);
     // No other event changes what is announced, and comparing that costs more than taking a sample.
     if (event.type === 'domain' || event.type === 'hypervisor_up') this.#parts?.announcer.update(this.#snapshot);
     this.#parts?.jobs.hear(event);

@@ -19,10 +19,10 @@ export class Publisher {
     this.#options = options;
   }
 
-  /** Parts of the snapshot that kept their identity did not change. */
-  update(next: Snapshot, before: Snapshot): void {
+  /** Parts of the snapshot that kept their identity did not change; `keys` are the only VMs that may have. */
+  update(next: Snapshot, before: Snapshot, keys: readonly VmKey[] = Object.keys(next.vms)): void {
     if (next.hypervisor !== before.hypervisor) this.#bridge(next);
-    for (const key of Object.keys(next.vms)) {
+    for (const key of keys) {
       const [vm, old] = [next.vms[key], before.vms[key]];
       if (vm === old && next.hypervisor === before.hypervisor) continue;
       if (vm !== old) this.#state(next, key);
