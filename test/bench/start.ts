@@ -13,7 +13,10 @@ const importing = ['--input-type=module', '-e', dependencies.map(name => `import
 
 /** From the process's start to `online` at the broker, by the real command line; and what is resident a moment later. */
 export async function start(count: number): Promise<Section> {
-  const [online, resident, loaded, empty]: [number[], number[], number[], number[]] = [[], [], [], []];
+  const online: number[] = [];
+  const resident: number[] = [];
+  const unshared: number[] = [];
+  const [loaded, empty]: [number[], number[]] = [[], []];
   for (let i = -1; i < count; i++) {
     const bridge = await startOnce();
     const [libraries, node] = [await runs(importing), await runs(['-e', '0'])];
@@ -21,6 +24,7 @@ export async function start(count: number): Promise<Section> {
     if (i < 0) continue;
     online.push(bridge.milliseconds);
     resident.push(bridge.resident);
+    unshared.push(bridge.unshared);
     loaded.push(libraries);
     empty.push(node);
   }
@@ -31,11 +35,12 @@ export async function start(count: number): Promise<Section> {
       floor('node, importing the dependencies', 'ms', spread(loaded)),
       floor('node -e 0', 'ms', spread(empty)),
       measured('resident 1 s after', 'MiB', spread(resident), { limit: 70, on: 'median' }),
+      measured('of that its own, without the pages of files', 'MiB', spread(unshared)),
     ],
   };
 }
 
-async function startOnce(): Promise<{ milliseconds: number; resident: number }> {
+async function startOnce(): Promise<{ milliseconds: number; resident: number; unshared: number }> {
   await using peers = await startPeers();
   const online = peers.broker.published.next(({ topic: name }) => name === topic.bridge.state, 'online');
   const at = performance.now();
@@ -46,7 +51,8 @@ async function startOnce(): Promise<{ milliseconds: number; resident: number }> 
   const gone = once(child, 'exit');
   child.kill('SIGTERM');
   await gone;
-  return { milliseconds, resident: Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1_024 };
+  const size = (field: string) => Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) / 1_024;
+  return { milliseconds, resident: size('VmRSS'), unshared: size('RssAnon') };
 }
 
 /** Milliseconds from start to end. */
