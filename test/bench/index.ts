@@ -33,23 +33,23 @@ const { values } = parseArgs({
 });
 
 const whole: [string, () => Promise<Section>][] = [
-  ['event', () => event(500)],
-  ['command', () => command(200)],
-  ['poll', () => poll({ domains: 1, interval: 15, polls: 300 })],
-  ['poll', () => poll({ domains: 10, interval: 20, polls: 150 })],
-  ['poll', () => poll({ domains: 100, interval: 100, polls: 60 })],
+  ['event', () => event(400)],
+  ['command', () => command(150)],
+  ['poll', () => poll({ domains: 1, interval: 10, polls: 300 })],
+  ['poll', () => poll({ domains: 10, interval: 15, polls: 150 })],
+  ['poll', () => poll({ domains: 100, interval: 60, polls: 60 })],
   ['memory', () => memory()],
-  ['start', () => start(8)],
-  ['idle', () => idle(30, 5)],
+  ['start', () => start(6)],
+  ['idle', () => idle(30, 3)],
 ];
 const quick: [string, () => Promise<Section>][] = [
-  ['event', () => event(60)],
-  ['command', () => command(20)],
-  ['poll', () => poll({ domains: 1, interval: 15, polls: 40 })],
-  ['poll', () => poll({ domains: 100, interval: 100, polls: 10 })],
+  ['event', () => event(40)],
+  ['command', () => command(10)],
+  ['poll', () => poll({ domains: 1, interval: 10, polls: 20 })],
+  ['poll', () => poll({ domains: 100, interval: 50, polls: 10 })],
   ['memory', () => memory(240)],
   ['start', () => start(1)],
-  ['idle', () => idle(5, 0)],
+  ['idle', () => idle(2, 0)],
 ];
 
 if (values.help) process.stdout.write(usage);

@@ -68,7 +68,7 @@ async function watch(child: Child, { libvirtd, broker, domains }: Peers, polls: 
   });
   const pass = (until: number) => libvirtd.called.next(() => count >= until, `poll ${until}`, 60_000);
 
-  await pass(Math.ceil(polls / 4));
+  await pass(Math.max(20, Math.ceil(polls / 2)));
   walls.length = 0;
   const costs: number[] = [];
   for (let done = 0; done < polls; done += batch) {

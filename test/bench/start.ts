@@ -17,7 +17,7 @@ export async function start(count: number): Promise<Section> {
   const resident: number[] = [];
   const unshared: number[] = [];
   const [loaded, empty]: [number[], number[]] = [[], []];
-  for (let i = -1; i < count; i++) {
+  for (let i = count > 1 ? -1 : 0; i < count; i++) {
     const bridge = await startOnce();
     const [libraries, node] = [await runs(importing), await runs(['-e', '0'])];
     // The first one warms the file cache.
