@@ -9,43 +9,12 @@ import { type Components, components, removeDevice, transition } from '../discov
 import { type Domain, type DomainDescription, unknownHardware } from '../model/domain.ts';
 import type { Snapshot, VmKey } from '../model/snapshot.ts';
 import type { Announced } from './announced.ts';
+import { Line, type LineOptions } from './line.ts';
 
-export interface AnnouncerOptions {
+export interface AnnouncerOptions extends LineOptions {
   bridge: BridgeOptions;
   vms: readonly VmOptions[];
-  /** `settled` is told whether the broker has it. */
-  send: (publication: {
-    topic: string;
-    payload: string;
-    qos: 1;
-    retain: true;
-    settled: (delivered: boolean) => void;
-  }) => boolean;
   save: (announced: Announced) => void;
-  /**
-   * Milliseconds between two messages of one device: Home Assistant drops parts of a payload that comes while it is at
-   * an earlier one.
-   */
-  spacing?: number;
-}
-
-const defaultSpacing = 5_000;
-
-interface Step {
-  payload: string;
-  /** From now on Home Assistant may have it. */
-  sending?: () => void;
-  /** It was the last one, and the broker has it. */
-  delivered?: () => void;
-}
-
-/** One device's messages, in order and spaced. */
-interface Line {
-  steps: Step[];
-  sentAt: number;
-  timer: NodeJS.Timeout | undefined;
-  /** The payload that Home Assistant has, or will have when the steps are through. */
-  current: string | null;
 }
 
 /**
@@ -68,19 +37,19 @@ export class Announcer {
   /** A session has begun: say everything again. */
   connected(): void {
     this.#connected = true;
-    for (const line of this.#lines.values()) this.#reset(line);
+    for (const line of this.#lines.values()) line.clear();
     this.#announceAll();
   }
 
   disconnected(): void {
     this.#connected = false;
-    for (const line of this.#lines.values()) this.#reset(line);
+    for (const line of this.#lines.values()) line.clear();
   }
 
   /** Home Assistant was born: it has forgotten all. */
   again(): void {
-    for (const line of this.#lines.values()) line.current = null;
-    this.#announceAll();
+    for (const line of this.#lines.values()) line.outdated();
+    if (this.#connected) this.#announceAll();
   }
 
   /** Announces what is new or different in the domains. */
@@ -115,84 +84,37 @@ export class Announcer {
     const gone = Object.keys(this.#announced.devices).filter(topic => !topics.has(topic));
     // A replaced domain's entities go first, or its successor would be given ids with "_2".
     for (const topic of gone) this.#remove(topic);
-    for (const [topic, line] of this.#lines) if (!topics.has(topic) && !gone.includes(topic)) this.#reset(line);
-    const removedAt = Math.max(...gone.map(topic => this.#settledAt(this.#line(topic))));
+    for (const [topic, line] of this.#lines) if (!topics.has(topic) && !gone.includes(topic)) line.clear();
+    const removedAt = Math.max(...gone.map(topic => this.#line(topic).settledAt));
     for (const device of wanted) this.#announce(device, removedAt);
   }
 
   #remove(topic: string): void {
-    const { payload } = removeDevice(topic);
-    if (this.#line(topic).current !== payload)
-      this.#enqueue(topic, [{ payload, delivered: () => this.#forget(topic) }]);
-  }
-
-  /** When its last message was sent, or will be. */
-  #settledAt({ steps, sentAt }: Line): number {
-    const { spacing = defaultSpacing } = this.#options;
-    return steps.length === 0 ? sentAt : Math.max(performance.now(), sentAt + steps.length * spacing);
+    this.#line(topic).lead([{ ...removeDevice(topic), delivered: () => this.#forget(topic) }]);
   }
 
   #announce(device: Discovery, removedAt: number): void {
     const { topic } = device;
-    const final = JSON.stringify(device.payload);
     const line = this.#line(topic);
-    if (line.current === final) return;
-    if (!(topic in this.#announced.devices)) line.sentAt = Math.max(line.sentAt, removedAt);
-    const steps = transition(this.#announced.devices[topic] ?? {}, device).map(step => ({
-      payload: JSON.stringify(step.payload),
-    }));
+    if (!(topic in this.#announced.devices)) line.notBefore(removedAt);
     const published = components(device);
     // What may be there already is remembered too: whoever forgets it never removes it.
     const sending = () => this.#remember(topic, { ...published, ...this.#announced.devices[topic] });
     const delivered = () => this.#remember(topic, published);
-    this.#enqueue(
-      topic,
-      steps.map((step, i) => ({ ...step, sending, ...(i === steps.length - 1 && { delivered }) })),
+    const steps = transition(this.#announced.devices[topic] ?? {}, device);
+    line.lead(
+      steps.map(({ payload }, i) => ({
+        payload: JSON.stringify(payload),
+        sending,
+        ...(i === steps.length - 1 && { delivered }),
+      })),
     );
   }
 
-  #enqueue(topic: string, steps: Line['steps']): void {
-    const line = this.#line(topic);
-    this.#reset(line);
-    line.steps = steps;
-    line.current = steps.at(-1)?.payload ?? null;
-    this.#advance(topic, line);
-  }
-
-  #advance(topic: string, line: Line): void {
-    const { send, spacing = defaultSpacing } = this.#options;
-    const [step, ...rest] = line.steps;
-    if (!step || !this.#connected) return;
-    const wait = line.sentAt + spacing - performance.now();
-    if (wait > 0) {
-      line.timer = setTimeout(() => this.#advance(topic, line), wait);
-      return;
-    }
-    const settled = (delivered: boolean) => {
-      if (delivered && line.current === step.payload) step.delivered?.();
-    };
-    step.sending?.();
-    if (!send({ topic, payload: step.payload, qos: 1, retain: true, settled })) return;
-    line.sentAt = performance.now();
-    line.steps = rest;
-    this.#advance(topic, line);
-  }
-
   #line(topic: string): Line {
-    const line = this.#lines.get(topic) ?? {
-      steps: [],
-      sentAt: Number.NEGATIVE_INFINITY,
-      timer: undefined,
-      current: null,
-    };
+    const line = this.#lines.get(topic) ?? new Line(topic, this.#options);
     this.#lines.set(topic, line);
     return line;
-  }
-
-  #reset(line: Line): void {
-    clearTimeout(line.timer);
-    line.steps = [];
-    line.current = null;
   }
 
   #remember(topic: string, published: Components): void {

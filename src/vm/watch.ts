@@ -1,12 +1,13 @@
 import type { Libvirt } from '../libvirt/client.ts';
-import { ConnectionLost, ProtocolError, TimeoutError } from '../libvirt/errors.ts';
+import { ConnectionLost, isLibvirtError } from '../libvirt/errors.ts';
 import type { DomainEvent, DomainEventName } from '../libvirt/events.ts';
 import type { DomainRef } from '../libvirt/structs.ts';
 import { type Domain, unknownHardware } from '../model/domain.ts';
 import type { Event } from '../model/event.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import type { Logger } from '../util/logger.ts';
-import { type Details, identify, isUuid, readDetails, readState } from './read.ts';
+import { Definition } from './definition.ts';
+import { identify, isUuid, readState } from './read.ts';
 
 interface Watched {
   key: VmKey;
@@ -18,7 +19,7 @@ export interface WatchOptions {
   vms: readonly Watched[];
   emit: (event: Event) => void;
   now?: () => Date;
-  /** Milliseconds that a domain's definition is waited for; default 3 000. */
+  /** Milliseconds that a domain's definition is waited for. */
   patience?: number;
   logger: Logger;
 }
@@ -36,10 +37,9 @@ interface Entry extends Watched {
   /** A read is under way; `again` asks for one more, with or without the details. */
   reading: Promise<void> | null;
   again: { details: boolean } | null;
-  /** The domain whose definition is still awaited: newer libvirtds keep it back while its QEMU hangs. */
-  late: string | null;
-  /** Why its definition could not be read, as last told. */
-  complaint: string | null;
+  definition: Definition;
+  /** `virErrorNumber` with which reading it was refused, as last told. */
+  refusal: number | null;
 }
 
 /** What can change without a change of state, by event: hardware, autostart, persistence. */
@@ -68,14 +68,15 @@ export class Watch {
   #client: Libvirt | null = null;
 
   constructor(options: WatchOptions) {
+    const { vms, patience, logger } = options;
     this.#options = options;
-    this.#entries = options.vms.map(vm => ({
+    this.#entries = vms.map(vm => ({
       ...vm,
       target: null,
       reading: null,
       again: null,
-      late: null,
-      complaint: null,
+      refusal: null,
+      definition: new Definition({ vm: vm.key, patience, logger }),
     }));
   }
 
@@ -96,7 +97,7 @@ export class Watch {
     client.onClosed(() => {
       if (this.#client === client) this.#client = null;
     });
-    for (const entry of this.#entries) entry.late = null;
+    for (const { definition } of this.#entries) definition.forget();
     const refused = await client.subscribe(subscriptions);
     if (refused.length > 0)
       logger.info({ event: 'libvirt.events_unknown', refused }, 'this libvirtd does not know some events');
@@ -175,8 +176,9 @@ export class Watch {
   /** State first, because somebody waits for it; what takes an XML to know follows. */
   async #readOnce(entry: Entry, client: Libvirt, details: boolean): Promise<void> {
     const before = entry.target;
-    const read = await readState(client, entry.domain, before?.ref ?? null);
-    if (client !== this.#client) return;
+    const read = await readState(client, entry.domain, before?.ref ?? null).catch(error => this.#refused(entry, error));
+    if (client !== this.#client || read === undefined) return;
+    entry.refusal = null;
     if (!read) return this.#set(entry, null);
     const known = before?.ref.uuid === read.ref.uuid ? before.domain : null;
     const { ref, active, state, reason } = read;
@@ -197,48 +199,22 @@ export class Watch {
     // Without its hardware a new domain would be published bare, and then once more.
     if (known) set(current);
     if (!details && known && known.active === active && known.name === current.name) return;
-    const more = await this.#details(entry, client, ref);
+    const arrived = () => {
+      if (client === this.#client) void this.#refreshSafely(entry, client, true);
+    };
+    const more = await entry.definition.read(client, ref, arrived);
     if (client !== this.#client) return;
     if (more) set({ ...current, ...more });
     else entry.again ??= { details: true };
   }
 
-  /** Null: the domain is gone. Empty: it cannot be read now; state and commands do not depend on it. */
-  async #details(entry: Entry, client: Libvirt, ref: DomainRef): Promise<Partial<Details> | null> {
-    const { patience = 3_000 } = this.#options;
-    // Each one more that waits in vain would take one of the few places of the connection.
-    if (entry.late === ref.uuid) return {};
-    const reading = readDetails(client, ref);
-    try {
-      const details = await within(patience, reading);
-      if (details !== undefined) {
-        entry.complaint = null;
-        return details;
-      }
-    } catch (error) {
-      if (isConnectionError(error)) throw error;
-      this.#complain(entry, (error as Error).message);
-      return {};
-    }
-    this.#complain(entry, `no answer within ${patience} ms`);
-    entry.late = ref.uuid;
-    const arrived = () => {
-      entry.late = null;
-      if (client === this.#client) void this.#refreshSafely(entry, client, true);
-    };
-    reading.then(arrived, error => {
-      if (!isConnectionError(error)) arrived();
-    });
-    return {};
-  }
-
-  #complain(entry: Entry, reason: string): void {
-    if (entry.complaint === reason) return;
-    entry.complaint = reason;
-    this.#options.logger.warn(
-      { event: 'domain.definition_unknown', vm: entry.key, reason },
-      "a domain's definition cannot be read; its disks and NICs are those last seen",
-    );
+  /** What libvirt will not tell of one domain is no reason to lose the others; it stays as last seen. */
+  #refused(entry: Entry, error: unknown): undefined {
+    if (!isLibvirtError(error)) throw error;
+    if (entry.refusal === error.code) return;
+    entry.refusal = error.code;
+    const fields = { event: 'domain.read_refused', vm: entry.key, code: error.code, reason: error.message };
+    this.#options.logger.warn(fields, 'libvirt does not let a domain be read');
   }
 
   #set(entry: Entry, target: Target | null): void {
@@ -258,15 +234,4 @@ function matches(entry: Watched, ref: DomainRef): boolean {
 function isOtherRun(before: Target, now: DomainRef, active: boolean): boolean {
   const ids = [before.ref.id, now.id];
   return before.domain.active && active && !ids.includes(-1) && before.ref.id !== now.id;
-}
-
-/** Undefined: it is not there yet. */
-async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T | undefined> {
-  const { promise: timeIsUp, resolve } = Promise.withResolvers<undefined>();
-  const timer = setTimeout(resolve, milliseconds, undefined);
-  return Promise.race([promise, timeIsUp]).finally(() => clearTimeout(timer));
-}
-
-function isConnectionError(error: unknown): boolean {
-  return [ConnectionLost, ProtocolError, TimeoutError].some(kind => error instanceof kind);
 }

@@ -1,6 +1,7 @@
 /** What the bridge knows of the domains, and when: on the fake, whose every state is in our hands. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Libvirt } from '../../src/libvirt/client.ts';
+import type { ConnectionOptions } from '../../src/libvirt/connection.ts';
 import { parseUri } from '../../src/libvirt/uri.ts';
 import { Watch, type WatchOptions } from '../../src/vm/watch.ts';
 import { FakeLibvirtd, type ListenOptions } from '../fakes/libvirtd/daemon.ts';
@@ -24,8 +25,8 @@ afterEach(async () => {
   await daemon.close();
 });
 
-async function connect(): Promise<Libvirt> {
-  const client = await Libvirt.open({ uri: parseUri(daemon.uri), dial: daemon.dial });
+async function connect(options: ConnectionOptions = {}): Promise<Libvirt> {
+  const client = await Libvirt.open({ uri: parseUri(daemon.uri), dial: daemon.dial, ...options });
   clients.push(client);
   return client;
 }
@@ -374,14 +375,31 @@ describe('a connection later', () => {
   });
 });
 
-test('a read that fails ends the connection, so that all is read anew', async () => {
+test('a read without an answer ends the connection, so that all is read anew', async () => {
   const domain = daemon.define();
-  const { client, log } = await started();
+  const { watch, log } = watching();
+  const client = await connect({ timeout: 200 });
+  await watch.begin(client);
   const closed = new Promise(resolve => client.onClosed(resolve));
-  using _refusal = daemon.refuse('domainGetState', 38, 'I/O error', { times: 1 });
+  using _hang = daemon.hang('domainGetState', { times: 1 });
   domain.start();
   await closed;
   expect(log.of('domain.read_failed')).toMatchObject([{ level: 'warn', vm: 'DSM' }]);
+});
+
+test('one that libvirt refuses is told once, and the other domains are watched as ever', async () => {
+  daemon.define();
+  const other = daemon.define({ name: 'other', uuid: otherUuid });
+  const { watch, events, log, client } = await started(['DSM', 'other']);
+  const refusal = daemon.refuse('domainGetState', 88, 'access denied');
+  await watch.hint('DSM');
+  await watch.hint('DSM');
+  expect(watch.target('DSM')?.domain.state).toBe('shut_off');
+  expect(log.of('domain.read_refused')).toMatchObject([{ level: 'warn', vm: 'DSM', code: 88 }]);
+  refusal[Symbol.dispose]();
+  other.start();
+  await events.domain('vm1', now => now?.state === 'running');
+  expect(await client.hostname()).toBe('nas-host');
 });
 
 test('one that fails because the connection is lost is not told beside the loss', async () => {
