@@ -30,6 +30,9 @@ interface Row {
 /** Between the two samples that make a rate, milliseconds. */
 const between = 1_000;
 
+/** Milliseconds for one sample. */
+const patience = 3_000;
+
 /** `dsm2mqtt status`: asks libvirt itself, no broker needed. 0; 1: a domain is missing; 3: libvirt was not reached. */
 export async function status({ config, json, stdout, stderr }: StatusOptions): Promise<number> {
   const { uri, readOnly } = config.libvirt;
@@ -64,10 +67,12 @@ async function read(client: Libvirt, { vms }: Config): Promise<Row[]> {
 
 async function sample(client: Libvirt, targets: readonly Target[]): Promise<Map<string, Sample>> {
   if (targets.length === 0) return new Map();
-  const records = await client.stats(
-    targets.map(target => target.ref),
-    sampleGroups,
-  );
+  const refs = targets.map(target => target.ref);
+  // The first call may wait for a QEMU that hangs; the next one does not.
+  const records = await client.stats(refs, sampleGroups, { timeout: patience }).catch(error => {
+    if (error instanceof TimeoutError) return client.stats(refs, sampleGroups, { timeout: patience });
+    throw error;
+  });
   const at = performance.now();
   return new Map(
     targets.flatMap(({ key, ref }) => {
