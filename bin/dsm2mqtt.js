@@ -1,8 +1,15 @@
 #!/usr/bin/env node
-// An old Node has to be able to read this far, so it is told here and not by a syntax error.
+import { existsSync } from 'node:fs';
+
 const major = Number(process.versions.node.split('.')[0]);
+const entry = new URL('../dist/cli/index.js', import.meta.url);
 if (major < 24) {
   process.stderr.write(`dsm2mqtt needs Node 24 or newer; this is Node ${process.versions.node}.\n`);
-  process.exit(2);
+  process.exitCode = 2;
+} else if (existsSync(entry)) {
+  // Not a static import: an old Node would fail on it before it could be told.
+  void import(entry.href);
+} else {
+  process.stderr.write('dsm2mqtt is not built yet: npm run build\n');
+  process.exitCode = 2;
 }
-void import('../dist/cli/index.js');

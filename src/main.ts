@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Announcer } from './bridge/announce.ts';
 import { checkAnnounced, nothingAnnounced } from './bridge/announced.ts';
 import { Bridge } from './bridge/index.ts';
@@ -26,6 +27,9 @@ export interface RunningBridge {
 
 /** Milliseconds between reads of what no event tells. */
 const resyncInterval = 60_000;
+
+/** Milliseconds that a file system which hangs may hold up the end. */
+const storePatience = 500;
 
 /**
  * The composition root: every part, in the order in which they start. Resolves when all have begun; that the broker
@@ -121,6 +125,7 @@ export async function main(config: Config, logger: Logger): Promise<RunningBridg
       })),
       send,
       save: value => store.save(value),
+      retire: key => publisher.retire(key),
     },
     announced,
   );
@@ -129,7 +134,10 @@ export async function main(config: Config, logger: Logger): Promise<RunningBridg
   control.on('down', reason => dispatch({ type: 'hypervisor_down', reason }));
   control.on('up', sample);
   statistics.on('up', sample);
-  statistics.on('down', () => poll.tick());
+  statistics.on('down', reason => {
+    if (control.client) vmLogger.warn({ event: 'stats.unavailable', reason }, 'no connection for statistics');
+    poll.tick();
+  });
   const resync = setInterval(() => watch.resync(), resyncInterval);
   mqtt.start();
   control.start();
@@ -143,7 +151,7 @@ export async function main(config: Config, logger: Logger): Promise<RunningBridg
     poll.close();
     const final = { topic: topics.bridge.state, payload: 'offline', qos: 1, retain: true } as const;
     await Promise.all([mqtt.close(final), control.close(), statistics.close()]);
-    await store.settled();
+    await Promise.race([store.settled(), delay(storePatience, undefined, { ref: false })]);
   };
   return {
     close: () => {

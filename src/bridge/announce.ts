@@ -15,6 +15,8 @@ export interface AnnouncerOptions extends LineOptions {
   bridge: BridgeOptions;
   vms: readonly VmOptions[];
   save: (announced: Announced) => void;
+  /** Clears the retained topics of a VM that is no longer configured. */
+  retire: (key: VmKey) => void;
 }
 
 /**
@@ -26,10 +28,16 @@ export class Announcer {
   readonly #lines = new Map<string, Line>();
   #announced: Announced;
   #connected = false;
+  /** Keys of VMs that are no longer configured, with topics of theirs on the broker. */
+  readonly #former: VmKey[];
+  /** libvirt has been read: what is gone now is truly gone, and not only not seen yet. */
+  #sure = false;
 
   constructor(options: AnnouncerOptions, announced: Announced) {
     this.#options = options;
     const configured = new Set(options.vms.map(vm => vm.key));
+    const keys = Object.keys(announced.vms);
+    this.#former = keys.filter(key => !configured.has(key));
     const vms = Object.fromEntries(Object.entries(announced.vms).filter(([key]) => configured.has(key)));
     this.#announced = { ...announced, vms };
   }
@@ -61,7 +69,8 @@ export class Announcer {
       if (domain && domain.hardware !== unknownHardware) vms[key] = describe(domain);
     }
     const next = { ...this.#announced, vms, hypervisor: snapshot.hypervisor.info };
-    if (JSON.stringify(next) === JSON.stringify(this.#announced)) return;
+    if (this.#sure && JSON.stringify(next) === JSON.stringify(this.#announced)) return;
+    this.#sure = true;
     this.#announced = next;
     this.#options.save(next);
     if (this.#connected) this.#announceAll();
@@ -73,15 +82,18 @@ export class Announcer {
 
   #announceAll(): void {
     const { bridge, vms } = this.#options;
-    const wanted = [
+    const devices = [
       bridgeDevicePayload(bridge),
       ...vms.flatMap(vm => {
         const description = this.#announced.vms[vm.key];
         return description ? [vmDevicePayload(bridge, vm, description, this.#announced.hypervisor)] : [];
       }),
     ];
+    // One domain configured twice, by name and by UUID, is one device: the first entry's.
+    const wanted = devices.filter(({ topic }, i) => devices.findIndex(other => other.topic === topic) === i);
     const topics = new Set(wanted.map(device => device.topic));
-    const gone = Object.keys(this.#announced.devices).filter(topic => !topics.has(topic));
+    const gone = this.#sure ? Object.keys(this.#announced.devices).filter(topic => !topics.has(topic)) : [];
+    if (this.#sure) for (const key of this.#former.splice(0)) this.#options.retire(key);
     // A replaced domain's entities go first, or its successor would be given ids with "_2".
     for (const topic of gone) this.#remove(topic);
     for (const [topic, line] of this.#lines) if (!topics.has(topic) && !gone.includes(topic)) line.clear();

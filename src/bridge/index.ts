@@ -89,8 +89,8 @@ export class Bridge {
       announcer.again();
       await delay(birth.settle, undefined, { signal });
       for (const key of Object.keys(this.#snapshot.vms)) publisher.stats(this.#snapshot, key);
-    } catch {
-      // Closing.
+    } catch (error) {
+      if (!signal.aborted) throw error;
     }
   }
 }

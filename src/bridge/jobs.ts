@@ -61,7 +61,7 @@ export class Jobs {
   }
 
   #begin(request: Request, command: Command, uuid: string): void {
-    const { vms, call, responder, emit } = this.#options;
+    const { vms, call, responder, emit, snapshot } = this.#options;
     const { key } = request;
     const { word } = command;
     const usual = word === 'start' ? startTimeout : (vms[key]?.shutdownTimeout ?? 0);
@@ -69,7 +69,7 @@ export class Jobs {
     const running: Running = {
       job: { command, uuid, timeout },
       request,
-      timer: setTimeout(() => this.#input(key, { type: 'time_up' }), timeout),
+      timer: setTimeout(() => this.#input(key, { type: 'time_up', blind: !snapshot().hypervisor.up }), timeout),
     };
     this.#running.set(key, running);
     const called = call(key, word);
@@ -82,7 +82,7 @@ export class Jobs {
         (error: Error): CallFailure => ({
           type: 'call_failed',
           status: 'failed',
-          code: 'libvirt_error',
+          code: 'outcome_unknown',
           message: error.message,
         }),
       )

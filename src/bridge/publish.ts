@@ -51,6 +51,12 @@ export class Publisher {
     send({ topic: topics.vm(key).stats, payload: JSON.stringify(statsDocument(vm)), qos: 0, retain: false });
   }
 
+  /** Takes back what the broker keeps of a VM that is no longer configured. */
+  retire(key: VmKey): void {
+    const { state, availability } = this.#options.topics.vm(key);
+    for (const topic of [state, availability]) this.#options.send({ topic, payload: '', qos: 1, retain: true });
+  }
+
   #state(snapshot: Snapshot, key: VmKey): void {
     const vm = snapshot.vms[key];
     if (vm) this.#retained(this.#options.topics.vm(key).state, JSON.stringify(stateDocument(vm)));

@@ -1,4 +1,4 @@
-import { type Loaded, loadConfig } from '../config/load.ts';
+import { type Loaded, type LoadOptions, loadConfig } from '../config/load.ts';
 import { ConfigError, renderProblems } from '../config/problem.ts';
 import { formatDuration } from '../util/duration.ts';
 
@@ -11,6 +11,7 @@ export interface CheckConfigOptions {
   stdout: Output;
   stderr: Output;
   cwd?: string;
+  checkUri?: NonNullable<LoadOptions['checkUri']>;
 }
 
 interface Output {

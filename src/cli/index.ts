@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { ConfigError, renderProblems } from '../config/problem.ts';
+import { parseUri } from '../libvirt/uri.ts';
 import { version } from '../version.ts';
 import { checkConfig } from './check-config.ts';
 import { run } from './run.ts';
@@ -12,14 +13,22 @@ import { status } from './status.ts';
 
 const { env, stdout, stderr } = process;
 
+// `status | head` is no failure.
+stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
+
 const program = new Command('dsm2mqtt')
   .description('A Synology DSM virtual machine on libvirt, as Home Assistant entities over MQTT')
   .version(version)
   .exitOverride();
 
-withConfig(program.command('run').description('run the bridge until SIGTERM or Ctrl-C')).action(({ config }) =>
-  configured(config, run),
-);
+withConfig(program.command('run').description('run the bridge until SIGTERM or Ctrl-C')).action(async ({ config }) => {
+  await configured(config, run);
+  // What is stuck in a file system would keep the process.
+  process.exit();
+});
 
 withConfig(program.command('status').description('ask libvirt how the VMs are; needs no broker'))
   .option('--json', 'print JSON', false)
@@ -28,7 +37,7 @@ withConfig(program.command('status').description('ask libvirt how the VMs are; n
 withConfig(program.command('check-config').description('read the configuration and say what is wrong with it'))
   .option('--json', 'print JSON', false)
   .action(async ({ config, json }) => {
-    process.exitCode = await checkConfig({ config, json, env, stdout, stderr });
+    process.exitCode = await checkConfig({ config, json, env, stdout, stderr, checkUri });
   });
 
 program
@@ -45,6 +54,15 @@ try {
   process.exitCode = error.exitCode === 0 ? 0 : 2;
 }
 
+function checkUri(uri: string, readOnly: boolean): string | null {
+  try {
+    parseUri(uri, { readOnly, runtimeDir: env['XDG_RUNTIME_DIR'] });
+    return null;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
 function withConfig(command: Command): Command {
   return command.option(
     '-c, --config <file>',
@@ -54,7 +72,7 @@ function withConfig(command: Command): Command {
 
 async function configured(file: string | undefined, action: (config: Config) => Promise<number>): Promise<void> {
   try {
-    const { config } = await loadConfig({ config: file, env });
+    const { config } = await loadConfig({ config: file, env, checkUri });
     process.exitCode = await action(config);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;

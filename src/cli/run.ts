@@ -11,12 +11,13 @@ export async function run(config: Config): Promise<number> {
     'dsm2mqtt',
   );
   const stopping = new Promise<NodeJS.Signals>(resolve => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.once(signal, () => {
-        resolve(signal);
-        process.once(signal, () => process.exit(1));
-      });
-    }
+    let signals = 0;
+    const stop = (signal: NodeJS.Signals) => {
+      signals += 1;
+      if (signals > 1) process.exit(1);
+      resolve(signal);
+    };
+    process.on('SIGTERM', stop).on('SIGINT', stop);
   });
   const bridge = await main(config, logger);
   const signal = await stopping;

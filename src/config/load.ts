@@ -6,7 +6,7 @@ import { explain } from './explain.ts';
 import { readNamedFiles, readText } from './files.ts';
 import { ConfigError, type Issue, type Problem } from './problem.ts';
 import { crossCheck } from './rules.ts';
-import { configSchema } from './schema.ts';
+import { configSchema, type RawConfig } from './schema.ts';
 import { jsonSchema, pathText } from './shape.ts';
 import { withEmptySections } from './value.ts';
 import { parseYaml, type YamlFile } from './yaml.ts';
@@ -17,6 +17,8 @@ export interface LoadOptions {
   /** `--config`; goes over `DSM2MQTT_CONFIG` and the usual places. */
   config?: string | undefined;
   env: Environment;
+  /** What is wrong with a libvirt URI, or null; the client knows best what it can dial. */
+  checkUri?: (uri: string, readOnly: boolean) => string | null;
   /** Where relative paths start; default the process's directory. */
   cwd?: string;
 }
@@ -36,7 +38,7 @@ interface Sources {
 const usualPlaces = ['config.yaml', '/config/config.yaml'];
 
 /** @throws {ConfigError} */
-export async function loadConfig({ config, env, cwd = process.cwd() }: LoadOptions): Promise<Loaded> {
+export async function loadConfig({ config, env, checkUri, cwd = process.cwd() }: LoadOptions): Promise<Loaded> {
   const environment = readEnvironment(env);
   const file = await findFile(config ?? (env['DSM2MQTT_CONFIG'] || undefined), cwd);
   if (file === null && environment.overrides.length === 0) throw nothingFound(cwd, environment.problems);
@@ -49,6 +51,7 @@ export async function loadConfig({ config, env, cwd = process.cwd() }: LoadOptio
   const issues = [
     ...(parsed.error?.issues.flatMap(issue => explain(issue, data)) ?? []),
     ...crossCheck(data),
+    ...(parsed.data && checkUri ? checkLibvirt(parsed.data.libvirt, checkUri) : []),
     ...named.issues,
   ];
   const problems = [...environment.problems, ...merged.problems, ...place(issues, file, yaml, environment.overrides)];
@@ -125,4 +128,9 @@ function nothingFound(cwd: string, others: readonly Problem[]): ConfigError {
     source: null,
   };
   return new ConfigError([problem, ...others]);
+}
+
+function checkLibvirt(libvirt: RawConfig['libvirt'], checkUri: NonNullable<LoadOptions['checkUri']>): Issue[] {
+  const message = checkUri(libvirt.uri, libvirt.read_only);
+  return message === null ? [] : [{ path: ['libvirt', 'uri'], message, hint: null, at: 'value' }];
 }

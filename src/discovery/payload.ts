@@ -89,7 +89,8 @@ export function bridgeDevicePayload(bridge: BridgeOptions): Discovery {
 const app = 'dsm2mqtt';
 
 function bridgeId(instance: string): string {
-  return `${app}_bridge_${slug(instance)}`;
+  // Percent-encoded, so that names without a Latin letter differ too.
+  return `${app}_bridge_${slug(encodeURIComponent(instance))}`;
 }
 
 interface Device<Topic extends string> {

@@ -78,7 +78,7 @@ export class Libvirt {
 
   /** Called once, with the cause, or null after `close()`. */
   onClosed(listener: (cause: Error | null) => void): void {
-    this.#connection.once('closed', listener);
+    this.#connection.onceClosed(listener);
   }
 
   /** Says goodbye, waits for the answer a moment at most, and hangs up. */

@@ -47,6 +47,7 @@ export class Connection extends EventEmitter<ConnectionEvents> {
   #heard = true;
   #unanswered = 0;
   #ended = false;
+  #cause: Error | null = null;
 
   constructor(stream: Duplex, { keepalive, maxInFlight = 4, timeout = 10_000 }: ConnectionOptions = {}) {
     super();
@@ -75,6 +76,12 @@ export class Connection extends EventEmitter<ConnectionEvents> {
   /** Ends it now. Calls under way fail as `ConnectionLost`: their outcome is unknown. */
   close(): void {
     this.#end(null);
+  }
+
+  /** Called once, and at once if it has ended already. */
+  onceClosed(listener: (cause: Error | null) => void): void {
+    if (this.#ended) listener(this.#cause);
+    else this.once('closed', listener);
   }
 
   [Symbol.dispose](): void {
@@ -144,6 +151,7 @@ export class Connection extends EventEmitter<ConnectionEvents> {
   #end(error: Error | null): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#cause = error;
     clearInterval(this.#timer);
     this.#stream.destroy();
     this.#calls.fail(

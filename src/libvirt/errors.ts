@@ -60,7 +60,7 @@ export class LibvirtError extends Error {
   }
 }
 
-/** The `virErrorNumber`s that the project decides by. */
+/** The `virErrorNumber`s that a caller may want to tell apart. */
 export const errorCode = {
   internal: 1,
   noSupport: 3,

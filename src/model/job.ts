@@ -17,7 +17,8 @@ export interface Job {
 export type JobInput =
   | { type: 'call_failed'; status: 'rejected' | 'failed'; code: RejectionCode | FailureCode; message: string }
   | { type: 'domain'; domain: Domain | null }
-  | { type: 'time_up' };
+  /** `blind`: libvirt is away, so nobody knows what became of the domain. */
+  | { type: 'time_up'; blind: boolean };
 
 export interface Outcome {
   status: 'succeeded' | 'failed' | 'rejected';
@@ -40,7 +41,9 @@ export function step(job: Job, input: JobInput): Step {
     case 'domain':
       return seen(job, input.domain);
     case 'time_up':
-      return { outcome: { status: 'failed', code: 'timed_out', message: late(job) } };
+      return input.blind
+        ? { outcome: { status: 'failed', code: 'outcome_unknown', message: 'libvirt is away, and its time is up' } }
+        : { outcome: { status: 'failed', code: 'timed_out', message: late(job) } };
   }
 }
 

@@ -103,7 +103,7 @@ export class MqttClient extends EventEmitter<{
     this.#outage = undefined;
     this.#connected = true;
     this.#dialect = afterwards(this.#dialect, 'opened');
-    logger.info({ event: 'mqtt.connected', version: opened.version }, 'Connected to the broker');
+    logger.info({ event: 'mqtt.connected', version: opened.version }, 'connected to the broker');
     const refused = opened.refused.join(' ');
     if (refused && refused !== this.#refused) {
       const fields = { event: 'mqtt.subscription_refused', topics: opened.refused };
@@ -124,7 +124,7 @@ export class MqttClient extends EventEmitter<{
       failure.code === 'done' || (failure.code === 'version' && this.#dialect.version < before.version);
     this.#retry = setTimeout(() => this.#renew(), negotiating ? 0 : this.#pace.after(failure.code));
     if (!negotiating) this.#tell(failure);
-    else this.#options.logger.debug({ event: 'mqtt.version', next: this.#dialect.version }, 'Trying another version');
+    else this.#options.logger.debug({ event: 'mqtt.version', next: this.#dialect.version }, 'trying another version');
   }
 
   /** MQTT 3.1.1 brokers, and Mosquitto 2.0, only hang up on a client whose session another one takes. */
@@ -142,11 +142,11 @@ export class MqttClient extends EventEmitter<{
     const news = this.#outage === undefined || (failure.needsPerson && this.#outage !== code);
     const fields = { event: 'mqtt.disconnected', broker: new URL(this.#options.url).host, code, reason };
     if (!news) {
-      this.#options.logger.debug({ ...fields, event: 'mqtt.retry' }, 'Still no broker');
+      this.#options.logger.debug({ ...fields, event: 'mqtt.retry' }, 'the broker is still away');
       return;
     }
     this.#outage = code;
-    this.#options.logger[failure.needsPerson ? 'error' : 'warn'](fields, 'No connection to the broker');
+    this.#options.logger[failure.needsPerson ? 'error' : 'warn'](fields, 'no connection to the broker');
     this.emit('disconnected', failure);
   }
 }

@@ -9,7 +9,30 @@ export interface DefinitionOptions {
   vm: string;
   /** Milliseconds until a read goes on without it; default 3 000. */
   patience?: number | undefined;
+  /** Shared by all domains of a connection. */
+  places: Places;
   logger: Logger;
+}
+
+/** How many definitions may be awaited at once. */
+export class Places {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  /** Runs a task when there is a place for it; the place is free again when the task has ended. */
+  async take<T>(task: () => Promise<T>): Promise<T> {
+    if (this.#free > 0) this.#free -= 1;
+    else await new Promise<void>(resolve => this.#waiting.push(resolve));
+    return task().finally(() => {
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#free += 1;
+    });
+  }
 }
 
 /**
@@ -34,10 +57,10 @@ export class Definition {
 
   /** Null: the domain is gone. Empty: it cannot be read now; `arrived` is called if it comes late. */
   async read(client: Libvirt, ref: DomainRef, arrived: () => void): Promise<Partial<Details> | null> {
-    const { patience = 3_000 } = this.#options;
+    const { patience = 3_000, places } = this.#options;
     // Each one more that waits in vain would take one of the few places of the connection.
     if (this.#late === ref.uuid) return {};
-    const reading = readDetails(client, ref);
+    const reading = places.take(() => readDetails(client, ref));
     try {
       const details = await within(patience, reading);
       if (details !== undefined) {

@@ -17,7 +17,7 @@ export interface LinkOptions {
 
 interface LinkEvents {
   up: [Libvirt];
-  /** Once an outage, with its reason in words. */
+  /** Once an outage, and again with each reason that is new. */
   down: [string];
 }
 
@@ -27,7 +27,8 @@ export class Link extends EventEmitter<LinkEvents> {
   readonly #abort = new AbortController();
   #client: Libvirt | null = null;
   #running: Promise<void> | null = null;
-  #told = false;
+  /** The reasons of this outage that have been told. */
+  readonly #told = new Set<string>();
 
   constructor(options: LinkOptions) {
     super();
@@ -85,7 +86,7 @@ export class Link extends EventEmitter<LinkEvents> {
 
   async #serve(client: Libvirt, closed: Promise<string>, onUp: () => void): Promise<string> {
     this.#client = client;
-    this.#told = false;
+    this.#told.clear();
     onUp();
     this.#options.logger[this.#options.quiet ? 'debug' : 'info'](
       { event: 'libvirt.connected' },
@@ -96,11 +97,11 @@ export class Link extends EventEmitter<LinkEvents> {
   }
 
   #tellDown(reason: string): void {
-    if (this.#told) {
+    if (this.#told.has(reason)) {
       this.#options.logger.debug({ event: 'libvirt.retry', reason }, 'libvirt is still away');
       return;
     }
-    this.#told = true;
+    this.#told.add(reason);
     const level = this.#options.quiet ? 'debug' : 'warn';
     this.#options.logger[level](
       { event: 'libvirt.disconnected', reason },

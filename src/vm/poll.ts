@@ -70,12 +70,13 @@ export class Poll {
   /** One round now; what is under way is not asked twice. */
   tick(): void {
     if (this.#closed) return;
+    const client = this.#options.client();
     const targets = this.#options.targets();
     for (const target of targets) {
-      if (!target.domain.active) this.#tell(target, { id: -1, sample: null, stats: unknownStats(this.#iso()) });
+      if (client && !target.domain.active)
+        this.#tell(target, { id: -1, sample: null, stats: unknownStats(this.#iso()) });
     }
     const active = targets.filter(target => target.domain.active);
-    const client = this.#options.client();
     if (!client) this.#tellStale(active);
     else if (active.length > 0) void this.#round(client, active);
   }

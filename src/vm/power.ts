@@ -1,5 +1,5 @@
 import { type Libvirt, shutdownFlag } from '../libvirt/client.ts';
-import { ConnectionLost, errorCode, isLibvirtError, TimeoutError } from '../libvirt/errors.ts';
+import { ConnectionLost, errorCode, isLibvirtError, ProtocolError, TimeoutError } from '../libvirt/errors.ts';
 import type { DomainRef } from '../libvirt/structs.ts';
 import type { CommandWord } from '../model/command.ts';
 import type { JobInput } from '../model/job.ts';
@@ -27,9 +27,10 @@ export async function callPower(
 }
 
 function failure(error: unknown): CallFailure {
+  if (error instanceof ProtocolError) return unknown(error.message);
   if (error instanceof ConnectionLost || error instanceof TimeoutError) {
     if (!error.sent) return unavailable(error.message);
-    return { type: 'call_failed', status: 'failed', code: 'outcome_unknown', message: error.message };
+    return unknown(error.message);
   }
   if (isLibvirtError(error, errorCode.operationDenied)) {
     return { type: 'call_failed', status: 'rejected', code: 'read_only', message: error.message };
@@ -37,6 +38,10 @@ function failure(error: unknown): CallFailure {
   if (isLibvirtError(error))
     return { type: 'call_failed', status: 'failed', code: 'libvirt_error', message: error.message };
   throw error;
+}
+
+function unknown(message: string): CallFailure {
+  return { type: 'call_failed', status: 'failed', code: 'outcome_unknown', message };
 }
 
 function unavailable(message: string): CallFailure {

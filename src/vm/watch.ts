@@ -6,7 +6,7 @@ import { type Domain, unknownHardware } from '../model/domain.ts';
 import type { Event } from '../model/event.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import type { Logger } from '../util/logger.ts';
-import { Definition } from './definition.ts';
+import { Definition, Places } from './definition.ts';
 import { identify, isUuid, readState } from './read.ts';
 
 interface Watched {
@@ -57,6 +57,9 @@ const subscriptions: readonly DomainEventName[] = [
   ...detailed,
 ];
 
+/** Definitions that may be awaited at once: the connection has four places, and states and commands need theirs. */
+const definitionPlaces = 2;
+
 /**
  * Keeps what is known of the configured domains true. An event is only a hint, what is then read is the truth; on every
  * connection it registers first and reads afterwards, so that nothing falls between. Reads of one domain never
@@ -69,6 +72,7 @@ export class Watch {
 
   constructor(options: WatchOptions) {
     const { vms, patience, logger } = options;
+    const places = new Places(definitionPlaces);
     this.#options = options;
     this.#entries = vms.map(vm => ({
       ...vm,
@@ -76,7 +80,7 @@ export class Watch {
       reading: null,
       again: null,
       refusal: null,
-      definition: new Definition({ vm: vm.key, patience, logger }),
+      definition: new Definition({ vm: vm.key, patience, places, logger }),
     }));
   }
 
@@ -193,12 +197,13 @@ export class Watch {
       hardware: known?.hardware ?? unknownHardware,
     };
     const set = (domain: Domain) => this.#set(entry, { key: entry.key, ref, domain });
-    if (known && before && isOtherRun(before, ref, active)) {
+    const otherRun = before !== null && known !== null && isOtherRun(before, ref, active);
+    if (otherRun) {
       set({ ...known, active: false, state: 'shut_off', reason: 'unknown' });
     }
     // Without its hardware a new domain would be published bare, and then once more.
     if (known) set(current);
-    if (!details && known && known.active === active && known.name === current.name) return;
+    if (!details && !otherRun && known && known.active === active && known.name === current.name) return;
     const arrived = () => {
       if (client === this.#client) void this.#refreshSafely(entry, client, true);
     };
@@ -208,9 +213,11 @@ export class Watch {
     else entry.again ??= { details: true };
   }
 
-  /** What libvirt will not tell of one domain is no reason to lose the others; it stays as last seen. */
+  /** What libvirt will not tell of one domain is no reason to lose the others. */
   #refused(entry: Entry, error: unknown): undefined {
     if (!isLibvirtError(error)) throw error;
+    const { target } = entry;
+    if (target) this.#set(entry, { ...target, domain: { ...target.domain, state: 'unknown', reason: 'not_readable' } });
     if (entry.refusal === error.code) return;
     entry.refusal = error.code;
     const fields = { event: 'domain.read_refused', vm: entry.key, code: error.code, reason: error.message };

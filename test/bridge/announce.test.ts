@@ -39,6 +39,7 @@ class World {
   /** Home Assistant's entities, by device topic. */
   readonly entities = new Map<string, Set<string>>();
   saved: Announced = nothingAnnounced;
+  readonly retired: string[] = [];
   lossy = false;
   accepts = true;
   #flying: Parameters<AnnouncerOptions['send']>[0][] = [];
@@ -61,6 +62,7 @@ class World {
           if (!read) throw new Error('what was saved cannot be read');
           this.saved = read;
         },
+        retire: key => this.retired.push(key),
         ...options,
       },
       this.saved,
@@ -313,7 +315,9 @@ describe('another UUID under the name', () => {
     announcer.close();
     world.lossy = false;
     vi.advanceTimersByTime(60_000);
-    world.announcer().connected();
+    const next = world.announcer();
+    next.connected();
+    next.update(snapshotOf(other));
     vi.advanceTimersByTime(60_000);
     expect(world.entities.has(topicOf(uuid))).toBe(false);
   });
@@ -335,7 +339,14 @@ describe('the configuration has changed', () => {
   ])('%s', (_, options, left) => {
     started().close();
     vi.advanceTimersByTime(60_000);
-    world.announcer(options).connected();
+    const before = [...world.entities.keys()];
+    const next = world.announcer(options);
+    next.connected();
+    vi.advanceTimersByTime(60_000);
+    // As long as libvirt has not been read, nothing is known to be gone.
+    expect([...world.entities.keys()]).toEqual(expect.arrayContaining(before));
+    const snapshot = snapshotOf(domain);
+    next.update(options.vms ? { ...snapshot, vms: {} } : snapshot);
     vi.advanceTimersByTime(60_000);
     expect([...world.entities.keys()].sort()).toEqual(left.sort());
   });
@@ -480,4 +491,20 @@ test('in the end Home Assistant has what there is, and it was never rushed', () 
     }),
     { numRuns: 150 },
   );
+});
+
+test('another id for the same domain removes nothing, and the former topics are taken back once libvirt has been read', () => {
+  const world = new World();
+  const before = world.announcer({ spacing: 0 });
+  before.update(snapshotOf(domain));
+  before.connected();
+  const renamed = world.announcer({ vms: [{ ...vm, key: 'nas' }], spacing: 0 });
+  renamed.connected();
+  expect(world.messages.map(({ payload }) => payload)).not.toContain('');
+  expect(world.retired).toEqual([]);
+  const now = snapshotOf(domain);
+  renamed.update({ ...now, vms: { nas: { ...emptyVm('nas', 'DSM VM'), domain } } });
+  expect(world.messages.map(({ payload }) => payload)).not.toContain('');
+  expect(world.messages.at(-1)).toMatchObject({ topic: topicOf(uuid), payload: expect.stringContaining('/nas/state') });
+  expect(world.retired).toEqual(['DSM']);
 });

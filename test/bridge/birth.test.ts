@@ -36,6 +36,7 @@ function setUp() {
         vms: [],
         send,
         save: () => {},
+        retire: () => {},
         spacing: 0,
       },
       nothingAnnounced,

@@ -289,7 +289,7 @@ describe('libvirt’s answer', () => {
     const scene = new Scene({}, { call: () => Promise.reject(new Error('odd')) });
     scene.submit('shutdown');
     await settled();
-    expect(scene.last()).toMatchObject({ status: 'failed', code: 'libvirt_error', message: 'odd' });
+    expect(scene.last()).toMatchObject({ status: 'failed', code: 'outcome_unknown', message: 'odd' });
   });
 });
 

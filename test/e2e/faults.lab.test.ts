@@ -147,8 +147,11 @@ describe('QEMU', () => {
       expect(listener.documents('both/DSM/stats', sofar).some(({ stale }) => !stale)).toBe(false);
       await virsh('suspend', 'other');
       await listener.document('both/other/state', ({ state }) => state === 'paused', { from, deadline: 1_000 });
-      await listener.publish('both/other/power/set', 'TOGGLE');
-      await listener.document('both/other/response', ({ status }) => status === 'rejected', { from, deadline: 1_000 });
+      await virsh('destroy', 'other');
+      await listener.document('both/other/state', ({ state }) => state === 'shut_off', { from, deadline: 1_000 });
+      await listener.publish('both/other/power/set', 'ON');
+      const answer = await listener.document('both/other/response', ({ status }) => status !== 'accepted', { from });
+      expect(answer).toMatchObject({ command: 'start', status: 'succeeded' });
     } finally {
       process.kill(pid, 'SIGCONT');
     }

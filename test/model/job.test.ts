@@ -26,7 +26,7 @@ describe.each<[word: Job['command']['word'], rows: [what: string, input: JobInpu
         saw({ ...domain, uuid: otherUuid }),
         failed('domain_gone', 'the domain was replaced by another'),
       ],
-      ['time is up', { type: 'time_up' }, failed('timed_out', 'it was not seen to run within 90 s')],
+      ['time is up', { type: 'time_up', blind: false }, failed('timed_out', 'it was not seen to run within 90 s')],
     ],
   ],
   [
@@ -40,7 +40,7 @@ describe.each<[word: Job['command']['word'], rows: [what: string, input: JobInpu
       ['another one', saw({ ...off, uuid: otherUuid }), failed('domain_gone', 'the domain was replaced by another')],
       [
         'time is up',
-        { type: 'time_up' },
+        { type: 'time_up', blind: false },
         failed('timed_out', 'the guest did not power off within 90 s; it is left running'),
       ],
     ],
@@ -48,6 +48,12 @@ describe.each<[word: Job['command']['word'], rows: [what: string, input: JobInpu
 ])('%s', (word, rows) => {
   test.each(rows)('%s', (_, input, outcome) => {
     expect(step(job(word), input)).toEqual(outcome ? { outcome } : { job: job(word) });
+  });
+
+  test('time is up while libvirt is away: nobody knows', () => {
+    expect(step(job(word), { type: 'time_up', blind: true })).toMatchObject({
+      outcome: { status: 'failed', code: 'outcome_unknown' },
+    });
   });
 
   test('libvirt refuses', () => {

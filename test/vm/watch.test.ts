@@ -394,7 +394,7 @@ test('one that libvirt refuses is told once, and the other domains are watched a
   const refusal = daemon.refuse('domainGetState', 88, 'access denied');
   await watch.hint('DSM');
   await watch.hint('DSM');
-  expect(watch.target('DSM')?.domain.state).toBe('shut_off');
+  expect(watch.target('DSM')?.domain).toMatchObject({ state: 'unknown', reason: 'not_readable' });
   expect(log.of('domain.read_refused')).toMatchObject([{ level: 'warn', vm: 'DSM', code: 88 }]);
   refusal[Symbol.dispose]();
   other.start();
@@ -436,6 +436,27 @@ describe('a definition that cannot be read', () => {
     domain.unhang();
     await stats;
     await events.domain('DSM', now => now?.hardware.disks.length === 3);
+  });
+
+  test('four that hang at once leave states and commands their places', async () => {
+    await listen({ libvirtVersion: 12_008_000 });
+    const stuck = daemon.defineMany(4);
+    const healthy = daemon.define();
+    for (const domain of stuck) {
+      domain.start();
+      domain.hang();
+    }
+    const hung = await connect();
+    const calls = stuck.map(domain => hung.stats([domain.ref], 0, { timeout: 60_000 }).catch(() => {}));
+    for (const [i] of stuck.entries()) await daemon.called('connectGetAllDomainStats', i + 1);
+    const { watch, events } = watching(['DSM', ...stuck.map(({ ref }) => ref.name)], { patience: 50 });
+    await watch.begin(await connect());
+    healthy.start();
+    await events.domain('DSM', now => now?.state === 'running');
+    expect(watch.targets()).toHaveLength(5);
+    for (const domain of stuck) domain.unhang();
+    await Promise.all(calls);
+    await events.domain('vm4', now => now?.hardware.disks.length === 3);
   });
 
   test('because it makes no sense: the domain is there all the same, and once told', async () => {
