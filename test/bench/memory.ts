@@ -1,40 +1,36 @@
 import { procedures } from '../../src/libvirt/procedures.ts';
 import { startNothing } from './bare.ts';
 import { type BenchBridge, startBridge } from './bridge.ts';
-import type { Usage } from './child.ts';
-import { slope } from './numbers.ts';
 import { floor, measured, type Section } from './report.ts';
 
 const MiB = 2 ** 20;
+/** At 30 s. */
 const day = 2_880;
-const samples = 24;
-/** Milliseconds. */
-const apart = 5;
+/** Milliseconds between polls. */
+const apart = 4;
 const { number: statsCall } = procedures.connectGetAllDomainStats;
 
-/** A day's worth of polls at 30 s, a few milliseconds apart; the heap is looked at after a collection. */
+/**
+ * A day's worth of polls, a few milliseconds apart, after as many as it takes until code is compiled. What is
+ * resident afterwards is with all the garbage that V8 sees no reason to collect; what the heap still holds when it
+ * is collected is what the bridge keeps.
+ */
 export async function memory(polls = day): Promise<Section> {
   await using nothing = await startNothing();
   await using bridge = await startBridge({ interval: apart, gc: true });
-  const seen: (Usage & { polls: number })[] = [];
-  const step = Math.ceil(polls / samples);
-  for (let at = 0; at <= polls; at += step) {
-    if (at > 0) await pass(bridge, step);
-    seen.push({ ...(await bridge.child.usage({ gc: true })), polls: at });
-  }
-  const [first, last] = [seen.at(0), seen.at(-1)];
-  // The first quarter is code being compiled and buffers finding their size.
-  const late = seen.slice(samples / 4).map(({ polls: x, heap: y }) => ({ x, y }));
+  await pass(bridge, Math.ceil(polls / 4));
+  const before = await bridge.child.usage({ gc: true });
+  await pass(bridge, polls);
+  const { resident } = await bridge.child.usage();
+  const after = await bridge.child.usage({ gc: true });
   return {
     title: `memory over ${polls} polls of one domain, accelerated: ${apart} ms apart`,
     rows: [
-      measured('resident before', 'MiB', { median: (first?.resident ?? 0) / MiB }, { limit: 70, on: 'median' }),
-      measured('resident after', 'MiB', { median: (last?.resident ?? 0) / MiB }, { limit: 70, on: 'median' }),
+      measured('heap before, collected', 'MiB', { median: before.heap / MiB }),
+      measured('heap after, collected', 'MiB', { median: after.heap / MiB }),
+      measured('resident before', 'MiB', { median: before.resident / MiB }),
+      measured('resident after, garbage and all', 'MiB', { median: resident / MiB }),
       floor('resident, a Node that does nothing', 'MiB', { median: (await nothing.usage()).resident / MiB }),
-      measured('heap before', 'MiB', { median: (first?.heap ?? 0) / MiB }),
-      measured('heap after', 'MiB', { median: (last?.heap ?? 0) / MiB }),
-      // Of fewer polls, nothing but the noise would be told.
-      ...(polls < day ? [] : [measured('heap trend a day', 'KiB', { median: (slope(late) * day) / 1_024 })]),
     ],
   };
 }

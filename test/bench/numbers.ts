@@ -18,12 +18,3 @@ function quantile(sorted: readonly number[], share: number): number {
   if (value === undefined) throw new RangeError('no samples');
   return value;
 }
-
-/** Least squares: how much `y` grows when `x` grows by one. */
-export function slope(points: readonly { x: number; y: number }[]): number {
-  const mean = (pick: (point: { x: number; y: number }) => number) =>
-    points.reduce((sum, point) => sum + pick(point), 0) / points.length;
-  const [x, y] = [mean(point => point.x), mean(point => point.y)];
-  const covariance = mean(point => (point.x - x) * (point.y - y));
-  return covariance / mean(point => (point.x - x) ** 2);
-}
