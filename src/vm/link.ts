@@ -97,16 +97,19 @@ export class Link extends EventEmitter<LinkEvents> {
   }
 
   #tellDown(reason: string): void {
+    const { logger, quiet } = this.#options;
     if (this.#told.has(reason)) {
-      this.#options.logger.debug({ event: 'libvirt.retry', reason }, 'libvirt is still away');
+      logger.debug({ event: 'libvirt.retry', reason }, 'libvirt is still away');
       return;
     }
+    const first = this.#told.size === 0;
     this.#told.add(reason);
-    const level = this.#options.quiet ? 'debug' : 'warn';
-    this.#options.logger[level](
-      { event: 'libvirt.disconnected', reason },
-      'no connection to libvirt; trying again until there is one',
-    );
+    if (first) {
+      const words = 'no connection to libvirt; trying again until there is one';
+      logger[quiet ? 'debug' : 'warn']({ event: 'libvirt.disconnected', reason }, words);
+    } else {
+      logger[quiet ? 'debug' : 'info']({ event: 'libvirt.retry', reason }, 'libvirt is still away, for another reason');
+    }
     this.emit('down', reason);
   }
 }
