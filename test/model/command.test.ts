@@ -97,6 +97,16 @@ const payloads = fc.oneof(
   fc
     .record(
       {
+        command: fc.constantFrom(...commandWords),
+        id: fc.string({ maxLength: 128 }),
+        timeout: fc.constantFrom('4m', 90),
+      },
+      { requiredKeys: ['command'] },
+    )
+    .map(body => JSON.stringify(body)),
+  fc
+    .record(
+      {
         command: fc.oneof(fc.constantFrom<unknown>(...commandWords), fc.anything()),
         id: fc.anything(),
         timeout: fc.oneof(fc.constantFrom<unknown>('4m', 90), fc.anything()),
