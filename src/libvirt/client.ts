@@ -21,6 +21,8 @@ export interface LibvirtOptions extends ConnectionOptions {
 export const statsGroup = { state: 1, cpu: 2, balloon: 4, vcpu: 8, interface: 16, block: 32 } as const;
 /** `virDomainShutdownFlagValues`; 0 leaves the choice to the hypervisor. */
 export const shutdownFlag = { hypervisor: 0, acpi: 1, agent: 2 } as const;
+/** `virDomainRebootFlagValues`; 0 leaves the choice to the hypervisor. */
+export const rebootFlag = { hypervisor: 0, acpi: 1, agent: 2 } as const;
 /** `virDomainDestroyFlags`: graceful never escalates to SIGKILL. */
 export const destroyFlag = { default: 0, graceful: 1 } as const;
 
@@ -203,6 +205,39 @@ export class Libvirt {
   /** Asks the guest to power off and returns at once; `flags` is one of `shutdownFlag`. */
   shutdown(domain: DomainRef, flags: number, options?: CallOptions): Promise<void> {
     return this.#connection.call(procedures.domainShutdownFlags, { domain, flags }, options);
+  }
+
+  /**
+   * Asks the guest to restart and returns at once; `flags` is one of `rebootFlag`. By ACPI it is a power-off that
+   * libvirt turns into a reset, so a guest that ignores the button goes on; it stays active throughout.
+   */
+  reboot(domain: DomainRef, flags: number, options?: CallOptions): Promise<void> {
+    return this.#connection.call(procedures.domainReboot, { domain, flags }, options);
+  }
+
+  /** Stops its virtual CPUs. One that is paused already stays so, without a word. */
+  suspend(domain: DomainRef, options?: CallOptions): Promise<void> {
+    return this.#connection.call(procedures.domainSuspend, { domain }, options);
+  }
+
+  /** Lets a paused one go on; `LibvirtError` 55 (`errorCode.operationInvalid`) if it runs, or sleeps (see `wakeUp`). */
+  resume(domain: DomainRef, options?: CallOptions): Promise<void> {
+    return this.#connection.call(procedures.domainResume, { domain }, options);
+  }
+
+  /** The reset button: the guest is not asked. */
+  reset(domain: DomainRef, options?: CallOptions): Promise<void> {
+    return this.#connection.call(procedures.domainReset, { domain, flags: 0 }, options);
+  }
+
+  /** Wakes a guest that has put itself to sleep (`pmsuspended`). */
+  wakeUp(domain: DomainRef, options?: CallOptions): Promise<void> {
+    return this.#connection.call(procedures.domainPmWakeup, { domain, flags: 0 }, options);
+  }
+
+  /** Whether it starts with the host. `LibvirtError` 55 for a transient domain. */
+  setAutostart(domain: DomainRef, enabled: boolean, options?: CallOptions): Promise<void> {
+    return this.#connection.call(procedures.domainSetAutostart, { domain, autostart: enabled }, options);
   }
 
   /** Pulls the plug; `flags` is one of `destroyFlag`. */

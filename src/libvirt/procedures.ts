@@ -53,6 +53,10 @@ export const procedures = {
   ),
   domainLookupByName: procedure('domainLookupByName', 23, struct({ name: text }), struct({ domain: domainRef })),
   domainLookupByUuid: procedure('domainLookupByUuid', 24, struct({ uuid }), struct({ domain: domainRef })),
+  domainReboot: procedure('domainReboot', 27, domainAndFlags, none),
+  domainResume: procedure('domainResume', 28, domainOnly, none),
+  domainSetAutostart: procedure('domainSetAutostart', 29, struct({ domain: domainRef, autostart: bool }), none),
+  domainSuspend: procedure('domainSuspend', 34, domainOnly, none),
   connectGetHostname: procedure('connectGetHostname', 59, none, struct({ hostname: text })),
   connectSupportsFeature: procedure(
     'connectSupportsFeature',
@@ -73,7 +77,9 @@ export const procedures = {
   domainCreateWithFlags: procedure('domainCreateWithFlags', 196, domainAndFlags, struct({ domain: domainRef })),
   domainGetState: procedure('domainGetState', 212, domainAndFlags, struct({ state: int, reason: int })),
   domainDestroyFlags: procedure('domainDestroyFlags', 234, domainAndFlags, none),
+  domainReset: procedure('domainReset', 245, domainAndFlags, none),
   domainShutdownFlags: procedure('domainShutdownFlags', 258, domainAndFlags, none),
+  domainPmWakeup: procedure('domainPmWakeup', 267, domainAndFlags, none),
   connectListAllDomains: procedure(
     'connectListAllDomains',
     273,

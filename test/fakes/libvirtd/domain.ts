@@ -50,6 +50,8 @@ export class FakeDomain {
   #live: string | null = null;
   #monitor: { taken: boolean; back: PromiseWithResolvers<void> } | null = null;
   #button: NodeJS.Timeout | undefined;
+  /** libvirt was asked for a reboot by the button: the next power-off is answered with a reset. */
+  #resetsInstead = false;
 
   constructor(xml: string, host: Host) {
     ({ name: this.#name, uuid: this.uuid } = identity(xml));
@@ -95,17 +97,22 @@ export class FakeDomain {
     this.stats.reset(this.hardware, taps(this.#live));
     this.presses = 0;
     this.memoryPeriod = 0;
+    this.#resetsInstead = false;
     this.#become(state.running, reason.running.booted, lifecycle.resumedUnpaused);
     this.#tell(lifecycle.startedBooted);
   }
 
   pause(): void {
     this.#mustRun();
+    this.#mustBeAwake();
+    if (this.#state === state.paused) return;
     this.#become(state.paused, reason.paused.user, lifecycle.suspendedPaused);
   }
 
   resume(): void {
     this.#mustRun();
+    this.#mustBeAwake();
+    if (this.#state === state.running) throw refusals.alreadyRunning();
     this.#become(state.running, reason.running.unpaused, lifecycle.resumedUnpaused);
   }
 
@@ -127,6 +134,7 @@ export class FakeDomain {
 
   wakeUp(): void {
     this.#mustRun();
+    if (this.#state !== state.pmsuspended) throw refusals.notAsleep();
     this.#become(state.running, reason.running.wakeup, lifecycle.startedWakeup);
     this.#host.emit('pmWakeup', { reason: 0, domain: this.ref });
   }
@@ -137,11 +145,22 @@ export class FakeDomain {
     this.#host.emit('reboot', { domain: this.ref });
   }
 
+  /** The reset button: the guest begins anew, whatever it was at. */
+  reset(): void {
+    this.#mustRun();
+    this.#resetsInstead = false;
+    this.#forgetButton();
+    this.reboot();
+  }
+
   /** The guest turns itself off. */
   powerOff(): void {
     this.#mustRun();
-    this.#become(state.shutdown, reason.shutdown.unknown, lifecycle.shutdownGuest);
-    this.#stop(reason.shutoff.shutdown, lifecycle.stoppedShutdown);
+    if (this.#resetsInstead) this.reset();
+    else {
+      this.#become(state.shutdown, reason.shutdown.unknown, lifecycle.shutdownGuest);
+      this.#stop(reason.shutoff.shutdown, lifecycle.stoppedShutdown);
+    }
   }
 
   /** Somebody at libvirt pulls the plug. */
@@ -164,16 +183,21 @@ export class FakeDomain {
     this.#become(state.crashed, reason.crashed.panicked, lifecycle.crashedPanicked);
   }
 
-  pressPowerButton(): void {
+  /** To libvirt a reboot is the button too; it resets the guest when that has powered off. */
+  pressPowerButton({ reboot = false } = {}): void {
     this.#mustRun();
     this.presses += 1;
-    if (this.guest.powerButton !== 'ignored') this.#powerOffIn(this.guest.powerButton);
+    this.#resetsInstead = reboot;
+    if (this.guest.powerButton !== 'ignored') this.#in(this.guest.powerButton, () => this.powerOff());
   }
 
   /** The guest agent's way, which no guest here ignores. */
   shutDownByAgent(): void {
-    this.#mustRun();
-    this.#powerOffIn(this.guest.powerButton === 'ignored' ? 0 : this.guest.powerButton);
+    this.#byAgent(() => this.powerOff());
+  }
+
+  rebootByAgent(): void {
+    this.#byAgent(() => this.reset());
   }
 
   /** QEMU's monitor stops answering, until `unhang()` or the end of QEMU. */
@@ -238,8 +262,19 @@ export class FakeDomain {
     this.unhang();
   }
 
-  #powerOffIn(milliseconds: number): void {
-    this.#button ??= setTimeout(() => this.powerOff(), milliseconds);
+  #byAgent(act: () => void): void {
+    this.#mustRun();
+    this.#resetsInstead = false;
+    this.#in(this.guest.powerButton === 'ignored' ? 0 : this.guest.powerButton, act);
+  }
+
+  #in(milliseconds: number, act: () => void): void {
+    this.#button ??= setTimeout(act, milliseconds);
+  }
+
+  #forgetButton(): void {
+    clearTimeout(this.#button);
+    this.#button = undefined;
   }
 
   #become(newState: number, newReason: number, event?: Change): void {
@@ -249,8 +284,7 @@ export class FakeDomain {
   }
 
   #stop(why: number, event: Change): void {
-    clearTimeout(this.#button);
-    this.#button = undefined;
+    this.#forgetButton();
     this.unhang();
     this.#id = -1;
     this.#live = null;
@@ -264,5 +298,9 @@ export class FakeDomain {
 
   #mustRun(): void {
     if (!this.active) throw refusals.notRunning();
+  }
+
+  #mustBeAwake(): void {
+    if (this.#state === state.pmsuspended) throw refusals.asleep();
   }
 }

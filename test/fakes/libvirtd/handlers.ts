@@ -9,7 +9,8 @@ type Handlers = {
 
 const feature = { keepalive: 10, eventCallbacks: 14, closeCallback: 15 };
 const authType = { none: 0, sasl: 1, polkit: 2 };
-const shutdownFlag = { acpi: 1, agent: 2 };
+/** Of `shutdown` and `reboot` alike. */
+const powerFlag = { acpi: 1, agent: 2 };
 const destroyGracefully = 1;
 const openReadOnly = 1;
 const xmlInactive = 2;
@@ -134,14 +135,40 @@ export const handlers: Handlers = {
   },
   domainShutdownFlags: async (client, { domain: ref, flags }) => {
     const domain = findWritable(client, ref, 'virDomainShutdownFlags');
-    if (!domain.active) throw refusals.notRunning();
-    const { agent } = domain.guest;
-    const byAgent = flags === shutdownFlag.agent || (flags !== shutdownFlag.acpi && agent === 'answers');
-    if (byAgent && agent === 'none') throw refusals.noAgent();
-    if (byAgent && agent === 'silent') throw refusals.silentAgent();
-    await domain.job();
-    if (byAgent) domain.shutDownByAgent();
+    const by = await powerRoute(domain, flags);
+    if (by === 'agent') domain.shutDownByAgent();
     else domain.pressPowerButton();
+  },
+  domainReboot: async (client, { domain: ref, flags }) => {
+    const domain = findWritable(client, ref, 'virDomainReboot');
+    const by = await powerRoute(domain, flags);
+    if (by === 'agent') domain.rebootByAgent();
+    else domain.pressPowerButton({ reboot: true });
+  },
+  domainSuspend: async (client, { domain: ref }) => {
+    const domain = findWritable(client, ref, 'virDomainSuspend');
+    await domain.job();
+    domain.pause();
+  },
+  domainResume: async (client, { domain: ref }) => {
+    const domain = findWritable(client, ref, 'virDomainResume');
+    await domain.job();
+    domain.resume();
+  },
+  domainReset: async (client, { domain: ref }) => {
+    const domain = findWritable(client, ref, 'virDomainReset');
+    await domain.job();
+    domain.reset();
+  },
+  domainPmWakeup: async (client, { domain: ref }) => {
+    const domain = findWritable(client, ref, 'virDomainPMWakeup');
+    await domain.job();
+    domain.wakeUp();
+  },
+  domainSetAutostart: (client, { domain: ref, autostart }) => {
+    const domain = findWritable(client, ref, 'virDomainSetAutostart');
+    if (!domain.persistent) throw refusals.transientAutostart();
+    domain.autostart = autostart;
   },
   domainDestroyFlags: (client, { domain: ref, flags }) => {
     const domain = findWritable(client, ref, 'virDomainDestroyFlags');
@@ -161,4 +188,15 @@ function find({ daemon }: { daemon: Daemon }, { uuid }: { uuid: string }): FakeD
 function findWritable(client: Client, ref: { uuid: string }, procedure: string): FakeDomain {
   if (client.readOnly) throw refusals.readOnly(procedure);
   return find(client, ref);
+}
+
+/** Which way a shutdown or reboot goes; a monitor that hangs is waited for. */
+async function powerRoute(domain: FakeDomain, flags: number): Promise<'agent' | 'button'> {
+  if (!domain.active) throw refusals.notRunning();
+  const { agent } = domain.guest;
+  const byAgent = flags === powerFlag.agent || (flags !== powerFlag.acpi && agent === 'answers');
+  if (byAgent && agent === 'none') throw refusals.noAgent();
+  if (byAgent && agent === 'silent') throw refusals.silentAgent();
+  await domain.job();
+  return byAgent ? 'agent' : 'button';
 }

@@ -37,6 +37,15 @@ export const refusals = {
     refusal(42, from.qemu, `Domain not found: no domain with matching uuid '${uuid}'`),
   alreadyRunning: () => refusal(55, from.qemu, 'Requested operation is not valid: domain is already running'),
   notRunning: () => refusal(55, from.qemu, 'Requested operation is not valid: domain is not running'),
+  asleep: () => refusal(55, from.qemu, 'Requested operation is not valid: domain is pmsuspended'),
+  notAsleep: () =>
+    refusal(
+      1,
+      from.qemu,
+      "internal error: unable to execute QEMU command 'system_wakeup': Unable to wake up: guest is not in suspended state",
+    ),
+  transientAutostart: () =>
+    refusal(55, from.qemu, 'Requested operation is not valid: cannot set autostart for transient domain'),
   polkit: () =>
     refusal(
       94,
