@@ -1,8 +1,9 @@
 import { ConnectionLost, LibvirtError, ProtocolError, TimeoutError } from './errors.ts';
 import { encodeFrame, type Frame, frameStatus, frameType, remoteProgram } from './frame.ts';
 import type { Procedure } from './procedures.ts';
+import { ReadStream, type Sink } from './stream.ts';
 import { remoteError } from './structs.ts';
-import { type Codec, XdrReader } from './xdr.ts';
+import { type Codec, none, XdrReader } from './xdr.ts';
 
 export interface CallOptions {
   /** Milliseconds until `TimeoutError`. */
@@ -11,24 +12,31 @@ export interface CallOptions {
 }
 
 type Outcome = { reply: unknown } | { error: Error };
+/** Of a call whose caller has gone. */
+const nobodys: Outcome = { reply: undefined };
 
 interface Call {
   name: string;
   reply: Codec<unknown>;
-  /** Called exactly once, with the reply or the error. */
+  /** Called exactly once, with the reply or the error; null from then on. */
   settle: ((outcome: Outcome) => void) | null;
+  /** What the reply said, while its stream goes on. */
+  outcome: Outcome | null;
+  stream: ReadStream | null;
 }
 
 interface Queued {
   call: Call;
-  encode: (serial: number) => Buffer;
+  /** Encodes it, and readies its stream. */
+  begin: (serial: number) => Buffer;
 }
 
 /**
  * The calls of one connection: serial numbers, replies, and the cap on what is in flight.
  *
  * The daemon stops reading a connection that has `max_client_requests` (5 by default) calls open, pings included, so
- * we stay below. A call that timed out keeps its place until its late reply comes: the daemon is still at it.
+ * we stay below. A call that timed out keeps its place until its late reply comes: the daemon is still at it. A call
+ * with a stream keeps it until the stream is over too.
  */
 export class Calls {
   readonly #write: (frame: Buffer) => void;
@@ -47,16 +55,23 @@ export class Calls {
     return this.#inFlight.size;
   }
 
-  submit<Args, Reply>(procedure: Procedure<Args, Reply>, args: Args, options: CallOptions): Promise<Reply> {
+  /** With a sink, what the call streams goes there, and the promise is for the reply and all of the stream. */
+  submit<Args, Reply>(
+    procedure: Procedure<Args, Reply>,
+    args: Args,
+    options: CallOptions,
+    sink: Sink | null = null,
+  ): Promise<Reply> {
     const caller: { stack?: string } = {};
     Error.captureStackTrace(caller, this.submit);
     return new Promise((resolve, reject) => {
       if (this.#lost) throw unsent(this.#lost);
       options.signal?.throwIfAborted();
-      const call: Call = { name: procedure.name, reply: procedure.reply, settle: null };
+      const call: Call = { name: procedure.name, reply: procedure.reply, settle: null, outcome: null, stream: null };
       const giveUp = (error: (sent: boolean) => Error) => {
         const sent = !this.#unqueue(call);
         call.settle?.({ error: error(sent) });
+        call.stream?.abort();
       };
       const abort = () => giveUp(() => options.signal?.reason);
       const timer =
@@ -71,20 +86,17 @@ export class Calls {
         if ('reply' in outcome) resolve(outcome.reply as Reply);
         else reject(withCaller(outcome.error, caller.stack));
       };
-      const encode = (serial: number) =>
-        encodeFrame(
-          {
-            program: remoteProgram.number,
-            version: remoteProgram.version,
-            procedure: procedure.number,
-            type: frameType.call,
-            serial,
-            status: frameStatus.ok,
-          },
-          procedure.args,
-          args,
-        );
-      this.#queue.push({ call, encode });
+      const begin = (serial: number) => {
+        const { number: program, version } = remoteProgram;
+        const header = { program, version, procedure: procedure.number, serial };
+        if (sink) {
+          const say = (status: number) =>
+            this.#write(encodeFrame({ ...header, type: frameType.stream, status }, none, undefined));
+          call.stream = new ReadStream(procedure.name, sink, say, error => call.settle?.({ error }));
+        }
+        return encodeFrame({ ...header, type: frameType.call, status: frameStatus.ok }, procedure.args, args);
+      };
+      this.#queue.push({ call, begin });
       this.#pump();
     });
   }
@@ -92,17 +104,33 @@ export class Calls {
   /** Takes a reply frame. Throws `ProtocolError` when it answers nothing that was asked. */
   answer(frame: Frame): void {
     const call = this.#inFlight.get(frame.serial);
-    if (!call) throw new ProtocolError(`a reply to serial ${frame.serial}, which was not asked`);
-    this.#inFlight.delete(frame.serial);
-    if (call.settle) {
-      try {
-        call.settle(decodeOutcome(call, frame));
-      } catch (error) {
-        call.settle?.({ error: error as Error });
-        throw error;
-      }
+    if (!call || call.outcome) throw new ProtocolError(`a reply to serial ${frame.serial}, which was not asked`);
+    try {
+      call.outcome = call.settle ? decodeOutcome(call, frame) : nobodys;
+    } catch (error) {
+      call.settle?.({ error: error as Error });
+      throw error;
     }
-    this.#pump();
+    // A call that is refused opens no stream.
+    if (frame.status === frameStatus.error) call.stream = null;
+    call.stream?.opened();
+    this.#conclude(frame.serial, call);
+  }
+
+  /**
+   * Takes a packet of a stream. Of one that is over or was never opened it is ignored, as libvirt's own client does:
+   * the daemon's last packets and our giving it up may cross. Throws `ProtocolError` when it is none.
+   */
+  packet(frame: Frame): void {
+    const call = this.#inFlight.get(frame.serial);
+    if (!call?.stream) return;
+    try {
+      call.stream.take(frame);
+    } catch (error) {
+      call.settle?.({ error: error as Error });
+      throw error;
+    }
+    this.#conclude(frame.serial, call);
   }
 
   /** Fails what is under way, whose outcome is unknown, and what is queued or still comes, which had none. */
@@ -115,13 +143,21 @@ export class Calls {
     for (const { call } of this.#queue.splice(0)) call.settle?.({ error: unsent(lost) });
   }
 
+  /** Lets go of a call that has its reply and all of its stream. */
+  #conclude(serial: number, call: Call): void {
+    if (!call.outcome || call.stream?.over === false) return;
+    this.#inFlight.delete(serial);
+    call.settle?.(call.outcome);
+    this.#pump();
+  }
+
   #pump(): void {
     while (this.#inFlight.size < this.#limit) {
       const next = this.#queue.shift();
       if (!next) return;
       const serial = this.#serial;
       try {
-        const frame = next.encode(serial);
+        const frame = next.begin(serial);
         this.#serial = (this.#serial + 1) >>> 0;
         this.#inFlight.set(serial, next.call);
         this.#write(frame);

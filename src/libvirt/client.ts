@@ -3,6 +3,7 @@ import { Connection, type ConnectionOptions } from './connection.ts';
 import { ConnectError, isLibvirtError } from './errors.ts';
 import { type DomainEvent, type DomainEventName, domainEvents } from './events.ts';
 import { procedures } from './procedures.ts';
+import { Collector } from './stream.ts';
 import type { DomainRef, StatsRecord } from './structs.ts';
 import { type Dialer, unixDialer } from './transport.ts';
 import type { LibvirtUri } from './uri.ts';
@@ -238,6 +239,20 @@ export class Libvirt {
   /** Whether it starts with the host. `LibvirtError` 55 for a transient domain. */
   setAutostart(domain: DomainRef, enabled: boolean, options?: CallOptions): Promise<void> {
     return this.#connection.call(procedures.domainSetAutostart, { domain, autostart: enabled }, options);
+  }
+
+  /**
+   * What a screen shows, in QEMU's own format: `image/png` since QEMU 7.1, before it `image/x-portable-pixmap`.
+   * Rejects with `LimitError` above `limit` bytes (64 MiB), and with `LibvirtError` 55 if it is off or has no such screen.
+   */
+  async screenshot(
+    domain: DomainRef,
+    { screen = 0, limit = 64 * 1024 ** 2, ...options }: CallOptions & { screen?: number; limit?: number } = {},
+  ): Promise<{ mime: string | null; data: Buffer }> {
+    const picture = new Collector(limit);
+    const args = { domain, screen, flags: 0 };
+    const { mime } = await this.#connection.read(procedures.domainScreenshot, args, picture, options);
+    return { mime, data: picture.bytes };
   }
 
   /** Pulls the plug; `flags` is one of `destroyFlag`. */

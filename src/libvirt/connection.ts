@@ -13,6 +13,7 @@ import {
   remoteProgram,
 } from './frame.ts';
 import type { Procedure } from './procedures.ts';
+import type { Sink } from './stream.ts';
 import { none, XdrReader } from './xdr.ts';
 
 export interface ConnectionOptions {
@@ -73,6 +74,19 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     return this.#calls.submit(procedure, args, { ...options, timeout: options.timeout ?? this.#timeout });
   }
 
+  /**
+   * A call that brings a stream, which goes to `sink`; resolves to the reply when all of it has come. Rejects as a call
+   * does, or with what the sink throws. The time-out is for the whole, and whoever gives up has the daemon stop.
+   */
+  read<Args, Reply>(
+    procedure: Procedure<Args, Reply>,
+    args: Args,
+    sink: Sink,
+    options: CallOptions = {},
+  ): Promise<Reply> {
+    return this.#calls.submit(procedure, args, { ...options, timeout: options.timeout ?? this.#timeout }, sink);
+  }
+
   /** Ends it now. Calls under way fail as `ConnectionLost`: their outcome is unknown. */
   close(): void {
     this.#end(null);
@@ -112,8 +126,9 @@ export class Connection extends EventEmitter<ConnectionEvents> {
       this.#calls.answer(frame);
     } else if (frame.type === frameType.message) {
       this.#announce(frame);
+    } else if (frame.type === frameType.stream || frame.type === frameType.streamHole) {
+      this.#calls.packet(frame);
     }
-    // Stream packets belong to calls that this version does not make.
   }
 
   #announce(frame: Frame): void {

@@ -6,6 +6,7 @@
  * - `TimeoutError`: no reply in time. Unless `sent` is false, likewise, and the daemon may still act.
  * - `ProtocolError`: bytes that are not the protocol. The connection is closed; nothing after them can be trusted.
  * - `ConnectError`: no connection was made. Nothing was sent.
+ * - `LimitError`: the daemon has more to say than the caller would hear. It was told to stop.
  */
 
 export class ProtocolError extends Error {
@@ -14,6 +15,10 @@ export class ProtocolError extends Error {
 
 export class ConnectError extends Error {
   override name = 'ConnectError';
+}
+
+export class LimitError extends Error {
+  override name = 'LimitError';
 }
 
 export class ConnectionLost extends Error {

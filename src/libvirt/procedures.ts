@@ -75,6 +75,13 @@ export const procedures = {
     struct({ allocation: uhyper, capacity: uhyper, physical: uhyper }),
   ),
   domainCreateWithFlags: procedure('domainCreateWithFlags', 196, domainAndFlags, struct({ domain: domainRef })),
+  /** Streams the picture. */
+  domainScreenshot: procedure(
+    'domainScreenshot',
+    211,
+    struct({ domain: domainRef, screen: uint, flags: uint }),
+    struct({ mime: optionalText }),
+  ),
   domainGetState: procedure('domainGetState', 212, domainAndFlags, struct({ state: int, reason: int })),
   domainDestroyFlags: procedure('domainDestroyFlags', 234, domainAndFlags, none),
   domainReset: procedure('domainReset', 245, domainAndFlags, none),

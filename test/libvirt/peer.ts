@@ -51,6 +51,11 @@ export class Peer {
     this.send({ type: frameType.reply, status: frameStatus.error, procedure, serial }, remoteError, errorOf(code));
   }
 
+  /** A stream's error. */
+  fail({ serial, procedure }: { serial: number; procedure: number }, code: number): void {
+    this.send({ type: frameType.stream, status: frameStatus.error, procedure, serial }, remoteError, errorOf(code));
+  }
+
   keepalive(procedure: number): void {
     const { number: program, version } = keepaliveProgram;
     this.send({ program, version, procedure, type: frameType.message }, none, undefined);

@@ -198,6 +198,7 @@ test('what no recording has is known by name', () => {
     'domainIsPersistent',
     'connectGetLibVersion',
     'domainCreateWithFlags',
+    'domainPmWakeup',
     'domainEventDeregister',
   ]);
 });

@@ -7,7 +7,7 @@ import { ConnectError } from '../../../src/libvirt/errors.ts';
 import type { DomainEventName } from '../../../src/libvirt/events.ts';
 import type { Dialer } from '../../../src/libvirt/transport.ts';
 import { type EventBody, FakeDomain } from './domain.ts';
-import { type Call, type FaultOptions, Faults, type Stuck } from './faults.ts';
+import { type Call, type FaultOptions, Faults, type StreamTrouble, type Stuck } from './faults.ts';
 import { Session } from './session.ts';
 import type { Args, Client, Daemon, FakeOptions, ProcedureName } from './types.ts';
 import { dsmXml, identity, type XmlOptions } from './xml.ts';
@@ -151,6 +151,11 @@ export class FakeLibvirtd implements Daemon {
   /** Calls of this procedure cost the client its connection. */
   drop(name: ProcedureName, options: FaultOptions = {}): Disposable {
     return this.#faults.drop(name, options);
+  }
+
+  /** Streams of this procedure have this trouble when half of their packets are sent. */
+  breakStream(name: ProcedureName, trouble: StreamTrouble, options: FaultOptions = {}): Disposable {
+    return this.#faults.breakStream(name, trouble, options);
   }
 
   /** Sends these bytes to every client. */

@@ -2,6 +2,7 @@ import type { DomainEvent, DomainEventName } from '../../../src/libvirt/events.t
 import type { DomainRef } from '../../../src/libvirt/structs.ts';
 import { lifecycle, reason, state } from './numbers.ts';
 import { refusals } from './refusal.ts';
+import { blankScreen } from './screen.ts';
 import { FakeStats } from './stats.ts';
 import { type Hardware, hardware, identity, liveXml, renamed, taps, withMemoryPeriod } from './xml.ts';
 
@@ -24,6 +25,8 @@ export interface Guest {
   agent: 'none' | 'answers' | 'silent';
   /** QEMU does not end on SIGTERM, so a graceful destroy fails. */
   stubborn: boolean;
+  /** What each screen shows, PNG or PPM as QEMU would write it. */
+  screens: Buffer[];
 }
 
 type Change = readonly [number, number];
@@ -32,7 +35,7 @@ type Change = readonly [number, number];
 export class FakeDomain {
   readonly uuid: string;
   readonly stats = new FakeStats();
-  readonly guest: Guest = { powerButton: 20, agent: 'none', stubborn: false };
+  readonly guest: Guest = { powerButton: 20, agent: 'none', stubborn: false, screens: [blankScreen] };
   autostart = false;
   persistent = true;
   /** How often the ACPI power button was pressed since the domain started. */
@@ -50,7 +53,7 @@ export class FakeDomain {
   #live: string | null = null;
   #monitor: { taken: boolean; back: PromiseWithResolvers<void> } | null = null;
   #button: NodeJS.Timeout | undefined;
-  /** libvirt was asked for a reboot by the button: the next power-off is answered with a reset. */
+  /** A reboot by the button was asked for: the next power-off, of whatever cause, is answered with a reset. */
   #resetsInstead = false;
 
   constructor(xml: string, host: Host) {
@@ -128,35 +131,29 @@ export class FakeDomain {
 
   suspendToMemory(): void {
     this.#mustRun();
-    this.#become(state.pmsuspended, reason.pmsuspended.unknown, lifecycle.pmsuspendedMemory);
     this.#host.emit('pmSuspend', { reason: 0, domain: this.ref });
+    this.#become(state.pmsuspended, reason.pmsuspended.unknown, lifecycle.pmsuspendedMemory);
   }
 
   wakeUp(): void {
     this.#mustRun();
     if (this.#state !== state.pmsuspended) throw refusals.notAsleep();
-    this.#become(state.running, reason.running.wakeup, lifecycle.startedWakeup);
     this.#host.emit('pmWakeup', { reason: 0, domain: this.ref });
+    this.#become(state.running, reason.running.wakeup, lifecycle.startedWakeup);
   }
 
-  /** The guest restarts itself: same QEMU, same id. */
+  /** The guest restarts, by itself or by the reset button: same QEMU, same id, same state. */
   reboot(): void {
-    this.#mustRun();
-    this.#host.emit('reboot', { domain: this.ref });
-  }
-
-  /** The reset button: the guest begins anew, whatever it was at. */
-  reset(): void {
     this.#mustRun();
     this.#resetsInstead = false;
     this.#forgetButton();
-    this.reboot();
+    this.#host.emit('reboot', { domain: this.ref });
   }
 
   /** The guest turns itself off. */
   powerOff(): void {
     this.#mustRun();
-    if (this.#resetsInstead) this.reset();
+    if (this.#resetsInstead) this.reboot();
     else {
       this.#become(state.shutdown, reason.shutdown.unknown, lifecycle.shutdownGuest);
       this.#stop(reason.shutoff.shutdown, lifecycle.stoppedShutdown);
@@ -188,7 +185,8 @@ export class FakeDomain {
     this.#mustRun();
     this.presses += 1;
     this.#resetsInstead = reboot;
-    if (this.guest.powerButton !== 'ignored') this.#in(this.guest.powerButton, () => this.powerOff());
+    if (this.guest.powerButton !== 'ignored' && this.#state !== state.pmsuspended)
+      this.#in(this.guest.powerButton, () => this.powerOff());
   }
 
   /** The guest agent's way, which no guest here ignores. */
@@ -197,7 +195,7 @@ export class FakeDomain {
   }
 
   rebootByAgent(): void {
-    this.#byAgent(() => this.reset());
+    this.#byAgent(() => this.reboot());
   }
 
   /** QEMU's monitor stops answering, until `unhang()` or the end of QEMU. */

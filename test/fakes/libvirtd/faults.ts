@@ -1,4 +1,5 @@
-import { Refusal } from './refusal.ts';
+import { Refusal, refusals } from './refusal.ts';
+import { Streamed } from './stream.ts';
 import type { Args, Client, ProcedureName } from './types.ts';
 
 /** What stands between a request and its handler. May call `handle` or not, now or later, answer or not. */
@@ -16,6 +17,12 @@ export interface FaultOptions {
   /** How many calls it meets before it is gone; default: all. */
   times?: number;
 }
+
+/**
+ * What becomes of a stream in its middle: it fails, says nothing more, leaves out 4096 zeros, or costs the
+ * client its connection.
+ */
+export type StreamTrouble = 'fails' | 'stalls' | 'hole' | 'hangs up';
 
 export interface Stuck extends Disposable {
   /** Lets the calls that are stuck go on, and later ones pass. */
@@ -67,6 +74,23 @@ export class Faults {
       if (options.effect) await handle();
       client.destroy();
       return never;
+    });
+  }
+
+  breakStream(name: ProcedureName, trouble: StreamTrouble, options: FaultOptions): Disposable {
+    return this.#add(name, options, async (handle, client) => {
+      const answer = await handle();
+      if (!(answer instanceof Streamed)) return answer;
+      switch (trouble) {
+        case 'fails':
+          return answer.broken([{ error: refusals.streamFailed() }]);
+        case 'stalls':
+          return answer.broken([], { ends: false });
+        case 'hole':
+          return answer.with({ hole: 4_096 });
+        case 'hangs up':
+          return answer.broken([{ act: () => client.destroy() }], { ends: false });
+      }
     });
   }
 

@@ -1,11 +1,13 @@
 import type { FakeDomain } from './domain.ts';
 import { refusals } from './refusal.ts';
 import { needsMonitor } from './stats.ts';
+import { Streamed } from './stream.ts';
 import type { Args, Client, Daemon, ProcedureName, Reply } from './types.ts';
 
 type Handlers = {
-  [N in ProcedureName]: (client: Client, args: Args<N>) => Reply<N> | Promise<Reply<N>>;
+  [N in ProcedureName]: (client: Client, args: Args<N>) => Answer<Reply<N>> | Promise<Answer<Reply<N>>>;
 };
+type Answer<R> = R | Streamed<R>;
 
 const feature = { keepalive: 10, eventCallbacks: 14, closeCallback: 15 };
 const authType = { none: 0, sasl: 1, polkit: 2 };
@@ -158,7 +160,7 @@ export const handlers: Handlers = {
   domainReset: async (client, { domain: ref }) => {
     const domain = findWritable(client, ref, 'virDomainReset');
     await domain.job();
-    domain.reset();
+    domain.reboot();
   },
   domainPmWakeup: async (client, { domain: ref }) => {
     const domain = findWritable(client, ref, 'virDomainPMWakeup');
@@ -169,6 +171,14 @@ export const handlers: Handlers = {
     const domain = findWritable(client, ref, 'virDomainSetAutostart');
     if (!domain.persistent) throw refusals.transientAutostart();
     domain.autostart = autostart;
+  },
+  domainScreenshot: async (client, { domain: ref, screen }) => {
+    const domain = findWritable(client, ref, 'virDomainScreenshot');
+    await domain.job();
+    if (!domain.active) throw refusals.notRunning();
+    const picture = domain.guest.screens[screen];
+    if (!picture) throw screen === 0 ? refusals.noScreens() : refusals.noSuchScreen();
+    return Streamed.of({ mime: mimeOf(picture) }, picture);
   },
   domainDestroyFlags: (client, { domain: ref, flags }) => {
     const domain = findWritable(client, ref, 'virDomainDestroyFlags');
@@ -199,4 +209,8 @@ async function powerRoute(domain: FakeDomain, flags: number): Promise<'agent' | 
   if (byAgent && agent === 'silent') throw refusals.silentAgent();
   await domain.job();
   return byAgent ? 'agent' : 'button';
+}
+
+function mimeOf(picture: Buffer): string {
+  return picture.subarray(0, 2).toString() === 'P6' ? 'image/x-portable-pixmap' : 'image/png';
 }

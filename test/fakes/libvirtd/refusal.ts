@@ -3,7 +3,7 @@ import type { remoteError } from '../../../src/libvirt/structs.ts';
 import type { Value } from '../../../src/libvirt/xdr.ts';
 
 /** `virErrorDomain` */
-const from = { rpc: 7, qemu: 10, domain: 20, event: 40, polkit: 60 } as const;
+const from = { rpc: 7, qemu: 10, domain: 20, event: 40, streams: 38, polkit: 60 } as const;
 
 /** What the daemon answers instead of a reply. */
 export class Refusal extends Error {
@@ -44,6 +44,9 @@ export const refusals = {
       from.qemu,
       "internal error: unable to execute QEMU command 'system_wakeup': Unable to wake up: guest is not in suspended state",
     ),
+  noScreens: () => refusal(55, from.qemu, 'Requested operation is not valid: no screens to take screenshot from'),
+  noSuchScreen: () => refusal(55, from.qemu, 'Requested operation is not valid: no such screen ID'),
+  streamFailed: () => refusal(38, from.streams, 'unable to read: Input/output error'),
   transientAutostart: () =>
     refusal(55, from.qemu, 'Requested operation is not valid: cannot set autostart for transient domain'),
   polkit: () =>

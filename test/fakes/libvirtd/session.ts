@@ -16,6 +16,7 @@ import { type Codec, none, XdrReader } from '../../../src/libvirt/xdr.ts';
 import type { EventBody } from './domain.ts';
 import { beforeAuth, beforeOpen, handlers } from './handlers.ts';
 import { Refusal, refusals } from './refusal.ts';
+import { Outgoing, rawFrame, Streamed } from './stream.ts';
 import type { Client, Daemon, ProcedureName } from './types.ts';
 
 const byNumber = new Map<number, { name: ProcedureName; procedure: Procedure<unknown, unknown> }>(
@@ -42,9 +43,12 @@ export class Session implements Client {
   opened = false;
   /** Answers to the daemon's own pings. */
   pongs = 0;
-  readonly #stream: Duplex;
+  /** How the client ended its streams: `frameStatus.ok` or `.error`, in order. */
+  readonly streamEnds: number[] = [];
+  readonly #socket: Duplex;
   readonly #decoder = new FrameDecoder();
   readonly #registrations = new Map<number, Registration>();
+  readonly #streams = new Map<number, Outgoing>();
   #inbox: Frame[] = [];
   #outbox: Buffer[] = [];
   #busy = 0;
@@ -54,29 +58,30 @@ export class Session implements Client {
   constructor(daemon: Daemon, stream: Duplex, { readOnly }: { readOnly: boolean }) {
     this.daemon = daemon;
     this.readOnly = readOnly;
-    this.#stream = stream;
+    this.#socket = stream;
   }
 
   /** `ended` is called once, when the client is gone. */
   start(ended: () => void): void {
-    this.#stream.on('data', chunk => this.#receive(chunk));
-    this.#stream.on('error', () => this.#stream.destroy());
-    this.#stream.on('end', () => this.#stream.end());
-    this.#stream.on('close', () => {
+    this.#socket.on('data', chunk => this.#receive(chunk));
+    this.#socket.on('error', () => this.#socket.destroy());
+    this.#socket.on('end', () => this.#socket.end());
+    this.#socket.on('close', () => {
       clearInterval(this.#keepalive);
+      for (const stream of this.#streams.values()) stream.stop();
       ended();
     });
   }
 
   destroy(): void {
-    this.#stream.destroy();
+    this.#socket.destroy();
   }
 
   /** Writes these bytes, whatever they are. */
   write(bytes: Buffer): void {
-    if (this.#stream.destroyed) return;
+    if (this.#socket.destroyed) return;
     if (this.daemon.frozen) this.#outbox.push(bytes);
-    else this.#stream.write(bytes);
+    else this.#socket.write(bytes);
   }
 
   /** Goes on with what came while the daemon was frozen. */
@@ -138,6 +143,7 @@ export class Session implements Client {
       const frame = this.#inbox.shift();
       if (!frame) return;
       if (frame.program === keepaliveProgram.number) this.#keepAlive(frame);
+      else if (frame.type === frameType.stream) this.#hear(frame);
       else void this.#serve(frame);
     }
   }
@@ -148,18 +154,34 @@ export class Session implements Client {
     if (procedure === ping) this.#sendKeepalive(pong);
   }
 
+  /** The client ends a stream; of one that is not there libvirtd says nothing. */
+  #hear({ serial, status }: Frame): void {
+    this.streamEnds.push(status);
+    this.#streams.get(serial)?.finish();
+    this.#streams.delete(serial);
+  }
+
   async #serve(frame: Frame): Promise<void> {
     this.#busy += 1;
     const header = { ...remoteHeader, procedure: frame.procedure, type: frameType.reply, serial: frame.serial };
     try {
       const { codec, reply } = await this.#answer(frame);
-      this.write(encodeFrame(header, codec, reply));
+      this.write(encodeFrame(header, codec, reply instanceof Streamed ? reply.reply : reply));
+      if (reply instanceof Streamed) this.#stream(reply, frame);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       this.write(encodeFrame({ ...header, status: frameStatus.error }, remoteError, error.remote));
     }
     this.#busy -= 1;
     this.#pump();
+  }
+
+  #stream(streamed: Streamed<unknown>, { procedure, serial }: Frame): void {
+    const stream = new Outgoing(streamed, (type, status, payload) =>
+      this.write(rawFrame({ ...remoteHeader, procedure, type, serial, status }, payload)),
+    );
+    this.#streams.set(serial, stream);
+    stream.start();
   }
 
   async #answer(frame: Frame): Promise<{ codec: Codec<unknown>; reply: unknown }> {

@@ -1,0 +1,143 @@
+import { LibvirtError, LimitError, ProtocolError } from './errors.ts';
+import { type Frame, frameStatus, frameType } from './frame.ts';
+import { remoteError } from './structs.ts';
+import { hyper, struct, uint, XdrReader } from './xdr.ts';
+
+/**
+ * What a call may bring beside its reply: raw bytes in packets that carry the call's serial, the last one empty
+ * (virnetprotocol.x). The client then says OK and the daemon confirms it; ERROR from either side ends it early.
+ */
+
+/** Where a stream's bytes go, in order. What it throws ends the stream and is the caller's error. */
+export interface Sink {
+  data(bytes: Buffer): void;
+  /** So many zeros in place of bytes; sent only of streams that were asked to be sparse. */
+  hole(length: number): void;
+}
+
+/** `virNetStreamHole` */
+export const streamHole = struct({ length: hyper, flags: uint });
+
+/**
+ * One stream from the daemon to a sink. Knows what is to be said and when it is over; the call that opened it keeps
+ * its place until then. libvirtd itself stops counting a call at its reply, but it counts our OK or ERROR, which must
+ * find a place too.
+ */
+export class ReadStream {
+  readonly #name: string;
+  readonly #sink: Sink;
+  readonly #say: (status: number) => void;
+  readonly #fail: (error: Error) => void;
+  #replied = false;
+  /** How we end it: OK or ERROR; null while we listen. */
+  #ending: number | null = null;
+  #over = false;
+
+  /** `say` sends an empty packet of this status; `fail` tells the caller. */
+  constructor(name: string, sink: Sink, say: (status: number) => void, fail: (error: Error) => void) {
+    this.#name = name;
+    this.#sink = sink;
+    this.#say = say;
+    this.#fail = fail;
+  }
+
+  /** Nothing more of it concerns us. */
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** The call's reply has come; packets may have overtaken it. Before, the daemon drops what is said of the stream. */
+  opened(): void {
+    this.#replied = true;
+    if (this.#ending !== null) this.#say(this.#ending);
+  }
+
+  /** Gives it up. It is over when the daemon has confirmed that, and what comes until then is ignored. */
+  abort(): void {
+    this.#end(frameStatus.error);
+  }
+
+  /** Takes a packet. Throws `ProtocolError` when it is none. */
+  take({ type, status, payload }: Frame): void {
+    if (status === frameStatus.error) this.#broken(payload);
+    else if (status === frameStatus.ok) this.#confirmed();
+    else if (this.#ending !== null) return;
+    else if (type === frameType.streamHole) this.#skip(payload);
+    else if (payload.length === 0) this.#end(frameStatus.ok);
+    else this.#pass(() => this.#sink.data(payload));
+  }
+
+  #broken(payload: Buffer): void {
+    this.#over = true;
+    // A stream that failed may stay with the daemon until the client ends it. Where it is gone, nobody answers.
+    this.abort();
+    this.#fail(new LibvirtError(remoteError.decode(new XdrReader(payload)), this.#name));
+  }
+
+  #confirmed(): void {
+    if (this.#ending === null) throw new ProtocolError(`${this.#name}: the stream was confirmed before its end`);
+    this.#over = true;
+  }
+
+  #skip(payload: Buffer): void {
+    const { length } = streamHole.decode(new XdrReader(payload));
+    if (length < 0) throw new ProtocolError(`${this.#name}: a hole of ${length} bytes`);
+    this.#pass(() => this.#sink.hole(length));
+  }
+
+  #pass(feed: () => void): void {
+    try {
+      feed();
+    } catch (error) {
+      this.abort();
+      this.#fail(error as Error);
+    }
+  }
+
+  #end(status: number): void {
+    if (this.#ending !== null) return;
+    this.#ending = status;
+    if (this.#replied) this.#say(status);
+  }
+}
+
+/** Gathers a stream in memory, and throws `LimitError` instead of holding more than `limit` bytes. */
+export class Collector implements Sink {
+  readonly #limit: number;
+  #bytes = Buffer.alloc(0);
+  #length = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** What has come so far. */
+  get bytes(): Buffer {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  data(bytes: Buffer): void {
+    const at = this.#grow(bytes.length);
+    bytes.copy(this.#bytes, at);
+  }
+
+  hole(length: number): void {
+    this.#grow(length);
+  }
+
+  /**
+   * Where the next `length` bytes go, zeros so far; may replace `#bytes`. Doubles them, so that many small packets cost
+   * linear time.
+   */
+  #grow(length: number): number {
+    const at = this.#length;
+    if (length > this.#limit - at) throw new LimitError(`more than ${this.#limit} bytes`);
+    this.#length += length;
+    if (this.#length > this.#bytes.length) {
+      const larger = Buffer.alloc(Math.min(this.#limit, Math.max(this.#length, this.#bytes.length * 2)));
+      this.#bytes.copy(larger, 0, 0, at);
+      this.#bytes = larger;
+    }
+    return at;
+  }
+}
