@@ -1,0 +1,146 @@
+import { promisify } from 'node:util';
+import { crc32, deflate } from 'node:zlib';
+import type { CallOptions } from '../libvirt/calls.ts';
+import type { Libvirt } from '../libvirt/client.ts';
+import { LimitError } from '../libvirt/errors.ts';
+import type { DomainRef } from '../libvirt/structs.ts';
+
+/** What a guest's screen shows, always as PNG: QEMU writes it since 7.1, and before that PPM, which is converted. */
+
+/** The picture that came is none that can be shown. */
+export class ScreenError extends Error {
+  override name = 'ScreenError';
+}
+
+export interface ScreenOptions extends CallOptions {
+  /** Counted from 0. */
+  screen?: number;
+  /** Bytes that the picture may have as it comes. */
+  limit?: number;
+}
+
+/** A display of 8K in PPM has 100 million bytes. */
+const defaultLimit = 128 * 1024 ** 2;
+/** Pixels to a side. */
+const maxSide = 16_384;
+const signature = Buffer.from('\x89PNG\r\n\x1a\n', 'latin1');
+/** A PNG's last chunk has no content, hence is always these bytes. */
+const end = chunk('IEND', Buffer.alloc(0));
+
+/** Rejects with `ScreenError`, or as `Libvirt.screenshot` does. */
+export async function takeScreenshot(
+  client: Libvirt,
+  ref: DomainRef,
+  { limit = defaultLimit, ...options }: ScreenOptions = {},
+): Promise<Buffer> {
+  try {
+    const { mime, data } = await client.screenshot(ref, { limit, ...options });
+    return await toPng(data, mime);
+  } catch (error) {
+    if (error instanceof LimitError) throw new ScreenError(`a picture of ${error.message}`, { cause: error });
+    throw error;
+  }
+}
+
+/** PNG as it is, PPM converted; `mime` is only mentioned. Throws `ScreenError` for anything else. */
+export async function toPng(picture: Buffer, mime: string | null = null): Promise<Buffer> {
+  if (picture.subarray(0, signature.length).equals(signature)) {
+    if (!picture.subarray(-end.length).equals(end)) throw new ScreenError('the PNG is cut off');
+    return picture;
+  }
+  if (picture.subarray(0, 2).toString('latin1') === 'P6') return encodePng(decodePpm(picture));
+  throw new ScreenError(`neither PNG nor PPM, but ${picture.length} bytes of ${mime ?? 'an unknown type'}`);
+}
+
+interface Picture {
+  width: number;
+  height: number;
+  /** Three bytes a pixel: red, green, blue. */
+  pixels: Buffer;
+}
+
+/** Raw PPM of 8 bits a colour (https://netpbm.sourceforge.net/doc/ppm.html), a view of its bytes. */
+function decodePpm(bytes: Buffer): Picture {
+  const header = new PpmHeader(bytes);
+  const [width, height, most] = [header.number(), header.number(), header.number()];
+  if (most !== 255) throw new ScreenError(`a PPM of ${most + 1} shades a colour instead of 256`);
+  for (const side of [width, height]) {
+    if (side < 1 || side > maxSide) throw new ScreenError(`a PPM of ${width} × ${height} pixels`);
+  }
+  const pixels = bytes.subarray(header.length, header.length + width * height * 3);
+  if (pixels.length < width * height * 3) throw new ScreenError('the PPM is cut off');
+  return { width, height, pixels };
+}
+
+/** `P6`, then numbers between white space, then one white space; `#` begins a comment that ends with its line. */
+class PpmHeader {
+  readonly #bytes: Buffer;
+  #at = 2;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
+
+  /** Up to where it was read. */
+  get length(): number {
+    return this.#at;
+  }
+
+  /** The next number, and the one white space after it. */
+  number(): number {
+    let digits = '';
+    let character = this.#next();
+    // The magic number needs white space after it, which later numbers have consumed already.
+    if (this.#at === 3 && !isSpace(character)) throw new ScreenError('the PPM has no proper header');
+    while (isSpace(character)) character = this.#next();
+    for (; !isSpace(character); character = this.#next()) {
+      if (!/^\d$/.test(character) || digits.length === 9) throw new ScreenError('the PPM has no proper header');
+      digits += character;
+    }
+    return Number(digits);
+  }
+
+  /** A comment passes for the line feed that ends it. */
+  #next(): string {
+    const first = this.#character();
+    if (first !== '#') return first;
+    for (;;) {
+      const character = this.#character();
+      if (character === '\n' || character === '\r') return character;
+    }
+  }
+
+  #character(): string {
+    const code = this.#bytes[this.#at++];
+    if (code === undefined) throw new ScreenError('the PPM is cut off');
+    return String.fromCharCode(code);
+  }
+}
+
+function isSpace(character: string): boolean {
+  return /^[ \t\n\v\f\r]$/.test(character);
+}
+
+/** Eight bits a colour, no filter, not interlaced (RFC 2083); the work is done off the event loop. */
+async function encodePng({ width, height, pixels }: Picture): Promise<Buffer> {
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(width, 0);
+  header.writeUInt32BE(height, 4);
+  header.set([8, 2], 8);
+  const stride = width * 3;
+  // Every row has its filter's number before it: 0, none.
+  const rows = Buffer.alloc((stride + 1) * height);
+  for (let y = 0; y < height; y++) pixels.copy(rows, y * (stride + 1) + 1, y * stride, (y + 1) * stride);
+  const data = await promisify(deflate)(rows);
+  return Buffer.concat([signature, chunk('IHDR', header), chunk('IDAT', data), end]);
+}
+
+/** Length, type, content, and the check of the latter two. */
+function chunk(type: string, content: Buffer): Buffer {
+  const bytes = Buffer.alloc(content.length + 12);
+  bytes.writeUInt32BE(content.length, 0);
+  bytes.write(type, 4, 'latin1');
+  content.copy(bytes, 8);
+  bytes.writeUInt32BE(crc32(bytes.subarray(4, -4)), bytes.length - 4);
+  return bytes;
+}
