@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { type BridgeEntity, bridgeEntities, type VmEntity, vmEntities } from '../src/discovery/entities.ts';
+import { commandWords } from '../src/model/command.ts';
 import type { DomainDescription } from '../src/model/domain.ts';
 
 /** Writes docs/entities.md from the entity table: `node scripts/entities-doc.ts --write`, or `--check` that it is current. */
@@ -7,7 +8,7 @@ import type { DomainDescription } from '../src/model/domain.ts';
 const file = new URL('../docs/entities.md', import.meta.url);
 
 export function page(): string {
-  const vm = vmEntities(sample, { commands: ['start', 'shutdown'], powerCategory: 'config' });
+  const vm = vmEntities(sample, { commands: commandWords, powerCategory: 'config' });
   const of = (prefix: string) => vm.filter(({ key }) => key.startsWith(prefix));
   const machine = vm.filter(({ key }) => !/^(disk|nic)_/.test(key));
   return `# Entities
@@ -23,7 +24,12 @@ same values in base units (bytes, bytes per second).
 
 ${table('B/V', machine)}
 
-The power switch needs both commands, each button its own; read-only there are none.
+A button is there if its key is among the VM's \`commands\`, the power switch if both of its are, the screen if
+\`screenshot\` is. Autostart is a switch if \`autostart\` is among them, else a binary sensor that only shows it. With
+\`libvirt.read_only\` nothing can be pressed or switched. [Commands](commands.md) says what each does, and what the event
+entity tells.
+
+${attributes(machine)}
 
 ## Each disk
 
@@ -58,20 +64,43 @@ const sample: DomainDescription = {
   },
 };
 
-function table(topics: string, entities: readonly (VmEntity | BridgeEntity)[]): string {
+function table(topics: string, entities: readonly AnyEntity[]): string {
   const rows = entities.map(entity => [
     entity.name ?? "*the device's name*",
     code(entity.key),
     entity.platform.replace('_', ' '),
-    entity.unit_of_measurement ?? entity.options?.join(', ') ?? entity.device_class ?? '',
+    kind(entity),
     entity.enabled_by_default === false ? '' : 'on',
     entity.entity_category ?? '',
-    entity.value
-      ? [`${topics}/${entity.value.topic}`, entity.value.path.join('.')].filter(Boolean).map(code).join(' ')
-      : '',
+    place(topics, entity),
   ]);
-  const head = ['Name', 'Key', 'Platform', 'Unit or kind', 'On', 'Category', 'Topic, place in it'];
+  const head = ['Name', 'Key', 'Platform', 'Unit or kind', 'On', 'Category', 'Topic, place in it or payload'];
   return [head, head.map(() => '---'), ...rows].map(cells => `| ${cells.join(' | ')} |`).join('\n');
+}
+
+type AnyEntity = VmEntity | BridgeEntity;
+
+function kind({ unit_of_measurement, options, event_types, content_type, device_class }: AnyEntity): string {
+  const words = options?.join(', ') ?? (event_types && `${event_types.length} [types](commands.md#events)`);
+  return unit_of_measurement ?? words ?? content_type ?? device_class ?? '';
+}
+
+function place(topics: string, { value, image_topic, command_topic, payload_press }: AnyEntity): string {
+  const topic = value?.topic ?? image_topic ?? command_topic;
+  return [`${topics}/${topic}`, value?.path.join('.') ?? payload_press]
+    .filter(word => word)
+    .map(text => code(`${text}`))
+    .join(' ');
+}
+
+/** A sentence on the entities that have more to say than their value. */
+function attributes(entities: readonly AnyEntity[]): string {
+  const phrases = entities.flatMap(({ name, attributes }) => {
+    if (!attributes) return [];
+    const { path, only } = attributes;
+    return [`**${name}**: ${only ? only.map(code).join(', ') : `the members of ${code(path.join('.'))}`}`];
+  });
+  return `Attributes. ${phrases.join('; ')}.`;
 }
 
 const code = (text: string) => `\`${text}\``;

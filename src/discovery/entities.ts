@@ -1,15 +1,20 @@
+import type { CommandWord } from '../model/command.ts';
 import { type Disk, type DomainDescription, domainStates, macHex, type Nic } from '../model/domain.ts';
+import { happeningTypes } from '../model/happening.ts';
 import { activities } from '../model/snapshot.ts';
 import type { DiskStats, NicStats } from '../model/stats.ts';
 import {
   binarySensor,
   button,
   type Entity,
+  happening,
+  image,
   info,
   infoObject,
   type Row,
   sensor,
   state,
+  stateMembers,
   stateObject,
   stats,
   toggle,
@@ -36,12 +41,12 @@ import {
  * the start. The discovery payload and docs/entities.md are made from it.
  */
 
-export type VmEntity = Entity<'state' | 'stats' | 'power' | 'command'>;
+export type VmEntity = Entity<'state' | 'stats' | 'power' | 'command' | 'event' | 'screen'>;
 export type BridgeEntity = Entity<'state' | 'info'>;
 
 export interface VmControls {
-  /** Commands that may be given: none when read-only. Those without an entity are passed over. */
-  commands: readonly string[];
+  /** Commands that may be given: none when read-only. */
+  commands: readonly CommandWord[];
   /** `config` keeps "turn off everything" and voice assistants from taking the NAS down. */
   powerCategory: 'config' | null;
 }
@@ -58,29 +63,88 @@ export function vmEntities({ hardware }: DomainDescription, controls: VmControls
 
 /** A switch promises both directions, so it takes both commands; without it the state still tells. */
 function controlEntities({ commands, powerCategory }: VmControls): VmEntity[] {
+  const may = (word: CommandWord) => commands.includes(word);
   const category = powerCategory && { entity_category: powerCategory };
-  const switches = [toggle('power', null, state('power'), { ...category, command_topic: 'power', icon: 'mdi:nas' })];
-  const buttons = [
-    button('start', 'Start', null, { command_topic: 'command', payload_press: 'start', icon: 'mdi:play' }),
-    button('shutdown', 'Shut down', null, { command_topic: 'command', payload_press: 'shutdown', icon: 'mdi:power' }),
+  const power = toggle('power', null, state('power'), { ...category, command_topic: 'power', icon: 'mdi:nas' });
+  return [
+    ...(may('start') && may('shutdown') ? [power] : []),
+    ...buttons.filter(({ key }) => may(key)),
+    may('autostart') ? autostartSwitch : binarySensor('autostart', 'Autostart', state('autostart'), detail),
+    ...(may('screenshot') ? [screen] : []),
   ];
-  const permitted = buttons.filter(({ key }) => commands.includes(key));
-  return permitted.length === buttons.length ? [...switches, ...buttons] : permitted;
 }
 
+const press = { command_topic: 'command' } as const;
+/** Off until somebody wants it, and never beside the harmless ones. */
+const rare = { ...press, enabled_by_default: false } as const;
+const serious = { ...rare, entity_category: 'config' } as const;
+
+/** The key is the command. */
+const buttons: readonly (VmEntity & { key: CommandWord })[] = [
+  pressed('start', 'Start', press, 'mdi:play'),
+  pressed('shutdown', 'Shut down', press, 'mdi:power'),
+  pressed('cancel', 'Cancel', rare, 'mdi:cancel'),
+  pressed('reboot', 'Reboot', serious, 'mdi:restart'),
+  pressed('suspend', 'Pause', serious, 'mdi:pause'),
+  pressed('resume', 'Resume', serious, 'mdi:play-pause'),
+  pressed('reset', 'Reset', serious, 'mdi:restart-alert'),
+  pressed('force_off', 'Power cut', serious, 'mdi:power-plug-off'),
+  pressed('screenshot', 'Take screenshot', { ...rare, entity_category: 'diagnostic' }, 'mdi:monitor-screenshot'),
+  pressed('refresh', 'Refresh', { ...rare, entity_category: 'diagnostic' }, 'mdi:refresh'),
+];
+
+function pressed(
+  key: CommandWord,
+  name: string,
+  traits: Row<'command'>,
+  icon: `mdi:${string}`,
+): VmEntity & { key: CommandWord } {
+  return { ...button<'command'>(key, name, null, traits, { payload_press: key, icon }), key };
+}
+
+const autostartSwitch: VmEntity = toggle('autostart', 'Autostart', state('autostart'), {
+  reading: 'flag',
+  command_topic: 'command',
+  payload_on: '{"command":"autostart","enabled":true}',
+  payload_off: '{"command":"autostart","enabled":false}',
+  state_on: 'ON',
+  state_off: 'OFF',
+  entity_category: 'config',
+  enabled_by_default: false,
+  icon: 'mdi:power-cycle',
+});
+
+const screen: VmEntity = image('screen', 'Screen', null, {
+  image_topic: 'screen',
+  content_type: 'image/png',
+  ...detail,
+});
+
 const machineEntities: readonly VmEntity[] = [
-  sensor('state', 'State', state('state'), oneOf(domainStates), { icon: 'mdi:server' }),
+  // The rest of the story for automations, without another entity to enable.
+  sensor('state', 'State', state('state'), oneOf(domainStates), {
+    icon: 'mdi:server',
+    attributes: stateMembers('reason', 'last_stop', 'last_error'),
+  }),
   sensor('state_reason', 'State reason', state('reason'), detail),
-  sensor('activity', 'Activity', state('activity'), oneOf(activities), { icon: 'mdi:progress-wrench' }),
+  sensor('activity', 'Activity', state('activity'), oneOf(activities), {
+    icon: 'mdi:progress-wrench',
+    attributes: stateMembers('phase', 'deadline', 'attempt', 'start_after_off'),
+  }),
+  happening('event', 'Event', { topic: 'event', path: [] }, detail, {
+    event_types: happeningTypes,
+    icon: 'mdi:message-text-clock',
+  }),
+  sensor('deadline', 'Deadline', state('deadline'), timestamp, detail),
   sensor('last_start', 'Last start', state('started_at'), timestamp, detail),
   sensor('last_stop', 'Last stop', state('last_stop', 'at'), timestamp, detail, {
     attributes: stateObject('last_stop'),
   }),
   sensor('last_stop_reason', 'Last stop reason', state('last_stop', 'reason'), detail),
+  sensor('shutdown_took', 'Shutdown took', state('last_stop', 'seconds'), seconds, detail),
   sensor('last_error', 'Last error', state('last_error', 'message'), sentence, detail, {
     attributes: stateObject('last_error'),
   }),
-  binarySensor('autostart', 'Autostart', state('autostart'), detail),
   sensor('vcpus', 'vCPUs', state('vcpus'), detail),
   sensor('cpu', 'CPU', stats('cpu', 'percent'), percent, { icon: 'mdi:cpu-64-bit' }),
   sensor('cpu_time', 'CPU time', stats('cpu', 'seconds'), seconds, total, detail),

@@ -6,7 +6,7 @@ import type { Stats } from '../model/stats.ts';
  * words: the traits keep the names of the MQTT discovery options, so a row reads like its payload.
  */
 
-export const platforms = ['binary_sensor', 'button', 'sensor', 'switch'] as const;
+export const platforms = ['binary_sensor', 'button', 'event', 'image', 'sensor', 'switch'] as const;
 export type Platform = (typeof platforms)[number];
 
 /** One entity. `Topic` names one of its device's topics; the payload has them in full. */
@@ -16,10 +16,11 @@ export interface Entity<Topic extends string> extends Traits {
   platform: Platform;
   /** Without the device's name, which Home Assistant puts in front; null: the entity is the device. */
   name: string | null;
-  /** Null for a button. */
+  /** Null for a button and an image. */
   value: Value<Topic> | null;
   attributes?: Attributes<Topic>;
   command_topic?: Topic;
+  image_topic?: Topic;
 }
 
 /** A place in the JSON on a topic; an empty path is the bare payload. */
@@ -28,8 +29,9 @@ export interface Value<Topic extends string> {
   path: readonly string[];
 }
 
-/** An object of a document as the entity's attributes, with fixed ones beside its own. */
+/** An object of a document as the entity's attributes, or some of its members, with fixed ones beside its own. */
 interface Attributes<Topic extends string> extends Value<Topic> {
+  only?: readonly string[];
   and?: Readonly<Record<string, string>>;
 }
 
@@ -49,6 +51,10 @@ export interface Traits {
   payload_on?: string;
   payload_off?: string;
   payload_press?: string;
+  state_on?: string;
+  state_off?: string;
+  event_types?: readonly string[];
+  content_type?: 'image/png';
   /** Empty: never unavailable, whatever the device is. */
   availability?: readonly [];
 }
@@ -65,6 +71,8 @@ export const sensor = row('sensor');
 export const binarySensor = row('binary_sensor', { reading: 'flag' });
 export const toggle = row('switch');
 export const button = row('button');
+export const happening = row('event');
+export const image = row('image');
 
 // The paths are those of the documents' types: a misspelt one does not compile.
 
@@ -73,6 +81,8 @@ export const stats = (...path: ValuePath<Stats>): Value<'stats'> => ({ topic: 's
 export const info = (...path: ValuePath<BridgeDocument>): Value<'info'> => ({ topic: 'info', path });
 
 export const stateObject = (...path: ObjectPath<StateDocument>): Value<'state'> => ({ topic: 'state', path });
+/** Members of the state itself. */
+export const stateMembers = (...only: (keyof StateDocument)[]) => ({ topic: 'state', path: [], only }) as const;
 export const infoObject = (...path: ObjectPath<BridgeDocument>): Value<'info'> => ({ topic: 'info', path });
 
 type Scalar = string | number | boolean | null;

@@ -119,7 +119,7 @@ function discovery<T extends string>({ prefix, version }: BridgeOptions, device:
 }
 
 function component<T extends string>(entity: Entity<T>, { id, slug, topics, expiry }: Device<T>): Component {
-  const { key, platform, name, value, reading, attributes, command_topic, ...traits } = entity;
+  const { key, platform, name, value, reading, attributes, command_topic, image_topic, ...traits } = entity;
   const state_topic = value && topics[value.topic];
   return {
     platform,
@@ -132,8 +132,9 @@ function component<T extends string>(entity: Entity<T>, { id, slug, topics, expi
     ...(state_topic && state_topic === expiry?.topic && { expire_after: expiry.seconds }),
     ...(attributes && {
       json_attributes_topic: topics[attributes.topic],
-      json_attributes_template: attributesTemplate(attributes.path, attributes.and),
+      json_attributes_template: attributesTemplate(attributes.path, attributes.and, attributes.only),
     }),
     ...(command_topic && { command_topic: topics[command_topic] }),
+    ...(image_topic && { image_topic: topics[image_topic] }),
   };
 }

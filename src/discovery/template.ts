@@ -9,10 +9,16 @@ export function valueTemplate(path: readonly string[], reading: Reading = 'text'
   return `{% set v = ${lookUp(path)} %}{{ ${read(reading)} else none }}`;
 }
 
-/** The object at `path`, with fixed members beside its own. */
-export function attributesTemplate(path: readonly string[], and: Readonly<Record<string, string>> = {}): string {
+/** The object at `path`, or only these of its members, with fixed ones beside its own. */
+export function attributesTemplate(
+  path: readonly string[],
+  and: Readonly<Record<string, string>> = {},
+  only: readonly string[] = [],
+): string {
+  const picked = only.map(name => `${name}=${lookUp([...path, name])} | default(none)`);
+  const all = only.length === 0 ? [`${lookUp(path)} | default({}, true)`] : picked;
   const members = Object.entries(and).map(([name, value]) => `${name}=${quote(value)}`);
-  return `{{ dict(${[`${lookUp(path)} | default({}, true)`, ...members].join(', ')}) | tojson }}`;
+  return `{{ dict(${[...all, ...members].join(', ')}) | tojson }}`;
 }
 
 /** Home Assistant refuses a state of more characters. */

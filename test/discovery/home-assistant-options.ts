@@ -62,6 +62,18 @@ export const platforms: Record<string, PlatformRules> = {
     deviceClasses: ['outlet', 'switch'],
     categories: ['config', 'diagnostic'],
   },
+  event: {
+    required: ['state_topic', 'event_types'],
+    optional: ['value_template', 'device_class'],
+    deviceClasses: ['button', 'doorbell', 'motion'],
+    categories: ['diagnostic'],
+  },
+  image: {
+    required: [],
+    optional: ['image_topic', 'url_topic', 'content_type', 'image_encoding', 'url_template'],
+    deviceClasses: [],
+    categories: ['config', 'diagnostic'],
+  },
   button: {
     required: ['command_topic'],
     optional: [...writer, 'payload_press'],
@@ -69,6 +81,14 @@ export const platforms: Record<string, PlatformRules> = {
     categories: ['config', 'diagnostic'],
   },
 };
+
+/** Attributes of these names it drops, for they are its own. */
+export const blockedAttributes = [
+  ...['assumed_state', 'available', 'device_class', 'device_info', 'entity_category', 'entity_picture'],
+  ...['entity_registry_enabled_default', 'extra_state_attributes', 'force_update', 'friendly_name', 'icon'],
+  ...['last_reset', 'options', 'should_poll', 'state', 'state_class', 'supported_features', 'unique_id'],
+  'unit_of_measurement',
+];
 
 export const stateClasses = ['measurement', 'measurement_angle', 'total', 'total_increasing'];
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { bridgeDevicePayload, vmDevicePayload } from '../../src/discovery/payload.ts';
+import { commandWords } from '../../src/model/command.ts';
 import { refusals } from './home-assistant.ts';
 import { bridge, description, disk, hypervisor, nic, vm, withHardware } from './samples.ts';
 
@@ -26,6 +27,7 @@ describe('Home Assistant accepts', () => {
     ['empty names', { ...vm, label: empty }, { ...description, name: empty }],
     ['a switch without a category', { ...vm, powerCategory: null }, description],
     ['no commands', { ...vm, commands: [] }, description],
+    ['every command', { ...vm, commands: commandWords }, description],
   ])('%s', (_name, options, described) => {
     for (const host of [hypervisor, null]) {
       const { topic, payload } = vmDevicePayload(bridge, options, described, host);
@@ -41,7 +43,7 @@ describe('Home Assistant accepts', () => {
 });
 
 describe('Home Assistant refuses', () => {
-  const { topic, payload } = vmDevicePayload(bridge, vm, description, hypervisor);
+  const { topic, payload } = vmDevicePayload(bridge, { ...vm, commands: commandWords }, description, hypervisor);
 
   const root = (changes: object) => ({ ...payload, ...changes });
   const changed = (key: string, changes: object) =>
@@ -99,6 +101,25 @@ describe('Home Assistant refuses', () => {
     ['topic is too long', changed('cpu', { state_topic: 'a'.repeat(65_536) })],
     ['template: SyntaxError', changed('cpu', { value_template: '{{ value_json.cpu' })],
     ['template: SyntaxError', changed('cpu', { value_template: '{{ value_json.cpu.percent | default(none) }}' })],
+    ['event_types is required', changed('event', { event_types: undefined })],
+    ['event_types are empty', changed('event', { event_types: [] })],
+    ['event_types are not texts', changed('event', { event_types: ['started', 1] })],
+    ['event_types say one twice', changed('event', { event_types: ['started', 'started'] })],
+    ['state_topic is required', changed('event', { state_topic: undefined })],
+    ['entity_category may not be config', changed('event', { entity_category: 'config' })],
+    ['device_class may not be', changed('event', { device_class: 'power' })],
+    ['unknown option: expire_after', changed('event', { expire_after: 180 })],
+    ['needs one of image_topic and url_topic', changed('screen', { image_topic: undefined })],
+    ['needs one of image_topic and url_topic', changed('screen', { url_topic: 'a' })],
+    ['content_type excludes url_topic', changed('screen', { image_topic: undefined, url_topic: 'a' })],
+    ['content_type may not be', changed('screen', { content_type: 'png' })],
+    ['image_encoding may not be', changed('screen', { image_encoding: 'raw' })],
+    ['topic has a wildcard', changed('screen', { image_topic: 'dsm2mqtt/+/screen' })],
+    ['unknown option: value_template', changed('screen', { value_template: '{{ value_json.a | default(none) }}' })],
+    ['unknown option: device_class', changed('screen', { device_class: 'screen' })],
+    ['unknown option: state_on', changed('refresh', { state_on: 'ON' })],
+    ['state_on is not a text', changed('autostart', { state_on: true })],
+    ['template: SyntaxError', changed('state', { json_attributes_template: '{{ dict(a=value_json.a) | tojson }}' })],
     ['attributes need a topic', changed('last_stop', { json_attributes_topic: undefined })],
     ['value_template needs a state_topic', changed('power', { state_topic: undefined })],
   ])('%s', (reason, message) => {

@@ -84,11 +84,13 @@ function* component(own: Options, root: Options): Reasons {
   yield* sharedOptions(options);
   yield* entity(options, platform);
   if (options['platform'] === 'sensor') yield* sensor(options);
+  if (options['platform'] === 'event') yield* event(options);
+  if (options['platform'] === 'image') yield* image(options);
 }
 
 function* entity(options: Options, { categories, deviceClasses }: PlatformRules): Reasons {
   const present = (key: string) => options[key] !== undefined;
-  yield* texts(options, ['unique_id', 'payload_on', 'payload_off', 'payload_press', 'unit_of_measurement']);
+  yield* texts(options, ['unique_id', ...stateTexts, 'payload_press', 'unit_of_measurement']);
   if (options['name'] !== null) yield* texts(options, ['name']);
   yield* oneOf(options, 'enabled_by_default', [true, false]);
   yield* oneOf(options, 'entity_category', categories);
@@ -100,6 +102,26 @@ function* entity(options: Options, { categories, deviceClasses }: PlatformRules)
   if (present('json_attributes_template') && !present('json_attributes_topic')) yield 'attributes need a topic';
   if (present('value_template') && !present('state_topic')) yield 'value_template needs a state_topic';
   for (const key of Object.keys(options).filter(name => name.endsWith('_template'))) yield* template(options[key]);
+}
+
+const stateTexts = ['payload_on', 'payload_off', 'state_on', 'state_off'];
+
+function* event({ event_types: types }: Options): Reasons {
+  if (types === undefined) return;
+  if (!Array.isArray(types) || types.length === 0) return yield 'event_types are empty';
+  if (types.some(type => typeof type !== 'string' || type === '')) yield 'event_types are not texts';
+  if (new Set(types).size < types.length) yield 'event_types say one twice';
+}
+
+function* image(options: Options): Reasons {
+  const topics = ['image_topic', 'url_topic'].filter(key => options[key] !== undefined);
+  if (topics.length !== 1) yield 'image needs one of image_topic and url_topic';
+  for (const key of topics) yield* topicName(options[key]);
+  if (options['content_type'] !== undefined && options['url_topic'] !== undefined) {
+    yield 'content_type excludes url_topic';
+  }
+  yield* matches(options, 'content_type', /^image\/[a-z]+$/);
+  yield* oneOf(options, 'image_encoding', ['b64']);
 }
 
 function* sensor(options: Options): Reasons {

@@ -28,17 +28,22 @@ const converted: Shape = (template, value_json) => {
   return print(typeof value === type ? converter(value as never) : null);
 };
 
-/** `{{ dict(PLACE | default({}, true), name='text') | tojson }}` */
+/** `{{ dict(PLACE | default({}, true), name=PLACE | default(none), name='text') | tojson }}`, any of them. */
 const object: Shape = (template, value_json) => {
-  const [, place, members] =
-    /^\{\{ dict\((.+) \| default\(\{\}, true\)((?:, \w+='(?:[^'\\]|\\.)*')*)\) \| tojson \}\}$/.exec(template) ?? [];
-  if (!place) return null;
-  const more = [...(members ?? '').matchAll(/, (\w+)='((?:[^'\\]|\\.)*)'/g)];
-  return JSON.stringify({
-    ...Object(lookUp(place, value_json) || {}),
-    ...Object.fromEntries(more.map(([, name, text]) => [name, unquote(text)])),
-  });
+  const [, inner] = /^\{\{ dict\((.+)\) \| tojson \}\}$/.exec(template) ?? [];
+  if (!inner) return null;
+  const parts = inner.match(/(?:'(?:[^'\\]|\\.)*'|default\(\{\}, true\)|[^,'])+/g) ?? [];
+  return JSON.stringify(Object.assign({}, ...parts.map((part, at) => argument(part.trim(), at, value_json))));
 };
+
+function argument(text: string, at: number, value_json: unknown): object {
+  const [, whole] = /^(.+) \| default\(\{\}, true\)$/.exec(text) ?? [];
+  // Python takes no argument without a name after one with.
+  if (whole && at === 0) return Object(lookUp(whole, value_json) || {});
+  const [, name, quoted, place] = /^([a-z_]+)=(?:'((?:[^'\\]|\\.)*)'|(.+) \| default\(none\))$/.exec(text) ?? [];
+  if (!name) throw new SyntaxError(`not an argument: ${text}`);
+  return { [name]: place ? (lookUp(place, value_json) ?? null) : unquote(quoted) };
+}
 
 /** `value_json.a`, `(value_json.a | default({}))['b']`; a missing key is undefined, as in Jinja. */
 function lookUp(place: string, value_json: unknown): unknown {

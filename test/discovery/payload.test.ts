@@ -6,6 +6,8 @@ import {
   type DevicePayload,
   vmDevicePayload,
 } from '../../src/discovery/payload.ts';
+import { type Command, type CommandWord, command, commandWords, parseCommand } from '../../src/model/command.ts';
+import { happeningTypes } from '../../src/model/happening.ts';
 import { refusals } from './home-assistant.ts';
 import { bridge, description, disk, hypervisor, nic, vm, withHardware } from './samples.ts';
 
@@ -70,8 +72,9 @@ test('the component keys of the usual hardware', () => {
       ...['capacity', 'allocation', 'physical'],
     ].map(key => `disk_${target}_${key}`);
   expect(Object.keys(announce())).toEqual([
-    ...['power', 'start', 'shutdown', 'state', 'state_reason', 'activity'],
-    ...['last_start', 'last_stop', 'last_stop_reason', 'last_error', 'autostart', 'vcpus', 'cpu', 'cpu_time'],
+    ...['power', 'start', 'shutdown', 'cancel', 'refresh', 'autostart', 'state', 'state_reason', 'activity', 'event'],
+    ...['deadline', 'last_start', 'last_stop', 'last_stop_reason', 'shutdown_took', 'last_error', 'vcpus', 'cpu'],
+    'cpu_time',
     ...['memory_used', 'memory_used_percent', 'memory_total', 'memory_usable', 'memory_unused', 'memory_resident'],
     'stats_stale',
     ...['sda', 'sdb', 'hdz'].flatMap(diskKeys),
@@ -112,18 +115,65 @@ describe('what people see', () => {
 });
 
 describe('commands', () => {
-  const controls = (commands: string[]) =>
+  const controls = (commands: readonly CommandWord[]) =>
     Object.entries(announce({ ...vm, commands })).flatMap(([key, { command_topic }]) => (command_topic ? [key] : []));
 
-  test.each([
+  test.each<[CommandWord[], string[]]>([
     [
       ['start', 'shutdown', 'cancel'],
-      ['power', 'start', 'shutdown'],
+      ['power', 'start', 'shutdown', 'cancel'],
     ],
     [['start'], ['start']],
     [['shutdown'], ['shutdown']],
+    [['autostart'], ['autostart']],
+    [['force_off'], ['force_off']],
     [[], []],
   ])('%j permit %j', (commands, keys) => expect(controls(commands)).toEqual(keys));
+
+  test('each listed one has its entity, as people read it', () => {
+    const all = announce({ ...vm, commands: commandWords });
+    const platform = (key: string) => `${all[key]?.platform} ${all[key]?.['name']}`;
+    expect(Object.fromEntries(controls(commandWords).map(key => [key, platform(key)]))).toEqual({
+      power: 'switch null',
+      start: 'button Start',
+      shutdown: 'button Shut down',
+      cancel: 'button Cancel',
+      reboot: 'button Reboot',
+      suspend: 'button Pause',
+      resume: 'button Resume',
+      reset: 'button Reset',
+      force_off: 'button Power cut',
+      screenshot: 'button Take screenshot',
+      refresh: 'button Refresh',
+      autostart: 'switch Autostart',
+    });
+    expect(Object.keys(all)).toContain('screen');
+    expect(Object.keys(announce())).not.toContain('screen');
+  });
+
+  test('however many are listed, nothing more is on from the start, and what can hurt is apart', () => {
+    const all = announce({ ...vm, commands: commandWords });
+    expect(named(all, wanted)).toEqual(named(announce(), wanted));
+    const risky: CommandWord[] = ['reboot', 'suspend', 'resume', 'reset', 'force_off', 'autostart'];
+    for (const key of risky) expect(all[key]).toMatchObject({ enabled_by_default: false, entity_category: 'config' });
+  });
+
+  test('whatever is pressed or switched is a command that the bridge understands', () => {
+    const all = announce({ ...vm, commands: commandWords });
+    for (const [key, { command_topic, ...options }] of Object.entries(all)) {
+      const { kind } = bridge.topics.commands.parse(String(command_topic)) ?? {};
+      if (!kind) continue;
+      const { payload_press, payload_on = 'ON', payload_off = 'OFF' } = options;
+      const given = payload_press === undefined ? [payload_on, payload_off] : [payload_press];
+      expect(given.map(payload => parseCommand(kind, String(payload)))).toEqual(
+        asked[key] ?? [command(key as 'start')],
+      );
+    }
+  });
+  const asked: Record<string, Command[]> = {
+    power: [command('start'), command('shutdown')],
+    autostart: [command('autostart', { enabled: true }), command('autostart', { enabled: false })],
+  };
 
   test('the switch shows what libvirt says and asks for either; a button says its word', () => {
     const { power, shutdown } = announce();
@@ -135,6 +185,27 @@ describe('commands', () => {
     expect(shutdown).toMatchObject({ command_topic: 'dsm2mqtt/DSM/command', payload_press: 'shutdown' });
     expect(announce({ ...vm, powerCategory: null })['power']).not.toHaveProperty('entity_category');
   });
+
+  test('whether it starts with the host is shown, and switched only where that may be commanded', () => {
+    const shown = announce()['autostart'];
+    const switched = announce({ ...vm, commands: ['autostart'] })['autostart'];
+    expect(shown).toMatchObject({ platform: 'binary_sensor', entity_category: 'diagnostic' });
+    expect(switched).toMatchObject({ platform: 'switch', state_on: 'ON', state_off: 'OFF' });
+    expect(switched?.['value_template']).toBe(shown?.['value_template']);
+  });
+});
+
+test('the event entity reads the payload as it is, and knows every type', () => {
+  const event = announce()['event'];
+  expect(event).toMatchObject({ platform: 'event', state_topic: 'dsm2mqtt/DSM/event', event_types: happeningTypes });
+  expect(event).not.toHaveProperty('value_template');
+  expect(event).not.toHaveProperty('expire_after');
+});
+
+test('the screen is the PNG on its topic', () => {
+  const { screen } = announce({ ...vm, commands: ['screenshot'] });
+  expect(screen).toMatchObject({ platform: 'image', image_topic: 'dsm2mqtt/DSM/screen', content_type: 'image/png' });
+  for (const option of ['state_topic', 'value_template']) expect(screen).not.toHaveProperty(option);
 });
 
 test('statistics expire after four intervals, not before three minutes; what is retained does not', () => {
@@ -165,6 +236,8 @@ describe('whatever the VM is called and has', () => {
     { maxLength: 6 },
   );
 
+  const machine = Object.keys(announce(vm, withHardware([], []))).length;
+
   test('Home Assistant takes it, and every entity is its own', () =>
     fc.assert(
       fc.property(
@@ -179,7 +252,7 @@ describe('whatever the VM is called and has', () => {
           const parts = { ...bridge, instance };
           const { topic, payload } = vmDevicePayload(parts, { ...vm, label, key }, { ...hardware, uuid, name }, null);
           expect(refusals(topic, payload)).toEqual([]);
-          expect(Object.keys(payload.components)).toHaveLength(21 + 14 * disks.length + 10 * nics.length);
+          expect(Object.keys(payload.components)).toHaveLength(machine + 14 * disks.length + 10 * nics.length);
           expect(Object.keys(payload.components).join('')).toMatch(/^[a-z0-9_]+$/);
           const own = bridgeDevicePayload(parts);
           expect(refusals(own.topic, own.payload)).toEqual([]);

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
+import type { Platform } from '../../src/discovery/entity.ts';
 import { vmDevicePayload } from '../../src/discovery/payload.ts';
 import { components, removeDevice, transition } from '../../src/discovery/removal.ts';
+import { type CommandWord, commandWords, defaultCommands } from '../../src/model/command.ts';
 import { refusals } from './home-assistant.ts';
 import { bridge, description, hypervisor, vm } from './samples.ts';
 
@@ -17,10 +19,25 @@ test('an entity that is gone is removed by its platform first, then left out', (
   expect(last).toEqual(next);
 });
 
-test('an entity on another platform than before is removed as what it was', () => {
-  const [first, last] = transition({ ...components(next), autostart: 'switch' }, next);
-  expect(first?.payload.components['autostart']).toEqual({ platform: 'switch' });
-  expect(last?.payload.components['autostart']?.platform).toBe('binary_sensor');
+test.each<[string, CommandWord[], CommandWord[], Platform, Platform]>([
+  ['no longer', [...defaultCommands, 'autostart'], [...defaultCommands], 'switch', 'binary_sensor'],
+  ['from now on', [...defaultCommands], [...defaultCommands, 'autostart'], 'binary_sensor', 'switch'],
+])('autostart may be commanded %s: removed as what it was, then announced as what it is', (_, were, are, was, is) => {
+  const announce = (commands: CommandWord[]) => vmDevicePayload(bridge, { ...vm, commands }, description, hypervisor);
+  const [first, last, ...more] = transition(components(announce(were)), announce(are));
+  expect(first?.payload.components['autostart']).toEqual({ platform: was });
+  expect(last).toEqual(announce(are));
+  expect(last?.payload.components['autostart']?.platform).toBe(is);
+  expect(more).toEqual([]);
+  for (const step of [first, last]) expect(refusals(String(step?.topic), step?.payload)).toEqual([]);
+});
+
+test('what may no longer be commanded goes, its buttons and its screen', () => {
+  const before = vmDevicePayload(bridge, { ...vm, commands: commandWords }, description, hypervisor);
+  const [first, last] = transition(components(before), next);
+  const removed = { reboot: { platform: 'button' }, screen: { platform: 'image' }, autostart: { platform: 'switch' } };
+  expect(first?.payload.components).toMatchObject(removed);
+  expect(last).toEqual(next);
 });
 
 test('Home Assistant takes both steps', () => {

@@ -1,5 +1,6 @@
 import type { BridgeOptions, VmOptions } from '../../src/discovery/payload.ts';
-import { bridgeDocument, stateDocument, statsDocument } from '../../src/model/documents.ts';
+import { defaultCommands } from '../../src/model/command.ts';
+import { bridgeDocument, type Identity, stateDocument, statsDocument } from '../../src/model/documents.ts';
 import type { Disk, Domain, DomainDescription, Nic } from '../../src/model/domain.ts';
 import { emptyVm, type HypervisorInfo, type VmSnapshot } from '../../src/model/snapshot.ts';
 import { topics } from '../../src/model/topics.ts';
@@ -43,12 +44,18 @@ export const vm: VmOptions = {
   key: 'DSM',
   label: 'DSM VM',
   statsInterval: 30,
-  commands: ['start', 'shutdown'],
+  commands: defaultCommands,
   powerCategory: 'config',
 };
 
 export const hypervisor: HypervisorInfo = { hostname: 'nas-host', libvirt: '9.0.0', hypervisor: 'QEMU 7.2.22' };
 
+const identity: Identity = {
+  version: '0.1.0',
+  instance: 'nas-host',
+  session: 's',
+  startedAt: '2026-11-22T07:00:00.000Z',
+};
 const at = '2026-11-22T08:00:00.000Z';
 const domain: Domain = {
   ...description,
@@ -71,8 +78,14 @@ const blank = statsDocument({ ...unread, domain });
 const known: VmSnapshot = {
   ...unread,
   domain,
-  activity: 'shutting_down',
-  deadline: at,
+  work: {
+    activity: 'shutting_down',
+    phase: 'waiting_for_guest',
+    since: at,
+    deadline: at,
+    attempt: 2,
+    startAfterOff: true,
+  },
   startedAt: at,
   lastStop: { by: 'bridge', reason: 'shutdown', at, seconds: 41 },
   lastError: { code: 'timed_out', message: 'DSM did not shut down. '.repeat(20), at },
@@ -92,7 +105,7 @@ function published(snapshot: VmSnapshot, up: boolean) {
   const byTopic: Record<string, object> = {
     [state]: stateDocument(snapshot),
     [stats]: statsDocument(snapshot),
-    [bridge.topics.bridge.info]: bridgeDocument(link, { version: '0.1.0', instance: 'nas-host', startedAt: at }),
+    [bridge.topics.bridge.info]: bridgeDocument(link, identity),
   };
   return (topic: string): object => byTopic[topic] ?? {};
 }

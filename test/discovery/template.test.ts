@@ -1,21 +1,31 @@
 import { describe, expect, test } from 'vitest';
 import { bridgeDevicePayload, type Component, vmDevicePayload } from '../../src/discovery/payload.ts';
 import { attributesTemplate, valueTemplate } from '../../src/discovery/template.ts';
+import { commandWords } from '../../src/model/command.ts';
+import { blockedAttributes } from './home-assistant-options.ts';
 import { render } from './jinja.ts';
 import { bridge, description, documents, hypervisor, vm } from './samples.ts';
 
-/** Every entity's template over the documents that the bridge publishes. */
-const entities = [vmDevicePayload(bridge, vm, description, hypervisor), bridgeDevicePayload(bridge)].flatMap(
-  ({ payload }) => Object.entries(payload.components).filter(([, component]) => component['value_template']),
-);
+/** Every entity's templates over the documents that the bridge publishes. */
+const everything = [
+  vmDevicePayload(bridge, { ...vm, commands: commandWords }, description, hypervisor),
+  bridgeDevicePayload(bridge),
+].flatMap(({ payload }) => Object.entries(payload.components));
+const entities = everything.filter(([, component]) => component['value_template']);
+const attributed = everything.filter(([, component]) => component['json_attributes_topic']);
 
 const show = (component: Component, document: (topic: string) => object) =>
   render(String(component['value_template']), document(String(component['state_topic'])));
 
 /** What Home Assistant takes from this entity. */
-function legal({ platform, options, device_class, unit_of_measurement, state_class }: Component): RegExp {
+function legal(component: Component): RegExp {
+  const { platform, options, device_class, unit_of_measurement, state_class } = component;
   if (Array.isArray(options)) return new RegExp(`^(${options.join('|')})$`);
-  if (platform !== 'sensor') return /^(ON|OFF)$/;
+  if (platform === 'binary_sensor') return /^(ON|OFF)$/;
+  if (platform === 'switch') {
+    const { payload_on = 'ON', payload_off = 'OFF', state_on = payload_on, state_off = payload_off } = component;
+    return new RegExp(`^(${state_on}|${state_off})$`);
+  }
   if (device_class === 'timestamp') return /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
   if (unit_of_measurement ?? state_class) return /^\d+(\.\d{1,3})?$/;
   return /^(?!None).{1,255}$/;
@@ -33,20 +43,39 @@ describe.each(entities)('%s', (_key, component) => {
   test('bears a document without its key', () => expect(show(component, documents.empty)).toBe('None'));
 });
 
+describe.each(attributed)('attributes of %s', (_key, component) => {
+  const show = (document: (topic: string) => object) =>
+    JSON.parse(
+      render(String(component['json_attributes_template']), document(String(component['json_attributes_topic']))),
+    );
+
+  test('are an object whatever is known, and none that Home Assistant keeps to itself', () => {
+    for (const document of Object.values(documents)) expect(show(document)).toBeInstanceOf(Object);
+    expect(Object.keys(show(documents.full)).filter(name => blockedAttributes.includes(name))).toEqual([]);
+  });
+});
+
 test.each([
+  ['attributes of the state', 'state', { reason: 'booted', last_stop: { by: 'bridge', seconds: 41 } }],
+  [
+    'attributes of the activity',
+    'activity',
+    { phase: 'waiting_for_guest', deadline: expect.any(String), attempt: 2, start_after_off: true },
+  ],
   ['attributes of a disk', 'disk_sda_read_rate', { target: 'sda', role: 'data', source: '/dev/disk/by-id/ata-sda' }],
   ['attributes of a network', 'nic_525400d53001_tx_rate', { mac: '52:54:00:d5:30:01', source: 'br0', tap: 'vnet3' }],
   ['attributes of the last stop', 'last_stop', { by: 'bridge', reason: 'shutdown', seconds: 41 }],
   ['attributes of the last error', 'last_error', { code: 'timed_out' }],
   ['attributes of libvirt', 'libvirt', { up: true, hostname: 'nas-host' }],
 ])('%s', (_name, key, attributes) => {
-  const component = Object.fromEntries(entities)[key];
+  const component = Object.fromEntries(everything)[key];
   const at = (document: (topic: string) => object) =>
     JSON.parse(
       render(String(component?.['json_attributes_template']), document(String(component?.['json_attributes_topic']))),
     );
   expect(at(documents.full)).toMatchObject(attributes);
-  expect(Object.keys(at(documents.empty)).length).toBeLessThan(2);
+  const known = Object.entries(at(documents.empty)).filter(([name, value]) => value !== null && name !== 'target');
+  expect(known).toEqual([]);
 });
 
 test('no two entities read the same place', () => {
@@ -81,4 +110,13 @@ test('odd keys and fixed attributes are quoted', () => {
   expect(render(valueTemplate([odd, '1']), { [odd]: { 1: 'here' } })).toBe('here');
   expect(JSON.parse(render(attributesTemplate(['a'], { odd }), { a: { b: 1 } }))).toEqual({ b: 1, odd });
   expect(JSON.parse(render(attributesTemplate(['a'], { odd }), { a: null }))).toEqual({ odd });
+});
+
+test('some members of an object: each is there, null when it is missing', () => {
+  const template = attributesTemplate(['a'], { b: 'x, y' }, ['one', 'two', 'three']);
+  const show = (document: object) => JSON.parse(render(template, document));
+  const nested = { by: null, reason: `it's "so" <b>` };
+  expect(show({ a: { one: nested, two: 0, four: 4 } })).toEqual({ one: nested, two: 0, three: null, b: 'x, y' });
+  const nothing = { one: null, two: null, three: null, b: 'x, y' };
+  for (const document of [{}, { a: null }, { a: {} }, { a: { one: null } }]) expect(show(document)).toEqual(nothing);
 });
