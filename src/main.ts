@@ -1,28 +1,40 @@
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Announcer } from './bridge/announce.ts';
 import { checkAnnounced, nothingAnnounced } from './bridge/announced.ts';
+import { Chronicle } from './bridge/chronicle.ts';
+import { Claim } from './bridge/claim.ts';
+import { Control } from './bridge/control.ts';
+import { errands } from './bridge/errands.ts';
 import { Bridge } from './bridge/index.ts';
-import { Jobs } from './bridge/jobs.ts';
+import { checkRemembered, Memory, recall } from './bridge/memory.ts';
 import { Publisher } from './bridge/publish.ts';
 import { Responder } from './bridge/respond.ts';
 import type { Config } from './config/config.ts';
-import { Libvirt } from './libvirt/client.ts';
-import { parseUri } from './libvirt/uri.ts';
 import { emptyVm } from './model/snapshot.ts';
 import { topics as topicsOf } from './model/topics.ts';
-import { MqttClient } from './mqtt/client.ts';
+import { MqttClient, type MqttClientOptions } from './mqtt/client.ts';
+import type { Publication } from './mqtt/message.ts';
+import { type SteeringOptions, steer } from './steering.ts';
+import { lockFolder } from './util/lock.ts';
 import type { Logger } from './util/logger.ts';
 import { Store } from './util/store.ts';
 import { version } from './version.ts';
+import { autostart, screenshot } from './vm/errands.ts';
 import { Link } from './vm/link.ts';
 import { Poll } from './vm/poll.ts';
-import { callPower } from './vm/power.ts';
-import { Watch } from './vm/watch.ts';
 
 export interface RunningBridge {
+  /** Resolves to why, when another bridge serves the base topic: then this one must end. */
+  readonly refused: Promise<string>;
   /** `offline` is published, what is open is closed, the VMs are left alone; idempotent. */
   close(): Promise<void>;
+}
+
+/** Another bridge has the data directory. */
+export class FolderInUse extends Error {
+  override name = 'FolderInUse';
 }
 
 /** Milliseconds between reads of what no event tells. */
@@ -33,86 +45,65 @@ const storePatience = 500;
 
 /**
  * The composition root: every part, in the order in which they start. Resolves when all have begun; that the broker
- * or libvirt is away is no reason to fail.
+ * or libvirt is away is no reason to fail. Rejects with `FolderInUse`.
  */
-export async function main(config: Config, logger: Logger): Promise<RunningBridge> {
-  const { instance, mqtt: broker, homeAssistant, libvirt, vms } = config;
+export async function main(
+  config: Config,
+  logger: Logger,
+  tuning: Pick<SteeringOptions, 'pause'> = {},
+): Promise<RunningBridge> {
+  const { instance, mqtt: broker, homeAssistant, libvirt, vms, dataDir } = config;
+  const lock = await lockFolder(dataDir);
+  if (lock.reason === 'held') throw new FolderInUse(lock.message);
+  if (lock.reason === 'unwritable') {
+    logger.warn({ event: 'store.unlocked', reason: lock.message }, 'data_dir cannot be locked: working without');
+  }
+  const stored = <T>(name: string, empty: T, check: (value: unknown) => T | null) =>
+    new Store({
+      path: join(dataDir, name),
+      version: 1,
+      empty,
+      check,
+      logger: logger.child({ part: 'store' }),
+    });
+  const announcedStore = stored('announced.json', nothingAnnounced, checkAnnounced);
+  const memoryStore = stored('vms.json', {}, checkRemembered);
+  const [announced, remembered] = await Promise.all([announcedStore.load(), memoryStore.load()]);
+
   const topics = topicsOf(broker.baseTopic);
   const bridge = new Bridge({
     hypervisor: { up: false, reason: 'not yet connected', info: null },
-    vms: Object.fromEntries(vms.map(vm => [vm.key, emptyVm(vm.key, vm.label)])),
+    vms: Object.fromEntries(vms.map(vm => [vm.key, recall(emptyVm(vm.key, vm.label), remembered)])),
   });
   const { dispatch } = bridge;
-
-  const store = new Store({
-    path: join(config.dataDir, 'announced.json'),
-    version: 1,
-    empty: nothingAnnounced,
-    check: checkAnnounced,
-    logger: logger.child({ part: 'store' }),
-  });
-  const announced = await store.load();
+  const session = randomUUID();
+  const startedAt = new Date().toISOString();
 
   const mqtt = new MqttClient({
-    url: broker.url,
-    clientId: broker.clientId,
-    ...(broker.username !== null && { username: broker.username }),
-    ...(broker.password !== null && { password: broker.password }),
-    tls: {
-      ...(broker.ca !== null && { ca: broker.ca }),
-      ...(broker.cert !== null && { cert: broker.cert }),
-      ...(broker.key !== null && { key: broker.key }),
-    },
+    ...connection(broker),
     will: { topic: topics.bridge.state, payload: 'offline', qos: 1, retain: true },
-    subscriptions: [...topics.commands.filters, homeAssistant.statusTopic],
+    subscriptions: [...topics.commands.filters, ...Object.values(topics.bridge), homeAssistant.statusTopic],
     logger: logger.child({ part: 'mqtt' }),
   });
-
-  const uri = parseUri(libvirt.uri, { readOnly: libvirt.readOnly, runtimeDir: process.env['XDG_RUNTIME_DIR'] });
-  const open = (signal: AbortSignal) => Libvirt.open({ uri, readOnly: libvirt.readOnly, signal });
-  const vmLogger = logger.child({ part: 'vm' });
-  const watch = new Watch({
-    vms,
-    emit: event => {
-      dispatch(event);
-      // A VM that has just started is not left without numbers for an interval; its state leaves first.
-      if (event.type === 'domain' && event.domain?.active) setImmediate(sample);
-    },
-    logger: vmLogger,
+  const claim = new Claim({
+    topics: topics.bridge,
+    session,
+    instance,
+    send: mqtt.publish.bind(mqtt),
+    now: () => new Date(),
+    logger: logger.child({ part: 'claim' }),
   });
-  const control = new Link({ open, prepare: client => watch.begin(client), logger: logger.child({ part: 'libvirt' }) });
-  const statistics = new Link({ open, quiet: true, logger: logger.child({ part: 'libvirt-stats' }) });
-  const poll = new Poll({
-    client: () => statistics.client,
-    interval: libvirt.statsInterval,
-    targets: () => watch.targets(),
-    hint: key => watch.hint(key),
-    readOnly: libvirt.readOnly,
-    emit: dispatch,
-    logger: vmLogger,
-  });
-
-  const sample = () => {
-    if (statistics.client) poll.tick();
+  // What is not ours to say is not said.
+  const send = (publication: Publication): boolean => {
+    if (claim.holding) return mqtt.publish(publication);
+    publication.settled?.(false);
+    return false;
   };
 
-  const send = mqtt.publish.bind(mqtt);
-  const responder = new Responder({ topics, send, logger: logger.child({ part: 'command' }) });
-  const jobs = new Jobs({
-    vms: Object.fromEntries(vms.map(vm => [vm.key, { commands: vm.commands, shutdownTimeout: vm.shutdown.timeout }])),
-    readOnly: libvirt.readOnly,
-    snapshot: () => bridge.snapshot,
-    call: async (key, word) => {
-      const failure = await callPower(control.client, watch.target(key)?.ref ?? null, word);
-      // What it asked for may have come about without it, and then that is its outcome.
-      if (failure) await watch.hint(key);
-      return failure;
-    },
-    responder,
-    emit: dispatch,
-  });
-  const startedAt = new Date().toISOString();
-  const publisher = new Publisher({ topics, identity: { version, instance, startedAt }, send });
+  const chronicle = new Chronicle({ topics, send, logger: logger.child({ part: 'vm' }) });
+  const publisher = new Publisher({ topics, identity: { version, instance, session, startedAt }, send });
+  const responder = new Responder({ topics, send, tell: chronicle.tell, logger: logger.child({ part: 'command' }) });
+  const memory = new Memory(value => memoryStore.save(value), remembered);
   const announcer = new Announcer(
     {
       bridge: { prefix: homeAssistant.discoveryPrefix, topics, instance, version },
@@ -124,14 +115,53 @@ export async function main(config: Config, logger: Logger): Promise<RunningBridg
         powerCategory: homeAssistant.powerSwitchCategory === 'config' ? 'config' : null,
       })),
       send,
-      save: value => store.save(value),
+      save: value => announcedStore.save(value),
       retire: key => publisher.retire(key),
     },
     announced,
   );
 
-  bridge.start({ topics, statusTopic: homeAssistant.statusTopic, mqtt, publisher, announcer, responder, jobs });
-  control.on('down', reason => dispatch({ type: 'hypervisor_down', reason }));
+  const sample = () => {
+    if (statistics.client) poll.tick();
+  };
+  const { open, watch, control, jobs } = steer({
+    config,
+    snapshot: () => bridge.snapshot,
+    dispatch: event => {
+      dispatch(event);
+      // A VM that has just started is not left without numbers for an interval; its state leaves first.
+      if (event.type === 'domain' && event.domain?.active) setImmediate(sample);
+    },
+    answers: responder,
+    errand: errands({
+      screenshot: key => screenshot(statistics.client, watch.target(key)),
+      setAutostart: (key, enabled) => autostart(control.client, watch.target(key), enabled),
+      read: async key => {
+        await watch.hint(key);
+        sample();
+      },
+      publish: key => publisher.again(bridge.snapshot, key),
+      publishScreen: (key, picture) => publisher.screen(key, picture),
+    }),
+    logger,
+    ...tuning,
+  });
+  const statistics = new Link({ open, quiet: true, logger: logger.child({ part: 'libvirt-stats' }) });
+  const vmLogger = logger.child({ part: 'vm' });
+  const poll = new Poll({
+    client: () => statistics.client,
+    interval: libvirt.statsInterval,
+    targets: () => watch.targets(),
+    hint: key => watch.hint(key),
+    readOnly: libvirt.readOnly,
+    emit: dispatch,
+    logger: vmLogger,
+  });
+
+  bridge.start({
+    ...{ topics, statusTopic: homeAssistant.statusTopic, mqtt, claim },
+    ...{ publisher, announcer, responder, chronicle, memory, jobs },
+  });
   control.on('up', sample);
   statistics.on('up', sample);
   statistics.on('down', reason => {
@@ -139,10 +169,16 @@ export async function main(config: Config, logger: Logger): Promise<RunningBridg
     poll.tick();
   });
   const resync = setInterval(() => watch.resync(), resyncInterval);
+  const local = new Control({
+    path: join(dataDir, 'control.sock'),
+    submit: bridge.submit,
+    logger: logger.child({ part: 'control' }),
+  });
   mqtt.start();
   control.start();
   statistics.start();
   poll.start();
+  if (lock.reason === null) await local.start();
 
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
@@ -150,13 +186,42 @@ export async function main(config: Config, logger: Logger): Promise<RunningBridg
     bridge.close();
     poll.close();
     const final = { topic: topics.bridge.state, payload: 'offline', qos: 1, retain: true } as const;
-    await Promise.all([mqtt.close(final), control.close(), statistics.close()]);
-    await Promise.race([store.settled(), delay(storePatience, undefined, { ref: false })]);
+    const goodbye = claim.holding ? final : undefined;
+    await Promise.all([mqtt.close(goodbye), control.close(), statistics.close(), local.close()]);
+    const written = Promise.all([announcedStore.settled(), memoryStore.settled()]);
+    await Promise.race([written, delay(storePatience, undefined, { ref: false })]);
+    claim.close();
+    if (lock.reason === null) lock.release();
   };
   return {
+    refused: new Promise(resolve => {
+      claim.on('refused', other => resolve(inUse(broker.baseTopic, other)));
+    }),
     close: () => {
       closing ??= close();
       return closing;
     },
   };
+}
+
+/** How to reach and enter the broker, as the configuration says. */
+export function connection(
+  broker: Config['mqtt'],
+): Pick<MqttClientOptions, 'url' | 'clientId' | 'username' | 'password' | 'tls'> {
+  return {
+    url: broker.url,
+    clientId: broker.clientId,
+    ...(broker.username !== null && { username: broker.username }),
+    ...(broker.password !== null && { password: broker.password }),
+    tls: {
+      ...(broker.ca !== null && { ca: broker.ca }),
+      ...(broker.cert !== null && { cert: broker.cert }),
+      ...(broker.key !== null && { key: broker.key }),
+    },
+  };
+}
+
+function inUse(base: string, { instance, since }: { instance: string; since: string | null }): string {
+  const from = since ? ` since ${since}` : '';
+  return `another bridge, '${instance}', serves ${base}/…${from}: give this one another mqtt.base_topic, or stop that one`;
 }

@@ -1,28 +1,38 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Event } from '../model/event.ts';
+import { happeningsOf } from '../model/happening.ts';
 import { reduce } from '../model/reduce.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { Topics } from '../model/topics.ts';
 import type { MqttClient } from '../mqtt/client.ts';
 import type { Message } from '../mqtt/message.ts';
 import type { Announcer } from './announce.ts';
-import { takeIn } from './intake.ts';
+import type { Chronicle } from './chronicle.ts';
+import type { Claim } from './claim.ts';
+import { type Intake, takeIn, takeLocal } from './intake.ts';
 import type { Jobs } from './jobs.ts';
+import type { Memory } from './memory.ts';
 import type { Publisher } from './publish.ts';
-import type { Responder } from './respond.ts';
+import type { Request, Responder } from './respond.ts';
 
 export interface BridgeParts {
   topics: Topics;
   /** Home Assistant's birth topic. */
   statusTopic: string;
   mqtt: MqttClient;
+  claim: Claim;
   publisher: Publisher;
   announcer: Announcer;
   responder: Responder;
+  chronicle: Chronicle;
+  memory: Memory;
   jobs: Jobs;
   /** Milliseconds after Home Assistant's birth until it is told everything, and until it has taken that in. */
   birth?: { jitter: number; settle: number };
 }
+
+/** More would be a flood. */
+const mostEarly = 100;
 
 /**
  * The join: one snapshot, changed by events alone, and everyone who has to know of it. What happens to it is decided
@@ -32,6 +42,8 @@ export class Bridge {
   readonly #abort = new AbortController();
   #parts: BridgeParts | null = null;
   #snapshot: Snapshot;
+  /** Messages from before it is certain that no other bridge is meant. */
+  #early: Message[] = [];
 
   constructor(snapshot: Snapshot) {
     this.#snapshot = snapshot;
@@ -43,15 +55,26 @@ export class Bridge {
 
   /** Takes the parts, which were built around this bridge's snapshot and `dispatch`. */
   start(parts: BridgeParts): void {
-    const { mqtt, publisher, announcer } = parts;
+    const { mqtt, claim, publisher, announcer } = parts;
     this.#parts = parts;
-    mqtt.on('connected', () => {
+    mqtt.on('connected', () => claim.begin());
+    mqtt.on('disconnected', () => {
+      claim.lost();
+      this.#early = [];
+      announcer.disconnected();
+    });
+    mqtt.on('message', message => {
+      if (claim.hear(message)) return;
+      if (claim.holding) this.#receive(parts, message);
+      else if (this.#early.length < mostEarly) this.#early.push(message);
+    });
+    claim.on('granted', () => {
       announcer.update(this.#snapshot);
       publisher.all(this.#snapshot);
       announcer.connected();
+      for (const message of this.#early.splice(0)) this.#receive(parts, message);
     });
-    mqtt.on('disconnected', () => announcer.disconnected());
-    mqtt.on('message', message => this.#receive(parts, message));
+    claim.on('restate', () => publisher.all(this.#snapshot));
   }
 
   close(): void {
@@ -67,18 +90,40 @@ export class Bridge {
     this.#parts?.publisher.update(this.#snapshot, before, 'key' in event ? [event.key] : undefined);
     // No other event changes what is announced, and comparing that costs more than taking a sample.
     if (event.type === 'domain' || event.type === 'hypervisor_up') this.#parts?.announcer.update(this.#snapshot);
+    if (event.type === 'domain' || event.type === 'asked') this.#parts?.memory.update(this.#snapshot);
+    if ('key' in event) this.#chronicle(before, event.key, event);
     this.#parts?.jobs.hear(event);
   };
+
+  #chronicle(before: Snapshot, key: string, event: Event): void {
+    const [was, is] = [before.vms[key], this.#snapshot.vms[key]];
+    if (!was || !is) return;
+    for (const happening of happeningsOf(was, is, event)) this.#parts?.chronicle.tell(key, happening);
+  }
 
   #receive(parts: BridgeParts, message: Message): void {
     if (message.topic === parts.statusTopic) {
       if (message.payload.toString() === 'online' && !message.retain) void this.#greet(parts);
       return;
     }
-    const taken = takeIn(parts.topics, key => Object.hasOwn(this.#snapshot.vms, key), message, performance.now());
+    this.#carryOut(
+      parts,
+      takeIn(message, { topics: parts.topics, known: this.#known, now: performance.now(), date: Date.now() }),
+    );
+  }
+
+  /** A command from this machine, as JSON or a word; the broker need not be there. */
+  readonly submit = (key: string, payload: string, reply: NonNullable<Request['reply']>): void => {
+    if (this.#parts)
+      this.#carryOut(this.#parts, takeLocal(key, payload, { known: this.#known, now: performance.now() }, reply));
+  };
+
+  readonly #known = (key: string): boolean => Object.hasOwn(this.#snapshot.vms, key);
+
+  #carryOut({ responder, jobs }: BridgeParts, taken: Intake): void {
     if (!taken) return;
-    if ('rejection' in taken) parts.responder.rejected(taken.request, taken.rejection);
-    else parts.jobs.submit(taken.request, taken.command);
+    if ('rejection' in taken) responder.rejected(taken.request, taken.rejection);
+    else jobs.submit(taken.request, taken.command);
   }
 
   /** Home Assistant starts: the devices again, and, when it knows them, the samples that no broker keeps. */

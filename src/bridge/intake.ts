@@ -1,4 +1,5 @@
-import { type Command, isRejection, parseCommand, type Rejection, type RejectionCode } from '../model/command.ts';
+import type { Rejection } from '../model/codes.ts';
+import { type Command, isInvalid, maxPayload, parseCommand } from '../model/command.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import type { Topics } from '../model/topics.ts';
 import type { Request } from './respond.ts';
@@ -8,30 +9,74 @@ export interface Incoming {
   topic: string;
   payload: Buffer;
   retain: boolean;
+  duplicate: boolean;
   responseTopic: string | null;
   correlationData: Buffer | null;
+  expirySeconds: number | null;
 }
 
 export type Intake =
   | { request: Request; command: Command }
-  | { request: Request; rejection: Rejection | { code: RejectionCode; message: string } }
+  | { request: Request; rejection: Rejection }
   /** Not a command: another topic, or the empty payload that clears a stored one. */
   | null;
 
+export interface IntakeOptions {
+  topics: Topics;
+  known: (key: VmKey) => boolean;
+  /** When it arrived: monotonic milliseconds, and milliseconds since 1970. */
+  now: number;
+  date: number;
+}
+
 /** What a message asks for. A stored one was meant for another hour, so it is refused whatever it says. */
-export function takeIn(topics: Topics, known: (key: VmKey) => boolean, message: Incoming, receivedAt: number): Intake {
+export function takeIn(message: Incoming, { topics, known, now, date }: IntakeOptions): Intake {
   const address = topics.commands.parse(message.topic);
   if (!address || message.payload.length === 0) return null;
-  const { responseTopic, correlationData } = message;
-  const parsed = parseCommand(address.kind, message.payload.toString('utf8'));
-  const command = isRejection(parsed) ? parsed.command : parsed.word;
-  const request = { key: address.key, command, id: parsed.id, responseTopic, correlationData, receivedAt };
+  const { responseTopic, correlationData, payload } = message;
+  const parsed = parseCommand(address.kind, payload.toString('utf8', 0, maxPayload + 1));
+  const request: Request = {
+    key: address.key,
+    command: parsed.word,
+    id: parsed.id,
+    by: isInvalid(parsed) ? null : parsed.by,
+    responseTopic,
+    correlationData,
+    reply: null,
+    receivedAt: now,
+  };
+  const refuse = (rejection: Rejection) => ({ request, rejection });
   if (message.retain) {
     const text = 'a stored (retained) command is never carried out; clear it by publishing an empty retained message';
-    return { request, rejection: { code: 'retained', message: text } };
+    return refuse({ code: 'retained', message: text });
   }
-  if (!known(address.key)) {
-    return { request, rejection: { code: 'unknown_vm', message: `there is no VM '${address.key}' here` } };
+  // Within a session nothing is lost, so this one has been here before.
+  if (message.duplicate) return refuse({ code: 'duplicate', message: 'the broker has delivered this message twice' });
+  if (!known(address.key)) return refuse({ code: 'unknown_vm', message: `there is no VM '${address.key}' here` });
+  if (isInvalid(parsed)) return refuse(parsed);
+  return { request, command: sooner(parsed, message.expirySeconds, date) };
+}
+
+/** A command that did not come over the broker. */
+export function takeLocal(
+  key: VmKey,
+  payload: string,
+  { known, now }: Pick<IntakeOptions, 'known' | 'now'>,
+  reply: NonNullable<Request['reply']>,
+): NonNullable<Intake> {
+  const parsed = parseCommand('command', payload);
+  const by = isInvalid(parsed) ? null : parsed.by;
+  const route = { responseTopic: null, correlationData: null, reply };
+  const request: Request = { key, command: parsed.word, id: parsed.id, by, ...route, receivedAt: now };
+  if (!known(key)) {
+    return { request, rejection: { code: 'unknown_vm', message: `there is no VM '${key}' here` } };
   }
-  return isRejection(parsed) ? { request, rejection: parsed } : { request, command: parsed };
+  return isInvalid(parsed) ? { request, rejection: parsed } : { request, command: parsed };
+}
+
+/** The message's own life (MQTT 5) ends a command as `expires_at` does. */
+function sooner(command: Command, expirySeconds: number | null, date: number): Command {
+  if (expirySeconds === null) return command;
+  const expiresAt = Math.min(command.expiresAt ?? Number.POSITIVE_INFINITY, date + expirySeconds * 1_000);
+  return { ...command, expiresAt };
 }

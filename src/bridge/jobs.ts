@@ -1,140 +1,240 @@
-import { type Command, type CommandWord, decide, type RejectionCode } from '../model/command.ts';
+import { type Policy, planOf, refusal, restartPause } from '../model/admit.ts';
+import { failed, type Outcome, type Rejection, rejected, succeeded } from '../model/codes.ts';
+import type { Command, CommandWord } from '../model/command.ts';
+import { type Action, decide, interruptions } from '../model/decide.ts';
+import type { Domain } from '../model/domain.ts';
 import type { Event } from '../model/event.ts';
-import { type Job, type JobInput, jobActivity, startTimeout, step } from '../model/job.ts';
-import type { Snapshot, VmKey } from '../model/snapshot.ts';
-import type { CallFailure } from '../vm/power.ts';
-import type { Request, Responder } from './respond.ts';
+import { amend, end, keepStart } from '../model/job/interrupt.ts';
+import {
+  type Call,
+  type CallFailure,
+  type Job,
+  type JobWord,
+  occupation,
+  type Step,
+  type Ticket,
+} from '../model/job/job.ts';
+import { begin } from '../model/job/step.ts';
+import type { VmKey } from '../model/snapshot.ts';
+import { Askers } from './askers.ts';
+import { Marks } from './marks.ts';
+import type { Answers, Request } from './respond.ts';
+import { type Clock, Slot, type SlotParts } from './slot.ts';
 
-export interface JobsOptions {
-  vms: Readonly<Record<VmKey, { commands: readonly CommandWord[]; shutdownTimeout: number }>>;
+export interface JobsOptions extends SlotParts {
+  vms: Readonly<Record<VmKey, Policy>>;
   readOnly: boolean;
-  snapshot: () => Snapshot;
-  /** One libvirt call on the VM's domain; null: libvirt has taken it. */
-  call: (key: VmKey, word: CommandWord) => Promise<CallFailure | null>;
-  responder: Responder;
-  emit: (event: Event) => void;
-  now?: () => Date;
+  /** What needs no slot; resolves to what to say of it. */
+  errand: (key: VmKey, command: ErrandCommand) => Promise<string | CallFailure>;
+  answers: Answers;
+  clock?: Clock;
+  /** Milliseconds between off and start. */
+  pause?: number;
 }
 
-interface Running {
-  job: Job;
-  request: Request;
-  timer: NodeJS.Timeout;
+export type Errand = Extract<CommandWord, 'screenshot' | 'autostart' | 'refresh'>;
+export type ErrandCommand = Omit<Command, 'word'> & { word: Errand };
+
+/** One VM's commands. */
+interface Desk {
+  key: VmKey;
+  policy: Policy;
+  slot: Slot;
+  /** Monotonic milliseconds at which it was seen to stop; null while it runs, undefined if nobody saw it. */
+  offAt: number | null | undefined;
 }
 
-/** The one slot per VM in which a command is carried out, from its acceptance to its outcome. */
+/** A command that has passed the checks which do not depend on the VM. */
+interface Admitted {
+  desk: Desk;
+  command: Command;
+  ticket: Ticket;
+}
+
+/** Takes commands in, finds each its place, and sees that every one is answered: at once, and when it has ended. */
 export class Jobs {
   readonly #options: JobsOptions;
-  readonly #running = new Map<VmKey, Running>();
+  readonly #clock: Clock;
+  readonly #desks: ReadonlyMap<VmKey, Desk>;
+  readonly #askers: Askers;
+  readonly #marks = new Marks();
 
   constructor(options: JobsOptions) {
+    const clock = options.clock ?? { now: () => performance.now(), date: () => new Date() };
+    const askers = new Askers(options.answers);
+    const desk = (key: VmKey, policy: Policy): Desk => {
+      return { key, policy, slot: new Slot(key, policy, options, askers, clock), offAt: undefined };
+    };
     this.#options = options;
+    this.#clock = clock;
+    this.#askers = askers;
+    this.#desks = new Map(Object.entries(options.vms).map(([key, policy]) => [key, desk(key, policy)]));
   }
 
-  /** Answers at once, and again when it has ended. The libvirt call is written before this returns. */
+  /** A libvirt call that it leads to is written before this returns. */
   submit(request: Request, command: Command): void {
-    const { responder, snapshot } = this.#options;
-    const refusal = this.#refusal(request.key, command);
-    if (refusal) {
-      responder.rejected(request, refusal);
+    const { answers } = this.#options;
+    const desk = this.#desks.get(request.key);
+    if (!desk) {
+      answers.ended(request, rejected({ code: 'unknown_vm', message: `there is no VM '${request.key}' here` }));
       return;
     }
-    const vm = snapshot().vms[request.key];
-    const decision = vm && decide(command.word, vm);
-    if (decision?.do === 'call') this.#begin(request, command, vm?.domain?.uuid ?? '');
-    else if (decision?.do === 'nothing') {
-      responder.ended(request, { status: 'succeeded', code: 'already', message: decision.message });
-    } else {
-      responder.rejected(request, { code: 'wrong_state', message: decision?.message ?? 'libvirt has no such domain' });
+    const refused = this.#refusal(desk, command);
+    if (refused) {
+      answers.ended(request, rejected(refused));
+      return;
     }
-  }
-
-  #refusal(key: VmKey, { word }: Command): { code: RejectionCode; message: string } | null {
-    const { vms, readOnly, snapshot } = this.#options;
-    if (readOnly) return { code: 'read_only', message: 'libvirt.read_only is set' };
-    if (!vms[key]?.commands.includes(word)) {
-      return { code: 'not_allowed', message: `'${word}' is not among this VM's commands in the configuration` };
-    }
-    if (!snapshot().hypervisor.up) return { code: 'libvirt_unavailable', message: 'libvirt is away' };
-    const busy = this.#running.get(key);
-    return busy ? { code: 'busy', message: `'${busy.job.command.word}' is still under way` } : null;
-  }
-
-  #begin(request: Request, command: Command, uuid: string): void {
-    const { vms, call, responder, emit, snapshot } = this.#options;
-    const { key } = request;
-    const { word } = command;
-    const usual = word === 'start' ? startTimeout : (vms[key]?.shutdownTimeout ?? 0);
-    const timeout = command.timeout ?? usual;
-    const running: Running = {
-      job: { command, uuid, timeout },
-      request,
-      timer: setTimeout(() => this.#input(key, { type: 'time_up', blind: !snapshot().hypervisor.up }), timeout),
-    };
-    this.#running.set(key, running);
-    const called = call(key, word);
-    responder.accepted(request, command);
-    const at = this.#now();
-    const deadline = new Date(at.getTime() + timeout).toISOString();
-    emit({ type: 'activity', key, activity: jobActivity[word], at: at.toISOString(), deadline });
-    void called
-      .catch(
-        (error: Error): CallFailure => ({
-          type: 'call_failed',
-          status: 'failed',
-          code: 'outcome_unknown',
-          message: error.message,
-        }),
-      )
-      .then(failure => failure && this.#answer(running, failure));
+    const ticket = this.#askers.open({ request, command });
+    const rejection = this.#place({ desk, command, ticket });
+    if (rejection) this.#askers.end([ticket], rejected(rejection));
+    else if (command.id !== null) this.#marks.take(desk.key, command.id, this.#clock.now());
   }
 
   /** To be told of every event, after the snapshot has taken it. */
   hear(event: Event): void {
-    if (event.type === 'domain') this.#input(event.key, { type: 'domain', domain: event.domain });
-  }
-
-  /** The VM is left to itself; who asked is told that nobody watches any more. */
-  close(): void {
-    for (const { timer, request } of this.#running.values()) {
-      clearTimeout(timer);
-      const message = 'the bridge is stopping; the VM is left to itself';
-      this.#options.responder.ended(request, { status: 'failed', code: 'outcome_unknown', message });
-    }
-    this.#running.clear();
-  }
-
-  /** A late answer of libvirt to a job that has ended concerns nobody. */
-  #answer(running: Running, failure: CallFailure): void {
-    const { key } = running.request;
-    if (this.#running.get(key) === running) this.#input(key, failure);
-  }
-
-  #input(key: VmKey, input: JobInput): void {
-    const running = this.#running.get(key);
-    if (!running) return;
-    const next = step(running.job, input);
-    if ('job' in next) {
-      running.job = next.job;
+    if (event.type === 'hypervisor_up' || event.type === 'hypervisor_down') {
+      const up = event.type === 'hypervisor_up';
+      for (const { slot } of this.#desks.values()) slot.input({ type: 'hypervisor', up });
       return;
     }
-    const { outcome } = next;
-    clearTimeout(running.timer);
-    this.#running.delete(key);
-    const at = this.#now().toISOString();
-    if (outcome.status === 'failed') {
-      const { code, message } = outcome;
-      this.#options.emit({
-        type: 'error',
-        key,
-        error: { code, message: `${running.job.command.word}: ${message}`, at },
-      });
-    }
-    this.#options.emit({ type: 'activity', key, activity: 'none', at, deadline: null });
-    this.#options.responder.ended(running.request, outcome);
+    const desk = 'key' in event ? this.#desks.get(event.key) : undefined;
+    if (!desk) return;
+    if (event.type === 'rebooted') desk.slot.input(event);
+    if (event.type !== 'domain') return;
+    if (event.domain?.active) desk.offAt = null;
+    else if (desk.offAt === null) desk.offAt = this.#clock.now();
+    desk.slot.input(event);
   }
 
-  #now(): Date {
-    return this.#options.now?.() ?? new Date();
+  /** The VMs are left to themselves; who asked is told that nobody watches any more. */
+  close(): void {
+    for (const { slot } of this.#desks.values()) slot.close();
+    this.#askers.endAll(failed('outcome_unknown', 'the bridge is stopping; the VM is left to itself'));
   }
+
+  #refusal({ key, policy }: Desk, command: Command): Rejection | null {
+    const refused = refusal(command, policy, this.#options.readOnly, this.#clock.date().getTime());
+    if (refused || command.id === null || !this.#marks.has(key, command.id, this.#clock.now())) return refused;
+    return { code: 'duplicate', message: 'a command with this id was carried out already' };
+  }
+
+  /** In the free slot, or beside, after, or instead of what is in it. */
+  #place(admitted: Admitted): Rejection | null {
+    const { desk, command, ticket } = admitted;
+    const { slot, policy } = desk;
+    const { job } = slot;
+    if (!job) return this.#carryOut(admitted);
+    const now = this.#clock.now();
+    switch (interruptions[occupation(job)][command.word]) {
+      case 'beside':
+        return this.#carryOut(admitted);
+      case 'busy':
+        return busy(slot, job);
+      case 'end':
+        slot.apply(end(job, 'cancelled'));
+        this.#askers.end([ticket], succeeded('done', `'${job.word}' was cancelled`));
+        return null;
+      case 'replace':
+        return this.#replace(admitted, job);
+      case 'amend': {
+        const { timeout } = planOf(command, policy, 0);
+        return this.#join(admitted, job, amend(job, { asker: ticket, timeout, onTimeout: command.onTimeout }, now));
+      }
+      case 'keep':
+        return this.#join(admitted, job, keepStart(job, ticket));
+    }
+  }
+
+  #join({ desk: { slot }, command, ticket }: Admitted, job: Job, joined: Step | null): Rejection | null {
+    if (!joined) return busy(slot, job);
+    this.#askers.accepted(ticket, command.word as JobWord, slot.remaining);
+    slot.apply(joined);
+    return null;
+  }
+
+  /** Nothing is given up for a command that cannot be carried out. */
+  #replace(admitted: Admitted, job: Job): Rejection | null {
+    const { desk, command } = admitted;
+    const impossible = this.#impossible(desk.key, command);
+    if (impossible) return impossible;
+    desk.slot.apply(end(job, 'superseded'));
+    return this.#carryOut(admitted);
+  }
+
+  #impossible(key: VmKey, { word }: Command): Rejection | null {
+    if (word === 'cancel') return null;
+    if (!this.#options.snapshot().hypervisor.up) return { code: 'libvirt_unavailable', message: 'libvirt is away' };
+    const decision = decide(word, this.#domain(key));
+    return decision.do === 'reject' ? { code: 'wrong_state', message: decision.message } : null;
+  }
+
+  #carryOut({ desk, command, ticket }: Admitted): Rejection | null {
+    const { key } = desk;
+    const impossible = this.#impossible(key, command);
+    if (impossible) return impossible;
+    const decision = decide(command.word, this.#domain(key));
+    switch (decision.do) {
+      case 'reject':
+        return { code: 'wrong_state', message: decision.message };
+      case 'nothing':
+        this.#askers.end([ticket], succeeded('already', decision.message));
+        return null;
+      case 'cancel':
+        this.#askers.end([ticket], succeeded('already', 'nothing is under way'));
+        return null;
+      case 'screenshot':
+      case 'autostart':
+      case 'refresh':
+        void this.#errand(key, { ...command, word: decision.do }, ticket);
+        return null;
+      default:
+        this.#begin({ desk, command, ticket }, decision.do);
+        return null;
+    }
+  }
+
+  #begin({ desk, command, ticket }: Admitted, action: JobAction): void {
+    const { key, policy, slot, offAt } = desk;
+    const now = this.#clock.now();
+    const begun = begin(
+      {
+        word: command.word as JobWord,
+        uuid: this.#domain(key)?.uuid ?? '',
+        asker: ticket,
+        plan: planOf(command, policy, this.#options.pause ?? restartPause),
+        call: callOf(action, command, policy),
+        offFor: typeof offAt === 'number' ? now - offAt : null,
+      },
+      now,
+    );
+    slot.begin(begun, ticket);
+  }
+
+  async #errand(key: VmKey, command: ErrandCommand, ticket: Ticket): Promise<void> {
+    const said = await this.#options.errand(key, command).catch((error: Error) => error);
+    this.#askers.end([ticket], errandOutcome(said));
+  }
+
+  #domain(key: VmKey): Domain | null {
+    return this.#options.snapshot().vms[key]?.domain ?? null;
+  }
+}
+
+type JobAction = Exclude<Action, Errand | 'cancel'>;
+
+function callOf(action: JobAction, { method }: Command, { reboot }: Policy): Call {
+  if (action === 'shutdown') return 'press';
+  if (action === 'reboot') return (method ?? reboot.method) === 'guest' ? 'guest_reboot' : 'press';
+  return action === 'force_off' ? 'cut_power' : action;
+}
+
+function busy(slot: Slot, { word }: Job): Rejection {
+  return { code: 'busy', message: `'${word}' is under way, for ${Math.ceil(slot.remaining / 1_000)} s at most` };
+}
+
+function errandOutcome(said: string | CallFailure | Error): Outcome {
+  if (typeof said === 'string') return succeeded('done', said);
+  if (said instanceof Error) return failed('outcome_unknown', said.message);
+  if (said.kind === 'rejected') return rejected(said);
+  return failed(said.kind === 'failed' ? said.code : 'outcome_unknown', said.message);
 }

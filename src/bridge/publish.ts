@@ -1,12 +1,18 @@
-import { type BridgeDocument, bridgeDocument, stateDocument, statsDocument } from '../model/documents.ts';
+import {
+  type BridgeDocument,
+  bridgeDocument,
+  type Identity,
+  stateDocument,
+  statsDocument,
+} from '../model/documents.ts';
 import type { Snapshot, VmKey } from '../model/snapshot.ts';
 import type { Topics } from '../model/topics.ts';
 
 export interface PublisherOptions {
   topics: Topics;
-  identity: { version: string; instance: string; startedAt: string };
+  identity: Identity;
   /** False: the broker is away; all is said again when it is back. */
-  send: (publication: { topic: string; payload: string; qos: 0 | 1; retain: boolean }) => boolean;
+  send: (publication: { topic: string; payload: string | Buffer; qos: 0 | 1; retain: boolean }) => boolean;
 }
 
 /** Says what changed, once, and everything when a session begins. */
@@ -43,6 +49,15 @@ export class Publisher {
     this.#retained(this.#options.topics.bridge.state, 'online');
   }
 
+  /** Everything of one VM, whatever the broker has. */
+  again(snapshot: Snapshot, key: VmKey): void {
+    const { state, availability } = this.#options.topics.vm(key);
+    for (const topic of [state, availability]) this.#sent.delete(topic);
+    this.#state(snapshot, key);
+    this.stats(snapshot, key);
+    this.#availability(snapshot, key);
+  }
+
   /** Nothing is said of a domain that has not been seen: its disks and NICs are not known either. */
   stats(snapshot: Snapshot, key: VmKey): void {
     const vm = snapshot.vms[key];
@@ -51,10 +66,15 @@ export class Publisher {
     send({ topic: topics.vm(key).stats, payload: JSON.stringify(statsDocument(vm)), qos: 0, retain: false });
   }
 
+  /** A picture of the screen, PNG. False: the broker is away. */
+  screen(key: VmKey, picture: Buffer): boolean {
+    return this.#options.send({ topic: this.#options.topics.vm(key).screen, payload: picture, qos: 1, retain: true });
+  }
+
   /** Takes back what the broker keeps of a VM that is no longer configured. */
   retire(key: VmKey): void {
-    const { state, availability } = this.#options.topics.vm(key);
-    for (const topic of [state, availability]) this.#options.send({ topic, payload: '', qos: 1, retain: true });
+    const { state, availability, screen } = this.#options.topics.vm(key);
+    for (const topic of [state, availability, screen]) this.#options.send({ topic, payload: '', qos: 1, retain: true });
   }
 
   #state(snapshot: Snapshot, key: VmKey): void {

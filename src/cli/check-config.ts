@@ -49,12 +49,19 @@ function summarize({ config, sources }: Loaded) {
       base_topic: mqtt.baseTopic,
     },
     libvirt: { uri: libvirt.uri, read_only: libvirt.readOnly, stats_interval: formatDuration(libvirt.statsInterval) },
-    vms: config.vms.map(({ domain, key, label, commands, shutdown }) => ({
+    vms: config.vms.map(({ domain, key, label, commands, shutdown, reboot }) => ({
       domain,
       id: key,
       name: label,
       commands,
-      shutdown: { timeout: formatDuration(shutdown.timeout) },
+      shutdown: {
+        method: shutdown.method,
+        timeout: formatDuration(shutdown.timeout),
+        resend_every: formatDuration(shutdown.resendEvery),
+        max_presses: shutdown.maxPresses,
+        on_timeout: shutdown.onTimeout,
+      },
+      reboot,
     })),
     data_dir: config.dataDir,
   };
@@ -76,7 +83,9 @@ function summaryText({ sources, mqtt, libvirt, vms, data_dir }: Summary): string
 
 function commandsText({ commands, shutdown }: Summary['vms'][number], readOnly: boolean): string {
   if (readOnly || commands.length === 0) return 'no commands';
-  const words = commands.map(name => (name === 'shutdown' ? `shutdown (within ${shutdown.timeout})` : name));
+  const { timeout, on_timeout } = shutdown;
+  const then = on_timeout === 'force_off' ? ', then its power is cut' : '';
+  const words = commands.map(name => (name === 'shutdown' ? `shutdown (within ${timeout}${then})` : name));
   return `commands ${words.join(', ')}`;
 }
 

@@ -3,10 +3,14 @@ import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { ConfigError, renderProblems } from '../config/problem.ts';
 import { parseUri } from '../libvirt/uri.ts';
+import { commandWords } from '../model/command.ts';
 import { version } from '../version.ts';
 import { checkConfig } from './check-config.ts';
+import { UsageError } from './request.ts';
 import { run } from './run.ts';
 import { printSchema } from './schema.ts';
+import { send } from './send.ts';
+import { shutDownDirectly } from './shutdown.ts';
 import { status } from './status.ts';
 
 /** The command line. Exit codes: 0 succeeded, 1 failed or refused, 2 wrong usage or configuration, 3 not reached, 4 timed out. */
@@ -40,6 +44,36 @@ withConfig(program.command('check-config').description('read the configuration a
     process.exitCode = await checkConfig({ config, json, env, stdout, stderr, checkUri });
   });
 
+withCommandOptions(
+  program
+    .command('send')
+    .description('give a command to the running bridge, through the broker')
+    .argument('<vm>', 'its key (or name) in the configuration')
+    .argument('<command>', commandWords.join(', '))
+    .argument('[value]', 'on or off, of autostart'),
+)
+  .option('-w, --wait', 'wait until it has ended, and not only until it is accepted', false)
+  .action((vm, word, value, { config, wait, json, ...options }) =>
+    configured(config, loaded => send({ config: loaded, vm, word, value, options, wait, json, stdout, stderr })),
+  );
+
+withCommandOptions(
+  program
+    .command('shutdown')
+    .description('shut a VM down and wait until it is off')
+    .argument('<vm>', 'its key (or name) in the configuration'),
+)
+  .option('--direct', 'straight over libvirt: needs neither broker nor network', false)
+  .option('-w, --wait', 'wait until it is off; --direct always does', false)
+  .action((vm, { config, wait, direct, json, ...options }) =>
+    configured(config, loaded => {
+      const common = { config: loaded, vm, options, json, stdout, stderr };
+      return direct
+        ? shutDownDirectly({ ...common, signal: interrupted() })
+        : send({ ...common, word: 'shutdown', wait });
+    }),
+  );
+
 program
   .command('schema')
   .description('print the JSON schema of the configuration file')
@@ -63,6 +97,24 @@ function checkUri(uri: string, readOnly: boolean): string | null {
   }
 }
 
+/** What every command may be given beside its word. */
+function withCommandOptions(command: Command): Command {
+  return withConfig(command)
+    .option('-t, --timeout <time>', 'how long it may take: 90s, 4m (default: as configured)')
+    .option('--on-timeout <policy>', 'report or force_off')
+    .option('--method <method>', 'acpi, agent or auto; of reboot: shutdown or guest')
+    .option('--id <id>', 'a mark of this command; a second one with it is refused (default: random)')
+    .option('--by <who>', 'who asks, as last_stop.by will say', 'cli')
+    .option('--json', 'print every answer as a line of JSON', false);
+}
+
+/** Ctrl-C and SIGTERM. The VM is left as it is. */
+function interrupted(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort());
+  return controller.signal;
+}
+
 function withConfig(command: Command): Command {
   return command.option(
     '-c, --config <file>',
@@ -75,6 +127,11 @@ async function configured(file: string | undefined, action: (config: Config) => 
     const { config } = await loadConfig({ config: file, env, checkUri });
     process.exitCode = await action(config);
   } catch (error) {
+    if (error instanceof UsageError) {
+      stderr.write(`${error.message}\n`);
+      process.exitCode = 2;
+      return;
+    }
     if (!(error instanceof ConfigError)) throw error;
     stderr.write(`${renderProblems(error.problems)}\n`);
     process.exitCode = 2;

@@ -1,9 +1,9 @@
 import type { Config } from '../config/config.ts';
-import { main } from '../main.ts';
+import { FolderInUse, main, type RunningBridge } from '../main.ts';
 import { createLogger } from '../util/pino.ts';
 import { version } from '../version.ts';
 
-/** `dsm2mqtt run`: the bridge, until SIGTERM or SIGINT. Resolves to the exit code; a second signal ends it at once. */
+/** `dsm2mqtt run`: the bridge, until SIGTERM or SIGINT. Resolves to the exit code: 1 if another bridge is in the way. A second signal ends it at once. */
 export async function run(config: Config): Promise<number> {
   const logger = createLogger(config.log);
   logger.info(
@@ -19,10 +19,21 @@ export async function run(config: Config): Promise<number> {
     };
     process.on('SIGTERM', stop).on('SIGINT', stop);
   });
-  const bridge = await main(config, logger);
-  const signal = await stopping;
-  logger.info({ event: 'bridge.stopping', signal }, 'stopping; the VMs are left as they are');
+  let bridge: RunningBridge;
+  try {
+    bridge = await main(config, logger);
+  } catch (error) {
+    if (!(error instanceof FolderInUse)) throw error;
+    logger.error({ event: 'bridge.refused', reason: error.message }, 'not started');
+    return 1;
+  }
+  const ending = await Promise.race([stopping, bridge.refused.then(reason => ({ reason }))]);
+  if (typeof ending === 'string') {
+    logger.info({ event: 'bridge.stopping', signal: ending }, 'stopping; the VMs are left as they are');
+  } else {
+    logger.error({ event: 'bridge.refused', reason: ending.reason }, 'stopping');
+  }
   await bridge.close();
   logger.info({ event: 'bridge.stopped' }, 'stopped');
-  return 0;
+  return typeof ending === 'string' ? 0 : 1;
 }

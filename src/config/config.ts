@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import type { CommandWord } from '../model/command.ts';
+import type { CommandWord, RebootMethod, ShutdownMethod, TimeoutPolicy } from '../model/command.ts';
 import { defaultVmKey } from '../model/topics.ts';
 import type { NamedFiles } from './files.ts';
 import type { logLevels, powerSwitchCategories, RawConfig } from './schema.ts';
@@ -42,11 +42,18 @@ interface VmConfig {
   readonly key: string;
   /** The device's name in Home Assistant. */
   readonly label: string;
+  /** DSM's own, not the host's; null: not configured. */
+  readonly address: string | null;
   readonly commands: readonly CommandWord[];
+  /** Milliseconds. */
   readonly shutdown: {
-    /** Milliseconds. */
+    readonly method: ShutdownMethod;
     readonly timeout: number;
+    readonly resendEvery: number;
+    readonly maxPresses: number;
+    readonly onTimeout: TimeoutPolicy;
   };
+  readonly reboot: { readonly method: RebootMethod };
 }
 
 type LogLevel = (typeof logLevels)[number];
@@ -76,8 +83,16 @@ export function buildConfig(raw: RawConfig, files: NamedFiles): Config {
       domain: vm.domain,
       key: vm.id ?? defaultVmKey(vm.domain),
       label: vm.name ?? vm.domain,
+      address: vm.address ?? null,
       commands: [...new Set(vm.commands)],
-      shutdown: { timeout: vm.shutdown.timeout },
+      shutdown: {
+        method: vm.shutdown.method,
+        timeout: vm.shutdown.timeout,
+        resendEvery: vm.shutdown.resend_every,
+        maxPresses: vm.shutdown.max_presses,
+        onTimeout: vm.shutdown.on_timeout,
+      },
+      reboot: vm.reboot,
     })),
     dataDir: raw.data_dir,
     log: { level: log.level, pretty: log.pretty },

@@ -38,6 +38,7 @@ function checkVms(vms: unknown): Issue[] {
 
   for (const [index, vm] of vms.entries()) {
     const { domain, id } = isMapping(vm) ? vm : {};
+    checkEscalation(vm, index, complain);
     if (typeof domain !== 'string' || domain === '') continue;
 
     const twin = domains.get(domainIdentity(domain));
@@ -62,6 +63,19 @@ function checkVms(vms: unknown): Issue[] {
     else complain(path, 'an id has letters, digits, _ and - only, and is not `bridge`', hint);
   }
   return issues;
+}
+
+/** What is not listed is never done, by a policy neither. */
+function checkEscalation(
+  vm: unknown,
+  index: number,
+  complain: (path: Path, message: string, hint: string | null) => void,
+): void {
+  if (valueAt(vm, ['shutdown', 'on_timeout']) !== 'force_off') return;
+  const commands = valueAt(vm, ['commands']);
+  if (Array.isArray(commands) && commands.includes('force_off')) return;
+  const hint = 'add force_off to commands, or take on_timeout: report';
+  complain(['vms', index, 'shutdown', 'on_timeout'], 'force_off is not among the commands of this VM', hint);
 }
 
 /** Names are case-sensitive, UUIDs are not. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { commandWords } from '../model/command.ts';
+import { commandWords, defaultCommands, rebootMethods, shutdownMethods, timeoutPolicies } from '../model/command.ts';
 import { durationPattern, formatDuration, parseDuration } from '../util/duration.ts';
 import { topicFault, uriFault, urlFault } from './formats.ts';
 
@@ -61,18 +61,41 @@ const vm = z.strictObject({
     .optional()
     .describe('The topic segment: letters, digits, _ and -. Default: the domain with all else replaced by _.'),
   name: text.optional().describe("The device's name in Home Assistant. Default: the domain as given."),
+  address: text.optional().meta({
+    description: "DSM's name or address in the network: whether its ports have closed is looked up there.",
+    examples: ['192.168.1.20'],
+  }),
   commands: z
     .array(z.enum(commandWords))
-    .default([...commandWords])
+    .default([...defaultCommands])
     .describe('What may be commanded; everything else is refused.'),
   shutdown: z
     .strictObject({
+      method: z
+        .enum(shutdownMethods)
+        .default('acpi')
+        .describe('acpi presses the power button; agent asks the guest agent; auto the agent, else the button.'),
       timeout: duration('1s')
         .prefault('5m')
         .describe('How long to wait for the guest to power off; then it has failed.'),
+      resend_every: duration('1s').prefault('60s').describe('How long to wait before the guest is asked again.'),
+      max_presses: z.int().min(1).max(20).default(3).describe('How often the guest is asked in all.'),
+      on_timeout: z
+        .enum(timeoutPolicies)
+        .default('report')
+        .describe('report tells and leaves it running; force_off cuts its power, never before 60s.'),
     })
     .prefault({})
     .describe('How this VM is shut down.'),
+  reboot: z
+    .strictObject({
+      method: z
+        .enum(rebootMethods)
+        .default('shutdown')
+        .describe('shutdown sees it off and starts it again; guest lets the guest restart itself.'),
+    })
+    .prefault({})
+    .describe('How this VM is rebooted.'),
 });
 
 export const configSchema = z

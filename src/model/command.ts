@@ -1,158 +1,208 @@
-import type { DomainState } from './domain.ts';
-import type { VmSnapshot } from './snapshot.ts';
+import { maxTimeout, parseTimeLimit } from './time-limit.ts';
 import type { CommandTopic } from './topics.ts';
 
-/** Commands as they arrive, and whether they may go on. Pure: every refusal is a value with a stable code. */
+/** Commands as they arrive. Pure: whatever the bytes are, the answer is a command or a refusal with a stable code. */
 
-export const commandWords = ['start', 'shutdown'] as const;
+export const commandWords = [
+  'start',
+  'shutdown',
+  'reboot',
+  'suspend',
+  'resume',
+  'reset',
+  'force_off',
+  'screenshot',
+  'autostart',
+  'refresh',
+  'cancel',
+] as const;
 export type CommandWord = (typeof commandWords)[number];
+
+/** What may be commanded unless the configuration says otherwise: nothing that can hurt. */
+export const defaultCommands: readonly CommandWord[] = ['start', 'shutdown', 'cancel', 'refresh'];
+
+/** How the guest is asked to power off: the ACPI button, the guest agent, or the agent and then the button. */
+export const shutdownMethods = ['acpi', 'agent', 'auto'] as const;
+export type ShutdownMethod = (typeof shutdownMethods)[number];
+/** `shutdown`: seen off, then started. `guest`: the guest restarts itself, without ever being off. */
+export const rebootMethods = ['shutdown', 'guest'] as const;
+export type RebootMethod = (typeof rebootMethods)[number];
+/** What a shutdown does whose time is up: tell and leave the guest running, or cut its power. */
+export const timeoutPolicies = ['report', 'force_off'] as const;
+export type TimeoutPolicy = (typeof timeoutPolicies)[number];
 
 export interface Command {
   word: CommandWord;
-  /** The sender's own mark, given back in every response. */
+  /** The sender's own mark of this one command, given back in every response; a second command with it is a duplicate. */
   id: string | null;
+  /** Who the sender is, as `last_stop.by` will name it. */
+  by: string | null;
   /** Milliseconds the sender grants, or null for the configured time. */
   timeout: number | null;
+  onTimeout: TimeoutPolicy | null;
+  method: ShutdownMethod | RebootMethod | null;
+  /** Of `autostart`. */
+  enabled: boolean | null;
+  /** Milliseconds since 1970; later it is not carried out any more. */
+  expiresAt: number | null;
 }
 
-/** Nothing was sent to libvirt. */
-export const rejectionCodes = [
-  'invalid_payload',
-  'unknown_command',
-  'unknown_vm',
-  'retained',
-  'busy',
-  'not_allowed',
-  'read_only',
-  'wrong_state',
-  'libvirt_unavailable',
-] as const;
-export type RejectionCode = (typeof rejectionCodes)[number];
-
-export interface Rejection {
-  code: RejectionCode;
+export interface InvalidCommand {
+  code: 'invalid_payload' | 'unknown_command';
   message: string;
   /** As far as the payload told. */
-  command: string | null;
+  word: string | null;
   id: string | null;
 }
 
-/** Something was sent to libvirt, and it did not end well. */
-export type FailureCode = 'timed_out' | 'outcome_unknown' | 'libvirt_error' | 'domain_gone';
-
-const maxPayload = 4_096;
+/** Bytes. */
+export const maxPayload = 4_096;
 const maxId = 128;
-const maxTimeout = 24 * 3_600_000;
+
+/** Words that `last_stop.by` has for others than a sender. */
+export const reservedMarks = ['guest', 'host', 'fault'] as const;
+
+const plain: Omit<Command, 'word'> = {
+  id: null,
+  by: null,
+  timeout: null,
+  onTimeout: null,
+  method: null,
+  enabled: null,
+  expiresAt: null,
+};
+
 const powerWords: ReadonlyMap<string, CommandWord> = new Map([
   ['ON', 'start'],
   ['OFF', 'shutdown'],
 ]);
 
+/** A command given by its word alone, or with some of its options. */
+export function command(word: CommandWord, options: Partial<Command> = {}): Command {
+  return { ...plain, ...options, word };
+}
+
 /** What a message on `B/V/power/set` or `B/V/command` asks for. */
-export function parseCommand(kind: CommandTopic['kind'], payload: string): Command | Rejection {
+export function parseCommand(kind: CommandTopic['kind'], payload: string): Command | InvalidCommand {
+  if (payload.length > maxPayload) return invalid(`a command has at most ${maxPayload} bytes`);
   const text = payload.trim();
   if (kind === 'power') {
     const word = powerWords.get(text);
-    return word
-      ? { word, id: null, timeout: null }
-      : reject('invalid_payload', `expected ON or OFF, got ${quote(text)}`);
+    return word ? command(word) : invalid(`expected ON or OFF, got ${quote(text)}`);
   }
-  if (payload.length > maxPayload) return reject('invalid_payload', `a command has at most ${maxPayload} characters`);
-  return text.startsWith('{') ? parseJson(text) : parseWord(text, null, null);
+  return text.startsWith('{') ? parseJson(text) : parseWord(text, {}, null);
 }
 
-export function isRejection(value: object): value is Rejection {
+export function isInvalid(value: Command | InvalidCommand): value is InvalidCommand {
   return 'code' in value;
 }
 
-function parseJson(text: string): Command | Rejection {
+/** A key of the JSON form: what it may hold, and with which commands it makes sense (all, if not said). */
+interface Field {
+  expected: string;
+  /** Null: the value is none of its kind. */
+  read: (value: unknown, word: CommandWord) => Partial<Command> | null;
+  words?: readonly CommandWord[];
+}
+
+const fields: Readonly<Record<string, Field>> = {
+  id: {
+    expected: `a text of at most ${maxId} characters`,
+    read: value => (isMark(value) ? { id: value } : null),
+  },
+  by: {
+    expected: `1 to 32 letters, digits, _ or -, and none of ${reservedMarks.join(', ')}`,
+    read: value =>
+      typeof value === 'string' && /^[\w-]{1,32}$/.test(value) && !reservedMarks.some(mark => mark === value)
+        ? { by: value }
+        : null,
+  },
+  timeout: {
+    expected: `seconds, or a text like "90s" or "4m", more than 0 and at most ${maxTimeout / 3_600_000} h`,
+    read: value => {
+      const timeout = parseTimeLimit(value);
+      return timeout === null ? null : { timeout };
+    },
+    words: ['start', 'shutdown', 'reboot'],
+  },
+  on_timeout: {
+    expected: `one of ${timeoutPolicies.join(', ')}`,
+    read: value => {
+      const onTimeout = timeoutPolicies.find(policy => policy === value);
+      return onTimeout ? { onTimeout } : null;
+    },
+    words: ['shutdown', 'reboot'],
+  },
+  method: {
+    expected: `one of ${shutdownMethods.join(', ')} for shutdown, ${rebootMethods.join(', ')} for reboot`,
+    read: (value, word) => {
+      const method = (word === 'reboot' ? rebootMethods : shutdownMethods).find(one => one === value);
+      return method ? { method } : null;
+    },
+    words: ['shutdown', 'reboot'],
+  },
+  enabled: {
+    expected: 'true or false',
+    read: value => (typeof value === 'boolean' ? { enabled: value } : null),
+    words: ['autostart'],
+  },
+  expires_at: {
+    expected: 'a time like "2026-11-22T18:00:00Z", with its zone',
+    read: value => {
+      const time = typeof value === 'string' && zoned.test(value) ? Date.parse(value) : Number.NaN;
+      return Number.isNaN(time) ? null : { expiresAt: time };
+    },
+  },
+};
+
+const zoned = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
+
+function parseJson(text: string): Command | InvalidCommand {
   let body: Record<string, unknown>;
   try {
     body = JSON.parse(text);
   } catch {
-    return reject('invalid_payload', `not JSON: ${quote(text)}`);
+    return invalid(`not JSON: ${quote(text)}`);
   }
-  const { command, id = null, timeout = null, ...rest } = body;
-  const mark = typeof id === 'string' && id.length <= maxId ? id : null;
-  if (id !== null && mark === null) {
-    return reject('invalid_payload', `id is a text of at most ${maxId} characters`);
+  const { command: word, ...rest } = body;
+  const id = isMark(rest['id']) ? rest['id'] : null;
+  if (typeof word !== 'string') return invalid('command is missing, or no text', null, id);
+  return parseWord(word, rest, id);
+}
+
+/** `id` goes into a refusal too, so that its sender recognises it. */
+function parseWord(text: string, options: Record<string, unknown>, id: string | null): Command | InvalidCommand {
+  const word = commandWords.find(candidate => candidate === text);
+  if (!word) {
+    const message = `${quote(text)} is not one of ${commandWords.join(', ')}`;
+    return { code: 'unknown_command', message, word: text.slice(0, maxId), id };
   }
-  const [unknown] = Object.keys(rest);
-  if (unknown !== undefined)
-    return reject('invalid_payload', `unknown key ${quote(unknown)}; known are command, id, timeout`, null, mark);
-  if (typeof command !== 'string') return reject('invalid_payload', 'command is missing, or no text', null, mark);
-  if (timeout === null) return parseWord(command, mark, null);
-  const limit = parseTimeout(timeout);
-  if (limit === null) {
-    return reject('invalid_payload', `timeout is seconds or a text like "90s" or "4m", at most 24 h`, command, mark);
+  let found = command(word);
+  for (const [key, value] of Object.entries(options)) {
+    const field = Object.hasOwn(fields, key) ? fields[key] : undefined;
+    if (!field) return invalid(`unknown key ${quote(key)}; known are command, ${known(word).join(', ')}`, word, id);
+    if (value === null) continue;
+    if (field.words?.includes(word) === false) return invalid(`${word} takes no ${key}`, word, id);
+    const option = field.read(value, word);
+    if (!option) return invalid(`${key} is ${field.expected}`, word, id);
+    found = { ...found, ...option };
   }
-  return parseWord(command, mark, limit);
+  if (word === 'autostart' && found.enabled === null) {
+    return invalid('autostart needs "enabled": true or false', word, id);
+  }
+  return found;
 }
 
-function parseWord(word: string, id: string | null, timeout: number | null): Command | Rejection {
-  const known = commandWords.find(candidate => candidate === word);
-  return known
-    ? { word: known, id, timeout }
-    : reject('unknown_command', `${quote(word)} is not one of ${commandWords.join(', ')}`, word.slice(0, maxId), id);
+function known(word: CommandWord): string[] {
+  return Object.keys(fields).filter(key => fields[key]?.words?.includes(word) ?? true);
 }
 
-/** Milliseconds of `240`, `"240"` (seconds), `"4m"`, `"90s"`, `"1h"`; null if it is none of these. */
-function parseTimeout(value: unknown): number | null {
-  const [, digits, unit = 's'] = /^(\d+(?:\.\d+)?)(s|m|h)?$/.exec(String(value)) ?? [];
-  if (digits === undefined || (typeof value !== 'string' && typeof value !== 'number')) return null;
-  const milliseconds = Number(digits) * { s: 1_000, m: 60_000, h: 3_600_000 }[unit as 's' | 'm' | 'h'];
-  return milliseconds > 0 && milliseconds <= maxTimeout ? milliseconds : null;
+function isMark(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= maxId;
 }
 
-/** What a command means for a domain as it is now. */
-export type Decision = { do: 'call' } | { do: 'nothing'; message: string } | { do: 'reject'; message: string };
-
-/** One answer for each state and command. `idle` is libvirt's "blocked": running for all that matters here. */
-export const decisions: Record<CommandWord, Record<DomainState, Decision>> = {
-  start: {
-    running: nothing('it runs already'),
-    idle: nothing('it runs already'),
-    paused: refuse('it is paused; resume it'),
-    shutting_down: refuse('it is still shutting down'),
-    shut_off: { do: 'call' },
-    crashed: refuse('it has crashed and is kept for inspection; destroy it first'),
-    pmsuspended: refuse('it is suspended; wake it up'),
-    unknown: { do: 'call' },
-  },
-  shutdown: {
-    running: { do: 'call' },
-    idle: { do: 'call' },
-    paused: refuse('it is paused and cannot hear the power button; resume it first'),
-    shutting_down: { do: 'call' },
-    shut_off: nothing('it is off already'),
-    crashed: refuse('it has crashed and cannot hear the power button'),
-    pmsuspended: refuse('it is suspended and cannot hear the power button; wake it up first'),
-    unknown: { do: 'call' },
-  },
-};
-
-export function decide(word: CommandWord, vm: VmSnapshot): Decision {
-  const { domain } = vm;
-  if (!domain) return refuse('libvirt has no such domain');
-  // A crashed domain that is no longer active is simply off.
-  return decisions[word][domain.state === 'crashed' && !domain.active ? 'shut_off' : domain.state];
-}
-
-function nothing(message: string): Decision {
-  return { do: 'nothing', message };
-}
-
-function refuse(message: string): Decision {
-  return { do: 'reject', message };
-}
-
-function reject(
-  code: RejectionCode,
-  message: string,
-  command: string | null = null,
-  id: string | null = null,
-): Rejection {
-  return { code, message, command, id };
+function invalid(message: string, word: string | null = null, id: string | null = null): InvalidCommand {
+  return { code: 'invalid_payload', message, word, id };
 }
 
 function quote(text: string): string {

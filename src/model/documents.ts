@@ -1,5 +1,5 @@
 import { type DomainState, macHex } from './domain.ts';
-import type { Activity, Hypervisor, LastError, LastStop, VmSnapshot } from './snapshot.ts';
+import type { Activity, Hypervisor, LastError, LastStop, Phase, VmSnapshot } from './snapshot.ts';
 import { type Stats, unknownCpu, unknownDisk, unknownMemory, unknownNic } from './stats.ts';
 
 /** The JSON documents on the topics, as pure projections of the snapshot. Unknown is `null`; no key ever goes missing. */
@@ -10,7 +10,12 @@ export interface StateDocument {
   reason: string;
   power: 'ON' | 'OFF' | null;
   activity: Activity;
+  phase: Phase | null;
+  /** When the activity gives up. */
   deadline: string | null;
+  /** How often the guest has been asked to power off. */
+  attempt: number | null;
+  start_after_off: boolean;
   started_at: string | null;
   last_stop: { [K in keyof LastStop]: LastStop[K] | null };
   last_error: { [K in keyof LastError]: LastError[K] | null };
@@ -26,14 +31,17 @@ export interface StateDocument {
 }
 
 export function stateDocument(vm: VmSnapshot): StateDocument {
-  const { domain } = vm;
+  const { domain, work } = vm;
   const hardware = domain?.hardware;
   return {
     state: domain?.state ?? 'unknown',
     reason: domain?.reason ?? 'no_such_domain',
     power: domain ? (domain.active ? 'ON' : 'OFF') : null,
-    activity: vm.activity,
-    deadline: vm.deadline,
+    activity: work?.activity ?? 'none',
+    phase: work?.phase ?? null,
+    deadline: work?.deadline ?? null,
+    attempt: work?.attempt ?? null,
+    start_after_off: work?.startAfterOff ?? false,
     started_at: vm.startedAt,
     last_stop: vm.lastStop ?? { by: null, reason: null, at: null, seconds: null },
     last_error: vm.lastError ?? { code: null, message: null, at: null },
@@ -79,6 +87,8 @@ export function statsDocument(vm: VmSnapshot): Stats {
 export interface BridgeDocument {
   version: string;
   instance: string;
+  /** Of this process: how a bridge knows its own words from another one's. */
+  session: string;
   started_at: string;
   libvirt: {
     up: boolean;
@@ -89,13 +99,19 @@ export interface BridgeDocument {
   };
 }
 
-export function bridgeDocument(
-  hypervisor: Hypervisor,
-  identity: { version: string; instance: string; startedAt: string },
-): BridgeDocument {
+/** Which bridge it is that speaks. */
+export interface Identity {
+  version: string;
+  instance: string;
+  session: string;
+  startedAt: string;
+}
+
+export function bridgeDocument(hypervisor: Hypervisor, identity: Identity): BridgeDocument {
   return {
     version: identity.version,
     instance: identity.instance,
+    session: identity.session,
     started_at: identity.startedAt,
     libvirt: {
       up: hypervisor.up,

@@ -1,5 +1,5 @@
 import type { Domain } from './domain.ts';
-import type { Activity, HypervisorInfo, LastError, VmKey } from './snapshot.ts';
+import type { Asked, HypervisorInfo, LastError, VmKey, Work } from './snapshot.ts';
 import type { Stats } from './stats.ts';
 
 /** One thing that happened. Parts report these; `reduce` is what they mean. Times are ISO 8601, UTC. */
@@ -9,6 +9,10 @@ export type Event =
   /** What libvirt says of a domain now; null when it has no such domain. */
   | { type: 'domain'; key: VmKey; domain: Domain | null; at: string }
   | { type: 'stats'; key: VmKey; stats: Stats }
-  /** What the bridge is carrying out, since when and until when. */
-  | { type: 'activity'; key: VmKey; activity: Activity; at: string; deadline: string | null }
+  /** The guest restarted itself, or was reset. */
+  | { type: 'rebooted'; key: VmKey; at: string }
+  /** What the bridge is carrying out; null: nothing. */
+  | { type: 'work'; key: VmKey; work: Work | null }
+  /** It has been asked to stop; null: whoever asked is no longer the cause of a stop. */
+  | { type: 'asked'; key: VmKey; asked: Asked | null }
   | { type: 'error'; key: VmKey; error: LastError };

@@ -1,6 +1,6 @@
 import type { Domain } from './domain.ts';
 import type { Event } from './event.ts';
-import type { LastStop, Snapshot, VmSnapshot } from './snapshot.ts';
+import type { Asked, LastStop, Snapshot, VmSnapshot } from './snapshot.ts';
 import { unknownStats } from './stats.ts';
 
 /** What an event means. Pure; what did not change keeps its identity, so that a publisher can compare by reference. */
@@ -14,13 +14,12 @@ export function reduce(snapshot: Snapshot, event: Event): Snapshot {
       return change(snapshot, event.key, vm => withDomain(vm, event.domain, event.at));
     case 'stats':
       return change(snapshot, event.key, vm => ({ ...vm, stats: event.stats }));
-    case 'activity':
-      return change(snapshot, event.key, vm => ({
-        ...vm,
-        activity: event.activity,
-        activeSince: event.activity === 'none' ? null : event.at,
-        deadline: event.deadline,
-      }));
+    case 'work':
+      return change(snapshot, event.key, vm => ({ ...vm, work: event.work }));
+    case 'asked':
+      return change(snapshot, event.key, vm => ({ ...vm, asked: event.asked }));
+    case 'rebooted':
+      return snapshot;
     case 'error':
       return change(snapshot, event.key, vm => ({ ...vm, lastError: event.error }));
   }
@@ -32,31 +31,41 @@ function change(snapshot: Snapshot, key: string, update: (vm: VmSnapshot) => VmS
 }
 
 function withDomain(vm: VmSnapshot, domain: Domain | null, at: string): VmSnapshot {
-  const before = vm.domain;
+  const before = vm.domain ?? vm.remembered;
   const same = before?.uuid === domain?.uuid;
   const stopped = before?.active === true && !(same && domain?.active);
   const started = same && before?.active === false && domain?.active === true;
+  const { asked, lastError } = vm.remembered && vm.asked?.open ? interrupted(vm.asked, domain, at) : vm;
   return {
     ...vm,
     domain,
-    startedAt: started ? at : domain?.active && same ? vm.startedAt : null,
+    seen: true,
+    remembered: null,
+    asked: stopped || started ? null : asked,
+    // Nobody saw a start that fell between two lives of the bridge.
+    startedAt: started && vm.seen ? at : domain?.active && same ? vm.startedAt : null,
     // Another domain's reason says nothing of the one that is gone.
     lastStop: stopped ? stopOf(vm, same ? domain : null, at) : vm.lastStop,
+    lastError,
     stats: stopped ? unknownStats(at) : vm.stats,
   };
 }
 
+/** The bridge ended in the middle of something. */
+function interrupted(asked: Asked, domain: Domain | null, at: string): Pick<VmSnapshot, 'asked' | 'lastError'> {
+  const now = domain?.active ? 'it runs, and may still power off' : 'it is off';
+  const message = `${asked.word}: the bridge was ended in the middle of it, and does not resume it; ${now}`;
+  return { asked: { ...asked, open: false }, lastError: { code: 'interrupted', message, at } };
+}
+
 function stopOf(vm: VmSnapshot, domain: Domain | null, at: string): LastStop {
-  const askedAt = vm.activity === 'shutting_down' ? vm.activeSince : null;
+  const unseen = !vm.seen;
   const reason = domain?.reason ?? 'gone';
+  const asked = vm.asked && at <= vm.asked.until ? vm.asked : null;
   // A transient domain is gone as soon as it is off, and with it the reason.
-  const asItWasAsked = askedAt !== null && (reason === 'shutdown' || !domain);
-  return {
-    by: asItWasAsked ? 'bridge' : (stoppedBy.get(reason) ?? null),
-    reason,
-    at,
-    seconds: askedAt === null ? null : secondsBetween(askedAt, at),
-  };
+  const asItWasAsked = reason === 'shutdown' || (reason === 'destroyed' && asked?.cut) || (!domain && !unseen);
+  if (!asked || !asItWasAsked) return { by: stoppedBy.get(reason) ?? null, reason, at, seconds: null };
+  return { by: asked.by, reason, at, seconds: unseen ? null : secondsBetween(asked.at, at) };
 }
 
 /** Null when the clock was set back meanwhile. */

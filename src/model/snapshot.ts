@@ -28,17 +28,36 @@ export interface HypervisorInfo {
 export const activities = ['none', 'starting', 'shutting_down', 'rebooting', 'rebuilding', 'rolling_back'] as const;
 export type Activity = (typeof activities)[number];
 
+/** `pausing`: between off and start. `calling`: libvirt is at it. */
+export const phases = ['pausing', 'calling', 'waiting_for_guest', 'cutting_power'] as const;
+export type Phase = (typeof phases)[number];
+
+/** What the bridge is carrying out. Times are ISO 8601. */
+export interface Work {
+  activity: Activity;
+  phase: Phase;
+  since: string;
+  /** When it gives up. */
+  deadline: string;
+  /** How often the guest has been asked to power off; null where it is not asked. */
+  attempt: number | null;
+  /** A start was given meanwhile, and follows. */
+  startAfterOff: boolean;
+}
+
 export interface VmSnapshot {
   key: VmKey;
   /** The device's name in Home Assistant. */
   label: string;
   /** Null when libvirt, being up, has no such domain; kept as last seen while libvirt is down. */
   domain: Domain | null;
-  /** What the bridge is carrying out. */
-  activity: Activity;
-  activeSince: string | null;
-  /** When the activity gives up, ISO 8601. */
-  deadline: string | null;
+  /** libvirt has been read since the bridge began. */
+  seen: boolean;
+  /** What was known when the bridge last ended; null as soon as libvirt has been read. */
+  remembered: { uuid: string; active: boolean } | null;
+  work: Work | null;
+  /** Who has asked it to stop, and may be the cause when it does. */
+  asked: Asked | null;
   /** When the domain was seen to start, ISO 8601; null if it ran before the bridge did. */
   startedAt: string | null;
   lastStop: LastStop | null;
@@ -46,16 +65,31 @@ export interface VmSnapshot {
   stats: Stats | null;
 }
 
+export interface Asked {
+  /** The command's word. */
+  word: string;
+  id: string | null;
+  by: string;
+  at: string;
+  /** A stop after this is no longer put down to it. */
+  until: string;
+  /** The guest was not only asked: its power is cut. */
+  cut: boolean;
+  /** The bridge is still at it. */
+  open: boolean;
+}
+
 export interface LastStop {
   /**
-   * `bridge`: by a command given here; `guest`: DSM shut itself down; `host`: somebody at libvirt; `fault`: it crashed
-   * or failed; null: nobody saw it.
+   * `bridge`, or the mark `by` of the command that did it; `guest`: DSM shut itself down; `host`: somebody at libvirt;
+   * `fault`: it crashed or failed; null: nobody saw it.
    */
-  by: 'bridge' | 'guest' | 'host' | 'fault' | null;
+  by: string | null;
   /** libvirt's word: `shutdown`, `destroyed`, `crashed`, … */
   reason: string;
+  /** When it was seen to be off. */
   at: string;
-  /** From the first request to off; null when nobody asked here. */
+  /** From the first request to off; null when nobody asked here, or nobody saw it go off. */
   seconds: number | null;
 }
 
@@ -70,9 +104,10 @@ export function emptyVm(key: VmKey, label: string): VmSnapshot {
     key,
     label,
     domain: null,
-    activity: 'none',
-    activeSince: null,
-    deadline: null,
+    seen: false,
+    remembered: null,
+    work: null,
+    asked: null,
     startedAt: null,
     lastStop: null,
     lastError: null,

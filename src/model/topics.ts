@@ -2,7 +2,7 @@ import type { VmKey } from './snapshot.ts';
 
 /** Every MQTT topic of one bridge: the only place where they are spelt. */
 export interface Topics {
-  bridge: { state: string; info: string };
+  bridge: { state: string; info: string; claim: string };
   vm(key: VmKey): VmTopics;
   /** Subscriptions that receive every command, and the look-up of one that arrived. */
   commands: { filters: readonly string[]; parse(topic: string): CommandTopic | null };
@@ -13,6 +13,8 @@ interface VmTopics {
   state: string;
   stats: string;
   response: string;
+  event: string;
+  screen: string;
   power: string;
   command: string;
 }
@@ -24,12 +26,14 @@ export interface CommandTopic {
 
 export function topics(base: string): Topics {
   return {
-    bridge: { state: `${base}/bridge/state`, info: `${base}/bridge/info` },
+    bridge: { state: `${base}/bridge/state`, info: `${base}/bridge/info`, claim: `${base}/bridge/claim` },
     vm: key => ({
       availability: `${base}/${key}/availability`,
       state: `${base}/${key}/state`,
       stats: `${base}/${key}/stats`,
       response: `${base}/${key}/response`,
+      event: `${base}/${key}/event`,
+      screen: `${base}/${key}/screen`,
       power: `${base}/${key}/power/set`,
       command: `${base}/${key}/command`,
     }),

@@ -14,7 +14,7 @@ import type { ConnectOptions } from './packets.ts';
 import { type Opened, Session } from './session.ts';
 
 export interface MqttClientOptions extends Omit<ConnectOptions, 'connectTimeout' | 'keepalive'> {
-  will: Will;
+  will?: Will;
   subscriptions: readonly string[];
   logger: Logger;
   /** Milliseconds; default 5 000. */

@@ -1,49 +1,80 @@
-import { type Libvirt, shutdownFlag } from '../libvirt/client.ts';
+import { destroyFlag, type Libvirt, rebootFlag, shutdownFlag } from '../libvirt/client.ts';
 import { ConnectionLost, errorCode, isLibvirtError, ProtocolError, TimeoutError } from '../libvirt/errors.ts';
 import type { DomainRef } from '../libvirt/structs.ts';
-import type { CommandWord } from '../model/command.ts';
-import type { JobInput } from '../model/job.ts';
-
-/** A call that did not succeed, as the job machine is told it. */
-export type CallFailure = Extract<JobInput, { type: 'call_failed' }>;
+import type { ShutdownMethod } from '../model/command.ts';
+import type { Call, CallFailure } from '../model/job/job.ts';
 
 /**
- * Does what a command's name says with one libvirt call. Null: libvirt has taken it; what comes of it is told by events.
+ * Does what a call's name says, with one libvirt call. Null: libvirt has taken it; what comes of it is told by events.
  * Never retried: after a lost connection nobody knows whether it was done.
  */
 export async function callPower(
   client: Libvirt | null,
   ref: DomainRef | null,
-  word: CommandWord,
+  call: Call,
+  method: ShutdownMethod,
 ): Promise<CallFailure | null> {
-  if (!client || !ref) return unavailable('libvirt is away');
+  if (!client || !ref) return { kind: 'rejected', code: 'libvirt_unavailable', message: 'libvirt is away' };
   try {
-    if (word === 'start') await client.start(ref, { timeout: 60_000 });
-    else await client.shutdown(ref, shutdownFlag.acpi);
+    await made(client, ref, call, method);
     return null;
   } catch (error) {
-    return failure(error);
+    return callFailure(error);
   }
 }
 
-function failure(error: unknown): CallFailure {
-  if (error instanceof ProtocolError) return unknown(error.message);
+/** What a failed libvirt call means to whoever asked for it. Rethrows what is a fault of our own. */
+export function callFailure(error: unknown): CallFailure {
+  if (error instanceof ProtocolError) return { kind: 'failed', code: 'outcome_unknown', message: error.message };
   if (error instanceof ConnectionLost || error instanceof TimeoutError) {
-    if (!error.sent) return unavailable(error.message);
-    return unknown(error.message);
+    const { message } = error;
+    if (!error.sent) return { kind: 'rejected', code: 'libvirt_unavailable', message };
+    // The daemon is still there, and may still do it.
+    if (error instanceof TimeoutError) return { kind: 'unanswered', message };
+    return { kind: 'failed', code: 'outcome_unknown', message };
   }
   if (isLibvirtError(error, errorCode.operationDenied)) {
-    return { type: 'call_failed', status: 'rejected', code: 'read_only', message: error.message };
+    return { kind: 'rejected', code: 'read_only', message: error.message };
   }
-  if (isLibvirtError(error))
-    return { type: 'call_failed', status: 'failed', code: 'libvirt_error', message: error.message };
+  if (isLibvirtError(error)) return { kind: 'failed', code: 'libvirt_error', message: error.message };
   throw error;
 }
 
-function unknown(message: string): CallFailure {
-  return { type: 'call_failed', status: 'failed', code: 'outcome_unknown', message };
+/** libvirt answers a start when QEMU is up, which takes its time on a busy host. */
+const startPatience = { timeout: 60_000 };
+
+async function made(client: Libvirt, ref: DomainRef, call: Call, method: ShutdownMethod): Promise<unknown> {
+  switch (call) {
+    case 'start':
+      return client.start(ref, startPatience);
+    case 'wake_up':
+      return client.wakeUp(ref);
+    case 'resume':
+      return client.resume(ref);
+    case 'suspend':
+      return client.suspend(ref);
+    case 'reset':
+      return client.reset(ref);
+    case 'press':
+      return byMethod(method, flag => client.shutdown(ref, flag), shutdownFlag);
+    case 'guest_reboot':
+      return byMethod(method, flag => client.reboot(ref, flag), rebootFlag);
+    case 'cut_power':
+      // Graceful never becomes a SIGKILL: disk caches are flushed, or it fails and says so.
+      return client.destroy(ref, destroyFlag.graceful);
+  }
 }
 
-function unavailable(message: string): CallFailure {
-  return { type: 'call_failed', status: 'rejected', code: 'libvirt_unavailable', message };
+/** An agent that is not there or does not answer has done nothing: the button may be pressed instead. */
+async function byMethod(
+  method: ShutdownMethod,
+  ask: (flag: number) => Promise<void>,
+  flags: { acpi: number; agent: number },
+): Promise<void> {
+  if (method === 'acpi') return ask(flags.acpi);
+  if (method === 'agent') return ask(flags.agent);
+  return ask(flags.agent).catch(error => {
+    if (isLibvirtError(error)) return ask(flags.acpi);
+    throw error;
+  });
 }

@@ -1,0 +1,33 @@
+import type { Outcome } from '../model/codes.ts';
+import type { Command } from '../model/command.ts';
+import type { Job } from '../model/job/job.ts';
+import type { Asked } from '../model/snapshot.ts';
+
+/** Whom a stop is put down to: who asked for it, and for how long after. Pure; times are ISO 8601. */
+
+/** Milliseconds after a shutdown was given up in which a power-off is still told as its late success. */
+export const lateness = 30 * 60_000;
+
+/** While `job` is under way; `time` turns its monotonic milliseconds into ISO 8601. */
+export function askedOf(job: Job, command: Command, before: Asked | null, time: (at: number) => string): Asked | null {
+  const { stage, begunAt, deadline } = job;
+  const base = { word: command.word, id: command.id, by: command.by ?? 'bridge', open: true };
+  const starting = stage.at === 'pausing' || (stage.at === 'calling' && stage.call === 'start');
+  // It is off: a stop that comes now is another one.
+  if (starting) return { ...base, at: time(begunAt), until: time(begunAt), cut: false };
+  const cut = stage.at === 'calling' && stage.call === 'cut_power';
+  const stopping = cut || stage.at === 'pressing' || (stage.at === 'calling' && stage.call === 'guest_reboot');
+  if (!stopping) return before;
+  const same = before?.open === true && before.word === base.word && before.id === base.id;
+  if (same && before.cut === cut) return before;
+  return { ...base, at: same ? before.at : time(begunAt), until: time(deadline + lateness), cut };
+}
+
+/** When the job has ended. */
+export function askedAfter(job: Job, outcome: Outcome | null, before: Asked | null, now: string): Asked | null {
+  if (!before?.open) return before;
+  const neverAsked = outcome?.code === 'libvirt_error' && job.stage.at === 'pressing';
+  const starting = job.stage.at !== 'pressing' && before.until <= before.at;
+  if (outcome?.status === 'succeeded' || outcome?.status === 'rejected' || neverAsked || starting) return null;
+  return { ...before, open: false, until: new Date(Date.parse(now) + lateness).toISOString() };
+}

@@ -1,0 +1,70 @@
+import { z } from 'zod';
+import type { Asked, LastStop, Snapshot, VmKey, VmSnapshot } from '../model/snapshot.ts';
+
+/** What of a VM must survive the bridge: how it stopped last, whether it ran, and who has asked it to stop. */
+
+const text = z.string();
+const time = z.iso.datetime({ offset: true });
+
+const lastStop = z.object({ by: text.nullable(), reason: text, at: time, seconds: z.number().nullable() });
+const asked = z.object({
+  word: text,
+  id: text.nullable(),
+  by: text,
+  at: time,
+  until: time,
+  cut: z.boolean(),
+  open: z.boolean(),
+});
+const schema = z.record(
+  text,
+  z.object({ uuid: text, active: z.boolean(), last_stop: lastStop.nullable(), asked: asked.nullable() }),
+);
+
+export type Remembered = z.infer<typeof schema>;
+
+/** A value from a file, or null if it is something else. */
+export function checkRemembered(value: unknown): Remembered | null {
+  return schema.safeParse(value).data ?? null;
+}
+
+/** The VM as it was left. */
+export function recall(vm: VmSnapshot, remembered: Remembered): VmSnapshot {
+  const known = Object.hasOwn(remembered, vm.key) ? remembered[vm.key] : undefined;
+  if (!known) return vm;
+  const { uuid, active, last_stop, asked } = known;
+  return {
+    ...vm,
+    remembered: { uuid, active },
+    lastStop: last_stop satisfies LastStop | null,
+    asked: asked satisfies Asked | null,
+  };
+}
+
+/** Writes down what has changed. */
+export class Memory {
+  readonly #save: (remembered: Remembered) => void;
+  #saved: string;
+
+  constructor(save: (remembered: Remembered) => void, remembered: Remembered) {
+    this.#save = save;
+    this.#saved = JSON.stringify(remembered);
+  }
+
+  update(snapshot: Snapshot): void {
+    const now = remember(snapshot);
+    const text = JSON.stringify(now);
+    if (text === this.#saved) return;
+    this.#saved = text;
+    this.#save(now);
+  }
+}
+
+function remember({ vms }: Snapshot): Remembered {
+  const rows = Object.values(vms).flatMap((vm): [VmKey, Remembered[string]][] => {
+    const known = vm.domain ?? vm.remembered;
+    if (!known) return [];
+    return [[vm.key, { uuid: known.uuid, active: known.active, last_stop: vm.lastStop, asked: vm.asked }]];
+  });
+  return Object.fromEntries(rows);
+}

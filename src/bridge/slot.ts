@@ -1,0 +1,177 @@
+import type { Policy } from '../model/admit.ts';
+import type { ShutdownMethod } from '../model/command.ts';
+import type { Event } from '../model/event.ts';
+import { expire } from '../model/job/interrupt.ts';
+import {
+  type Call,
+  type CallFailure,
+  type Effect,
+  type Job,
+  type JobInput,
+  mayCutPower,
+  type Step,
+  type Ticket,
+  wakeAt,
+} from '../model/job/job.ts';
+import { step } from '../model/job/step.ts';
+import { workOf } from '../model/job/view.ts';
+import type { Snapshot, VmKey } from '../model/snapshot.ts';
+import { askedAfter, askedOf } from './asked.ts';
+import type { Askers } from './askers.ts';
+
+/** What carrying a command out needs. */
+export interface SlotParts {
+  snapshot: () => Snapshot;
+  /** One libvirt call on the VM's domain; null: libvirt has taken it. */
+  call: (key: VmKey, call: Call, method: ShutdownMethod) => Promise<CallFailure | null>;
+  /** Reads the domain again; resolves when the snapshot has what was read. */
+  read: (key: VmKey) => Promise<void>;
+  /** Whether DSM's ports answer. */
+  portsOpen: (key: VmKey) => Promise<boolean>;
+  emit: (event: Event) => void;
+}
+
+export interface Clock {
+  /** Monotonic, milliseconds. */
+  now(): number;
+  date(): Date;
+}
+
+/** Where a VM's one job is: runs the machine's effects, and wakes it when its time comes. */
+export class Slot {
+  readonly #key: VmKey;
+  readonly #policy: Policy;
+  readonly #parts: SlotParts;
+  readonly #askers: Askers;
+  readonly #clock: Clock;
+  #job: Job | null = null;
+  /** Tells a job from the one before it: a late answer concerns nobody. */
+  #run = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(key: VmKey, policy: Policy, parts: SlotParts, askers: Askers, clock: Clock) {
+    this.#key = key;
+    this.#policy = policy;
+    this.#parts = parts;
+    this.#askers = askers;
+    this.#clock = clock;
+  }
+
+  get job(): Job | null {
+    return this.#job;
+  }
+
+  /** Milliseconds until it gives up. */
+  get remaining(): number {
+    return this.#job ? Math.max(0, this.#job.deadline - this.#clock.now()) : 0;
+  }
+
+  begin({ job, effects }: Step, ticket: Ticket): void {
+    this.#run += 1;
+    this.#apply(job, { job, effects }, ticket);
+  }
+
+  input(input: JobInput): void {
+    if (this.#job) this.apply(step(this.#job, input, this.#clock.now()));
+  }
+
+  apply(step: Step): void {
+    if (this.#job) this.#apply(this.#job, step, null);
+  }
+
+  /** The VM is left to itself. */
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#job = null;
+  }
+
+  /** Calls first, because somebody waits for them; then the state; the answers last, when all they say is true. */
+  #apply(before: Job | null, { job, effects }: Step, beginner: Ticket | null): void {
+    if (!before) return;
+    clearTimeout(this.#timer);
+    this.#job = job;
+    for (const effect of effects) this.#perform(job ?? before, effect);
+    this.#show(before, job, effects);
+    const current = job ?? before;
+    const remaining = Math.max(0, current.deadline - this.#clock.now());
+    if (beginner !== null) this.#askers.accepted(beginner, current.word, remaining);
+    const everyone = current.keptStart === null ? current.askers : [...current.askers, current.keptStart];
+    for (const effect of effects) {
+      if (effect.type === 'progress') this.#askers.progress(everyone, effect.code, effect.message, remaining);
+      if (effect.type === 'end') this.#askers.end(effect.tickets, effect.outcome);
+    }
+    // Whoever was answered may have given the next command already.
+    if (!job || this.#job !== job) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#tick(), Math.max(0, Math.ceil(wakeAt(job) - this.#clock.now())));
+  }
+
+  #tick(): void {
+    const job = this.#job;
+    if (!job) return;
+    const expiresAt = this.#askers.command(job.askers[0])?.expiresAt ?? null;
+    const expired = expiresAt !== null && this.#clock.date().getTime() > expiresAt;
+    if (expired && job.word === 'start' && job.stage.at === 'pausing') this.apply(expire(job));
+    else this.input({ type: 'tick' });
+  }
+
+  #perform(job: Job, effect: Effect): void {
+    const run = this.#run;
+    const tell = (input: JobInput) => {
+      if (run === this.#run) this.input(input);
+    };
+    if (effect.type === 'probe') {
+      void this.#parts
+        .portsOpen(this.#key)
+        .catch(() => false)
+        .then(open => tell({ type: 'ports', open }));
+    } else if (effect.type === 'call') {
+      const { serial } = effect;
+      void this.#call(job, effect.call).then(async failure => {
+        // What it asked for may have come about without an event, or without it: the state is the truth.
+        await this.#parts.read(this.#key).catch(() => {});
+        const { hypervisor, vms } = this.#parts.snapshot();
+        if (hypervisor.up) tell({ type: 'domain', domain: vms[this.#key]?.domain ?? null });
+        tell({ type: 'answered', serial, failure });
+      });
+    }
+  }
+
+  #call(job: Job, call: Call): Promise<CallFailure | null> {
+    if (call === 'cut_power' && !mayCutPower(job, this.#policy.commands, this.#clock.now())) {
+      return Promise.resolve(notPermitted);
+    }
+    const wished = this.#askers.command(job.askers[0])?.method;
+    const method = wished === 'acpi' || wished === 'agent' || wished === 'auto' ? wished : this.#policy.shutdown.method;
+    return this.#parts.call(this.#key, call, method).catch((error: Error) => {
+      return { kind: 'failed', code: 'outcome_unknown', message: error.message };
+    });
+  }
+
+  /** The snapshot learns what is under way, who is behind it, and what went wrong. */
+  #show(before: Job, job: Job | null, effects: readonly Effect[]): void {
+    const key = this.#key;
+    const { emit, snapshot } = this.#parts;
+    const vm = snapshot().vms[key];
+    const [now, date] = [this.#clock.now(), this.#clock.date().getTime()];
+    const time = (at: number) => new Date(date + at - now).toISOString();
+    const ended = effects.find(effect => effect.type === 'end')?.outcome ?? null;
+    const command = job && this.#askers.command(job.askers[0]);
+    const known = vm?.asked ?? null;
+    const asked = command ? askedOf(job, command, known, time) : askedAfter(before, ended, known, time(now));
+    if (asked !== known) emit({ type: 'asked', key, asked });
+    if (ended?.status === 'failed') {
+      const { code, message } = ended;
+      emit({ type: 'error', key, error: { code, message: `${before.word}: ${message}`, at: time(now) } });
+    }
+    const work = job && workOf(job, time);
+    if (JSON.stringify(work) !== JSON.stringify(vm?.work ?? null)) emit({ type: 'work', key, work });
+  }
+}
+
+/** Never seen: the machine does not ask for it, and this is the lock behind that door. */
+const notPermitted: CallFailure = {
+  kind: 'failed',
+  code: 'libvirt_error',
+  message: 'the configuration does not let its power be cut',
+};

@@ -1,0 +1,107 @@
+import { join } from 'node:path';
+import { checkRemembered, Memory, recall } from '../bridge/memory.ts';
+import type { Answers, Request, ResponseDocument } from '../bridge/respond.ts';
+import type { Config } from '../config/config.ts';
+import { type Outcome, rejected } from '../model/codes.ts';
+import type { Command } from '../model/command.ts';
+import type { Event } from '../model/event.ts';
+import { reduce } from '../model/reduce.ts';
+import { emptyVm, type Snapshot } from '../model/snapshot.ts';
+import { steer } from '../steering.ts';
+import type { FolderLock } from '../util/lock.ts';
+import { silent } from '../util/logger.ts';
+import { Store } from '../util/store.ts';
+
+export interface DirectOptions {
+  config: Config;
+  vm: Config['vms'][number];
+  command: Command;
+  /** Of data_dir; null: without its memory. */
+  lock: FolderLock | null;
+  show: (response: ResponseDocument) => void;
+  signal: AbortSignal;
+}
+
+/** Milliseconds until libvirt has to be there. */
+const patience = 10_000;
+
+/** Carries a command out in this process, straight over libvirt. Resolves to its outcome. */
+export async function direct({ config, vm, command, lock, show, signal }: DirectOptions): Promise<Outcome> {
+  const { key } = vm;
+  const store = new Store({
+    path: join(config.dataDir, 'vms.json'),
+    version: 1,
+    empty: {},
+    check: checkRemembered,
+    logger: silent,
+  });
+  const remembered = lock ? await store.load() : {};
+  const memory = new Memory(value => store.save(value), remembered);
+  const { promise, resolve } = Promise.withResolvers<Outcome>();
+  const away = (reason: string) => resolve(rejected({ code: 'libvirt_unavailable', message: reason }));
+
+  let snapshot: Snapshot = {
+    hypervisor: { up: false, reason: null, info: null },
+    vms: { [key]: recall(emptyVm(key, vm.label), remembered) },
+  };
+  const request: Request = {
+    ...{ key, command: command.word, id: command.id, by: command.by },
+    ...{ responseTopic: null, correlationData: null, reply: null, receivedAt: performance.now() },
+  };
+  let why = `libvirt did not answer within ${patience / 1_000} s`;
+  const dispatch = (event: Event) => {
+    snapshot = reduce(snapshot, event);
+    if (lock) memory.update(snapshot);
+    jobs.hear(event);
+    if (event.type === 'hypervisor_up' && !begun) {
+      begun = true;
+      jobs.submit(request, command);
+    }
+    if (event.type === 'hypervisor_down') why = event.reason;
+  };
+  const { control, jobs } = steer({
+    config: { ...config, vms: [vm] },
+    snapshot: () => snapshot,
+    dispatch,
+    answers: answersTo(show, resolve),
+    errand: () => Promise.resolve('nothing done'),
+    logger: silent,
+  });
+  let begun = false;
+  const deadline = setTimeout(() => {
+    if (!begun) away(why);
+  }, patience);
+  const stop = () => jobs.close();
+  signal.addEventListener('abort', stop, { once: true });
+  control.start();
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(deadline);
+    signal.removeEventListener('abort', stop);
+    await control.close();
+    await store.settled();
+  }
+}
+
+function answersTo(show: (response: ResponseDocument) => void, resolve: (outcome: Outcome) => void): Answers {
+  const document = ({ id, command, receivedAt }: Request, remaining: number | null) => ({
+    id,
+    command,
+    elapsed_ms: Math.round(performance.now() - receivedAt),
+    remaining_ms: remaining === null ? null : Math.round(remaining),
+  });
+  return {
+    accepted: (request, _word, remaining) => {
+      const message = `${request.command} is under way, straight over libvirt`;
+      show({ ...document(request, remaining), status: 'accepted', code: 'accepted', message });
+    },
+    progress: (request, code, message, remaining) => {
+      show({ ...document(request, remaining), status: 'progress', code, message });
+    },
+    ended: (request, outcome) => {
+      show({ ...document(request, null), ...outcome });
+      resolve(outcome);
+    },
+  };
+}

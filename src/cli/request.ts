@@ -1,0 +1,44 @@
+import { randomUUID } from 'node:crypto';
+import type { Config } from '../config/config.ts';
+import { type Command, isInvalid, parseCommand } from '../model/command.ts';
+
+/** A command line's wish as the JSON that the bridge takes. */
+
+export interface CommandOptions {
+  id?: string | undefined;
+  by?: string | undefined;
+  timeout?: string | undefined;
+  onTimeout?: string | undefined;
+  method?: string | undefined;
+}
+
+export class UsageError extends Error {
+  override name = 'UsageError';
+}
+
+/** Throws `UsageError`, in the bridge's own words. */
+export function commandPayload(
+  word: string,
+  value: string | undefined,
+  { id = randomUUID(), by = 'cli', timeout, onTimeout, method }: CommandOptions,
+): { payload: string; command: Command; id: string } {
+  if (value !== undefined && (word !== 'autostart' || !['on', 'off'].includes(value))) {
+    throw new UsageError(
+      word === 'autostart' ? `autostart is on or off, not '${value}'` : `${word} takes no '${value}'`,
+    );
+  }
+  const enabled = value === undefined ? undefined : value === 'on';
+  const payload = JSON.stringify({ command: word, id, by, timeout, on_timeout: onTimeout, method, enabled });
+  const command = parseCommand('command', payload);
+  if (isInvalid(command)) throw new UsageError(command.message);
+  return { payload, command, id };
+}
+
+/** By its key, its domain or its label. Throws `UsageError`. */
+export function findVm({ vms }: Config, name: string): Config['vms'][number] {
+  const found =
+    vms.find(({ key }) => key === name) ?? vms.find(({ domain, label }) => domain === name || label === name);
+  if (!found)
+    throw new UsageError(`no VM '${name}' in the configuration; there is ${vms.map(vm => vm.key).join(', ')}`);
+  return found;
+}

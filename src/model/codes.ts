@@ -1,0 +1,78 @@
+/**
+ * Every code of a response and what it means: the one table, from which docs/commands.md is made. `rejected` is a
+ * promise: nothing was done, and libvirt was not asked.
+ */
+export const codes = {
+  accepted: {
+    accepted: 'it is under way; one final word follows',
+  },
+  progress: {
+    pressed: 'the guest has been asked again to power off',
+    press_failed: 'asking again did not work; it goes on waiting',
+    no_answer: 'libvirt does not answer the call; it goes on waiting until the time is up',
+    closing: "DSM's ports have closed: it is shutting down, and is not asked again",
+    rebooted: 'the guest restarted instead of powering off; it goes on',
+    off: 'it is off, and will be started after a pause',
+    starting: 'the pause after power off is over',
+    cutting_power: 'the time is up and its power is being cut, as `on_timeout` says',
+    amended: 'another shutdown has changed the deadline',
+    start_after_off: 'it will be started when it is off',
+  },
+  succeeded: {
+    done: 'it happened, and libvirt said so',
+    already: 'there was nothing to do',
+    forced: 'the guest did not power off in time and its power was cut, as `on_timeout` says',
+  },
+  rejected: {
+    invalid_payload: 'neither a word nor the JSON of a command',
+    unknown_command: 'no such command',
+    unknown_vm: 'no VM with this key here',
+    retained: 'the message was stored on the broker, so nobody knows whether it is still meant',
+    expired: 'its time had passed when it arrived, or before its turn came',
+    duplicate: 'a command with this id was carried out in the last 10 minutes, or the broker delivered it twice',
+    busy: 'another command is under way',
+    not_allowed: "not among the VM's `commands` in the configuration",
+    read_only: '`libvirt.read_only` is set, or libvirt lets this user only read',
+    wrong_state: 'not possible as the VM is now',
+    libvirt_unavailable: 'libvirt is away',
+  },
+  failed: {
+    timed_out: 'it did not happen in time; a guest that does not power off is left running',
+    outcome_unknown:
+      'the connection to libvirt was lost, it was away when the time was up, or the bridge was stopped: look at `B/V/state`. Never tried again by itself',
+    libvirt_error: 'libvirt refused; `message` has its words',
+    domain_gone: 'the domain was undefined or replaced meanwhile',
+    crashed: 'the guest or QEMU crashed meanwhile',
+    io_error: 'the guest is paused: a disk of the host failed or is full',
+    power_cut: 'somebody else cut its power meanwhile',
+    interfered: 'somebody else paused, suspended, saved or migrated it meanwhile',
+  },
+  cancelled: {
+    cancelled: '`cancel` ended it',
+    superseded: 'another command took its place',
+  },
+} as const;
+
+export type Status = keyof typeof codes;
+export type Code<S extends Status = Status> = { [K in S]: keyof (typeof codes)[K] }[S];
+
+/** The last word on a command. */
+export type Outcome = { [S in FinalStatus]: { status: S; code: Code<S>; message: string } }[FinalStatus];
+export type FinalStatus = 'succeeded' | 'rejected' | 'failed' | 'cancelled';
+export type Rejection = { code: Code<'rejected'>; message: string };
+
+export function succeeded(code: Code<'succeeded'>, message: string): Outcome {
+  return { status: 'succeeded', code, message };
+}
+
+export function failed(code: Code<'failed'>, message: string): Outcome {
+  return { status: 'failed', code, message };
+}
+
+export function cancelled(code: Code<'cancelled'>, message: string): Outcome {
+  return { status: 'cancelled', code, message };
+}
+
+export function rejected({ code, message }: Rejection): Outcome {
+  return { status: 'rejected', code, message };
+}

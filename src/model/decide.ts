@@ -1,0 +1,175 @@
+import type { CommandWord } from './command.ts';
+import type { Domain, DomainState } from './domain.ts';
+
+/** What a command means for a domain as it is now. Pure, one answer a cell; docs/commands.md prints both tables. */
+
+export type Action = CommandWord | 'wake_up';
+
+export type Decision =
+  | { do: Action }
+  /** It is as it should be. */
+  | { do: 'nothing'; message: string }
+  | { do: 'reject'; message: string };
+
+/** A domain's state, or that libvirt has no such domain. */
+export type Situation = DomainState | 'absent';
+
+const noDomain = refuse('libvirt has no such domain');
+const isOff = refuse('it is off');
+const runsAlready = nothing('it runs already');
+const closing = refuse('it is shutting down at this moment');
+const deaf = {
+  paused: refuse('it is paused and cannot hear the power button; resume it first'),
+  crashed: refuse('it has crashed and cannot hear the power button'),
+  pmsuspended: refuse('it is suspended and cannot hear the power button; resume it first'),
+};
+const kept = refuse('it has crashed and is kept for inspection; cut its power first');
+
+/** `idle` is libvirt's "blocked": running for all that matters here. `unknown`: libvirt itself decides. */
+export const decisions: Record<CommandWord, Record<Situation, Decision>> = {
+  start: {
+    running: runsAlready,
+    idle: runsAlready,
+    paused: { do: 'resume' },
+    shutting_down: closing,
+    shut_off: { do: 'start' },
+    crashed: kept,
+    pmsuspended: { do: 'wake_up' },
+    unknown: { do: 'start' },
+    absent: noDomain,
+  },
+  shutdown: {
+    running: { do: 'shutdown' },
+    idle: { do: 'shutdown' },
+    ...deaf,
+    shutting_down: { do: 'shutdown' },
+    shut_off: nothing('it is off already'),
+    unknown: { do: 'shutdown' },
+    absent: noDomain,
+  },
+  reboot: {
+    running: { do: 'reboot' },
+    idle: { do: 'reboot' },
+    ...deaf,
+    shutting_down: closing,
+    shut_off: refuse('it is off; start it'),
+    unknown: { do: 'reboot' },
+    absent: noDomain,
+  },
+  suspend: {
+    running: { do: 'suspend' },
+    idle: { do: 'suspend' },
+    paused: nothing('it is paused already'),
+    shutting_down: closing,
+    shut_off: isOff,
+    crashed: refuse('it has crashed'),
+    pmsuspended: refuse('it has suspended itself already'),
+    unknown: { do: 'suspend' },
+    absent: noDomain,
+  },
+  resume: {
+    running: runsAlready,
+    idle: runsAlready,
+    paused: { do: 'resume' },
+    shutting_down: closing,
+    shut_off: refuse('it is off; start it'),
+    crashed: kept,
+    pmsuspended: { do: 'wake_up' },
+    unknown: { do: 'resume' },
+    absent: noDomain,
+  },
+  reset: {
+    running: { do: 'reset' },
+    idle: { do: 'reset' },
+    paused: refuse('it is paused; resume it first'),
+    shutting_down: closing,
+    shut_off: isOff,
+    crashed: kept,
+    pmsuspended: refuse('it is suspended; resume it first'),
+    unknown: { do: 'reset' },
+    absent: noDomain,
+  },
+  force_off: {
+    running: { do: 'force_off' },
+    idle: { do: 'force_off' },
+    paused: { do: 'force_off' },
+    shutting_down: { do: 'force_off' },
+    shut_off: nothing('it is off already'),
+    crashed: { do: 'force_off' },
+    pmsuspended: { do: 'force_off' },
+    unknown: { do: 'force_off' },
+    absent: noDomain,
+  },
+  screenshot: {
+    running: { do: 'screenshot' },
+    idle: { do: 'screenshot' },
+    paused: { do: 'screenshot' },
+    shutting_down: { do: 'screenshot' },
+    shut_off: refuse('it is off and has no screen'),
+    crashed: { do: 'screenshot' },
+    pmsuspended: { do: 'screenshot' },
+    unknown: { do: 'screenshot' },
+    absent: noDomain,
+  },
+  autostart: { ...always('autostart'), absent: noDomain },
+  refresh: { ...always('refresh'), absent: { do: 'refresh' } },
+  cancel: { ...always('cancel'), absent: { do: 'cancel' } },
+};
+
+export function decide(word: CommandWord, domain: Domain | null): Decision {
+  if (word === 'autostart' && domain?.persistent === false) return refuse('a transient domain cannot start by itself');
+  return decisions[word][situation(domain)];
+}
+
+function situation(domain: Domain | null): Situation {
+  if (!domain) return 'absent';
+  // A crashed domain that is no longer active is simply off.
+  return domain.state === 'crashed' && !domain.active ? 'shut_off' : domain.state;
+}
+
+/** What holds the VM's one slot. `waiting`: for the pause between off and start, nothing has been asked yet. */
+export type Occupation = 'waiting' | 'shutdown' | 'reboot' | 'call';
+
+/**
+ * - `busy`: it is refused
+ * - `end`: the running one ends as cancelled
+ * - `replace`: likewise, and the new one takes its place
+ * - `amend`: a shorter deadline is taken over, a kept start given up; otherwise busy
+ * - `keep`: carried out after the running one
+ * - `beside`: it needs no slot
+ */
+export type Interruption = 'busy' | 'end' | 'replace' | 'amend' | 'keep' | 'beside';
+
+const anyTime = { screenshot: 'beside', autostart: 'beside', refresh: 'beside' } as const;
+const others = { reboot: 'busy', suspend: 'busy', resume: 'busy', reset: 'busy', ...anyTime } as const;
+
+/** Who may interrupt whom: the rows are under way, the columns come in. */
+export const interruptions: Record<Occupation, Record<CommandWord, Interruption>> = {
+  waiting: { ...others, start: 'busy', shutdown: 'replace', force_off: 'replace', cancel: 'end' },
+  shutdown: { ...others, start: 'keep', shutdown: 'amend', force_off: 'replace', cancel: 'end' },
+  // A UPS does not wait until the guest is up again.
+  reboot: { ...others, start: 'busy', shutdown: 'replace', force_off: 'replace', cancel: 'end' },
+  call: { ...others, start: 'busy', shutdown: 'busy', force_off: 'busy', cancel: 'busy' },
+};
+
+function always(action: Action): Record<DomainState, Decision> {
+  const decision: Decision = { do: action };
+  return {
+    running: decision,
+    idle: decision,
+    paused: decision,
+    shutting_down: decision,
+    shut_off: decision,
+    crashed: decision,
+    pmsuspended: decision,
+    unknown: decision,
+  };
+}
+
+function nothing(message: string): Decision {
+  return { do: 'nothing', message };
+}
+
+function refuse(message: string): Decision {
+  return { do: 'reject', message };
+}

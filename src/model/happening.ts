@@ -1,0 +1,122 @@
+import type { Code, Outcome } from './codes.ts';
+import type { Event } from './event.ts';
+import type { JobWord } from './job/job.ts';
+import type { LastStop, VmSnapshot } from './snapshot.ts';
+
+/** What is worth telling people: `B/V/event`, Home Assistant's event entity, the log. Pure. */
+
+export const happenings = {
+  started: 'it was started',
+  shut_down: 'the guest powered off',
+  power_cut: 'its power was cut',
+  crashed: 'the guest or QEMU crashed',
+  saved: 'somebody at libvirt saved it to disk',
+  migrated: 'somebody at libvirt migrated it away',
+  rebooted: 'the guest restarted itself, or was reset',
+  paused: 'it was paused',
+  paused_on_io_error: 'it is paused: a disk of the host failed or is full',
+  resumed: 'it runs again after a pause',
+  suspended: 'the guest suspended itself to memory',
+  woken_up: 'the guest was woken up',
+  defined: 'libvirt has the domain again',
+  undefined: 'libvirt has forgotten the domain',
+  interrupted: 'the bridge had been ended in the middle of a command',
+  start_requested: 'a start was accepted',
+  shutdown_requested: 'a shutdown was accepted',
+  reboot_requested: 'a reboot was accepted',
+  suspend_requested: 'a suspend was accepted',
+  resume_requested: 'a resume was accepted',
+  reset_requested: 'a reset was accepted',
+  force_off_requested: 'a power cut was accepted',
+  shutdown_timed_out: 'the guest did not power off in time; it is left running',
+  command_succeeded: 'a command has succeeded',
+  command_failed: 'a command has failed',
+  command_rejected: 'a command was rejected',
+  command_cancelled: 'a command was cancelled',
+} as const;
+export type HappeningType = keyof typeof happenings;
+export const happeningTypes = Object.keys(happenings) as readonly HappeningType[];
+
+/** The JSON of `B/V/event`. Only what applies is there. */
+export interface Happening {
+  event_type: HappeningType;
+  /** ISO 8601. */
+  at: string;
+  /** libvirt's word. */
+  reason?: string;
+  /** Who did it, as in `last_stop`; of a command, its own mark. */
+  by?: string | null;
+  /** From the request to off. */
+  seconds?: number | null;
+  /** It powered off after its shutdown had been given up. */
+  late?: true;
+  command?: string | null;
+  id?: string | null;
+  code?: Code;
+  message?: string;
+}
+
+/** What an event that has been reduced means to people. */
+export function happeningsOf(before: VmSnapshot, after: VmSnapshot, event: Event): Happening[] {
+  if (event.type === 'rebooted') return [{ event_type: 'rebooted', at: event.at }];
+  if (event.type !== 'domain') return [];
+  const { at } = event;
+  const found: Happening[] = [];
+  const tell = (event_type: HappeningType, more: Partial<Happening> = {}) => found.push({ event_type, at, ...more });
+  const [was, is] = [before.domain, after.domain];
+  if (before.asked?.open && before.remembered) {
+    const { word: command, id, by } = before.asked;
+    tell('interrupted', { command, id, by, message: after.lastError?.message ?? '' });
+  }
+  if (after.lastStop && after.lastStop !== before.lastStop) tell(...stopped(after.lastStop, before));
+  // Nothing is known of what was before the first look.
+  if (!was) {
+    if (is && before.seen) tell('defined');
+    return found;
+  }
+  if (!is) {
+    tell('undefined');
+    return found;
+  }
+  if (is.uuid !== was.uuid || !is.active) return found;
+  const { state, reason } = is;
+  if (!was.active) tell('started', { reason });
+  if (state === was.state && reason === was.reason) return found;
+  if (state === 'paused') tell(reason === 'io_error' ? 'paused_on_io_error' : 'paused', { reason });
+  else if (state === 'pmsuspended') tell('suspended');
+  else if (state === 'crashed') tell('crashed', { reason });
+  else if (was.state === 'paused' && was.active) tell('resumed', { reason });
+  else if (was.state === 'pmsuspended' && was.active) tell('woken_up');
+  return found;
+}
+
+function stopped({ reason, by, seconds }: LastStop, { work, asked }: VmSnapshot): [HappeningType, Partial<Happening>] {
+  const type = stops.get(reason) ?? 'shut_down';
+  const late = type === 'shut_down' && asked !== null && !work && seconds !== null;
+  return [type, { reason, by, seconds, ...(late && { late }), ...(asked?.id && { id: asked.id }) }];
+}
+
+const stops: ReadonlyMap<string, HappeningType> = new Map([
+  ['destroyed', 'power_cut'],
+  ['crashed', 'crashed'],
+  ['failed', 'crashed'],
+  ['daemon', 'crashed'],
+  ['saved', 'saved'],
+  ['migrated', 'migrated'],
+]);
+
+export interface Commanded {
+  command: string | null;
+  id: string | null;
+  by: string | null;
+  at: string;
+}
+
+export function requested(word: JobWord, commanded: Commanded): Happening {
+  return { event_type: `${word}_requested`, ...commanded };
+}
+
+export function ended(commanded: Commanded, { status, code, message }: Outcome): Happening {
+  const gaveUp = code === 'timed_out' && ['shutdown', 'reboot'].includes(commanded.command ?? '');
+  return { event_type: gaveUp ? 'shutdown_timed_out' : `command_${status}`, ...commanded, code, message };
+}

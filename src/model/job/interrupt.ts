@@ -1,0 +1,65 @@
+import { type Code, cancelled, rejected } from '../codes.ts';
+import type { TimeoutPolicy } from '../command.ts';
+import { type Effect, type Job, leastBeforeCut, type Step, type Ticket } from './job.ts';
+import { over, progress, seconds } from './moves.ts';
+
+/** What other commands do to one that is under way. */
+
+/** `cancel`, or another command that takes its place. Nothing is called: what was asked cannot be taken back. */
+export function end(job: Job, code: Code<'cancelled'>): Step {
+  return over(
+    job,
+    cancelled(code, `${code === 'cancelled' ? 'cancelled' : 'another command took its place'}: ${left(job)}`),
+  );
+}
+
+/** A start whose command had to be carried out earlier. */
+export function expire(job: Job): Step {
+  return over(job, rejected({ code: 'expired', message: 'its time passed before it could be started' }));
+}
+
+/** What an ended job leaves behind, for people. */
+export function left({ word, stage }: Job): string {
+  if (stage.at === 'pausing') return 'it is off, and stays off';
+  const rest = word === 'reboot' ? 'be off and stay so' : 'power off';
+  return `the guest is not asked again, but it has been asked and may still ${rest}`;
+}
+
+export interface Amendment {
+  asker: Ticket;
+  /** Milliseconds from now. */
+  timeout: number;
+  onTimeout: TimeoutPolicy | null;
+}
+
+/** A shutdown that comes during a shutdown. Null: it would change nothing. */
+export function amend(job: Job, { asker, timeout, onTimeout }: Amendment, now: number): Step | null {
+  const policy = onTimeout ?? job.plan.onTimeout;
+  const least = policy === 'force_off' ? job.begunAt + leastBeforeCut : 0;
+  const deadline = Math.max(Math.min(job.deadline, now + timeout), least);
+  if (deadline >= job.deadline && policy === job.plan.onTimeout && job.keptStart === null) return null;
+  const next = {
+    ...job,
+    askers: [...job.askers, asker],
+    keptStart: null,
+    deadline,
+    plan: { ...job.plan, onTimeout: policy },
+  };
+  const given: Effect[] =
+    job.keptStart === null
+      ? []
+      : [{ type: 'end', tickets: [job.keptStart], outcome: cancelled('superseded', 'another shutdown came after it') }];
+  return {
+    job: next,
+    effects: [...given, progress('amended', `the guest has until ${seconds(deadline - now)} from now`)],
+  };
+}
+
+/** A start that comes during a shutdown. Null: there is one already. */
+export function keepStart(job: Job, asker: Ticket): Step | null {
+  if (job.keptStart !== null) return null;
+  return {
+    job: { ...job, keptStart: asker },
+    effects: [progress('start_after_off', 'it will be started when it is off')],
+  };
+}

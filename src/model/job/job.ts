@@ -1,0 +1,126 @@
+import type { Code, Outcome } from '../codes.ts';
+import type { CommandWord, TimeoutPolicy } from '../command.ts';
+import type { Occupation } from '../decide.ts';
+import type { Domain } from '../domain.ts';
+
+/**
+ * A command under way, as a pure machine: it is told what libvirt answered, what the domain became, what time it is;
+ * it says what to call, what to tell and how it ended. Effects are the caller's. Times are monotonic milliseconds.
+ */
+export interface Job {
+  readonly word: JobWord;
+  /** The domain it was asked of; another one under the same name is not its business. */
+  readonly uuid: string;
+  /** Who asked, the first one first: all of them get the outcome. */
+  readonly askers: readonly Ticket[];
+  /** To be started when it is off. */
+  readonly keptStart: Ticket | null;
+  readonly plan: Plan;
+  readonly stage: Stage;
+  readonly begunAt: number;
+  readonly deadline: number;
+  /** libvirt is there. */
+  readonly up: boolean;
+  /** Of the latest call, so that an earlier one's answer is not taken for its. */
+  readonly serial: number;
+}
+
+/** One who waits for an answer. */
+export type Ticket = number;
+
+export type JobWord = Extract<
+  CommandWord,
+  'start' | 'shutdown' | 'reboot' | 'suspend' | 'resume' | 'reset' | 'force_off'
+>;
+
+/** One libvirt call. `press`: the guest is asked to power off, by the method that was chosen. */
+export type Call = 'start' | 'wake_up' | 'resume' | 'suspend' | 'reset' | 'press' | 'guest_reboot' | 'cut_power';
+
+/** Milliseconds throughout. */
+export interface Plan {
+  /** For the guest, to power off or restart itself. */
+  timeout: number;
+  /** For libvirt, to start or change it. */
+  callTimeout: number;
+  resendEvery: number;
+  maxPresses: number;
+  onTimeout: TimeoutPolicy;
+  /** The guest's ports can be tried. */
+  watchPorts: boolean;
+  /** Between off and start. */
+  pause: number;
+}
+
+export type Stage =
+  | { at: 'pausing'; until: number }
+  | { at: 'calling'; call: Exclude<Call, 'press'> }
+  | {
+      at: 'pressing';
+      attempt: number;
+      /** Null: no more. */
+      nextPress: number | null;
+      ports: 'unknown' | 'open' | 'closed';
+      probing: boolean;
+    };
+
+export type JobInput =
+  /** `failure` null: libvirt has done it or taken it on. */
+  | { type: 'answered'; serial: number; failure: CallFailure | null }
+  | { type: 'domain'; domain: Domain | null }
+  /** The guest restarted itself. */
+  | { type: 'rebooted' }
+  | { type: 'ports'; open: boolean }
+  | { type: 'hypervisor'; up: boolean }
+  /** Time has passed. */
+  | { type: 'tick' };
+
+/** `rejected`: the call never left. `unanswered`: it is with libvirt, which says nothing. */
+export type CallFailure =
+  | { kind: 'rejected'; code: Code<'rejected'>; message: string }
+  | { kind: 'failed'; code: Code<'failed'>; message: string }
+  | { kind: 'unanswered'; message: string };
+
+export type Effect =
+  | { type: 'call'; call: Call; serial: number }
+  /** Try the guest's ports. */
+  | { type: 'probe' }
+  | { type: 'progress'; code: Code<'progress'>; message: string }
+  | { type: 'end'; tickets: readonly Ticket[]; outcome: Outcome };
+
+/** `job` is null when all is over. */
+export interface Step {
+  job: Job | null;
+  effects: readonly Effect[];
+}
+
+/** Power is never cut earlier than this after a shutdown began, whatever was asked. */
+export const leastBeforeCut = 60_000;
+/** For libvirt, to start a domain: it shows at once, this is for a daemon that hangs. */
+export const startTimeout = 120_000;
+/** For any other call. */
+export const callTimeout = 30_000;
+
+/**
+ * The invariant: power is cut only where the configuration lists `force_off`, and then because somebody gave that
+ * command, or because a shutdown's time is up whose policy says so and which has lasted a minute.
+ */
+export function mayCutPower(job: Job, permitted: readonly CommandWord[], now: number): boolean {
+  if (!permitted.includes('force_off')) return false;
+  if (job.word === 'force_off') return true;
+  return job.plan.onTimeout === 'force_off' && now - job.begunAt >= leastBeforeCut;
+}
+
+/** When it wants its next tick. */
+export function wakeAt(job: Job): number {
+  const { stage, deadline, up } = job;
+  if (stage.at === 'pausing' && up) return Math.min(deadline, stage.until);
+  if (stage.at === 'pressing' && up && !stage.probing && stage.nextPress !== null)
+    return Math.min(deadline, stage.nextPress);
+  return deadline;
+}
+
+export function occupation({ word, stage }: Job): Occupation {
+  if (stage.at === 'pausing') return 'waiting';
+  if (stage.at === 'calling') return stage.call === 'guest_reboot' ? 'reboot' : 'call';
+  return word === 'reboot' ? 'reboot' : 'shutdown';
+}

@@ -1,0 +1,60 @@
+import { type Code, cancelled, type Outcome } from '../codes.ts';
+import { type Call, type Effect, type Job, type Step, startTimeout } from './job.ts';
+
+/** How one stage of a job follows the other. */
+
+export function startAfter(job: Job, pause: number, now: number): Step {
+  const wait = Math.max(0, pause);
+  if (wait === 0) return calling(job, 'start', now);
+  const stage = { at: 'pausing', until: now + wait } as const;
+  return { job: { ...job, stage, deadline: now + wait + job.plan.callTimeout }, effects: [] };
+}
+
+export function calling(job: Job, call: Exclude<Call, 'press'>, now: number): Step {
+  const serial = job.serial + 1;
+  const patience = call === 'guest_reboot' ? job.plan.timeout : job.plan.callTimeout;
+  const next: Job = { ...job, stage: { at: 'calling', call }, serial, deadline: now + patience };
+  return { job: next, effects: [{ type: 'call', call, serial }] };
+}
+
+export function press(job: Job, now: number): Step {
+  const { stage, plan } = job;
+  if (stage.at !== 'pressing') return { job, effects: [] };
+  const attempt = stage.attempt + 1;
+  const nextPress = attempt < plan.maxPresses ? now + plan.resendEvery : null;
+  const serial = job.serial + 1;
+  const call: Effect = { type: 'call', call: 'press', serial };
+  const told = attempt > 1 ? [progress('pressed', `asked to power off, ${attempt} of ${plan.maxPresses}`)] : [];
+  return { job: { ...job, serial, stage: { ...stage, attempt, nextPress, probing: false } }, effects: [call, ...told] };
+}
+
+export function startAgain(job: Job, words: string, now: number): Step {
+  const next = startAfter(job, job.plan.pause, now);
+  return { ...next, effects: [progress('off', `${words}; it will be started`), ...next.effects] };
+}
+
+/** The end; a kept start begins if it is known to be off (`offAt`). */
+export function over(job: Job, outcome: Outcome, offAt: number | null = null): Step {
+  const ended: Effect = { type: 'end', tickets: job.askers, outcome };
+  if (job.keptStart === null) return { job: null, effects: [ended] };
+  if (offAt === null || outcome.status !== 'succeeded') {
+    const given: Effect = {
+      type: 'end',
+      tickets: [job.keptStart],
+      outcome: cancelled('superseded', 'the shutdown before it did not succeed'),
+    };
+    return { job: null, effects: [ended, given] };
+  }
+  const plan = { ...job.plan, callTimeout: startTimeout };
+  const start: Job = { ...job, word: 'start', askers: [job.keptStart], keptStart: null, plan, begunAt: offAt };
+  const next = startAfter(start, plan.pause, offAt);
+  return { ...next, effects: [ended, ...next.effects] };
+}
+
+export function progress(code: Code<'progress'>, message: string): Effect {
+  return { type: 'progress', code, message };
+}
+
+export function seconds(milliseconds: number): string {
+  return `${Math.round(milliseconds / 100) / 10} s`;
+}

@@ -1,0 +1,203 @@
+import { failed, type Outcome, rejected, succeeded } from '../codes.ts';
+import type { Domain } from '../domain.ts';
+import { endOf, hindrance } from './ending.ts';
+import {
+  type Call,
+  type CallFailure,
+  type Job,
+  type JobInput,
+  leastBeforeCut,
+  type Plan,
+  type Step,
+  type Ticket,
+} from './job.ts';
+import { calling, over, press, progress, seconds, startAfter, startAgain } from './moves.ts';
+
+/** The machine: how a job begins, and what each thing that happens makes of it. */
+
+export interface Beginning extends Pick<Job, 'word' | 'uuid'> {
+  asker: Ticket;
+  plan: Plan;
+  /** How a start or a resume is done, and whether the guest reboots itself. */
+  call: Call;
+  /** Milliseconds since it was seen to stop; null if nobody saw that. */
+  offFor: number | null;
+}
+
+export function begin(beginning: Beginning, now: number): Step {
+  const { word, uuid, asker, plan, call, offFor } = beginning;
+  const base = { word, uuid, askers: [asker], keptStart: null, plan, begunAt: now, deadline: now, up: true, serial: 0 };
+  if (call === 'start')
+    return startAfter({ ...base, stage: { at: 'calling', call } }, plan.pause - (offFor ?? plan.pause), now);
+  if (call !== 'press') return calling({ ...base, stage: { at: 'calling', call } }, call, now);
+  const least = plan.onTimeout === 'force_off' ? leastBeforeCut : 0;
+  const stage = { at: 'pressing', attempt: 0, nextPress: now, ports: 'unknown', probing: false } as const;
+  const step = press({ ...base, deadline: now + Math.max(plan.timeout, least), stage }, now);
+  return plan.watchPorts ? { ...step, effects: [...step.effects, { type: 'probe' }] } : step;
+}
+
+export function step(job: Job, input: JobInput, now: number): Step {
+  switch (input.type) {
+    case 'answered':
+      return answered(job, input.serial, input.failure);
+    case 'domain':
+      return seen(job, input.domain, now);
+    case 'rebooted':
+      return rebooted(job);
+    case 'ports':
+      return portsSeen(job, input.open, now);
+    case 'hypervisor':
+      return tick({ ...job, up: input.up }, now);
+    case 'tick':
+      return tick(job, now);
+  }
+}
+
+function answered(job: Job, serial: number, failure: CallFailure | null): Step {
+  const { stage } = job;
+  // An earlier call's answer concerns nobody any more.
+  if (serial !== job.serial || stage.at === 'pausing') return { job, effects: [] };
+  if (!failure) {
+    const done = stage.at === 'calling' && stage.call === 'reset';
+    return done ? over(job, succeeded('done', 'it was reset')) : { job, effects: [] };
+  }
+  if (failure.kind === 'unanswered') return { job, effects: [progress('no_answer', failure.message)] };
+  if (stage.at === 'pressing' && stage.attempt > 1)
+    return { job, effects: [progress('press_failed', failure.message)] };
+  const { message } = failure;
+  if (job.word !== 'force_off' && stage.at === 'calling' && stage.call === 'cut_power') {
+    return over(
+      job,
+      failed('libvirt_error', `the guest did not power off, and cutting its power failed too: ${message}`),
+    );
+  }
+  if (failure.kind === 'failed') return over(job, failed(failure.code, message));
+  // A reboot's start that could not be sent is no rejection: the guest was shut down.
+  const begun = job.word === 'reboot' && stage.at === 'calling' && stage.call === 'start';
+  return over(
+    job,
+    begun ? failed('libvirt_error', `it is off, and starting it failed: ${message}`) : rejected(failure),
+  );
+}
+
+function seen(job: Job, domain: Domain | null, now: number): Step {
+  if (domain && domain.uuid !== job.uuid) return over(job, failed('domain_gone', 'the domain was replaced by another'));
+  const { stage } = job;
+  if (stage.at === 'pressing') return domain?.active ? stopped(job, hindrance(domain)) : wentOff(job, domain, now);
+  if (stage.at === 'pausing') {
+    if (!domain) return over(job, failed('domain_gone', 'the domain was undefined'));
+    return domain.active ? over(job, succeeded('done', 'it runs; somebody else started it')) : { job, effects: [] };
+  }
+  switch (stage.call) {
+    case 'start':
+      if (!domain) return over(job, failed('domain_gone', 'the domain was undefined'));
+      return domain.active ? over(job, succeeded('done', 'it runs')) : { job, effects: [] };
+    case 'resume':
+    case 'wake_up':
+      if (!domain?.active) return over(job, failed('interfered', 'it went off meanwhile'));
+      return ['running', 'idle'].includes(domain.state)
+        ? over(job, succeeded('done', 'it runs'))
+        : { job, effects: [] };
+    case 'suspend':
+      if (!domain?.active) return over(job, failed('interfered', 'it went off meanwhile'));
+      return domain.state === 'paused' ? over(job, succeeded('done', 'it is paused')) : { job, effects: [] };
+    case 'reset':
+      return domain?.active ? { job, effects: [] } : over(job, failed('interfered', 'it went off meanwhile'));
+    case 'guest_reboot':
+      if (domain?.active) return stopped(job, hindrance(domain));
+      return over(job, failed('interfered', 'it powered off instead of restarting'));
+    case 'cut_power':
+      if (domain?.active) return { job, effects: [] };
+      // At the last moment it did power off by itself.
+      return job.word !== 'force_off' && domain?.reason === 'shutdown'
+        ? wentOff(job, domain, now)
+        : powerIsCut(job, now);
+  }
+}
+
+/** Off, in whatever way, while the guest was being waited for. */
+function wentOff(job: Job, domain: Domain | null, now: number): Step {
+  const ending = endOf(domain);
+  if (ending.status === 'failed') return over(job, ending);
+  if (job.word !== 'reboot') return over(job, ending, now);
+  if (!domain) return over(job, failed('domain_gone', 'it is off, and libvirt has forgotten it: it cannot be started'));
+  return startAgain(job, `it is off after ${seconds(now - job.begunAt)}`, now);
+}
+
+function powerIsCut(job: Job, now: number): Step {
+  if (job.word === 'force_off') return over(job, succeeded('done', 'its power was cut'));
+  const words = `the guest did not power off within ${seconds(now - job.begunAt)}; its power was cut`;
+  return job.word === 'reboot' ? startAgain(job, words, now) : over(job, succeeded('forced', words), now);
+}
+
+function rebooted(job: Job): Step {
+  const { stage } = job;
+  if (stage.at === 'calling' && stage.call === 'guest_reboot') return over(job, succeeded('done', 'it has restarted'));
+  if (stage.at === 'calling' && stage.call === 'reset') return over(job, succeeded('done', 'it was reset'));
+  if (stage.at === 'pressing')
+    return { job, effects: [progress('rebooted', 'the guest restarted instead of powering off')] };
+  return { job, effects: [] };
+}
+
+function portsSeen(job: Job, open: boolean, now: number): Step {
+  const { stage } = job;
+  if (stage.at !== 'pressing') return { job, effects: [] };
+  if (stage.ports === 'unknown') {
+    return { job: { ...job, stage: { ...stage, ports: open ? 'open' : 'closed', probing: false } }, effects: [] };
+  }
+  // Ports that never were open tell nothing.
+  if (!open && stage.ports === 'open') {
+    const closing = progress('closing', 'DSM has closed its ports: it is shutting down, and is not asked again');
+    return { job: { ...job, stage: { ...stage, nextPress: null, probing: false } }, effects: [closing] };
+  }
+  return stage.probing ? press(job, now) : { job, effects: [] };
+}
+
+function tick(job: Job, now: number): Step {
+  if (now >= job.deadline) return timeUp(job, now);
+  const { stage, up, plan } = job;
+  if (!up) return { job, effects: [] };
+  if (stage.at === 'pausing' && now >= stage.until) {
+    const next = calling(job, 'start', now);
+    return { ...next, effects: [progress('starting', 'starting it'), ...next.effects] };
+  }
+  if (stage.at !== 'pressing' || stage.probing || stage.nextPress === null || now < stage.nextPress)
+    return { job, effects: [] };
+  if (!plan.watchPorts) return press(job, now);
+  return { job: { ...job, stage: { ...stage, probing: true } }, effects: [{ type: 'probe' }] };
+}
+
+function timeUp(job: Job, now: number): Step {
+  const { stage, plan, up } = job;
+  const time = `within ${seconds(now - job.begunAt)}`;
+  if (stage.at === 'pausing') {
+    const message = 'it is off, and libvirt is away: it was not started';
+    return over(
+      job,
+      job.word === 'start' ? rejected({ code: 'libvirt_unavailable', message }) : failed('outcome_unknown', message),
+    );
+  }
+  if (!up) return over(job, failed('outcome_unknown', `libvirt is away, and the time is up ${time}`));
+  if (stage.at === 'pressing') {
+    if (plan.onTimeout === 'force_off') {
+      const next = calling(job, 'cut_power', now);
+      return { ...next, effects: [progress('cutting_power', `the guest did not power off ${time}`), ...next.effects] };
+    }
+    return over(job, failed('timed_out', `the guest did not power off ${time}; it is left running`));
+  }
+  const aims = {
+    start: 'run',
+    wake_up: 'wake up',
+    resume: 'run',
+    suspend: 'pause',
+    reset: 'be reset',
+    guest_reboot: 'restart',
+    cut_power: 'go off',
+  };
+  return over(job, failed('timed_out', `it was not seen to ${aims[stage.call]} ${time}`));
+}
+
+/** Something keeps the guest from powering off. */
+function stopped(job: Job, why: Outcome | null): Step {
+  return why ? over(job, why) : { job, effects: [] };
+}

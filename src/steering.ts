@@ -1,0 +1,77 @@
+import { Jobs, type JobsOptions } from './bridge/jobs.ts';
+import type { Answers } from './bridge/respond.ts';
+import type { Clock } from './bridge/slot.ts';
+import type { Config } from './config/config.ts';
+import { Libvirt } from './libvirt/client.ts';
+import { parseUri } from './libvirt/uri.ts';
+import type { Policy } from './model/admit.ts';
+import type { Event } from './model/event.ts';
+import type { Snapshot } from './model/snapshot.ts';
+import type { Logger } from './util/logger.ts';
+import { Link } from './vm/link.ts';
+import { anyPortOpen } from './vm/ports.ts';
+import { callPower } from './vm/power.ts';
+import { Watch } from './vm/watch.ts';
+
+export interface SteeringOptions {
+  config: Config;
+  snapshot: () => Snapshot;
+  dispatch: (event: Event) => void;
+  answers: Answers;
+  errand: JobsOptions['errand'];
+  logger: Logger;
+  clock?: Clock;
+  /** Milliseconds between off and start. */
+  pause?: number;
+}
+
+/** All that a command goes through on its way to libvirt; the bridge has one, and so has `shutdown --direct`. */
+export interface Steering {
+  open: (signal: AbortSignal) => Promise<Libvirt>;
+  watch: Watch;
+  control: Link;
+  jobs: Jobs;
+}
+
+/** DSM's own pages: what it closes early when it shuts down. */
+const dsmPorts = [5_000, 5_001];
+
+export function steer({
+  config,
+  snapshot,
+  dispatch,
+  answers,
+  errand,
+  logger,
+  clock,
+  pause,
+}: SteeringOptions): Steering {
+  const { libvirt, vms } = config;
+  const uri = parseUri(libvirt.uri, { readOnly: libvirt.readOnly, runtimeDir: process.env['XDG_RUNTIME_DIR'] });
+  const open = (signal: AbortSignal) => Libvirt.open({ uri, readOnly: libvirt.readOnly, signal });
+  const watch = new Watch({ vms, emit: dispatch, logger: logger.child({ part: 'vm' }) });
+  const control = new Link({ open, prepare: client => watch.begin(client), logger: logger.child({ part: 'libvirt' }) });
+  const addresses = new Map(vms.map(({ key, address }) => [key, address]));
+  const jobs = new Jobs({
+    vms: Object.fromEntries(vms.map(vm => [vm.key, policyOf(vm)])),
+    readOnly: libvirt.readOnly,
+    snapshot,
+    call: (key, call, method) => callPower(control.client, watch.target(key)?.ref ?? null, call, method),
+    read: key => watch.hint(key),
+    errand,
+    portsOpen: async key => {
+      const address = addresses.get(key);
+      return typeof address === 'string' && anyPortOpen(address, dsmPorts);
+    },
+    answers,
+    emit: dispatch,
+    ...(clock && { clock }),
+    ...(pause !== undefined && { pause }),
+  });
+  control.on('down', reason => dispatch({ type: 'hypervisor_down', reason }));
+  return { open, watch, control, jobs };
+}
+
+function policyOf({ commands, shutdown, reboot, address }: Config['vms'][number]): Policy {
+  return { commands, shutdown, reboot, watchPorts: address !== null };
+}
