@@ -2,8 +2,11 @@
 import { expect, test } from 'vitest';
 import { Announcer } from '../../src/bridge/announce.ts';
 import { nothingAnnounced } from '../../src/bridge/announced.ts';
+import { Chronicle } from '../../src/bridge/chronicle.ts';
+import { Claim } from '../../src/bridge/claim.ts';
 import { Bridge } from '../../src/bridge/index.ts';
 import { Jobs } from '../../src/bridge/jobs.ts';
+import { Memory } from '../../src/bridge/memory.ts';
 import { Publisher } from '../../src/bridge/publish.ts';
 import { Responder } from '../../src/bridge/respond.ts';
 import { topics } from '../../src/model/topics.ts';
@@ -16,20 +19,30 @@ import { Inbox } from '../mqtt/inbox.ts';
 /** A bridge whose broker is played by the test. */
 function setUp() {
   const sent = new Inbox<string>();
-  const send = ({ topic }: { topic: string }) => {
-    sent.push(topic);
+  const send = ({ topic, settled }: { topic: string; settled?: (delivered: boolean) => void }) => {
+    if (topic !== 'b/bridge/claim') sent.push(topic);
+    settled?.(true);
     return true;
   };
   const all = topics('b');
   const will = { topic: 'b/bridge/state', payload: 'offline', qos: 1, retain: true } as const;
   const mqtt = new MqttClient({ url: 'mqtt://127.0.0.1:1', clientId: 'c', will, subscriptions: [], logger: silent });
   const bridge = new Bridge(snapshotOf());
-  const responder = new Responder({ topics: all, send, logger: silent });
+  const responder = new Responder({ topics: all, send, tell: () => {}, logger: silent });
   bridge.start({
     topics: all,
     statusTopic: 'ha/status',
     mqtt,
-    publisher: new Publisher({ topics: all, identity: { version: '1', instance: 'nas', startedAt: at }, send }),
+    claim: new Claim({
+      ...{ topics: all.bridge, session: 'me', instance: 'nas', send, now: () => new Date(), logger: silent },
+    }),
+    chronicle: new Chronicle({ topics: all, send, logger: silent }),
+    memory: new Memory(() => {}, {}),
+    publisher: new Publisher({
+      topics: all,
+      identity: { version: '1', instance: 'nas', session: 'me', startedAt: at },
+      send,
+    }),
     announcer: new Announcer(
       {
         bridge: { prefix: 'ha', topics: all, instance: 'nas', version: '1' },
@@ -47,7 +60,10 @@ function setUp() {
       readOnly: false,
       snapshot: () => bridge.snapshot,
       call: async () => null,
-      responder,
+      read: async () => {},
+      errand: async () => '',
+      portsOpen: async () => false,
+      answers: responder,
       emit: bridge.dispatch,
     }),
     birth: { jitter: 0, settle: 0 },

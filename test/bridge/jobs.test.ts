@@ -2,54 +2,74 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Jobs, type JobsOptions } from '../../src/bridge/jobs.ts';
 import { type Request, Responder } from '../../src/bridge/respond.ts';
-import type { Command, CommandWord } from '../../src/model/command.ts';
+import type { Policy } from '../../src/model/admit.ts';
+import { type Command, type CommandWord, command } from '../../src/model/command.ts';
 import type { Domain } from '../../src/model/domain.ts';
 import type { Event } from '../../src/model/event.ts';
+import type { Happening } from '../../src/model/happening.ts';
+import type { Call, CallFailure } from '../../src/model/job/job.ts';
 import { reduce } from '../../src/model/reduce.ts';
 import type { Snapshot, VmSnapshot } from '../../src/model/snapshot.ts';
 import { topics } from '../../src/model/topics.ts';
-import type { CallFailure } from '../../src/vm/power.ts';
 import { domain, off, otherUuid, snapshotOf } from '../model/samples.ts';
 import { recorder } from '../mqtt/inbox.ts';
 
 const now = new Date('2026-11-22T08:00:00.000Z');
 
+const policy = (changes: Partial<Policy> = {}): Policy => ({
+  commands: [
+    ...(['start', 'shutdown', 'reboot', 'suspend', 'resume', 'reset', 'cancel', 'refresh', 'screenshot'] as const),
+    'autostart',
+  ],
+  shutdown: { method: 'acpi', timeout: 300_000, resendEvery: 60_000, maxPresses: 3, onTimeout: 'report' },
+  reboot: { method: 'shutdown' },
+  watchPorts: false,
+  ...changes,
+});
+
+const daring: Policy = policy({ commands: [...policy().commands, 'force_off'] });
+
 /** Everything between a command and its answers. */
 class Scene {
   readonly log = recorder();
-  readonly calls: [key: string, word: CommandWord][] = [];
+  readonly calls: [key: string, call: Call, method: string][] = [];
   readonly responses: { topic: string; payload: string; properties?: { correlationData: Buffer } }[] = [];
   readonly events: Event[] = [];
+  readonly happenings: Happening[] = [];
   readonly jobs: Jobs;
   snapshot: Snapshot;
   /** Libvirt's answer to the call under way. */
   answer: (failure: CallFailure | null) => void = () => {};
 
   constructor(vm: Partial<VmSnapshot> = {}, options: Partial<JobsOptions> = {}) {
-    this.snapshot = snapshotOf(vm);
-    const responder = new Responder({
+    this.snapshot = snapshotOf({ seen: true, ...vm });
+    const answers = new Responder({
       topics: topics('b'),
       send: publication => this.responses.push(publication) > 0,
+      tell: (_, happening) => this.happenings.push(happening),
       logger: this.log,
     });
     this.jobs = new Jobs({
-      vms: {
-        DSM: { commands: ['start', 'shutdown'], shutdownTimeout: 300_000 },
-        other: { commands: ['start'], shutdownTimeout: 300_000 },
-      },
+      vms: { DSM: policy(), other: policy({ commands: ['start'] }) },
       readOnly: false,
       snapshot: () => this.snapshot,
-      call: (key, word) => {
-        this.calls.push([key, word]);
+      call: (...asked) => {
+        this.calls.push(asked);
         return new Promise(resolve => {
           this.answer = resolve;
         });
       },
-      responder,
+      read: async () => {},
+      errand: async () => 'well',
+      portsOpen: async () => true,
+      answers,
       emit: this.dispatch,
-      now: () => now,
       ...options,
     });
+    // As after the first look at libvirt.
+    for (const [key, { domain }] of Object.entries(this.snapshot.vms)) {
+      this.jobs.hear({ type: 'domain', key, domain, at: now.toISOString() });
+    }
   }
 
   readonly dispatch = (event: Event): void => {
@@ -58,27 +78,44 @@ class Scene {
     this.jobs.hear(event);
   };
 
-  submit(word: CommandWord, more: Partial<Request & { timeout: number }> = {}): void {
-    const { timeout = null, ...request } = more;
-    const command: Command = { word, id: request.id ?? null, timeout };
-    const whole = { key: 'DSM', command: word, id: null, responseTopic: null, correlationData: null, receivedAt: 0 };
-    this.jobs.submit({ ...whole, ...request }, command);
+  submit(word: CommandWord, more: Partial<Request & Omit<Command, 'word'>> = {}): void {
+    const { timeout, onTimeout, method, enabled, expiresAt, ...request } = more;
+    const { id = null, by = null } = request;
+    const options = { timeout, onTimeout, method, enabled, expiresAt };
+    const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+    const whole = {
+      key: 'DSM',
+      responseTopic: null,
+      correlationData: null,
+      reply: null,
+      receivedAt: performance.now(),
+    };
+    this.jobs.submit({ ...whole, command: word, id, by, ...request }, command(word, { id, by, ...given }));
   }
 
   seen(domainNow: Domain | null): void {
-    this.dispatch({ type: 'domain', key: 'DSM', domain: domainNow, at: now.toISOString() });
+    this.dispatch({ type: 'domain', key: 'DSM', domain: domainNow, at: new Date().toISOString() });
   }
 
-  /** `status/code` of the answers, in order. */
-  told(topic = 'b/DSM/response'): string[] {
+  /** `status/code` of the answers, in order; only those to `id` if there is one. */
+  told(topic = 'b/DSM/response', id: string | null = null): string[] {
     return this.responses
       .filter(response => response.topic === topic)
       .map(({ payload }) => JSON.parse(payload))
+      .filter(response => id === null || response.id === id)
       .map(({ status, code }) => (status === code ? status : `${status}/${code}`));
+  }
+
+  toldTo(id: string): string[] {
+    return this.told(undefined, id);
   }
 
   last() {
     return JSON.parse(this.responses.at(-1)?.payload ?? 'null');
+  }
+
+  get made(): Call[] {
+    return this.calls.map(([, call]) => call);
   }
 
   get vm(): VmSnapshot | undefined {
@@ -87,7 +124,7 @@ class Scene {
 }
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'], now });
 });
 afterEach(() => {
   expect(vi.getTimerCount()).toBe(0);
@@ -98,51 +135,51 @@ describe('carried out', () => {
   test('a start: accepted, called at once, done when it runs', () => {
     const scene = new Scene({ domain: off });
     scene.submit('start', { id: 'a' });
-    expect(scene.calls).toEqual([['DSM', 'start']]);
+    expect(scene.made).toEqual(['start']);
     expect(scene.told()).toEqual(['accepted']);
-    expect(scene.vm).toMatchObject({ activity: 'starting', deadline: '2026-11-22T08:02:00.000Z' });
+    expect(scene.last()).toMatchObject({ id: 'a', command: 'start', remaining_ms: 120_000 });
+    expect(scene.vm?.work).toMatchObject({
+      activity: 'starting',
+      phase: 'calling',
+      deadline: '2026-11-22T08:02:00.000Z',
+    });
     scene.seen({ ...off, reason: 'unknown' });
     expect(scene.told()).toEqual(['accepted']);
     scene.seen(domain);
     expect(scene.told()).toEqual(['accepted', 'succeeded/done']);
-    expect(scene.last()).toMatchObject({
-      id: 'a',
-      command: 'start',
-      message: 'it runs',
-      elapsed_ms: expect.any(Number),
-    });
-    expect(scene.vm).toMatchObject({ activity: 'none', deadline: null, lastError: null });
+    expect(scene.last()).toMatchObject({ id: 'a', message: 'it runs', elapsed_ms: 0, remaining_ms: null });
+    expect(scene.vm).toMatchObject({ work: null, asked: null, lastError: null });
+    expect(scene.happenings.map(({ event_type }) => event_type)).toEqual(['start_requested', 'command_succeeded']);
     scene.answer(null);
   });
 
-  test('a shutdown: by the bridge, and for how long', () => {
+  test('a shutdown: who asked, and how long it took', () => {
     const scene = new Scene();
-    scene.submit('shutdown');
+    scene.submit('shutdown', { by: 'ups' });
     scene.answer(null);
+    expect(scene.vm?.work).toMatchObject({ activity: 'shutting_down', phase: 'waiting_for_guest', attempt: 1 });
+    vi.advanceTimersByTime(12_300);
     scene.seen({ ...domain, state: 'shutting_down' });
     scene.seen(off);
     expect(scene.told()).toEqual(['accepted', 'succeeded/done']);
-    expect(scene.vm).toMatchObject({
-      activity: 'none',
-      lastStop: { by: 'bridge', reason: 'shutdown', seconds: 0 },
-    });
+    expect(scene.vm).toMatchObject({ work: null, asked: null });
+    expect(scene.vm?.lastStop).toMatchObject({ by: 'ups', reason: 'shutdown', seconds: 12.3 });
   });
 
   test('the state is told before the outcome', () => {
     const scene = new Scene({ domain: off });
     scene.submit('start');
     scene.seen(domain);
-    expect(scene.events.map(event => (event.type === 'activity' ? event.activity : event.type))).toEqual([
-      ...['starting', 'domain', 'none'],
-    ]);
+    const told = scene.events.map(event => (event.type === 'work' ? (event.work?.activity ?? 'none') : event.type));
+    expect(told.filter(type => type !== 'asked')).toEqual(['starting', 'domain', 'none']);
   });
 
   test('two VMs at the same time', () => {
     const scene = new Scene();
     scene.submit('shutdown');
     scene.submit('start', { key: 'other' });
-    expect(scene.calls).toEqual([
-      ['DSM', 'shutdown'],
+    expect(scene.calls.map(([key, call]) => [key, call])).toEqual([
+      ['DSM', 'press'],
       ['other', 'start'],
     ]);
     scene.jobs.close();
@@ -165,22 +202,120 @@ describe('carried out', () => {
     scene.submit('start', { responseTopic: 'b/DSM/response' });
     expect(scene.responses).toHaveLength(1);
   });
+
+  test('whoever asks on this machine is answered here too, and told which answer is the last', () => {
+    const scene = new Scene();
+    const replies: [string, boolean][] = [];
+    scene.submit('shutdown', { reply: ({ status }, final) => replies.push([status, final]) });
+    scene.seen(off);
+    expect(replies).toEqual([
+      ['accepted', false],
+      ['succeeded', true],
+    ]);
+    expect(scene.told()).toEqual(['accepted', 'succeeded/done']);
+  });
+
+  test.each<[CommandWord, Domain, Call, Domain]>([
+    ['suspend', domain, 'suspend', { ...domain, state: 'paused', reason: 'user' }],
+    ['resume', { ...domain, state: 'paused', reason: 'user' }, 'resume', domain],
+    ['start', { ...domain, state: 'paused', reason: 'user' }, 'resume', domain],
+    ['resume', { ...domain, state: 'pmsuspended', reason: 'unknown' }, 'wake_up', domain],
+    ['start', { ...domain, state: 'pmsuspended', reason: 'unknown' }, 'wake_up', domain],
+  ])('%s of a VM that is otherwise: one call, done when it is seen', (word, before, call, after) => {
+    const scene = new Scene({ domain: before });
+    scene.submit(word);
+    expect(scene.made).toEqual([call]);
+    scene.seen(after);
+    expect(scene.told()).toEqual(['accepted', 'succeeded/done']);
+  });
+
+  test('what came about without an event is read when libvirt has answered', async () => {
+    const scene = new Scene(
+      {},
+      {
+        read: async () => {
+          scene.snapshot = reduce(scene.snapshot, {
+            ...{ type: 'domain', key: 'DSM', at: now.toISOString() },
+            domain: { ...domain, state: 'paused', reason: 'user' },
+          });
+        },
+      },
+    );
+    scene.submit('suspend');
+    scene.answer(null);
+    await settled();
+    expect(scene.told()).toEqual(['accepted', 'succeeded/done']);
+  });
+
+  test('a reset is done when libvirt says so', async () => {
+    const scene = new Scene();
+    scene.submit('reset');
+    scene.answer(null);
+    await settled();
+    expect(scene.told()).toEqual(['accepted', 'succeeded/done']);
+    expect(scene.vm?.domain?.active).toBe(true);
+  });
+
+  test('a power cut: by whom, and that it was one', () => {
+    const scene = new Scene({}, { vms: { DSM: daring } });
+    scene.submit('force_off', { by: 'me' });
+    expect(scene.made).toEqual(['cut_power']);
+    scene.seen({ ...off, reason: 'destroyed' });
+    expect(scene.told()).toEqual(['accepted', 'succeeded/done']);
+    expect(scene.vm?.lastStop).toMatchObject({ by: 'me', reason: 'destroyed' });
+  });
+
+  test.each<[CommandWord, Partial<Command>]>([
+    ['screenshot', {}],
+    ['autostart', { enabled: true }],
+    ['refresh', {}],
+  ])('%s takes no slot: also during a shutdown', async (word, more) => {
+    const scene = new Scene();
+    scene.submit('shutdown', { id: 'first' });
+    scene.submit(word, { id: 'beside', ...more });
+    await settled();
+    expect(scene.toldTo('beside')).toEqual(['succeeded/done']);
+    expect(scene.toldTo('first')).toEqual(['accepted']);
+    scene.jobs.close();
+  });
+});
+
+describe('a reboot', () => {
+  test('is a shutdown that is seen off, a pause, and a start', () => {
+    const scene = new Scene();
+    scene.submit('reboot', { by: 'me' });
+    expect(scene.vm?.work).toMatchObject({ activity: 'rebooting', phase: 'waiting_for_guest' });
+    vi.advanceTimersByTime(5_000);
+    scene.seen(off);
+    expect(scene.vm?.lastStop).toMatchObject({ by: 'me', seconds: 5 });
+    expect(scene.vm?.work).toMatchObject({ activity: 'rebooting', phase: 'pausing' });
+    vi.advanceTimersByTime(9_999);
+    expect(scene.made).toEqual(['press']);
+    vi.advanceTimersByTime(1);
+    expect(scene.made).toEqual(['press', 'start']);
+    scene.seen(domain);
+    expect(scene.told()).toEqual(['accepted', 'progress/off', 'progress/starting', 'succeeded/done']);
+  });
+
+  test('the guest’s own, for those who choose it', () => {
+    const scene = new Scene({}, { vms: { DSM: policy({ reboot: { method: 'guest' } }) } });
+    scene.submit('reboot');
+    expect(scene.made).toEqual(['guest_reboot']);
+    scene.dispatch({ type: 'rebooted', key: 'DSM', at: now.toISOString() });
+    expect(scene.told()).toEqual(['accepted', 'succeeded/done']);
+    expect(scene.vm?.asked).toBeNull();
+  });
 });
 
 describe('not carried out, and libvirt is not asked', () => {
   test.each<[what: string, word: CommandWord, told: string, vm: Partial<VmSnapshot>, options?: Partial<JobsOptions>]>([
     ['it runs already', 'start', 'succeeded/already', {}],
     ['it is off already', 'shutdown', 'succeeded/already', { domain: off }],
+    ['nothing to cancel', 'cancel', 'succeeded/already', {}],
     ['paused', 'shutdown', 'rejected/wrong_state', { domain: { ...domain, state: 'paused' } }],
     ['no domain', 'start', 'rejected/wrong_state', { domain: null }],
-    [
-      'not listed',
-      'shutdown',
-      'rejected/not_allowed',
-      {},
-      { vms: { DSM: { commands: ['start'], shutdownTimeout: 1 } } },
-    ],
-    ['a VM that nobody configured', 'start', 'rejected/not_allowed', {}, { vms: {} }],
+    ['not listed', 'force_off', 'rejected/not_allowed', {}],
+    ['a VM that nobody configured', 'start', 'rejected/unknown_vm', {}, { vms: {} }],
     ['read-only', 'shutdown', 'rejected/read_only', {}, { readOnly: true }],
     ['read-only, though there is nothing to do', 'start', 'rejected/read_only', {}, { readOnly: true }],
   ])('%s', (_, word, told, vm, options) => {
@@ -194,45 +329,250 @@ describe('not carried out, and libvirt is not asked', () => {
     const scene = new Scene();
     scene.dispatch({ type: 'hypervisor_down', reason: 'killed' });
     scene.submit('shutdown');
-    expect(scene.told()).toEqual(['rejected/libvirt_unavailable']);
+    scene.submit('screenshot');
+    expect(scene.told()).toEqual(['rejected/libvirt_unavailable', 'rejected/libvirt_unavailable']);
     expect(scene.calls).toEqual([]);
   });
 
-  test('busy: one at a time, even the same', () => {
+  test('a policy of the command’s own that the configuration does not list', () => {
+    const scene = new Scene();
+    scene.submit('shutdown', { onTimeout: 'force_off' });
+    expect(scene.told()).toEqual(['rejected/not_allowed']);
+  });
+
+  test('too late', () => {
+    const scene = new Scene();
+    scene.submit('shutdown', { expiresAt: now.getTime() - 1 });
+    expect(scene.told()).toEqual(['rejected/expired']);
+  });
+
+  test('a second time with the same id, whatever became of the first', () => {
+    const scene = new Scene({ domain: off });
+    scene.submit('shutdown', { id: 'a' });
+    scene.seen(domain);
+    scene.submit('shutdown', { id: 'a' });
+    expect(scene.told()).toEqual(['succeeded/already', 'rejected/duplicate']);
+    scene.submit('start', { id: 'a', key: 'other' });
+    expect(scene.told('b/other/response')).toEqual(['accepted']);
+    vi.advanceTimersByTime(600_000);
+    scene.submit('shutdown', { id: 'a' });
+    expect(scene.told().at(-1)).toBe('accepted');
+    scene.jobs.close();
+  });
+
+  test('an id that was refused may be tried again', () => {
+    const scene = new Scene({ domain: { ...domain, state: 'paused' } });
+    scene.submit('shutdown', { id: 'a' });
+    scene.seen(domain);
+    scene.submit('shutdown', { id: 'a' });
+    expect(scene.told()).toEqual(['rejected/wrong_state', 'accepted']);
+    scene.jobs.close();
+  });
+});
+
+describe('who may interrupt whom', () => {
+  test('busy: one at a time', () => {
     const scene = new Scene();
     scene.submit('shutdown', { id: 'first' });
     scene.submit('shutdown', { id: 'second' });
-    scene.submit('start', { id: 'third' });
+    scene.submit('suspend', { id: 'third' });
     expect(scene.told()).toEqual(['accepted', 'rejected/busy', 'rejected/busy']);
-    expect(scene.last()).toMatchObject({ id: 'third', command: 'start', message: expect.stringContaining('shutdown') });
+    expect(scene.last()).toMatchObject({
+      id: 'third',
+      command: 'suspend',
+      message: expect.stringContaining('shutdown'),
+    });
     expect(scene.calls).toHaveLength(1);
     scene.seen(off);
     expect(scene.last()).toMatchObject({ id: 'first', status: 'succeeded' });
+  });
+
+  test('a shutdown with a shorter deadline amends the running one, and both learn the outcome', () => {
+    const scene = new Scene();
+    scene.submit('shutdown', { id: 'me', by: 'me' });
+    vi.advanceTimersByTime(10_000);
+    scene.submit('shutdown', { id: 'ups', by: 'ups', timeout: 60_000 });
+    expect(scene.vm?.work?.deadline).toBe('2026-11-22T08:01:10.000Z');
+    expect(scene.made).toEqual(['press']);
+    scene.seen(off);
+    expect(scene.toldTo('me')).toEqual(['accepted', 'progress/amended', 'succeeded/done']);
+    expect(scene.toldTo('ups').filter(told => !told.startsWith('progress'))).toEqual(['accepted', 'succeeded/done']);
+    // Who wanted it off first does not want it started again because the mains are back.
+    expect(scene.vm?.lastStop?.by).toBe('me');
+  });
+
+  test('a start during a shutdown is kept, shown, and carried out 10 s after off', () => {
+    const scene = new Scene();
+    scene.submit('shutdown', { id: 'off' });
+    scene.submit('start', { id: 'on' });
+    expect(scene.vm?.work).toMatchObject({ activity: 'shutting_down', startAfterOff: true });
+    scene.seen(off);
+    expect(scene.toldTo('off').at(-1)).toBe('succeeded/done');
+    expect(scene.vm?.work).toMatchObject({ activity: 'starting', phase: 'pausing', startAfterOff: false });
+    vi.advanceTimersByTime(10_000);
+    expect(scene.made).toEqual(['press', 'start']);
+    scene.seen(domain);
+    expect(scene.toldTo('on').at(-1)).toBe('succeeded/done');
+    expect(scene.vm?.lastStop?.by).toBe('bridge');
+  });
+
+  test('off, on, off: the last wish counts', () => {
+    const scene = new Scene();
+    scene.submit('shutdown', { id: '1' });
+    scene.submit('start', { id: '2' });
+    scene.submit('shutdown', { id: '3' });
+    expect(scene.toldTo('2').at(-1)).toBe('cancelled/superseded');
+    scene.seen(off);
+    expect(scene.toldTo('3').at(-1)).toBe('succeeded/done');
+    expect(scene.vm?.work).toBeNull();
+  });
+
+  test('a kept start whose time has passed is not carried out', () => {
+    const scene = new Scene();
+    scene.submit('shutdown');
+    scene.submit('start', { id: 'on', expiresAt: now.getTime() + 5_000 });
+    vi.advanceTimersByTime(3_000);
+    scene.seen(off);
+    vi.advanceTimersByTime(10_000);
+    expect(scene.toldTo('on').at(-1)).toBe('rejected/expired');
+    expect(scene.made).toEqual(['press']);
+  });
+
+  test('cancel ends a shutdown; what the guest has been asked cannot be taken back', () => {
+    const scene = new Scene();
+    scene.submit('shutdown', { id: 'off', by: 'ups' });
+    scene.submit('cancel', { id: 'no' });
+    expect(scene.toldTo('off')).toEqual(['accepted', 'cancelled']);
+    expect(scene.toldTo('no')).toEqual(['succeeded/done']);
+    expect(scene.vm?.work).toBeNull();
+    vi.advanceTimersByTime(600_000);
+    expect(scene.made).toEqual(['press']);
+    scene.seen(off);
+    expect(scene.vm?.lastStop).toMatchObject({ by: 'ups', seconds: 600 });
+  });
+
+  test('a power cut takes the place of a shutdown', () => {
+    const scene = new Scene({}, { vms: { DSM: daring } });
+    scene.submit('shutdown', { id: 'off' });
+    scene.submit('force_off', { id: 'cut' });
+    expect(scene.toldTo('off')).toEqual(['accepted', 'cancelled/superseded']);
+    expect(scene.made).toEqual(['press', 'cut_power']);
+    scene.seen({ ...off, reason: 'destroyed' });
+    expect(scene.toldTo('cut')).toEqual(['accepted', 'succeeded/done']);
+  });
+
+  test('what cannot be carried out ends nothing', () => {
+    const scene = new Scene({}, { vms: { DSM: daring } });
+    scene.submit('shutdown', { id: 'off' });
+    scene.dispatch({ type: 'hypervisor_down', reason: 'killed' });
+    scene.submit('force_off', { id: 'cut' });
+    expect(scene.toldTo('cut')).toEqual(['rejected/libvirt_unavailable']);
+    expect(scene.vm?.work?.activity).toBe('shutting_down');
+    scene.submit('cancel', { id: 'no' });
+    expect(scene.toldTo('no')).toEqual(['succeeded/done']);
+  });
+
+  test('a UPS ends a reboot: before the guest is up again', () => {
+    const scene = new Scene();
+    scene.submit('reboot', { id: 'again' });
+    scene.seen(off);
+    scene.submit('shutdown', { id: 'ups' });
+    expect(scene.toldTo('again').at(-1)).toBe('cancelled/superseded');
+    expect(scene.toldTo('ups')).toEqual(['succeeded/already']);
+    vi.advanceTimersByTime(60_000);
+    expect(scene.made).toEqual(['press']);
+  });
+
+  test('at least 10 s pass between off and start', () => {
+    const scene = new Scene();
+    scene.seen(off);
+    vi.advanceTimersByTime(4_000);
     scene.submit('start');
-    expect(scene.told().at(-1)).toBe('accepted');
+    expect(scene.made).toEqual([]);
+    vi.advanceTimersByTime(5_999);
+    expect(scene.made).toEqual([]);
+    vi.advanceTimersByTime(1);
+    expect(scene.made).toEqual(['start']);
     scene.jobs.close();
   });
 });
 
 describe('time is up', () => {
-  test('the guest does not power off: told loudly, and left running', () => {
+  test('the guest does not power off: asked three times, told loudly, left running', () => {
     const scene = new Scene();
     scene.submit('shutdown');
-    expect(scene.vm?.deadline).toBe('2026-11-22T08:05:00.000Z');
     scene.answer(null);
     vi.advanceTimersByTime(299_999);
-    expect(scene.told()).toEqual(['accepted']);
+    expect(scene.made).toEqual(['press', 'press', 'press']);
+    expect(scene.told()).toEqual(['accepted', 'progress/pressed', 'progress/pressed']);
     vi.advanceTimersByTime(1);
-    expect(scene.told()).toEqual(['accepted', 'failed/timed_out']);
+    expect(scene.told().at(-1)).toBe('failed/timed_out');
     expect(scene.last().message).toBe('the guest did not power off within 300 s; it is left running');
     expect(scene.vm).toMatchObject({
-      activity: 'none',
+      work: null,
       domain: { active: true },
-      lastError: { code: 'timed_out', message: expect.stringMatching(/^shutdown: /), at: now.toISOString() },
+      lastError: { code: 'timed_out', message: expect.stringMatching(/^shutdown: /), at: '2026-11-22T08:05:00.000Z' },
     });
-    expect(scene.calls).toHaveLength(1);
+    expect(scene.happenings.at(-1)?.event_type).toBe('shutdown_timed_out');
+    expect(scene.calls).toHaveLength(3);
+  });
+
+  test.each([
+    [29 * 60_000, 'ups'],
+    [31 * 60_000, 'guest'],
+  ])('a power-off %i ms later is put down to %s', (later, by) => {
+    const scene = new Scene();
+    scene.submit('shutdown', { by: 'ups' });
+    vi.advanceTimersByTime(300_000 + later);
     scene.seen(off);
-    expect(scene.told()).toHaveLength(2);
+    expect(scene.vm?.lastStop?.by).toBe(by);
+    expect(scene.told().filter(told => told.startsWith('succeeded'))).toEqual([]);
+  });
+
+  test('its power is cut where that is configured and listed', () => {
+    const cutting = { ...daring, shutdown: { ...daring.shutdown, onTimeout: 'force_off' } } as const;
+    const scene = new Scene({}, { vms: { DSM: cutting } });
+    scene.submit('shutdown', { by: 'ups' });
+    vi.advanceTimersByTime(300_000);
+    expect(scene.made.at(-1)).toBe('cut_power');
+    expect(scene.vm?.work).toMatchObject({ activity: 'shutting_down', phase: 'cutting_power' });
+    scene.seen({ ...off, reason: 'destroyed' });
+    expect(scene.told().slice(-2)).toEqual(['progress/cutting_power', 'succeeded/forced']);
+    expect(scene.vm?.lastStop).toMatchObject({ by: 'ups', reason: 'destroyed', seconds: 300 });
+  });
+
+  test('and never before a minute has passed, whatever was granted', () => {
+    const scene = new Scene({}, { vms: { DSM: daring } });
+    scene.submit('shutdown', { timeout: 5_000, onTimeout: 'force_off' });
+    expect(scene.last().remaining_ms).toBe(60_000);
+    vi.advanceTimersByTime(59_999);
+    expect(scene.made).not.toContain('cut_power');
+    vi.advanceTimersByTime(1);
+    expect(scene.made.at(-1)).toBe('cut_power');
+    scene.jobs.close();
+  });
+
+  test('cutting it fails too: said, and not done with more force', async () => {
+    const scene = new Scene({}, { vms: { DSM: daring } });
+    scene.submit('shutdown', { timeout: 60_000, onTimeout: 'force_off' });
+    vi.advanceTimersByTime(60_000);
+    scene.answer({ kind: 'failed', code: 'libvirt_error', message: 'busy' });
+    await settled();
+    expect(scene.last()).toMatchObject({
+      status: 'failed',
+      code: 'libvirt_error',
+      message: expect.stringContaining('busy'),
+    });
+    expect(scene.made.filter(call => call === 'cut_power')).toHaveLength(1);
+  });
+
+  test('libvirt is away then: nobody knows', () => {
+    const scene = new Scene();
+    scene.submit('shutdown');
+    scene.dispatch({ type: 'hypervisor_down', reason: 'killed' });
+    vi.advanceTimersByTime(300_000);
+    expect(scene.made).toEqual(['press']);
+    expect(scene.told().at(-1)).toBe('failed/outcome_unknown');
   });
 
   test.each<[CommandWord, Domain, number]>([
@@ -241,36 +581,73 @@ describe('time is up', () => {
   ])('%s: the sender may grant another time', (word, before, usual) => {
     const scene = new Scene({ domain: before });
     scene.submit(word, { timeout: 1_500 });
-    expect(scene.vm?.deadline).toBe('2026-11-22T08:00:01.500Z');
+    expect(scene.vm?.work?.deadline).toBe('2026-11-22T08:00:01.500Z');
     vi.advanceTimersByTime(1_500);
+    expect(scene.told()).toEqual(['accepted', 'failed/timed_out']);
     scene.submit(word);
     vi.advanceTimersByTime(usual);
-    expect(scene.told()).toEqual(['accepted', 'failed/timed_out', 'accepted', 'failed/timed_out']);
+    expect(scene.told().at(-1)).toBe('failed/timed_out');
+  });
+});
+
+describe('DSM’s ports', () => {
+  test('closed, it is asked no more', async () => {
+    const answers = [true, true, false];
+    const portsOpen = async () => answers.shift() ?? false;
+    const scene = new Scene({}, { portsOpen, vms: { DSM: policy({ watchPorts: true }) } });
+    scene.submit('shutdown');
+    await settled();
+    vi.advanceTimersByTime(60_000);
+    await settled();
+    expect(scene.made).toEqual(['press', 'press']);
+    vi.advanceTimersByTime(60_000);
+    await settled();
+    expect(scene.made).toEqual(['press', 'press']);
+    expect(scene.told().at(-1)).toBe('progress/closing');
+    scene.seen(off);
+    expect(scene.told().at(-1)).toBe('succeeded/done');
+  });
+
+  test('never open, they tell nothing', async () => {
+    const scene = new Scene({}, { portsOpen: async () => false, vms: { DSM: policy({ watchPorts: true }) } });
+    scene.submit('shutdown');
+    for (const _ of [1, 2, 3]) {
+      await settled();
+      vi.advanceTimersByTime(60_000);
+    }
+    await settled();
+    expect(scene.made).toEqual(['press', 'press', 'press']);
+    scene.jobs.close();
   });
 });
 
 describe('libvirt’s answer', () => {
-  const failure = (status: 'failed' | 'rejected', code: CallFailure['code']): CallFailure => ({
-    type: 'call_failed',
-    status,
-    code,
-    message: 'because',
-  });
+  const because = { message: 'because' };
 
-  test.each([
-    failure('failed', 'outcome_unknown'),
-    failure('failed', 'libvirt_error'),
-    failure('rejected', 'libvirt_unavailable'),
-    failure('rejected', 'read_only'),
-  ])('$status/$code ends it, and it is not tried again', async answer => {
+  test.each<[CallFailure, told: string, error: string | null]>([
+    [{ kind: 'failed', code: 'outcome_unknown', ...because }, 'failed/outcome_unknown', 'outcome_unknown'],
+    [{ kind: 'failed', code: 'libvirt_error', ...because }, 'failed/libvirt_error', 'libvirt_error'],
+    [{ kind: 'rejected', code: 'libvirt_unavailable', ...because }, 'rejected/libvirt_unavailable', null],
+    [{ kind: 'rejected', code: 'read_only', ...because }, 'rejected/read_only', null],
+  ])('%j ends it, and it is not tried again', async (answer, told, error) => {
     const scene = new Scene();
     scene.submit('shutdown');
     scene.answer(answer);
     await settled();
-    expect(scene.told()).toEqual(['accepted', `${answer.status}/${answer.code}`]);
-    expect(scene.vm?.activity).toBe('none');
-    expect(scene.vm?.lastError?.code ?? null).toBe(answer.status === 'failed' ? answer.code : null);
+    expect(scene.told()).toEqual(['accepted', told]);
+    expect(scene.vm?.work).toBeNull();
+    expect(scene.vm?.lastError?.code ?? null).toBe(error);
     expect(scene.calls).toHaveLength(1);
+  });
+
+  test('none: it is with libvirt, and is waited for until the time is up', async () => {
+    const scene = new Scene();
+    scene.submit('shutdown', { timeout: 30_000 });
+    scene.answer({ kind: 'unanswered', ...because });
+    await settled();
+    expect(scene.told()).toEqual(['accepted', 'progress/no_answer']);
+    vi.advanceTimersByTime(30_000);
+    expect(scene.told().at(-1)).toBe('failed/timed_out');
   });
 
   test('to a job that has ended concerns nobody, not even the next one', async () => {
@@ -279,7 +656,7 @@ describe('libvirt’s answer', () => {
     const late = scene.answer;
     scene.seen(domain);
     scene.submit('shutdown');
-    late(failure('failed', 'libvirt_error'));
+    late({ kind: 'failed', code: 'libvirt_error', message: 'late' });
     await settled();
     expect(scene.told()).toEqual(['accepted', 'succeeded/done', 'accepted']);
     scene.jobs.close();
@@ -293,11 +670,21 @@ describe('libvirt’s answer', () => {
   });
 });
 
-test('another domain under the name ends it', () => {
+test.each<[Domain | null, string]>([
+  [{ ...off, uuid: otherUuid }, 'failed/domain_gone'],
+  [{ ...off, reason: 'crashed' }, 'failed/crashed'],
+  [{ ...off, reason: 'destroyed' }, 'failed/power_cut'],
+  [{ ...domain, state: 'crashed', reason: 'panicked' }, 'failed/crashed'],
+  [{ ...domain, state: 'paused', reason: 'io_error' }, 'failed/io_error'],
+  [{ ...domain, state: 'paused', reason: 'user' }, 'failed/interfered'],
+  [{ ...domain, state: 'paused', reason: 'snapshot' }, 'accepted'],
+  [null, 'succeeded/done'],
+])('what else becomes of it in the middle of a shutdown: %#', (after, told) => {
   const scene = new Scene();
   scene.submit('shutdown');
-  scene.seen({ ...off, uuid: otherUuid });
-  expect(scene.told()).toEqual(['accepted', 'failed/domain_gone']);
+  scene.seen(after);
+  expect(scene.told().at(-1)).toBe(told);
+  scene.jobs.close();
 });
 
 test('libvirt away in between is no end: what has become of it is seen later', () => {
@@ -321,11 +708,11 @@ test('closed: who waits is told, and later events are not heard', () => {
 
 test('every answer leaves its line in the log, refusals and failures as warnings', () => {
   const scene = new Scene({ domain: off });
-  scene.submit('start', { id: 'a' });
+  scene.submit('start', { id: 'a', by: 'me' });
   scene.submit('start', { id: 'b' });
   scene.jobs.close();
   expect(scene.log.entries).toMatchObject([
-    { level: 'info', event: 'command.accepted', vm: 'DSM', id: 'a' },
+    { level: 'info', event: 'command.accepted', vm: 'DSM', id: 'a', by: 'me' },
     { level: 'warn', event: 'command.rejected', vm: 'DSM', id: 'b', code: 'busy' },
     { level: 'warn', event: 'command.failed', vm: 'DSM', id: 'a' },
   ]);

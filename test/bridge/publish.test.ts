@@ -10,7 +10,7 @@ import { at, domain, off, snapshotOf } from '../model/samples.ts';
 
 interface Sent {
   topic: string;
-  payload: string;
+  payload: string | Buffer;
   qos: number;
   retain: boolean;
 }
@@ -25,13 +25,22 @@ beforeEach(() => {
   snapshot = snapshotOf();
   publisher = new Publisher({
     topics: topics('b'),
-    identity: { version: '0.1.0', instance: 'nas', startedAt: at },
+    identity: { version: '0.1.0', instance: 'nas', session: 'me', startedAt: at },
     send: publication => {
       if (accepts) sent.push(publication);
       return accepts;
     },
   });
 });
+
+const work = {
+  activity: 'starting',
+  phase: 'calling',
+  since: at,
+  deadline: at,
+  attempt: null,
+  startAfterOff: false,
+} as const;
 
 /** The topics of what was sent since the last time. */
 const told = () => sent.splice(0).map(({ topic }) => topic);
@@ -56,7 +65,7 @@ test('a session begins: everything, online last', () => {
     ['b/bridge/state', 1, true],
   ]);
   expect(sent.at(-1)?.payload).toBe('online');
-  expect(JSON.parse(sent[1]?.payload ?? '')).toMatchObject({ state: 'running', power: 'ON' });
+  expect(JSON.parse(String(sent[1]?.payload))).toMatchObject({ state: 'running', power: 'ON' });
   told();
   publisher.all(snapshot);
   expect(told()).toHaveLength(8);
@@ -77,8 +86,8 @@ test('each event says what it changed, and no more', () => {
   expect(happen({ type: 'domain', key: 'DSM', domain: { ...domain, state: 'paused' }, at })).toEqual(['b/DSM/state']);
   expect(happen({ type: 'stats', key: 'DSM', stats: unknownStats(at) })).toEqual(['b/DSM/stats']);
   expect(happen({ type: 'stats', key: 'DSM', stats: unknownStats(at) })).toEqual(['b/DSM/stats']);
-  expect(happen({ type: 'activity', key: 'DSM', activity: 'starting', at, deadline: at })).toEqual(['b/DSM/state']);
-  expect(happen({ type: 'activity', key: 'DSM', activity: 'starting', at, deadline: at })).toEqual([]);
+  expect(happen({ type: 'work', key: 'DSM', work })).toEqual(['b/DSM/state']);
+  expect(happen({ type: 'work', key: 'DSM', work: { ...work } })).toEqual([]);
   expect(happen({ type: 'error', key: 'other', error: { code: 'a', message: 'b', at } })).toEqual(['b/other/state']);
   expect(happen({ type: 'domain', key: 'nobody', domain: off, at })).toEqual([]);
 });
@@ -122,12 +131,26 @@ test('what the broker did not take is not taken for said', () => {
   accepts = false;
   happen({ type: 'domain', key: 'DSM', domain: { ...domain, state: 'paused' }, at });
   accepts = true;
-  expect(happen({ type: 'activity', key: 'DSM', activity: 'none', at, deadline: null })).toContain('b/DSM/state');
+  expect(happen({ type: 'work', key: 'DSM', work })).toContain('b/DSM/state');
   accepts = false;
   publisher.all(snapshot);
   accepts = true;
   publisher.all(snapshot);
   expect(told()).toHaveLength(8);
+});
+
+test('everything of one VM again, though nothing changed', () => {
+  publisher.all(snapshot);
+  told();
+  publisher.again(snapshot, 'DSM');
+  expect(told()).toEqual(['b/DSM/state', 'b/DSM/stats', 'b/DSM/availability']);
+});
+
+test('a picture is kept by the broker, and goes with its VM', () => {
+  expect(publisher.screen('DSM', Buffer.from('png'))).toBe(true);
+  expect(sent.splice(0)).toEqual([{ topic: 'b/DSM/screen', payload: Buffer.from('png'), qos: 1, retain: true }]);
+  publisher.retire('DSM');
+  expect(sent.map(({ topic, payload }) => [topic, payload])).toContainEqual(['b/DSM/screen', '']);
 });
 
 test('the numbers alone, for whoever has just come', () => {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Config } from '../../src/config/config.ts';
 import { main, type RunningBridge } from '../../src/main.ts';
+import { commandWords } from '../../src/model/command.ts';
 import type { StateDocument } from '../../src/model/documents.ts';
 import { FakeLibvirtd } from '../fakes/libvirtd/daemon.ts';
 import { startAedes } from '../mqtt/aedes.ts';
@@ -18,8 +19,10 @@ export const vmConfig = (changes: Partial<VmConfig> = {}): VmConfig => ({
   domain: 'DSM',
   key: 'DSM',
   label: 'DSM VM',
-  commands: ['start', 'shutdown'],
-  shutdown: { timeout: 5_000 },
+  address: null,
+  commands: [...commandWords],
+  shutdown: { method: 'acpi', timeout: 5_000, resendEvery: 60_000, maxPresses: 3, onTimeout: 'report' },
+  reboot: { method: 'shutdown' },
   ...changes,
 });
 
@@ -88,7 +91,7 @@ export class Running implements AsyncDisposable {
   }
 
   async start(changes?: ConfigChanges): Promise<RunningBridge> {
-    this.#bridge = await main(this.config(changes), this.log);
+    this.#bridge = await main(this.config(changes), this.log, { pause: 50 });
     return this.#bridge;
   }
 

@@ -15,7 +15,9 @@ const vm = (domain: string): Config['vms'][number] => ({
   key: domain,
   label: `${domain} VM`,
   commands: [],
-  shutdown: { timeout: 1 },
+  address: null,
+  shutdown: { method: 'acpi', timeout: 5_000, resendEvery: 60_000, maxPresses: 3, onTimeout: 'report' },
+  reboot: { method: 'shutdown' },
 });
 
 async function ask(domains: string[], { json = false, readOnly = false } = {}) {

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { stringify } from 'yaml';
@@ -52,6 +53,28 @@ export async function startBridge(config: Record<string, unknown>): Promise<Brid
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+export interface CliResult {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** Any other verb of the product, to its end. */
+export async function runCli(config: Record<string, unknown>, ...args: string[]): Promise<CliResult> {
+  const folder = await mkdtemp(join(tmpdir(), 'dsm2mqtt-cli-'));
+  try {
+    const file = join(folder, 'config.yaml');
+    await writeFile(file, stringify({ data_dir: join(folder, 'data'), ...config }));
+    const child = spawn(process.execPath, [executable, ...args, '--config', file], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
+    return { code, stdout, stderr };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 export interface Heard {
@@ -152,12 +175,12 @@ export interface Stage extends AsyncDisposable {
   bridge: BridgeProcess;
 }
 
-export async function setStage(): Promise<Stage> {
+export async function setStage(more: Record<string, unknown> = {}): Promise<Stage> {
   if (!inLab()) throw new Error('these tests run in the lab: scripts/lab vitest run --project lab');
   await guest.start();
   const broker = await startMosquitto();
   const listener = await Listener.on(broker.url);
-  const bridge = await startBridge(usual(broker.url));
+  const bridge = await startBridge(usual(broker.url, more));
   await listener.text(vmTopic('availability'), text => text === 'online');
   await listener.document(vmTopic('stats'), ({ cpu }) => cpu.percent !== null);
   return {

@@ -170,6 +170,13 @@ export const guest = {
     await guest.up(deadline);
   },
 
+  /** Makes it ignore the power button, or hear it again. */
+  async deaf(ignores = true): Promise<void> {
+    const [from, to] = ignores ? ['PWRF', 'off'] : ['off', 'PWRF'];
+    const { code, output } = await guest.run(`mv /etc/acpi/${from} /etc/acpi/${to}`);
+    if (code !== 0) throw new Error(`the guest's power button: ${output}`);
+  },
+
   /** Cuts the domain's power unless it is off. */
   async off(): Promise<void> {
     if ((await domainState()) !== 'shut off') await virsh('destroy', address.domain);
