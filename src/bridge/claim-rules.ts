@@ -50,7 +50,7 @@ type Heard =
   | { type: 'fence'; delivered: boolean }
   /** `retain`: kept from before this session. */
   | { type: 'state'; word: string; retain: boolean }
-  | { type: 'info'; session: string | null }
+  | { type: 'info'; session: string | null; retain: boolean }
   | { type: 'claim'; from: Saying };
 
 export type Effect =
@@ -123,10 +123,12 @@ function holding(standing: Standing, input: Heard, self: Self): Step {
     case 'fence':
       return [standing, []];
     case 'state':
-      // Another one's will, or ours of an earlier session. One that was kept is older than what we have published.
-      if (input.word !== 'offline' || input.retain) return [standing, []];
+      if (input.retain) return doubt({ ...standing, online: input.word === 'online' }, self);
+      // Another one's will, or ours of an earlier session.
+      if (input.word !== 'offline') return [standing, []];
       return [{ ...standing, unanswered: 0 }, [{ do: 'restate', ghost: false }]];
     case 'info':
+      if (input.retain) return doubt({ ...standing, info: input.session }, self);
       return input.session === self.session ? [standing, []] : settle(standing, input.session);
     case 'claim':
       return challenged({ ...standing, unanswered: 0 }, input.from, self);
@@ -151,6 +153,12 @@ function reconsider(standing: Standing, self: Self): Step {
   return isFree(standing, self) ? grant(standing, self) : [standing, []];
 }
 
+/** What was kept came late, as some brokers send it; ours is newer. */
+function doubt(standing: Standing, { session }: Self): Step {
+  const { online, info } = standing;
+  return online && info !== session ? settle(standing, info) : [standing, []];
+}
+
 function isFree({ fenced, online, info, rival }: Standing, { session }: Self): boolean {
   return fenced && rival === 'none' && !(online && info !== session);
 }
@@ -158,7 +166,7 @@ function isFree({ fenced, online, info, rival }: Standing, { session }: Self): b
 function grant(standing: Standing, { session, now }: Self): Step {
   const ghost = standing.online && standing.info !== session;
   return [
-    { ...idle, phase: 'holding', since: now },
+    { ...idle, phase: 'holding', since: now, online: standing.online, info: standing.info },
     [
       { do: 'say', to: null },
       { do: 'granted', ghost },

@@ -76,7 +76,7 @@ export class Claim extends EventEmitter<{
     const { topics, session } = this.#options;
     if (topic === topics.state) this.#take({ type: 'state', word: read(payload), retain });
     else if (topic === topics.info) {
-      if (payload.length > 0) this.#take({ type: 'info', session: readSession(payload) });
+      if (payload.length > 0) this.#take({ type: 'info', session: readSession(payload), retain });
     } else if (topic === topics.claim) {
       const from = retain ? null : readClaim(payload);
       // MQTT 3.1.1 knows no `no local`: we hear ourselves.

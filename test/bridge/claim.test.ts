@@ -187,10 +187,10 @@ describe('alone with its messages', () => {
   });
 
   test('somebody else writes on the info topic: asks again, and mends it if there is no answer', () => {
-    const { hear, kept, said, told, log } = holding();
-    kept('online', 'other');
+    const { hear, said, told, log } = holding();
     hear(topics.info, '{"session":"other"}');
-    expect(said).toHaveLength(2);
+    hear(topics.state, 'online');
+    expect(said).toHaveLength(1);
     vi.advanceTimersByTime(2_000);
     expect(told).toEqual(['restate']);
     expect(log.of('bridge.ghost')).toHaveLength(1);
@@ -200,6 +200,18 @@ describe('alone with its messages', () => {
       vi.advanceTimersByTime(2_000);
     }
     expect(told.length).toBeLessThan(5);
+  });
+
+  test.each([
+    ['online', 'other', ['restate']],
+    ['offline', 'other', []],
+    ['online', 'm', []],
+  ])('a broker sends late that it kept %j of %j', (state, session, expected) => {
+    const { kept, said, told } = holding();
+    kept(state, session);
+    expect(said).toHaveLength(expected.length);
+    vi.runAllTimers();
+    expect(told).toEqual(expected);
   });
 
   test('is not impressed by itself, by what is kept, and by the past', () => {
@@ -398,6 +410,24 @@ describe('on a broker', () => {
     await one.told.take(told => told === 'restate');
     await seen.take(topics.state, 'offline');
     await seen.take(topics.state, 'online');
+  });
+
+  test('what an earlier one left in good order is no ghost', async () => {
+    await using broker = await startAedes();
+    await using seen = await Observer.start(broker, topics.claim);
+    for (const session of ['one', 'two', 'three']) {
+      await using one = new Bare(broker, session);
+      const heard = new Inbox<string>();
+      one.mqtt.on('message', ({ payload }) => heard.push(payload.toString()));
+      expect(await one.told.take()).toBe('granted');
+      // Behind all that the broker had kept.
+      await seen.publish(topics.claim, `after ${session}`);
+      await heard.take(payload => payload === `after ${session}`);
+      await one.mqtt.close({ topic: topics.state, payload: 'offline', qos: 1, retain: true });
+      await seen.take(topics.claim, `after ${session}`);
+      const said = seen.seen.all.filter(({ payload }) => payload.includes(`"session":"${session}"`));
+      expect(said).toHaveLength(2);
+    }
   });
 
   test('comes back with the broker', async () => {
