@@ -15,6 +15,9 @@ export function explain(issue: z.core.$ZodIssue, raw: unknown): Issue[] {
       return [wrongType(path, valueAt(raw, path))];
     case 'invalid_value':
       return [wrongWord(path, valueAt(raw, path))];
+    case 'too_small':
+    case 'too_big':
+      return [outOfBounds(path, issue)];
     case 'custom':
       return [{ path, message: issue.message, hint: textOrNull(issue.params?.['hint']), at: 'value' }];
     default:
@@ -61,12 +64,25 @@ function wrongType(path: Path, found: unknown): Issue {
     };
   }
   const quotable = shape?.type === 'string' && (typeof found === 'number' || typeof found === 'boolean');
+  const fraction = shape?.type === 'integer' && Number.isFinite(found);
+  const hint = shape?.type === 'integer' ? bounds(shape) : example ? `for example ${example}` : null;
   return {
     path,
-    message: `expected ${expected(shape)}, found ${kind(found)}`,
-    hint: quotable && !shape.examples ? 'put it in quotes' : example ? `for example ${example}` : null,
+    message: `expected ${expected(shape)}, found ${fraction ? found : kind(found)}`,
+    hint: quotable && !shape.examples ? 'put it in quotes' : hint,
     at: 'value',
   };
+}
+
+/** Of a text or a list the schema has the words. */
+function outOfBounds(path: Path, { origin, message }: { origin: string; message: string }): Issue {
+  const shape = shapeAt(path);
+  const number = origin === 'number' || origin === 'int';
+  return { path, message: shape && number ? `must be ${bounds(shape)}` : message, hint: null, at: 'value' };
+}
+
+function bounds({ minimum = -Infinity, maximum = Infinity }: Shape): string {
+  return `between ${minimum} and ${maximum}`;
 }
 
 function wrongWord(path: Path, found: unknown): Issue {
@@ -94,6 +110,8 @@ function expected(shape: Shape | null): string {
       return 'a list';
     case 'boolean':
       return 'true or false';
+    case 'integer':
+      return 'a whole number';
     default:
       return 'text';
   }

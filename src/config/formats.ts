@@ -1,6 +1,7 @@
+import { isIP } from 'node:net';
 import { laterTransports } from './later.ts';
 
-/** What is wrong with a URL, a topic or a libvirt URI; null if nothing. No message repeats the value: it may hold a password. */
+/** What is wrong with a URL, an address, a topic or a libvirt URI; null if nothing. No message repeats the value: it may hold a password. */
 
 interface Fault {
   message: string;
@@ -23,6 +24,20 @@ export function urlFault(text: string): Fault | null {
     return { message: 'must not have a path', hint: 'only ws and wss have one; for topics there is mqtt.base_topic' };
   }
   return url.search || url.hash ? { message: 'must not have a query or a fragment', hint: null } : null;
+}
+
+/** A host name need not be known now: the guest may be off. */
+export function addressFault(text: string): Fault | null {
+  const hint = 'for example 192.168.1.20, fd00::20 or nas.lan';
+  if (isIP(text) !== 0) return null;
+  if (text === '') return { message: 'must not be empty', hint };
+  if (/[/?#@]/.test(text)) return { message: 'expected a host name or an IP address, and nothing else', hint };
+  if (/^([^:]*|\[.*\]):\d+$/.test(text)) return { message: 'must not have a port', hint };
+  if (/^\[.*\]$/.test(text)) return { message: 'must not have brackets', hint };
+  const labels = text.replace(/\.$/, '').split('.');
+  if (/^\d+$/.test(labels.at(-1) ?? '')) return { message: 'is not an IP address', hint };
+  const isName = text.length <= 253 && labels.every(label => /^(?!-)[\p{L}\p{M}\p{N}_-]{1,63}(?<!-)$/u.test(label));
+  return isName ? null : { message: 'expected a host name or an IP address', hint };
 }
 
 export function topicFault(text: string): Fault | null {

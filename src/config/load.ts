@@ -49,7 +49,7 @@ export async function loadConfig({ config, env, checkUri, cwd = process.cwd() }:
   const parsed = configSchema.safeParse(data);
   const named = await readNamedFiles(data, cwd);
   const issues = [
-    ...(parsed.error?.issues.flatMap(issue => explain(issue, data)) ?? []),
+    ...distinct(parsed.error?.issues.flatMap(issue => explain(issue, data)) ?? []),
     ...crossCheck(data),
     ...(parsed.data && checkUri ? checkLibvirt(parsed.data.libvirt, checkUri) : []),
     ...named.issues,
@@ -128,6 +128,12 @@ function nothingFound(cwd: string, others: readonly Problem[]): ConfigError {
     source: null,
   };
   return new ConfigError([problem, ...others]);
+}
+
+/** A number far out of bounds is told twice. */
+function distinct(issues: Issue[]): Issue[] {
+  const byText = new Map(issues.map(issue => [`${pathText(issue.path)}: ${issue.message}`, issue]));
+  return [...byText.values()];
 }
 
 function checkLibvirt(libvirt: RawConfig['libvirt'], checkUri: NonNullable<LoadOptions['checkUri']>): Issue[] {

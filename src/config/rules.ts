@@ -1,3 +1,4 @@
+import { commandWords, defaultCommands } from '../model/command.ts';
 import { defaultVmKey, isVmKey } from '../model/topics.ts';
 import type { Issue } from './problem.ts';
 import type { Path } from './shape.ts';
@@ -72,9 +73,10 @@ function checkEscalation(
   complain: (path: Path, message: string, hint: string | null) => void,
 ): void {
   if (valueAt(vm, ['shutdown', 'on_timeout']) !== 'force_off') return;
-  const commands = valueAt(vm, ['commands']);
-  if (Array.isArray(commands) && commands.includes('force_off')) return;
-  const hint = 'add force_off to commands, or take on_timeout: report';
+  const commands = valueAt(vm, ['commands']) ?? defaultCommands;
+  if (!Array.isArray(commands) || commands.includes('force_off')) return;
+  const listed = commandWords.filter(word => word === 'force_off' || commands.includes(word));
+  const hint = `write \`commands: [${listed.join(', ')}]\`, or \`on_timeout: report\``;
   complain(['vms', index, 'shutdown', 'on_timeout'], 'force_off is not among the commands of this VM', hint);
 }
 

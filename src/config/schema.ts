@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { commandWords, defaultCommands, rebootMethods, shutdownMethods, timeoutPolicies } from '../model/command.ts';
 import { durationPattern, formatDuration, parseDuration } from '../util/duration.ts';
-import { topicFault, uriFault, urlFault } from './formats.ts';
+import { addressFault, topicFault, uriFault, urlFault } from './formats.ts';
 
 /**
  * The one truth about the configuration file: keys, types, defaults and the descriptions from which the JSON schema
@@ -61,10 +61,13 @@ const vm = z.strictObject({
     .optional()
     .describe('The topic segment: letters, digits, _ and -. Default: the domain with all else replaced by _.'),
   name: text.optional().describe("The device's name in Home Assistant. Default: the domain as given."),
-  address: text.optional().meta({
-    description: "DSM's name or address in the network: whether its ports have closed is looked up there.",
-    examples: ['192.168.1.20'],
-  }),
+  address: checked(addressFault)
+    .optional()
+    .meta({
+      description:
+        "DSM's name or address in the network: once its ports have closed, it is not asked again to power off.",
+      examples: ['192.168.1.20'],
+    }),
   commands: z
     .array(z.enum(commandWords))
     .default([...defaultCommands])

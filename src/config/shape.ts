@@ -4,11 +4,13 @@ import { configSchema } from './schema.ts';
 /** The schema as plain data: what `dsm2mqtt schema` prints and what every look-up of a key goes by. */
 
 export interface Shape {
-  readonly type?: 'object' | 'array' | 'string' | 'boolean';
+  readonly type?: 'object' | 'array' | 'string' | 'boolean' | 'integer';
   readonly description?: string;
   readonly default?: unknown;
   readonly examples?: readonly unknown[];
   readonly enum?: readonly string[];
+  readonly minimum?: number;
+  readonly maximum?: number;
   /** A secret. */
   readonly writeOnly?: boolean;
   readonly properties?: Readonly<Record<string, Shape>>;

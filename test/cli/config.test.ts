@@ -27,7 +27,10 @@ async function run(text: string, { json = false, env = {} } = {}) {
 
 const good = `
 mqtt: { url: mqtts://broker:8883, username: joe, password: hunter2 }
-vms: [{ domain: my DSM, commands: [shutdown] }, { domain: other, commands: [] }]
+vms:
+  - { domain: my DSM, commands: [shutdown] }
+  - { domain: cut, commands: [shutdown, force_off], shutdown: { timeout: 90s, on_timeout: force_off } }
+  - { domain: other, commands: [] }
 `;
 
 test('a good configuration: what was understood, and no secret', async () => {
@@ -41,6 +44,7 @@ topics       home/…
 libvirt      qemu:///system, statistics every 30s
 data         /data
 vm           my DSM as home/my_DSM, commands shutdown (within 5m)
+vm           cut as home/cut, commands shutdown (within 90s, then its power is cut), force_off
 vm           other as home/other, no commands
 The configuration is fine.
 `,
@@ -55,7 +59,14 @@ test('the same for programs', async () => {
     ok: true,
     sources: { file: 'config.yaml', environment: [] },
     mqtt: { url: 'mqtts://broker:8883', username: 'joe', password: true },
-    vms: [{ domain: 'my DSM', id: 'my_DSM' }, { id: 'other' }],
+    vms: [
+      { domain: 'my DSM', id: 'my_DSM', reboot: { method: 'shutdown' } },
+      {
+        id: 'cut',
+        shutdown: { method: 'acpi', timeout: '90s', resend_every: '1m', max_presses: 3, on_timeout: 'force_off' },
+      },
+      { id: 'other' },
+    ],
     problems: [],
   });
 });
@@ -106,6 +117,13 @@ test('the schema is a JSON schema of the file as it is written', () => {
     additionalProperties: false,
     properties: {
       mqtt: { required: ['url'], properties: { password: { writeOnly: true } } },
+      vms: {
+        items: {
+          properties: {
+            shutdown: { properties: { max_presses: { type: 'integer', minimum: 1, maximum: 20, default: 3 } } },
+          },
+        },
+      },
       libvirt: { properties: { stats_interval: { type: 'string', default: '30s' } } },
     },
   });

@@ -15,7 +15,9 @@ function roughly(shape: Shape): fc.Arbitrary<unknown> {
       ? fc.array(roughly(shape.items), { maxLength: 4 })
       : shape.type === 'boolean'
         ? fc.boolean()
-        : fc.oneof(fc.string(), fc.constantFrom(shape.default, shape.examples?.[0], shape.enum?.[0]));
+        : shape.type === 'integer'
+          ? fc.oneof(fc.integer(), fc.double(), fc.constantFrom(shape.default, '3'))
+          : fc.oneof(fc.string(), fc.constantFrom(shape.default, shape.examples?.[0], shape.enum?.[0]));
   return fc.oneof({ weight: 9, arbitrary: right }, { weight: 1, arbitrary: fc.jsonValue({ maxDepth: 2 }) });
 }
 

@@ -43,7 +43,7 @@ const scalars: Record<
   DSM2MQTT_VMS__0__ID: { text: word.filter(key => key !== 'bridge'), read: config => config.vms[0]?.key },
   DSM2MQTT_VMS__0__NAME: { text: word, read: config => config.vms[0]?.label },
   DSM2MQTT_VMS__0__COMMANDS: {
-    text: fc.constantFrom('[start]', '[shutdown, start]', '[]'),
+    text: fc.constantFrom('[start]', '[shutdown, start]', '[]', '[force_off, screenshot, autostart]'),
     read: config => config.vms[0]?.commands,
     is: text => text.match(/\w+/g) ?? [],
   },
@@ -51,6 +51,33 @@ const scalars: Record<
     text: seconds.map(count => `${count}s`),
     read: config => config.vms[0]?.shutdown.timeout,
     is: text => Number.parseInt(text, 10) * 1_000,
+  },
+  DSM2MQTT_VMS__0__SHUTDOWN__METHOD: {
+    text: fc.constantFrom('acpi', 'agent', 'auto'),
+    read: config => config.vms[0]?.shutdown.method,
+  },
+  DSM2MQTT_VMS__0__SHUTDOWN__RESEND_EVERY: {
+    text: seconds.map(count => `${count}s`),
+    read: config => config.vms[0]?.shutdown.resendEvery,
+    is: text => Number.parseInt(text, 10) * 1_000,
+  },
+  DSM2MQTT_VMS__0__SHUTDOWN__MAX_PRESSES: {
+    text: fc.integer({ min: 1, max: 20 }).map(String),
+    read: config => config.vms[0]?.shutdown.maxPresses,
+    is: Number,
+  },
+  DSM2MQTT_VMS__0__SHUTDOWN__ON_TIMEOUT: {
+    // The other one needs another key as well.
+    text: fc.constant('report'),
+    read: config => config.vms[0]?.shutdown.onTimeout,
+  },
+  DSM2MQTT_VMS__0__REBOOT__METHOD: {
+    text: fc.constantFrom('shutdown', 'guest'),
+    read: config => config.vms[0]?.reboot.method,
+  },
+  DSM2MQTT_VMS__0__ADDRESS: {
+    text: fc.oneof(word, fc.ipV4(), fc.ipV6()),
+    read: config => config.vms[0]?.address,
   },
   DSM2MQTT_DATA_DIR: { text: word, read: config => config.dataDir },
   DSM2MQTT_LOG__LEVEL: { text: fc.constantFrom('error', 'warn', 'info', 'debug'), read: config => config.log.level },
@@ -74,6 +101,21 @@ test.each(Object.entries(scalars))('%s is reflected', async (variable, { text, r
     }),
     { numRuns: 20 },
   );
+});
+
+test('what the environment lists counts for what the file says, and the other way round', async () => {
+  const cut = (
+    await load(minimal, {
+      DSM2MQTT_VMS__0__COMMANDS: '[shutdown, force_off]',
+      DSM2MQTT_VMS__0__SHUTDOWN__ON_TIMEOUT: 'force_off',
+    })
+  ).vms[0];
+  expect(cut?.shutdown.onTimeout).toBe('force_off');
+  const file =
+    'mqtt: { url: mqtt://b }\nvms: [{ domain: D, commands: [force_off], shutdown: { on_timeout: force_off } }]';
+  expect(await complaints(file, { DSM2MQTT_VMS__0__COMMANDS: '[shutdown]' })).toEqual([
+    'config.yaml:2:67 vms[0].shutdown.on_timeout: force_off is not among the commands of this VM',
+  ]);
 });
 
 test('a list grows in order, and commands can be set one by one', async () => {
@@ -126,8 +168,24 @@ test.each([
     'environment DSM2MQTT_VMS__0__COMMANDS vms[0].commands: expected a list, found text',
   ],
   [
-    { DSM2MQTT_VMS__0__COMMANDS: '[reset]' },
-    'environment DSM2MQTT_VMS__0__COMMANDS vms[0].commands[0]: the command `reset` is not supported in this version',
+    { DSM2MQTT_VMS__0__COMMANDS: '[rebuild]' },
+    'environment DSM2MQTT_VMS__0__COMMANDS vms[0].commands[0]: the command `rebuild` is not supported in this version',
+  ],
+  [
+    { DSM2MQTT_VMS__0__SHUTDOWN__MAX_PRESSES: 'three' },
+    'environment DSM2MQTT_VMS__0__SHUTDOWN__MAX_PRESSES vms[0].shutdown.max_presses: expected a whole number, found text',
+  ],
+  [
+    { DSM2MQTT_VMS__0__SHUTDOWN__MAX_PRESSES: '0' },
+    'environment DSM2MQTT_VMS__0__SHUTDOWN__MAX_PRESSES vms[0].shutdown.max_presses: must be between 1 and 20',
+  ],
+  [
+    { DSM2MQTT_VMS__0__SHUTDOWN__ON_TIMEOUT: 'force_off' },
+    'environment DSM2MQTT_VMS__0__SHUTDOWN__ON_TIMEOUT vms[0].shutdown.on_timeout: force_off is not among the commands of this VM',
+  ],
+  [
+    { DSM2MQTT_VMS__0__ADDRESS: 'http://nas.lan' },
+    'environment DSM2MQTT_VMS__0__ADDRESS vms[0].address: expected a host name or an IP address, and nothing else',
   ],
   [{ DSM2MQTT_VMS__2__DOMAIN: 'x' }, 'environment DSM2MQTT_VMS__2__DOMAIN vms[2].domain: there is no vms[1] before it'],
   [{ DSM2MQTT_INSTANCE: 'a', dsm2mqtt_instance: 'b' }, expect.stringMatching(/instance: is also set by /)],

@@ -24,7 +24,17 @@ test('a minimal file is a broker and a domain', async () => {
       powerSwitchCategory: 'config',
     },
     libvirt: { uri: 'qemu:///system', readOnly: false, statsInterval: 30_000 },
-    vms: [{ domain: 'DSM', key: 'DSM', label: 'DSM', commands: ['start', 'shutdown'], shutdown: { timeout: 300_000 } }],
+    vms: [
+      {
+        domain: 'DSM',
+        key: 'DSM',
+        label: 'DSM',
+        address: null,
+        commands: ['start', 'shutdown', 'cancel', 'refresh'],
+        shutdown: { method: 'acpi', timeout: 300_000, resendEvery: 60_000, maxPresses: 3, onTimeout: 'report' },
+        reboot: { method: 'shutdown' },
+      },
+    ],
     dataDir: '/data',
     log: { level: 'info', pretty: false },
   });
@@ -43,7 +53,10 @@ mqtt:
     ca_file: ca.pem, cert_file: cert.pem, key_file: key.pem }
 home_assistant: { discovery_prefix: ha, status_topic: ha/status, power_switch_category: none }
 libvirt: { uri: 'qemu+unix:///session?socket=/run/x', read_only: true, stats_interval: 1s }
-vms: [{ domain: my DSM, id: nas, name: The NAS, commands: [start], shutdown: { timeout: 90s } }]
+vms:
+  - { domain: my DSM, id: nas, name: The NAS, address: nas.lan, commands: [shutdown, force_off, reboot, force_off],
+      shutdown: { method: auto, timeout: 90s, resend_every: 20s, max_presses: 2, on_timeout: force_off },
+      reboot: { method: guest } }
 data_dir: /var/lib/dsm2mqtt
 log: { level: debug, pretty: true }
 `,
@@ -63,7 +76,17 @@ log: { level: debug, pretty: true }
     },
     homeAssistant: { discoveryPrefix: 'ha', statusTopic: 'ha/status', powerSwitchCategory: 'none' },
     libvirt: { uri: 'qemu+unix:///session?socket=/run/x', readOnly: true, statsInterval: 1_000 },
-    vms: [{ domain: 'my DSM', key: 'nas', label: 'The NAS', commands: ['start'], shutdown: { timeout: 90_000 } }],
+    vms: [
+      {
+        domain: 'my DSM',
+        key: 'nas',
+        label: 'The NAS',
+        address: 'nas.lan',
+        commands: ['shutdown', 'force_off', 'reboot'],
+        shutdown: { method: 'auto', timeout: 90_000, resendEvery: 20_000, maxPresses: 2, onTimeout: 'force_off' },
+        reboot: { method: 'guest' },
+      },
+    ],
     dataDir: '/var/lib/dsm2mqtt',
     log: { level: 'debug', pretty: true },
   });
@@ -85,6 +108,7 @@ vms:
   - { <<: *first, domain: two }
   - domain: three
     shutdown:
+    reboot:
 `);
   expect(config.vms.map(({ shutdown }) => shutdown.timeout)).toEqual([60_000, 60_000, 300_000]);
   expect(config.log.level).toBe('info');

@@ -18,13 +18,39 @@ test.each([
   [`${minimal}health: { listen: x }`, '3:1 health: is not supported in this version'],
   [`${broker}\nvms: [{ domain: D, checks: {} }]`, '2:20 vms[0].checks: is not supported in this version'],
   [`${broker}\nvms: [{ domain: D, loader: 1 }]`, '2:20 vms[0].loader: is not supported in this version'],
+  [`${broker}\nvms: [{ domain: D, expected: off }]`, '2:20 vms[0].expected: is not supported in this version'],
+  ...['check', 'rebuild', 'rollback'].map(word => [
+    `${broker}\nvms: [{ domain: D, commands: [start, ${word}] }]`,
+    `2:38 vms[0].commands[1]: the command \`${word}\` is not supported in this version`,
+  ]),
+  // How it is shut down
+  ...[
+    ['max_presses: 2.5', 'max_presses: expected a whole number, found 2.5'],
+    ['max_presses: .inf', 'max_presses: expected a whole number, found a number'],
+    ["max_presses: '3'", 'max_presses: expected a whole number, found text'],
+    ['max_presses: ~', 'max_presses: expected a whole number, found nothing'],
+    ['max_presses: 0', 'max_presses: must be between 1 and 20'],
+    ['max_presses: 21', 'max_presses: must be between 1 and 20'],
+    ['max_presses: 1e300', 'max_presses: must be between 1 and 20'],
+    ['resend_every: 60', 'resend_every: expected text, found a number'],
+    ['resend_every: 100ms', 'resend_every: must be between 1s and 24h'],
+    ['method: press', 'method: expected one of acpi, agent, auto, found `press`'],
+    ['on_timeout: destroy', 'on_timeout: expected one of report, force_off, found `destroy`'],
+  ].map(([line = '', complaint]) => [
+    `${broker}\nvms:\n- domain: D\n  shutdown:\n    ${line}`,
+    `5:${line.indexOf(': ') + 7} vms[0].shutdown.${complaint}`,
+  ]),
   [
-    `${broker}\nvms: [{ domain: D, shutdown: { on_timeout: force_off } }]`,
-    '2:32 vms[0].shutdown.on_timeout: is not supported in this version',
+    `${broker}\nvms: [{ domain: D, reboot: { method: acpi } }]`,
+    '2:38 vms[0].reboot.method: expected one of shutdown, guest, found `acpi`',
   ],
   [
-    `${broker}\nvms: [{ domain: D, commands: [force_off] }]`,
-    '2:31 vms[0].commands[0]: the command `force_off` is not supported in this version',
+    `${broker}\nvms: [{ domain: D, shutdown: { on_timeout: force_off } }]`,
+    '2:44 vms[0].shutdown.on_timeout: force_off is not among the commands of this VM',
+  ],
+  [
+    `${broker}\nvms: [{ domain: D, commands: [shutdown], shutdown: { on_timeout: force_off } }]`,
+    '2:66 vms[0].shutdown.on_timeout: force_off is not among the commands of this VM',
   ],
   // Types
   ['- 1', '1:1 : expected a mapping of keys, found a list'],
@@ -69,6 +95,48 @@ test.each([
   const [problem] = await problemsOf(load(`${broker}\nvms: ${vms}`));
   expect(problem?.hint).toContain(`id: ${id}\``);
 });
+
+test.each([
+  ['', '[start, shutdown, force_off, refresh, cancel]'],
+  ['commands: [shutdown, start], ', '[start, shutdown, force_off]'],
+  ['commands: [], ', '[force_off]'],
+])('a power cut that is not among the commands (%j): how to permit it, or to do without', async (commands, listed) => {
+  const vm = `{ domain: D, ${commands}shutdown: { on_timeout: force_off } }`;
+  const [problem, ...others] = await problemsOf(load(`${broker}\nvms: [${vm}]`));
+  expect(problem?.hint).toBe(`write \`commands: ${listed}\`, or \`on_timeout: report\``);
+  expect(others).toEqual([]);
+});
+
+test.each([
+  ['http://nas.lan', 'expected a host name or an IP address, and nothing else'],
+  ['admin@nas.lan', 'expected a host name or an IP address, and nothing else'],
+  ['192.168.1.20/24', 'expected a host name or an IP address, and nothing else'],
+  ['nas.lan:5001', 'must not have a port'],
+  ['192.168.1.20:5000', 'must not have a port'],
+  ['[fd00::20]:5000', 'must not have a port'],
+  ['[fd00::20]', 'must not have brackets'],
+  ['192.168.1.256', 'is not an IP address'],
+  ['192.168.1', 'is not an IP address'],
+  ['fd00::g', 'expected a host name or an IP address'],
+  ['my nas', 'expected a host name or an IP address'],
+  ['-nas', 'expected a host name or an IP address'],
+  ['nas..lan', 'expected a host name or an IP address'],
+  ['.', 'expected a host name or an IP address'],
+  ['', 'must not be empty'],
+  [`${'a'.repeat(64)}.lan`, 'expected a host name or an IP address'],
+])('the address %j is refused', async (address, message) => {
+  expect(await complaints(`${broker}\nvms: [{ domain: D, address: '${address}' }]`)).toEqual([
+    `config.yaml:2:29 vms[0].address: ${message}`,
+  ]);
+});
+
+test.each(['nas', 'nas.lan', 'nas.lan.', 'NAS_2', 'büro-nas.lan', '192.168.1.20', 'fd00::20', 'fe80::1%br0', '3com'])(
+  'the address %s is taken',
+  async address => {
+    const { vms } = await load(`${broker}\nvms: [{ domain: D, address: '${address}' }]`);
+    expect(vms[0]?.address).toBe(address);
+  },
+);
 
 test.each([
   ['broker.lan:1883', 'expected the URL of an MQTT broker'],
