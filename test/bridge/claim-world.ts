@@ -6,8 +6,8 @@ import { silent } from '../../src/util/logger.ts';
  * as long as it likes, up to `slowest`.
  */
 
-export const topics = { state: 'b/bridge/state', info: 'b/bridge/info', claim: 'b/bridge/claim' };
-export const patience = 2_000;
+const topics = { state: 'b/bridge/state', info: 'b/bridge/info', claim: 'b/bridge/claim' };
+const patience = 2_000;
 /** The longest way from a client to the broker, or back, milliseconds. */
 export const slowest = 50;
 
