@@ -1,5 +1,5 @@
 import type { Libvirt } from '../../src/libvirt/client.ts';
-import type { DomainEvent } from '../../src/libvirt/events.ts';
+import type { DomainEvent, DomainEventName } from '../../src/libvirt/events.ts';
 
 /** What a client was told, and waiting for it. */
 export class EventLog {
@@ -22,6 +22,22 @@ export class EventLog {
     return this.#events.flatMap(event =>
       event.name === 'lifecycle' && event.domain.name === name ? `${event.event}:${event.detail}` : [],
     );
+  }
+
+  /** Every event of this domain in order: `event:detail` for a lifecycle, else its name; those of a clock left out. */
+  all(name: string): string[] {
+    return this.#events
+      .filter(event => event.domain.name === name && event.name !== 'rtcChange')
+      .map(event => (event.name === 'lifecycle' ? `${event.event}:${event.detail}` : event.name));
+  }
+
+  /** Resolves when so many events of this kind have been told of this domain. */
+  async until(name: string, kind: DomainEventName, count = 1, deadline = 30_000): Promise<void> {
+    const signal = AbortSignal.timeout(deadline);
+    const told = () => this.#events.filter(event => event.domain.name === name && event.name === kind).length;
+    while (told() < count) {
+      await this.#next(signal, () => `${name}: ${told()} of ${count} ${kind} within ${deadline} ms, ${this.all(name)}`);
+    }
   }
 
   /** Resolves when this domain's lifecycle has ended with `last`; to all of it. */

@@ -40,5 +40,11 @@ export function fakeWitness(daemon: FakeLibvirtd): Witness {
     destroy: async name => daemon.domain(name).destroy(),
     define: async xml => void daemon.define(xml),
     undefine: async name => daemon.domain(name).undefine(),
+    create: async xml => {
+      const domain = daemon.define(xml);
+      domain.guest.screens = [];
+      domain.start();
+      domain.undefine();
+    },
   };
 }

@@ -4,6 +4,7 @@ import { FakeLibvirtd } from '../fakes/libvirtd/daemon.ts';
 import { fakeWitness } from './fake-witness.ts';
 import { libvirtContract } from './libvirt.ts';
 import { libvirtDaemonContract } from './libvirt-daemon.ts';
+import { libvirtPowerContract } from './libvirt-power.ts';
 import type { Contract } from './subject.ts';
 import { tinyXml } from './tiny-xml.ts';
 
@@ -18,7 +19,16 @@ async function fake(name: string, inProcess: boolean): Promise<Contract> {
     ...(inProcess ? { dial: daemon.dial } : {}),
     witness: fakeWitness(daemon),
     domain: domain.name,
-    guestReady: async () => {},
+    guestReady: async () => {
+      domain.guest.powerButton = 20;
+    },
+    guest: {
+      beDeaf: () => {
+        domain.guest.powerButton = 'ignored';
+      },
+      powerOff: async () => domain.powerOff(),
+      sleep: async () => domain.suspendToMemory(),
+    },
     expected: {
       type: 'QEMU',
       started: ['4:0', '2:0'],
@@ -27,6 +37,11 @@ async function fake(name: string, inProcess: boolean): Promise<Contract> {
       shutdownFlag: 1,
       noAgent: 74,
       wrongState: 55,
+      pausedTwice: null,
+      wakeUp: [55, 1],
+      reboots: true,
+      transientAutostart: 55,
+      screenshotOff: 55,
       disk: { target: 'sda', source: '/var/lib/libvirt/images/sda.img' },
       stats: true,
       taps: true,
@@ -37,8 +52,14 @@ async function fake(name: string, inProcess: boolean): Promise<Contract> {
   };
 }
 
-libvirtContract(await fake('the fake, over its socket', false));
-libvirtContract(await fake('the fake, in process', true));
+for (const [where, inProcess] of [
+  ['over its socket', false],
+  ['in process', true],
+] as const) {
+  const contract = await fake(`the fake, ${where}`, inProcess);
+  libvirtContract(contract);
+  libvirtPowerContract(contract);
+}
 
 for (const [release, libvirtVersion] of [
   ['9.0', 9_000_000],

@@ -4,6 +4,8 @@ import { parseUri } from '../../src/libvirt/uri.ts';
 import { address, guest, inLab, lab, libvirtd, qemuPid } from '../lab/lab.ts';
 import { libvirtContract } from './libvirt.ts';
 import { libvirtDaemonContract } from './libvirt-daemon.ts';
+import { libvirtPowerContract } from './libvirt-power.ts';
+import type { Contract } from './subject.ts';
 import { tinyXml } from './tiny-xml.ts';
 import { virshWitness } from './virsh.ts';
 
@@ -15,13 +17,14 @@ const release = inLab() ? lab().release : null;
 const version = { bookworm: '9.0', forky: '12.8' }[release ?? 'bookworm'];
 
 // Without a transport virsh would serve the test driver itself.
-libvirtContract({
+const testDriver: Contract = {
   name: `libvirt ${version}, test driver`,
   uri: parseUri(`test+unix:///default?socket=${address.socket}`),
   readOnlyUri: parseUri(`test+unix:///default?socket=${address.socketReadOnly}`),
   witness: virshWitness('test+unix:///default'),
   domain: 'test',
   guestReady: async () => {},
+  guest: null,
   expected: {
     type: 'TEST',
     started: ['2:0'],
@@ -30,6 +33,11 @@ libvirtContract({
     shutdownFlag: 0,
     noAgent: 8,
     wrongState: 1,
+    pausedTwice: 1,
+    wakeUp: [3, 3],
+    reboots: false,
+    transientAutostart: null,
+    screenshotOff: null,
     disk: null,
     stats: false,
     taps: false,
@@ -37,15 +45,21 @@ libvirtContract({
   },
   xml: (name, uuid) => tinyXml('test', name, uuid),
   names: [],
-});
+};
 
-libvirtContract({
+const qemu: Contract = {
   name: `libvirt ${version}, QEMU`,
   uri: parseUri(`qemu+unix:///system?socket=${address.socket}`),
   readOnlyUri: parseUri(`qemu+unix:///system?socket=${address.socketReadOnly}`),
   witness: virshWitness('qemu:///system'),
   domain: address.domain,
   guestReady: () => guest.up(),
+  guest: {
+    // Its firmware is.
+    beDeaf: () => {},
+    powerOff: () => inAMoment('poweroff -f'),
+    sleep: () => inAMoment('echo mem > /sys/power/state'),
+  },
   expected: {
     type: 'QEMU',
     started: ['4:0', '2:0'],
@@ -54,6 +68,11 @@ libvirtContract({
     shutdownFlag: 1,
     noAgent: 74,
     wrongState: 55,
+    pausedTwice: null,
+    wakeUp: [55, 1],
+    reboots: true,
+    transientAutostart: 55,
+    screenshotOff: 55,
     disk: { target: 'sda', source: `${address.images}/sda.img` },
     stats: true,
     taps: true,
@@ -61,7 +80,12 @@ libvirtContract({
   },
   xml: (name, uuid) => tinyXml('qemu', name, uuid),
   names: [],
-});
+};
+
+for (const contract of [testDriver, qemu]) {
+  libvirtContract(contract);
+  libvirtPowerContract(contract);
+}
 
 libvirtDaemonContract({
   name: `libvirt ${version}, troubles`,
@@ -76,4 +100,9 @@ libvirtDaemonContract({
 function signalQemu(signal: NodeJS.Signals): void {
   const pid = qemuPid();
   if (pid !== undefined) process.kill(pid, signal);
+}
+
+/** The guest does this when it has said that it will. */
+async function inAMoment(command: string): Promise<void> {
+  await guest.run(`(sleep 0.3; ${command}) >/dev/null 2>&1 &`);
 }

@@ -14,6 +14,14 @@ export interface Contract {
   domain: string;
   /** Resolves when a guest just started would hear the power button. */
   guestReady(): Promise<void>;
+  /** What the guest does by itself, as from its own menu; null where there is no guest. */
+  guest: {
+    /** Until `guestReady`, the next start's guest hears no power button. */
+    beDeaf(): void;
+    powerOff(): Promise<void>;
+    /** Suspends to memory. */
+    sleep(): Promise<void>;
+  } | null;
   expected: {
     type: string;
     /** `event:detail` told of a start, a destroy, and a guest that turns itself off when asked. */
@@ -22,8 +30,18 @@ export interface Contract {
     poweredOff: string[];
     /** The flag of `shutdown` that the driver takes. */
     shutdownFlag: number;
-    /** Error code of starting what runs, and of shutting down what is off. */
+    /** Error code of starting or resuming what runs, and of shutting down what is off. */
     wrongState: number;
+    /** Error code of pausing what is paused; null: it is well. */
+    pausedTwice: number | null;
+    /** Error codes of waking up what is off, and what is awake. */
+    wakeUp: readonly [number, number];
+    /** Restarts are told by the `reboot` event. */
+    reboots: boolean;
+    /** Error code of an autostart for a domain without a definition; null: the driver does not mind. */
+    transientAutostart: number | null;
+    /** Error code of a screenshot of what is off; null: there is one always. */
+    screenshotOff: number | null;
     /** Error code of a shutdown by an agent that is not there. */
     noAgent: number;
     /** A disk's target and another name for it. */

@@ -59,17 +59,20 @@ export function virshWitness(uri: string): Witness {
 
     start: async name => void (await ask('start', name)),
     destroy: async name => void (await ask('destroy', name)),
-    define: async xml => {
-      const folder = await mkdtemp(join(tmpdir(), 'define-'));
-      try {
-        await writeFile(join(folder, 'domain.xml'), xml);
-        await ask('define', join(folder, 'domain.xml'));
-      } finally {
-        await rm(folder, { recursive: true });
-      }
-    },
+    define: xml => withFile(xml, file => ask('define', file)),
     undefine: async name => void (await ask('undefine', name)),
+    create: xml => withFile(xml, file => ask('create', file)),
   };
+}
+
+async function withFile(xml: string, use: (file: string) => Promise<unknown>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'domain-'));
+  try {
+    await writeFile(join(folder, 'domain.xml'), xml);
+    await use(join(folder, 'domain.xml'));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 }
 
 /** virsh's words to libvirt's numbers: a second opinion on ours. */
@@ -77,7 +80,9 @@ const states: Record<string, readonly [number, number]> = {
   'running (unknown)': [1, 0],
   'running (booted)': [1, 1],
   'running (unpaused)': [1, 5],
+  'running (event wakeup)': [1, 8],
   'paused (user)': [3, 1],
+  'pmsuspended (unknown)': [7, 0],
   'shut off (unknown)': [5, 0],
   'shut off (shutdown)': [5, 1],
   'shut off (destroyed)': [5, 2],

@@ -17,6 +17,8 @@ export interface Witness {
   destroy(name: string): Promise<void>;
   define(xml: string): Promise<void>;
   undefine(name: string): Promise<void>;
+  /** Starts one without a definition, which is gone when it stops. */
+  create(xml: string): Promise<void>;
 }
 
 interface Info {

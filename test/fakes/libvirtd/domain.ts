@@ -55,6 +55,10 @@ export class FakeDomain {
   #button: NodeJS.Timeout | undefined;
   /** A reboot by the button was asked for: the next power-off, of whatever cause, is answered with a reset. */
   #resetsInstead = false;
+  /** What the guest was about to do when it was paused. */
+  #held: (() => void) | null = null;
+  /** It was reset in its sleep: QEMU no longer takes it for asleep, and libvirt for nothing else. */
+  #stranded = false;
 
   constructor(xml: string, host: Host) {
     ({ name: this.#name, uuid: this.uuid } = identity(xml));
@@ -101,6 +105,7 @@ export class FakeDomain {
     this.presses = 0;
     this.memoryPeriod = 0;
     this.#resetsInstead = false;
+    this.#stranded = false;
     this.#become(state.running, reason.running.booted, lifecycle.resumedUnpaused);
     this.#tell(lifecycle.startedBooted);
   }
@@ -117,6 +122,7 @@ export class FakeDomain {
     this.#mustBeAwake();
     if (this.#state === state.running) throw refusals.alreadyRunning();
     this.#become(state.running, reason.running.unpaused, lifecycle.resumedUnpaused);
+    this.#held?.();
   }
 
   /** A disk of the host failed, and QEMU stopped the guest. */
@@ -137,7 +143,7 @@ export class FakeDomain {
 
   wakeUp(): void {
     this.#mustRun();
-    if (this.#state !== state.pmsuspended) throw refusals.notAsleep();
+    if (this.#state !== state.pmsuspended || this.#stranded) throw refusals.notAsleep();
     this.#host.emit('pmWakeup', { reason: 0, domain: this.ref });
     this.#become(state.running, reason.running.wakeup, lifecycle.startedWakeup);
   }
@@ -146,6 +152,7 @@ export class FakeDomain {
   reboot(): void {
     this.#mustRun();
     this.#resetsInstead = false;
+    this.#stranded = this.#state === state.pmsuspended;
     this.#forgetButton();
     this.#host.emit('reboot', { domain: this.ref });
   }
@@ -267,12 +274,16 @@ export class FakeDomain {
   }
 
   #in(milliseconds: number, act: () => void): void {
-    this.#button ??= setTimeout(act, milliseconds);
+    this.#button ??= setTimeout(() => {
+      if (this.#state === state.paused) this.#held = act;
+      else act();
+    }, milliseconds);
   }
 
   #forgetButton(): void {
     clearTimeout(this.#button);
     this.#button = undefined;
+    this.#held = null;
   }
 
   #become(newState: number, newReason: number, event?: Change): void {

@@ -1,4 +1,5 @@
 import type { FakeDomain } from './domain.ts';
+import { state } from './numbers.ts';
 import { refusals } from './refusal.ts';
 import { needsMonitor } from './stats.ts';
 import { Streamed } from './stream.ts';
@@ -137,6 +138,8 @@ export const handlers: Handlers = {
   },
   domainShutdownFlags: async (client, { domain: ref, flags }) => {
     const domain = findWritable(client, ref, 'virDomainShutdownFlags');
+    // Unlike a reboot it is refused of a guest that is paused or asleep.
+    if (domain.state.state !== state.running) throw refusals.notRunning();
     const by = await powerRoute(domain, flags);
     if (by === 'agent') domain.shutDownByAgent();
     else domain.pressPowerButton();
