@@ -1,5 +1,6 @@
 import type { DomainEvent, DomainEventName } from '../../../src/libvirt/events.ts';
 import type { DomainRef } from '../../../src/libvirt/structs.ts';
+import { type Guest, Intent } from './guest.ts';
 import { lifecycle, reason, state } from './numbers.ts';
 import { refusals } from './refusal.ts';
 import { blankScreen } from './screen.ts';
@@ -19,16 +20,6 @@ export interface Host {
   forget(domain: FakeDomain): void;
 }
 
-export interface Guest {
-  /** What the power button does: nothing, or a power-off after so many milliseconds. */
-  powerButton: 'ignored' | number;
-  agent: 'none' | 'answers' | 'silent';
-  /** QEMU does not end on SIGTERM, so a graceful destroy fails. */
-  stubborn: boolean;
-  /** What each screen shows, PNG or PPM as QEMU would write it. */
-  screens: Buffer[];
-}
-
 type Change = readonly [number, number];
 
 /** One domain with its QEMU and guest: changes state, tells its daemon the events real libvirt tells, in that order. */
@@ -45,6 +36,7 @@ export class FakeDomain {
   /** Seconds between the balloon's reports, as last asked for. */
   memoryPeriod = 0;
   readonly #host: Host;
+  readonly #intent = new Intent(() => this.#state === state.paused);
   #name: string;
   #id = -1;
   #state: number = state.shutoff;
@@ -52,11 +44,8 @@ export class FakeDomain {
   #definition: string;
   #live: string | null = null;
   #monitor: { taken: boolean; back: PromiseWithResolvers<void> } | null = null;
-  #button: NodeJS.Timeout | undefined;
   /** A reboot by the button was asked for: the next power-off, of whatever cause, is answered with a reset. */
   #resetsInstead = false;
-  /** What the guest was about to do when it was paused. */
-  #held: (() => void) | null = null;
   /** It was reset in its sleep: QEMU no longer takes it for asleep, and libvirt for nothing else. */
   #stranded = false;
 
@@ -122,7 +111,7 @@ export class FakeDomain {
     this.#mustBeAwake();
     if (this.#state === state.running) throw refusals.alreadyRunning();
     this.#become(state.running, reason.running.unpaused, lifecycle.resumedUnpaused);
-    this.#held?.();
+    this.#intent.goOn();
   }
 
   /** A disk of the host failed, and QEMU stopped the guest. */
@@ -153,7 +142,7 @@ export class FakeDomain {
     this.#mustRun();
     this.#resetsInstead = false;
     this.#stranded = this.#state === state.pmsuspended;
-    this.#forgetButton();
+    this.#intent.forget();
     this.#host.emit('reboot', { domain: this.ref });
   }
 
@@ -193,7 +182,7 @@ export class FakeDomain {
     this.presses += 1;
     this.#resetsInstead = reboot;
     if (this.guest.powerButton !== 'ignored' && this.#state !== state.pmsuspended)
-      this.#in(this.guest.powerButton, () => this.powerOff());
+      this.#intent.form(this.guest.powerButton, () => this.powerOff());
   }
 
   /** The guest agent's way, which no guest here ignores. */
@@ -263,27 +252,14 @@ export class FakeDomain {
 
   /** Forgets its timers. */
   dispose(): void {
-    clearTimeout(this.#button);
+    this.#intent.forget();
     this.unhang();
   }
 
   #byAgent(act: () => void): void {
     this.#mustRun();
     this.#resetsInstead = false;
-    this.#in(this.guest.powerButton === 'ignored' ? 0 : this.guest.powerButton, act);
-  }
-
-  #in(milliseconds: number, act: () => void): void {
-    this.#button ??= setTimeout(() => {
-      if (this.#state === state.paused) this.#held = act;
-      else act();
-    }, milliseconds);
-  }
-
-  #forgetButton(): void {
-    clearTimeout(this.#button);
-    this.#button = undefined;
-    this.#held = null;
+    this.#intent.form(this.guest.powerButton === 'ignored' ? 0 : this.guest.powerButton, act);
   }
 
   #become(newState: number, newReason: number, event?: Change): void {
@@ -293,7 +269,7 @@ export class FakeDomain {
   }
 
   #stop(why: number, event: Change): void {
-    this.#forgetButton();
+    this.#intent.forget();
     this.unhang();
     this.#id = -1;
     this.#live = null;
