@@ -15,12 +15,10 @@ export class ScreenError extends Error {
 export interface ScreenOptions extends CallOptions {
   /** Counted from 0. */
   screen?: number;
-  /** Bytes that the picture may have as it comes. */
+  /** Bytes that the picture may have as it comes; default 64 MiB, where a PPM of 4K has 24. */
   limit?: number;
 }
 
-/** A display of 8K in PPM has 100 million bytes. */
-const defaultLimit = 128 * 1024 ** 2;
 /** Pixels to a side. */
 const maxSide = 16_384;
 const signature = Buffer.from('\x89PNG\r\n\x1a\n', 'latin1');
@@ -28,13 +26,9 @@ const signature = Buffer.from('\x89PNG\r\n\x1a\n', 'latin1');
 const end = chunk('IEND', Buffer.alloc(0));
 
 /** Rejects with `ScreenError`, or as `Libvirt.screenshot` does. */
-export async function takeScreenshot(
-  client: Libvirt,
-  ref: DomainRef,
-  { limit = defaultLimit, ...options }: ScreenOptions = {},
-): Promise<Buffer> {
+export async function takeScreenshot(client: Libvirt, ref: DomainRef, options: ScreenOptions = {}): Promise<Buffer> {
   try {
-    const { mime, data } = await client.screenshot(ref, { limit, ...options });
+    const { mime, data } = await client.screenshot(ref, options);
     return await toPng(data, mime);
   } catch (error) {
     if (error instanceof LimitError) throw new ScreenError(`a picture of ${error.message}`, { cause: error });
