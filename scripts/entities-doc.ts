@@ -1,9 +1,9 @@
-import { readFileSync, writeFileSync } from 'node:fs';
 import { type BridgeEntity, bridgeEntities, type VmEntity, vmEntities } from '../src/discovery/entities.ts';
 import { commandWords } from '../src/model/command.ts';
 import type { DomainDescription } from '../src/model/domain.ts';
+import { code, keep, table } from './make-doc.ts';
 
-/** Writes docs/entities.md from the entity table: `node scripts/entities-doc.ts --write`, or `--check` that it is current. */
+/** Writes docs/entities.md from the entity table: `node scripts/entities-doc.ts --write`, without it checks that it is current. */
 
 const file = new URL('../docs/entities.md', import.meta.url);
 
@@ -22,7 +22,7 @@ same values in base units (bytes, bytes per second).
 
 ## Virtual machine
 
-${table('B/V', machine)}
+${entityTable('B/V', machine)}
 
 A button is there if its key is among the VM's \`commands\`, the power switch if both of its are, the screen if
 \`screenshot\` is. Autostart is a switch if \`autostart\` is among them, else a binary sensor that only shows it. With
@@ -37,18 +37,18 @@ Data disks are "Disk 1", "Disk 2", … in the machine's order; the loader's is "
 hdc". All entities of those two start disabled. Keys carry the target, here \`sda\`. The rates have role, bus, host path and
 target as attributes.
 
-${table('B/V', of('disk_'))}
+${entityTable('B/V', of('disk_'))}
 
 ## Each network interface
 
 "Network", or "Network 1", "Network 2", … when there are several. Directions are the guest's. Keys carry the MAC, here of
 52:54:00:d5:30:01. The rates have MAC, model, bridge and tap as attributes.
 
-${table('B/V', of('nic_'))}
+${entityTable('B/V', of('nic_'))}
 
 ## Bridge
 
-${table('B/bridge', bridgeEntities)}
+${entityTable('B/bridge', bridgeEntities)}
 `;
 }
 
@@ -64,7 +64,7 @@ const sample: DomainDescription = {
   },
 };
 
-function table(topics: string, entities: readonly AnyEntity[]): string {
+function entityTable(topics: string, entities: readonly AnyEntity[]): string {
   const rows = entities.map(entity => [
     entity.name ?? "*the device's name*",
     code(entity.key),
@@ -75,7 +75,7 @@ function table(topics: string, entities: readonly AnyEntity[]): string {
     place(topics, entity),
   ]);
   const head = ['Name', 'Key', 'Platform', 'Unit or kind', 'On', 'Category', 'Topic, place in it or payload'];
-  return [head, head.map(() => '---'), ...rows].map(cells => `| ${cells.join(' | ')} |`).join('\n');
+  return table(head, rows);
 }
 
 type AnyEntity = VmEntity | BridgeEntity;
@@ -103,13 +103,4 @@ function attributes(entities: readonly AnyEntity[]): string {
   return `Attributes. ${phrases.join('; ')}.`;
 }
 
-const code = (text: string) => `\`${text}\``;
-
-if (process.argv[1] === import.meta.filename) {
-  const current = page();
-  if (process.argv.includes('--write')) writeFileSync(file, current);
-  else if (readFileSync(file, 'utf8') !== current) {
-    console.error('docs/entities.md is not current: run `node scripts/entities-doc.ts --write`');
-    process.exitCode = 1;
-  }
-}
+if (process.argv[1] === import.meta.filename) keep(file, page(), import.meta.filename);
