@@ -100,6 +100,10 @@ export async function main(
     return false;
   };
 
+  const refused = new Promise<string>(resolve => {
+    claim.on('refused', other => resolve(inUse(broker.baseTopic, other)));
+  });
+
   const chronicle = new Chronicle({ topics, send, logger: logger.child({ part: 'vm' }) });
   const publisher = new Publisher({ topics, identity: { version, instance, session, startedAt }, send });
   const responder = new Responder({ topics, send, tell: chronicle.tell, logger: logger.child({ part: 'command' }) });
@@ -194,9 +198,7 @@ export async function main(
     if (lock.reason === null) lock.release();
   };
   return {
-    refused: new Promise(resolve => {
-      claim.on('refused', other => resolve(inUse(broker.baseTopic, other)));
-    }),
+    refused,
     close: () => {
       closing ??= close();
       return closing;

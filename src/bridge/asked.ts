@@ -26,8 +26,10 @@ export function askedOf(job: Job, command: Command, before: Asked | null, time: 
 /** When the job has ended. */
 export function askedAfter(job: Job, outcome: Outcome | null, before: Asked | null, now: string): Asked | null {
   if (!before?.open) return before;
-  const neverAsked = outcome?.code === 'libvirt_error' && job.stage.at === 'pressing';
-  const starting = job.stage.at !== 'pressing' && before.until <= before.at;
+  const { stage } = job;
+  const asking = stage.at === 'pressing' || (stage.at === 'calling' && stage.call === 'guest_reboot');
+  const neverAsked = outcome?.code === 'libvirt_error' && asking;
+  const starting = stage.at !== 'pressing' && before.until <= before.at;
   if (outcome?.status === 'succeeded' || outcome?.status === 'rejected' || neverAsked || starting) return null;
   return { ...before, open: false, until: new Date(Date.parse(now) + lateness).toISOString() };
 }

@@ -55,7 +55,7 @@ export class Bridge {
 
   /** Takes the parts, which were built around this bridge's snapshot and `dispatch`. */
   start(parts: BridgeParts): void {
-    const { mqtt, claim, publisher, announcer } = parts;
+    const { mqtt, claim, publisher, announcer, chronicle } = parts;
     this.#parts = parts;
     mqtt.on('connected', () => claim.begin());
     mqtt.on('disconnected', () => {
@@ -72,6 +72,7 @@ export class Bridge {
       announcer.update(this.#snapshot);
       publisher.all(this.#snapshot);
       announcer.connected();
+      chronicle.begin();
       for (const message of this.#early.splice(0)) this.#receive(parts, message);
     });
     claim.on('restate', () => publisher.all(this.#snapshot));

@@ -18,7 +18,13 @@ const asked = z.object({
 });
 const schema = z.record(
   text,
-  z.object({ uuid: text, active: z.boolean(), last_stop: lastStop.nullable(), asked: asked.nullable() }),
+  z.object({
+    /** Null: libvirt had no such domain. */
+    uuid: text.nullable(),
+    active: z.boolean(),
+    last_stop: lastStop.nullable(),
+    asked: asked.nullable(),
+  }),
 );
 
 export type Remembered = z.infer<typeof schema>;
@@ -35,7 +41,7 @@ export function recall(vm: VmSnapshot, remembered: Remembered): VmSnapshot {
   const { uuid, active, last_stop, asked } = known;
   return {
     ...vm,
-    remembered: { uuid, active },
+    remembered: uuid === null ? null : { uuid, active },
     lastStop: last_stop satisfies LastStop | null,
     asked: asked satisfies Asked | null,
   };
@@ -63,8 +69,10 @@ export class Memory {
 function remember({ vms }: Snapshot): Remembered {
   const rows = Object.values(vms).flatMap((vm): [VmKey, Remembered[string]][] => {
     const known = vm.domain ?? vm.remembered;
-    if (!known) return [];
-    return [[vm.key, { uuid: known.uuid, active: known.active, last_stop: vm.lastStop, asked: vm.asked }]];
+    // A transient domain is gone when it is off; how that came about is not.
+    if (!known && !vm.lastStop) return [];
+    const { uuid = null, active = false } = known ?? {};
+    return [[vm.key, { uuid, active, last_stop: vm.lastStop, asked: vm.asked }]];
   });
   return Object.fromEntries(rows);
 }

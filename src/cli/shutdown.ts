@@ -24,12 +24,15 @@ const bridgePatience = 3_000;
  */
 export async function shutDownDirectly({ config, vm, options, signal, ...shown }: ShutdownOptions): Promise<number> {
   const found = findVm(config, vm);
-  const { payload, command } = commandPayload('shutdown', undefined, options);
+  const { command, payload } = commandPayload('shutdown', undefined, options);
   const progress = new Progress(shown);
   try {
     const lock = await lockFolder(config.dataDir);
     if (lock.reason === 'held') {
-      const last = await delegate(join(config.dataDir, 'control.sock'), found.key, payload, { progress, signal });
+      // A bridge that wakes up later must not do what this process has done meanwhile.
+      const expires_at = new Date(Date.now() + bridgePatience).toISOString();
+      const wish = JSON.stringify({ ...JSON.parse(payload), expires_at });
+      const last = await delegate(join(config.dataDir, 'control.sock'), found.key, wish, { progress, signal });
       if (last) return isFinal(last) ? exitCodeOf(last) : exitCode.unreached;
     }
     using own = lock.reason === null ? lock : null;

@@ -72,7 +72,7 @@ export class Store<T> {
       const { message } = error as Error;
       logger.warn(
         { event: 'store.unwritable', path, reason: message },
-        'data_dir cannot be written: what was published is not remembered over a restart',
+        'data_dir cannot be written: this is not remembered over a restart',
       );
     }
   }

@@ -38,8 +38,6 @@ interface Entry extends Watched {
   reading: Promise<void> | null;
   again: { details: boolean } | null;
   definition: Definition;
-  /** When it last restarted itself, monotonic: one restart may be told several times. */
-  rebootedAt: number;
   /** `virErrorNumber` with which reading it was refused, as last told. */
   refusal: number | null;
 }
@@ -62,9 +60,6 @@ const subscriptions: readonly DomainEventName[] = [
 /** Definitions that may be awaited at once: the connection has four places, and states and commands need theirs. */
 const definitionPlaces = 2;
 
-/** Milliseconds: libvirt was seen to tell of one reset three times. */
-const sameReboot = 1_000;
-
 /**
  * Keeps what is known of the configured domains true. An event is only a hint, what is then read is the truth; on every
  * connection it registers first and reads afterwards, so that nothing falls between. Reads of one domain never
@@ -85,7 +80,6 @@ export class Watch {
       reading: null,
       again: null,
       refusal: null,
-      rebootedAt: Number.NEGATIVE_INFINITY,
       definition: new Definition({ vm: vm.key, patience, places, logger }),
     }));
   }
@@ -144,17 +138,10 @@ export class Watch {
     const details = detailed.has(event.name) || (event.name === 'lifecycle' && definitionEvents.has(event.event));
     for (const entry of this.#entries) {
       if (entry.target?.ref.uuid === event.domain.uuid || matches(entry, event.domain)) {
-        if (event.name === 'reboot') this.#rebooted(entry);
+        if (event.name === 'reboot') this.#options.emit({ type: 'rebooted', key: entry.key, at: this.#time() });
         void this.#refreshSafely(entry, client, details);
       }
     }
-  }
-
-  #rebooted(entry: Entry): void {
-    const now = performance.now();
-    const again = now - entry.rebootedAt < sameReboot;
-    entry.rebootedAt = now;
-    if (!again) this.#options.emit({ type: 'rebooted', key: entry.key, at: this.#time() });
   }
 
   /** A read that fails takes its connection down, so that the next one starts from the beginning. */
