@@ -20,13 +20,13 @@ export interface DirectOptions {
   lock: FolderLock | null;
   show: (response: ResponseDocument) => void;
   signal: AbortSignal;
+  /** Milliseconds until libvirt has to be there; default 10 000. */
+  patience?: number | undefined;
 }
 
-/** Milliseconds until libvirt has to be there. */
-const patience = 10_000;
-
 /** Carries a command out in this process, straight over libvirt. Resolves to its outcome. */
-export async function direct({ config, vm, command, lock, show, signal }: DirectOptions): Promise<Outcome> {
+export async function direct(options: DirectOptions): Promise<Outcome> {
+  const { config, vm, command, lock, show, signal, patience = 10_000 } = options;
   const { key } = vm;
   const store = new Store({
     path: join(config.dataDir, 'vms.json'),
@@ -38,7 +38,7 @@ export async function direct({ config, vm, command, lock, show, signal }: Direct
   const remembered = lock ? await store.load() : {};
   const memory = new Memory(value => store.save(value), remembered);
   const { promise, resolve } = Promise.withResolvers<Outcome>();
-  const away = (reason: string) => resolve(rejected({ code: 'libvirt_unavailable', message: reason }));
+  const answers = answersTo(show, resolve);
 
   let snapshot: Snapshot = {
     hypervisor: { up: false, reason: null, info: null },
@@ -53,23 +53,23 @@ export async function direct({ config, vm, command, lock, show, signal }: Direct
     snapshot = reduce(snapshot, event);
     if (lock) memory.update(snapshot);
     jobs.hear(event);
-    if (event.type === 'hypervisor_up' && !begun) {
-      begun = true;
-      jobs.submit(request, command);
-    }
     if (event.type === 'hypervisor_down') why = event.reason;
   };
   const { control, jobs } = steer({
     config: { ...config, vms: [vm] },
     snapshot: () => snapshot,
     dispatch,
-    answers: answersTo(show, resolve),
+    answers,
     errand: () => Promise.resolve('nothing done'),
     logger: silent,
   });
   let begun = false;
+  control.on('up', () => {
+    if (!begun) jobs.submit(request, command);
+    begun = true;
+  });
   const deadline = setTimeout(() => {
-    if (!begun) away(why);
+    if (!begun) answers.ended(request, rejected({ code: 'libvirt_unavailable', message: why }));
   }, patience);
   const stop = () => jobs.close();
   signal.addEventListener('abort', stop, { once: true });

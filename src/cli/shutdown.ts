@@ -13,6 +13,8 @@ export interface ShutdownOptions extends ProgressOptions {
   vm: string;
   options: CommandOptions;
   signal: AbortSignal;
+  /** Milliseconds until libvirt has to be there. */
+  patience?: number;
 }
 
 /** Milliseconds; a bridge that runs answers at once. */
@@ -22,7 +24,14 @@ const bridgePatience = 3_000;
  * `dsm2mqtt shutdown --direct`: for the hour when broker and network are dead. A bridge that runs on this machine does
  * it, so that no two are at one VM; without one, or if it does not answer, this process does. Waits for the end.
  */
-export async function shutDownDirectly({ config, vm, options, signal, ...shown }: ShutdownOptions): Promise<number> {
+export async function shutDownDirectly({
+  config,
+  vm,
+  options,
+  signal,
+  patience,
+  ...shown
+}: ShutdownOptions): Promise<number> {
   const found = findVm(config, vm);
   const { command, payload } = commandPayload('shutdown', undefined, options);
   const progress = new Progress(shown);
@@ -37,7 +46,7 @@ export async function shutDownDirectly({ config, vm, options, signal, ...shown }
     }
     using own = lock.reason === null ? lock : null;
     const show = (response: ResponseDocument) => progress.show(response);
-    const outcome = await direct({ config, vm: found, command, lock: own, show, signal });
+    const outcome = await direct({ config, vm: found, command, lock: own, show, signal, patience });
     return exitCodeOf(outcome);
   } finally {
     progress.close();

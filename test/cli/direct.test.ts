@@ -1,0 +1,93 @@
+/** `shutdown --direct`, with libvirt's part played by the fake: what each end of it is to a script. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { shutDownDirectly } from '../../src/cli/shutdown.ts';
+import type { Config } from '../../src/config/config.ts';
+import { FakeLibvirtd } from '../fakes/libvirtd/daemon.ts';
+import type { FakeDomain } from '../fakes/libvirtd/domain.ts';
+
+let daemon: FakeLibvirtd;
+let domain: FakeDomain;
+let folder: string;
+beforeEach(async () => {
+  daemon = await FakeLibvirtd.listen();
+  domain = daemon.define();
+  domain.start();
+  folder = await mkdtemp(join(tmpdir(), 'direct-'));
+});
+afterEach(async () => {
+  await daemon.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+interface Changes {
+  readOnly?: boolean;
+  uri?: string;
+  timeout?: string;
+  signal?: AbortSignal;
+}
+
+async function run({ readOnly = false, uri = daemon.uri, timeout, signal }: Changes = {}) {
+  const mqtt = { url: 'mqtt://127.0.0.1:1', clientId: 'c', baseTopic: 'b' };
+  const secrets = { username: null, password: null, ca: null, cert: null, key: null };
+  const config: Config = {
+    instance: 'nas',
+    mqtt: { ...mqtt, ...secrets },
+    homeAssistant: { discoveryPrefix: 'ha', statusTopic: 'ha/status', powerSwitchCategory: 'config' },
+    libvirt: { uri, readOnly, statsInterval: 60_000 },
+    vms: [
+      {
+        ...{ domain: 'DSM', key: 'DSM', label: 'DSM', address: null, commands: ['shutdown'] },
+        shutdown: { method: 'acpi', timeout: 5_000, resendEvery: 60_000, maxPresses: 3, onTimeout: 'report' },
+        reboot: { method: 'shutdown' },
+      },
+    ],
+    dataDir: folder,
+    log: { level: 'info', pretty: false },
+  };
+  const output = { stdout: '', stderr: '' };
+  const code = await shutDownDirectly({
+    ...{ config, vm: 'DSM', options: { timeout, by: 'nut' }, json: false },
+    signal: signal ?? new AbortController().signal,
+    patience: 300,
+    stdout: { write: text => (output.stdout += text) },
+    stderr: { write: text => (output.stderr += text) },
+  });
+  return { code, ...output };
+}
+
+test('0 when it is off, and when it was off already', async () => {
+  expect(await run()).toMatchObject({ code: 0, stdout: expect.stringMatching(/^shutdown succeeded\/done, after/) });
+  expect(domain).toMatchObject({ active: false, presses: 1 });
+  expect(await run()).toMatchObject({ code: 0, stdout: expect.stringContaining('already') });
+  expect(domain.presses).toBe(1);
+});
+
+test('4 when the guest does not hear; it is left running', async () => {
+  domain.guest.powerButton = 'ignored';
+  expect(await run({ timeout: '200ms' })).toMatchObject({ code: 4, stdout: expect.stringContaining('timed_out') });
+  expect(domain.active).toBe(true);
+});
+
+test('1 when it is refused', async () => {
+  domain.pause();
+  expect(await run()).toMatchObject({ code: 1, stdout: expect.stringContaining('wrong_state') });
+  expect(await run({ readOnly: true })).toMatchObject({ code: 1, stdout: expect.stringContaining('read_only') });
+  expect(domain.presses).toBe(0);
+});
+
+test('3 without libvirt', async () => {
+  await daemon.kill();
+  expect(await run()).toMatchObject({ code: 3, stdout: expect.stringContaining('no libvirt socket') });
+});
+
+test('1 when it is interrupted; the guest has been asked all the same', async () => {
+  domain.guest.powerButton = 'ignored';
+  const controller = new AbortController();
+  const ended = run({ signal: controller.signal });
+  await daemon.called('domainShutdownFlags');
+  controller.abort();
+  expect(await ended).toMatchObject({ code: 1, stdout: expect.stringContaining('outcome_unknown') });
+});
