@@ -84,7 +84,7 @@ export function command(word: CommandWord, options: Partial<Command> = {}): Comm
 
 /** What a message on `B/V/power/set` or `B/V/command` asks for. */
 export function parseCommand(kind: CommandTopic['kind'], payload: string): Command | InvalidCommand {
-  if (payload.length > maxPayload) return invalid(`a command has at most ${maxPayload} bytes`);
+  if (Buffer.byteLength(payload) > maxPayload) return invalid(`a command has at most ${maxPayload} bytes`);
   const text = payload.trim();
   if (kind === 'power') {
     const word = powerWords.get(text);
@@ -149,13 +149,19 @@ const fields: Readonly<Record<string, Field>> = {
   expires_at: {
     expected: 'a time like "2026-11-22T18:00:00Z", with its zone',
     read: value => {
-      const time = typeof value === 'string' && zoned.test(value) ? Date.parse(value) : Number.NaN;
+      const time = typeof value === 'string' && zoned.test(value) && isDay(value) ? Date.parse(value) : Number.NaN;
       return Number.isNaN(time) ? null : { expiresAt: time };
     },
   },
 };
 
 const zoned = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
+
+/** `Date` takes 30 February for 2 March. */
+function isDay(time: string): boolean {
+  const [year = 0, month = 0, day = 0] = time.slice(0, 10).split('-').map(Number);
+  return day <= new Date(Date.UTC(year, month, 0)).getUTCDate();
+}
 
 function parseJson(text: string): Command | InvalidCommand {
   let body: Record<string, unknown>;

@@ -90,10 +90,12 @@ export function happeningsOf(before: VmSnapshot, after: VmSnapshot, event: Event
   return found;
 }
 
-function stopped({ reason, by, seconds }: LastStop, { work, asked }: VmSnapshot): [HappeningType, Partial<Happening>] {
+function stopped({ reason, by, seconds }: LastStop, { asked }: VmSnapshot): [HappeningType, Partial<Happening>] {
   const type = stops.get(reason) ?? 'shut_down';
-  const late = type === 'shut_down' && asked !== null && !work && seconds !== null;
-  return [type, { reason, by, seconds, ...(late && { late }), ...(asked?.id && { id: asked.id }) }];
+  // Whoever asked last need not be the one it is put down to.
+  const cause = asked?.by === by ? asked : null;
+  const late = type === 'shut_down' && cause?.open === false;
+  return [type, { reason, by, seconds, ...(late && { late }), ...(cause?.id && { id: cause.id }) }];
 }
 
 const stops: ReadonlyMap<string, HappeningType> = new Map([
@@ -117,6 +119,7 @@ export function requested(word: JobWord, commanded: Commanded): Happening {
 }
 
 export function ended(commanded: Commanded, { status, code, message }: Outcome): Happening {
-  const gaveUp = code === 'timed_out' && ['shutdown', 'reboot'].includes(commanded.command ?? '');
+  // A reboot's time may also be up when it is off and does not start.
+  const gaveUp = code === 'timed_out' && commanded.command === 'shutdown';
   return { event_type: gaveUp ? 'shutdown_timed_out' : `command_${status}`, ...commanded, code, message };
 }

@@ -53,7 +53,8 @@ function withDomain(vm: VmSnapshot, domain: Domain | null, at: string): VmSnapsh
 
 /** The bridge ended in the middle of something. */
 function interrupted(asked: Asked, domain: Domain | null, at: string): Pick<VmSnapshot, 'asked' | 'lastError'> {
-  const now = domain?.active ? 'it runs, and may still power off' : 'it is off';
+  const runs = asked.at < asked.until ? 'it runs, and may still power off' : 'it runs';
+  const now = domain?.active ? runs : 'it is off';
   const message = `${asked.word}: the bridge was ended in the middle of it, and does not resume it; ${now}`;
   return { asked: { ...asked, open: false }, lastError: { code: 'interrupted', message, at } };
 }
@@ -61,11 +62,16 @@ function interrupted(asked: Asked, domain: Domain | null, at: string): Pick<VmSn
 function stopOf(vm: VmSnapshot, domain: Domain | null, at: string): LastStop {
   const unseen = !vm.seen;
   const reason = domain?.reason ?? 'gone';
-  const asked = vm.asked && at <= vm.asked.until ? vm.asked : null;
+  const asked = vm.asked && isCause(vm.asked, vm.seen, at) ? vm.asked : null;
   // A transient domain is gone as soon as it is off, and with it the reason.
   const asItWasAsked = reason === 'shutdown' || (reason === 'destroyed' && asked?.cut) || (!domain && !unseen);
   if (!asked || !asItWasAsked) return { by: stoppedBy.get(reason) ?? null, reason, at, seconds: null };
   return { by: asked.by, reason, at, seconds: unseen ? null : secondsBetween(asked.at, at) };
+}
+
+/** While the bridge is at it, it is the cause even if the clock was set forward; a start (`at` = `until`) never is. */
+function isCause({ open, at: since, until }: Asked, seen: boolean, at: string): boolean {
+  return at <= until || (open && seen && since < until);
 }
 
 /** Null when the clock was set back meanwhile. */

@@ -36,5 +36,6 @@ export function hindrance({ state, reason }: Domain): Outcome | null {
   if (state === 'pmsuspended') return failed('interfered', 'it was suspended meanwhile');
   if (state !== 'paused' || passing.has(reason)) return null;
   if (reason === 'io_error') return failed('io_error', 'it is paused: a disk of the host failed or is full');
+  if (reason === 'crashed') return failed('crashed', 'it is paused: the guest has crashed');
   return failed('interfered', `it was paused meanwhile (${reason})`);
 }

@@ -5,7 +5,7 @@ import { type Call, type Effect, type Job, type Step, startTimeout } from './job
 
 export function startAfter(job: Job, pause: number, now: number): Step {
   const wait = Math.max(0, pause);
-  if (wait === 0) return calling(job, 'start', now);
+  if (wait === 0 && job.up) return calling(job, 'start', now);
   const stage = { at: 'pausing', until: now + wait } as const;
   return { job: { ...job, stage, deadline: now + wait + job.plan.callTimeout }, effects: [] };
 }

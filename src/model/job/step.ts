@@ -66,10 +66,10 @@ function answered(job: Job, serial: number, failure: CallFailure | null): Step {
     return { job, effects: [progress('press_failed', failure.message)] };
   const { message } = failure;
   if (job.word !== 'force_off' && stage.at === 'calling' && stage.call === 'cut_power') {
-    return over(
-      job,
-      failed('libvirt_error', `the guest did not power off, and cutting its power failed too: ${message}`),
-    );
+    const unknown = failure.kind === 'failed' && failure.code === 'outcome_unknown';
+    const fate = unknown ? 'nobody knows whether its power was cut' : 'cutting its power failed too';
+    const words = `the guest did not power off, and ${fate}: ${message}`;
+    return over(job, failed(unknown ? 'outcome_unknown' : 'libvirt_error', words));
   }
   if (failure.kind === 'failed') return over(job, failed(failure.code, message));
   // A reboot's start that could not be sent is no rejection: the guest was shut down.
@@ -94,18 +94,18 @@ function seen(job: Job, domain: Domain | null, now: number): Step {
       return domain.active ? over(job, succeeded('done', 'it runs')) : { job, effects: [] };
     case 'resume':
     case 'wake_up':
-      if (!domain?.active) return over(job, failed('interfered', 'it went off meanwhile'));
+      if (!domain?.active) return fellOff(job, domain, 'it went off meanwhile');
       return ['running', 'idle'].includes(domain.state)
         ? over(job, succeeded('done', 'it runs'))
         : { job, effects: [] };
     case 'suspend':
-      if (!domain?.active) return over(job, failed('interfered', 'it went off meanwhile'));
+      if (!domain?.active) return fellOff(job, domain, 'it went off meanwhile');
       return domain.state === 'paused' ? over(job, succeeded('done', 'it is paused')) : { job, effects: [] };
     case 'reset':
-      return domain?.active ? { job, effects: [] } : over(job, failed('interfered', 'it went off meanwhile'));
+      return domain?.active ? { job, effects: [] } : fellOff(job, domain, 'it went off meanwhile');
     case 'guest_reboot':
       if (domain?.active) return stopped(job, hindrance(domain));
-      return over(job, failed('interfered', 'it powered off instead of restarting'));
+      return fellOff(job, domain, 'it powered off instead of restarting');
     case 'cut_power':
       if (domain?.active) return { job, effects: [] };
       // At the last moment it did power off by itself.
@@ -122,6 +122,12 @@ function wentOff(job: Job, domain: Domain | null, now: number): Step {
   if (job.word !== 'reboot') return over(job, ending, now);
   if (!domain) return over(job, failed('domain_gone', 'it is off, and libvirt has forgotten it: it cannot be started'));
   return startAgain(job, `it is off after ${seconds(now - job.begunAt)}`, now);
+}
+
+/** Off, where nobody asked for that. */
+function fellOff(job: Job, domain: Domain | null, message: string): Step {
+  const ending = endOf(domain);
+  return over(job, ending.status === 'failed' ? ending : failed('interfered', message));
 }
 
 function powerIsCut(job: Job, now: number): Step {
@@ -141,16 +147,16 @@ function rebooted(job: Job): Step {
 
 function portsSeen(job: Job, open: boolean, now: number): Step {
   const { stage } = job;
-  if (stage.at !== 'pressing') return { job, effects: [] };
-  if (stage.ports === 'unknown') {
-    return { job: { ...job, stage: { ...stage, ports: open ? 'open' : 'closed', probing: false } }, effects: [] };
-  }
+  if (stage.at !== 'pressing' || stage.nextPress === null) return { job, effects: [] };
   // Ports that never were open tell nothing.
   if (!open && stage.ports === 'open') {
     const closing = progress('closing', 'DSM has closed its ports: it is shutting down, and is not asked again');
     return { job: { ...job, stage: { ...stage, nextPress: null, probing: false } }, effects: [closing] };
   }
-  return stage.probing ? press(job, now) : { job, effects: [] };
+  const seen: Job = { ...job, stage: { ...stage, ports: open ? 'open' : 'closed', probing: false } };
+  // The very first answer may be to a question from long before the press was due.
+  const due = stage.probing && stage.ports !== 'unknown' && job.up;
+  return due ? press(seen, now) : { job: seen, effects: [] };
 }
 
 function tick(job: Job, now: number): Step {
@@ -171,11 +177,9 @@ function timeUp(job: Job, now: number): Step {
   const { stage, plan, up } = job;
   const time = `within ${seconds(now - job.begunAt)}`;
   if (stage.at === 'pausing') {
-    const message = 'it is off, and libvirt is away: it was not started';
-    return over(
-      job,
-      job.word === 'start' ? rejected({ code: 'libvirt_unavailable', message }) : failed('outcome_unknown', message),
-    );
+    const message = `it is off, and ${up ? 'the time was up before it could be' : 'libvirt is away: it was not'} started`;
+    if (job.word !== 'start') return over(job, failed(up ? 'timed_out' : 'outcome_unknown', message));
+    return over(job, rejected({ code: up ? 'expired' : 'libvirt_unavailable', message }));
   }
   if (!up) return over(job, failed('outcome_unknown', `libvirt is away, and the time is up ${time}`));
   if (stage.at === 'pressing') {
