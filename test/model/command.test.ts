@@ -1,185 +1,397 @@
-/** What arrives on a command topic, whatever it is, and what it means for a VM as it is. */
+/** What arrives on a command topic, whatever it is: a command, or a refusal that its sender recognises. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  type Command,
   type CommandWord,
+  command,
   commandWords,
-  decide,
-  decisions,
-  isRejection,
+  type InvalidCommand,
+  isInvalid,
+  maxPayload,
   parseCommand,
-  rejectionCodes,
+  rebootMethods,
+  reservedMarks,
+  shutdownMethods,
+  timeoutPolicies,
 } from '../../src/model/command.ts';
-import { type DomainState, domainStates } from '../../src/model/domain.ts';
-import { domain, vmOf } from './samples.ts';
+import { maxTimeout } from '../../src/model/time-limit.ts';
+import { propertyRuns } from './runs.ts';
+
+const words: readonly CommandWord[] = [
+  ...(['start', 'shutdown', 'reboot', 'suspend', 'resume', 'reset', 'force_off'] as const),
+  ...(['screenshot', 'autostart', 'refresh', 'cancel'] as const),
+];
+const json = (body: object) => parseCommand('command', JSON.stringify(body));
+const invalid = (more: Partial<InvalidCommand> = {}) => ({
+  code: 'invalid_payload',
+  word: null,
+  id: null,
+  message: expect.stringMatching(/./),
+  ...more,
+});
+
+test('the words are these, and no others', () => {
+  expect([...commandWords].sort()).toEqual([...words].sort());
+});
 
 describe('the power topic', () => {
   test.each([
     ['ON', 'start'],
     ['OFF', 'shutdown'],
     [' ON\n', 'start'],
-  ])('%j is %s', (payload, word) => {
-    expect(parseCommand('power', payload)).toEqual({ word, id: null, timeout: null });
-  });
-
-  test.each(['on', 'Off', 'start', 'TOGGLE', '1', '{}', 'ON OFF', 'constructor', 'toString', '__proto__', 'valueOf'])(
-    '%j is refused',
-    payload => {
-      expect(parseCommand('power', payload)).toEqual({
-        code: 'invalid_payload',
-        message: `expected ON or OFF, got ${JSON.stringify(payload)}`,
-        command: null,
-        id: null,
-      });
-    },
-  );
-});
-
-describe('the command topic', () => {
-  test.each<[payload: string, command: { word: CommandWord; id?: string; timeout?: number }]>([
-    ['start', { word: 'start' }],
-    [' shutdown\n', { word: 'shutdown' }],
-    ['{"command":"shutdown"}', { word: 'shutdown' }],
-    ['{"command":"shutdown","id":null,"timeout":null}', { word: 'shutdown' }],
-    [' {"command":"start","id":"ups-1"} ', { word: 'start', id: 'ups-1' }],
-    ['{"command":"start","id":""}', { word: 'start', id: '' }],
-    ['{"command":"shutdown","timeout":240}', { word: 'shutdown', timeout: 240_000 }],
-    ['{"command":"shutdown","timeout":0.5}', { word: 'shutdown', timeout: 500 }],
-    ['{"command":"shutdown","timeout":"240"}', { word: 'shutdown', timeout: 240_000 }],
-    ['{"command":"shutdown","timeout":"90s"}', { word: 'shutdown', timeout: 90_000 }],
-    ['{"command":"shutdown","timeout":"4m"}', { word: 'shutdown', timeout: 240_000 }],
-    ['{"command":"shutdown","timeout":"24h"}', { word: 'shutdown', timeout: 86_400_000 }],
-  ])('%s', (payload, command) => {
-    expect(parseCommand('command', payload)).toEqual({ id: null, timeout: null, ...command });
-  });
-
-  const long = 'x'.repeat(129);
-  test.each<[payload: string, refusal: { code: string; command?: string; id?: string; message?: RegExp }]>([
-    ['   ', { code: 'unknown_command', command: '' }],
-    ['Start', { code: 'unknown_command', command: 'Start' }],
-    ['constructor', { code: 'unknown_command', command: 'constructor' }],
-    ['"start"', { code: 'unknown_command', command: '"start"' }],
-    ['force_off', { code: 'unknown_command', command: 'force_off' }],
-    [long, { code: 'unknown_command', command: 'x'.repeat(128) }],
-    ['{"command":"restart","id":"a"}', { code: 'unknown_command', command: 'restart', id: 'a' }],
-    ['{"command":"start"', { code: 'invalid_payload', message: /not JSON/ }],
-    ['{}', { code: 'invalid_payload', message: /command is missing/ }],
-    ['{"id":"a"}', { code: 'invalid_payload', id: 'a' }],
-    ['{"command":["start"],"id":"a"}', { code: 'invalid_payload', id: 'a' }],
-    ['{"command":"start","id":7}', { code: 'invalid_payload', message: /id is a text/ }],
-    [`{"command":"start","id":"${long}"}`, { code: 'invalid_payload', message: /id is a text/ }],
-    ['{"command":"start","force":true,"id":"a"}', { code: 'invalid_payload', id: 'a', message: /"force"/ }],
-    ['{"command":"start","__proto__":{}}', { code: 'invalid_payload', message: /"__proto__"/ }],
-    ...['0', '-1', '"soon"', '"4 m"', '"-4m"', '"25h"', '86401', '["4m"]', '{}', 'true', '1e999', '"1e3s"'].map(
-      (timeout): [string, { code: string; command: string; id: string; message: RegExp }] => [
-        `{"command":"shutdown","id":"a","timeout":${timeout}}`,
-        { code: 'invalid_payload', command: 'shutdown', id: 'a', message: /timeout is/ },
-      ],
-    ),
-  ])('refuses %s', (payload, { message = /./, ...refusal }) => {
-    const parsed = parseCommand('command', payload);
-    expect(parsed).toMatchObject({ command: null, id: null, ...refusal });
-    expect(isRejection(parsed) && parsed.message).toMatch(message);
-  });
-
-  test('refuses to read a novel', () => {
-    expect(parseCommand('command', `start${' '.repeat(4_092)}`)).toMatchObject({
-      code: 'invalid_payload',
-      message: 'a command has at most 4096 characters',
-    });
-  });
-});
-
-const payloads = fc.oneof(
-  fc.uint8Array({ maxLength: 300 }).map(bytes => Buffer.from(bytes).toString('utf8')),
-  fc.json(),
-  fc.constantFrom(...Object.getOwnPropertyNames(Object.prototype)),
-  fc
-    .record(
-      {
-        command: fc.constantFrom(...commandWords),
-        id: fc.string({ maxLength: 128 }),
-        timeout: fc.constantFrom('4m', 90),
-      },
-      { requiredKeys: ['command'] },
-    )
-    .map(body => JSON.stringify(body)),
-  fc
-    .record(
-      {
-        command: fc.oneof(fc.constantFrom<unknown>(...commandWords), fc.anything()),
-        id: fc.anything(),
-        timeout: fc.oneof(fc.constantFrom<unknown>('4m', 90), fc.anything()),
-        more: fc.anything(),
-      },
-      { requiredKeys: [] },
-    )
-    .map(body => JSON.stringify(body, (_, value) => (typeof value === 'bigint' ? String(value) : value))),
-);
-
-test('whatever comes is a command or a refusal with its code, and short enough to be told', () => {
-  let commands = 0;
-  fc.assert(
-    fc.property(fc.constantFrom('power' as const, 'command' as const), payloads, (kind, payload) => {
-      const parsed = parseCommand(kind, payload);
-      if (isRejection(parsed)) {
-        expect(rejectionCodes).toContain(parsed.code);
-        expect(parsed.message.length).toBeGreaterThan(0);
-        expect(JSON.stringify(parsed).length).toBeLessThan(2_500);
-      } else {
-        commands += 1;
-        expect(commandWords).toContain(parsed.word);
-        expect(parsed.id === null || parsed.id.length <= 128).toBe(true);
-        expect(parsed.timeout === null || (parsed.timeout > 0 && parsed.timeout <= 86_400_000)).toBe(true);
-      }
-    }),
-    { numRuns: 2_000 },
-  );
-  expect(commands).toBeGreaterThan(0);
-});
-
-describe('what a command means', () => {
-  // One letter a state: c(all), n(othing to do), r(efused).
-  const table: Record<CommandWord, Record<DomainState, 'c' | 'n' | 'r'>> = {
-    start: {
-      running: 'n',
-      idle: 'n',
-      paused: 'r',
-      shutting_down: 'r',
-      shut_off: 'c',
-      crashed: 'r',
-      pmsuspended: 'r',
-      unknown: 'c',
-    },
-    shutdown: {
-      running: 'c',
-      idle: 'c',
-      paused: 'r',
-      shutting_down: 'c',
-      shut_off: 'n',
-      crashed: 'r',
-      pmsuspended: 'r',
-      unknown: 'c',
-    },
-  };
-  const cells = commandWords.flatMap(word => domainStates.map(state => ({ word, state, letter: table[word][state] })));
-
-  test.each(cells)('$word while $state', ({ word, state, letter }) => {
-    const decision = decide(word, vmOf({ domain: { ...domain, state, active: state !== 'shut_off' } }));
-    expect(decision).toBe(decisions[word][state]);
-    expect(decision.do[0]).toBe(letter);
-    if (decision.do !== 'call') expect(decision.message).not.toBe('');
+  ] as const)('%j is %s', (payload, word) => {
+    expect(parseCommand('power', payload)).toEqual(command(word));
   });
 
   test.each([
-    ['start', 'call'],
-    ['shutdown', 'nothing'],
-  ] as const)('%s of one that crashed and is gone', (word, what) => {
-    const crashed = { ...domain, state: 'crashed', active: false } as const;
-    expect(decide(word, vmOf({ domain: crashed })).do).toBe(what);
-  });
-
-  test.each(commandWords)('%s without a domain', word => {
-    expect(decide(word, vmOf({ domain: null }))).toMatchObject({ do: 'reject' });
+    ...['on', 'Off', 'start', 'shutdown', 'TOGGLE', '1', '{}', '{"command":"start"}', 'ON OFF', ' '],
+    ...['constructor', 'toString', '__proto__', 'valueOf'],
+  ])('%j is refused', payload => {
+    expect(parseCommand('power', payload)).toEqual(
+      invalid({ message: `expected ON or OFF, got ${JSON.stringify(payload.trim())}` }),
+    );
   });
 });
+
+describe('a word', () => {
+  test.each(words.filter(word => word !== 'autostart'))('%s', word => {
+    const whole = {
+      ...{ id: null, by: null, timeout: null, onTimeout: null },
+      ...{ method: null, enabled: null, expiresAt: null },
+    };
+    for (const payload of [word, ` ${word}\r\n`, `{"command":"${word}"}`, ` {"command" : "${word}"} `]) {
+      expect(parseCommand('command', payload)).toEqual({ word, ...whole });
+    }
+  });
+
+  test('autostart alone does not say which', () => {
+    for (const payload of ['autostart', '{"command":"autostart"}', '{"command":"autostart","enabled":null}']) {
+      const refusal = invalid({ word: 'autostart', message: 'autostart needs "enabled": true or false' });
+      expect(parseCommand('command', payload)).toEqual(refusal);
+    }
+  });
+
+  const long = 'x'.repeat(129);
+  test.each<[payload: string, word: string]>([
+    ['   ', ''],
+    ['Start', 'Start'],
+    ['start shutdown', 'start shutdown'],
+    ['start\0', 'start\0'],
+    ['"start"', '"start"'],
+    ['["start"]', '["start"]'],
+    ['null', 'null'],
+    ['constructor', 'constructor'],
+    ['__proto__', '__proto__'],
+    ['ON', 'ON'],
+    [long, long.slice(0, 128)],
+    ['{"command":"restart"}', 'restart'],
+    ['{"command":""}', ''],
+    ['{"command":" start"}', ' start'],
+    ['{"command":"toString"}', 'toString'],
+  ])('%j is none', (payload, word) => {
+    expect(parseCommand('command', payload)).toEqual({ ...invalid({ word }), code: 'unknown_command' });
+  });
+
+  test('the refusal names the words there are', () => {
+    const refused = parseCommand('command', 'fly');
+    for (const word of words) expect(isInvalid(refused) && refused.message).toContain(word);
+  });
+});
+
+describe('a key', () => {
+  const mark = 'x'.repeat(128);
+  const name = 'y'.repeat(32);
+  test.each<[word: CommandWord, key: string, value: unknown, found: Partial<Command>]>([
+    ['start', 'id', 'ups-1', { id: 'ups-1' }],
+    ['cancel', 'id', ' ', { id: ' ' }],
+    ['refresh', 'id', mark, { id: mark }],
+    ['reset', 'id', '__proto__', { id: '__proto__' }],
+    ['shutdown', 'by', 'ups', { by: 'ups' }],
+    ['suspend', 'by', 'a_B-9', { by: 'a_B-9' }],
+    ['resume', 'by', name, { by: name }],
+    ['shutdown', 'by', 'bridge', { by: 'bridge' }],
+    ['shutdown', 'timeout', 240, { timeout: 240_000 }],
+    ['reboot', 'timeout', 0.5, { timeout: 500 }],
+    ['start', 'timeout', '240', { timeout: 240_000 }],
+    ['shutdown', 'timeout', '90s', { timeout: 90_000 }],
+    ['shutdown', 'timeout', '4m', { timeout: 240_000 }],
+    ['shutdown', 'timeout', '1.5h', { timeout: 5_400_000 }],
+    ['shutdown', 'timeout', '1ms', { timeout: 1 }],
+    ['shutdown', 'timeout', '24h', { timeout: 86_400_000 }],
+    ['shutdown', 'on_timeout', 'report', { onTimeout: 'report' }],
+    ['reboot', 'on_timeout', 'force_off', { onTimeout: 'force_off' }],
+    ['shutdown', 'method', 'acpi', { method: 'acpi' }],
+    ['shutdown', 'method', 'agent', { method: 'agent' }],
+    ['shutdown', 'method', 'auto', { method: 'auto' }],
+    ['reboot', 'method', 'shutdown', { method: 'shutdown' }],
+    ['reboot', 'method', 'guest', { method: 'guest' }],
+    ['start', 'expires_at', '2026-11-22T18:00:00Z', { expiresAt: Date.UTC(2026, 10, 22, 18) }],
+    ['start', 'expires_at', '2026-11-22T18:00Z', { expiresAt: Date.UTC(2026, 10, 22, 18) }],
+    ['cancel', 'expires_at', '2026-11-22T18:00:00.250+01:00', { expiresAt: Date.UTC(2026, 10, 22, 17, 0, 0, 250) }],
+    ['screenshot', 'expires_at', '2024-02-29T23:59:59-08:00', { expiresAt: Date.UTC(2024, 2, 1, 7, 59, 59) }],
+  ])('%s with %s %j', (word, key, value, found) => {
+    expect(json({ command: word, [key]: value })).toEqual(command(word, found));
+  });
+
+  test('autostart says which', () => {
+    for (const enabled of [true, false]) {
+      expect(json({ command: 'autostart', enabled })).toEqual(command('autostart', { enabled }));
+    }
+  });
+
+  const anything = [[], {}, true];
+  test.each<[key: string, word: CommandWord, wrong: unknown[]]>([
+    ['id', 'start', ['', `${mark}x`, 7, ...anything]],
+    ['by', 'start', ['', `${name}y`, 'two words', 'ü', 'a\n', 'a/b', 7, ...reservedMarks, ...anything]],
+    ['timeout', 'shutdown', [0, -1, 86_401, 1e300, 1e-9, '', 'soon', '4 m', '-4m', '25h', '1e3s', '٣s', ...anything]],
+    ['on_timeout', 'shutdown', ['', 'FORCE_OFF', 'destroy', 'toString', 0, ...anything]],
+    ['method', 'shutdown', ['', 'guest', 'shutdown', 'ACPI', 'constructor', 1, ...anything]],
+    ['method', 'reboot', ['', 'acpi', 'agent', 'auto', '__proto__', 1, ...anything]],
+    ['enabled', 'autostart', ['true', 'yes', 0, 1, [], {}]],
+    [
+      'expires_at',
+      'start',
+      [
+        ...[
+          '',
+          'tomorrow',
+          '2026-11-22',
+          '18:00',
+          '2026-11-22T18:00:00',
+          '2026-11-22 18:00:00Z',
+          '22 Nov 2026 18:00 Z',
+        ],
+        ...['2026-13-01T00:00Z', '2026-02-30T00:00Z', '2025-02-29T00:00Z', '2026-11-00T00:00Z', '2026-11-22T25:00Z'],
+        ...['2026-11-22T08:00+99:00', '+12026-11-22T18:00Z', 1_795_370_400_000, ...anything],
+      ],
+    ],
+  ])('%s of %s may not be anything', (key, word, wrong) => {
+    for (const value of wrong) {
+      const id = key === 'id' ? null : 'a';
+      const refusal = invalid({ word, id, message: expect.stringMatching(`^${key} is `) });
+      expect(json({ command: word, ...(id && { id }), [key]: value }), JSON.stringify(value)).toEqual(refusal);
+    }
+  });
+
+  const everywhere: Record<string, unknown> = { id: 'a', by: 'me', expires_at: '2026-11-22T18:00:00Z' };
+  const somewhere: Record<string, [value: unknown, words: CommandWord[]]> = {
+    timeout: [60, ['start', 'shutdown', 'reboot']],
+    on_timeout: ['report', ['shutdown', 'reboot']],
+    enabled: [true, ['autostart']],
+  };
+  const cells = words.flatMap(word => [
+    ...Object.entries(everywhere).map(([key, value]) => ({ word, key, value, fits: true })),
+    ...Object.entries(somewhere).map(([key, [value, fit]]) => ({ word, key, value, fits: fit.includes(word) })),
+    ...(['acpi', 'guest'] as const).map(value => ({
+      ...{ word, key: 'method', value },
+      fits: word === (value === 'acpi' ? 'shutdown' : 'reboot'),
+    })),
+  ]);
+  test.each(cells)('$word with $key $value', ({ word, key, value, fits }) => {
+    const enabled = word === 'autostart' && { enabled: true };
+    const parsed = json({ command: word, ...enabled, [key]: value });
+    expect(isInvalid(parsed)).toBe(!fits);
+    if (!fits) expect(parsed).toMatchObject({ code: 'invalid_payload', word });
+  });
+
+  test.each(words)('%s: what is null was not said, whether it would fit or not', word => {
+    const enabled = word === 'autostart' ? true : null;
+    const nothing = Object.fromEntries(
+      ['id', 'by', ...Object.keys(somewhere), 'method', 'expires_at'].map(key => [key, null]),
+    );
+    expect(json({ command: word, ...nothing, enabled })).toEqual(command(word, { enabled }));
+  });
+
+  test('all that a shutdown takes, at once', () => {
+    const given = {
+      ...{ command: 'shutdown', id: 'ups-1', by: 'ups', timeout: '4m', on_timeout: 'force_off' },
+      ...{ method: 'auto', expires_at: '2026-11-22T18:00:00Z' },
+    };
+    expect(json(given)).toEqual({
+      ...{ word: 'shutdown', id: 'ups-1', by: 'ups', timeout: 240_000, onTimeout: 'force_off' },
+      ...{ method: 'auto', enabled: null, expiresAt: Date.UTC(2026, 10, 22, 18) },
+    });
+  });
+
+  test.each(['force', 'Timeout', 'word', '', 'constructor', 'toString', 'hasOwnProperty'])('%j is unknown', key => {
+    const refused = json({ command: 'start', id: 'a', [key]: 1 });
+    expect(refused).toEqual(
+      invalid({ word: 'start', id: 'a', message: expect.stringContaining(`key ${JSON.stringify(key)}`) }),
+    );
+    // Only what would have helped.
+    expect(refused).toMatchObject({
+      message: expect.stringMatching(/known are command, id, by, timeout, expires_at$/),
+    });
+  });
+
+  test('__proto__ is a key like any other, and unknown', () => {
+    const refusal = invalid({ word: 'start', message: expect.stringContaining('"__proto__"') });
+    for (const value of ['null', '{}', '{"id":"a"}', '1']) {
+      const parsed = parseCommand('command', `{"command":"start","__proto__":${value}}`);
+      expect(parsed).toEqual(refusal);
+    }
+    expect(parseCommand('command', '{"__proto__":{"command":"start"}}')).toEqual(invalid());
+    expect(parseCommand('command', '{"command":"autostart","constructor":{"prototype":{}}}')).toMatchObject(
+      invalid({ word: 'autostart' }),
+    );
+  });
+});
+
+describe('JSON that says nothing', () => {
+  test.each<[payload: string, message: RegExp, id?: string]>([
+    ['{', /not JSON/],
+    ['{"command":"start"', /not JSON/],
+    ["{'command':'start'}", /not JSON/],
+    ['{"command":"start"}}', /not JSON/],
+    ['{"command":"start"} start', /not JSON/],
+    [`{${'['.repeat(4_000)}`, /not JSON/],
+    ['{}', /command is missing/],
+    ['{"id":"a"}', /command is missing/, 'a'],
+    ['{"id":7}', /command is missing/],
+    ['{"command":null,"id":"a"}', /command is missing/, 'a'],
+    ['{"command":["start"],"id":"a"}', /command is missing/, 'a'],
+    ['{"command":{"command":"start"},"id":"a"}', /command is missing/, 'a'],
+    ['{"command":1}', /command is missing/],
+    [`{"a":${'['.repeat(2_000)}${']'.repeat(2_000)}}`, /command is missing/],
+  ])('%s', (payload, message, id) => {
+    expect(parseCommand('command', payload)).toEqual(
+      invalid({ message: expect.stringMatching(message), ...(id && { id }) }),
+    );
+  });
+
+  test('nested junk is no value of anything', () => {
+    const junk = `${'[{"a":'.repeat(400)}1${'}]'.repeat(400)}`;
+    expect(parseCommand('command', `{"command":"shutdown","id":"a","timeout":${junk}}`)).toEqual(
+      invalid({ word: 'shutdown', id: 'a', message: expect.stringMatching(/^timeout is/) }),
+    );
+  });
+});
+
+describe('an id comes back in the refusal', () => {
+  test.each<[payload: string, refusal: Partial<InvalidCommand>]>([
+    ['{"command":"fly","id":"a"}', { code: 'unknown_command', word: 'fly', id: 'a' }],
+    ['{"id":"a","command":"start","method":"acpi"}', { word: 'start', id: 'a' }],
+    ['{"command":"start","timeout":0,"id":"a"}', { word: 'start', id: 'a' }],
+    ['{"command":"start","x":1,"id":"a"}', { word: 'start', id: 'a' }],
+    ['{"command":"autostart","id":"a"}', { word: 'autostart', id: 'a' }],
+    ['{"command":"start","id":["a"]}', { word: 'start', id: null }],
+    ['{"command":"fly","id":""}', { code: 'unknown_command', word: 'fly', id: null }],
+  ])('%s', (payload, refusal) => {
+    expect(parseCommand('command', payload)).toMatchObject(invalid(refusal));
+  });
+});
+
+describe('refuses to read a novel', () => {
+  const tooLong = invalid({ message: 'a command has at most 4096 bytes' });
+  test.each<[what: string, payload: string]>([
+    ['a byte too many', `start${' '.repeat(maxPayload - 4)}`],
+    ['few characters, but many bytes', `start${'\u3000'.repeat(1_500)}`],
+    ['a mebibyte', 'start'.padEnd(2 ** 20)],
+    ['a mebibyte of JSON', JSON.stringify({ command: 'start', id: 'x'.repeat(2 ** 20) })],
+    ['a mebibyte of brackets', `{"command":${'['.repeat(2 ** 20)}`],
+  ])('%s', (_, payload) => {
+    expect(parseCommand('command', payload)).toEqual(tooLong);
+    expect(parseCommand('power', payload)).toEqual(tooLong);
+  });
+
+  test('but not a long command', () => {
+    expect(parseCommand('command', `start${' '.repeat(maxPayload - 5)}`)).toEqual(command('start'));
+    expect(parseCommand('power', `${' '.repeat(maxPayload - 2)}ON`)).toEqual(command('start'));
+  });
+});
+
+/** A value of a key: mostly one that fits some key, sometimes of another kind altogether. */
+const values = fc.oneof(
+  fc.constantFrom<unknown>(
+    ...['4m', 90, 0, -1, 86_400, 86_401, 'report', 'force_off', 'acpi', 'guest', 'shutdown', true, false, null],
+    ...['2026-11-22T18:00:00Z', '2026-02-30T00:00Z', 'a', 'guest', 'host', 'toString', '', 'x'.repeat(129)],
+  ),
+  fc.anything({ withBigInt: false, maxDepth: 3 }),
+  fc.string({ unit: 'binary' }),
+  fc.double(),
+);
+const keys = ['id', 'by', 'timeout', 'on_timeout', 'method', 'enabled', 'expires_at'];
+const bodies = fc
+  .record({
+    command: fc.oneof({ weight: 6, arbitrary: fc.constantFrom<unknown>(...commandWords) }, values),
+    options: fc.dictionary(
+      fc.oneof(
+        { weight: 12, arbitrary: fc.constantFrom(...keys) },
+        fc.constantFrom('force', '__proto__', ''),
+        fc.string(),
+      ),
+      values,
+      { maxKeys: 3 },
+    ),
+  })
+  .map(({ command, options }) => JSON.stringify({ ...options, command }));
+const fitting = fc
+  .tuple(
+    fc.constantFrom(...commandWords),
+    fc.array(
+      fc.constantFrom<readonly [string, unknown]>(
+        ...([
+          ['id', 'a'],
+          ['by', 'me'],
+          ['timeout', '4m'],
+          ['timeout', 0.5],
+          ['on_timeout', 'force_off'],
+        ] as const),
+        ...([
+          ['method', 'acpi'],
+          ['method', 'guest'],
+          ['enabled', true],
+          ['expires_at', '2026-11-22T18:00Z'],
+        ] as const),
+      ),
+      { maxLength: 2 },
+    ),
+  )
+  .map(([command, options]) => JSON.stringify({ command, ...Object.fromEntries(options) }));
+const payloads = fc.oneof(
+  { weight: 4, arbitrary: fitting },
+  { weight: 4, arbitrary: bodies },
+  fc.uint8Array({ maxLength: 300 }).map(bytes => Buffer.from(bytes).toString('utf8')),
+  fc.string({ unit: 'binary', maxLength: 300 }),
+  fc.json(),
+  fc.json().map(value => `{"command":${value}}`),
+  fc.constantFrom(...commandWords, 'ON', 'OFF', ...Object.getOwnPropertyNames(Object.prototype)),
+  fc.constantFrom(...commandWords).map(word => word.toUpperCase()),
+);
+
+test('whatever comes is a command with all in range, or a refusal with its code, short enough to be told', () => {
+  const seen = new Set<string>();
+  fc.assert(
+    fc.property(
+      fc.constantFrom('power' as const, 'command' as const, 'command' as const),
+      payloads,
+      (kind, payload) => {
+        const parsed = parseCommand(kind, payload);
+        seen.add(isInvalid(parsed) ? parsed.code : parsed.word);
+        if (!isInvalid(parsed)) return isSound(parsed);
+        expect(['invalid_payload', 'unknown_command']).toContain(parsed.code);
+        expect(parsed.message.length).toBeGreaterThan(0);
+        expect(JSON.stringify(parsed).length).toBeLessThan(4_000);
+        expect(parsed.id === null || (parsed.id !== '' && parsed.id.length <= 128)).toBe(true);
+        expect(parsed.word === null || parsed.word.length <= 128).toBe(true);
+      },
+    ),
+    { numRuns: propertyRuns.payloads },
+  );
+  expect([...seen].sort()).toEqual([...commandWords, 'invalid_payload', 'unknown_command'].sort());
+});
+
+function isSound({ word, id, by, timeout, onTimeout, method, enabled, expiresAt }: Command): void {
+  const stops = word === 'shutdown' || word === 'reboot';
+  const methods: readonly string[] = word === 'reboot' ? rebootMethods : shutdownMethods;
+  expect(commandWords).toContain(word);
+  expect(id === null || (id !== '' && id.length <= 128)).toBe(true);
+  expect(by === null || (/^[\w-]{1,32}$/.test(by) && !['guest', 'host', 'fault'].includes(by))).toBe(true);
+  const timed = (stops || word === 'start') && timeout !== null && timeout > 0 && timeout <= maxTimeout;
+  expect(timeout === null || (timed && Number.isInteger(timeout))).toBe(true);
+  expect(onTimeout === null || (stops && timeoutPolicies.includes(onTimeout))).toBe(true);
+  expect(method === null || (stops && methods.includes(method))).toBe(true);
+  expect(typeof enabled === 'boolean').toBe(word === 'autostart');
+  expect(expiresAt === null || Number.isInteger(expiresAt)).toBe(true);
+}

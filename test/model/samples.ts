@@ -1,5 +1,7 @@
-import type { Domain } from '../../src/model/domain.ts';
-import { emptyVm, type Snapshot, type VmSnapshot } from '../../src/model/snapshot.ts';
+import type { Policy } from '../../src/model/admit.ts';
+import { commandWords } from '../../src/model/command.ts';
+import type { Domain, DomainState } from '../../src/model/domain.ts';
+import { type Asked, emptyVm, type Snapshot, type VmSnapshot } from '../../src/model/snapshot.ts';
 
 /** A domain, a VM and a snapshot as they are on an ordinary day; tests change what they are about. */
 
@@ -27,11 +29,17 @@ export const domain: Domain = {
   },
 };
 
+/** Active, in another state. */
+export const active = (state: DomainState, reason = 'unknown'): Domain => ({ ...domain, state, reason });
+
 export const off: Domain = { ...domain, active: false, state: 'shut_off', reason: 'shutdown' };
+
+export const offBy = (reason: string): Domain => ({ ...off, reason });
 
 export const vmOf = (changes: Partial<VmSnapshot> = {}): VmSnapshot => ({
   ...emptyVm('DSM', 'DSM VM'),
   domain,
+  seen: true,
   ...changes,
 });
 
@@ -43,3 +51,22 @@ export const snapshotOf = (vm: Partial<VmSnapshot> = {}): Snapshot => ({
   },
   vms: { DSM: vmOf(vm), other: { ...emptyVm('other', 'Other'), domain: { ...off, uuid: otherUuid } } },
 });
+
+/** Everything may be commanded. */
+export const policy: Policy = {
+  commands: commandWords,
+  shutdown: { method: 'acpi', timeout: 300_000, resendEvery: 60_000, maxPresses: 3, onTimeout: 'report' },
+  reboot: { method: 'shutdown' },
+  watchPorts: false,
+};
+
+/** A shutdown that the UPS asked for at `at`. */
+export const asked: Asked = {
+  word: 'shutdown',
+  id: 'ups-1',
+  by: 'ups',
+  at,
+  until: '2026-11-22T08:35:00.000Z',
+  cut: false,
+  open: true,
+};

@@ -1,0 +1,463 @@
+import { type ErrandCommand, Jobs } from '../../src/bridge/jobs.ts';
+import type { Request } from '../../src/bridge/respond.ts';
+import type { Policy } from '../../src/model/admit.ts';
+import { codes, type Outcome } from '../../src/model/codes.ts';
+import type { Command, CommandWord } from '../../src/model/command.ts';
+import type { Domain } from '../../src/model/domain.ts';
+import type { Event } from '../../src/model/event.ts';
+import type { Call, CallFailure } from '../../src/model/job/job.ts';
+import { reduce } from '../../src/model/reduce.ts';
+import type { Activity, Snapshot } from '../../src/model/snapshot.ts';
+import { snapshotOf } from './samples.ts';
+
+/**
+ * Everything around `Jobs`, played: libvirt, the guest, the senders and both clocks. It watches that none of the
+ * promises is broken, and says which one was.
+ */
+
+export interface Rules {
+  policy: Policy;
+  readOnly: boolean;
+  pause: number;
+  /** What becomes of reading a domain again. */
+  reads: 'works' | 'fails' | 'hangs';
+  /** libvirt takes every call at once; false: when the story says so. */
+  takes: boolean;
+  /** When DSM closes its ports, monotonic milliseconds; null: a probe is answered when the story says so. */
+  closesAt: number | null;
+}
+
+/** One command and all that came of it. */
+interface Sent {
+  key: string;
+  word: CommandWord;
+  command: Command;
+  at: number;
+  accepted: boolean;
+  /** Rejected before `submit` returned. */
+  turnedAway: boolean;
+  outcome: Outcome | null;
+  /** It is to start when this one has ended. */
+  after: Sent | null;
+  job: Job;
+}
+
+/** What those who are answered together share. */
+interface Job {
+  at: number;
+  calls: Made[];
+  /** For the guest, to power off. */
+  deadline: number;
+  cuts: boolean;
+  presses: number;
+  lastPress: number;
+  closing: boolean;
+}
+
+/** A libvirt call. */
+interface Made {
+  key: string;
+  call: Call;
+  open: boolean;
+  answer: CallFailure['kind'] | 'done' | null;
+  settle: (failure: CallFailure | null | Error) => void;
+}
+
+interface Timer {
+  at: number;
+  run: () => void;
+}
+
+export const keys = ['DSM', 'other'] as const;
+const day = 86_400_000;
+const patience = 600_000;
+const leastBeforeCut = 60_000;
+
+/** Which commands a call may be made for. */
+const causes: Record<Call, readonly CommandWord[]> = {
+  start: ['start', 'reboot'],
+  wake_up: ['start', 'resume'],
+  resume: ['start', 'resume'],
+  suspend: ['suspend'],
+  reset: ['reset'],
+  press: ['shutdown', 'reboot'],
+  guest_reboot: ['reboot'],
+  cut_power: ['force_off', 'shutdown', 'reboot'],
+};
+const activities: Partial<Record<CommandWord, Activity>> = {
+  ...({ start: 'starting', resume: 'starting', shutdown: 'shutting_down', force_off: 'shutting_down' } as const),
+  ...({ reboot: 'rebooting', reset: 'rebooting', suspend: 'none' } as const),
+};
+
+export class World {
+  /** Monotonic milliseconds. */
+  now = 1_000;
+  /** Milliseconds since 1970, at `now` 0. */
+  wall = Date.UTC(2026, 10, 22, 8);
+  readonly timers = new Set<Timer>();
+  readonly sent: Sent[] = [];
+  readonly calls: Made[] = [];
+  readonly probes: ((open: boolean | Error) => void)[] = [];
+  readonly errands: ((said: string | CallFailure | Error) => void)[] = [];
+  /** What happened, in words; for whoever asks whether all of it was reached. */
+  readonly seen: Set<string>;
+  readonly #rules: Rules;
+  readonly #jobs: Jobs;
+  readonly #requests = new Map<Request, Sent>();
+  /** What libvirt would say now. */
+  readonly #real: Record<string, Domain | null>;
+  /** When it was seen to stop. */
+  readonly #offAt = new Map<string, number | null>();
+  #snapshot: Snapshot = snapshotOf();
+  #submitting: Sent | null = null;
+  #closed = false;
+  /** The first promise that was broken; told when all is settled, because whoever breaks it would swallow it. */
+  #fault: string | null = null;
+
+  constructor(rules: Rules, seen: Set<string>) {
+    this.#rules = rules;
+    this.seen = seen;
+    this.#real = Object.fromEntries(keys.map(key => [key, this.#snapshot.vms[key]?.domain ?? null]));
+    this.#jobs = new Jobs({
+      ...{ vms: { DSM: rules.policy, other: rules.policy }, readOnly: rules.readOnly, pause: rules.pause },
+      snapshot: () => this.#snapshot,
+      emit: this.dispatch,
+      clock: { now: () => this.now, date: () => new Date(this.#date) },
+      call: (key, call) => this.#call(key, call),
+      read: key => this.#read(key),
+      portsOpen: () => this.#probe(),
+      errand: (_, command) => this.#errand(command),
+      answers: {
+        accepted: (request, _, remaining) => this.#accepted(this.#of(request), remaining),
+        progress: (request, code, _, remaining) => this.#progress(this.#of(request), code, remaining),
+        ended: (request, outcome) => this.#ended(this.#of(request), outcome),
+      },
+    });
+    for (const key of keys) this.#look(key);
+  }
+
+  /** The same for every clock that a job looks at. */
+  setTimeout(run: () => void, delay: number): Timer {
+    if (!(delay >= 0 && delay < 2 ** 31)) this.#broken(`a timer of ${delay} ms`);
+    const timer = { at: this.now + delay, run };
+    this.timers.add(timer);
+    return timer;
+  }
+
+  submit(key: string, command: Command): void {
+    const { word, id, by } = command;
+    const request: Request = {
+      ...{ key, command: word, id, by, responseTopic: null, correlationData: null },
+      ...{ reply: null, receivedAt: this.now },
+    };
+    const twin = this.sent.some(
+      other =>
+        id !== null &&
+        !other.turnedAway &&
+        other.key === key &&
+        other.command.id === id &&
+        this.now - other.at < patience,
+    );
+    const sent: Sent = {
+      ...{ key, word, command, at: this.now, accepted: false, turnedAway: false, outcome: null },
+      ...{ after: null, job: this.#begun(command) },
+    };
+    this.sent.push(sent);
+    this.#requests.set(request, sent);
+    this.#submitting = sent;
+    const before = this.calls.length;
+    const waiting = this.#live(key).length;
+    this.#jobs.submit(request, command);
+    this.#submitting = null;
+    sent.turnedAway = sent.outcome?.status === 'rejected';
+    if (sent.turnedAway && this.#live(key).length < waiting) this.#broken(`given up for ${word}, which is rejected`);
+    if (!twin) return;
+    const reasons = ['duplicate', 'expired', 'read_only', 'not_allowed'];
+    if (!sent.outcome || !reasons.includes(sent.outcome.code)) this.#broken('an id is taken twice');
+    if (this.calls.length > before) this.#broken('a duplicate calls libvirt');
+  }
+
+  readonly dispatch = (event: Event): void => {
+    if (event.type === 'domain') {
+      if (event.domain?.active) this.#offAt.set(event.key, null);
+      else if (this.#offAt.get(event.key) === null) this.#offAt.set(event.key, this.now);
+    }
+    this.#snapshot = reduce(this.#snapshot, event);
+    this.#jobs.hear(event);
+  };
+
+  /** `told` false: without an event, so that only a read will find out. */
+  become(key: string, domain: Domain | null, told: boolean): void {
+    this.#real[key] = domain;
+    if (told) this.#look(key);
+  }
+
+  /** libvirt comes and goes; when it comes, it is read before it counts as there. */
+  hypervisor(up: boolean): void {
+    if (up === this.#snapshot.hypervisor.up) return;
+    if (up) for (const key of keys) this.#look(key);
+    const { info } = this.#snapshot.hypervisor;
+    if (up && info) this.dispatch({ type: 'hypervisor_up', info });
+    if (!up) this.dispatch({ type: 'hypervisor_down', reason: 'killed' });
+  }
+
+  rebooted(key: string): void {
+    this.dispatch({ type: 'rebooted', key, at: this.#iso });
+  }
+
+  /** The latest call but so many. */
+  latest(key: string, but = 0): Made | undefined {
+    return this.calls.filter(made => made.key === key).at(-1 - but);
+  }
+
+  /** Lets time pass, timer by timer. */
+  async pass(duration: number): Promise<void> {
+    const end = this.now + duration;
+    for (let fired = 0; ; fired += 1) {
+      const [next] = [...this.timers].sort((a, b) => a.at - b.at);
+      if (!next || next.at > end) break;
+      if (fired > 100) throw new Error('a busy loop');
+      this.timers.delete(next);
+      this.now = Math.max(this.now, next.at);
+      next.run();
+      await this.settle();
+    }
+    this.now = end;
+  }
+
+  /** Whatever was promised and is decided has been heard; and all is as it should be. */
+  async settle(): Promise<void> {
+    for (let turn = 0; turn < 16; turn += 1) await null;
+    if (!this.#closed) this.#checkAll();
+    if (this.#fault !== null) throw new Error(this.#fault);
+  }
+
+  #checkAll(): void {
+    for (const key of keys) this.#check(key);
+    const jobs = keys.filter(key => this.#live(key).length > 0).length;
+    if (this.timers.size !== jobs) this.#broken(`${this.timers.size} timers for ${jobs} jobs`);
+  }
+
+  /** Time enough for every job to end, whatever libvirt and the guest do. */
+  async end(): Promise<void> {
+    for (let turn = 0; turn < 3; turn += 1) await this.pass(day);
+    for (const key of keys) if (this.#live(key).length > 0) this.#broken('a job goes on for ever');
+    await this.settle();
+  }
+
+  /** And every command must have had its last word. */
+  async close(): Promise<void> {
+    this.#jobs.close();
+    this.#closed = true;
+    if (this.timers.size > 0) this.#broken('a timer outlives its jobs');
+    const made = this.calls.length;
+    for (const { settle } of this.calls) settle(null);
+    for (const settle of [...this.probes, ...this.errands]) settle(new Error('closed'));
+    for (const key of keys) this.#look(key);
+    await this.settle();
+    this.#jobs.close();
+    if (this.timers.size > 0 || this.calls.length > made) this.#broken('something goes on after the end');
+    for (const { word, outcome } of this.sent) if (!outcome) this.#broken(`${word} has had no last word`);
+    await this.settle();
+  }
+
+  #broken(message: string): void {
+    this.#fault ??= message;
+  }
+
+  get #date(): number {
+    return this.wall + this.now;
+  }
+
+  get #iso(): string {
+    return new Date(this.#date).toISOString();
+  }
+
+  #of(request: Request): Sent {
+    const sent = this.#requests.get(request);
+    if (!sent) throw new Error('an answer to nobody');
+    return sent;
+  }
+
+  /** Those whose command holds the VM's one slot, the first one first. */
+  #live(key: string): Sent[] {
+    return this.sent.filter(sent => sent.key === key && sent.accepted && !sent.outcome);
+  }
+
+  #begun({ word, timeout, onTimeout }: Command): Job {
+    const { shutdown } = this.#rules.policy;
+    const cuts = (onTimeout ?? (word === 'shutdown' ? shutdown.onTimeout : 'report')) === 'force_off';
+    const least = cuts ? leastBeforeCut : 0;
+    const deadline = this.now + Math.max(timeout ?? shutdown.timeout, least);
+    const lastPress = Number.NEGATIVE_INFINITY;
+    return { at: this.now, calls: [], deadline, cuts, presses: 0, lastPress, closing: false };
+  }
+
+  #accepted(sent: Sent, remaining: number): void {
+    if (sent.accepted || sent.outcome) this.#broken(`${sent.word} is accepted when all is said`);
+    if (!(remaining >= 0 && Number.isFinite(remaining))) this.#broken(`${remaining} ms remain`);
+    const [first] = this.#live(sent.key);
+    if (first?.word === 'shutdown' && sent.word === 'shutdown') {
+      const { timeout, onTimeout } = sent.command;
+      const { job } = first;
+      if (onTimeout) job.cuts = onTimeout === 'force_off';
+      const sooner = Math.min(job.deadline, this.now + (timeout ?? this.#rules.policy.shutdown.timeout));
+      job.deadline = Math.max(sooner, job.cuts ? job.at + leastBeforeCut : 0);
+      sent.job = job;
+      this.seen.add('amended');
+    }
+    if (first && sent.word === 'start') sent.after = first;
+    sent.accepted = true;
+    const words = this.#live(sent.key).map(({ word }) => word);
+    const starts = words.filter(word => word === 'start').length;
+    const fits = words.length === 1 || (starts <= 1 && words.every(word => word === 'start' || word === 'shutdown'));
+    if (!fits || (starts > 0 && words[0] === 'start' && words.length > 1)) this.#broken(`at once: ${words}`);
+  }
+
+  #progress(sent: Sent, code: string, remaining: number): void {
+    if (!sent.accepted || sent.outcome) this.#broken(`${sent.word} makes progress before or after all`);
+    if (!Object.hasOwn(codes.progress, code)) this.#broken(`unknown progress ${code}`);
+    if (!(remaining >= 0 && Number.isFinite(remaining))) this.#broken(`${remaining} ms remain`);
+    const [first] = this.#live(sent.key);
+    const ofThePress = ['pressed', 'closing', 'amended'].includes(code);
+    if (ofThePress && first && remaining !== Math.max(0, first.job.deadline - this.now)) {
+      this.#broken(`${code}: ${remaining} ms remain, not ${first.job.deadline - this.now}`);
+    }
+    if (code === 'closing') sent.job.closing = true;
+    this.seen.add(`progress/${code}`);
+  }
+
+  #ended(sent: Sent, outcome: Outcome): void {
+    const { word, job } = sent;
+    if (sent.outcome) this.#broken(`${word} has two last words`);
+    if (!Object.hasOwn(codes[outcome.status], outcome.code)) this.#broken(`unknown code ${outcome.code}`);
+    if (outcome.message === '') this.#broken(`nothing said of ${outcome.code}`);
+    const left = job.calls.some(({ answer }) => answer !== 'rejected');
+    if (outcome.status === 'rejected' && left) this.#broken(`${word} is rejected, and libvirt was asked`);
+    this.#agree(sent, outcome);
+    sent.outcome = outcome;
+    this.seen.add(`${word} ${outcome.status}/${outcome.code}`);
+  }
+
+  /** What is said must be so. */
+  #agree({ key, word, job: { calls, deadline }, accepted }: Sent, { status, code, message }: Outcome): void {
+    const { domain = null } = this.#snapshot.vms[key] ?? {};
+    const answer = calls.at(-1)?.answer;
+    const locked = !this.#rules.policy.commands.includes('force_off') && message.includes('power');
+    if (code === 'libvirt_error' && accepted && !locked && answer !== 'failed' && answer !== 'rejected') {
+      this.#broken(`${word}: libvirt is blamed for ${message}`);
+    }
+    const pressing = word === 'shutdown' && calls.at(-1)?.call === 'press';
+    if (code === 'timed_out' && pressing && this.now < deadline) this.#broken('it gives up too soon');
+    if (status !== 'succeeded') return;
+    const stops = word === 'shutdown' || word === 'force_off';
+    if (stops && domain?.active) this.#broken(`${word} has succeeded, and it runs`);
+    const runs = word === 'start' || word === 'resume' || word === 'reboot' || word === 'suspend';
+    if (runs && !domain?.active) this.#broken(`${word} has succeeded, and it is off`);
+  }
+
+  #call(key: string, call: Call): Promise<CallFailure | null> {
+    if (!this.#snapshot.hypervisor.up) this.#broken(`${call} while libvirt is away`);
+    if (this.#rules.readOnly || this.#closed) this.#broken(`${call}, read-only or closed`);
+    const waiting = this.#submitting;
+    const asking = waiting && waiting.key === key && !waiting.outcome && !waiting.accepted ? [waiting] : [];
+    const owners = [...this.#live(key), ...asking].filter(({ word }) => causes[call].includes(word));
+    const [owner] = owners;
+    if (!owner) {
+      this.#broken(`nobody has asked for ${call}`);
+      return Promise.resolve(null);
+    }
+    if (!this.#rules.policy.commands.includes(owner.word)) this.#broken(`${call} is not allowed`);
+    if (call === 'press') this.#press(owner.job);
+    if (call === 'cut_power') this.#cut(owner.word, owner.job);
+    if (call === 'start') this.#start(owner);
+    this.seen.add(`${owner.word} calls ${call}`);
+    return new Promise((resolve, reject) => {
+      const settle = settler(resolve, reject);
+      const made: Made = {
+        ...{ key, call, open: true, answer: null },
+        settle: failure => {
+          if (!made.open) return;
+          made.open = false;
+          made.answer = failure instanceof Error ? 'failed' : (failure?.kind ?? 'done');
+          settle(failure);
+        },
+      };
+      this.calls.push(made);
+      owner.job.calls.push(made);
+      if (this.#rules.takes) made.settle(null);
+    });
+  }
+
+  #press(job: Job): void {
+    const { maxPresses, resendEvery } = this.#rules.policy.shutdown;
+    job.presses += 1;
+    if (job.presses > maxPresses) this.#broken('pressed too often');
+    if (this.now - job.lastPress < resendEvery) this.#broken('pressed too soon');
+    if (job.closing) this.#broken('pressed though its ports have closed');
+    job.lastPress = this.now;
+  }
+
+  #cut(word: CommandWord, job: Job): void {
+    const { commands } = this.#rules.policy;
+    if (!commands.includes('force_off')) this.#broken('its power is cut, which is not allowed');
+    if (word === 'force_off') return;
+    if (!job.cuts) this.#broken('its power is cut, which nobody asked for');
+    if (this.now - job.at < leastBeforeCut) this.#broken('its power is cut within a minute');
+    if (this.now < job.deadline) this.#broken('its power is cut before its time is up');
+  }
+
+  #start({ key, after }: Sent): void {
+    const offAt = this.#offAt.get(key) ?? null;
+    if (offAt !== null && this.now - offAt < this.#rules.pause) this.#broken('started without a pause');
+    if (after?.outcome && after.outcome.status !== 'succeeded') this.#broken('started, though it was not shut down');
+  }
+
+  #look(key: string): void {
+    this.dispatch({ type: 'domain', key, domain: this.#real[key] ?? null, at: this.#iso });
+  }
+
+  async #read(key: string): Promise<void> {
+    const { reads } = this.#rules;
+    if (reads === 'hangs') return new Promise(() => {});
+    if (reads === 'fails') throw new Error('no read');
+    if (this.#snapshot.hypervisor.up && !this.#closed) this.#look(key);
+  }
+
+  #probe(): Promise<boolean> {
+    const { closesAt } = this.#rules;
+    if (closesAt !== null) return Promise.resolve(this.now < closesAt);
+    return new Promise((resolve, reject) => this.probes.push(settler(resolve, reject)));
+  }
+
+  #errand({ word }: ErrandCommand): Promise<string | CallFailure> {
+    this.seen.add(`errand ${word}`);
+    return new Promise((resolve, reject) => this.errands.push(settler(resolve, reject)));
+  }
+
+  /** What the snapshot says of a VM, against what was told to those who wait. */
+  #check(key: string): void {
+    const vm = this.#snapshot.vms[key];
+    const live = this.#live(key);
+    const [first] = live;
+    const work = vm?.work ?? null;
+    if (!first) {
+      if (work) this.#broken(`${work.activity}, though nobody waits for it`);
+      if (vm?.asked?.open) this.#broken('a stop is still asked for, and nobody waits for it');
+      return;
+    }
+    if (!work || work.activity !== activities[first.word]) {
+      this.#broken(`${first.word} shows as ${work?.activity}`);
+      return;
+    }
+    if (work.startAfterOff !== live.some(({ word }) => word === 'start' && word !== first.word)) {
+      this.#broken('a start is kept and not shown, or the other way round');
+    }
+    if (Number.isNaN(Date.parse(work.deadline)) || Number.isNaN(Date.parse(work.since))) this.#broken('no time');
+    if (work.attempt !== null && work.attempt !== first.job.presses) this.#broken(`${work.attempt} presses are shown`);
+  }
+}
+
+function settler<T>(resolve: (value: T) => void, reject: (error: Error) => void): (value: T | Error) => void {
+  return value => (value instanceof Error ? reject(value) : resolve(value));
+}

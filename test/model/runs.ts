@@ -1,0 +1,7 @@
+/** How often each property of what is commanded is tried in the fast project. */
+export const propertyRuns = {
+  /** Whatever arrives as a command (`command.test.ts`). */
+  payloads: 8_000,
+  /** Whole stories of commands, libvirt and time (`machine.test.ts`). */
+  stories: 8_000,
+} as const;
