@@ -16,6 +16,8 @@ export interface BridgeProcess extends AsyncDisposable {
   readonly pid: number | undefined;
   /** Every log line so far, parsed. */
   readonly log: readonly Record<string, unknown>[];
+  /** Resolves to the exit code, if it ends by itself. */
+  readonly ended: Promise<number | null>;
   /** Resolves to the exit code, null if a signal ended it. */
   end(signal?: NodeJS.Signals): Promise<number | null>;
 }
@@ -47,6 +49,7 @@ export async function startBridge(config: Record<string, unknown>): Promise<Brid
   return {
     pid: child.pid,
     log,
+    ended: exited.then(() => child.exitCode),
     end,
     async [Symbol.asyncDispose]() {
       await end('SIGKILL');

@@ -165,3 +165,19 @@ describe('what was said while the bridge was away', () => {
     for (const tail of ['power/set', 'command']) await listener.publish(vmTopic(tail), '', true);
   });
 });
+
+test('a second bridge on the same topics ends with 1 and leaves the first one alone', async () => {
+  const from = listener.now;
+  await using first = await startBridge(config);
+  await listener.text('dsm2mqtt/bridge/state', text => text === 'online', { from });
+  const elsewhere = { ...config, instance: 'second', data_dir: join(folder, 'second') };
+  await using second = await startBridge(elsewhere);
+  expect(await second.ended).toBe(1);
+  expect(second.log.find(line => line['event'] === 'bridge.refused')).toMatchObject({ other: 'e2e' });
+  expect(listener.texts('dsm2mqtt/bridge/state', from)).not.toContain('offline');
+  await first.end('SIGKILL');
+  await listener.text('dsm2mqtt/bridge/state', text => text === 'offline', { from });
+  const again = listener.now;
+  await using _third = await startBridge(elsewhere);
+  await listener.text('dsm2mqtt/bridge/state', text => text === 'online', { from: again });
+});
