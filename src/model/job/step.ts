@@ -109,9 +109,7 @@ function seen(job: Job, domain: Domain | null, now: number): Step {
     case 'cut_power':
       if (domain?.active) return { job, effects: [] };
       // At the last moment it did power off by itself.
-      return job.word !== 'force_off' && domain?.reason === 'shutdown'
-        ? wentOff(job, domain, now)
-        : powerIsCut(job, now);
+      return domain?.reason === 'shutdown' ? wentOff(job, domain, now) : powerIsCut(job, now);
   }
 }
 

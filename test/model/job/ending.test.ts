@@ -1,0 +1,149 @@
+/** What a domain's state means for those who wait for its guest to power off. */
+import { describe, expect, test } from 'vitest';
+import { endOf, hindrance } from '../../../src/model/job/ending.ts';
+import { keepStart } from '../../../src/model/job/interrupt.ts';
+import { type JobWord, occupation } from '../../../src/model/job/job.ts';
+import { workOf } from '../../../src/model/job/view.ts';
+import { active, domain, off, offBy } from '../samples.ts';
+import { first, Rig } from './rig.ts';
+
+describe('off', () => {
+  test.each([
+    ['shutdown', 'succeeded/done'],
+    ['unknown', 'succeeded/done'],
+    ['reason_42', 'succeeded/done'],
+    ['destroyed', 'failed/power_cut'],
+    ['crashed', 'failed/crashed'],
+    ['failed', 'failed/crashed'],
+    ['daemon', 'failed/crashed'],
+    ['saved', 'failed/interfered'],
+    ['migrated', 'failed/interfered'],
+    ['from_snapshot', 'failed/interfered'],
+  ])('%s: %s', (reason, end) => {
+    const { status, code } = endOf(offBy(reason));
+    expect(`${status}/${code}`).toBe(end);
+    for (const word of ['shutdown', 'reboot'] as const) {
+      const rig = new Rig(word);
+      expect(rig.sees(offBy(reason))).toEqual([word === 'reboot' && status === 'succeeded' ? 'off' : `end ${end}`]);
+    }
+  });
+
+  test('gone, and with it the reason', () => {
+    expect(endOf(null)).toMatchObject({ status: 'succeeded', code: 'done' });
+  });
+});
+
+describe('active, and it will not power off', () => {
+  test.each([
+    ['running', 'booted', null],
+    ['running', 'crashed', null],
+    ['idle', 'unknown', null],
+    ['unknown', 'not_readable', null],
+    ['shutting_down', 'user', null],
+    // libvirt makes these pauses by itself, and ends them.
+    ...['migration', 'save', 'dump', 'snapshot', 'shutting_down', 'starting_up', 'unknown'].map(
+      reason => ['paused', reason, null] as const,
+    ),
+    ['paused', 'user', 'interfered'],
+    ['paused', 'watchdog', 'interfered'],
+    ['paused', 'from_snapshot', 'interfered'],
+    ['paused', 'postcopy_failed', 'interfered'],
+    ['paused', 'api_error', 'interfered'],
+    ['paused', 'reason_42', 'interfered'],
+    ['paused', 'io_error', 'io_error'],
+    ['paused', 'crashed', 'crashed'],
+    ['crashed', 'panicked', 'crashed'],
+    ['crashed', 'unknown', 'crashed'],
+    ['pmsuspended', 'unknown', 'interfered'],
+  ] as const)('%s (%s): %s', (state, reason, code) => {
+    const now = active(state, reason);
+    expect(hindrance(now)?.code ?? null).toBe(code);
+    const rig = new Rig('shutdown');
+    expect(rig.sees(now)).toEqual(code ? [`end failed/${code}`] : []);
+    expect(rig.outcomes.has(first)).toBe(code !== null);
+  });
+});
+
+describe('what is shown of it', () => {
+  const began = Date.UTC(2026, 10, 22, 8);
+  const shown = (rig: Rig) => {
+    if (!rig.job) throw new Error('it is over');
+    return { ...workOf(rig.job, at => new Date(began + at).toISOString()), occupation: occupation(rig.job) };
+  };
+  const none = { attempt: null, startAfterOff: false };
+  const cutting = (word: JobWord) => {
+    const rig = new Rig(word, { onTimeout: 'force_off', maxPresses: 1 }, 0);
+    rig.waits(300_000);
+    return rig;
+  };
+
+  test.each<[what: string, rig: Rig, expected: object]>([
+    ['start', new Rig('start', {}, 0), { activity: 'starting', phase: 'calling', ...none, occupation: 'call' }],
+    [
+      'start, waiting',
+      new Rig('start', { offFor: 4_000 }, 0),
+      {
+        ...{ activity: 'starting', phase: 'pausing', ...none, occupation: 'waiting' },
+        deadline: '2026-11-22T08:00:36.000Z',
+      },
+    ],
+    ['resume', new Rig('resume', {}, 0), { activity: 'starting', phase: 'calling', ...none, occupation: 'call' }],
+    ['suspend', new Rig('suspend', {}, 0), { activity: 'none', phase: 'calling', ...none, occupation: 'call' }],
+    ['reset', new Rig('reset', {}, 0), { activity: 'rebooting', phase: 'calling', ...none, occupation: 'call' }],
+    [
+      'force_off',
+      new Rig('force_off', {}, 0),
+      { activity: 'shutting_down', phase: 'cutting_power', ...none, occupation: 'call' },
+    ],
+    [
+      'shutdown',
+      new Rig('shutdown', {}, 0),
+      {
+        ...{ activity: 'shutting_down', phase: 'waiting_for_guest', startAfterOff: false, attempt: 1 },
+        ...{ since: '2026-11-22T08:00:00.000Z', deadline: '2026-11-22T08:05:00.000Z', occupation: 'shutdown' },
+      },
+    ],
+    [
+      'shutdown, cutting',
+      cutting('shutdown'),
+      {
+        ...{ activity: 'shutting_down', phase: 'cutting_power', ...none, occupation: 'call' },
+        ...{ since: '2026-11-22T08:00:00.000Z', deadline: '2026-11-22T08:05:30.000Z' },
+      },
+    ],
+    [
+      'reboot',
+      new Rig('reboot', {}, 0),
+      { activity: 'rebooting', phase: 'waiting_for_guest', attempt: 1, occupation: 'reboot' },
+    ],
+    [
+      'reboot by the guest',
+      new Rig('reboot', { call: 'guest_reboot' }, 0),
+      { activity: 'rebooting', phase: 'waiting_for_guest', ...none, occupation: 'reboot' },
+    ],
+    ['reboot, cutting', cutting('reboot'), { activity: 'rebooting', phase: 'cutting_power', occupation: 'call' }],
+  ])('%s', (_, rig, expected) => {
+    expect(shown(rig)).toMatchObject(expected);
+  });
+
+  test('presses are counted, and a start for later is seen', () => {
+    const rig = new Rig('shutdown', {}, 0);
+    rig.waits(60_000);
+    expect(shown(rig)).toMatchObject({ attempt: 2, startAfterOff: false });
+    const step = rig.job && keepStart(rig.job, 2);
+    if (step) rig.apply(step);
+    expect(shown(rig)).toMatchObject({ attempt: 2, startAfterOff: true });
+    rig.sees(off);
+    expect(shown(rig)).toMatchObject({ activity: 'starting', phase: 'pausing', startAfterOff: false, attempt: null });
+    rig.sees(domain);
+    expect(rig.job).toBeNull();
+  });
+
+  test('a reboot that is off waits, and then calls', () => {
+    const rig = new Rig('reboot', {}, 0);
+    rig.sees(off);
+    expect(shown(rig)).toMatchObject({ activity: 'rebooting', phase: 'pausing', attempt: null, occupation: 'waiting' });
+    rig.waits(10_000);
+    expect(shown(rig)).toMatchObject({ activity: 'rebooting', phase: 'calling', occupation: 'call' });
+  });
+});

@@ -1,0 +1,102 @@
+import type { Domain } from '../../../src/model/domain.ts';
+import type { CallFailure, Job, JobInput, JobWord, Plan, Step } from '../../../src/model/job/job.ts';
+import { type Call, wakeAt } from '../../../src/model/job/job.ts';
+import { type Beginning, begin, step } from '../../../src/model/job/step.ts';
+import { uuid } from '../samples.ts';
+
+/** A job under test: its clock, and what it asks for in words. */
+
+export const plan: Plan = {
+  timeout: 300_000,
+  callTimeout: 30_000,
+  resendEvery: 60_000,
+  maxPresses: 3,
+  onTimeout: 'report',
+  watchPorts: false,
+  pause: 10_000,
+};
+
+/** How each command begins when nothing is odd. */
+const usual: Record<JobWord, Call> = {
+  ...{ start: 'start', shutdown: 'press', reboot: 'press', suspend: 'suspend', resume: 'resume' },
+  ...{ reset: 'reset', force_off: 'cut_power' },
+} as const;
+
+export const saw = (domain: Domain | null): JobInput => ({ type: 'domain', domain });
+export const away: JobInput = { type: 'hypervisor', up: false };
+export const back: JobInput = { type: 'hypervisor', up: true };
+export const rebooted: JobInput = { type: 'rebooted' };
+export const ports = (open: boolean): JobInput => ({ type: 'ports', open });
+
+export const failures = {
+  refused: { kind: 'failed', code: 'libvirt_error', message: 'no' },
+  lost: { kind: 'failed', code: 'outcome_unknown', message: 'lost' },
+  unsent: { kind: 'rejected', code: 'libvirt_unavailable', message: 'away' },
+  denied: { kind: 'rejected', code: 'read_only', message: 'denied' },
+  silent: { kind: 'unanswered', message: 'hangs' },
+} as const satisfies Record<string, CallFailure>;
+
+/** The first asker; those who come later have the next numbers. */
+export const first = 1;
+
+export class Rig {
+  job: Job | null = null;
+  now: number;
+  /** How it ended, for each asker: `succeeded/done: it is off`. */
+  readonly outcomes = new Map<number, string>();
+  /** What it asked for last. */
+  asks: string[] = [];
+
+  constructor(word: JobWord, changes: Partial<Plan & Omit<Beginning, 'word' | 'plan'>> = {}, now = 1_000_000) {
+    this.now = now;
+    const { uuid: id = uuid, asker = first, call = usual[word], offFor = null, ...planned } = changes;
+    this.apply(begin({ word, uuid: id, asker, call, offFor, plan: { ...plan, ...planned } }, now));
+  }
+
+  /** What it wants when this happens, at once. */
+  hears(input: JobInput): string[] {
+    if (!this.job) throw new Error('it is over');
+    return this.apply(step(this.job, input, this.now));
+  }
+
+  sees(domain: Domain | null): string[] {
+    return this.hears(saw(domain));
+  }
+
+  /** The answer to its latest call, or to one before. */
+  answers(failure: CallFailure | null, earlier = 0): string[] {
+    return this.hears({ type: 'answered', serial: (this.job?.serial ?? 0) - earlier, failure });
+  }
+
+  /** Time passes; it is woken whenever it wants to be. */
+  waits(milliseconds: number): string[] {
+    const end = this.now + milliseconds;
+    const asks: string[] = [];
+    for (let ticks = 0; this.job && wakeAt(this.job) <= end; ticks += 1) {
+      if (ticks > 20) throw new Error('it wants to be woken for ever');
+      this.now = Math.max(this.now, wakeAt(this.job));
+      asks.push(...this.hears({ type: 'tick' }));
+    }
+    this.now = end;
+    this.asks = asks;
+    return asks;
+  }
+
+  apply({ job, effects }: Step): string[] {
+    this.job = job;
+    this.asks = effects.map(effect => {
+      if (effect.type === 'call') return `call ${effect.call}`;
+      if (effect.type === 'end') {
+        const { status, code, message } = effect.outcome;
+        for (const ticket of effect.tickets) this.outcomes.set(ticket, `${status}/${code}: ${message}`);
+        return `end ${status}/${code}`;
+      }
+      return effect.type === 'progress' ? effect.code : effect.type;
+    });
+    return this.asks;
+  }
+
+  get deadline(): number {
+    return (this.job?.deadline ?? Number.NaN) - this.now;
+  }
+}

@@ -1,0 +1,158 @@
+/** The time is up: the guest is left running, or its power is cut, and then never within a minute. */
+import { describe, expect, test } from 'vitest';
+import { commandWords } from '../../../src/model/command.ts';
+import { mayCutPower } from '../../../src/model/job/job.ts';
+import { active, off, offBy } from '../samples.ts';
+import { away, back, failures, first, Rig } from './rig.ts';
+
+const minute = 60_000;
+
+describe('report', () => {
+  test.each([1, 1_000, 300_000, 86_400_000])('after %i ms: told, and left running', timeout => {
+    const rig = new Rig('shutdown', { timeout, maxPresses: 1 });
+    expect(rig.deadline).toBe(timeout);
+    expect(rig.waits(timeout - 1)).toEqual([]);
+    expect(rig.waits(1)).toEqual(['end failed/timed_out']);
+    expect(rig.outcomes.get(first)).toBe(
+      `failed/timed_out: the guest did not power off within ${Math.round(timeout / 100) / 10} s; it is left running`,
+    );
+  });
+
+  test('while libvirt is away: nobody knows', () => {
+    const rig = new Rig('shutdown');
+    rig.waits(1_000);
+    rig.hears(away);
+    expect(rig.waits(299_000)).toEqual(['end failed/outcome_unknown']);
+    expect(rig.outcomes.get(first)).toContain('libvirt is away');
+  });
+
+  test('found out when libvirt goes or comes', () => {
+    for (const [input, end] of [
+      [away, 'end failed/outcome_unknown'],
+      [back, 'end failed/timed_out'],
+    ] as const) {
+      const rig = new Rig('shutdown');
+      rig.now += 300_000;
+      expect(rig.hears(input)).toEqual([end]);
+    }
+  });
+});
+
+describe('force_off', () => {
+  const cutting = (more = {}) => new Rig('shutdown', { onTimeout: 'force_off', maxPresses: 1, ...more });
+
+  test.each([
+    [1, minute],
+    [30_000, minute],
+    [59_999, minute],
+    [60_000, minute],
+    [60_001, 60_001],
+    [300_000, 300_000],
+  ])('a timeout of %i ms is one of %i', (timeout, least) => {
+    const rig = cutting({ timeout });
+    expect(rig.waits(least - 1)).toEqual([]);
+    expect(rig.waits(1)).toEqual(['cutting_power', 'call cut_power']);
+  });
+
+  test('and then it is off: that is told as what it is', () => {
+    const rig = cutting({ timeout: minute });
+    rig.waits(minute);
+    expect(rig.answers(null)).toEqual([]);
+    expect(rig.sees(active('paused', 'user'))).toEqual([]);
+    rig.waits(500);
+    expect(rig.sees(offBy('destroyed'))).toEqual(['end succeeded/forced']);
+    expect(rig.outcomes.get(first)).toMatch(/did not power off within 60.5 s; its power was cut$/);
+  });
+
+  test('a transient domain is gone then', () => {
+    const rig = cutting();
+    rig.waits(300_000);
+    expect(rig.sees(null)).toEqual(['end succeeded/forced']);
+  });
+
+  test('at the last moment it did power off by itself', () => {
+    const rig = cutting();
+    rig.waits(300_000);
+    expect(rig.sees(off)).toEqual(['end succeeded/done']);
+    expect(rig.outcomes.get(first)).toBe('succeeded/done: it is off');
+  });
+
+  test.each([
+    ['refused', /^failed\/libvirt_error: .*cutting its power failed too: no$/],
+    ['unsent', /^failed\/libvirt_error: .*cutting its power failed too: away$/],
+    ['denied', /^failed\/libvirt_error: .*cutting its power failed too: denied$/],
+    ['lost', /^failed\/outcome_unknown: .*nobody knows whether its power was cut: lost$/],
+  ] as const)('cutting fails too, %s', (how, outcome) => {
+    const rig = cutting();
+    rig.waits(300_000);
+    expect(rig.answers(failures[how])).toHaveLength(1);
+    expect(rig.outcomes.get(first)).toMatch(outcome);
+    expect(rig.job).toBeNull();
+  });
+
+  test('cutting is not answered: told, then given up', () => {
+    const rig = cutting();
+    rig.waits(300_000);
+    expect(rig.answers(failures.silent)).toEqual(['no_answer']);
+    expect(rig.waits(29_999)).toEqual([]);
+    expect(rig.waits(1)).toEqual(['end failed/timed_out']);
+    expect(rig.outcomes.get(first)).toContain('was not seen to go off');
+  });
+
+  test.each(['refused', 'unsent', 'lost', 'silent'] as const)('a press’s late answer, %s, is not the cut’s', how => {
+    const rig = cutting();
+    rig.waits(300_000);
+    expect(rig.answers(failures[how], 1)).toEqual([]);
+    expect(rig.sees(offBy('destroyed'))).toEqual(['end succeeded/forced']);
+  });
+
+  test('not while libvirt is away, nor later', () => {
+    const rig = cutting();
+    rig.hears(away);
+    expect(rig.waits(300_000)).toEqual(['end failed/outcome_unknown']);
+  });
+
+  test('libvirt is back at the very end', () => {
+    const rig = cutting();
+    rig.hears(away);
+    rig.waits(299_999);
+    expect(rig.hears(back)).toEqual([]);
+    expect(rig.waits(1)).toEqual(['cutting_power', 'call cut_power']);
+  });
+});
+
+describe('the lock behind the door', () => {
+  const all = commandWords;
+  const harmless = commandWords.filter(word => word !== 'force_off');
+  test.each([
+    ['the command', new Rig('force_off'), 0, true],
+    ['a shutdown that says so, after a minute', new Rig('shutdown', { onTimeout: 'force_off' }), minute, true],
+    ['a shutdown that says so, too soon', new Rig('shutdown', { onTimeout: 'force_off' }), minute - 1, false],
+    ['a shutdown that does not', new Rig('shutdown'), 86_400_000, false],
+    ['a reboot that says so', new Rig('reboot', { onTimeout: 'force_off' }), minute, true],
+    ['a reboot that does not', new Rig('reboot'), 86_400_000, false],
+  ] as const)('%s', (_, { job, now }, later, allowed) => {
+    if (!job) throw new Error('it is over');
+    expect(mayCutPower(job, all, now + later)).toBe(allowed);
+    expect(mayCutPower(job, harmless, now + later)).toBe(false);
+  });
+});
+
+test.each([
+  ['start', 'start', 'run'],
+  ['start', 'wake_up', 'wake up'],
+  ['resume', 'resume', 'run'],
+  ['suspend', 'suspend', 'pause'],
+  ['reset', 'reset', 'be reset'],
+  ['force_off', 'cut_power', 'go off'],
+] as const)('%s by %s was not seen to %s', (word, call, aim) => {
+  const rig = new Rig(word, { call });
+
+  rig.answers(word === 'reset' ? failures.silent : null);
+  expect(rig.waits(29_999)).toEqual([]);
+  expect(rig.waits(1)).toEqual(['end failed/timed_out']);
+  expect(rig.outcomes.get(first)).toBe(`failed/timed_out: it was not seen to ${aim} within 30 s`);
+  const blind = new Rig(word, { call });
+  blind.hears(away);
+  expect(blind.waits(30_000)).toEqual(['end failed/outcome_unknown']);
+});
