@@ -24,7 +24,7 @@ export const statsGroup = { state: 1, cpu: 2, balloon: 4, vcpu: 8, interface: 16
 export const shutdownFlag = { hypervisor: 0, acpi: 1, agent: 2 } as const;
 /** `virDomainRebootFlagValues`; 0 leaves the choice to the hypervisor. */
 export const rebootFlag = { hypervisor: 0, acpi: 1, agent: 2 } as const;
-/** `virDomainDestroyFlags`: graceful never escalates to SIGKILL. */
+/** `virDomainDestroyFlags`: graceful fails instead of using SIGKILL; libvirt 9.0 uses it all the same, after 25 s (seen). */
 export const destroyFlag = { default: 0, graceful: 1 } as const;
 
 const authType = { none: 0, sasl: 1, polkit: 2 } as const;

@@ -42,6 +42,8 @@ export function callFailure(error: unknown): CallFailure {
 
 /** libvirt answers a start when QEMU is up, which takes its time on a busy host. */
 const startPatience = { timeout: 60_000 };
+/** It waits 15 s for QEMU to obey, libvirt 9.0 another 10. */
+const destroyPatience = { timeout: 28_000 };
 
 async function made(client: Libvirt, ref: DomainRef, call: Call, method: ShutdownMethod): Promise<unknown> {
   switch (call) {
@@ -60,8 +62,8 @@ async function made(client: Libvirt, ref: DomainRef, call: Call, method: Shutdow
     case 'guest_reboot':
       return byMethod(method, flag => client.reboot(ref, flag), rebootFlag);
     case 'cut_power':
-      // Graceful never becomes a SIGKILL: disk caches are flushed, or it fails and says so.
-      return client.destroy(ref, destroyFlag.graceful);
+      // Graceful lets QEMU flush its disk caches; one that does not obey is told of, as far as libvirt is honest.
+      return client.destroy(ref, destroyFlag.graceful, destroyPatience);
   }
 }
 

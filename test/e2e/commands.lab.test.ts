@@ -166,6 +166,20 @@ describe('a guest that ignores the power button', () => {
   });
 });
 
+test('what libvirt makes of a QEMU that does not obey is told as it is', async () => {
+  const pid = qemuPid() ?? 0;
+  process.kill(pid, 'SIGSTOP');
+  try {
+    const { status, code } = await ask('force_off');
+    const runs = (await domainState()) === 'running';
+    // libvirt 9.0 ends it with SIGKILL after 25 s, graceful or not; 12.8 gives up after 15.
+    expect([status, code]).toEqual(runs ? ['failed', 'libvirt_error'] : ['succeeded', 'done']);
+    await now(({ power }) => power === (runs ? 'ON' : 'OFF'));
+  } finally {
+    if (qemuPid() === pid) process.kill(pid, 'SIGCONT');
+  }
+});
+
 describe('killed with -9 in the middle of a shutdown', () => {
   test.each([
     ['the guest powers off meanwhile', true],
