@@ -53,7 +53,8 @@ const qemu: Contract = {
   readOnlyUri: parseUri(`qemu+unix:///system?socket=${address.socketReadOnly}`),
   witness: virshWitness('qemu:///system'),
   domain: address.domain,
-  guestReady: () => guest.up(),
+  // Without KVM it takes its time, on a busy machine a minute and more.
+  guestReady: () => guest.up(100_000),
   guest: {
     // Its firmware is.
     beDeaf: () => {},
