@@ -32,7 +32,7 @@ export interface JobsOptions extends SlotParts {
   pause?: number;
 }
 
-export type Errand = Extract<CommandWord, 'screenshot' | 'autostart' | 'refresh'>;
+type Errand = Extract<CommandWord, 'screenshot' | 'autostart' | 'refresh'>;
 export type ErrandCommand = Omit<Command, 'word'> & { word: Errand };
 
 /** One VM's commands. */

@@ -1,7 +1,7 @@
 import type { ResponseDocument } from '../bridge/respond.ts';
 import { isFinal } from './outcome.ts';
 
-export interface Terminal {
+interface Terminal {
   write(text: string): unknown;
   isTTY?: boolean;
   columns?: number;

@@ -29,8 +29,7 @@ export const activities = ['none', 'starting', 'shutting_down', 'rebooting', 're
 export type Activity = (typeof activities)[number];
 
 /** `pausing`: between off and start. `calling`: libvirt is at it. */
-export const phases = ['pausing', 'calling', 'waiting_for_guest', 'cutting_power'] as const;
-export type Phase = (typeof phases)[number];
+export type Phase = 'pausing' | 'calling' | 'waiting_for_guest' | 'cutting_power';
 
 /** What the bridge is carrying out. Times are ISO 8601. */
 export interface Work {

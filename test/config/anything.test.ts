@@ -21,6 +21,8 @@ function roughly(shape: Shape): fc.Arbitrary<unknown> {
   return fc.oneof({ weight: 9, arbitrary: right }, { weight: 1, arbitrary: fc.jsonValue({ maxDepth: 2 }) });
 }
 
+const slips = /undefined|nan|\[object|invalid input/i;
+
 async function loadsOrTells(text: string): Promise<void> {
   try {
     const config = await load(text);
@@ -29,7 +31,8 @@ async function loadsOrTells(text: string): Promise<void> {
     expect(error).toBeInstanceOf(ConfigError);
     const { problems } = error as ConfigError;
     expect(problems.length).toBeGreaterThan(0);
-    expect(renderProblems(problems)).not.toMatch(/undefined|NaN|\[object|Invalid input/);
+    // What was written is quoted, whatever it was.
+    if (!slips.test(text)) expect(renderProblems(problems)).not.toMatch(slips);
   }
 }
 
