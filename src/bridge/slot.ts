@@ -48,6 +48,8 @@ export class Slot {
   /** Tells a job from the one before it: a late answer concerns nobody. */
   #run = 0;
   #timer: NodeJS.Timeout | undefined;
+  /** Milliseconds since 1970 at the monotonic clock's zero: taken once a job, or its deadline would jitter. */
+  #epoch = 0;
 
   constructor(key: VmKey, policy: Policy, parts: SlotParts, askers: Askers, clock: Clock) {
     this.#key = key;
@@ -68,6 +70,7 @@ export class Slot {
 
   begin({ job, effects }: Step, ticket: Ticket): void {
     this.#run += 1;
+    this.#epoch = this.#clock.date().getTime() - this.#clock.now();
     this.#apply(job, { job, effects }, ticket);
   }
 
@@ -153,16 +156,16 @@ export class Slot {
     const key = this.#key;
     const { emit, snapshot } = this.#parts;
     const vm = snapshot().vms[key];
-    const [now, date] = [this.#clock.now(), this.#clock.date().getTime()];
-    const time = (at: number) => new Date(date + at - now).toISOString();
+    const time = (at: number) => new Date(this.#epoch + at).toISOString();
+    const at = this.#clock.date().toISOString();
     const ended = effects.find(effect => effect.type === 'end')?.outcome ?? null;
     const command = job && this.#askers.command(job.askers[0]);
     const known = vm?.asked ?? null;
-    const asked = command ? askedOf(job, command, known, time) : askedAfter(before, ended, known, time(now));
+    const asked = command ? askedOf(job, command, known, time) : askedAfter(before, ended, known, at);
     if (asked !== known) emit({ type: 'asked', key, asked });
     if (ended?.status === 'failed') {
       const { code, message } = ended;
-      emit({ type: 'error', key, error: { code, message: `${before.word}: ${message}`, at: time(now) } });
+      emit({ type: 'error', key, error: { code, message: `${before.word}: ${message}`, at } });
     }
     const work = job && workOf(job, time);
     if (JSON.stringify(work) !== JSON.stringify(vm?.work ?? null)) emit({ type: 'work', key, work });
