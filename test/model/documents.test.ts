@@ -3,11 +3,18 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { bridgeDocument, stateDocument, statsDocument } from '../../src/model/documents.ts';
 import { type Disk, type Domain, domainStates, macHex, type Nic } from '../../src/model/domain.ts';
-import { activities, emptyVm, type LastStop, type VmSnapshot } from '../../src/model/snapshot.ts';
+import {
+  type Asked,
+  activities,
+  emptyVm,
+  type LastStop,
+  type VmSnapshot,
+  type Work,
+} from '../../src/model/snapshot.ts';
 import { type Stats, unknownDisk, unknownNic, unknownStats } from '../../src/model/stats.ts';
-import { at, domain, off, vmOf } from './samples.ts';
+import { asked, at, domain, off, vmOf } from './samples.ts';
 
-const identity = { version: '0.1.0', instance: 'nas-host', startedAt: at };
+const identity = { version: '0.1.0', instance: 'nas-host', session: 'a1', startedAt: at };
 
 test('a running VM', () => {
   const stats: Stats = {
@@ -21,7 +28,10 @@ test('a running VM', () => {
     reason: 'booted',
     power: 'ON',
     activity: 'none',
+    phase: null,
     deadline: null,
+    attempt: null,
+    start_after_off: false,
     started_at: at,
     last_stop: { by: 'guest', reason: 'shutdown', at, seconds: null },
     last_error: { code: null, message: null, at: null },
@@ -51,9 +61,26 @@ test('nothing is known', () => {
   expect(bridgeDocument({ up: false, reason: 'away', info: null }, identity)).toEqual({
     version: '0.1.0',
     instance: 'nas-host',
+    session: 'a1',
     started_at: at,
     libvirt: { up: false, reason: 'away', hostname: null, libvirt: null, hypervisor: null },
   });
+});
+
+test('what is under way', () => {
+  const work: Work = {
+    ...{ activity: 'shutting_down', phase: 'waiting_for_guest', since: at, deadline: '2026-11-22T08:05:00.000Z' },
+    ...{ attempt: 2, startAfterOff: true },
+  };
+  expect(stateDocument(vmOf({ work }))).toMatchObject({
+    ...{ activity: 'shutting_down', phase: 'waiting_for_guest', deadline: '2026-11-22T08:05:00.000Z' },
+    ...{ attempt: 2, start_after_off: true },
+  });
+});
+
+test('what was remembered is no domain, and who asked is nobody’s business', () => {
+  const vm = { ...emptyVm('DSM', 'DSM VM'), remembered: { uuid: domain.uuid, active: true }, asked };
+  expect(stateDocument(vm)).toEqual(stateDocument(emptyVm('DSM', 'DSM VM')));
 });
 
 test.each([
@@ -115,13 +142,23 @@ const vms: fc.Arbitrary<VmSnapshot> = fc.record({
   key: fc.constant('DSM'),
   label: text,
   domain: maybe(domains),
-  activity: fc.constantFrom(...activities),
-  activeSince: maybe(time),
-  deadline: maybe(time),
+  seen: fc.boolean(),
+  remembered: maybe(fc.record({ uuid: fc.uuid(), active: fc.boolean() })),
+  work: maybe(
+    fc.record<Work>({
+      activity: fc.constantFrom(...activities),
+      phase: fc.constantFrom('pausing', 'calling', 'waiting_for_guest', 'cutting_power'),
+      since: time,
+      deadline: time,
+      attempt: maybe(fc.nat()),
+      startAfterOff: fc.boolean(),
+    }),
+  ),
+  asked: maybe(fc.constant<Asked>(asked)),
   startedAt: maybe(time),
   lastStop: maybe(
     fc.record<LastStop>({
-      by: fc.constantFrom('bridge', 'guest', 'host', 'fault'),
+      by: fc.constantFrom(null, 'bridge', 'ups', 'guest', 'host', 'fault'),
       reason: text,
       at: time,
       seconds: numbers,

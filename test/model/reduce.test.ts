@@ -1,11 +1,11 @@
-/** What events mean: who stopped a VM, since when it runs, and that nothing else moves. */
+/** What events mean: who stopped a VM, since when it runs, what was interrupted, and that nothing else moves. */
 import { describe, expect, test } from 'vitest';
 import type { Domain } from '../../src/model/domain.ts';
 import type { Event } from '../../src/model/event.ts';
 import { reduce } from '../../src/model/reduce.ts';
-import { emptyVm, type Snapshot, type VmSnapshot } from '../../src/model/snapshot.ts';
+import { type Asked, emptyVm, type Snapshot, type VmSnapshot, type Work } from '../../src/model/snapshot.ts';
 import { unknownStats } from '../../src/model/stats.ts';
-import { domain, off, otherUuid, snapshotOf } from './samples.ts';
+import { active, domain, off, offBy, otherUuid, snapshotOf, uuid } from './samples.ts';
 
 const at = '2026-11-22T09:00:00.000Z';
 
@@ -17,56 +17,158 @@ const vmAfter = (vm: Partial<VmSnapshot>, ...events: Event[]): VmSnapshot => {
 };
 
 const stats = { ...unknownStats('2026-11-22T08:59:00.000Z'), cpu: { percent: 3, vcpus: 2, seconds: 9 } };
-const asked = { activity: 'shutting_down', activeSince: '2026-11-22T08:59:17.700Z' } as const;
+const asked: Asked = {
+  ...{ word: 'shutdown', id: 'ups-1', by: 'ups', at: '2026-11-22T08:59:17.700Z', until: '2026-11-22T09:34:00.000Z' },
+  ...{ cut: false, open: true },
+};
+const work: Work = {
+  ...{ activity: 'shutting_down', phase: 'waiting_for_guest', since: at, deadline: 'later' },
+  ...{ attempt: 1, startAfterOff: false },
+};
 
 describe('a VM stops', () => {
+  const cut = { asked: { ...asked, cut: true } };
+  const closed = { asked: { ...asked, open: false } };
   test.each<
     [what: string, before: Partial<VmSnapshot>, now: Domain | null, by: string | null, reason: string, s: number | null]
   >([
     ['the guest by itself', {}, off, 'guest', 'shutdown', null],
-    ['the guest as it was asked here', asked, off, 'bridge', 'shutdown', 42.3],
-    ['somebody at libvirt', {}, { ...off, reason: 'destroyed' }, 'host', 'destroyed', null],
-    ['somebody at libvirt, while we asked', asked, { ...off, reason: 'destroyed' }, 'host', 'destroyed', 42.3],
-    ['QEMU dies', {}, { ...off, reason: 'crashed' }, 'fault', 'crashed', null],
-    ['QEMU dies while we asked', asked, { ...off, reason: 'crashed' }, 'fault', 'crashed', 42.3],
-    ['the start fails', {}, { ...off, reason: 'failed' }, 'fault', 'failed', null],
-    ['the daemon lost it', {}, { ...off, reason: 'daemon' }, 'fault', 'daemon', null],
-    ['saved', {}, { ...off, reason: 'saved' }, 'host', 'saved', null],
-    ['nobody saw how', {}, { ...off, reason: 'unknown' }, null, 'unknown', null],
-    ['in a way that is not known yet', asked, { ...off, reason: 'reason_42' }, null, 'reason_42', 42.3],
+    ['the guest as it was asked here', { asked }, off, 'ups', 'shutdown', 42.3],
+    ['the guest, after it was given up', closed, off, 'ups', 'shutdown', 42.3],
+    ['by one who did not say who it was', { asked: { ...asked, by: 'bridge' } }, off, 'bridge', 'shutdown', 42.3],
+    ['its power is cut as it was asked here', cut, offBy('destroyed'), 'ups', 'destroyed', 42.3],
+    ['it powers off before its power is cut', cut, off, 'ups', 'shutdown', 42.3],
+    ['somebody at libvirt', {}, offBy('destroyed'), 'host', 'destroyed', null],
+    ['somebody at libvirt, while we asked', { asked }, offBy('destroyed'), 'host', 'destroyed', null],
+    ['QEMU dies', {}, offBy('crashed'), 'fault', 'crashed', null],
+    ['QEMU dies while we asked', { asked }, offBy('crashed'), 'fault', 'crashed', null],
+    ['QEMU dies while its power is cut', cut, offBy('crashed'), 'fault', 'crashed', null],
+    ['the start fails', {}, offBy('failed'), 'fault', 'failed', null],
+    ['the daemon lost it', { asked }, offBy('daemon'), 'fault', 'daemon', null],
+    ['saved', { asked }, offBy('saved'), 'host', 'saved', null],
+    ['migrated', { asked }, offBy('migrated'), 'host', 'migrated', null],
+    ['back to a snapshot', {}, offBy('from_snapshot'), 'host', 'from_snapshot', null],
+    ['nobody saw how', { asked }, offBy('unknown'), null, 'unknown', null],
+    ['in a way that is not known yet', { asked }, offBy('reason_42'), null, 'reason_42', null],
     ['it is gone', {}, null, 'host', 'gone', null],
-    ['a transient one is gone as it was asked', asked, null, 'bridge', 'gone', 42.3],
+    ['a transient one is gone as it was asked', { asked }, null, 'ups', 'gone', 42.3],
     ['another runs in its place', {}, { ...domain, uuid: otherUuid }, 'host', 'gone', null],
     ['another, off, is in its place', {}, { ...off, uuid: otherUuid }, 'host', 'gone', null],
-    [
-      'it was starting',
-      { activity: 'starting', activeSince: at },
-      { ...off, reason: 'crashed' },
-      'fault',
-      'crashed',
-      null,
-    ],
   ])('%s', (_, before, now, by, reason, seconds) => {
     const vm = vmAfter({ stats, startedAt: '2026-11-22T07:00:00.000Z', ...before }, seen(now));
     expect(vm.lastStop).toEqual({ by, reason, at, seconds });
     expect(vm.startedAt).toBeNull();
     expect(vm.stats).toEqual(unknownStats(at));
     expect(vm.domain).toBe(now);
-  });
-
-  test('a clock that is set back makes no negative duration', () => {
-    const vm = vmAfter({ ...asked, activeSince: '2026-11-22T09:30:00.000Z' }, seen(off));
-    expect(vm.lastStop?.seconds).toBeNull();
+    // Whoever asked has what was asked for, or never will.
+    expect(vm.asked).toBeNull();
   });
 
   test('crashed but kept is not yet stopped', () => {
-    const vm = vmAfter({ stats }, seen({ ...domain, state: 'crashed', reason: 'panicked' }));
-    expect(vm).toMatchObject({ lastStop: null, stats });
+    const vm = vmAfter({ stats, asked }, seen(active('crashed', 'panicked')));
+    expect(vm).toMatchObject({ lastStop: null, stats, asked });
   });
 
   test('only once', () => {
-    const later = { ...seen({ ...off, reason: 'unknown' }), at: '2026-11-22T10:00:00.000Z' } as Event;
+    const later = { ...seen(offBy('unknown')), at: '2026-11-22T10:00:00.000Z' } as Event;
     expect(vmAfter({}, seen(off), later).lastStop).toEqual({ by: 'guest', reason: 'shutdown', at, seconds: null });
+  });
+});
+
+describe('how long a stop is put down to who asked', () => {
+  const starting = { at: '2026-11-22T08:59:50.000Z', until: '2026-11-22T08:59:50.000Z' };
+  test.each<[what: string, asked: Partial<Asked>, by: string, seconds: number | null]>([
+    ['given up, at the very end', { open: false, until: at }, 'ups', 42.3],
+    ['given up, a millisecond later', { open: false, until: '2026-11-22T08:59:59.999Z' }, 'guest', null],
+    ['the clock was set forward while it is carried out', { until: '2026-11-22T08:59:59.999Z' }, 'ups', 42.3],
+    ['the clock was set back while it is carried out', { at: '2026-11-22T09:30:00.000Z' }, 'ups', null],
+    ['it was to start', starting, 'guest', null],
+    ['it was to start, and that is over', { ...starting, open: false }, 'guest', null],
+  ])('%s', (_, more, by, seconds) => {
+    expect(vmAfter({ asked: { ...asked, ...more } }, seen(off)).lastStop).toMatchObject({ by, seconds });
+  });
+
+  test('a start ends it', () => {
+    expect(vmAfter({ domain: off, asked }, seen(domain)).asked).toBeNull();
+  });
+
+  test('what goes on does not', () => {
+    expect(vmAfter({ asked }, seen(active('paused', 'user')), seen(active('shutting_down'))).asked).toBe(asked);
+  });
+});
+
+describe('the first look at libvirt after a while without the bridge', () => {
+  const left = (more: Partial<VmSnapshot> = {}, ran = true): Partial<VmSnapshot> => ({
+    ...{ domain: null, seen: false, remembered: { uuid, active: ran } },
+    ...more,
+  });
+  const lastStop = { by: 'guest', reason: 'shutdown', at: '2026-11-21T09:00:00.000Z', seconds: null };
+  const closed = { ...asked, open: false };
+
+  test.each<[what: string, before: Partial<VmSnapshot>, now: Domain | null, stop: object | null]>([
+    ['nothing was known', { domain: null, seen: false }, off, null],
+    ['it runs on', left(), domain, null],
+    ['it was off and is off', left({ lastStop }, false), off, lastStop],
+    ['it was off and runs', left({ lastStop }, false), domain, lastStop],
+    ['it is off', left(), off, { by: 'guest', reason: 'shutdown', at, seconds: null }],
+    ['it is off, as it was asked', left({ asked }), off, { by: 'ups', reason: 'shutdown', at, seconds: null }],
+    [
+      'it is off, after it was given up',
+      left({ asked: closed }),
+      off,
+      { by: 'ups', reason: 'shutdown', at, seconds: null },
+    ],
+    [
+      'it is off, long after it was asked',
+      left({ asked: { ...asked, until: '2026-11-22T08:59:59.999Z' } }),
+      off,
+      { by: 'guest', reason: 'shutdown', at, seconds: null },
+    ],
+    ['its power was cut', left({ asked }), offBy('destroyed'), { by: 'host', reason: 'destroyed', at, seconds: null }],
+    [
+      'its power was cut as it was asked',
+      left({ asked: { ...asked, cut: true } }),
+      offBy('destroyed'),
+      { by: 'ups', reason: 'destroyed', at, seconds: null },
+    ],
+    ['the host was restarted', left({ asked }), offBy('unknown'), { by: null, reason: 'unknown', at, seconds: null }],
+    ['it is gone, nobody saw how', left({ asked }), null, { by: 'host', reason: 'gone', at, seconds: null }],
+    ['another is in its place', left({ asked }), { ...domain, uuid: otherUuid }, { by: 'host', reason: 'gone', at }],
+  ])('%s', (_, vm, now, stop) => {
+    const after = vmAfter(vm, seen(now));
+    if (stop) expect(after.lastStop).toMatchObject(stop);
+    else expect(after.lastStop).toBeNull();
+    expect(after).toMatchObject({ seen: true, remembered: null, startedAt: null });
+  });
+
+  const ended = 'the bridge was ended in the middle of it, and does not resume it';
+  test.each<[what: string, asked: Partial<Asked>, now: Domain | null, message: string]>([
+    ['a shutdown, and it runs', {}, domain, `shutdown: ${ended}; it runs, and may still power off`],
+    ['a shutdown, and it is off', {}, off, `shutdown: ${ended}; it is off`],
+    ['a reboot, and it is gone', { word: 'reboot' }, null, `reboot: ${ended}; it is off`],
+    ['a start, and it runs', { word: 'start', until: asked.at }, domain, `start: ${ended}; it runs`],
+    ['a start, and it is off', { word: 'start', until: asked.at }, off, `start: ${ended}; it is off`],
+  ])('what was under way has been interrupted: %s', (_, more, now, message) => {
+    const vm = vmAfter(left({ asked: { ...asked, ...more } }, now?.active ?? false), seen(now));
+    expect(vm.lastError).toEqual({ code: 'interrupted', message, at });
+    expect(vm.asked?.open ?? false).toBe(false);
+  });
+
+  test('a guest that was asked before may power off later, and is not interrupted twice', () => {
+    const vm = vmAfter(left({ asked }), seen(domain));
+    expect(vm.asked).toEqual({ ...asked, open: false });
+    const later = { ...seen(off), at: '2026-11-22T09:05:00.000Z' } as Event;
+    const off2 = vmAfter(vm, later);
+    expect(off2.lastStop).toMatchObject({ by: 'ups', seconds: 342.3 });
+    expect(off2.lastError?.at).toBe(at);
+  });
+
+  test('what had been given up before is no interruption', () => {
+    expect(vmAfter(left({ asked: closed }), seen(domain))).toMatchObject({ asked: closed, lastError: null });
+  });
+
+  test('a start that nobody saw has no time', () => {
+    expect(vmAfter(left({}, false), seen(domain)).startedAt).toBeNull();
   });
 });
 
@@ -74,9 +176,9 @@ describe('since when it runs', () => {
   const since = '2026-11-22T07:00:00.000Z';
   test.each<[what: string, before: Partial<VmSnapshot>, now: Domain | null, startedAt: string | null]>([
     ['seen to start', { domain: off }, domain, at],
-    ['seen for the first time', { domain: null }, domain, null],
-    ['runs on', { startedAt: since }, { ...domain, state: 'paused' }, since],
-    ['runs since before the bridge', { startedAt: null }, { ...domain, state: 'paused' }, null],
+    ['seen for the first time', { domain: null, seen: false }, domain, null],
+    ['runs on', { startedAt: since }, active('paused'), since],
+    ['runs since before the bridge', { startedAt: null }, active('paused'), null],
     ['off', { domain: off }, off, null],
     ['another one, running', { startedAt: since }, { ...domain, uuid: otherUuid }, null],
     ['gone', { startedAt: since }, null, null],
@@ -86,7 +188,7 @@ describe('since when it runs', () => {
 });
 
 test('what it did is not forgotten when it starts, nor what failed', () => {
-  const lastStop = { by: 'guest', reason: 'shutdown', at, seconds: null } as const;
+  const lastStop = { by: 'guest', reason: 'shutdown', at, seconds: null };
   const lastError = { code: 'timed_out', message: 'late', at };
   expect(vmAfter({ domain: off, lastStop, lastError }, seen(domain))).toMatchObject({ lastStop, lastError });
 });
@@ -102,21 +204,30 @@ test('libvirt comes and goes, and what was known of the VMs stays', () => {
   expect(up.vms).toBe(before.vms);
 });
 
-test('activity with its beginning and its end', () => {
-  const begin: Event = { type: 'activity', key: 'DSM', activity: 'shutting_down', at, deadline: 'later' };
-  expect(vmAfter({}, begin)).toMatchObject({ activity: 'shutting_down', activeSince: at, deadline: 'later' });
-  expect(vmAfter({}, begin, { ...begin, activity: 'none', deadline: null })).toMatchObject({
-    activity: 'none',
-    activeSince: null,
-    deadline: null,
-  });
+test('what is under way, who asked, and what went wrong are taken as they come', () => {
+  const error = { code: 'timed_out', message: 'late', at };
+  const vm = vmAfter(
+    {},
+    { type: 'work', key: 'DSM', work },
+    { type: 'asked', key: 'DSM', asked },
+    { type: 'error', key: 'DSM', error },
+  );
+  expect([vm.work, vm.asked, vm.lastError]).toEqual([work, asked, error]);
+  const after = vmAfter(vm, { type: 'work', key: 'DSM', work: null }, { type: 'asked', key: 'DSM', asked: null });
+  expect([after.work, after.asked, after.lastError]).toEqual([null, null, error]);
+});
+
+test('a restart changes nothing that is known', () => {
+  const before = snapshotOf();
+  expect(reduce(before, { type: 'rebooted', key: 'DSM', at })).toBe(before);
 });
 
 const events: Event[] = [
   seen(off),
   seen(null),
   { type: 'stats', key: 'DSM', stats },
-  { type: 'activity', key: 'DSM', activity: 'starting', at, deadline: null },
+  { type: 'work', key: 'DSM', work },
+  { type: 'asked', key: 'DSM', asked },
   { type: 'error', key: 'DSM', error: { code: 'x', message: 'y', at } },
 ];
 

@@ -7,12 +7,18 @@ const bases = fc.array(fc.stringMatching(/^[^/+#\0]{1,10}$/), { minLength: 1, ma
 
 test('the topics of a bridge and of a VM', () => {
   const { bridge, vm, commands } = topics('home/dsm2mqtt');
-  expect(bridge).toEqual({ state: 'home/dsm2mqtt/bridge/state', info: 'home/dsm2mqtt/bridge/info' });
+  expect(bridge).toEqual({
+    state: 'home/dsm2mqtt/bridge/state',
+    info: 'home/dsm2mqtt/bridge/info',
+    claim: 'home/dsm2mqtt/bridge/claim',
+  });
   expect(vm('DSM')).toEqual({
     availability: 'home/dsm2mqtt/DSM/availability',
     state: 'home/dsm2mqtt/DSM/state',
     stats: 'home/dsm2mqtt/DSM/stats',
     response: 'home/dsm2mqtt/DSM/response',
+    event: 'home/dsm2mqtt/DSM/event',
+    screen: 'home/dsm2mqtt/DSM/screen',
     power: 'home/dsm2mqtt/DSM/power/set',
     command: 'home/dsm2mqtt/DSM/command',
   });

@@ -188,6 +188,15 @@ describe('a start for later', () => {
     expect(rig.waits(later)).toEqual(then);
   });
 
+  test('is not called for while libvirt is away, even without a pause', () => {
+    const rig = new Rig('shutdown', { pause: 0 });
+    kept(rig);
+    rig.hears(away);
+    expect(rig.sees(off)).toEqual(['end succeeded/done']);
+    expect(rig.waits(1_000)).toEqual([]);
+    expect(rig.hears(back)).toEqual(['starting', 'call start']);
+  });
+
   test('libvirt stays away: nothing was done', () => {
     const rig = new Rig('shutdown');
     kept(rig);

@@ -140,6 +140,13 @@ describe('libvirt is away', () => {
     expect(rig.waits(1)).toEqual(['call press', 'pressed']);
   });
 
+  test('at the very moment at which a press is due', () => {
+    const rig = new Rig('shutdown');
+    rig.now += 60_000;
+    expect(rig.hears(away)).toEqual([]);
+    expect(rig.hears(back)).toEqual(['call press', 'pressed']);
+  });
+
   test('and back before the next press: nothing has been missed', () => {
     const rig = new Rig('shutdown');
     rig.hears(away);
