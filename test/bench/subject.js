@@ -12,5 +12,6 @@ import { answer } from './usage.js';
 const [, , file, interval] = process.argv;
 const { config } = await loadConfig({ config: file, env: {} });
 const libvirt = { ...config.libvirt, statsInterval: Number(interval) };
-await main({ ...config, libvirt }, createLogger(config.log));
+// Without the pause between off and start, of which nothing is to be measured.
+await main({ ...config, libvirt }, createLogger(config.log), { pause: 0 });
 answer();
