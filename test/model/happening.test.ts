@@ -75,6 +75,12 @@ describe('a VM changes', () => {
       [{ event_type: 'shut_down', reason: 'gone', by: 'host', seconds: null }, { event_type: 'undefined' }],
     ],
     [domain, other, [{ event_type: 'shut_down', reason: 'gone', by: 'host', seconds: null }]],
+    [off, other, []],
+    [
+      domain,
+      { ...active('paused', 'user'), uuid: otherUuid },
+      [{ event_type: 'shut_down', reason: 'gone', by: 'host', seconds: null }],
+    ],
     // Nothing that anybody would want to be told.
     [domain, domain, []],
     [off, off, []],

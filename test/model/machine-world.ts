@@ -68,7 +68,7 @@ interface Timer {
   run: () => void;
 }
 
-export const keys = ['DSM', 'other'] as const;
+const keys = ['DSM', 'other'] as const;
 const day = 86_400_000;
 const patience = 600_000;
 const leastBeforeCut = 60_000;

@@ -1,5 +1,3 @@
-import type { Policy } from '../../src/model/admit.ts';
-import { commandWords } from '../../src/model/command.ts';
 import type { Domain, DomainState } from '../../src/model/domain.ts';
 import { type Asked, emptyVm, type Snapshot, type VmSnapshot } from '../../src/model/snapshot.ts';
 
@@ -51,14 +49,6 @@ export const snapshotOf = (vm: Partial<VmSnapshot> = {}): Snapshot => ({
   },
   vms: { DSM: vmOf(vm), other: { ...emptyVm('other', 'Other'), domain: { ...off, uuid: otherUuid } } },
 });
-
-/** Everything may be commanded. */
-export const policy: Policy = {
-  commands: commandWords,
-  shutdown: { method: 'acpi', timeout: 300_000, resendEvery: 60_000, maxPresses: 3, onTimeout: 'report' },
-  reboot: { method: 'shutdown' },
-  watchPorts: false,
-};
 
 /** A shutdown that the UPS asked for at `at`. */
 export const asked: Asked = {

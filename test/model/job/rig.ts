@@ -6,7 +6,7 @@ import { uuid } from '../samples.ts';
 
 /** A job under test: its clock, and what it asks for in words. */
 
-export const plan: Plan = {
+const plan: Plan = {
   timeout: 300_000,
   callTimeout: 30_000,
   resendEvery: 60_000,
