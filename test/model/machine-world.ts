@@ -45,6 +45,8 @@ interface Sent {
 /** What those who are answered together share. */
 interface Job {
   at: number;
+  /** The wall clock at monotonic 0, as it was when the job began. */
+  epoch: number;
   calls: Made[];
   /** For the guest, to power off. */
   deadline: number;
@@ -290,7 +292,7 @@ export class World {
     const least = cuts ? leastBeforeCut : 0;
     const deadline = this.now + Math.max(timeout ?? shutdown.timeout, least);
     const lastPress = Number.NEGATIVE_INFINITY;
-    return { at: this.now, calls: [], deadline, cuts, presses: 0, lastPress, closing: false };
+    return { at: this.now, epoch: this.wall, calls: [], deadline, cuts, presses: 0, lastPress, closing: false };
   }
 
   #accepted(sent: Sent, remaining: number): void {
@@ -454,6 +456,10 @@ export class World {
       this.#broken('a start is kept and not shown, or the other way round');
     }
     if (Number.isNaN(Date.parse(work.deadline)) || Number.isNaN(Date.parse(work.since))) this.#broken('no time');
+    const { epoch, deadline } = first.job;
+    if (work.attempt !== null && work.deadline !== new Date(epoch + deadline).toISOString()) {
+      this.#broken(`${work.deadline} is not when it gives up`);
+    }
     if (work.attempt !== null && work.attempt !== first.job.presses) this.#broken(`${work.attempt} presses are shown`);
   }
 }
