@@ -3,5 +3,5 @@ export const propertyRuns = {
   /** Whatever arrives as a command (`command.test.ts`). */
   payloads: 8_000,
   /** Whole stories of commands, libvirt and time (`machine.test.ts`). */
-  stories: 8_000,
+  stories: 6_000,
 } as const;
