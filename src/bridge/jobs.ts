@@ -58,6 +58,7 @@ export class Jobs {
   readonly #desks: ReadonlyMap<VmKey, Desk>;
   readonly #askers: Askers;
   readonly #marks = new Marks();
+  #closed = false;
 
   constructor(options: JobsOptions) {
     const clock = options.clock ?? { now: () => performance.now(), date: () => new Date() };
@@ -108,11 +109,13 @@ export class Jobs {
 
   /** The VMs are left to themselves; who asked is told that nobody watches any more. */
   close(): void {
+    this.#closed = true;
     for (const { slot } of this.#desks.values()) slot.close();
     this.#askers.endAll(failed('outcome_unknown', 'the bridge is stopping; the VM is left to itself'));
   }
 
   #refusal({ key, policy }: Desk, command: Command): Rejection | null {
+    if (this.#closed) return { code: 'busy', message: 'the bridge is stopping' };
     const refused = refusal(command, policy, this.#options.readOnly, this.#clock.date().getTime());
     if (refused || command.id === null || !this.#marks.has(key, command.id, this.#clock.now())) return refused;
     return { code: 'duplicate', message: 'a command with this id was carried out already' };
@@ -147,18 +150,26 @@ export class Jobs {
 
   #join({ desk: { slot }, command, ticket }: Admitted, job: Job, joined: Step | null): Rejection | null {
     if (!joined) return busy(slot, job);
-    this.#askers.accepted(ticket, command.word as JobWord, slot.remaining);
+    const remaining = Math.max(0, (joined.job ?? job).deadline - this.#clock.now());
+    this.#askers.accepted(ticket, command.word as JobWord, remaining);
     slot.apply(joined);
     return null;
   }
 
   /** Nothing is given up for a command that cannot be carried out. */
   #replace(admitted: Admitted, job: Job): Rejection | null {
-    const { desk, command } = admitted;
-    const impossible = this.#impossible(desk.key, command);
+    const { desk, command, ticket } = admitted;
+    const { slot } = desk;
+    const staysOff = occupation(job) === 'waiting' && command.word === 'shutdown';
+    const impossible = staysOff ? null : this.#impossible(desk.key, command);
     if (impossible) return impossible;
-    desk.slot.apply(end(job, 'superseded'));
-    return this.#carryOut(admitted);
+    slot.apply(end(job, 'superseded'));
+    // Whoever was just told may have given a command of his own.
+    if (slot.job) return busy(slot, slot.job);
+    if (!staysOff) return this.#carryOut(admitted);
+    // Needs nobody at libvirt: it is only not started.
+    this.#askers.end([ticket], succeeded('already', 'it is off, and is not started'));
+    return null;
   }
 
   #impossible(key: VmKey, { word }: Command): Rejection | null {

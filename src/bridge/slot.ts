@@ -75,7 +75,9 @@ export class Slot {
   }
 
   input(input: JobInput): void {
-    if (this.#job) this.apply(step(this.#job, input, this.#clock.now()));
+    const job = this.#job;
+    if (!job) return;
+    this.apply(this.#isExpired(job) ? expire(job) : step(job, input, this.#clock.now()));
   }
 
   apply(step: Step): void {
@@ -106,16 +108,17 @@ export class Slot {
     // Whoever was answered may have given the next command already.
     if (!job || this.#job !== job) return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#tick(), Math.max(0, Math.ceil(wakeAt(job) - this.#clock.now())));
+    this.#timer = setTimeout(
+      () => this.input({ type: 'tick' }),
+      Math.max(0, Math.ceil(wakeAt(job) - this.#clock.now())),
+    );
   }
 
-  #tick(): void {
-    const job = this.#job;
-    if (!job) return;
-    const expiresAt = this.#askers.command(job.askers[0])?.expiresAt ?? null;
-    const expired = expiresAt !== null && this.#clock.date().getTime() > expiresAt;
-    if (expired && job.word === 'start' && job.stage.at === 'pausing') this.apply(expire(job));
-    else this.input({ type: 'tick' });
+  /** A start that waits for its turn is not carried out after its time. */
+  #isExpired({ word, stage, askers: [first] }: Job): boolean {
+    if (word !== 'start' || stage.at !== 'pausing') return false;
+    const expiresAt = this.#askers.command(first)?.expiresAt ?? null;
+    return expiresAt !== null && this.#clock.date().getTime() > expiresAt;
   }
 
   #perform(job: Job, effect: Effect): void {

@@ -183,7 +183,9 @@ describe('commands', () => {
   test.concurrent('MQTT 5: the answer goes where the sender wants it, with the sender’s mark', async () => {
     await using running = await Running.prepare();
     running.daemon.define();
-    await using peer = await startPeer({ [SUBSCRIBE]: (packet, connection) => connection.suback(packet, 1, 1, 1, 1, 1, 1) });
+    await using peer = await startPeer({
+      [SUBSCRIBE]: (packet, connection) => connection.suback(packet, 1, 1, 1, 1, 1, 1),
+    });
     await running.start({ mqtt: { url: peer.url } });
     const connection = await peer.connections.take();
     await connection.packets.take(packet => {

@@ -438,6 +438,18 @@ describe('who may interrupt whom', () => {
     expect(scene.made).toEqual(['press']);
   });
 
+  test('nor when libvirt was away until then', () => {
+    const scene = new Scene();
+    scene.submit('shutdown');
+    scene.submit('start', { id: 'on', expiresAt: now.getTime() + 5_000 });
+    scene.seen(off);
+    scene.dispatch({ type: 'hypervisor_down', reason: 'killed' });
+    vi.advanceTimersByTime(20_000);
+    scene.dispatch({ type: 'hypervisor_up', info: { hostname: 'h', libvirt: '9', hypervisor: 'QEMU' } });
+    expect(scene.toldTo('on').at(-1)).toBe('rejected/expired');
+    expect(scene.made).toEqual(['press']);
+  });
+
   test('cancel ends a shutdown; what the guest has been asked cannot be taken back', () => {
     const scene = new Scene();
     scene.submit('shutdown', { id: 'off', by: 'ups' });
@@ -481,6 +493,31 @@ describe('who may interrupt whom', () => {
     expect(scene.toldTo('ups')).toEqual(['succeeded/already']);
     vi.advanceTimersByTime(60_000);
     expect(scene.made).toEqual(['press']);
+  });
+
+  test('and while libvirt is away: it is off already, and only is not started', () => {
+    const scene = new Scene();
+    scene.submit('reboot', { id: 'again' });
+    scene.seen(off);
+    scene.dispatch({ type: 'hypervisor_down', reason: 'killed' });
+    scene.submit('shutdown', { id: 'ups' });
+    expect(scene.toldTo('ups')).toEqual(['succeeded/already']);
+    scene.dispatch({ type: 'hypervisor_up', info: { hostname: 'h', libvirt: '9', hypervisor: 'QEMU' } });
+    vi.advanceTimersByTime(60_000);
+    expect(scene.made).toEqual(['press']);
+  });
+
+  test('a command that is given from inside an answer is not lost, and is the only one', () => {
+    const scene = new Scene({}, { vms: { DSM: daring } });
+    const reply = (answer: { status: string }) => {
+      if (answer.status === 'cancelled') scene.submit('suspend', { id: 'inner' });
+    };
+    scene.submit('shutdown', { id: 'off', reply });
+    scene.submit('force_off', { id: 'cut' });
+    expect(scene.toldTo('cut')).toEqual(['rejected/busy']);
+    expect(scene.toldTo('inner')).toEqual(['accepted']);
+    expect(scene.made).toEqual(['press', 'suspend']);
+    scene.jobs.close();
   });
 
   test('at least 10 s pass between off and start', () => {
@@ -704,6 +741,9 @@ test('closed: who waits is told, and later events are not heard', () => {
   expect(scene.last()).toMatchObject({ id: 'a', status: 'failed', code: 'outcome_unknown' });
   scene.seen(off);
   expect(scene.told()).toHaveLength(2);
+  scene.submit('start', { id: 'b' });
+  expect(scene.toldTo('b')).toEqual(['rejected/busy']);
+  expect(scene.made).toEqual(['press']);
 });
 
 test('every answer leaves its line in the log, refusals and failures as warnings', () => {
