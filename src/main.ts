@@ -128,7 +128,7 @@ export async function main(
   const sample = () => {
     if (statistics.client) poll.tick();
   };
-  const { open, watch, control, jobs } = steer({
+  const { open, watch, link, jobs } = steer({
     config,
     snapshot: () => bridge.snapshot,
     dispatch: event => {
@@ -139,7 +139,7 @@ export async function main(
     answers: responder,
     errand: errands({
       screenshot: key => screenshot(statistics.client, watch.target(key)),
-      setAutostart: (key, enabled) => autostart(control.client, watch.target(key), enabled),
+      setAutostart: (key, enabled) => autostart(watch.client, watch.target(key), enabled),
       read: async key => {
         await watch.hint(key);
         sample();
@@ -166,10 +166,10 @@ export async function main(
     ...{ topics, statusTopic: homeAssistant.statusTopic, mqtt, claim },
     ...{ publisher, announcer, responder, chronicle, memory, jobs },
   });
-  control.on('up', sample);
+  link.on('up', sample);
   statistics.on('up', sample);
   statistics.on('down', reason => {
-    if (control.client) vmLogger.warn({ event: 'stats.unavailable', reason }, 'no connection for statistics');
+    if (link.client) vmLogger.warn({ event: 'stats.unavailable', reason }, 'no connection for statistics');
     poll.tick();
   });
   const resync = setInterval(() => watch.resync(), resyncInterval);
@@ -179,7 +179,7 @@ export async function main(
     logger: logger.child({ part: 'control' }),
   });
   mqtt.start();
-  control.start();
+  link.start();
   statistics.start();
   poll.start();
   if (lock.reason === null) await local.start();
@@ -191,7 +191,7 @@ export async function main(
     poll.close();
     const final = { topic: topics.bridge.state, payload: 'offline', qos: 1, retain: true } as const;
     const goodbye = claim.holding ? final : undefined;
-    await Promise.all([mqtt.close(goodbye), control.close(), statistics.close(), local.close()]);
+    await Promise.all([mqtt.close(goodbye), link.close(), statistics.close(), local.close()]);
     const written = Promise.all([announcedStore.settled(), memoryStore.settled()]);
     await Promise.race([written, delay(storePatience, undefined, { ref: false })]);
     claim.close();

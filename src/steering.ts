@@ -29,7 +29,7 @@ export interface SteeringOptions {
 export interface Steering {
   open: (signal: AbortSignal) => Promise<Libvirt>;
   watch: Watch;
-  control: Link;
+  link: Link;
   jobs: Jobs;
 }
 
@@ -50,13 +50,13 @@ export function steer({
   const uri = parseUri(libvirt.uri, { readOnly: libvirt.readOnly, runtimeDir: process.env['XDG_RUNTIME_DIR'] });
   const open = (signal: AbortSignal) => Libvirt.open({ uri, readOnly: libvirt.readOnly, signal });
   const watch = new Watch({ vms, emit: dispatch, logger: logger.child({ part: 'vm' }) });
-  const control = new Link({ open, prepare: client => watch.begin(client), logger: logger.child({ part: 'libvirt' }) });
+  const link = new Link({ open, prepare: client => watch.begin(client), logger: logger.child({ part: 'libvirt' }) });
   const addresses = new Map(vms.map(({ key, address }) => [key, address]));
   const jobs = new Jobs({
     vms: Object.fromEntries(vms.map(vm => [vm.key, policyOf(vm)])),
     readOnly: libvirt.readOnly,
     snapshot,
-    call: (key, call, method) => callPower(control.client, watch.target(key)?.ref ?? null, call, method),
+    call: (key, call, how) => callPower(watch.client, watch.target(key)?.ref ?? null, call, how),
     read: key => watch.hint(key),
     errand,
     portsOpen: async key => {
@@ -68,8 +68,8 @@ export function steer({
     ...(clock && { clock }),
     ...(pause !== undefined && { pause }),
   });
-  control.on('down', reason => dispatch({ type: 'hypervisor_down', reason }));
-  return { open, watch, control, jobs };
+  link.on('down', reason => dispatch({ type: 'hypervisor_down', reason }));
+  return { open, watch, link, jobs };
 }
 
 function policyOf({ commands, shutdown, reboot, address }: Config['vms'][number]): Policy {

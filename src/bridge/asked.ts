@@ -31,5 +31,7 @@ export function askedAfter(job: Job, outcome: Outcome | null, before: Asked | nu
   const neverAsked = outcome?.code === 'libvirt_error' && asking;
   const starting = stage.at !== 'pressing' && before.until <= before.at;
   if (outcome?.status === 'succeeded' || outcome?.status === 'rejected' || neverAsked || starting) return null;
-  return { ...before, open: false, until: new Date(Date.parse(now) + lateness).toISOString() };
+  // A power cut that libvirt refused is not behind the next one.
+  const cut = before.cut && outcome?.code !== 'libvirt_error';
+  return { ...before, cut, open: false, until: new Date(Date.parse(now) + lateness).toISOString() };
 }

@@ -32,7 +32,11 @@ export function errands(options: ErrandsOptions) {
         const picture = await screenshot(key);
         if (!Buffer.isBuffer(picture)) return picture;
         if (publishScreen(key, picture)) return `${picture.length} bytes of PNG`;
-        return { kind: 'failed', code: 'outcome_unknown', message: 'the broker was away when the picture was taken' };
+        return {
+          kind: 'failed',
+          code: 'outcome_unknown',
+          message: 'the broker did not take the picture: it is away, or the picture too large',
+        };
       }
     }
   };

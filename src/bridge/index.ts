@@ -33,6 +33,18 @@ export interface BridgeParts {
 
 /** More would be a flood. */
 const mostEarly = 100;
+/** Seconds that a command may wait for the base topic to be ours. */
+const earlyLife = 5;
+
+/** Monotonic milliseconds, and milliseconds since 1970. */
+interface Arrival {
+  now: number;
+  date: number;
+}
+
+function shortLived(message: Message): Message {
+  return { ...message, expirySeconds: Math.min(message.expirySeconds ?? earlyLife, earlyLife) };
+}
 
 /**
  * The join: one snapshot, changed by events alone, and everyone who has to know of it. What happens to it is decided
@@ -43,7 +55,7 @@ export class Bridge {
   #parts: BridgeParts | null = null;
   #snapshot: Snapshot;
   /** Messages from before it is certain that no other bridge is meant. */
-  #early: Message[] = [];
+  #early: { message: Message; arrival: Arrival }[] = [];
 
   constructor(snapshot: Snapshot) {
     this.#snapshot = snapshot;
@@ -65,15 +77,16 @@ export class Bridge {
     });
     mqtt.on('message', message => {
       if (claim.hear(message)) return;
-      if (claim.holding) this.#receive(parts, message);
-      else if (this.#early.length < mostEarly) this.#early.push(message);
+      const arrival = { now: performance.now(), date: Date.now() };
+      if (claim.holding) this.#receive(parts, message, arrival);
+      else if (this.#early.length < mostEarly) this.#early.push({ message: shortLived(message), arrival });
     });
     claim.on('granted', () => {
       announcer.update(this.#snapshot);
       publisher.all(this.#snapshot);
       announcer.connected();
       chronicle.begin();
-      for (const message of this.#early.splice(0)) this.#receive(parts, message);
+      for (const { message, arrival } of this.#early.splice(0)) this.#receive(parts, message, arrival);
     });
     claim.on('restate', () => publisher.all(this.#snapshot));
   }
@@ -102,15 +115,12 @@ export class Bridge {
     for (const happening of happeningsOf(was, is, event)) this.#parts?.chronicle.tell(key, happening);
   }
 
-  #receive(parts: BridgeParts, message: Message): void {
+  #receive(parts: BridgeParts, message: Message, arrival: Arrival): void {
     if (message.topic === parts.statusTopic) {
       if (message.payload.toString() === 'online' && !message.retain) void this.#greet(parts);
       return;
     }
-    this.#carryOut(
-      parts,
-      takeIn(message, { topics: parts.topics, known: this.#known, now: performance.now(), date: Date.now() }),
-    );
+    this.#carryOut(parts, takeIn(message, { topics: parts.topics, known: this.#known, ...arrival }));
   }
 
   /** A command from this machine, as JSON or a word; the broker need not be there. */

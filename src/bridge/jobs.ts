@@ -1,8 +1,7 @@
 import { type Policy, planOf, refusal, restartPause } from '../model/admit.ts';
 import { failed, type Outcome, type Rejection, rejected, succeeded } from '../model/codes.ts';
 import type { Command, CommandWord } from '../model/command.ts';
-import { type Action, decide, interruptions } from '../model/decide.ts';
-import type { Domain } from '../model/domain.ts';
+import { type Action, type Decision, decide, interruptions } from '../model/decide.ts';
 import type { Event } from '../model/event.ts';
 import { amend, end, keepStart } from '../model/job/interrupt.ts';
 import {
@@ -72,7 +71,7 @@ export class Jobs {
     this.#desks = new Map(Object.entries(options.vms).map(([key, policy]) => [key, desk(key, policy)]));
   }
 
-  /** A libvirt call that it leads to is written before this returns. */
+  /** A libvirt call that it leads to is written before this returns, unless earlier ones are stuck. */
   submit(request: Request, command: Command): void {
     const { answers } = this.#options;
     const desk = this.#desks.get(request.key);
@@ -161,8 +160,8 @@ export class Jobs {
     const { desk, command, ticket } = admitted;
     const { slot } = desk;
     const staysOff = occupation(job) === 'waiting' && command.word === 'shutdown';
-    const impossible = staysOff ? null : this.#impossible(desk.key, command);
-    if (impossible) return impossible;
+    const ruling = staysOff ? null : this.#ruling(desk.key, command.word);
+    if (ruling?.do === 'refuse') return ruling.rejection;
     slot.apply(end(job, 'superseded'));
     // Whoever was just told may have given a command of his own.
     if (slot.job) return busy(slot, slot.job);
@@ -172,23 +171,29 @@ export class Jobs {
     return null;
   }
 
-  #impossible(key: VmKey, { word }: Command): Rejection | null {
-    if (word === 'cancel') return null;
-    if (!this.#options.snapshot().hypervisor.up) return { code: 'libvirt_unavailable', message: 'libvirt is away' };
-    const decision = decide(word, this.#domain(key));
-    return decision.do === 'reject' ? { code: 'wrong_state', message: decision.message } : null;
+  /** What the command means for the VM as it is now. */
+  #ruling(key: VmKey, word: CommandWord): Ruling {
+    const { hypervisor, vms } = this.#options.snapshot();
+    if (word === 'cancel') return { do: 'cancel' };
+    if (!hypervisor.up) return refuse('libvirt_unavailable', 'libvirt is away');
+    const domain = vms[key]?.domain ?? null;
+    const first = domain && Object.values(vms).find(vm => vm.domain?.uuid === domain.uuid);
+    // By its name and by its UUID: two slots would be at one domain.
+    if (first && first.key !== key) {
+      return refuse('not_allowed', `this domain is configured twice: command it as '${first.key}'`);
+    }
+    const decision = decide(word, domain);
+    return decision.do === 'reject' ? refuse('wrong_state', decision.message) : decision;
   }
 
   #carryOut({ desk, command, ticket }: Admitted): Rejection | null {
     const { key } = desk;
-    const impossible = this.#impossible(key, command);
-    if (impossible) return impossible;
-    const decision = decide(command.word, this.#domain(key));
-    switch (decision.do) {
-      case 'reject':
-        return { code: 'wrong_state', message: decision.message };
+    const ruling = this.#ruling(key, command.word);
+    switch (ruling.do) {
+      case 'refuse':
+        return ruling.rejection;
       case 'nothing':
-        this.#askers.end([ticket], succeeded('already', decision.message));
+        this.#askers.end([ticket], succeeded('already', ruling.message));
         return null;
       case 'cancel':
         this.#askers.end([ticket], succeeded('already', 'nothing is under way'));
@@ -196,10 +201,10 @@ export class Jobs {
       case 'screenshot':
       case 'autostart':
       case 'refresh':
-        void this.#errand(key, { ...command, word: decision.do }, ticket);
+        void this.#errand(key, { ...command, word: ruling.do }, ticket);
         return null;
       default:
-        this.#begin({ desk, command, ticket }, decision.do);
+        this.#begin({ desk, command, ticket }, ruling.do);
         return null;
     }
   }
@@ -210,7 +215,7 @@ export class Jobs {
     const begun = begin(
       {
         word: command.word as JobWord,
-        uuid: this.#domain(key)?.uuid ?? '',
+        uuid: this.#options.snapshot().vms[key]?.domain?.uuid ?? '',
         asker: ticket,
         plan: planOf(command, policy, this.#options.pause ?? restartPause),
         call: callOf(action, command, policy),
@@ -225,10 +230,12 @@ export class Jobs {
     const said = await this.#options.errand(key, command).catch((error: Error) => error);
     this.#askers.end([ticket], errandOutcome(said));
   }
+}
 
-  #domain(key: VmKey): Domain | null {
-    return this.#options.snapshot().vms[key]?.domain ?? null;
-  }
+type Ruling = Exclude<Decision, { do: 'reject' }> | { do: 'refuse'; rejection: Rejection };
+
+function refuse(code: Rejection['code'], message: string): Ruling {
+  return { do: 'refuse', rejection: { code, message } };
 }
 
 type JobAction = Exclude<Action, Errand | 'cancel'>;

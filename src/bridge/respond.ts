@@ -35,8 +35,7 @@ export interface ResponseDocument {
 
 /** Every command gets its answers here, and leaves its line in the log. */
 export interface Answers {
-  /** `word` null: it ends at once, and nothing is said of its beginning in events. */
-  accepted(request: Request, word: JobWord | null, remaining: number): void;
+  accepted(request: Request, word: JobWord, remaining: number): void;
   progress(request: Request, code: string, message: string, remaining: number): void;
   ended(request: Request, outcome: Outcome): void;
 }
@@ -65,14 +64,14 @@ export class Responder implements Answers {
     this.#options = options;
   }
 
-  accepted(request: Request, word: JobWord | null, remaining: number): void {
+  accepted(request: Request, word: JobWord, remaining: number): void {
     this.#answer(request, {
       status: 'accepted',
       code: 'accepted',
       message: `${request.command} is under way`,
       remaining,
     });
-    if (word) this.#options.tell(request.key, requested(word, this.#commanded(request)));
+    this.#options.tell(request.key, requested(word, this.#commanded(request)));
   }
 
   progress(request: Request, code: string, message: string, remaining: number): void {

@@ -23,7 +23,7 @@ import type { Askers } from './askers.ts';
 export interface SlotParts {
   snapshot: () => Snapshot;
   /** One libvirt call on the VM's domain; null: libvirt has taken it. */
-  call: (key: VmKey, call: Call, method: ShutdownMethod) => Promise<CallFailure | null>;
+  call: (key: VmKey, call: Call, how: { method: ShutdownMethod; signal: AbortSignal }) => Promise<CallFailure | null>;
   /** Reads the domain again; resolves when the snapshot has what was read. */
   read: (key: VmKey) => Promise<void>;
   /** Whether DSM's ports answer. */
@@ -50,6 +50,8 @@ export class Slot {
   #timer: NodeJS.Timeout | undefined;
   /** Milliseconds since 1970 at the monotonic clock's zero: taken once a job, or its deadline would jitter. */
   #epoch = 0;
+  /** Of the calls of this stage: what has not left when it is over never does. */
+  #calls = new AbortController();
 
   constructor(key: VmKey, policy: Policy, parts: SlotParts, askers: Askers, clock: Clock) {
     this.#key = key;
@@ -87,6 +89,8 @@ export class Slot {
   /** The VM is left to itself. */
   close(): void {
     clearTimeout(this.#timer);
+    this.#calls.abort();
+    if (this.#job) this.#parts.emit({ type: 'work', key: this.#key, work: null });
     this.#job = null;
   }
 
@@ -95,6 +99,10 @@ export class Slot {
     if (!before) return;
     clearTimeout(this.#timer);
     this.#job = job;
+    if (beginner !== null || job?.stage.at !== before.stage.at || job.word !== before.word) {
+      this.#calls.abort();
+      this.#calls = new AbortController();
+    }
     for (const effect of effects) this.#perform(job ?? before, effect);
     this.#show(before, job, effects);
     const current = job ?? before;
@@ -149,7 +157,7 @@ export class Slot {
     }
     const wished = this.#askers.command(job.askers[0])?.method;
     const method = wished === 'acpi' || wished === 'agent' || wished === 'auto' ? wished : this.#policy.shutdown.method;
-    return this.#parts.call(this.#key, call, method).catch((error: Error) => {
+    return this.#parts.call(this.#key, call, { method, signal: this.#calls.signal }).catch((error: Error) => {
       return { kind: 'failed', code: 'outcome_unknown', message: error.message };
     });
   }

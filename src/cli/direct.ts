@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { checkRemembered, Memory, recall } from '../bridge/memory.ts';
 import type { Answers, Request, ResponseDocument } from '../bridge/respond.ts';
 import type { Config } from '../config/config.ts';
-import { type Outcome, rejected } from '../model/codes.ts';
+import { cancelled, type Outcome, rejected } from '../model/codes.ts';
 import type { Command } from '../model/command.ts';
 import type { Event } from '../model/event.ts';
 import { reduce } from '../model/reduce.ts';
@@ -42,7 +42,8 @@ export async function direct(options: DirectOptions): Promise<Outcome> {
 
   let snapshot: Snapshot = {
     hypervisor: { up: false, reason: null, info: null },
-    vms: { [key]: recall(emptyVm(key, vm.label), remembered) },
+    // All of them: what is not in here would be forgotten.
+    vms: Object.fromEntries(config.vms.map(each => [each.key, recall(emptyVm(each.key, each.label), remembered)])),
   };
   const request: Request = {
     ...{ key, command: command.word, id: command.id, by: command.by },
@@ -55,7 +56,7 @@ export async function direct(options: DirectOptions): Promise<Outcome> {
     jobs.hear(event);
     if (event.type === 'hypervisor_down') why = event.reason;
   };
-  const { control, jobs } = steer({
+  const { link, jobs } = steer({
     config: { ...config, vms: [vm] },
     snapshot: () => snapshot,
     dispatch,
@@ -64,22 +65,27 @@ export async function direct(options: DirectOptions): Promise<Outcome> {
     logger: silent,
   });
   let begun = false;
-  control.on('up', () => {
-    if (!begun) jobs.submit(request, command);
+  link.on('up', () => {
+    if (!begun && !signal.aborted) jobs.submit(request, command);
     begun = true;
   });
   const deadline = setTimeout(() => {
     if (!begun) answers.ended(request, rejected({ code: 'libvirt_unavailable', message: why }));
   }, patience);
-  const stop = () => jobs.close();
+  const stop = () => {
+    jobs.close();
+    if (!begun) answers.ended(request, cancelled('cancelled', 'interrupted before anything was done'));
+    begun = true;
+  };
   signal.addEventListener('abort', stop, { once: true });
-  control.start();
+  if (signal.aborted) stop();
+  else link.start();
   try {
     return await promise;
   } finally {
     clearTimeout(deadline);
     signal.removeEventListener('abort', stop);
-    await control.close();
+    await link.close();
     await store.settled();
   }
 }

@@ -48,6 +48,7 @@ export async function send({ config, vm, word, value, options, wait, ...shown }:
   };
   const unreached = (message: string) => () => reject(new Unreached(message));
   let sent = false;
+  let heard = false;
 
   mqtt.on('connected', () => {
     within(
@@ -69,7 +70,8 @@ export async function send({ config, vm, word, value, options, wait, ...shown }:
     }
     const response = readResponse(text);
     // The broker may have brought the command twice; its first arrival is the one that counts.
-    if (response?.id !== id || response.code === 'duplicate') return;
+    if (response?.id !== id || (heard && response.code === 'duplicate')) return;
+    heard = true;
     progress.show(response);
     if (isFinal(response)) resolve(exitCodeOf(response));
     else if (!wait) resolve(exitCode.succeeded);

@@ -48,6 +48,10 @@ export async function shutDownDirectly({
     const show = (response: ResponseDocument) => progress.show(response);
     const outcome = await direct({ config, vm: found, command, lock: own, show, signal, patience });
     return exitCodeOf(outcome);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    progress.note('interrupted; a bridge that has taken the command carries it out all the same');
+    return exitCode.failed;
   } finally {
     progress.close();
   }
@@ -67,6 +71,7 @@ async function delegate(
       progress.show(last);
     }
   } catch (error) {
+    signal.throwIfAborted();
     progress.note(`the bridge that runs here: ${(error as Error).message}`);
   }
   return last;

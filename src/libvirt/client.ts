@@ -86,6 +86,7 @@ export class Libvirt {
 
   /** Says goodbye, waits for the answer a moment at most, and hangs up. */
   async close(): Promise<void> {
+    this.#connection.withdraw();
     await this.#connection.call(procedures.connectClose, undefined, { timeout: 500 }).catch(() => {});
     this.#connection.close();
   }

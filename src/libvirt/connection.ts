@@ -98,6 +98,11 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     else this.once('closed', listener);
   }
 
+  /** Takes back the calls that have not left yet: they reject as unsent. */
+  withdraw(): void {
+    this.#calls.withdraw(new ConnectionLost('the connection is being closed here'));
+  }
+
   [Symbol.dispose](): void {
     this.close();
   }

@@ -134,7 +134,7 @@ export type Occupation = 'waiting' | 'shutdown' | 'reboot' | 'call';
  * - `busy`: it is refused
  * - `end`: the running one ends as cancelled
  * - `replace`: likewise, and the new one takes its place
- * - `amend`: a shorter deadline is taken over, a kept start given up; otherwise busy
+ * - `amend`: it joins the running one; a shorter deadline is taken over, a kept start given up
  * - `keep`: carried out after the running one
  * - `beside`: it needs no slot
  */

@@ -19,7 +19,9 @@ export function reduce(snapshot: Snapshot, event: Event): Snapshot {
     case 'asked':
       return change(snapshot, event.key, vm => ({ ...vm, asked: event.asked }));
     case 'rebooted':
-      return snapshot;
+      // A guest that restarts has not done what it was asked: later it powers off for another reason.
+      if (snapshot.vms[event.key]?.asked?.open !== false) return snapshot;
+      return change(snapshot, event.key, vm => ({ ...vm, asked: null }));
     case 'error':
       return change(snapshot, event.key, vm => ({ ...vm, lastError: event.error }));
   }

@@ -4,19 +4,26 @@ import type { DomainRef } from '../libvirt/structs.ts';
 import type { ShutdownMethod } from '../model/command.ts';
 import type { Call, CallFailure } from '../model/job/job.ts';
 
+export interface CallManner {
+  /** Of a press, and of a reboot by the guest. */
+  method: ShutdownMethod;
+  /** Nobody wants it any more: if it has not left yet, it never does. */
+  signal?: AbortSignal;
+}
+
 /**
- * Does what a call's name says, with one libvirt call. Null: libvirt has taken it; what comes of it is told by events.
+ * Does what a call's name says with one libvirt call, or two where the agent fails and the button is left. Null: libvirt has taken it; what comes of it is told by events.
  * Never retried: after a lost connection nobody knows whether it was done.
  */
 export async function callPower(
   client: Libvirt | null,
   ref: DomainRef | null,
   call: Call,
-  method: ShutdownMethod,
+  how: CallManner,
 ): Promise<CallFailure | null> {
   if (!client || !ref) return { kind: 'rejected', code: 'libvirt_unavailable', message: 'libvirt is away' };
   try {
-    await made(client, ref, call, method);
+    await made(client, ref, call, how);
     return null;
   } catch (error) {
     return callFailure(error);
@@ -45,25 +52,26 @@ const startPatience = { timeout: 60_000 };
 /** It waits 15 s for QEMU to obey, libvirt 9.0 another 10. */
 const destroyPatience = { timeout: 28_000 };
 
-async function made(client: Libvirt, ref: DomainRef, call: Call, method: ShutdownMethod): Promise<unknown> {
+async function made(client: Libvirt, ref: DomainRef, call: Call, { method, signal }: CallManner): Promise<unknown> {
+  const options = { signal };
   switch (call) {
     case 'start':
-      return client.start(ref, startPatience);
+      return client.start(ref, { ...options, ...startPatience });
     case 'wake_up':
-      return client.wakeUp(ref);
+      return client.wakeUp(ref, options);
     case 'resume':
-      return client.resume(ref);
+      return client.resume(ref, options);
     case 'suspend':
-      return client.suspend(ref);
+      return client.suspend(ref, options);
     case 'reset':
-      return client.reset(ref);
+      return client.reset(ref, options);
     case 'press':
-      return byMethod(method, flag => client.shutdown(ref, flag), shutdownFlag);
+      return byMethod(method, flag => client.shutdown(ref, flag, options), shutdownFlag);
     case 'guest_reboot':
-      return byMethod(method, flag => client.reboot(ref, flag), rebootFlag);
+      return byMethod(method, flag => client.reboot(ref, flag, options), rebootFlag);
     case 'cut_power':
       // Graceful lets QEMU flush its disk caches; one that does not obey is told of, as far as libvirt is honest.
-      return client.destroy(ref, destroyFlag.graceful, destroyPatience);
+      return client.destroy(ref, destroyFlag.graceful, { ...options, ...destroyPatience });
   }
 }
 

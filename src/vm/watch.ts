@@ -84,6 +84,11 @@ export class Watch {
     }));
   }
 
+  /** The connection that it watches: commands go the same way, so that they do not overtake what is read. */
+  get client(): Libvirt | null {
+    return this.#client;
+  }
+
   /** The domain of a VM as last seen; null if libvirt has none. */
   target(key: VmKey): Target | null {
     return this.#entries.find(entry => entry.key === key)?.target ?? null;
@@ -200,7 +205,7 @@ export class Watch {
     const set = (domain: Domain) => this.#set(entry, { key: entry.key, ref, domain });
     const otherRun = before !== null && known !== null && isOtherRun(before, ref, active);
     if (otherRun) {
-      set({ ...known, active: false, state: 'shut_off', reason: 'unknown' });
+      set({ ...known, active: false, state: 'shut_off', reason: 'unseen' });
     }
     // Without its hardware a new domain would be published bare, and then once more.
     if (known) set(current);

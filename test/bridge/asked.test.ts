@@ -123,7 +123,7 @@ describe('when it has ended', () => {
       cutting,
       { ...open, cut: true },
       failed('libvirt_error', ''),
-      { ...given, cut: true },
+      { ...given, cut: false },
     ],
     ['a start that failed', rig('start'), starting, failed('timed_out', ''), null],
     ['a start that was cancelled', rig('start', { offFor: 0 }), starting, cancelled('cancelled', ''), null],

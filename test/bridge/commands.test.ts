@@ -99,6 +99,21 @@ describe('each does what it says', () => {
   });
 });
 
+describe('over a restart of libvirt', () => {
+  test.concurrent('a reboot whose start falls due meanwhile is carried out when libvirt is back', async () => {
+    await using scene = await running();
+    const { seen, daemon, domain } = scene;
+    await seen.publish('b/DSM/command', '{"command":"reboot","id":"r"}');
+    await state(seen, ({ phase }) => phase === 'pausing');
+    await daemon.kill();
+    await seen.take('b/DSM/availability', 'offline');
+    await daemon.listen();
+    expect(await last(seen, 'r')).toMatchObject({ status: 'succeeded', code: 'done' });
+    expect(domain.active).toBe(true);
+    expect(daemon.callsOf('domainCreateWithFlags')).toHaveLength(1);
+  });
+});
+
 describe('over a restart of the bridge', () => {
   test.concurrent('the last stop is remembered', async () => {
     await using scene = await running();

@@ -32,7 +32,7 @@ const daring: Policy = policy({ commands: [...policy().commands, 'force_off'] })
 /** Everything between a command and its answers. */
 class Scene {
   readonly log = recorder();
-  readonly calls: [key: string, call: Call, method: string][] = [];
+  readonly calls: [key: string, call: Call, how: { method: string; signal: AbortSignal }][] = [];
   readonly responses: { topic: string; payload: string; properties?: { correlationData: Buffer } }[] = [];
   readonly events: Event[] = [];
   readonly happenings: Happening[] = [];
@@ -374,7 +374,7 @@ describe('who may interrupt whom', () => {
   test('busy: one at a time', () => {
     const scene = new Scene();
     scene.submit('shutdown', { id: 'first' });
-    scene.submit('shutdown', { id: 'second' });
+    scene.submit('resume', { id: 'second' });
     scene.submit('suspend', { id: 'third' });
     expect(scene.told()).toEqual(['accepted', 'rejected/busy', 'rejected/busy']);
     expect(scene.last()).toMatchObject({
@@ -399,6 +399,38 @@ describe('who may interrupt whom', () => {
     expect(scene.toldTo('ups').filter(told => !told.startsWith('progress'))).toEqual(['accepted', 'succeeded/done']);
     // Who wanted it off first does not want it started again because the mains are back.
     expect(scene.vm?.lastStop?.by).toBe('me');
+  });
+
+  test('a shutdown with as much time or more joins the running one', () => {
+    const scene = new Scene();
+    scene.submit('shutdown', { id: 'me' });
+    scene.submit('shutdown', { id: 'ups', timeout: 900_000 });
+    expect(scene.toldTo('ups')).toEqual(['accepted']);
+    expect(scene.last().remaining_ms).toBe(300_000);
+    scene.seen(off);
+    for (const id of ['me', 'ups']) expect(scene.toldTo(id)).toEqual(['accepted', 'succeeded/done']);
+    expect(scene.made).toEqual(['press']);
+  });
+
+  test('what has not left yet is withdrawn when its command has ended', () => {
+    const scene = new Scene();
+    scene.submit('shutdown');
+    const [, , { signal }] = scene.calls[0] ?? ['', '', { signal: AbortSignal.abort() }];
+    expect(signal.aborted).toBe(false);
+    scene.submit('cancel');
+    expect(signal.aborted).toBe(true);
+    scene.submit('suspend');
+    const [, , second] = scene.calls[1] ?? ['', '', { signal: AbortSignal.abort() }];
+    expect(second.signal.aborted).toBe(false);
+    scene.jobs.close();
+    expect(second.signal.aborted).toBe(true);
+  });
+
+  test('a domain that is configured twice takes its commands as the first', () => {
+    const scene = new Scene();
+    scene.dispatch({ type: 'domain', key: 'other', domain, at: now.toISOString() });
+    scene.submit('start', { key: 'other' });
+    expect(scene.told('b/other/response')).toEqual(['rejected/not_allowed']);
   });
 
   test('a start during a shutdown is kept, shown, and carried out 10 s after off', () => {
@@ -715,6 +747,7 @@ test.each<[Domain | null, string]>([
   [{ ...domain, state: 'paused', reason: 'io_error' }, 'failed/io_error'],
   [{ ...domain, state: 'paused', reason: 'user' }, 'failed/interfered'],
   [{ ...domain, state: 'paused', reason: 'snapshot' }, 'accepted'],
+  [{ ...off, reason: 'unseen' }, 'failed/interfered'],
   [null, 'succeeded/done'],
 ])('what else becomes of it in the middle of a shutdown: %#', (after, told) => {
   const scene = new Scene();

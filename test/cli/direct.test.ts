@@ -1,10 +1,11 @@
 /** `shutdown --direct`, with libvirt's part played by the fake: what each end of it is to a script. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { shutDownDirectly } from '../../src/cli/shutdown.ts';
 import type { Config } from '../../src/config/config.ts';
+import { vmConfig } from '../bridge/running.ts';
 import { FakeLibvirtd } from '../fakes/libvirtd/daemon.ts';
 import type { FakeDomain } from '../fakes/libvirtd/domain.ts';
 
@@ -37,13 +38,7 @@ async function run({ readOnly = false, uri = daemon.uri, timeout, signal }: Chan
     mqtt: { ...mqtt, ...secrets },
     homeAssistant: { discoveryPrefix: 'ha', statusTopic: 'ha/status', powerSwitchCategory: 'config' },
     libvirt: { uri, readOnly, statsInterval: 60_000 },
-    vms: [
-      {
-        ...{ domain: 'DSM', key: 'DSM', label: 'DSM', address: null, commands: ['shutdown'] },
-        shutdown: { method: 'acpi', timeout: 5_000, resendEvery: 60_000, maxPresses: 3, onTimeout: 'report' },
-        reboot: { method: 'shutdown' },
-      },
-    ],
+    vms: [vmConfig(), vmConfig({ domain: 'other', key: 'other', label: 'other' })],
     dataDir: folder,
     log: { level: 'info', pretty: false },
   };
@@ -90,4 +85,25 @@ test('1 when it is interrupted; the guest has been asked all the same', async ()
   await daemon.called('domainShutdownFlags');
   controller.abort();
   expect(await ended).toMatchObject({ code: 1, stdout: expect.stringContaining('outcome_unknown') });
+});
+
+test('interrupted before anything was done, nothing is', async () => {
+  using stuck = daemon.hang('connectOpen');
+  const controller = new AbortController();
+  const ended = run({ signal: controller.signal });
+  await daemon.called('connectOpen');
+  controller.abort();
+  expect(await ended).toMatchObject({ code: 1, stdout: expect.stringContaining('cancelled') });
+  stuck.release();
+  expect(await run({ signal: AbortSignal.abort() })).toMatchObject({ code: 1 });
+  expect(domain).toMatchObject({ active: true, presses: 0 });
+});
+
+test('what is remembered of the other VMs stays', async () => {
+  const stop = { by: 'ups', reason: 'shutdown', at: '2026-11-22T08:00:00.000Z', seconds: 3 };
+  const value = { other: { uuid: 'b', active: false, last_stop: stop, asked: null } };
+  await writeFile(join(folder, 'vms.json'), JSON.stringify({ version: 1, value }));
+  expect(await run()).toMatchObject({ code: 0 });
+  const { value: kept } = JSON.parse(await readFile(join(folder, 'vms.json'), 'utf8'));
+  expect(kept).toMatchObject({ other: { last_stop: stop }, DSM: { last_stop: { by: 'nut' } } });
 });

@@ -222,6 +222,15 @@ test('a restart changes nothing that is known', () => {
   expect(reduce(before, { type: 'rebooted', key: 'DSM', at })).toBe(before);
 });
 
+test('but who had asked it to stop, and has given up, is not behind its next stop', () => {
+  const rebooted: Event = { type: 'rebooted', key: 'DSM', at };
+  expect(reduce(snapshotOf({ asked: { ...asked, open: false } }), rebooted).vms['DSM']?.asked).toBeNull();
+  expect(reduce(snapshotOf({ asked: { ...asked, open: true } }), rebooted).vms['DSM']?.asked).toEqual({
+    ...asked,
+    open: true,
+  });
+});
+
 const events: Event[] = [
   seen(off),
   seen(null),

@@ -20,21 +20,21 @@ afterEach(async () => {
 });
 
 test('start starts', async () => {
-  expect(await callPower(client, domain.ref, 'start', 'acpi')).toBeNull();
+  expect(await callPower(client, domain.ref, 'start', { method: 'acpi' })).toBeNull();
   expect(domain.active).toBe(true);
 });
 
 test('a press presses the ACPI button once, and is content with that', async () => {
   domain.guest.powerButton = 'ignored';
   domain.start();
-  expect(await callPower(client, domain.ref, 'press', 'acpi')).toBeNull();
+  expect(await callPower(client, domain.ref, 'press', { method: 'acpi' })).toBeNull();
   expect(domain).toMatchObject({ active: true, presses: 1 });
   expect(daemon.callsOf('domainShutdownFlags')).toMatchObject([{ args: { flags: 1 } }]);
 });
 
 test('power is cut gracefully: QEMU may flush its caches', async () => {
   domain.start();
-  expect(await callPower(client, domain.ref, 'cut_power', 'acpi')).toBeNull();
+  expect(await callPower(client, domain.ref, 'cut_power', { method: 'acpi' })).toBeNull();
   expect(domain.active).toBe(false);
   expect(daemon.callsOf('domainDestroyFlags')).toMatchObject([{ args: { flags: 1 } }]);
 });
@@ -48,27 +48,27 @@ describe('the method', () => {
 
   test('agent: the agent alone', async () => {
     domain.guest.agent = 'none';
-    expect(await callPower(client, domain.ref, 'press', 'agent')).toMatchObject({ code: 'libvirt_error' });
+    expect(await callPower(client, domain.ref, 'press', { method: 'agent' })).toMatchObject({ code: 'libvirt_error' });
     expect(flags()).toEqual([2]);
   });
 
   test.each(['none', 'silent'] as const)('auto: the button where the agent is %s', async agent => {
     domain.guest.agent = agent;
-    expect(await callPower(client, domain.ref, 'press', 'auto')).toBeNull();
+    expect(await callPower(client, domain.ref, 'press', { method: 'auto' })).toBeNull();
     expect(flags()).toEqual([2, 1]);
     expect(domain.presses).toBe(1);
   });
 
   test('auto: the agent that answers, and no button', async () => {
     domain.guest.agent = 'answers';
-    expect(await callPower(client, domain.ref, 'press', 'auto')).toBeNull();
+    expect(await callPower(client, domain.ref, 'press', { method: 'auto' })).toBeNull();
     expect(flags()).toEqual([2]);
     expect(domain.presses).toBe(0);
   });
 
   test('auto: after a lost connection nobody knows, and nobody presses', async () => {
     using _drop = daemon.drop('domainShutdownFlags');
-    expect(await callPower(client, domain.ref, 'press', 'auto')).toMatchObject({ code: 'outcome_unknown' });
+    expect(await callPower(client, domain.ref, 'press', { method: 'auto' })).toMatchObject({ code: 'outcome_unknown' });
     expect(flags()).toEqual([2]);
   });
 });
@@ -90,12 +90,14 @@ describe.each(rows)('%s', (name, procedure) => {
     if (name === 'resume') domain.pause();
     if (name === 'wake_up') domain.suspendToMemory();
   });
-  const call = () => callPower(client, domain.ref, name, 'acpi');
+  const call = () => callPower(client, domain.ref, name, { method: 'acpi' });
   const failure = (kind: string, code: string) => ({ kind, code, message: expect.stringMatching(/./) });
 
   test('without libvirt, or without a domain', async () => {
-    expect(await callPower(null, domain.ref, name, 'acpi')).toEqual(failure('rejected', 'libvirt_unavailable'));
-    expect(await callPower(client, null, name, 'acpi')).toEqual(failure('rejected', 'libvirt_unavailable'));
+    expect(await callPower(null, domain.ref, name, { method: 'acpi' })).toEqual(
+      failure('rejected', 'libvirt_unavailable'),
+    );
+    expect(await callPower(client, null, name, { method: 'acpi' })).toEqual(failure('rejected', 'libvirt_unavailable'));
   });
 
   test('one call', async () => {

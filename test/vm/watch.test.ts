@@ -337,7 +337,7 @@ describe('a connection later', () => {
     await watch.begin(await connect());
     expect(events.states('DSM')).toEqual([
       'running/booted',
-      'shut_off/unknown',
+      'shut_off/unseen',
       'running/booted',
       // Its NIC has another tap.
       'running/booted',

@@ -9,6 +9,7 @@ const otherEnds: ReadonlyMap<string, Outcome> = new Map([
   ['crashed', failed('crashed', 'it is off: QEMU crashed')],
   ['failed', failed('crashed', 'it is off: QEMU failed')],
   ['daemon', failed('crashed', 'it is off: libvirt ended it')],
+  ['unseen', failed('interfered', 'it was off, and somebody else has started it again')],
   ['saved', failed('interfered', 'it is off: somebody at libvirt saved it to disk')],
   ['migrated', failed('interfered', 'it is off here: somebody at libvirt migrated it')],
   ['from_snapshot', failed('interfered', 'it is off: somebody at libvirt went back to a snapshot')],

@@ -32,12 +32,15 @@ export interface Amendment {
   onTimeout: TimeoutPolicy | null;
 }
 
-/** A shutdown that comes during a shutdown. Null: it would change nothing. */
+/** More would be a flood. */
+const mostAskers = 32;
+
+/** A shutdown that comes during a shutdown: all get the outcome, whatever it changes. Null: too many ask. */
 export function amend(job: Job, { asker, timeout, onTimeout }: Amendment, now: number): Step | null {
+  if (job.askers.length >= mostAskers) return null;
   const policy = onTimeout ?? job.plan.onTimeout;
   const least = policy === 'force_off' ? job.begunAt + leastBeforeCut : 0;
   const deadline = Math.max(Math.min(job.deadline, now + timeout), least);
-  if (deadline >= job.deadline && policy === job.plan.onTimeout && job.keptStart === null) return null;
   const next = {
     ...job,
     askers: [...job.askers, asker],
@@ -49,10 +52,9 @@ export function amend(job: Job, { asker, timeout, onTimeout }: Amendment, now: n
     job.keptStart === null
       ? []
       : [{ type: 'end', tickets: [job.keptStart], outcome: cancelled('superseded', 'another shutdown came after it') }];
-  return {
-    job: next,
-    effects: [...given, progress('amended', `the guest has until ${seconds(deadline - now)} from now`)],
-  };
+  const changed = deadline !== job.deadline || policy !== job.plan.onTimeout;
+  const told = changed ? [progress('amended', `the guest has ${seconds(deadline - now)} from now`)] : [];
+  return { job: next, effects: [...given, ...told] };
 }
 
 /** A start that comes during a shutdown. Null: there is one already. */

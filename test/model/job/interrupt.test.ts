@@ -34,13 +34,23 @@ describe('another shutdown', () => {
     expect([...rig.outcomes.keys()]).toEqual([first, second]);
   });
 
-  test.each([290_000, 290_001, 86_400_000])('that grants as much or more, %i ms: changes nothing', timeout => {
+  test.each([290_000, 290_001, 86_400_000])(
+    'that grants as much or more, %i ms: joins, and changes nothing',
+    timeout => {
+      const rig = new Rig('shutdown');
+      rig.waits(10_000);
+      expect(amended(rig, timeout)).toEqual([]);
+      expect(amended(rig, timeout, 'report')).toEqual([]);
+      expect(rig.deadline).toBe(290_000);
+      expect(rig.sees(off)).toEqual(['end succeeded/done']);
+    },
+  );
+
+  test('is one too many when 32 ask already', () => {
     const rig = new Rig('shutdown');
-    rig.waits(10_000);
-    const before = rig.job;
-    expect(amended(rig, timeout)).toBeNull();
-    expect(amended(rig, timeout, 'report')).toBeNull();
-    expect(rig.job).toBe(before);
+    for (let others = 1; others < 32; others++) expect(amended(rig, 300_000)).not.toBeNull();
+    expect(amended(rig, 1_000)).toBeNull();
+    expect(rig.deadline).toBe(300_000);
   });
 
   test('that grants more, but with another policy: the policy alone', () => {
@@ -89,7 +99,7 @@ describe('another shutdown', () => {
   test('gives up the start that was kept', () => {
     const rig = new Rig('shutdown');
     kept(rig, third);
-    expect(amended(rig, 86_400_000)).toEqual(['end cancelled/superseded', 'amended']);
+    expect(amended(rig, 86_400_000)).toEqual(['end cancelled/superseded']);
     expect([...rig.outcomes.keys()]).toEqual([third]);
     expect(rig.deadline).toBe(300_000);
     expect(rig.sees(off)).toEqual(['end succeeded/done']);
@@ -100,7 +110,7 @@ describe('another shutdown', () => {
     const rig = new Rig('shutdown');
     amended(rig, 200_000);
     expect(amended(rig, 100_000)).toEqual(['amended']);
-    expect(amended(rig, 100_000)).toBeNull();
+    expect(amended(rig, 100_000)).toEqual([]);
     rig.answers(failures.refused);
     expect(rig.outcomes.get(first)).toBe('failed/libvirt_error: no');
   });
