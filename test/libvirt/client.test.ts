@@ -100,6 +100,24 @@ test('closing says goodbye, tells no cause, and can be done twice', async () => 
   await expect(client.domains()).rejects.toMatchObject({ name: 'ConnectionLost', sent: false });
 });
 
+test('closing takes back what has not left: nothing is done after it', async () => {
+  await using it = await attempt({});
+  const domain = it.daemon.define();
+  domain.start();
+  const client = await it.open();
+  using stuck = it.daemon.hang('domainGetInfo');
+  const waiting = [1, 2, 3, 4].map(() => client.info(domain.ref).catch((error: Error) => error));
+  await it.daemon.called('domainGetInfo', 4);
+  const cut = client.destroy(domain.ref, 1).catch((error: Error) => error);
+  const closed = client.close();
+  stuck.release();
+  await closed;
+  expect(await cut).toMatchObject({ name: 'ConnectionLost', sent: false });
+  await Promise.all(waiting);
+  expect(it.daemon.callsOf('domainDestroyFlags')).toEqual([]);
+  expect(domain.active).toBe(true);
+});
+
 test('closing does not wait for a daemon that is stuck', async () => {
   await using it = await attempt({});
   const client = await it.open();

@@ -1,0 +1,56 @@
+/** `send` to a bridge on the fakes: what its answers are to a script. */
+import { expect, test } from 'vitest';
+import { send } from '../../src/cli/send.ts';
+import { Running, state } from '../bridge/running.ts';
+
+async function run(running: Running, word: string, options: Record<string, string> = {}, json = true) {
+  const output = { stdout: '', stderr: '' };
+  const code = await send({
+    ...{ config: running.config(), vm: 'DSM', word, options, wait: true, json },
+    stdout: { write: text => (output.stdout += text) },
+    stderr: { write: text => (output.stderr += text) },
+  });
+  return { code, ...output };
+}
+
+const codes = (stdout: string) =>
+  stdout
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line).code);
+
+test.concurrent('waits for the last word, and ends with what that means', async () => {
+  await using running = await Running.start();
+  const started = await run(running, 'start');
+  expect(started).toMatchObject({ code: 0, stderr: '' });
+  expect(codes(started.stdout)).toEqual(['accepted', 'done']);
+  expect(codes((await run(running, 'start')).stdout)).toEqual(['already']);
+  running.daemon.domain('DSM').guest.powerButton = 'ignored';
+  const late = await run(running, 'shutdown', { timeout: '100ms' });
+  expect(late).toMatchObject({ code: 4 });
+  expect(codes(late.stdout)).toEqual(['accepted', 'timed_out']);
+});
+
+test.concurrent('an id that was used already is refused, and that is told', async () => {
+  await using running = await Running.start();
+  expect(await run(running, 'shutdown', { id: 'x' })).toMatchObject({ code: 0 });
+  const second = await run(running, 'shutdown', { id: 'x' }, false);
+  expect(second).toMatchObject({ code: 1, stdout: expect.stringContaining('rejected/duplicate') });
+});
+
+test.concurrent('3 when the bridge is offline, or goes while it is waited for', async () => {
+  await using running = await Running.start();
+  const domain = running.daemon.domain('DSM');
+  domain.guest.powerButton = 'ignored';
+  domain.start();
+  await state(running.seen, ({ power }) => power === 'ON');
+  const waiting = run(running, 'shutdown');
+  await state(running.seen, ({ activity }) => activity === 'shutting_down');
+  running.daemon.freeze();
+  await running.broker.kill();
+  expect(await waiting).toMatchObject({ code: 3, stderr: expect.stringContaining('unknown') });
+  running.daemon.thaw();
+  await running.stop();
+  await running.broker.start();
+  expect(await run(running, 'start')).toMatchObject({ code: 3 });
+});
