@@ -37,6 +37,12 @@ export class FolderInUse extends Error {
   override name = 'FolderInUse';
 }
 
+/** For tests and benchmarks. */
+export interface Tuning extends Pick<SteeringOptions, 'pause'> {
+  /** Milliseconds for a `shutdown --direct`, or a bridge that is ending, to leave the data directory. */
+  lockPatience?: number;
+}
+
 /** Milliseconds between reads of what no event tells. */
 const resyncInterval = 60_000;
 
@@ -50,10 +56,10 @@ const storePatience = 500;
 export async function main(
   config: Config,
   logger: Logger,
-  tuning: Pick<SteeringOptions, 'pause'> = {},
+  { lockPatience = 10_000, ...tuning }: Tuning = {},
 ): Promise<RunningBridge> {
   const { instance, mqtt: broker, homeAssistant, libvirt, vms, dataDir } = config;
-  const lock = await lockFolder(dataDir);
+  const lock = await lockWithin(lockPatience, dataDir);
   if (lock.reason === 'held') throw new FolderInUse(lock.message);
   if (lock.reason === 'unwritable') {
     logger.warn({ event: 'store.unlocked', reason: lock.message }, 'data_dir cannot be locked: working without');
@@ -204,6 +210,16 @@ export async function main(
       return closing;
     },
   };
+}
+
+/** A supervisor that starts it again at once would soon give up. */
+async function lockWithin(patience: number, folder: string): ReturnType<typeof lockFolder> {
+  const deadline = performance.now() + patience;
+  for (;;) {
+    const lock = await lockFolder(folder);
+    if (lock.reason !== 'held' || performance.now() >= deadline) return lock;
+    await delay(250);
+  }
 }
 
 /** How to reach and enter the broker, as the configuration says. */

@@ -41,7 +41,12 @@ interface Desk {
   slot: Slot;
   /** Monotonic milliseconds at which it was seen to stop; null while it runs, undefined if nobody saw it. */
   offAt: number | null | undefined;
+  /** Commands that need no slot, under way. */
+  errands: number;
 }
+
+/** More at once would be a flood. */
+const mostErrands = 4;
 
 /** A command that has passed the checks which do not depend on the VM. */
 interface Admitted {
@@ -63,7 +68,7 @@ export class Jobs {
     const clock = options.clock ?? { now: () => performance.now(), date: () => new Date() };
     const askers = new Askers(options.answers);
     const desk = (key: VmKey, policy: Policy): Desk => {
-      return { key, policy, slot: new Slot(key, policy, options, askers, clock), offAt: undefined };
+      return { key, policy, slot: new Slot(key, policy, options, askers, clock), offAt: undefined, errands: 0 };
     };
     this.#options = options;
     this.#clock = clock;
@@ -201,7 +206,9 @@ export class Jobs {
       case 'screenshot':
       case 'autostart':
       case 'refresh':
-        void this.#errand(key, { ...command, word: ruling.do }, ticket);
+        if (desk.errands >= mostErrands)
+          return { code: 'busy', message: `${mostErrands} others like it are under way` };
+        void this.#errand(desk, { ...command, word: ruling.do }, ticket);
         return null;
       default:
         this.#begin({ desk, command, ticket }, ruling.do);
@@ -226,8 +233,10 @@ export class Jobs {
     slot.begin(begun, ticket);
   }
 
-  async #errand(key: VmKey, command: ErrandCommand, ticket: Ticket): Promise<void> {
-    const said = await this.#options.errand(key, command).catch((error: Error) => error);
+  async #errand(desk: Desk, command: ErrandCommand, ticket: Ticket): Promise<void> {
+    desk.errands += 1;
+    const said = await this.#options.errand(desk.key, command).catch((error: Error) => error);
+    desk.errands -= 1;
     this.#askers.end([ticket], errandOutcome(said));
   }
 }

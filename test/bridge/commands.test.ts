@@ -160,9 +160,16 @@ describe('over a restart of the bridge', () => {
 describe('two of them', () => {
   test.concurrent('on one data_dir: the second does not start', async () => {
     await using scene = await Running.start();
-    const second = main(scene.config(), recorder());
+    const second = main(scene.config(), recorder(), { lockPatience: 10 });
     await expect(second).rejects.toThrow(FolderInUse);
     await expect(second).rejects.toThrow(scene.folder);
+  });
+
+  test.concurrent('of which the first is just ending: the second waits for it', async () => {
+    await using scene = await Running.start();
+    const second = main(scene.config(), recorder());
+    await scene.stop();
+    await (await second).close();
   });
 
   test.concurrent('on one base topic: the second says nothing, is told why, and the first goes on', async () => {

@@ -280,6 +280,16 @@ describe('carried out', () => {
   });
 });
 
+test('of what takes no slot, four at once', async () => {
+  const scene = new Scene();
+  for (let i = 0; i < 6; i++) scene.submit('refresh');
+  expect(scene.told()).toEqual(['rejected/busy', 'rejected/busy']);
+  await settled();
+  scene.submit('refresh');
+  await settled();
+  expect(scene.told().filter(told => told === 'succeeded/done')).toHaveLength(5);
+});
+
 describe('a reboot', () => {
   test('is a shutdown that is seen off, a pause, and a start', () => {
     const scene = new Scene();
