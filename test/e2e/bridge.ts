@@ -155,6 +155,9 @@ export class Listener implements AsyncDisposable {
   }
 }
 
+/** Whether a response is the last word on its command. */
+export const isFinal = ({ status }: Json): boolean => !['accepted', 'progress'].includes(status);
+
 const base = 'dsm2mqtt';
 
 export function vmTopic(tail: string, key = 'DSM'): string {

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { domainState, guest, inLab, type Mosquitto, startMosquitto, virsh } from '../lab/lab.ts';
+import { domainState, guest, inLab, type Mosquitto, poll, startMosquitto, virsh } from '../lab/lab.ts';
 import { type BridgeProcess, Listener, runCli, startBridge, usual, vmTopic } from './bridge.ts';
 
 let broker: Mosquitto;
@@ -52,6 +52,7 @@ describe('send, to a running bridge', () => {
   test('0 without --wait as soon as it is accepted', async () => {
     const { code, stderr } = await runCli(config, 'send', 'DSM', 'shutdown');
     expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('shutdown accepted') });
+    await poll(async () => (await domainState()) === 'shut off', { deadline: 30_000, what: 'the end of the shutdown' });
   });
 
   test('4: a deaf guest', async () => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { address, domainState, guest, inLab, qemuPid, virsh } from '../lab/lab.ts';
-import { type Json, Listener, type Stage, setStage, startBridge, usual, vmTopic } from './bridge.ts';
+import { isFinal, type Json, Listener, type Stage, setStage, startBridge, usual, vmTopic } from './bridge.ts';
 
 const state = vmTopic('state');
 const response = vmTopic('response');
@@ -44,7 +44,7 @@ async function ask(word: string, options: Record<string, unknown> = {}, deadline
 }
 
 function outcome(id: string, deadline = 90_000): Promise<Json> {
-  const last = (answer: Json) => answer.id === id && !['accepted', 'progress'].includes(answer.status);
+  const last = (answer: Json) => answer.id === id && isFinal(answer);
   return listener.document(response, last, { from, deadline });
 }
 

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { address, domainState, guest, inLab, libvirtd, type Mosquitto, poll, qemuPid, virsh } from '../lab/lab.ts';
 import {
   type BridgeProcess,
+  isFinal,
   type Json,
   Listener,
   type Stage,
@@ -149,7 +150,8 @@ describe('QEMU', () => {
       await virsh('destroy', 'other');
       await listener.document('both/other/state', ({ state }) => state === 'shut_off', { from, deadline: 1_000 });
       await listener.publish('both/other/power/set', 'ON');
-      const answer = await listener.document('both/other/response', ({ status }) => status !== 'accepted', { from });
+      // Ten seconds of pause come first.
+      const answer = await listener.document('both/other/response', isFinal, { from, deadline: 30_000 });
       expect(answer).toMatchObject({ command: 'start', status: 'succeeded' });
     } finally {
       process.kill(pid, 'SIGCONT');

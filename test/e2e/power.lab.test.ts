@@ -1,7 +1,7 @@
 /** The main job on the real thing: the guest is seen, shut down by ACPI and started, over Mosquitto. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { address, domainState, guest, inLab, poll, startMosquitto, virsh } from '../lab/lab.ts';
-import { Listener, type Stage, setStage, startBridge, usual, vmTopic } from './bridge.ts';
+import { isFinal, Listener, type Stage, setStage, startBridge, usual, vmTopic } from './bridge.ts';
 
 const state = vmTopic('state');
 const response = vmTopic('response');
@@ -56,7 +56,7 @@ describe('a switch', () => {
   test('OFF shuts the guest down by ACPI, every state in order', async () => {
     const from = listener.now;
     await listener.publish(vmTopic('power/set'), 'OFF');
-    const final = await listener.document(response, ({ status }) => status !== 'accepted', { from, deadline: 60_000 });
+    const final = await listener.document(response, isFinal, { from, deadline: 60_000 });
     expect(final).toMatchObject({ command: 'shutdown', status: 'succeeded', code: 'done' });
     expect(listener.documents(response, from).map(({ status }) => status)).toEqual(['accepted', 'succeeded']);
     await listener.document(state, ({ state, activity }) => state === 'shut_off' && activity === 'none', { from });
@@ -89,7 +89,7 @@ describe('a switch', () => {
   test('ON starts it, every state in order', async () => {
     const from = listener.now;
     await listener.publish(vmTopic('power/set'), 'ON');
-    const final = await listener.document(response, ({ status }) => status !== 'accepted', { from, deadline: 60_000 });
+    const final = await listener.document(response, isFinal, { from, deadline: 60_000 });
     expect(final).toMatchObject({ command: 'start', status: 'succeeded', code: 'done' });
     await listener.document(state, ({ state, activity }) => state === 'running' && activity === 'none', { from });
     expect(walk(from, ({ activity }) => activity)).toEqual(['starting', 'none']);
