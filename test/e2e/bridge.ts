@@ -186,17 +186,18 @@ export async function setStage(more: Record<string, unknown> = {}): Promise<Stag
   await guest.start();
   const broker = await startMosquitto();
   const listener = await Listener.on(broker.url);
-  const bridge = await startBridge(usual(broker.url, more));
-  await listener.text(vmTopic('availability'), text => text === 'online');
-  await listener.document(vmTopic('stats'), ({ cpu }) => cpu.percent !== null);
-  return {
+  const stage: Stage = {
     broker,
     listener,
-    bridge,
+    bridge: await startBridge(usual(broker.url, more)),
     async [Symbol.asyncDispose]() {
-      await bridge[Symbol.asyncDispose]();
+      // A test may have put another one in its place.
+      await stage.bridge[Symbol.asyncDispose]();
       await listener[Symbol.asyncDispose]();
       await broker.stop();
     },
   };
+  await listener.text(vmTopic('availability'), text => text === 'online');
+  await listener.document(vmTopic('stats'), ({ cpu }) => cpu.percent !== null);
+  return stage;
 }

@@ -185,7 +185,7 @@ describe('killed with -9 in the middle of a shutdown', () => {
     ['the guest powers off meanwhile', true],
     ['the guest runs on', false],
   ])('%s: the next start tells the truth', async (_, off) => {
-    await stage.bridge.end();
+    await stage.bridge[Symbol.asyncDispose]();
     const folder = await mkdtemp(join(tmpdir(), 'dsm2mqtt-kill-'));
     const config = usual(stage.broker.url, { vms, data_dir: folder });
     await guest.deaf();
