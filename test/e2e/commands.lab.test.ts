@@ -190,7 +190,7 @@ describe('killed with -9 in the middle of a shutdown', () => {
     const config = usual(stage.broker.url, { vms, data_dir: folder });
     await guest.deaf();
     try {
-      const first = await startBridge(config);
+      await using first = await startBridge(config);
       await listener.text(vmTopic('availability'), text => text === 'online', { from: listener.now });
       from = listener.now;
       await listener.publish(command, '{"command":"shutdown","id":"k","by":"ups"}');
