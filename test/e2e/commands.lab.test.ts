@@ -1,9 +1,9 @@
 /** The whole command set on a real guest: what the table says, and what becomes of a guest that does not hear. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { address, domainState, guest, inLab, qemuPid, virsh } from '../lab/lab.ts';
+import { address, domainState, guest, inLab, poll, qemuPid, virsh } from '../lab/lab.ts';
 import { isFinal, type Json, Listener, type Stage, setStage, startBridge, usual, vmTopic } from './bridge.ts';
 
 const state = vmTopic('state');
@@ -195,6 +195,9 @@ describe('killed with -9 in the middle of a shutdown', () => {
       from = listener.now;
       await listener.publish(command, '{"command":"shutdown","id":"k","by":"ups"}');
       await listener.document(state, ({ activity }) => activity === 'shutting_down', { from });
+      // It is written down a few milliseconds after it is told.
+      const written = async () => (await readFile(join(folder, 'vms.json'), 'utf8')).includes('"open": true');
+      await poll(written, { what: 'the command in data_dir' });
       await first.end('SIGKILL');
       if (off) {
         await guest.run('poweroff -f', { deadline: 500 }).catch(() => {});
