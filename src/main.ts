@@ -8,7 +8,7 @@ import { Claim } from './bridge/claim.ts';
 import { Control } from './bridge/control.ts';
 import { errands } from './bridge/errands.ts';
 import { Bridge } from './bridge/index.ts';
-import { checkRemembered, Memory, recall } from './bridge/memory.ts';
+import { Memory, memoryStore, recall } from './bridge/memory.ts';
 import { Publisher } from './bridge/publish.ts';
 import { Responder } from './bridge/respond.ts';
 import type { Config } from './config/config.ts';
@@ -64,17 +64,16 @@ export async function main(
   if (lock.reason === 'unwritable') {
     logger.warn({ event: 'store.unlocked', reason: lock.message }, 'data_dir cannot be locked: working without');
   }
-  const stored = <T>(name: string, empty: T, check: (value: unknown) => T | null) =>
-    new Store({
-      path: join(dataDir, name),
-      version: 1,
-      empty,
-      check,
-      logger: logger.child({ part: 'store' }),
-    });
-  const announcedStore = stored('announced.json', nothingAnnounced, checkAnnounced);
-  const memoryStore = stored('vms.json', {}, checkRemembered);
-  const [announced, remembered] = await Promise.all([announcedStore.load(), memoryStore.load()]);
+  const storeLogger = logger.child({ part: 'store' });
+  const announcedStore = new Store({
+    path: join(dataDir, 'announced.json'),
+    version: 1,
+    empty: nothingAnnounced,
+    check: checkAnnounced,
+    logger: storeLogger,
+  });
+  const rememberedStore = memoryStore(dataDir, storeLogger);
+  const [announced, remembered] = await Promise.all([announcedStore.load(), rememberedStore.load()]);
 
   const topics = topicsOf(broker.baseTopic);
   const bridge = new Bridge({
@@ -113,7 +112,7 @@ export async function main(
   const chronicle = new Chronicle({ topics, send, logger: logger.child({ part: 'vm' }) });
   const publisher = new Publisher({ topics, identity: { version, instance, session, startedAt }, send });
   const responder = new Responder({ topics, send, tell: chronicle.tell, logger: logger.child({ part: 'command' }) });
-  const memory = new Memory(value => memoryStore.save(value), remembered);
+  const memory = new Memory(value => rememberedStore.save(value), remembered);
   const announcer = new Announcer(
     {
       bridge: { prefix: homeAssistant.discoveryPrefix, topics, instance, version },
@@ -198,7 +197,7 @@ export async function main(
     const final = { topic: topics.bridge.state, payload: 'offline', qos: 1, retain: true } as const;
     const goodbye = claim.holding ? final : undefined;
     await Promise.all([mqtt.close(goodbye), link.close(), statistics.close(), local.close()]);
-    const written = Promise.all([announcedStore.settled(), memoryStore.settled()]);
+    const written = Promise.all([announcedStore.settled(), rememberedStore.settled()]);
     await Promise.race([written, delay(storePatience, undefined, { ref: false })]);
     claim.close();
     if (lock.reason === null) lock.release();

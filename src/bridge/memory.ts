@@ -1,5 +1,8 @@
+import { join } from 'node:path';
 import { z } from 'zod';
 import type { Asked, LastStop, Snapshot, VmKey, VmSnapshot } from '../model/snapshot.ts';
+import type { Logger } from '../util/logger.ts';
+import { Store } from '../util/store.ts';
 
 /** What of a VM must survive the bridge: how it stopped last, whether it ran, and who has asked it to stop. */
 
@@ -32,6 +35,11 @@ export type Remembered = z.infer<typeof schema>;
 /** A value from a file, or null if it is something else. */
 export function checkRemembered(value: unknown): Remembered | null {
   return schema.safeParse(value).data ?? null;
+}
+
+/** Where it is kept: one place for the bridge and for `shutdown --direct`. */
+export function memoryStore(folder: string, logger: Logger): Store<Remembered> {
+  return new Store({ path: join(folder, 'vms.json'), version: 1, empty: {}, check: checkRemembered, logger });
 }
 
 /** The VM as it was left. */

@@ -1,5 +1,4 @@
-import { join } from 'node:path';
-import { checkRemembered, Memory, recall } from '../bridge/memory.ts';
+import { Memory, memoryStore, recall } from '../bridge/memory.ts';
 import type { Answers, Request, ResponseDocument } from '../bridge/respond.ts';
 import type { Config } from '../config/config.ts';
 import { cancelled, type Outcome, rejected } from '../model/codes.ts';
@@ -10,7 +9,6 @@ import { emptyVm, type Snapshot } from '../model/snapshot.ts';
 import { steer } from '../steering.ts';
 import type { FolderLock } from '../util/lock.ts';
 import { silent } from '../util/logger.ts';
-import { Store } from '../util/store.ts';
 
 export interface DirectOptions {
   config: Config;
@@ -28,13 +26,7 @@ export interface DirectOptions {
 export async function direct(options: DirectOptions): Promise<Outcome> {
   const { config, vm, command, lock, show, signal, patience = 10_000 } = options;
   const { key } = vm;
-  const store = new Store({
-    path: join(config.dataDir, 'vms.json'),
-    version: 1,
-    empty: {},
-    check: checkRemembered,
-    logger: silent,
-  });
+  const store = memoryStore(config.dataDir, silent);
   const remembered = lock ? await store.load() : {};
   const memory = new Memory(value => store.save(value), remembered);
   const { promise, resolve } = Promise.withResolvers<Outcome>();
@@ -71,6 +63,7 @@ export async function direct(options: DirectOptions): Promise<Outcome> {
   });
   const deadline = setTimeout(() => {
     if (!begun) answers.ended(request, rejected({ code: 'libvirt_unavailable', message: why }));
+    begun = true;
   }, patience);
   const stop = () => {
     jobs.close();

@@ -85,8 +85,8 @@ export function happeningsOf(before: VmSnapshot, after: VmSnapshot, event: Event
   if (state === 'paused') tell(reason === 'io_error' ? 'paused_on_io_error' : 'paused', { reason });
   else if (state === 'pmsuspended') tell('suspended');
   else if (state === 'crashed') tell('crashed', { reason });
-  else if (was.state === 'paused' && was.active) tell('resumed', { reason });
-  else if (was.state === 'pmsuspended' && was.active) tell('woken_up');
+  else if (was.state === 'paused') tell('resumed', { reason });
+  else if (was.state === 'pmsuspended') tell('woken_up');
   return found;
 }
 

@@ -1,17 +1,12 @@
 /** Power beyond on and off, autostart, and the screen: what the client promises, on any daemon. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { destroyFlag, Libvirt, rebootFlag } from '../../src/libvirt/client.ts';
+import { destroyFlag, type Libvirt, rebootFlag } from '../../src/libvirt/client.ts';
 import type { DomainRef } from '../../src/libvirt/structs.ts';
 import { EventLog } from './event-log.ts';
-import type { Contract } from './subject.ts';
+import { type Contract, openSubject } from './subject.ts';
 
 export function libvirtPowerContract({ witness, expected, guest, ...contract }: Contract): void {
-  const open = (readOnly = false) =>
-    Libvirt.open({
-      uri: readOnly ? contract.readOnlyUri : contract.uri,
-      readOnly,
-      ...(contract.dial ? { dial: contract.dial } : {}),
-    });
+  const open = (readOnly = false) => openSubject(contract, readOnly);
 
   describe(`${contract.name}: power`, () => {
     let client: Libvirt;

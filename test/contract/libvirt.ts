@@ -3,22 +3,17 @@
  * what a witness says.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { destroyFlag, Libvirt, shutdownFlag, statsGroup } from '../../src/libvirt/client.ts';
+import { destroyFlag, type Libvirt, shutdownFlag, statsGroup } from '../../src/libvirt/client.ts';
 import { type DomainEventName, domainEvents } from '../../src/libvirt/events.ts';
 import type { DomainRef } from '../../src/libvirt/structs.ts';
 import { EventLog } from './event-log.ts';
-import type { Contract } from './subject.ts';
+import { type Contract, openSubject } from './subject.ts';
 
 const allEvents = Object.keys(domainEvents) as DomainEventName[];
 const nowhere = 'ffffffff-ffff-4fff-bfff-ffffffffffff';
 
 export function libvirtContract({ witness, expected, ...contract }: Contract): void {
-  const open = (readOnly = false) =>
-    Libvirt.open({
-      uri: readOnly ? contract.readOnlyUri : contract.uri,
-      readOnly,
-      ...(contract.dial ? { dial: contract.dial } : {}),
-    });
+  const open = (readOnly = false) => openSubject(contract, readOnly);
 
   describe(contract.name, () => {
     let client: Libvirt;

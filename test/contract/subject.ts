@@ -1,3 +1,4 @@
+import { Libvirt } from '../../src/libvirt/client.ts';
 import type { DomainEventName } from '../../src/libvirt/events.ts';
 import type { Dialer } from '../../src/libvirt/transport.ts';
 import type { LibvirtUri } from '../../src/libvirt/uri.ts';
@@ -56,4 +57,12 @@ export interface Contract {
   xml(name: string, uuid: string): string;
   /** Names that the driver takes beside ordinary ones. */
   names: string[];
+}
+
+/** A connection to it. */
+export function openSubject(
+  { uri, readOnlyUri, dial }: Pick<Contract, 'uri' | 'readOnlyUri' | 'dial'>,
+  readOnly = false,
+): Promise<Libvirt> {
+  return Libvirt.open({ uri: readOnly ? readOnlyUri : uri, readOnly, ...(dial && { dial }) });
 }

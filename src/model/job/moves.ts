@@ -33,11 +33,11 @@ export function startAgain(job: Job, words: string, now: number): Step {
   return { ...next, effects: [progress('off', `${words}; it will be started`), ...next.effects] };
 }
 
-/** The end; a kept start begins if it is known to be off (`offAt`). */
+/** The end. A kept start begins if it succeeded in powering it off (`offAt`: when). */
 export function over(job: Job, outcome: Outcome, offAt: number | null = null): Step {
   const ended: Effect = { type: 'end', tickets: job.askers, outcome };
   if (job.keptStart === null) return { job: null, effects: [ended] };
-  if (offAt === null || outcome.status !== 'succeeded') {
+  if (offAt === null) {
     const given: Effect = {
       type: 'end',
       tickets: [job.keptStart],
