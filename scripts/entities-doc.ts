@@ -60,7 +60,7 @@ const sample: DomainDescription = {
     vcpus: null,
     memory: null,
     disks: [{ target: 'sda', role: 'data', bus: null, source: null }],
-    nics: [{ mac: '52:54:00:d5:30:01', model: null, source: null, tap: null }],
+    nics: [{ mac: '52:54:00:d5:30:01', model: null, source: null, tap: null, type: null, link: null }],
   },
 };
 

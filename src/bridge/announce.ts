@@ -147,5 +147,5 @@ export class Announcer {
 
 /** What changes at every start is left out, or each would be announced again. */
 function describe({ uuid, name, hardware }: Domain): DomainDescription {
-  return { uuid, name, hardware: { ...hardware, nics: hardware.nics.map(nic => ({ ...nic, tap: null })) } };
+  return { uuid, name, hardware: { ...hardware, nics: hardware.nics.map(nic => ({ ...nic, tap: null, link: null })) } };
 }

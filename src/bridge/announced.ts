@@ -13,7 +13,17 @@ const hardware = z.object({
   disks: z.array(
     z.object({ target: z.string(), role: z.enum(['data', 'loader', 'removable']), bus: word, source: word }),
   ),
-  nics: z.array(z.object({ mac: z.string(), model: word, source: word, tap: word })),
+  nics: z.array(
+    z.object({
+      mac: z.string(),
+      model: word,
+      source: word,
+      tap: word,
+      // Absent from what version 0.1 wrote.
+      type: word.default(null),
+      link: z.enum(['up', 'down']).nullable().default(null),
+    }),
+  ),
 });
 
 const schema = z.object({

@@ -1,4 +1,4 @@
-import { type Hardware, macHex } from '../model/domain.ts';
+import { type Hardware, macHex, type Nic } from '../model/domain.ts';
 import type { Stats } from '../model/stats.ts';
 
 /** A VM as lines for a terminal. Pure; shared by `status` and the demo. */
@@ -6,7 +6,7 @@ export interface VmView {
   name: string;
   state: string;
   reason: string;
-  hardware: Pick<Hardware, 'vcpus' | 'disks' | 'nics'>;
+  hardware: Pick<Hardware, 'vcpus' | 'disks'> & { nics: readonly Pick<Nic, 'mac' | 'source'>[] };
   stats: Stats | null;
 }
 

@@ -33,6 +33,10 @@ export interface Nic {
   source: string | null;
   /** Tap of the running domain (`vnet3`); null while it is off. */
   tap: string | null;
+  /** How it is plugged in, in libvirt's word: `bridge`, `network`, `direct` (macvtap), `user`, … */
+  type: string | null;
+  /** Its link as libvirt has set it; null: not set, which is up. */
+  link: 'up' | 'down' | null;
 }
 
 export interface Hardware {

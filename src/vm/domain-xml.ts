@@ -84,11 +84,14 @@ function nic(node: Node): Nic | null {
   const mac = text(child(node, 'mac'), '@address');
   if (mac === null) return null;
   const plugged = child(node, 'source');
+  const link = text(child(node, 'link'), '@state');
   return {
     mac: mac.toLowerCase(),
     model: text(child(node, 'model'), '@type'),
     source: text(plugged, '@bridge') ?? text(plugged, '@network') ?? text(plugged, '@dev'),
     tap: text(child(node, 'target'), '@dev'),
+    type: text(node, '@type'),
+    link: link === 'up' || link === 'down' ? link : null,
   };
 }
 

@@ -14,7 +14,14 @@ export const disk = (target: string, role: Disk['role'] = 'data'): Disk => ({
   source: role === 'removable' ? null : `/dev/disk/by-id/ata-${target}`,
 });
 
-export const nic = (mac: string): Nic => ({ mac, model: 'virtio', source: 'br0', tap: 'vnet3' });
+export const nic = (mac: string): Nic => ({
+  mac,
+  model: 'virtio',
+  source: 'br0',
+  tap: 'vnet3',
+  type: 'bridge',
+  link: null,
+});
 
 export const description: DomainDescription = {
   uuid: '6e8d4d1c-6f5b-4d42-9f0c-0c5f2f6f9a11',

@@ -116,7 +116,14 @@ const disks: fc.Arbitrary<Disk[]> = fc.array(
   }),
 );
 const nics: fc.Arbitrary<Nic[]> = fc.array(
-  fc.record({ mac, model: maybe(text), source: maybe(text), tap: maybe(text) }),
+  fc.record({
+    mac,
+    model: maybe(text),
+    source: maybe(text),
+    tap: maybe(text),
+    type: maybe(text),
+    link: fc.constantFrom('up' as const, 'down' as const, null),
+  }),
 );
 const domains: fc.Arbitrary<Domain> = fc.record({
   uuid: fc.uuid(),

@@ -23,7 +23,7 @@ export const domain: Domain = {
       { target: 'sda', role: 'data', bus: 'scsi', source: '/dev/sda' },
       { target: 'hdz', role: 'loader', bus: 'usb', source: '/image/loader.img' },
     ],
-    nics: [{ mac: '52:54:00:d5:30:01', model: 'virtio', source: 'br0', tap: 'vnet0' }],
+    nics: [{ mac: '52:54:00:d5:30:01', model: 'virtio', source: 'br0', tap: 'vnet0', type: 'bridge', link: null }],
   },
 };
 

@@ -25,7 +25,7 @@ test('the DSM of the lab', () => {
       { target: 'sdb', role: 'data', bus: 'scsi', source: `${file}/sdb.img` },
       { target: 'hdz', role: 'loader', bus: 'usb', source: `${file}/loader.img` },
     ],
-    nics: [{ mac: '52:54:00:d5:30:01', model: 'virtio', source: 'br0', tap: null }],
+    nics: [{ mac: '52:54:00:d5:30:01', model: 'virtio', source: 'br0', tap: null, type: 'bridge', link: null }],
   });
 });
 
@@ -108,7 +108,15 @@ describe('where a NIC is plugged in', () => {
     ['hostdev', "<source><address type='pci' bus='0x01'/></source>", null, null, null],
     ['vhostuser', "<source type='unix' path='/run/s' mode='client'/>", null, null, null],
   ])('%s %s', (type, inner, source, tap, model) => {
-    expect(nicOf(type, inner)).toEqual({ mac: '52:54:00:ab:cd:01', model, source, tap });
+    expect(nicOf(type, inner)).toEqual({ mac: '52:54:00:ab:cd:01', model, source, tap, type, link: null });
+  });
+
+  test.each([
+    ['up', 'up'],
+    ['down', 'down'],
+    ['sideways', null],
+  ])('its link is %s', (state, link) => {
+    expect(nicOf('bridge', `<source bridge='br0'/><link state='${state}'/>`)).toMatchObject({ link });
   });
 
   test('one without a MAC is passed over', () => {

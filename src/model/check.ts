@@ -1,0 +1,62 @@
+/** What is known of DSM itself, beyond its machine: the words of the checks, and what they found together. */
+
+/** `degraded`: DSM can be used, but not as it should be. `unknown`: nobody can tell from here. */
+export const verdicts = [
+  'off',
+  'paused',
+  'crashed',
+  'booting',
+  'loader',
+  'installer',
+  'recoverable',
+  'starting',
+  'updating',
+  'up',
+  'degraded',
+  'unreachable',
+  'unknown',
+] as const;
+export type Verdict = (typeof verdicts)[number];
+
+/** From the host's wire up to DSM's own words. */
+export const probeNames = ['bridge', 'neighbour', 'ping', 'tcp', 'web', 'dsm', 'discovery'] as const;
+export type ProbeName = (typeof probeNames)[number];
+
+/** `ok`: as it is when DSM is up. */
+export const probeOutcomes = ['ok', 'failed', 'not_applicable'] as const;
+export type ProbeOutcome = (typeof probeOutcomes)[number];
+
+/** One probe as people see it. */
+export interface ProbeRow {
+  outcome: ProbeOutcome;
+  /** Milliseconds until it answered; null: it did not, or was not asked. */
+  ms: number | null;
+  /** One sentence. */
+  explanation: string;
+  /** When it was last asked, ISO 8601. */
+  at: string;
+}
+
+/** What a running DSM says of itself. Its serial number is not kept anywhere. */
+export interface DsmIdentity {
+  /** As in its control panel: `diskstation`. */
+  name: string | null;
+  /** `DS918+` */
+  model: string | null;
+  /** `7.1.1-42962` */
+  version: string | null;
+  /** The small update after the version: 6 of `7.1.1-42962 Update 6`. */
+  update: number | null;
+  /** IPv4. */
+  address: string | null;
+  httpPort: number | null;
+  httpsPort: number | null;
+}
+
+/** What a VM is meant to be: anything else is a problem. */
+export const expectations = ['running', 'off', 'last_commanded'] as const;
+export type Expectation = (typeof expectations)[number];
+
+/** What a VM was last told to be, by a command or by whoever started it. */
+export const wishes = ['running', 'paused', 'off'] as const;
+export type Wish = (typeof wishes)[number];
