@@ -1,6 +1,6 @@
 import { type BridgeEntity, bridgeEntities, type VmEntity, vmEntities } from '../src/discovery/entities.ts';
 import { commandWords } from '../src/model/command.ts';
-import type { DomainDescription } from '../src/model/domain.ts';
+import { type DomainDescription, unknownDescription } from '../src/model/domain.ts';
 import { code, keep, table } from './make-doc.ts';
 
 /** Writes docs/entities.md from the entity table: `node scripts/entities-doc.ts --write`, without it checks that it is current. */
@@ -27,7 +27,8 @@ ${entityTable('B/V', machine)}
 A button is there if its key is among the VM's \`commands\`, the power switch if both of its are, the screen if
 \`screenshot\` is. Autostart is a switch if \`autostart\` is among them, else a binary sensor that only shows it. With
 \`libvirt.read_only\` nothing can be pressed or switched. [Commands](commands.md) says what each does, and what the event
-entity tells.
+entity tells, [Checks](checks.md) what the checks' entities do; those stay available while libvirt is away, for DSM can be
+asked without it.
 
 ${attributes(machine)}
 
@@ -55,6 +56,7 @@ ${entityTable('B/bridge', bridgeEntities)}
 const sample: DomainDescription = {
   uuid: '',
   name: 'DSM',
+  dsm: unknownDescription,
   hardware: {
     machine: null,
     vcpus: null,

@@ -11,6 +11,8 @@ import { Bridge } from './bridge/index.ts';
 import { Memory, memoryStore, recall } from './bridge/memory.ts';
 import { Publisher } from './bridge/publish.ts';
 import { Responder } from './bridge/respond.ts';
+import { checking, checksStore, thisHost } from './checking.ts';
+import type { Probes } from './checks/probes.ts';
 import type { Config } from './config/config.ts';
 import { emptyVm } from './model/snapshot.ts';
 import { topics as topicsOf } from './model/topics.ts';
@@ -41,6 +43,8 @@ export class FolderInUse extends Error {
 export interface Tuning extends Pick<SteeringOptions, 'pause'> {
   /** Milliseconds for a `shutdown --direct`, or a bridge that is ending, to leave the data directory. */
   lockPatience?: number;
+  /** Others than the real ones. */
+  probes?: Partial<Probes>;
 }
 
 /** Milliseconds between reads of what no event tells. */
@@ -56,7 +60,7 @@ const storePatience = 500;
 export async function main(
   config: Config,
   logger: Logger,
-  { lockPatience = 10_000, ...tuning }: Tuning = {},
+  { lockPatience = 10_000, probes, ...tuning }: Tuning = {},
 ): Promise<RunningBridge> {
   const { instance, mqtt: broker, homeAssistant, libvirt, vms, dataDir } = config;
   const lock = await lockWithin(lockPatience, dataDir);
@@ -73,12 +77,19 @@ export async function main(
     logger: storeLogger,
   });
   const rememberedStore = memoryStore(dataDir, storeLogger);
-  const [announced, remembered] = await Promise.all([announcedStore.load(), rememberedStore.load()]);
+  const checkedStore = checksStore(dataDir, storeLogger);
+  const [announced, remembered, checked, host] = await Promise.all([
+    announcedStore.load(),
+    rememberedStore.load(),
+    checkedStore.load(),
+    thisHost(),
+  ]);
 
   const topics = topicsOf(broker.baseTopic);
   const bridge = new Bridge({
     hypervisor: { up: false, reason: 'not yet connected', info: null },
     vms: Object.fromEntries(vms.map(vm => [vm.key, recall(emptyVm(vm.key, vm.label), remembered)])),
+    overdueChecks: [],
   });
   const { dispatch } = bridge;
   const session = randomUUID();
@@ -144,6 +155,7 @@ export async function main(
     answers: responder,
     errand: errands({
       screenshot: key => screenshot(statistics.client, watch.target(key)),
+      check: key => checks.check(key),
       setAutostart: (key, enabled) => autostart(watch.client, watch.target(key), enabled),
       read: async key => {
         await watch.hint(key);
@@ -152,9 +164,17 @@ export async function main(
       publish: key => publisher.again(bridge.snapshot, key),
       publishScreen: (key, picture) => publisher.screen(key, picture),
     }),
+    addressOf: key => checks.address(key),
     logger,
     ...tuning,
   });
+  const inspection = checking({
+    ...{ config, dispatch, watch, open, host, probes, logger },
+    snapshot: () => bridge.snapshot,
+    save: value => checkedStore.save(value),
+    remembered: checked,
+  });
+  const { checks } = inspection;
   const statistics = new Link({ open, quiet: true, logger: logger.child({ part: 'libvirt-stats' }) });
   const vmLogger = logger.child({ part: 'vm' });
   const poll = new Poll({
@@ -169,7 +189,7 @@ export async function main(
 
   bridge.start({
     ...{ topics, statusTopic: homeAssistant.statusTopic, mqtt, claim },
-    ...{ publisher, announcer, responder, chronicle, memory, jobs },
+    ...{ publisher, announcer, responder, chronicle, memory, jobs, checks },
   });
   link.on('up', sample);
   statistics.on('up', sample);
@@ -187,6 +207,7 @@ export async function main(
   link.start();
   statistics.start();
   poll.start();
+  inspection.start();
   if (lock.reason === null) await local.start();
 
   let closing: Promise<void> | undefined;
@@ -196,8 +217,8 @@ export async function main(
     poll.close();
     const final = { topic: topics.bridge.state, payload: 'offline', qos: 1, retain: true } as const;
     const goodbye = claim.holding ? final : undefined;
-    await Promise.all([mqtt.close(goodbye), link.close(), statistics.close(), local.close()]);
-    const written = Promise.all([announcedStore.settled(), rememberedStore.settled()]);
+    await Promise.all([mqtt.close(goodbye), link.close(), statistics.close(), inspection.close(), local.close()]);
+    const written = Promise.all([announcedStore.settled(), rememberedStore.settled(), checkedStore.settled()]);
     await Promise.race([written, delay(storePatience, undefined, { ref: false })]);
     claim.close();
     if (lock.reason === null) lock.release();

@@ -6,7 +6,7 @@ import { Libvirt } from './libvirt/client.ts';
 import { parseUri } from './libvirt/uri.ts';
 import type { Policy } from './model/admit.ts';
 import type { Event } from './model/event.ts';
-import type { Snapshot } from './model/snapshot.ts';
+import type { Snapshot, VmKey } from './model/snapshot.ts';
 import type { Logger } from './util/logger.ts';
 import { Link } from './vm/link.ts';
 import { anyPortOpen } from './vm/ports.ts';
@@ -23,6 +23,8 @@ export interface SteeringOptions {
   clock?: Clock;
   /** Milliseconds between off and start. */
   pause?: number;
+  /** DSM's address, where more is known than is configured. */
+  addressOf?: (key: VmKey) => string | null;
 }
 
 /** All that a command goes through on its way to libvirt; the bridge has one, and so has `shutdown --direct`. */
@@ -45,6 +47,7 @@ export function steer({
   logger,
   clock,
   pause,
+  addressOf,
 }: SteeringOptions): Steering {
   const { libvirt, vms } = config;
   const uri = parseUri(libvirt.uri, { readOnly: libvirt.readOnly, runtimeDir: process.env['XDG_RUNTIME_DIR'] });
@@ -53,15 +56,15 @@ export function steer({
   const link = new Link({ open, prepare: client => watch.begin(client), logger: logger.child({ part: 'libvirt' }) });
   const addresses = new Map(vms.map(({ key, address }) => [key, address]));
   const jobs = new Jobs({
-    vms: Object.fromEntries(vms.map(vm => [vm.key, policyOf(vm)])),
+    vms: Object.fromEntries(vms.map(vm => [vm.key, policyOf(vm, addressOf !== undefined)])),
     readOnly: libvirt.readOnly,
     snapshot,
     call: (key, call, how) => callPower(watch.client, watch.target(key)?.ref ?? null, call, how),
     read: key => watch.hint(key),
     errand,
     portsOpen: async key => {
-      const address = addresses.get(key);
-      return typeof address === 'string' && anyPortOpen(address, dsmPorts);
+      const address = addresses.get(key) ?? addressOf?.(key) ?? null;
+      return address !== null && anyPortOpen(address, dsmPorts);
     },
     answers,
     emit: dispatch,
@@ -72,6 +75,6 @@ export function steer({
   return { open, watch, link, jobs };
 }
 
-function policyOf({ commands, shutdown, reboot, address }: Config['vms'][number]): Policy {
-  return { commands, shutdown, reboot, watchPorts: address !== null };
+function policyOf({ commands, shutdown, reboot, address }: Config['vms'][number], mayBeFound: boolean): Policy {
+  return { commands, shutdown, reboot, watchPorts: address !== null || mayBeFound };
 }

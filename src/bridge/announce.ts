@@ -6,7 +6,14 @@ import {
   vmDevicePayload,
 } from '../discovery/payload.ts';
 import { type Components, components, removeDevice, transition } from '../discovery/removal.ts';
-import { type Domain, type DomainDescription, unknownHardware } from '../model/domain.ts';
+import { type Check, fullVersion } from '../model/check.ts';
+import {
+  type Domain,
+  type DomainDescription,
+  type DsmDescription,
+  unknownDescription,
+  unknownHardware,
+} from '../model/domain.ts';
 import type { Snapshot, VmKey } from '../model/snapshot.ts';
 import type { Announced } from './announced.ts';
 import { Line, type LineOptions } from './line.ts';
@@ -65,8 +72,8 @@ export class Announcer {
     // Domains are read before libvirt counts as up; announced then, they would have to be announced again.
     if (!snapshot.hypervisor.info) return;
     const vms: Record<VmKey, DomainDescription> = { ...this.#announced.vms };
-    for (const [key, { domain }] of Object.entries(snapshot.vms)) {
-      if (domain && domain.hardware !== unknownHardware) vms[key] = describe(domain);
+    for (const [key, { domain, check }] of Object.entries(snapshot.vms)) {
+      if (domain && domain.hardware !== unknownHardware) vms[key] = describe(domain, check, vms[key] ?? null);
     }
     const next = { ...this.#announced, vms, hypervisor: snapshot.hypervisor.info };
     if (this.#sure && JSON.stringify(next) === JSON.stringify(this.#announced)) return;
@@ -146,6 +153,26 @@ export class Announcer {
 }
 
 /** What changes at every start is left out, or each would be announced again. */
-function describe({ uuid, name, hardware }: Domain): DomainDescription {
-  return { uuid, name, hardware: { ...hardware, nics: hardware.nics.map(nic => ({ ...nic, tap: null, link: null })) } };
+function describe(
+  { uuid, name, hardware }: Domain,
+  check: Check | null,
+  known: DomainDescription | null,
+): DomainDescription {
+  return {
+    uuid,
+    name,
+    hardware: { ...hardware, nics: hardware.nics.map(nic => ({ ...nic, tap: null, link: null })) },
+    dsm: describeDsm(check, known?.uuid === uuid ? known.dsm : unknownDescription),
+  };
+}
+
+/** What has not been said yet in this life of the bridge may have been in an earlier one. */
+function describeDsm(check: Check | null, known: DsmDescription): DsmDescription {
+  if (!check) return known;
+  const { model, address, httpPort } = check.dsm;
+  return {
+    model: model ?? known.model,
+    version: fullVersion(check.dsm) ?? known.version,
+    url: address === null ? known.url : `http://${address}:${httpPort ?? 5_000}`,
+  };
 }

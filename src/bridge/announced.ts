@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { platforms } from '../discovery/entity.ts';
+import { unknownDescription } from '../model/domain.ts';
 
 /** What Home Assistant was told, remembered over restarts: how else would it be told what is gone. */
 
@@ -26,11 +27,14 @@ const hardware = z.object({
   ),
 });
 
+// Absent from what version 0.1 wrote.
+const dsm = z.object({ model: word, version: word, url: word }).default(unknownDescription);
+
 const schema = z.object({
   /** By discovery topic: the platform of each component. */
   devices: z.record(z.string(), z.record(z.string(), z.enum(platforms))),
   /** The last domain seen of each VM, so that a start without libvirt can announce it. */
-  vms: z.record(z.string(), z.object({ uuid: z.string(), name: z.string(), hardware })),
+  vms: z.record(z.string(), z.object({ uuid: z.string(), name: z.string(), hardware, dsm })),
   hypervisor: z.object({ hostname: z.string(), libvirt: z.string(), hypervisor: z.string() }).nullable(),
 });
 

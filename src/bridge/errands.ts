@@ -6,6 +6,8 @@ export interface ErrandsOptions {
   /** A picture of the VM's screen, PNG. */
   screenshot: (key: VmKey) => Promise<Buffer | CallFailure>;
   setAutostart: (key: VmKey, enabled: boolean) => Promise<CallFailure | null>;
+  /** One whole check; resolves to what it found, in a sentence. */
+  check: (key: VmKey) => Promise<string>;
   /** Reads everything of the VM again. */
   read: (key: VmKey) => Promise<void>;
   /** Publishes everything of the VM again. */
@@ -15,13 +17,15 @@ export interface ErrandsOptions {
 
 /** Commands that need no slot: they change nothing that another one could be at. */
 export function errands(options: ErrandsOptions) {
-  const { screenshot, setAutostart, read, publish, publishScreen } = options;
+  const { screenshot, setAutostart, check, read, publish, publishScreen } = options;
   return async (key: VmKey, { word, enabled }: ErrandCommand): Promise<string | CallFailure> => {
     switch (word) {
       case 'refresh':
         await read(key);
         publish(key);
         return 'read and published again';
+      case 'check':
+        return check(key);
       case 'autostart': {
         const failure = await setAutostart(key, enabled === true);
         // libvirt has no event for it.

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Checks } from '../checks/index.ts';
 import type { Event } from '../model/event.ts';
 import { happeningsOf } from '../model/happening.ts';
 import { reduce } from '../model/reduce.ts';
@@ -27,9 +28,16 @@ export interface BridgeParts {
   chronicle: Chronicle;
   memory: Memory;
   jobs: Jobs;
+  checks: Pick<Checks, 'hear' | 'close'>;
   /** Milliseconds after Home Assistant's birth until it is told everything, and until it has taken that in. */
   birth?: { jitter: number; settle: number };
 }
+
+/** Events after which there may be something new to remember. */
+const remembered: ReadonlySet<Event['type']> = new Set(['domain', 'asked', 'wished']);
+
+/** Events after which there may be something new to announce. */
+const announced: ReadonlySet<Event['type']> = new Set(['domain', 'hypervisor_up', 'checked']);
 
 /** More would be a flood. */
 const mostEarly = 100;
@@ -94,6 +102,7 @@ export class Bridge {
   close(): void {
     this.#abort.abort();
     this.#parts?.jobs.close();
+    this.#parts?.checks.close();
     this.#parts?.announcer.close();
   }
 
@@ -103,10 +112,11 @@ export class Bridge {
     this.#snapshot = reduce(before, event);
     this.#parts?.publisher.update(this.#snapshot, before, 'key' in event ? [event.key] : undefined);
     // No other event changes what is announced, and comparing that costs more than taking a sample.
-    if (event.type === 'domain' || event.type === 'hypervisor_up') this.#parts?.announcer.update(this.#snapshot);
-    if (event.type === 'domain' || event.type === 'asked') this.#parts?.memory.update(this.#snapshot);
+    if (announced.has(event.type)) this.#parts?.announcer.update(this.#snapshot);
+    if (remembered.has(event.type)) this.#parts?.memory.update(this.#snapshot);
     if ('key' in event) this.#chronicle(before, event.key, event);
     this.#parts?.jobs.hear(event);
+    this.#parts?.checks.hear(event);
   };
 
   #chronicle(before: Snapshot, key: string, event: Event): void {

@@ -1,6 +1,7 @@
 import { type Policy, planOf, refusal, restartPause } from '../model/admit.ts';
+import type { Wish } from '../model/check.ts';
 import { failed, type Outcome, type Rejection, rejected, succeeded } from '../model/codes.ts';
-import type { Command, CommandWord } from '../model/command.ts';
+import { type Command, type CommandWord, wishOf } from '../model/command.ts';
 import { type Action, type Decision, decide, interruptions } from '../model/decide.ts';
 import type { Event } from '../model/event.ts';
 import { amend, end, keepStart } from '../model/job/interrupt.ts';
@@ -31,7 +32,7 @@ export interface JobsOptions extends SlotParts {
   pause?: number;
 }
 
-type Errand = Extract<CommandWord, 'screenshot' | 'autostart' | 'refresh'>;
+type Errand = Extract<CommandWord, 'screenshot' | 'autostart' | 'check' | 'refresh'>;
 export type ErrandCommand = Omit<Command, 'word'> & { word: Errand };
 
 /** One VM's commands. */
@@ -91,8 +92,18 @@ export class Jobs {
     }
     const ticket = this.#askers.open({ request, command });
     const rejection = this.#place({ desk, command, ticket });
-    if (rejection) this.#askers.end([ticket], rejected(rejection));
-    else if (command.id !== null) this.#marks.take(desk.key, command.id, this.#clock.now());
+    if (rejection) {
+      this.#askers.end([ticket], rejected(rejection));
+      return;
+    }
+    if (command.id !== null) this.#marks.take(desk.key, command.id, this.#clock.now());
+    this.#wish(desk.key, wishOf(command.word));
+  }
+
+  #wish(key: VmKey, wish: Wish | null): void {
+    if (wish !== null && wish !== this.#options.snapshot().vms[key]?.wish) {
+      this.#options.emit({ type: 'wished', key, wish });
+    }
   }
 
   /** To be told of every event, after the snapshot has taken it. */
@@ -140,6 +151,8 @@ export class Jobs {
       case 'end':
         slot.apply(end(job, 'cancelled'));
         this.#askers.end([ticket], succeeded('done', `'${job.word}' was cancelled`));
+        // It is to stay as it is.
+        this.#wish(desk.key, this.#options.snapshot().vms[desk.key]?.domain?.active ? 'running' : 'off');
         return null;
       case 'replace':
         return this.#replace(admitted, job);
@@ -179,7 +192,8 @@ export class Jobs {
   /** What the command means for the VM as it is now. */
   #ruling(key: VmKey, word: CommandWord): Ruling {
     const { hypervisor, vms } = this.#options.snapshot();
-    if (word === 'cancel') return { do: 'cancel' };
+    // A check asks DSM itself, libvirt or not.
+    if (word === 'cancel' || word === 'check') return { do: word };
     if (!hypervisor.up) return refuse('libvirt_unavailable', 'libvirt is away');
     const domain = vms[key]?.domain ?? null;
     const first = domain && Object.values(vms).find(vm => vm.domain?.uuid === domain.uuid);
@@ -205,6 +219,7 @@ export class Jobs {
         return null;
       case 'screenshot':
       case 'autostart':
+      case 'check':
       case 'refresh':
         if (desk.errands >= mostErrands)
           return { code: 'busy', message: `${mostErrands} others like it are under way` };

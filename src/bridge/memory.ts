@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { z } from 'zod';
+import { wishes } from '../model/check.ts';
 import type { Asked, LastStop, Snapshot, VmKey, VmSnapshot } from '../model/snapshot.ts';
 import type { Logger } from '../util/logger.ts';
 import { Store } from '../util/store.ts';
 
-/** What of a VM must survive the bridge: how it stopped last, whether it ran, and who has asked it to stop. */
+/** What of a VM must survive the bridge: how it stopped last, whether it ran, what it is meant to be, who asked it to stop. */
 
 const text = z.string();
 const time = z.iso.datetime({ offset: true });
@@ -27,6 +28,8 @@ const schema = z.record(
     active: z.boolean(),
     last_stop: lastStop.nullable(),
     asked: asked.nullable(),
+    // Absent from what version 0.1 wrote.
+    wish: z.enum(wishes).nullable().default(null),
   }),
 );
 
@@ -46,12 +49,13 @@ export function memoryStore(folder: string, logger: Logger): Store<Remembered> {
 export function recall(vm: VmSnapshot, remembered: Remembered): VmSnapshot {
   const known = Object.hasOwn(remembered, vm.key) ? remembered[vm.key] : undefined;
   if (!known) return vm;
-  const { uuid, active, last_stop, asked } = known;
+  const { uuid, active, last_stop, asked, wish } = known;
   return {
     ...vm,
     remembered: uuid === null ? null : { uuid, active },
     lastStop: last_stop satisfies LastStop | null,
     asked: asked satisfies Asked | null,
+    wish,
   };
 }
 
@@ -78,9 +82,9 @@ function remember({ vms }: Snapshot): Remembered {
   const rows = Object.values(vms).flatMap((vm): [VmKey, Remembered[string]][] => {
     const known = vm.domain ?? vm.remembered;
     // A transient domain is gone when it is off; how that came about is not.
-    if (!known && !vm.lastStop) return [];
+    if (!known && !vm.lastStop && !vm.wish) return [];
     const { uuid = null, active = false } = known ?? {};
-    return [[vm.key, { uuid, active, last_stop: vm.lastStop, asked: vm.asked }]];
+    return [[vm.key, { uuid, active, last_stop: vm.lastStop, asked: vm.asked, wish: vm.wish }]];
   });
   return Object.fromEntries(rows);
 }

@@ -1,10 +1,4 @@
-import {
-  type BridgeDocument,
-  bridgeDocument,
-  type Identity,
-  stateDocument,
-  statsDocument,
-} from '../model/documents.ts';
+import { bridgeDocument, checkDocument, type Identity, stateDocument, statsDocument } from '../model/documents.ts';
 import type { Snapshot, VmKey } from '../model/snapshot.ts';
 import type { Topics } from '../model/topics.ts';
 
@@ -27,11 +21,12 @@ export class Publisher {
 
   /** Parts of the snapshot that kept their identity did not change; `keys` are the only VMs that may have. */
   update(next: Snapshot, before: Snapshot, keys: readonly VmKey[] = Object.keys(next.vms)): void {
-    if (next.hypervisor !== before.hypervisor) this.#bridge(next);
+    if (next.hypervisor !== before.hypervisor || next.overdueChecks !== before.overdueChecks) this.#bridge(next);
     for (const key of keys) {
       const [vm, old] = [next.vms[key], before.vms[key]];
       if (vm === old && next.hypervisor === before.hypervisor) continue;
       if (vm !== old) this.#state(next, key);
+      if (vm?.check !== old?.check || vm?.wish !== old?.wish) this.#check(next, key);
       if (vm?.stats !== old?.stats) this.stats(next, key);
       this.#availability(next, key);
     }
@@ -43,6 +38,7 @@ export class Publisher {
     this.#bridge(snapshot);
     for (const key of Object.keys(snapshot.vms)) {
       this.#state(snapshot, key);
+      this.#check(snapshot, key);
       this.stats(snapshot, key);
       this.#availability(snapshot, key);
     }
@@ -51,9 +47,10 @@ export class Publisher {
 
   /** Everything of one VM, whatever the broker has. */
   again(snapshot: Snapshot, key: VmKey): void {
-    const { state, availability } = this.#options.topics.vm(key);
-    for (const topic of [state, availability]) this.#sent.delete(topic);
+    const { state, check, availability } = this.#options.topics.vm(key);
+    for (const topic of [state, check, availability]) this.#sent.delete(topic);
     this.#state(snapshot, key);
+    this.#check(snapshot, key);
     this.stats(snapshot, key);
     this.#availability(snapshot, key);
   }
@@ -73,8 +70,9 @@ export class Publisher {
 
   /** Takes back what the broker keeps of a VM that is no longer configured. */
   retire(key: VmKey): void {
-    const { state, availability, screen } = this.#options.topics.vm(key);
-    for (const topic of [state, availability, screen]) this.#options.send({ topic, payload: '', qos: 1, retain: true });
+    const { state, check, availability, screen } = this.#options.topics.vm(key);
+    for (const topic of [state, check, availability, screen])
+      this.#options.send({ topic, payload: '', qos: 1, retain: true });
   }
 
   #state(snapshot: Snapshot, key: VmKey): void {
@@ -82,13 +80,18 @@ export class Publisher {
     if (vm) this.#retained(this.#options.topics.vm(key).state, JSON.stringify(stateDocument(vm)));
   }
 
+  #check(snapshot: Snapshot, key: VmKey): void {
+    const vm = snapshot.vms[key];
+    if (vm) this.#retained(this.#options.topics.vm(key).check, JSON.stringify(checkDocument(vm)));
+  }
+
   #availability(snapshot: Snapshot, key: VmKey): void {
     const there = snapshot.hypervisor.up && Boolean(snapshot.vms[key]?.domain);
     this.#retained(this.#options.topics.vm(key).availability, there ? 'online' : 'offline');
   }
 
-  #bridge({ hypervisor }: Snapshot): void {
-    const document: BridgeDocument = bridgeDocument(hypervisor, this.#options.identity);
+  #bridge(snapshot: Snapshot): void {
+    const document = bridgeDocument(snapshot, this.#options.identity);
     this.#retained(this.#options.topics.bridge.info, JSON.stringify(document));
   }
 

@@ -115,7 +115,10 @@ export interface Findings {
     port: number | null;
     secure: boolean;
   };
-  dsm: Finding<'dsm'>;
+  dsm: Finding<'dsm'> & {
+    /** As the installer tells it. */
+    identity: DsmIdentity | null;
+  };
   discovery: Finding<'discovery'> & { device: DsmIdentity | null };
 }
 

@@ -36,6 +36,7 @@ export async function direct(options: DirectOptions): Promise<Outcome> {
     hypervisor: { up: false, reason: null, info: null },
     // All of them: what is not in here would be forgotten.
     vms: Object.fromEntries(config.vms.map(each => [each.key, recall(emptyVm(each.key, each.label), remembered)])),
+    overdueChecks: [],
   };
   const request: Request = {
     ...{ key, command: command.word, id: command.id, by: command.by },

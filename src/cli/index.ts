@@ -5,6 +5,7 @@ import { ConfigError, renderProblems } from '../config/problem.ts';
 import { parseUri } from '../libvirt/uri.ts';
 import { commandWords } from '../model/command.ts';
 import { version } from '../version.ts';
+import { check } from './check.ts';
 import { checkConfig } from './check-config.ts';
 import { UsageError } from './request.ts';
 import { run } from './run.ts';
@@ -37,6 +38,18 @@ withConfig(program.command('run').description('run the bridge until SIGTERM or C
 withConfig(program.command('status').description('ask libvirt how the VMs are; needs no broker'))
   .option('--json', 'print JSON', false)
   .action(({ config, json }) => configured(config, loaded => status({ config: loaded, json, stdout, stderr })));
+
+withConfig(
+  program
+    .command('check')
+    .description('check from here whether DSM answers, and if not, why; needs no broker')
+    .argument('[vm]', 'its key (or name) in the configuration; all, if not given'),
+)
+  .option('--json', 'print JSON', false)
+  .option('-w, --watch', 'again every few seconds, until Ctrl-C', false)
+  .action((vm, { config, json, watch }) =>
+    configured(config, loaded => check({ config: loaded, vm, json, watch, stdout, stderr, signal: interrupted() })),
+  );
 
 withConfig(program.command('check-config').description('read the configuration and say what is wrong with it'))
   .option('--json', 'print JSON', false)

@@ -45,7 +45,8 @@ export function renderVm({ name, state, reason, hardware, stats }: VmView): stri
   return [`${name}: ${state} (${reason})${stale}`, ...align(rows)].join('\n');
 }
 
-function align(rows: readonly string[][]): string[] {
+/** Cells in columns, indented. */
+export function align(rows: readonly string[][]): string[] {
   const widths = rows.reduce<number[]>((all, row) => row.map((cell, i) => Math.max(cell.length, all[i] ?? 0)), []);
   return rows.map(row => `  ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ')}`.trimEnd());
 }

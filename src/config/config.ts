@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import type { Expectation } from '../model/check.ts';
 import type { CommandWord, RebootMethod, ShutdownMethod, TimeoutPolicy } from '../model/command.ts';
 import { defaultVmKey } from '../model/topics.ts';
 import type { NamedFiles } from './files.ts';
@@ -54,6 +55,19 @@ interface VmConfig {
     readonly onTimeout: TimeoutPolicy;
   };
   readonly reboot: { readonly method: RebootMethod };
+  readonly expected: Expectation;
+  /** Milliseconds. */
+  readonly checks: {
+    /** Cron expressions; null: never. */
+    readonly schedule: string | null;
+    readonly deepSchedule: string | null;
+    /** Null: the system's. */
+    readonly timezone: string | null;
+    readonly failuresBeforeDown: number;
+    readonly bootGrace: number;
+    readonly probeTimeout: number;
+    readonly ports: readonly number[];
+  };
 }
 
 type LogLevel = (typeof logLevels)[number];
@@ -93,8 +107,22 @@ export function buildConfig(raw: RawConfig, files: NamedFiles): Config {
         onTimeout: vm.shutdown.on_timeout,
       },
       reboot: vm.reboot,
+      expected: vm.expected,
+      checks: {
+        schedule: timesOf(vm.checks.schedule),
+        deepSchedule: timesOf(vm.checks.deep_schedule),
+        timezone: vm.checks.timezone ?? null,
+        failuresBeforeDown: vm.checks.failures_before_down,
+        bootGrace: vm.checks.boot_grace,
+        probeTimeout: vm.checks.probe_timeout,
+        ports: [...new Set(vm.checks.ports)],
+      },
     })),
     dataDir: raw.data_dir,
     log: { level: log.level, pretty: log.pretty },
   };
+}
+
+function timesOf(schedule: string): string | null {
+  return schedule === 'never' ? null : schedule;
 }

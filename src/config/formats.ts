@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { validateDetailed } from 'node-cron';
 import { laterTransports } from './later.ts';
 
 /** What is wrong with a URL, an address, a topic or a libvirt URI; null if nothing. No message repeats the value: it may hold a password. */
@@ -38,6 +39,33 @@ export function addressFault(text: string): Fault | null {
   if (/^\d+$/.test(labels.at(-1) ?? '')) return { message: 'is not an IP address', hint };
   const isName = text.length <= 253 && labels.every(label => /^(?!-)[\p{L}\p{M}\p{N}_-]{1,63}(?<!-)$/u.test(label));
   return isName ? null : { message: 'expected a host name or an IP address', hint };
+}
+
+export function scheduleFault(text: string): Fault | null {
+  if (text === 'never') return null;
+  const hint = 'write minute, hour, day, month and weekday, for example * * * * *; or never';
+  const [error] = validateDetailed(text).errors;
+  if (!error) return null;
+  const field = cronFields[error.field];
+  return { message: field ? `is no cron expression: its ${field} is wrong` : 'expected a cron expression', hint };
+}
+
+const cronFields: Readonly<Record<string, string>> = {
+  second: 'second',
+  minute: 'minute',
+  hour: 'hour',
+  dayOfMonth: 'day',
+  month: 'month',
+  dayOfWeek: 'weekday',
+};
+
+export function timezoneFault(text: string): Fault | null {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: text });
+    return null;
+  } catch {
+    return { message: 'expected a time zone', hint: 'for example Europe/Berlin or UTC' };
+  }
 }
 
 export function topicFault(text: string): Fault | null {

@@ -3,9 +3,9 @@
 /** By the path of the section, list indexes left out. */
 export const laterKeys: Readonly<Record<string, readonly string[]>> = {
   '': ['health'],
-  vms: ['expected', 'checks', 'loader'],
+  vms: ['loader'],
 };
 
-export const laterCommands: readonly string[] = ['check', 'rebuild', 'rollback'];
+export const laterCommands: readonly string[] = ['rebuild', 'rollback'];
 
 export const laterTransports: readonly string[] = ['tls', 'ssh', 'tcp', 'libssh', 'libssh2', 'ext'];

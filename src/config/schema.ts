@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import { expectations } from '../model/check.ts';
 import { commandWords, defaultCommands, rebootMethods, shutdownMethods, timeoutPolicies } from '../model/command.ts';
 import { durationPattern, formatDuration, parseDuration } from '../util/duration.ts';
-import { addressFault, topicFault, uriFault, urlFault } from './formats.ts';
+import { addressFault, scheduleFault, timezoneFault, topicFault, uriFault, urlFault } from './formats.ts';
 
 /**
  * The one truth about the configuration file: keys, types, defaults and the descriptions from which the JSON schema
@@ -65,7 +66,7 @@ const vm = z.strictObject({
     .optional()
     .meta({
       description:
-        "DSM's name or address in the network: once its ports have closed, it is not asked again to power off.",
+        "DSM's name or IPv4 address in the network. Default: found by the MAC of its NIC, where this machine can.",
       examples: ['192.168.1.20'],
     }),
   commands: z
@@ -90,6 +91,43 @@ const vm = z.strictObject({
     })
     .prefault({})
     .describe('How this VM is shut down.'),
+  expected: z
+    .enum(expectations)
+    .default('last_commanded')
+    .describe('What it is meant to be: a problem is a difference from that. last_commanded: what it was last told.'),
+  checks: z
+    .strictObject({
+      schedule: checked(scheduleFault)
+        .prefault('* * * * *')
+        .meta({
+          description: 'When the cheap probes run, a cron expression (seconds may stand in front), or never.',
+          examples: ['* * * * *', 'never'],
+        }),
+      deep_schedule: checked(scheduleFault)
+        .prefault('*/15 * * * *')
+        .meta({
+          description: 'When all probes run, a cron expression, or never; not while its disks seem to be asleep.',
+          examples: ['*/15 * * * *', 'never'],
+        }),
+      timezone: checked(timezoneFault)
+        .optional()
+        .meta({ description: "Time zone of the schedules. Default: the system's.", examples: ['Europe/Berlin'] }),
+      failures_before_down: z
+        .int()
+        .min(1)
+        .max(20)
+        .default(2)
+        .describe('Checks in a row that must find it down, 15s apart, before it is called so.'),
+      boot_grace: duration('1s')
+        .prefault('15m')
+        .describe('How long after power on it may take to answer; four times that while it says that it updates.'),
+      probe_timeout: duration('100ms', '60s')
+        .prefault('5s')
+        .describe('How long each probe may take, at least 100ms; a whole check takes four times that at most.'),
+      ports: z.array(z.int().min(1).max(65_535)).default([5_000, 5_001, 445]).describe('TCP ports that must answer.'),
+    })
+    .prefault({})
+    .describe('How it is checked whether DSM answers.'),
   reboot: z
     .strictObject({
       method: z
@@ -133,9 +171,9 @@ function checked(fault: (text: string) => Fault | null) {
 }
 
 /** Milliseconds, from the least given up to a day (a timer cannot wait for 25 of them). */
-function duration(least: string) {
+function duration(least: string, most = '24h') {
   const minimum = parseDuration(least) ?? 0;
-  const maximum = 86_400_000;
+  const maximum = parseDuration(most) ?? 0;
   return z
     .string()
     .meta({ pattern: durationPattern, examples: ['30s', '5m'] })

@@ -1,3 +1,4 @@
+import { probeNames, probeOutcomes, verdicts } from '../model/check.ts';
 import type { CommandWord } from '../model/command.ts';
 import { type Disk, type DomainDescription, domainStates, macHex, type Nic } from '../model/domain.ts';
 import { happeningTypes } from '../model/happening.ts';
@@ -6,6 +7,9 @@ import type { DiskStats, NicStats } from '../model/stats.ts';
 import {
   binarySensor,
   button,
+  check,
+  checkMembers,
+  checkObject,
   type Entity,
   happening,
   image,
@@ -41,7 +45,7 @@ import {
  * the start. The discovery payload and docs/entities.md are made from it.
  */
 
-export type VmEntity = Entity<'state' | 'stats' | 'power' | 'command' | 'event' | 'screen'>;
+export type VmEntity = Entity<'state' | 'stats' | 'check' | 'power' | 'command' | 'event' | 'screen'>;
 export type BridgeEntity = Entity<'state' | 'info'>;
 
 export interface VmControls {
@@ -55,6 +59,7 @@ export function vmEntities({ hardware }: DomainDescription, controls: VmControls
   const data = hardware.disks.filter(disk => disk.role === 'data');
   return [
     ...controlEntities(controls),
+    ...checkEntities,
     ...machineEntities,
     ...hardware.disks.flatMap(disk => diskEntities(disk, diskName(disk, data.indexOf(disk) + 1))),
     ...hardware.nics.flatMap((nic, at, { length }) => nicEntities(nic, length > 1 ? `Network ${at + 1}` : 'Network')),
@@ -90,6 +95,7 @@ const buttons: readonly (VmEntity & { key: CommandWord })[] = [
   pressed('reset', 'Reset', serious, 'mdi:restart-alert'),
   pressed('force_off', 'Power cut', serious, 'mdi:power-plug-off'),
   pressed('screenshot', 'Take screenshot', { ...rare, entity_category: 'diagnostic' }, 'mdi:monitor-screenshot'),
+  pressed('check', 'Check', { ...rare, entity_category: 'diagnostic' }, 'mdi:stethoscope'),
   pressed('refresh', 'Refresh', { ...rare, entity_category: 'diagnostic' }, 'mdi:refresh'),
 ];
 
@@ -119,6 +125,35 @@ const screen: VmEntity = image('screen', 'Screen', null, {
   content_type: 'image/png',
   ...detail,
 });
+
+/** DSM can be asked while libvirt is away. */
+const asked = { available: 'bridge' } as const;
+
+const checkEntities: readonly VmEntity[] = [
+  binarySensor('reachable', 'Reachable', check('reachable'), { device_class: 'connectivity' }, asked),
+  binarySensor('problem', 'Problem', check('problem'), { device_class: 'problem' }, asked, {
+    attributes: checkMembers('reason', 'next_step', 'verdict', 'expected'),
+  }),
+  sensor('verdict', 'Verdict', check('verdict'), oneOf(verdicts), asked, {
+    icon: 'mdi:stethoscope',
+    attributes: checkMembers('cause', 'reason', 'next_step', 'since', 'failures'),
+  }),
+  sensor('last_check', 'Last check', check('checked_at'), timestamp, diagnostic, asked),
+  sensor('verdict_reason', 'Reason', check('reason'), sentence, detail, asked),
+  sensor('next_step', 'Next step', check('next_step'), sentence, detail, asked),
+  sensor('next_check', 'Next check', check('next_at'), timestamp, detail, asked),
+  sensor('latency', 'Latency', check('latency_ms'), milliseconds, detail, asked),
+  sensor('boot_time', 'Boot time', check('boot_seconds'), seconds, detail, asked),
+  sensor('dsm_version', 'DSM version', check('dsm', 'version'), detail, asked, { attributes: checkObject('dsm') }),
+  sensor('dsm_model', 'DSM model', check('dsm', 'model'), detail, asked),
+  sensor('dsm_name', 'DSM name', check('dsm', 'name'), detail, asked),
+  sensor('dsm_address', 'DSM address', check('dsm', 'address'), detail, asked),
+  ...probeNames.map(name =>
+    sensor(`probe_${name}`, `Probe ${name}`, check('probes', name, 'outcome'), oneOf(probeOutcomes), detail, asked, {
+      attributes: checkObject('probes', name),
+    }),
+  ),
+];
 
 const machineEntities: readonly VmEntity[] = [
   // The rest of the story for automations, without another entity to enable.
@@ -206,7 +241,7 @@ function nicEntities({ mac }: Nic, name: string): VmEntity[] {
 const connectivity = { device_class: 'connectivity', ...diagnostic } as const;
 
 /** Says "disconnected" when the bridge is gone, where all else turns unavailable. */
-const online = { ...connectivity, payload_on: 'online', payload_off: 'offline', availability: [] } as const;
+const online = { ...connectivity, payload_on: 'online', payload_off: 'offline', available: 'always' } as const;
 
 export const bridgeEntities: readonly BridgeEntity[] = [
   binarySensor('connection', 'Connection state', { topic: 'state', path: [] }, online),
@@ -214,6 +249,9 @@ export const bridgeEntities: readonly BridgeEntity[] = [
     attributes: infoObject('libvirt'),
   }),
   sensor('libvirt_reason', 'Libvirt failure reason', info('libvirt', 'reason'), sentence, detail),
+  binarySensor('checks_overdue', 'Checks overdue', info('checks', 'overdue'), { device_class: 'problem' }, diagnostic, {
+    attributes: infoObject('checks'),
+  }),
   sensor('version', 'Version', info('version'), diagnostic),
   sensor('started', 'Started', info('started_at'), timestamp, detail),
   sensor('libvirt_version', 'Libvirt version', info('libvirt', 'libvirt'), detail),

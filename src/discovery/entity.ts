@@ -1,4 +1,4 @@
-import type { BridgeDocument, StateDocument } from '../model/documents.ts';
+import type { BridgeDocument, CheckDocument, StateDocument } from '../model/documents.ts';
 import type { Stats } from '../model/stats.ts';
 
 /**
@@ -55,8 +55,8 @@ export interface Traits {
   state_off?: string;
   event_types?: readonly string[];
   content_type?: 'image/png';
-  /** Empty: never unavailable, whatever the device is. */
-  availability?: readonly [];
+  /** `always`: never unavailable, whatever the device is. `bridge`: as long as the bridge is there. */
+  available?: 'always' | 'bridge';
 }
 
 export type Row<Topic extends string> = Partial<Omit<Entity<Topic>, 'key' | 'platform' | 'name' | 'value'>>;
@@ -78,11 +78,14 @@ export const image = row('image');
 
 export const state = (...path: ValuePath<StateDocument>): Value<'state'> => ({ topic: 'state', path });
 export const stats = (...path: ValuePath<Stats>): Value<'stats'> => ({ topic: 'stats', path });
+export const check = (...path: ValuePath<CheckDocument>): Value<'check'> => ({ topic: 'check', path });
 export const info = (...path: ValuePath<BridgeDocument>): Value<'info'> => ({ topic: 'info', path });
 
 export const stateObject = (...path: ObjectPath<StateDocument>): Value<'state'> => ({ topic: 'state', path });
 /** Members of the state itself. */
 export const stateMembers = (...only: (keyof StateDocument)[]) => ({ topic: 'state', path: [], only }) as const;
+export const checkObject = (...path: ObjectPath<CheckDocument>): Value<'check'> => ({ topic: 'check', path });
+export const checkMembers = (...only: (keyof CheckDocument)[]) => ({ topic: 'check', path: [], only }) as const;
 export const infoObject = (...path: ObjectPath<BridgeDocument>): Value<'info'> => ({ topic: 'info', path });
 
 type Scalar = string | number | boolean | null;

@@ -61,7 +61,9 @@ export function vmDevicePayload(
     about: {
       name: vm.label,
       manufacturer: 'QEMU',
-      model: 'DSM virtual machine',
+      model: description.dsm.model ?? 'DSM virtual machine',
+      ...(description.dsm.version && { sw_version: `DSM ${description.dsm.version}` }),
+      ...(description.dsm.url && { configuration_url: description.dsm.url }),
       ...(description.hardware.machine && { model_id: description.hardware.machine }),
       ...(hypervisor && { hw_version: `${hypervisor.hypervisor}, libvirt ${hypervisor.libvirt}` }),
       via_device: bridgeId(bridge.instance),
@@ -97,6 +99,7 @@ interface Device<Topic extends string> {
   id: string;
   slug: string;
   about: Readonly<Record<string, string>>;
+  /** The bridge's own first. */
   availability: readonly string[];
   topics: Readonly<Record<Topic, string>>;
   /** Values on this topic are not retained: without a new one they turn unavailable. */
@@ -118,8 +121,9 @@ function discovery<T extends string>({ prefix, version }: BridgeOptions, device:
   };
 }
 
-function component<T extends string>(entity: Entity<T>, { id, slug, topics, expiry }: Device<T>): Component {
-  const { key, platform, name, value, reading, attributes, command_topic, image_topic, ...traits } = entity;
+function component<T extends string>(entity: Entity<T>, device: Device<T>): Component {
+  const { id, slug, topics, expiry, availability } = device;
+  const { key, platform, name, value, reading, available, attributes, command_topic, image_topic, ...traits } = entity;
   const state_topic = value && topics[value.topic];
   return {
     platform,
@@ -127,6 +131,9 @@ function component<T extends string>(entity: Entity<T>, { id, slug, topics, expi
     default_entity_id: `${platform}.${slug}_${key}`,
     name,
     ...traits,
+    ...(available && {
+      availability: available === 'bridge' ? availability.slice(0, 1).map(topic => ({ topic })) : [],
+    }),
     ...(state_topic && { state_topic }),
     ...(value?.path.length && { value_template: valueTemplate(value.path, reading) }),
     ...(state_topic && state_topic === expiry?.topic && { expire_after: expiry.seconds }),

@@ -4,7 +4,7 @@ import { ConnectError, isLibvirtError } from './errors.ts';
 import { type DomainEvent, type DomainEventName, domainEvents } from './events.ts';
 import { procedures } from './procedures.ts';
 import { Collector } from './stream.ts';
-import type { DomainRef, StatsRecord } from './structs.ts';
+import type { DomainRef, GuestInterface, StatsRecord } from './structs.ts';
 import { type Dialer, unixDialer } from './transport.ts';
 import type { LibvirtUri } from './uri.ts';
 
@@ -29,6 +29,8 @@ export const destroyFlag = { default: 0, graceful: 1 } as const;
 
 const authType = { none: 0, sasl: 1, polkit: 2 } as const;
 const feature = { keepalive: 10, eventCallbacks: 14 } as const;
+/** `virDomainInterfaceAddressesSource`: what libvirt's own networks gave away, or what the guest's agent says. */
+const addressSource = { lease: 0, agent: 1 } as const;
 const openReadOnly = 1;
 const xmlInactive = 2;
 const statsNoWait = 1 << 29;
@@ -192,6 +194,20 @@ export class Libvirt {
   async stats(domains: readonly DomainRef[], groups: number, options?: CallOptions): Promise<StatsRecord[]> {
     const args = { domains: [...domains], stats: groups, flags: statsNoWait };
     return (await this.#connection.call(procedures.connectGetAllDomainStats, args, options)).records;
+  }
+
+  /**
+   * The guest's addresses by one source. Without a lease there are none; `LibvirtError` 74
+   * (`errorCode.argumentUnsupported`) without an agent, 86 if it does not answer, 55 if the guest is off. To ask an
+   * agent counts as a write: refused on a read-only connection.
+   */
+  async interfaceAddresses(
+    domain: DomainRef,
+    source: keyof typeof addressSource,
+    options?: CallOptions,
+  ): Promise<GuestInterface[]> {
+    const args = { domain, source: addressSource[source], flags: 0 };
+    return (await this.#connection.call(procedures.domainInterfaceAddresses, args, options)).interfaces;
   }
 
   /** How often the guest's balloon driver reports, seconds; 0 stops it. A write: refused on a read-only connection. */

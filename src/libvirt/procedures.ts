@@ -1,4 +1,4 @@
-import { cpuModel, domainRef, maxDomains, optionalText, statsRecord, text, uuid } from './structs.ts';
+import { cpuModel, domainRef, guestInterfaces, maxDomains, optionalText, statsRecord, text, uuid } from './structs.ts';
 import { array, bool, type Codec, int, none, optional, struct, uhyper, uint } from './xdr.ts';
 
 /**
@@ -111,5 +111,11 @@ export const procedures = {
     344,
     struct({ domains: array(domainRef, maxDomains), stats: uint, flags: uint }),
     struct({ records: array(statsRecord, maxDomains) }),
+  ),
+  domainInterfaceAddresses: procedure(
+    'domainInterfaceAddresses',
+    353,
+    struct({ domain: domainRef, source: uint, flags: uint }),
+    struct({ interfaces: guestInterfaces }),
   ),
 } as const;

@@ -23,6 +23,8 @@ export const maxString = 4 * 1024 * 1024;
 export const maxDomains = 16_384;
 const maxStatsParams = 262_144;
 const maxEventParams = 2_048;
+const maxInterfaces = 2_048;
+const maxAddresses = 2_048;
 
 export const text = string(maxString);
 export const optionalText = optional(text);
@@ -89,6 +91,17 @@ export const eventParams = array(typedParam, maxEventParams);
 /** One domain's part of a bulk statistics reply. Which keys there are varies by version and by state. */
 export const statsRecord = struct({ domain: domainRef, params: array(typedParam, maxStatsParams) });
 export type StatsRecord = Value<typeof statsRecord>;
+
+/** A network interface as the guest knows it, or whoever gave it an address. */
+const guestInterface = struct({
+  /** Of an agent the guest's own name (`eth0`), of a lease the host's tap. */
+  name: text,
+  mac: optionalText,
+  /** `type` is `virIPAddrType`: 0 IPv4, 1 IPv6. */
+  addresses: array(struct({ type: int, address: text, prefix: uint }), maxAddresses),
+});
+export type GuestInterface = Value<typeof guestInterface>;
+export const guestInterfaces = array(guestInterface, maxInterfaces);
 
 /** `char model[32]` is 32 XDR ints, 128 bytes. */
 export const cpuModel: Codec<string> = mapped(

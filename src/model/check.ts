@@ -60,3 +60,52 @@ export type Expectation = (typeof expectations)[number];
 /** What a VM was last told to be, by a command or by whoever started it. */
 export const wishes = ['running', 'paused', 'off'] as const;
 export type Wish = (typeof wishes)[number];
+
+/** What the checks of one VM have come to. Times are ISO 8601. */
+export interface Check {
+  verdict: Verdict;
+  /** The verdict's finer word, as docs/checks.md lists them. */
+  cause: string;
+  reachable: boolean | null;
+  /** It differs from what it is meant to be; null: nobody can tell. */
+  problem: boolean | null;
+  /** One plain sentence each. */
+  reason: string;
+  nextStep: string | null;
+  /** Since when the verdict stands. */
+  since: string;
+  /** Checks in a row that found less than the verdict says. */
+  failures: number;
+  /** What it is meant to be; null: nobody has said yet. */
+  expected: Wish | null;
+  /** As last asked since the machine was powered on. */
+  probes: Readonly<Partial<Record<ProbeName, ProbeRow>>>;
+  /** Milliseconds until the fastest port accepted. */
+  latency: number | null;
+  checkedAt: string | null;
+  nextAt: string | null;
+  /** From power on to `up`; null: not seen. */
+  bootSeconds: number | null;
+  /** As it last told itself. */
+  dsm: DsmIdentity;
+}
+
+export const unknownDsm: DsmIdentity = {
+  name: null,
+  model: null,
+  version: null,
+  update: null,
+  address: null,
+  httpPort: null,
+  httpsPort: null,
+};
+
+/** DSM can be used. */
+export function isReachable(verdict: Verdict): boolean | null {
+  return verdict === 'unknown' ? null : verdict === 'up' || verdict === 'degraded';
+}
+
+/** `7.1.1-42962 Update 6` */
+export function fullVersion({ version, update }: DsmIdentity): string | null {
+  return version !== null && update ? `${version} Update ${update}` : version;
+}

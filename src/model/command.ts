@@ -1,3 +1,4 @@
+import type { Wish } from './check.ts';
 import { maxTimeout, parseTimeLimit } from './time-limit.ts';
 import type { CommandTopic } from './topics.ts';
 
@@ -13,13 +14,14 @@ export const commandWords = [
   'force_off',
   'screenshot',
   'autostart',
+  'check',
   'refresh',
   'cancel',
 ] as const;
 export type CommandWord = (typeof commandWords)[number];
 
 /** What may be commanded unless the configuration says otherwise: nothing that can hurt. */
-export const defaultCommands: readonly CommandWord[] = ['start', 'shutdown', 'cancel', 'refresh'];
+export const defaultCommands: readonly CommandWord[] = ['start', 'shutdown', 'cancel', 'check', 'refresh'];
 
 /** How the guest is asked to power off: the ACPI button, the guest agent, or the agent and then the button. */
 export const shutdownMethods = ['acpi', 'agent', 'auto'] as const;
@@ -81,6 +83,21 @@ const powerWords: ReadonlyMap<string, CommandWord> = new Map([
 export function command(word: CommandWord, options: Partial<Command> = {}): Command {
   return { ...plain, ...options, word };
 }
+
+/** What a command says that the VM is meant to be; null: nothing. */
+export function wishOf(word: CommandWord): Wish | null {
+  return wishes[word] ?? null;
+}
+
+const wishes: Readonly<Partial<Record<CommandWord, Wish>>> = {
+  start: 'running',
+  resume: 'running',
+  reboot: 'running',
+  reset: 'running',
+  suspend: 'paused',
+  shutdown: 'off',
+  force_off: 'off',
+};
 
 /** What a message on `B/V/power/set` or `B/V/command` asks for. */
 export function parseCommand(kind: CommandTopic['kind'], payload: string): Command | InvalidCommand {

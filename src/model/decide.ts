@@ -112,6 +112,7 @@ export const decisions: Record<CommandWord, Record<Situation, Decision>> = {
     absent: noDomain,
   },
   autostart: { ...always('autostart'), absent: noDomain },
+  check: { ...always('check'), absent: { do: 'check' } },
   refresh: { ...always('refresh'), absent: { do: 'refresh' } },
   cancel: { ...always('cancel'), absent: { do: 'cancel' } },
 };
@@ -140,7 +141,7 @@ export type Occupation = 'waiting' | 'shutdown' | 'reboot' | 'call';
  */
 export type Interruption = 'busy' | 'end' | 'replace' | 'amend' | 'keep' | 'beside';
 
-const anyTime = { screenshot: 'beside', autostart: 'beside', refresh: 'beside' } as const;
+const anyTime = { screenshot: 'beside', autostart: 'beside', check: 'beside', refresh: 'beside' } as const;
 const others = { reboot: 'busy', suspend: 'busy', resume: 'busy', reset: 'busy', ...anyTime } as const;
 
 /** Who may interrupt whom: the rows are under way, the columns come in. */

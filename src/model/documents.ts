@@ -1,5 +1,6 @@
+import { type ProbeName, type ProbeRow, probeNames, unknownDsm, type Verdict, type Wish } from './check.ts';
 import { type DomainState, macHex } from './domain.ts';
-import type { Activity, Hypervisor, LastError, LastStop, Phase, VmSnapshot } from './snapshot.ts';
+import type { Activity, LastError, LastStop, Phase, Snapshot, VmKey, VmSnapshot } from './snapshot.ts';
 import { type Stats, unknownCpu, unknownDisk, unknownMemory, unknownNic } from './stats.ts';
 
 /** The JSON documents on the topics, as pure projections of the snapshot. Unknown is `null`; no key ever goes missing. */
@@ -83,6 +84,60 @@ export function statsDocument(vm: VmSnapshot): Stats {
   };
 }
 
+/** `B/V/check` */
+export interface CheckDocument {
+  verdict: Verdict;
+  /** The verdict's finer word, as docs/checks.md lists them. */
+  cause: string;
+  reachable: boolean | null;
+  problem: boolean | null;
+  reason: string;
+  next_step: string | null;
+  /** Since when the verdict stands. */
+  since: string | null;
+  /** Checks in a row that found less than the verdict says. */
+  failures: number;
+  expected: Wish | null;
+  probes: Record<ProbeName, { [K in keyof ProbeRow]: ProbeRow[K] | null }>;
+  latency_ms: number | null;
+  checked_at: string | null;
+  next_at: string | null;
+  boot_seconds: number | null;
+  dsm: {
+    name: string | null;
+    model: string | null;
+    version: string | null;
+    update: number | null;
+    address: string | null;
+    http_port: number | null;
+    https_port: number | null;
+  };
+}
+
+const notAsked = { outcome: null, ms: null, explanation: null, at: null };
+
+export function checkDocument({ check, wish }: VmSnapshot): CheckDocument {
+  const { httpPort, httpsPort, ...dsm } = check?.dsm ?? unknownDsm;
+  const row = (name: ProbeName) => [name, check?.probes[name] ?? notAsked] as const;
+  return {
+    verdict: check?.verdict ?? 'unknown',
+    cause: check?.cause ?? 'not_checked',
+    reachable: check?.reachable ?? null,
+    problem: check?.problem ?? null,
+    reason: check?.reason ?? 'It has not been checked yet.',
+    next_step: check?.nextStep ?? null,
+    since: check?.since ?? null,
+    failures: check?.failures ?? 0,
+    expected: check?.expected ?? wish,
+    probes: Object.fromEntries(probeNames.map(row)) as CheckDocument['probes'],
+    latency_ms: check?.latency ?? null,
+    checked_at: check?.checkedAt ?? null,
+    next_at: check?.nextAt ?? null,
+    boot_seconds: check?.bootSeconds ?? null,
+    dsm: { ...dsm, http_port: httpPort, https_port: httpsPort },
+  };
+}
+
 /** `B/bridge/info` */
 export interface BridgeDocument {
   version: string;
@@ -97,6 +152,8 @@ export interface BridgeDocument {
     libvirt: string | null;
     hypervisor: string | null;
   };
+  /** Whether every check ran when it should have; the keys of those that did not. */
+  checks: { overdue: boolean; vms: readonly VmKey[] };
 }
 
 /** Which bridge it is that speaks. */
@@ -107,7 +164,7 @@ export interface Identity {
   startedAt: string;
 }
 
-export function bridgeDocument(hypervisor: Hypervisor, identity: Identity): BridgeDocument {
+export function bridgeDocument({ hypervisor, overdueChecks }: Snapshot, identity: Identity): BridgeDocument {
   return {
     version: identity.version,
     instance: identity.instance,
@@ -120,5 +177,6 @@ export function bridgeDocument(hypervisor: Hypervisor, identity: Identity): Brid
       libvirt: hypervisor.info?.libvirt ?? null,
       hypervisor: hypervisor.info?.hypervisor ?? null,
     },
+    checks: { overdue: overdueChecks.length > 0, vms: overdueChecks },
   };
 }

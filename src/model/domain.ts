@@ -69,7 +69,20 @@ export interface DomainDescription {
   uuid: string;
   name: string;
   hardware: Hardware;
+  /** What its device page says of DSM. */
+  dsm: DsmDescription;
 }
+
+export interface DsmDescription {
+  /** `DS918+` */
+  model: string | null;
+  /** `7.1.1-42962 Update 6` */
+  version: string | null;
+  /** Of its page. */
+  url: string | null;
+}
+
+export const unknownDescription: DsmDescription = { model: null, version: null, url: null };
 
 /** A MAC as a topic-, JSON- and entity-safe word: `525400d53001`. */
 export function macHex(mac: string): string {

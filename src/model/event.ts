@@ -1,3 +1,4 @@
+import type { Check, Wish } from './check.ts';
 import type { Domain } from './domain.ts';
 import type { Asked, HypervisorInfo, LastError, VmKey, Work } from './snapshot.ts';
 import type { Stats } from './stats.ts';
@@ -15,4 +16,9 @@ export type Event =
   | { type: 'work'; key: VmKey; work: Work | null }
   /** It has been asked to stop; null: whoever asked is no longer the cause of a stop. */
   | { type: 'asked'; key: VmKey; asked: Asked | null }
-  | { type: 'error'; key: VmKey; error: LastError };
+  | { type: 'error'; key: VmKey; error: LastError }
+  /** A command says what it is meant to be. */
+  | { type: 'wished'; key: VmKey; wish: Wish }
+  | { type: 'checked'; key: VmKey; check: Check; at: string }
+  /** Whose checks did not run when they should have. */
+  | { type: 'checks_overdue'; keys: readonly VmKey[] };

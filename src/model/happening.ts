@@ -1,3 +1,4 @@
+import type { Check, Verdict } from './check.ts';
 import type { Code, Outcome } from './codes.ts';
 import type { Event } from './event.ts';
 import type { JobWord } from './job/job.ts';
@@ -20,6 +21,7 @@ export const happenings = {
   woken_up: 'the guest was woken up',
   defined: 'libvirt has the domain again',
   undefined: 'libvirt has forgotten the domain',
+  verdict_changed: 'the checks have come to another verdict on DSM',
   interrupted: 'the bridge had been ended in the middle of a command',
   start_requested: 'a start was accepted',
   shutdown_requested: 'a shutdown was accepted',
@@ -54,11 +56,16 @@ export interface Happening {
   id?: string | null;
   code?: Code;
   message?: string;
+  /** What the checks say, now and before. */
+  verdict?: Verdict;
+  before?: Verdict;
+  cause?: string;
 }
 
 /** What an event that has been reduced means to people. */
 export function happeningsOf(before: VmSnapshot, after: VmSnapshot, event: Event): Happening[] {
   if (event.type === 'rebooted') return [{ event_type: 'rebooted', at: event.at }];
+  if (event.type === 'checked') return verdictChanged(before.check, event.check, event.at);
   if (event.type !== 'domain') return [];
   const { at } = event;
   const found: Happening[] = [];
@@ -88,6 +95,12 @@ export function happeningsOf(before: VmSnapshot, after: VmSnapshot, event: Event
   else if (was.state === 'paused') tell('resumed', { reason });
   else if (was.state === 'pmsuspended') tell('woken_up');
   return found;
+}
+
+/** The first one after a start of the bridge is no change. */
+function verdictChanged(before: Check | null, { verdict, cause, reason }: Check, at: string): Happening[] {
+  if (!before?.checkedAt || before.verdict === verdict) return [];
+  return [{ event_type: 'verdict_changed', at, verdict, before: before.verdict, cause, message: reason }];
 }
 
 function stopped({ reason, by, seconds }: LastStop, { asked }: VmSnapshot): [HappeningType, Partial<Happening>] {

@@ -1,3 +1,4 @@
+import type { Wish } from './check.ts';
 import type { Domain } from './domain.ts';
 import type { Event } from './event.ts';
 import type { Asked, LastStop, Snapshot, VmSnapshot } from './snapshot.ts';
@@ -24,6 +25,12 @@ export function reduce(snapshot: Snapshot, event: Event): Snapshot {
       return change(snapshot, event.key, vm => ({ ...vm, asked: null }));
     case 'error':
       return change(snapshot, event.key, vm => ({ ...vm, lastError: event.error }));
+    case 'wished':
+      return change(snapshot, event.key, vm => ({ ...vm, wish: event.wish }));
+    case 'checked':
+      return change(snapshot, event.key, vm => ({ ...vm, check: event.check }));
+    case 'checks_overdue':
+      return { ...snapshot, overdueChecks: event.keys };
   }
 }
 
@@ -50,7 +57,15 @@ function withDomain(vm: VmSnapshot, domain: Domain | null, at: string): VmSnapsh
     lastStop: stopped ? stopOf(vm, same ? domain : null, at) : vm.lastStop,
     lastError,
     stats: stopped ? unknownStats(at) : vm.stats,
+    wish: wishAfter(vm, domain, started),
   };
+}
+
+/** Whoever starts or resumes it means it to run; that it stops says nothing of what is meant. */
+function wishAfter({ wish, domain: before }: VmSnapshot, domain: Domain | null, started: boolean): Wish | null {
+  const goesOn = wish === 'paused' && before?.state === 'paused' && domain?.state === 'running';
+  if (started || goesOn) return 'running';
+  return wish ?? (domain?.active ? 'running' : null);
 }
 
 /** The bridge ended in the middle of something. */

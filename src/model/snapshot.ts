@@ -1,3 +1,4 @@
+import type { Check, Wish } from './check.ts';
 import type { Domain } from './domain.ts';
 import type { Stats } from './stats.ts';
 
@@ -5,6 +6,8 @@ import type { Stats } from './stats.ts';
 export interface Snapshot {
   hypervisor: Hypervisor;
   vms: Readonly<Record<VmKey, VmSnapshot>>;
+  /** VMs whose check did not run when it should have. */
+  overdueChecks: readonly VmKey[];
 }
 
 /** The topic segment of one VM (`DSM`): letters, digits, `_` and `-` only. */
@@ -62,6 +65,10 @@ export interface VmSnapshot {
   lastStop: LastStop | null;
   lastError: LastError | null;
   stats: Stats | null;
+  /** What it was last told to be, by a command or by whoever started it; null: nobody was seen to. */
+  wish: Wish | null;
+  /** Null before the first check. */
+  check: Check | null;
 }
 
 export interface Asked {
@@ -111,5 +118,7 @@ export function emptyVm(key: VmKey, label: string): VmSnapshot {
     lastStop: null,
     lastError: null,
     stats: null,
+    wish: null,
+    check: null,
   };
 }

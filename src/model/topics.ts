@@ -12,6 +12,7 @@ interface VmTopics {
   availability: string;
   state: string;
   stats: string;
+  check: string;
   response: string;
   event: string;
   screen: string;
@@ -31,6 +32,7 @@ export function topics(base: string): Topics {
       availability: `${base}/${key}/availability`,
       state: `${base}/${key}/state`,
       stats: `${base}/${key}/stats`,
+      check: `${base}/${key}/check`,
       response: `${base}/${key}/response`,
       event: `${base}/${key}/event`,
       screen: `${base}/${key}/screen`,

@@ -2,6 +2,7 @@ import type { Libvirt } from '../libvirt/client.ts';
 import { ConnectionLost, ProtocolError, TimeoutError } from '../libvirt/errors.ts';
 import type { DomainRef } from '../libvirt/structs.ts';
 import type { Logger } from '../util/logger.ts';
+import type { Places } from '../util/places.ts';
 import { type Details, readDetails } from './read.ts';
 
 export interface DefinitionOptions {
@@ -12,27 +13,6 @@ export interface DefinitionOptions {
   /** Shared by all domains of a connection. */
   places: Places;
   logger: Logger;
-}
-
-/** How many definitions may be awaited at once. */
-export class Places {
-  #free: number;
-  readonly #waiting: (() => void)[] = [];
-
-  constructor(count: number) {
-    this.#free = count;
-  }
-
-  /** Runs a task when there is a place for it; the place is free again when the task has ended. */
-  async take<T>(task: () => Promise<T>): Promise<T> {
-    if (this.#free > 0) this.#free -= 1;
-    else await new Promise<void>(resolve => this.#waiting.push(resolve));
-    return task().finally(() => {
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.#free += 1;
-    });
-  }
 }
 
 /**

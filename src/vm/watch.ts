@@ -6,7 +6,8 @@ import { type Domain, unknownHardware } from '../model/domain.ts';
 import type { Event } from '../model/event.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import type { Logger } from '../util/logger.ts';
-import { Definition, Places } from './definition.ts';
+import { Places } from '../util/places.ts';
+import { Definition } from './definition.ts';
 import { identify, isUuid, readState } from './read.ts';
 
 interface Watched {

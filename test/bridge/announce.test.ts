@@ -26,6 +26,7 @@ const topicOf = (id: string) => `ha/device/dsm2mqtt_${id}/config`;
 const snapshotOf = (now: Domain | null, up = true, known = true): Snapshot => ({
   hypervisor: { up, reason: up ? null : 'away', info: known ? info : null },
   vms: { DSM: { ...emptyVm('DSM', 'DSM VM'), domain: now } },
+  overdueChecks: [],
 });
 const disk = (target: string): Disk => ({ target, role: 'data', bus: 'scsi', source: `/dev/${target}` });
 const withDisks = (...targets: string[]): Domain => ({

@@ -38,6 +38,7 @@ function setUp() {
     }),
     chronicle: new Chronicle({ topics: all, send, logger: silent }),
     memory: new Memory(() => {}, {}),
+    checks: { hear: () => {}, close: () => {} },
     publisher: new Publisher({
       topics: all,
       identity: { version: '1', instance: 'nas', session: 'me', startedAt: at },

@@ -132,7 +132,7 @@ describe('commands', () => {
     expect(await response(running.seen)).toMatchObject({ status: 'rejected', code: 'read_only' });
     const device = await running.seen.take(deviceOf(uuid));
     expect(Object.keys(JSON.parse(device.payload).components)).not.toContain('power');
-    expect(running.daemon.callsOf('connectOpen').map(({ args }) => args.flags)).toEqual([1, 1]);
+    expect(running.daemon.callsOf('connectOpen').map(({ args }) => args.flags)).toEqual([1, 1, 1]);
   });
 
   test.concurrent('one that libvirt refuses because it has come about already has succeeded', async () => {

@@ -171,7 +171,7 @@ describe('carried out', () => {
     scene.submit('start');
     scene.seen(domain);
     const told = scene.events.map(event => (event.type === 'work' ? (event.work?.activity ?? 'none') : event.type));
-    expect(told.filter(type => type !== 'asked')).toEqual(['starting', 'domain', 'none']);
+    expect(told.filter(type => type !== 'asked')).toEqual(['starting', 'wished', 'domain', 'none']);
   });
 
   test('two VMs at the same time', () => {
@@ -319,8 +319,8 @@ describe('a reboot', () => {
 
 describe('not carried out, and libvirt is not asked', () => {
   test.each<[what: string, word: CommandWord, told: string, vm: Partial<VmSnapshot>, options?: Partial<JobsOptions>]>([
-    ['it runs already', 'start', 'succeeded/already', {}],
-    ['it is off already', 'shutdown', 'succeeded/already', { domain: off }],
+    ['it runs already', 'start', 'succeeded/already', { wish: 'running' }],
+    ['it is off already', 'shutdown', 'succeeded/already', { domain: off, wish: 'off' }],
     ['nothing to cancel', 'cancel', 'succeeded/already', {}],
     ['paused', 'shutdown', 'rejected/wrong_state', { domain: { ...domain, state: 'paused' } }],
     ['no domain', 'start', 'rejected/wrong_state', { domain: null }],

@@ -9,7 +9,7 @@ import { unknownStats } from '../../src/model/stats.ts';
 import { asked, at, domain, off, otherUuid, snapshotOf, uuid } from '../model/samples.ts';
 
 const lastStop: LastStop = { by: 'ups', reason: 'shutdown', at, seconds: 42.3 };
-const row = { uuid, active: true, last_stop: lastStop, asked };
+const row = { uuid, active: true, last_stop: lastStop, asked, wish: null };
 const remembered: Remembered = { DSM: row };
 const fresh = emptyVm('DSM', 'DSM VM');
 
@@ -47,17 +47,19 @@ describe('is written', () => {
     life.memory.update(life.snapshot);
     expect(life.saved).toEqual([]);
     life.see(domain);
-    expect(life.saved).toEqual([{ DSM: { uuid, active: true, last_stop: null, asked: null } }]);
+    expect(life.saved).toEqual([{ DSM: { uuid, active: true, last_stop: null, asked: null, wish: 'running' } }]);
     life.see({ ...domain, state: 'paused', reason: 'user', autostart: true });
     life.hear({ type: 'stats', key: 'DSM', stats: unknownStats(at) });
     life.hear({ type: 'error', key: 'DSM', error: { code: 'x', message: 'y', at } });
     expect(life.saved).toHaveLength(1);
     life.hear({ type: 'asked', key: 'DSM', asked });
+    life.hear({ type: 'wished', key: 'DSM', wish: 'off' });
     life.see(off);
-    expect(life.saved.map(({ DSM }) => [DSM?.active, DSM?.asked?.by, DSM?.last_stop?.by])).toEqual([
-      [true, undefined, undefined],
-      [true, 'ups', undefined],
-      [false, undefined, 'ups'],
+    expect(life.saved.map(({ DSM }) => [DSM?.active, DSM?.asked?.by, DSM?.wish, DSM?.last_stop?.by])).toEqual([
+      [true, undefined, 'running', undefined],
+      [true, 'ups', 'running', undefined],
+      [true, 'ups', 'off', undefined],
+      [false, undefined, 'off', 'ups'],
     ]);
   });
 
@@ -72,7 +74,9 @@ describe('is written', () => {
     const { memory, saved } = new Life(remembered);
     const other = { ...emptyVm('other', 'Other'), domain: { ...off, uuid: otherUuid } };
     memory.update({ ...snapshotOf(), vms: { DSM: recall(fresh, remembered), other } });
-    expect(saved).toEqual([{ DSM: row, other: { uuid: otherUuid, active: false, last_stop: null, asked: null } }]);
+    expect(saved).toEqual([
+      { DSM: row, other: { uuid: otherUuid, active: false, last_stop: null, asked: null, wish: null } },
+    ]);
   });
 
   test('not of a VM that is not configured any more', () => {

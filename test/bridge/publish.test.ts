@@ -6,7 +6,7 @@ import { reduce } from '../../src/model/reduce.ts';
 import type { Snapshot } from '../../src/model/snapshot.ts';
 import { unknownStats } from '../../src/model/stats.ts';
 import { topics } from '../../src/model/topics.ts';
-import { at, domain, off, snapshotOf } from '../model/samples.ts';
+import { at, checkOf, domain, off, snapshotOf } from '../model/samples.ts';
 
 interface Sent {
   topic: string;
@@ -57,9 +57,11 @@ test('a session begins: everything, online last', () => {
   expect(sent.map(({ topic, qos, retain }) => [topic, qos, retain])).toEqual([
     ['b/bridge/info', 1, true],
     ['b/DSM/state', 1, true],
+    ['b/DSM/check', 1, true],
     ['b/DSM/stats', 0, false],
     ['b/DSM/availability', 1, true],
     ['b/other/state', 1, true],
+    ['b/other/check', 1, true],
     ['b/other/stats', 0, false],
     ['b/other/availability', 1, true],
     ['b/bridge/state', 1, true],
@@ -68,26 +70,30 @@ test('a session begins: everything, online last', () => {
   expect(JSON.parse(String(sent[1]?.payload))).toMatchObject({ state: 'running', power: 'ON' });
   told();
   publisher.all(snapshot);
-  expect(told()).toHaveLength(8);
+  expect(told()).toHaveLength(10);
 });
 
 test('of a domain that was never seen nothing is said but that it is not there', () => {
   snapshot = snapshotOf({ domain: null });
   publisher.all(snapshot);
   const topicsOfIt = sent.filter(({ topic }) => topic.startsWith('b/DSM/'));
-  expect(topicsOfIt.map(({ topic }) => topic)).toEqual(['b/DSM/state', 'b/DSM/availability']);
-  expect(topicsOfIt[1]?.payload).toBe('offline');
+  expect(topicsOfIt.map(({ topic }) => topic)).toEqual(['b/DSM/state', 'b/DSM/check', 'b/DSM/availability']);
+  expect(topicsOfIt[2]?.payload).toBe('offline');
 });
 
 test('each event says what it changed, and no more', () => {
   publisher.all(snapshot);
   told();
+  // It runs, and so it is meant to.
+  expect(happen({ type: 'domain', key: 'DSM', domain, at })).toEqual(['b/DSM/check']);
   expect(happen({ type: 'domain', key: 'DSM', domain, at })).toEqual([]);
   expect(happen({ type: 'domain', key: 'DSM', domain: { ...domain, state: 'paused' }, at })).toEqual(['b/DSM/state']);
   expect(happen({ type: 'stats', key: 'DSM', stats: unknownStats(at) })).toEqual(['b/DSM/stats']);
   expect(happen({ type: 'stats', key: 'DSM', stats: unknownStats(at) })).toEqual(['b/DSM/stats']);
   expect(happen({ type: 'work', key: 'DSM', work })).toEqual(['b/DSM/state']);
   expect(happen({ type: 'work', key: 'DSM', work: { ...work } })).toEqual([]);
+  expect(happen({ type: 'checked', key: 'DSM', check: checkOf('up'), at })).toEqual(['b/DSM/check']);
+  expect(happen({ type: 'checks_overdue', keys: ['DSM'] })).toEqual(['b/bridge/info']);
   expect(happen({ type: 'error', key: 'other', error: { code: 'a', message: 'b', at } })).toEqual(['b/other/state']);
   expect(happen({ type: 'domain', key: 'nobody', domain: off, at })).toEqual([]);
 });
@@ -123,7 +129,11 @@ test('a domain is gone and comes back', () => {
     ['b/DSM/availability', 'offline'],
   ]);
   told();
-  expect(happen({ type: 'domain', key: 'DSM', domain, at })).toEqual(['b/DSM/state', 'b/DSM/availability']);
+  expect(happen({ type: 'domain', key: 'DSM', domain, at })).toEqual([
+    'b/DSM/state',
+    'b/DSM/check',
+    'b/DSM/availability',
+  ]);
 });
 
 test('what the broker did not take is not taken for said', () => {
@@ -136,14 +146,14 @@ test('what the broker did not take is not taken for said', () => {
   publisher.all(snapshot);
   accepts = true;
   publisher.all(snapshot);
-  expect(told()).toHaveLength(8);
+  expect(told()).toHaveLength(10);
 });
 
 test('everything of one VM again, though nothing changed', () => {
   publisher.all(snapshot);
   told();
   publisher.again(snapshot, 'DSM');
-  expect(told()).toEqual(['b/DSM/state', 'b/DSM/stats', 'b/DSM/availability']);
+  expect(told()).toEqual(['b/DSM/state', 'b/DSM/check', 'b/DSM/stats', 'b/DSM/availability']);
 });
 
 test('a picture is kept by the broker, and goes with its VM', () => {

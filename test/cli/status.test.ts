@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type StatusOptions, status } from '../../src/cli/status.ts';
 import type { Config } from '../../src/config/config.ts';
+import { vmConfig } from '../bridge/running.ts';
 import { FakeLibvirtd } from '../fakes/libvirtd/daemon.ts';
 import { lively } from '../fakes/libvirtd/lively.ts';
 
@@ -11,6 +12,7 @@ beforeEach(async () => {
 afterEach(() => daemon.close());
 
 const vm = (domain: string): Config['vms'][number] => ({
+  ...vmConfig(),
   domain,
   key: domain,
   label: `${domain} VM`,

@@ -75,6 +75,43 @@ const scalars: Record<
     text: fc.constantFrom('shutdown', 'guest'),
     read: config => config.vms[0]?.reboot.method,
   },
+  DSM2MQTT_VMS__0__EXPECTED: {
+    text: fc.constantFrom('running', 'off', 'last_commanded'),
+    read: config => config.vms[0]?.expected,
+  },
+  DSM2MQTT_VMS__0__CHECKS__SCHEDULE: {
+    text: fc.constantFrom('* * * * *', '*/10 * * * * *', '7 3 * * 1-5'),
+    read: config => config.vms[0]?.checks.schedule,
+  },
+  DSM2MQTT_VMS__0__CHECKS__DEEP_SCHEDULE: {
+    text: fc.constantFrom('0 * * * *', 'never'),
+    read: config => config.vms[0]?.checks.deepSchedule,
+    is: text => (text === 'never' ? null : text),
+  },
+  DSM2MQTT_VMS__0__CHECKS__TIMEZONE: {
+    text: fc.constantFrom('Europe/Berlin', 'UTC', 'America/New_York'),
+    read: config => config.vms[0]?.checks.timezone,
+  },
+  DSM2MQTT_VMS__0__CHECKS__FAILURES_BEFORE_DOWN: {
+    text: fc.integer({ min: 1, max: 20 }).map(String),
+    read: config => config.vms[0]?.checks.failuresBeforeDown,
+    is: Number,
+  },
+  DSM2MQTT_VMS__0__CHECKS__BOOT_GRACE: {
+    text: seconds.map(count => `${count}s`),
+    read: config => config.vms[0]?.checks.bootGrace,
+    is: text => Number.parseInt(text, 10) * 1_000,
+  },
+  DSM2MQTT_VMS__0__CHECKS__PROBE_TIMEOUT: {
+    text: fc.integer({ min: 100, max: 60_000 }).map(count => `${count}ms`),
+    read: config => config.vms[0]?.checks.probeTimeout,
+    is: text => Number.parseInt(text, 10),
+  },
+  DSM2MQTT_VMS__0__CHECKS__PORTS: {
+    text: fc.constantFrom('[5000]', '[5000, 5001, 22]', '[]'),
+    read: config => config.vms[0]?.checks.ports,
+    is: text => (text.match(/\w+/g) ?? []).map(Number),
+  },
   DSM2MQTT_VMS__0__ADDRESS: {
     text: fc.oneof(word, fc.ipV4(), fc.ipV6()),
     read: config => config.vms[0]?.address,

@@ -30,9 +30,19 @@ test('a minimal file is a broker and a domain', async () => {
         key: 'DSM',
         label: 'DSM',
         address: null,
-        commands: ['start', 'shutdown', 'cancel', 'refresh'],
+        commands: ['start', 'shutdown', 'cancel', 'check', 'refresh'],
         shutdown: { method: 'acpi', timeout: 300_000, resendEvery: 60_000, maxPresses: 3, onTimeout: 'report' },
         reboot: { method: 'shutdown' },
+        expected: 'last_commanded',
+        checks: {
+          schedule: '* * * * *',
+          deepSchedule: '*/15 * * * *',
+          timezone: null,
+          failuresBeforeDown: 2,
+          bootGrace: 900_000,
+          probeTimeout: 5_000,
+          ports: [5_000, 5_001, 445],
+        },
       },
     ],
     dataDir: '/data',
@@ -56,7 +66,9 @@ libvirt: { uri: 'qemu+unix:///session?socket=/run/x', read_only: true, stats_int
 vms:
   - { domain: my DSM, id: nas, name: The NAS, address: nas.lan, commands: [shutdown, force_off, reboot, force_off],
       shutdown: { method: auto, timeout: 90s, resend_every: 20s, max_presses: 2, on_timeout: force_off },
-      reboot: { method: guest } }
+      reboot: { method: guest }, expected: running,
+      checks: { schedule: '*/5 * * * *', deep_schedule: never, timezone: Europe/Berlin, failures_before_down: 3,
+        boot_grace: 20m, probe_timeout: 2s, ports: [80, 443, 80] } }
 data_dir: /var/lib/dsm2mqtt
 log: { level: debug, pretty: true }
 `,
@@ -85,6 +97,16 @@ log: { level: debug, pretty: true }
         commands: ['shutdown', 'force_off', 'reboot'],
         shutdown: { method: 'auto', timeout: 90_000, resendEvery: 20_000, maxPresses: 2, onTimeout: 'force_off' },
         reboot: { method: 'guest' },
+        expected: 'running',
+        checks: {
+          schedule: '*/5 * * * *',
+          deepSchedule: null,
+          timezone: 'Europe/Berlin',
+          failuresBeforeDown: 3,
+          bootGrace: 1_200_000,
+          probeTimeout: 2_000,
+          ports: [80, 443],
+        },
       },
     ],
     dataDir: '/var/lib/dsm2mqtt',

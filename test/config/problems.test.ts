@@ -16,10 +16,8 @@ test.each([
   [`${minimal}1: 2`, '3:1 1: unknown key `1`'],
   // Later versions
   [`${minimal}health: { listen: x }`, '3:1 health: is not supported in this version'],
-  [`${broker}\nvms: [{ domain: D, checks: {} }]`, '2:20 vms[0].checks: is not supported in this version'],
   [`${broker}\nvms: [{ domain: D, loader: 1 }]`, '2:20 vms[0].loader: is not supported in this version'],
-  [`${broker}\nvms: [{ domain: D, expected: off }]`, '2:20 vms[0].expected: is not supported in this version'],
-  ...['check', 'rebuild', 'rollback'].map(word => [
+  ...['rebuild', 'rollback'].map(word => [
     `${broker}\nvms: [{ domain: D, commands: [start, ${word}] }]`,
     `2:38 vms[0].commands[1]: the command \`${word}\` is not supported in this version`,
   ]),
@@ -40,6 +38,29 @@ test.each([
     `${broker}\nvms:\n- domain: D\n  shutdown:\n    ${line}`,
     `5:${line.indexOf(': ') + 7} vms[0].shutdown.${complaint}`,
   ]),
+  // How it is checked
+  ...[
+    ["schedule: '61 * * * *'", 'schedule: is no cron expression: its minute is wrong'],
+    ["schedule: '0 0 31 2 *'", 'schedule: is no cron expression: its day is wrong'],
+    ["deep_schedule: '* * *'", 'deep_schedule: expected a cron expression'],
+    ["deep_schedule: ''", 'deep_schedule: expected a cron expression'],
+    ['schedule: 60', 'schedule: expected text, found a number'],
+    ['timezone: Mars/Base', 'timezone: expected a time zone'],
+    ['failures_before_down: 0', 'failures_before_down: must be between 1 and 20'],
+    ['boot_grace: 15', 'boot_grace: expected text, found a number'],
+    ['probe_timeout: 61s', 'probe_timeout: must be between 100ms and 1m'],
+  ].map(([line = '', complaint]) => [
+    `${broker}\nvms:\n- domain: D\n  checks:\n    ${line}`,
+    `5:${line.indexOf(': ') + 7} vms[0].checks.${complaint}`,
+  ]),
+  [
+    `${broker}\nvms: [{ domain: D, checks: { ports: [5000, 70000] } }]`,
+    '2:44 vms[0].checks.ports[1]: must be between 1 and 65535',
+  ],
+  [
+    `${broker}\nvms: [{ domain: D, expected: sleeping }]`,
+    '2:30 vms[0].expected: expected one of running, off, last_commanded, found `sleeping`',
+  ],
   [
     `${broker}\nvms: [{ domain: D, reboot: { method: acpi } }]`,
     '2:38 vms[0].reboot.method: expected one of shutdown, guest, found `acpi`',
@@ -97,7 +118,7 @@ test.each([
 });
 
 test.each([
-  ['', '[start, shutdown, force_off, refresh, cancel]'],
+  ['', '[start, shutdown, force_off, check, refresh, cancel]'],
   ['commands: [shutdown, start], ', '[start, shutdown, force_off]'],
   ['commands: [], ', '[force_off]'],
 ])('a power cut that is not among the commands (%j): how to permit it, or to do without', async (commands, listed) => {
@@ -197,7 +218,7 @@ test('all problems at once, in the order of the file', async () => {
   const text = `
 log: { level: loud }
 mqtt: { url: broker, user: x, cert_file: /none }
-vms: [{ domain: a, id: '!' }, { checks: {} }, { domain: a }]
+vms: [{ domain: a, id: '!' }, { loader: {} }, { domain: a }]
 `;
   expect(await complaints(text)).toEqual([
     'config.yaml:2:15 log.level: expected one of error, warn, info, debug, found `loud`',
@@ -207,7 +228,7 @@ vms: [{ domain: a, id: '!' }, { checks: {} }, { domain: a }]
     'config.yaml:3:42 mqtt.cert_file: /none does not exist',
     'config.yaml:4:24 vms[0].id: an id has letters, digits, _ and - only, and is not `bridge`',
     'config.yaml:4:31 vms[1].domain: is missing',
-    'config.yaml:4:33 vms[1].checks: is not supported in this version',
+    'config.yaml:4:33 vms[1].loader: is not supported in this version',
     'config.yaml:4:57 vms[2].domain: vms[0] is the same domain',
   ]);
 });

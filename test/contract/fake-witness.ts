@@ -29,6 +29,10 @@ export function fakeWitness(daemon: FakeLibvirtd): Witness {
       const read = (key: string) => stats.number(`block.${at}.${key}`);
       return { allocation: read('allocation'), capacity: read('capacity'), physical: read('physical') };
     },
+    leases: async name => {
+      const { active, guest } = daemon.domain(name);
+      return active ? guest.addresses.lease : null;
+    },
     host: async () => ({
       hostname: 'nas-host',
       libvirt: '9.0.0',

@@ -36,6 +36,7 @@ async function fake(name: string, inProcess: boolean): Promise<Contract> {
       poweredOff: ['6:1', '5:0'],
       shutdownFlag: 1,
       noAgent: 74,
+      noAgentAddresses: 74,
       wrongState: 55,
       pausedTwice: null,
       wakeUp: [55, 1],

@@ -111,6 +111,13 @@ export function libvirtContract({ witness, expected, ...contract }: Contract): v
         await expect(client.setMemoryStatsPeriod(domain, 1)).rejects.toMatchObject({ code: 55 });
       });
 
+      test('its addresses are what the witness says, or are refused', async () => {
+        const leases = await witness.leases(domain.name);
+        const answer = client.interfaceAddresses(domain, 'lease');
+        if (leases) expect(await answer).toEqual(leases);
+        else await expect(answer).rejects.toMatchObject({ code: 55 });
+      });
+
       test.runIf(expected.disk)('block info', async () => {
         const { target } = expected.disk ?? { target: '' };
         expect(await client.blockInfo(domain, target)).toEqual(await witness.blockInfo(domain.name, target));
@@ -170,6 +177,16 @@ export function libvirtContract({ witness, expected, ...contract }: Contract): v
         expect(parameters(mine)['state.state']).toBe(1);
       });
 
+      test('its addresses, by lease and by agent', async () => {
+        const leases = await witness.leases(domain.name);
+        expect(leases).not.toBeNull();
+        expect(await client.interfaceAddresses(domain, 'lease')).toEqual(leases);
+        const agents = client.interfaceAddresses(domain, 'agent');
+        const { noAgentAddresses: code } = expected;
+        if (code === null) expect(await agents).toEqual(leases);
+        else await expect(agents).rejects.toMatchObject({ code });
+      });
+
       test.runIf(expected.disk)('block info, by target and by source', async () => {
         const { target, source } = expected.disk ?? { target: '', source: '' };
         const info = await client.blockInfo(domain, target);
@@ -192,7 +209,9 @@ export function libvirtContract({ witness, expected, ...contract }: Contract): v
         expect(await reader.state(domain)).toEqual(await client.state(domain));
         expect(await reader.xml(domain)).toBe(await client.xml(domain));
         expect(parameters((await reader.stats([domain], everyGroup()))[0])).toHaveProperty(['state.state']);
+        expect(await reader.interfaceAddresses(domain, 'lease')).toEqual(await witness.leases(domain.name));
         const writes: Record<string, () => Promise<unknown>> = {
+          agent: () => reader.interfaceAddresses(domain, 'agent'),
           start: () => reader.start(domain),
           shutdown: () => reader.shutdown(domain, shutdownFlag.hypervisor),
           destroy: () => reader.destroy(domain, destroyFlag.graceful),

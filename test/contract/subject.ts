@@ -45,6 +45,8 @@ export interface Contract {
     screenshotOff: number | null;
     /** Error code of a shutdown by an agent that is not there. */
     noAgent: number;
+    /** Error code of asking an agent that is not there for addresses; null: the driver makes them up. */
+    noAgentAddresses: number | null;
     /** A disk's target and another name for it. */
     disk: { target: string; source: string } | null;
     /** Statistics beyond the state. */

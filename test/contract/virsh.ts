@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { GuestInterface } from '../../src/libvirt/structs.ts';
 import { virsh } from '../lab/lab.ts';
 import type { Host, Witness } from './witness.ts';
 
@@ -46,6 +47,10 @@ export function virshWitness(uri: string): Witness {
         capacity: leading(rows['Capacity']),
         physical: leading(rows['Physical']),
       };
+    },
+    leases: async name => {
+      const rows = await ask('domifaddr', name, '--full').catch(() => null);
+      return rows === null ? null : interfaces(rows);
     },
     host: async () => {
       const versions = await ask('version', '--daemon');
@@ -100,6 +105,16 @@ function node(rows: Record<string, string>): Host['node'] {
     cores: leading(rows['Core(s) per socket']),
     threads: leading(rows['Thread(s) per core']),
   };
+}
+
+/** Lines of name, MAC, protocol and `address/prefix` below a head. */
+function interfaces(text: string): GuestInterface[] {
+  const rows = [...text.matchAll(/^ (\S+) +(\S+) +(ipv4|ipv6) +(\S+)\/(\d+)$/gm)];
+  return rows.map(([, name = '', mac = '', type, address = '', prefix]) => ({
+    name,
+    mac,
+    addresses: [{ type: type === 'ipv4' ? 0 : 1, address, prefix: Number(prefix) }],
+  }));
 }
 
 /** `Key:   value` lines. */

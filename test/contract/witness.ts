@@ -1,3 +1,5 @@
+import type { GuestInterface } from '../../src/libvirt/structs.ts';
+
 /**
  * Somebody else who knows the daemon: virsh beside a real one, the fake itself. Says what our client ought to say,
  * in the client's own shapes, and acts behind its back.
@@ -11,6 +13,8 @@ export interface Witness {
   /** Of the groups that the client can ask for, under libvirt's keys. */
   stats(name: string): Promise<Record<string, number | boolean | string>>;
   blockInfo(name: string, path: string): Promise<{ allocation: number; capacity: number; physical: number }>;
+  /** By libvirt's networks; null: refused. */
+  leases(name: string): Promise<GuestInterface[] | null>;
   host(): Promise<Host>;
 
   start(name: string): Promise<void>;

@@ -72,7 +72,11 @@ test('the component keys of the usual hardware', () => {
       ...['capacity', 'allocation', 'physical'],
     ].map(key => `disk_${target}_${key}`);
   expect(Object.keys(announce())).toEqual([
-    ...['power', 'start', 'shutdown', 'cancel', 'refresh', 'autostart', 'state', 'state_reason', 'activity', 'event'],
+    ...['power', 'start', 'shutdown', 'cancel', 'check', 'refresh', 'autostart'],
+    ...['reachable', 'problem', 'verdict', 'last_check', 'verdict_reason', 'next_step', 'next_check', 'latency'],
+    ...['boot_time', 'dsm_version', 'dsm_model', 'dsm_name', 'dsm_address'],
+    ...['bridge', 'neighbour', 'ping', 'tcp', 'web', 'dsm', 'discovery'].map(key => `probe_${key}`),
+    ...['state', 'state_reason', 'activity', 'event'],
     ...['deadline', 'last_start', 'last_stop', 'last_stop_reason', 'shutdown_took', 'last_error', 'vcpus', 'cpu'],
     'cpu_time',
     ...['memory_used', 'memory_used_percent', 'memory_total', 'memory_usable', 'memory_unused', 'memory_resident'],
@@ -82,18 +86,40 @@ test('the component keys of the usual hardware', () => {
     ...['rx_errors', 'tx_errors', 'rx_drops', 'tx_drops'].map(key => `nic_525400d53001_${key}`),
   ]);
   expect(Object.keys(bridgeDevicePayload(bridge).payload.components)).toEqual([
-    ...['connection', 'libvirt', 'libvirt_reason', 'version', 'started', 'libvirt_version', 'hypervisor_version'],
+    ...[
+      'connection',
+      'libvirt',
+      'libvirt_reason',
+      'checks_overdue',
+      'version',
+      'started',
+      'libvirt_version',
+      'hypervisor_version',
+    ],
   ]);
 });
 
 describe('what people see', () => {
   test('from the start, without anything switched on', () => {
     expect(named(announce(), wanted)).toEqual([
-      ...[null, 'Start', 'Shut down', 'State', 'Activity', 'CPU', 'Memory used', 'Stale statistics'],
+      ...[
+        null,
+        'Start',
+        'Shut down',
+        'Reachable',
+        'Problem',
+        'Verdict',
+        'Last check',
+        'State',
+        'Activity',
+        'CPU',
+        'Memory used',
+        'Stale statistics',
+      ],
       ...['Disk 1 read', 'Disk 1 write', 'Disk 2 read', 'Disk 2 write', 'Network receive', 'Network send'],
     ]);
     expect(named(bridgeDevicePayload(bridge).payload.components, wanted)).toEqual([
-      ...['Connection state', 'Libvirt connection', 'Version'],
+      ...['Connection state', 'Libvirt connection', 'Checks overdue', 'Version'],
     ]);
   });
 
@@ -144,6 +170,7 @@ describe('commands', () => {
       reset: 'button Reset',
       force_off: 'button Power cut',
       screenshot: 'button Take screenshot',
+      check: 'button Check',
       refresh: 'button Refresh',
       autostart: 'switch Autostart',
     });

@@ -1,7 +1,20 @@
 import type { BridgeOptions, VmOptions } from '../../src/discovery/payload.ts';
+import { probeNames } from '../../src/model/check.ts';
 import { defaultCommands } from '../../src/model/command.ts';
-import { bridgeDocument, type Identity, stateDocument, statsDocument } from '../../src/model/documents.ts';
-import type { Disk, Domain, DomainDescription, Nic } from '../../src/model/domain.ts';
+import {
+  bridgeDocument,
+  checkDocument,
+  type Identity,
+  stateDocument,
+  statsDocument,
+} from '../../src/model/documents.ts';
+import {
+  type Disk,
+  type Domain,
+  type DomainDescription,
+  type Nic,
+  unknownDescription,
+} from '../../src/model/domain.ts';
 import { emptyVm, type HypervisorInfo, type VmSnapshot } from '../../src/model/snapshot.ts';
 import { topics } from '../../src/model/topics.ts';
 
@@ -33,6 +46,7 @@ export const description: DomainDescription = {
     disks: [disk('sda'), disk('sdb'), disk('hdz', 'loader')],
     nics: [nic('52:54:00:d5:30:01')],
   },
+  dsm: unknownDescription,
 };
 
 export const withHardware = (disks: Disk[], nics: Nic[]): DomainDescription => ({
@@ -97,6 +111,28 @@ const known: VmSnapshot = {
   lastStop: { by: 'bridge', reason: 'shutdown', at, seconds: 41 },
   lastError: { code: 'timed_out', message: 'DSM did not shut down. '.repeat(20), at },
   stats: filled({ ...blank, sampled_at: at }),
+  check: {
+    verdict: 'degraded',
+    cause: 'port_closed',
+    reachable: true,
+    problem: true,
+    reason: 'DSM answers at 192.168.1.20, but not on port 445. '.repeat(6),
+    nextStep: 'Look at its services.',
+    since: at,
+    failures: 1,
+    expected: 'running',
+    probes: Object.fromEntries(
+      probeNames.map(name => [name, { outcome: 'ok', ms: 1.5, explanation: 'It answers.', at }] as const),
+    ),
+    latency: 0.4,
+    checkedAt: at,
+    nextAt: at,
+    bootSeconds: 93.4,
+    dsm: {
+      ...{ name: 'diskstation', model: 'DS918+', version: '7.1.1-42962', update: 6, address: '192.168.1.20' },
+      ...{ httpPort: 5_000, httpsPort: 5_001 },
+    },
+  },
 };
 
 /** By topic, what is on it: with everything known, with nothing known, and with nothing in it. */
@@ -107,12 +143,14 @@ export const documents = {
 };
 
 function published(snapshot: VmSnapshot, up: boolean) {
-  const { state, stats } = bridge.topics.vm('DSM');
-  const link = { up, reason: up ? 'none, for the test' : null, info: up ? hypervisor : null };
+  const { state, stats, check } = bridge.topics.vm('DSM');
+  const hypervisorNow = { up, reason: up ? 'none, for the test' : null, info: up ? hypervisor : null };
+  const whole = { hypervisor: hypervisorNow, vms: {}, overdueChecks: [] };
   const byTopic: Record<string, object> = {
     [state]: stateDocument(snapshot),
     [stats]: statsDocument(snapshot),
-    [bridge.topics.bridge.info]: bridgeDocument(link, identity),
+    [check]: checkDocument(snapshot),
+    [bridge.topics.bridge.info]: bridgeDocument(whole, identity),
   };
   return (topic: string): object => byTopic[topic] ?? {};
 }

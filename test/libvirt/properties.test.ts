@@ -5,7 +5,7 @@ import { ProtocolError } from '../../src/libvirt/errors.ts';
 import { domainEvents } from '../../src/libvirt/events.ts';
 import { encodeFrame, FrameDecoder } from '../../src/libvirt/frame.ts';
 import { procedures } from '../../src/libvirt/procedures.ts';
-import { domainRef, remoteError, statsRecord } from '../../src/libvirt/structs.ts';
+import { domainRef, guestInterfaces, remoteError, statsRecord } from '../../src/libvirt/structs.ts';
 import {
   array,
   bool,
@@ -59,6 +59,17 @@ const values: [string, Codec<unknown>, fc.Arbitrary<unknown>][] = [
   ],
   ['domain', domainRef as Codec<unknown>, ref],
   ['statistics', statsRecord as Codec<unknown>, fc.record({ domain: ref, params: fc.array(param) })],
+  [
+    'guest interfaces',
+    guestInterfaces as Codec<unknown>,
+    fc.array(
+      fc.record({
+        name: words,
+        mac: maybeWords,
+        addresses: fc.array(fc.record({ type: int32, address: words, prefix: uint32 })),
+      }),
+    ),
+  ],
   [
     'error',
     remoteError as Codec<unknown>,

@@ -20,7 +20,7 @@ import { propertyRuns } from './runs.ts';
 
 const words: readonly CommandWord[] = [
   ...(['start', 'shutdown', 'reboot', 'suspend', 'resume', 'reset', 'force_off'] as const),
-  ...(['screenshot', 'autostart', 'refresh', 'cancel'] as const),
+  ...(['screenshot', 'autostart', 'check', 'refresh', 'cancel'] as const),
 ];
 const json = (body: object) => parseCommand('command', JSON.stringify(body));
 const invalid = (more: Partial<InvalidCommand> = {}) => ({

@@ -19,6 +19,7 @@ const meanings: Record<CommandWord, string> = {
   force_off: '  force_off  force_off  force_off  force_off  already    force_off  force_off  force_off  no',
   screenshot: ' screenshot screenshot screenshot screenshot no         screenshot screenshot screenshot no',
   autostart: '  autostart  autostart  autostart  autostart  autostart  autostart  autostart  autostart  no',
+  check: '      check      check      check      check      check      check      check      check      check',
   refresh: '    refresh    refresh    refresh    refresh    refresh    refresh    refresh    refresh    refresh',
   cancel: '     cancel     cancel     cancel     cancel     cancel     cancel     cancel     cancel     cancel',
 };
@@ -79,7 +80,7 @@ describe('who may interrupt whom', () => {
     // What libvirt is at cannot be taken back.
     call: {},
   };
-  const beside: readonly CommandWord[] = ['screenshot', 'autostart', 'refresh'];
+  const beside: readonly CommandWord[] = ['screenshot', 'autostart', 'check', 'refresh'];
   const rows = (Object.keys(expected) as Occupation[]).flatMap(occupation =>
     columns.map(word => ({
       ...{ occupation, word },

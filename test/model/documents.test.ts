@@ -1,6 +1,7 @@
 /** The documents on the topics: every key is always there, every number is one, unknown is null. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { wishes } from '../../src/model/check.ts';
 import { bridgeDocument, stateDocument, statsDocument } from '../../src/model/documents.ts';
 import { type Disk, type Domain, domainStates, macHex, type Nic } from '../../src/model/domain.ts';
 import {
@@ -12,7 +13,7 @@ import {
   type Work,
 } from '../../src/model/snapshot.ts';
 import { type Stats, unknownDisk, unknownNic, unknownStats } from '../../src/model/stats.ts';
-import { asked, at, domain, off, vmOf } from './samples.ts';
+import { asked, at, domain, off, snapshotOf, vmOf } from './samples.ts';
 
 const identity = { version: '0.1.0', instance: 'nas-host', session: 'a1', startedAt: at };
 
@@ -58,12 +59,18 @@ test('nothing is known', () => {
   const vm = emptyVm('DSM', 'DSM VM');
   expect(stateDocument(vm)).toMatchObject({ state: 'unknown', reason: 'no_such_domain', power: null, disks: {} });
   expect(statsDocument(vm)).toEqual(unknownStats(null));
-  expect(bridgeDocument({ up: false, reason: 'away', info: null }, identity)).toEqual({
+  expect(
+    bridgeDocument(
+      { ...snapshotOf(), hypervisor: { up: false, reason: 'away', info: null }, overdueChecks: ['DSM'] },
+      identity,
+    ),
+  ).toEqual({
     version: '0.1.0',
     instance: 'nas-host',
     session: 'a1',
     started_at: at,
     libvirt: { up: false, reason: 'away', hostname: null, libvirt: null, hypervisor: null },
+    checks: { overdue: true, vms: ['DSM'] },
   });
 });
 
@@ -173,6 +180,8 @@ const vms: fc.Arbitrary<VmSnapshot> = fc.record({
   ),
   lastError: maybe(fc.record({ code: text, message: text, at: time })),
   stats: maybe(samples),
+  wish: maybe(fc.constantFrom(...wishes)),
+  check: fc.constant(null),
 });
 
 /** Dots for what is named by the hardware, so that only the shape is left. */

@@ -1,5 +1,6 @@
 /** What is worth telling people, and that each thing is told once, as what it is. */
 import { describe, expect, test } from 'vitest';
+import type { Check } from '../../src/model/check.ts';
 import { cancelled, failed, type Outcome, rejected, succeeded } from '../../src/model/codes.ts';
 import type { Domain } from '../../src/model/domain.ts';
 import type { Event } from '../../src/model/event.ts';
@@ -7,7 +8,7 @@ import { ended, type Happening, happeningsOf, happeningTypes, requested } from '
 import { reduce } from '../../src/model/reduce.ts';
 import type { VmSnapshot } from '../../src/model/snapshot.ts';
 import { unknownStats } from '../../src/model/stats.ts';
-import { active, asked, domain, off, offBy, otherUuid, snapshotOf, uuid } from './samples.ts';
+import { active, asked, checkOf, domain, off, offBy, otherUuid, snapshotOf, uuid } from './samples.ts';
 
 const now = '2026-11-22T08:10:00.000Z';
 
@@ -240,6 +241,26 @@ describe('commands', () => {
   });
 });
 
+describe('the checks come to another verdict', () => {
+  const checked = (before: Check | null, after: Check) =>
+    told({ check: before }, { type: 'checked', key: 'DSM', check: after, at: now });
+
+  test('is told with what it was before', () => {
+    expect(checked(checkOf('up'), checkOf('unreachable'))).toEqual([
+      {
+        ...{ event_type: 'verdict_changed', at: now, verdict: 'unreachable', before: 'up' },
+        ...{ cause: 'unreachable', message: 'It is unreachable.' },
+      },
+    ]);
+  });
+
+  test.each<[what: string, before: Check | null, after: Check]>([
+    ['the first one', null, checkOf('up')],
+    ['the first one after none was made', { ...checkOf('unknown'), checkedAt: null }, checkOf('up')],
+    ['the same with other words', checkOf('up'), { ...checkOf('up'), cause: 'up_asleep', reason: 'It sleeps.' }],
+  ])('%s is no news', (_, before, after) => expect(checked(before, after)).toEqual([]));
+});
+
 test('there is no type that never comes', () => {
   const commanded = { command: 'shutdown', id: null, by: null, at: now };
   const states = [domain, off, null, active('idle'), active('paused', 'user'), active('paused', 'io_error')];
@@ -250,6 +271,7 @@ test('there is no type that never comes', () => {
     ...states.flatMap(was => states.flatMap(is => becomes({ domain: was }, is))),
     ...becomes({ domain: null, seen: false, remembered: { uuid, active: true }, asked }, domain),
     ...told({}, { type: 'rebooted', key: 'DSM', at: now }),
+    ...told({ check: checkOf('up') }, { type: 'checked', key: 'DSM', check: checkOf('unreachable'), at: now }),
     ...words.map(word => requested(word, commanded)),
     ...[...outcomes, failed('crashed', ''), failed('timed_out', '')].map(outcome => ended(commanded, outcome)),
   ];

@@ -1,3 +1,4 @@
+import { type Check, unknownDsm, type Verdict } from '../../src/model/check.ts';
 import type { Domain, DomainState } from '../../src/model/domain.ts';
 import { type Asked, emptyVm, type Snapshot, type VmSnapshot } from '../../src/model/snapshot.ts';
 
@@ -48,6 +49,7 @@ export const snapshotOf = (vm: Partial<VmSnapshot> = {}): Snapshot => ({
     info: { hostname: 'nas-host', libvirt: '9.0.0', hypervisor: 'QEMU 7.2.22' },
   },
   vms: { DSM: vmOf(vm), other: { ...emptyVm('other', 'Other'), domain: { ...off, uuid: otherUuid } } },
+  overdueChecks: [],
 });
 
 /** A shutdown that the UPS asked for at `at`. */
@@ -60,3 +62,12 @@ export const asked: Asked = {
   cut: false,
   open: true,
 };
+
+/** As it is told when a check has come to this. */
+export const checkOf = (verdict: Verdict): Check => ({
+  ...{ verdict, cause: verdict, reason: `It is ${verdict}.`, nextStep: null, since: at, failures: 0 },
+  reachable: verdict === 'up',
+  problem: verdict !== 'up',
+  ...{ expected: 'running', probes: {}, latency: null, checkedAt: at, nextAt: null, bootSeconds: null },
+  dsm: unknownDsm,
+});

@@ -26,7 +26,13 @@ type Change = readonly [number, number];
 export class FakeDomain {
   readonly uuid: string;
   readonly stats = new FakeStats();
-  readonly guest: Guest = { powerButton: 20, agent: 'none', stubborn: false, screens: [blankScreen] };
+  readonly guest: Guest = {
+    powerButton: 20,
+    agent: 'none',
+    stubborn: false,
+    screens: [blankScreen],
+    addresses: { lease: [], agent: [] },
+  };
   autostart = false;
   persistent = true;
   /** How often the ACPI power button was pressed since the domain started. */

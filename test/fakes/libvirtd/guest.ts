@@ -1,3 +1,5 @@
+import type { GuestInterface } from '../../../src/libvirt/structs.ts';
+
 /** How a guest is made to behave. */
 export interface Guest {
   /** What the power button does: nothing, or a power-off after so many milliseconds. */
@@ -7,6 +9,8 @@ export interface Guest {
   stubborn: boolean;
   /** What each screen shows, PNG or PPM as QEMU would write it. */
   screens: Buffer[];
+  /** What libvirt's networks gave it, and what its agent says. */
+  addresses: { lease: GuestInterface[]; agent: GuestInterface[] };
 }
 
 /** The one thing that a guest is about to do. Paused, it does it when it goes on. */

@@ -15,6 +15,7 @@ const authType = { none: 0, sasl: 1, polkit: 2 };
 /** Of `shutdown` and `reboot` alike. */
 const powerFlag = { acpi: 1, agent: 2 };
 const destroyGracefully = 1;
+const addressSource = { lease: 0, agent: 1 };
 const openReadOnly = 1;
 const xmlInactive = 2;
 /** Seen with 12.8 and not with 9.0; where between, is a guess. */
@@ -119,6 +120,17 @@ export const handlers: Handlers = {
     }
     return { records };
   },
+  domainInterfaceAddresses: (client, { domain: ref, source }) => {
+    if (source !== addressSource.agent) {
+      const domain = find(client, ref);
+      if (!domain.active) throw refusals.notRunning();
+      return { interfaces: domain.guest.addresses.lease };
+    }
+    const domain = findWritable(client, ref, 'virDomainInterfaceAddresses');
+    if (domain.state.state !== state.running) throw refusals.notRunning();
+    mustHaveAgent(domain);
+    return { interfaces: domain.guest.addresses.agent };
+  },
 
   domainSetMemoryStatsPeriod: async (client, { domain: ref, period }) => {
     const domain = findWritable(client, ref, 'virDomainSetMemoryStatsPeriod');
@@ -208,10 +220,14 @@ async function powerRoute(domain: FakeDomain, flags: number): Promise<'agent' | 
   if (!domain.active) throw refusals.notRunning();
   const { agent } = domain.guest;
   const byAgent = flags === powerFlag.agent || (flags !== powerFlag.acpi && agent === 'answers');
-  if (byAgent && agent === 'none') throw refusals.noAgent();
-  if (byAgent && agent === 'silent') throw refusals.silentAgent();
+  if (byAgent) mustHaveAgent(domain);
   await domain.job();
   return byAgent ? 'agent' : 'button';
+}
+
+function mustHaveAgent({ guest: { agent } }: FakeDomain): void {
+  if (agent === 'none') throw refusals.noAgent();
+  if (agent === 'silent') throw refusals.silentAgent();
 }
 
 function mimeOf(picture: Buffer): string {

@@ -1,0 +1,320 @@
+import type { Verdict } from '../model/check.ts';
+
+/**
+ * THE table of what can be the matter: the verdict, what people read, and what to look at next. docs/checks.md is made
+ * from it. In braces: what the check found (`Facts`), with a whole sentence of a probe where its name stands alone.
+ */
+interface Diagnosis {
+  verdict: Verdict;
+  /** Whether it is a problem for a DSM that is meant to run. */
+  problem: boolean;
+  reason: string;
+  next: string | null;
+}
+
+const look = 'Look at its screen (virt-viewer, or the command `screenshot`)';
+const wait = 'Wait; nothing need be done.';
+
+export const diagnoses = {
+  up: { verdict: 'up', problem: false, reason: 'DSM answers at {address}.', next: null },
+  up_asleep: {
+    verdict: 'up',
+    problem: false,
+    reason: 'DSM answers at {address}; its disks are asleep.',
+    next: null,
+  },
+
+  port_closed: {
+    verdict: 'degraded',
+    problem: true,
+    reason: 'DSM answers at {address}, but not on port {closed}.',
+    next: 'Look in DSM whether that service is on and its firewall lets it through; or take the port out of `checks.ports`.',
+  },
+  cut_off: {
+    verdict: 'degraded',
+    problem: true,
+    reason: 'DSM answers this host, but others may not reach it. {bridge}',
+    next: "Look at the host's cable, at its switch, and at the ports of the bridge (`bridge link`).",
+  },
+  api_silent: {
+    verdict: 'degraded',
+    problem: true,
+    reason: "DSM's page answers at {address}, but its API does not.",
+    next: "Log in and look at DSM's own log; if nobody can log in, reboot it.",
+  },
+
+  booting: {
+    verdict: 'booting',
+    problem: false,
+    reason: 'It was powered on {age} ago, and DSM does not answer yet.',
+    next: 'Wait; after {grace} it would count as unreachable.',
+  },
+  booting_dsm: {
+    verdict: 'booting',
+    problem: false,
+    reason: 'DSM boots, and says so itself.',
+    next: wait,
+  },
+  booting_late: {
+    verdict: 'booting',
+    problem: true,
+    reason: 'DSM says that it still boots, {age} after power on.',
+    next: `${look}: it may wait for a file system check, or for a disk.`,
+  },
+
+  starting: {
+    verdict: 'starting',
+    problem: false,
+    reason: 'DSM answers at {address}, and still starts its services.',
+    next: wait,
+  },
+  starting_late: {
+    verdict: 'starting',
+    problem: true,
+    reason: 'DSM answers at {address}, but {age} after power on its services have still not all started.',
+    next: "Log in and look at DSM's own log; if nothing moves, reboot it.",
+  },
+
+  updating: {
+    verdict: 'updating',
+    problem: false,
+    reason: 'DSM is being installed or updated.',
+    next: 'Wait, and do not switch it off.',
+  },
+  updating_late: {
+    verdict: 'updating',
+    problem: true,
+    reason: 'DSM says that it is being installed or updated, {age} after power on.',
+    next: `${look} before anything else: an update that is cut off can cost the system.`,
+  },
+
+  loader_passing: {
+    verdict: 'loader',
+    problem: false,
+    reason: 'The loader answers, and DSM does not yet. {web}',
+    next: wait,
+  },
+  loader: {
+    verdict: 'loader',
+    problem: true,
+    reason: 'The loader answers instead of DSM. {web}',
+    next: `${look}: it may wait for somebody to build, or to choose what to boot.`,
+  },
+
+  installer: {
+    verdict: 'installer',
+    problem: true,
+    reason: 'No DSM is installed: the Web Assistant waits.',
+    next: 'Open http://{address}:{port} and install DSM.',
+  },
+  migratable: {
+    verdict: 'installer',
+    problem: true,
+    reason: 'The Web Assistant waits: the disks come from another machine, or from another build of DSM.',
+    next: 'Open http://{address}:{port} and migrate; first be sure that it is the right set of disks.',
+  },
+  recoverable: {
+    verdict: 'recoverable',
+    problem: true,
+    reason: "DSM's system is damaged, and the Web Assistant offers to recover it.",
+    next: 'Open http://{address}:{port} and recover; the data is not touched by that.',
+  },
+
+  link_down: {
+    verdict: 'unreachable',
+    problem: true,
+    reason: 'DSM cannot be reached: its network cable is unplugged at libvirt. {bridge}',
+    next: 'Plug it in: `virsh domif-setlink {domain} {mac} up`.',
+  },
+  no_tap: {
+    verdict: 'unreachable',
+    problem: true,
+    reason: 'DSM cannot be reached: its network device is gone from the host. {bridge}',
+    next: 'Shut the VM down and start it again: libvirt makes the device at the start.',
+  },
+  tap_down: {
+    verdict: 'unreachable',
+    problem: true,
+    reason: 'DSM cannot be reached: its network device is switched off on the host. {bridge}',
+    next: 'Switch it on: `ip link set {tap} up`.',
+  },
+  misplugged: {
+    verdict: 'unreachable',
+    problem: true,
+    reason: 'DSM cannot be reached: it is plugged into the wrong bridge. {bridge}',
+    next: 'Plug it in where libvirt says that it is: `ip link set {tap} master {source}`.',
+  },
+  bridge_down: {
+    verdict: 'unreachable',
+    problem: true,
+    reason: 'DSM cannot be reached: its bridge is switched off on the host. {bridge}',
+    next: 'Switch it on: `ip link set {source} up`.',
+  },
+  no_uplink: {
+    verdict: 'unreachable',
+    problem: true,
+    reason: 'DSM cannot be reached: its bridge has no cable. {bridge}',
+    next: "Look at the host's cable and at its switch.",
+  },
+
+  taken: {
+    verdict: 'unreachable',
+    problem: true,
+    reason: 'DSM cannot be reached: another machine has its address. {neighbour}',
+    next: 'Give one of the two another address.',
+  },
+  silent: {
+    verdict: 'unreachable',
+    problem: true,
+    reason: 'The VM runs, but nothing on the network answers for it: DSM hangs, or has no address.',
+    next: `${look}; if it hangs, reset it.`,
+  },
+  filtered: {
+    verdict: 'unreachable',
+    problem: true,
+    reason: 'A machine answers at {address}, but none of its ports {ports} does: a firewall keeps them, or DSM hangs.',
+    next: `${look}; look at DSM's firewall, and whether the host's lets bridged traffic through.`,
+  },
+  no_answer: {
+    verdict: 'unreachable',
+    problem: true,
+    reason: 'Nothing answers at {address}.',
+    next: `${look}; look whether that is still its address, and whether there is a way to it from here.`,
+  },
+  ports_closed: {
+    verdict: 'unreachable',
+    problem: true,
+    reason:
+      'A machine answers at {address}, but its ports {ports} are closed: DSM does not run on it, or has other ports.',
+    next: `${look}; if DSM has other ports, set \`checks.ports\`.`,
+  },
+  no_web: {
+    verdict: 'unreachable',
+    problem: true,
+    reason: 'A machine answers at {address}, but its web ports are closed.',
+    next: `${look}; if DSM has other ports, set \`checks.ports\`.`,
+  },
+  web_dead: {
+    verdict: 'unreachable',
+    problem: true,
+    reason: 'DSM is on the network and says that it is ready, but its page does not answer.',
+    next: 'Log in by SSH and restart its web server, or reboot it.',
+  },
+  hangs: {
+    verdict: 'unreachable',
+    problem: true,
+    reason: 'The ports of {address} accept, but no page comes: DSM hangs, or its disks do.',
+    next: `${look}, and at the host's disks.`,
+  },
+  other_page: {
+    verdict: 'unreachable',
+    problem: true,
+    reason: 'Something else than DSM answers at {address}. {web}',
+    next: 'Look whether that is its address, and whether `checks.ports` are its ports.',
+  },
+
+  not_checked: { verdict: 'unknown', problem: false, reason: 'It has not been checked yet.', next: null },
+  stopping: { verdict: 'unknown', problem: false, reason: 'It shuts down.', next: wait },
+  absent: {
+    verdict: 'unknown',
+    problem: true,
+    reason: 'libvirt has no domain {domain}.',
+    next: 'Compare `vms[].domain` with `virsh list --all`.',
+  },
+  unseen: {
+    verdict: 'unknown',
+    problem: false,
+    reason: 'libvirt is away, and DSM does not answer.',
+    next: 'Look at libvirtd on the host, and at the host.',
+  },
+  address_unknown: {
+    verdict: 'unknown',
+    problem: false,
+    reason: 'The VM runs, but its address is not known from here, so that it cannot be asked.',
+    next: "Set `vms[].address`; in a container, use the host's network.",
+  },
+  out_of_sight: {
+    verdict: 'unknown',
+    problem: false,
+    reason: 'The VM runs on a macvtap device, over which its own host cannot talk to it.',
+    next: 'Run dsm2mqtt on another machine, or plug the VM into a bridge.',
+  },
+
+  off: { verdict: 'off', problem: true, reason: 'It is off.', next: 'Start it.' },
+  paused: { verdict: 'paused', problem: true, reason: 'It is paused.', next: 'Resume it.' },
+  asleep: { verdict: 'paused', problem: true, reason: 'It has suspended itself to memory.', next: 'Resume it.' },
+  io_error: {
+    verdict: 'paused',
+    problem: true,
+    reason: 'It is paused, because a disk of the host failed or is full.',
+    next: "Look at the host's disks (`df`, `dmesg`); then resume it.",
+  },
+  crashed: {
+    verdict: 'crashed',
+    problem: true,
+    reason: 'The guest has crashed.',
+    next: `${look}; then cut its power and start it.`,
+  },
+} as const satisfies Record<string, Diagnosis>;
+
+export type Cause = keyof typeof diagnoses;
+export const causes = Object.keys(diagnoses) as readonly Cause[];
+
+/** What fills the braces. */
+export interface Facts {
+  domain: string;
+  address: string | null;
+  /** Of DSM's page. */
+  port: number;
+  /** The configured ones, and those that do not accept. */
+  ports: readonly number[];
+  closed: readonly number[];
+  mac: string | null;
+  tap: string | null;
+  source: string | null;
+  /** Milliseconds since power on; null: nobody knows. */
+  age: number | null;
+  grace: number;
+  /** The probes' own sentences. */
+  bridge: string;
+  neighbour: string;
+  web: string;
+}
+
+/** The sentence and the next step of a diagnosis, with what was found. */
+export function inWords(cause: Cause, facts: Facts): { reason: string; next: string | null } {
+  const { reason, next }: Diagnosis = diagnoses[cause];
+  const words = new Map(Object.entries(wordsOf(facts)));
+  const fill = (text: string) => text.replaceAll(/\{(\w+)\}/g, (_, name: string) => words.get(name) ?? '').trim();
+  return { reason: fill(reason), next: next === null ? null : fill(next) };
+}
+
+function wordsOf(facts: Facts): { [K in keyof Facts]: string } {
+  return {
+    domain: facts.domain,
+    address: facts.address ?? 'its address',
+    port: String(facts.port),
+    ports: list(facts.ports),
+    closed: list(facts.closed),
+    mac: facts.mac ?? 'MAC',
+    tap: facts.tap ?? 'TAP',
+    source: facts.source ?? 'BRIDGE',
+    age: facts.age === null ? 'a while' : span(facts.age),
+    grace: span(facts.grace),
+    bridge: facts.bridge,
+    neighbour: facts.neighbour,
+    web: facts.web,
+  };
+}
+
+function list(ports: readonly number[]): string {
+  return ports.join(', ').replace(/, (\d+)$/, ' and $1');
+}
+
+/** `40 s`, `12 min`, `3 h`, `5 days`: nobody wants it finer. */
+export function span(milliseconds: number): string {
+  const seconds = Math.max(0, Math.round(milliseconds / 1_000));
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7_200) return `${Math.round(seconds / 60)} min`;
+  return seconds < 172_800 ? `${Math.round(seconds / 3_600)} h` : `${Math.round(seconds / 86_400)} days`;
+}

@@ -1,0 +1,206 @@
+import type { DsmIdentity } from '../model/check.ts';
+import type { Nic } from '../model/domain.ts';
+import type { VmKey } from '../model/snapshot.ts';
+import { type Ask, asker, nowhere, unasked } from './ask.ts';
+import type { Findings } from './finding.ts';
+import type { Probes, WebPort } from './probes.ts';
+
+/** One check of one VM: the probes in their order, from the host's wire up to DSM's own words. */
+
+export interface Subject {
+  key: VmKey;
+  nics: readonly Nic[];
+  /** libvirt's host is this machine. */
+  local: boolean;
+  /** `vms[].address`, a name or an address; null: to be found. */
+  configured: string | null;
+  /** Where it was last; null: never seen. */
+  lastAddress: string | null;
+  ports: readonly number[];
+  identity: DsmIdentity | null;
+  /** It has answered Synology's discovery before. */
+  discovered: boolean;
+}
+
+export interface ExamineOptions {
+  /** Brings what is known of the subject up to date; null: it is. */
+  prepare: (() => Promise<void>) | null;
+  /** Whether what the lower layers say will do; they disturb nobody. Null: all is asked in any case. */
+  enough: ((lower: Lower, address: string | null) => boolean) | null;
+  /** Milliseconds for each probe. */
+  probeTimeout: number;
+  signal: AbortSignal;
+}
+
+export interface Examination {
+  /** Without the upper layers, where the lower ones were enough. */
+  findings: Lower & Partial<Upper>;
+  /** IPv4, the best that is known; null: none. */
+  address: string | null;
+  /** Where DSM's page is, or should be. */
+  port: number;
+  /** What DSM, or its installer, said of itself in this check; null: nothing. */
+  identity: DsmIdentity | null;
+}
+
+export type Lower = Pick<Findings, 'bridge' | 'neighbour' | 'ping' | 'tcp'>;
+export type Upper = Pick<Findings, 'web' | 'dsm' | 'discovery'>;
+
+/** Milliseconds that a check takes at most: no more than so many probes wait for one another. */
+export function longest(probeTimeout: number): number {
+  return 4 * probeTimeout;
+}
+
+/** Rejects when `signal` aborts, and never otherwise. */
+export async function examine(
+  subjectNow: () => Subject,
+  probes: Probes,
+  options: ExamineOptions,
+): Promise<Examination> {
+  const { prepare, enough, probeTimeout, signal } = options;
+  const ask = asker({ probeTimeout, whole: longest(probeTimeout), signal });
+  if (prepare) await ask.any(undefined, prepare);
+  const subject = subjectNow();
+  const macs = subject.nics.map(nic => nic.mac);
+  const bridging = ask('bridge', limits => probes.bridge({ nics: subject.nics, local: subject.local }, limits));
+
+  const found = await locate(subject, macs, probes, ask);
+  const broadcast = () => discover(subject, macs, found, probes, ask);
+  // Its answer takes seconds: where it is wanted in any case, it is awaited beside the rest.
+  const hearing = enough === null || found.address === null ? broadcast() : null;
+  const lost = found.address === null && hearing !== null;
+  const { address, neighbour } = lost ? await moved(found, await hearing, macs, probes, ask) : found;
+
+  const [bridge, tcp, ping] = await Promise.all([
+    bridging,
+    knock(subject, address, probes, ask),
+    address === null ? nowhere('ping') : ask('ping', limits => probes.ping({ address }, limits)),
+  ]);
+  const lower: Lower = { bridge, neighbour, tcp, ping };
+  const ports = webPorts(subject.ports, subject.identity);
+  const port = ports[0]?.port ?? defaultHttp;
+  if (enough?.(lower, address)) return { findings: lower, address, port, identity: null };
+
+  const discovering = hearing ?? broadcast();
+  const web =
+    address === null
+      ? nowhere('web')
+      : await ask('web', limits => probes.web({ address, ports, loaderSigns: true }, limits));
+  const [dsm, discovery] = await Promise.all([talk(address, web, probes, ask), discovering]);
+  return {
+    findings: { ...lower, web, dsm, discovery },
+    address,
+    port: web.port ?? port,
+    identity: merged(discovery.device, dsm.identity, subject.identity),
+  };
+}
+
+interface Place {
+  address: string | null;
+  neighbour: Findings['neighbour'];
+}
+
+/** Where it is: as configured, where it was last, or where libvirt knows it. */
+async function locate(subject: Subject, macs: readonly string[], probes: Probes, ask: Ask): Promise<Place> {
+  const { key, configured, lastAddress } = subject;
+  const seek = (candidates: readonly string[]) =>
+    ask('neighbour', limits => probes.neighbour({ macs, candidates }, limits));
+  if (configured !== null) {
+    const address = await ask.any(null, () => probes.resolve(configured));
+    return {
+      address,
+      neighbour: address === null ? unasked('neighbour', unresolved(configured)) : await seek([address]),
+    };
+  }
+  const first = await seek(lastAddress === null ? [] : [lastAddress]);
+  if (first.address !== null) return { address: first.address, neighbour: first };
+  const known = await ask.any([], limits => probes.addresses(key, limits));
+  const fresh = known.filter(address => address !== lastAddress);
+  const second = fresh.length > 0 ? await seek(fresh) : first;
+  // Whoever answers at its old address may be another machine.
+  const old = first.kind === 'taken' ? null : lastAddress;
+  return { address: second.address ?? fresh[0] ?? old, neighbour: second };
+}
+
+/** A guest that nobody knew an address of has told its own. */
+async function moved(
+  place: Place,
+  { device }: Findings['discovery'],
+  macs: readonly string[],
+  probes: Probes,
+  ask: Ask,
+): Promise<Place> {
+  const address = device?.address ?? null;
+  if (address === null) return place;
+  const target = { macs, candidates: [address] };
+  return { address, neighbour: await ask('neighbour', limits => probes.neighbour(target, limits)) };
+}
+
+function discover(subject: Subject, macs: readonly string[], { neighbour }: Place, probes: Probes, ask: Ask) {
+  const addresses = neighbour.kind === 'ok' && neighbour.address !== null ? [neighbour.address] : [];
+  const target = { macs, addresses, answeredBefore: subject.discovered };
+  return ask('discovery', limits => probes.discovery(target, limits));
+}
+
+async function knock({ ports }: Subject, address: string | null, probes: Probes, ask: Ask): Promise<Findings['tcp']> {
+  if (address === null) return nowhere('tcp');
+  if (ports.length === 0) return unasked('tcp', 'No ports are configured.');
+  return ask('tcp', limits => probes.tcp({ address, ports }, limits));
+}
+
+async function talk(
+  address: string | null,
+  { port, secure }: Findings['web'],
+  probes: Probes,
+  ask: Ask,
+): Promise<Findings['dsm']> {
+  if (address === null) return nowhere('dsm');
+  if (port === null) return unasked('dsm', 'It was not asked, because no page answers.');
+  return ask('dsm', limits => probes.dsm({ address, port, secure }, limits));
+}
+
+const defaultHttp = 5_000;
+const defaultHttps = 5_001;
+/** Of what DSM serves, these are no web pages. */
+const otherServices: ReadonlySet<number> = new Set([21, 22, 111, 137, 138, 139, 445, 548, 873, 2049, 3260, 9999]);
+
+/** Where DSM's pages are: where it says itself, else its usual ports, else whatever is configured. */
+function webPorts(ports: readonly number[], identity: DsmIdentity | null): WebPort[] {
+  if (identity?.httpPort) {
+    const { httpPort, httpsPort } = identity;
+    return [{ port: httpPort, secure: false }, ...(httpsPort ? [{ port: httpsPort, secure: true }] : [])];
+  }
+  const usual: WebPort[] = [
+    { port: defaultHttp, secure: false },
+    { port: defaultHttps, secure: true },
+  ];
+  const configured = ports.filter(port => !otherServices.has(port)).map(port => ({ port, secure: null }));
+  const known = usual.filter(({ port }) => ports.includes(port));
+  if (known.length > 0) return known;
+  return configured.length > 0 ? configured : usual;
+}
+
+/** Discovery says most; then the installer, and then what was known. Null: nothing was said. */
+function merged(
+  device: DsmIdentity | null,
+  installer: DsmIdentity | null,
+  known: DsmIdentity | null,
+): DsmIdentity | null {
+  if (!device && !installer) return null;
+  const said = [device, installer, known].filter(source => source !== null);
+  const pick = <K extends keyof DsmIdentity>(key: K): DsmIdentity[K] =>
+    (said.find(source => source[key] !== null)?.[key] ?? null) as DsmIdentity[K];
+  return {
+    name: pick('name'),
+    model: pick('model'),
+    version: pick('version'),
+    update: pick('update'),
+    address: pick('address'),
+    httpPort: pick('httpPort'),
+    httpsPort: pick('httpsPort'),
+  };
+}
+
+function unresolved(name: string): string {
+  return `The name '${name}' has no IPv4 address here.`;
+}

@@ -1,0 +1,67 @@
+import { join } from 'node:path';
+import { readText } from './files.ts';
+
+/** The kernel's IPv4 neighbours, as `/proc/net/arp` has them (proc_net(5)). */
+
+export interface Neighbour {
+  address: string;
+  /** Lower case; `00:00:00:00:00:00` while it is not known. */
+  mac: string;
+  /**
+   * Somebody has answered for the address. It stays so for up to a minute after that machine is gone (36 s seen): the
+   * kernel asks again only when its last answer is half a minute old and there is something to send, eight seconds
+   * after which it gives up.
+   */
+  complete: boolean;
+  device: string;
+}
+
+/** `ATF_COM` of linux/if_arp.h. */
+const complete = 0x2;
+const maxBytes = 1024 ** 2;
+
+/** None where the table cannot be read. */
+export async function readArp(root: string): Promise<Neighbour[]> {
+  return parseArp((await readText(join(root, 'proc/net/arp'), maxBytes)) ?? '');
+}
+
+/** Address, hardware type, flags, MAC, mask, device; the head and whatever else is no entry are passed over. */
+export function parseArp(text: string): Neighbour[] {
+  const entries = text.matchAll(
+    /^([\d.]+) +0x[0-9a-f]+ +(0x[0-9a-f]{1,8}) +([0-9a-f]{2}(?::[0-9a-f]{2}){5}) +\S+ +(\S+)$/gim,
+  );
+  return Array.from(entries, ([, address = '', flags, mac = '', device = '']) => ({
+    address,
+    mac: mac.toLowerCase(),
+    complete: (Number(flags) & complete) !== 0,
+    device,
+  }));
+}
+
+/** Who answers where. */
+export interface Answers {
+  /** The first of the candidates at which one of the MACs answers. */
+  here: string | null;
+  /** Another address at which one of them does. */
+  elsewhere: string | null;
+  /** A candidate that belongs to another machine. */
+  taken: Neighbour | null;
+  /** Every candidate is answered for. */
+  all: boolean;
+}
+
+export function answersIn(
+  table: readonly Neighbour[],
+  macs: readonly string[],
+  candidates: readonly string[],
+): Answers {
+  const complete = table.filter(entry => entry.complete);
+  const mine = complete.filter(({ mac }) => macs.includes(mac)).map(({ address }) => address);
+  const asked = complete.filter(({ address }) => candidates.includes(address));
+  return {
+    here: candidates.find(address => mine.includes(address)) ?? null,
+    elsewhere: mine.find(address => !candidates.includes(address)) ?? null,
+    taken: asked.find(({ mac }) => !macs.includes(mac)) ?? null,
+    all: candidates.every(candidate => asked.some(({ address }) => address === candidate)),
+  };
+}

@@ -1,0 +1,59 @@
+import { join } from 'node:path';
+import { readLink, readNames, readNumber } from './files.ts';
+
+/** What sysfs tells of one network device (Linux, Documentation/ABI/testing/sysfs-class-net). */
+
+export interface Device {
+  name: string;
+  /** Administratively: `ip link set … up`. */
+  up: boolean;
+  /** Something is at the other end of its cable, or has the tap open; null: it is down, and the kernel does not say. */
+  carrier: boolean | null;
+  /** Asks for MACs by ARP: a tunnel does not. */
+  arp: boolean;
+  kind: 'linux-bridge' | 'other';
+  /** The bridge, bond or Open vSwitch that it is a port of. */
+  master: string | null;
+}
+
+/** `IFF_UP` and `IFF_NOARP` of linux/if.h. */
+const flag = { up: 0x1, noArp: 0x80 };
+/** A VLAN on a bond on a NIC is three. */
+const maxDepth = 8;
+
+/** Null: there is none of that name, or this is not its network. */
+export async function readDevice(root: string, name: string): Promise<Device | null> {
+  const folder = folderOf(root, name);
+  const flags = folder === null ? null : await readNumber(join(folder, 'flags'));
+  if (folder === null || flags === null) return null;
+  const [carrier, master, inside] = await Promise.all([
+    readNumber(join(folder, 'carrier')),
+    readLink(join(folder, 'master')),
+    readNames(folder),
+  ]);
+  return {
+    name,
+    up: (flags & flag.up) !== 0,
+    carrier: carrier === null ? null : carrier === 1,
+    arp: (flags & flag.noArp) === 0,
+    kind: inside.includes('bridge') ? 'linux-bridge' : 'other',
+    master,
+  };
+}
+
+/** Whether it is hardware, or a bond, team or VLAN above some: a way out of this machine. A tap or a veth never is. */
+export async function isPhysical(root: string, name: string, depth = 0): Promise<boolean> {
+  const folder = folderOf(root, name);
+  if (folder === null || depth === maxDepth) return false;
+  const inside = await readNames(folder);
+  if (inside.includes('device')) return true;
+  const below = inside.flatMap(entry => /^lower_(.+)$/.exec(entry)?.[1] ?? []);
+  const answers = await Promise.all(below.map(lower => isPhysical(root, lower, depth + 1)));
+  return answers.includes(true);
+}
+
+/** Null: no device can have that name (`dev_valid_name` of the kernel), so that none leads out of the folder. */
+export function folderOf(root: string, name: string): string | null {
+  const valid = /^[^/\s]{1,15}$/.test(name) && name !== '.' && name !== '..';
+  return valid ? join(root, 'sys/class/net', name) : null;
+}

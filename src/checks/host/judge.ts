@@ -1,0 +1,95 @@
+import type { Nic } from '../../model/domain.ts';
+import type { Kind } from '../finding.ts';
+import type { Heard } from './bridge.ts';
+import type { Plug } from './plug.ts';
+
+/** Pure: what one NIC's facts amount to. What stands nearest to the guest is blamed first. */
+
+export interface Judgement {
+  kind: Kind<'bridge'>;
+  /** A sentence that may begin in lower case, and ends without its full stop. */
+  words: string;
+}
+
+/** libvirt's types of NIC that have a tap on the host. */
+const tapped: readonly (string | null)[] = ['bridge', 'network', 'ethernet'];
+
+/** What can be said without a look at the host; null: one is needed. */
+export function judgeDefinition({ mac, link, type, source }: Nic, local: boolean): Judgement | null {
+  if (link === 'down') {
+    return {
+      kind: 'link_down',
+      words: `the link of its NIC ${mac} is set down at libvirt, as if its cable were pulled`,
+    };
+  }
+  if (type === 'direct') {
+    const over = source ?? 'a network card';
+    return {
+      kind: 'macvtap',
+      words: `its NIC ${mac} is on ${over} by macvtap, over which a guest and its own host cannot talk to each other`,
+    };
+  }
+  if (!tapped.includes(type)) return unseen(`its NIC ${mac} is of type ${type ?? 'unknown'}, which has no tap here`);
+  if (!local) return unseen('libvirt runs on another machine, whose bridge cannot be seen from here');
+  return null;
+}
+
+export function judgePlug(plug: Plug): Judgement {
+  const { nic, tap, bridge } = plug;
+  if (!tap && !bridge) {
+    return unseen("this process does not see the host's network; a container needs the host's network for this");
+  }
+  if (!tap) return { kind: 'no_tap', words: missingTap(nic) };
+  const its = `its tap ${tap.name}`;
+  if (!tap.up) return { kind: 'tap_down', words: `${its} is down` };
+  if (nic.source === null) return { kind: 'ok', words: `${its} is up, and libvirt does not say where it belongs` };
+  if (bridge && bridge.kind !== 'linux-bridge') {
+    return {
+      kind: 'ok',
+      words: `${its} is up, and what else Open vSwitch does with it at ${bridge.name} is not known`,
+    };
+  }
+  if (!bridge || tap.master !== bridge.name) {
+    const gone = bridge || nic.type === 'network' ? '' : ', which does not exist';
+    const where = tap.master === null ? 'plugged into no bridge' : `plugged into ${tap.master}`;
+    return { kind: 'misplugged', words: `${its} is ${where} instead of ${nic.source}${gone}` };
+  }
+  if (!bridge.up) return { kind: 'bridge_down', words: `its bridge ${bridge.name} is down` };
+  return judgeBridge(plug, its, bridge.name);
+}
+
+function judgeBridge({ uplinks, heard, filtered, docker }: Plug, its: string, bridge: string): Judgement {
+  const linked = uplinks.filter(({ carrier }) => carrier === true);
+  if (uplinks.length > 0 && linked.length === 0) {
+    const dead = names(uplinks);
+    return { kind: 'no_uplink', words: `its bridge ${bridge} is cut off: no cable or no link at ${dead}` };
+  }
+  const out =
+    linked.length > 0
+      ? `whose way out ${names(linked)} has a link`
+      : 'which has no network card, so that only this host, or a route through it, reaches the guest';
+  const words = [`${its} is up and plugged into ${bridge}, ${out}`];
+  if (heard) words.push(lastFrame(heard));
+  if (filtered) {
+    const docked = docker ? ", and Docker's are known to drop it" : '';
+    words.push(`the host's firewall rules judge this traffic too${docked}`);
+  }
+  return { kind: 'ok', words: words.join('; ') };
+}
+
+function missingTap({ mac, tap }: Nic): string {
+  return tap === null ? `its NIC ${mac} has no tap that libvirt could name` : `its tap ${tap} does not exist`;
+}
+
+function unseen(words: string): Judgement {
+  return { kind: 'not_applicable', words };
+}
+
+function names(devices: readonly { name: string }[]): string {
+  return devices.map(({ name }) => name).join(', ');
+}
+
+function lastFrame({ ago }: Heard): string {
+  if (ago === null) return 'no frame of it has been heard lately';
+  return `its last frame was heard ${ago < 1_000 ? 'less than a second' : `${Math.floor(ago / 1_000)} s`} ago`;
+}

@@ -1,0 +1,64 @@
+import { lookup } from 'node:dns/promises';
+import { isIPv4 } from 'node:net';
+import type { Nic } from '../model/domain.ts';
+import type { VmKey } from '../model/snapshot.ts';
+import type { Findhost } from './findhost/radio.ts';
+import type { Findings, Limits } from './finding.ts';
+import { bridge } from './probes/bridge.ts';
+import { discovery } from './probes/discovery.ts';
+import { dsm } from './probes/dsm.ts';
+import { neighbour } from './probes/neighbour.ts';
+import { ping } from './probes/ping.ts';
+import { tcp } from './probes/tcp.ts';
+import { web } from './probes/web.ts';
+
+/** Everything that a check asks, as one bundle: a test, or a VM on another planet, may bring its own. */
+export interface Probes {
+  bridge(target: { nics: readonly Nic[]; local: boolean }, limits: Limits): Promise<Findings['bridge']>;
+  neighbour(
+    target: { macs: readonly string[]; candidates: readonly string[] },
+    limits: Limits,
+  ): Promise<Findings['neighbour']>;
+  ping(target: { address: string }, limits: Limits): Promise<Findings['ping']>;
+  tcp(target: { address: string; ports: readonly number[] }, limits: Limits): Promise<Findings['tcp']>;
+  web(
+    target: { address: string; ports: readonly WebPort[]; loaderSigns: boolean },
+    limits: Limits,
+  ): Promise<Findings['web']>;
+  dsm(target: { address: string; port: number; secure: boolean }, limits: Limits): Promise<Findings['dsm']>;
+  discovery(
+    target: { macs: readonly string[]; addresses: readonly string[]; answeredBefore: boolean },
+    limits: Limits,
+  ): Promise<Findings['discovery']>;
+  /** IPv4 addresses that libvirt knows of a VM's NICs. */
+  addresses(key: VmKey, limits: Limits): Promise<readonly string[]>;
+  /** IPv4 of a configured name or address; null: it has none, or nobody could say. */
+  resolve(name: string): Promise<string | null>;
+}
+
+export interface WebPort {
+  port: number;
+  /** Null: to be found out. */
+  secure: boolean | null;
+}
+
+/** The real ones. */
+export function realProbes(findhost: Pick<Findhost, 'find'>, addresses: Probes['addresses']): Probes {
+  return {
+    bridge,
+    neighbour,
+    ping,
+    tcp,
+    web,
+    dsm,
+    discovery: (target, limits) => discovery(findhost, target, limits),
+    addresses,
+    resolve,
+  };
+}
+
+async function resolve(name: string): Promise<string | null> {
+  if (isIPv4(name)) return name;
+  const found = await lookup(name, { family: 4 }).catch(() => null);
+  return found?.address ?? null;
+}

@@ -1,0 +1,53 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Nic } from '../../model/domain.ts';
+import { type Findings, type Limits, outcomeOf } from '../finding.ts';
+import { type Judgement, judgeDefinition, judgePlug } from '../host/judge.ts';
+import { readPlug } from '../host/plug.ts';
+
+export interface BridgeTarget {
+  nics: readonly Nic[];
+  /** libvirt runs on this machine. */
+  local: boolean;
+  /** Where `sys` and `proc` are. */
+  root?: string;
+}
+
+/**
+ * Whether the guest's cable is plugged in: each NIC's tap, its bridge, and the bridge's way out, as the host's kernel
+ * tells them. With several NICs one that is well is enough. Only reads.
+ */
+export async function bridge({ nics, local, root = '/' }: BridgeTarget, limits: Limits): Promise<Findings['bridge']> {
+  limits.signal.throwIfAborted();
+  const over = new AbortController();
+  const signal = AbortSignal.any([limits.signal, over.signal]);
+  const judged = Promise.all(
+    nics.map(async nic => judgeDefinition(nic, local) ?? judgePlug(await readPlug(root, nic))),
+  );
+  // A network driver in trouble keeps whoever asks for its carrier.
+  const late = wait(limits.timeout, null, { signal });
+  try {
+    return finding((await Promise.race([judged, late])) ?? tooLate, nics);
+  } finally {
+    over.abort();
+    late.catch(() => {});
+  }
+}
+
+const nothing: Judgement = { kind: 'not_applicable', words: 'it has no NIC' };
+const tooLate: readonly Judgement[] = [
+  { kind: 'not_applicable', words: 'the kernel of this host did not say in time' },
+];
+
+/** The best NIC counts, else the first that failed; the others are mentioned. */
+function finding(judgements: readonly Judgement[], nics: readonly Nic[]): Findings['bridge'] {
+  const first =
+    judgements.find(({ kind }) => kind === 'ok') ??
+    judgements.find(({ kind }) => outcomeOf('bridge', kind) === 'failed') ??
+    judgements[0] ??
+    nothing;
+  const others = judgements.flatMap((judgement, i) =>
+    judgement.kind === 'ok' || judgement.words === first.words ? [] : `${nics[i]?.mac ?? 'NIC'}: ${judgement.words}`,
+  );
+  const words = [first.words, ...(others.length > 0 ? [`but of NIC ${others.join(', and of NIC ')}`] : [])].join('; ');
+  return { kind: first.kind, ms: null, explanation: `${words.charAt(0).toUpperCase()}${words.slice(1)}.` };
+}

@@ -1,0 +1,63 @@
+import { formatDuration } from '../../util/duration.ts';
+import { meaningOf, wordsOf } from '../findhost/meaning.ts';
+import type { Findhost } from '../findhost/radio.ts';
+import type { Findings, Limits } from '../finding.ts';
+
+/** Asks Synology's discovery for one VM: the only probe to which DSM tells of itself while it boots or updates. */
+
+export interface DiscoveryTarget {
+  /** Of its network cards: lower case with colons. */
+  macs: readonly string[];
+  /** IPv4 addresses that are known to belong to one of them. */
+  addresses: readonly string[];
+  /** It was heard before, so its silence means something. */
+  answeredBefore: boolean;
+}
+
+/** What is asked of, for people. */
+const what = "Synology's discovery (UDP port 9999)";
+
+/** Rejects only when `limits.signal` aborts. */
+export async function discovery(
+  findhost: Pick<Findhost, 'find'>,
+  { macs, addresses, answeredBefore }: DiscoveryTarget,
+  { timeout, signal }: Limits,
+): Promise<Findings['discovery']> {
+  if (macs.length + addresses.length === 0) {
+    return none('not_applicable', 'The VM has no network card by which its answer could be known.');
+  }
+  const found = await findhost.find({ macs, addresses, timeout, signal });
+  if (found.kind === 'unavailable') return none('not_applicable', `${what} cannot be used: ${found.reason}.`);
+  if (found.kind === 'silence') {
+    const silence = `did not answer ${what} within ${formatDuration(rounded(timeout))}`;
+    return answeredBefore
+      ? none('silent', `DSM ${silence}, and it did before.`)
+      : none(
+          'not_applicable',
+          `DSM ${silence}, and never did before: a firewall, or a container without the host's network, may keep its answers out.`,
+        );
+  }
+  const { packet, from, ms } = found;
+  const device = { ...packet.identity, address: packet.identity.address ?? from };
+  const kind = meaningOf(packet);
+  const explanation = kind === 'ready' ? introduce(device) : `It says that ${wordsOf(packet)}.`;
+  return { kind, ms, explanation, device };
+}
+
+function none(kind: 'silent' | 'not_applicable', explanation: string): Findings['discovery'] {
+  return { kind, ms: null, explanation, device: null };
+}
+
+/** To seconds, or milliseconds below one: what is left of a check's time is no round number. */
+function rounded(milliseconds: number): number {
+  return milliseconds < 1_000 ? Math.round(milliseconds) : Math.round(milliseconds / 1_000) * 1_000;
+}
+
+type Device = NonNullable<Findings['discovery']['device']>;
+
+/** "DSM answers as diskstation, DS918+, DSM 7.1.1-42962 Update 6." */
+function introduce({ name, model, version, update }: Device): string {
+  const release = version && `DSM ${version}${update ? ` Update ${update}` : ''}`;
+  const parts = [name, model, release].filter(part => part !== null);
+  return parts.length > 0 ? `DSM answers as ${parts.join(', ')}.` : 'DSM answers.';
+}

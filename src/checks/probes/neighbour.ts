@@ -1,0 +1,103 @@
+import { createSocket } from 'node:dgram';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Findings, Kind, Limits } from '../finding.ts';
+import { type Answers, answersIn, readArp } from '../host/arp.ts';
+import { readDevice } from '../host/device.ts';
+import { isInside, type Network, ownNetworks } from '../host/networks.ts';
+
+export interface NeighbourTarget {
+  /** The guest's. */
+  macs: readonly string[];
+  /** IPv4 at which it may be. */
+  candidates: readonly string[];
+  /** Where `sys` and `proc` are. */
+  root?: string;
+  /** This machine's; default: the system's answer. */
+  networks?: readonly Network[];
+  /** Makes the kernel want to know who has this address. */
+  nudge?: (address: string) => void;
+}
+
+/** Milliseconds: a machine on the same wire answers within a few, and the kernel asks again after a second. */
+const patience = 1_000;
+const interval = 25;
+/** RFC 863, which nobody serves. */
+const discardPort = 9;
+
+/**
+ * Whether the guest's own MAC answers for an address: the layer below IP, which no firewall of a guest hides. Sends one
+ * datagram to each candidate, so that the kernel asks who has it, and reads the kernel's table until it knows. A guest
+ * that has just gone still counts as answering for up to a minute (see `Neighbour.complete`).
+ */
+export async function neighbour(target: NeighbourTarget, limits: Limits): Promise<Findings['neighbour']> {
+  limits.signal.throwIfAborted();
+  const { root = '/', networks = ownNetworks(), nudge = sendDatagram } = target;
+  const started = performance.now();
+  const deadline = started + Math.min(patience, limits.timeout);
+  const macs = target.macs.map(mac => mac.toLowerCase());
+  const direct = await withArp(root, networks);
+  const candidates = [...new Set(target.candidates)].filter(each => direct.some(network => isInside(network, each)));
+  const own = candidates.find(candidate => networks.some(({ address }) => address === candidate));
+  const others = candidates.filter(candidate => candidate !== own);
+
+  let answers = answersIn(await readArp(root), macs, others);
+  const known = answers.here ?? answers.elsewhere;
+  // Of what is known already it makes the kernel ask anew in time.
+  for (const address of new Set([...others, ...(answers.elsewhere ? [answers.elsewhere] : [])])) nudge(address);
+  while (!isSettled(answers) && performance.now() < deadline) {
+    await wait(interval, null, { signal: limits.signal });
+    answers = answersIn(await readArp(root), macs, others);
+  }
+  const ms = Math.round(performance.now() - started);
+  const address = answers.here ?? answers.elsewhere;
+  if (address !== null)
+    return { kind: 'ok', ms, address, explanation: explainFound(address, known, candidates, answers) };
+  return { ms: null, address: null, ...explainLost(target.candidates, candidates, own, answers) };
+}
+
+function isSettled({ here, all }: Answers): boolean {
+  return here !== null || all;
+}
+
+/** `known` is where it had answered before it was asked now. */
+function explainFound(address: string, known: string | null, direct: readonly string[], { here }: Answers): string {
+  const answers = address === known ? 'has answered within the last minute' : 'answers';
+  const instead = here === null && direct.length > 0 ? `, and not at ${direct.join(', ')}` : '';
+  return `The guest's network card ${answers} at ${address}${instead}.`;
+}
+
+/** `given` are all candidates, `direct` those that can be asked for, `own` the one that is this machine's. */
+function explainLost(
+  given: readonly string[],
+  direct: readonly string[],
+  own: string | undefined,
+  { taken }: Answers,
+): { kind: Kind<'neighbour'>; explanation: string } {
+  if (taken) {
+    const explanation = `Another machine answers at ${taken.address}: its network card is ${taken.mac}.`;
+    return { kind: 'taken', explanation };
+  }
+  if (own !== undefined) {
+    return { kind: 'taken', explanation: `The address ${own} is this machine's own, so it cannot be the guest's.` };
+  }
+  const addresses = (direct.length > 0 ? direct : given).join(', ');
+  if (direct.length > 0) return { kind: 'silent', explanation: `No network card answers at ${addresses}.` };
+  const explanation =
+    given.length > 0
+      ? `This machine has no link to a network of ${addresses}, and only there could it ask for the network card.`
+      : 'No address of the guest is known, and its network card has not been heard of.';
+  return { kind: 'not_applicable', explanation };
+}
+
+/** Networks in which MACs are asked for; a tunnel's are not. */
+async function withArp(root: string, networks: readonly Network[]): Promise<Network[]> {
+  const asking = await Promise.all(networks.map(async ({ device }) => (await readDevice(root, device))?.arp ?? true));
+  return networks.filter((_, i) => asking[i]);
+}
+
+/** What becomes of it is of no interest. */
+function sendDatagram(address: string): void {
+  const socket = createSocket('udp4');
+  socket.once('error', () => socket.close());
+  socket.send('', discardPort, address, () => socket.close());
+}

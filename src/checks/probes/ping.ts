@@ -1,0 +1,97 @@
+import { type ExecFileException, execFile } from 'node:child_process';
+import { isIPv4 } from 'node:net';
+import type { Findings, Kind, Limits } from '../finding.ts';
+
+export interface PingTarget {
+  /** IPv4. */
+  address: string;
+  /** The system's ping. */
+  command?: string;
+}
+
+/** Bytes of its output. */
+const maxOutput = 65_536;
+
+/**
+ * One echo request by the system's own `ping` (iputils or BusyBox), which may do it where this process may not. A ping
+ * that cannot be sent says nothing of the guest. Its process is gone when this answers.
+ */
+export async function ping({ address, command = 'ping' }: PingTarget, limits: Limits): Promise<Findings['ping']> {
+  limits.signal.throwIfAborted();
+  if (!isIPv4(address)) return lost('not_applicable', `'${address}' is no IPv4 address, so it was not pinged.`);
+  const { error, output, complaint, ms: whole } = await run(command, address, limits);
+  limits.signal.throwIfAborted();
+  if (!error) {
+    const ms = parseTime(output) ?? whole;
+    return { kind: 'ok', ms, explanation: `${address} answers a ping within ${ms} ms.` };
+  }
+  if (error.code === 'ENOENT') return lost('not_applicable', 'This system has no ping.');
+  const reason = reasonIn(complaint);
+  // Both exit by 1 when nothing came back; BusyBox does so too when it cannot ask, but then it complains.
+  if (error.killed || (error.code === 1 && reason === null)) {
+    return lost('silent', `${address} does not answer a ping; a firewall may be why.`);
+  }
+  return lost('not_applicable', `No ping could be sent from here (${reason ?? `exit code ${error.code}`}).`);
+}
+
+function lost(kind: Kind<'ping'>, explanation: string): Findings['ping'] {
+  return { kind, ms: null, explanation };
+}
+
+interface Run {
+  /** Null: it has exited with 0. */
+  error: ExecFileException | null;
+  output: string;
+  complaint: string;
+  /** Milliseconds. */
+  ms: number;
+}
+
+/** Resolves when the process has ended, by itself, at the deadline, or because the signal has aborted. */
+function run(command: string, address: string, { timeout, signal }: Limits): Promise<Run> {
+  const { promise, resolve } = Promise.withResolvers<Run>();
+  const started = performance.now();
+  // BusyBox takes whole seconds only.
+  const patience = Math.max(1, Math.floor(timeout / 1_000));
+  const child = execFile(
+    command,
+    ['-n', '-c', '1', '-W', String(patience), address],
+    // To Node no time at all is no limit.
+    {
+      timeout: Math.max(1, timeout),
+      killSignal: 'SIGKILL',
+      maxBuffer: maxOutput,
+      env: { ...process.env, LC_ALL: 'C' },
+    },
+    (error, output, complaint) => {
+      signal.removeEventListener('abort', kill);
+      resolve({ error, output, complaint, ms: Math.round(performance.now() - started) });
+    },
+  );
+  const kill = () => {
+    child.kill('SIGKILL');
+    // Whoever it has started may hold them open.
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+  };
+  signal.addEventListener('abort', kill, { once: true });
+  return promise;
+}
+
+/** Milliseconds: `… time=0.345 ms`, in both. Null: it does not say. */
+function parseTime(output: string): number | null {
+  const [, time] = /\btime[=<](\d{1,9}(?:\.\d{1,9})?) ?ms/.exec(output) ?? [];
+  return time === undefined ? null : Number(time);
+}
+
+/** The line of its complaint that says most, without the program's name. */
+function reasonIn(complaint: string): string | null {
+  const lines = complaint.split('\n').filter(line => line.trim() !== '');
+  const line = lines.find(each => /permi|denied/i.test(each)) ?? lines[0];
+  return (
+    line
+      ?.replace(/^\S*ping: /, '')
+      .trim()
+      .slice(0, 200) ?? null
+  );
+}

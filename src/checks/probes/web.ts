@@ -1,0 +1,117 @@
+import type { Findings, Limits } from '../finding.ts';
+import { get } from '../http/get.ts';
+import { pageOf } from '../page.ts';
+import { sshBanner } from '../ssh-banner.ts';
+import { lookAt, type WebPort } from '../web-port.ts';
+
+/**
+ * What kind of page answers at an address. All ports are looked at together, and the best page wins. Where none
+ * accepts, a loader may: its terminal or its SSH is looked for, and nobody logs in.
+ */
+
+export interface WebTarget {
+  /** IPv4. */
+  address: string;
+  /** In order of preference. */
+  ports: readonly WebPort[];
+  /** Whether to look for a loader where no web port accepts. */
+  loaderSigns: boolean;
+}
+
+/** Where RR, Arc, ARPL and M-Shell have their terminal, and where all loaders have SSH. */
+export interface LoaderPorts {
+  terminal: number;
+  ssh: number;
+}
+
+type Seen = Findings['web'];
+
+/** From the best down. */
+const ranks: readonly Seen['kind'][] = ['dsm', 'installer', 'loader', 'other', 'silent', 'closed'];
+/** Milliseconds that an earlier port gets to answer as well: else it would be chance which one is told. */
+const moment = 300;
+
+/** Rejects only with the reason of `limits.signal`. */
+export async function web(
+  { address, ports, loaderSigns }: WebTarget,
+  limits: Limits,
+  loaderPorts: LoaderPorts = { terminal: 7681, ssh: 22 },
+): Promise<Seen> {
+  const numbers = ports.map(({ port }) => port);
+  if (ports.length === 0) return nowhere('not_applicable', 'No web port is configured.');
+  const ends = performance.now() + limits.timeout;
+  const left = () => Math.max(0, ends - performance.now());
+  // A port that drops what it gets is known by then, and time for the loader's ports remains.
+  const connectTimeout = limits.timeout / 2;
+  const through = new AbortController();
+  const look = {
+    address,
+    ports: numbers,
+    connectTimeout,
+    left,
+    signal: AbortSignal.any([limits.signal, through.signal]),
+  };
+  const seen = await enough(ports.map(port => lookAt(port, look))).finally(() => through.abort());
+  const best = seen.toSorted((a, b) => ranks.indexOf(a.kind) - ranks.indexOf(b.kind))[0];
+  if (best && best.kind !== 'closed') return best;
+  const closed = `No web port accepts connections (${listOf(numbers)})`;
+  const rest = { timeout: left(), signal: limits.signal };
+  const loader = loaderSigns ? await lookForLoader(address, loaderPorts, closed, rest) : null;
+  return loader ?? nowhere('closed', `${closed}.`);
+}
+
+/** Those that are there when it is clear which one is the best. */
+function enough(looks: readonly Promise<Seen>[]): Promise<readonly Seen[]> {
+  return new Promise((resolve, reject) => {
+    const seen = new Map<number, Seen>();
+    let timer: NodeJS.Timeout | undefined;
+    const finish = () => {
+      clearTimeout(timer);
+      resolve(looks.flatMap((_, index) => seen.get(index) ?? []));
+    };
+    const fail = (error: unknown) => {
+      clearTimeout(timer);
+      reject(error);
+    };
+    const add = (index: number, found: Seen) => {
+      seen.set(index, found);
+      const open = looks.findIndex((_, each) => !seen.has(each));
+      const dsm = looks.findIndex((_, each) => seen.get(each)?.kind === 'dsm');
+      if (open < 0 || (dsm >= 0 && dsm < open)) finish();
+      else if (dsm >= 0) timer ??= setTimeout(finish, moment);
+    };
+    looks.forEach((look, index) => {
+      look.then(found => add(index, found), fail);
+    });
+  });
+}
+
+/** RR, Arc and ARPL stop their boot when somebody logs in: a page and a greeting are no login. */
+async function lookForLoader(
+  address: string,
+  { terminal, ssh }: LoaderPorts,
+  closed: string,
+  limits: Limits,
+): Promise<Seen | null> {
+  const [page, greeting] = await Promise.all([
+    get({ address, port: terminal, secure: false, path: '/' }, limits),
+    sshBanner(address, ssh, limits),
+  ]);
+  if (page.failure === null && pageOf(page) === 'loader') {
+    const explanation = `${closed}, but a loader's terminal answers on port ${terminal}.`;
+    return { kind: 'loader', ms: page.ms, explanation, port: terminal, secure: false };
+  }
+  if (greeting === null) return null;
+  const explanation = `SSH answers on port ${ssh} but DSM's page does not, as with a loader.`;
+  return { ...nowhere('loader', explanation), ms: greeting };
+}
+
+function nowhere(kind: Seen['kind'], explanation: string): Seen {
+  return { kind, ms: null, explanation, port: null, secure: false };
+}
+
+/** `5000`, `5000 and 5001`, `80, 5000 and 5001` */
+function listOf(ports: readonly number[]): string {
+  const last = ports.at(-1);
+  return ports.length < 2 ? `${last}` : `${ports.slice(0, -1).join(', ')} and ${last}`;
+}

@@ -1,0 +1,44 @@
+import type { Disk } from '../model/domain.ts';
+import type { Stats } from '../model/stats.ts';
+
+/** Milliseconds without a request after which a disk may be asleep: DSM's shortest time is ten minutes. */
+const untilAsleep = 10 * 60_000;
+
+/**
+ * Whether DSM's disks may be asleep, from what they were asked: an awake DSM writes every few seconds. Whoever is asked
+ * over the network then would wake them.
+ */
+export class Quiet {
+  #requests: number | null = null;
+  #lastAt: number | null = null;
+
+  /** A sample; `now` in milliseconds, of any clock. */
+  hear(stats: Stats, disks: readonly Disk[], now: number): void {
+    const counts = disks.filter(({ role }) => role === 'data').map(({ target }) => requestsOf(stats.disks[target]));
+    const total = counts.reduce<number | null>(
+      (sum, count) => (sum === null || count === null ? null : sum + count),
+      0,
+    );
+    if (stats.stale || total === null || counts.length === 0 || total !== this.#requests) this.#lastAt = now;
+    this.#requests = total;
+  }
+
+  /** False as long as nobody can tell. */
+  at(now: number): boolean {
+    return this.#lastAt !== null && this.#requests !== null && now - this.#lastAt >= untilAsleep;
+  }
+
+  /** Another run, other counters. */
+  reset(): void {
+    this.#requests = null;
+    this.#lastAt = null;
+  }
+}
+
+function requestsOf(disk: Stats['disks'][string] | undefined): number | null {
+  const { read_operations: reads, write_operations: writes } = disk ?? {
+    read_operations: null,
+    write_operations: null,
+  };
+  return reads === null || writes === null ? null : reads + writes;
+}

@@ -1,0 +1,61 @@
+import { type Check, type DsmIdentity, isReachable, type ProbeName, type ProbeRow, type Wish } from '../model/check.ts';
+import { type Cause, diagnoses, type Facts, inWords } from './diagnoses.ts';
+import type { Machine } from './evidence.ts';
+import type { Standing } from './standing.ts';
+import { isProblem, ofIntention } from './verdict.ts';
+
+/** Everything that has been found, as the one thing that is told. Pure. */
+
+export interface Told {
+  standing: Standing;
+  machine: Machine;
+  wish: Wish | null;
+  /** The bridge is carrying a command out. */
+  busy: boolean;
+  facts: Facts;
+  rows: Readonly<Partial<Record<ProbeName, ProbeRow>>>;
+  latency: number | null;
+  checkedAt: number | null;
+  nextAt: number | null;
+  bootSeconds: number | null;
+  dsm: DsmIdentity;
+}
+
+export function report(told: Told): Check {
+  const { standing, machine, wish, busy, facts, rows, latency, bootSeconds, dsm } = told;
+  const { cause, since, failures } = standing;
+  const { verdict } = diagnoses[cause];
+  const problem = isProblem(cause, machine, { wish, busy });
+  const words = sentences(cause, facts, busy ? null : ofIntention(machine, wish));
+  return {
+    verdict,
+    cause,
+    reachable: isReachable(verdict),
+    problem,
+    reason: words.reason,
+    // Off, or paused, as it is meant to be: there is nothing to do.
+    nextStep: machineSpeaks(machine) && problem !== true ? null : words.next,
+    since: iso(since),
+    failures,
+    expected: wish,
+    probes: rows,
+    latency,
+    checkedAt: told.checkedAt === null ? null : iso(told.checkedAt),
+    nextAt: told.nextAt === null ? null : iso(told.nextAt),
+    bootSeconds,
+    dsm,
+  };
+}
+
+function sentences(cause: Cause, facts: Facts, more: { reason: string; next: string } | null) {
+  const { reason, next } = inWords(cause, facts);
+  return more ? { reason: `${reason} ${more.reason}`, next: more.next } : { reason, next };
+}
+
+function machineSpeaks(machine: Machine): boolean {
+  return machine === 'off' || machine === 'paused' || machine === 'asleep';
+}
+
+function iso(time: number): string {
+  return new Date(time).toISOString();
+}

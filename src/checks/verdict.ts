@@ -1,0 +1,179 @@
+import type { Wish } from '../model/check.ts';
+import { type Cause, diagnoses } from './diagnoses.ts';
+import type { Evidence, Machine } from './evidence.ts';
+import { outcomeOf } from './finding.ts';
+
+/** What is the matter, from the evidence alone. Pure and total: the tests try every combination there is. */
+export function diagnose(evidence: Evidence): Cause {
+  switch (evidence.machine) {
+    case 'off':
+    case 'paused':
+    case 'io_error':
+    case 'asleep':
+    case 'crashed':
+    case 'absent':
+      return evidence.machine;
+    case 'running':
+    case 'stopping':
+    case 'unseen':
+      return inItsWords(evidence) ?? withoutWords(evidence);
+  }
+}
+
+/** DSM, its installer or its loader has said something: that outweighs every layer below. */
+function inItsWords(evidence: Evidence): Cause | null {
+  return fromApi(evidence) ?? fromDiscovery(evidence) ?? fromPage(evidence);
+}
+
+function fromApi(evidence: Evidence): Cause | null {
+  const { dsm, age } = evidence;
+  switch (dsm) {
+    case 'ready':
+    case 'asleep':
+      return whileReady(evidence);
+    case 'starting':
+      return age === 'young' ? 'starting' : 'starting_late';
+    case 'updating':
+      return updating(evidence);
+    case 'installer':
+    case 'migratable':
+    case 'recoverable':
+      return dsm;
+    case 'other':
+    case 'silent':
+    case 'not_applicable':
+      return null;
+  }
+}
+
+/** The API answers; what could be missing? Services start for minutes after it says that the boot is done. */
+function whileReady(evidence: Evidence): Cause {
+  const { bridge, tcp, dsm, discovery, past, age } = evidence;
+  if (discovery === 'updating') return updating(evidence);
+  if ((discovery === 'booting' || discovery === 'starting') && past === 'fresh') {
+    return age === 'young' ? 'starting' : 'starting_late';
+  }
+  if (outcomeOf('bridge', bridge) === 'failed') return 'cut_off';
+  if (tcp === 'some') return 'port_closed';
+  return dsm === 'asleep' ? 'up_asleep' : 'up';
+}
+
+function fromDiscovery(evidence: Evidence): Cause | null {
+  const { discovery, age } = evidence;
+  switch (discovery) {
+    case 'booting':
+      return age === 'young' ? 'booting_dsm' : 'booting_late';
+    case 'starting':
+      return age === 'young' ? 'starting' : 'starting_late';
+    case 'updating':
+      return updating(evidence);
+    case 'installer':
+    case 'migratable':
+    case 'recoverable':
+      return discovery;
+    case 'ready':
+    case 'silent':
+    case 'not_applicable':
+      return null;
+  }
+}
+
+function fromPage(evidence: Evidence): Cause | null {
+  const { web, age, past } = evidence;
+  switch (web) {
+    case 'dsm':
+      return age === 'young' && past === 'fresh' ? 'starting' : 'api_silent';
+    case 'installer':
+      return 'installer';
+    case 'loader':
+      // A DSM that was up, or is on the network, has SSH too.
+      if (past === 'was_up' || evidence.discovery === 'ready') return null;
+      return age === 'young' ? 'loader_passing' : 'loader';
+    case 'other':
+    case 'silent':
+    case 'closed':
+    case 'not_applicable':
+      return null;
+  }
+}
+
+function updating({ age }: Evidence): Cause {
+  return age === 'old' ? 'updating_late' : 'updating';
+}
+
+/** Nobody says anything that could be understood: the lowest layer that fails is to blame, after time to boot. */
+function withoutWords(evidence: Evidence): Cause {
+  const { machine, age, past, bridge, neighbour, web } = evidence;
+  if (machine === 'stopping') return 'stopping';
+  if (machine === 'unseen') return 'unseen';
+  switch (bridge) {
+    case 'link_down':
+    case 'no_tap':
+    case 'tap_down':
+    case 'misplugged':
+    case 'bridge_down':
+      return bridge;
+    case 'ok':
+    case 'no_uplink':
+    case 'macvtap':
+    case 'not_applicable':
+  }
+  if (neighbour === 'taken') return 'taken';
+  if (web === 'other') return 'other_page';
+  if (age === 'young' && past === 'fresh') return 'booting';
+  if (bridge === 'no_uplink') return 'no_uplink';
+  return evidence.discovery === 'ready' ? 'web_dead' : byPorts(evidence);
+}
+
+function byPorts({ bridge, neighbour, ping, tcp, web, discovery }: Evidence): Cause {
+  switch (tcp) {
+    case 'all':
+    case 'some':
+      return web === 'closed' || web === 'loader' ? 'no_web' : 'hangs';
+    case 'refused':
+      return 'ports_closed';
+    case 'silent':
+      if (neighbour === 'ok' || ping === 'ok') return 'filtered';
+      if (bridge === 'macvtap') return 'out_of_sight';
+      return neighbour === 'silent' ? 'silent' : 'no_answer';
+    case 'not_applicable':
+      if (bridge === 'macvtap') return 'out_of_sight';
+      return neighbour === 'silent' || discovery === 'silent' ? 'silent' : 'address_unknown';
+  }
+}
+
+/** How it stands to what it is meant to be. `busy`: the bridge is carrying a command out, which changes that. */
+export interface Intention {
+  wish: Wish | null;
+  busy: boolean;
+}
+
+/** A problem is a difference from what is meant; null: nobody can tell. */
+export function isProblem(cause: Cause, machine: Machine, { wish, busy }: Intention): boolean | null {
+  if (machine === 'crashed' || machine === 'io_error') return true;
+  if (busy) return false;
+  const halted = machine === 'paused' || machine === 'asleep';
+  if (wish === 'off') return machine === 'unseen' ? null : machine === 'running' || halted;
+  if (machine === 'off') return wish !== null;
+  if (halted) return wish !== 'paused';
+  const { verdict, problem } = diagnoses[cause];
+  if (verdict !== 'unknown' || machine === 'absent') return problem;
+  return machine === 'stopping' ? false : null;
+}
+
+/** What a difference from what is meant adds to the sentence, and to what there is to do. */
+export function ofIntention(machine: Machine, wish: Wish | null): { reason: string; next: string } | null {
+  if (wish === 'off' && machine !== 'off' && machine !== 'absent') {
+    return {
+      reason: 'It is meant to be off.',
+      next: 'Shut it down; or command a start, which says that it is meant to run.',
+    };
+  }
+  if (wish !== null && wish !== 'off' && machine === 'off') {
+    return {
+      reason: 'It is meant to run.',
+      next: 'Start it; or command a shutdown, which says that it is meant to be off.',
+    };
+  }
+  return null;
+}
