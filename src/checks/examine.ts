@@ -3,7 +3,8 @@ import type { Nic } from '../model/domain.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import { type Ask, asker, nowhere, unasked } from './ask.ts';
 import type { Findings } from './finding.ts';
-import type { Probes, WebPort } from './probes.ts';
+import type { Probes } from './probes.ts';
+import type { WebPort } from './web-port.ts';
 
 /** One check of one VM: the probes in their order, from the host's wire up to DSM's own words. */
 
@@ -150,12 +151,12 @@ async function knock({ ports }: Subject, address: string | null, probes: Probes,
 
 async function talk(
   address: string | null,
-  { port, secure }: Findings['web'],
+  { kind, port, secure }: Findings['web'],
   probes: Probes,
   ask: Ask,
 ): Promise<Findings['dsm']> {
   if (address === null) return nowhere('dsm');
-  if (port === null) return unasked('dsm', 'It was not asked, because no page answers.');
+  if (port === null || kind === 'loader') return unasked('dsm', 'It was not asked, because its page does not answer.');
   return ask('dsm', limits => probes.dsm({ address, port, secure }, limits));
 }
 
@@ -164,20 +165,22 @@ const defaultHttps = 5_001;
 /** Of what DSM serves, these are no web pages. */
 const otherServices: ReadonlySet<number> = new Set([21, 22, 111, 137, 138, 139, 445, 548, 873, 2049, 3260, 9999]);
 
-/** Where DSM's pages are: where it says itself, else its usual ports, else whatever is configured. */
+/** Where DSM's pages are: where it says itself, and its usual ports, or else whatever is configured. */
 function webPorts(ports: readonly number[], identity: DsmIdentity | null): WebPort[] {
-  if (identity?.httpPort) {
-    const { httpPort, httpsPort } = identity;
-    return [{ port: httpPort, secure: false }, ...(httpsPort ? [{ port: httpsPort, secure: true }] : [])];
-  }
-  const usual: WebPort[] = [
+  const { httpPort = null, httpsPort = null } = identity ?? {};
+  const told = [
+    ...(httpPort === null ? [] : [{ port: httpPort, secure: false }]),
+    ...(httpsPort === null ? [] : [{ port: httpsPort, secure: true }]),
+  ];
+  const usual = [
     { port: defaultHttp, secure: false },
     { port: defaultHttps, secure: true },
   ];
-  const configured = ports.filter(port => !otherServices.has(port)).map(port => ({ port, secure: null }));
-  const known = usual.filter(({ port }) => ports.includes(port));
-  if (known.length > 0) return known;
-  return configured.length > 0 ? configured : usual;
+  const expected = usual.filter(({ port }) => ports.includes(port));
+  const others = ports.filter(port => !otherServices.has(port)).map(port => ({ port, secure: null }));
+  const known: WebPort[] = [...told, ...(expected.length > 0 ? expected : others)];
+  const all = known.length > 0 ? known : usual;
+  return all.filter(({ port }, i) => all.findIndex(other => other.port === port) === i);
 }
 
 /** Discovery says most; then the installer, and then what was known. Null: nothing was said. */

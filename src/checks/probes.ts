@@ -11,6 +11,7 @@ import { neighbour } from './probes/neighbour.ts';
 import { ping } from './probes/ping.ts';
 import { tcp } from './probes/tcp.ts';
 import { web } from './probes/web.ts';
+import type { WebPort } from './web-port.ts';
 
 /** Everything that a check asks, as one bundle: a test, or a VM on another planet, may bring its own. */
 export interface Probes {
@@ -34,12 +35,6 @@ export interface Probes {
   addresses(key: VmKey, limits: Limits): Promise<readonly string[]>;
   /** IPv4 of a configured name or address; null: it has none, or nobody could say. */
   resolve(name: string): Promise<string | null>;
-}
-
-export interface WebPort {
-  port: number;
-  /** Null: to be found out. */
-  secure: boolean | null;
 }
 
 /** The real ones. */

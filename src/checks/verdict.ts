@@ -133,9 +133,10 @@ function byPorts({ bridge, neighbour, ping, tcp, web, discovery }: Evidence): Ca
     case 'refused':
       return 'ports_closed';
     case 'silent':
-      if (neighbour === 'ok' || ping === 'ok') return 'filtered';
+      if (ping === 'ok' || (neighbour === 'ok' && ping !== 'silent')) return 'filtered';
       if (bridge === 'macvtap') return 'out_of_sight';
-      return neighbour === 'silent' ? 'silent' : 'no_answer';
+      // The kernel believes in a neighbour for half a minute after its death.
+      return neighbour === 'not_applicable' ? 'no_answer' : 'silent';
     case 'not_applicable':
       if (bridge === 'macvtap') return 'out_of_sight';
       return neighbour === 'silent' || discovery === 'silent' ? 'silent' : 'address_unknown';

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Followed, follow, nextPlace } from '../../src/checks/http/follow.ts';
+import { anyUnit } from './any-unit.ts';
 import { address, closedPort, ownCertificate, type Peer, redirect, startPages } from './http-peer.ts';
 
 const { signal } = new AbortController();
@@ -112,7 +113,7 @@ test('any location leads to this machine, or nowhere', () => {
     ' ',
   );
   const location = fc.oneof(
-    fc.string({ unit: 'binary' }),
+    fc.string({ unit: anyUnit }),
     fc.array(scrap, { maxLength: 9 }).map(all => all.join('')),
   );
   fc.assert(
