@@ -87,7 +87,7 @@ export async function examine(
     address === null
       ? nowhere('web')
       : await ask('web', limits => probes.web({ address, ports, loaderSigns: true }, limits));
-  const [dsm, discovery] = await Promise.all([talk(address, web, probes, ask), discovering]);
+  const [dsm, discovery] = await Promise.all([talk(address, web, ports, probes, ask), discovering]);
   return {
     findings: { ...lower, web, dsm, discovery },
     address,
@@ -152,11 +152,14 @@ async function knock({ ports }: Subject, address: string | null, probes: Probes,
 async function talk(
   address: string | null,
   { kind, port, secure }: Findings['web'],
+  ports: readonly WebPort[],
   probes: Probes,
   ask: Ask,
 ): Promise<Findings['dsm']> {
   if (address === null) return nowhere('dsm');
-  if (port === null || kind === 'loader') return unasked('dsm', 'It was not asked, because its page does not answer.');
+  // A loader's terminal is no place to ask; its page where DSM's should be may be that of the installer.
+  const elsewhere = kind === 'loader' && !ports.some(page => page.port === port);
+  if (port === null || elsewhere) return unasked('dsm', 'It was not asked, because its page does not answer.');
   return ask('dsm', limits => probes.dsm({ address, port, secure }, limits));
 }
 

@@ -1,0 +1,165 @@
+import { type Findings, type Kind, type Limits, outcomeOf } from '../../src/checks/finding.ts';
+import { Checks, type ChecksOptions } from '../../src/checks/index.ts';
+import type { Probes } from '../../src/checks/probes.ts';
+import type { RememberedChecks } from '../../src/checks/remembered.ts';
+import type { DsmIdentity, ProbeName } from '../../src/model/check.ts';
+import type { Domain } from '../../src/model/domain.ts';
+import type { Event } from '../../src/model/event.ts';
+import { reduce } from '../../src/model/reduce.ts';
+import { emptyVm, type Snapshot, type VmSnapshot } from '../../src/model/snapshot.ts';
+import { domain } from '../model/samples.ts';
+import { recorder } from '../mqtt/inbox.ts';
+
+export const device: DsmIdentity = {
+  ...{ name: 'diskstation', model: 'DS918+', version: '7.1.1-42962', update: 6, address: '10.0.0.20' },
+  ...{ httpPort: 5_000, httpsPort: 5_001 },
+};
+
+/** What each probe finds. */
+export type World = { [P in ProbeName]: Kind<P> };
+
+export const up: World = {
+  ...{ bridge: 'ok', neighbour: 'ok', ping: 'ok', tcp: 'all', web: 'dsm', dsm: 'ready', discovery: 'ready' },
+};
+export const gone: World = {
+  ...up,
+  ...{ neighbour: 'silent', ping: 'silent', tcp: 'silent', web: 'closed', dsm: 'silent', discovery: 'silent' },
+};
+
+type Policy = ChecksOptions['vms'][number]['checks'];
+
+export const policy: Policy = {
+  ...{ expected: 'last_commanded', address: null, ports: [5_000, 445], failuresBeforeDown: 2 },
+  ...{ bootGrace: 900_000, probeTimeout: 5_000, schedule: null, deepSchedule: null, timezone: null },
+};
+
+/** The checks of one VM, with DSM, libvirt and the host played by the test; the clock is vitest's. */
+export class Ward {
+  readonly log = recorder();
+  readonly checks: Checks;
+  readonly events: Event[] = [];
+  world: World = { ...up };
+  /** Probes that never answer. */
+  readonly stuck = new Set<ProbeName>();
+  /** The probes that were asked, in order. */
+  asked: ProbeName[] = [];
+  readonly targets: { candidates: readonly string[]; address: string | null }[] = [];
+  libvirtKnows: readonly string[] = ['10.0.0.20'];
+  rereads = 0;
+  runId: number | null = 1;
+  uptime = 86_400_000;
+  saved: RememberedChecks | null = null;
+  snapshot: Snapshot = {
+    hypervisor: { up: false, reason: null, info: null },
+    vms: { DSM: emptyVm('DSM', 'DSM VM') },
+    overdueChecks: [],
+  };
+
+  constructor(changes: Partial<Policy> = {}, remembered: RememberedChecks = {}, boot: string | null = 'boot-1') {
+    this.checks = new Checks(
+      {
+        vms: [{ key: 'DSM', domain: 'DSM', checks: { ...policy, ...changes } }],
+        vm: key => this.snapshot.vms[key] ?? null,
+        libvirtUp: () => this.snapshot.hypervisor.up,
+        runId: () => this.runId,
+        reread: async () => {
+          this.rereads += 1;
+        },
+        probes: this.#probes(),
+        local: true,
+        host: { boot, uptime: () => this.uptime },
+        emit: this.dispatch,
+        save: remembered => {
+          this.saved = remembered;
+        },
+        logger: this.log,
+      },
+      remembered,
+    );
+    this.checks.start();
+  }
+
+  get vm(): VmSnapshot {
+    const vm = this.snapshot.vms['DSM'];
+    if (!vm) throw new Error('the VM is gone');
+    return vm;
+  }
+
+  get check() {
+    const { check } = this.vm;
+    if (!check) throw new Error('nothing was told');
+    return check;
+  }
+
+  /** The verdicts that were told, in order, repetitions left out. */
+  get verdicts(): string[] {
+    const all = this.events.flatMap(event => (event.type === 'checked' ? [event.check.verdict] : []));
+    return all.filter((verdict, i) => verdict !== all[i - 1]);
+  }
+
+  readonly dispatch = (event: Event): void => {
+    this.events.push(event);
+    this.snapshot = reduce(this.snapshot, event);
+    this.checks.hear(event);
+  };
+
+  /** What libvirt says of the domain. */
+  seen(now: Domain | null): void {
+    this.dispatch({ type: 'domain', key: 'DSM', domain: now, at: new Date().toISOString() });
+  }
+
+  libvirt(up: boolean): void {
+    const info = { hostname: 'nas', libvirt: '9.0.0', hypervisor: 'QEMU 7.2.22' };
+    this.dispatch(up ? { type: 'hypervisor_up', info } : { type: 'hypervisor_down', reason: 'killed' });
+  }
+
+  /** libvirt is there, and the domain as it is. */
+  begin(now: Domain | null = domain): this {
+    this.seen(now);
+    this.libvirt(true);
+    return this;
+  }
+
+  #probes(): Probes {
+    const answer = async <P extends ProbeName>(
+      probe: P,
+      { signal }: Limits,
+      rest: object = {},
+    ): Promise<Findings[P]> => {
+      this.asked.push(probe);
+      if (this.stuck.has(probe)) await new Promise((_, reject) => signal.addEventListener('abort', reject));
+      const kind = this.world[probe] as Kind<P>;
+      const ms = outcomeOf(probe, kind) === 'ok' ? 1 : null;
+      return { kind, ms, explanation: `${probe} is ${kind}.`, ...rest } as unknown as Findings[P];
+    };
+    const accepting: Record<Kind<'tcp'>, number[]> = {
+      ...{ all: [5_000, 445], some: [5_000], refused: [], silent: [], not_applicable: [] },
+    };
+    return {
+      bridge: (_, limits) => answer('bridge', limits),
+      neighbour: ({ candidates }, limits) => {
+        this.targets.push({ candidates, address: null });
+        const address = this.world.neighbour === 'ok' ? (candidates[0] ?? null) : null;
+        return candidates.length > 0 && address === null
+          ? answer('neighbour', limits, { address })
+          : answer('neighbour', limits, { address }).then(found =>
+              address === null ? { ...found, kind: 'not_applicable' } : found,
+            );
+      },
+      ping: (_, limits) => answer('ping', limits),
+      tcp: ({ address, ports }, limits) => {
+        this.targets.push({ candidates: [], address });
+        const accepted = accepting[this.world.tcp];
+        return answer('tcp', limits, { open: accepted, closed: ports.filter(port => !accepted.includes(port)) });
+      },
+      web: (_, limits) => answer('web', limits, { port: this.world.web === 'closed' ? null : 5_000, secure: false }),
+      dsm: (_, limits) => answer('dsm', limits, { identity: null }),
+      discovery: (_, limits) =>
+        answer('discovery', limits, {
+          device: ['silent', 'not_applicable'].includes(this.world.discovery) ? null : device,
+        }),
+      addresses: async () => this.libvirtKnows,
+      resolve: async name => (name === 'nas.lan' ? '10.0.0.21' : null),
+    };
+  }
+}
