@@ -14,12 +14,11 @@ export class Quiet {
 
   /** A sample; `now` in milliseconds, of any clock. */
   hear(stats: Stats, disks: readonly Disk[], now: number): void {
-    const counts = disks.filter(({ role }) => role === 'data').map(({ target }) => requestsOf(stats.disks[target]));
-    const total = counts.reduce<number | null>(
-      (sum, count) => (sum === null || count === null ? null : sum + count),
-      0,
-    );
-    if (stats.stale || total === null || counts.length === 0 || total !== this.#requests) this.#lastAt = now;
+    const data = disks.filter(({ role }) => role === 'data');
+    const counts = data.map(({ target }) => requestsOf(stats.disks[target]));
+    const known = counts.filter(count => count !== null);
+    const total = data.length > 0 && known.length === data.length ? known.reduce((sum, count) => sum + count, 0) : null;
+    if (stats.stale || total === null || total !== this.#requests) this.#lastAt = now;
     this.#requests = total;
   }
 

@@ -1,0 +1,106 @@
+import { expect, test } from 'vitest';
+import { ageOf, machineOf } from '../../src/checks/evidence.ts';
+import { Quiet } from '../../src/checks/quiet.ts';
+import { checkRememberedChecks, nothingKnown } from '../../src/checks/remembered.ts';
+import { type KnownRun, resetAt, runOf, upAt } from '../../src/checks/run.ts';
+import { unknownDisk, unknownStats } from '../../src/model/stats.ts';
+import { active, domain, off, uuid } from '../model/samples.ts';
+
+const host = { boot: 'b1', uptime: () => 60_000 };
+const known: KnownRun = { id: 3, since: 1_000, exact: true, wasUp: true, bootSeconds: 40, boot: 'b1', uuid };
+type Seen = Parameters<typeof runOf>[0];
+const seen: Seen = { id: 3, uuid, startedAt: null };
+
+test.each<[what: string, about: Partial<Seen>, before: KnownRun | null, since: number | null, exact: boolean]>([
+  ['seen to start', { startedAt: '1970-01-01T00:01:00.000Z' }, known, 60_000, true],
+  ['the one that was known', {}, known, 1_000, true],
+  ['another number', { id: 4 }, known, 40_000, false],
+  ['another domain', { uuid: 'other' }, known, 40_000, false],
+  ['another boot of the host', {}, { ...known, boot: 'b0' }, 40_000, false],
+  ['never seen', {}, null, 40_000, false],
+])('a run: %s', (_, about, before, since, exact) => {
+  expect(runOf({ ...seen, ...about }, before, host, 100_000)).toMatchObject({ since, exact });
+});
+
+test('on another host it may have run for ever', () => {
+  expect(runOf(seen, null, { ...host, boot: null }, 100_000)).toMatchObject({ since: null, exact: false });
+});
+
+test('how long it took to boot is measured once, and only from a power on that was seen', () => {
+  const run = resetAt(known, 5_000);
+  expect(run).toEqual({ id: 3, since: 5_000, exact: true, wasUp: false, bootSeconds: null });
+  const up = upAt(run, 17_340);
+  expect(up).toMatchObject({ wasUp: true, bootSeconds: 12.3 });
+  expect(upAt(up, 99_000)).toBe(up);
+  expect(upAt({ ...run, exact: false }, 17_340).bootSeconds).toBeNull();
+  // The clock was set back.
+  expect(upAt(run, 0).bootSeconds).toBe(0);
+});
+
+test.each([
+  [null, 'old'],
+  [0, 'young'],
+  [899_999, 'young'],
+  [900_000, 'grown'],
+  [3_599_999, 'grown'],
+  [3_600_000, 'old'],
+] as const)('%d ms after power on it is %s', (age, word) => expect(ageOf(age, 900_000)).toBe(word));
+
+test.each([
+  [domain, 'running'],
+  [active('idle'), 'running'],
+  [active('shutting_down'), 'stopping'],
+  [active('paused', 'user'), 'paused'],
+  [active('paused', 'io_error'), 'io_error'],
+  [active('pmsuspended'), 'asleep'],
+  [active('crashed', 'panicked'), 'crashed'],
+  [active('unknown', 'not_readable'), 'unseen'],
+  [off, 'off'],
+  [null, 'absent'],
+] as const)('libvirt says %j', (now, machine) => {
+  expect(machineOf(now, { seen: true, stopping: false })).toBe(machine);
+  expect(machineOf(now, { seen: false, stopping: false })).toBe('unseen');
+  const asked = machine === 'running' ? 'stopping' : machine;
+  expect(machineOf(now, { seen: true, stopping: true })).toBe(asked);
+});
+
+test('disks are quiet after ten minutes without a request, and as soon as nobody can tell no longer', () => {
+  const quiet = new Quiet();
+  const [disk] = domain.hardware.disks;
+  const disks = [
+    { target: 'sda', role: 'data' as const, bus: 'scsi', source: null },
+    { target: 'hdz', role: 'loader' as const, bus: 'usb', source: null },
+  ];
+  expect(disk).toBeDefined();
+  const sample = (data: number | null, loader: number, stale = false) => ({
+    ...unknownStats(null),
+    stale,
+    disks: {
+      sda: { ...unknownDisk, read_operations: data, write_operations: 1 },
+      hdz: { ...unknownDisk, read_operations: loader, write_operations: 0 },
+    },
+  });
+  expect(quiet.at(0)).toBe(false);
+  quiet.hear(sample(5, 1), disks, 0);
+  quiet.hear(sample(5, 2), disks, 599_999);
+  expect(quiet.at(599_999)).toBe(false);
+  expect(quiet.at(600_000)).toBe(true);
+  quiet.hear(sample(6, 2), disks, 600_001);
+  expect(quiet.at(600_001)).toBe(false);
+  expect(quiet.at(1_200_001)).toBe(true);
+  quiet.hear(sample(6, 2, true), disks, 1_200_002);
+  expect(quiet.at(1_200_002)).toBe(false);
+  quiet.hear(sample(null, 2), disks, 1_300_000);
+  expect(quiet.at(9_999_999)).toBe(false);
+  quiet.hear(sample(6, 2), [], 9_999_999);
+  expect(quiet.at(99_999_999)).toBe(false);
+});
+
+test('what is remembered is read back, and anything else is not', () => {
+  const { boot, ...run } = known;
+  const value = { DSM: { ...nothingKnown, run: { boot, ...run } }, other: nothingKnown };
+  expect(checkRememberedChecks(JSON.parse(JSON.stringify(value)))).toEqual(value);
+  for (const broken of [null, 7, [], { DSM: {} }, { DSM: { ...nothingKnown, address: 5 } }]) {
+    expect(checkRememberedChecks(broken)).toBeNull();
+  }
+});
