@@ -17,18 +17,19 @@ export interface BridgeOptions {
   libvirt: string;
   base: string;
   vm: string;
+  checks: Readonly<Record<string, unknown>>;
 }
 
 const program = fileURLToPath(new URL('../src/cli/index.ts', import.meta.url));
 
-export async function startBridge({ broker, libvirt, base, vm }: BridgeOptions): Promise<BridgeProcess> {
+export async function startBridge({ broker, libvirt, base, vm, checks }: BridgeOptions): Promise<BridgeProcess> {
   const folder = await mkdtemp(join(tmpdir(), 'dsm2mqtt-demo-'));
   const file = join(folder, 'config.yaml');
   const config = {
     instance: 'demo',
     mqtt: { url: broker, base_topic: base },
     libvirt: { uri: libvirt, stats_interval: '1s' },
-    vms: [{ domain: vm }],
+    vms: [{ domain: vm, checks }],
     data_dir: join(folder, 'data'),
   };
   // JSON is YAML.

@@ -17,6 +17,8 @@ export async function embeddedStage(): Promise<Stage> {
     about: 'SIMULATED: no VM runs here; broker and libvirt daemon are stand-ins in this process',
     broker: `mqtt://127.0.0.1:${broker.port}`,
     libvirt: libvirtd.uri,
+    // There is no DSM to answer, and the network is not to be asked for one.
+    checks: { schedule: 'never', deep_schedule: 'never' },
     hints: [
       `${sub} ${at} -v -t '${base}/#'`,
       `${pub} ${at} -t ${base}/${vm}/power/set -m OFF`,

@@ -47,6 +47,7 @@ export async function labStage(name: string): Promise<Stage> {
     about: 'a real guest on a real libvirtd, published to a real Mosquitto',
     broker: broker.url,
     libvirt: `qemu+unix:///system?socket=${address.socket}`,
+    checks: { schedule: '*/10 * * * * *' },
     hints: [
       `${enter} mosquitto_sub -v -t '${base}/#'`,
       `${enter} mosquitto_pub -t ${base}/${vm}/power/set -m OFF`,

@@ -4,7 +4,7 @@
  */
 import { styleText } from 'node:util';
 import { renderVm } from '../src/cli/table.ts';
-import type { BridgeDocument, StateDocument } from '../src/model/documents.ts';
+import type { BridgeDocument, CheckDocument, StateDocument } from '../src/model/documents.ts';
 import type { Stats } from '../src/model/stats.ts';
 import type { Stage } from './demo-stage.ts';
 
@@ -15,6 +15,7 @@ export interface View {
   info: BridgeDocument | null;
   state: StateDocument | null;
   stats: Stats | null;
+  check: CheckDocument | null;
   response: Response | null;
   /** What the demo is waiting for, or has given the guest to do. */
   doing: string | null;
@@ -60,6 +61,7 @@ export function table(view: View, name: string): Line[] {
   return [
     { text: head, style: ['bold', state.power === 'ON' ? 'green' : 'yellow'] },
     ...rows.map(text => ({ text })),
+    ...(view.check?.checked_at ? [{ text: `  DSM: ${view.check.verdict}: ${view.check.reason}` }] : []),
     { text: `  Power ${state.power ?? '–'}, activity ${state.activity}${until(state.deadline)}` },
     { text: `  Bridge ${view.bridge ?? '–'}, ${libvirt}`, ...(view.bridge !== 'online' && { style: 'red' as const }) },
     { text: `  Last response: ${response ? spoken(response) : 'none yet'}` },

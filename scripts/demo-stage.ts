@@ -4,6 +4,8 @@ export interface Stage extends AsyncDisposable {
   readonly about: string;
   readonly broker: string;
   readonly libvirt: string;
+  /** How often DSM is checked, as the configuration has it. */
+  readonly checks: Readonly<Record<string, unknown>>;
   /** Command lines to try in another terminal. */
   readonly hints: readonly string[];
   /** How far a running guest is on its way up; null: it is up. */

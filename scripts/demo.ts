@@ -53,13 +53,20 @@ async function play(stage: Stage, duration: number | null): Promise<void> {
     info: null,
     state: null,
     stats: null,
+    check: null,
     response: null,
     doing: null,
   };
   let work: string | null = null;
   using screen = openScreen(stage, vm, process.stdout);
   await using mqtt = await subscribe(stage.broker, view);
-  await using bridge = await startBridge({ broker: stage.broker, libvirt: stage.libvirt, base, vm });
+  await using bridge = await startBridge({
+    broker: stage.broker,
+    libvirt: stage.libvirt,
+    base,
+    vm,
+    checks: stage.checks,
+  });
 
   const refresh = setInterval(() => {
     view.doing = doing(stage, view) ?? work;
@@ -127,7 +134,7 @@ async function keepBusy(stage: Stage, view: View, tell: (what: string | null) =>
 
 async function subscribe(url: string, view: View): Promise<{ client: MqttClient } & AsyncDisposable> {
   const client = await connectAsync(url, { reconnectPeriod: 500 });
-  const { availability, state, stats, response } = topic.vm(vm);
+  const { availability, state, stats, check, response } = topic.vm(vm);
   client.on('message', (from, payload) => {
     const text = payload.toString();
     if (from === topic.bridge.state) view.bridge = text;
@@ -135,6 +142,7 @@ async function subscribe(url: string, view: View): Promise<{ client: MqttClient 
     else if (from === availability) view.availability = text;
     else if (from === state) view.state = JSON.parse(text);
     else if (from === stats) view.stats = JSON.parse(text);
+    else if (from === check) view.check = JSON.parse(text);
     else if (from === response) view.response = JSON.parse(text);
   });
   // The broker may be killed and started again while the demo runs.

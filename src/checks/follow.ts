@@ -2,13 +2,15 @@
 export class Follow {
   readonly #act: () => void;
   readonly #now: () => number;
+  readonly #automatic: boolean;
   #timer: NodeJS.Timeout | undefined;
   #at: number | null = null;
 
-  /** `now`: milliseconds since 1970. */
-  constructor(act: () => void, now: () => number) {
+  /** `now`: milliseconds since 1970. Nothing follows by itself unless it is `automatic`. */
+  constructor(act: () => void, { now, automatic }: { now: () => number; automatic: boolean }) {
     this.#act = act;
     this.#now = now;
+    this.#automatic = automatic;
   }
 
   /** When it will be; null: never. */
@@ -17,6 +19,7 @@ export class Follow {
   }
 
   in(milliseconds: number): void {
+    if (!this.#automatic) return;
     const at = this.#now() + milliseconds;
     if (this.#at !== null && this.#at <= at) return;
     clearTimeout(this.#timer);

@@ -57,6 +57,7 @@ export class Checks {
         runId: () => runId(key),
         reread: () => reread(key),
         known: (Object.hasOwn(remembered, key) ? remembered[key] : null) ?? nothingKnown,
+        automatic: checks.schedule !== null || checks.deepSchedule !== null,
         remember: known => this.#remember(key, known),
         scheduled: () => schedule.next,
       });

@@ -43,6 +43,8 @@ export interface VmChecksOptions {
   host: Host;
   known: Known;
   remember: (known: Known) => void;
+  /** Not only when somebody asks for it. */
+  automatic: boolean;
   /** When the schedule comes round next, milliseconds since 1970; null: never. */
   scheduled: () => number | null;
   emit: (event: Event) => void;
@@ -83,7 +85,7 @@ export class VmChecks {
     this.#options = options;
     this.#known = options.known;
     this.#standing = notChecked(options.now());
-    this.#follow = new Follow(() => void this.check(true), options.now);
+    this.#follow = new Follow(() => void this.check(true), options);
   }
 
   start(): void {

@@ -100,7 +100,8 @@ const vm = z.strictObject({
       schedule: checked(scheduleFault)
         .prefault('* * * * *')
         .meta({
-          description: 'When the cheap probes run, a cron expression (seconds may stand in front), or never.',
+          description:
+            'When the cheap probes run, a cron expression (seconds may stand in front), or never; with both schedules never, it is checked only on command.',
           examples: ['* * * * *', 'never'],
         }),
       deep_schedule: checked(scheduleFault)

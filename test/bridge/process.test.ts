@@ -15,7 +15,7 @@ async function startProcess({ broker, daemon, folder }: Running) {
     file,
     `mqtt: { url: "mqtt://127.0.0.1:${broker.port}", base_topic: b }
 libvirt: { uri: "${daemon.uri}" }
-vms: [{ domain: DSM }]
+vms: [{ domain: DSM, checks: { schedule: never, deep_schedule: never } }]
 data_dir: ${folder}
 `,
   );

@@ -436,9 +436,15 @@ describe('a check that is not made', () => {
     expect(ward.log.of('check.in_time')).toHaveLength(1);
   });
 
-  test('where none is scheduled none is missed', async () => {
-    const ward = await settled();
+  test('where none is scheduled none is made by itself, and none is missed', async () => {
+    const ward = new Ward({ schedule: null, deepSchedule: null }).begin();
     await pass(3_600_000);
+    expect(ward.asked).toEqual([]);
+    expect(ward.check).toMatchObject({ cause: 'not_checked', nextAt: null });
+    ward.world = { ...gone };
+    await Promise.all([ward.checks.check('DSM'), pass(100)]);
+    await pass(3_600_000);
+    expect(ward.check).toMatchObject({ failures: 1, nextAt: null });
     expect(ward.snapshot.overdueChecks).toEqual([]);
   });
 });

@@ -30,7 +30,7 @@ type Policy = ChecksOptions['vms'][number]['checks'];
 
 export const policy: Policy = {
   ...{ expected: 'last_commanded', address: null, ports: [5_000, 445], failuresBeforeDown: 2 },
-  ...{ bootGrace: 900_000, probeTimeout: 5_000, schedule: null, deepSchedule: null, timezone: null },
+  ...{ bootGrace: 900_000, probeTimeout: 5_000, schedule: null, deepSchedule: '0 0 1 1 *', timezone: null },
 };
 
 /** The checks of one VM, with DSM, libvirt and the host played by the test; the clock is vitest's. */
