@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Probes } from '../../src/checks/probes.ts';
 import type { Config } from '../../src/config/config.ts';
 import { main, type RunningBridge } from '../../src/main.ts';
 import { commandWords } from '../../src/model/command.ts';
@@ -36,6 +37,8 @@ export interface ConfigChanges {
   libvirt?: Partial<Config['libvirt']>;
   mqtt?: Partial<Config['mqtt']>;
   dataDir?: string;
+  /** Checks are made of what these find, and only on command unless the VM's schedule says otherwise. */
+  probes?: Partial<Probes>;
 }
 
 export class Running implements AsyncDisposable {
@@ -96,7 +99,8 @@ export class Running implements AsyncDisposable {
   }
 
   async start(changes?: ConfigChanges): Promise<RunningBridge> {
-    this.#bridge = await main(this.config(changes), this.log, { pause: 50 });
+    const { probes } = changes ?? {};
+    this.#bridge = await main(this.config(changes), this.log, { pause: 50, ...(probes && { probes }) });
     return this.#bridge;
   }
 

@@ -1,7 +1,9 @@
 /** The lab itself: that its machine behaves as the tests of the bridge rely on. */
+import { readlink } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { bridgeDown, linkDown, tap, tapDown, wrongBridge } from './faults.ts';
 import { address, domainState, guest, inLab, lab, libvirtd, poll, qemuPid, startMosquitto, virsh } from './lab.ts';
 
 beforeAll(async () => {
@@ -67,6 +69,63 @@ test('what crosses the bridge shows in the NIC statistics', async () => {
   expect(((await stat('net.0.tx.bytes')) ?? 0) - tx).toBeGreaterThan(size);
 });
 
+test('a scenario is served from the beginning until the next, and a wrong one is refused', async () => {
+  const page = async () => (await fetch(`http://${address.guest}:5000/`)).text();
+  expect(await page()).toContain('Synology&nbsp;NAS');
+  await guest.scenario('installer');
+  expect(await guest.requests()).toEqual([]);
+  expect(await page()).toContain('Web Assistant');
+  expect(await guest.requests()).toEqual(['5000 GET /']);
+  await expect(guest.scenario('nonsense' as 'up')).rejects.toThrow('There is no scenario');
+  expect(await page()).toContain('Web Assistant');
+  await guest.scenario('up');
+});
+
+test('a scenario’s name written by hand is enough', async () => {
+  await guest.run('echo booting >/run/scenario');
+  await poll(async () => (await guest.run('cat /run/served')).output === 'booting\n', { what: 'the scenario' });
+  await expect(fetch(`http://${address.guest}:5000/`)).rejects.toThrow();
+  await guest.run('echo nonsense >/run/scenario');
+  await poll(() => guest.serial().includes('dsmd: no scenario in: nonsense'), { what: 'the refusal' });
+  await guest.scenario('up');
+});
+
+test.each([
+  ['the link down', linkDown],
+  ['the tap on another bridge', wrongBridge],
+  ['the tap down', tapDown],
+  ['the bridge down', bridgeDown],
+])('with %s nobody reaches the guest, until that is undone', async (_, cause) => {
+  const silent = () =>
+    guest.run(':', { deadline: 500 }).then(
+      () => false,
+      () => true,
+    );
+  {
+    await using fault = await cause();
+    await poll(silent, { what: 'the silence' });
+    expect(await domainState()).toBe('running');
+    await fault.undo();
+    await guest.up();
+  }
+  await guest.up();
+});
+
+test('the faults show where they are looked for', async () => {
+  const device = await tap();
+  const bridge = async () => (await readlink(`/sys/class/net/${device}/master`)).replace(/.*\//, '');
+  {
+    await using _ = await wrongBridge();
+    expect(await bridge()).toBe('br1');
+  }
+  expect(await bridge()).toBe(address.bridge);
+  {
+    await using _ = await linkDown();
+    expect(await virsh('domif-getlink', address.domain, address.mac)).toMatch(/down$/);
+  }
+  expect(await virsh('domif-getlink', address.domain, address.mac)).toMatch(/up$/);
+});
+
 test('the guest survives kill -9 of libvirtd', async () => {
   const qemu = qemuPid();
   await libvirtd.kill('SIGKILL');
@@ -87,6 +146,16 @@ test('a frozen libvirtd answers nobody until it is thawed', async () => {
   expect(answered).toBe(false);
   libvirtd.thaw();
   expect(await state).toBe('running');
+});
+
+test('a hung guest runs on, answers nobody, and does not hear the power button', async () => {
+  await guest.hang();
+  await virsh('shutdown', address.domain, '--mode', 'acpi');
+  await expect(guest.run(':', { deadline: 1_000 })).rejects.toThrow();
+  expect(await domainState()).toBe('running');
+  expect(qemuPid()).toBeDefined();
+  await guest.off();
+  await guest.start();
 });
 
 test('the power button turns the guest off', async () => {

@@ -5,10 +5,11 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { ScenarioName } from '../fakes/dsm/scenario.ts';
+import { freePort, pidFrom, reachable, signalTo } from './processes.ts';
 
 const run = promisify(execFile);
 
@@ -85,21 +86,6 @@ export async function virsh(...args: string[]): Promise<string> {
   }
 }
 
-/** Resolves when something answers there. */
-function reachable(target: { path: string } | { host: string; port: number }): Promise<boolean> {
-  return new Promise(resolve => {
-    const socket = connect(target);
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-    socket.once('connect', () => socket.destroy());
-  });
-}
-
-function pidFrom(file: string): number | undefined {
-  if (!existsSync(file)) return undefined;
-  const pid = Number.parseInt(readFileSync(file, 'utf8'), 10);
-  return pid > 0 && existsSync(`/proc/${pid}`) ? pid : undefined;
-}
-
 /** The libvirt daemon. Killing it leaves the guest running, as on a real host. */
 export const libvirtd = {
   /** Its process id, or undefined while it is down. */
@@ -129,11 +115,6 @@ export const libvirtd = {
   },
 };
 
-function signalTo(pid: number | undefined, signal: NodeJS.Signals): void {
-  if (pid === undefined) throw new Error(`no process for ${signal}: it is not running`);
-  process.kill(pid, signal);
-}
-
 /** The process id of a domain's QEMU, or undefined while it is off. */
 export function qemuPid(domain: string = address.domain): number | undefined {
   return pidFrom(`/run/libvirt/qemu/${domain}.pid`);
@@ -159,15 +140,39 @@ export const guest = {
     return { code: Number(code), output: await response.text() };
   },
 
-  /** Resolves when the guest runs scripts. */
+  /** Resolves when the guest runs scripts and answers the network; as a DSM that is up, until told otherwise. */
   async up(deadline = 60_000): Promise<void> {
-    await poll(async () => (await guest.run(':', { deadline: 1_000 })).code === 0, { deadline, what: 'the guest' });
+    const served = async () => (await guest.run('[ -s /run/served ]', { deadline: 1_000 })).code === 0;
+    await poll(served, { deadline, what: 'the guest' });
   },
 
   /** Starts the domain unless it runs, and waits for the guest. */
   async start(deadline = 60_000): Promise<void> {
     if ((await domainState()) === 'shut off') await virsh('start', address.domain);
     await guest.up(deadline);
+  },
+
+  /** Has it answer as DSM does in this phase, from the beginning; resolves when it does. The next boot is `up` again. */
+  async scenario(name: ScenarioName): Promise<void> {
+    const { code, output } = await guest.run(`scenario '${name}'`);
+    if (code !== 0) throw new Error(output.trim());
+  },
+
+  /** What was asked of it since the scenario began, in order: `5000 GET /path?query`, or `9999 query` for discovery. */
+  async requests(): Promise<string[]> {
+    const { output } = await guest.run('cat /run/requests 2>/dev/null');
+    return output.split('\n').filter(line => line !== '');
+  },
+
+  /** Its kernel stops, as in a panic but without the load: the domain runs on, nothing answers. `off` and `start` help. */
+  async hang(): Promise<void> {
+    await guest.run('(sleep 0.2; halt -f) >/dev/null 2>&1 &');
+    const silent = () =>
+      guest.run(':', { deadline: 500 }).then(
+        () => false,
+        () => true,
+      );
+    await poll(silent, { what: 'the end of the guest' });
   },
 
   /** Makes it ignore the power button, or hear it again. */
@@ -273,14 +278,4 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
   };
   await broker.start();
   return broker;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const bound = server.address();
-      server.close(() => (bound && typeof bound === 'object' ? resolve(bound.port) : reject(new Error('no port'))));
-    });
-  });
 }

@@ -8,14 +8,25 @@ tree=/tmp/tree
 image=/var/lib/libvirt/images/loader.img
 
 cp -R "$here/rootfs" "$tree"
-chmod +x "$tree/etc/init.d/rcS" "$tree/etc/acpi/PWRF/00000080" "$tree/control/cgi-bin/run"
-mkdir -p "$tree"/{bin,sbin,dev,proc,sys,tmp,modules}
+chmod +x "$tree/etc/init.d/rcS" "$tree/etc/acpi/PWRF/00000080" "$tree/control/cgi-bin/run" "$tree"/sbin/*
+mkdir -p "$tree"/{bin,sbin,dev,proc,sys,tmp,run,www,modules}
 cp /bin/busybox "$tree/bin/busybox"
 for applet in $(busybox --list); do
   [[ $applet == busybox ]] || ln -s busybox "$tree/bin/$applet"
 done
 ln -s ../bin/busybox "$tree/sbin/init"
 mknod -m 600 "$tree/dev/console" c 5 1
+
+# Perl with what dsmd uses of it, which perl itself says, and nothing else.
+cp --parents /usr/bin/perl "$tree"
+# shellcheck disable=SC2016,SC2046 # Perl's variables; several options.
+perl $(sed -n 's/^use \([A-Za-z:]*\);$/-M\1/p' "$tree/sbin/dsmd") -MErrno \
+  -e 'print "$_\n" for grep { m{^/} } values %INC, @DynaLoader::dl_shared_objects' | while read -r file; do
+  cp -L --parents "$file" "$tree"
+done
+find "$tree/usr" -name perl -o -name '*.so' | xargs ldd | tr -s '\t ' '\n' | grep '^/.*[^:]$' | sort -u | while read -r file; do
+  cp -L --parents "$file" "$tree"
+done
 
 for module in virtio_pci virtio_scsi sd_mod virtio_net virtio_balloon button evdev; do
   modprobe -S "$kernel" --show-depends "$module"

@@ -1,0 +1,172 @@
+/** The checks in the whole bridge: on MQTT, on command, in the device's page, and in nobody's way. */
+import { describe, expect, test } from 'vitest';
+import type { Findings, Kind } from '../../src/checks/finding.ts';
+import type { Probes } from '../../src/checks/probes.ts';
+import { type ProbeName, unknownDsm } from '../../src/model/check.ts';
+import type { CheckDocument } from '../../src/model/documents.ts';
+import type { Observer } from '../mqtt/observer.ts';
+import { Running, response, state, vmConfig } from './running.ts';
+
+const address = '10.0.0.20';
+const often = { ...vmConfig().checks, schedule: '* * * * * *' };
+
+/** DSM as the test wants it. */
+function dsm(kinds: { [P in ProbeName]?: Kind<P> } = {}) {
+  const world: { [P in ProbeName]: Kind<P> } = {
+    ...{ bridge: 'ok', neighbour: 'ok', ping: 'ok', tcp: 'all', web: 'dsm', dsm: 'ready', discovery: 'ready' },
+    ...kinds,
+  };
+  const find = async <P extends ProbeName>(probe: P, rest: object = {}): Promise<Findings[P]> =>
+    ({ kind: world[probe], ms: 1, explanation: `${probe} is ${world[probe]}.`, ...rest }) as unknown as Findings[P];
+  const device = {
+    ...unknownDsm,
+    name: 'nas',
+    model: 'DS918+',
+    version: '7.1.1-42962',
+    update: 6,
+    httpPort: 5_000,
+    address,
+  };
+  const probes: Probes = {
+    bridge: () => find('bridge'),
+    neighbour: () => find('neighbour', { address: world.neighbour === 'ok' ? address : null }),
+    ping: () => find('ping'),
+    tcp: () => find('tcp', { open: [5_000], closed: [] }),
+    web: () => find('web', { port: 5_000, secure: false }),
+    dsm: () => find('dsm', { identity: null }),
+    discovery: () => find('discovery', { device: world.discovery === 'ready' ? device : null }),
+    addresses: async () => [address],
+    resolve: async name => name,
+  };
+  return { world, probes };
+}
+
+async function check(seen: Observer, matches: (document: CheckDocument) => boolean): Promise<CheckDocument> {
+  const read = ({ payload }: { payload: string }): CheckDocument => JSON.parse(payload);
+  return read(await seen.seen.take(message => message.topic === 'b/DSM/check' && matches(read(message))));
+}
+
+/** A bridge to a DSM that runs and is up, checked every second. */
+async function start({ probes, ...changes }: Parameters<typeof Running.start>[0] & { probes: Probes }) {
+  const running = await Running.prepare();
+  running.daemon.define().start();
+  const seen = await running.observe();
+  await running.start({ vms: [vmConfig({ checks: often })], probes, ...changes });
+  await seen.take('b/DSM/availability', 'online');
+  return Object.assign(running, { seen });
+}
+
+test.concurrent('a DSM that is up: the verdict is retained, the device has its model, version and address', async () => {
+  await using running = await start({ probes: dsm().probes });
+  const { seen } = running;
+  const found = await check(seen, ({ verdict }) => verdict === 'up');
+  expect(found).toMatchObject({
+    ...{ cause: 'up', reachable: true, problem: false, reason: `DSM answers at ${address}.`, expected: 'running' },
+    dsm: { model: 'DS918+', version: '7.1.1-42962', update: 6, address, http_port: 5_000 },
+    probes: { dsm: { outcome: 'ok' } },
+  });
+  const device = await seen.seen.take(({ payload }) => payload.includes('configuration_url'));
+  expect(JSON.parse(device.payload).device).toMatchObject({
+    ...{ model: 'DS918+', sw_version: 'DSM 7.1.1-42962 Update 6', configuration_url: `http://${address}:5000` },
+  });
+  const late = await running.observe('b/DSM/check');
+  expect(JSON.parse((await late.take('b/DSM/check')).payload)).toMatchObject({ verdict: 'up' });
+});
+
+test.concurrent('it goes and comes: told as an event, with the sentence', async () => {
+  const { world, probes } = dsm();
+  await using running = await start({ probes, vms: [vmConfig({ checks: { ...often, failuresBeforeDown: 3 } })] });
+  const { seen } = running;
+  await check(seen, ({ verdict }) => verdict === 'up');
+  Object.assign(world, { neighbour: 'silent', ping: 'silent', tcp: 'silent', web: 'closed', discovery: 'silent' });
+  const failures: number[] = [];
+  await check(seen, document => {
+    failures.push(document.failures);
+    return document.verdict === 'unreachable';
+  });
+  expect(Math.max(...failures)).toBe(2);
+  const event = await seen.seen.take(
+    ({ topic, payload }) => topic === 'b/DSM/event' && payload.includes('"verdict":"unreachable"'),
+  );
+  expect(JSON.parse(event.payload)).toMatchObject({ event_type: 'verdict_changed', before: 'up' });
+  Object.assign(world, dsm().world);
+  expect(await check(seen, ({ verdict }) => verdict === 'up')).toMatchObject({ problem: false, failures: 0 });
+});
+
+describe('on command', () => {
+  test.concurrent('one check is made, and its sentence answered, whatever it is', async () => {
+    const { world, probes } = dsm();
+    await using running = await start({ probes, vms: [vmConfig()] });
+    const { seen } = running;
+    await seen.publish('b/DSM/command', 'check');
+    expect(await response(seen)).toMatchObject({
+      ...{ command: 'check', status: 'succeeded', code: 'done', message: `up: DSM answers at ${address}.` },
+    });
+    Object.assign(world, { web: 'installer', dsm: 'recoverable' });
+    await seen.publish('b/DSM/command', '{"command":"check","id":"two"}');
+    expect(await response(seen)).toMatchObject({ id: 'two', status: 'succeeded', message: /^recoverable: / });
+  });
+
+  test.concurrent('libvirt need not be there', async () => {
+    const { probes } = dsm();
+    await using running = await start({ probes, vms: [vmConfig({ address })] });
+    await running.daemon.close();
+    await running.seen.take('b/DSM/availability', 'offline');
+    await running.seen.publish('b/DSM/command', 'check');
+    expect(await response(running.seen)).toMatchObject({ status: 'succeeded', message: /^up: / });
+  });
+
+  test.concurrent('not where it is not listed', async () => {
+    await using running = await start({ probes: dsm().probes, vms: [vmConfig({ commands: ['start'] })] });
+    await running.seen.publish('b/DSM/command', 'check');
+    expect(await response(running.seen)).toMatchObject({ status: 'rejected', code: 'not_allowed' });
+  });
+});
+
+test.concurrent('every probe hangs: states and samples go out meanwhile, and the check ends in its time', async () => {
+  const never = () => new Promise<never>(() => {});
+  const probes: Probes = {
+    ...{ bridge: never, neighbour: never, ping: never, tcp: never, web: never, dsm: never, discovery: never },
+    ...{ addresses: never, resolve: never },
+  };
+  const checks = { ...vmConfig().checks, probeTimeout: 1_000 };
+  await using running = await start({ probes, vms: [vmConfig({ checks })], libvirt: { statsInterval: 1_000 } });
+  const { seen, daemon } = running;
+  const [domain] = daemon.domains;
+  await seen.publish('b/DSM/command', 'check');
+  const answered = response(seen);
+  let over = false;
+  void answered.then(() => {
+    over = true;
+  });
+  for (let round = 0; round < 2; round++) {
+    domain?.pause();
+    await state(seen, ({ state: now }) => now === 'paused');
+    domain?.resume();
+    await state(seen, ({ state: now }) => now === 'running');
+  }
+  await seen.take('b/DSM/stats');
+  await seen.publish('b/DSM/command', '{"command":"refresh","id":"quick"}');
+  const first = await Promise.race([answered, seen.seen.take(({ payload }) => payload.includes('"quick"'))]);
+  expect(first).toMatchObject({ payload: expect.stringContaining('"succeeded"') });
+  expect(over).toBe(false);
+  expect(await answered).toMatchObject({ command: 'check', status: 'succeeded' });
+});
+
+test.concurrent('what it is meant to be survives the bridge, and a shutdown that was already done counts', async () => {
+  await using running = await start({ probes: dsm().probes });
+  const { seen, daemon } = running;
+  const [domain] = daemon.domains;
+  await check(seen, ({ verdict }) => verdict === 'up');
+  domain?.destroy();
+  expect(await check(seen, ({ verdict }) => verdict === 'off')).toMatchObject({ problem: true, expected: 'running' });
+  await running.stop();
+  const next = await running.observe('b/DSM/#');
+  await running.start({ vms: [vmConfig({ checks: often })], probes: dsm().probes });
+  expect(await check(next, ({ verdict, problem }) => verdict === 'off' && problem === true)).toMatchObject({
+    reason: 'It is off. It is meant to run.',
+  });
+  await next.publish('b/DSM/command', 'shutdown');
+  expect(await response(next)).toMatchObject({ code: 'already' });
+  expect(await check(next, ({ problem }) => problem === false)).toMatchObject({ expected: 'off', next_step: null });
+});
