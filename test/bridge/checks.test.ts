@@ -133,7 +133,11 @@ describe('on command', () => {
 });
 
 test.concurrent('every probe hangs: states and samples go out meanwhile, and the check ends in its time', async () => {
-  const never = () => new Promise<never>(() => {});
+  const begun = Promise.withResolvers<void>();
+  const never = () => {
+    begun.resolve();
+    return new Promise<never>(() => {});
+  };
   const probes: Probes = {
     ...{ bridge: never, neighbour: never, ping: never, tcp: never, web: never, dsm: never, discovery: never },
     ...{ addresses: never, resolve: never },
@@ -148,6 +152,7 @@ test.concurrent('every probe hangs: states and samples go out meanwhile, and the
   void answered.then(() => {
     over = true;
   });
+  await begun.promise;
   for (let round = 0; round < 2; round++) {
     domain?.pause();
     await state(seen, ({ state: now }) => now === 'paused');
