@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -152,7 +152,14 @@ export const guest = {
     await guest.up(deadline);
   },
 
-  /** Has it answer as DSM does in this phase, from the beginning; resolves when it does. The next boot is `up` again. */
+  /** Of a guest that is off: what it answers as from its next boot on; `up` unless told otherwise. */
+  async bootScenario(name: ScenarioName): Promise<void> {
+    const disk = await open(join(address.images, 'sdb.img'), 'r+');
+    await using _ = { [Symbol.asyncDispose]: () => disk.close() };
+    await disk.write(`scenario ${name} \n`, 0);
+  },
+
+  /** Has it answer as DSM does in this phase, from now on; resolves when it does. The next boot begins anew. */
   async scenario(name: ScenarioName): Promise<void> {
     const { code, output } = await guest.run(`scenario '${name}'`);
     if (code !== 0) throw new Error(output.trim());

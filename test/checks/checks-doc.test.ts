@@ -1,0 +1,136 @@
+import { readFile } from 'node:fs/promises';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { filled } from '../../scripts/checks-doc.ts';
+import { type Facts, inWords } from '../../src/checks/diagnoses.ts';
+import { ageOf } from '../../src/checks/evidence.ts';
+import { longest } from '../../src/checks/examine.ts';
+import { Quiet } from '../../src/checks/quiet.ts';
+import { retest } from '../../src/checks/vm-checks.ts';
+import { shapeAt } from '../../src/config/shape.ts';
+import { type CheckDocument, checkDocument } from '../../src/model/documents.ts';
+import { emptyVm } from '../../src/model/snapshot.ts';
+import { unknownDisk, unknownStats } from '../../src/model/stats.ts';
+import { parseDuration } from '../../src/util/duration.ts';
+import { at, domain, off } from '../model/samples.ts';
+import { gone, Ward } from './ward.ts';
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: new Date(at) });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const page = await readFile(new URL('../../docs/checks.md', import.meta.url), 'utf8');
+
+const minute = 60_000;
+/** Milliseconds that a check may be late. */
+const patience = 30_000;
+/** Checked by itself, and not soon by the clock. */
+const seldom = { schedule: null, deepSchedule: '0 0 1 1 *' };
+const pass = (milliseconds: number) => vi.advanceTimersByTimeAsync(milliseconds);
+const byDefault = (key: string) => String(shapeAt(['vms', 0, 'checks', key])?.default);
+const time = (key: string) => parseDuration(byDefault(key)) ?? Number.NaN;
+
+test('what docs/checks.md has from the code is current', () => {
+  expect(page).toBe(filled(page));
+});
+
+test('so are the times and defaults that its sentences name', async () => {
+  expect([byDefault('schedule'), byDefault('deep_schedule')]).toEqual(['* * * * *', '*/15 * * * *']);
+  const needed = Number(byDefault('failures_before_down'));
+  const follows = await timesToTheNext();
+  for (const sentence of [
+    '`schedule`, every minute',
+    '`deep_schedule`, every 15 minutes',
+    `all, ${follows.afterPowerOn === 1_000 ? 'one second' : '?'} after the bridge has found it running`,
+    `all, ${follows.whileBooting / 1_000} s after the last check has ended; ${follows.bootingLate / 1_000} s once`,
+    `found it worse | all, ${retest / 1_000} s later`,
+    `\`probe_timeout\` (${time('probe_timeout') / 1_000} s), and a whole check ${times(longest(1))} that at most`,
+    `at any of its data disks for ${quietTime() / minute} minutes`,
+    `\`booting\` for \`boot_grace\` (${time('boot_grace') / minute} minutes)`,
+    `one that says that it is updated, after ${times(patienceForUpdates())} that`,
+    `\`failures_before_down\` (${needed}) times in a row, ${retest / 1_000} s apart`,
+    `A check that has not ended ${patience / 1_000} s after it should have`,
+    'called `unreachable` within two minutes',
+  ]) {
+    expect(page).toContain(sentence);
+  }
+  expect([await isOverdue(patience), await isOverdue(patience + 1)]).toEqual([false, true]);
+  const worst = minute + needed * longest(time('probe_timeout')) + (needed - 1) * retest;
+  expect(worst).toBeLessThan(2 * minute);
+});
+
+test('its examples say what the code says', () => {
+  const example: CheckDocument = JSON.parse(fenced('json'));
+  const keys = ({ probes, dsm, ...rest }: CheckDocument) =>
+    [rest, probes, ...Object.values(probes), dsm].map(Object.keys);
+  expect(keys(example)).toEqual(keys(checkDocument(emptyVm('DSM', 'DSM'))));
+  const known = { ...facts, bridge: example.probes.bridge.explanation ?? '' };
+  expect([example.cause, inWords('link_down', known)]).toEqual([
+    'link_down',
+    { reason: example.reason, next: example.next_step },
+  ]);
+  const { reason, next } = inWords('recoverable', facts);
+  expect(fenced('console')).toContain(`DSM (DSM): recoverable\n  ${reason}\n  → ${next}\n`);
+});
+
+const facts: Facts = {
+  ...{ domain: 'DSM', address: '10.99.0.20', port: 5_000, ports: [5_000, 5_001, 445], closed: [] },
+  ...{ mac: '52:54:00:d5:30:01', tap: 'vnet0', source: 'br0', age: null, grace: 15 * minute },
+  ...{ bridge: '', neighbour: '', web: '' },
+};
+
+function fenced(language: string): string {
+  return new RegExp(`\`\`\`${language}\n(.+?)\`\`\``, 's').exec(page)?.[1] ?? '';
+}
+
+function times(count: number): string {
+  return count === 4 ? 'four times' : `${count} times`;
+}
+
+/** Milliseconds from power on, and from the end of a check, to the next one. */
+async function timesToTheNext() {
+  const ward = new Ward({ ...seldom, bootGrace: 10 * minute }).begin(off);
+  ward.world = { ...gone, discovery: 'booting' };
+  ward.seen(domain);
+  const wait = () => Date.parse(ward.check.nextAt ?? '') - Date.parse(ward.check.checkedAt ?? at);
+  const afterPowerOn = wait();
+  await pass(afterPowerOn);
+  const whileBooting = wait();
+  await pass(11 * minute);
+  ward.checks.close();
+  return { afterPowerOn, whileBooting, bootingLate: wait() };
+}
+
+/** Whether a check is told to be overdue so many milliseconds after it should have ended. */
+async function isOverdue(late: number): Promise<boolean> {
+  vi.setSystemTime(at);
+  const probeTimeout = 1_000;
+  const ward = new Ward({ schedule: '* * * * *', probeTimeout }).begin();
+  const looks = 10_000;
+  await pass(looks);
+  vi.setSystemTime(Date.parse(ward.check.nextAt ?? '') + longest(probeTimeout) + late - looks);
+  await pass(looks);
+  ward.checks.close();
+  return ward.snapshot.overdueChecks.length > 0;
+}
+
+/** Milliseconds. */
+function quietTime(): number {
+  const quiet = new Quiet();
+  const stats = unknownStats(at);
+  const disks = { sda: { ...unknownDisk, read_operations: 1, write_operations: 1 } };
+  quiet.hear({ ...stats, disks }, domain.hardware.disks, 0);
+  return first(minute, now => quiet.at(now));
+}
+
+/** Of `boot_grace`. */
+function patienceForUpdates(): number {
+  return first(1, factor => ageOf(factor, 1) === 'old');
+}
+
+function first(step: number, is: (value: number) => boolean): number {
+  for (let value = step; value <= 1_000 * step; value += step) if (is(value)) return value;
+  throw new Error('never');
+}
