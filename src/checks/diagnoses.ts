@@ -117,7 +117,7 @@ export const diagnoses = {
     verdict: 'recoverable',
     problem: true,
     reason: "DSM's system is damaged, and the Web Assistant offers to recover it.",
-    next: 'Open http://{address}:{port} and recover; the data is not touched by that.',
+    next: 'Open http://{address}:{port} and let it recover.',
   },
 
   link_down: {
@@ -213,7 +213,12 @@ export const diagnoses = {
     next: 'Look whether that is its address, and whether `checks.ports` are its ports.',
   },
 
-  not_checked: { verdict: 'unknown', problem: false, reason: 'It has not been checked yet.', next: null },
+  not_checked: {
+    verdict: 'unknown',
+    problem: false,
+    reason: 'It has not been checked often enough to tell.',
+    next: null,
+  },
   stopping: { verdict: 'unknown', problem: false, reason: 'It shuts down.', next: wait },
   absent: {
     verdict: 'unknown',
@@ -237,7 +242,7 @@ export const diagnoses = {
     verdict: 'unknown',
     problem: false,
     reason: 'The VM runs on a macvtap device, over which its own host cannot talk to it.',
-    next: 'Run dsm2mqtt on another machine, or plug the VM into a bridge.',
+    next: 'Plug the VM into a bridge; or ask from another machine: `dsm2mqtt check` needs no libvirt for that.',
   },
 
   off: { verdict: 'off', problem: true, reason: 'It is off.', next: 'Start it.' },

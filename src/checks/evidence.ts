@@ -28,7 +28,7 @@ const patienceForUpdates = 4;
 
 /** Whether DSM has been up since the machine was powered on: one that has does not boot. */
 export const pasts = ['fresh', 'was_up'] as const;
-export type Past = (typeof pasts)[number];
+type Past = (typeof pasts)[number];
 
 export interface Evidence {
   machine: Machine;

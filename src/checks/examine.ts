@@ -1,33 +1,20 @@
 import type { DsmIdentity } from '../model/check.ts';
-import type { Nic } from '../model/domain.ts';
-import type { VmKey } from '../model/snapshot.ts';
 import { type Ask, asker, nowhere, unasked } from './ask.ts';
 import type { Findings } from './finding.ts';
+import { discover, locate, relocate } from './locate.ts';
 import type { Probes } from './probes.ts';
+import type { Subject } from './subject.ts';
 import type { WebPort } from './web-port.ts';
 
 /** One check of one VM: the probes in their order, from the host's wire up to DSM's own words. */
-
-export interface Subject {
-  key: VmKey;
-  nics: readonly Nic[];
-  /** libvirt's host is this machine. */
-  local: boolean;
-  /** `vms[].address`, a name or an address; null: to be found. */
-  configured: string | null;
-  /** Where it was last; null: never seen. */
-  lastAddress: string | null;
-  ports: readonly number[];
-  identity: DsmIdentity | null;
-  /** It has answered Synology's discovery before. */
-  discovered: boolean;
-}
 
 export interface ExamineOptions {
   /** Brings what is known of the subject up to date; null: it is. */
   prepare: (() => Promise<void>) | null;
   /** Whether what the lower layers say will do; they disturb nobody. Null: all is asked in any case. */
   enough: ((lower: Lower, address: string | null) => boolean) | null;
+  /** The disks may be asleep: DSM is asked that first, and if they are, no more. */
+  gentle: boolean;
   /** Milliseconds for each probe. */
   probeTimeout: number;
   signal: AbortSignal;
@@ -42,10 +29,12 @@ export interface Examination {
   port: number;
   /** What DSM, or its installer, said of itself in this check; null: nothing. */
   identity: DsmIdentity | null;
+  /** The whole network was searched. */
+  swept: boolean;
 }
 
 export type Lower = Pick<Findings, 'bridge' | 'neighbour' | 'ping' | 'tcp'>;
-export type Upper = Pick<Findings, 'web' | 'dsm' | 'discovery'>;
+type Upper = Pick<Findings, 'web' | 'dsm' | 'discovery'>;
 
 /** Milliseconds that a check takes at most: no more than so many probes wait for one another. */
 export function longest(probeTimeout: number): number {
@@ -58,19 +47,22 @@ export async function examine(
   probes: Probes,
   options: ExamineOptions,
 ): Promise<Examination> {
-  const { prepare, enough, probeTimeout, signal } = options;
+  const { prepare, enough, gentle, probeTimeout, signal } = options;
   const ask = asker({ probeTimeout, whole: longest(probeTimeout), signal });
   if (prepare) await ask.any(undefined, prepare);
   const subject = subjectNow();
   const macs = subject.nics.map(nic => nic.mac);
-  const bridging = ask('bridge', limits => probes.bridge({ nics: subject.nics, local: subject.local }, limits));
+  const bridging =
+    macs.length === 0
+      ? unasked('bridge', 'Its NICs are not known.')
+      : ask('bridge', limits => probes.bridge({ nics: subject.nics, local: subject.local }, limits));
 
   const found = await locate(subject, macs, probes, ask);
   const broadcast = () => discover(subject, macs, found, probes, ask);
   // Its answer takes seconds: where it is wanted in any case, it is awaited beside the rest.
-  const hearing = enough === null || found.address === null ? broadcast() : null;
-  const lost = found.address === null && hearing !== null;
-  const { address, neighbour } = lost ? await moved(found, await hearing, macs, probes, ask) : found;
+  const hearing = enough === null || found.lost ? broadcast() : null;
+  const { address, neighbour, swept } =
+    found.lost && hearing !== null ? await relocate(found, await hearing, macs, probes, ask) : found;
 
   const [bridge, tcp, ping] = await Promise.all([
     bridging,
@@ -80,67 +72,20 @@ export async function examine(
   const lower: Lower = { bridge, neighbour, tcp, ping };
   const ports = webPorts(subject.ports, subject.identity);
   const port = ports[0]?.port ?? defaultHttp;
-  if (enough?.(lower, address)) return { findings: lower, address, port, identity: null };
+  if (enough?.(lower, address)) return { findings: lower, address, port, identity: null, swept };
 
   const discovering = hearing ?? broadcast();
-  const web =
-    address === null
-      ? nowhere('web')
-      : await ask('web', limits => probes.web({ address, ports, loaderSigns: true }, limits));
-  const [dsm, discovery] = await Promise.all([talk(address, web, ports, probes, ask), discovering]);
+  const [{ web, dsm }, discovery] = await Promise.all([
+    gentle ? wake(address, ports, probes, ask) : converse(address, ports, probes, ask),
+    discovering,
+  ]);
   return {
     findings: { ...lower, web, dsm, discovery },
     address,
     port: web.port ?? port,
     identity: merged(discovery.device, dsm.identity, subject.identity),
+    swept,
   };
-}
-
-interface Place {
-  address: string | null;
-  neighbour: Findings['neighbour'];
-}
-
-/** Where it is: as configured, where it was last, or where libvirt knows it. */
-async function locate(subject: Subject, macs: readonly string[], probes: Probes, ask: Ask): Promise<Place> {
-  const { key, configured, lastAddress } = subject;
-  const seek = (candidates: readonly string[]) =>
-    ask('neighbour', limits => probes.neighbour({ macs, candidates }, limits));
-  if (configured !== null) {
-    const address = await ask.any(null, () => probes.resolve(configured));
-    return {
-      address,
-      neighbour: address === null ? unasked('neighbour', unresolved(configured)) : await seek([address]),
-    };
-  }
-  const first = await seek(lastAddress === null ? [] : [lastAddress]);
-  if (first.address !== null) return { address: first.address, neighbour: first };
-  const known = await ask.any([], limits => probes.addresses(key, limits));
-  const fresh = known.filter(address => address !== lastAddress);
-  const second = fresh.length > 0 ? await seek(fresh) : first;
-  // Whoever answers at its old address may be another machine.
-  const old = first.kind === 'taken' ? null : lastAddress;
-  return { address: second.address ?? fresh[0] ?? old, neighbour: second };
-}
-
-/** A guest that nobody knew an address of has told its own. */
-async function moved(
-  place: Place,
-  { device }: Findings['discovery'],
-  macs: readonly string[],
-  probes: Probes,
-  ask: Ask,
-): Promise<Place> {
-  const address = device?.address ?? null;
-  if (address === null) return place;
-  const target = { macs, candidates: [address] };
-  return { address, neighbour: await ask('neighbour', limits => probes.neighbour(target, limits)) };
-}
-
-function discover(subject: Subject, macs: readonly string[], { neighbour }: Place, probes: Probes, ask: Ask) {
-  const addresses = neighbour.kind === 'ok' && neighbour.address !== null ? [neighbour.address] : [];
-  const target = { macs, addresses, answeredBefore: subject.discovered };
-  return ask('discovery', limits => probes.discovery(target, limits));
 }
 
 async function knock({ ports }: Subject, address: string | null, probes: Probes, ask: Ask): Promise<Findings['tcp']> {
@@ -149,18 +94,38 @@ async function knock({ ports }: Subject, address: string | null, probes: Probes,
   return ask('tcp', limits => probes.tcp({ address, ports }, limits));
 }
 
-async function talk(
+type Conversation = Pick<Findings, 'web' | 'dsm'>;
+
+/** Its page, and whoever is behind that. */
+async function converse(
   address: string | null,
-  { kind, port, secure }: Findings['web'],
   ports: readonly WebPort[],
   probes: Probes,
   ask: Ask,
-): Promise<Findings['dsm']> {
-  if (address === null) return nowhere('dsm');
+): Promise<Conversation> {
+  if (address === null) return { web: nowhere('web'), dsm: nowhere('dsm') };
+  const web = await ask('web', limits => probes.web({ address, ports, loaderSigns: true }, limits));
+  const { kind, port, secure } = web;
   // A loader's terminal is no place to ask; its page where DSM's should be may be that of the installer.
   const elsewhere = kind === 'loader' && !ports.some(page => page.port === port);
-  if (port === null || elsewhere) return unasked('dsm', 'It was not asked, because its page does not answer.');
-  return ask('dsm', limits => probes.dsm({ address, port, secure }, limits));
+  if (port === null || elsewhere) {
+    return { web, dsm: unasked('dsm', 'It was not asked, because its page does not answer.') };
+  }
+  return { web, dsm: await ask('dsm', limits => probes.dsm({ address, port, secure }, limits)) };
+}
+
+/** Only whether its disks sleep; the rest if they do not. */
+async function wake(
+  address: string | null,
+  ports: readonly WebPort[],
+  probes: Probes,
+  ask: Ask,
+): Promise<Conversation> {
+  const [{ port, secure } = { port: defaultHttp, secure: false }] = ports;
+  if (address === null) return converse(address, ports, probes, ask);
+  const dsm = await ask('dsm', limits => probes.dsm({ address, port, secure: secure ?? false }, limits));
+  if (dsm.kind !== 'asleep') return converse(address, ports, probes, ask);
+  return { web: unasked('web', 'It was not asked for, because the disks are asleep.'), dsm };
 }
 
 const defaultHttp = 5_000;
@@ -205,8 +170,4 @@ function merged(
     httpPort: pick('httpPort'),
     httpsPort: pick('httpsPort'),
   };
-}
-
-function unresolved(name: string): string {
-  return `The name '${name}' has no IPv4 address here.`;
 }

@@ -93,7 +93,7 @@ export const kinds = {
 export type Kind<P extends ProbeName> = Extract<keyof (typeof kinds)[P], string>;
 
 /** What one probe found. */
-export interface Finding<P extends ProbeName> {
+interface Finding<P extends ProbeName> {
   kind: Kind<P>;
   /** Milliseconds until it answered; null: it did not. */
   ms: number | null;
@@ -103,7 +103,10 @@ export interface Finding<P extends ProbeName> {
 
 /** And what else is learnt on the way. */
 export interface Findings {
-  bridge: Finding<'bridge'>;
+  bridge: Finding<'bridge'> & {
+    /** Of the NIC that it speaks of. */
+    mac: string | null;
+  };
   neighbour: Finding<'neighbour'> & {
     /** IPv4 at which the guest's own MAC answers; null: nowhere. */
     address: string | null;

@@ -49,7 +49,7 @@ export class Checks {
     this.#options = options;
     this.#remembered = remembered;
     const rows = vms.map(({ key, domain, checks }) => {
-      const schedule = new Schedule(checks, whole => checker.check(whole), logger.child({ vm: key }));
+      const schedule = new Schedule(checks, depth => checker.check(depth), logger.child({ vm: key }));
       const checker: VmChecks = new VmChecks({
         ...shared,
         ...{ key, domain, policy: checks, places, now },
@@ -83,7 +83,7 @@ export class Checks {
   /** A whole check of one VM; resolves to what it came to, in a sentence. */
   async check(key: VmKey): Promise<string> {
     const vm = this.#vms.get(key);
-    await vm?.check(true);
+    await vm?.check('command');
     return vm?.summary ?? 'there is no such VM';
   }
 

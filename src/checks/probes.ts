@@ -17,7 +17,7 @@ import type { WebPort } from './web-port.ts';
 export interface Probes {
   bridge(target: { nics: readonly Nic[]; local: boolean }, limits: Limits): Promise<Findings['bridge']>;
   neighbour(
-    target: { macs: readonly string[]; candidates: readonly string[] },
+    target: { macs: readonly string[]; candidates: readonly string[]; around?: readonly string[] },
     limits: Limits,
   ): Promise<Findings['neighbour']>;
   ping(target: { address: string }, limits: Limits): Promise<Findings['ping']>;

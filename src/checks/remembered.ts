@@ -17,10 +17,11 @@ const identity = z.object({
 });
 
 const known = z.object({
+  /** Of the domain that all this is about. */
+  uuid: word,
   /** The run that was seen last; null: none that could be known again. */
   run: z
     .object({
-      uuid: z.string(),
       boot: z.string(),
       id: z.number(),
       since: count,
@@ -39,6 +40,7 @@ const known = z.object({
 const schema = z.record(z.string(), known);
 
 export interface Known {
+  uuid: string | null;
   run: NonNullable<z.infer<typeof known>['run']> | null;
   address: string | null;
   discovered: boolean;
@@ -48,7 +50,7 @@ export interface Known {
 /** By VM key. */
 export type RememberedChecks = Readonly<Record<string, Known>>;
 
-export const nothingKnown: Known = { run: null, address: null, discovered: false, dsm: null };
+export const nothingKnown: Known = { uuid: null, run: null, address: null, discovered: false, dsm: null };
 
 /** A value from a file, or null if it is something else. */
 export function checkRememberedChecks(value: unknown): RememberedChecks | null {

@@ -19,22 +19,20 @@ export interface Host {
   uptime(): number;
 }
 
-export interface KnownRun extends Run {
-  boot: string;
-  uuid: string;
-}
+/** One that was seen in an earlier life of the bridge, and in which boot of the host. */
+export type KnownRun = Run & { boot: string };
 
 /** A domain that is seen to run: the run that was known, if it is still that one, else what can be said of it. */
 export function runOf(
-  seen: { id: number; uuid: string; startedAt: string | null },
+  seen: { id: number; startedAt: string | null },
   known: KnownRun | null,
   host: Host,
   now: number,
 ): Run {
-  const { id, uuid, startedAt } = seen;
+  const { id, startedAt } = seen;
   if (startedAt !== null) return { id, since: Date.parse(startedAt), exact: true, wasUp: false, bootSeconds: null };
   // Ids begin anew with the host.
-  if (known && known.id === id && known.uuid === uuid && known.boot === host.boot) {
+  if (known && known.id === id && known.boot === host.boot) {
     const { since, exact, wasUp, bootSeconds } = known;
     return { id, since, exact, wasUp, bootSeconds };
   }

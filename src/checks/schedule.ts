@@ -1,5 +1,6 @@
 import { createTask, type ScheduledTask } from 'node-cron';
 import type { Logger } from '../util/logger.ts';
+import type { Depth } from './vm-checks.ts';
 
 /** When a VM is checked: cron expressions, null for never. */
 export interface Timetable {
@@ -16,23 +17,19 @@ export class Schedule {
   readonly #tasks: readonly ScheduledTask[];
   #started = false;
 
-  constructor(
-    { schedule, deepSchedule, timezone }: Timetable,
-    check: (whole: boolean) => Promise<void>,
-    logger: Logger,
-  ) {
-    const task = (expression: string | null, whole: boolean) =>
+  constructor({ schedule, deepSchedule, timezone }: Timetable, check: (depth: Depth) => Promise<void>, logger: Logger) {
+    const task = (expression: string | null, depth: Depth) =>
       expression === null
         ? []
         : [
-            createTask(expression, () => check(whole), {
+            createTask(expression, () => check(depth), {
               ...(timezone !== null && { timezone }),
               noOverlap: true,
               unref: true,
               logger: cronLogger(logger),
             }),
           ];
-    this.#tasks = [...task(schedule, false), ...task(deepSchedule, true)];
+    this.#tasks = [...task(schedule, 'cheap'), ...task(deepSchedule, 'deep')];
   }
 
   /** Milliseconds since 1970; null: never. */

@@ -15,7 +15,7 @@ export function notChecked(now: number): Standing {
 
 /**
  * Takes in what a check found. Silence that makes it worse than it stands has to be found `needed` times in a row;
- * what DSM, its installer or libvirt says in so many words counts at once.
+ * what DSM or its installer says in so many words counts at once, and so does what libvirt says of the machine.
  */
 export function settle(before: Standing, found: Cause, needed: number, now: number): Standing {
   const failures = badness(found) > badness(before.cause) ? before.failures + 1 : 0;
@@ -25,8 +25,13 @@ export function settle(before: Standing, found: Cause, needed: number, now: numb
 }
 
 /** Only silence can be a mishap of one check. */
+export function isSilence(cause: Cause): boolean {
+  return badness(cause) > 0;
+}
+
 function badness(cause: Cause): number {
-  if (cause === 'unseen' || cause === 'address_unknown' || cause === 'out_of_sight') return 1;
+  // SSH alone looks like a loader.
+  if (cause === 'loader' || cause === 'unseen' || cause === 'address_unknown' || cause === 'out_of_sight') return 1;
   const { verdict } = diagnoses[cause];
   return verdict === 'unreachable' ? 2 : verdict === 'degraded' ? 1 : 0;
 }

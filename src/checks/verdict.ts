@@ -138,6 +138,9 @@ function byPorts({ bridge, neighbour, ping, tcp, web, discovery }: Evidence): Ca
       // The kernel believes in a neighbour for half a minute after its death.
       return neighbour === 'not_applicable' ? 'no_answer' : 'silent';
     case 'not_applicable':
+      if (web === 'silent') return 'hangs';
+      // No ports are configured, so that its page had to do.
+      if (web !== 'not_applicable') return neighbour === 'ok' || ping === 'ok' ? 'no_web' : 'no_answer';
       if (bridge === 'macvtap') return 'out_of_sight';
       return neighbour === 'silent' || discovery === 'silent' ? 'silent' : 'address_unknown';
   }

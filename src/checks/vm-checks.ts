@@ -1,19 +1,19 @@
-import { type Expectation, unknownDsm, type Wish } from '../model/check.ts';
+import type { Expectation, Wish } from '../model/check.ts';
 import type { Event } from '../model/event.ts';
 import type { Activity, VmKey, VmSnapshot } from '../model/snapshot.ts';
 import type { Places } from '../util/places.ts';
-import { type Cause, diagnoses, type Facts } from './diagnoses.ts';
-import { ageOf, canAnswer, type Machine, machineOf } from './evidence.ts';
-import { type Examination, examine, longest, type Subject } from './examine.ts';
+import { type Cause, diagnoses, inWords } from './diagnoses.ts';
+import { canAnswer, type Machine, machineOf } from './evidence.ts';
+import { examine, longest } from './examine.ts';
 import { Follow } from './follow.ts';
-import { emptyLedger, entered, isUnchanged, kindsIn, type Ledger } from './ledger.ts';
+import { Knowledge } from './knowledge.ts';
 import type { Probes } from './probes.ts';
 import { Quiet } from './quiet.ts';
 import type { Known } from './remembered.ts';
 import { report } from './report.ts';
-import { type Host, type Run, resetAt, runOf, upAt } from './run.ts';
-import { notChecked, type Standing, settle } from './standing.ts';
-import { diagnose } from './verdict.ts';
+import type { Host } from './run.ts';
+import { isSilence, notChecked, type Standing, settle } from './standing.ts';
+import type { Subject } from './subject.ts';
 
 /** What the configuration says of one VM's checks. Milliseconds. */
 export interface CheckPolicy {
@@ -53,39 +53,43 @@ export interface VmChecksOptions {
   now: () => number;
 }
 
+/** How much is asked. `cheap`: the lower layers, if those are as they were. `command`: a person waits, and all is asked. */
+export type Depth = 'cheap' | 'deep' | 'command';
+
 /** Milliseconds until a check that found something worse is made again, before anybody is told. */
 export const retest = 15_000;
 /** Milliseconds between checks while DSM comes up. */
 const whileBooting = 5_000;
 /** Milliseconds after a change in the network, of which several come at once. */
 const afterChange = 1_000;
+/** Milliseconds between two searches of a whole network for a guest that boots, and for any other. */
+const sweeps = { young: 30_000, older: 600_000 } as const;
 
 /**
- * The checks of one VM: what is known of its run, one check at a time, and what they have come to. What libvirt says
- * of the machine counts at once and without a check.
+ * The checks of one VM: one at a time, what they have come to, and when the next is due. What libvirt says of the
+ * machine counts at once and without a check.
  */
 export class VmChecks {
   readonly #options: VmChecksOptions;
+  readonly #knowledge: Knowledge;
   readonly #quiet = new Quiet();
   readonly #follow: Follow;
-  #known: Known;
-  #run: Run | null = null;
-  #ledger: Ledger = emptyLedger;
   #standing: Standing;
-  #port = 5_000;
+  /** What the last check found by itself. */
+  #found: Cause = 'not_checked';
   #checkedAt: number | null = null;
   /** When the next one was to begin, as it was known at the end of the last one. */
   #dueAt: number | null = null;
-  /** What is under way, and whether it asks everything. */
-  #current: { whole: boolean; done: Promise<void>; abort: AbortController } | null = null;
+  #sweptAt = Number.NEGATIVE_INFINITY;
+  #current: { depth: Depth; done: Promise<void>; abort: AbortController } | null = null;
   #wired: string | null = null;
   #closed = false;
 
   constructor(options: VmChecksOptions) {
     this.#options = options;
-    this.#known = options.known;
+    this.#knowledge = new Knowledge({ ...options, bootGrace: options.policy.bootGrace });
     this.#standing = notChecked(options.now());
-    this.#follow = new Follow(() => void this.check(true), options);
+    this.#follow = new Follow(() => void this.check('deep'), options);
   }
 
   start(): void {
@@ -94,13 +98,16 @@ export class VmChecks {
 
   /** IPv4 of DSM, if it is known. */
   get address(): string | null {
-    return this.#known.address;
+    return this.#knowledge.address;
   }
 
-  /** The verdict and its sentence. */
+  /** The verdict and its sentence, and what the last check found if that is not it. */
   get summary(): string {
-    const check = this.#options.vm()?.check;
-    return check ? `${check.verdict}: ${check.reason}` : 'it has not been checked yet';
+    const vm = this.#options.vm();
+    if (!vm?.check) return 'it has not been checked yet';
+    const { verdict, reason, failures } = vm.check;
+    const otherwise = inWords(this.#found, this.#facts(vm)).reason;
+    return `${verdict}: ${reason}${failures > 0 ? ` But this check found: ${otherwise}` : ''}`;
   }
 
   /** Whether the next check should long have been through. */
@@ -114,37 +121,35 @@ export class VmChecks {
     if (this.#closed) return;
     switch (event.type) {
       case 'stats':
-        this.#quiet.hear(event.stats, this.#options.vm()?.domain?.hardware.disks ?? [], performance.now());
-        return;
-      case 'domain':
-        this.#machineChanged();
+        this.#hearDisks(event);
         return;
       case 'rebooted':
-        if (this.#run) this.#begin(resetAt(this.#run, this.#options.now()));
-        this.#machineSettled();
+        if (this.#knowledge.reset()) this.#beginAnew();
+        this.#look();
         return;
-      case 'hypervisor_up':
-      case 'hypervisor_down':
+      case 'domain':
       case 'work':
       case 'wished':
-        this.#machineSettled();
+      case 'hypervisor_up':
+      case 'hypervisor_down':
+        this.#look();
         return;
       default:
     }
   }
 
-  /** One check; `whole` asks everything. One that is under way serves, if it asks as much. */
-  async check(whole: boolean): Promise<void> {
+  /** One check. One that is under way serves, if it asks as much. */
+  async check(depth: Depth): Promise<void> {
     if (this.#closed) return;
     if (this.#current) {
-      const { whole: enough, done } = this.#current;
+      const { depth: under, done } = this.#current;
       await done;
-      if (enough || !whole) return;
-      return this.check(whole);
+      if (depths[under] >= depths[depth]) return;
+      return this.check(depth);
     }
     const abort = new AbortController();
     const done = this.#options.places
-      .take(() => this.#check(whole, abort.signal))
+      .take(() => this.#check(depth, abort.signal))
       // Ended: the machine is another one now, which has its own check coming.
       .catch(error => {
         if (!abort.signal.aborted) throw error;
@@ -152,7 +157,7 @@ export class VmChecks {
       .finally(() => {
         this.#current = null;
       });
-    this.#current = { whole, done, abort };
+    this.#current = { depth, done, abort };
     await done;
   }
 
@@ -162,39 +167,33 @@ export class VmChecks {
     this.#current?.abort.abort();
   }
 
-  async #check(whole: boolean, signal: AbortSignal): Promise<void> {
-    const { now, policy, probes, reread } = this.#options;
+  async #check(depth: Depth, signal: AbortSignal): Promise<void> {
+    const { policy, probes, reread } = this.#options;
     signal.throwIfAborted();
-    if (!canAnswer(this.#machine())) {
-      this.#done(now());
-      return;
-    }
+    if (!canAnswer(this.#machine())) return this.#done();
+    const quiet = this.#quiet.at(performance.now());
     const settled = seenFromBelow.has(this.#standing.cause) && this.#standing.failures === 0;
     // Where something is wrong, all is asked; where the disks may be asleep, no more than must be.
-    const cheap = settled && (!whole || this.#quiet.at(performance.now()));
-    const options = {
-      prepare: settled ? null : reread,
-      enough: cheap ? isUnchanged.bind(null, this.#ledger) : null,
+    const cheap = settled && (depth === 'cheap' || (depth === 'deep' && quiet));
+    const found = await examine(() => this.#subject(), probes, {
+      prepare: cheap && diagnoses[this.#standing.cause].verdict === 'up' ? null : reread,
+      enough: cheap ? (lower, address) => this.#knowledge.isUnchanged(lower, address) : null,
+      gentle: quiet,
       probeTimeout: policy.probeTimeout,
       signal,
-    };
-    this.#take(await examine(() => this.#subject(), probes, options));
-  }
-
-  #take(found: Examination): void {
-    const { now, policy } = this.#options;
-    const at = now();
-    this.#ledger = entered(this.#ledger, found, new Date(at).toISOString());
-    this.#port = found.port;
-    this.#standing = settle(this.#standing, this.#cause(), policy.failuresBeforeDown, at);
-    if (diagnoses[this.#standing.cause].verdict === 'up' && this.#run) this.#run = upAt(this.#run, at);
-    this.#learn(found);
+    });
+    if (found.swept) this.#sweptAt = performance.now();
+    this.#knowledge.take(found);
+    this.#found = this.#knowledge.cause(this.#machine());
+    this.#standing = settle(this.#standing, this.#found, policy.failuresBeforeDown, this.#options.now());
+    const { verdict } = diagnoses[this.#standing.cause];
+    if (verdict === 'up' || verdict === 'degraded') this.#knowledge.wasUp();
     this.#goOn();
-    this.#done(at);
+    this.#done();
   }
 
-  #done(at: number): void {
-    this.#checkedAt = at;
+  #done(): void {
+    this.#checkedAt = this.#options.now();
     this.#dueAt = this.#nextAt();
     this.#tell();
   }
@@ -202,160 +201,101 @@ export class VmChecks {
   /** When it is to be looked at again, apart from the schedule. */
   #goOn(): void {
     const { cause, failures } = this.#standing;
-    const { verdict } = diagnoses[cause];
     if (failures > 0) this.#follow.in(retest);
-    else if (['booting', 'starting', 'loader', 'updating'].includes(verdict)) {
-      this.#follow.in(this.#age() === 'young' ? whileBooting : retest);
+    else if (onTheWay.has(diagnoses[cause].verdict)) {
+      this.#follow.in(this.#knowledge.age() === 'young' ? whileBooting : retest);
     }
   }
 
-  #learn({ address, identity, findings }: Examination): void {
-    const { vm, host } = this.#options;
-    const uuid = vm()?.domain?.uuid ?? null;
-    const run = this.#run && uuid !== null && host.boot !== null ? { ...this.#run, uuid, boot: host.boot } : null;
-    const answers = findings.neighbour.kind === 'ok' || findings.tcp.open.length > 0;
-    const discovered = this.#known.discovered || (findings.discovery?.device ?? null) !== null;
-    this.#keep({
-      run,
-      address: answers && address !== null ? address : this.#known.address,
-      discovered,
-      dsm: identity ? { ...identity, address: address ?? identity.address } : this.#known.dsm,
-    });
-  }
-
-  #keep(known: Known): void {
-    if (JSON.stringify(known) === JSON.stringify(this.#known)) return;
-    this.#known = known;
-    this.#options.remember(known);
-  }
-
-  /** A machine that starts, stops, or is another one; or only its hardware. */
-  #machineChanged(): void {
-    const { vm, runId, host, now } = this.#options;
-    const snapshot = vm();
-    const domain = snapshot?.domain ?? null;
-    if (!domain?.active) {
-      if (this.#run) this.#begin(null);
-    } else {
-      const id = runId() ?? this.#run?.id ?? -1;
-      if (this.#run?.id !== id) {
-        const { uuid } = domain;
-        const startedAt = snapshot?.startedAt ?? null;
-        this.#begin(runOf({ id, uuid, startedAt }, this.#known.run, host, now()));
-      }
-    }
-    const wired = JSON.stringify(domain?.hardware.nics ?? null);
-    if (this.#run && this.#wired !== null && wired !== this.#wired) this.#follow.in(afterChange);
-    this.#wired = wired;
-    this.#machineSettled();
-  }
-
-  /** Another run, or none: what was found in the last one says nothing any more. */
-  #begin(run: Run | null): void {
-    this.#run = run;
-    this.#ledger = emptyLedger;
-    this.#quiet.reset();
-    this.#current?.abort.abort();
-    if (run) this.#follow.in(afterChange);
-    else this.#follow.cancel();
+  #hearDisks({ stats }: Extract<Event, { type: 'stats' }>): void {
+    this.#quiet.hear(stats, this.#options.vm()?.domain?.hardware.disks ?? [], performance.now());
+    // Awake again: what it said of its disks is no longer so.
+    if (this.#standing.cause === 'up_asleep' && !this.#quiet.at(performance.now())) this.#follow.in(afterChange);
   }
 
   /** What the machine alone says counts at once. */
-  #machineSettled(): void {
-    const { now } = this.#options;
-    const before = this.#standing.cause;
-    const cause = this.#cause();
-    if (!canAnswer(this.#machine()) || !isOfNetwork(before) || this.#ledger.whole === null) {
-      this.#standing = settle(this.#standing, cause, 1, now());
-      // Resumed, or woken up: what was known before may be true no more.
-      if (before !== cause && canAnswer(this.#machine()) && !isOfNetwork(before)) this.#follow.in(afterChange);
+  #look(): void {
+    const vm = this.#options.vm();
+    if (!vm) return;
+    if (this.#knowledge.follow(vm, this.#options.runId())) this.#beginAnew();
+    const wired = JSON.stringify(vm.domain?.hardware.nics ?? null);
+    if (this.#knowledge.running && this.#wired !== null && wired !== this.#wired) this.#follow.in(afterChange);
+    this.#wired = wired;
+
+    const machine = this.#machine();
+    const cause = this.#knowledge.cause(machine);
+    const resumed = canAnswer(machine) && saidByMachine(this.#standing.cause);
+    if (!canAnswer(machine) || !this.#knowledge.whole) this.#settle(cause);
+    else if (resumed) {
+      // What was found before it was halted may be true no more: the good is believed until it is looked at again.
+      this.#settle(isSilence(cause) ? 'not_checked' : cause);
+      this.#follow.in(afterChange);
     }
     this.#tell();
   }
 
-  #cause(): Cause {
-    const machine = this.#machine();
-    // Nothing has been asked in this run.
-    if (canAnswer(machine) && this.#ledger.whole === null && machine !== 'stopping') {
-      return this.#age() === 'young' ? 'booting' : 'not_checked';
-    }
-    const past = this.#run?.wasUp ? 'was_up' : 'fresh';
-    return diagnose({ machine, age: this.#age(), past, ...kindsIn(this.#ledger) });
+  #settle(cause: Cause): void {
+    this.#standing = settle(this.#standing, cause, 1, this.#options.now());
+    this.#found = cause;
+  }
+
+  #beginAnew(): void {
+    this.#quiet.reset();
+    this.#sweptAt = Number.NEGATIVE_INFINITY;
+    this.#current?.abort.abort();
+    if (this.#knowledge.running) this.#follow.in(afterChange);
+    else this.#follow.cancel();
   }
 
   #tell(): void {
-    const { key, vm, emit, now } = this.#options;
-    const snapshot = vm();
-    if (!snapshot || this.#closed) return;
-    const { findings, rows } = this.#ledger;
+    const { key, vm: now, emit } = this.#options;
+    const vm = now();
+    if (!vm || this.#closed) return;
+    const { rows, latency, bootSeconds, dsm } = this.#knowledge;
     const check = report({
       standing: this.#standing,
       machine: this.#machine(),
-      wish: this.#wish(snapshot),
-      busy: snapshot.work !== null,
-      facts: this.#facts(snapshot),
-      rows,
-      latency: findings.tcp?.ms ?? null,
+      wish: this.#wish(vm),
+      busy: vm.work !== null,
+      facts: this.#facts(vm),
+      ...{ rows, latency, bootSeconds, dsm },
       checkedAt: this.#checkedAt,
       nextAt: this.#nextAt(),
-      bootSeconds: this.#run?.bootSeconds ?? null,
-      dsm: { ...(this.#known.dsm ?? unknownDsm), address: this.#known.address },
     });
-    if (JSON.stringify(check) === JSON.stringify(snapshot.check)) return;
-    emit({ type: 'checked', key, check, at: new Date(now()).toISOString() });
+    if (JSON.stringify(check) === JSON.stringify(vm.check)) return;
+    emit({ type: 'checked', key, check, at: new Date(this.#options.now()).toISOString() });
   }
 
-  #facts({ domain }: VmSnapshot): Facts {
-    const { policy } = this.#options;
-    const { findings } = this.#ledger;
-    const nic = domain?.hardware.nics[0];
-    return {
-      domain: domain?.name ?? this.#options.domain,
-      address: this.#known.address ?? policy.address,
-      port: this.#port,
-      ports: policy.ports,
-      closed: findings.tcp?.closed ?? [],
-      mac: nic?.mac ?? null,
-      tap: nic?.tap ?? null,
-      source: nic?.source ?? null,
-      age: this.#run?.exact ? this.#sincePowerOn() : null,
-      grace: policy.bootGrace,
-      bridge: findings.bridge?.explanation ?? '',
-      neighbour: findings.neighbour?.explanation ?? '',
-      web: findings.web?.explanation ?? '',
-    };
+  #facts(vm: VmSnapshot) {
+    const { policy, domain } = this.#options;
+    const facts = this.#knowledge.facts(vm, policy.ports);
+    return { ...facts, domain: vm.domain?.name ?? domain, address: facts.address ?? policy.address };
   }
 
   #subject(): Subject {
     const { key, policy, local, vm } = this.#options;
+    const { known } = this.#knowledge;
+    const interval = this.#knowledge.age() === 'young' ? sweeps.young : sweeps.older;
     return {
       key,
       nics: vm()?.domain?.hardware.nics ?? [],
       local,
       configured: policy.address,
-      lastAddress: this.#known.address,
+      lastAddress: known.address,
       ports: policy.ports,
-      identity: this.#known.dsm,
-      discovered: this.#known.discovered,
+      identity: known.dsm,
+      discovered: known.discovered,
+      sweep: local && performance.now() - this.#sweptAt >= interval,
     };
   }
 
   #machine(): Machine {
     const { vm, libvirtUp } = this.#options;
-    const snapshot = vm();
-    return machineOf(snapshot?.domain ?? null, {
-      seen: libvirtUp() && snapshot?.seen === true,
-      stopping: snapshot?.work != null && stopping.has(snapshot.work.activity),
+    const { domain = null, seen = false, work = null } = vm() ?? {};
+    return machineOf(domain, {
+      seen: libvirtUp() && seen,
+      stopping: work !== null && stopping.has(work.activity),
     });
-  }
-
-  #sincePowerOn(): number | null {
-    const since = this.#run?.since ?? null;
-    return since === null ? null : this.#options.now() - since;
-  }
-
-  #age() {
-    return ageOf(this.#sincePowerOn(), this.#options.policy.bootGrace);
   }
 
   #wish({ wish }: VmSnapshot): Wish | null {
@@ -369,14 +309,18 @@ export class VmChecks {
   }
 }
 
+const depths: Readonly<Record<Depth, number>> = { cheap: 0, deep: 1, command: 2 };
+
 /** What would look otherwise from the lower layers, if it changed. */
 const seenFromBelow: ReadonlySet<Cause> = new Set(['up', 'up_asleep', 'port_closed', 'cut_off']);
+
+/** Verdicts that another one follows soon. */
+const onTheWay: ReadonlySet<string> = new Set(['booting', 'starting', 'loader', 'updating']);
 
 /** DSM closes its ports long before libvirt sees that anything happens. */
 const stopping: ReadonlySet<Activity> = new Set(['shutting_down', 'rebooting']);
 
-/** What only the probes can tell. */
-function isOfNetwork(cause: Cause): boolean {
-  const { verdict } = diagnoses[cause];
-  return !['off', 'paused', 'crashed'].includes(verdict) && cause !== 'absent' && cause !== 'not_checked';
+/** The verdict came from libvirt, and not from a probe. */
+function saidByMachine(cause: Cause): boolean {
+  return ['off', 'paused', 'crashed'].includes(diagnoses[cause].verdict) || cause === 'absent';
 }

@@ -124,7 +124,7 @@ export function checkDocument({ check, wish }: VmSnapshot): CheckDocument {
     cause: check?.cause ?? 'not_checked',
     reachable: check?.reachable ?? null,
     problem: check?.problem ?? null,
-    reason: check?.reason ?? 'It has not been checked yet.',
+    reason: check?.reason ?? 'It has not been checked often enough to tell.',
     next_step: check?.nextStep ?? null,
     since: check?.since ?? null,
     failures: check?.failures ?? 0,

@@ -13,7 +13,7 @@ export interface Snapshot {
 /** The topic segment of one VM (`DSM`): letters, digits, `_` and `-` only. */
 export type VmKey = string;
 
-export interface Hypervisor {
+interface Hypervisor {
   up: boolean;
   /** Why it is down, one sentence; null while it is up. */
   reason: string | null;

@@ -1,8 +1,9 @@
 /** One check: where DSM is looked for, what is asked of it, and what a check does with time. */
 import { describe, expect, test } from 'vitest';
-import { examine, longest, type Subject } from '../../src/checks/examine.ts';
+import { examine, longest } from '../../src/checks/examine.ts';
 import type { Findings, Kind } from '../../src/checks/finding.ts';
 import type { Probes } from '../../src/checks/probes.ts';
+import type { Subject } from '../../src/checks/subject.ts';
 import { type DsmIdentity, unknownDsm } from '../../src/model/check.ts';
 import { domain } from '../model/samples.ts';
 
@@ -10,7 +11,7 @@ const mac = '52:54:00:d5:30:01';
 
 const subject: Subject = {
   ...{ key: 'DSM', nics: domain.hardware.nics, local: true, configured: null, lastAddress: null },
-  ...{ ports: [5_000, 445], identity: null, discovered: false },
+  ...{ ports: [5_000, 445], identity: null, discovered: false, sweep: false },
 };
 
 interface Scene {
@@ -32,7 +33,7 @@ function probesOf({ at = [], taken = [], libvirt = [], device = null, web = {}, 
     return Promise.resolve({ kind, ms: 1, explanation: `${probe} is ${kind}.`, ...rest });
   };
   const probes: Probes = {
-    bridge: target => found('bridge', target, 'ok', {}),
+    bridge: target => found('bridge', target, 'ok', { mac }),
     neighbour: target => {
       const address = at.find(one => target.candidates.includes(one)) ?? null;
       const other = target.candidates.some(one => taken.includes(one));
@@ -63,7 +64,14 @@ const run = (
   about: Partial<Subject> = {},
   signal = new AbortController().signal,
   probeTimeout = 1_000,
-) => examine(() => ({ ...subject, ...about }), probes, { prepare: null, enough: null, probeTimeout, signal });
+) =>
+  examine(() => ({ ...subject, ...about }), probes, {
+    prepare: null,
+    enough: null,
+    gentle: false,
+    probeTimeout,
+    signal,
+  });
 
 describe('where it is', () => {
   const ten = '10.0.0.20';
@@ -94,6 +102,50 @@ describe('where it is', () => {
     expect(found.address).toBe(address);
     expect(found.findings.neighbour.kind).toBe(kind);
     expect(targets('tcp')).toEqual(address === null ? [] : [{ address, ports: [5_000, 445] }]);
+  });
+
+  test.each<[what: string, about: Partial<Subject>, address: string | null]>([
+    ['where it was last', { lastAddress: ten }, ten],
+    ['as configured', { configured: 'nas.lan' }, ten],
+    ['nowhere', {}, null],
+  ])('its MAC is not known, libvirt being away: %s, and nobody is taken for another', async (_, about, address) => {
+    const { probes, targets } = probesOf({ taken: [ten] });
+    const found = await run(probes, { nics: [], ...about });
+    expect(found.address).toBe(address);
+    expect([...targets('neighbour'), ...targets('bridge')]).toEqual([]);
+    expect(found.findings.neighbour).toMatchObject({ kind: 'not_applicable' });
+    expect(found.findings.bridge).toMatchObject({ kind: 'not_applicable' });
+  });
+
+  test('the whole network of its bridge is searched where that is allowed and nothing else helps', async () => {
+    const searched = (scene: Scene, about: Partial<Subject>) => {
+      const { probes, targets } = probesOf(scene);
+      return run(probes, about).then(found => {
+        const around = (targets('neighbour') as { around?: string[] }[]).flatMap(target => target.around ?? []);
+        return [around, found.swept];
+      });
+    };
+    expect(await searched({}, { sweep: true })).toEqual([['br0'], true]);
+    expect(await searched({}, { sweep: false })).toEqual([[], false]);
+    expect(await searched({}, { sweep: true, lastAddress: ten })).toEqual([['br0'], true]);
+    expect(await searched({ at: [ten] }, { sweep: true, lastAddress: ten })).toEqual([[], false]);
+    expect(await searched({ libvirt: [ten], at: [ten] }, { sweep: true })).toEqual([[], false]);
+    expect(await searched({}, { sweep: true, configured: ten })).toEqual([[], false]);
+  });
+
+  test('what a search finds is where it is', async () => {
+    const { probes } = probesOf({});
+    const neighbour: Probes['neighbour'] = async ({ around = [] }) => {
+      const found = around.length > 0;
+      return { kind: found ? 'ok' : 'silent', ms: 1, explanation: '', address: found ? ten : null };
+    };
+    expect(await run({ ...probes, neighbour }, { sweep: true, lastAddress: eleven })).toMatchObject({ address: ten });
+  });
+
+  test('it has moved, and says so itself', async () => {
+    const { probes } = probesOf({ at: [eleven], device: { ...unknownDsm, address: eleven } });
+    const found = await run(probes, { lastAddress: ten });
+    expect(found).toMatchObject({ address: eleven, findings: { neighbour: { kind: 'ok' } } });
   });
 
   test('libvirt is not asked where its MAC answers anyway', async () => {
@@ -188,6 +240,36 @@ describe('its page', () => {
   });
 });
 
+describe('its disks may be asleep', () => {
+  const gently = (scene: Scene) => {
+    const { probes, targets } = probesOf({ at: ['10.0.0.20'], ...scene });
+    const options = {
+      prepare: null,
+      enough: null,
+      gentle: true,
+      probeTimeout: 1_000,
+      signal: new AbortController().signal,
+    };
+    return examine(() => ({ ...subject, lastAddress: '10.0.0.20' }), probes, options).then(found => ({
+      found,
+      targets,
+    }));
+  };
+
+  test('they are: nothing else is asked of DSM', async () => {
+    const { found, targets } = await gently({ dsm: 'asleep' });
+    expect(targets('dsm')).toEqual([{ address: '10.0.0.20', port: 5_000, secure: false }]);
+    expect(targets('web')).toEqual([]);
+    expect(found.findings.web).toMatchObject({ kind: 'not_applicable' });
+  });
+
+  test('they are not: everything is', async () => {
+    const { found, targets } = await gently({ dsm: 'ready' });
+    expect(targets('web')).toHaveLength(1);
+    expect(found.findings.web?.kind).toBe('dsm');
+  });
+});
+
 describe('time', () => {
   const never = <T>() => new Promise<T>(() => {});
   const stuck: Partial<Probes> = {
@@ -246,7 +328,7 @@ describe('time', () => {
 test('where the lower layers are enough, nothing above them is asked', async () => {
   const { probes, asked } = probesOf({ at: ['10.0.0.20'] });
   const { signal } = new AbortController();
-  const options = { prepare: null, probeTimeout: 1_000, signal };
+  const options = { prepare: null, gentle: false, probeTimeout: 1_000, signal };
   const seen: unknown[] = [];
   const enough = (...what: unknown[]) => {
     seen.push(what[1]);

@@ -7,15 +7,14 @@ import { unknownDisk, unknownStats } from '../../src/model/stats.ts';
 import { active, domain, off, uuid } from '../model/samples.ts';
 
 const host = { boot: 'b1', uptime: () => 60_000 };
-const known: KnownRun = { id: 3, since: 1_000, exact: true, wasUp: true, bootSeconds: 40, boot: 'b1', uuid };
+const known: KnownRun = { id: 3, since: 1_000, exact: true, wasUp: true, bootSeconds: 40, boot: 'b1' };
 type Seen = Parameters<typeof runOf>[0];
-const seen: Seen = { id: 3, uuid, startedAt: null };
+const seen: Seen = { id: 3, startedAt: null };
 
 test.each<[what: string, about: Partial<Seen>, before: KnownRun | null, since: number | null, exact: boolean]>([
   ['seen to start', { startedAt: '1970-01-01T00:01:00.000Z' }, known, 60_000, true],
   ['the one that was known', {}, known, 1_000, true],
   ['another number', { id: 4 }, known, 40_000, false],
-  ['another domain', { uuid: 'other' }, known, 40_000, false],
   ['another boot of the host', {}, { ...known, boot: 'b0' }, 40_000, false],
   ['never seen', {}, null, 40_000, false],
 ])('a run: %s', (_, about, before, since, exact) => {
@@ -98,7 +97,7 @@ test('disks are quiet after ten minutes without a request, and as soon as nobody
 
 test('what is remembered is read back, and anything else is not', () => {
   const { boot, ...run } = known;
-  const value = { DSM: { ...nothingKnown, run: { boot, ...run } }, other: nothingKnown };
+  const value = { DSM: { ...nothingKnown, uuid, run: { boot, ...run } }, other: nothingKnown };
   expect(checkRememberedChecks(JSON.parse(JSON.stringify(value)))).toEqual(value);
   for (const broken of [null, 7, [], { DSM: {} }, { DSM: { ...nothingKnown, address: 5 } }]) {
     expect(checkRememberedChecks(broken)).toBeNull();

@@ -13,6 +13,8 @@ describe('what a check finds', () => {
     ['up', 'port_closed', 'up', 1],
     ['up', 'address_unknown', 'up', 1],
     ['up', 'unseen', 'up', 1],
+    ['booting', 'loader', 'booting', 1],
+    ['booting', 'loader_passing', 'loader_passing', 0],
     ['port_closed', 'silent', 'port_closed', 1],
     ['not_checked', 'silent', 'not_checked', 1],
     ['booting', 'silent', 'booting', 1],
@@ -51,7 +53,7 @@ test('whatever is found in whatever order: silence counts when it was found as o
           const held = standing.cause !== cause;
           if (held) {
             expect(standing).toEqual({ ...before, failures: before.failures + 1 });
-            expect(['unreachable', 'degraded', 'unknown']).toContain(diagnoses[cause].verdict);
+            expect(['unreachable', 'degraded', 'unknown', 'loader']).toContain(diagnoses[cause].verdict);
           } else expect(standing.failures).toBe(0);
         }
         // The last one again and again is believed in the end.

@@ -60,6 +60,18 @@ describe('typical cases', () => {
     ['it shuts down, and still answers', { machine: 'stopping' }, 'up'],
     ['it shuts down', { machine: 'stopping' }, 'stopping', mute],
     ['nobody answers', { machine: 'unseen' }, 'unseen', mute],
+    ['no ports are configured, and all is well', { tcp: 'not_applicable' }, 'up'],
+    [
+      'no ports are configured, and it hangs',
+      { tcp: 'not_applicable' },
+      'no_answer',
+      { ...mute, neighbour: 'not_applicable' },
+    ],
+    [
+      'no ports are configured, and only its web server is down',
+      { ...closed, tcp: 'not_applicable', discovery: 'silent' },
+      'no_web',
+    ],
     ['nobody knows where', allUnknown({}), 'address_unknown'],
     ['macvtap, from its own host', allUnknown({ bridge: 'macvtap', tcp: 'silent' }), 'out_of_sight'],
     ['off', { machine: 'off' }, 'off'],

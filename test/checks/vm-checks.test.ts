@@ -2,9 +2,11 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { longest } from '../../src/checks/examine.ts';
 import { retest } from '../../src/checks/vm-checks.ts';
+import { unknownDsm } from '../../src/model/check.ts';
+import { reduce } from '../../src/model/reduce.ts';
 import type { Activity, Work } from '../../src/model/snapshot.ts';
-import { unknownStats } from '../../src/model/stats.ts';
-import { active, domain, off } from '../model/samples.ts';
+import { type Stats, unknownStats } from '../../src/model/stats.ts';
+import { active, domain, off, otherUuid } from '../model/samples.ts';
 import { device, gone, up, Ward } from './ward.ts';
 
 beforeEach(() => {
@@ -104,6 +106,26 @@ describe('power on', () => {
     expect(ward.check).toMatchObject({ cause: 'updating', problem: false });
     await pass(30_000);
     expect(ward.check).toMatchObject({ cause: 'updating_late', problem: true });
+  });
+
+  test('however long it was up before', async () => {
+    const ward = await settled({ bootGrace: 60_000 });
+    await pass(3_600_000);
+    ward.world = { ...gone, discovery: 'updating' };
+    await Promise.all([ward.checks.check('DSM'), pass(100)]);
+    expect(ward.check).toMatchObject({ cause: 'updating', problem: false });
+    await pass(200_000);
+    expect(ward.check).toMatchObject({ cause: 'updating', problem: false });
+    await pass(60_000);
+    expect(ward.check).toMatchObject({ cause: 'updating_late', problem: true });
+  });
+
+  test('a DSM that lacks a port has booted all the same', async () => {
+    const ward = await start();
+    ward.world = { ...up, tcp: 'some' };
+    await pass(1_100 + 2 * retest);
+    expect(ward.check.verdict).toBe('degraded');
+    expect(ward.check.bootSeconds).toBeGreaterThan(0);
   });
 
   test('a reset is another power on', async () => {
@@ -233,6 +255,37 @@ describe('a cheap check', () => {
   });
 });
 
+describe('on command', () => {
+  test('all is asked, though the disks may be asleep; of those first', async () => {
+    const ward = await settled();
+    const disk = { read_operations: 1, write_operations: 7 };
+    const stats = { ...unknownStats(null), disks: { sda: disk, sdb: disk } } as unknown as Stats;
+    ward.dispatch({ type: 'stats', key: 'DSM', stats });
+    await pass(600_000);
+    ward.asked = [];
+    ward.world = { ...up, dsm: 'asleep' };
+    const [said] = await Promise.all([ward.checks.check('DSM'), pass(100)]);
+    expect(said).toBe('up: DSM answers at 10.0.0.20; its disks are asleep.');
+    expect(ward.asked).not.toContain('web');
+    // They wake up: what was said of them is asked again.
+    ward.world = { ...up };
+    ward.dispatch({
+      type: 'stats',
+      key: 'DSM',
+      stats: { ...stats, disks: { sda: { ...disk, read_operations: 9 }, sdb: disk } } as unknown as Stats,
+    });
+    await pass(1_100);
+    expect(ward.check.cause).toBe('up');
+  });
+
+  test('what this one check found is answered, though it is no verdict yet', async () => {
+    const ward = await settled();
+    ward.world = { ...gone };
+    const [said] = await Promise.all([ward.checks.check('DSM'), pass(100)]);
+    expect(said).toMatch(/^up: DSM answers at 10\.0\.0\.20\. But this check found: The VM runs, but nothing/);
+  });
+});
+
 describe('the machine speaks for itself', () => {
   test('off, at once; what was under way is given up, and a start begins anew', async () => {
     const ward = await settled();
@@ -271,6 +324,41 @@ describe('the machine speaks for itself', () => {
     const ward = await settled({ expected: 'off' });
     expect(ward.check).toMatchObject({ verdict: 'up', problem: true, expected: 'off' });
     expect(ward.check.reason).toBe('DSM answers at 10.0.0.20. It is meant to be off.');
+  });
+
+  test('paused, and resumed: one bad check before it is still no verdict', async () => {
+    const ward = await settled();
+    ward.world = { ...gone };
+    await Promise.all([ward.checks.check('DSM'), pass(100)]);
+    expect(ward.check).toMatchObject({ verdict: 'up', failures: 1 });
+    ward.seen(active('paused', 'user'));
+    ward.seen(domain);
+    expect(ward.check.verdict).toBe('unknown');
+    ward.world = { ...up };
+    await pass(1_100);
+    expect(ward.verdicts).toEqual(['unknown', 'up', 'paused', 'unknown', 'up']);
+  });
+
+  test('a start that the bridge carries out goes from off to booting, whoever is told first', async () => {
+    const ward = new Ward().begin(off);
+    ward.runId = 2;
+    const at = new Date().toISOString();
+    // The job hears of the domain first, and what it then says is told before the checks hear of it.
+    ward.snapshot = reduce(ward.snapshot, { type: 'domain', key: 'DSM', domain, at });
+    ward.dispatch({ type: 'work', key: 'DSM', work: null });
+    ward.checks.hear({ type: 'domain', key: 'DSM', domain, at });
+    expect(ward.verdicts).toEqual(['unknown', 'off', 'booting']);
+  });
+
+  test('another domain under its name: nothing that was known is true of it', async () => {
+    const ward = await settled();
+    expect(ward.check.dsm.model).toBe('DS918+');
+    ward.world = { ...gone };
+    ward.runId = 2;
+    ward.seen({ ...domain, uuid: otherUuid });
+    expect(ward.check.dsm).toEqual(unknownDsm);
+    await pass(1_100);
+    expect(ward.targets.at(-1)?.candidates).not.toContain('10.0.0.20');
   });
 
   test('paused, and resumed: looked at again', async () => {

@@ -28,7 +28,7 @@ export const gone: World = {
 
 type Policy = ChecksOptions['vms'][number]['checks'];
 
-export const policy: Policy = {
+const policy: Policy = {
   ...{ expected: 'last_commanded', address: null, ports: [5_000, 445], failuresBeforeDown: 2 },
   ...{ bootGrace: 900_000, probeTimeout: 5_000, schedule: null, deepSchedule: '0 0 1 1 *', timezone: null },
 };
@@ -136,7 +136,7 @@ export class Ward {
       ...{ all: [5_000, 445], some: [5_000], refused: [], silent: [], not_applicable: [] },
     };
     return {
-      bridge: (_, limits) => answer('bridge', limits),
+      bridge: ({ nics }, limits) => answer('bridge', limits, { mac: nics[0]?.mac ?? null }),
       neighbour: ({ candidates }, limits) => {
         this.targets.push({ candidates, address: null });
         const address = this.world.neighbour === 'ok' ? (candidates[0] ?? null) : null;

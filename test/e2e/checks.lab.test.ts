@@ -261,6 +261,7 @@ describe('off', () => {
     let from = listener.now;
     await virsh('start', address.domain);
     await verdict('booting', from);
+    from = listener.now;
     await virsh('destroy', address.domain);
     expect(await verdict('off', from)).toMatchObject({
       ...{ problem: true, expected: 'running', reason: 'It is off. It is meant to run.' },

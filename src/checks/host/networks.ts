@@ -25,6 +25,15 @@ export function isInside({ address, netmask }: Network, candidate: string): bool
   return isIPv4(candidate) && (bits(candidate) & mask) === (bits(address) & mask);
 }
 
+/** Every other address of a network of at most 256; a larger one has none, because to ask them all would be a flood. */
+export function othersIn({ address, netmask }: Network): string[] {
+  const size = (~bits(netmask) >>> 0) + 1;
+  if (size > 256) return [];
+  const first = (bits(address) & bits(netmask)) >>> 0;
+  const all = Array.from({ length: Math.max(0, size - 2) }, (_, i) => text(first + 1 + i));
+  return all.filter(other => other !== address);
+}
+
 /** None where a service may not look at them (systemd's RestrictAddressFamilies without netlink). */
 function ownInterfaces(): Interfaces {
   try {
@@ -36,4 +45,8 @@ function ownInterfaces(): Interfaces {
 
 function bits(address: string): number {
   return address.split('.').reduce((sum, part) => (sum << 8) | Number(part), 0);
+}
+
+function text(address: number): string {
+  return [24, 16, 8, 0].map(shift => (address >>> shift) & 255).join('.');
 }

@@ -49,5 +49,6 @@ function finding(judgements: readonly Judgement[], nics: readonly Nic[]): Findin
     judgement.kind === 'ok' || judgement.words === first.words ? [] : `${nics[i]?.mac ?? 'NIC'}: ${judgement.words}`,
   );
   const words = [first.words, ...(others.length > 0 ? [`but of NIC ${others.join(', and of NIC ')}`] : [])].join('; ');
-  return { kind: first.kind, ms: null, explanation: `${words.charAt(0).toUpperCase()}${words.slice(1)}.` };
+  const mac = nics[judgements.indexOf(first)]?.mac ?? null;
+  return { kind: first.kind, ms: null, mac, explanation: `${words.charAt(0).toUpperCase()}${words.slice(1)}.` };
 }

@@ -3,19 +3,21 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Findings, Kind, Limits } from '../finding.ts';
 import { type Answers, answersIn, readArp } from '../host/arp.ts';
 import { readDevice } from '../host/device.ts';
-import { isInside, type Network, ownNetworks } from '../host/networks.ts';
+import { isInside, type Network, othersIn, ownNetworks } from '../host/networks.ts';
 
 export interface NeighbourTarget {
   /** The guest's. */
   macs: readonly string[];
   /** IPv4 at which it may be. */
   candidates: readonly string[];
+  /** Devices in whose networks every address is asked for as well, if those are small. */
+  around?: readonly string[];
   /** Where `sys` and `proc` are. */
   root?: string;
   /** This machine's; default: the system's answer. */
   networks?: readonly Network[];
-  /** Makes the kernel want to know who has this address. */
-  nudge?: (address: string) => void;
+  /** Makes the kernel want to know who has these addresses. */
+  nudge?: (addresses: readonly string[]) => void;
 }
 
 /** Milliseconds: a machine on the same wire answers within a few, and the kernel asks again after a second. */
@@ -31,7 +33,7 @@ const discardPort = 9;
  */
 export async function neighbour(target: NeighbourTarget, limits: Limits): Promise<Findings['neighbour']> {
   limits.signal.throwIfAborted();
-  const { root = '/', networks = ownNetworks(), nudge = sendDatagram } = target;
+  const { around = [], root = '/', networks = ownNetworks(), nudge = sendDatagrams } = target;
   const started = performance.now();
   const deadline = started + Math.min(patience, limits.timeout);
   const macs = target.macs.map(mac => mac.toLowerCase());
@@ -40,11 +42,14 @@ export async function neighbour(target: NeighbourTarget, limits: Limits): Promis
   const own = candidates.find(candidate => networks.some(({ address }) => address === candidate));
   const others = candidates.filter(candidate => candidate !== own);
 
+  const swept = direct.filter(({ device }) => around.includes(device)).flatMap(othersIn);
+
   let answers = answersIn(await readArp(root), macs, others);
   const known = answers.here ?? answers.elsewhere;
   // Of what is known already it makes the kernel ask anew in time.
-  for (const address of new Set([...others, ...(answers.elsewhere ? [answers.elsewhere] : [])])) nudge(address);
-  while (!isSettled(answers) && performance.now() < deadline) {
+  nudge([...new Set([...others, ...(answers.elsewhere ? [answers.elsewhere] : []), ...swept])]);
+  const settled = () => answers.here !== null || (swept.length > 0 ? answers.elsewhere !== null : answers.all);
+  while (!settled() && performance.now() < deadline) {
     await wait(interval, null, { signal: limits.signal });
     answers = answersIn(await readArp(root), macs, others);
   }
@@ -53,10 +58,6 @@ export async function neighbour(target: NeighbourTarget, limits: Limits): Promis
   if (address !== null)
     return { kind: 'ok', ms, address, explanation: explainFound(address, known, candidates, answers) };
   return { ms: null, address: null, ...explainLost(target.candidates, candidates, own, answers) };
-}
-
-function isSettled({ here, all }: Answers): boolean {
-  return here !== null || all;
 }
 
 /** `known` is where it had answered before it was asked now. */
@@ -95,9 +96,15 @@ async function withArp(root: string, networks: readonly Network[]): Promise<Netw
   return networks.filter((_, i) => asking[i]);
 }
 
-/** What becomes of it is of no interest. */
-function sendDatagram(address: string): void {
+/** What becomes of them is of no interest. */
+function sendDatagrams(addresses: readonly string[]): void {
+  if (addresses.length === 0) return;
   const socket = createSocket('udp4');
-  socket.once('error', () => socket.close());
-  socket.send('', discardPort, address, () => socket.close());
+  let left = addresses.length;
+  const sent = () => {
+    left -= 1;
+    if (left === 0) socket.close();
+  };
+  socket.once('error', sent);
+  for (const address of addresses) socket.send('', discardPort, address, sent);
 }

@@ -24,8 +24,8 @@ function ask(target: Partial<NeighbourTarget>, { timeout = 60, signal = new Abor
 /** Has the kernel know its neighbours as soon as it is nudged. */
 function learning(...rows: Parameters<FakeHost['arp']>) {
   const asked: string[] = [];
-  const nudge = (address: string) => {
-    asked.push(address);
+  const nudge = (addresses: readonly string[]) => {
+    asked.push(...addresses);
     void host.arp(...rows);
   };
   return { asked, nudge };

@@ -1,0 +1,73 @@
+import { readFileSync } from 'node:fs';
+import { type Cause, causes, diagnoses } from '../src/checks/diagnoses.ts';
+import { type Machine, machines } from '../src/checks/evidence.ts';
+import { kinds } from '../src/checks/finding.ts';
+import { isProblem } from '../src/checks/verdict.ts';
+import { type ProbeName, type ProbeOutcome, probeNames, probeOutcomes } from '../src/model/check.ts';
+import { code, keep, table } from './make-doc.ts';
+
+/**
+ * Fills the generated parts of docs/checks.md from the tables that decide: `node scripts/checks-doc.ts --write`,
+ * without it checks that they are current. Everything between the markers is the script's.
+ */
+
+const file = new URL('../docs/checks.md', import.meta.url);
+
+/** The page with every part as the code has it. */
+export function filled(page: string): string {
+  const left = new Set(Object.keys(parts));
+  const text = page.replaceAll(/(<!-- made: (\w+) -->).*?(<!-- end -->)/gs, (_, begin, name: string, end) => {
+    const make = left.delete(name) ? parts[name] : undefined;
+    if (!make) throw new Error(`there is no part ${name}, or it is there twice`);
+    return `${begin}\n\n${make()}\n\n${end}`;
+  });
+  if (left.size > 0) throw new Error(`the page has no part ${[...left].join(', ')}`);
+  return text;
+}
+
+const parts: Readonly<Record<string, () => string>> = { verdicts: verdictTable, probes: probeTable };
+
+function verdictTable(): string {
+  const rows = [...Map.groupBy(causes, cause => diagnoses[cause].verdict)].flatMap(([verdict, all]) =>
+    all.map((cause, at) => {
+      const { reason, next } = diagnoses[cause];
+      return [at === 0 ? code(verdict) : '', code(cause), problem(cause), reason, next ?? ''];
+    }),
+  );
+  return table(['Verdict', 'Cause', 'Problem', 'Sentence', 'What to do'], rows);
+}
+
+/** Of a VM that is meant to run. */
+function problem(cause: Cause): string {
+  const machine: Machine = machines.find(word => word === cause) ?? 'running';
+  const told = isProblem(cause, machine, { wish: 'running', busy: false });
+  return told === null ? '?' : told ? 'yes' : '';
+}
+
+/** What each is for; the rest of its row is the code's. */
+const does: Readonly<Record<ProbeName, string>> = {
+  bridge:
+    "The VM's cable on this host: its tap is there, up, and plugged into the bridge that libvirt names; the bridge is up, and a network card of it has a link. Only reads what the kernel tells",
+  neighbour:
+    "Whether the VM's own network card, by its MAC, answers for the address. Sends an empty datagram, so that the kernel asks, and reads the kernel's answer",
+  ping: "One ping, by the system's own `ping`. Never decides alone",
+  tcp: 'Whether the ports of `checks.ports` accept; each connection is closed at once',
+  web: "What page answers: DSM's, the Web Assistant's, a loader's, another's. Where no web port accepts, a loader's terminal (port 7681) and SSH's greeting (22) are looked for. Nobody logs in",
+  dsm: 'What DSM says without a login: whether its boot is done and its disks sleep (`pingpong.cgi`), whether its API answers (`SYNO.API.Info`), what its installer waits for (`get_state.cgi`)',
+  discovery:
+    "Synology's discovery on UDP port 9999, by which DSM also tells that it boots or is updated, with its name, model, version and ports. Known by its MAC; one query in five seconds at most, for all VMs",
+};
+
+function probeTable(): string {
+  const rows = probeNames.map(name => [code(name), does[name], ...probeOutcomes.map(outcome => found(name, outcome))]);
+  return table(['Probe', 'What it looks at', ...probeOutcomes.map(code)], rows);
+}
+
+function found(probe: ProbeName, outcome: ProbeOutcome): string {
+  return Object.entries<ProbeOutcome>(kinds[probe])
+    .filter(([, counts]) => counts === outcome)
+    .map(([word]) => (word === 'not_applicable' ? 'could not be asked' : word.replaceAll('_', ' ')))
+    .join(', ');
+}
+
+if (process.argv[1] === import.meta.filename) keep(file, filled(readFileSync(file, 'utf8')), import.meta.filename);
