@@ -4,7 +4,7 @@ import { type CommandWord, commandWords, isInvalid, maxPayload, parseCommand } f
 import { type Decision, decisions, type Interruption, interruptions, type Occupation } from '../src/model/decide.ts';
 import { happenings } from '../src/model/happening.ts';
 import { propertyRuns } from '../test/model/runs.ts';
-import { code, keep, table } from './make-doc.ts';
+import { code, fillIn, keep, table } from './make-doc.ts';
 
 /**
  * Fills the generated parts of docs/commands.md from the tables that decide: `node scripts/commands-doc.ts --write`,
@@ -15,14 +15,7 @@ const file = new URL('../docs/commands.md', import.meta.url);
 
 /** The page with every part as the code has it. */
 export function filled(page: string): string {
-  const left = new Set(Object.keys(parts));
-  const text = page.replaceAll(/(<!-- made: (\w+) -->).*?(<!-- end -->)/gs, (_, begin, name: string, end) => {
-    const make = left.delete(name) ? parts[name] : undefined;
-    if (!make) throw new Error(`there is no part ${name}, or it is there twice`);
-    return `${begin}\n\n${make()}\n\n${end}`;
-  });
-  if (left.size > 0) throw new Error(`the page has no part ${[...left].join(', ')}`);
-  return text;
+  return fillIn(page, parts);
 }
 
 const parts: Readonly<Record<string, () => string>> = {

@@ -254,6 +254,12 @@ export const diagnoses = {
     reason: 'It is paused, because a disk of the host failed or is full.',
     next: "Look at the host's disks (`df`, `dmesg`); then resume it.",
   },
+  died: {
+    verdict: 'crashed',
+    problem: true,
+    reason: 'It is off, because its QEMU crashed or was killed.',
+    next: "Look at QEMU's log on the host (`/var/log/libvirt/qemu/{domain}.log`) and at its memory (`dmesg`); then start it.",
+  },
   crashed: {
     verdict: 'crashed',
     problem: true,

@@ -8,6 +8,8 @@ export const machines = [
   /** libvirt says that it shuts down. */
   'stopping',
   'off',
+  /** Off, because QEMU crashed or was killed. */
+  'died',
   'paused',
   /** Paused by QEMU, because a disk of the host failed or is full. */
   'io_error',
@@ -54,13 +56,13 @@ export function machineOf(domain: Domain | null, { seen, stopping }: { seen: boo
     case 'shutting_down':
       return 'stopping';
     case 'shut_off':
-      return 'off';
+      return domain.reason === 'crashed' ? 'died' : 'off';
     case 'paused':
       return domain.reason === 'io_error' ? 'io_error' : 'paused';
     case 'pmsuspended':
       return 'asleep';
     case 'crashed':
-      return 'crashed';
+      return domain.active ? 'crashed' : 'died';
     case 'unknown':
       return 'unseen';
   }

@@ -7,6 +7,7 @@ import { outcomeOf } from './finding.ts';
 export function diagnose(evidence: Evidence): Cause {
   switch (evidence.machine) {
     case 'off':
+    case 'died':
     case 'paused':
     case 'io_error':
     case 'asleep':
@@ -159,6 +160,7 @@ export function isProblem(cause: Cause, machine: Machine, { wish, busy }: Intent
   const halted = machine === 'paused' || machine === 'asleep';
   if (wish === 'off') return machine === 'unseen' ? null : machine === 'running' || halted;
   if (machine === 'off') return wish !== null;
+  if (machine === 'died') return true;
   if (halted) return wish !== 'paused';
   const { verdict, problem } = diagnoses[cause];
   if (verdict !== 'unknown' || machine === 'absent') return problem;
@@ -167,7 +169,7 @@ export function isProblem(cause: Cause, machine: Machine, { wish, busy }: Intent
 
 /** What a difference from what is meant adds to the sentence, and to what there is to do. */
 export function ofIntention(machine: Machine, wish: Wish | null): { reason: string; next: string } | null {
-  if (wish === 'off' && machine !== 'off' && machine !== 'absent') {
+  if (wish === 'off' && !['off', 'died', 'absent'].includes(machine)) {
     return {
       reason: 'It is meant to be off.',
       next: 'Shut it down; or command a start, which says that it is meant to run.',

@@ -4,7 +4,7 @@ import { Quiet } from '../../src/checks/quiet.ts';
 import { checkRememberedChecks, nothingKnown } from '../../src/checks/remembered.ts';
 import { type KnownRun, resetAt, runOf, upAt } from '../../src/checks/run.ts';
 import { unknownDisk, unknownStats } from '../../src/model/stats.ts';
-import { active, domain, off, uuid } from '../model/samples.ts';
+import { active, domain, off, offBy, uuid } from '../model/samples.ts';
 
 const host = { boot: 'b1', uptime: () => 60_000 };
 const known: KnownRun = { id: 3, since: 1_000, exact: true, wasUp: true, bootSeconds: 40, boot: 'b1' };
@@ -55,6 +55,8 @@ test.each([
   [active('crashed', 'panicked'), 'crashed'],
   [active('unknown', 'not_readable'), 'unseen'],
   [off, 'off'],
+  [offBy('crashed'), 'died'],
+  [{ ...active('crashed', 'unknown'), active: false }, 'died'],
   [null, 'absent'],
 ] as const)('libvirt says %j', (now, machine) => {
   expect(machineOf(now, { seen: true, stopping: false })).toBe(machine);

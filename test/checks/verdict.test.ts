@@ -75,6 +75,7 @@ describe('typical cases', () => {
     ['nobody knows where', allUnknown({}), 'address_unknown'],
     ['macvtap, from its own host', allUnknown({ bridge: 'macvtap', tcp: 'silent' }), 'out_of_sight'],
     ['off', { machine: 'off' }, 'off'],
+    ['QEMU was killed', { machine: 'died' }, 'died'],
     ['a disk of the host is full', { machine: 'io_error' }, 'io_error'],
   ])('%s', (_, evidence, cause, base = healthy) => {
     expect(diagnose({ ...base, ...evidence })).toBe(cause);
@@ -93,12 +94,12 @@ test(`all ${combinations} combinations`, { timeout: 120_000 }, () => {
   });
   expect(wrong).toEqual([]);
   expect(visited).toBe(combinations);
-  expect(combinations).toBe(9 * 3 * 2 * Object.values(kinds).reduce((all, row) => all * Object.keys(row).length, 1));
+  expect(combinations).toBe(10 * 3 * 2 * Object.values(kinds).reduce((all, row) => all * Object.keys(row).length, 1));
   // Before the first check there is no evidence.
   expect([...reached, 'not_checked'].sort()).toEqual([...causes].sort());
 });
 
-const halted: ReadonlySet<string> = new Set(['off', 'paused', 'io_error', 'asleep', 'crashed', 'absent']);
+const halted: ReadonlySet<string> = new Set(['off', 'died', 'paused', 'io_error', 'asleep', 'crashed', 'absent']);
 const hostFaults: ReadonlySet<string> = new Set([
   ...['link_down', 'no_tap', 'tap_down', 'misplugged', 'bridge_down', 'no_uplink'],
 ]);
@@ -180,6 +181,7 @@ describe('a problem is a difference from what it is meant to be', () => {
     ['asleep', true, false, true, true],
     ['io_error', true, true, true, true],
     ['crashed', true, true, true, true],
+    ['died', true, true, false, true],
     ['absent', true, true, false, true],
     ['stopping', false, false, false, false],
     ['unseen', null, null, null, null],

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ScenarioName } from '../fakes/dsm/scenario.ts';
 import { bridgeDown, type Fault, linkDown, tapDown, wrongBridge } from '../lab/faults.ts';
-import { address, guest, inLab, libvirtd, type Mosquitto, startMosquitto, virsh } from '../lab/lab.ts';
+import { address, guest, inLab, libvirtd, type Mosquitto, qemuPid, startMosquitto, virsh } from '../lab/lab.ts';
 import { type BridgeProcess, isFinal, type Json, Listener, runCli, startBridge, usual, vmTopic } from './bridge.ts';
 
 const check = vmTopic('check');
@@ -246,6 +246,19 @@ test('it is reset: it boots, and how long is measured anew', async () => {
   const found = await verdict('up', from, 90_000);
   expect(found.boot_seconds).toBeGreaterThan(3);
   expect(found.boot_seconds).toBeLessThan(90);
+});
+
+test('its QEMU is killed, and it is started again', async () => {
+  const from = listener.now;
+  const qemu = qemuPid();
+  if (qemu === undefined) throw new Error('QEMU does not run');
+  process.kill(qemu, 'SIGKILL');
+  expect(await verdict('crashed', from)).toMatchObject({
+    ...{ cause: 'died', problem: true, reason: 'It is off, because its QEMU crashed or was killed.' },
+  });
+  await listener.publish(vmTopic('power/set'), 'ON');
+  expect(await verdict('booting', from)).toMatchObject({ problem: false });
+  await verdict('up', from, 90_000);
 });
 
 describe('off', () => {
