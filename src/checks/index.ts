@@ -2,11 +2,12 @@ import type { Event } from '../model/event.ts';
 import type { VmKey, VmSnapshot } from '../model/snapshot.ts';
 import type { Logger } from '../util/logger.ts';
 import { Places } from '../util/places.ts';
+import type { CheckPolicy } from './options.ts';
 import type { Probes } from './probes.ts';
 import { nothingKnown, type RememberedChecks } from './remembered.ts';
 import type { Host } from './run.ts';
 import { Schedule, type Timetable } from './schedule.ts';
-import { type CheckPolicy, VmChecks } from './vm-checks.ts';
+import { VmChecks } from './vm-checks.ts';
 
 export interface ChecksOptions {
   vms: readonly { key: VmKey; domain: string; checks: CheckPolicy & Timetable }[];

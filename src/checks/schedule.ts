@@ -1,6 +1,6 @@
 import { createTask, type ScheduledTask } from 'node-cron';
 import type { Logger } from '../util/logger.ts';
-import type { Depth } from './vm-checks.ts';
+import type { Depth } from './pace.ts';
 
 /** When a VM is checked: cron expressions, null for never. */
 export interface Timetable {

@@ -35,3 +35,8 @@ function badness(cause: Cause): number {
   const { verdict } = diagnoses[cause];
   return verdict === 'unreachable' ? 2 : verdict === 'degraded' ? 1 : 0;
 }
+
+/** The verdict came from libvirt, and not from a probe. */
+export function saidByMachine(cause: Cause): boolean {
+  return ['off', 'paused', 'crashed'].includes(diagnoses[cause].verdict) || cause === 'absent';
+}

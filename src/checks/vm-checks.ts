@@ -1,69 +1,17 @@
-import type { Expectation, Wish } from '../model/check.ts';
+import type { Wish } from '../model/check.ts';
 import type { Event } from '../model/event.ts';
-import type { Activity, VmKey, VmSnapshot } from '../model/snapshot.ts';
-import type { Places } from '../util/places.ts';
+import type { Activity, VmSnapshot } from '../model/snapshot.ts';
 import { type Cause, diagnoses, inWords } from './diagnoses.ts';
 import { canAnswer, type Machine, machineOf } from './evidence.ts';
 import { examine, longest } from './examine.ts';
 import { Follow } from './follow.ts';
 import { Knowledge } from './knowledge.ts';
-import type { Probes } from './probes.ts';
+import type { VmChecksOptions } from './options.ts';
+import { afterChange, asksAsMuch, betweenSweeps, type Depth, isCheapEnough, pauseAfter } from './pace.ts';
 import { Quiet } from './quiet.ts';
-import type { Known } from './remembered.ts';
 import { report } from './report.ts';
-import type { Host } from './run.ts';
-import { isSilence, notChecked, type Standing, settle } from './standing.ts';
+import { isSilence, notChecked, type Standing, saidByMachine, settle } from './standing.ts';
 import type { Subject } from './subject.ts';
-
-/** What the configuration says of one VM's checks. Milliseconds. */
-export interface CheckPolicy {
-  expected: Expectation;
-  /** A name or an address; null: to be found. */
-  address: string | null;
-  ports: readonly number[];
-  failuresBeforeDown: number;
-  bootGrace: number;
-  probeTimeout: number;
-}
-
-export interface VmChecksOptions {
-  key: VmKey;
-  /** libvirt's name or UUID of it. */
-  domain: string;
-  policy: CheckPolicy;
-  /** The VM as it is known now, and whether libvirt is there. */
-  vm: () => VmSnapshot | null;
-  libvirtUp: () => boolean;
-  /** libvirt's id of the run; null: it does not run. */
-  runId: () => number | null;
-  /** Reads the definition again: libvirt has no event for a link that is set down. */
-  reread: () => Promise<void>;
-  probes: Probes;
-  local: boolean;
-  host: Host;
-  known: Known;
-  remember: (known: Known) => void;
-  /** Not only when somebody asks for it. */
-  automatic: boolean;
-  /** When the schedule comes round next, milliseconds since 1970; null: never. */
-  scheduled: () => number | null;
-  emit: (event: Event) => void;
-  /** Shared by all VMs. */
-  places: Places;
-  now: () => number;
-}
-
-/** How much is asked. `cheap`: the lower layers, if those are as they were. `command`: a person waits, and all is asked. */
-export type Depth = 'cheap' | 'deep' | 'command';
-
-/** Milliseconds until a check that found something worse is made again, before anybody is told. */
-export const retest = 15_000;
-/** Milliseconds between checks while DSM comes up. */
-const whileBooting = 5_000;
-/** Milliseconds after a change in the network, of which several come at once. */
-const afterChange = 1_000;
-/** Milliseconds between two searches of a whole network for a guest that boots, and for any other. */
-const sweeps = { young: 30_000, older: 600_000 } as const;
 
 /**
  * The checks of one VM: one at a time, what they have come to, and when the next is due. What libvirt says of the
@@ -144,7 +92,7 @@ export class VmChecks {
     if (this.#current) {
       const { depth: under, done } = this.#current;
       await done;
-      if (depths[under] >= depths[depth]) return;
+      if (asksAsMuch(under, depth)) return;
       return this.check(depth);
     }
     const abort = new AbortController();
@@ -172,9 +120,7 @@ export class VmChecks {
     signal.throwIfAborted();
     if (!canAnswer(this.#machine())) return this.#done();
     const quiet = this.#quiet.at(performance.now());
-    const settled = seenFromBelow.has(this.#standing.cause) && this.#standing.failures === 0;
-    // Where something is wrong, all is asked; where the disks may be asleep, no more than must be.
-    const cheap = settled && (depth === 'cheap' || (depth === 'deep' && quiet));
+    const cheap = isCheapEnough(depth, this.#standing, quiet);
     const found = await examine(() => this.#subject(), probes, {
       prepare: cheap && diagnoses[this.#standing.cause].verdict === 'up' ? null : reread,
       enough: cheap ? (lower, address) => this.#knowledge.isUnchanged(lower, address) : null,
@@ -200,11 +146,8 @@ export class VmChecks {
 
   /** When it is to be looked at again, apart from the schedule. */
   #goOn(): void {
-    const { cause, failures } = this.#standing;
-    if (failures > 0) this.#follow.in(retest);
-    else if (onTheWay.has(diagnoses[cause].verdict)) {
-      this.#follow.in(this.#knowledge.age() === 'young' ? whileBooting : retest);
-    }
+    const pause = pauseAfter(this.#standing, this.#knowledge.age());
+    if (pause !== null) this.#follow.in(pause);
   }
 
   #hearDisks({ stats }: Extract<Event, { type: 'stats' }>): void {
@@ -275,7 +218,6 @@ export class VmChecks {
   #subject(): Subject {
     const { key, policy, local, vm } = this.#options;
     const { known } = this.#knowledge;
-    const interval = this.#knowledge.age() === 'young' ? sweeps.young : sweeps.older;
     return {
       key,
       nics: vm()?.domain?.hardware.nics ?? [],
@@ -285,7 +227,7 @@ export class VmChecks {
       ports: policy.ports,
       identity: known.dsm,
       discovered: known.discovered,
-      sweep: local && performance.now() - this.#sweptAt >= interval,
+      sweep: local && performance.now() - this.#sweptAt >= betweenSweeps(this.#knowledge.age()),
     };
   }
 
@@ -309,18 +251,5 @@ export class VmChecks {
   }
 }
 
-const depths: Readonly<Record<Depth, number>> = { cheap: 0, deep: 1, command: 2 };
-
-/** What would look otherwise from the lower layers, if it changed. */
-const seenFromBelow: ReadonlySet<Cause> = new Set(['up', 'up_asleep', 'port_closed', 'cut_off']);
-
-/** Verdicts that another one follows soon. */
-const onTheWay: ReadonlySet<string> = new Set(['booting', 'starting', 'loader', 'updating']);
-
 /** DSM closes its ports long before libvirt sees that anything happens. */
 const stopping: ReadonlySet<Activity> = new Set(['shutting_down', 'rebooting']);
-
-/** The verdict came from libvirt, and not from a probe. */
-function saidByMachine(cause: Cause): boolean {
-  return ['off', 'paused', 'crashed'].includes(diagnoses[cause].verdict) || cause === 'absent';
-}

@@ -1,7 +1,7 @@
 /** A VM's checks from power on to off: when they are made, of what, and what they come to. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { longest } from '../../src/checks/examine.ts';
-import { retest } from '../../src/checks/vm-checks.ts';
+import { retest } from '../../src/checks/pace.ts';
 import { unknownDsm } from '../../src/model/check.ts';
 import { reduce } from '../../src/model/reduce.ts';
 import type { Activity, Work } from '../../src/model/snapshot.ts';
