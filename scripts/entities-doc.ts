@@ -27,8 +27,8 @@ ${entityTable('B/V', machine)}
 A button is there if its key is among the VM's \`commands\`, the power switch if both of its are, the screen if
 \`screenshot\` is. Autostart is a switch if \`autostart\` is among them, else a binary sensor that only shows it. With
 \`libvirt.read_only\` nothing can be pressed or switched. [Commands](commands.md) says what each does, and what the event
-entity tells, [Checks](checks.md) what the checks' entities do; those stay available while libvirt is away, for DSM can be
-asked without it.
+entity tells, [Checks](checks.md) what the checks' entities do; those, the event and the button Check stay available while libvirt is
+away, for DSM can be asked without it.
 
 ${attributes(machine)}
 

@@ -88,7 +88,7 @@ export async function main(
   const topics = topicsOf(broker.baseTopic);
   const bridge = new Bridge({
     hypervisor: { up: false, reason: 'not yet connected', info: null },
-    vms: Object.fromEntries(vms.map(vm => [vm.key, recall(emptyVm(vm.key, vm.label), remembered)])),
+    vms: Object.fromEntries(vms.map(vm => [vm.key, recall(emptyVm(vm.key, vm.label), remembered, host.boot)])),
     overdueChecks: [],
   });
   const { dispatch } = bridge;
@@ -123,7 +123,7 @@ export async function main(
   const chronicle = new Chronicle({ topics, send, logger: logger.child({ part: 'vm' }) });
   const publisher = new Publisher({ topics, identity: { version, instance, session, startedAt }, send });
   const responder = new Responder({ topics, send, tell: chronicle.tell, logger: logger.child({ part: 'command' }) });
-  const memory = new Memory(value => rememberedStore.save(value), remembered);
+  const memory = new Memory(value => rememberedStore.save(value), remembered, host.boot);
   const announcer = new Announcer(
     {
       bridge: { prefix: homeAssistant.discoveryPrefix, topics, instance, version },

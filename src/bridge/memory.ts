@@ -30,6 +30,8 @@ const schema = z.record(
     asked: asked.nullable(),
     // Absent from what version 0.1 wrote.
     wish: z.enum(wishes).nullable().default(null),
+    /** The boot of the host in which this was so; null: it is not known. */
+    boot: text.nullable().default(null),
   }),
 );
 
@@ -45,14 +47,14 @@ export function memoryStore(folder: string, logger: Logger): Store<Remembered> {
   return new Store({ path: join(folder, 'vms.json'), version: 1, empty: {}, check: checkRemembered, logger });
 }
 
-/** The VM as it was left. */
-export function recall(vm: VmSnapshot, remembered: Remembered): VmSnapshot {
+/** The VM as it was left. `boot`: of the host, now; null: it is not known. */
+export function recall(vm: VmSnapshot, remembered: Remembered, boot: string | null): VmSnapshot {
   const known = Object.hasOwn(remembered, vm.key) ? remembered[vm.key] : undefined;
   if (!known) return vm;
-  const { uuid, active, last_stop, asked, wish } = known;
+  const { uuid, active, last_stop, asked, wish, boot: then } = known;
   return {
     ...vm,
-    remembered: uuid === null ? null : { uuid, active },
+    remembered: uuid === null ? null : { uuid, active, boot: then, thisBoot: then === null || then === boot },
     lastStop: last_stop satisfies LastStop | null,
     asked: asked satisfies Asked | null,
     wish,
@@ -62,15 +64,17 @@ export function recall(vm: VmSnapshot, remembered: Remembered): VmSnapshot {
 /** Writes down what has changed. */
 export class Memory {
   readonly #save: (remembered: Remembered) => void;
+  readonly #boot: string | null;
   #saved: string;
 
-  constructor(save: (remembered: Remembered) => void, remembered: Remembered) {
+  constructor(save: (remembered: Remembered) => void, remembered: Remembered, boot: string | null) {
     this.#save = save;
+    this.#boot = boot;
     this.#saved = JSON.stringify(remembered);
   }
 
   update(snapshot: Snapshot): void {
-    const now = remember(snapshot);
+    const now = remember(snapshot, this.#boot);
     const text = JSON.stringify(now);
     if (text === this.#saved) return;
     this.#saved = text;
@@ -78,13 +82,14 @@ export class Memory {
   }
 }
 
-function remember({ vms }: Snapshot): Remembered {
+function remember({ vms }: Snapshot, boot: string | null): Remembered {
   const rows = Object.values(vms).flatMap((vm): [VmKey, Remembered[string]][] => {
     const known = vm.domain ?? vm.remembered;
     // A transient domain is gone when it is off; how that came about is not.
     if (!known && !vm.lastStop && !vm.wish) return [];
     const { uuid = null, active = false } = known ?? {};
-    return [[vm.key, { uuid, active, last_stop: vm.lastStop, asked: vm.asked, wish: vm.wish }]];
+    const { lastStop: last_stop, asked, wish } = vm;
+    return [[vm.key, { uuid, active, last_stop, asked, wish, boot: vm.remembered ? vm.remembered.boot : boot }]];
   });
   return Object.fromEntries(rows);
 }

@@ -26,7 +26,7 @@ export class Publisher {
       const [vm, old] = [next.vms[key], before.vms[key]];
       if (vm === old && next.hypervisor === before.hypervisor) continue;
       if (vm !== old) this.#state(next, key);
-      if (vm?.check !== old?.check || vm?.wish !== old?.wish) this.#check(next, key);
+      if (vm?.check !== old?.check) this.#check(next, key);
       if (vm?.stats !== old?.stats) this.stats(next, key);
       this.#availability(next, key);
     }
@@ -80,9 +80,10 @@ export class Publisher {
     if (vm) this.#retained(this.#options.topics.vm(key).state, JSON.stringify(stateDocument(vm)));
   }
 
+  /** Nothing is said before the first verdict: what the broker has from an earlier life is nearer to the truth. */
   #check(snapshot: Snapshot, key: VmKey): void {
     const vm = snapshot.vms[key];
-    if (vm) this.#retained(this.#options.topics.vm(key).check, JSON.stringify(checkDocument(vm)));
+    if (vm?.check) this.#retained(this.#options.topics.vm(key).check, JSON.stringify(checkDocument(vm)));
   }
 
   #availability(snapshot: Snapshot, key: VmKey): void {

@@ -64,7 +64,7 @@ export function nowhere<P extends ProbeName>(probe: P): Findings[P] {
 
 /** What is not known when nothing is known. */
 const empty: { [P in ProbeName]: Omit<Findings[P], 'kind' | 'ms' | 'explanation'> } = {
-  bridge: { mac: null },
+  bridge: { mac: null, worst: null },
   neighbour: { address: null },
   ping: {},
   tcp: { open: [], closed: [] },

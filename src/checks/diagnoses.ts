@@ -2,7 +2,7 @@ import type { Verdict } from '../model/check.ts';
 
 /**
  * THE table of what can be the matter: the verdict, what people read, and what to look at next. docs/checks.md is made
- * from it. In braces: what the check found (`Facts`), with a whole sentence of a probe where its name stands alone.
+ * from it. In braces: what the check found (`Facts` in words.ts), a probe's name for its whole sentence.
  */
 interface Diagnosis {
   verdict: Verdict;
@@ -35,6 +35,12 @@ export const diagnoses = {
     problem: true,
     reason: 'DSM answers this host, but others may not reach it. {bridge}',
     next: "Look at the host's cable, at its switch, and at the ports of the bridge (`bridge link`).",
+  },
+  disputed: {
+    verdict: 'degraded',
+    problem: true,
+    reason: "A DSM answers at {address}, but not with this VM's network card. {neighbour}",
+    next: 'Look whether that is another NAS; if the loader gives DSM a MAC of its own, give the VM the same one at libvirt.',
   },
   api_silent: {
     verdict: 'degraded',
@@ -236,7 +242,7 @@ export const diagnoses = {
     verdict: 'unknown',
     problem: false,
     reason: 'The VM runs, but its address is not known from here, so that it cannot be asked.',
-    next: "Set `vms[].address`; in a container, use the host's network.",
+    next: "Set `vms[].address`, or see why its name is not known here; in a container, use the host's network.",
   },
   out_of_sight: {
     verdict: 'unknown',
@@ -270,62 +276,3 @@ export const diagnoses = {
 
 export type Cause = keyof typeof diagnoses;
 export const causes = Object.keys(diagnoses) as readonly Cause[];
-
-/** What fills the braces. */
-export interface Facts {
-  domain: string;
-  address: string | null;
-  /** Of DSM's page. */
-  port: number;
-  /** The configured ones, and those that do not accept. */
-  ports: readonly number[];
-  closed: readonly number[];
-  mac: string | null;
-  tap: string | null;
-  source: string | null;
-  /** Milliseconds since power on; null: nobody knows. */
-  age: number | null;
-  grace: number;
-  /** The probes' own sentences. */
-  bridge: string;
-  neighbour: string;
-  web: string;
-}
-
-/** The sentence and the next step of a diagnosis, with what was found. */
-export function inWords(cause: Cause, facts: Facts): { reason: string; next: string | null } {
-  const { reason, next }: Diagnosis = diagnoses[cause];
-  const words = new Map(Object.entries(wordsOf(facts)));
-  const fill = (text: string) => text.replaceAll(/\{(\w+)\}/g, (_, name: string) => words.get(name) ?? '').trim();
-  return { reason: fill(reason), next: next === null ? null : fill(next) };
-}
-
-function wordsOf(facts: Facts): { [K in keyof Facts]: string } {
-  return {
-    domain: facts.domain,
-    address: facts.address ?? 'its address',
-    port: String(facts.port),
-    ports: list(facts.ports),
-    closed: list(facts.closed),
-    mac: facts.mac ?? 'MAC',
-    tap: facts.tap ?? 'TAP',
-    source: facts.source ?? 'BRIDGE',
-    age: facts.age === null ? 'a while' : span(facts.age),
-    grace: span(facts.grace),
-    bridge: facts.bridge,
-    neighbour: facts.neighbour,
-    web: facts.web,
-  };
-}
-
-function list(ports: readonly number[]): string {
-  return ports.join(', ').replace(/, (\d+)$/, ' and $1');
-}
-
-/** `40 s`, `12 min`, `3 h`, `5 days`: nobody wants it finer. */
-export function span(milliseconds: number): string {
-  const seconds = Math.max(0, Math.round(milliseconds / 1_000));
-  if (seconds < 120) return `${seconds} s`;
-  if (seconds < 7_200) return `${Math.round(seconds / 60)} min`;
-  return seconds < 172_800 ? `${Math.round(seconds / 3_600)} h` : `${Math.round(seconds / 86_400)} days`;
-}

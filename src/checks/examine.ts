@@ -33,8 +33,9 @@ export interface Examination {
   swept: boolean;
 }
 
-export type Lower = Pick<Findings, 'bridge' | 'neighbour' | 'ping' | 'tcp'>;
-type Upper = Pick<Findings, 'web' | 'dsm' | 'discovery'>;
+export type Lower = Pick<Findings, 'bridge' | 'neighbour' | 'tcp'>;
+/** A ping is a process of its own: too dear for every minute. */
+type Upper = Pick<Findings, 'ping' | 'web' | 'dsm' | 'discovery'>;
 
 /** Milliseconds that a check takes at most: no more than so many probes wait for one another. */
 export function longest(probeTimeout: number): number {
@@ -64,23 +65,20 @@ export async function examine(
   const { address, neighbour, swept } =
     found.lost && hearing !== null ? await relocate(found, await hearing, macs, probes, ask) : found;
 
-  const [bridge, tcp, ping] = await Promise.all([
-    bridging,
-    knock(subject, address, probes, ask),
-    address === null ? nowhere('ping') : ask('ping', limits => probes.ping({ address }, limits)),
-  ]);
-  const lower: Lower = { bridge, neighbour, tcp, ping };
+  const [bridge, tcp] = await Promise.all([bridging, knock(subject, address, probes, ask)]);
+  const lower: Lower = { bridge, neighbour, tcp };
   const ports = webPorts(subject.ports, subject.identity);
   const port = ports[0]?.port ?? defaultHttp;
   if (enough?.(lower, address)) return { findings: lower, address, port, identity: null, swept };
 
   const discovering = hearing ?? broadcast();
-  const [{ web, dsm }, discovery] = await Promise.all([
+  const [ping, { web, dsm }, discovery] = await Promise.all([
+    address === null ? nowhere('ping') : ask('ping', limits => probes.ping({ address }, limits)),
     gentle ? wake(address, ports, probes, ask) : converse(address, ports, probes, ask),
     discovering,
   ]);
   return {
-    findings: { ...lower, web, dsm, discovery },
+    findings: { ...lower, ping, web, dsm, discovery },
     address,
     port: web.port ?? port,
     identity: merged(discovery.device, dsm.identity, subject.identity),
@@ -161,11 +159,13 @@ function merged(
   const said = [device, installer, known].filter(source => source !== null);
   const pick = <K extends keyof DsmIdentity>(key: K): DsmIdentity[K] =>
     (said.find(source => source[key] !== null)?.[key] ?? null) as DsmIdentity[K];
+  // An update belongs to its version.
+  const versioned = said.find(source => source.version !== null);
   return {
     name: pick('name'),
     model: pick('model'),
-    version: pick('version'),
-    update: pick('update'),
+    version: versioned?.version ?? null,
+    update: versioned?.update ?? null,
     address: pick('address'),
     httpPort: pick('httpPort'),
     httpsPort: pick('httpsPort'),

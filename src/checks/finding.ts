@@ -69,6 +69,8 @@ export const kinds = {
     recoverable: 'failed',
     /** It is being installed or updated at this moment. */
     updating: 'failed',
+    /** DSM's web server answers, and its API does not: it boots, is busy, or hangs. */
+    mute: 'failed',
     /** Something answers, but not in DSM's words. */
     other: 'failed',
     silent: 'failed',
@@ -106,6 +108,8 @@ export interface Findings {
   bridge: Finding<'bridge'> & {
     /** Of the NIC that it speaks of. */
     mac: string | null;
+    /** Of several NICs one that is not well, though another is. */
+    worst: { kind: Kind<'bridge'>; mac: string; explanation: string } | null;
   };
   neighbour: Finding<'neighbour'> & {
     /** IPv4 at which the guest's own MAC answers; null: nowhere. */

@@ -2,6 +2,7 @@ import type { Event } from '../model/event.ts';
 import type { VmKey, VmSnapshot } from '../model/snapshot.ts';
 import type { Logger } from '../util/logger.ts';
 import { Places } from '../util/places.ts';
+import { type Clock, systemClock } from './clock.ts';
 import type { CheckPolicy } from './options.ts';
 import type { Probes } from './probes.ts';
 import { nothingKnown, type RememberedChecks } from './remembered.ts';
@@ -25,12 +26,14 @@ export interface ChecksOptions {
   emit: (event: Event) => void;
   save: (remembered: RememberedChecks) => void;
   logger: Logger;
-  /** Milliseconds since 1970. */
-  now?: () => number;
+  clock?: Clock;
 }
 
 /** Checks at once: a hundred VMs whose probes all time out must not be a hundred times everything. */
 const atOnce = 32;
+/** Milliseconds from one VM's time to the next one's, and VMs until they begin anew. */
+const apart = 200;
+const staggered = 50;
 /** Milliseconds between looks at whether a check is overdue, and how late it may be. */
 const watchEvery = 10_000;
 const patience = 30_000;
@@ -45,15 +48,16 @@ export class Checks {
   #watchdog: NodeJS.Timeout | undefined;
 
   constructor(options: ChecksOptions, remembered: RememberedChecks) {
-    const { vms, vm, runId, reread, logger, now = Date.now, ...shared } = options;
+    const { vms, vm, runId, reread, logger: _, clock = systemClock, ...shared } = options;
     const places = new Places(atOnce);
     this.#options = options;
     this.#remembered = remembered;
-    const rows = vms.map(({ key, domain, checks }) => {
-      const schedule = new Schedule(checks, depth => checker.check(depth), logger.child({ vm: key }));
+    const rows = vms.map(({ key, domain, checks }, index) => {
+      const stagger = (index % staggered) * apart;
+      const schedule = new Schedule(checks, { check: depth => void checker.check(depth), clock, stagger });
       const checker: VmChecks = new VmChecks({
         ...shared,
-        ...{ key, domain, policy: checks, places, now },
+        ...{ key, domain, policy: checks, places, clock },
         vm: () => vm(key),
         runId: () => runId(key),
         reread: () => reread(key),

@@ -1,12 +1,14 @@
 import { unknownDsm } from '../model/check.ts';
 import type { VmSnapshot } from '../model/snapshot.ts';
-import type { Cause, Facts } from './diagnoses.ts';
+import type { Clock } from './clock.ts';
+import type { Cause } from './diagnoses.ts';
 import { type Age, ageOf, canAnswer, type Machine } from './evidence.ts';
 import type { Examination, Lower } from './examine.ts';
 import { emptyLedger, entered, isUnchanged, kindsIn, type Ledger } from './ledger.ts';
 import { type Known, nothingKnown } from './remembered.ts';
-import { type Host, type Run, resetAt, runOf, upAt } from './run.ts';
+import { type Host, type Run, resetAt, runOf, toKnown, upAt } from './run.ts';
 import { diagnose } from './verdict.ts';
+import type { Facts } from './words.ts';
 
 export interface KnowledgeOptions {
   /** What was known when the bridge last ended. */
@@ -15,8 +17,7 @@ export interface KnowledgeOptions {
   host: Host;
   /** Milliseconds. */
   bootGrace: number;
-  /** Milliseconds since 1970. */
-  now: () => number;
+  clock: Clock;
 }
 
 /** What is known of one VM: the run of its machine, what the probes found in it, and who DSM is. Asks nobody. */
@@ -26,7 +27,7 @@ export class Knowledge {
   #run: Run | null = null;
   #ledger: Ledger = emptyLedger;
   #port = 5_000;
-  /** Since when DSM says that it updates: that may begin long after power on. */
+  /** When DSM began to say that it updates, which may be long after power on; of the clock that only goes on. */
   #updatingSince: number | null = null;
 
   constructor(options: KnowledgeOptions) {
@@ -70,27 +71,27 @@ export class Knowledge {
 
   /** What libvirt says of the machine now. True: another run, or none; what was found in the last one says nothing any more. */
   follow({ domain, startedAt }: VmSnapshot, runId: number | null): boolean {
-    const { host, now } = this.#options;
+    const { host, clock } = this.#options;
     if (domain && this.#known.uuid !== null && this.#known.uuid !== domain.uuid) this.#keep(nothingKnown);
     if (!domain?.active) return this.running && this.#begin(null);
     const { uuid } = domain;
     if (this.#known.uuid === null) this.#keep({ ...this.#known, uuid });
     const id = runId ?? this.#run?.id ?? -1;
     if (this.#run?.id === id) return false;
-    return this.#begin(runOf({ id, startedAt }, this.#known.run, host, now()));
+    return this.#begin(runOf({ id, startedAt }, this.#known.run, host, clock));
   }
 
   /** The machine was reset. False: it does not run. */
   reset(): boolean {
-    return this.#run !== null && this.#begin(resetAt(this.#run, this.#options.now()));
+    return this.#run !== null && this.#begin(resetAt(this.#run, this.#options.clock.now()));
   }
 
   take(found: Examination): void {
-    const at = this.#options.now();
+    const { clock } = this.#options;
     const { address, identity, findings } = found;
-    this.#ledger = entered(this.#ledger, found, new Date(at).toISOString());
+    this.#ledger = entered(this.#ledger, found, new Date(clock.date()).toISOString());
     this.#port = found.port;
-    this.#updatingSince = isUpdating(this.#ledger) ? (this.#updatingSince ?? at) : null;
+    this.#updatingSince = isUpdating(this.#ledger) ? (this.#updatingSince ?? clock.now()) : null;
     const answers = findings.neighbour.kind === 'ok' || findings.tcp.open.length > 0;
     this.#keep({
       ...this.#known,
@@ -103,7 +104,7 @@ export class Knowledge {
   /** DSM can be used: in this run it boots no more. */
   wasUp(): void {
     if (!this.#run || this.#run.wasUp) return;
-    this.#run = upAt(this.#run, this.#options.now());
+    this.#run = upAt(this.#run, this.#options.clock.now());
     this.#rememberRun();
   }
 
@@ -116,7 +117,11 @@ export class Knowledge {
       return this.age() === 'young' ? 'booting' : 'not_checked';
     }
     const past = this.#run?.wasUp ? 'was_up' : 'fresh';
-    return diagnose({ machine, age: this.age(), past, ...kindsIn(this.#ledger) });
+    const evidence = { machine, age: this.age(), past, ...kindsIn(this.#ledger) } as const;
+    const cause = diagnose(evidence);
+    const worst = this.#ledger.findings.bridge?.worst ?? null;
+    // Of several NICs one is well, and yet nothing comes through: the other one was the way.
+    return worst !== null && unheard.has(cause) ? diagnose({ ...evidence, bridge: worst.kind }) : cause;
   }
 
   age(): Age {
@@ -124,10 +129,12 @@ export class Knowledge {
   }
 
   /** For the sentences, in which a NIC that a probe spoke of goes before the first. */
-  facts({ domain }: VmSnapshot, ports: readonly number[]): Omit<Facts, 'domain'> {
+  facts(cause: Cause, { domain }: VmSnapshot, ports: readonly number[]): Omit<Facts, 'domain'> {
     const { findings } = this.#ledger;
     const nics = domain?.hardware.nics ?? [];
-    const nic = nics.find(({ mac }) => mac === findings.bridge?.mac) ?? nics[0];
+    const worst = findings.bridge?.worst ?? null;
+    const cable = worst !== null && worst.kind === cause ? worst : findings.bridge;
+    const nic = nics.find(({ mac }) => mac === cable?.mac) ?? nics[0];
     return {
       address: this.#known.address,
       port: this.#port,
@@ -138,7 +145,7 @@ export class Knowledge {
       source: nic?.source ?? null,
       age: this.#run?.exact ? this.#sinceStart() : null,
       grace: this.#options.bootGrace,
-      bridge: findings.bridge?.explanation ?? '',
+      bridge: cable?.explanation ?? '',
       neighbour: findings.neighbour?.explanation ?? '',
       web: findings.web?.explanation ?? '',
     };
@@ -155,12 +162,13 @@ export class Knowledge {
   /** Milliseconds since it was powered on, or since its update began. */
   #sinceStart(): number | null {
     const since = this.#updatingSince ?? this.#run?.since ?? null;
-    return since === null ? null : this.#options.now() - since;
+    return since === null ? null : this.#options.clock.now() - since;
   }
 
   #rememberRun(): void {
-    const { boot } = this.#options.host;
-    this.#keep({ ...this.#known, run: this.#run && boot !== null ? { ...this.#run, boot } : null });
+    const { host, clock } = this.#options;
+    const run = this.#run && host.boot !== null ? toKnown(this.#run, host.boot, clock) : null;
+    this.#keep({ ...this.#known, run });
   }
 
   #keep(known: Known): void {
@@ -169,6 +177,9 @@ export class Knowledge {
     this.#options.remember(known);
   }
 }
+
+/** Nothing answers, for want of a better reason. */
+const unheard: ReadonlySet<Cause> = new Set(['silent', 'no_answer', 'filtered', 'address_unknown']);
 
 function isUpdating({ findings }: Ledger): boolean {
   return findings.dsm?.kind === 'updating' || findings.discovery?.kind === 'updating';

@@ -45,7 +45,6 @@ export function kindsIn({ findings }: Ledger): Pick<Evidence, ProbeName> {
   };
 }
 
-/** Ping is left out: whether it works changes with the weather, and means nothing by itself. */
 function signature({ bridge, neighbour, tcp }: Lower, address: string | null): string {
   return JSON.stringify([bridge.kind, neighbour.kind, tcp.kind, tcp.open, address]);
 }

@@ -17,19 +17,20 @@ export interface Place {
 
 /** As configured, where it was last, where libvirt knows it, or anywhere in the network of its bridge. */
 export async function locate(subject: Subject, macs: readonly string[], probes: Probes, ask: Ask): Promise<Place> {
-  const { key, nics, configured, lastAddress, sweep } = subject;
+  const { key, nics, lastAddress, sweep } = subject;
+  // A name that nobody can look up now is no reason to lose it.
+  const configured =
+    subject.configured === null ? null : await ask.any(null, () => probes.resolve(subject.configured ?? ''));
   const at = (address: string | null, neighbour: Findings['neighbour'], swept = false): Place => {
     const lost = configured === null && (address === null || outside.has(neighbour.kind));
     return { address, neighbour, lost, swept };
   };
   const seek = (candidates: readonly string[], around: readonly string[] = []) =>
     ask('neighbour', limits => probes.neighbour({ macs, candidates, around }, limits));
-  const given = configured === null ? lastAddress : await ask.any(null, () => probes.resolve(configured));
+  const given = configured ?? lastAddress;
   // Whoever answers, it could not be told from another machine.
   if (macs.length === 0) return at(given, unasked('neighbour', 'The MAC of its NIC is not known.'));
-  if (configured !== null) {
-    return at(given, given === null ? unasked('neighbour', unresolved(configured)) : await seek([given]));
-  }
+  if (configured !== null) return at(configured, await seek([configured]));
   const first = await seek(given === null ? [] : [given]);
   if (first.address !== null) return at(first.address, first);
   const known = await ask.any([], limits => probes.addresses(key, limits));
@@ -68,8 +69,4 @@ const outside: ReadonlySet<string> = new Set(['silent', 'taken']);
 
 function sourcesOf(nics: Subject['nics']): string[] {
   return nics.map(nic => nic.source).filter(source => source !== null);
-}
-
-function unresolved(name: string): string {
-  return `The name '${name}' has no IPv4 address here.`;
 }

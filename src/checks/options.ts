@@ -2,6 +2,8 @@ import type { Expectation } from '../model/check.ts';
 import type { Event } from '../model/event.ts';
 import type { VmKey, VmSnapshot } from '../model/snapshot.ts';
 import type { Places } from '../util/places.ts';
+import type { Due } from './alarm.ts';
+import type { Clock } from './clock.ts';
 import type { Probes } from './probes.ts';
 import type { Known } from './remembered.ts';
 import type { Host } from './run.ts';
@@ -36,10 +38,10 @@ export interface VmChecksOptions {
   remember: (known: Known) => void;
   /** Not only when somebody asks for it. */
   automatic: boolean;
-  /** When the schedule comes round next, milliseconds since 1970; null: never. */
-  scheduled: () => number | null;
+  /** When the schedule comes round next; null: never. */
+  scheduled: () => Due | null;
   emit: (event: Event) => void;
   /** Shared by all VMs. */
   places: Places;
-  now: () => number;
+  clock: Clock;
 }

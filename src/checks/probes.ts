@@ -48,12 +48,22 @@ export function realProbes(findhost: Pick<Findhost, 'find'>, addresses: Probes['
     dsm,
     discovery: (target, limits) => discovery(findhost, target, limits),
     addresses,
-    resolve,
+    resolve: resolver(),
   };
 }
 
-async function resolve(name: string): Promise<string | null> {
-  if (isIPv4(name)) return name;
-  const found = await lookup(name, { family: 4 }).catch(() => null);
-  return found?.address ?? null;
+/** One question at a time for each name: a name server that does not answer would fill the threads of the process. */
+function resolver(): Probes['resolve'] {
+  const asked = new Map<string, Promise<string | null>>();
+  return async name => {
+    if (isIPv4(name)) return name;
+    const under = asked.get(name);
+    if (under !== undefined) return under;
+    const answer = lookup(name, { family: 4 }).then(
+      ({ address }) => address,
+      () => null,
+    );
+    asked.set(name, answer);
+    return answer.finally(() => asked.delete(name));
+  };
 }

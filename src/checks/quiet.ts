@@ -12,14 +12,16 @@ export class Quiet {
   #requests: number | null = null;
   #lastAt: number | null = null;
 
-  /** A sample; `now` in milliseconds, of any clock. */
-  hear(stats: Stats, disks: readonly Disk[], now: number): void {
+  /** A sample; `now` in milliseconds, of any clock. True: there were requests since the one before. */
+  hear(stats: Stats, disks: readonly Disk[], now: number): boolean {
     const data = disks.filter(({ role }) => role === 'data');
     const counts = data.map(({ target }) => requestsOf(stats.disks[target]));
     const known = counts.filter(count => count !== null);
     const total = data.length > 0 && known.length === data.length ? known.reduce((sum, count) => sum + count, 0) : null;
+    const stirred = total !== null && this.#requests !== null && total !== this.#requests;
     if (stats.stale || total === null || total !== this.#requests) this.#lastAt = now;
     this.#requests = total;
+    return stirred;
   }
 
   /** False as long as nobody can tell. */

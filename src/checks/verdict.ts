@@ -40,6 +40,8 @@ function fromApi(evidence: Evidence): Cause | null {
     case 'migratable':
     case 'recoverable':
       return dsm;
+    case 'mute':
+      return booting(evidence) ? 'starting' : 'api_silent';
     case 'other':
     case 'silent':
     case 'not_applicable':
@@ -47,14 +49,21 @@ function fromApi(evidence: Evidence): Cause | null {
   }
 }
 
+/** DSM has not been up since power on, and has time left. */
+function booting({ age, past }: Evidence): boolean {
+  return age === 'young' && past === 'fresh';
+}
+
 /** The API answers; what could be missing? Services start for minutes after it says that the boot is done. */
 function whileReady(evidence: Evidence): Cause {
-  const { bridge, tcp, dsm, discovery, past, age } = evidence;
+  const { bridge, neighbour, tcp, dsm, discovery, past, age } = evidence;
   if (discovery === 'updating') return updating(evidence);
   if ((discovery === 'booting' || discovery === 'starting') && past === 'fresh') {
     return age === 'young' ? 'starting' : 'starting_late';
   }
   if (outcomeOf('bridge', bridge) === 'failed') return 'cut_off';
+  // Discovery knows it by its MAC.
+  if (neighbour === 'taken' && discovery !== 'ready') return 'disputed';
   if (tcp === 'some') return 'port_closed';
   return dsm === 'asleep' ? 'up_asleep' : 'up';
 }
@@ -83,7 +92,7 @@ function fromPage(evidence: Evidence): Cause | null {
   const { web, age, past } = evidence;
   switch (web) {
     case 'dsm':
-      return age === 'young' && past === 'fresh' ? 'starting' : 'api_silent';
+      return booting(evidence) ? 'starting' : 'api_silent';
     case 'installer':
       return 'installer';
     case 'loader':
@@ -104,9 +113,9 @@ function updating({ age }: Evidence): Cause {
 
 /** Nobody says anything that could be understood: the lowest layer that fails is to blame, after time to boot. */
 function withoutWords(evidence: Evidence): Cause {
-  const { machine, age, past, bridge, neighbour, web } = evidence;
+  const { machine, bridge, neighbour, web } = evidence;
   if (machine === 'stopping') return 'stopping';
-  if (machine === 'unseen') return 'unseen';
+  if (machine === 'unseen') return answersAtAll(evidence) ? unlessSilent(byPorts(evidence)) : 'unseen';
   switch (bridge) {
     case 'link_down':
     case 'no_tap':
@@ -121,9 +130,19 @@ function withoutWords(evidence: Evidence): Cause {
   }
   if (neighbour === 'taken') return 'taken';
   if (web === 'other') return 'other_page';
-  if (age === 'young' && past === 'fresh') return 'booting';
+  if (booting(evidence)) return 'booting';
   if (bridge === 'no_uplink') return 'no_uplink';
   return evidence.discovery === 'ready' ? 'web_dead' : byPorts(evidence);
+}
+
+/** A machine of which nobody knows whether it runs may be silent because it is off. */
+function unlessSilent(cause: Cause): Cause {
+  return cause === 'silent' || cause === 'no_answer' ? 'unseen' : cause;
+}
+
+/** Some machine is there, though libvirt does not say so. */
+function answersAtAll({ neighbour, ping, tcp }: Evidence): boolean {
+  return ping === 'ok' || (neighbour === 'ok' && ping !== 'silent') || (tcp !== 'silent' && tcp !== 'not_applicable');
 }
 
 function byPorts({ bridge, neighbour, ping, tcp, web, discovery }: Evidence): Cause {

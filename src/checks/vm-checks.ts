@@ -1,17 +1,18 @@
 import type { Wish } from '../model/check.ts';
 import type { Event } from '../model/event.ts';
 import type { Activity, VmSnapshot } from '../model/snapshot.ts';
-import { type Cause, diagnoses, inWords } from './diagnoses.ts';
+import { Alarm, type Due } from './alarm.ts';
+import { type Cause, diagnoses } from './diagnoses.ts';
 import { canAnswer, type Machine, machineOf } from './evidence.ts';
 import { examine, longest } from './examine.ts';
-import { Follow } from './follow.ts';
 import { Knowledge } from './knowledge.ts';
 import type { VmChecksOptions } from './options.ts';
-import { afterChange, asksAsMuch, betweenSweeps, type Depth, isCheapEnough, pauseAfter } from './pace.ts';
+import { afterChange, asksAsMuch, betweenSweeps, type Depth, isCheapEnough, pauseAfter, retest } from './pace.ts';
 import { Quiet } from './quiet.ts';
 import { report } from './report.ts';
 import { isSilence, notChecked, type Standing, saidByMachine, settle } from './standing.ts';
 import type { Subject } from './subject.ts';
+import { inWords } from './words.ts';
 
 /**
  * The checks of one VM: one at a time, what they have come to, and when the next is due. What libvirt says of the
@@ -21,13 +22,13 @@ export class VmChecks {
   readonly #options: VmChecksOptions;
   readonly #knowledge: Knowledge;
   readonly #quiet = new Quiet();
-  readonly #follow: Follow;
+  readonly #alarm: Alarm;
   #standing: Standing;
   /** What the last check found by itself. */
   #found: Cause = 'not_checked';
   #checkedAt: number | null = null;
   /** When the next one was to begin, as it was known at the end of the last one. */
-  #dueAt: number | null = null;
+  #due: Due | null = null;
   #sweptAt = Number.NEGATIVE_INFINITY;
   #current: { depth: Depth; done: Promise<void>; abort: AbortController } | null = null;
   #wired: string | null = null;
@@ -36,12 +37,12 @@ export class VmChecks {
   constructor(options: VmChecksOptions) {
     this.#options = options;
     this.#knowledge = new Knowledge({ ...options, bootGrace: options.policy.bootGrace });
-    this.#standing = notChecked(options.now());
-    this.#follow = new Follow(() => void this.check('deep'), options);
+    this.#standing = notChecked(options.clock.date());
+    this.#alarm = new Alarm(() => void this.check('deep'), options);
   }
 
   start(): void {
-    this.#dueAt = this.#nextAt();
+    this.#due = this.#next();
   }
 
   /** IPv4 of DSM, if it is known. */
@@ -54,14 +55,14 @@ export class VmChecks {
     const vm = this.#options.vm();
     if (!vm?.check) return 'it has not been checked yet';
     const { verdict, reason, failures } = vm.check;
-    const otherwise = inWords(this.#found, this.#facts(vm)).reason;
+    const otherwise = inWords(this.#found, this.#facts(vm, this.#found)).reason;
     return `${verdict}: ${reason}${failures > 0 ? ` But this check found: ${otherwise}` : ''}`;
   }
 
   /** Whether the next check should long have been through. */
   isOverdue(patience: number): boolean {
-    const due = this.#dueAt;
-    return due !== null && this.#options.now() > due + longest(this.#options.policy.probeTimeout) + patience;
+    const { clock, policy } = this.#options;
+    return this.#due !== null && clock.now() > this.#due.now + longest(policy.probeTimeout) + patience;
   }
 
   /** To be told of every event of this VM, and of libvirt's coming and going, after the snapshot has taken it. */
@@ -111,7 +112,7 @@ export class VmChecks {
 
   close(): void {
     this.#closed = true;
-    this.#follow.cancel();
+    this.#alarm.cancel();
     this.#current?.abort.abort();
   }
 
@@ -124,14 +125,14 @@ export class VmChecks {
     const found = await examine(() => this.#subject(), probes, {
       prepare: cheap && diagnoses[this.#standing.cause].verdict === 'up' ? null : reread,
       enough: cheap ? (lower, address) => this.#knowledge.isUnchanged(lower, address) : null,
-      gentle: quiet,
+      gentle: quiet || this.#standing.cause === 'up_asleep',
       probeTimeout: policy.probeTimeout,
       signal,
     });
     if (found.swept) this.#sweptAt = performance.now();
     this.#knowledge.take(found);
     this.#found = this.#knowledge.cause(this.#machine());
-    this.#standing = settle(this.#standing, this.#found, policy.failuresBeforeDown, this.#options.now());
+    this.#standing = settle(this.#standing, this.#found, policy.failuresBeforeDown, this.#options.clock.date());
     const { verdict } = diagnoses[this.#standing.cause];
     if (verdict === 'up' || verdict === 'degraded') this.#knowledge.wasUp();
     this.#goOn();
@@ -139,21 +140,22 @@ export class VmChecks {
   }
 
   #done(): void {
-    this.#checkedAt = this.#options.now();
-    this.#dueAt = this.#nextAt();
+    this.#checkedAt = this.#options.clock.date();
+    this.#due = this.#next();
     this.#tell();
   }
 
   /** When it is to be looked at again, apart from the schedule. */
   #goOn(): void {
     const pause = pauseAfter(this.#standing, this.#knowledge.age());
-    if (pause !== null) this.#follow.in(pause);
+    if (pause !== null) this.#alarm.in(pause);
   }
 
   #hearDisks({ stats }: Extract<Event, { type: 'stats' }>): void {
-    this.#quiet.hear(stats, this.#options.vm()?.domain?.hardware.disks ?? [], performance.now());
-    // Awake again: what it said of its disks is no longer so.
-    if (this.#standing.cause === 'up_asleep' && !this.#quiet.at(performance.now())) this.#follow.in(afterChange);
+    const disks = this.#options.vm()?.domain?.hardware.disks ?? [];
+    const stirred = this.#quiet.hear(stats, disks, performance.now());
+    // What it said of its disks may be so no longer.
+    if (stirred && this.#standing.cause === 'up_asleep') this.#alarm.in(retest);
   }
 
   /** What the machine alone says counts at once. */
@@ -162,23 +164,26 @@ export class VmChecks {
     if (!vm) return;
     if (this.#knowledge.follow(vm, this.#options.runId())) this.#beginAnew();
     const wired = JSON.stringify(vm.domain?.hardware.nics ?? null);
-    if (this.#knowledge.running && this.#wired !== null && wired !== this.#wired) this.#follow.in(afterChange);
+    if (this.#knowledge.running && this.#wired !== null && wired !== this.#wired) this.#alarm.in(afterChange);
     this.#wired = wired;
 
     const machine = this.#machine();
     const cause = this.#knowledge.cause(machine);
-    const resumed = canAnswer(machine) && saidByMachine(this.#standing.cause);
-    if (!canAnswer(machine) || !this.#knowledge.whole) this.#settle(cause);
-    else if (resumed) {
+    const halted = saidByMachine(this.#standing.cause);
+    const resumed = canAnswer(machine) && halted;
+    // libvirt's last word stands while it is away, until a check knows better.
+    const stands = machine === 'unseen' && halted;
+    if (!stands && (!canAnswer(machine) || !this.#knowledge.whole)) this.#settle(cause);
+    else if (resumed && !stands) {
       // What was found before it was halted may be true no more: the good is believed until it is looked at again.
       this.#settle(isSilence(cause) ? 'not_checked' : cause);
-      this.#follow.in(afterChange);
+      this.#alarm.in(afterChange);
     }
     this.#tell();
   }
 
   #settle(cause: Cause): void {
-    this.#standing = settle(this.#standing, cause, 1, this.#options.now());
+    this.#standing = settle(this.#standing, cause, 1, this.#options.clock.date());
     this.#found = cause;
   }
 
@@ -186,32 +191,34 @@ export class VmChecks {
     this.#quiet.reset();
     this.#sweptAt = Number.NEGATIVE_INFINITY;
     this.#current?.abort.abort();
-    if (this.#knowledge.running) this.#follow.in(afterChange);
-    else this.#follow.cancel();
+    this.#alarm.cancel();
+    if (this.#knowledge.running) this.#alarm.in(afterChange);
+    this.#due = this.#next();
   }
 
   #tell(): void {
-    const { key, vm: now, emit } = this.#options;
+    const { key, vm: now, emit, automatic } = this.#options;
     const vm = now();
-    if (!vm || this.#closed) return;
+    // What was told before stands on the broker, until there is something to say.
+    if (!vm || this.#closed || (automatic && this.#standing.cause === 'not_checked')) return;
     const { rows, latency, bootSeconds, dsm } = this.#knowledge;
     const check = report({
       standing: this.#standing,
       machine: this.#machine(),
       wish: this.#wish(vm),
       busy: vm.work !== null,
-      facts: this.#facts(vm),
+      facts: this.#facts(vm, this.#standing.cause),
       ...{ rows, latency, bootSeconds, dsm },
       checkedAt: this.#checkedAt,
-      nextAt: this.#nextAt(),
+      nextAt: this.#next()?.date ?? null,
     });
     if (JSON.stringify(check) === JSON.stringify(vm.check)) return;
-    emit({ type: 'checked', key, check, at: new Date(this.#options.now()).toISOString() });
+    emit({ type: 'checked', key, check, at: new Date(this.#options.clock.date()).toISOString() });
   }
 
-  #facts(vm: VmSnapshot) {
+  #facts(vm: VmSnapshot, cause: Cause) {
     const { policy, domain } = this.#options;
-    const facts = this.#knowledge.facts(vm, policy.ports);
+    const facts = this.#knowledge.facts(cause, vm, policy.ports);
     return { ...facts, domain: vm.domain?.name ?? domain, address: facts.address ?? policy.address };
   }
 
@@ -245,9 +252,10 @@ export class VmChecks {
     return expected === 'last_commanded' ? wish : expected;
   }
 
-  #nextAt(): number | null {
-    const times = [this.#follow.at, this.#options.scheduled()].filter(time => time !== null);
-    return times.length > 0 ? Math.min(...times) : null;
+  #next(): Due | null {
+    const { due } = this.#alarm;
+    const scheduled = this.#options.scheduled();
+    return due && scheduled ? (due.now < scheduled.now ? due : scheduled) : (due ?? scheduled);
   }
 }
 

@@ -63,7 +63,7 @@ async function examineAll(config: Config, signal: AbortSignal): Promise<{ rows: 
   const [remembered, known, host] = await Promise.all([memoryStore(dataDir, silent).load(), store.load(), thisHost()]);
   let snapshot: Snapshot = {
     hypervisor: { up: false, reason: null, info: null },
-    vms: Object.fromEntries(vms.map(({ key, label }) => [key, recall(emptyVm(key, label), remembered)])),
+    vms: Object.fromEntries(vms.map(({ key, label }) => [key, recall(emptyVm(key, label), remembered, host.boot)])),
     overdueChecks: [],
   };
   const dispatch = (event: Event) => {
@@ -84,6 +84,7 @@ async function examineAll(config: Config, signal: AbortSignal): Promise<{ rows: 
   try {
     const trouble = client instanceof Error ? client.message : await begin(watch, client);
     start();
+    signal.addEventListener('abort', () => checks.close(), { once: true });
     await Promise.all(vms.map(({ key }) => checks.check(key)));
     const rows = vms.flatMap(({ key, label }) => {
       const vm = snapshot.vms[key];

@@ -1,5 +1,6 @@
 import { Memory, memoryStore, recall } from '../bridge/memory.ts';
 import type { Answers, Request, ResponseDocument } from '../bridge/respond.ts';
+import { thisHost } from '../checking.ts';
 import type { Config } from '../config/config.ts';
 import { cancelled, type Outcome, rejected } from '../model/codes.ts';
 import type { Command } from '../model/command.ts';
@@ -27,15 +28,17 @@ export async function direct(options: DirectOptions): Promise<Outcome> {
   const { config, vm, command, lock, show, signal, patience = 10_000 } = options;
   const { key } = vm;
   const store = memoryStore(config.dataDir, silent);
-  const remembered = lock ? await store.load() : {};
-  const memory = new Memory(value => store.save(value), remembered);
+  const [remembered, { boot }] = await Promise.all([lock ? store.load() : {}, thisHost()]);
+  const memory = new Memory(value => store.save(value), remembered, boot);
   const { promise, resolve } = Promise.withResolvers<Outcome>();
   const answers = answersTo(show, resolve);
 
   let snapshot: Snapshot = {
     hypervisor: { up: false, reason: null, info: null },
     // All of them: what is not in here would be forgotten.
-    vms: Object.fromEntries(config.vms.map(each => [each.key, recall(emptyVm(each.key, each.label), remembered)])),
+    vms: Object.fromEntries(
+      config.vms.map(each => [each.key, recall(emptyVm(each.key, each.label), remembered, boot)]),
+    ),
     overdueChecks: [],
   };
   const request: Request = {

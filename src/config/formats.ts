@@ -29,8 +29,9 @@ export function urlFault(text: string): Fault | null {
 
 /** A host name need not be known now: the guest may be off. */
 export function addressFault(text: string): Fault | null {
-  const hint = 'for example 192.168.1.20, fd00::20 or nas.lan';
-  if (isIP(text) !== 0) return null;
+  const hint = 'for example 192.168.1.20 or nas.lan';
+  if (isIP(text) === 4) return null;
+  if (isIP(text) === 6) return { message: 'must be a host name or an IPv4 address', hint };
   if (text === '') return { message: 'must not be empty', hint };
   if (/[/?#@]/.test(text)) return { message: 'expected a host name or an IP address, and nothing else', hint };
   if (/^([^:]*|\[.*\]):\d+$/.test(text)) return { message: 'must not have a port', hint };

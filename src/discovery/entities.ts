@@ -79,6 +79,9 @@ function controlEntities({ commands, powerCategory }: VmControls): VmEntity[] {
   ];
 }
 
+/** DSM can be asked while libvirt is away, and things happen then too. */
+const asked = { available: 'bridge' } as const;
+
 const press = { command_topic: 'command' } as const;
 /** Off until somebody wants it, and never beside the harmless ones. */
 const rare = { ...press, enabled_by_default: false } as const;
@@ -95,7 +98,7 @@ const buttons: readonly (VmEntity & { key: CommandWord })[] = [
   pressed('reset', 'Reset', serious, 'mdi:restart-alert'),
   pressed('force_off', 'Power cut', serious, 'mdi:power-plug-off'),
   pressed('screenshot', 'Take screenshot', { ...rare, entity_category: 'diagnostic' }, 'mdi:monitor-screenshot'),
-  pressed('check', 'Check', { ...rare, entity_category: 'diagnostic' }, 'mdi:stethoscope'),
+  pressed('check', 'Check', { ...rare, ...asked, entity_category: 'diagnostic' }, 'mdi:stethoscope'),
   pressed('refresh', 'Refresh', { ...rare, entity_category: 'diagnostic' }, 'mdi:refresh'),
 ];
 
@@ -125,9 +128,6 @@ const screen: VmEntity = image('screen', 'Screen', null, {
   content_type: 'image/png',
   ...detail,
 });
-
-/** DSM can be asked while libvirt is away. */
-const asked = { available: 'bridge' } as const;
 
 const checkEntities: readonly VmEntity[] = [
   binarySensor('reachable', 'Reachable', check('reachable'), { device_class: 'connectivity' }, asked),
@@ -166,7 +166,7 @@ const machineEntities: readonly VmEntity[] = [
     icon: 'mdi:progress-wrench',
     attributes: stateMembers('phase', 'deadline', 'attempt', 'start_after_off'),
   }),
-  happening('event', 'Event', { topic: 'event', path: [] }, detail, {
+  happening('event', 'Event', { topic: 'event', path: [] }, detail, asked, {
     event_types: happeningTypes,
     icon: 'mdi:message-text-clock',
   }),

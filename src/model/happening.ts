@@ -99,7 +99,7 @@ export function happeningsOf(before: VmSnapshot, after: VmSnapshot, event: Event
 
 /** The first one after a start of the bridge is no change. */
 function verdictChanged(before: Check | null, { verdict, cause, reason }: Check, at: string): Happening[] {
-  if (!before?.checkedAt || before.verdict === verdict) return [];
+  if (!before || before.verdict === verdict) return [];
   return [{ event_type: 'verdict_changed', at, verdict, before: before.verdict, cause, message: reason }];
 }
 

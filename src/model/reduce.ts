@@ -57,15 +57,19 @@ function withDomain(vm: VmSnapshot, domain: Domain | null, at: string): VmSnapsh
     lastStop: stopped ? stopOf(vm, same ? domain : null, at) : vm.lastStop,
     lastError,
     stats: stopped ? unknownStats(at) : vm.stats,
-    wish: wishAfter(vm, domain, started),
+    wish: wishAfter(vm, domain),
   };
 }
 
 /** Whoever starts or resumes it means it to run; that it stops says nothing of what is meant. */
-function wishAfter({ wish, domain: before }: VmSnapshot, domain: Domain | null, started: boolean): Wish | null {
-  const goesOn = wish === 'paused' && before?.state === 'paused' && domain?.state === 'running';
-  if (started || goesOn) return 'running';
-  return wish ?? (domain?.active ? 'running' : null);
+function wishAfter({ wish, seen, remembered, domain: before }: VmSnapshot, domain: Domain | null): Wish | null {
+  if (!domain?.active) return wish;
+  const known = before ?? remembered;
+  const another = known !== null && (!known.active || known.uuid !== domain.uuid);
+  // It was not there, or its host has booted since.
+  const began = (known === null && seen) || (remembered !== null && !remembered.thisBoot);
+  const goesOn = wish === 'paused' && before?.state === 'paused' && domain.state === 'running';
+  return another || began || goesOn ? 'running' : (wish ?? 'running');
 }
 
 /** The bridge ended in the middle of something. */

@@ -56,7 +56,7 @@ export interface VmSnapshot {
   /** libvirt has been read since the bridge began. */
   seen: boolean;
   /** What was known when the bridge last ended; null as soon as libvirt has been read. */
-  remembered: { uuid: string; active: boolean } | null;
+  remembered: Remembered | null;
   work: Work | null;
   /** Who has asked it to stop, and may be the cause when it does. */
   asked: Asked | null;
@@ -69,6 +69,15 @@ export interface VmSnapshot {
   wish: Wish | null;
   /** Null before the first check. */
   check: Check | null;
+}
+
+interface Remembered {
+  uuid: string;
+  active: boolean;
+  /** Of the host, in which this was so; null: not known. */
+  boot: string | null;
+  /** As far as is known the host has not booted since. */
+  thisBoot: boolean;
 }
 
 export interface Asked {

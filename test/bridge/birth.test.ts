@@ -37,7 +37,7 @@ function setUp() {
       ...{ topics: all.bridge, session: 'me', instance: 'nas', send, now: () => new Date(), logger: silent },
     }),
     chronicle: new Chronicle({ topics: all, send, logger: silent }),
-    memory: new Memory(() => {}, {}),
+    memory: new Memory(() => {}, {}, null),
     checks: { hear: () => {}, close: () => {} },
     publisher: new Publisher({
       topics: all,

@@ -121,6 +121,7 @@ describe('commands', () => {
     await running.start();
     expect(await response(seen)).toMatchObject({ status: 'rejected', code: 'retained', command: 'start' });
     await seen.publish('b/DSM/power/set', '', true);
+    await seen.take('b/DSM/availability', 'online');
     await seen.publish('b/DSM/command', 'shutdown');
     expect(await response(seen)).toMatchObject({ code: 'already' });
     expect(running.daemon.callsOf('domainCreateWithFlags')).toEqual([]);

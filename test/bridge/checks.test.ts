@@ -179,6 +179,7 @@ test.concurrent('what it is meant to be survives the bridge, and a shutdown that
   expect(await check(next, ({ verdict, problem }) => verdict === 'off' && problem === true)).toMatchObject({
     reason: 'It is off. It is meant to run.',
   });
+  await next.take('b/DSM/availability', 'online');
   await next.publish('b/DSM/command', 'shutdown');
   expect(await response(next)).toMatchObject({ code: 'already' });
   expect(await check(next, ({ problem }) => problem === false)).toMatchObject({ expected: 'off', next_step: null });

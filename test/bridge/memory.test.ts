@@ -9,7 +9,7 @@ import { unknownStats } from '../../src/model/stats.ts';
 import { asked, at, domain, off, otherUuid, snapshotOf, uuid } from '../model/samples.ts';
 
 const lastStop: LastStop = { by: 'ups', reason: 'shutdown', at, seconds: 42.3 };
-const row = { uuid, active: true, last_stop: lastStop, asked, wish: null };
+const row = { uuid, active: true, last_stop: lastStop, asked, wish: null, boot: 'b1' };
 const remembered: Remembered = { DSM: row };
 const fresh = emptyVm('DSM', 'DSM VM');
 
@@ -19,9 +19,9 @@ class Life {
   snapshot: Snapshot;
 
   /** `file` is what the life before has left. */
-  constructor(file: Remembered = {}) {
-    this.memory = new Memory(now => this.saved.push(now), file);
-    this.snapshot = { ...snapshotOf(), vms: { DSM: recall(fresh, file) } };
+  constructor(file: Remembered = {}, boot = 'b1') {
+    this.memory = new Memory(now => this.saved.push(now), file, boot);
+    this.snapshot = { ...snapshotOf(), vms: { DSM: recall(fresh, file, boot) } };
   }
 
   hear(event: Event): void {
@@ -47,7 +47,9 @@ describe('is written', () => {
     life.memory.update(life.snapshot);
     expect(life.saved).toEqual([]);
     life.see(domain);
-    expect(life.saved).toEqual([{ DSM: { uuid, active: true, last_stop: null, asked: null, wish: 'running' } }]);
+    expect(life.saved).toEqual([
+      { DSM: { uuid, active: true, last_stop: null, asked: null, wish: 'running', boot: 'b1' } },
+    ]);
     life.see({ ...domain, state: 'paused', reason: 'user', autostart: true });
     life.hear({ type: 'stats', key: 'DSM', stats: unknownStats(at) });
     life.hear({ type: 'error', key: 'DSM', error: { code: 'x', message: 'y', at } });
@@ -73,9 +75,9 @@ describe('is written', () => {
   test('of a VM that libvirt has not been asked about yet, as it was', () => {
     const { memory, saved } = new Life(remembered);
     const other = { ...emptyVm('other', 'Other'), domain: { ...off, uuid: otherUuid } };
-    memory.update({ ...snapshotOf(), vms: { DSM: recall(fresh, remembered), other } });
+    memory.update({ ...snapshotOf(), vms: { DSM: recall(fresh, remembered, 'b1'), other } });
     expect(saved).toEqual([
-      { DSM: row, other: { uuid: otherUuid, active: false, last_stop: null, asked: null, wish: null } },
+      { DSM: row, other: { uuid: otherUuid, active: false, last_stop: null, asked: null, wish: null, boot: 'b1' } },
     ]);
   });
 
@@ -137,12 +139,16 @@ describe('from one life to the next', () => {
 
 describe('is taken back', () => {
   test('all of it', () => {
-    expect(recall(fresh, remembered)).toEqual({ ...fresh, remembered: { uuid, active: true }, lastStop, asked });
+    expect(recall(fresh, remembered, 'b1')).toEqual({
+      ...fresh,
+      ...{ remembered: { uuid, active: true, boot: 'b1', thisBoot: true }, lastStop, asked },
+    });
+    expect(recall(fresh, remembered, 'b2').remembered?.thisBoot).toBe(false);
   });
 
   test.each(['constructor', '__proto__', 'other', 'dsm'])('nothing of %s', key => {
     const vm = emptyVm(key, 'x');
-    expect(recall(vm, remembered)).toBe(vm);
+    expect(recall(vm, remembered, 'b1')).toBe(vm);
   });
 });
 

@@ -1,6 +1,7 @@
 /** The sentences people read: whole, with what was found in them, and nothing left in braces. */
 import { describe, expect, test } from 'vitest';
-import { causes, diagnoses, type Facts, inWords, span } from '../../src/checks/diagnoses.ts';
+import { causes, diagnoses } from '../../src/checks/diagnoses.ts';
+import { type Facts, inWords, span } from '../../src/checks/words.ts';
 
 const facts: Facts = {
   domain: 'DSM',
@@ -11,7 +12,7 @@ const facts: Facts = {
   mac: '52:54:00:d5:30:01',
   tap: 'vnet0',
   source: 'br0',
-  age: 40_000,
+  age: 240_000,
   grace: 900_000,
   bridge: 'The bridge said so.',
   neighbour: 'The neighbour said so.',
@@ -39,7 +40,7 @@ describe.each([
 
 test.each([
   ['port_closed', 'DSM answers at 10.0.0.20, but not on port 445.'],
-  ['booting', 'It was powered on 40 s ago, and DSM does not answer yet.'],
+  ['booting', 'It was powered on 4 min ago, and DSM does not answer yet.'],
   [
     'ports_closed',
     'A machine answers at 10.0.0.20, but its ports 5000, 5001 and 445 are closed: DSM does not run on it, or has other ports.',
@@ -61,10 +62,10 @@ test('a value cannot bring a placeholder of its own', () => {
 });
 
 test.each([
-  [0, '0 s'],
-  [-5, '0 s'],
-  [119_499, '119 s'],
-  [120_000, '2 min'],
+  [-5, 'less than a minute'],
+  [59_999, 'less than a minute'],
+  [60_000, '1 min'],
+  [119_999, '1 min'],
   [3_600_000, '60 min'],
   [7_200_000, '2 h'],
   [172_800_000, '2 days'],

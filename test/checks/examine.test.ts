@@ -33,7 +33,7 @@ function probesOf({ at = [], taken = [], libvirt = [], device = null, web = {}, 
     return Promise.resolve({ kind, ms: 1, explanation: `${probe} is ${kind}.`, ...rest });
   };
   const probes: Probes = {
-    bridge: target => found('bridge', target, 'ok', { mac }),
+    bridge: target => found('bridge', target, 'ok', { mac, worst: null }),
     neighbour: target => {
       const address = at.find(one => target.candidates.includes(one)) ?? null;
       const other = target.candidates.some(one => taken.includes(one));
@@ -89,6 +89,20 @@ describe('where it is', () => {
       'silent',
     ],
     ['a name that nobody knows', { configured: 'gone.lan' }, {}, null, 'not_applicable'],
+    [
+      'a name that nobody knows now, where it was last',
+      { configured: 'gone.lan', lastAddress: ten },
+      { at: [ten] },
+      ten,
+      'ok',
+    ],
+    [
+      'a name that nobody knows now, where libvirt knows it',
+      { configured: 'gone.lan' },
+      { libvirt: [ten], at: [ten] },
+      ten,
+      'ok',
+    ],
     ['where it was last', { lastAddress: ten }, { at: [ten], libvirt: [eleven] }, ten, 'ok'],
     ['where libvirt knows it', {}, { libvirt: [ten], at: [ten] }, ten, 'ok'],
     ['it has moved, and libvirt knows', { lastAddress: ten }, { libvirt: [ten, eleven], at: [eleven] }, eleven, 'ok'],
@@ -335,7 +349,7 @@ test('where the lower layers are enough, nothing above them is asked', async () 
     return true;
   };
   const found = await examine(() => ({ ...subject, lastAddress: '10.0.0.20' }), probes, { ...options, enough });
-  expect(Object.keys(found.findings).sort()).toEqual(['bridge', 'neighbour', 'ping', 'tcp']);
+  expect(Object.keys(found.findings).sort()).toEqual(['bridge', 'neighbour', 'tcp']);
   expect(asked.map(([probe]) => probe)).not.toContain('discovery');
   expect(seen).toEqual(['10.0.0.20']);
 });

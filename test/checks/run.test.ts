@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { ageOf, machineOf } from '../../src/checks/evidence.ts';
 import { Quiet } from '../../src/checks/quiet.ts';
 import { checkRememberedChecks, nothingKnown } from '../../src/checks/remembered.ts';
-import { type KnownRun, resetAt, runOf, upAt } from '../../src/checks/run.ts';
+import { type KnownRun, resetAt, runOf, toKnown, upAt } from '../../src/checks/run.ts';
 import { unknownDisk, unknownStats } from '../../src/model/stats.ts';
 import { active, domain, off, offBy, uuid } from '../model/samples.ts';
 
@@ -18,11 +18,28 @@ test.each<[what: string, about: Partial<Seen>, before: KnownRun | null, since: n
   ['another boot of the host', {}, { ...known, boot: 'b0' }, 40_000, false],
   ['never seen', {}, null, 40_000, false],
 ])('a run: %s', (_, about, before, since, exact) => {
-  expect(runOf({ ...seen, ...about }, before, host, 100_000)).toMatchObject({ since, exact });
+  const clock = { date: () => 100_000, now: () => 1_100_000 };
+  expect(runOf({ ...seen, ...about }, before, host, clock)).toMatchObject({ since: since && since + 1_000_000, exact });
 });
 
 test('on another host it may have run for ever', () => {
-  expect(runOf(seen, null, { ...host, boot: null }, 100_000)).toMatchObject({ since: null, exact: false });
+  expect(runOf(seen, null, { ...host, boot: null }, { date: () => 100_000, now: () => 5 })).toMatchObject({
+    since: null,
+    exact: false,
+  });
+});
+
+test('it is known again by the clock on the wall, and measured by the one that only goes on', () => {
+  const clock = { date: () => 100_000, now: () => 7_000 };
+  const run = runOf({ ...seen, startedAt: '1970-01-01T00:01:40.000Z' }, null, host, clock);
+  expect(run.since).toBe(7_000);
+  // An hour later by the wall, which was set; a minute by the other.
+  expect(toKnown(run, 'b1', { date: () => 3_700_000, now: () => 67_000 })).toMatchObject({
+    since: 3_640_000,
+    boot: 'b1',
+  });
+  // Set back: what is in the future began now.
+  expect(runOf(seen, { ...known, since: 500_000 }, host, clock).since).toBe(7_000);
 });
 
 test('how long it took to boot is measured once, and only from a power on that was seen', () => {

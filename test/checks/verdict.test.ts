@@ -18,6 +18,15 @@ describe('typical cases', () => {
     ['a service is off', { tcp: 'some' }, 'port_closed'],
     ['the cable of the host is out', { bridge: 'no_uplink' }, 'cut_off'],
     ['the API is dead', { dsm: 'silent' }, 'api_silent'],
+    ['the API is busy', { dsm: 'mute' }, 'api_silent'],
+    ['the API is not there yet, says its web server', { ...young, dsm: 'mute' }, 'starting'],
+    ['another NAS has its address', { neighbour: 'taken', discovery: 'silent' }, 'disputed'],
+    ['its loader gave it another MAC, by which discovery knows it', { neighbour: 'taken' }, 'up'],
+    [
+      'libvirt is away, and its page hangs',
+      { machine: 'unseen', web: 'silent', dsm: 'not_applicable', discovery: 'silent' },
+      'hangs',
+    ],
     ['the API is not there yet', { ...young, dsm: 'silent' }, 'starting'],
     ['nothing is there yet', young, 'booting', mute],
     ['nothing is there yet but the kernel', { ...young, ...closed, discovery: 'not_applicable' }, 'booting'],
@@ -119,9 +128,17 @@ function isSound(evidence: Evidence, cause: Cause): boolean {
     web === 'installer';
   switch (verdict) {
     case 'up':
-      return ready && !hostFaults.has(bridge) && tcp !== 'some' && discovery !== 'updating';
+      return (
+        ready &&
+        !hostFaults.has(bridge) &&
+        tcp !== 'some' &&
+        discovery !== 'updating' &&
+        (neighbour !== 'taken' || discovery === 'ready')
+      );
     case 'degraded':
-      return ready ? hostFaults.has(bridge) || tcp === 'some' : web === 'dsm';
+      return ready
+        ? hostFaults.has(bridge) || tcp === 'some' || neighbour === 'taken'
+        : web === 'dsm' || dsm === 'mute';
     case 'starting':
       return problem === (age !== 'young') && (dsm === 'starting' || discovery === 'starting' || past === 'fresh');
     case 'updating':
@@ -134,7 +151,10 @@ function isSound(evidence: Evidence, cause: Cause): boolean {
     case 'recoverable':
       return problem && !ready && (web === 'installer' || dsm === cause || discovery === cause);
     case 'unreachable':
-      if (guestSpeaks || machine !== 'running' || !problem) return false;
+      if (guestSpeaks || !problem) return false;
+      // Without libvirt a silent machine may as well be off.
+      if (machine === 'unseen') return cause !== 'silent' && cause !== 'no_answer';
+      if (machine !== 'running') return false;
       if (hostFaults.has(cause)) return bridge === cause;
       if (cause === 'silent') return [neighbour, discovery, ping].includes('silent');
       if (cause === 'filtered') return tcp === 'silent' && (neighbour === 'ok' || ping === 'ok');

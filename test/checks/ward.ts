@@ -44,8 +44,12 @@ export class Ward {
   /** The probes that were asked, in order. */
   asked: ProbeName[] = [];
   readonly targets: { candidates: readonly string[]; address: string | null }[] = [];
+  /** Milliseconds that no timer has seen pass. */
+  skipped = 0;
   libvirtKnows: readonly string[] = ['10.0.0.20'];
   rereads = 0;
+  /** Of two NICs the one that is not well. */
+  worst: Findings['bridge']['worst'] = null;
   runId: number | null = 1;
   uptime = 86_400_000;
   saved: RememberedChecks | null = null;
@@ -73,6 +77,7 @@ export class Ward {
           this.saved = remembered;
         },
         logger: this.log,
+        clock: { date: () => Date.now(), now: () => performance.now() + this.skipped },
       },
       remembered,
     );
@@ -136,7 +141,7 @@ export class Ward {
       ...{ all: [5_000, 445], some: [5_000], refused: [], silent: [], not_applicable: [] },
     };
     return {
-      bridge: ({ nics }, limits) => answer('bridge', limits, { mac: nics[0]?.mac ?? null }),
+      bridge: ({ nics }, limits) => answer('bridge', limits, { mac: nics[0]?.mac ?? null, worst: this.worst }),
       neighbour: ({ candidates }, limits) => {
         this.targets.push({ candidates, address: null });
         const address = this.world.neighbour === 'ok' ? (candidates[0] ?? null) : null;

@@ -113,7 +113,7 @@ const scalars: Record<
     is: text => (text.match(/\w+/g) ?? []).map(Number),
   },
   DSM2MQTT_VMS__0__ADDRESS: {
-    text: fc.oneof(word, fc.ipV4(), fc.ipV6()),
+    text: fc.oneof(word, fc.ipV4()),
     read: config => config.vms[0]?.address,
   },
   DSM2MQTT_DATA_DIR: { text: word, read: config => config.dataDir },

@@ -87,7 +87,7 @@ describe('powered on', () => {
   test.each<[ScenarioName, Json]>([
     ['booting', { verdict: 'booting', cause: 'booting_dsm', problem: false, reason: 'DSM boots, and says so itself.' }],
     ['updating', { verdict: 'updating', problem: false, reason: 'DSM is being installed or updated.' }],
-    ['installing', { verdict: 'updating', problem: false }],
+    ['installing', { verdict: 'updating', problem: false, next_step: 'Wait, and do not switch it off.' }],
     [
       'installer',
       {
@@ -96,7 +96,13 @@ describe('powered on', () => {
         next_step: `Open http://${address.guest}:5000 and install DSM.`,
       },
     ],
-    ['migratable', { verdict: 'installer', cause: 'migratable', problem: true }],
+    [
+      'migratable',
+      {
+        ...{ verdict: 'installer', cause: 'migratable', problem: true },
+        reason: 'The Web Assistant waits: the disks come from another machine, or from another build of DSM.',
+      },
+    ],
     [
       'recoverable',
       {
@@ -104,7 +110,13 @@ describe('powered on', () => {
         reason: "DSM's system is damaged, and the Web Assistant offers to recover it.",
       },
     ],
-    ['starting', { verdict: 'starting', problem: false, boot_seconds: null }],
+    [
+      'starting',
+      {
+        ...{ verdict: 'starting', problem: false, boot_seconds: null },
+        reason: `DSM answers at ${address.guest}, and still starts its services.`,
+      },
+    ],
     [
       'up',
       { verdict: 'up', problem: false, reachable: true, reason: `DSM answers at ${address.guest}.`, next_step: null },
@@ -144,13 +156,31 @@ describe('it was up, and something happens to DSM', () => {
       },
     ],
     ['up', { verdict: 'up', problem: false }],
-    ['web-dead', { verdict: 'unreachable', problem: true, reachable: false }],
+    [
+      'web-dead',
+      {
+        ...{ verdict: 'unreachable', cause: 'web_dead', problem: true, reachable: false },
+        reason: 'DSM is on the network and says that it is ready, but its page does not answer.',
+      },
+    ],
     ['up', { verdict: 'up', problem: false }],
-    ['other-page', { verdict: 'unreachable', cause: 'other_page', problem: true }],
+    [
+      'other-page',
+      {
+        ...{ verdict: 'unreachable', cause: 'other_page', problem: true },
+        reason: expect.stringMatching(/^Something else than DSM answers at 10\.99\.0\.20\. ./),
+      },
+    ],
     ['up', { verdict: 'up', problem: false }],
-    ['silent-boot', { verdict: 'unreachable', cause: 'ports_closed', problem: true }],
+    [
+      'silent-boot',
+      {
+        ...{ verdict: 'unreachable', cause: 'ports_closed', problem: true },
+        reason: expect.stringMatching(/its ports 5000, 5001 and 445 are closed/),
+      },
+    ],
     ['up', { verdict: 'up', problem: false }],
-    ['hibernating', { verdict: 'up', problem: false }],
+    ['hibernating', { verdict: 'up', problem: false, reason: expect.stringContaining('DSM answers') }],
   ])('%s', async (name, expected) => {
     await becomes(scenario(name), expected);
   });
@@ -209,7 +239,7 @@ describe('it was up, and something happens on the host', () => {
     await listener.publish(vmTopic('command'), 'check');
     const final = await listener.document(vmTopic('response'), isFinal, { from, deadline: 30_000 });
     expect(final).toMatchObject({ status: 'succeeded', message: expect.stringMatching(/^up: /) });
-    await becomes(scenario('silent-boot'), { verdict: 'unknown', cause: 'unseen', problem: null, reachable: null });
+    await becomes(scenario('silent-boot'), { verdict: 'unreachable', cause: 'ports_closed', problem: true });
     await libvirtd.start();
     await becomes(scenario('up'), { verdict: 'up', problem: false });
   });
@@ -236,6 +266,14 @@ test('the guest hangs: nothing on the network answers for it', async () => {
   await becomes(() => guest.hang(), { verdict: 'unreachable', problem: true }, 60_000);
   const found = await listener.document(check, ({ cause }) => cause === 'silent', { deadline: 90_000 });
   expect(found.reason).toBe('The VM runs, but nothing on the network answers for it: DSM hangs, or has no address.');
+});
+
+test('it hangs, and libvirt is away: nobody can tell', async () => {
+  await becomes(() => libvirtd.kill(), {
+    ...{ verdict: 'unknown', cause: 'unseen', problem: null, reachable: null },
+    reason: 'libvirt is away, and DSM does not answer.',
+  });
+  await becomes(() => libvirtd.start(), { verdict: 'unreachable', cause: 'silent', problem: true });
 });
 
 test('it is reset: it boots, and how long is measured anew', async () => {

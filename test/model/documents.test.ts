@@ -86,7 +86,11 @@ test('what is under way', () => {
 });
 
 test('what was remembered is no domain, and who asked is nobody’s business', () => {
-  const vm = { ...emptyVm('DSM', 'DSM VM'), remembered: { uuid: domain.uuid, active: true }, asked };
+  const vm = {
+    ...emptyVm('DSM', 'DSM VM'),
+    remembered: { uuid: domain.uuid, active: true, boot: null, thisBoot: true },
+    asked,
+  };
   expect(stateDocument(vm)).toEqual(stateDocument(emptyVm('DSM', 'DSM VM')));
 });
 
@@ -157,7 +161,7 @@ const vms: fc.Arbitrary<VmSnapshot> = fc.record({
   label: text,
   domain: maybe(domains),
   seen: fc.boolean(),
-  remembered: maybe(fc.record({ uuid: fc.uuid(), active: fc.boolean() })),
+  remembered: maybe(fc.record({ uuid: fc.uuid(), active: fc.boolean(), boot: maybe(text), thisBoot: fc.boolean() })),
   work: maybe(
     fc.record<Work>({
       activity: fc.constantFrom(...activities),

@@ -1,5 +1,6 @@
 /** What events mean: who stopped a VM, since when it runs, what was interrupted, and that nothing else moves. */
 import { describe, expect, test } from 'vitest';
+import type { Wish } from '../../src/model/check.ts';
 import type { Domain } from '../../src/model/domain.ts';
 import type { Event } from '../../src/model/event.ts';
 import { reduce } from '../../src/model/reduce.ts';
@@ -99,7 +100,7 @@ describe('how long a stop is put down to who asked', () => {
 
 describe('the first look at libvirt after a while without the bridge', () => {
   const left = (more: Partial<VmSnapshot> = {}, ran = true): Partial<VmSnapshot> => ({
-    ...{ domain: null, seen: false, remembered: { uuid, active: ran } },
+    ...{ domain: null, seen: false, remembered: { uuid, active: ran, boot: null, thisBoot: true } },
     ...more,
   });
   const lastStop = { by: 'guest', reason: 'shutdown', at: '2026-11-21T09:00:00.000Z', seconds: null };
@@ -263,3 +264,36 @@ function deepFreeze<T>(value: T): T {
   }
   return value;
 }
+
+describe('what it is meant to be', () => {
+  const ran = { uuid, active: true, boot: 'b1', thisBoot: true };
+
+  test.each<[what: string, before: Partial<VmSnapshot>, now: Domain | null, wish: Wish | null]>([
+    ['it runs when it is first seen', { domain: null, seen: false }, domain, 'running'],
+    ['it is off when it is first seen', { domain: null, seen: false }, off, null],
+    ['it stops', { domain, wish: 'running' }, off, 'running'],
+    ['it stops as it was told', { domain, wish: 'off' }, off, 'off'],
+    ['somebody starts it', { domain: off, wish: 'off' }, domain, 'running'],
+    ['somebody resumes it', { domain: active('paused', 'user'), wish: 'paused' }, domain, 'running'],
+    ['it is paused as it was told', { domain, wish: 'paused' }, active('paused', 'user'), 'paused'],
+    ['it runs on, though it was told to stop', { domain, wish: 'off' }, active('running', 'unpaused'), 'off'],
+    ['a transient one was gone, and is started again', { domain: null, seen: true, wish: 'off' }, domain, 'running'],
+    ['another one is started under its name', { domain: off, wish: 'off' }, { ...domain, uuid: otherUuid }, 'running'],
+    ['the bridge was away, and it runs on', { domain: null, seen: false, remembered: ran, wish: 'off' }, domain, 'off'],
+    [
+      'the bridge was away, and the host has booted',
+      { domain: null, seen: false, remembered: { ...ran, thisBoot: false }, wish: 'off' },
+      domain,
+      'running',
+    ],
+    [
+      'the host has booted, and it has not started',
+      { domain: null, seen: false, remembered: { ...ran, thisBoot: false }, wish: 'running' },
+      off,
+      'running',
+    ],
+  ])('%s', (_, before, now, wish) => {
+    const snapshot = snapshotOf({ wish: null, remembered: null, ...before });
+    expect(reduce(snapshot, seen(now)).vms['DSM']?.wish).toBe(wish);
+  });
+});

@@ -1,27 +1,16 @@
-import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
+import { type Interfaces, ownInterfaces } from '../host/networks.ts';
 
 /** Everyone on the network of the default route. */
 const everyone = '255.255.255.255';
 
 /** Where a question reaches everyone: the broadcast address of each IPv4 network of this machine, and the general one. */
-export function broadcastAddresses(
-  interfaces: Readonly<Record<string, readonly NetworkInterfaceInfo[] | undefined>> = ownInterfaces(),
-): string[] {
+export function broadcastAddresses(interfaces: Interfaces = ownInterfaces()): string[] {
   const own = Object.values(interfaces)
     .flatMap(addresses => addresses ?? [])
     .filter(({ family, internal }) => family === 'IPv4' && !internal)
     .map(({ address, netmask }) => broadcastOf(address, netmask))
     .filter(address => address !== null);
   return [...new Set([...own, everyone])];
-}
-
-/** None where a service may not look at them (systemd's RestrictAddressFamilies without netlink). */
-function ownInterfaces(): ReturnType<typeof networkInterfaces> {
-  try {
-    return networkInterfaces();
-  } catch {
-    return {};
-  }
 }
 
 /** Null for networks of one or two addresses, which have none (RFC 3021). */

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { readText } from './files.ts';
+import { readBytes } from './files.ts';
 
 /** The kernel's IPv4 neighbours, as `/proc/net/arp` has them (proc_net(5)). */
 
@@ -22,7 +22,7 @@ const maxBytes = 1024 ** 2;
 
 /** None where the table cannot be read. */
 export async function readArp(root: string): Promise<Neighbour[]> {
-  return parseArp((await readText(join(root, 'proc/net/arp'), maxBytes)) ?? '');
+  return parseArp((await readBytes(join(root, 'proc/net/arp'), maxBytes))?.toString('latin1') ?? '');
 }
 
 /** Address, hardware type, flags, MAC, mask, device; the head and whatever else is no entry are passed over. */

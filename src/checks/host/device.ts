@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { readLink, readNames, readNumber } from './files.ts';
+import { exists, readLink, readNames, readNumber } from './files.ts';
 
 /** What sysfs tells of one network device (Linux, Documentation/ABI/testing/sysfs-class-net). */
 
@@ -26,17 +26,17 @@ export async function readDevice(root: string, name: string): Promise<Device | n
   const folder = folderOf(root, name);
   const flags = folder === null ? null : await readNumber(join(folder, 'flags'));
   if (folder === null || flags === null) return null;
-  const [carrier, master, inside] = await Promise.all([
+  const [carrier, master, bridge] = await Promise.all([
     readNumber(join(folder, 'carrier')),
     readLink(join(folder, 'master')),
-    readNames(folder),
+    exists(join(folder, 'bridge')),
   ]);
   return {
     name,
     up: (flags & flag.up) !== 0,
     carrier: carrier === null ? null : carrier === 1,
     arp: (flags & flag.noArp) === 0,
-    kind: inside.includes('bridge') ? 'linux-bridge' : 'other',
+    kind: bridge ? 'linux-bridge' : 'other',
     master,
   };
 }

@@ -1,4 +1,4 @@
-import { open, readdir, readlink } from 'node:fs/promises';
+import { access, open, readdir, readlink } from 'node:fs/promises';
 import { basename } from 'node:path';
 
 /**
@@ -29,9 +29,22 @@ export async function readBytes(path: string, limit: number): Promise<Buffer | n
   }
 }
 
-/** An attribute's text without the white space around it. */
-export async function readText(path: string, limit = page): Promise<string | null> {
-  return (await readBytes(path, limit))?.toString('latin1').trim() ?? null;
+/** An attribute's text without the white space around it. It comes whole in one read, or not at all. */
+export async function readText(path: string): Promise<string | null> {
+  try {
+    await using file = await open(path);
+    const { bytesRead, buffer } = await file.read(Buffer.alloc(page), 0, page, null);
+    return buffer.toString('latin1', 0, bytesRead).trim();
+  } catch {
+    return null;
+  }
+}
+
+export function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Decimal, or hexadecimal with `0x`. */

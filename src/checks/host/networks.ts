@@ -35,7 +35,7 @@ export function othersIn({ address, netmask }: Network): string[] {
 }
 
 /** None where a service may not look at them (systemd's RestrictAddressFamilies without netlink). */
-function ownInterfaces(): Interfaces {
+export function ownInterfaces(): Interfaces {
   try {
     return networkInterfaces();
   } catch {

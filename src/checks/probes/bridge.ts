@@ -40,15 +40,19 @@ const tooLate: readonly Judgement[] = [
 
 /** The best NIC counts, else the first that failed; the others are mentioned. */
 function finding(judgements: readonly Judgement[], nics: readonly Nic[]): Findings['bridge'] {
-  const first =
-    judgements.find(({ kind }) => kind === 'ok') ??
-    judgements.find(({ kind }) => outcomeOf('bridge', kind) === 'failed') ??
-    judgements[0] ??
-    nothing;
+  const failed = judgements.find(({ kind }) => outcomeOf('bridge', kind) === 'failed') ?? null;
+  const first = judgements.find(({ kind }) => kind === 'ok') ?? failed ?? judgements[0] ?? nothing;
   const others = judgements.flatMap((judgement, i) =>
     judgement.kind === 'ok' || judgement.words === first.words ? [] : `${nics[i]?.mac ?? 'NIC'}: ${judgement.words}`,
   );
   const words = [first.words, ...(others.length > 0 ? [`but of NIC ${others.join(', and of NIC ')}`] : [])].join('; ');
-  const mac = nics[judgements.indexOf(first)]?.mac ?? null;
-  return { kind: first.kind, ms: null, mac, explanation: `${words.charAt(0).toUpperCase()}${words.slice(1)}.` };
+  const macOf = (judgement: Judgement) => nics[judgements.indexOf(judgement)]?.mac ?? null;
+  const mac = failed && macOf(failed);
+  const worst =
+    failed && failed !== first && mac !== null ? { kind: failed.kind, mac, explanation: sentence(failed.words) } : null;
+  return { kind: first.kind, ms: null, explanation: sentence(words), mac: macOf(first), worst };
+}
+
+function sentence(words: string): string {
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
 }

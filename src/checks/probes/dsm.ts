@@ -44,7 +44,7 @@ export async function dsm(target: DsmTarget, limits: Limits): Promise<Found> {
   const last = await ask('/webman/get_state.cgi');
   const state = read(last, readState);
   if (state) return { ...found(...waiting(state, on), state.ms), identity: state.identity };
-  if (pong) return found('starting', `DSM answers ${on}, but its API does not yet.`, pong.ms);
+  if (pong) return found('mute', `DSM's web server answers ${on}, but its API does not.`, pong.ms);
   return undecided([...results, last], target.port);
 }
 
@@ -78,21 +78,16 @@ function waiting({ status, installing }: InstallState, on: string): [Kind<'dsm'>
 /** Nothing came in DSM's words. */
 function undecided(results: readonly HttpResult[], port: number): Found {
   const answers = results.filter(result => result.failure === null);
-  const first = answers[0];
-  if (!first)
-    return found(
-      'silent',
-      silence(
-        results.find(result => result.failure !== null),
-        port,
-      ),
-    );
-  // DSM's nginx says this while what it hands its API to is not up. At DSM's own port nobody else is likely to, and
-  // one that says it for ever is found by the time that a boot may take.
-  const starting = answers.find(({ status }) => status >= 502 && status <= 504);
-  if (starting) {
-    const explanation = `The web server on port ${port} runs, but DSM behind it does not answer yet`;
-    return found('starting', `${explanation} (HTTP ${starting.status}).`, starting.ms);
+  const [first] = answers;
+  if (!first) {
+    const failure = results.find(result => result.failure !== null);
+    return found('silent', silence(failure, port));
+  }
+  // DSM's nginx says this while what it hands its API to is not up. At DSM's own port nobody else is likely to.
+  const alone = answers.find(({ status }) => status >= 502 && status <= 504);
+  if (alone) {
+    const explanation = `The web server on port ${port} runs, but DSM behind it does not answer`;
+    return found('mute', `${explanation} (HTTP ${alone.status}).`, alone.ms);
   }
   return found('other', `Port ${port} answers, but not in DSM's words (HTTP ${first.status}).`, first.ms);
 }

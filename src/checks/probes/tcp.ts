@@ -1,3 +1,4 @@
+import { enumerate } from '../../util/enumerate.ts';
 import { type Knock, knock } from '../../util/port.ts';
 import type { Findings, Kind, Limits } from '../finding.ts';
 
@@ -38,7 +39,7 @@ function explain(address: string, of: (answer: Knock['answer']) => readonly { po
     const ports = of(answer).map(({ port }) => port);
     if (ports.length === 0) return [];
     const [one, more] = words[answer];
-    return ports.length === 1 ? `port ${ports[0]} ${one}` : `ports ${list(ports)} ${more}`;
+    return ports.length === 1 ? `port ${ports[0]} ${one}` : `ports ${enumerate(ports)} ${more}`;
   });
   return `At ${address} ${clauses.join(', ')}.`;
 }
@@ -48,8 +49,3 @@ const words = {
   refused: ['refuses', 'refuse'],
   silent: ['does not answer', 'do not answer'],
 } as const satisfies Record<Knock['answer'], readonly [string, string]>;
-
-/** `22, 5000 and 5001` */
-function list(ports: readonly number[]): string {
-  return `${ports.slice(0, -1).join(', ')} and ${ports.at(-1)}`;
-}

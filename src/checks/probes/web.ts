@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { enumerate } from '../../util/enumerate.ts';
 import type { Findings, Limits } from '../finding.ts';
 import { get } from '../http/get.ts';
 import { pageOf } from '../page.ts';
@@ -5,7 +7,7 @@ import { sshBanner } from '../ssh-banner.ts';
 import { lookAt, type WebPort } from '../web-port.ts';
 
 /**
- * What kind of page answers at an address. All ports are looked at together, and the best page wins. Where none
+ * What kind of page answers at an address. The best page of all ports wins. Where none
  * accepts, a loader may: its terminal or its SSH is looked for, and nobody logs in.
  */
 
@@ -28,6 +30,8 @@ type Seen = Findings['web'];
 
 /** From the best down. */
 const ranks: readonly Seen['kind'][] = ['dsm', 'installer', 'loader', 'other', 'silent', 'closed'];
+/** Milliseconds that the first port has for itself: TLS is dear, and for nothing where http answers. */
+const headStart = 75;
 /** Milliseconds that an earlier port gets to answer as well: else it would be chance which one is told. */
 const moment = 300;
 
@@ -51,13 +55,28 @@ export async function web(
     left,
     signal: AbortSignal.any([limits.signal, through.signal]),
   };
-  const seen = await enough(ports.map(port => lookAt(port, look))).finally(() => through.abort());
+  const seen = await enough(inTurn(ports, port => lookAt(port, look), look.signal)).finally(() => through.abort());
   const best = seen.toSorted((a, b) => ranks.indexOf(a.kind) - ranks.indexOf(b.kind))[0];
   if (best && best.kind !== 'closed') return best;
-  const closed = `No web port accepts connections (${listOf(numbers)})`;
+  const closed = `No web port accepts connections (${enumerate(numbers)})`;
   const rest = { timeout: left(), signal: limits.signal };
   const loader = loaderSigns ? await lookForLoader(address, loaderPorts, closed, rest) : null;
   return loader ?? nowhere('closed', `${closed}.`);
+}
+
+/** Each begins when the one before it has found something, or has taken a while: most often the first one is enough. */
+function inTurn(
+  ports: readonly WebPort[],
+  begin: (port: WebPort) => Promise<Seen>,
+  signal: AbortSignal,
+): readonly Promise<Seen>[] {
+  const looks: Promise<Seen>[] = [];
+  for (const port of ports) {
+    const before = looks.at(-1);
+    const turn = before && Promise.race([before, delay(headStart, undefined, { signal })]).catch(() => {});
+    looks.push(Promise.resolve(turn).then(() => begin(port)));
+  }
+  return looks;
 }
 
 /** Those that are there when it is clear which one is the best. */
@@ -108,10 +127,4 @@ async function lookForLoader(
 
 function nowhere(kind: Seen['kind'], explanation: string): Seen {
   return { kind, ms: null, explanation, port: null, secure: false };
-}
-
-/** `5000`, `5000 and 5001`, `80, 5000 and 5001` */
-function listOf(ports: readonly number[]): string {
-  const last = ports.at(-1);
-  return ports.length < 2 ? `${last}` : `${ports.slice(0, -1).join(', ')} and ${last}`;
 }

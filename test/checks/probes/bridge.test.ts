@@ -38,7 +38,7 @@ describe('well', () => {
     await healthy();
     const explanation =
       'Its tap vnet0 is up and plugged into br0, whose way out eno1 has a link; no frame of it has been heard lately.';
-    expect(await look()).toEqual({ kind: 'ok', ms: null, mac, explanation });
+    expect(await look()).toEqual({ kind: 'ok', ms: null, mac, worst: null, explanation });
   });
 
   test('a bridge without a network card is said to be an island', async () => {

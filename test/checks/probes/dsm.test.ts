@@ -49,16 +49,16 @@ test.each<[string, string, Pages, string]>([
     'DSM answers on port PORT, but has not finished booting.',
   ],
   [
-    'starting',
+    'mute',
     'no API yet',
     { ...html, [at.pingpong]: pingpong(true), [at.query]: status(502) },
-    'DSM answers on port PORT, but its API does not yet.',
+    "DSM's web server answers on port PORT, but its API does not.",
   ],
   [
-    'starting',
+    'mute',
     'nothing behind nginx yet',
     Object.fromEntries(Object.values(at).map(path => [path, status(502)])),
-    'The web server on port PORT runs, but DSM behind it does not answer yet (HTTP 502).',
+    'The web server on port PORT runs, but DSM behind it does not answer (HTTP 502).',
   ],
   [
     'asleep',
@@ -158,7 +158,7 @@ test('a pingpong that hangs leaves time for the rest', async () => {
 
 test('an API that hangs after a pingpong', async () => {
   await using peer = await startPages({ [at.pingpong]: pingpong(true), [at.query]: hang });
-  expect(await probe(peer, { timeout: 300 })).toMatchObject({ kind: 'starting' });
+  expect(await probe(peer, { timeout: 300 })).toMatchObject({ kind: 'mute' });
   await peer.quiet();
 });
 
