@@ -30,7 +30,7 @@ export async function readBytes(path: string, limit: number): Promise<Buffer | n
 }
 
 /** An attribute's text without the white space around it. It comes whole in one read, or not at all. */
-export async function readText(path: string): Promise<string | null> {
+async function readText(path: string): Promise<string | null> {
   try {
     await using file = await open(path);
     const { bytesRead, buffer } = await file.read(Buffer.alloc(page), 0, page, null);

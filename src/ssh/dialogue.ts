@@ -1,0 +1,106 @@
+import { Plain } from './plain.ts';
+import { Tail } from './tail.ts';
+
+/**
+ * Which of a command's questions to answer, decided from its output and the time alone.
+ *
+ * A prompt counts when it is the last thing said and nothing follows for a while: never in the middle of other output,
+ * never line by line, for what a program asks often has no line feed after it, and sometimes has. Each time it is asked
+ * it is answered once. What looks like a question and is none of ours is told after more patience.
+ */
+
+export interface Prompt {
+  name: string;
+  /** Matches the prompt up to its last visible character, colours left out. White space after it is allowed for. */
+  pattern: RegExp;
+  /** Without its line feed, `''` being ENTER alone; null: it is known, and nothing must be answered. */
+  answer: string | null;
+  /** How often it may be asked; default 1. Asked again, it is as good as unknown. */
+  times?: number;
+}
+
+export interface Patience {
+  /** Milliseconds without output after which a prompt is complete. */
+  settle: number;
+  /** Milliseconds without output after which a question that has no answer is told. */
+  patience: number;
+}
+
+export type Step =
+  /** Nothing before this time; null: nothing before more output. */
+  | { kind: 'wait'; until: number | null }
+  | { kind: 'answer'; name: string; text: string }
+  | { kind: 'unknown_prompt'; name: string | null; text: string };
+
+/** Characters in which a prompt is looked for. */
+const window = 4_096;
+/** Characters of a question that are told. */
+const told = 300;
+
+export class Dialogue {
+  readonly #prompts: readonly { prompt: Prompt; last: RegExp }[];
+  readonly #patience: Patience;
+  readonly #plain = new Plain();
+  /** Since the last answer. */
+  readonly #said = new Tail(window);
+  readonly #asked = new Map<Prompt, number>();
+  #at = 0;
+
+  constructor(prompts: readonly Prompt[], patience: Patience) {
+    this.#prompts = prompts.map(prompt => ({ prompt, last: lastThing(prompt.pattern) }));
+    this.#patience = patience;
+  }
+
+  /** Takes output that came at `now`, milliseconds of any clock. Empty, it says that nobody listened until now. */
+  feed(output: string, now: number): void {
+    this.#said.add(this.#plain.feed(output));
+    this.#at = now;
+  }
+
+  /** What is to be done at `now`. An answer is given out once. */
+  next(now: number): Step {
+    const said = this.#said.text;
+    const settled = this.#at + this.#patience.settle;
+    if (said.trim() === '') return { kind: 'wait', until: null };
+    if (now < settled) return { kind: 'wait', until: settled };
+    const prompt = this.#prompts.find(({ last }) => last.test(said))?.prompt ?? null;
+    const answer = prompt && this.#answer(prompt);
+    if (prompt && answer !== null) {
+      this.#said.clear();
+      return { kind: 'answer', name: prompt.name, text: answer };
+    }
+    if (!prompt && !isQuestion(said)) return { kind: 'wait', until: null };
+    const late = this.#at + this.#patience.patience;
+    if (now < late) return { kind: 'wait', until: late };
+    this.#said.clear();
+    return { kind: 'unknown_prompt', name: prompt?.name ?? null, text: question(said) };
+  }
+
+  #answer(prompt: Prompt): string | null {
+    const asked = this.#asked.get(prompt) ?? 0;
+    if (prompt.answer === null || asked >= (prompt.times ?? 1)) return null;
+    this.#asked.set(prompt, asked + 1);
+    return prompt.answer;
+  }
+}
+
+/** The pattern with nothing but white space after it. */
+function lastThing({ source, flags }: RegExp): RegExp {
+  return new RegExp(String.raw`(?:${source})\s*(?![\s\S])`, flags.replace(/[gy]/g, ''));
+}
+
+/** `[yY/nN]` even where a line feed follows, as bash's `echo` and `read` are often used; the rest only without. */
+function isQuestion(said: string): boolean {
+  return (
+    /[[(]\s*y(?:y|es)?\s*\/\s*n(?:n|o)?\s*[\])]\s*[:?]?\s*$/i.test(said) ||
+    /\?[ \t]*$|(?:password|passphrase)[^\n]*:[ \t]*$/i.test(said)
+  );
+}
+
+/** The last line, and where that has no words, as `#? ` of a menu, those above it. */
+function question(said: string): string {
+  const lines = said.split(/[\r\n]+/).filter(line => line.trim() !== '');
+  const last = lines.at(-1) ?? '';
+  const text = /\p{L}/u.test(last) ? last : lines.slice(-6).join('\n');
+  return text.trim().slice(-told);
+}

@@ -1,0 +1,94 @@
+/**
+ * What can go wrong over SSH, told apart by `code`, never by text. No message holds a password, an answer or output.
+ */
+
+export type SshErrorCode =
+  /** No such name, no route, nothing listens. */
+  | 'unreachable'
+  /** Not logged in within the attempt's time. */
+  | 'timed_out'
+  /** Connected, and the connection ended before both sides had agreed on keys; or it is no SSH. */
+  | 'handshake'
+  /** No algorithm in common, or the server could not prove its key. */
+  | 'incompatible'
+  /** The private key cannot be read, or there is neither key nor password. */
+  | 'invalid_key'
+  /** The server's key is another than expected. Nothing was said to it. */
+  | 'host_key_mismatch'
+  /** The server refuses the login. Not tried again. */
+  | 'authentication_failed'
+  /** Of a command: its outcome is unknown. */
+  | 'connection_lost'
+  /** The server closed the command's channel without a word on how it ended. */
+  | 'outcome_unknown'
+  /** The server would not start the command, or closed its channel before it said that it had. */
+  | 'not_started'
+  /** No output for too long. */
+  | 'silent'
+  /** Not ended in time. */
+  | 'deadline'
+  /** It asks what nobody told us to answer. */
+  | 'unknown_prompt'
+  /** What the output was handed to failed. */
+  | 'output'
+  | 'cancelled'
+  /** A file of more bytes than allowed. */
+  | 'too_large'
+  /** A file that was not written or read whole. The one that was there is still there. */
+  | 'transfer';
+
+export class SshError extends Error {
+  override name = 'SshError';
+  readonly code: SshErrorCode;
+
+  constructor(code: SshErrorCode, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.code = code;
+  }
+}
+
+/** How a command ended. A status other than 0 is no error here: `rploader.sh` lies with both. */
+export interface CommandEnd {
+  /** Null when a signal ended it. */
+  status: number | null;
+  /** `SIGTERM`, …; null when it ended by itself. */
+  signal: string | null;
+  /** The last of its output, at most 64 Ki characters. */
+  tail: string;
+  /** Names of the prompts that were answered, in order. */
+  answered: readonly string[];
+  /** Milliseconds from its start. */
+  ms: number;
+}
+
+/** A command that was given up. */
+export class CommandError extends SshError {
+  override name = 'CommandError';
+  /** How it then ended; null: it may still run. */
+  readonly end: CommandEnd | null;
+  readonly tail: string;
+  readonly answered: readonly string[];
+  /** What it asked, with `unknown_prompt`; the name of a prompt that is known, but has no answer left. */
+  readonly prompt: { readonly name: string | null; readonly text: string } | null;
+
+  constructor(failure: Failure, { end, tail, answered }: Pick<CommandError, 'end' | 'tail' | 'answered'>) {
+    super(failure.code, failure.message, failure.cause);
+    this.prompt = failure.prompt ?? null;
+    this.end = end;
+    this.tail = tail;
+    this.answered = answered;
+  }
+}
+
+/** Why a command is given up. */
+export interface Failure {
+  code: SshErrorCode;
+  message: string;
+  prompt?: CommandError['prompt'];
+  cause?: unknown;
+}
+
+/** What a signal that was raised becomes. */
+export function cancelled(signal: AbortSignal): SshError {
+  return new SshError('cancelled', 'it was cancelled', signal.reason);
+}

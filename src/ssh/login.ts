@@ -1,0 +1,119 @@
+import ssh2, { type AnyAuthMethod, type KeyboardInteractiveCallback, type Prompt } from 'ssh2';
+import { SshError } from './errors.ts';
+
+/**
+ * The login of one `connect`, over all its connections: at most two times anything secret is shown to the server.
+ * DSM, and who guards a network, blocks an address after a few more.
+ *
+ * First the server is asked what it offers (RFC 4252, 5.2: `none`, which counts nowhere as an attempt). Then what is
+ * configured is tried, each once: the key, and the password, by `keyboard-interactive` where that alone is offered.
+ */
+
+export interface Credentials {
+  user: string;
+  password?: string;
+  /** OpenSSH or PEM, without passphrase. */
+  privateKey?: string | Buffer;
+}
+
+const most = 2;
+
+export class Login {
+  readonly #credentials: Credentials;
+  #attempts = 0;
+
+  /** Throws `SshError` when there is nothing to log in with. */
+  constructor(credentials: Credentials) {
+    const { privateKey, password } = credentials;
+    if (privateKey === undefined && password === undefined) {
+      throw new SshError('invalid_key', 'neither a password nor a private key is configured');
+    }
+    if (privateKey !== undefined) {
+      const key = ssh2.utils.parseKey(privateKey);
+      if (key instanceof Error || !key.isPrivateKey()) {
+        throw new SshError('invalid_key', 'the private key cannot be read: wrong format, or it has a passphrase');
+      }
+    }
+    this.#credentials = credentials;
+  }
+
+  /** No further attempt is allowed. */
+  get spent(): boolean {
+    return this.#attempts >= most;
+  }
+
+  /** `giveUp` is called when the server asks what we cannot answer. */
+  begin(giveUp: () => void): LoginAttempt {
+    const mayTry = () => {
+      if (this.spent) return false;
+      this.#attempts++;
+      return true;
+    };
+    return new LoginAttempt(this.#credentials, mayTry, giveUp);
+  }
+}
+
+/** The login of one connection. */
+export class LoginAttempt {
+  readonly #credentials: Credentials;
+  readonly #mayTry: () => boolean;
+  readonly #giveUp: () => void;
+  readonly #left: ('key' | 'password')[] = ['key', 'password'];
+  /** What the server took at last; null before. */
+  #offered: readonly string[] | null = null;
+  #begun = false;
+
+  /** `mayTry` takes one attempt off the account. */
+  constructor(credentials: Credentials, mayTry: () => boolean, giveUp: () => void) {
+    this.#credentials = credentials;
+    this.#mayTry = mayTry;
+    this.#giveUp = giveUp;
+  }
+
+  /** Something secret was shown. */
+  get begun(): boolean {
+    return this.#begun;
+  }
+
+  /** The next thing to try, or false; `offered` is null before anything. */
+  next(offered: readonly string[] | null): AnyAuthMethod | false {
+    if (offered === null) return { type: 'none', username: this.#credentials.user };
+    this.#offered = offered;
+    for (let way = this.#left.shift(); way; way = this.#left.shift()) {
+      const method = way === 'key' ? this.#key(offered) : this.#password(offered);
+      if (method === null) continue;
+      if (!this.#mayTry()) return false;
+      this.#begun = true;
+      return method;
+    }
+    return false;
+  }
+
+  failed(cause?: unknown): SshError {
+    const { user } = this.#credentials;
+    const why = this.#begun
+      ? `the SSH server refuses the login of ${user}`
+      : `the SSH server offers ${this.#offered?.join(', ') || 'nothing'} to log in, and none of it is configured`;
+    return new SshError('authentication_failed', why, cause);
+  }
+
+  #key(offered: readonly string[]): AnyAuthMethod | null {
+    const { user: username, privateKey: key } = this.#credentials;
+    return key !== undefined && offered.includes('publickey') ? { type: 'publickey', username, key } : null;
+  }
+
+  #password(offered: readonly string[]): AnyAuthMethod | null {
+    const { user: username, password } = this.#credentials;
+    if (password === undefined) return null;
+    if (offered.includes('password')) return { type: 'password', username, password };
+    if (!offered.includes('keyboard-interactive')) return null;
+    let given = false;
+    // One hidden question is the password. Even an empty answer to another would count as a failed login.
+    const prompt = (_: string, __: string, ___: string, prompts: Prompt[], finish: KeyboardInteractiveCallback) => {
+      if (given || prompts.length !== 1 || prompts[0]?.echo === true) return this.#giveUp();
+      given = true;
+      finish([password]);
+    };
+    return { type: 'keyboard-interactive', username, prompt };
+  }
+}

@@ -1,0 +1,22 @@
+/** A terminal's control sequences (ECMA-48) taken out of text that comes in pieces, cut anywhere. */
+
+const esc = String.fromCharCode(27);
+const bell = String.fromCharCode(7);
+/** Colours and cursor; a window's title; the short ones. */
+const controls = String.raw`\[[0-?]*[ -/]*[@-~]|\][^${bell}${esc}]*(?:${bell}|${esc}\\)|[ -/]*[0-Z\\^-~]`;
+const sequence = new RegExp(`${esc}(?:${controls})`, 'g');
+const begun = new RegExp(String.raw`${esc}(?:\[[0-?]*[ -/]*|\][^${bell}${esc}]*${esc}?|[ -/]*)$`);
+/** Characters that a sequence may have; a longer one is none. */
+const most = 256;
+
+export class Plain {
+  /** A sequence that has begun. */
+  #held = '';
+
+  feed(piece: string): string {
+    const text = this.#held + piece;
+    const at = begun.exec(text)?.index ?? text.length;
+    this.#held = text.length - at > most ? '' : text.slice(at);
+    return text.slice(0, text.length - this.#held.length).replace(sequence, '');
+  }
+}

@@ -1,0 +1,24 @@
+import { type ConnectOptions, connect } from '../../src/ssh/connect.ts';
+import type { Sshd } from '../fakes/sshd.ts';
+
+export const never = new AbortController().signal;
+
+/** The way into a server, with the password that it takes. */
+export function way({ host, port, fingerprint }: Sshd, more: Partial<ConnectOptions> = {}): ConnectOptions {
+  const hostKey = { policy: 'pinned', fingerprint } as const;
+  return { host, port, user: 'tc', password: 'secret', hostKey, within: 10_000, random: () => 0, ...more };
+}
+
+export function login(server: Sshd, more: Partial<ConnectOptions> = {}) {
+  return connect(way(server, more), never);
+}
+
+/** A promise's error. */
+export async function failure<T>(promise: Promise<unknown>, kind: new (...args: never[]) => T): Promise<T> {
+  const outcome = await promise.then(
+    value => ({ value }),
+    error => ({ error }),
+  );
+  if ('error' in outcome && outcome.error instanceof kind) return outcome.error;
+  throw new Error(`not a ${kind.name}: ${JSON.stringify(outcome)}`, { cause: outcome });
+}

@@ -1,0 +1,304 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { type AuthContext, utils } from 'ssh2';
+import { describe, expect, test, vi } from 'vitest';
+import { connect } from '../../src/ssh/connect.ts';
+import { SshError } from '../../src/ssh/errors.ts';
+import { fingerprint, type KnownKey } from '../../src/ssh/host-key.ts';
+import { type SshdOptions, startSshd } from '../fakes/sshd.ts';
+import { failure, login, never, way } from './client.ts';
+
+const offering =
+  (...methods: ('password' | 'publickey' | 'keyboard-interactive')[]) =>
+  (context: AuthContext) =>
+    context.reject(methods);
+
+/** Nothing listens there. */
+async function closedPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+describe('a machine that boots', () => {
+  test('nothing listens yet', async () => {
+    const port = await closedPort();
+    const retries: string[] = [];
+    const started = Promise.withResolvers<Awaited<ReturnType<typeof startSshd>>>();
+    const onRetry = ({ code }: SshError) => {
+      if (retries.push(code) === 2) startSshd({ port }).then(started.resolve, started.reject);
+    };
+    // Of the same key.
+    await using sibling = await startSshd();
+    await using session = await login(sibling, { port, onRetry });
+    await using server = await started.promise;
+    expect(server.logins).toEqual(['tc none', 'tc password secret']);
+    expect(retries.slice(0, 2)).toEqual(['unreachable', 'unreachable']);
+    expect(session.over).toBe(false);
+  });
+
+  test.each(['drop', 'mute'] as const)('the first connections end in %s', async fate => {
+    await using server = await startSshd({ gate: nth => (nth < 3 ? fate : 'serve') });
+    const codes: string[] = [];
+    const onRetry = ({ code }: SshError) => codes.push(code);
+    await using _ = await login(server, { attemptTimeout: 1_000, onRetry });
+    expect(server.connections()).toBe(3);
+    const code = fate === 'drop' ? 'handshake' : 'timed_out';
+    expect(codes).toEqual([code, code]);
+  });
+
+  test.each([
+    ['unreachable', 'nothing', async () => ({ port: await closedPort() })],
+    ['handshake', 'drop', async () => ({})],
+    ['timed_out', 'mute', async () => ({})],
+  ] as const)('never: %s', async (code, fate, more) => {
+    await using server = await startSshd({ gate: () => (fate === 'nothing' ? 'serve' : fate) });
+    const began = performance.now();
+    const error = await failure(login(server, { within: 700, attemptTimeout: 200, ...(await more()) }), SshError);
+    expect(error.code).toBe(code);
+    expect(performance.now() - began).toBeLessThan(5_000);
+    await vi.waitFor(() => expect(server.open()).toBe(0));
+  });
+
+  test('what listens speaks something else', async () => {
+    const web = createServer(socket => socket.on('error', () => {}).end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+    web.listen(0, '127.0.0.1');
+    await once(web, 'listening');
+    const { port } = web.address() as AddressInfo;
+    await using server = await startSshd();
+    expect(await failure(login(server, { port, within: 2_500 }), SshError)).toMatchObject({ code: 'handshake' });
+    web.close();
+  });
+
+  test.each([0, 50])('given up after %d ms', async ms => {
+    await using server = await startSshd({ gate: () => 'mute' });
+    const reason = new Error('enough');
+    const abort = new AbortController();
+    if (ms === 0) abort.abort(reason);
+    else setTimeout(() => abort.abort(reason), ms);
+    const error = await failure(connect(way(server), abort.signal), SshError);
+    expect(error).toMatchObject({ code: 'cancelled', cause: reason });
+    await vi.waitFor(() => expect(server.open()).toBe(0));
+  });
+});
+
+describe('the login', () => {
+  const key = utils.generateKeyPairSync('ed25519');
+  const { private: privateKey } = key;
+  const attempts = (logins: string[]) => logins.filter(each => !each.endsWith(' none'));
+
+  test.each([
+    ['a password', { password: 'wrong' }, ['tc password wrong']],
+    ['a key', { password: undefined, privateKey }, ['tc publickey']],
+    ['a key and a password', { password: 'wrong', privateKey }, ['tc publickey', 'tc password wrong']],
+  ])('is tried at most twice, and never again: %s', async (_, { password, ...credentials }, expected) => {
+    await using server = await startSshd();
+    const { password: __, ...options } = way(server, credentials);
+    const error = await failure(connect({ ...options, ...(password && { password }) }, never), SshError);
+    expect(error.code).toBe('authentication_failed');
+    expect(`${error.message}${error.stack}${JSON.stringify(error)}`).not.toContain('wrong');
+    expect(attempts(server.logins)).toEqual(expected);
+    expect(server.connections()).toBe(1);
+    await vi.waitFor(() => expect(server.open()).toBe(0));
+  });
+
+  test('with a key', async () => {
+    const accept = (context: AuthContext) => {
+      if (context.method === 'publickey') context.accept();
+      else context.reject(['publickey']);
+    };
+    await using server = await startSshd({ login: accept });
+    await using _ = await login(server, { privateKey });
+    // Asked whether it would do, then shown.
+    expect(server.logins).toEqual(['tc none', 'tc publickey', 'tc publickey']);
+  });
+
+  test('with a key, then the password too, where both are asked for', async () => {
+    const both = (context: AuthContext) => {
+      if (context.method === 'publickey' && context.signature) context.reject(['password'], true);
+      else if (context.method === 'publickey') context.accept();
+      else if (context.method === 'password') context.accept();
+      else context.reject(['publickey']);
+    };
+    await using server = await startSshd({ login: both });
+    await using _ = await login(server, { privateKey });
+    expect(server.logins.at(-1)).toBe('tc password secret');
+  });
+
+  const interactive =
+    (prompts: { prompt: string; echo: boolean }[][], answers: string[][]) => (context: AuthContext) => {
+      if (context.method !== 'keyboard-interactive') return context.reject(['keyboard-interactive']);
+      const ask = (round: number) => {
+        const questions = prompts[round];
+        if (!questions) return context.accept();
+        context.prompt(questions, given => {
+          answers.push(given);
+          ask(round + 1);
+        });
+      };
+      ask(0);
+    };
+  const hidden = { prompt: 'Password: ', echo: false };
+
+  test('by keyboard-interactive, where there is nothing else', async () => {
+    const answers: string[][] = [];
+    await using server = await startSshd({ login: interactive([[hidden]], answers) });
+    await using _ = await login(server);
+    expect(server.logins).toEqual(['tc none', 'tc keyboard-interactive']);
+    expect(answers).toEqual([['secret']]);
+  });
+
+  test.each([
+    ['a second question', [[hidden], [{ prompt: 'Verification code: ', echo: false }]], [['secret']]],
+    ['an open question', [[{ prompt: 'Name: ', echo: true }]], []],
+    ['two at once', [[hidden, hidden]], []],
+  ])('tells nobody more than a password: %s', async (_, prompts, expected) => {
+    const answers: string[][] = [];
+    await using server = await startSshd({ login: interactive(prompts, answers) });
+    expect(await failure(login(server), SshError)).toMatchObject({ code: 'authentication_failed' });
+    expect(answers).toEqual(expected);
+  });
+
+  test('is not tried by means that are not offered', async () => {
+    await using server = await startSshd({ login: offering('publickey') });
+    const error = await failure(login(server), SshError);
+    expect(error).toMatchObject({ code: 'authentication_failed', message: expect.stringContaining('publickey') });
+    expect(server.logins).toEqual(['tc none']);
+  });
+
+  const cutOff = (kind: 'goodbye' | 'drop'): Pick<SshdOptions, 'login'> => ({
+    login: (context, connection) => {
+      if (context.method === 'none') return context.reject(['password']);
+      // Too many failures: a goodbye with a reason. The other is a server that dies.
+      const { _protocol, _sock } = connection as unknown as {
+        _protocol: { disconnect(reason: number): void };
+        _sock: { destroy(): void };
+      };
+      if (kind === 'goodbye') _protocol.disconnect(2);
+      else _sock.destroy();
+    },
+  });
+
+  test('is final when the server says goodbye to it', async () => {
+    await using server = await startSshd(cutOff('goodbye'));
+    expect(await failure(login(server), SshError)).toMatchObject({ code: 'authentication_failed' });
+    expect(attempts(server.logins)).toHaveLength(1);
+  });
+
+  test('is tried once more when the connection broke, and not a third time', async () => {
+    await using server = await startSshd(cutOff('drop'));
+    expect(await failure(login(server), SshError)).toMatchObject({ code: 'connection_lost' });
+    expect(attempts(server.logins)).toHaveLength(2);
+  });
+
+  test('that is never answered is tried once more', async () => {
+    const login_ = (context: AuthContext) => (context.method === 'none' ? context.reject(['password']) : undefined);
+    await using server = await startSshd({ login: login_ });
+    expect(await failure(login(server, { attemptTimeout: 1_000 }), SshError)).toMatchObject({ code: 'timed_out' });
+    expect(attempts(server.logins)).toHaveLength(2);
+  });
+
+  test('wants a password to be changed: somebody has to', async () => {
+    const expired = (context: AuthContext) => {
+      if (context.method === 'password') context.requestChange('New password:', () => {});
+      else context.reject(['password']);
+    };
+    await using server = await startSshd({ login: expired });
+    expect(await failure(login(server), SshError)).toMatchObject({ code: 'authentication_failed' });
+  });
+
+  test.each([
+    ['no key', 'rubbish'],
+    ['a public key', key.public],
+    [
+      'a passphrase',
+      utils.generateKeyPairSync('ed25519', { passphrase: 'x', cipher: 'aes256-ctr', rounds: 1 }).private,
+    ],
+  ])('is not begun with %s', async (_, privateKey) => {
+    await using server = await startSshd();
+    expect(await failure(login(server, { privateKey }), SshError)).toMatchObject({ code: 'invalid_key' });
+    expect(server.connections()).toBe(0);
+  });
+
+  test('is not begun with nothing at all', async () => {
+    await using server = await startSshd();
+    const { password, ...options } = way(server);
+    expect(await failure(connect(options, never), SshError)).toMatchObject({ code: 'invalid_key' });
+  });
+});
+
+describe('the host key', () => {
+  const other = 'SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU';
+  const known = (fingerprint: string | null) => {
+    const set = vi.fn<KnownKey['set']>();
+    return { policy: 'accept_new', known: { get: () => fingerprint, set } } as const;
+  };
+
+  test.each([
+    ['pinned', () => ({ policy: 'pinned', fingerprint: other }) as const],
+    ['met before', () => known(other)],
+  ])('is another than the one %s: nothing is said', async (_, hostKey) => {
+    await using server = await startSshd();
+    const error = await failure(login(server, { hostKey: hostKey() }), SshError);
+    expect(error.code).toBe('host_key_mismatch');
+    expect(error.message).toContain(server.fingerprint);
+    expect(error.message).toContain(other);
+    expect(server.logins).toEqual([]);
+    expect(server.connections()).toBe(1);
+  });
+
+  test('is kept when it is new', async () => {
+    await using server = await startSshd();
+    const hostKey = known(null);
+    await using _ = await login(server, { hostKey });
+    expect(hostKey.known.set.mock.calls).toEqual([[server.fingerprint]]);
+  });
+
+  test('is left alone when it is known', async () => {
+    await using server = await startSshd();
+    const hostKey = known(server.fingerprint);
+    await using _ = await login(server, { hostKey });
+    expect(hostKey.known.set).not.toHaveBeenCalled();
+  });
+
+  test('may be pinned as people paste it', async () => {
+    await using server = await startSshd();
+    await using _ = await login(server, { hostKey: { policy: 'pinned', fingerprint: ` ${server.fingerprint}=\n` } });
+  });
+
+  test('looks as `ssh-keygen -l` prints it', () => {
+    const key = 'AAAAC3NzaC1lZDI1NTE5AAAAIDWj8/Esuya9q4lH6nPq1rT1QnAfypmJHiF27s5GBMuF';
+    expect(fingerprint(Buffer.from(key, 'base64'))).toBe('SHA256:1K4MMwIN6PLDwqGgrz0P1tdQPo4QK/uFovHiem5ldmU');
+  });
+});
+
+describe('a session', () => {
+  test('ends once, and for good', async () => {
+    await using server = await startSshd();
+    const session = await login(server);
+    await Promise.all([session.close(), session.close()]);
+    await session.close();
+    expect(session.over).toBe(true);
+    await vi.waitFor(() => expect(server.open()).toBe(0));
+    const options = { silence: 1_000, deadline: 1_000, signal: never };
+    expect(await failure(session.run('true', options), SshError)).toMatchObject({ code: 'connection_lost' });
+  });
+
+  test('ends although the server does not', async () => {
+    await using server = await startSshd();
+    const session = await login(server);
+    server.freeze();
+    await session.close();
+    expect(session.over).toBe(true);
+  });
+
+  test('notices a server that is gone', async () => {
+    await using server = await startSshd();
+    await using session = await login(server, { keepalive: { interval: 50, misses: 2 } });
+    server.freeze();
+    await session.closed;
+  });
+});
