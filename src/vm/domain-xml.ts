@@ -1,23 +1,10 @@
-import { XMLParser } from 'fast-xml-parser';
 import type { Disk, Hardware, Nic } from '../model/domain.ts';
+import { child, children, content, type Node, number, parseDomain, safe, text } from './xml.ts';
 
 /**
  * The few fields of a domain's XML that matter here. Read-only and tolerant: what is missing is null, what is unknown
  * is passed over, because libvirt's schema only grows.
  */
-type Node = { [key: string]: Node | Node[] | string | undefined };
-
-const repeated = new Set(['disk', 'interface', 'boot']);
-const parser = new XMLParser({
-  ignoreAttributes: false,
-  attributeNamePrefix: '@',
-  parseTagValue: false,
-  // For numeric character references.
-  htmlEntities: true,
-  // Anybody's own elements, of any name and depth, at which the parser may balk.
-  stopNodes: ['domain.metadata'],
-  isArray: name => repeated.has(name),
-});
 
 /** KiB unless the element says otherwise (libvirt's formatdomain, `memory`). */
 const units = new Map(
@@ -41,7 +28,7 @@ const units = new Map(
 
 /** Throws when it is no XML at all. */
 export function parseDomainXml(xml: string): Hardware {
-  const domain = child(parser.parse(xml) as Node, 'domain');
+  const domain = parseDomain(xml);
   const devices = child(domain, 'devices');
   return {
     machine: text(child(child(domain, 'os'), 'type'), '@machine'),
@@ -64,7 +51,7 @@ function disk(node: Node): Disk | null {
 }
 
 /** Loaders sit on a USB stick, or are the disk that the firmware is told to boot first. */
-function role(node: Node, bus: string | null): Disk['role'] {
+export function role(node: Node, bus: string | null): Disk['role'] {
   const device = text(node, '@device') ?? 'disk';
   if (device !== 'disk' && device !== 'lun') return 'removable';
   return bus === 'usb' || text(children(node, 'boot')[0], '@order') === '1' ? 'loader' : 'data';
@@ -99,34 +86,4 @@ function bytes(parent: Node | undefined, name: string): number | null {
   const amount = number(content(parent, name));
   const factor = units.get(text(child(parent, name), '@unit') ?? 'KiB');
   return amount === null || factor === undefined ? null : safe(amount * factor);
-}
-
-function child(parent: Node | undefined, name: string): Node | undefined {
-  const value = parent?.[name];
-  if (typeof value === 'string' || value === undefined) return undefined;
-  return Array.isArray(value) ? value[0] : value;
-}
-
-function children(parent: Node | undefined, name: string): Node[] {
-  const value = parent?.[name];
-  return Array.isArray(value) ? value.filter(entry => typeof entry === 'object') : [];
-}
-
-function text(node: Node | undefined, attribute: string): string | null {
-  const value = node?.[attribute];
-  return typeof value === 'string' ? value : null;
-}
-
-/** Text of an element with or without attributes. */
-function content(parent: Node | undefined, name: string): string | null {
-  const value = parent?.[name];
-  return typeof value === 'string' ? value : text(child(parent, name), '#text');
-}
-
-function number(value: string | null): number | null {
-  return value !== null && /^\d+$/.test(value) ? safe(Number(value)) : null;
-}
-
-function safe(value: number): number | null {
-  return Number.isSafeInteger(value) ? value : null;
 }

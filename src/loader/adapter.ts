@@ -1,0 +1,105 @@
+/**
+ * What the rebuild must know of one kind of loader: which commands make a new image, what they ask, how to tell whether
+ * they did it, and what its boot menu calls things. All of it pure; who runs the commands is no matter of an adapter.
+ */
+
+export interface LoaderAdapter {
+  readonly name: string;
+  /** What GRUB keeps the choice in: `saved_entry` stays, `next_entry` is for one boot. */
+  readonly bootVariable: 'saved_entry' | 'next_entry';
+  /** In the order in which they are to be run. */
+  plan(config: LoaderConfig, facts: LoaderFacts): readonly Step[];
+  /** Whether a step with a condition is to be run, once the outputs it depends on are there. */
+  applies(step: Step, outputs: Outputs): boolean;
+  /** What a step that has `input` gets on its standard input. */
+  input(step: Step, outputs: Outputs): StepInput;
+  /** Follows one run of a step. */
+  judge(step: Step): Judge;
+  /** A title of this menu; null when there is none for it. `loaderBus`: what the loader's own disk is on. */
+  bootEntry(menu: readonly string[], want: 'builder' | 'dsm', loaderBus: string | null): string | null;
+  /** Whether the menu is one that was built for this DSM. */
+  builtFor(menu: readonly string[], dsm: { model: string; version: string }): boolean;
+}
+
+export interface LoaderConfig {
+  /** `DS918+` */
+  model: string;
+  /** `ds918p-7.1.1-42962` */
+  platform: string;
+  upgrade: 'never' | 'full';
+  /** URLs of extensions' indexes. */
+  extensions: readonly string[];
+  /** Serial number and MACs stay what they are; false: new ones are made. */
+  keepIdentity: boolean;
+}
+
+export interface LoaderFacts {
+  /** To be set, be they computed or configured; both empty for a model with a device tree. */
+  map: { SataPortMap: string; DiskIdxMap: string };
+  deviceTree: boolean;
+  /** Disks on USB as the guest sees them. */
+  usbDisks: number;
+  /** Of the loader's own, where they are to be written rather than looked for. */
+  usbIds: { vid: string; pid: string } | null;
+}
+
+/** One command, run in the home of the loader's user. */
+export interface Step {
+  /** Unique in a plan, and stable: `build`. */
+  name: string;
+  /** What people read while it runs. */
+  title: string;
+  /** One line of shell. */
+  command: string;
+  prompts: readonly Prompt[];
+  /** Settings that are written; shown in a plan, and null for a step that takes nothing on standard input. */
+  input: { edits: Readonly<Record<string, string>>; keepIdentity: boolean } | null;
+  /** Its output is for later steps, by its name, and for no log: it may hold serial number and MAC. */
+  kept: boolean;
+  /** Milliseconds without output after which it counts as hung. */
+  silence: number;
+  /** Milliseconds in all. */
+  timeout: number;
+  /** Its part of the time that all take, as a number beside the others'. */
+  weight: number;
+  onlyIf: Condition | null;
+  /** What its output has when it has worked; an exit code of 0 proves nothing. */
+  proofs: readonly Proof[];
+}
+
+export interface Prompt {
+  name: string;
+  /** Matches what it asks, up to its last visible character. */
+  pattern: RegExp;
+  /** Without line feed; empty: ENTER alone. */
+  answer: string;
+  /** How often it may be asked; default 1. */
+  times?: number;
+}
+
+export interface Condition {
+  code: 'upgraded_from_0.9' | 'no_identity';
+  words: string;
+}
+
+/** `pattern` matches 500 characters at most and looks at nothing outside of them, so that a stream can be read in pieces. */
+interface Proof {
+  name: string;
+  pattern: RegExp;
+}
+
+/** By step, of those that are kept. */
+export type Outputs = ReadonlyMap<string, string>;
+
+export type StepInput = { text: string; notes: readonly string[] } | { problem: { code: string; message: string } };
+
+export interface Judge {
+  /** Output as it comes, both streams. */
+  take(piece: string): void;
+  /** Null: it ended without an exit code. */
+  end(exitCode: number | null): Outcome;
+}
+
+export type Outcome =
+  | { ok: true; notes: readonly string[] }
+  | { ok: false; code: string; message: string; advice: string };

@@ -1,0 +1,112 @@
+/**
+ * THE table of models that loaders can build, with what each asks of its VM. What nobody has written down is null.
+ * Sources: the table "DSM 7.x Loaders and Platforms" (xpenology.com, topic 61634) for threads, QuickSync, NVMe and
+ * RAIDF1; the loaders' own `config/*` for disks; RR's `platforms.yml` for device tree and CPU.
+ */
+
+/** The two releases of TinyCore RedPill that are in use. */
+export type TcrpVersion = '0.9' | '0.10';
+
+export interface Platform {
+  /** As DSM calls itself: `DS918+`. */
+  model: string;
+  /** How its ids begin: `ds918p`. */
+  prefix: string;
+  /** Synology's name for the hardware: `apollolake`. */
+  platform: string;
+  /** The disks' places are in a device tree, and SataPortMap and DiskIdxMap mean nothing. */
+  deviceTree: boolean;
+  /** What its kernel asks of the CPU, in the words of /proc/cpuinfo; `movbe` came with Haswell. */
+  cpuFlags: readonly string[] | null;
+  maxThreads: number | null;
+  maxDisks: number | null;
+  quickSync: boolean | null;
+  nvmeCache: boolean | null;
+  raidF1: boolean | null;
+  /** `7.1.1-42962`, ascending: what each release of TinyCore RedPill has an id for and can build. */
+  builds: Readonly<Record<TcrpVersion, readonly string[]>>;
+}
+
+const in09 = ['7.0.1-42218', '7.1.0-42621', '7.1.0-42661', '7.1.1-42951', '7.1.1-42962'];
+const in010 = ['7.0.1-42218', '7.1.0-42661', '7.1.1-42962', '7.2.0-64570'];
+const both = { '0.9': in09, '0.10': in010 };
+const newer = { '0.9': [], '0.10': in010 };
+
+const haswell = ['movbe'];
+const any: readonly string[] = [];
+
+const apollolake = { platform: 'apollolake', deviceTree: false, cpuFlags: haswell, maxDisks: 16 };
+const broadwell = { platform: 'broadwell', deviceTree: false, cpuFlags: any };
+const broadwellnk = { platform: 'broadwellnk', deviceTree: false, cpuFlags: any, maxDisks: 24 };
+const bromolow = { platform: 'bromolow', deviceTree: false, cpuFlags: any, maxDisks: 15 };
+const denverton = { platform: 'denverton', deviceTree: false, cpuFlags: haswell, maxDisks: 24 };
+const epyc7002 = { platform: 'epyc7002', deviceTree: true, cpuFlags: any, maxDisks: 25 };
+const geminilake = { platform: 'geminilake', deviceTree: true, cpuFlags: haswell, maxDisks: 16 };
+const purley = { platform: 'purley', deviceTree: true, cpuFlags: any, maxDisks: 25 };
+const r1000 = { platform: 'r1000', deviceTree: true, cpuFlags: any };
+const v1000 = { platform: 'v1000', deviceTree: true, cpuFlags: any };
+
+const unsaid = {
+  cpuFlags: null,
+  maxThreads: null,
+  maxDisks: null,
+  quickSync: null,
+  nvmeCache: null,
+  raidF1: null,
+  builds: { '0.9': [], '0.10': [] },
+};
+
+export const platforms: readonly Platform[] = [
+  row('DS918+', apollolake, {
+    ...{ maxThreads: 8, quickSync: true, nvmeCache: true, raidF1: false },
+    builds: { '0.9': ['7.0-41890', ...in09], '0.10': in010 },
+  }),
+  row('DS3622xs+', broadwellnk, { maxThreads: 24, quickSync: false, nvmeCache: true, raidF1: true, builds: both }),
+  row('DS920+', geminilake, { maxThreads: 8, quickSync: true, nvmeCache: true, raidF1: false, builds: both }),
+  row('DS1621+', v1000, { maxThreads: 16, quickSync: false, nvmeCache: true, raidF1: false, builds: both }),
+  row('DS3617xs', broadwell, {
+    ...{ maxThreads: 24, maxDisks: 15, quickSync: false, nvmeCache: true, raidF1: true, builds: both },
+  }),
+  row('DVA3221', denverton, { maxThreads: 16, quickSync: false, nvmeCache: true, raidF1: false, builds: both }),
+  row('DS3615xs', bromolow, { maxThreads: 16, quickSync: false, nvmeCache: false, raidF1: true, builds: both }),
+  row('DS1019+', apollolake, { builds: newer }),
+  row('DS1522+', r1000, { builds: newer }),
+  row('DS1621xs+', broadwellnk, { builds: newer }),
+  row('DS2422+', v1000, { builds: both }),
+  row('DS723+', r1000, { builds: newer }),
+  row('DS923+', r1000, { builds: newer }),
+  row('DVA1622', geminilake, { builds: both }),
+  row('FS2500', v1000, { builds: newer }),
+  row('RS3413xs+', bromolow, { builds: newer }),
+  row('RS4021xs+', broadwellnk, { builds: both }),
+  // 0.10 lists these, but spells them otherwise where it looks them up, or does not look them up at all.
+  row('DS1520+', geminilake),
+  row('DVA3219', denverton),
+  row('FS6400', purley),
+  row('RS3618xs', broadwell, { maxDisks: 24 }),
+  row('SA6400', epyc7002),
+  // Of M-Shell and RR only.
+  row('DS425+', { platform: 'geminilakenk', deviceTree: true }),
+  row('DS725+', { platform: 'r1000nk', deviceTree: true }),
+  row('DS925+', { platform: 'v1000nk', deviceTree: true }),
+];
+
+/** How the ids began before release 0.9.2.9: by platform, of which there was one model each. */
+export const oldPrefixes: ReadonlyMap<string, string> = new Map([
+  ['apollolake', 'ds918p'],
+  ['broadwell', 'ds3617xs'],
+  ['broadwellnk', 'ds3622xsp'],
+  ['bromolow', 'ds3615xs'],
+  ['denverton', 'dva3221'],
+  ['geminilake', 'ds920p'],
+  ['v1000', 'ds1621p'],
+]);
+
+/** The model lower case, + as p: how the loaders make ids of models. */
+function row(
+  model: string,
+  hardware: Pick<Platform, 'platform' | 'deviceTree'> & Partial<Platform>,
+  told: Partial<Platform> = {},
+): Platform {
+  return { ...unsaid, model, prefix: model.toLowerCase().replaceAll('+', 'p'), ...hardware, ...told };
+}

@@ -1,0 +1,14 @@
+import { aroundFindings } from './preflight/around.ts';
+import type { Finding, Level, PreflightFacts } from './preflight/finding.ts';
+import { guestFindings } from './preflight/guest.ts';
+import { wantedFindings } from './preflight/wanted.ts';
+
+/** Judges, before anything is touched, whether a rebuild can work. Pure: what is to be known is handed in. */
+
+const order: readonly Level[] = ['refuse', 'warn', 'tell'];
+
+/** The gravest first. A rebuild is not begun while one of them refuses. */
+export function preflight(facts: PreflightFacts): readonly Finding[] {
+  const all = [...wantedFindings(facts), ...guestFindings(facts), ...aroundFindings(facts)];
+  return all.toSorted((a, b) => order.indexOf(a.level) - order.indexOf(b.level));
+}

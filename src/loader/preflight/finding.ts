@@ -1,0 +1,69 @@
+import type { Disk, Nic } from '../../model/domain.ts';
+import type { StorageController } from '../../vm/controllers.ts';
+import type { TcrpVersion } from '../platform-table.ts';
+import type { MapPair } from '../sata-map.ts';
+
+/** What is looked at before a rebuild, and what is found. */
+
+/** `refuse`: it cannot work, or may do harm; `warn`: it may not work; `tell`: what one should know. */
+export type Level = 'refuse' | 'warn' | 'tell';
+
+export interface Finding {
+  level: Level;
+  /** Stable. */
+  code: string;
+  message: string;
+  /** What to do; null: nothing. */
+  advice: string | null;
+}
+
+type Known = 'yes' | 'no' | 'unknown';
+
+/** Null and `unknown`: nobody could say. */
+export interface PreflightFacts {
+  /** As configured. */
+  model: string;
+  platform: string;
+  upgrade: 'never' | 'full';
+  extensions: readonly { url: string; recipe: Known }[];
+  sataMap: 'auto' | MapPair;
+  keepIdentity: boolean;
+  /** Release of the loader in the image. */
+  release: TcrpVersion | null;
+
+  /** The VM; memory in bytes. */
+  memory: number | null;
+  vcpus: number | null;
+  /** What the guest's CPU can do, in the words of /proc/cpuinfo. */
+  cpuFlags: readonly string[] | null;
+  disks: readonly Pick<Disk, 'target' | 'role' | 'bus'>[];
+  nics: readonly Pick<Nic, 'model'>[];
+  controllers: readonly StorageController[];
+  /** Of the loader's stick. */
+  usbIds: { vid: string; pid: string } | null;
+
+  /** The loader's image has been found, and can be read and written. */
+  image: Known;
+  /** Bytes. */
+  backup: { needed: number | null; free: number | null };
+  /** Whether the servers answer that the loader fetches from. */
+  sources: Known;
+  running: boolean;
+  /** Whether what runs in it now obeys the power button. DSM does; its installer and its recovery do not. */
+  obeysAcpi: Known;
+  onTimeout: 'report' | 'force_off';
+  /** The DSM that is installed. */
+  installed: { model: string | null; build: number | null } | null;
+}
+
+export function refuse(code: string, message: string, advice: string | null): Finding {
+  return { level: 'refuse', code, message, advice };
+}
+
+export function warn(code: string, message: string, advice: string | null): Finding {
+  return { level: 'warn', code, message, advice };
+}
+
+export function tell(code: string, message: string, advice: string | null = null): Finding {
+  return { level: 'tell', code, message, advice };
+}

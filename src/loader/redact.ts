@@ -1,0 +1,102 @@
+import { PlainText } from './terminal-text.ts';
+
+/**
+ * Takes serial numbers and MACs out of what a loader says, before it may go to a topic, a log or the journal: in words
+ * (`Serial Number for Model = …`), on command lines (`sn=… mac1=…`), in JSON, and alone. Rather too much than too
+ * little: twelve hex digits in a row are taken for a MAC. Colours are taken out as well, for one could hide the rest.
+ */
+
+const masks = { serial: '[serial]', mac: '[mac]', known: '[hidden]' } as const;
+
+interface Rule {
+  /** Each match has an end within `reach`, and looks no further than one character beyond it. */
+  pattern: RegExp;
+  mask: string;
+}
+
+/** Characters that a match may have. */
+const reach = 160;
+
+const pairs = '[0-9A-Fa-f]{2}';
+/** A value in quotes or up to the next blank; more than any serial number or MAC has. */
+const value = `(?:"[^"\\n]{0,64}"|'[^'\\n]{0,64}'|[^\\s"',;}]{1,64})`;
+const is = `["']?\\s{0,4}[=:]\\s{0,4}`;
+
+/** The first group is kept. Names before shapes, because a value may have any. */
+const rules: readonly Rule[] = [
+  { pattern: new RegExp(`(serial ?number(?: for model[^=\\n]{0,24})?${is})${value}`, 'i'), mask: masks.serial },
+  { pattern: new RegExp(`((?<![0-9A-Za-z])sn${is})${value}`, 'i'), mask: masks.serial },
+  { pattern: new RegExp(`((?<![0-9A-Za-z])mac\\d?${is})${value}`, 'i'), mask: masks.mac },
+  { pattern: new RegExp(`()(?:${pairs}[:-]){5,31}${pairs}`), mask: masks.mac },
+  { pattern: /()(?<![0-9A-Fa-f])[0-9A-Fa-f]{12}(?![0-9A-Fa-f])/, mask: masks.mac },
+  // Thirteen characters: four digits, three of the model, six of the unit (serialgen).
+  { pattern: /()(?<![0-9A-Za-z])\d{4}(?=\d{0,2}[A-Z])[0-9A-Z]{9}(?![0-9A-Za-z])/, mask: masks.serial },
+];
+
+/** `known`: what must not be said whatever it looks like, such as the serial number in use. */
+export function redact(text: string, known: readonly string[] = []): string {
+  const redactor = new Redactor(known);
+  return redactor.push(text) + redactor.end();
+}
+
+/** The same for a stream; holds back a few hundred characters, in which a match could still begin or go on. */
+export class Redactor {
+  readonly #plain = new PlainText();
+  readonly #pattern: RegExp;
+  readonly #reach: number;
+  /** Its first character has been given out already, and is there to be looked back at. */
+  #text = '';
+  #given = 0;
+
+  constructor(known: readonly string[] = []) {
+    const words = known.filter(word => word.length >= 4);
+    const all = rules.map(({ pattern }) => caseless(pattern)).concat(words.map(word => `()${anyCase(word)}`));
+    this.#pattern = new RegExp(all.join('|'), 'g');
+    this.#reach = Math.max(reach, ...words.map(word => word.length)) + 1;
+  }
+
+  /** What can be told of it so far. */
+  push(piece: string): string {
+    return this.#take(this.#plain.push(piece), false);
+  }
+
+  /** The rest. */
+  end(): string {
+    return this.#take(this.#plain.end(), true);
+  }
+
+  #take(piece: string, last: boolean): string {
+    this.#text += piece;
+    // Whatever begins before this place is complete, with the character after it.
+    const settled = last ? this.#text.length : this.#text.length - this.#reach;
+    let told = '';
+    let at = this.#given;
+    this.#pattern.lastIndex = at;
+    for (
+      let match = this.#pattern.exec(this.#text);
+      match && match.index < settled;
+      match = this.#pattern.exec(this.#text)
+    ) {
+      const nth = match.slice(1).findIndex(group => group !== undefined);
+      told += this.#text.slice(at, match.index) + (match[nth + 1] ?? '') + (rules[nth]?.mask ?? masks.known);
+      at = match.index + match[0].length;
+    }
+    if (at < settled) {
+      told += this.#text.slice(at, settled);
+      at = settled;
+    }
+    const context = Math.max(0, at - 1);
+    this.#text = this.#text.slice(context);
+    this.#given = at - context;
+    return told;
+  }
+}
+
+/** The source of a pattern, its letters of either case where it says so: flags cannot differ within one. */
+function caseless({ source, flags }: RegExp): string {
+  return flags.includes('i') ? `(?i:${source})` : source;
+}
+
+function anyCase(word: string): string {
+  return `(?i:${word.replaceAll(/[^0-9A-Za-z]/g, String.raw`\$&`)})`;
+}

@@ -1,0 +1,113 @@
+import type { Judge, Outcome, Step } from '../adapter.ts';
+import { PlainText } from '../terminal-text.ts';
+import { failures } from './failures.ts';
+
+/**
+ * Whether a step has done what it is for. Exit codes of rploader.sh lie, a part of its output has no line feeds, and
+ * "*** Process will exit ***" is said in good builds too; so it goes by what the step's proofs and the table of failures
+ * look for. Reads a stream in pieces and keeps little of it.
+ */
+
+/** Characters that a pattern may match. */
+const reach = 512;
+
+/** 126 and 127: no such program (POSIX, shell). */
+const noProgram = new Set([126, 127]);
+
+export function judgeStep(step: Step, output: string, exitCode: number | null): Outcome {
+  const reader = new OutcomeReader(step);
+  reader.take(output);
+  return reader.end(exitCode);
+}
+
+export class OutcomeReader implements Judge {
+  readonly #step: Step;
+  readonly #plain = new PlainText();
+  #text = '';
+  #unread = 0;
+  readonly #seen = new Map<RegExp, RegExpExecArray>();
+
+  constructor(step: Step) {
+    this.#step = step;
+  }
+
+  take(piece: string): void {
+    this.#add(this.#plain.push(piece));
+    if (this.#unread >= reach) this.#read();
+  }
+
+  end(exitCode: number | null): Outcome {
+    this.#add(this.#plain.end());
+    this.#read();
+    return this.#known(exitCode) ?? this.#unknown(exitCode) ?? this.#unproven() ?? { ok: true, notes: this.#notes() };
+  }
+
+  #add(text: string): void {
+    this.#text += text;
+    this.#unread += text.length;
+  }
+
+  #read(): void {
+    const patterns = [...failures, ...this.#step.proofs, ...remarks].map(({ pattern }) => pattern);
+    for (const pattern of patterns) {
+      const match = this.#seen.has(pattern) ? null : pattern.exec(this.#text);
+      if (match) this.#seen.set(pattern, match);
+    }
+    this.#text = this.#text.slice(-reach);
+    this.#unread = 0;
+  }
+
+  #known(exitCode: number | null): Outcome | null {
+    // What one wants to add is there: all is well.
+    if (this.#isAlreadyThere()) return null;
+    const failure = failures.find(({ pattern, lies }) => this.#seen.has(pattern) && (lies || exitCode !== 0));
+    if (!failure) return null;
+    const { code, message, pattern, advice } = failure;
+    return { ok: false, code, message: message.replace('$1', () => this.#seen.get(pattern)?.[1] ?? '?'), advice };
+  }
+
+  #unknown(exitCode: number | null): Outcome | null {
+    if (exitCode === 0 || this.#isAlreadyThere()) return null;
+    const { title } = this.#step;
+    if (exitCode === null) {
+      const message = `"${title}" ended without saying how.`;
+      return { ok: false, code: 'no_exit_code', message, advice: 'Read the last lines of its output.' };
+    }
+    if (noProgram.has(exitCode)) {
+      const message = `"${title}" could not be started: the loader's files are not where they should be.`;
+      const advice = "Check that the loader's disk is on USB; on another bus it starts without its own files.";
+      return { ok: false, code: 'no_program', message, advice };
+    }
+    const message = `"${title}" ended with exit code ${exitCode}.`;
+    return { ok: false, code: 'exit_code', message, advice: 'Read the last lines of its output.' };
+  }
+
+  #unproven(): Outcome | null {
+    const missing = this.#step.proofs.filter(({ pattern }) => !this.#seen.has(pattern));
+    if (missing.length === 0) return null;
+    const names = missing.map(({ name }) => name).join(', ');
+    const message = `"${this.#step.title}" ended without an error, but its output does not show that it worked (${names}).`;
+    return { ok: false, code: 'not_proven', message, advice: 'Read its output.' };
+  }
+
+  #notes(): readonly string[] {
+    return remarks.filter(({ pattern }) => this.#seen.has(pattern)).map(({ note }) => note);
+  }
+
+  /** Its exit code is then 1. In a build the same is said in passing. */
+  #isAlreadyThere(): boolean {
+    return this.#step.name.startsWith('extension_') && this.#seen.has(alreadyAdded.pattern);
+  }
+}
+
+const alreadyAdded = { pattern: /Extension is already added/, note: 'An extension was there already.' };
+
+/** What is worth telling of a success. */
+const remarks: readonly { pattern: RegExp; note: string }[] = [
+  alreadyAdded,
+  { pattern: /ERROR ! System DATE is not correct/, note: "The guest's clock was wrong, and was set." },
+  {
+    pattern: /WARNING: Bad ports are mapped/,
+    note: 'satamap found ports without a device behind them; its map is not the one that is used.',
+  },
+];

@@ -1,0 +1,126 @@
+/** From ids and models to the table, and from mistakes to what was meant. */
+import { describe, expect, test } from 'vitest';
+import { oldPrefixes, platforms } from '../../src/loader/platform-table.ts';
+import {
+  buildsFor,
+  compareVersions,
+  firstUnknownVersion,
+  nearestIds,
+  parsePlatformId,
+  platformOf,
+} from '../../src/loader/platforms.ts';
+
+function parsed(id: string) {
+  const result = parsePlatformId(id);
+  if ('problem' in result) throw new Error(result.problem.message);
+  return result.id;
+}
+
+function problem(id: string) {
+  const result = parsePlatformId(id);
+  return 'problem' in result ? result.problem : null;
+}
+
+test.each([
+  ['DS918+', 'ds918p', 'apollolake', false, ['movbe'], 8, 16, true, true, false],
+  ['DS3622xs+', 'ds3622xsp', 'broadwellnk', false, [], 24, 24, false, true, true],
+  ['DS920+', 'ds920p', 'geminilake', true, ['movbe'], 8, 16, true, true, false],
+  ['DS1621+', 'ds1621p', 'v1000', true, [], 16, null, false, true, false],
+  ['DS3617xs', 'ds3617xs', 'broadwell', false, [], 24, 15, false, true, true],
+  ['DVA3221', 'dva3221', 'denverton', false, ['movbe'], 16, 24, false, true, false],
+  ['DS3615xs', 'ds3615xs', 'bromolow', false, [], 16, 15, false, false, true],
+  ['SA6400', 'sa6400', 'epyc7002', true, [], null, 25, null, null, null],
+  ['DS925+', 'ds925p', 'v1000nk', true, null, null, null, null, null, null],
+])('%s', (model, prefix, platform, deviceTree, cpuFlags, maxThreads, maxDisks, quickSync, nvmeCache, raidF1) => {
+  expect(platformOf(model)).toMatchObject({
+    ...{ model, prefix, platform, deviceTree, cpuFlags, maxThreads, maxDisks, quickSync, nvmeCache, raidF1 },
+  });
+});
+
+test('every row can be found both ways, once', () => {
+  for (const { model, prefix } of platforms) {
+    expect(platformOf(model)?.prefix).toBe(prefix);
+    expect(parsed(`${prefix}-7.1.1-42962`).platform.model).toBe(model);
+  }
+  expect(new Set(platforms.map(({ prefix }) => prefix)).size).toBe(platforms.length);
+  expect(platformOf('DS1+')).toBeNull();
+});
+
+test('every id that a release has is one that can be read', () => {
+  for (const platform of platforms) {
+    for (const id of buildsFor(platform, null)) expect(parsed(id)).toMatchObject({ id, platform });
+  }
+});
+
+test('an id', () => {
+  expect(parsed('ds918p-7.1.1-42962')).toMatchObject({
+    version: '7.1.1',
+    build: 42_962,
+    platform: { model: 'DS918+' },
+  });
+  expect(parsed('ds918p-7.0-41890')).toMatchObject({ version: '7.0', build: 41_890 });
+  expect(parsed('ds3622xsp-7.2.2-72806')).toMatchObject({ version: '7.2.2', build: 72_806 });
+});
+
+describe('what is no id', () => {
+  test.each([
+    ['', []],
+    ['DS918+', []],
+    ['ds918p', ['ds918p-7.0-41890']],
+    ['ds918p-7.1.1', ['ds918p-7.1.1-42951']],
+    ['DS918p-7.1.1-42962', ['ds918p-7.1.1-42962']],
+    ['ds918p_7.1.1_42962', ['ds918p-7.1.1-42962']],
+    ['ds918p-7.1.1-42962; reboot', ['ds918p-7.1.1-42962']],
+  ])('%j', (id, meant) => {
+    expect(problem(id)).toMatchObject({ code: 'malformed', nearest: meant });
+  });
+
+  test.each([...oldPrefixes])('%s is how %s was called', (old, today) => {
+    const { code, message, nearest } = problem(`${old}-7.1.1-42962`) ?? {};
+    expect({ code, nearest }).toEqual({ code: 'old_id', nearest: [`${today}-7.1.1-42962`] });
+    expect(message).toContain(`it is "${today}-7.1.1-42962" now`);
+  });
+
+  test.each([
+    ['ds981p-7.1.1-42962', 'ds918p-7.1.1-42962'],
+    ['ds3622xs-7.1.1-42962', 'ds3622xsp-7.1.1-42962'],
+  ])('%s is of no model, perhaps %s', (id, meant) => {
+    expect(problem(id)).toMatchObject({ code: 'unknown_model', nearest: [meant] });
+  });
+});
+
+describe('the nearest ids', () => {
+  test.each([
+    ['ds918p-7.1.1-42950', '0.9', 'ds918p-7.1.1-42951'],
+    ['ds918p-7.2.1-69057', '0.10', 'ds918p-7.2.0-64570'],
+    ['ds918p-7.2.1-69057', '0.9', 'ds918p-7.1.1-42962'],
+    ['ds918p-7.1.1-42951', '0.10', 'ds918p-7.1.1-42962'],
+    ['apollolake-7.1.1-42962', '0.9', 'ds918p-7.1.1-42962'],
+  ] as const)('to %s in %s is %s', (id, release, expected) => {
+    expect(nearestIds(id, release)[0]).toBe(expected);
+  });
+
+  test('none of a model that no release builds', () => {
+    expect(nearestIds('ds925p-7.2.2-72806', null)).toEqual([]);
+  });
+});
+
+test('builds of either release, in order', () => {
+  expect(buildsFor(parsed('ds920p-7.1.1-42962').platform, null)).toEqual([
+    'ds920p-7.0.1-42218',
+    'ds920p-7.1.0-42621',
+    'ds920p-7.1.0-42661',
+    'ds920p-7.1.1-42951',
+    'ds920p-7.1.1-42962',
+    'ds920p-7.2.0-64570',
+  ]);
+});
+
+test.each([
+  ['7.1.1', '7.2.2', -1],
+  ['7.2.10', '7.2.2', 1],
+  ['7.2', '7.2.0', 0],
+  ['8.0', firstUnknownVersion, 1],
+])('%s beside %s', (a, b, sign) => {
+  expect(Math.sign(compareVersions(a, b))).toBe(sign);
+});

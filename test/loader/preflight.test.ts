@@ -1,0 +1,176 @@
+/** What a rebuild is refused for, and what is said of one that may go on. */
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import type { PreflightFacts } from '../../src/loader/preflight/finding.ts';
+import { preflight } from '../../src/loader/preflight.ts';
+import { parseControllers } from '../../src/vm/controllers.ts';
+import { parseDomainXml } from '../../src/vm/domain-xml.ts';
+import { ahci, onUnits } from './guest.ts';
+
+const seed = readFileSync(new URL('../fixtures/seed.xml', import.meta.url), 'utf8');
+const { memory, vcpus, disks, nics } = parseDomainXml(seed);
+const repository = 'https://github.com/pocopico/redpill-load/raw/develop';
+const virtio = { url: `${repository}/redpill-virtio/rpext-index.json`, recipe: 'yes' as const };
+const acpid = { url: `${repository}/redpill-acpid/rpext-index.json`, recipe: 'yes' as const };
+const unasked = { recipe: 'unknown' as const };
+
+const facts: PreflightFacts = {
+  ...{ model: 'DS918+', platform: 'ds918p-7.1.1-42962', upgrade: 'never', release: '0.9', extensions: [virtio, acpid] },
+  ...{ sataMap: 'auto', keepIdentity: true, memory, vcpus, cpuFlags: ['movbe', 'x2apic'], disks, nics },
+  ...{ controllers: parseControllers(seed), usbIds: null, image: 'yes', backup: { needed: 2 ** 30, free: 2 ** 31 } },
+  ...{ sources: 'yes', running: true, obeysAcpi: 'yes', onTimeout: 'report' },
+  installed: { model: 'DS918+', build: 42_962 },
+};
+const found = (more: Partial<PreflightFacts>) =>
+  preflight({ ...facts, ...more }).filter(({ code }) => code !== 'sata_map');
+const data = (count: number, bus = 'scsi') =>
+  Array.from({ length: count }, (_, nth) => ({ target: `s${nth}`, role: 'data' as const, bus }));
+const stick = { target: 'hdz', role: 'loader' as const, bus: 'usb' };
+
+test('nothing is in the way of the seed; its map is told', () => {
+  expect(found({})).toEqual([]);
+  expect(preflight(facts).map(({ level, code }) => [level, code])).toEqual([
+    ['tell', 'sata_map'],
+    ['tell', 'sata_map'],
+  ]);
+});
+
+describe('refused', () => {
+  test.each<[string, Partial<PreflightFacts>, string, string]>([
+    ['no id', { platform: 'DS918+' }, 'malformed', 'Choose an id that the loader has.'],
+    ['an old id', { platform: 'apollolake-7.1.1-42962' }, 'old_id', 'Perhaps ds918p-7.1.1-42962 is meant.'],
+    [
+      'no such model in the id',
+      { platform: 'ds981p-7.1.1-42962' },
+      'unknown_model',
+      'Perhaps ds918p-7.1.1-42962 is meant.',
+    ],
+    ['no such model', { model: 'DS981+' }, 'unknown_model', 'Perhaps DS918+ is meant.'],
+    ['nothing like a model', { model: '' }, 'unknown_model', 'Write it as Synology does: DS918+.'],
+    ['two models', { model: 'DS3622xs+' }, 'model_differs', 'Correct `model` or `platform`.'],
+    ['no such build', { platform: 'ds918p-7.1.1-42961' }, 'unknown_build', 'Perhaps ds918p-7.1.1-42962 or'],
+    ['a build of 0.10 only', { platform: 'ds918p-7.2.0-64570' }, 'unknown_build', 'Perhaps ds918p-7.1.1-42962 or'],
+    [
+      'a build of 0.9 only, after the upgrade',
+      { platform: 'ds918p-7.1.1-42951', upgrade: 'full' },
+      'unknown_build',
+      'Perhaps ds918p-7.1.1-42962 or',
+    ],
+    ['too new', { platform: 'ds918p-7.2.2-72806', release: null }, 'dsm_too_new', 'Perhaps ds918p-7.2.0-64570 or'],
+    ['another loader', { model: 'DS925+', platform: 'ds925p-7.2.2-72806' }, 'not_buildable', 'M-Shell and RR'],
+    ['no recipe', { extensions: [{ ...virtio, recipe: 'no' }, acpid] }, 'no_recipe', 'Leave it out'],
+    [
+      'no recipe, as is known',
+      {
+        ...{ platform: 'ds918p-7.2.0-64570', release: '0.10', installed: null },
+        extensions: [virtio, { ...acpid, ...unasked }],
+      },
+      'no_recipe',
+      'a build up to 42962',
+    ],
+    ['little memory', { memory: 2 ** 31 - 1 }, 'too_little_memory', '2 GiB'],
+    ['many vCPUs', { vcpus: 9 }, 'too_many_vcpus', '8 vCPUs or fewer'],
+    ['many disks', { disks: [...data(17), stick] }, 'too_many_disks', 'a larger model'],
+    ['a map without room', { controllers: [ahci('00:1f.2', onUnits(9))] }, 'too_many_ports', 'set `sata_map` yourself'],
+    ['no loader', { disks: data(2) }, 'no_loader_disk', 'on USB'],
+    ['the loader on virtio', { disks: [...data(2), { ...stick, bus: 'virtio' }] }, 'loader_bus', 'on USB'],
+    ['the loader nobody knows where', { disks: [{ ...stick, bus: null }] }, 'loader_bus', 'on USB'],
+    ['two sticks', { disks: [...data(1, 'usb'), stick] }, 'several_usb_disks', 'only the loader'],
+    ['no image', { image: 'no' }, 'no_image', 'storage pool'],
+    ['no space', { backup: { needed: 2 ** 30, free: 2 ** 20 } }, 'backup_space', 'Make room'],
+  ])('%s', (_, more, code, advice) => {
+    const findings = found({ installed: null, ...more }).filter(({ level }) => level === 'refuse');
+    expect(findings).toMatchObject([{ code }]);
+    expect(findings[0]?.advice).toContain(advice);
+  });
+});
+
+describe('warned of, or told', () => {
+  test.each<[string, Partial<PreflightFacts>, 'warn' | 'tell', string, string]>([
+    [
+      'which release it is decides',
+      {
+        platform: 'ds918p-7.2.0-64570',
+        release: null,
+        installed: null,
+        extensions: [{ url: 'https://example.org/virtio.json', recipe: 'yes' }, acpid],
+      },
+      ...(['warn', 'depends_on_release', 'Only release 0.10'] as const),
+    ],
+    [
+      'an old build',
+      { platform: 'ds918p-7.1.1-42951', release: null, installed: null },
+      'warn',
+      'depends_on_release',
+      'Only release 0.9',
+    ],
+    ['an unknown recipe', { extensions: [{ ...virtio, ...unasked }, acpid] }, 'tell', 'recipe_unknown', 'ds918p_42962'],
+    ['an old CPU', { cpuFlags: ['sse2'] }, 'warn', 'cpu_lacks', 'movbe'],
+    ['the loader on SATA', { disks: [...data(2), { ...stick, bus: 'sata' }] }, 'tell', 'loader_on_sata', 'on SATA'],
+    [
+      'two sticks that are known',
+      { disks: [...data(1, 'usb'), stick], usbIds: { vid: '0x46f4', pid: '0x0001' } },
+      ...(['tell', 'several_usb_disks', 'written instead'] as const),
+    ],
+    ['no driver', { extensions: [acpid], release: '0.10' }, 'warn', 'no_virtio_extension', 'virtio devices'],
+    [
+      'no driver after the upgrade',
+      { extensions: [acpid], release: null },
+      'warn',
+      'no_virtio_extension',
+      'virtio devices',
+    ],
+    ['no power button', { extensions: [virtio] }, 'warn', 'no_acpid_extension', 'power button'],
+    ['an image that could not be looked at', { image: 'unknown' }, 'warn', 'image_unknown', 'could not be looked up'],
+    ['unknown space', { backup: { needed: null, free: 1 } }, 'warn', 'backup_space_unknown', 'could not be looked up'],
+    ['no internet', { sources: 'no' }, 'warn', 'sources_unreachable', 'the build would fail'],
+    ['perhaps no internet', { sources: 'unknown' }, 'tell', 'sources_unknown', 'could not be looked up'],
+    ['an installer', { obeysAcpi: 'no' }, 'warn', 'no_acpi', 'will end there, with the VM running'],
+    ['an installer, by force', { obeysAcpi: 'no', onTimeout: 'force_off' }, 'warn', 'no_acpi', 'its power is cut'],
+    ['another build', { installed: { model: null, build: 42_661 } }, 'tell', 'other_dsm', "in DSM's installer"],
+    ['a new identity', { keepIdentity: false }, 'tell', 'new_identity', 'new serial number'],
+    ['an upgrade', { upgrade: 'full' }, 'tell', 'config_replaced', 'other changes in it are lost'],
+  ])('%s', (_, more, level, code, words) => {
+    const findings = found(more);
+    expect(findings).toMatchObject([{ level, code }]);
+    expect(findings[0]?.message).toContain(words);
+  });
+
+  test('another model, whose serial number is kept', () => {
+    const installed = { model: 'DS920+', build: null };
+    expect(found({ installed }).map(({ code }) => code)).toEqual(['other_dsm', 'foreign_identity']);
+    expect(found({ installed, keepIdentity: false }).map(({ code }) => code)).toEqual(['other_dsm', 'new_identity']);
+  });
+
+  test('disks where a device tree does not look', () => {
+    const ds920 = { model: 'DS920+', platform: 'ds920p-7.1.1-42962', installed: null };
+    expect(found(ds920)).toMatchObject([{ level: 'warn', code: 'disks_unseen' }]);
+    expect(found({ ...ds920, disks: [...data(2, 'sata'), stick] })).toEqual([]);
+  });
+});
+
+test('what nobody could say is no reason to refuse', () => {
+  const unknown = { memory: null, vcpus: null, cpuFlags: null, release: null, installed: null };
+  expect(found(unknown)).toEqual([]);
+});
+
+test('a VM that is off need not heed its power button', () => {
+  expect(found({ running: false, obeysAcpi: 'no' })).toEqual([]);
+});
+
+test('a map of one own is not looked into', () => {
+  const sataMap = { SataPortMap: '1', DiskIdxMap: '00' };
+  expect(preflight({ ...facts, sataMap, controllers: [ahci('00:1f.2', onUnits(9))] })).toEqual([]);
+});
+
+test('all at once, the gravest first, in whole sentences', () => {
+  const findings = preflight({
+    ...{ ...facts, model: 'DS3622xs+', memory: 2 ** 30, vcpus: 32, cpuFlags: [], sources: 'no', obeysAcpi: 'no' },
+    ...{ image: 'no', keepIdentity: false, upgrade: 'full', extensions: [], backup: { needed: 2, free: 1 } },
+  });
+  expect(findings.map(({ level }) => level).join(' ')).toMatch(/^(refuse ?){5}(warn ?){5}(tell ?){4}$/);
+  for (const { message, advice } of findings) {
+    expect(message).toMatch(/^[A-Z].*\.$/s);
+    if (advice !== null) expect(advice).toMatch(/^[A-Z].*\.$/s);
+  }
+});
