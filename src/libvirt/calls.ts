@@ -1,9 +1,9 @@
 import { ConnectionLost, LibvirtError, ProtocolError, TimeoutError } from './errors.ts';
-import { encodeFrame, type Frame, frameStatus, frameType, remoteProgram } from './frame.ts';
+import { encodeFrame, encodePacket, type Frame, frameStatus, frameType, remoteProgram } from './frame.ts';
 import type { Procedure } from './procedures.ts';
-import { ReadStream, type Sink } from './stream.ts';
+import type { CallStream, Wire } from './stream.ts';
 import { remoteError } from './structs.ts';
-import { type Codec, none, XdrReader } from './xdr.ts';
+import { type Codec, XdrReader } from './xdr.ts';
 
 export interface CallOptions {
   /** Milliseconds until `TimeoutError`. */
@@ -14,6 +14,7 @@ export interface CallOptions {
 type Outcome = { reply: unknown } | { error: Error };
 /** Of a call whose caller has gone. */
 const nobodys: Outcome = { reply: undefined };
+const nothing = Buffer.alloc(0);
 
 interface Call {
   name: string;
@@ -22,7 +23,7 @@ interface Call {
   settle: ((outcome: Outcome) => void) | null;
   /** What the reply said, while its stream goes on. */
   outcome: Outcome | null;
-  stream: ReadStream | null;
+  stream: CallStream | null;
 }
 
 interface Queued {
@@ -40,27 +41,30 @@ interface Queued {
  */
 export class Calls {
   readonly #write: (frame: Buffer) => void;
+  readonly #flushed: () => Promise<void>;
   readonly #limit: number;
   readonly #inFlight = new Map<number, Call>();
   #queue: Queued[] = [];
   #serial = 0;
   #lost: ConnectionLost | null = null;
 
-  constructor(write: (frame: Buffer) => void, limit: number) {
+  /** `flushed` resolves when the socket has taken what was written, or has ended. */
+  constructor(write: (frame: Buffer) => void, limit: number, flushed: () => Promise<void> = async () => {}) {
     this.#write = write;
     this.#limit = limit;
+    this.#flushed = flushed;
   }
 
   get inFlight(): number {
     return this.#inFlight.size;
   }
 
-  /** With a sink, what the call streams goes there, and the promise is for the reply and all of the stream. */
+  /** With a stream, the promise is for the reply and all of the stream. */
   submit<Args, Reply>(
     procedure: Procedure<Args, Reply>,
     args: Args,
     options: CallOptions,
-    sink: Sink | null = null,
+    stream: ((wire: Wire) => CallStream) | null = null,
   ): Promise<Reply> {
     const caller: { stack?: string } = {};
     Error.captureStackTrace(caller, this.submit);
@@ -89,11 +93,14 @@ export class Calls {
       const begin = (serial: number) => {
         const { number: program, version } = remoteProgram;
         const header = { program, version, procedure: procedure.number, serial };
-        if (sink) {
-          const say = (status: number) =>
-            this.#write(encodeFrame({ ...header, type: frameType.stream, status }, none, undefined));
-          call.stream = new ReadStream(procedure.name, sink, say, error => call.settle?.({ error }));
-        }
+        call.stream =
+          stream?.({
+            name: procedure.name,
+            say: (status, bytes = nothing) =>
+              this.#write(encodePacket({ ...header, type: frameType.stream, status }, bytes)),
+            flushed: this.#flushed,
+            fail: error => call.settle?.({ error }),
+          }) ?? null;
         return encodeFrame({ ...header, type: frameType.call, status: frameStatus.ok }, procedure.args, args);
       };
       this.#queue.push({ call, begin });
@@ -137,6 +144,7 @@ export class Calls {
   fail(lost: ConnectionLost): void {
     this.#lost ??= lost;
     for (const call of this.#inFlight.values()) {
+      call.stream?.lost();
       call.settle?.({ error: new ConnectionLost(`${call.name}: ${lost.message}`, { cause: lost }) });
     }
     this.#inFlight.clear();

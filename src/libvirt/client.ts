@@ -3,6 +3,7 @@ import { Connection, type ConnectionOptions } from './connection.ts';
 import { ConnectError, isLibvirtError } from './errors.ts';
 import { type DomainEvent, type DomainEventName, domainEvents } from './events.ts';
 import { procedures } from './procedures.ts';
+import { Storage } from './storage.ts';
 import { Collector } from './stream.ts';
 import type { DomainRef, GuestInterface, StatsRecord } from './structs.ts';
 import { type Dialer, unixDialer } from './transport.ts';
@@ -42,10 +43,12 @@ const affectLive = 1;
  * `Connection`. Every call takes a time-out and a signal and rejects as `Connection.call` says.
  */
 export class Libvirt {
+  readonly storage: Storage;
   readonly #connection: Connection;
 
   private constructor(connection: Connection) {
     this.#connection = connection;
+    this.storage = new Storage(connection);
   }
 
   /**

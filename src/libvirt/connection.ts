@@ -13,7 +13,8 @@ import {
   remoteProgram,
 } from './frame.ts';
 import type { Procedure } from './procedures.ts';
-import type { Sink } from './stream.ts';
+import { ReadStream, type Sink } from './stream.ts';
+import { type Source, WriteStream } from './write-stream.ts';
 import { none, XdrReader } from './xdr.ts';
 
 export interface ConnectionOptions {
@@ -55,7 +56,11 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     this.#stream = stream;
     this.#keepalive = keepalive ?? { interval: 3_000, count: 2 };
     this.#timeout = timeout;
-    this.#calls = new Calls(frame => stream.write(frame), maxInFlight);
+    this.#calls = new Calls(
+      frame => stream.write(frame),
+      maxInFlight,
+      () => this.#flushed(),
+    );
   }
 
   start(): this {
@@ -84,7 +89,23 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     sink: Sink,
     options: CallOptions = {},
   ): Promise<Reply> {
-    return this.#calls.submit(procedure, args, { ...options, timeout: options.timeout ?? this.#timeout }, sink);
+    const limited = { ...options, timeout: options.timeout ?? this.#timeout };
+    return this.#calls.submit(procedure, args, limited, wire => new ReadStream(sink, wire));
+  }
+
+  /**
+   * A call that takes a stream, which comes from `source`; resolves to the reply when the daemon has confirmed all of
+   * it. Rejects as a call does, or with what the source throws. The time-out is for the whole, and whoever gives up has
+   * the daemon stop; what had been sent by then is written or not.
+   */
+  write<Args, Reply>(
+    procedure: Procedure<Args, Reply>,
+    args: Args,
+    source: Source,
+    options: CallOptions = {},
+  ): Promise<Reply> {
+    const limited = { ...options, timeout: options.timeout ?? this.#timeout };
+    return this.#calls.submit(procedure, args, limited, wire => new WriteStream(source, wire));
   }
 
   /** Ends it now. Calls under way fail as `ConnectionLost`: their outcome is unknown. */
@@ -105,6 +126,19 @@ export class Connection extends EventEmitter<ConnectionEvents> {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #flushed(): Promise<void> {
+    if (this.#ended || !this.#stream.writableNeedDrain) return Promise.resolve();
+    return new Promise(resolve => {
+      const settle = () => {
+        this.#stream.off('drain', settle);
+        this.off('closed', settle);
+        resolve();
+      };
+      this.#stream.on('drain', settle);
+      this.on('closed', settle);
+    });
   }
 
   #receive(chunk: Buffer): void {

@@ -73,9 +73,13 @@ export const errorCode = {
   operationFailed: 9,
   /** A write on the read-only socket. */
   operationDenied: 29,
+  /** A system call of the daemon's failed: a full disk, a file that is not there. */
+  system: 38,
   rpc: 39,
   noDomain: 42,
   authFailed: 45,
+  noStoragePool: 49,
+  noStorageVolume: 50,
   /** Not possible in this state: starting a running domain. */
   operationInvalid: 55,
   operationTimeout: 68,

@@ -43,16 +43,14 @@ export const maxFrameBytes = 33_554_432 + 4;
 export function encodeFrame<T>(header: Header, codec: Codec<T>, payload: T): Buffer {
   const writer = new XdrWriter(headerBytes);
   codec.encode(writer, payload);
-  const frame = writer.finish();
-  if (frame.length > maxFrameBytes) throw new RangeError(`a message of ${frame.length} bytes exceeds ${maxFrameBytes}`);
-  frame.writeUInt32BE(frame.length, 0);
-  frame.writeUInt32BE(header.program, 4);
-  frame.writeUInt32BE(header.version, 8);
-  frame.writeInt32BE(header.procedure, 12);
-  frame.writeInt32BE(header.type, 16);
-  frame.writeUInt32BE(header.serial, 20);
-  frame.writeInt32BE(header.status, 24);
-  return frame;
+  return headed(header, writer.finish());
+}
+
+/** A stream's packet: bytes as they are, with neither length nor padding. */
+export function encodePacket(header: Header, bytes: Buffer): Buffer {
+  const frame = Buffer.allocUnsafe(headerBytes + bytes.length);
+  bytes.copy(frame, headerBytes);
+  return headed(header, frame);
 }
 
 /**
@@ -120,4 +118,17 @@ function parseFrame(bytes: Buffer): Frame {
     status: bytes.readInt32BE(24),
     payload: bytes.subarray(headerBytes),
   };
+}
+
+/** Fills in the length word and the header. */
+function headed(header: Header, frame: Buffer): Buffer {
+  if (frame.length > maxFrameBytes) throw new RangeError(`a message of ${frame.length} bytes exceeds ${maxFrameBytes}`);
+  frame.writeUInt32BE(frame.length, 0);
+  frame.writeUInt32BE(header.program, 4);
+  frame.writeUInt32BE(header.version, 8);
+  frame.writeInt32BE(header.procedure, 12);
+  frame.writeInt32BE(header.type, 16);
+  frame.writeUInt32BE(header.serial, 20);
+  frame.writeInt32BE(header.status, 24);
+  return frame;
 }

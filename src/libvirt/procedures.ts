@@ -1,9 +1,21 @@
-import { cpuModel, domainRef, guestInterfaces, maxDomains, optionalText, statsRecord, text, uuid } from './structs.ts';
+import {
+  cpuModel,
+  domainRef,
+  guestInterfaces,
+  maxDomains,
+  optionalText,
+  poolRef,
+  statsRecord,
+  text,
+  uuid,
+  volumeRef,
+} from './structs.ts';
 import { array, bool, type Codec, int, none, optional, struct, uhyper, uint } from './xdr.ts';
 
 /**
  * The calls that are made, with the numbers, argument and reply shapes of libvirt's remote_protocol.x. Numbers and
- * shapes are append-only there: none of these changed between libvirt 1.3.3 and 12.8.
+ * shapes are append-only there: none of these changed between libvirt 1.3.3 and 12.8;
+ * `storageVolGetInfoFlags` came with 3.0, `storagePoolLookupByTargetPath` with 4.1.
  */
 export interface Procedure<Args, Reply> {
   name: string;
@@ -21,6 +33,9 @@ const procedure = <Args, Reply>(
 
 const domainOnly = struct({ domain: domainRef });
 const domainAndFlags = struct({ domain: domainRef, flags: uint });
+const volumeRange = struct({ volume: volumeRef, offset: uhyper, length: uhyper, flags: uint });
+/** Bytes; `type` is `virStorageVolType`, a `char` that takes a whole XDR word. */
+const volumeInfo = struct({ type: int, capacity: uhyper, allocation: uhyper });
 
 export const procedures = {
   connectOpen: procedure('connectOpen', 1, struct({ name: optionalText, flags: uint }), none),
@@ -66,6 +81,21 @@ export const procedures = {
   ),
   authList: procedure('authList', 66, none, struct({ types: array(int, 20) })),
   authPolkit: procedure('authPolkit', 70, none, struct({ complete: bool })),
+  storagePoolCreateXml: procedure(
+    'storagePoolCreateXml',
+    76,
+    struct({ xml: text, flags: uint }),
+    struct({ pool: poolRef }),
+  ),
+  storagePoolDestroy: procedure('storagePoolDestroy', 80, struct({ pool: poolRef }), none),
+  storagePoolRefresh: procedure('storagePoolRefresh', 83, struct({ pool: poolRef, flags: uint }), none),
+  storageVolLookupByPath: procedure(
+    'storageVolLookupByPath',
+    97,
+    struct({ path: text }),
+    struct({ volume: volumeRef }),
+  ),
+  storageVolGetInfo: procedure('storageVolGetInfo', 98, struct({ volume: volumeRef }), volumeInfo),
   domainIsPersistent: procedure('domainIsPersistent', 151, domainOnly, struct({ persistent: bool })),
   connectGetLibVersion: procedure('connectGetLibVersion', 157, none, struct({ version: uhyper })),
   domainGetBlockInfo: procedure(
@@ -75,6 +105,10 @@ export const procedures = {
     struct({ allocation: uhyper, capacity: uhyper, physical: uhyper }),
   ),
   domainCreateWithFlags: procedure('domainCreateWithFlags', 196, domainAndFlags, struct({ domain: domainRef })),
+  /** Takes the bytes as a stream. */
+  storageVolUpload: procedure('storageVolUpload', 208, volumeRange, none),
+  /** Streams the bytes. */
+  storageVolDownload: procedure('storageVolDownload', 209, volumeRange, none),
   /** Streams the picture. */
   domainScreenshot: procedure(
     'domainScreenshot',
@@ -117,5 +151,17 @@ export const procedures = {
     353,
     struct({ domain: domainRef, source: uint, flags: uint }),
     struct({ interfaces: guestInterfaces }),
+  ),
+  storageVolGetInfoFlags: procedure(
+    'storageVolGetInfoFlags',
+    378,
+    struct({ volume: volumeRef, flags: uint }),
+    volumeInfo,
+  ),
+  storagePoolLookupByTargetPath: procedure(
+    'storagePoolLookupByTargetPath',
+    391,
+    struct({ path: text }),
+    struct({ pool: poolRef }),
   ),
 } as const;

@@ -15,49 +15,72 @@ export interface Sink {
   hole(length: number): void;
 }
 
+/** What a stream needs of the call that opened it. */
+export interface Wire {
+  /** The call's name, for errors. */
+  readonly name: string;
+  /** Sends a packet of this status, empty unless there are bytes. */
+  say(status: number, bytes?: Buffer): void;
+  /** Resolves when all that was said has left, or never will. */
+  flushed(): Promise<void>;
+  /** Tells the caller. */
+  fail(error: Error): void;
+}
+
+/**
+ * A call's stream, to its caller or from it. It knows what is to be said and when it is over; the call that opened it
+ * keeps its place until then.
+ */
+export interface CallStream {
+  /** Nothing more of it concerns us. */
+  readonly over: boolean;
+  /** The call's reply has come; packets may have overtaken it. Before, the daemon drops what is said of the stream. */
+  opened(): void;
+  /** Gives it up. It is over when the daemon has confirmed that, and what comes until then is ignored. */
+  abort(): void;
+  /** The connection has gone: nothing more is said. */
+  lost(): void;
+  /** Takes a packet. Throws `ProtocolError` when it is none. */
+  take(frame: Frame): void;
+}
+
 /** `virNetStreamHole` */
 export const streamHole = struct({ length: hyper, flags: uint });
 
 /**
- * One stream from the daemon to a sink. Knows what is to be said and when it is over; the call that opened it keeps
- * its place until then. libvirtd itself stops counting a call at its reply, but it counts our OK or ERROR, which must
- * find a place too.
+ * One stream from the daemon to a sink. libvirtd itself stops counting a call at its reply, but it counts our OK or
+ * ERROR, which must find a place too.
  */
-export class ReadStream {
-  readonly #name: string;
+export class ReadStream implements CallStream {
   readonly #sink: Sink;
-  readonly #say: (status: number) => void;
-  readonly #fail: (error: Error) => void;
+  readonly #wire: Wire;
   #replied = false;
   /** How we end it: OK or ERROR; null while we listen. */
   #ending: number | null = null;
   #over = false;
 
-  /** `say` sends an empty packet of this status; `fail` tells the caller. */
-  constructor(name: string, sink: Sink, say: (status: number) => void, fail: (error: Error) => void) {
-    this.#name = name;
+  constructor(sink: Sink, wire: Wire) {
     this.#sink = sink;
-    this.#say = say;
-    this.#fail = fail;
+    this.#wire = wire;
   }
 
-  /** Nothing more of it concerns us. */
   get over(): boolean {
     return this.#over;
   }
 
-  /** The call's reply has come; packets may have overtaken it. Before, the daemon drops what is said of the stream. */
   opened(): void {
     this.#replied = true;
-    if (this.#ending !== null) this.#say(this.#ending);
+    if (this.#ending !== null) this.#wire.say(this.#ending);
   }
 
-  /** Gives it up. It is over when the daemon has confirmed that, and what comes until then is ignored. */
   abort(): void {
     this.#end(frameStatus.error);
   }
 
-  /** Takes a packet. Throws `ProtocolError` when it is none. */
+  lost(): void {
+    this.#over = true;
+  }
+
   take({ type, status, payload }: Frame): void {
     if (status === frameStatus.error) this.#broken(payload);
     else if (status === frameStatus.ok) this.#confirmed();
@@ -71,17 +94,17 @@ export class ReadStream {
     this.#over = true;
     // A stream that failed may stay with the daemon until the client ends it. Where it is gone, nobody answers.
     this.abort();
-    this.#fail(new LibvirtError(remoteError.decode(new XdrReader(payload)), this.#name));
+    this.#wire.fail(new LibvirtError(remoteError.decode(new XdrReader(payload)), this.#wire.name));
   }
 
   #confirmed(): void {
-    if (this.#ending === null) throw new ProtocolError(`${this.#name}: the stream was confirmed before its end`);
+    if (this.#ending === null) throw new ProtocolError(`${this.#wire.name}: the stream was confirmed before its end`);
     this.#over = true;
   }
 
   #skip(payload: Buffer): void {
     const { length } = streamHole.decode(new XdrReader(payload));
-    if (length < 0) throw new ProtocolError(`${this.#name}: a hole of ${length} bytes`);
+    if (length < 0) throw new ProtocolError(`${this.#wire.name}: a hole of ${length} bytes`);
     this.#pass(() => this.#sink.hole(length));
   }
 
@@ -90,14 +113,14 @@ export class ReadStream {
       feed();
     } catch (error) {
       this.abort();
-      this.#fail(error as Error);
+      this.#wire.fail(error as Error);
     }
   }
 
   #end(status: number): void {
     if (this.#ending !== null) return;
     this.#ending = status;
-    if (this.#replied) this.#say(status);
+    if (this.#replied) this.#wire.say(status);
   }
 }
 

@@ -39,6 +39,14 @@ export const uuid: Codec<string> = mapped(fixedOpaque(16), formatUuid, parseUuid
 export const domainRef = struct({ name: text, uuid, id: int });
 export type DomainRef = Value<typeof domainRef>;
 
+/** How the wire names a storage pool. */
+export const poolRef = struct({ name: text, uuid });
+export type PoolRef = Value<typeof poolRef>;
+
+/** How the wire names a volume; `key` is the path for those that are files. */
+export const volumeRef = struct({ pool: text, name: text, key: text });
+export type VolumeRef = Value<typeof volumeRef>;
+
 const networkRef = struct({ name: text, uuid });
 
 /** `virNetMessageError`. `str1` is the message's format string, so only the code is fit to decide by. */

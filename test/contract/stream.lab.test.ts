@@ -1,6 +1,6 @@
 /**
- * Read streams where they are long: a storage volume, which the bridge itself does not read. A screenshot is one packet
- * or two, over before it could be given up.
+ * Read streams where they are long: a whole storage volume at once, which the bridge itself reads in pieces. A screenshot
+ * is one packet or two, over before it could be given up.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
@@ -10,18 +10,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { Connection } from '../../src/libvirt/connection.ts';
 import { procedures } from '../../src/libvirt/procedures.ts';
 import { Collector } from '../../src/libvirt/stream.ts';
-import { text } from '../../src/libvirt/structs.ts';
 import { unixDialer } from '../../src/libvirt/transport.ts';
-import { none, struct, uhyper, uint } from '../../src/libvirt/xdr.ts';
 import { address, inLab, virsh } from '../lab/lab.ts';
 
-const volume = { pool: text, name: text, key: text };
-const download = {
-  name: 'storageVolDownload',
-  number: 209,
-  args: struct({ ...volume, offset: uhyper, length: uhyper, flags: uint }),
-  reply: none,
-};
+const { storageVolDownload: download } = procedures;
 const sparse = 1;
 const megabyte = 1024 ** 2;
 const pool = 'stream-test';
@@ -56,7 +48,12 @@ beforeEach(async () => {
 
 afterEach(() => connection.close());
 
-const args = (name: string, flags = 0) => ({ pool, name, key: join(folder, name), offset: 0, length: 0, flags });
+const args = (name: string, flags = 0) => ({
+  volume: { pool, name, key: join(folder, name) },
+  offset: 0,
+  length: 0,
+  flags,
+});
 const alive = () => connection.call(procedures.connectGetHostname, undefined, { timeout: 5_000 });
 
 test('all of it comes, in order', async () => {

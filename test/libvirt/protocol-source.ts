@@ -79,6 +79,7 @@ type Leaf = number | string;
 const primitives: Record<string, (writer: XdrWriter, leaves: Leaf[]) => void> = {
   int: (writer, leaves) => writer.int(leaves.push(leaves.length + 1)),
   'unsigned int': (writer, leaves) => writer.uint(leaves.push(leaves.length + 1)),
+  char: (writer, leaves) => writer.int(leaves.push(leaves.length + 1)),
   'unsigned char': (writer, leaves) => writer.uint(leaves.push(leaves.length + 1)),
   'unsigned short': (writer, leaves) => writer.uint(leaves.push(leaves.length + 1)),
   hyper: (writer, leaves) => writer.hyper(leaves.push(leaves.length + 1)),

@@ -195,10 +195,14 @@ test('what no recording has is known by name', () => {
     'domainGetAutostart',
     'connectGetHostname',
     'authPolkit',
+    'storagePoolRefresh',
+    'storageVolLookupByPath',
     'domainIsPersistent',
     'connectGetLibVersion',
     'domainCreateWithFlags',
     'domainPmWakeup',
     'domainEventDeregister',
+    'storageVolGetInfoFlags',
+    'storagePoolLookupByTargetPath',
   ]);
 });

@@ -9,6 +9,7 @@ import type { Dialer } from '../../../src/libvirt/transport.ts';
 import { type EventBody, FakeDomain } from './domain.ts';
 import { type Call, type FaultOptions, Faults, type StreamTrouble, type Stuck } from './faults.ts';
 import { Session } from './session.ts';
+import { FakeStorage } from './storage.ts';
 import type { Args, Client, Daemon, FakeOptions, ProcedureName } from './types.ts';
 import { dsmXml, identity, type XmlOptions } from './xml.ts';
 
@@ -27,6 +28,7 @@ const defaults: FakeOptions = {
   libvirtVersion: 9_000_000,
   hypervisorVersion: 7_002_022,
   hostname: 'nas-host',
+  storageDriver: true,
 };
 
 /**
@@ -38,6 +40,7 @@ export class FakeLibvirtd implements Daemon {
   /** Every request that was decoded, in order. */
   readonly calls: Call[] = [];
   readonly sessions = new Set<Session>();
+  readonly storage = new FakeStorage();
   readonly path: string;
   readonly #ownFolder: string | null;
   readonly #faults = new Faults();

@@ -1,5 +1,5 @@
 import { Refusal, refusals } from './refusal.ts';
-import { Streamed } from './stream.ts';
+import { Accepted, Streamed } from './stream.ts';
 import type { Args, Client, ProcedureName } from './types.ts';
 
 /** What stands between a request and its handler. May call `handle` or not, now or later, answer or not. */
@@ -20,7 +20,7 @@ export interface FaultOptions {
 
 /**
  * What becomes of a stream in its middle: it fails, says nothing more, leaves out 4096 zeros, or costs the
- * client its connection.
+ * client its connection. One from the client has its trouble with its second packet, and no holes.
  */
 export type StreamTrouble = 'fails' | 'stalls' | 'hole' | 'hangs up';
 
@@ -80,6 +80,7 @@ export class Faults {
   breakStream(name: ProcedureName, trouble: StreamTrouble, options: FaultOptions): Disposable {
     return this.#add(name, options, async (handle, client) => {
       const answer = await handle();
+      if (answer instanceof Accepted) return brokenUpload(answer, trouble, client);
       if (!(answer instanceof Streamed)) return answer;
       switch (trouble) {
         case 'fails':
@@ -109,5 +110,20 @@ export class Faults {
     };
     faults.push(fault);
     return { [Symbol.dispose]: remove };
+  }
+}
+
+function brokenUpload(answer: Accepted, trouble: StreamTrouble, client: Client): Accepted {
+  switch (trouble) {
+    case 'fails':
+      return answer.broken(() => {
+        throw refusals.uploadFull();
+      });
+    case 'stalls':
+      return answer.broken(() => never);
+    case 'hole':
+      return answer;
+    case 'hangs up':
+      return answer.broken(() => client.destroy());
   }
 }

@@ -2,13 +2,9 @@ import type { FakeDomain } from './domain.ts';
 import { state } from './numbers.ts';
 import { refusals } from './refusal.ts';
 import { needsMonitor } from './stats.ts';
+import { storageHandlers } from './storage-handlers.ts';
 import { Streamed } from './stream.ts';
-import type { Args, Client, Daemon, ProcedureName, Reply } from './types.ts';
-
-type Handlers = {
-  [N in ProcedureName]: (client: Client, args: Args<N>) => Answer<Reply<N>> | Promise<Answer<Reply<N>>>;
-};
-type Answer<R> = R | Streamed<R>;
+import type { Client, Daemon, Handlers, ProcedureName } from './types.ts';
 
 const feature = { keepalive: 10, eventCallbacks: 14, closeCallback: 15 };
 const authType = { none: 0, sasl: 1, polkit: 2 };
@@ -33,6 +29,8 @@ export const beforeOpen: ReadonlySet<ProcedureName> = new Set([
 ]);
 
 export const handlers: Handlers = {
+  ...storageHandlers,
+
   authList: client => {
     const { auth } = client.daemon.options;
     if (auth === 'none') client.authenticated = true;

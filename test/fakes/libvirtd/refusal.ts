@@ -3,7 +3,7 @@ import type { remoteError } from '../../../src/libvirt/structs.ts';
 import type { Value } from '../../../src/libvirt/xdr.ts';
 
 /** `virErrorDomain` */
-const from = { rpc: 7, qemu: 10, domain: 20, event: 40, streams: 38, polkit: 60 } as const;
+const from = { rpc: 7, qemu: 10, storage: 18, domain: 20, event: 40, streams: 38, polkit: 60 } as const;
 
 /** What the daemon answers instead of a reply. */
 export class Refusal extends Error {
@@ -56,5 +56,21 @@ export const refusals = {
       "authentication unavailable: no polkit agent available to authenticate action 'org.libvirt.unix.manage'",
     ),
   noAgent: () => refusal(74, from.qemu, 'argument unsupported: QEMU guest agent is not configured'),
+  system: (what: string) => refusal(38, from.storage, what),
+  noStorage: (procedure: string) =>
+    refusal(3, 0, `this function is not supported by the connection driver: ${procedure}`),
+  poolConflict: (name: string) =>
+    refusal(9, from.storage, `operation failed: Storage source conflict with pool: '${name}'`),
+  noPoolAt: (path: string) =>
+    refusal(49, from.storage, `Storage pool not found: no storage pool with matching target path '${path}'`),
+  noPoolNamed: (name: string) =>
+    refusal(49, from.storage, `Storage pool not found: no storage pool with matching name '${name}'`),
+  noPoolWithUuid: (uuid: string) =>
+    refusal(49, from.storage, `Storage pool not found: no storage pool with matching uuid '${uuid}'`),
+  noVolumeAt: (path: string) =>
+    refusal(50, from.storage, `Storage volume not found: no storage vol with matching path '${path}'`),
+  noVolumeNamed: (name: string) =>
+    refusal(50, from.storage, `Storage volume not found: no storage vol with matching name '${name}'`),
+  uploadFull: () => refusal(38, from.streams, 'cannot write to stream: No space left on device'),
   silentAgent: () => refusal(86, from.qemu, 'Guest agent is not responding: QEMU guest agent is not connected'),
 };

@@ -16,7 +16,7 @@ import { type Codec, none, XdrReader } from '../../../src/libvirt/xdr.ts';
 import type { EventBody } from './domain.ts';
 import { beforeAuth, beforeOpen, handlers } from './handlers.ts';
 import { Refusal, refusals } from './refusal.ts';
-import { Outgoing, rawFrame, Streamed } from './stream.ts';
+import { Accepted, Incoming, Outgoing, rawFrame, Streamed } from './stream.ts';
 import type { Client, Daemon, ProcedureName } from './types.ts';
 
 const byNumber = new Map<number, { name: ProcedureName; procedure: Procedure<unknown, unknown> }>(
@@ -48,7 +48,7 @@ export class Session implements Client {
   readonly #socket: Duplex;
   readonly #decoder = new FrameDecoder();
   readonly #registrations = new Map<number, Registration>();
-  readonly #streams = new Map<number, Outgoing>();
+  readonly #streams = new Map<number, Outgoing | Incoming>();
   #inbox: Frame[] = [];
   #outbox: Buffer[] = [];
   #busy = 0;
@@ -154,11 +154,24 @@ export class Session implements Client {
     if (procedure === ping) this.#sendKeepalive(pong);
   }
 
-  /** The client ends a stream; of one that is not there libvirtd says nothing. */
-  #hear({ serial, status }: Frame): void {
+  /** The client ends a stream, or sends of one; of one that is not there libvirtd says nothing. */
+  #hear({ serial, status, payload }: Frame): void {
+    const stream = this.#streams.get(serial);
+    if (status === frameStatus.continue) {
+      if (stream instanceof Incoming) void this.#take(stream, payload);
+      return;
+    }
     this.streamEnds.push(status);
-    this.#streams.get(serial)?.finish();
+    void stream?.finish();
     this.#streams.delete(serial);
+  }
+
+  /** A packet counts as a call until it is dealt with. */
+  async #take(stream: Incoming, payload: Buffer): Promise<void> {
+    this.#busy += 1;
+    await stream.take(payload);
+    this.#busy -= 1;
+    this.#pump();
   }
 
   async #serve(frame: Frame): Promise<void> {
@@ -166,8 +179,9 @@ export class Session implements Client {
     const header = { ...remoteHeader, procedure: frame.procedure, type: frameType.reply, serial: frame.serial };
     try {
       const { codec, reply } = await this.#answer(frame);
-      this.write(encodeFrame(header, codec, reply instanceof Streamed ? reply.reply : reply));
-      if (reply instanceof Streamed) this.#stream(reply, frame);
+      const streams = reply instanceof Streamed || reply instanceof Accepted;
+      this.write(encodeFrame(header, codec, streams ? reply.reply : reply));
+      if (streams) this.#stream(reply, frame);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       this.write(encodeFrame({ ...header, status: frameStatus.error }, remoteError, error.remote));
@@ -176,10 +190,14 @@ export class Session implements Client {
     this.#pump();
   }
 
-  #stream(streamed: Streamed<unknown>, { procedure, serial }: Frame): void {
-    const stream = new Outgoing(streamed, (type, status, payload) =>
-      this.write(rawFrame({ ...remoteHeader, procedure, type, serial, status }, payload)),
-    );
+  #stream(streamed: Streamed<unknown> | Accepted, { procedure, serial }: Frame): void {
+    const send = (type: number, status: number, payload?: Buffer) =>
+      this.write(rawFrame({ ...remoteHeader, procedure, type, serial, status }, payload));
+    if (streamed instanceof Accepted) {
+      this.#streams.set(serial, new Incoming(streamed, send));
+      return;
+    }
+    const stream = new Outgoing(streamed, send);
     this.#streams.set(serial, stream);
     stream.start();
   }

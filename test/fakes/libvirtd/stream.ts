@@ -2,7 +2,7 @@ import { encodeFrame, frameStatus, frameType, type Header } from '../../../src/l
 import { streamHole } from '../../../src/libvirt/stream.ts';
 import { remoteError } from '../../../src/libvirt/structs.ts';
 import { type Codec, none, XdrWriter } from '../../../src/libvirt/xdr.ts';
-import type { Refusal } from './refusal.ts';
+import { Refusal } from './refusal.ts';
 
 /** What libvirtd puts into one packet at most (VIR_NET_MESSAGE_LEGACY_PAYLOAD_MAX). */
 const maxPacket = 262_120;
@@ -39,6 +39,35 @@ export class Streamed<T> {
   with(packet: Packet): Streamed<T> {
     const middle = this.packets.length / 2;
     return new Streamed(this.reply, [...this.packets.slice(0, middle), packet, ...this.packets.slice(middle)]);
+  }
+}
+
+/** Where the bytes go that a client sends. */
+export interface Taker {
+  /** Throws a `Refusal`; never settling, it is a daemon that does not keep up. */
+  data(bytes: Buffer): void | Promise<void>;
+  /** Once, however it ends. */
+  end(): void;
+}
+
+/** A handler's answer that has a stream of the client's behind it. */
+export class Accepted {
+  readonly reply = undefined;
+  readonly taker: Taker;
+
+  constructor(taker: Taker) {
+    this.taker = taker;
+  }
+
+  /** The same up to its second packet, which does this instead of being taken. */
+  broken(instead: () => void | Promise<void>): Accepted {
+    let count = 0;
+    const { taker } = this;
+    const data = (bytes: Buffer) => {
+      count += 1;
+      return count === 1 ? taker.data(bytes) : instead();
+    };
+    return new Accepted({ data, end: () => taker.end() });
   }
 }
 
@@ -88,6 +117,50 @@ export class Outgoing {
         this.#send(frameType.streamHole, frameStatus.continue, hole);
       } else this.#send(frameType.stream, frameStatus.continue, packet.data);
       setImmediate(() => this.#next());
+    }
+  }
+}
+
+/** The daemon's end of one stream from the client: a packet after the other, until the client says that it was all. */
+export class Incoming {
+  readonly #taker: Taker;
+  readonly #send: Send;
+  #taken: Promise<void> = Promise.resolve();
+  #failed = false;
+  #ended = false;
+
+  constructor({ taker }: Accepted, send: Send) {
+    this.#taker = taker;
+    this.#send = send;
+  }
+
+  /** Resolves when the packet is dealt with. After an error of ours it is dropped, as the rest will be. */
+  take(bytes: Buffer): Promise<void> {
+    this.#taken = this.#taken.then(() => this.#deal(bytes));
+    return this.#taken;
+  }
+
+  /** The client's OK or ERROR, which is confirmed alike; of a stream that has failed nothing is said any more. */
+  async finish(): Promise<void> {
+    await this.#taken;
+    if (!this.#failed) this.#send(frameType.stream, frameStatus.ok);
+    this.stop();
+  }
+
+  /** The client has gone. */
+  stop(): void {
+    if (!this.#ended) this.#taker.end();
+    this.#ended = true;
+  }
+
+  async #deal(bytes: Buffer): Promise<void> {
+    if (this.#failed || this.#ended) return;
+    try {
+      await this.#taker.data(bytes);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      this.#failed = true;
+      this.#send(frameType.stream, frameStatus.error, encoded(remoteError, error.remote));
     }
   }
 }

@@ -2,13 +2,20 @@ import type { procedures } from '../../../src/libvirt/procedures.ts';
 import type { DomainRef } from '../../../src/libvirt/structs.ts';
 import type { Value } from '../../../src/libvirt/xdr.ts';
 import type { FakeDomain } from './domain.ts';
+import type { FakeStorage } from './storage.ts';
+import type { Accepted, Streamed } from './stream.ts';
 
 /** What the parts of the fake know of each other. */
 
 type Procedures = typeof procedures;
 export type ProcedureName = keyof Procedures;
 export type Args<N extends ProcedureName> = Value<Procedures[N]['args']>;
-export type Reply<N extends ProcedureName> = Value<Procedures[N]['reply']>;
+type Reply<N extends ProcedureName> = Value<Procedures[N]['reply']>;
+
+type Answer<R> = R | Streamed<R> | (R extends void ? Accepted : never);
+export type Handlers = {
+  [N in ProcedureName]: (client: Client, args: Args<N>) => Answer<Reply<N>> | Promise<Answer<Reply<N>>>;
+};
 
 export interface FakeOptions {
   auth: 'none' | 'polkit' | 'sasl';
@@ -24,12 +31,15 @@ export interface FakeOptions {
   libvirtVersion: number;
   hypervisorVersion: number;
   hostname: string;
+  /** False: installed without its storage driver. */
+  storageDriver: boolean;
 }
 
 /** The daemon as a session and its handlers see it. */
 export interface Daemon {
   readonly options: FakeOptions;
   readonly domains: readonly FakeDomain[];
+  readonly storage: FakeStorage;
   readonly frozen: boolean;
   find(uuid: string): FakeDomain | undefined;
   nextCallbackId(): number;

@@ -1,0 +1,82 @@
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** The backups of one loader image in their folder: an image each, and a small JSON beside it that says what it is. */
+
+export interface Backup {
+  /** The image, sparse. */
+  readonly file: string;
+  /** Of all its bytes, in hex. */
+  readonly sha256: string;
+  readonly size: number;
+  /** ISO 8601. */
+  readonly at: string;
+  /** The domain whose loader it was, and where that lay. */
+  readonly domain: string;
+  readonly image: string;
+}
+
+/** `DSM-20261125T231500Z.img`: sorts by age. */
+export function backupName(name: string, at: Date): string {
+  return `${name}-${at.toISOString().replaceAll(/[-:]|\.\d+/g, '')}.img`;
+}
+
+export function recordOf(file: string): string {
+  return `${file}.json`;
+}
+
+export function partialOf(file: string): string {
+  return `${file}.partial`;
+}
+
+/** Of this name, newest first. One whose record is damaged, or whose image is not there, is none. */
+export async function listBackups(folder: string, name: string): Promise<Backup[]> {
+  const files = await ourFiles(folder, name);
+  const found = await Promise.all(
+    files.filter(file => file.endsWith('.img')).map(file => readBackup(join(folder, file))),
+  );
+  return found.filter(backup => backup !== null).sort((a, b) => (a.file < b.file ? 1 : -1));
+}
+
+/** Of this image; null when its record is not there or damaged. */
+export async function readBackup(file: string): Promise<Backup | null> {
+  try {
+    const { sha256, size, at, domain, image } = JSON.parse(await readFile(recordOf(file), 'utf8'));
+    const sound =
+      /^[0-9a-f]{64}$/.test(sha256) && Number.isSafeInteger(size) && size >= 0 && !Number.isNaN(Date.parse(at));
+    return sound ? { file, sha256, size, at, domain: String(domain), image: String(image) } : null;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Removes all but the `keep` newest, and what an interrupted backup left. Those in `spare` (their `file`) stay, and do
+ * not count.
+ */
+export async function rotate(folder: string, name: string, keep: number, spare: readonly string[]): Promise<string[]> {
+  const mayGo = (await listBackups(folder, name)).filter(({ file }) => !spare.includes(file));
+  const gone = mayGo.slice(keep).map(({ file }) => file);
+  for (const file of gone) {
+    // The image first: a record without one is no backup.
+    await rm(file, { force: true });
+    await rm(recordOf(file), { force: true });
+  }
+  return gone;
+}
+
+/** Removes what an interrupted backup left of itself. Only for whoever is the only one to make backups of this name. */
+export async function sweep(folder: string, name: string): Promise<void> {
+  const files = await ourFiles(folder, name);
+  for (const file of files) {
+    const orphan = file.endsWith('.json') && !files.includes(file.slice(0, -'.json'.length));
+    if (file.endsWith('.partial') || orphan) await rm(join(folder, file), { force: true });
+  }
+}
+
+/** What our own names look like; another VM's `DSM-2` is not `DSM`'s. */
+async function ourFiles(folder: string, name: string): Promise<string[]> {
+  const rest = /^-\d{8}T\d{6}Z\.img(\.partial|\.json|\.json\.partial)?$/;
+  const files = await readdir(folder);
+  return files.filter(file => file.startsWith(name) && rest.test(file.slice(name.length)));
+}

@@ -1,0 +1,62 @@
+/** What can go wrong with a loader image, told apart by `code`. The message says it in one plain sentence. */
+
+export type ImageErrorCode =
+  /** There is nothing at its path. */
+  | 'not_found'
+  /** Neither a file nor a block device. */
+  | 'not_an_image'
+  | 'unreadable'
+  | 'unwritable'
+  /** Fewer bytes came than there should be. */
+  | 'short_read'
+  /** Beyond its end. */
+  | 'out_of_range'
+  /** It is not what it was: another size, or other bytes than were written. */
+  | 'mismatch'
+  /** No room for a backup. */
+  | 'no_space'
+  /** A backup that is not there, or not what its record says. */
+  | 'bad_backup'
+  /** libvirt has no pool for it. */
+  | 'no_pool'
+  /** libvirt is installed without its storage driver. */
+  | 'no_storage_driver'
+  /** The connection was lost in the middle: what was written is found out by reading. */
+  | 'outcome_unknown'
+  | 'not_mbr'
+  /** Partition 1 has no FAT file system. */
+  | 'no_fat'
+  | 'no_grub'
+  | 'bad_grubenv'
+  /** No menu entry is the one that was asked for. */
+  | 'no_entry'
+  /** The menu decides by rules that no edit of ours can satisfy. */
+  | 'cannot_arm'
+  /** The program that edits FAT file systems is missing, or failed. */
+  | 'no_mtools';
+
+export class ImageError extends Error {
+  override name = 'ImageError';
+  readonly code: ImageErrorCode;
+
+  constructor(code: ImageErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+export function isImageError(error: unknown, ...codes: ImageErrorCode[]): error is ImageError {
+  return error instanceof ImageError && (codes.length === 0 || codes.includes(error.code));
+}
+
+/** What goes wrong in writing to `path` on this machine, as `no_space` or `unwritable`. */
+export async function writing<T>(path: string, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    if (isImageError(error)) throw error;
+    const { code, message } = error as NodeJS.ErrnoException;
+    const full = code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG';
+    throw new ImageError(full ? 'no_space' : 'unwritable', `${path}: ${message}`, { cause: error });
+  }
+}

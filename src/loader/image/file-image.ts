@@ -1,0 +1,136 @@
+import { constants } from 'node:fs';
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { ImageError, type ImageErrorCode } from './errors.ts';
+import { type LoaderImage, mustBeIn, pieces } from './image.ts';
+
+/**
+ * A loader image at a path of this machine: a file or a block device. It is opened for reading, and for writing only
+ * while it is written, so that a backup needs no more than a read-only mount.
+ */
+export class FileImage implements LoaderImage {
+  readonly path: string;
+  readonly #file: FileHandle;
+  readonly #size: number;
+
+  private constructor(path: string, file: FileHandle, size: number) {
+    this.path = path;
+    this.#file = file;
+    this.#size = size;
+  }
+
+  /** Rejects with `not_found`, `not_an_image` or `unreadable`. */
+  static async open(path: string): Promise<FileImage> {
+    // Asked before it is opened: to open a pipe would wait for its other end.
+    mustBeImage(path, await attempt('unreadable', path, () => stat(path)));
+    const file = await attempt('unreadable', path, () => open(path, constants.O_RDONLY | constants.O_NONBLOCK));
+    try {
+      const facts = await file.stat();
+      mustBeImage(path, facts);
+      const size = facts.isBlockDevice() ? await attempt('unreadable', path, () => endOf(file)) : facts.size;
+      return new FileImage(path, file, size);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  async size(): Promise<number> {
+    const facts = await this.#file.stat();
+    return facts.isBlockDevice() ? this.#size : facts.size;
+  }
+
+  async allocated(): Promise<number> {
+    const facts = await this.#file.stat();
+    return facts.isBlockDevice() ? this.#size : Math.min(this.#size, facts.blocks * 512);
+  }
+
+  async read(offset: number, length: number, signal: AbortSignal): Promise<Buffer> {
+    signal.throwIfAborted();
+    mustBeIn(this.path, this.#size, offset, length);
+    const bytes = Buffer.allocUnsafe(length);
+    for (let have = 0; have < length; ) {
+      const { bytesRead } = await attempt('unreadable', this.path, () =>
+        this.#file.read(bytes, have, length - have, offset + have),
+      );
+      if (bytesRead === 0) {
+        throw new ImageError('short_read', `${this.path} ends at ${offset + have}, before its ${this.#size} bytes`);
+      }
+      have += bytesRead;
+    }
+    return bytes;
+  }
+
+  stream(signal: AbortSignal): AsyncIterable<Buffer> {
+    return pieces(this, signal);
+  }
+
+  async write(offset: number, bytes: Buffer, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    mustBeIn(this.path, this.#size, offset, bytes.length);
+    // Neither O_CREAT nor O_TRUNC: what is gone stays gone, and nothing is cut off.
+    const flags = constants.O_WRONLY | constants.O_NONBLOCK | constants.O_DSYNC;
+    const file = await attempt('unwritable', this.path, () => open(this.path, flags));
+    try {
+      const [now, then] = await Promise.all([file.stat(), this.#file.stat()]);
+      if (now.dev !== then.dev || now.ino !== then.ino || now.size !== then.size) {
+        throw new ImageError('mismatch', `${this.path} is another file than the one that was read`);
+      }
+      for (let done = 0; done < bytes.length; ) {
+        const left = bytes.length - done;
+        const { bytesWritten } = await attempt('unwritable', this.path, () =>
+          file.write(bytes, done, left, offset + done),
+        );
+        done += bytesWritten;
+      }
+      await attempt('unwritable', this.path, () => file.sync());
+    } finally {
+      await file.close();
+    }
+  }
+
+  async close(): Promise<void> {
+    // Closed twice it is closed all the same.
+    await this.#file.close().catch(() => {});
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+/**
+ * Where a file's or device's bytes end. A device says 0 of its size, and asking it in its own words takes a system call
+ * that Node does not have; reading behind the end gives nothing, so the end can be searched for.
+ */
+export async function endOf(file: Pick<FileHandle, 'read'>): Promise<number> {
+  const byte = Buffer.alloc(1);
+  const has = async (at: number) => (await file.read(byte, 0, 1, at)).bytesRead === 1;
+  if (!(await has(0))) return 0;
+  let there = 0;
+  let beyond = 1;
+  while (beyond < Number.MAX_SAFE_INTEGER / 2 && (await has(beyond))) {
+    there = beyond;
+    beyond *= 2;
+  }
+  while (beyond - there > 1) {
+    const middle = there + Math.floor((beyond - there) / 2);
+    if (await has(middle)) there = middle;
+    else beyond = middle;
+  }
+  return beyond;
+}
+
+function mustBeImage(path: string, facts: { isFile(): boolean; isBlockDevice(): boolean }): void {
+  if (facts.isFile() || facts.isBlockDevice()) return;
+  throw new ImageError('not_an_image', `${path} is neither a file nor a block device`);
+}
+
+async function attempt<T>(code: ImageErrorCode, path: string, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    const { code: reason, message } = error as NodeJS.ErrnoException;
+    if (reason === 'ENOENT') throw new ImageError('not_found', `there is no ${path}`, { cause: error });
+    throw new ImageError(code, `${path}: ${message}`, { cause: error });
+  }
+}

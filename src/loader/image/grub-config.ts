@@ -1,0 +1,206 @@
+import { type GrubEnv, grubEnvValue } from './grub-env.ts';
+import { expand, type Statement, statements, type Word } from './grub-words.ts';
+
+/**
+ * What a grub.cfg boots: its menu, and which entry is the default when its environment block says this. It is run as far
+ * as that needs: variables, `if`, `load_env`. Any other command is taken to succeed. Pure.
+ *
+ * GRUB takes `default` for a number where it begins with digits, else for a title or an id; where there is no such
+ * entry, the first one boots (grub-core/normal/menu.c).
+ */
+export interface Menu {
+  /** In their order, submenus among them. */
+  readonly entries: readonly MenuEntry[];
+  /** What `default` is in the end; null when nothing sets it. */
+  readonly fallback: string | null;
+  /** Index of the entry that boots by itself; null without any entry. */
+  readonly next: number | null;
+  /** Where `default` is set to a fixed value, whether that counts or not: places in the text. */
+  readonly fixed: readonly { readonly start: number; readonly end: number }[];
+}
+
+export interface MenuEntry {
+  readonly title: string;
+  readonly id: string | null;
+}
+
+/** `env` is null where there is no environment block. */
+export function readMenu(config: string, env: GrubEnv | null): Menu {
+  const run = new Run(env);
+  for (const statement of statements(config)) run.statement(statement);
+  const fallback = run.variables.get('default') ?? null;
+  return { entries: run.entries, fallback, next: bootIndex(run.entries, fallback), fixed: run.fixed };
+}
+
+/** The same with every fixed `default` set to this index. */
+export function withFixedDefault(config: string, { fixed }: Menu, index: number): string {
+  return fixed.reduceRight(
+    (text, { start, end }) => `${text.slice(0, start)}default="${index}"${text.slice(end)}`,
+    config,
+  );
+}
+
+/** What `saved_entry` says of an entry: its title, as GRUB itself saves it, unless that would be taken for a number. */
+export function savedName(entries: readonly MenuEntry[], index: number): string {
+  const title = entries[index]?.title ?? '';
+  const name = title.replaceAll('>', '>>');
+  return bootIndex(entries, name) === index ? name : String(index);
+}
+
+function bootIndex(entries: readonly MenuEntry[], name: string | null): number | null {
+  if (entries.length === 0) return null;
+  const [digits] = /^\s*\d+/.exec(name ?? '') ?? [];
+  // Of a path into a submenu, the submenu.
+  const [first = ''] = (name ?? '').split(/(?<!>)>(?!>)/);
+  const title = first.replaceAll('>>', '>');
+  const index =
+    digits === undefined
+      ? entries.findIndex(entry => entry.title === title || entry.id === title)
+      : Number.parseInt(digits, 10);
+  return index >= 0 && index < entries.length ? index : 0;
+}
+
+/** One run through the script. */
+class Run {
+  readonly variables = new Map<string, string>();
+  readonly entries: MenuEntry[] = [];
+  readonly fixed: { start: number; end: number }[] = [];
+  readonly #env: GrubEnv | null;
+  /** Braces that are open: what is in them is done later, if at all. */
+  #depth = 0;
+  /** The `if`s around us: whether this branch runs, and whether one of theirs has. */
+  readonly #branches: { runs: boolean; done: boolean }[] = [];
+
+  constructor(env: GrubEnv | null) {
+    this.#env = env;
+  }
+
+  statement(words: Statement): void {
+    const [first, ...rest] = words;
+    if (!first) return;
+    const keyword = this.#depth === 0 ? first.raw : '';
+    switch (keyword) {
+      case 'if':
+        this.#branch(rest);
+        break;
+      case 'elif':
+        this.#otherwise(rest);
+        break;
+      case 'else':
+        this.#otherwise(null);
+        // A command may follow in its line.
+        this.statement(rest);
+        break;
+      case 'then':
+        this.statement(rest);
+        break;
+      case 'fi':
+        this.#branches.pop();
+        break;
+      default:
+        if (this.#depth === 0) this.#command(first, rest);
+        this.#count(words);
+    }
+  }
+
+  get #runs(): boolean {
+    return this.#branches.every(({ runs }) => runs);
+  }
+
+  #branch(condition: Statement): void {
+    const outer = this.#runs;
+    const runs = outer && this.#holds(condition);
+    this.#branches.push({ runs, done: !outer || runs });
+  }
+
+  #otherwise(condition: Statement | null): void {
+    const branch = this.#branches.at(-1);
+    if (!branch) return;
+    branch.runs = !branch.done && (condition === null || this.#holds(condition));
+    branch.done ||= branch.runs;
+  }
+
+  #count(words: Statement): void {
+    for (const { raw } of words) {
+      if (raw === '{') this.#depth += 1;
+      if (raw === '}') this.#depth = Math.max(0, this.#depth - 1);
+    }
+  }
+
+  #command(first: Word, rest: Statement): void {
+    const assigned = first.raw === 'set' ? rest[0] : first;
+    if (assigned && /^\w+=/.test(assigned.raw)) this.#assign(assigned);
+    else if (this.#runs) {
+      if (first.raw === 'load_env') this.#load();
+      if (first.raw === 'unset' && rest[0]) this.variables.delete(rest[0].raw);
+      if (first.raw === 'menuentry' || first.raw === 'submenu') this.entries.push(this.#entry(rest));
+    }
+  }
+
+  #assign(word: Word): void {
+    const text = expand(word, this.variables);
+    const equals = text.indexOf('=');
+    const name = text.slice(0, equals);
+    const { start, end } = word;
+    if (name === 'default' && word.parts.every(part => 'text' in part)) this.fixed.push({ start, end });
+    if (this.#runs) this.variables.set(name, text.slice(equals + 1));
+  }
+
+  #load(): void {
+    for (const line of this.#env ?? []) if ('name' in line) this.variables.set(line.name, line.value);
+  }
+
+  /** `menuentry TITLE --class X --id ID {`; a distribution's `$menuentry_id_option` stands for `--id`. */
+  #entry(words: Statement): MenuEntry {
+    let title: string | null = null;
+    let id: string | null = null;
+    for (let i = 0; i < words.length && words[i]?.raw !== '{'; i++) {
+      const word = words[i];
+      if (!word) continue;
+      const value = expand(word, this.variables);
+      const isId = value === '--id' || word.raw.includes('menuentry_id_option');
+      if (value.startsWith('--id=')) id = value.slice('--id='.length);
+      else if (isId || /^--(class|users|hotkey|source)$/.test(value)) {
+        const next = words[++i];
+        if (isId && next) id = expand(next, this.variables);
+      } else if (!value.startsWith('--')) title ??= value;
+    }
+    return { title: title ?? '', id };
+  }
+
+  /** `[ … ]` and `test …` of strings; of files only the environment block's is known. Any other command succeeds. */
+  #holds(words: Statement): boolean {
+    const [first, ...rest] = words.filter(({ raw }) => raw !== 'then');
+    if (first?.raw === '!') return !this.#holds(rest);
+    if (first?.raw !== '[' && first?.raw !== 'test') return true;
+    const values = rest.filter(({ raw }) => raw !== ']').map(word => expand(word, this.variables));
+    return this.#test(values);
+  }
+
+  #test(values: readonly string[]): boolean {
+    const [a = '', b = '', c = ''] = values;
+    if (a === '!' && values.length > 1) return !this.#test(values.slice(1));
+    switch (values.length) {
+      case 0:
+        return false;
+      case 1:
+        return a !== '';
+      case 2:
+        if (a === '-n') return b !== '';
+        if (a === '-z') return b === '';
+        return !b.endsWith('grubenv') || this.#env !== null;
+      case 3:
+        if (b === '=' || b === '==') return a === c;
+        if (b === '!=') return a !== c;
+        return true;
+      default:
+        return true;
+    }
+  }
+}
+
+/** The variables of an environment block that choose an entry. */
+export function choices(env: GrubEnv | null): { saved: string | null; once: string | null } {
+  const read = (name: string) => (env ? grubEnvValue(env, name) : null);
+  return { saved: read('saved_entry'), once: read('next_entry') };
+}

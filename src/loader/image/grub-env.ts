@@ -1,0 +1,79 @@
+import { ImageError } from './errors.ts';
+
+/**
+ * GRUB's environment block: 1024 bytes of `name=value` lines behind a signature, filled up with `#`. In a value `\` and
+ * a line feed have a `\` before them; a line that begins with `#` is a comment. Pure.
+ */
+export type GrubEnv = readonly Line[];
+
+type Line = { readonly comment: string } | { readonly name: string; readonly value: string };
+
+const blockBytes = 1_024;
+const signature = '# GRUB Environment Block\n';
+/** latin1: bytes are kept as they are. */
+const encoding = 'latin1';
+
+/** Throws `bad_grubenv`. */
+export function parseGrubEnv(block: Buffer): GrubEnv {
+  if (block.length !== blockBytes) throw bad(`has ${block.length} bytes instead of ${blockBytes}`);
+  const text = block.toString(encoding);
+  if (!text.startsWith(signature)) throw bad('does not begin as it should');
+  const lines: Line[] = [];
+  let at = signature.length;
+  while (at < text.length) {
+    const end = lineEnd(text, at);
+    const line = text.slice(at, end);
+    if (/^#*$/.test(line) && end === text.length) break;
+    if (end === text.length) throw bad('has a last line without an end');
+    const equals = line.indexOf('=');
+    if (line.startsWith('#')) lines.push({ comment: line });
+    else if (equals < 1) throw bad('has a line that sets nothing');
+    else lines.push({ name: line.slice(0, equals), value: decodeText(line.slice(equals + 1)) });
+    at = end + 1;
+  }
+  return lines;
+}
+
+/** The value of a variable, or null. */
+export function grubEnvValue(env: GrubEnv, name: string): string | null {
+  const line = env.find(each => 'name' in each && each.name === name);
+  return line && 'name' in line ? line.value : null;
+}
+
+/** The same with this variable set in its place, or behind all others; null removes it. */
+export function withGrubEnv(env: GrubEnv, name: string, value: string | null): GrubEnv {
+  const at = env.findIndex(each => 'name' in each && each.name === name);
+  const line = value === null ? [] : [{ name, value }];
+  return at === -1 ? [...env, ...line] : [...env.slice(0, at), ...line, ...env.slice(at + 1)];
+}
+
+/** Throws `bad_grubenv` when it is too much for a block. */
+export function formatGrubEnv(env: GrubEnv): Buffer {
+  const lines = env.map(line => ('comment' in line ? line.comment : `${line.name}=${encodeText(line.value)}`));
+  const text = signature + lines.map(line => `${line}\n`).join('');
+  if (text.length > blockBytes) throw bad(`would have ${text.length} bytes where ${blockBytes} have room`);
+  return Buffer.from(text.padEnd(blockBytes, '#'), encoding);
+}
+
+/** Where the line at `at` ends: at a line feed that is no part of its value, or with the text. */
+function lineEnd(text: string, at: number): number {
+  for (let i = at; i < text.length; i++) {
+    if (text[i] === '\n') return i;
+    if (text[i] === '\\' && !text.startsWith('#', at)) i += 1;
+  }
+  return text.length;
+}
+
+function decodeText(raw: string): string {
+  return Buffer.from(raw.replaceAll(/\\(.)/gs, '$1'), encoding).toString('utf8');
+}
+
+function encodeText(value: string): string {
+  return Buffer.from(value, 'utf8')
+    .toString(encoding)
+    .replaceAll(/[\\\n]/g, '\\$&');
+}
+
+function bad(how: string): ImageError {
+  return new ImageError('bad_grubenv', `GRUB’s environment block ${how}`);
+}

@@ -1,0 +1,39 @@
+import { refusals } from './refusal.ts';
+import type { FakeStorage } from './storage.ts';
+import type { Client, Handlers } from './types.ts';
+
+const physical = 1;
+const sparse = 1;
+
+export const storageHandlers: Pick<Handlers, Extract<keyof Handlers, `storage${string}`>> = {
+  storagePoolCreateXml: (client, { xml }) => ({ pool: writable(client, 'virStoragePoolCreateXML').create(xml) }),
+  storagePoolDestroy: (client, { pool }) => writable(client, 'virStoragePoolDestroy').destroy(pool),
+  storagePoolRefresh: (client, { pool }) => writable(client, 'virStoragePoolRefresh').refresh(pool),
+  storagePoolLookupByTargetPath: (client, { path }) => ({
+    pool: storage(client, 'virStoragePoolLookupByTargetPath').byTarget(path),
+  }),
+  storageVolLookupByPath: (client, { path }) => ({ volume: storage(client, 'virStorageVolLookupByPath').byPath(path) }),
+  storageVolGetInfo: (client, { volume }) => {
+    const { size, allocation } = storage(client, 'virStorageVolGetInfo').info(volume);
+    return { type: 0, capacity: size, allocation };
+  },
+  storageVolGetInfoFlags: (client, { volume, flags }) => {
+    const { size, allocation } = storage(client, 'virStorageVolGetInfoFlags').info(volume);
+    return { type: 0, capacity: size, allocation: (flags & physical) === 0 ? allocation : size };
+  },
+  storageVolDownload: (client, { volume, offset, length, flags }) =>
+    writable(client, 'virStorageVolDownload').download(volume, offset, length, { sparse: (flags & sparse) !== 0 }),
+  storageVolUpload: (client, { volume, offset, length }) =>
+    writable(client, 'virStorageVolUpload').upload(volume, offset, length),
+};
+
+function storage(client: Client, procedure: string): FakeStorage {
+  if (!client.daemon.options.storageDriver) throw refusals.noStorage(procedure);
+  return client.daemon.storage;
+}
+
+function writable(client: Client, procedure: string): FakeStorage {
+  const found = storage(client, procedure);
+  if (client.readOnly) throw refusals.readOnly(procedure);
+  return found;
+}

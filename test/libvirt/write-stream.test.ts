@@ -1,0 +1,301 @@
+/** What a call takes beside its arguments, and how it is ended early. */
+import { duplexPair } from 'node:stream';
+import fc from 'fast-check';
+import { describe, expect, test, vi } from 'vitest';
+import type { CallOptions } from '../../src/libvirt/calls.ts';
+import { Connection } from '../../src/libvirt/connection.ts';
+import { ConnectionLost, ProtocolError } from '../../src/libvirt/errors.ts';
+import { type Frame, frameStatus, frameType, headerBytes, remoteProgram } from '../../src/libvirt/frame.ts';
+import { procedures } from '../../src/libvirt/procedures.ts';
+import type { Source } from '../../src/libvirt/write-stream.ts';
+import { rawFrame } from '../fakes/libvirtd/stream.ts';
+import { connected, Peer } from './peer.ts';
+import { recording } from './recordings.ts';
+
+const { storageVolUpload: upload, connectGetHostname: hostname } = procedures;
+const volume = { pool: 'images', name: 'loader.img', key: '/images/loader.img' };
+const args = { volume, offset: 0, length: 0, flags: 0 };
+const { ok, error, continue: more } = frameStatus;
+const packet = 65_536;
+
+async function setUp(source: Source, { maxInFlight = 4, ...options }: CallOptions & { maxInFlight?: number } = {}) {
+  const { connection, peer } = connected({ maxInFlight });
+  const write = connection.write(upload, args, source, options);
+  // Whoever looks at it looks later.
+  write.catch(() => {});
+  const call = await peer.frame(1);
+  const sent = () => peer.frames.filter(({ type }) => type === frameType.stream);
+  return {
+    connection,
+    peer,
+    write,
+    call,
+    sent,
+    statuses: () => sent().map(({ status }) => status),
+    bytes: () => Buffer.concat(sent().map(({ payload }) => payload)),
+    reply: () => peer.reply(call, upload, undefined),
+    say: (status: number, payload = '', type: number = frameType.stream) => {
+      const { serial, procedure } = call;
+      const header = { program: remoteProgram.number, version: remoteProgram.version, procedure, type, serial, status };
+      peer.stream.write(rawFrame(header, Buffer.from(payload)));
+    },
+    /** Another call is answered: all that was sent before has been dealt with. */
+    roundTrip: async () => {
+      const first = peer.frames.length + 1;
+      const answer = connection.call(hostname, undefined);
+      let asked: Frame | undefined;
+      for (let nth = first; asked === undefined; nth++) {
+        const frame = await peer.frame(nth);
+        if (frame.procedure === hostname.number) asked = frame;
+      }
+      peer.reply(asked, hostname, { hostname: 'nas' });
+      return answer;
+    },
+    [Symbol.dispose]: () => connection.close(),
+  };
+}
+
+describe('written to its end', () => {
+  test('nothing before the reply; then packets, and OK both ways', async () => {
+    using it = await setUp([Buffer.from('some '), Buffer.alloc(0), Buffer.from('bytes')]);
+    await it.roundTrip();
+    expect(it.statuses()).toEqual([]);
+    it.reply();
+    await it.peer.frame(5);
+    expect(it.statuses()).toEqual([more, more, ok]);
+    expect(it.bytes().toString()).toBe('some bytes');
+    const { payload: _, ...header } = it.sent()[0] ?? it.call;
+    expect(header).toEqual({
+      program: remoteProgram.number,
+      version: 1,
+      procedure: upload.number,
+      type: frameType.stream,
+      serial: it.call.serial,
+      status: more,
+    });
+    const settled = vi.fn();
+    it.write.then(settled, settled);
+    await it.roundTrip();
+    expect(settled).not.toHaveBeenCalled();
+    it.say(ok);
+    await it.write;
+  });
+
+  test.each(['6.0.0', '9.0.0'] as const)('as the official client does with libvirt %s', async release => {
+    const frames = recording(release).filter(({ procedure }) => procedure === upload.number);
+    const theirs = frames.filter(({ from, type }) => from === 'client' && type === frameType.stream);
+    const data = theirs.filter(({ status }) => status === more).map(({ bytes }) => bytes.subarray(headerBytes));
+    using it = await setUp(data);
+    it.reply();
+    it.say(ok, '', frameType.stream);
+    await it.peer.frame(1 + theirs.length);
+    expect(it.sent().map(({ status, payload }) => [status, payload.toString('hex')])).toEqual(
+      theirs.map(({ status, bytes }) => [status, bytes.subarray(headerBytes).toString('hex')]),
+    );
+  });
+
+  test('of any size, in packets of 64 KiB at most', async () => {
+    const pieces = fc.array(fc.integer({ min: 0, max: 3 * packet }), { maxLength: 5 });
+    await fc.assert(
+      fc.asyncProperty(pieces, async sizes => {
+        const whole = Buffer.from(Array.from({ length: sizes.reduce((a, b) => a + b, 0) }, (_, i) => i % 251));
+        let at = 0;
+        const source = sizes.map(size => {
+          at += size;
+          return whole.subarray(at - size, at);
+        });
+        using it = await setUp(source);
+        it.reply();
+        await vi.waitFor(() => expect(it.statuses().at(-1)).toBe(ok), { interval: 1 });
+        it.say(ok);
+        await it.write;
+        expect(it.bytes().equals(whole)).toBe(true);
+        expect(Math.max(0, ...it.sent().map(({ payload }) => payload.length))).toBeLessThanOrEqual(packet);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test('when a daemon says by an empty packet that nobody reads, its error is awaited', async () => {
+    using it = await setUp(forever());
+    it.reply();
+    it.say(more);
+    await it.roundTrip();
+    it.peer.fail(it.call, 38);
+    await expect(it.write).rejects.toMatchObject({ name: 'LibvirtError', code: 38 });
+  });
+});
+
+describe('what the socket does not take', () => {
+  test('is not made, and another call waits for one packet only', async () => {
+    const [ours, theirs] = duplexPair();
+    const connection = new Connection(ours, {}).start();
+    let made = 0;
+    const source = function* () {
+      for (;;) {
+        made += 1;
+        yield Buffer.alloc(packet);
+      }
+    };
+    const write = connection.write(upload, args, source());
+    write.catch(() => {});
+    const peer = new Peer(theirs);
+    peer.reply(await peer.frame(1), upload, undefined);
+    await peer.frame(2);
+    theirs.pause();
+    await new Promise(resolve => setImmediate(resolve));
+    const before = made;
+    for (let i = 0; i < 20; i++) await new Promise(resolve => setImmediate(resolve));
+    expect(made - before).toBeLessThanOrEqual(2);
+    const queued = ours.writableLength;
+    const { length } = peer.frames;
+    const call = connection.call(hostname, undefined);
+    expect(queued).toBeLessThanOrEqual(2 * (packet + headerBytes));
+    theirs.resume();
+    for (let nth = length + 1; ; nth++) {
+      const frame = await peer.frame(nth);
+      if (frame.procedure !== hostname.number) continue;
+      expect(nth - length).toBeLessThanOrEqual(3);
+      peer.reply(frame, hostname, { hostname: 'nas' });
+      break;
+    }
+    await call;
+    connection.close();
+    await expect(write).rejects.toThrow(ConnectionLost);
+  });
+
+  test('waits no longer than the connection lives', async () => {
+    const [ours, theirs] = duplexPair();
+    const connection = new Connection(ours, {}).start();
+    const ended = vi.fn();
+    const source = async function* () {
+      try {
+        for (;;) yield Buffer.alloc(packet);
+      } finally {
+        ended();
+      }
+    };
+    const write = connection.write(upload, args, source());
+    write.catch(() => {});
+    const peer = new Peer(theirs);
+    peer.reply(await peer.frame(1), upload, undefined);
+    await peer.frame(2);
+    theirs.pause();
+    await new Promise(resolve => setImmediate(resolve));
+    connection.close();
+    await expect(write).rejects.toMatchObject({ name: 'ConnectionLost', sent: true });
+    await vi.waitFor(() => expect(ended).toHaveBeenCalledOnce(), { interval: 1 });
+  });
+});
+
+describe('refused', () => {
+  test('with the reply: nothing is sent, nothing is ended', async () => {
+    using it = await setUp([Buffer.from('x')], { maxInFlight: 1 });
+    it.peer.refuse(it.call, 50);
+    await expect(it.write).rejects.toMatchObject({ name: 'LibvirtError', code: 50 });
+    await it.roundTrip();
+    expect(it.statuses()).toEqual([]);
+  });
+
+  test('in the middle: the daemon’s error, and its source is let go', async () => {
+    const ended = vi.fn();
+    using it = await setUp(forever(ended), { maxInFlight: 1 });
+    it.reply();
+    await it.peer.frame(3);
+    it.peer.fail(it.call, 38);
+    await expect(it.write).rejects.toMatchObject({ name: 'LibvirtError', code: 38 });
+    await vi.waitFor(() => expect(ended).toHaveBeenCalledOnce(), { interval: 1 });
+    await it.roundTrip();
+    expect(it.statuses().filter(status => status !== more)).toEqual([error]);
+  });
+
+  test('at the end: what was sent is not all written', async () => {
+    using it = await setUp([Buffer.from('x')]);
+    it.reply();
+    await it.peer.frame(3);
+    it.peer.fail(it.call, 38);
+    await expect(it.write).rejects.toMatchObject({ code: 38 });
+    await it.roundTrip();
+    expect(it.statuses()).toEqual([more, ok]);
+  });
+});
+
+describe('given up', () => {
+  test('when its source throws: that error, and ERROR', async () => {
+    const source = function* () {
+      yield Buffer.from('some');
+      throw new Error('unreadable');
+    };
+    using it = await setUp(source(), { maxInFlight: 1 });
+    it.reply();
+    await expect(it.write).rejects.toThrow('unreadable');
+    await it.peer.frame(3);
+    expect(it.statuses()).toEqual([more, error]);
+    // The call keeps its place until that is confirmed.
+    const next = it.connection.call(hostname, undefined);
+    expect(it.peer.frames.length).toBe(3);
+    it.say(ok);
+    it.peer.reply(await it.peer.frame(4), hostname, { hostname: 'nas' });
+    await next;
+  });
+
+  test.each([
+    ['its signal', () => ({ signal: AbortSignal.timeout(20) })],
+    ['its deadline', () => ({ timeout: 20 })],
+  ])('by %s, though its source has more', async (_, options) => {
+    const ended = vi.fn();
+    using it = await setUp(forever(ended), options());
+    it.reply();
+    await expect(it.write).rejects.toMatchObject({ name: 'TimeoutError' });
+    await vi.waitFor(() => expect(ended).toHaveBeenCalledOnce(), { interval: 1 });
+    await it.roundTrip();
+    expect(it.statuses().at(-1)).toBe(error);
+  });
+
+  test('before the reply: said only then', async () => {
+    const controller = new AbortController();
+    using it = await setUp([Buffer.from('x')], { signal: controller.signal });
+    controller.abort(new Error('enough'));
+    await expect(it.write).rejects.toThrow('enough');
+    await it.roundTrip();
+    expect(it.statuses()).toEqual([]);
+    it.reply();
+    await it.roundTrip();
+    expect(it.statuses()).toEqual([error]);
+  });
+});
+
+describe('the end of the connection', () => {
+  test('in the middle: the outcome is unknown', async () => {
+    using it = await setUp(forever());
+    it.reply();
+    await it.peer.frame(3);
+    it.peer.stream.destroy();
+    await expect(it.write).rejects.toMatchObject({ name: 'ConnectionLost', sent: true });
+  });
+
+  test.each([
+    ['OK before the end', ok, ''],
+    ['an error that does not decode', error, 'x'],
+  ])('by %s', async (_, status, payload) => {
+    using it = await setUp(forever());
+    const closed = new Promise(resolve => it.connection.onceClosed(resolve));
+    it.reply();
+    it.say(status, payload);
+    await expect(it.write).rejects.toSatisfy(
+      failure => failure instanceof ProtocolError || failure instanceof ConnectionLost,
+    );
+    expect(await closed).toBeInstanceOf(ProtocolError);
+  });
+});
+
+async function* forever(ended: () => void = () => {}): AsyncGenerator<Buffer> {
+  try {
+    for (;;) {
+      yield Buffer.alloc(1_000);
+      await new Promise(resolve => setImmediate(resolve));
+    }
+  } finally {
+    ended();
+  }
+}

@@ -1,0 +1,249 @@
+/**
+ * A real GRUB's menu, switched: `scripts/lab vitest run --project lab test/loader/image`. The image is what libvirt keeps
+ * in a pool, its menu is what QEMU then starts, its environment block is what GRUB's own tool reads.
+ */
+import { execFile } from 'node:child_process';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Libvirt } from '../../../src/libvirt/client.ts';
+import { parseUri } from '../../../src/libvirt/uri.ts';
+import { backUp, digest } from '../../../src/loader/image/backup.ts';
+import { armEntry, readBoot } from '../../../src/loader/image/boot-entry.ts';
+import { FileImage } from '../../../src/loader/image/file-image.ts';
+import type { LoaderImage } from '../../../src/loader/image/image.ts';
+import { restore } from '../../../src/loader/image/restore.ts';
+import { VolumeImage } from '../../../src/loader/image/volume-image.ts';
+import { address, inLab } from '../../lab/lab.ts';
+import { builder, friend, sata, usb } from './grub-files.ts';
+import { altered, megabyte } from './images.ts';
+
+const run = promisify(execFile);
+const build = new URL('grub/build.sh', import.meta.url).pathname;
+const code = (expected: string) => expect.objectContaining({ name: 'ImageError', code: expected });
+const soon = () => AbortSignal.timeout(60_000);
+const entries = [usb, sata, builder, friend];
+
+/** A menu that says which entry it starts, and turns the machine off. */
+function config(first: string, second: string): string {
+  const menu = entries.map(title => `menuentry '${title}' {\n\tsavedefault\n\techo "started: ${title}"\n\thalt\n}\n`);
+  return `serial --unit=0 --speed=115200
+terminal_input serial
+terminal_output serial
+set default=${first}
+set timeout="0"
+if [ -s $prefix/grubenv ]; then
+    load_env --file $prefix/grubenv --skip-sig
+    if [ -n "\${saved_entry}" ]; then
+set default=${second}
+    fi
+fi
+function savedefault {
+    saved_entry="\${chosen}"
+    save_env --file $prefix/grubenv saved_entry
+}
+${menu.join('')}`;
+}
+
+let folder: string;
+let client: Libvirt;
+
+beforeAll(async () => {
+  if (!inLab()) throw new Error('these tests run in the lab: scripts/lab vitest run --project lab');
+  folder = await mkdtemp(join(tmpdir(), 'grub-'));
+  client = await Libvirt.open({ uri: parseUri(`qemu+unix:///system?socket=${address.socket}`) });
+});
+
+afterAll(async () => {
+  await client?.close();
+  if (folder) await rm(folder, { recursive: true });
+});
+
+/** A loader of its own, in a folder of its own. */
+async function loader(
+  name: string,
+  grubConfig: string,
+  { env = true } = {},
+): Promise<{ path: string; scratch: string }> {
+  const place = join(folder, name);
+  const parts = join(place, 'parts');
+  await mkdir(parts, { recursive: true });
+  await writeFile(join(parts, 'grub.cfg'), grubConfig);
+  if (env) {
+    await run('grub-editenv', [join(parts, 'grubenv'), 'create']);
+    await run('grub-editenv', [join(parts, 'grubenv'), 'set', 'kept=yes=\\no', `saved_entry=${usb}`]);
+  }
+  const images = join(place, 'images');
+  await mkdir(images);
+  const path = join(images, 'loader.img');
+  await run('bash', [build, path, parts]);
+  const scratch = join(place, 'scratch');
+  await mkdir(scratch);
+  return { path, scratch };
+}
+
+const volume = (path: string) => VolumeImage.open(client, { path, transientPool: true, signal: soon() });
+
+/** What GRUB's own tool says of the environment block in an image. */
+async function editenv(path: string): Promise<string[]> {
+  const copy = join(folder, 'grubenv');
+  await run('mcopy', ['-n', '-o', '-i', `${path}@@1M`, '::/boot/grub/grubenv', copy]);
+  expect((await stat(copy)).size).toBe(1_024);
+  return (await run('grub-editenv', [copy, 'list'])).stdout.trimEnd().split('\n').sort();
+}
+
+/** Starts the image as a machine would; what its menu said. */
+async function boot(path: string): Promise<string | undefined> {
+  const [vars, log] = [join(folder, 'vars.fd'), join(folder, 'serial.log')];
+  await copyFile('/usr/share/OVMF/OVMF_VARS_4M.fd', vars);
+  const flash = 'if=pflash,format=raw';
+  const args = ['-M', 'q35,accel=tcg', '-cpu', 'max', '-m', '256', '-nodefaults', '-display', 'none', '-no-reboot'];
+  args.push('-serial', `file:${log}`, '-drive', `${flash},readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd`);
+  args.push('-drive', `${flash},file=${vars}`, '-drive', `file=${path},format=raw,if=none,id=loader`);
+  args.push('-device', 'qemu-xhci', '-device', 'usb-storage,drive=loader,bootindex=1');
+  await run('qemu-system-x86_64', args, { timeout: 100_000, killSignal: 'SIGKILL' });
+  return /started: (.*?)\r?\n/.exec(await readFile(log, 'latin1'))?.[1];
+}
+
+test('one that remembers: armed, it starts that; GRUB reads it, and nothing else has changed', async () => {
+  const { path, scratch } = await loader('remembers', config('"0"', `"\${saved_entry}"`));
+  await using image = await volume(path);
+  const options = { signal: soon(), scratch };
+  const before = { entries, default: usb, saved: usb, next: usb };
+  expect(await readBoot(image, options)).toEqual(before);
+
+  const armed = await armEntry(image, title => /image build/i.test(title), options);
+  const after = { entries, default: builder, saved: builder, next: builder };
+  expect(armed).toMatchObject({ before, after });
+  expect(armed.written).toBeGreaterThan(0);
+  expect(armed.written).toBeLessThan(20_000);
+  expect(await editenv(path)).toEqual(['kept=yes=\\no', `saved_entry=${builder}`]);
+  expect(await boot(path)).toBe(builder);
+
+  expect(await armEntry(image, builder, options)).toEqual({ before: after, after, written: 0 });
+  await armEntry(image, sata, options);
+  expect(await boot(path)).toBe(sata);
+  expect(await editenv(path)).toEqual(['kept=yes=\\no', `saved_entry=${sata}`]);
+  await run('fsck.fat', ['-n', await partition(path)]);
+  await expect(armEntry(image, 'DSM 8', options)).rejects.toEqual(code('no_entry'));
+  await expect(armEntry(image, 'DSM 8', options)).rejects.toThrow(builder);
+  expect(await readdir(scratch)).toEqual([]);
+});
+
+test('one whose friend overrules it: both lines are changed, and it starts that, and the friend again', async () => {
+  const { path, scratch } = await loader('friend', config('"3"', '"3"'));
+  await using image = await volume(path);
+  const options = { signal: soon(), scratch };
+  expect(await readBoot(image, options)).toEqual({ entries, default: '3', saved: usb, next: friend });
+  const { after } = await armEntry(image, builder, options);
+  expect(after).toEqual({ entries, default: '2', saved: builder, next: builder });
+  const menu = (await run('mcopy', ['-i', `${path}@@1M`, '::/boot/grub/grub.cfg', '-'])).stdout;
+  expect(menu).toBe(config('"2"', '"2"').replaceAll(/default="(\d)"/g, 'default="$1"'));
+  expect(await boot(path)).toBe(builder);
+  await armEntry(image, friend, options);
+  expect(await readBoot(image, options)).toMatchObject({ default: '3', next: friend });
+});
+
+describe('on the file itself', () => {
+  test('without an environment block a fixed number will do', async () => {
+    const { path, scratch } = await loader('no-env', config('"0"', `"\${saved_entry}"`), { env: false });
+    await using image = await FileImage.open(path);
+    const options = { signal: soon(), scratch };
+    expect(await readBoot(image, options)).toEqual({ entries, default: '0', saved: null, next: usb });
+    expect((await armEntry(image, builder, options)).after).toMatchObject({ default: '2', next: builder });
+  });
+
+  test('damaged, or without a menu: refused, and not a byte is written', async () => {
+    const { path, scratch } = await loader('damaged', config('"0"', '"1"'));
+    const image = altered(await FileImage.open(path), {
+      write: () => {
+        throw new Error('written');
+      },
+    });
+    const options = { signal: soon(), scratch };
+    const damaged = join(scratch, 'damaged');
+    await writeFile(damaged, 'saved_entry=x\n');
+    await run('mcopy', ['-o', '-i', `${path}@@1M`, damaged, '::/boot/grub/grubenv']);
+    await expect(armEntry(image, builder, options)).rejects.toEqual(code('bad_grubenv'));
+    await expect(readBoot(image, options)).rejects.toEqual(code('bad_grubenv'));
+    await run('mdel', ['-i', `${path}@@1M`, '::/boot/grub/grub.cfg']);
+    await expect(readBoot(image, options)).rejects.toEqual(code('no_grub'));
+    await image.close();
+  });
+
+  test('what is written and is not there afterwards', async () => {
+    const { path, scratch } = await loader('lying', config('"0"', `"\${saved_entry}"`));
+    await using real = await FileImage.open(path);
+    const image = altered(real, { write: async () => {} });
+    await expect(armEntry(image, builder, { signal: soon(), scratch })).rejects.toEqual(code('mismatch'));
+  });
+
+  test('interrupted after any of its writes, the menu is the old one or the new, and can be armed again', async () => {
+    const { path, scratch } = await loader('interrupted', config('"0"', `"\${saved_entry}"`));
+    await using real = await FileImage.open(path);
+    for (let after = 0; ; after++) {
+      let left = after;
+      const dying = altered(real, {
+        write: async (offset, bytes, signal) => {
+          if (left-- <= 0) throw new Error('dead');
+          await real.write(offset, bytes, signal);
+        },
+      });
+      const target = after % 2 === 0 ? builder : sata;
+      const options = { signal: soon(), scratch };
+      const outcome = await armEntry(dying, target, options).catch(error => error);
+      expect(entries).toContain((await readBoot(real, options)).next);
+      await armEntry(real, target, options);
+      expect((await readBoot(real, options)).next).toBe(target);
+      if (!(outcome instanceof Error)) break;
+    }
+  });
+});
+
+describe('backed up and restored', () => {
+  let path: string;
+  let image: LoaderImage;
+
+  beforeAll(async () => {
+    ({ path } = await loader('backup', config('"0"', `"\${saved_entry}"`)));
+    image = await volume(path);
+  });
+  afterAll(() => image?.close());
+
+  test('by libvirt, a gigabyte with its holes', async () => {
+    const backups = join(folder, 'backups');
+    const backup = await backUp(image, { folder: backups, name: 'DSM', domain: 'DSM', keep: 2 }, soon());
+    expect(backup).toMatchObject({ size: 1024 ** 3, image: path });
+    expect((await stat(backup.file)).blocks * 512).toBeLessThan(20 * megabyte);
+    await armEntry(image, builder, { signal: soon(), scratch: folder });
+    const { written } = await restore(image, backup.file, soon());
+    expect(written).toBeGreaterThan(0);
+    expect(written).toBeLessThan(megabyte);
+    expect((await digest(path, soon())).sha256).toBe(backup.sha256);
+  });
+
+  test('a folder that fills up meanwhile: no space, and nothing is left', async () => {
+    const small = join(folder, 'small');
+    await mkdir(small);
+    await run('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'small', small]);
+    try {
+      const optimistic = altered(image, { allocated: async () => megabyte });
+      const backup = backUp(optimistic, { folder: small, name: 'DSM', domain: 'DSM', keep: 2 }, soon());
+      await expect(backup).rejects.toEqual(code('no_space'));
+      expect(await readdir(small)).toEqual([]);
+      await expect(backUp(image, { folder: small, name: 'DSM', domain: 'DSM', keep: 2 }, soon())).rejects.toEqual(
+        code('no_space'),
+      );
+    } finally {
+      await run('umount', [small]);
+    }
+  });
+});
+
+async function partition(path: string): Promise<string> {
+  const part = join(folder, 'part');
+  await run('dd', [`if=${path}`, `of=${part}`, 'bs=1M', 'skip=1', 'count=48', 'status=none']);
+  return part;
+}
