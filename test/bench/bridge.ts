@@ -14,18 +14,23 @@ export interface BridgeOptions {
   /** Milliseconds after it is online until what belongs to its start is over. */
   settle?: number;
   gc?: boolean;
+  /** Its peers, which it takes over; default: of its own. */
+  peers?: Peers;
+  /** What its checks go through (see place.ts); default: the real probes. */
+  setting?: object;
 }
 
 /** A bridge in a process of its own, online and with every domain known. */
 export async function startBridge(options: BridgeOptions): Promise<BenchBridge> {
-  const { domains = 1, interval, settle = 300, gc = false } = options;
-  const peers = await startPeers(domains);
+  const { domains = 1, interval, settle = 300, gc = false, setting } = options;
+  const peers = options.peers ?? (await startPeers(domains));
   const { published } = peers.broker;
   const online = published.next(({ topic: name }) => name === topic.bridge.state, 'online');
   const known = Promise.all(
     peers.libvirtd.fake.domains.map(({ name }) => published.next(isOnline(topic.vm(name).availability), name)),
   );
-  const child = Child.start('./subject.js', [peers.config, String(interval)], { gc });
+  const script = setting ? './check-subject.js' : './subject.js';
+  const child = Child.start(script, [peers.config, String(interval), JSON.stringify(setting ?? null)], { gc });
   await Promise.all([online, known]);
   await delay(settle);
   return {

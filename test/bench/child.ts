@@ -10,6 +10,14 @@ export interface Usage {
   heap: number;
 }
 
+/** Something done again and again, measured by the process itself. */
+export interface Repeated {
+  /** Milliseconds of each. */
+  walls: number[];
+  /** Milliseconds of CPU of one, all threads, in the mean. */
+  cpu: number;
+}
+
 interface Answer {
   cpu: NodeJS.CpuUsage;
   memory: NodeJS.MemoryUsage;
@@ -57,6 +65,13 @@ export class Child implements AsyncDisposable {
     this.send({ gc });
     const { cpu, memory } = (await answer) as Answer;
     return { cpu: (cpu.user + cpu.system) / 1_000, resident: memory.rss, heap: memory.heapUsed };
+  }
+
+  /** So many times, `pause` milliseconds apart. */
+  async repeat(what: object, { count, pause }: { count: number; pause: number }): Promise<Repeated> {
+    const answer = this.heard();
+    this.send({ repeat: { count, pause, what } });
+    return (await answer) as Repeated;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

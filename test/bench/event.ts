@@ -36,7 +36,7 @@ export async function event(count: number): Promise<Section> {
 }
 
 /** Pauses or resumes the domain; milliseconds until the broker has been told. */
-async function change({ libvirtd, broker }: Peers): Promise<number> {
+export async function change({ libvirtd, broker }: Peers): Promise<number> {
   const [domain] = libvirtd.fake.domains;
   if (!domain) throw new Error('no domain');
   const told = libvirtd.told.next(() => true, 'the event');

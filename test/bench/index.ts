@@ -7,6 +7,9 @@ import { execFileSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { check } from './check.ts';
+import { checkedEvent } from './checked-event.ts';
+import { checkedIdle } from './checked-idle.ts';
 import { command } from './command.ts';
 import { event } from './event.ts';
 import { idle } from './idle.ts';
@@ -17,8 +20,8 @@ import { soak } from './soak.ts';
 import { start } from './start.ts';
 
 const usage = `usage: npm run bench -- [--quick] [--only NAME,…] [--soak MINUTES] [--json FILE]
-  --quick   the same with few samples, in less than 25 s
-  --only    some of: event command poll memory start idle
+  --quick   the same with few samples, in 40 s
+  --only    some of: event command poll check checked-event memory start idle checked-idle
   --soak    one poll a second for so many minutes, and nothing else
 `;
 
@@ -32,24 +35,32 @@ const { values } = parseArgs({
   },
 });
 
-const whole: [string, () => Promise<Section>][] = [
+type Measurement = readonly [name: string, () => Promise<Section | Section[]>];
+
+const whole: readonly Measurement[] = [
   ['event', () => event(400)],
   ['command', () => command(150)],
   ['poll', () => poll({ domains: 1, interval: 10, polls: 300 })],
   ['poll', () => poll({ domains: 10, interval: 15, polls: 150 })],
   ['poll', () => poll({ domains: 100, interval: 60, polls: 60 })],
+  ['check', () => check(200)],
+  ['checked-event', () => checkedEvent(400, 10)],
   ['memory', () => memory()],
   ['start', () => start(6)],
   ['idle', () => idle(30, 3)],
+  ['checked-idle', () => checkedIdle(60)],
 ];
-const quick: [string, () => Promise<Section>][] = [
+const quick: readonly Measurement[] = [
   ['event', () => event(40)],
   ['command', () => command(10)],
   ['poll', () => poll({ domains: 1, interval: 10, polls: 20 })],
   ['poll', () => poll({ domains: 100, interval: 50, polls: 10 })],
+  ['check', () => check(10)],
+  ['checked-event', () => checkedEvent(20, 1)],
   ['memory', () => memory(240)],
   ['start', () => start(1)],
   ['idle', () => idle(2, 0)],
+  ['checked-idle', () => checkedIdle(2)],
 ];
 
 if (values.help) process.stdout.write(usage);
@@ -60,7 +71,7 @@ async function run(): Promise<void> {
   const sections: Section[] = [];
   for (const [name, measure] of plan()) {
     progress(name);
-    sections.push(await measure());
+    sections.push(...[await measure()].flat());
   }
   const missed = sections.flatMap(({ title, rows }) => rows.filter(isMissed).map(({ name }) => `${title}: ${name}`));
   process.stdout.write(`${machine()}\n\n${table(sections)}\n`);
@@ -68,7 +79,7 @@ async function run(): Promise<void> {
   if (values.json) await writeFile(values.json, `${JSON.stringify({ machine: machine(), sections }, null, 2)}\n`);
 }
 
-function plan(): [string, () => Promise<Section>][] {
+function plan(): readonly Measurement[] {
   if (values.soak) return [['soak', () => soak(Number(values.soak))]];
   const wanted = values.only?.split(',');
   return (values.quick ? quick : whole).filter(([name]) => !wanted || wanted.includes(name));

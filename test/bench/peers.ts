@@ -15,13 +15,17 @@ export interface Peers extends AsyncDisposable {
 
 export const topic = topics('dsm2mqtt');
 
-export async function startPeers(domains = 1): Promise<Peers> {
+/** What a check costs is measured by itself; these would ask the network of the machine. */
+const unchecked = 'checks: { schedule: never, deep_schedule: never }';
+
+/** `checks`: what the configuration says of every VM's, YAML. */
+export async function startPeers(domains = 1, checks = unchecked): Promise<Peers> {
   const folder = await mkdtemp(join(tmpdir(), 'dsm2mqtt-bench-'));
   const libvirtd = await BenchLibvirtd.listen(folder, domains);
   const broker = await SinkBroker.listen();
   const config = join(folder, 'config.yaml');
   const names = libvirtd.fake.domains.map(domain => domain.name);
-  await writeFile(config, configuration(folder, libvirtd.path, broker.port, names));
+  await writeFile(config, configuration(folder, libvirtd.path, broker.port, names, checks));
   return {
     libvirtd,
     broker,
@@ -35,14 +39,19 @@ export async function startPeers(domains = 1): Promise<Peers> {
   };
 }
 
-function configuration(folder: string, socket: string, port: number, domains: readonly string[]): string {
+function configuration(
+  folder: string,
+  socket: string,
+  port: number,
+  domains: readonly string[],
+  checks: string,
+): string {
   return [
     `mqtt: { url: "mqtt://127.0.0.1:${port}" }`,
     `libvirt: { uri: "qemu+unix:///system?socket=${socket}", stats_interval: 1s }`,
     `data_dir: ${folder}`,
     'vms:',
-    // What a check costs is measured by itself; these would ask the network of the machine.
-    ...domains.map(name => `  - { domain: ${name}, checks: { schedule: never, deep_schedule: never } }`),
+    ...domains.map(name => `  - { domain: ${name}, ${checks} }`),
     '',
   ].join('\n');
 }

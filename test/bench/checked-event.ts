@@ -1,0 +1,70 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { startBlackhole } from './blackhole.ts';
+import { type BenchBridge, startBridge } from './bridge.ts';
+import { change } from './event.ts';
+import { spread } from './numbers.ts';
+import { startPeers } from './peers.ts';
+import { type Place, startPlace } from './place.ts';
+import { measured, type Section } from './report.ts';
+
+/** Milliseconds of each probe: short, so that many begin and end among the events. */
+const probeTimeout = 200;
+
+/**
+ * As `event`, but while the VM is under check all the time and no probe is ever answered; in turns with a bridge that
+ * checks nothing. And how long such a check takes.
+ */
+export async function checkedEvent(count: number, checks: number): Promise<Section> {
+  await using place = await startPlace();
+  await place.dsm.close();
+  await using _ = await startBlackhole(place.address, place.ports);
+  await using quiet = await startBridge({ interval: 30_000 });
+  await using checking = await startStuck(place);
+  const subjects = [quiet, checking].map(({ peers }) => ({ peers, times: [] as number[] }));
+  const warm = Math.min(100, count);
+  for (let i = -warm; i < count; i++) {
+    for (const { peers, times } of subjects) {
+      const time = await change(peers);
+      if (i >= 0) times.push(time);
+      await delay(4);
+    }
+  }
+  const [without, within] = subjects.map(({ times }) => spread(times));
+  return {
+    title: 'libvirt event → MQTT publication, while checks time out',
+    rows: [
+      ...(within ? [measured('bridge, a check always under way', 'ms', within, { limit: 2, on: 'p99' })] : []),
+      ...(without ? [measured('bridge that checks nothing, in turns with it', 'ms', without)] : []),
+      measured('such a check', 'ms', spread(await lengths(checking, checks)), { limit: 4 * probeTimeout, on: 'p99' }),
+    ],
+  };
+}
+
+/** A bridge that checks its VM all the time, where nothing answers. */
+async function startStuck(place: Place): Promise<BenchBridge> {
+  const times = `schedule: never, deep_schedule: never, probe_timeout: ${probeTimeout}ms`;
+  const peers = await startPeers(1, place.checks(times));
+  const [domain] = peers.libvirtd.fake.domains;
+  if (!domain) throw new Error('no domain');
+  await place.plug(domain, { answers: false });
+  // Whoever kills the bridge leaves it behind, though not for long.
+  const command = join(place.setting.root, 'ping');
+  await writeFile(command, '#!/bin/sh\nexec sleep 1\n', { mode: 0o755 });
+  const findhostd = await place.discovery(domain);
+  findhostd.mode = 'silent';
+  return startBridge({
+    ...{ interval: 30_000, peers },
+    setting: { ...place.setting, findhost: findhostd.port, command, stuck: true },
+  });
+}
+
+/** Milliseconds of whole checks, one after another. */
+async function lengths({ child, peers }: BenchBridge, count: number): Promise<number[]> {
+  const [domain] = peers.libvirtd.fake.domains;
+  if (domain?.state.state !== 1) await change(peers);
+  // Who asks for one is served by the one that is under way, so that the first is not whole.
+  const { walls } = await child.repeat({ depth: 'command', ping: true }, { count: count + 1, pause: 0 });
+  return walls.slice(1);
+}
