@@ -29,15 +29,28 @@ data_dir: ${folder}
       const [log, errors] = await output;
       return { code, log, errors, milliseconds: performance.now() - before };
     },
+    async [Symbol.asyncDispose]() {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    },
   };
+}
+
+/** A process of its own takes its time to start on a busy machine. */
+const patient = { deadline: 20_000 };
+
+function isFrom(topic: string, payload?: string) {
+  return (seen: { topic: string; payload: string }) =>
+    seen.topic === topic && (payload === undefined || seen.payload === payload);
 }
 
 test('SIGTERM: offline, and gone within 2 s, with 0', async () => {
   await using running = await Running.prepare();
   running.daemon.define().start();
   const seen = await running.observe();
-  const bridge = await startProcess(running);
-  await seen.take('b/DSM/availability', 'online');
+  await using bridge = await startProcess(running);
+  await seen.seen.take(isFrom('b/DSM/availability', 'online'), patient);
   await seen.take('b/DSM/stats');
   const { code, log, errors, milliseconds } = await bridge.end('SIGTERM');
   expect({ code, errors }).toEqual({ code: 0, errors: '' });
@@ -51,8 +64,8 @@ test('Ctrl-C when nobody answers: gone all the same', async () => {
   await using running = await Running.prepare();
   running.daemon.define().start();
   const seen = await running.observe();
-  const bridge = await startProcess(running);
-  await seen.take('b/DSM/stats');
+  await using bridge = await startProcess(running);
+  await seen.seen.take(isFrom('b/DSM/stats'), patient);
   running.daemon.freeze();
   await running.broker.kill();
   const { code, milliseconds } = await bridge.end('SIGINT');
