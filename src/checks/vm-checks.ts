@@ -117,13 +117,13 @@ export class VmChecks {
   }
 
   async #check(depth: Depth, signal: AbortSignal): Promise<void> {
-    const { policy, probes, reread } = this.#options;
+    const { policy, probes } = this.#options;
     signal.throwIfAborted();
     if (!canAnswer(this.#machine())) return this.#done();
     const quiet = this.#quiet.at(performance.now());
     const cheap = isCheapEnough(depth, this.#standing, quiet);
     const found = await examine(() => this.#subject(), probes, {
-      prepare: cheap && diagnoses[this.#standing.cause].verdict === 'up' ? null : reread,
+      prepare: cheap && diagnoses[this.#standing.cause].verdict === 'up' ? null : () => this.#reread(),
       enough: cheap ? (lower, address) => this.#knowledge.isUnchanged(lower, address) : null,
       gentle: quiet || this.#standing.cause === 'up_asleep',
       probeTimeout: policy.probeTimeout,
@@ -137,6 +137,12 @@ export class VmChecks {
     if (verdict === 'up' || verdict === 'degraded') this.#knowledge.wasUp();
     this.#goOn();
     this.#done();
+  }
+
+  /** Not while a command is under way: libvirt may not answer before it is done, and the command waits beside it. */
+  async #reread(): Promise<void> {
+    const { vm, reread } = this.#options;
+    if (vm()?.work === null) await reread();
   }
 
   #done(): void {

@@ -408,15 +408,7 @@ describe('the machine speaks for itself', () => {
 
   test.each<Activity>(['shutting_down', 'rebooting'])('%s: silence is no problem', async activity => {
     const ward = await settled();
-    const at = new Date().toISOString();
-    const work: Work = {
-      activity,
-      phase: 'waiting_for_guest',
-      since: at,
-      deadline: at,
-      attempt: 1,
-      startAfterOff: false,
-    };
+    const work = workOn(activity);
     ward.dispatch({ type: 'wished', key: 'DSM', wish: activity === 'rebooting' ? 'running' : 'off' });
     ward.dispatch({ type: 'work', key: 'DSM', work });
     expect(ward.check).toMatchObject({ verdict: 'up', problem: false });
@@ -457,6 +449,19 @@ describe('the machine speaks for itself', () => {
     ward.seen(off);
     ward.libvirt(true);
     expect(ward.verdicts).toEqual(['off']);
+  });
+
+  test('libvirt is not asked again while a command is under way: both might wait for the same lock', async () => {
+    const ward = await settled();
+    ward.world = { ...gone };
+    ward.dispatch({ type: 'work', key: 'DSM', work: workOn('shutting_down') });
+    const asked = ward.rereads;
+    await Promise.all([ward.checks.check('DSM'), pass(100)]);
+    expect(ward.asked).toContain('tcp');
+    expect(ward.rereads).toBe(asked);
+    ward.dispatch({ type: 'work', key: 'DSM', work: null });
+    await Promise.all([ward.checks.check('DSM'), pass(100)]);
+    expect(ward.rereads).toBe(asked + 1);
   });
 
   test('a change of its network: looked at soon', async () => {
@@ -633,3 +638,8 @@ describe('a check that is not made', () => {
     expect(ward.snapshot.overdueChecks).toEqual([]);
   });
 });
+
+function workOn(activity: Activity): Work {
+  const at = new Date().toISOString();
+  return { activity, phase: 'waiting_for_guest', since: at, deadline: at, attempt: 1, startAfterOff: false };
+}
