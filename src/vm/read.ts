@@ -1,3 +1,4 @@
+import type { CallOptions } from '../libvirt/calls.ts';
 import type { Libvirt } from '../libvirt/client.ts';
 import { errorCode, isLibvirtError } from '../libvirt/errors.ts';
 import type { DomainRef } from '../libvirt/structs.ts';
@@ -23,11 +24,16 @@ export async function identify(client: Libvirt): Promise<HypervisorInfo> {
 }
 
 /** Look-up and state in one round trip when the domain is still the one we know. Null: libvirt has no such domain. */
-export async function readState(client: Libvirt, domain: string, known: DomainRef | null): Promise<State | null> {
-  const lookup = isUuid(domain) ? client.domainByUuid(domain) : client.domainByName(domain);
-  const [ref, guess] = await Promise.all([orGone(lookup), known ? orGone(client.state(known)) : null]);
+export async function readState(
+  client: Libvirt,
+  domain: string,
+  known: DomainRef | null,
+  options: CallOptions,
+): Promise<State | null> {
+  const lookup = isUuid(domain) ? client.domainByUuid(domain, options) : client.domainByName(domain, options);
+  const [ref, guess] = await Promise.all([orGone(lookup), known ? orGone(client.state(known, options)) : null]);
   if (!ref) return null;
-  const found = guess && ref.uuid === known?.uuid ? guess : await orGone(client.state(ref));
+  const found = guess && ref.uuid === known?.uuid ? guess : await orGone(client.state(ref, options));
   if (!found) return null;
   const words = stateWords(found.state, found.reason);
   return { ref, active: isActive(words.state, ref), ...words };

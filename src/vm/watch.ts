@@ -22,6 +22,11 @@ export interface WatchOptions {
   now?: () => Date;
   /** Milliseconds that a domain's definition is waited for. */
   patience?: number;
+  /**
+   * Milliseconds until a state that does not come ends the connection; default 35 000. libvirt keeps it back while it
+   * ends a QEMU that does not obey, 25 s in 9.0, and whoever asked for that waits on the same connection.
+   */
+  statePatience?: number;
   logger: Logger;
 }
 
@@ -187,7 +192,9 @@ export class Watch {
   /** State first, because somebody waits for it; what takes an XML to know follows. */
   async #readOnce(entry: Entry, client: Libvirt, details: boolean): Promise<void> {
     const before = entry.target;
-    const read = await readState(client, entry.domain, before?.ref ?? null).catch(error => this.#refused(entry, error));
+    const { statePatience: timeout = 35_000 } = this.#options;
+    const reading = readState(client, entry.domain, before?.ref ?? null, { timeout });
+    const read = await reading.catch(error => this.#refused(entry, error));
     if (client !== this.#client || read === undefined) return;
     entry.refusal = null;
     if (!read) return this.#set(entry, null);

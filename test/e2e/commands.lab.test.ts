@@ -170,7 +170,11 @@ test('what libvirt makes of a QEMU that does not obey is told as it is', async (
   const pid = qemuPid() ?? 0;
   process.kill(pid, 'SIGSTOP');
   try {
-    const { status, code } = await ask('force_off');
+    const asked = ask('force_off');
+    await now(({ activity }) => activity === 'shutting_down');
+    // Meanwhile libvirt keeps back even the state, which must not cost the connection that waits for the outcome.
+    await listener.publish(command, '{"command":"refresh","id":"beside"}');
+    const { status, code } = await asked;
     const runs = (await domainState()) === 'running';
     // libvirt 9.0 ends it with SIGKILL after 25 s, graceful or not; 12.8 gives up after 15.
     expect([status, code]).toEqual(runs ? ['failed', 'libvirt_error'] : ['succeeded', 'done']);

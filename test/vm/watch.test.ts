@@ -377,9 +377,7 @@ describe('a connection later', () => {
 
 test('a read without an answer ends the connection, so that all is read anew', async () => {
   const domain = daemon.define();
-  const { watch, log } = watching();
-  const client = await connect({ timeout: 200 });
-  await watch.begin(client);
+  const { log, client } = await started('DSM', { statePatience: 200 });
   const closed = new Promise(resolve => client.onClosed(resolve));
   using _hang = daemon.hang('domainGetState', { times: 1 });
   domain.start();
