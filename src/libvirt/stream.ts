@@ -47,64 +47,93 @@ export interface CallStream {
 /** `virNetStreamHole` */
 export const streamHole = struct({ length: hyper, flags: uint });
 
-/**
- * One stream from the daemon to a sink. libvirtd itself stops counting a call at its reply, but it counts our OK or
- * ERROR, which must find a place too.
- */
-export class ReadStream implements CallStream {
-  readonly #sink: Sink;
-  readonly #wire: Wire;
+/** What both directions share: how a stream ends. We say OK or ERROR once, and the daemon confirms it. */
+export abstract class EndingStream implements CallStream {
+  protected readonly wire: Wire;
   #replied = false;
-  /** How we end it: OK or ERROR; null while we listen. */
+  /** How we end it: OK or ERROR; null while it goes on. */
   #ending: number | null = null;
   #over = false;
 
-  constructor(sink: Sink, wire: Wire) {
-    this.#sink = sink;
-    this.#wire = wire;
+  constructor(wire: Wire) {
+    this.wire = wire;
   }
 
   get over(): boolean {
     return this.#over;
   }
 
+  /** Nothing more goes through it. */
+  protected get ended(): boolean {
+    return this.#over || this.#ending !== null;
+  }
+
   opened(): void {
     this.#replied = true;
-    if (this.#ending !== null) this.#wire.say(this.#ending);
+    if (this.#ending !== null) this.wire.say(this.#ending);
   }
 
   abort(): void {
-    this.#end(frameStatus.error);
+    this.end(frameStatus.error);
   }
 
   lost(): void {
     this.#over = true;
   }
 
-  take({ type, status, payload }: Frame): void {
-    if (status === frameStatus.error) this.#broken(payload);
-    else if (status === frameStatus.ok) this.#confirmed();
-    else if (this.#ending !== null) return;
-    else if (type === frameType.streamHole) this.#skip(payload);
-    else if (payload.length === 0) this.#end(frameStatus.ok);
-    else this.#pass(() => this.#sink.data(payload));
+  take(frame: Frame): void {
+    if (frame.status === frameStatus.error) this.#broken(frame.payload);
+    else if (frame.status === frameStatus.ok) this.#confirmed();
+    else if (!this.ended) this.takePacket(frame);
+  }
+
+  protected abstract takePacket(frame: Frame): void;
+
+  protected end(status: number): void {
+    if (this.#ending !== null) return;
+    this.#ending = status;
+    if (this.#replied) this.wire.say(status);
+  }
+
+  /** Gives it up, and tells the caller why. */
+  protected fail(error: Error): void {
+    this.abort();
+    this.wire.fail(error);
   }
 
   #broken(payload: Buffer): void {
     this.#over = true;
     // A stream that failed may stay with the daemon until the client ends it. Where it is gone, nobody answers.
-    this.abort();
-    this.#wire.fail(new LibvirtError(remoteError.decode(new XdrReader(payload)), this.#wire.name));
+    this.fail(new LibvirtError(remoteError.decode(new XdrReader(payload)), this.wire.name));
   }
 
   #confirmed(): void {
-    if (this.#ending === null) throw new ProtocolError(`${this.#wire.name}: the stream was confirmed before its end`);
+    if (this.#ending === null) throw new ProtocolError(`${this.wire.name}: the stream was confirmed before its end`);
     this.#over = true;
+  }
+}
+
+/**
+ * One stream from the daemon to a sink. libvirtd itself stops counting a call at its reply, but it counts our OK or
+ * ERROR, which must find a place too.
+ */
+export class ReadStream extends EndingStream {
+  readonly #sink: Sink;
+
+  constructor(sink: Sink, wire: Wire) {
+    super(wire);
+    this.#sink = sink;
+  }
+
+  protected override takePacket({ type, payload }: Frame): void {
+    if (type === frameType.streamHole) this.#skip(payload);
+    else if (payload.length === 0) this.end(frameStatus.ok);
+    else this.#pass(() => this.#sink.data(payload));
   }
 
   #skip(payload: Buffer): void {
     const { length } = streamHole.decode(new XdrReader(payload));
-    if (length < 0) throw new ProtocolError(`${this.#wire.name}: a hole of ${length} bytes`);
+    if (length < 0) throw new ProtocolError(`${this.wire.name}: a hole of ${length} bytes`);
     this.#pass(() => this.#sink.hole(length));
   }
 
@@ -112,15 +141,8 @@ export class ReadStream implements CallStream {
     try {
       feed();
     } catch (error) {
-      this.abort();
-      this.#wire.fail(error as Error);
+      this.fail(error as Error);
     }
-  }
-
-  #end(status: number): void {
-    if (this.#ending !== null) return;
-    this.#ending = status;
-    if (this.#replied) this.#wire.say(status);
   }
 }
 

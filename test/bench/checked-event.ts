@@ -1,9 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { startBlackhole } from './blackhole.ts';
 import { type BenchBridge, startBridge } from './bridge.ts';
-import { change } from './event.ts';
+import { change, changesInTurns } from './event.ts';
 import { spread } from './numbers.ts';
 import { startPeers } from './peers.ts';
 import { type Place, startPlace } from './place.ts';
@@ -22,16 +21,7 @@ export async function checkedEvent(count: number, checks: number): Promise<Secti
   await using _ = await startBlackhole(place.address, place.ports);
   await using quiet = await startBridge({ interval: 30_000 });
   await using checking = await startStuck(place);
-  const subjects = [quiet, checking].map(({ peers }) => ({ peers, times: [] as number[] }));
-  const warm = Math.min(100, count);
-  for (let i = -warm; i < count; i++) {
-    for (const { peers, times } of subjects) {
-      const time = await change(peers);
-      if (i >= 0) times.push(time);
-      await delay(4);
-    }
-  }
-  const [without, within] = subjects.map(({ times }) => spread(times));
+  const [without, within] = await changesInTurns([quiet, checking], count);
   return {
     title: 'libvirt event → MQTT publication, while checks time out',
     rows: [

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { procedures } from '../../src/libvirt/procedures.ts';
 import { startBare } from './bare.ts';
 import { startBridge } from './bridge.ts';
-import { spread } from './numbers.ts';
+import { type Spread, spread } from './numbers.ts';
 import { type Peers, topic } from './peers.ts';
 import { floor, measured, type Section } from './report.ts';
 
@@ -15,16 +15,7 @@ export async function event(count: number): Promise<Section> {
   const { ask, say } = await learn(bridge.peers);
   await using reading = await startBare(bridge.peers, { job: 'event', ask, say });
   await using echo = await startBare(bridge.peers, { job: 'echo', ask, say });
-  const subjects = [bridge, reading, echo].map(({ peers }) => ({ peers, times: [] as number[] }));
-  const warm = Math.min(100, count);
-  for (let i = -warm; i < count; i++) {
-    for (const { peers, times } of subjects) {
-      const time = await change(peers);
-      if (i >= 0) times.push(time);
-      await delay(4);
-    }
-  }
-  const [whole, reads, bare] = subjects.map(({ times }) => spread(times));
+  const [whole, reads, bare] = await changesInTurns([bridge, reading, echo], count);
   return {
     title: 'libvirt event → MQTT publication',
     rows: [
@@ -33,6 +24,20 @@ export async function event(count: number): Promise<Section> {
       ...(bare ? [floor('the same bytes without it', 'ms', bare)] : []),
     ],
   };
+}
+
+/** What `change` takes with each of them, after a hundred to warm up; in turns, so that all meet the same machine. */
+export async function changesInTurns(subjects: readonly { peers: Peers }[], count: number): Promise<Spread[]> {
+  const measuring = subjects.map(({ peers }) => ({ peers, times: [] as number[] }));
+  const warm = Math.min(100, count);
+  for (let i = -warm; i < count; i++) {
+    for (const { peers, times } of measuring) {
+      const time = await change(peers);
+      if (i >= 0) times.push(time);
+      await delay(4);
+    }
+  }
+  return measuring.map(({ times }) => spread(times));
 }
 
 /** Pauses or resumes the domain; milliseconds until the broker has been told. */

@@ -3,13 +3,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Box, type Ended, login, type RunOptions } from './box.ts';
 import { guest, inLab } from './lab.ts';
 import { type LoaderFault, loader } from './loader.ts';
+import { extension, good, platform, questions } from './rploader.ts';
 
-const platform = 'ds918p-7.1.1-42962';
-const update = 'Should i update the user_config.json with these values ? [Yy/Nn]';
-const save = 'Should i update the sdc with your current files [Yy/Nn]';
-const good = 'Saving current user_config.json  -> OK !';
-const extension = (name: string) =>
-  `https://github.com/pocopico/redpill-load/raw/develop/redpill-${name}/rpext-index.json`;
+const { update, save } = questions;
 
 /** In milliseconds, on a machine that has other things to do. */
 const boots = 300_000;

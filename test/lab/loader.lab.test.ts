@@ -7,13 +7,9 @@ import { type Box, type Ended, login, type RunOptions } from './box.ts';
 import { address, domainState, guest, inLab, poll, virsh } from './lab.ts';
 import { entries, loader } from './loader.ts';
 import { reachable } from './processes.ts';
+import { extension, good, platform, questions } from './rploader.ts';
 
-const platform = 'ds918p-7.1.1-42962';
-const update = 'Should i update the user_config.json with these values ? [Yy/Nn]';
-const save = 'Should i update the sdc with your current files [Yy/Nn]';
-const good = 'Saving current user_config.json  -> OK !';
-const extension = (name: string) =>
-  `https://github.com/pocopico/redpill-load/raw/develop/redpill-${name}/rpext-index.json`;
+const { update, save } = questions;
 
 /** Of a test that boots more than once, in milliseconds, on a machine that has other things to do. */
 const boots = 300_000;

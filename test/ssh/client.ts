@@ -1,3 +1,7 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach } from 'vitest';
 import { type ConnectOptions, connect } from '../../src/ssh/connect.ts';
 import type { Sshd } from '../fakes/sshd.ts';
 
@@ -11,6 +15,16 @@ export function way({ host, port, fingerprint }: Sshd, more: Partial<ConnectOpti
 
 export function login(server: Sshd, more: Partial<ConnectOptions> = {}) {
   return connect(way(server, more), never);
+}
+
+/** A folder of each test's own; gives the path of a name in it. */
+export function ownFolder(): (name: string) => string {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'ssh-'));
+  });
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+  return name => join(folder, name);
 }
 
 /** A promise's error. */

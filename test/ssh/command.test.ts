@@ -1,13 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { readFile } from 'node:fs/promises';
+import { describe, expect, test, vi } from 'vitest';
 import type { RunOptions } from '../../src/ssh/command.ts';
 import { CommandError, SshError } from '../../src/ssh/errors.ts';
 import { quote } from '../../src/ssh/quote.ts';
 import { type Played, playedGroup, type SshdOptions, startSshd } from '../fakes/sshd.ts';
-import { failure, login, never } from './client.ts';
+import { failure, login, never, ownFolder } from './client.ts';
 
 /** A session in a server of its own, and everything a command says in it. */
 async function setUp({ keepalive = 5_000, ...options }: SshdOptions & { keepalive?: number } = {}) {
@@ -40,12 +38,7 @@ async function setUp({ keepalive = 5_000, ...options }: SshdOptions & { keepaliv
   };
 }
 
-let folder: string;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'ssh-'));
-});
-afterEach(() => rm(folder, { recursive: true, force: true }));
-const file = (name: string) => join(folder, name);
+const file = ownFolder();
 
 /** Whether a process with this number is left, those that only wait to be reaped not counted. */
 function lives(pid: number): boolean {
@@ -176,7 +169,8 @@ describe('its output', () => {
     // Held longer than the silence allowed: that does not count.
     const running = it.run(script, { onOutput, silence: 1_500 });
     await vi.waitFor(() => expect(taken).toBeGreaterThan(0));
-    await new Promise(done => setTimeout(done, 1_800));
+    const mute = await it.failed('sleep 60', { silence: 1_800 });
+    expect(mute).toMatchObject({ code: 'silent' });
     expect(taken).toBeLessThan(100_000);
     expect(existsSync(file('done'))).toBe(false);
     gate.resolve();

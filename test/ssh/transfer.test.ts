@@ -1,10 +1,9 @@
-import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, mkdir, readdir, readFile, readlink, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { SshError } from '../../src/ssh/errors.ts';
 import { type Played, type SshdOptions, startSshd } from '../fakes/sshd.ts';
-import { failure, login, never } from './client.ts';
+import { failure, login, never, ownFolder } from './client.ts';
 
 async function setUp(options: SshdOptions = {}) {
   const server = await startSshd(options);
@@ -21,12 +20,7 @@ async function setUp(options: SshdOptions = {}) {
   };
 }
 
-let folder: string;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'ssh-'));
-});
-afterEach(() => rm(folder, { recursive: true, force: true }));
-const file = (name: string) => join(folder, name);
+const file = ownFolder();
 const bytes = Buffer.from(Array.from({ length: 100_000 }, (_, i) => (i * 7) % 256));
 
 /** The programs of a small system. */
@@ -48,7 +42,7 @@ describe('there and back', () => {
     await using it = await setUp();
     await it.upload(file(name), content);
     expect(await readFile(file(name))).toEqual(content);
-    expect(await readdir(folder)).toEqual([name]);
+    expect(await readdir(file('.'))).toEqual([name]);
     expect(await it.download(file(name))).toEqual(content);
   });
 
@@ -81,7 +75,7 @@ describe('an upload', () => {
   beforeEach(() => writeFile(file('a'), 'old'));
   afterEach(async () => {
     expect(await readFile(file('a'), 'utf8')).toBe('old');
-    expect((await readdir(folder)).filter(name => name !== 'bin')).toEqual(['a']);
+    expect((await readdir(file('.'))).filter(name => name !== 'bin')).toEqual(['a']);
   });
 
   test('that is too large is not begun', async () => {
@@ -94,10 +88,10 @@ describe('an upload', () => {
     // The server's shell gets a part of it, and then the end.
     await using it = await setUp();
     const upload = failure(it.upload(file('a'), Buffer.alloc(2 ** 20 * 8, 'x'), { limit: 2 ** 30 }), SshError);
-    await vi.waitFor(async () => expect(await readdir(folder)).toContain('a.partial'), { interval: 1 });
+    await vi.waitFor(async () => expect(await readdir(file('.'))).toContain('a.partial'), { interval: 1 });
     it.server.drop();
     expect(await upload).toMatchObject({ code: 'connection_lost' });
-    await vi.waitFor(async () => expect(await readdir(folder)).toEqual(['a']));
+    await vi.waitFor(async () => expect(await readdir(file('.'))).toEqual(['a']));
   });
 
   test('that does not arrive as it was sent leaves the old file', async () => {
