@@ -38,6 +38,12 @@ export interface Steering {
 /** DSM's own pages: what it closes early when it shuts down. */
 const dsmPorts = [5_000, 5_001];
 
+/** Opens connections to the configured libvirt. Throws as `parseUri` does. */
+export function opener({ uri, readOnly }: Config['libvirt']): (signal: AbortSignal) => Promise<Libvirt> {
+  const parsed = parseUri(uri, { readOnly, runtimeDir: process.env['XDG_RUNTIME_DIR'] });
+  return signal => Libvirt.open({ uri: parsed, readOnly, signal });
+}
+
 export function steer({
   config,
   snapshot,
@@ -50,8 +56,7 @@ export function steer({
   addressOf,
 }: SteeringOptions): Steering {
   const { libvirt, vms } = config;
-  const uri = parseUri(libvirt.uri, { readOnly: libvirt.readOnly, runtimeDir: process.env['XDG_RUNTIME_DIR'] });
-  const open = (signal: AbortSignal) => Libvirt.open({ uri, readOnly: libvirt.readOnly, signal });
+  const open = opener(libvirt);
   const watch = new Watch({ vms, emit: dispatch, logger: logger.child({ part: 'vm' }) });
   const link = new Link({ open, prepare: client => watch.begin(client), logger: logger.child({ part: 'libvirt' }) });
   const addresses = new Map(vms.map(({ key, address }) => [key, address]));

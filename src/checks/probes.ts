@@ -5,13 +5,12 @@ import type { VmKey } from '../model/snapshot.ts';
 import type { Findhost } from './findhost/radio.ts';
 import type { Findings, Limits } from './finding.ts';
 import { bridge } from './probes/bridge.ts';
-import { discovery } from './probes/discovery.ts';
-import { dsm } from './probes/dsm.ts';
+import { type DiscoveryTarget, discovery } from './probes/discovery.ts';
+import { type DsmTarget, dsm } from './probes/dsm.ts';
 import { neighbour } from './probes/neighbour.ts';
 import { ping } from './probes/ping.ts';
-import { tcp } from './probes/tcp.ts';
-import { web } from './probes/web.ts';
-import type { WebPort } from './web-port.ts';
+import { type TcpTarget, tcp } from './probes/tcp.ts';
+import { type WebTarget, web } from './probes/web.ts';
 
 /** Everything that a check asks, as one bundle: a test, or a VM on another planet, may bring its own. */
 export interface Probes {
@@ -21,16 +20,10 @@ export interface Probes {
     limits: Limits,
   ): Promise<Findings['neighbour']>;
   ping(target: { address: string }, limits: Limits): Promise<Findings['ping']>;
-  tcp(target: { address: string; ports: readonly number[] }, limits: Limits): Promise<Findings['tcp']>;
-  web(
-    target: { address: string; ports: readonly WebPort[]; loaderSigns: boolean },
-    limits: Limits,
-  ): Promise<Findings['web']>;
-  dsm(target: { address: string; port: number; secure: boolean }, limits: Limits): Promise<Findings['dsm']>;
-  discovery(
-    target: { macs: readonly string[]; addresses: readonly string[]; answeredBefore: boolean },
-    limits: Limits,
-  ): Promise<Findings['discovery']>;
+  tcp(target: TcpTarget, limits: Limits): Promise<Findings['tcp']>;
+  web(target: WebTarget, limits: Limits): Promise<Findings['web']>;
+  dsm(target: DsmTarget, limits: Limits): Promise<Findings['dsm']>;
+  discovery(target: DiscoveryTarget, limits: Limits): Promise<Findings['discovery']>;
   /** IPv4 addresses that libvirt knows of a VM's NICs. */
   addresses(key: VmKey, limits: Limits): Promise<readonly string[]>;
   /** IPv4 of a configured name or address; null: it has none, or nobody could say. */

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import type { DsmIdentity } from '../model/check.ts';
 
 /** What the checks know of a VM that must survive the bridge. */
 
@@ -39,13 +38,7 @@ const known = z.object({
 
 const schema = z.record(z.string(), known);
 
-export interface Known {
-  uuid: string | null;
-  run: NonNullable<z.infer<typeof known>['run']> | null;
-  address: string | null;
-  discovered: boolean;
-  dsm: DsmIdentity | null;
-}
+export type Known = z.infer<typeof known>;
 
 /** By VM key. */
 export type RememberedChecks = Readonly<Record<string, Known>>;

@@ -1,8 +1,8 @@
 import { type Check, type DsmIdentity, isReachable, type ProbeName, type ProbeRow, type Wish } from '../model/check.ts';
 import { type Cause, diagnoses } from './diagnoses.ts';
 import type { Machine } from './evidence.ts';
+import { isProblem, ofIntention } from './intention.ts';
 import type { Standing } from './standing.ts';
-import { isProblem, ofIntention } from './verdict.ts';
 import { type Facts, inWords } from './words.ts';
 
 /** Everything that has been found, as the one thing that is told. Pure. */

@@ -1,21 +1,16 @@
 import { connect } from 'node:net';
+import type { Limits } from './finding.ts';
 
 /**
  * Whether SSH answers, told by its greeting alone (RFC 4253, 4.2): nothing is sent, no login begins, and the
  * connection is closed at once.
  */
 
-export interface BannerLimits {
-  /** Milliseconds. */
-  timeout: number;
-  signal: AbortSignal;
-}
-
 /** Bytes; a server may say other lines first. */
 const most = 1_024;
 
 /** Milliseconds until the greeting; null: none came. Rejects only with the reason of `limits.signal`. */
-export function sshBanner(address: string, port: number, { timeout, signal }: BannerLimits): Promise<number | null> {
+export function sshBanner(address: string, port: number, { timeout, signal }: Limits): Promise<number | null> {
   const began = performance.now();
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();

@@ -1,6 +1,5 @@
-import type { Wish } from '../model/check.ts';
-import { type Cause, diagnoses } from './diagnoses.ts';
-import type { Evidence, Machine } from './evidence.ts';
+import type { Cause } from './diagnoses.ts';
+import type { Evidence } from './evidence.ts';
 import { outcomeOf } from './finding.ts';
 
 /** What is the matter, from the evidence alone. Pure and total: the tests try every combination there is. */
@@ -142,7 +141,12 @@ function unlessSilent(cause: Cause): Cause {
 
 /** Some machine is there, though libvirt does not say so. */
 function answersAtAll({ neighbour, ping, tcp }: Evidence): boolean {
-  return ping === 'ok' || (neighbour === 'ok' && ping !== 'silent') || (tcp !== 'silent' && tcp !== 'not_applicable');
+  return isThere({ neighbour, ping }) || (tcp !== 'silent' && tcp !== 'not_applicable');
+}
+
+/** A neighbour that does not answer a ping may be one that the kernel still believes in. */
+function isThere({ neighbour, ping }: Pick<Evidence, 'neighbour' | 'ping'>): boolean {
+  return ping === 'ok' || (neighbour === 'ok' && ping !== 'silent');
 }
 
 function byPorts({ bridge, neighbour, ping, tcp, web, discovery }: Evidence): Cause {
@@ -153,7 +157,7 @@ function byPorts({ bridge, neighbour, ping, tcp, web, discovery }: Evidence): Ca
     case 'refused':
       return 'ports_closed';
     case 'silent':
-      if (ping === 'ok' || (neighbour === 'ok' && ping !== 'silent')) return 'filtered';
+      if (isThere({ neighbour, ping })) return 'filtered';
       if (bridge === 'macvtap') return 'out_of_sight';
       // The kernel believes in a neighbour for half a minute after its death.
       return neighbour === 'not_applicable' ? 'no_answer' : 'silent';
@@ -164,41 +168,4 @@ function byPorts({ bridge, neighbour, ping, tcp, web, discovery }: Evidence): Ca
       if (bridge === 'macvtap') return 'out_of_sight';
       return neighbour === 'silent' || discovery === 'silent' ? 'silent' : 'address_unknown';
   }
-}
-
-/** How it stands to what it is meant to be. `busy`: the bridge is carrying a command out, which changes that. */
-export interface Intention {
-  wish: Wish | null;
-  busy: boolean;
-}
-
-/** A problem is a difference from what is meant; null: nobody can tell. */
-export function isProblem(cause: Cause, machine: Machine, { wish, busy }: Intention): boolean | null {
-  if (machine === 'crashed' || machine === 'io_error') return true;
-  if (busy) return false;
-  const halted = machine === 'paused' || machine === 'asleep';
-  if (wish === 'off') return machine === 'unseen' ? null : machine === 'running' || halted;
-  if (machine === 'off') return wish !== null;
-  if (machine === 'died') return true;
-  if (halted) return wish !== 'paused';
-  const { verdict, problem } = diagnoses[cause];
-  if (verdict !== 'unknown' || machine === 'absent') return problem;
-  return machine === 'stopping' ? false : null;
-}
-
-/** What a difference from what is meant adds to the sentence, and to what there is to do. */
-export function ofIntention(machine: Machine, wish: Wish | null): { reason: string; next: string } | null {
-  if (wish === 'off' && !['off', 'died', 'absent'].includes(machine)) {
-    return {
-      reason: 'It is meant to be off.',
-      next: 'Shut it down; or command a start, which says that it is meant to run.',
-    };
-  }
-  if (wish !== null && wish !== 'off' && machine === 'off') {
-    return {
-      reason: 'It is meant to run.',
-      next: 'Start it; or command a shutdown, which says that it is meant to be off.',
-    };
-  }
-  return null;
 }

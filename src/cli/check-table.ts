@@ -1,4 +1,4 @@
-import { probeNames } from '../model/check.ts';
+import { fullVersion, probeNames } from '../model/check.ts';
 import type { CheckDocument } from '../model/documents.ts';
 import { align } from './table.ts';
 
@@ -10,8 +10,10 @@ export function renderCheck(row: CheckDocument & { id: string; name: string }): 
     const time = ms === null ? '' : `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
     return outcome === null ? [] : [[probe, words[outcome], time, explanation ?? '']];
   });
-  const version = dsm.version === null ? null : `DSM ${dsm.version}${dsm.update ? ` Update ${dsm.update}` : ''}`;
-  const about = [dsm.name, dsm.model, version, dsm.address].filter(word => word !== null);
+  const version = fullVersion(dsm);
+  const about = [dsm.name, dsm.model, version === null ? null : `DSM ${version}`, dsm.address].filter(
+    word => word !== null,
+  );
   return [
     `${name} (${id}): ${verdict}`,
     `  ${reason}`,

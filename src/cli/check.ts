@@ -2,12 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { memoryStore, recall } from '../bridge/memory.ts';
 import { checking, checksStore, thisHost } from '../checking.ts';
 import type { Config } from '../config/config.ts';
-import { Libvirt } from '../libvirt/client.ts';
-import { parseUri } from '../libvirt/uri.ts';
+import type { Libvirt } from '../libvirt/client.ts';
 import { type CheckDocument, checkDocument } from '../model/documents.ts';
 import type { Event } from '../model/event.ts';
 import { reduce } from '../model/reduce.ts';
 import { emptyVm, type Snapshot } from '../model/snapshot.ts';
+import { opener } from '../steering.ts';
 import { silent } from '../util/logger.ts';
 import { Watch } from '../vm/watch.ts';
 import { renderCheck } from './check-table.ts';
@@ -71,8 +71,7 @@ async function examineAll(config: Config, signal: AbortSignal): Promise<{ rows: 
     checks.hear(event);
   };
   const watch = new Watch({ vms, emit: dispatch, logger: silent });
-  const uri = parseUri(libvirt.uri, { readOnly: libvirt.readOnly, runtimeDir: process.env['XDG_RUNTIME_DIR'] });
-  const open = (aborted: AbortSignal) => Libvirt.open({ uri, readOnly: libvirt.readOnly, signal: aborted });
+  const open = opener(libvirt);
   const { checks, start, close } = checking({
     // One look has to do.
     config: { ...config, vms: vms.map(each => ({ ...each, checks: { ...each.checks, ...once } })) },

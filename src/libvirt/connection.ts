@@ -76,7 +76,7 @@ export class Connection extends EventEmitter<ConnectionEvents> {
 
   /** Rejects with `LibvirtError`, `TimeoutError`, `ConnectionLost`, `ProtocolError`, or the signal's reason. */
   call<Args, Reply>(procedure: Procedure<Args, Reply>, args: Args, options: CallOptions = {}): Promise<Reply> {
-    return this.#calls.submit(procedure, args, { ...options, timeout: options.timeout ?? this.#timeout });
+    return this.#calls.submit(procedure, args, this.#limited(options));
   }
 
   /**
@@ -89,8 +89,7 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     sink: Sink,
     options: CallOptions = {},
   ): Promise<Reply> {
-    const limited = { ...options, timeout: options.timeout ?? this.#timeout };
-    return this.#calls.submit(procedure, args, limited, wire => new ReadStream(sink, wire));
+    return this.#calls.submit(procedure, args, this.#limited(options), wire => new ReadStream(sink, wire));
   }
 
   /**
@@ -104,8 +103,11 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     source: Source,
     options: CallOptions = {},
   ): Promise<Reply> {
-    const limited = { ...options, timeout: options.timeout ?? this.#timeout };
-    return this.#calls.submit(procedure, args, limited, wire => new WriteStream(source, wire));
+    return this.#calls.submit(procedure, args, this.#limited(options), wire => new WriteStream(source, wire));
+  }
+
+  #limited(options: CallOptions): CallOptions {
+    return { ...options, timeout: options.timeout ?? this.#timeout };
   }
 
   /** Ends it now. Calls under way fail as `ConnectionLost`: their outcome is unknown. */

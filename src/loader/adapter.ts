@@ -1,3 +1,5 @@
+import type { MapPair } from './sata-map.ts';
+
 /**
  * What the rebuild must know of one kind of loader: which commands make a new image, what they ask, how to tell whether
  * they did it, and what its boot menu calls things. All of it pure; who runs the commands is no matter of an adapter.
@@ -5,8 +7,6 @@
 
 export interface LoaderAdapter {
   readonly name: string;
-  /** What GRUB keeps the choice in: `saved_entry` stays, `next_entry` is for one boot. */
-  readonly bootVariable: 'saved_entry' | 'next_entry';
   /** In the order in which they are to be run. */
   plan(config: LoaderConfig, facts: LoaderFacts): readonly Step[];
   /** Whether a step with a condition is to be run, once the outputs it depends on are there. */
@@ -35,7 +35,7 @@ export interface LoaderConfig {
 
 export interface LoaderFacts {
   /** To be set, be they computed or configured; both empty for a model with a device tree. */
-  map: { SataPortMap: string; DiskIdxMap: string };
+  map: MapPair;
   deviceTree: boolean;
   /** Disks on USB as the guest sees them. */
   usbDisks: number;

@@ -106,6 +106,6 @@ export function isReachable(verdict: Verdict): boolean | null {
 }
 
 /** `7.1.1-42962 Update 6` */
-export function fullVersion({ version, update }: DsmIdentity): string | null {
+export function fullVersion({ version, update }: Pick<DsmIdentity, 'version' | 'update'>): string | null {
   return version !== null && update ? `${version} Update ${update}` : version;
 }

@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { type Cause, causes, diagnoses } from '../../src/checks/diagnoses.ts';
 import { type Evidence, machines } from '../../src/checks/evidence.ts';
 import { kinds } from '../../src/checks/finding.ts';
-import { diagnose, isProblem, ofIntention } from '../../src/checks/verdict.ts';
+import { isProblem, ofIntention } from '../../src/checks/intention.ts';
+import { diagnose } from '../../src/checks/verdict.ts';
 import { verdicts, wishes } from '../../src/model/check.ts';
 import { combinations, eachEvidence, healthy, mute } from './evidence.ts';
 

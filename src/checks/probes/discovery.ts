@@ -1,3 +1,4 @@
+import { fullVersion } from '../../model/check.ts';
 import { formatDuration } from '../../util/duration.ts';
 import { meaningOf, wordsOf } from '../findhost/meaning.ts';
 import type { Findhost } from '../findhost/radio.ts';
@@ -56,8 +57,8 @@ function rounded(milliseconds: number): number {
 type Device = NonNullable<Findings['discovery']['device']>;
 
 /** "DSM answers as diskstation, DS918+, DSM 7.1.1-42962 Update 6." */
-function introduce({ name, model, version, update }: Device): string {
-  const release = version && `DSM ${version}${update ? ` Update ${update}` : ''}`;
-  const parts = [name, model, release].filter(part => part !== null);
+function introduce(device: Device): string {
+  const version = fullVersion(device);
+  const parts = [device.name, device.model, version && `DSM ${version}`].filter(part => part !== null);
   return parts.length > 0 ? `DSM answers as ${parts.join(', ')}.` : 'DSM answers.';
 }

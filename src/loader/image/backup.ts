@@ -83,9 +83,18 @@ export async function digest(
   progress: (done: number) => void = () => {},
 ): Promise<{ sha256: string; size: number }> {
   await using file = await FileImage.open(path);
+  return await digestOf(file, signal, progress);
+}
+
+/** The checksum and size of an image. */
+export async function digestOf(
+  image: Pick<LoaderImage, 'stream'>,
+  signal: AbortSignal,
+  progress: (done: number) => void,
+): Promise<{ sha256: string; size: number }> {
   const hash = createHash('sha256');
   let size = 0;
-  for await (const bytes of file.stream(signal)) {
+  for await (const bytes of image.stream(signal)) {
     hash.update(bytes);
     size += bytes.length;
     progress(size);

@@ -50,19 +50,14 @@ export async function readBackup(file: string): Promise<Backup | null> {
   }
 }
 
-/**
- * Removes all but the `keep` newest, and what an interrupted backup left. Those in `spare` (their `file`) stay, and do
- * not count.
- */
-export async function rotate(folder: string, name: string, keep: number, spare: readonly string[]): Promise<string[]> {
+/** Removes all but the `keep` newest. Those in `spare` (their `file`) stay, and do not count. */
+export async function rotate(folder: string, name: string, keep: number, spare: readonly string[]): Promise<void> {
   const mayGo = (await listBackups(folder, name)).filter(({ file }) => !spare.includes(file));
-  const gone = mayGo.slice(keep).map(({ file }) => file);
-  for (const file of gone) {
+  for (const { file } of mayGo.slice(keep)) {
     // The image first: a record without one is no backup.
     await rm(file, { force: true });
     await rm(recordOf(file), { force: true });
   }
-  return gone;
 }
 
 /** Removes what an interrupted backup left of itself. Only for whoever is the only one to make backups of this name. */

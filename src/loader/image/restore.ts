@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { digest, type Progress } from './backup.ts';
+import { digest, digestOf, type Progress } from './backup.ts';
 import { type Backup, readBackup } from './backups.ts';
 import { ImageError, isImageError } from './errors.ts';
 import { FileImage } from './file-image.ts';
@@ -31,14 +30,8 @@ export async function restore(
   if (now !== size) throw new ImageError('mismatch', `${image.path} has ${now} bytes, its backup ${size}`);
   const written = await writeDifferences(image, backup, signal, done => progress(size + done, 3 * size));
   if (written > 0) {
-    const hash = createHash('sha256');
-    let done = 0;
-    for await (const bytes of image.stream(signal)) {
-      hash.update(bytes);
-      done += bytes.length;
-      progress(2 * size + done, 3 * size);
-    }
-    if (hash.digest('hex') !== sha256) {
+    const proof = await digestOf(image, signal, done => progress(2 * size + done, 3 * size));
+    if (proof.sha256 !== sha256) {
       throw new ImageError('mismatch', `${image.path} was written and is not what its backup ${file} is`);
     }
   }

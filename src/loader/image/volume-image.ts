@@ -166,11 +166,11 @@ async function translated<T>(path: string, otherwise: ImageErrorCode, act: () =>
     if (error instanceof LimitError) {
       throw new ImageError('unreadable', `${path}: libvirt sent ${error.message}`, { cause: error });
     }
-    const unsure = (error instanceof ConnectionLost || error instanceof TimeoutError) && error.sent;
-    if (unsure && otherwise === 'unwritable') {
+    const broken = error instanceof ConnectionLost || error instanceof TimeoutError;
+    if (broken && error.sent && otherwise === 'unwritable') {
       throw new ImageError('outcome_unknown', `${path}: ${error.message}`, { cause: error });
     }
-    if (unsure || isLibvirtError(error) || error instanceof ConnectionLost || error instanceof TimeoutError) {
+    if (broken || isLibvirtError(error)) {
       throw new ImageError(otherwise, `${path}: ${error.message}`, { cause: error });
     }
     throw error;

@@ -8,7 +8,6 @@ import { editUserConfig, savedIdentity } from './user-config.ts';
 /** TinyCore RedPill by pocopico, releases 0.9.2.9 and 0.10. */
 export const tcrp: LoaderAdapter = {
   name: 'tcrp',
-  bootVariable: 'saved_entry',
   plan,
   applies,
   input,

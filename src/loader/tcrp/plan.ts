@@ -1,3 +1,4 @@
+import { quote } from '../../ssh/quote.ts';
 import type { Condition, LoaderConfig, LoaderFacts, Step } from '../adapter.ts';
 import { backUpHome, customModule, overridePorts, selfUpdate, updateConfig } from './prompts.ts';
 
@@ -128,7 +129,7 @@ function backup(): Step {
 
 /** For the shell, in quotes only where it needs them. */
 function word(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : quote(text);
 }
 
 /** `redpill-virtio` of …/redpill-virtio/rpext-index.json. */
