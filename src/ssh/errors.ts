@@ -47,6 +47,10 @@ export class SshError extends Error {
   }
 }
 
+export function isSshError(error: unknown, ...codes: SshErrorCode[]): error is SshError {
+  return error instanceof SshError && (codes.length === 0 || codes.includes(error.code));
+}
+
 /** How a command ended. A status other than 0 is no error here: `rploader.sh` lies with both. */
 export interface CommandEnd {
   /** Null when a signal ended it. */

@@ -1,4 +1,7 @@
-/** A terminal's control sequences (ECMA-48) taken out of text that comes in pieces, cut anywhere. */
+/**
+ * A terminal's control sequences (ECMA-48) taken out of text that comes in pieces, cut anywhere. Control characters that
+ * stand alone are left: a carriage return says where a line is written anew.
+ */
 
 const esc = String.fromCharCode(27);
 const bell = String.fromCharCode(7);
@@ -18,5 +21,12 @@ export class Plain {
     const at = begun.exec(text)?.index ?? text.length;
     this.#held = text.length - at > most ? '' : text.slice(at);
     return text.slice(0, text.length - this.#held.length).replace(sequence, '');
+  }
+
+  /** What had begun and never became one. */
+  end(): string {
+    const rest = this.#held;
+    this.#held = '';
+    return rest;
   }
 }

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { type AuthContext, type Connection, Server, type ServerChannel, utils } from 'ssh2';
 import { fingerprint } from '../../src/ssh/host-key.ts';
+import { newKeyPair } from './ssh-key.ts';
 
 export interface SshdOptions {
   /** A private key; default one that all servers of a test file share. */
@@ -22,6 +23,12 @@ export interface SshdOptions {
   grouped?: boolean;
   /** Where commands find programs; default as here. */
   path?: string;
+  /** The folder that commands start in; default as here. */
+  cwd?: string;
+  /** What commands have in their environment beside what is here. */
+  env?: Readonly<Record<string, string>>;
+  /** Default: loopback. */
+  host?: string;
   port?: number;
 }
 
@@ -58,10 +65,11 @@ export interface Sshd extends AsyncDisposable {
 /** The process group that a played command claims to be: the highest possible, which no test meets. */
 export const playedGroup = 4_194_303;
 
-const sharedKey = utils.generateKeyPairSync('ed25519');
+const sharedKey = newKeyPair();
 
 export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
-  const { hostKey = sharedKey.private, gate = () => 'serve', login = password, grouped = true, port = 0 } = options;
+  const { hostKey = sharedKey.private, gate = () => 'serve', login = password, grouped = true } = options;
+  const { host = '127.0.0.1', port = 0 } = options;
   const server = new Server({ hostKeys: [hostKey] });
   const sockets = new Set<Socket>();
   const children = new Set<ChildProcess>();
@@ -89,7 +97,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
         if (options.refuses) return refuse();
         const channel = acceptExec();
         if (options.play) return options.play(played(channel, command));
-        child = run(channel, command, grouped, options.path);
+        child = run(channel, command, grouped, options);
         children.add(child);
       });
     });
@@ -105,7 +113,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
     if (fate === 'serve') server.injectSocket(socket);
     else socket.resume();
   });
-  listener.listen(port, '127.0.0.1');
+  listener.listen(port, host);
   await once(listener, 'listening');
   const drop = () => {
     for (const socket of sockets) socket.destroy();
@@ -113,7 +121,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
   const key = utils.parseKey(hostKey);
   if (key instanceof Error) throw key;
   return {
-    host: '127.0.0.1',
+    host,
     port: (listener.address() as AddressInfo).port,
     fingerprint: fingerprint(key.getPublicSSH()),
     ...state,
@@ -153,9 +161,14 @@ function played(channel: ServerChannel, command: string): Played {
 }
 
 /** As sshd does: a session of its own, and the end of the command ends the channel when its output is closed too. */
-function run(channel: ServerChannel, command: string, grouped: boolean, path: string | undefined): ChildProcess {
-  const env = { ...process.env, ...(path !== undefined && { PATH: path }) };
-  const child = spawn('/bin/sh', ['-c', command], { detached: grouped, env });
+function run(
+  channel: ServerChannel,
+  command: string,
+  grouped: boolean,
+  { path, cwd, env: more }: Pick<SshdOptions, 'path' | 'cwd' | 'env'>,
+): ChildProcess {
+  const env = { ...process.env, ...(path !== undefined && { PATH: path }), ...more };
+  const child = spawn('/bin/sh', ['-c', command], { detached: grouped, env, ...(cwd !== undefined && { cwd }) });
   channel.on('error', () => {});
   child.stdin.on('error', () => {});
   channel.pipe(child.stdin);

@@ -5,6 +5,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { connect } from '../../src/ssh/connect.ts';
 import { SshError } from '../../src/ssh/errors.ts';
 import { fingerprint, type KnownKey } from '../../src/ssh/host-key.ts';
+import { newKeyPair } from '../fakes/ssh-key.ts';
 import { type SshdOptions, startSshd } from '../fakes/sshd.ts';
 import { failure, login, never, way } from './client.ts';
 
@@ -86,7 +87,7 @@ describe('a machine that boots', () => {
 });
 
 describe('the login', () => {
-  const key = utils.generateKeyPairSync('ed25519');
+  const key = newKeyPair();
   const { private: privateKey } = key;
   const attempts = (logins: string[]) => logins.filter(each => !each.endsWith(' none'));
 

@@ -4,7 +4,7 @@ import { Plain } from '../../src/ssh/plain.ts';
 
 const strip = (...pieces: string[]) => {
   const plain = new Plain();
-  return pieces.map(piece => plain.feed(piece)).join('');
+  return pieces.map(piece => plain.feed(piece)).join('') + plain.end();
 };
 
 test.each([
@@ -15,8 +15,23 @@ test.each([
   ['a title ended by ST', '\x1b]0;tc@box: ~\x1b\\$ ', '$ '],
   ['a character set', '\x1b(Bx', 'x'],
   ['keypad mode', '\x1b=x', 'x'],
+  ['the whole screen', '\x1b[2J\x1b[H\x1b[?25lscreen', 'screen'],
+  ['a line written anew', '12%\r100%\n\b\t\x07', '12%\r100%\n\b\t\x07'],
   ['what is none', '[1m] \x1b[\n', '[1m] \x1b[\n'],
-])('%s', (_, text, expected) => expect(strip(text)).toBe(expected));
+])('%s', (_, text, expected) => {
+  expect(strip(text)).toBe(expected);
+  expect(strip(...text)).toBe(expected);
+});
+
+test.each(['a\x1b', 'a\x1b[1', 'a\x1b]0;title'])(
+  '%j: what never becomes one is not lost, and comes at the end',
+  text => {
+    const plain = new Plain();
+    expect(plain.feed(text)).toBe('a');
+    expect(plain.end()).toBe(text.slice(1));
+    expect(plain.end()).toBe('');
+  },
+);
 
 test('a sequence that never ends is let go', () => {
   expect(strip('\x1b]', 'x'.repeat(300), 'y')).toContain('y');
