@@ -2,6 +2,7 @@ import type { CallOptions } from './calls.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import { ConnectError, isLibvirtError } from './errors.ts';
 import { type DomainEvent, type DomainEventName, domainEvents } from './events.ts';
+import { shakeHands } from './handshake.ts';
 import { procedures } from './procedures.ts';
 import { Storage } from './storage.ts';
 import { Collector } from './stream.ts';
@@ -28,15 +29,14 @@ export const rebootFlag = { hypervisor: 0, acpi: 1, agent: 2 } as const;
 /** `virDomainDestroyFlags`: graceful fails instead of using SIGKILL; libvirt 9.0 uses it all the same, after 25 s (seen). */
 export const destroyFlag = { default: 0, graceful: 1 } as const;
 
-const authType = { none: 0, sasl: 1, polkit: 2 } as const;
-const feature = { keepalive: 10, eventCallbacks: 14 } as const;
 /** `virDomainInterfaceAddressesSource`: what libvirt's own networks gave away, or what the guest's agent says. */
 const addressSource = { lease: 0, agent: 1 } as const;
-const openReadOnly = 1;
 const xmlInactive = 2;
 const statsNoWait = 1 << 29;
 /** `VIR_DOMAIN_AFFECT_LIVE` */
 const affectLive = 1;
+/** `virKeycodeSet`: `KEY_*` of Linux's input-event-codes.h. */
+const linuxKeys = 0;
 
 /**
  * A libvirt connection that is open and authenticated, and the calls the bridge makes on it. Used once; see
@@ -51,11 +51,7 @@ export class Libvirt {
     this.storage = new Storage(connection);
   }
 
-  /**
-   * Dials, authenticates, opens. AUTH_LIST comes first because a polkit daemon lets root in only then, and asking for
-   * the keepalive feature is what starts the daemon's own pings. Rejects with `ConnectError` when nothing listens,
-   * else as a call does.
-   */
+  /** Dials and shakes hands. Rejects with `ConnectError` when nothing listens, else as a call does. */
   static async open(options: LibvirtOptions): Promise<Libvirt> {
     const { uri, readOnly = false, openTimeout = 10_000 } = options;
     const deadline = AbortSignal.timeout(openTimeout);
@@ -63,15 +59,7 @@ export class Libvirt {
     let connection: Connection | undefined;
     try {
       connection = new Connection(await (options.dial ?? unixDialer(uri.sockets))(signal), options).start();
-      await authenticate(connection, { signal });
-      await connection.call(procedures.connectSupportsFeature, { feature: feature.keepalive }, { signal });
-      await connection.call(procedures.connectOpen, { name: uri.name, flags: readOnly ? openReadOnly : 0 }, { signal });
-      const events = await connection.call(
-        procedures.connectSupportsFeature,
-        { feature: feature.eventCallbacks },
-        { signal },
-      );
-      if (!events.supported) throw new ConnectError('this libvirtd is older than 1.3.3: it has no event callbacks');
+      await shakeHands(connection, { name: uri.name, readOnly }, { signal });
       return new Libvirt(connection);
     } catch (error) {
       connection?.close();
@@ -275,19 +263,23 @@ export class Libvirt {
     return { mime, data: picture.bytes };
   }
 
+  /**
+   * Presses these keys (`KEY_*` of Linux, 16 at most) at once and lets them go after `hold` milliseconds. Resolves when
+   * QEMU has it in its queue; a guest without a keyboard driver never sees it. `LibvirtError` 55 if the domain is off.
+   */
+  sendKeys(
+    domain: DomainRef,
+    keys: readonly number[],
+    { hold = 100, ...options }: CallOptions & { hold?: number } = {},
+  ): Promise<void> {
+    const args = { domain, codeset: linuxKeys, holdTime: hold, keys: [...keys], flags: 0 };
+    return this.#connection.call(procedures.domainSendKey, args, options);
+  }
+
   /** Pulls the plug; `flags` is one of `destroyFlag`. */
   destroy(domain: DomainRef, flags: number, options?: CallOptions): Promise<void> {
     return this.#connection.call(procedures.domainDestroyFlags, { domain, flags }, options);
   }
-}
-
-async function authenticate(connection: Connection, options: CallOptions): Promise<void> {
-  const { types } = await connection.call(procedures.authList, undefined, options);
-  if (types.length === 0 || types.includes(authType.none)) return;
-  if (!types.includes(authType.polkit)) {
-    throw new ConnectError('this libvirtd asks for SASL authentication, which is not supported; use its unix socket');
-  }
-  await connection.call(procedures.authPolkit, undefined, options);
 }
 
 /** libvirt packs versions as major * 1 000 000 + minor * 1 000 + release. */

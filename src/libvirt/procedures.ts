@@ -3,6 +3,7 @@ import {
   domainRef,
   guestInterfaces,
   maxDomains,
+  maxKeys,
   optionalText,
   poolRef,
   statsRecord,
@@ -89,6 +90,7 @@ export const procedures = {
   ),
   storagePoolDestroy: procedure('storagePoolDestroy', 80, struct({ pool: poolRef }), none),
   storagePoolRefresh: procedure('storagePoolRefresh', 83, struct({ pool: poolRef, flags: uint }), none),
+  storagePoolLookupByName: procedure('storagePoolLookupByName', 84, struct({ name: text }), struct({ pool: poolRef })),
   storageVolLookupByPath: procedure(
     'storageVolLookupByPath',
     97,
@@ -117,6 +119,12 @@ export const procedures = {
     struct({ mime: optionalText }),
   ),
   domainGetState: procedure('domainGetState', 212, domainAndFlags, struct({ state: int, reason: int })),
+  domainSendKey: procedure(
+    'domainSendKey',
+    226,
+    struct({ domain: domainRef, codeset: uint, holdTime: uint, keys: array(uint, maxKeys), flags: uint }),
+    none,
+  ),
   domainDestroyFlags: procedure('domainDestroyFlags', 234, domainAndFlags, none),
   domainReset: procedure('domainReset', 245, domainAndFlags, none),
   domainShutdownFlags: procedure('domainShutdownFlags', 258, domainAndFlags, none),

@@ -48,6 +48,11 @@ export class Storage {
     return (await this.#connection.call(procedures.storagePoolLookupByTargetPath, { path }, options)).pool;
   }
 
+  /** Active or not; `LibvirtError` 49. */
+  async poolByName(name: string, options?: CallOptions): Promise<PoolRef> {
+    return (await this.#connection.call(procedures.storagePoolLookupByName, { name }, options)).pool;
+  }
+
   /** A transient pool, active at once; `LibvirtError` 9 (`errorCode.operationFailed`) if another has its place. */
   async createPool(xml: string, options?: CallOptions): Promise<PoolRef> {
     return (await this.#connection.call(procedures.storagePoolCreateXml, { xml, flags: 0 }, options)).pool;

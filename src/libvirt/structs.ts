@@ -21,6 +21,8 @@ import {
 
 export const maxString = 4 * 1024 * 1024;
 export const maxDomains = 16_384;
+/** Of one key press. */
+export const maxKeys = 16;
 const maxStatsParams = 262_144;
 const maxEventParams = 2_048;
 const maxInterfaces = 2_048;

@@ -45,6 +45,7 @@ export function libvirtPowerContract({ witness, expected, guest, ...contract }: 
         await expect(client.suspend(domain)).rejects.toMatchObject({ code });
         await expect(client.resume(domain)).rejects.toMatchObject({ code });
         await expect(client.reset(domain)).rejects.toMatchObject({ code: 55 });
+        await expect(client.sendKeys(domain, [28])).rejects.toMatchObject({ code: 55 });
         for (const flags of Object.values(rebootFlag)) {
           await expect(client.reboot(domain, flags)).rejects.toMatchObject({ code: 55 });
         }
@@ -77,6 +78,7 @@ export function libvirtPowerContract({ witness, expected, guest, ...contract }: 
           wakeUp: () => reader.wakeUp(domain),
           autostart: () => reader.setAutostart(domain, true),
           screenshot: () => reader.screenshot(domain),
+          sendKeys: () => reader.sendKeys(domain, [28]),
         };
         for (const [name, write] of Object.entries(writes)) {
           await expect(write(), name).rejects.toMatchObject({ code: 29 });
@@ -100,6 +102,15 @@ export function libvirtPowerContract({ witness, expected, guest, ...contract }: 
 
       test('a guest that is awake is not woken up', async () => {
         await expect(client.wakeUp(domain)).rejects.toMatchObject({ code: expected.wakeUp[1] });
+      });
+
+      test('its keys are pressed, paused or not, whoever may hear them; but some there must be', async () => {
+        await client.sendKeys(domain, [102], { hold: 1 });
+        await client.suspend(domain);
+        await client.sendKeys(domain, Array(16).fill(42), { hold: 1 });
+        await client.resume(domain);
+        await expect(client.sendKeys(domain, [])).rejects.toMatchObject({ code: 8 });
+        await expect(client.sendKeys(domain, Array(17).fill(42))).rejects.toThrow(RangeError);
       });
 
       test('its screen is seen, whole', async () => {

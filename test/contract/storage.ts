@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Libvirt } from '../../src/libvirt/client.ts';
 import type { PoolRef, VolumeRef } from '../../src/libvirt/structs.ts';
+import { VolumeImage } from '../../src/loader/image/volume-image.ts';
 
 export interface StorageContract {
   name: string;
@@ -42,14 +43,16 @@ export function storageContract(contract: StorageContract): void {
     });
 
     describe('pools and volumes', () => {
-      test('a pool is found by its folder, a volume by its path', async () => {
+      test('a pool is found by its folder or name, a volume by its path', async () => {
         expect(await client.storage.poolByTarget(folder)).toEqual(pool);
+        expect(await client.storage.poolByName('contract')).toEqual(pool);
         expect(volume).toEqual({ pool: 'contract', name: 'loader.img', key: path });
         expect(await contract.names()).toContain('contract');
       });
 
       test('what is not there: 49 and 50', async () => {
         await expect(client.storage.poolByTarget(`${folder}/none`)).rejects.toMatchObject({ code: 49 });
+        await expect(client.storage.poolByName('none')).rejects.toMatchObject({ code: 49 });
         await expect(client.storage.volumeByPath(`${folder}/none`)).rejects.toMatchObject({ code: 50 });
       });
 
@@ -220,6 +223,21 @@ export function storageContract(contract: StorageContract): void {
         await expect(upload).rejects.toMatchObject({ name: 'LibvirtError' });
         await expect(stat(path)).rejects.toThrow();
       });
+    });
+
+    test('a loader image: its own pool, left behind, goes with the next that is opened', async () => {
+      await client.storage.destroyPool(pool);
+      const openImage = (by: Libvirt) =>
+        VolumeImage.open(by, { path, transientPool: true, signal: AbortSignal.timeout(20_000) });
+      const own = async () => (await contract.names()).filter(name => name.startsWith('dsm2mqtt-'));
+      const killed = await contract.open();
+      await openImage(killed);
+      await killed.close();
+      expect(await own()).toHaveLength(1);
+      const image = await openImage(client);
+      expect(await own()).toHaveLength(1);
+      await image.close();
+      expect(await own()).toEqual([]);
     });
 
     test('read-only: volumes are found, and neither read nor written', async () => {

@@ -19,7 +19,7 @@ test('the DSM of the lab', () => {
   expect(parseDomainXml(seed)).toEqual({
     machine: 'q35',
     vcpus: 2,
-    memory: 2 ** 30,
+    memory: 2 ** 31,
     disks: [
       { target: 'sda', role: 'data', bus: 'scsi', source: `${file}/sda.img` },
       { target: 'sdb', role: 'data', bus: 'scsi', source: `${file}/sdb.img` },

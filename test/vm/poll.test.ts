@@ -309,7 +309,7 @@ describe('the guest’s memory', () => {
   test('is asked for every interval, once a boot', async () => {
     domain.start();
     const { tick, watch } = await polling({ interval: 10_000 });
-    expect((await tick()).memory).toMatchObject({ used: null, total: 2 ** 30, resident: 65_536 * 1_024 });
+    expect((await tick()).memory).toMatchObject({ used: null, total: 2 ** 31, resident: 65_536 * 1_024 });
     await daemon.called('domainSetMemoryStatsPeriod');
     expect(domain.memoryPeriod).toBe(10);
     domain.stats.set({ 'balloon.available': 1_000, 'balloon.usable': 400, 'balloon.unused': 100 });

@@ -37,6 +37,8 @@ export class FakeDomain {
   persistent = true;
   /** How often the ACPI power button was pressed since the domain started. */
   presses = 0;
+  /** The keys of each press of the keyboard since then. */
+  keys: (readonly number[])[] = [];
   /** The next start fails as an internal error with this message. */
   nextStartFails: string | null = null;
   /** Seconds between the balloon's reports, as last asked for. */
@@ -98,6 +100,7 @@ export class FakeDomain {
     this.#live = liveXml(this.#definition, this.#id, () => this.#host.nextTap());
     this.stats.reset(this.hardware, taps(this.#live));
     this.presses = 0;
+    this.keys = [];
     this.memoryPeriod = 0;
     this.#resetsInstead = false;
     this.#stranded = false;

@@ -193,6 +193,13 @@ export const handlers: Handlers = {
     if (!picture) throw screen === 0 ? refusals.noScreens() : refusals.noSuchScreen();
     return Streamed.of({ mime: mimeOf(picture) }, picture);
   },
+  domainSendKey: async (client, { domain: ref, keys }) => {
+    const domain = findWritable(client, ref, 'virDomainSendKey');
+    if (keys.length === 0) throw refusals.noKeys();
+    await domain.job();
+    if (!domain.active) throw refusals.notRunning();
+    domain.keys.push(keys);
+  },
   domainDestroyFlags: (client, { domain: ref, flags }) => {
     const domain = findWritable(client, ref, 'virDomainDestroyFlags');
     domain.destroy({ graceful: (flags & destroyGracefully) !== 0 });

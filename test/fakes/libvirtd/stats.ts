@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import type { TypedParam } from '../../../src/libvirt/structs.ts';
 import type { Hardware } from './xml.ts';
 
@@ -32,7 +33,6 @@ export class FakeStats {
   reset({ vcpus, memory, disks }: Hardware, taps: string[]): void {
     const diskKeys = ['rd.reqs', 'rd.bytes', 'rd.times', 'wr.reqs', 'wr.bytes', 'wr.times', 'fl.reqs', 'fl.times'];
     const nicKeys = ['rx.bytes', 'rx.pkts', 'rx.errs', 'rx.drop', 'tx.bytes', 'tx.pkts', 'tx.errs', 'tx.drop'];
-    const sizes = { allocation: 0, capacity: 1024 ** 3, physical: 1024 ** 3 };
     const zeros = (prefix: string, keys: string[]) => Object.fromEntries(keys.map(key => [`${prefix}.${key}`, 0]));
     this.#values = new Map();
     this.set({
@@ -55,7 +55,8 @@ export class FakeStats {
     disks.forEach(({ target, source }, i) => {
       this.set({ [`block.${i}.name`]: target, ...(source === null ? {} : { [`block.${i}.path`]: source }) });
       this.set(zeros(`block.${i}`, diskKeys));
-      for (const [key, size] of Object.entries(sizes)) this.set({ [`block.${i}.${key}`]: size });
+      const size = sizeOf(source);
+      this.set({ [`block.${i}.allocation`]: 0, [`block.${i}.capacity`]: size, [`block.${i}.physical`]: size });
     });
   }
 
@@ -110,4 +111,9 @@ function typeOf(field: string, value: Value): number {
   if (typeof value === 'boolean') return 6;
   if (/^state\.|\.state$/.test(field)) return 1;
   return /\.count$|^vcpu\.(current|maximum)$|\.backingIndex$/.test(field) ? 2 : 4;
+}
+
+/** Of the file, if there is one. */
+function sizeOf(source: string | null): number {
+  return (source === null ? undefined : statSync(source, { throwIfNoEntry: false })?.size) ?? 1024 ** 3;
 }

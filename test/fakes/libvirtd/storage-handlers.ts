@@ -12,6 +12,7 @@ export const storageHandlers: Pick<Handlers, Extract<keyof Handlers, `storage${s
   storagePoolLookupByTargetPath: (client, { path }) => ({
     pool: storage(client, 'virStoragePoolLookupByTargetPath').byTarget(path),
   }),
+  storagePoolLookupByName: (client, { name }) => ({ pool: storage(client, 'virStoragePoolLookupByName').byName(name) }),
   storageVolLookupByPath: (client, { path }) => ({ volume: storage(client, 'virStorageVolLookupByPath').byPath(path) }),
   storageVolGetInfo: (client, { volume }) => {
     const { size, allocation } = storage(client, 'virStorageVolGetInfo').info(volume);

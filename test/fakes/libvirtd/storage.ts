@@ -48,6 +48,12 @@ export class FakeStorage {
     return { name: pool.name, uuid: pool.uuid };
   }
 
+  byName(name: string): PoolRef {
+    const pool = this.#pools.find(each => each.name === name);
+    if (!pool) throw refusals.noPoolNamed(name);
+    return { name, uuid: pool.uuid };
+  }
+
   byPath(path: string): VolumeRef {
     const clean = normalize(path);
     for (const { name: pool, target, volumes } of this.#pools) {
