@@ -17,6 +17,8 @@ export interface Policy {
   watchPorts: boolean;
 }
 
+const longWords = ['rebuild', 'rollback'] as const;
+
 /** Why a command is refused whatever the VM does, or null. `now`: milliseconds since 1970. */
 export function refusal(command: Command, policy: Policy, readOnly: boolean, now: number): Rejection | null {
   const { word, expiresAt, onTimeout } = command;
@@ -24,8 +26,11 @@ export function refusal(command: Command, policy: Policy, readOnly: boolean, now
     return { code: 'expired', message: `it was meant to be carried out before ${new Date(expiresAt).toISOString()}` };
   }
   if (readOnly) return { code: 'read_only', message: 'libvirt.read_only is set' };
-  if (!policy.commands.includes(word)) {
-    return { code: 'not_allowed', message: `'${word}' is not among this VM's commands in the configuration` };
+  const listed =
+    word === 'arm' ? longWords.some(each => policy.commands.includes(each)) : policy.commands.includes(word);
+  if (!listed) {
+    const what = word === 'arm' ? "neither 'rebuild' nor 'rollback' is" : `'${word}' is not`;
+    return { code: 'not_allowed', message: `${what} among this VM's commands in the configuration` };
   }
   if (onTimeout === 'force_off' && !policy.commands.includes('force_off')) {
     const message = "on_timeout 'force_off' needs 'force_off' among this VM's commands in the configuration";

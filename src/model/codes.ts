@@ -17,11 +17,13 @@ export const codes = {
     cutting_power: 'the time is up and its power is being cut, as `on_timeout` says',
     amended: 'another shutdown has changed the deadline',
     start_after_off: 'it will be started when it is off',
+    phase: 'a rebuild or rollback has come to its next phase, which `B/V/loader` tells too',
   },
   succeeded: {
     done: 'it happened, and libvirt said so',
     already: 'there was nothing to do',
     forced: 'the guest did not power off in time and its power was cut, as `on_timeout` says',
+    awaiting_dsm_install: "the loader is new, and DSM's installer waits for the other DSM that it is for",
   },
   rejected: {
     invalid_payload: 'neither a word nor the JSON of a command',
@@ -35,6 +37,8 @@ export const codes = {
     read_only: '`libvirt.read_only` is set, or libvirt lets this user only read',
     wrong_state: 'not possible as the VM is now',
     libvirt_unavailable: 'libvirt is away',
+    not_armed: 'a rebuild or rollback is neither armed nor confirmed',
+    preflight: 'a rebuild cannot work; `message` says why. Nothing was changed',
   },
   failed: {
     timed_out: 'it did not happen in time; a guest that does not power off is left running',
@@ -46,6 +50,10 @@ export const codes = {
     io_error: 'the guest is paused: a disk of the host failed or is full',
     power_cut: 'somebody else cut its power meanwhile',
     interfered: 'somebody else paused, suspended, saved or migrated it meanwhile',
+    rebuild_failed:
+      'the loader was not rebuilt; `message` says why and how the VM is left, `B/V/loader` has the finer code',
+    rolled_back: 'the loader was not rebuilt, and the old one is back in its place; DSM runs from it again',
+    rollback_failed: 'the old loader could not be put back; `message` says how the VM is left',
   },
   cancelled: {
     cancelled: '`cancel` ended it',

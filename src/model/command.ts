@@ -14,11 +14,25 @@ export const commandWords = [
   'force_off',
   'screenshot',
   'autostart',
+  'rebuild',
+  'rollback',
+  'arm',
   'check',
   'refresh',
   'cancel',
 ] as const;
 export type CommandWord = (typeof commandWords)[number];
+
+/** They take their time, and have phases of their own. */
+export type LongWord = Extract<CommandWord, 'rebuild' | 'rollback'>;
+
+/** Follow from others: whoever may rebuild or roll back may arm that. */
+const implied = ['arm'] as const;
+/** What a configuration can list. */
+export const listedCommands = commandWords.filter(word => !implied.some(one => one === word)) as Exclude<
+  CommandWord,
+  (typeof implied)[number]
+>[];
 
 /** What may be commanded unless the configuration says otherwise: nothing that can hurt. */
 export const defaultCommands: readonly CommandWord[] = ['start', 'shutdown', 'cancel', 'check', 'refresh'];
@@ -43,8 +57,10 @@ export interface Command {
   timeout: number | null;
   onTimeout: TimeoutPolicy | null;
   method: ShutdownMethod | RebootMethod | null;
-  /** Of `autostart`. */
+  /** Of `autostart` and `arm`. */
   enabled: boolean | null;
+  /** `rebuild` and `rollback` are meant, although they are not armed. */
+  confirm: boolean;
   /** Milliseconds since 1970; later it is not carried out any more. */
   expiresAt: number | null;
 }
@@ -71,6 +87,7 @@ const plain: Omit<Command, 'word'> = {
   onTimeout: null,
   method: null,
   enabled: null,
+  confirm: false,
   expiresAt: null,
 };
 
@@ -94,6 +111,8 @@ const wishes: Readonly<Partial<Record<CommandWord, Wish>>> = {
   resume: 'running',
   reboot: 'running',
   reset: 'running',
+  rebuild: 'running',
+  rollback: 'running',
   suspend: 'paused',
   shutdown: 'off',
   force_off: 'off',
@@ -140,7 +159,7 @@ const fields: Readonly<Record<string, Field>> = {
       const timeout = parseTimeLimit(value);
       return timeout === null ? null : { timeout };
     },
-    words: ['start', 'shutdown', 'reboot'],
+    words: ['start', 'shutdown', 'reboot', 'rebuild', 'rollback'],
   },
   on_timeout: {
     expected: `one of ${timeoutPolicies.join(', ')}`,
@@ -148,7 +167,7 @@ const fields: Readonly<Record<string, Field>> = {
       const onTimeout = timeoutPolicies.find(policy => policy === value);
       return onTimeout ? { onTimeout } : null;
     },
-    words: ['shutdown', 'reboot'],
+    words: ['shutdown', 'reboot', 'rebuild', 'rollback'],
   },
   method: {
     expected: `one of ${shutdownMethods.join(', ')} for shutdown, ${rebootMethods.join(', ')} for reboot`,
@@ -161,7 +180,12 @@ const fields: Readonly<Record<string, Field>> = {
   enabled: {
     expected: 'true or false',
     read: value => (typeof value === 'boolean' ? { enabled: value } : null),
-    words: ['autostart'],
+    words: ['autostart', 'arm'],
+  },
+  confirm: {
+    expected: 'true or false',
+    read: value => (typeof value === 'boolean' ? { confirm: value } : null),
+    words: ['rebuild', 'rollback'],
   },
   expires_at: {
     expected: 'a time like "2026-11-22T18:00:00Z", with its zone',
@@ -210,8 +234,8 @@ function parseWord(text: string, options: Record<string, unknown>, id: string | 
     if (!option) return invalid(`${key} is ${field.expected}`, word, id);
     found = { ...found, ...option };
   }
-  if (word === 'autostart' && found.enabled === null) {
-    return invalid('autostart needs "enabled": true or false', word, id);
+  if ((word === 'autostart' || word === 'arm') && found.enabled === null) {
+    return invalid(`${word} needs "enabled": true or false`, word, id);
   }
   return found;
 }

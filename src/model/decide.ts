@@ -112,6 +112,25 @@ export const decisions: Record<CommandWord, Record<Situation, Decision>> = {
     absent: noDomain,
   },
   autostart: { ...always('autostart'), absent: noDomain },
+  rebuild: {
+    running: { do: 'rebuild' },
+    idle: { do: 'rebuild' },
+    ...deaf,
+    shutting_down: closing,
+    shut_off: { do: 'rebuild' },
+    unknown: { do: 'rebuild' },
+    absent: noDomain,
+  },
+  rollback: {
+    running: { do: 'rollback' },
+    idle: { do: 'rollback' },
+    ...deaf,
+    shutting_down: closing,
+    shut_off: { do: 'rollback' },
+    unknown: { do: 'rollback' },
+    absent: noDomain,
+  },
+  arm: { ...always('arm'), absent: { do: 'arm' } },
   check: { ...always('check'), absent: { do: 'check' } },
   refresh: { ...always('refresh'), absent: { do: 'refresh' } },
   cancel: { ...always('cancel'), absent: { do: 'cancel' } },
@@ -128,8 +147,11 @@ function situation(domain: Domain | null): Situation {
   return domain.state === 'crashed' && !domain.active ? 'shut_off' : domain.state;
 }
 
-/** What holds the VM's one slot. `waiting`: for the pause between off and start, nothing has been asked yet. */
-export type Occupation = 'waiting' | 'shutdown' | 'reboot' | 'call';
+/**
+ * What holds the VM's one slot. `waiting`: for the pause between off and start, nothing has been asked yet; `rebuild`:
+ * of its loader, or the way back.
+ */
+export type Occupation = 'waiting' | 'shutdown' | 'reboot' | 'call' | 'rebuild';
 
 /**
  * - `busy`: it is refused
@@ -141,8 +163,15 @@ export type Occupation = 'waiting' | 'shutdown' | 'reboot' | 'call';
  */
 export type Interruption = 'busy' | 'end' | 'replace' | 'amend' | 'keep' | 'beside';
 
-const anyTime = { screenshot: 'beside', autostart: 'beside', check: 'beside', refresh: 'beside' } as const;
-const others = { reboot: 'busy', suspend: 'busy', resume: 'busy', reset: 'busy', ...anyTime } as const;
+const anyTime = {
+  screenshot: 'beside',
+  autostart: 'beside',
+  arm: 'beside',
+  check: 'beside',
+  refresh: 'beside',
+} as const;
+const long = { rebuild: 'busy', rollback: 'busy' } as const;
+const others = { reboot: 'busy', suspend: 'busy', resume: 'busy', reset: 'busy', ...long, ...anyTime } as const;
 
 /** Who may interrupt whom: the rows are under way, the columns come in. */
 export const interruptions: Record<Occupation, Record<CommandWord, Interruption>> = {
@@ -151,6 +180,8 @@ export const interruptions: Record<Occupation, Record<CommandWord, Interruption>
   // A UPS does not wait until the guest is up again.
   reboot: { ...others, start: 'busy', shutdown: 'replace', force_off: 'replace', cancel: 'end' },
   call: { ...others, start: 'busy', shutdown: 'busy', force_off: 'busy', cancel: 'busy' },
+  // Whoever ends it must know in what state.
+  rebuild: { ...others, start: 'busy', shutdown: 'busy', force_off: 'busy', cancel: 'end' },
 };
 
 function always(action: Action): Record<DomainState, Decision> {

@@ -1,5 +1,7 @@
 import { type ProbeName, type ProbeRow, probeNames, unknownDsm, type Verdict, type Wish } from './check.ts';
 import { type DomainState, macHex } from './domain.ts';
+import type { LoaderBackup, LoaderPhase, LoaderResult, WantedDsm } from './loader.ts';
+import { isUnderWay } from './loader.ts';
 import type { Activity, LastError, LastStop, Phase, Snapshot, VmKey, VmSnapshot } from './snapshot.ts';
 import { type Stats, unknownCpu, unknownDisk, unknownMemory, unknownNic } from './stats.ts';
 
@@ -135,6 +137,56 @@ export function checkDocument({ check, wish }: VmSnapshot): CheckDocument {
     next_at: check?.nextAt ?? null,
     boot_seconds: check?.bootSeconds ?? null,
     dsm: { ...dsm, http_port: httpPort, https_port: httpsPort },
+  };
+}
+
+/** `B/V/loader` */
+export interface LoaderDocument {
+  phase: LoaderPhase;
+  percent: number | null;
+  step: string | null;
+  started_at: string | null;
+  ended_at: string | null;
+  elapsed_seconds: number | null;
+  result: LoaderResult | null;
+  code: string | null;
+  error: string | null;
+  next_step: string | null;
+  backup: { [K in keyof LoaderBackup]: LoaderBackup[K] | null };
+  /** What the loader's menu starts next. */
+  boot_entry: string | null;
+  /** `rollback` can be commanded. */
+  rollback: boolean;
+  /** `rebuild` and `rollback` need no confirmation, and until when. */
+  armed: boolean;
+  armed_until: string | null;
+  wanted: WantedDsm;
+  /** The DSM that runs, as it last told itself, without its small update. */
+  installed: { model: string | null; version: string | null };
+  under_way: boolean;
+  log: readonly string[];
+}
+
+/** Null: no loader is configured. */
+export function loaderDocument({ loader, check }: VmSnapshot): LoaderDocument | null {
+  if (!loader) return null;
+  const { phase, percent, step, result, code, error, rollback, wanted, log } = loader;
+  return {
+    ...{ phase, percent, step },
+    started_at: loader.startedAt,
+    ended_at: loader.endedAt,
+    elapsed_seconds: loader.elapsed,
+    ...{ result, code, error },
+    next_step: loader.nextStep,
+    backup: loader.backup ?? { file: null, at: null, size: null },
+    boot_entry: loader.bootEntry,
+    rollback,
+    armed: loader.armedUntil !== null,
+    armed_until: loader.armedUntil,
+    wanted,
+    installed: { model: check?.dsm.model ?? null, version: check?.dsm.version ?? null },
+    under_way: isUnderWay(loader),
+    log,
   };
 }
 

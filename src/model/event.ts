@@ -1,5 +1,6 @@
 import type { Check, Wish } from './check.ts';
 import type { Domain } from './domain.ts';
+import type { Loader } from './loader.ts';
 import type { Asked, HypervisorInfo, LastError, VmKey, Work } from './snapshot.ts';
 import type { Stats } from './stats.ts';
 
@@ -20,5 +21,7 @@ export type Event =
   /** A command says what it is meant to be. */
   | { type: 'wished'; key: VmKey; wish: Wish }
   | { type: 'checked'; key: VmKey; check: Check; at: string }
+  /** What is being done, or was done last, to its loader. */
+  | { type: 'loader'; key: VmKey; loader: Loader; at: string }
   /** Whose checks did not run when they should have. */
   | { type: 'checks_overdue'; keys: readonly VmKey[] };

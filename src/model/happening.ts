@@ -1,7 +1,9 @@
 import type { Check, Verdict } from './check.ts';
 import type { Code, Outcome } from './codes.ts';
+import type { LongWord } from './command.ts';
 import type { Event } from './event.ts';
 import type { JobWord } from './job/job.ts';
+import type { LoaderPhase } from './loader.ts';
 import type { LastStop, VmSnapshot } from './snapshot.ts';
 
 /** What is worth telling people: `B/V/event`, Home Assistant's event entity, the log. Pure. */
@@ -30,6 +32,9 @@ export const happenings = {
   resume_requested: 'a resume was accepted',
   reset_requested: 'a reset was accepted',
   force_off_requested: 'a power cut was accepted',
+  rebuild_requested: 'a rebuild of the loader was accepted',
+  rollback_requested: 'a rollback of the loader was accepted',
+  loader_phase: 'a rebuild or rollback of the loader has come to its next phase',
   shutdown_timed_out: 'the guest did not power off in time; it is left running',
   command_succeeded: 'a command has succeeded',
   command_failed: 'a command has failed',
@@ -60,11 +65,14 @@ export interface Happening {
   verdict?: Verdict;
   before?: Verdict;
   cause?: string;
+  /** Of the loader. */
+  phase?: LoaderPhase;
 }
 
 /** What an event that has been reduced means to people. */
 export function happeningsOf(before: VmSnapshot, after: VmSnapshot, event: Event): Happening[] {
   if (event.type === 'rebooted') return [{ event_type: 'rebooted', at: event.at }];
+  if (event.type === 'loader') return phaseChanged(before, event);
   if (event.type === 'checked') return verdictChanged(before.check, event.check, event.at);
   if (event.type !== 'domain') return [];
   const { at } = event;
@@ -97,6 +105,13 @@ export function happeningsOf(before: VmSnapshot, after: VmSnapshot, event: Event
   return found;
 }
 
+/** Of one that a start of the bridge has found, `interrupted` tells. */
+function phaseChanged(before: VmSnapshot, { loader, at }: Extract<Event, { type: 'loader' }>): Happening[] {
+  if (!before.loader || before.loader.phase === loader.phase) return [];
+  const { phase, code, error } = loader;
+  return [{ event_type: 'loader_phase', at, phase, ...(code && { cause: code }), ...(error && { message: error }) }];
+}
+
 /** The first one after a start of the bridge is no change. */
 function verdictChanged(before: Check | null, { verdict, cause, reason }: Check, at: string): Happening[] {
   if (!before || before.verdict === verdict) return [];
@@ -127,7 +142,7 @@ export interface Commanded {
   at: string;
 }
 
-export function requested(word: JobWord, commanded: Commanded): Happening {
+export function requested(word: JobWord | LongWord, commanded: Commanded): Happening {
   return { event_type: `${word}_requested`, ...commanded };
 }
 

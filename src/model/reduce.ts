@@ -29,6 +29,8 @@ export function reduce(snapshot: Snapshot, event: Event): Snapshot {
       return change(snapshot, event.key, vm => ({ ...vm, wish: event.wish }));
     case 'checked':
       return change(snapshot, event.key, vm => ({ ...vm, check: event.check }));
+    case 'loader':
+      return change(snapshot, event.key, vm => ({ ...vm, loader: event.loader }));
     case 'checks_overdue':
       return { ...snapshot, overdueChecks: event.keys };
   }

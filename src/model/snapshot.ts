@@ -1,5 +1,6 @@
 import type { Check, Wish } from './check.ts';
 import type { Domain } from './domain.ts';
+import type { Loader } from './loader.ts';
 import type { Stats } from './stats.ts';
 
 /** All the bridge knows. Replaced by `reduce`, never changed in place. */
@@ -37,7 +38,8 @@ export type Phase = 'pausing' | 'calling' | 'waiting_for_guest' | 'cutting_power
 /** What the bridge is carrying out. Times are ISO 8601. */
 export interface Work {
   activity: Activity;
-  phase: Phase;
+  /** Null: a part of a rebuild that is no command of its own. */
+  phase: Phase | null;
   since: string;
   /** When it gives up. */
   deadline: string;
@@ -69,6 +71,8 @@ export interface VmSnapshot {
   wish: Wish | null;
   /** Null before the first check. */
   check: Check | null;
+  /** Null: none is configured. */
+  loader: Loader | null;
 }
 
 interface Remembered {
@@ -129,5 +133,6 @@ export function emptyVm(key: VmKey, label: string): VmSnapshot {
     stats: null,
     wish: null,
     check: null,
+    loader: null,
   };
 }

@@ -16,6 +16,8 @@ interface VmTopics {
   response: string;
   event: string;
   screen: string;
+  loader: string;
+  loaderLog: string;
   power: string;
   command: string;
 }
@@ -36,6 +38,8 @@ export function topics(base: string): Topics {
       response: `${base}/${key}/response`,
       event: `${base}/${key}/event`,
       screen: `${base}/${key}/screen`,
+      loader: `${base}/${key}/loader`,
+      loaderLog: `${base}/${key}/loader/log`,
       power: `${base}/${key}/power/set`,
       command: `${base}/${key}/command`,
     }),

@@ -20,8 +20,11 @@ import { propertyRuns } from './runs.ts';
 
 const words: readonly CommandWord[] = [
   ...(['start', 'shutdown', 'reboot', 'suspend', 'resume', 'reset', 'force_off'] as const),
+  ...(['rebuild', 'rollback', 'arm'] as const),
   ...(['screenshot', 'autostart', 'check', 'refresh', 'cancel'] as const),
 ];
+/** Those that need `enabled`. */
+const switches: readonly CommandWord[] = ['autostart', 'arm'];
 const json = (body: object) => parseCommand('command', JSON.stringify(body));
 const invalid = (more: Partial<InvalidCommand> = {}) => ({
   code: 'invalid_payload',
@@ -55,19 +58,19 @@ describe('the power topic', () => {
 });
 
 describe('a word', () => {
-  test.each(words.filter(word => word !== 'autostart'))('%s', word => {
+  test.each(words.filter(word => !switches.includes(word)))('%s', word => {
     const whole = {
       ...{ id: null, by: null, timeout: null, onTimeout: null },
-      ...{ method: null, enabled: null, expiresAt: null },
+      ...{ method: null, enabled: null, confirm: false, expiresAt: null },
     };
     for (const payload of [word, ` ${word}\r\n`, `{"command":"${word}"}`, ` {"command" : "${word}"} `]) {
       expect(parseCommand('command', payload)).toEqual({ word, ...whole });
     }
   });
 
-  test('autostart alone does not say which', () => {
-    for (const payload of ['autostart', '{"command":"autostart"}', '{"command":"autostart","enabled":null}']) {
-      const refusal = invalid({ word: 'autostart', message: 'autostart needs "enabled": true or false' });
+  test.each(switches)('%s alone does not say which', word => {
+    for (const payload of [word, `{"command":"${word}"}`, `{"command":"${word}","enabled":null}`]) {
+      const refusal = invalid({ word, message: `${word} needs "enabled": true or false` });
       expect(parseCommand('command', payload)).toEqual(refusal);
     }
   });
@@ -134,9 +137,9 @@ describe('a key', () => {
     expect(json({ command: word, [key]: value })).toEqual(command(word, found));
   });
 
-  test('autostart says which', () => {
+  test.each(switches)('%s says which', word => {
     for (const enabled of [true, false]) {
-      expect(json({ command: 'autostart', enabled })).toEqual(command('autostart', { enabled }));
+      expect(json({ command: word, enabled })).toEqual(command(word, { enabled }));
     }
   });
 
@@ -149,6 +152,7 @@ describe('a key', () => {
     ['method', 'shutdown', ['', 'guest', 'shutdown', 'ACPI', 'constructor', 1, ...anything]],
     ['method', 'reboot', ['', 'acpi', 'agent', 'auto', '__proto__', 1, ...anything]],
     ['enabled', 'autostart', ['true', 'yes', 0, 1, [], {}]],
+    ['confirm', 'rebuild', ['true', 'yes', 0, 1, [], {}]],
     [
       'expires_at',
       'start',
@@ -176,9 +180,10 @@ describe('a key', () => {
 
   const everywhere: Record<string, unknown> = { id: 'a', by: 'me', expires_at: '2026-11-22T18:00:00Z' };
   const somewhere: Record<string, [value: unknown, words: CommandWord[]]> = {
-    timeout: [60, ['start', 'shutdown', 'reboot']],
-    on_timeout: ['report', ['shutdown', 'reboot']],
-    enabled: [true, ['autostart']],
+    timeout: [60, ['start', 'shutdown', 'reboot', 'rebuild', 'rollback']],
+    on_timeout: ['report', ['shutdown', 'reboot', 'rebuild', 'rollback']],
+    enabled: [true, ['autostart', 'arm']],
+    confirm: [true, ['rebuild', 'rollback']],
   };
   const cells = words.flatMap(word => [
     ...Object.entries(everywhere).map(([key, value]) => ({ word, key, value, fits: true })),
@@ -189,14 +194,14 @@ describe('a key', () => {
     })),
   ]);
   test.each(cells)('$word with $key $value', ({ word, key, value, fits }) => {
-    const enabled = word === 'autostart' && { enabled: true };
+    const enabled = switches.includes(word) && { enabled: true };
     const parsed = json({ command: word, ...enabled, [key]: value });
     expect(isInvalid(parsed)).toBe(!fits);
     if (!fits) expect(parsed).toMatchObject({ code: 'invalid_payload', word });
   });
 
   test.each(words)('%s: what is null was not said, whether it would fit or not', word => {
-    const enabled = word === 'autostart' ? true : null;
+    const enabled = switches.includes(word) ? true : null;
     const nothing = Object.fromEntries(
       ['id', 'by', ...Object.keys(somewhere), 'method', 'expires_at'].map(key => [key, null]),
     );
@@ -210,7 +215,7 @@ describe('a key', () => {
     };
     expect(json(given)).toEqual({
       ...{ word: 'shutdown', id: 'ups-1', by: 'ups', timeout: 240_000, onTimeout: 'force_off' },
-      ...{ method: 'auto', enabled: null, expiresAt: Date.UTC(2026, 10, 22, 18) },
+      ...{ method: 'auto', enabled: null, confirm: false, expiresAt: Date.UTC(2026, 10, 22, 18) },
     });
   });
 
@@ -311,7 +316,7 @@ const values = fc.oneof(
   fc.string({ unit: 'binary' }),
   fc.double(),
 );
-const keys = ['id', 'by', 'timeout', 'on_timeout', 'method', 'enabled', 'expires_at'];
+const keys = ['id', 'by', 'timeout', 'on_timeout', 'method', 'enabled', 'confirm', 'expires_at'];
 const bodies = fc
   .record({
     command: fc.oneof({ weight: 6, arbitrary: fc.constantFrom<unknown>(...commandWords) }, values),
@@ -342,6 +347,7 @@ const fitting = fc
           ['method', 'acpi'],
           ['method', 'guest'],
           ['enabled', true],
+          ['confirm', true],
           ['expires_at', '2026-11-22T18:00Z'],
         ] as const),
       ),
@@ -382,16 +388,18 @@ test('whatever comes is a command with all in range, or a refusal with its code,
   expect([...seen].sort()).toEqual([...commandWords, 'invalid_payload', 'unknown_command'].sort());
 });
 
-function isSound({ word, id, by, timeout, onTimeout, method, enabled, expiresAt }: Command): void {
+function isSound({ word, id, by, timeout, onTimeout, method, enabled, confirm, expiresAt }: Command): void {
+  const long = word === 'rebuild' || word === 'rollback';
   const stops = word === 'shutdown' || word === 'reboot';
   const methods: readonly string[] = word === 'reboot' ? rebootMethods : shutdownMethods;
   expect(commandWords).toContain(word);
   expect(id === null || (id !== '' && id.length <= 128)).toBe(true);
   expect(by === null || (/^[\w-]{1,32}$/.test(by) && !['guest', 'host', 'fault'].includes(by))).toBe(true);
-  const timed = (stops || word === 'start') && timeout !== null && timeout > 0 && timeout <= maxTimeout;
+  const timed = (stops || long || word === 'start') && timeout !== null && timeout > 0 && timeout <= maxTimeout;
   expect(timeout === null || (timed && Number.isInteger(timeout))).toBe(true);
-  expect(onTimeout === null || (stops && timeoutPolicies.includes(onTimeout))).toBe(true);
+  expect(onTimeout === null || ((stops || long) && timeoutPolicies.includes(onTimeout))).toBe(true);
   expect(method === null || (stops && methods.includes(method))).toBe(true);
-  expect(typeof enabled === 'boolean').toBe(word === 'autostart');
+  expect(typeof enabled === 'boolean').toBe(switches.includes(word));
+  expect(!confirm || long).toBe(true);
   expect(expiresAt === null || Number.isInteger(expiresAt)).toBe(true);
 }

@@ -19,6 +19,9 @@ const meanings: Record<CommandWord, string> = {
   force_off: '  force_off  force_off  force_off  force_off  already    force_off  force_off  force_off  no',
   screenshot: ' screenshot screenshot screenshot screenshot no         screenshot screenshot screenshot no',
   autostart: '  autostart  autostart  autostart  autostart  autostart  autostart  autostart  autostart  no',
+  rebuild: '    rebuild    rebuild    no         no         rebuild    no         no         rebuild    no',
+  rollback: '   rollback   rollback   no         no         rollback   no         no         rollback   no',
+  arm: '        arm        arm        arm        arm        arm        arm        arm        arm        arm',
   check: '      check      check      check      check      check      check      check      check      check',
   refresh: '    refresh    refresh    refresh    refresh    refresh    refresh    refresh    refresh    refresh',
   cancel: '     cancel     cancel     cancel     cancel     cancel     cancel     cancel     cancel     cancel',
@@ -79,8 +82,9 @@ describe('who may interrupt whom', () => {
     reboot: { shutdown: 'replace', force_off: 'replace', cancel: 'end' },
     // What libvirt is at cannot be taken back.
     call: {},
+    rebuild: { cancel: 'end' },
   };
-  const beside: readonly CommandWord[] = ['screenshot', 'autostart', 'check', 'refresh'];
+  const beside: readonly CommandWord[] = ['screenshot', 'autostart', 'arm', 'check', 'refresh'];
   const rows = (Object.keys(expected) as Occupation[]).flatMap(occupation =>
     columns.map(word => ({
       ...{ occupation, word },

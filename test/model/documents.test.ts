@@ -1,9 +1,10 @@
 /** The documents on the topics: every key is always there, every number is one, unknown is null. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { wishes } from '../../src/model/check.ts';
-import { bridgeDocument, stateDocument, statsDocument } from '../../src/model/documents.ts';
+import { unknownDsm, wishes } from '../../src/model/check.ts';
+import { bridgeDocument, loaderDocument, stateDocument, statsDocument } from '../../src/model/documents.ts';
 import { type Disk, type Domain, domainStates, macHex, type Nic } from '../../src/model/domain.ts';
+import { idleLoader, type Loader, loaderPhases, loaderResults } from '../../src/model/loader.ts';
 import {
   type Asked,
   activities,
@@ -13,7 +14,7 @@ import {
   type Work,
 } from '../../src/model/snapshot.ts';
 import { type Stats, unknownDisk, unknownNic, unknownStats } from '../../src/model/stats.ts';
-import { asked, at, domain, off, snapshotOf, vmOf } from './samples.ts';
+import { asked, at, checkOf, domain, off, snapshotOf, vmOf } from './samples.ts';
 
 const identity = { version: '0.1.0', instance: 'nas-host', session: 'a1', startedAt: at };
 
@@ -107,6 +108,56 @@ test('a MAC as a word', () => {
   expect(macHex('52:54:00:D5:30:01')).toBe('525400d53001');
 });
 
+const ds918 = { model: 'DS918+', version: '7.2.1-69057' };
+const dsm = { ...unknownDsm, model: 'DS918+', version: '7.1.1-42962', update: 6 };
+
+test('a loader that is being rebuilt', () => {
+  const loader: Loader = {
+    ...idleLoader(ds918),
+    ...{ phase: 'building', percent: 62, step: 'It builds the loader.', startedAt: at, elapsed: 312.5 },
+    backup: { file: 'DSM-1.img.gz', at, size: 2 ** 27 },
+    ...{ bootEntry: 'Tiny Core Image Build', rollback: true, armedUntil: at, log: ['one', 'two'] },
+  };
+  expect(loaderDocument(vmOf({ loader, check: { ...checkOf('up'), dsm } }))).toEqual({
+    phase: 'building',
+    percent: 62,
+    step: 'It builds the loader.',
+    started_at: at,
+    ended_at: null,
+    elapsed_seconds: 312.5,
+    result: null,
+    code: null,
+    error: null,
+    next_step: null,
+    backup: { file: 'DSM-1.img.gz', at, size: 2 ** 27 },
+    boot_entry: 'Tiny Core Image Build',
+    rollback: true,
+    armed: true,
+    armed_until: at,
+    wanted: ds918,
+    installed: { model: 'DS918+', version: '7.1.1-42962' },
+    under_way: true,
+    log: ['one', 'two'],
+  });
+});
+
+test('a loader that nothing was ever done to, of a DSM that has not been heard of', () => {
+  expect(loaderDocument(vmOf({ loader: idleLoader(ds918) }))).toMatchObject({
+    phase: 'idle',
+    backup: { file: null, at: null, size: null },
+    ...{ armed: false, armed_until: null, under_way: false },
+    installed: { model: null, version: null },
+  });
+  expect(loaderDocument(vmOf())).toBeNull();
+});
+
+test('nothing is under way before the first phase and after the last ones', () => {
+  const underWay = loaderPhases.filter(
+    phase => loaderDocument(vmOf({ loader: { ...idleLoader(ds918), phase } }))?.under_way,
+  );
+  expect(underWay).toEqual(loaderPhases.slice(1, loaderPhases.indexOf('done')));
+});
+
 const maybe = <T>(some: fc.Arbitrary<T>) => fc.option(some, { nil: null });
 const text = fc.string({ unit: 'binary', maxLength: 20 });
 const numbers = maybe(fc.double({ noNaN: true, noDefaultInfinity: true }));
@@ -156,6 +207,24 @@ const samples: fc.Arbitrary<Stats> = fc.record({
   disks: fc.dictionary(target, filled(unknownDisk)),
   nics: fc.dictionary(mac.map(macHex), filled(unknownNic)),
 });
+const loaders: fc.Arbitrary<Loader> = fc.record({
+  phase: fc.constantFrom(...loaderPhases),
+  percent: maybe(fc.integer({ min: 0, max: 100 })),
+  step: maybe(text),
+  startedAt: maybe(time),
+  endedAt: maybe(time),
+  elapsed: numbers,
+  result: maybe(fc.constantFrom(...loaderResults)),
+  code: maybe(text),
+  error: maybe(text),
+  nextStep: maybe(text),
+  backup: maybe(fc.record({ file: text, at: time, size: fc.nat() })),
+  bootEntry: maybe(text),
+  rollback: fc.boolean(),
+  armedUntil: maybe(time),
+  log: fc.array(text),
+  wanted: fc.record({ model: text, version: text }),
+});
 const vms: fc.Arbitrary<VmSnapshot> = fc.record({
   key: fc.constant('DSM'),
   label: text,
@@ -165,7 +234,7 @@ const vms: fc.Arbitrary<VmSnapshot> = fc.record({
   work: maybe(
     fc.record<Work>({
       activity: fc.constantFrom(...activities),
-      phase: fc.constantFrom('pausing', 'calling', 'waiting_for_guest', 'cutting_power'),
+      phase: maybe(fc.constantFrom('pausing', 'calling', 'waiting_for_guest', 'cutting_power')),
       since: time,
       deadline: time,
       attempt: maybe(fc.nat()),
@@ -185,7 +254,8 @@ const vms: fc.Arbitrary<VmSnapshot> = fc.record({
   lastError: maybe(fc.record({ code: text, message: text, at: time })),
   stats: maybe(samples),
   wish: maybe(fc.constantFrom(...wishes)),
-  check: fc.constant(null),
+  check: maybe(fc.constantFrom(checkOf('off'), { ...checkOf('up'), dsm })),
+  loader: maybe(loaders),
 });
 
 /** Dots for what is named by the hardware, so that only the shape is left. */
@@ -220,6 +290,20 @@ describe('of any VM', () => {
         expect(Object.keys(document.nics)).toEqual(
           expect.arrayContaining((vm.domain?.hardware.nics ?? []).map(nic => macHex(nic.mac))),
         );
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test('loader has the same keys, and no number that is none', () => {
+    const keys = (document: object | null) => [...wanted({ ...document, log: null })];
+    const fixed = keys(loaderDocument(vmOf({ loader: idleLoader(ds918) })));
+    fc.assert(
+      fc.property(vms, vm => {
+        const document = loaderDocument(vm);
+        expect(document?.log).toEqual(vm.loader?.log);
+        if (vm.loader) expect(keys(document)).toEqual(fixed);
+        else expect(document).toBeNull();
       }),
       { numRuns: 200 },
     );

@@ -5,6 +5,7 @@ import { cancelled, failed, type Outcome, rejected, succeeded } from '../../src/
 import type { Domain } from '../../src/model/domain.ts';
 import type { Event } from '../../src/model/event.ts';
 import { ended, type Happening, happeningsOf, happeningTypes, requested } from '../../src/model/happening.ts';
+import { idleLoader, type Loader } from '../../src/model/loader.ts';
 import { reduce } from '../../src/model/reduce.ts';
 import type { VmSnapshot } from '../../src/model/snapshot.ts';
 import { unknownStats } from '../../src/model/stats.ts';
@@ -260,12 +261,42 @@ describe('the checks come to another verdict', () => {
   ])('%s is no news', (_, before, after) => expect(checked(before, after)).toEqual([]));
 });
 
+const loader = idleLoader({ model: 'DS918+', version: '7.1.1-42962' });
+
+describe('the loader comes to another phase', () => {
+  const comes = (before: Partial<Loader>, after: Partial<Loader>) =>
+    told(
+      { loader: { ...loader, ...before } },
+      { type: 'loader', key: 'DSM', loader: { ...loader, ...after }, at: now },
+    );
+
+  test('is told with why it failed', () => {
+    expect(comes({ phase: 'preflight' }, { phase: 'shutting_down' })).toEqual([
+      { event_type: 'loader_phase', at: now, phase: 'shutting_down' },
+    ]);
+    expect(comes({ phase: 'building' }, { phase: 'failed', code: 'no_recipe', error: 'There is none.' })).toEqual([
+      { event_type: 'loader_phase', at: now, phase: 'failed', cause: 'no_recipe', message: 'There is none.' },
+    ]);
+  });
+
+  test.each<[what: string, before: Partial<Loader>, after: Partial<Loader>]>([
+    ['how far it is', { phase: 'building', percent: 1 }, { phase: 'building', percent: 2 }],
+    ['its arming', {}, { armedUntil: now }],
+  ])('%s is no news', (_, before, after) => expect(comes(before, after)).toEqual([]));
+
+  test('what a start of the bridge has found is none', () => {
+    const found = { ...loader, phase: 'interrupted' } as const;
+    expect(told({ loader: null }, { type: 'loader', key: 'DSM', loader: found, at: now })).toEqual([]);
+  });
+});
+
 test('there is no type that never comes', () => {
   const commanded = { command: 'shutdown', id: null, by: null, at: now };
   const states = [domain, off, null, active('idle'), active('paused', 'user'), active('paused', 'io_error')];
   states.push(active('pmsuspended'), active('crashed', 'panicked'), ...['destroyed', 'saved', 'migrated'].map(offBy));
   const outcomes = [succeeded('done', ''), rejected({ code: 'busy', message: '' }), cancelled('cancelled', '')];
-  const words = ['start', 'shutdown', 'reboot', 'suspend', 'resume', 'reset', 'force_off'] as const;
+  const powers = ['start', 'shutdown', 'reboot', 'suspend', 'resume', 'reset', 'force_off'] as const;
+  const words = [...powers, 'rebuild', 'rollback'] as const;
   const all = [
     ...states.flatMap(was => states.flatMap(is => becomes({ domain: was }, is))),
     ...becomes(
@@ -274,6 +305,7 @@ test('there is no type that never comes', () => {
     ),
     ...told({}, { type: 'rebooted', key: 'DSM', at: now }),
     ...told({ check: checkOf('up') }, { type: 'checked', key: 'DSM', check: checkOf('unreachable'), at: now }),
+    ...told({ loader }, { type: 'loader', key: 'DSM', loader: { ...loader, phase: 'building' }, at: now }),
     ...words.map(word => requested(word, commanded)),
     ...[...outcomes, failed('crashed', ''), failed('timed_out', '')].map(outcome => ended(commanded, outcome)),
   ];

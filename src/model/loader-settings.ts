@@ -1,0 +1,41 @@
+import type { WantedDsm } from './loader.ts';
+
+/** What the configuration says of a VM's loader. */
+export interface LoaderSettings {
+  readonly kind: 'tcrp';
+  /** `DS918+` */
+  readonly model: string;
+  /** `ds918p-7.1.1-42962` */
+  readonly platform: string;
+  readonly upgrade: 'never' | 'full';
+  /** URLs of extensions' indexes. */
+  readonly extensions: readonly string[];
+  /** Serial number and MACs stay what they are. */
+  readonly keepIdentity: boolean;
+  readonly sataMap: 'auto' | { readonly SataPortMap: string; readonly DiskIdxMap: string };
+  /** By libvirt's storage volumes, or at a path of this machine. */
+  readonly image:
+    | { readonly way: 'volume'; readonly transientPool: boolean }
+    | { readonly way: 'path'; readonly path: string };
+  readonly ssh: {
+    /** Null: found as DSM's address is. */
+    readonly host: string | null;
+    readonly port: number;
+    readonly user: string;
+    /** Null: the loader's own. */
+    readonly password: string | null;
+    /** OpenSSH or PEM. */
+    readonly privateKey: string | null;
+    /** A fingerprint `SHA256:…`; null: whatever it is at the first connection of a boot. */
+    readonly hostKey: string | null;
+  };
+  readonly onFailure: 'ask' | 'auto';
+  readonly backupDir: string;
+  /** The newest that stay. */
+  readonly keepBackups: number;
+}
+
+/** `ds918p-7.1.1-42962` of a `DS918+`: `7.1.1-42962`. */
+export function wantedDsm({ model, platform }: Pick<LoaderSettings, 'model' | 'platform'>): WantedDsm {
+  return { model, version: platform.replace(/^[^-]*-/, '') };
+}

@@ -1,0 +1,109 @@
+/** The rebuild of a VM's loader as people see it. */
+
+/** In the order in which a rebuild goes through them. The first is before any; the last ones are where it ends. */
+export const loaderPhases = [
+  'idle',
+  'preflight',
+  'shutting_down',
+  'backing_up',
+  'arming_builder',
+  'booting_builder',
+  'connecting',
+  'arming_dsm',
+  'building',
+  'verifying',
+  'booting_dsm',
+  'checking',
+  'rolling_back',
+  'done',
+  'rolled_back',
+  'failed',
+  'cancelled',
+  'interrupted',
+] as const;
+export type LoaderPhase = (typeof loaderPhases)[number];
+
+/** `awaiting_dsm_install`: the loader is new, and DSM's installer is next; `interrupted`: the bridge ended in it. */
+export const loaderResults = [
+  'succeeded',
+  'awaiting_dsm_install',
+  'failed',
+  'cancelled',
+  'interrupted',
+  'rolled_back',
+] as const;
+export type LoaderResult = (typeof loaderResults)[number];
+
+/** Times are ISO 8601. */
+export interface Loader {
+  phase: LoaderPhase;
+  /** Whole percents of all that is to do; null: nothing is under way. */
+  percent: number | null;
+  /** What is being done within the phase, in words. */
+  step: string | null;
+  startedAt: string | null;
+  endedAt: string | null;
+  /** Seconds from its beginning to its end, or to when this was said. */
+  elapsed: number | null;
+  result: LoaderResult | null;
+  /** Why it did not succeed, stable: `no_recipe`. */
+  code: string | null;
+  /** The same in a sentence, with the state in which the VM is left. */
+  error: string | null;
+  /** What to do, in a sentence. */
+  nextStep: string | null;
+  /** The newest copy of the image. */
+  backup: LoaderBackup | null;
+  /** The menu's entry that starts next, as it was last read or set. */
+  bootEntry: string | null;
+  /** There is something to roll back to. */
+  rollback: boolean;
+  /** Until when `rebuild` and `rollback` need no confirmation; null: they do. */
+  armedUntil: string | null;
+  /** The last lines of output, without serial numbers and MACs. */
+  log: readonly string[];
+  /** What the configuration asks for. */
+  wanted: WantedDsm;
+}
+
+export interface LoaderBackup {
+  file: string;
+  at: string;
+  /** Bytes. */
+  size: number;
+}
+
+export interface WantedDsm {
+  /** `DS918+` */
+  model: string;
+  /** `7.1.1-42962` */
+  version: string;
+}
+
+/** Nothing was ever done to it. */
+export function idleLoader(wanted: WantedDsm): Loader {
+  return {
+    phase: 'idle',
+    percent: null,
+    step: null,
+    startedAt: null,
+    endedAt: null,
+    elapsed: null,
+    result: null,
+    code: null,
+    error: null,
+    nextStep: null,
+    backup: null,
+    bootEntry: null,
+    rollback: false,
+    armedUntil: null,
+    log: [],
+    wanted,
+  };
+}
+
+export function isUnderWay({ phase }: Pick<Loader, 'phase'>): boolean {
+  return !ended.has(phase);
+}
+
+const ended: ReadonlySet<LoaderPhase> = new Set(['idle', 'done', 'rolled_back', 'failed', 'cancelled', 'interrupted']);
