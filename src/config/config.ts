@@ -1,8 +1,10 @@
 import { hostname } from 'node:os';
 import type { Expectation } from '../model/check.ts';
 import type { CommandWord, RebootMethod, ShutdownMethod, TimeoutPolicy } from '../model/command.ts';
+import type { LoaderSettings } from '../model/loader-settings.ts';
 import { defaultVmKey } from '../model/topics.ts';
 import type { NamedFiles } from './files.ts';
+import { loaderSettings } from './loader.ts';
 import type { logLevels, powerSwitchCategories, RawConfig } from './schema.ts';
 
 /** The checked configuration as the parts take it: defaults filled in, secrets read, durations in milliseconds. */
@@ -68,6 +70,8 @@ interface VmConfig {
     readonly probeTimeout: number;
     readonly ports: readonly number[];
   };
+  /** Null: it is not rebuilt. */
+  readonly loader: LoaderSettings | null;
 }
 
 type LogLevel = (typeof logLevels)[number];
@@ -75,16 +79,17 @@ type LogLevel = (typeof logLevels)[number];
 export function buildConfig(raw: RawConfig, files: NamedFiles): Config {
   const { mqtt, home_assistant, libvirt, log } = raw;
   const instance = raw.instance ?? hostname();
+  const content = (key: string) => files.get(key) ?? null;
   return {
     instance,
     mqtt: {
       url: mqtt.url,
       clientId: mqtt.client_id ?? `dsm2mqtt-${instance}`,
       username: mqtt.username ?? null,
-      password: mqtt.password ?? files.password,
-      ca: files.ca,
-      cert: files.cert,
-      key: files.key,
+      password: mqtt.password ?? content('mqtt.password_file'),
+      ca: content('mqtt.ca_file'),
+      cert: content('mqtt.cert_file'),
+      key: content('mqtt.key_file'),
       baseTopic: mqtt.base_topic,
     },
     homeAssistant: {
@@ -93,7 +98,7 @@ export function buildConfig(raw: RawConfig, files: NamedFiles): Config {
       powerSwitchCategory: home_assistant.power_switch_category,
     },
     libvirt: { uri: libvirt.uri, readOnly: libvirt.read_only, statsInterval: libvirt.stats_interval },
-    vms: raw.vms.map(vm => ({
+    vms: raw.vms.map((vm, index) => ({
       domain: vm.domain,
       key: vm.id ?? defaultVmKey(vm.domain),
       label: vm.name ?? vm.domain,
@@ -117,6 +122,9 @@ export function buildConfig(raw: RawConfig, files: NamedFiles): Config {
         probeTimeout: vm.checks.probe_timeout,
         ports: [...new Set(vm.checks.ports)],
       },
+      loader: vm.loader
+        ? loaderSettings(vm.loader, raw.data_dir, key => content(`vms[${index}].loader.ssh.${key}`))
+        : null,
     })),
     dataDir: raw.data_dir,
     log: { level: log.level, pretty: log.pretty },

@@ -12,7 +12,7 @@ import {
   shapeAt,
   variableName,
 } from './shape.ts';
-import { valueAt, withValueAt } from './value.ts';
+import { isMapping, valueAt, withValueAt } from './value.ts';
 
 /** Overrides from the environment: `DSM2MQTT_MQTT__URL` is `mqtt.url`, `DSM2MQTT_VMS__0__DOMAIN` is `vms[0].domain`. */
 
@@ -63,7 +63,7 @@ export function applyOverrides(data: unknown, overrides: readonly Override[]): {
       (step, index) => typeof step === 'number' && step > lengthAt(merged, path.slice(0, index)),
     );
     if (gap < 0) {
-      merged = withValueAt(merged, path, value);
+      merged = withValueAt(withSection(merged, path.slice(0, -1)), path, value);
       continue;
     }
     const list = path.slice(0, gap);
@@ -78,12 +78,17 @@ function pathOf(variable: string): Path | null {
   const path: (string | number)[] = [];
   let shape: Shape | null = jsonSchema;
   for (const word of variable.slice(prefix.length).toLowerCase().split('__')) {
-    const step: string | number = /^(0|[1-9]\d{0,3})$/.test(word) ? Number(word) : word;
+    const step: string | number = /^(0|[1-9]\d{0,3})$/.test(word) ? Number(word) : keyOf(shape, word);
     shape = childShape(shape, step);
     if (!shape) return null;
     path.push(step);
   }
   return path;
+}
+
+/** Not every key is in lower case. */
+function keyOf(shape: Shape, word: string): string {
+  return keysOf(shape).find(key => key.toLowerCase() === word) ?? word;
 }
 
 function parseValue(text: string): { data: unknown } | null {
@@ -111,6 +116,11 @@ function suggestion(variable: string): string {
   return beside.length > 0
     ? `known here: ${beside.map(other => prefix + other).join(', ')}`
     : `for example ${prefix}MQTT__URL; two underscores a level: ${keysOf(jsonSchema).join(', ')}`;
+}
+
+/** Where a word may stand instead of a section, and does, there is an empty section. */
+function withSection(data: unknown, path: Path): unknown {
+  return shapeAt(path)?.anyOf && !isMapping(valueAt(data, path)) ? withValueAt(data, path, {}) : data;
 }
 
 function lengthAt(data: unknown, path: Path): number {

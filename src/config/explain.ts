@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { nearest } from '../util/nearest.ts';
-import { laterCommands, laterKeys } from './later.ts';
+import { laterSections } from './later.ts';
 import type { Issue } from './problem.ts';
 import { isKeyLike, keysOf, leafPaths, type Path, pathText, type Shape, shapeAt, variableName } from './shape.ts';
 import { valueAt } from './value.ts';
@@ -15,6 +15,8 @@ export function explain(issue: z.core.$ZodIssue, raw: unknown): Issue[] {
       return [wrongType(path, valueAt(raw, path))];
     case 'invalid_value':
       return [wrongWord(path, valueAt(raw, path))];
+    case 'invalid_union':
+      return wrongAlternative(path, issue.errors, raw);
     case 'too_small':
     case 'too_big':
       return [outOfBounds(path, issue)];
@@ -26,9 +28,8 @@ export function explain(issue: z.core.$ZodIssue, raw: unknown): Issue[] {
 }
 
 function unknownKey(path: Path, key: string): Issue {
-  const section = path.filter(step => typeof step === 'string').join('.');
   const issue = { path: [...path, key], at: 'key' as const };
-  if (laterKeys[section]?.includes(key)) {
+  if (path.length === 0 && laterSections.includes(key)) {
     return { ...issue, message: 'is not supported in this version', hint: 'remove it; nothing would act on it' };
   }
   const known = keysOf(shapeAt(path));
@@ -41,8 +42,8 @@ function unknownKey(path: Path, key: string): Issue {
   if (near) return { ...issue, message: `${message}, did you mean \`${near}\`?`, hint: null };
   const elsewhere = leafPaths().filter(leaf => leaf.at(-1) === key);
   const hint =
-    elsewhere.length === 1
-      ? `there is ${elsewhere.map(pathText)}`
+    elsewhere.length === 1 || elsewhere.length === 2
+      ? `there is ${elsewhere.map(pathText).join(' and ')}`
       : `known ${path.length ? 'here' : 'keys'}: ${known.join(', ')}`;
   return { ...issue, message, hint };
 }
@@ -87,11 +88,7 @@ function bounds({ minimum = -Infinity, maximum = Infinity }: Shape): string {
 
 function wrongWord(path: Path, found: unknown): Issue {
   const shape = shapeAt(path);
-  const words = shape?.enum ?? [];
-  if (path.at(-2) === 'commands' && typeof found === 'string' && laterCommands.includes(found)) {
-    const hint = `what works: ${words.join(', ')}`;
-    return { path, message: `the command \`${found}\` is not supported in this version`, hint, at: 'value' };
-  }
+  const words = shape?.enum ?? shape?.anyOf?.flatMap(one => one.enum ?? []) ?? [];
   const near = typeof found === 'string' ? nearest(found, words) : null;
   return {
     path,
@@ -101,8 +98,19 @@ function wrongWord(path: Path, found: unknown): Issue {
   };
 }
 
+/** What is wrong within the alternative that is meant; if none is, that it is neither. */
+function wrongAlternative(path: Path, alternatives: readonly z.core.$ZodIssue[][], raw: unknown): Issue[] {
+  const meant = alternatives.find(issues =>
+    issues.every(issue => issue.path.length > 0 || issue.code === 'unrecognized_keys'),
+  );
+  return meant
+    ? meant.flatMap(issue => explain({ ...issue, path: [...path, ...issue.path] }, raw))
+    : [wrongWord(path, valueAt(raw, path))];
+}
+
 function expected(shape: Shape | null): string {
-  if (shape?.enum) return `one of ${shape.enum.join(', ')}`;
+  if (shape?.anyOf) return shape.anyOf.map(expected).join(' or ');
+  if (shape?.enum) return `${shape.enum.length > 1 ? 'one of ' : ''}${shape.enum.join(', ')}`;
   switch (shape?.type) {
     case 'object':
       return 'a mapping of keys';

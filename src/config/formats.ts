@@ -1,13 +1,9 @@
 import { isIP } from 'node:net';
 import { validateDetailed } from 'node-cron';
+import type { Fault } from './fault.ts';
 import { laterTransports } from './later.ts';
 
 /** What is wrong with a URL, an address, a topic or a libvirt URI; null if nothing. No message repeats the value: it may hold a password. */
-
-interface Fault {
-  message: string;
-  hint: string | null;
-}
 
 const brokerSchemes = ['mqtt:', 'mqtts:', 'ws:', 'wss:'];
 

@@ -1,10 +1,9 @@
+import type { Fault } from './fault.ts';
 import type { Path } from './shape.ts';
 
 /** One thing wrong, told by the part that found it; where it stands is looked up afterwards. */
-export interface Issue {
+export interface Issue extends Fault {
   path: Path;
-  message: string;
-  hint: string | null;
   /** Whether the key itself is wrong (it should not be there) or its value. */
   at: 'key' | 'value';
 }

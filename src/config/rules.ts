@@ -1,5 +1,6 @@
-import { commandWords, defaultCommands } from '../model/command.ts';
+import { defaultCommands, listedCommands } from '../model/command.ts';
 import { defaultVmKey, isVmKey } from '../model/topics.ts';
+import { diskIdxMapFault, sataPortMapFault } from './loader-formats.ts';
 import type { Issue } from './problem.ts';
 import type { Path } from './shape.ts';
 import { isMapping, valueAt } from './value.ts';
@@ -11,13 +12,10 @@ export function crossCheck(data: unknown): Issue[] {
 
 function checkMqtt(mqtt: unknown): Issue[] {
   const given = (key: string) => valueAt(mqtt, [key]) !== undefined;
-  const issues: Issue[] = [];
+  const issues = checkPassword(mqtt, ['mqtt']);
   const complain = (key: string, message: string, hint: string | null) =>
     issues.push({ path: ['mqtt', key], message, hint, at: 'key' });
 
-  if (given('password') && given('password_file')) {
-    complain('password_file', 'password and password_file are both given', 'keep one of them');
-  }
   if (given('cert_file') && !given('key_file')) complain('cert_file', 'needs key_file beside it', null);
   if (given('key_file') && !given('cert_file')) complain('key_file', 'needs cert_file beside it', null);
   const url = valueAt(mqtt, ['url']);
@@ -27,6 +25,12 @@ function checkMqtt(mqtt: unknown): Issue[] {
     }
   }
   return issues;
+}
+
+function checkPassword(section: unknown, path: Path): Issue[] {
+  const both = ['password', 'password_file'].every(key => valueAt(section, [key]) !== undefined);
+  const message = 'password and password_file are both given';
+  return both ? [{ path: [...path, 'password_file'], message, hint: 'keep one of them', at: 'key' }] : [];
 }
 
 function checkVms(vms: unknown): Issue[] {
@@ -40,6 +44,7 @@ function checkVms(vms: unknown): Issue[] {
   for (const [index, vm] of vms.entries()) {
     const { domain, id } = isMapping(vm) ? vm : {};
     checkEscalation(vm, index, complain);
+    issues.push(...checkLoader(vm, ['vms', index]));
     if (typeof domain !== 'string' || domain === '') continue;
 
     const twin = domains.get(domainIdentity(domain));
@@ -75,9 +80,45 @@ function checkEscalation(
   if (valueAt(vm, ['shutdown', 'on_timeout']) !== 'force_off') return;
   const commands = valueAt(vm, ['commands']) ?? defaultCommands;
   if (!Array.isArray(commands) || commands.includes('force_off')) return;
-  const listed = commandWords.filter(word => word === 'force_off' || commands.includes(word));
+  const listed = listedCommands.filter(word => word === 'force_off' || commands.includes(word));
   const hint = `write \`commands: [${listed.join(', ')}]\`, or \`on_timeout: report\``;
   complain(['vms', index, 'shutdown', 'on_timeout'], 'force_off is not among the commands of this VM', hint);
+}
+
+function checkLoader(vm: unknown, path: Path): Issue[] {
+  const loader = valueAt(vm, ['loader']);
+  if (loader === undefined) return checkCommands(valueAt(vm, ['commands']), [...path, 'commands']);
+  const here = [...path, 'loader'];
+  const issues = [
+    ...checkPassword(valueAt(loader, ['ssh']), [...here, 'ssh']),
+    ...checkSataMap(valueAt(loader, ['sata_map']), [...here, 'sata_map']),
+  ];
+  const image = valueAt(loader, ['image']) ?? 'volume';
+  if (image !== 'volume' && valueAt(loader, ['transient_pool']) === true) {
+    const hint = 'only for `image: volume` a pool can be made';
+    issues.push({ path: [...here, 'transient_pool'], message: 'has no effect', hint, at: 'key' });
+  }
+  return issues;
+}
+
+/** Of a VM without a loader. */
+function checkCommands(commands: unknown, path: Path): Issue[] {
+  if (!Array.isArray(commands)) return [];
+  const hint = "add `loader: { model: DS918+, platform: ds918p-7.1.1-42962 }`, with the VM's own, or leave it out";
+  return [...commands.entries()]
+    .filter(([, word]) => word === 'rebuild' || word === 'rollback')
+    .map(([index, word]) => ({
+      ...{ path: [...path, index], hint, at: 'value' },
+      message: `the command \`${word}\` needs a loader, and this VM has none`,
+    }));
+}
+
+function checkSataMap(map: unknown, path: Path): Issue[] {
+  const [ports, slots] = ['SataPortMap', 'DiskIdxMap'].map(key => valueAt(map, [key]));
+  if (typeof ports !== 'string' || sataPortMapFault(ports)) return [];
+  if (typeof slots !== 'string' || diskIdxMapFault(slots) || slots.length === 2 * ports.length) return [];
+  const message = `must have two digits for each one of SataPortMap: ${2 * ports.length}, not ${slots.length}`;
+  return [{ path: [...path, 'DiskIdxMap'], message, hint: null, at: 'value' }];
 }
 
 /** Names are case-sensitive, UUIDs are not. */

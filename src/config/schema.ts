@@ -1,8 +1,16 @@
 import { z } from 'zod';
 import { expectations } from '../model/check.ts';
-import { commandWords, defaultCommands, rebootMethods, shutdownMethods, timeoutPolicies } from '../model/command.ts';
-import { durationPattern, formatDuration, parseDuration } from '../util/duration.ts';
+import {
+  type CommandWord,
+  defaultCommands,
+  listedCommands,
+  rebootMethods,
+  shutdownMethods,
+  timeoutPolicies,
+} from '../model/command.ts';
 import { addressFault, scheduleFault, timezoneFault, topicFault, uriFault, urlFault } from './formats.ts';
+import { checked, duration, port, text } from './kinds.ts';
+import { loader } from './loader-schema.ts';
 
 /**
  * The one truth about the configuration file: keys, types, defaults and the descriptions from which the JSON schema
@@ -11,8 +19,6 @@ import { addressFault, scheduleFault, timezoneFault, topicFault, uriFault, urlFa
 
 export const logLevels = ['error', 'warn', 'info', 'debug'] as const;
 export const powerSwitchCategories = ['config', 'none'] as const;
-
-const text = z.string().min(1, 'must not be empty');
 
 const mqtt = z.strictObject({
   url: checked(urlFault).meta({
@@ -70,9 +76,9 @@ const vm = z.strictObject({
       examples: ['192.168.1.20'],
     }),
   commands: z
-    .array(z.enum(commandWords))
+    .array(z.enum<readonly CommandWord[]>(listedCommands))
     .default([...defaultCommands])
-    .describe('What may be commanded; everything else is refused.'),
+    .describe('What may be commanded; everything else is refused. rebuild and rollback need a loader.'),
   shutdown: z
     .strictObject({
       method: z
@@ -125,7 +131,7 @@ const vm = z.strictObject({
       probe_timeout: duration('100ms', '60s')
         .prefault('5s')
         .describe('How long each probe may take, at least 100ms; a whole check takes four times that at most.'),
-      ports: z.array(z.int().min(1).max(65_535)).default([5_000, 5_001, 445]).describe('TCP ports that must answer.'),
+      ports: z.array(port).default([5_000, 5_001, 445]).describe('TCP ports that must answer.'),
     })
     .prefault({})
     .describe('How it is checked whether DSM answers.'),
@@ -138,6 +144,7 @@ const vm = z.strictObject({
     })
     .prefault({})
     .describe('How this VM is rebooted.'),
+  loader: loader.optional().describe('Its loader and how that is rebuilt. Without it, nothing of the kind is done.'),
 });
 
 export const configSchema = z
@@ -162,35 +169,3 @@ export const configSchema = z
   });
 
 export type RawConfig = z.output<typeof configSchema>;
-
-/** Text that `fault` finds nothing wrong with. */
-function checked(fault: (text: string) => Fault | null) {
-  return z.string().superRefine((value, context) => {
-    const found = fault(value);
-    if (found) context.addIssue({ code: 'custom', message: found.message, params: { hint: found.hint } });
-  });
-}
-
-/** Milliseconds, from the least given up to a day (a timer cannot wait for 25 of them). */
-function duration(least: string, most = '24h') {
-  const minimum = parseDuration(least) ?? 0;
-  const maximum = parseDuration(most) ?? 0;
-  return z
-    .string()
-    .meta({ pattern: durationPattern, examples: ['30s', '5m'] })
-    .transform((value, context) => {
-      const milliseconds = parseDuration(value);
-      if (milliseconds !== null && milliseconds >= minimum && milliseconds <= maximum) return milliseconds;
-      const message =
-        milliseconds === null
-          ? 'expected a duration'
-          : `must be between ${formatDuration(minimum)} and ${formatDuration(maximum)}`;
-      context.addIssue({ code: 'custom', message, params: { hint: 'write a number and ms, s, m or h: 30s, 5m' } });
-      return z.NEVER;
-    });
-}
-
-interface Fault {
-  message: string;
-  hint: string | null;
-}

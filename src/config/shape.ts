@@ -15,6 +15,8 @@ export interface Shape {
   readonly writeOnly?: boolean;
   readonly properties?: Readonly<Record<string, Shape>>;
   readonly items?: Shape;
+  /** A word, or else a section. */
+  readonly anyOf?: readonly Shape[];
 }
 
 export type Path = readonly (string | number)[];
@@ -31,18 +33,22 @@ export function shapeAt(path: Path): Shape | null {
 
 export function childShape(shape: Shape | null | undefined, step: string | number): Shape | null {
   if (typeof step === 'number') return shape?.items ?? null;
-  return shape?.properties && Object.hasOwn(shape.properties, step) ? (shape.properties[step] ?? null) : null;
+  const children = childrenOf(shape);
+  return Object.hasOwn(children, step) ? (children[step] ?? null) : null;
 }
 
 export function keysOf(shape: Shape | null): string[] {
-  return Object.keys(shape?.properties ?? {});
+  return Object.keys(childrenOf(shape));
 }
 
-/** Path of every key that holds a value rather than a section; 0 stands for any list index. */
+function childrenOf(shape: Shape | null | undefined): Readonly<Record<string, Shape>> {
+  return shape?.properties ?? shape?.anyOf?.find(one => one.properties)?.properties ?? {};
+}
+
+/** Path of every key that holds, or may hold, a value rather than a section; 0 stands for any list index. */
 export function leafPaths(shape: Shape = jsonSchema, path: Path = []): Path[] {
-  if (shape.properties) {
-    return Object.entries(shape.properties).flatMap(([key, child]) => leafPaths(child, [...path, key]));
-  }
+  const below = Object.entries(childrenOf(shape)).flatMap(([key, child]) => leafPaths(child, [...path, key]));
+  if (below.length > 0) return shape.anyOf ? [path, ...below] : below;
   return shape.items?.properties ? leafPaths(shape.items, [...path, 0]) : [path];
 }
 

@@ -13,7 +13,7 @@ import {
 } from 'yaml';
 import { maskLine, type Span } from './mask.ts';
 import type { Issue, SourceLine } from './problem.ts';
-import { childShape, isKeyLike, jsonSchema, type Path, type Shape } from './shape.ts';
+import { childShape, isKeyLike, jsonSchema, keysOf, type Path, type Shape } from './shape.ts';
 import { sentenceFor } from './yaml-errors.ts';
 
 /**
@@ -128,7 +128,7 @@ function start(node: unknown): number | null {
 /** Spans that may be shown: keys, and values that the schema knows and does not call a secret. */
 function harmless(node: unknown, shape: Shape | null): Span[] {
   if (isSeq(node)) return node.items.flatMap(item => harmless(item, shape?.items ?? null));
-  if (isMap(node) && shape?.properties) {
+  if (isMap(node) && keysOf(shape).length > 0) {
     return node.items.flatMap(pair => {
       const key = keyText(pair);
       const legible = isKeyLike(key) && pair.value !== null;

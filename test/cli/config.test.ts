@@ -71,6 +71,69 @@ test('the same for programs', async () => {
   });
 });
 
+const loaders = `
+mqtt: { url: mqtt://broker }
+vms:
+  - domain: plain
+    loader: { model: DS918+, platform: ds918p-7.1.1-42962 }
+  - domain: full
+    commands: [rebuild, rollback]
+    loader:
+      { model: DS918+, platform: ds918p-7.1.1-42962, upgrade: full, keep_identity: false, on_failure: auto,
+        extensions: ['https://a/1.json', 'https://b/2.json'], sata_map: { SataPortMap: '12', DiskIdxMap: '1000' },
+        image: /images/loader.img, backup_dir: /backups, keep_backups: 1,
+        ssh: { host: 10.0.0.4, port: 2222, user: root, password: hunter2,
+          host_key: 'SHA256:0123456789012345678901234567890123456789abc' } }
+`;
+
+test('a loader in words', async () => {
+  const { out } = await run(loaders);
+  expect(out.slice(out.indexOf('vm '))).toBe(`\
+vm           plain as dsm2mqtt/plain, commands start, shutdown (within 5m), cancel, check, refresh
+  loader     tcrp for DS918+, ds918p-7.1.1-42962, not upgraded, serial number and MACs kept
+  extensions none
+  disks      worked out
+  image      a storage volume of libvirt
+  ssh        tc at the VM's address, port 22, with the loader's own password, host key accepted anew at each boot
+  failure    left to the command rollback
+  backups    the newest 5 copies in /data/loader-backups
+vm           full as dsm2mqtt/full, commands rebuild, rollback
+  loader     tcrp for DS918+, ds918p-7.1.1-42962, upgraded first, a new serial number
+  extensions https://a/1.json, https://b/2.json
+  disks      SataPortMap 12, DiskIdxMap 1000
+  image      /images/loader.img
+  ssh        root at 10.0.0.4:2222, with a password, host key SHA256:0123456789012345678901234567890123456789abc
+  failure    rolled back
+  backups    the newest copy in /backups
+The configuration is fine.
+`);
+});
+
+test('and for programs', async () => {
+  const { out } = await run(loaders, { json: true });
+  expect(out).not.toContain('hunter2');
+  const [plain, full] = JSON.parse(out).vms;
+  expect(plain.loader).toMatchObject({ sata_map: 'auto', image: 'volume', ssh: { host: null, password: false } });
+  expect(full.loader).toEqual({
+    kind: 'tcrp',
+    model: 'DS918+',
+    platform: 'ds918p-7.1.1-42962',
+    upgrade: 'full',
+    extensions: ['https://a/1.json', 'https://b/2.json'],
+    keep_identity: false,
+    sata_map: { SataPortMap: '12', DiskIdxMap: '1000' },
+    image: '/images/loader.img',
+    transient_pool: false,
+    ssh: {
+      ...{ host: '10.0.0.4', port: 2_222, user: 'root', password: true, private_key: false },
+      host_key: 'SHA256:0123456789012345678901234567890123456789abc',
+    },
+    on_failure: 'auto',
+    backup_dir: '/backups',
+    keep_backups: 1,
+  });
+});
+
 test('a wrong one: place, line, caret, hint and count', async () => {
   expect(await run('mqtt:\n  url: mqtt://broker\n  usrname: joe\nvms:\n  - domain: ___\n')).toEqual({
     code: 2,
@@ -120,6 +183,10 @@ test('the schema is a JSON schema of the file as it is written', () => {
       vms: {
         items: {
           properties: {
+            loader: {
+              required: ['model', 'platform'],
+              properties: { ssh: { properties: { password: { writeOnly: true } } }, sata_map: { default: 'auto' } },
+            },
             shutdown: { properties: { max_presses: { type: 'integer', minimum: 1, maximum: 20, default: 3 } } },
           },
         },

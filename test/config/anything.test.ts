@@ -7,17 +7,19 @@ import { load } from './harness.ts';
 
 /** Something of about the right shape: each key perhaps there, perhaps right. */
 function roughly(shape: Shape): fc.Arbitrary<unknown> {
-  const right: fc.Arbitrary<unknown> = shape.properties
-    ? fc.record(Object.fromEntries(Object.entries(shape.properties).map(([key, child]) => [key, roughly(child)])), {
-        requiredKeys: [],
-      })
-    : shape.items
-      ? fc.array(roughly(shape.items), { maxLength: 4 })
-      : shape.type === 'boolean'
-        ? fc.boolean()
-        : shape.type === 'integer'
-          ? fc.oneof(fc.integer(), fc.double(), fc.constantFrom(shape.default, '3'))
-          : fc.oneof(fc.string(), fc.constantFrom(shape.default, shape.examples?.[0], shape.enum?.[0]));
+  const right: fc.Arbitrary<unknown> = shape.anyOf
+    ? fc.oneof(...shape.anyOf.map(roughly))
+    : shape.properties
+      ? fc.record(Object.fromEntries(Object.entries(shape.properties).map(([key, child]) => [key, roughly(child)])), {
+          requiredKeys: [],
+        })
+      : shape.items
+        ? fc.array(roughly(shape.items), { maxLength: 4 })
+        : shape.type === 'boolean'
+          ? fc.boolean()
+          : shape.type === 'integer'
+            ? fc.oneof(fc.integer(), fc.double(), fc.constantFrom(shape.default, '3'))
+            : fc.oneof(fc.string(), fc.constantFrom(shape.default, shape.examples?.[0], shape.enum?.[0]));
   return fc.oneof({ weight: 9, arbitrary: right }, { weight: 1, arbitrary: fc.jsonValue({ maxDepth: 2 }) });
 }
 

@@ -1,18 +1,16 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Config } from '../../src/config/config.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { leafPaths, variableName } from '../../src/config/shape.ts';
-import { complaints, load, minimal, problemsOf } from './harness.ts';
+import { complaints, load, minimal, problemsOf, withLoader } from './harness.ts';
+import { loaderScalars, type Scalar } from './loader-scalars.ts';
 
 const word = fc.stringMatching(/^[a-z][a-z0-9]{0,12}$/);
 const seconds = fc.integer({ min: 1, max: 80_000 });
 
 /** Every key that no file hangs on: how to make a value of it, and what comes of it. */
-const scalars: Record<
-  string,
-  { text: fc.Arbitrary<string>; read: (config: Config) => unknown; is?: (text: string) => unknown }
-> = {
+const scalars: Record<string, Scalar> = {
+  ...loaderScalars,
   DSM2MQTT_INSTANCE: { text: word, read: config => config.instance },
   DSM2MQTT_MQTT__URL: { text: word.map(host => `mqtt://${host}`), read: config => config.mqtt.url },
   DSM2MQTT_MQTT__CLIENT_ID: { text: word, read: config => config.mqtt.clientId },
@@ -130,10 +128,11 @@ test('the table below has every key but the files', () => {
   expect(names.filter(name => !name.endsWith('_FILE')).toSorted()).toEqual(Object.keys(scalars).toSorted());
 });
 
-test.each(Object.entries(scalars))('%s is reflected', async (variable, { text, read, is = (same: string) => same }) => {
+test.each(Object.entries(scalars))('%s is reflected', async (variable, scalar) => {
+  const { text, read, is = (same: string) => same, file = minimal } = scalar;
   await fc.assert(
     fc.asyncProperty(text, fc.boolean(), async (value, lowerCase) => {
-      const config = await load(minimal, { [lowerCase ? variable.toLowerCase() : variable]: value });
+      const config = await load(file, { [lowerCase ? variable.toLowerCase() : variable]: value });
       expect(read(config)).toEqual(is(value));
     }),
     { numRuns: 20 },
@@ -164,6 +163,28 @@ test('a list grows in order, and commands can be set one by one', async () => {
   expect(vms[10]?.commands).toEqual(['start']);
 });
 
+test('a word gives way to the keys of the section that may stand for it', async () => {
+  const prefix = 'DSM2MQTT_VMS__0__LOADER__SATA_MAP';
+  const { vms } = await load(withLoader('sata_map: auto'), {
+    [`${prefix}__SATAPORTMAP`]: '12',
+    [`${prefix}__DISKIDXMAP`]: '1000',
+  });
+  expect(vms[0]?.loader?.sataMap).toEqual({ SataPortMap: '12', DiskIdxMap: '1000' });
+  expect(await complaints(withLoader('sata_map: auto'), { [`${prefix}__SATAPORTMAP`]: '12' })).toEqual([
+    'config.yaml:2:77 vms[0].loader.sata_map.DiskIdxMap: is missing',
+  ]);
+});
+
+test('a loader comes from the environment alone', async () => {
+  const loader = 'DSM2MQTT_VMS__0__LOADER__';
+  const { vms } = await load(minimal, {
+    [`${loader}MODEL`]: 'DS918+',
+    [`${loader}PLATFORM`]: 'ds918p-7.1.1-42962',
+    DSM2MQTT_VMS__0__COMMANDS: '[rebuild]',
+  });
+  expect(vms[0]).toMatchObject({ commands: ['rebuild'], loader: { model: 'DS918+', platform: 'ds918p-7.1.1-42962' } });
+});
+
 test.each([
   ['DSM2MQTT_MQTT_URL', 'did you mean DSM2MQTT_MQTT__URL?'],
   ['DSM2MQTT__MQTT__URL', 'did you mean DSM2MQTT_MQTT__URL?'],
@@ -173,6 +194,8 @@ test.each([
   ['DSM2MQTT_MQTT', 'did you mean DSM2MQTT_MQTT__URL?'],
   ['DSM2MQTT_VMS', 'did you mean DSM2MQTT_VMS__0__DOMAIN?'],
   ['DSM2MQTT_VMS__00__DOMAIN', 'did you mean DSM2MQTT_VMS__'],
+  ['DSM2MQTT_VMS__1__LOADER__MODLE', 'did you mean DSM2MQTT_VMS__1__LOADER__MODEL?'],
+  ['DSM2MQTT_VMS__0__LOADER__SATA_MAP__PORTMAP', 'did you mean DSM2MQTT_VMS__0__LOADER__SATA_MAP__SATAPORTMAP?'],
   ['DSM2MQTT___PROTO____X', 'for example'],
   ['DSM2MQTT_', 'for example'],
 ])('%s is no setting', async (variable, hint) => {
@@ -206,7 +229,7 @@ test.each([
   ],
   [
     { DSM2MQTT_VMS__0__COMMANDS: '[rebuild]' },
-    'environment DSM2MQTT_VMS__0__COMMANDS vms[0].commands[0]: the command `rebuild` is not supported in this version',
+    'environment DSM2MQTT_VMS__0__COMMANDS vms[0].commands[0]: the command `rebuild` needs a loader, and this VM has none',
   ],
   [
     { DSM2MQTT_VMS__0__SHUTDOWN__MAX_PRESSES: 'three' },

@@ -15,6 +15,10 @@ export function directory(files: Record<string, string | Uint8Array> = {}) {
 
 export const minimal = 'mqtt: { url: mqtt://broker }\nvms: [{ domain: DSM }]\n';
 
+/** With one VM's loader, of what is required and more. */
+export const withLoader = (more = '') =>
+  `mqtt: { url: mqtt://broker }\nvms: [{ domain: DSM, loader: { model: DS918+, platform: ds918p-7.1.1-42962${more && ', '}${more} } }]\n`;
+
 export async function load(text: string | Uint8Array, env: LoadOptions['env'] = {}): Promise<Config> {
   using place = directory({ 'config.yaml': text });
   return (await loadConfig({ env, cwd: place.path })).config;

@@ -43,6 +43,7 @@ test('a minimal file is a broker and a domain', async () => {
           probeTimeout: 5_000,
           ports: [5_000, 5_001, 445],
         },
+        loader: null,
       },
     ],
     dataDir: '/data',
@@ -50,7 +51,7 @@ test('a minimal file is a broker and a domain', async () => {
   });
 });
 
-test('every key is taken', async () => {
+test('every key is taken, those of a loader aside', async () => {
   using files = directory({
     password: 'p\n',
     'ca.pem': '-----BEGIN CERTIFICATE-----\nca',
@@ -107,6 +108,7 @@ log: { level: debug, pretty: true }
           probeTimeout: 2_000,
           ports: [80, 443],
         },
+        loader: null,
       },
     ],
     dataDir: '/var/lib/dsm2mqtt',

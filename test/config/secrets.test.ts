@@ -19,6 +19,9 @@ const frames = [
   (value: string) => `mqtt: mqtt://joe:${value}@broker`,
   (value: string) => `mqtt:\n  url: x # password: ${value}\nvms: 1`,
   (value: string) => `password: ${value}\n`,
+  (value: string) => `mqtt: { url: x }\nvms:\n- domain: D\n  loader: { ssh: { password: ${value}, port: 0 } }`,
+  (value: string) => `mqtt: { url: x }\nvms:\n- loader:\n    ssh:\n      pasword: ${value}\n      host: a:b`,
+  (value: string) => `mqtt: { url: x }\nvms:\n- loader:\n    extensions:\n    - https://joe:${value}@host/`,
 ];
 
 test.each(frames.map(frame => [frame('…'), frame] as const))('no secret comes out of %j', async (_, frame) => {
@@ -36,6 +39,8 @@ test.each([
   { DSM2MQTT_LIBVIRT__READ_ONLY: 'hunter2' },
   { DSM2MQTT_LIBVIRT__URI: 'qemu+ssh://joe:hunter2@host/system' },
   { DSM2MQTT_VMS__0__COMMANDS: '[*hunter2]' },
+  { DSM2MQTT_VMS__0__LOADER__SSH__PASSWORD: 'hunter2' },
+  { DSM2MQTT_VMS__0__LOADER__EXTENSIONS: '[https://joe:hunter2@host/]' },
 ])('nor one of the environment: %j', async env => {
   const problems = await problemsOf(load(minimal, env));
   expect(renderProblems(problems)).not.toContain('hunter2');
