@@ -5,6 +5,7 @@ import { discover, locate, relocate } from './locate.ts';
 import type { Probes } from './probes.ts';
 import type { Subject } from './subject.ts';
 import type { WebPort } from './web-port.ts';
+import { usualPorts, webPorts } from './web-ports.ts';
 
 /** One check of one VM: the probes in their order, from the host's wire up to DSM's own words. */
 
@@ -68,7 +69,7 @@ export async function examine(
   const [bridge, tcp] = await Promise.all([bridging, knock(subject, address, probes, ask)]);
   const lower: Lower = { bridge, neighbour, tcp };
   const ports = webPorts(subject.ports, subject.identity);
-  const port = ports[0]?.port ?? defaultHttp;
+  const port = ports[0]?.port ?? usualPorts.http;
   if (enough?.(lower, address)) return { findings: lower, address, port, identity: null, swept };
 
   const discovering = hearing ?? broadcast();
@@ -119,34 +120,11 @@ async function wake(
   probes: Probes,
   ask: Ask,
 ): Promise<Conversation> {
-  const [{ port, secure } = { port: defaultHttp, secure: false }] = ports;
+  const [{ port, secure } = { port: usualPorts.http, secure: false }] = ports;
   if (address === null) return converse(address, ports, probes, ask);
   const dsm = await ask('dsm', limits => probes.dsm({ address, port, secure: secure ?? false }, limits));
   if (dsm.kind !== 'asleep') return converse(address, ports, probes, ask);
   return { web: unasked('web', 'It was not asked for, because the disks are asleep.'), dsm };
-}
-
-const defaultHttp = 5_000;
-const defaultHttps = 5_001;
-/** Of what DSM serves, these are no web pages. */
-const otherServices: ReadonlySet<number> = new Set([21, 22, 111, 137, 138, 139, 445, 548, 873, 2049, 3260, 9999]);
-
-/** Where DSM's pages are: where it says itself, and its usual ports, or else whatever is configured. */
-function webPorts(ports: readonly number[], identity: DsmIdentity | null): WebPort[] {
-  const { httpPort = null, httpsPort = null } = identity ?? {};
-  const told = [
-    ...(httpPort === null ? [] : [{ port: httpPort, secure: false }]),
-    ...(httpsPort === null ? [] : [{ port: httpsPort, secure: true }]),
-  ];
-  const usual = [
-    { port: defaultHttp, secure: false },
-    { port: defaultHttps, secure: true },
-  ];
-  const expected = usual.filter(({ port }) => ports.includes(port));
-  const others = ports.filter(port => !otherServices.has(port)).map(port => ({ port, secure: null }));
-  const known: WebPort[] = [...told, ...(expected.length > 0 ? expected : others)];
-  const all = known.length > 0 ? known : usual;
-  return all.filter(({ port }, i) => all.findIndex(other => other.port === port) === i);
 }
 
 /** Discovery says most; then the installer, and then what was known. Null: nothing was said. */

@@ -7,12 +7,16 @@ import type { MapPair } from './sata-map.ts';
 
 export interface LoaderAdapter {
   readonly name: string;
+  /** With which its image is delivered. */
+  readonly login: { readonly user: string; readonly password: string };
   /** In the order in which they are to be run. */
   plan(config: LoaderConfig, facts: LoaderFacts): readonly Step[];
   /** Whether a step with a condition is to be run, once the outputs it depends on are there. */
   applies(step: Step, outputs: Outputs): boolean;
   /** What a step that has `input` gets on its standard input. */
   input(step: Step, outputs: Outputs): StepInput;
+  /** Serial numbers and MACs in an output that is kept, so that they can be hidden elsewhere. */
+  secrets(output: string): readonly string[];
   /** Follows one run of a step. */
   judge(step: Step): Judge;
   /** A title of this menu; null when there is none for it. `loaderBus`: what the loader's own disk is on. */

@@ -10,5 +10,9 @@ const order: readonly Level[] = ['refuse', 'warn', 'tell'];
 /** The gravest first. A rebuild is not begun while one of them refuses. */
 export function preflight(facts: PreflightFacts): readonly Finding[] {
   const all = [...wantedFindings(facts), ...guestFindings(facts), ...aroundFindings(facts)];
-  return all.toSorted((a, b) => order.indexOf(a.level) - order.indexOf(b.level));
+  return gravestFirst(all);
+}
+
+export function gravestFirst(findings: readonly Finding[]): readonly Finding[] {
+  return findings.toSorted((a, b) => order.indexOf(a.level) - order.indexOf(b.level));
 }

@@ -1,4 +1,4 @@
-import { PlainText } from './terminal-text.ts';
+import { Plain } from '../ssh/plain.ts';
 
 /**
  * Takes serial numbers and MACs out of what a loader says, before it may go to a topic, a log or the journal: in words
@@ -41,7 +41,7 @@ export function redact(text: string, known: readonly string[] = []): string {
 
 /** The same for a stream; holds back a few hundred characters, in which a match could still begin or go on. */
 export class Redactor {
-  readonly #plain = new PlainText();
+  readonly #plain = new Plain();
   readonly #pattern: RegExp;
   readonly #reach: number;
   /** Its first character has been given out already, and is there to be looked back at. */
@@ -57,7 +57,7 @@ export class Redactor {
 
   /** What can be told of it so far. */
   push(piece: string): string {
-    return this.#take(this.#plain.push(piece), false);
+    return this.#take(this.#plain.feed(piece), false);
   }
 
   /** The rest. */

@@ -1,6 +1,6 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import type { Logger } from './logger.ts';
+import { replaceFile } from './replace-file.ts';
 
 export interface StoreOptions<T> {
   path: string;
@@ -60,11 +60,8 @@ export class Store<T> {
     const { value } = this.#next;
     this.#next = null;
     const { path, version, logger } = this.#options;
-    const partial = `${path}.${process.pid}.partial`;
     try {
-      await mkdir(dirname(path), { recursive: true });
-      await writeFile(partial, `${JSON.stringify({ version, value }, null, 2)}\n`, { mode: 0o600, flush: true });
-      await rename(partial, path);
+      await replaceFile(path, `${JSON.stringify({ version, value }, null, 2)}\n`);
       this.#warned = false;
     } catch (error) {
       if (this.#warned) return;

@@ -1,7 +1,7 @@
 /** What a rebuild is refused for, and what is said of one that may go on. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import type { PreflightFacts } from '../../src/loader/preflight/finding.ts';
+import type { ImageFacts, PreflightFacts } from '../../src/loader/preflight/finding.ts';
 import { preflight } from '../../src/loader/preflight.ts';
 import { parseControllers } from '../../src/vm/controllers.ts';
 import { parseDomainXml } from '../../src/vm/domain-xml.ts';
@@ -14,10 +14,16 @@ const virtio = { url: `${repository}/redpill-virtio/rpext-index.json`, recipe: '
 const acpid = { url: `${repository}/redpill-acpid/rpext-index.json`, recipe: 'yes' as const };
 const unasked = { recipe: 'unknown' as const };
 
+const image = (more: Partial<Extract<ImageFacts, { found: 'yes' }>> = {}): ImageFacts => {
+  return { found: 'yes', size: 2 ** 30, diskSize: null, entries: { builder: 'build', dsm: 'RedPill' }, ...more };
+};
+const noImage: ImageFacts = { found: 'no', why: 'There is no /x.img.', advice: 'Make a storage pool.' };
+const space = (free: number | null, needed: number | null = 2 ** 30) => ({ needed, free, trouble: null });
+
 const facts: PreflightFacts = {
   ...{ model: 'DS918+', platform: 'ds918p-7.1.1-42962', upgrade: 'never', release: '0.9', extensions: [virtio, acpid] },
   ...{ sataMap: 'auto', keepIdentity: true, memory, vcpus, cpuFlags: ['movbe', 'x2apic'], disks, nics },
-  ...{ controllers: parseControllers(seed), usbIds: null, image: 'yes', backup: { needed: 2 ** 30, free: 2 ** 31 } },
+  ...{ controllers: parseControllers(seed), usbIds: null, image: image(), backup: space(2 ** 31), persistent: true },
   ...{ sources: 'yes', running: true, obeysAcpi: 'yes', onTimeout: 'report' },
   installed: { model: 'DS918+', build: 42_962 },
 };
@@ -76,8 +82,18 @@ describe('refused', () => {
     ['the loader on virtio', { disks: [...data(2), { ...stick, bus: 'virtio' }] }, 'loader_bus', 'on USB'],
     ['the loader nobody knows where', { disks: [{ ...stick, bus: null }] }, 'loader_bus', 'on USB'],
     ['two sticks', { disks: [...data(1, 'usb'), stick] }, 'several_usb_disks', 'only the loader'],
-    ['no image', { image: 'no' }, 'no_image', 'storage pool'],
-    ['no space', { backup: { needed: 2 ** 30, free: 2 ** 20 } }, 'backup_space', 'Make room'],
+    ['no image', { image: noImage, backup: space(null, null) }, 'no_image', 'storage pool'],
+    ['another image', { image: image({ diskSize: 2 ** 31 }) }, 'image_differs', "VM's own image"],
+    [
+      'no image builder',
+      { image: image({ entries: { builder: null, dsm: 'RedPill' } }) },
+      ...(['no_builder_entry', 'a fresh image'] as const),
+    ],
+    ['no way home', { image: image({ entries: { builder: 'build', dsm: null } }) }, 'no_dsm_entry', 'once by hand'],
+    ['no space', { backup: space(2 ** 20) }, 'backup_space', 'Make room'],
+    ['no place for a copy', { backup: { ...space(null), trouble: 'It is full of ice.' } }, 'backup_unwritable', 'Let'],
+    ['a domain that goes when it is off', { persistent: false }, 'transient', 'Define it'],
+    ['no extension there', { extensions: [{ ...virtio, recipe: 'no_index' }, acpid] }, 'no_extension', 'rpext-index'],
   ])('%s', (_, more, code, advice) => {
     const findings = found({ installed: null, ...more }).filter(({ level }) => level === 'refuse');
     expect(findings).toMatchObject([{ code }]);
@@ -121,8 +137,12 @@ describe('warned of, or told', () => {
       'virtio devices',
     ],
     ['no power button', { extensions: [virtio] }, 'warn', 'no_acpid_extension', 'power button'],
-    ['an image that could not be looked at', { image: 'unknown' }, 'warn', 'image_unknown', 'could not be looked up'],
-    ['unknown space', { backup: { needed: null, free: 1 } }, 'warn', 'backup_space_unknown', 'could not be looked up'],
+    [
+      'an image that could not be looked at',
+      { image: { found: 'unknown', why: 'It was not read in time.', advice: null } },
+      ...(['warn', 'image_unknown', 'not read in time'] as const),
+    ],
+    ['unknown space', { backup: space(1, null) }, 'warn', 'backup_space_unknown', 'could not be looked up'],
     ['no internet', { sources: 'no' }, 'warn', 'sources_unreachable', 'the build would fail'],
     ['perhaps no internet', { sources: 'unknown' }, 'tell', 'sources_unknown', 'could not be looked up'],
     ['an installer', { obeysAcpi: 'no' }, 'warn', 'no_acpi', 'will end there, with the VM running'],
@@ -154,6 +174,14 @@ test('what nobody could say is no reason to refuse', () => {
   expect(found(unknown)).toEqual([]);
 });
 
+test('an image as large as the disk is taken for the disk', () => {
+  expect(found({ image: image({ diskSize: 2 ** 30 }) })).toEqual([]);
+});
+
+test('why the image cannot be used is told', () => {
+  expect(found({ image: noImage })).toMatchObject([{ message: expect.stringContaining('There is no /x.img.') }]);
+});
+
 test('a VM that is off need not heed its power button', () => {
   expect(found({ running: false, obeysAcpi: 'no' })).toEqual([]);
 });
@@ -166,7 +194,7 @@ test('a map of one own is not looked into', () => {
 test('all at once, the gravest first, in whole sentences', () => {
   const findings = preflight({
     ...{ ...facts, model: 'DS3622xs+', memory: 2 ** 30, vcpus: 32, cpuFlags: [], sources: 'no', obeysAcpi: 'no' },
-    ...{ image: 'no', keepIdentity: false, upgrade: 'full', extensions: [], backup: { needed: 2, free: 1 } },
+    ...{ image: noImage, keepIdentity: false, upgrade: 'full', extensions: [], backup: space(1, 2) },
   });
   expect(findings.map(({ level }) => level).join(' ')).toMatch(/^(refuse ?){5}(warn ?){5}(tell ?){4}$/);
   for (const { message, advice } of findings) {

@@ -1,11 +1,10 @@
-import { randomUUID } from 'node:crypto';
-import { dirname } from 'node:path';
 import type { CallOptions } from '../../libvirt/calls.ts';
 import type { Libvirt } from '../../libvirt/client.ts';
 import { ConnectionLost, errorCode, isLibvirtError, LimitError, TimeoutError } from '../../libvirt/errors.ts';
 import type { Storage } from '../../libvirt/storage.ts';
 import type { PoolRef, VolumeRef } from '../../libvirt/structs.ts';
 import { ImageError, type ImageErrorCode } from './errors.ts';
+import { type FoundVolume, findVolume } from './find-volume.ts';
 import { type LoaderImage, mustBeIn, pieces } from './image.ts';
 
 export interface VolumeImageOptions {
@@ -34,7 +33,7 @@ export class VolumeImage implements LoaderImage {
   private constructor(
     storage: Storage,
     { path, timeout = 30_000 }: VolumeImageOptions,
-    found: { volume: VolumeRef; ownPool: PoolRef | null; size: number },
+    found: FoundVolume & { size: number },
   ) {
     this.path = path;
     this.#storage = storage;
@@ -49,7 +48,7 @@ export class VolumeImage implements LoaderImage {
     const { path, signal, timeout = 30_000 } = options;
     return translated(path, 'unreadable', async () => {
       const calls = { signal, timeout };
-      const { volume, ownPool } = await find(storage, options, calls);
+      const { volume, ownPool } = await findVolume(storage, options, calls);
       try {
         const size = await storage.volumeSize(volume, calls);
         return new VolumeImage(storage, options, { volume, ownPool, size });
@@ -95,7 +94,10 @@ export class VolumeImage implements LoaderImage {
     );
   }
 
-  /** A pool of its own goes; the file stays as it is. Never rejects: without its connection the pool is left behind. */
+  /**
+   * A pool of its own goes; the file stays as it is. Never rejects: without its connection the pool is left behind, until
+   * the next one that opens the image closes it.
+   */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -108,46 +110,6 @@ export class VolumeImage implements LoaderImage {
 
   #asked(ask: (calls: CallOptions) => Promise<number>): Promise<number> {
     return translated(this.path, 'unreadable', () => ask({ timeout: this.#timeout }));
-  }
-}
-
-async function find(
-  storage: Storage,
-  { path, transientPool }: VolumeImageOptions,
-  calls: CallOptions,
-): Promise<{ volume: VolumeRef; ownPool: PoolRef | null }> {
-  const known = await orNull(storage.volumeByPath(path, calls), errorCode.noStorageVolume);
-  if (known) return { volume: known, ownPool: null };
-  const target = dirname(path);
-  const pool = await orNull(storage.poolByTarget(target, calls), errorCode.noStoragePool);
-  if (!pool && !transientPool) {
-    throw new ImageError(
-      'no_pool',
-      `no active libvirt storage pool has ${path}: make one of ${target}, or allow a transient one (transient_pool)`,
-    );
-  }
-  // A pool that is there may not have seen the file yet.
-  if (pool) await storage.refreshPool(pool, calls);
-  const ownPool = pool ? null : await createPool(storage, target, calls);
-  try {
-    const volume = await orNull(storage.volumeByPath(path, calls), errorCode.noStorageVolume);
-    if (!volume) throw new ImageError('not_found', `libvirt finds no volume ${path}`);
-    return { volume, ownPool };
-  } catch (error) {
-    if (ownPool) await storage.destroyPool(ownPool).catch(() => {});
-    throw error;
-  }
-}
-
-async function createPool(storage: Storage, target: string, calls: CallOptions): Promise<PoolRef> {
-  const name = `dsm2mqtt-${randomUUID()}`;
-  const xml = `<pool type='dir'><name>${name}</name><target><path>${escaped(target)}</path></target></pool>`;
-  try {
-    return await storage.createPool(xml, calls);
-  } catch (error) {
-    // One that is defined and not active has its place.
-    if (!isLibvirtError(error, errorCode.operationFailed)) throw error;
-    throw new ImageError('no_pool', `libvirt makes no pool of ${target}: ${error.message}`, { cause: error });
   }
 }
 
@@ -175,17 +137,4 @@ async function translated<T>(path: string, otherwise: ImageErrorCode, act: () =>
     }
     throw error;
   }
-}
-
-async function orNull<T>(call: Promise<T>, code: number): Promise<T | null> {
-  try {
-    return await call;
-  } catch (error) {
-    if (isLibvirtError(error, code)) return null;
-    throw error;
-  }
-}
-
-function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }

@@ -17,7 +17,23 @@ export interface Finding {
   advice: string | null;
 }
 
-type Known = 'yes' | 'no' | 'unknown';
+export type Known = 'yes' | 'no' | 'unknown';
+
+/** `no_index`: at its URL there is nothing, or something else. */
+export type Recipe = Known | 'no_index';
+
+/** The loader's image. `why`: a sentence. */
+export type ImageFacts =
+  | {
+      found: 'yes';
+      /** Bytes. */
+      size: number;
+      /** Of libvirt's own disk, where they may be two; null: not known. */
+      diskSize: number | null;
+      /** Titles of its boot menu; null: it has none for this. */
+      entries: { builder: string | null; dsm: string | null };
+    }
+  | { found: 'no' | 'unknown'; why: string; advice: string | null };
 
 /** Null and `unknown`: nobody could say. */
 export interface PreflightFacts {
@@ -25,12 +41,14 @@ export interface PreflightFacts {
   model: string;
   platform: string;
   upgrade: 'never' | 'full';
-  extensions: readonly { url: string; recipe: Known }[];
+  extensions: readonly { url: string; recipe: Recipe }[];
   sataMap: 'auto' | MapPair;
   keepIdentity: boolean;
   /** Release of the loader in the image. */
   release: TcrpVersion | null;
 
+  /** False: the VM's domain is gone as soon as it is off. */
+  persistent: boolean;
   /** The VM; memory in bytes. */
   memory: number | null;
   vcpus: number | null;
@@ -42,10 +60,9 @@ export interface PreflightFacts {
   /** Of the loader's stick. */
   usbIds: { vid: string; pid: string } | null;
 
-  /** The loader's image has been found, and can be read and written. */
-  image: Known;
-  /** Bytes. */
-  backup: { needed: number | null; free: number | null };
+  image: ImageFacts;
+  /** Bytes. `trouble`: why nothing can be written there, a sentence. */
+  backup: { needed: number | null; free: number | null; trouble: string | null };
   /** Whether the servers answer that the loader fetches from. */
   sources: Known;
   running: boolean;

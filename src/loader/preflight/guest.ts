@@ -12,11 +12,18 @@ export function guestFindings(facts: PreflightFacts): readonly Finding[] {
   const parsed = parsePlatformId(facts.platform);
   const platform = 'id' in parsed ? parsed.id.platform : null;
   return [
+    ...lifetime(facts),
     ...memory(facts),
     ...(platform ? [...cpu(platform, facts), ...disks(platform, facts)] : []),
     ...loaderDisk(facts),
     ...drivers(facts),
   ];
+}
+
+function lifetime({ persistent }: PreflightFacts): Finding[] {
+  if (persistent) return [];
+  const message = 'The domain is transient: libvirt forgets it when it is off, and it has to be off for a rebuild.';
+  return [refuse('transient', message, 'Define it: `virsh dumpxml` and `virsh define`.')];
 }
 
 function memory({ memory: bytes }: PreflightFacts): Finding[] {

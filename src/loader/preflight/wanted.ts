@@ -77,6 +77,10 @@ function extensionFindings({ build, platform }: PlatformId, { extensions }: Pref
   const key = `${platform.prefix}_${build}`;
   return extensions.flatMap(({ url, recipe }) => {
     if (recipe === 'yes') return [];
+    if (recipe === 'no_index') {
+      const message = `There is no extension's index at ${url}, and the build would fail.`;
+      return [refuse('no_extension', message, 'Correct the URL: it is that of a raw rpext-index.json.')];
+    }
     if (recipe === 'no' || (build > lastRecipe && endsThere.test(url))) {
       const message = `The extension ${url} has no recipe for ${key}, and the build would fail.`;
       return [refuse('no_recipe', message, `Leave it out, or choose a build up to ${lastRecipe}.`)];

@@ -8,9 +8,12 @@ import { editUserConfig, savedIdentity } from './user-config.ts';
 /** TinyCore RedPill by pocopico, releases 0.9.2.9 and 0.10. */
 export const tcrp: LoaderAdapter = {
   name: 'tcrp',
+  // TinyCore's user, with the password that every copy has.
+  login: { user: 'tc', password: 'P@ssw0rd' },
   plan,
   applies,
   input,
+  secrets: output => Object.values(savedIdentity(output) ?? {}),
   judge: step => new OutcomeReader(step),
   bootEntry,
   builtFor,

@@ -1,5 +1,5 @@
+import { Plain } from '../../ssh/plain.ts';
 import type { Judge, Outcome, Step } from '../adapter.ts';
-import { PlainText } from '../terminal-text.ts';
 import { failures } from './failures.ts';
 
 /**
@@ -22,7 +22,7 @@ export function judgeStep(step: Step, output: string, exitCode: number | null): 
 
 export class OutcomeReader implements Judge {
   readonly #step: Step;
-  readonly #plain = new PlainText();
+  readonly #plain = new Plain();
   #text = '';
   #unread = 0;
   readonly #seen = new Map<RegExp, RegExpExecArray>();
@@ -32,7 +32,7 @@ export class OutcomeReader implements Judge {
   }
 
   take(piece: string): void {
-    this.#add(this.#plain.push(piece));
+    this.#add(this.#plain.feed(piece));
     if (this.#unread >= reach) this.#read();
   }
 

@@ -236,6 +236,32 @@ describe('a volume', () => {
     expect(it.daemon.storage.pools).toEqual([]);
   });
 
+  test('one left behind by a process that was killed goes with the next image, though none were allowed', async () => {
+    await using it = await setUp();
+    const leave = async () => {
+      await using killed = await Libvirt.open({ uri: parseUri(it.daemon.uri), dial: it.daemon.dial });
+      await VolumeImage.open(killed, { path: it.path, transientPool: true, signal: soon() });
+    };
+    await leave();
+    const image = await it.openVolume(false);
+    expect(it.daemon.storage.pools).toHaveLength(1);
+    await image.close();
+    expect(it.daemon.storage.pools).toEqual([]);
+    await leave();
+    await rm(it.path);
+    it.daemon.storage.refresh(await it.client.storage.poolByTarget(it.folder));
+    await expect(it.openVolume(false)).rejects.toEqual(code('not_found'));
+    expect(it.daemon.storage.pools).toEqual([]);
+  });
+
+  test('somebody’s pool with a name like ours stays', async () => {
+    await using it = await setUp();
+    it.daemon.storage.create(pool(it.folder).replace('images', 'dsm2mqtt-images'));
+    const image = await it.openVolume(true);
+    await image.close();
+    expect(it.daemon.storage.pools).toHaveLength(1);
+  });
+
   test('a pool that is defined and not active has its place', async () => {
     await using it = await setUp();
     it.daemon.refuse('storagePoolCreateXml', 9, 'Storage source conflict with pool: images');

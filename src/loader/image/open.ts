@@ -1,0 +1,32 @@
+import { isAbsolute } from 'node:path';
+import type { Libvirt } from '../../libvirt/client.ts';
+import type { LoaderSettings } from '../../model/loader-settings.ts';
+import { ImageError } from './errors.ts';
+import { FileImage } from './file-image.ts';
+import type { LoaderImage } from './image.ts';
+import { VolumeImage } from './volume-image.ts';
+
+/**
+ * Opens a loader's image the way that is configured. `source`: what the domain's XML says of its disk. Rejects with
+ * `ImageError` as `FileImage.open` and `VolumeImage.open` do, with `not_found` where libvirt names no path, or with the
+ * signal's reason.
+ */
+export async function openImage(
+  way: LoaderSettings['image'],
+  source: string | null,
+  client: Libvirt,
+  signal: AbortSignal,
+): Promise<LoaderImage> {
+  signal.throwIfAborted();
+  if (way.way === 'path') return FileImage.open(way.path);
+  return VolumeImage.open(client, { path: pathOf(source), transientPool: way.transientPool, signal });
+}
+
+function pathOf(source: string | null): string {
+  if (source !== null && isAbsolute(source)) return source;
+  const what = source === null ? 'no file' : `'${source}'`;
+  throw new ImageError(
+    'not_found',
+    `the domain's XML gives ${what} as the loader's disk, and a path is needed: give it a file or block device as its source, or mount the image and set \`image\` to its path`,
+  );
+}

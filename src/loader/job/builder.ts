@@ -1,0 +1,111 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { LoaderSettings } from '../../model/loader-settings.ts';
+import { connect } from '../../ssh/connect.ts';
+import { isSshError, SshError } from '../../ssh/errors.ts';
+import type { SshSession } from '../../ssh/session.ts';
+import type { LoaderAdapter } from '../adapter.ts';
+import { LoaderFailure } from './failure.ts';
+import type { Guest, JobTimes } from './parts.ts';
+
+/** The image builder over SSH: found, told from DSM before anybody logs in, and powered off again. */
+
+export interface BuilderParts {
+  settings: LoaderSettings;
+  adapter: LoaderAdapter;
+  guest: Guest;
+  times: JobTimes;
+  /** Of its key at this boot. */
+  hostKey: { get(): string | null; set(fingerprint: string): void };
+  /** Told what it waits for. */
+  say: (words: string) => void;
+}
+
+/** Milliseconds for a row of attempts, between which is looked again who answers. */
+const row = 10_000;
+/** Milliseconds for a short command. */
+const short = 30_000;
+
+/** Resolves to a session with what is proven to be the builder. Rejects as `connect`, or with `LoaderFailure`. */
+export async function reachBuilder(parts: BuilderParts, within: number, signal: AbortSignal): Promise<SshSession> {
+  const ends = performance.now() + within;
+  let lost = 0;
+  let last: Error | null = null;
+  while (performance.now() < ends) {
+    signal.throwIfAborted();
+    const host = parts.settings.ssh.host ?? parts.guest.address();
+    if (host === null) {
+      last = new LoaderFailure('no_address', 'Nobody knows the address of the image builder.', 'Set `ssh.host`.');
+    } else {
+      await mustNotBeDsm(host, parts.guest, signal);
+      try {
+        return await proven(
+          await connect(
+            { ...login(parts, host), within: Math.min(row, Math.max(1, ends - performance.now())) },
+            signal,
+          ),
+        );
+      } catch (error) {
+        if (!isSshError(error, 'unreachable', 'timed_out', 'handshake', 'connection_lost')) throw error;
+        // It may have shown its password already, and that may be done twice at most.
+        if (error.code === 'connection_lost' && ++lost > 1) throw error;
+        if (error.message !== last?.message) parts.say(`not yet: ${error.message}`);
+        last = error;
+      }
+    }
+    await delay(Math.min(parts.times.look, 2_000), undefined, { signal });
+  }
+  throw last ?? new SshError('timed_out', 'there was no time to look for the image builder');
+}
+
+/** DSM counts failed logins, and blocks whoever makes them. */
+async function mustNotBeDsm(host: string, guest: Guest, signal: AbortSignal): Promise<void> {
+  const kind = await guest.identify(host, signal);
+  if (kind !== 'dsm' && kind !== 'installer') return;
+  const who = kind === 'dsm' ? 'DSM' : "DSM's installer";
+  throw new LoaderFailure(
+    'wrong_guest',
+    `${who} answers at ${host}, and not the image builder: nobody has logged in.`,
+    "Look at the loader's boot menu on the VM's screen.",
+  );
+}
+
+function login({ settings, adapter, hostKey }: BuilderParts, host: string) {
+  const { ssh } = settings;
+  const password = ssh.password ?? (ssh.privateKey === null ? adapter.login.password : null);
+  return {
+    host,
+    port: ssh.port,
+    user: ssh.user,
+    ...(password !== null && { password }),
+    ...(ssh.privateKey !== null && { privateKey: ssh.privateKey }),
+    hostKey:
+      ssh.hostKey === null
+        ? ({ policy: 'accept_new', known: hostKey } as const)
+        : ({ policy: 'pinned', fingerprint: ssh.hostKey } as const),
+  };
+}
+
+/** Whatever has let us in: nothing is done to a DSM, or to some other machine at this address. */
+async function proven(session: SshSession): Promise<SshSession> {
+  const end = await session
+    .run('[ -x ./rploader.sh ] && ! [ -e /etc.defaults/VERSION ] && echo builder', {
+      ...{ silence: short, deadline: short, signal: AbortSignal.timeout(short) },
+    })
+    .catch(error => error as Error);
+  if (!(end instanceof Error) && end.status === 0 && end.tail.includes('builder')) return session;
+  await session.close();
+  if (end instanceof Error) throw end;
+  throw new LoaderFailure(
+    'wrong_guest',
+    'SSH has let us in, but it is not the image builder: there is no rploader.sh in its home.',
+    "Check `ssh.host`, and that the loader's disk is on USB; on another bus it starts without its own files.",
+  );
+}
+
+/** Asks it to power itself off; whether it does is seen at libvirt. Never rejects for the connection's end. */
+export async function powerOffBuilder(session: SshSession, signal: AbortSignal): Promise<void> {
+  const options = { silence: short, deadline: short, signal, linger: 0, grace: 0 };
+  await session.run('sync; sudo poweroff', options).catch(error => {
+    if (!isSshError(error) || error.code === 'cancelled') throw error;
+  });
+}

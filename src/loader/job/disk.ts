@@ -1,0 +1,68 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Libvirt } from '../../libvirt/client.ts';
+import type { LoaderImage } from '../image/image.ts';
+import { openImage } from '../image/open.ts';
+import { LoaderFailure } from './failure.ts';
+import type { JobParts } from './parts.ts';
+
+/** The loader's image of a VM that is off, for as long as something is done to it. */
+
+/** Where temporary files are; what is left there by a kill is swept at the next use. */
+export function scratchFolder(folder: string): string {
+  return join(folder, 'scratch');
+}
+
+export async function sweepScratch(folder: string): Promise<void> {
+  await rm(scratchFolder(folder), { recursive: true, force: true });
+}
+
+/**
+ * Hands the image to `use`, with a signal that is raised as soon as the VM is not off any more: two that write to one
+ * image would ruin it. Rejects as `use` does, or with `interfered`.
+ */
+export async function withImage<T>(
+  { settings, machine, open, folder }: Pick<JobParts, 'settings' | 'machine' | 'open' | 'folder'>,
+  signal: AbortSignal,
+  use: (image: LoaderImage, how: { signal: AbortSignal; scratch: string }) => Promise<T>,
+): Promise<T> {
+  await machine.read();
+  using off = machine.whileOff();
+  const both = AbortSignal.any([signal, off]);
+  const scratch = scratchFolder(folder);
+  await mkdir(scratch, { recursive: true, mode: 0o700 });
+  try {
+    both.throwIfAborted();
+    await using client = await opened(open, both);
+    await using image = await openImage(settings.image, loaderSource(machine), client.libvirt, both);
+    return await use(image, { signal: both, scratch });
+  } catch (error) {
+    if (off.aborted && !signal.aborted) throw interfered(machine, off);
+    throw error;
+  }
+}
+
+/** The loader's disk in the domain's XML. */
+function loaderSource(machine: JobParts['machine']): string | null {
+  const disks = machine.vm.domain?.hardware.disks ?? [];
+  return disks.find(({ role }) => role === 'loader')?.source ?? null;
+}
+
+/** Closes with its scope. */
+export async function opened(
+  open: JobParts['open'],
+  signal: AbortSignal,
+): Promise<AsyncDisposable & { libvirt: Libvirt }> {
+  const libvirt = await open(signal);
+  return { libvirt, [Symbol.asyncDispose]: () => libvirt.close() };
+}
+
+function interfered({ vm: { domain } }: JobParts['machine'], cause: AbortSignal): LoaderFailure {
+  const what = domain ? `somebody has started it meanwhile (it is ${domain.state})` : 'libvirt has it no more';
+  return new LoaderFailure(
+    'interfered',
+    `The VM must be off while its image is read or written, and ${what}.`,
+    'Let nobody else start it during a rebuild.',
+    { cause: cause.reason },
+  );
+}

@@ -1,0 +1,108 @@
+import type { LoaderPhase } from '../../model/loader.ts';
+
+/**
+ * THE table of a rebuild's phases: what each does, how long it may take, and in what state it leaves the VM when it is
+ * ended in the middle, by `cancel` or because the bridge is killed. docs/rebuild.md is made from it.
+ */
+
+export type RunningPhase = Exclude<
+  LoaderPhase,
+  'idle' | 'done' | 'rolled_back' | 'failed' | 'cancelled' | 'interrupted'
+>;
+
+interface PhaseRow {
+  /** What people read while it lasts. */
+  title: string;
+  /** Its part of the time that all take, as a number beside the others'. */
+  weight: number;
+  /** Milliseconds at most; null: by what the configuration or a command says. */
+  within: number | null;
+  /** How `cancel` leaves things, in words. */
+  cancelled: string;
+  /** How a kill -9 of the bridge leaves them. */
+  killed: string;
+}
+
+const minute = 60_000;
+const asItWas = 'as it was; nothing has been changed';
+const builderRuns = 'the image builder runs, and the menu starts it again; `rollback` puts the old loader back';
+
+export const phases: Readonly<Record<RunningPhase, PhaseRow>> = {
+  preflight: {
+    ...{ title: 'Looking whether it can work', weight: 1, within: 3 * minute },
+    cancelled: asItWas,
+    killed: asItWas,
+  },
+  shutting_down: {
+    ...{ title: 'Shutting DSM down', weight: 6, within: null },
+    cancelled: 'the guest has been asked to power off and may still do so; the loader is untouched',
+    killed: 'likewise; `start` brings DSM back',
+  },
+  backing_up: {
+    ...{ title: "Copying the loader's image", weight: 8, within: 60 * minute },
+    cancelled: 'off; the loader is untouched, the part of a copy is removed',
+    killed: 'off; the loader is untouched, the part of a copy goes with the next one; `start` brings DSM back',
+  },
+  arming_builder: {
+    ...{ title: 'Setting the boot menu to the image builder', weight: 2, within: 10 * minute },
+    cancelled: 'off; the menu is put back as it was',
+    killed: 'off; the menu may start the builder; `rollback` puts the old loader back',
+  },
+  booting_builder: {
+    ...{ title: 'Starting the image builder', weight: 1, within: 3 * minute },
+    cancelled: builderRuns,
+    killed: builderRuns,
+  },
+  connecting: {
+    ...{ title: 'Logging in to the image builder', weight: 4, within: null },
+    cancelled: builderRuns,
+    killed: builderRuns,
+  },
+  arming_dsm: {
+    ...{ title: 'Setting the boot menu back to DSM', weight: 1, within: 3 * minute },
+    cancelled: 'the image builder runs; `rollback` puts the old loader back',
+    killed: 'likewise',
+  },
+  building: {
+    ...{ title: 'Building the loader', weight: 60, within: null },
+    cancelled:
+      'what runs in the builder is ended, and the builder runs on; the image may be half built, `rollback` puts the old one back',
+    killed: 'likewise, but what runs in the builder may run on for a while',
+  },
+  verifying: {
+    ...{ title: 'Looking whether the new loader is in place', weight: 3, within: 10 * minute },
+    cancelled: 'the builder may still run, or be off; the image is a new one that nobody has tried',
+    killed: 'likewise',
+  },
+  booting_dsm: {
+    ...{ title: 'Starting DSM from the new loader', weight: 1, within: 3 * minute },
+    cancelled: 'the new loader is in place, and DSM is being started from it; `rollback` puts the old one back',
+    killed: 'likewise',
+  },
+  checking: {
+    ...{ title: 'Waiting for DSM', weight: 13, within: null },
+    cancelled: 'the new loader is in place and DSM boots from it; nobody waits for it any more',
+    killed: 'likewise',
+  },
+  rolling_back: {
+    ...{ title: 'Putting the old loader back', weight: 1, within: null },
+    cancelled: 'the image may be half old, half new: `rollback` again makes it whole',
+    killed: 'likewise',
+  },
+};
+
+/** Those of a rebuild that goes well, in their order. */
+export const rebuildPhases = Object.keys(phases).filter(phase => phase !== 'rolling_back') as readonly Exclude<
+  RunningPhase,
+  'rolling_back'
+>[];
+
+/** Whole percents; `share`: of the phase, from 0 to 1. */
+export function percentAt(phase: RunningPhase, share: number): number {
+  const within = Math.min(1, Math.max(0, share));
+  if (phase === 'rolling_back') return Math.floor(100 * within);
+  const weights = rebuildPhases.map(each => phases[each].weight);
+  const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);
+  const done = sum(weights.slice(0, rebuildPhases.indexOf(phase)));
+  return Math.floor((100 * (done + within * phases[phase].weight)) / sum(weights));
+}

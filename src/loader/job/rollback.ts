@@ -1,0 +1,54 @@
+import { type Outcome, succeeded } from '../../model/codes.ts';
+import { readBoot } from '../image/boot-entry.ts';
+import { restore } from '../image/restore.ts';
+import { withImage } from './disk.ts';
+import { failureOf, LoaderFailure } from './failure.ts';
+import { powerOff } from './power.ts';
+import { phase, type Run } from './run.ts';
+import { awaitDsm } from './verdict.ts';
+
+/** The way back: the VM off, its loader's image what it was before, byte by byte, and DSM up from it. */
+
+const mustBeOff = {
+  message: 'The VM must be off before its old loader can be put back',
+  advice: 'Power it off yourself and roll back again, or ask with `on_timeout: force_off`.',
+};
+
+export async function rollBack(run: Run): Promise<Outcome> {
+  await phase(run, 'rolling_back', async signal => {
+    const { parts, story } = run;
+    story.step('Powering the VM off');
+    await powerOff(run, mustBeOff, signal);
+    story.progress(0.2);
+    story.step("Writing the old loader's image back");
+    await putBack(run, signal, share => story.progress(0.2 + 0.4 * share));
+    story.step('Starting DSM from the old loader');
+    const outcome = await parts.machine.start(signal);
+    if (outcome.status !== 'succeeded')
+      throw failureOf(outcome, 'The old loader is back, but the VM could not be started');
+    story.step('Waiting for DSM');
+    const say = (words: string) => story.say(words);
+    const { guest, times } = parts;
+    const { check, come } = await awaitDsm(guest, times, say, share => story.progress(0.6 + 0.4 * share), signal);
+    // It may have been in its installer before, too.
+    if (come === 'installer' && check.verdict !== story.record.verdict && story.record.verdict !== 'loader') {
+      throw new LoaderFailure('dsm_lost', `The old loader is back, but DSM is not: ${check.reason}`, check.nextStep);
+    }
+  });
+  return succeeded('done', 'the old loader is back in its place, and DSM has come up from it');
+}
+
+/** Only what differs is written, and all of it is compared with the checksum of the copy. */
+export async function putBack(run: Run, signal: AbortSignal, progress: (share: number) => void): Promise<void> {
+  const { parts, story } = run;
+  const { backup } = story.record;
+  if (!backup) throw new LoaderFailure('no_backup', 'There is no copy to go back to.');
+  await withImage(parts, signal, async (image, how) => {
+    // Until it is whole, it is neither the one nor the other.
+    if (story.record.touched !== 'menu') await story.remember({ touched: 'building' });
+    const { written } = await restore(image, backup.file, how.signal, (done, total) => progress(done / total));
+    const boot = await readBoot(image, how).catch(() => null);
+    await story.remember({ touched: 'no', boot_entry: boot?.next ?? null });
+    story.say(`the image is again what ${backup.file} is; ${written} bytes were written`);
+  });
+}

@@ -1,0 +1,91 @@
+import { type CommandEnd, CommandError } from '../../ssh/errors.ts';
+import type { SshSession } from '../../ssh/session.ts';
+import type { Outputs, Step } from '../adapter.ts';
+import { LoaderFailure } from './failure.ts';
+import type { Run } from './run.ts';
+
+/** The loader's own commands, one after the other, each proven before the next. */
+
+/** Characters of an output that later steps read. */
+const mostKept = 262_144;
+
+/** Rejects with `LoaderFailure`, or as SSH does. */
+export async function buildSteps(
+  run: Run,
+  session: SshSession,
+  steps: readonly Step[],
+  signal: AbortSignal,
+): Promise<void> {
+  const { parts, story } = run;
+  const { adapter } = parts;
+  const outputs = new Map<string, string>();
+  const whole = steps.reduce((total, { weight }) => total + weight, 0);
+  let done = 0;
+  for (const step of steps) {
+    if (adapter.applies(step, outputs)) {
+      const said = await runStep(run, session, step, outputs, signal);
+      if (step.kept) outputs.set(step.name, said);
+      story.hide(adapter.secrets(said));
+    } else story.say(`left out: ${step.title} (${step.onlyIf?.words ?? ''})`);
+    done += step.weight;
+    story.progress(done / whole);
+  }
+}
+
+/** Resolves to its output, if that is kept. */
+async function runStep(
+  { parts: { adapter, times }, story }: Run,
+  session: SshSession,
+  step: Step,
+  outputs: Outputs,
+  signal: AbortSignal,
+): Promise<string> {
+  const input = step.input ? adapter.input(step, outputs) : null;
+  if (input && 'problem' in input) throw new LoaderFailure(input.problem.code, input.problem.message);
+  story.step(step.title);
+  for (const note of input?.notes ?? []) story.say(note);
+  story.say(`$ ${step.command}`);
+  const judge = adapter.judge(step);
+  const told = step.kept ? null : story.output();
+  let kept = '';
+  const take = (piece: string) => {
+    judge.take(piece);
+    if (step.kept) kept = (kept + piece).slice(0, mostKept);
+    return told?.push(piece);
+  };
+  let end: CommandEnd;
+  try {
+    end = await session.run(step.command, {
+      ...{ prompts: step.prompts, silence: step.silence, deadline: step.timeout, signal, onOutput: take },
+      promptPatience: times.question,
+      ...(input && { stdin: Buffer.from(input.text) }),
+    });
+  } catch (error) {
+    told?.end();
+    throw given(step, judge, error);
+  }
+  told?.end();
+  for (const name of end.answered) story.say(`answered: ${name} → ${answer(step, name)}`);
+  const outcome = judge.end(end.status);
+  if (!outcome.ok) throw new LoaderFailure(outcome.code, outcome.message, outcome.advice);
+  for (const note of outcome.notes) story.say(note);
+  return kept;
+}
+
+/** Of one that was given up, its own words may tell more than that it was. */
+function given({ title }: Step, judge: ReturnType<Run['parts']['adapter']['judge']>, error: unknown): unknown {
+  if (!(error instanceof CommandError) || error.code === 'cancelled' || error.prompt) return error;
+  const known = judge.end(0);
+  if (known.ok || known.code === 'not_proven') return named(title, error);
+  return new LoaderFailure(known.code, known.message, known.advice, { cause: error });
+}
+
+function named(title: string, error: CommandError): CommandError {
+  error.message = `“${title}”: ${error.message}`;
+  return error;
+}
+
+function answer({ prompts }: Step, name: string): string {
+  const words = prompts.find(prompt => prompt.name === name)?.answer ?? '';
+  return words === '' ? 'ENTER' : words;
+}

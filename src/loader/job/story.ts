@@ -1,0 +1,209 @@
+import type { Loader, LoaderBackup, LoaderPhase, LoaderResult } from '../../model/loader.ts';
+import { Redactor, redact } from '../redact.ts';
+import type { Journal, LoaderRecord } from './journal.ts';
+import { Lines } from './lines.ts';
+import type { JobParts } from './parts.ts';
+import { percentAt, phases, type RunningPhase } from './phases.ts';
+
+/** Lines of output that people are shown. */
+const tail = 20;
+/** Milliseconds between two words on how far it is when nothing else is new. */
+const heartbeat = 10_000;
+/** Lines that are told each second; a flood goes to the journal alone. */
+const mostLines = 50;
+
+/** How a run ends, for people. */
+export interface Ending {
+  phase: LoaderPhase;
+  result: LoaderResult;
+  code: string | null;
+  error: string | null;
+  nextStep: string | null;
+}
+
+/**
+ * Tells what a run does as it does it: to the journal before it is done, to the topics as it goes. Whatever passes is
+ * without serial numbers and MACs.
+ */
+export class Story {
+  readonly #parts: Pick<JobParts, 'show' | 'line' | 'now' | 'times' | 'key'>;
+  readonly #journal: Journal;
+  #record: LoaderRecord;
+  #loader: Loader;
+  #phase: RunningPhase | null = null;
+  #known: string[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #shownAt = Number.NEGATIVE_INFINITY;
+  #second = { began: 0, lines: 0, left: 0 };
+  readonly #beganAt = performance.now();
+
+  constructor(
+    parts: Pick<JobParts, 'show' | 'line' | 'now' | 'times' | 'key'>,
+    journal: Journal,
+    record: LoaderRecord,
+    loader: Loader,
+  ) {
+    this.#parts = parts;
+    this.#journal = journal;
+    this.#record = record;
+    this.#loader = loader;
+  }
+
+  get record(): LoaderRecord {
+    return this.#record;
+  }
+
+  get loader(): Loader {
+    return this.#loader;
+  }
+
+  /** What must not be said whatever it looks like. */
+  hide(words: readonly string[]): void {
+    this.#known = [...new Set([...this.#known, ...words])];
+  }
+
+  /** Rejects when it cannot be written down; then it must not be done. */
+  async phase(phase: RunningPhase): Promise<void> {
+    await this.#write({ phase });
+    this.#phase = phase;
+    this.say(phases[phase].title);
+    this.#change({ phase, percent: percentAt(phase, 0), step: phases[phase].title }, true);
+  }
+
+  /** What must be known whatever happens; on the disk when it resolves. */
+  async remember(
+    facts: Partial<Pick<LoaderRecord, 'touched' | 'backup' | 'boot_entry' | 'host_key' | 'verdict'>>,
+  ): Promise<void> {
+    await this.#write(facts);
+    this.#change(
+      {
+        ...(facts.backup && { backup: shown(facts.backup) }),
+        ...(facts.boot_entry !== undefined && { bootEntry: facts.boot_entry }),
+      },
+      false,
+    );
+  }
+
+  step(title: string): void {
+    this.say(title);
+    this.#change({ step: redact(title, this.#known) }, true);
+  }
+
+  /** From 0 to 1, of the phase. */
+  progress(share: number): void {
+    if (!this.#phase) return;
+    const percent = Math.max(this.#loader.percent ?? 0, percentAt(this.#phase, share));
+    if (percent !== this.#loader.percent) this.#change({ percent }, false);
+  }
+
+  /** One thing that the bridge itself has to say. */
+  say(words: string): void {
+    for (const line of redact(words, this.#known).split('\n')) void this.#line(line, '*');
+  }
+
+  /** What a program says, as it says it; `end` when it has ended. */
+  output(): { push(piece: string): Promise<void> | void; end(): void } {
+    const redactor = new Redactor(this.#known);
+    const lines = new Lines();
+    const tell = (found: readonly string[]) => {
+      const waits = found.map(line => this.#line(line, '|'));
+      return waits.at(-1);
+    };
+    return {
+      push: piece => tell(lines.push(redactor.push(piece))),
+      end: () => void tell([...lines.push(redactor.end()), ...lines.end()]),
+    };
+  }
+
+  /** The last word. Whoever reads the record afterwards knows that it has ended, if that can be written at all. */
+  async end({ phase, result, code, error, nextStep }: Ending): Promise<void> {
+    clearTimeout(this.#timer);
+    const at = this.#parts.now().toISOString();
+    const [words, advice] = [error, nextStep].map(each => (each === null ? null : redact(each, this.#known)));
+    this.say([result, code, words, advice].filter(Boolean).join(': '));
+    const ended = { phase, result, code, error: words ?? null, next_step: advice ?? null, ended_at: at };
+    await this.#write(ended).catch(() => {});
+    await this.#journal.end();
+    this.#phase = null;
+    this.#change(
+      {
+        ...{ phase, result, code, endedAt: at, percent: null, step: null },
+        error: words ?? null,
+        nextStep: advice ?? null,
+        rollback: mayRollBack(this.#record),
+      },
+      true,
+    );
+    clearTimeout(this.#timer);
+  }
+
+  /** The bridge ends: nothing more is told, and the record stays as it is. */
+  async leave(): Promise<void> {
+    clearTimeout(this.#timer);
+    await this.#journal.end();
+  }
+
+  /** Arming changes what is shown, and is none of this run's. */
+  amend(change: Partial<Loader>): void {
+    this.#change(change, true);
+  }
+
+  async #write(facts: Partial<LoaderRecord>): Promise<void> {
+    this.#record = { ...this.#record, ...facts };
+    await this.#journal.write(this.#record);
+  }
+
+  #line(line: string, mark: string): Promise<void> | void {
+    const { now, line: tell } = this.#parts;
+    const wait = this.#journal.line(now(), `${(this.#phase ?? '').padEnd(15)} ${mark} ${line}`);
+    if (this.#mayTell(tell)) tell(line);
+    this.#change({ log: [...this.#loader.log, line].slice(-tail) }, false);
+    return wait;
+  }
+
+  #mayTell(tell: (line: string) => void): boolean {
+    const now = performance.now();
+    if (now - this.#second.began >= 1_000) {
+      if (this.#second.left > 0) tell(`… ${this.#second.left} lines more, which the journal has`);
+      this.#second = { began: now, lines: 0, left: 0 };
+    }
+    const may = this.#second.lines < mostLines;
+    if (may) this.#second.lines += 1;
+    else this.#second.left += 1;
+    return may;
+  }
+
+  /** Told at once, or with what else comes in the next moment. */
+  #change(change: Partial<Loader>, atOnce: boolean): void {
+    this.#loader = { ...this.#loader, ...change };
+    const wait = this.#shownAt + this.#parts.times.tell - performance.now();
+    if (atOnce || wait <= 0) this.#show();
+    else this.#alarm(wait);
+  }
+
+  #show(): void {
+    this.#shownAt = performance.now();
+    const elapsed = Math.round((performance.now() - this.#beganAt) / 1_000);
+    this.#loader = { ...this.#loader, elapsed };
+    this.#parts.show(this.#loader);
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#phase) this.#alarm(heartbeat);
+  }
+
+  #alarm(milliseconds: number): void {
+    if (this.#timer && milliseconds >= heartbeat) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#show(), milliseconds).unref();
+  }
+}
+
+/** There is a copy of the old image, and the image may be another one. */
+export function mayRollBack({ backup, touched, result, phase }: LoaderRecord): boolean {
+  if (!backup || touched === 'no') return false;
+  return result === 'awaiting_dsm_install' || phase === 'failed' || phase === 'cancelled' || phase === 'interrupted';
+}
+
+export function shown({ file, at, size }: LoaderBackup): LoaderBackup {
+  return { file, at, size };
+}

@@ -1,0 +1,60 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Check, Verdict } from '../../model/check.ts';
+import { LoaderFailure } from './failure.ts';
+import type { Guest, JobTimes } from './parts.ts';
+
+/** Waiting for what becomes of a DSM that was just started. */
+
+export interface Awaited {
+  /** Where the wait is over, well or not. */
+  check: Check;
+  come: 'up' | 'installer';
+}
+
+/** DSM can be used. */
+const up: ReadonlySet<Verdict> = new Set(['up', 'degraded']);
+const installers: ReadonlySet<Verdict> = new Set(['installer', 'recoverable']);
+/** Of these the checks themselves are sure. */
+const lost: ReadonlySet<Verdict> = new Set(['off', 'paused', 'crashed', 'unreachable']);
+
+/**
+ * Looks until DSM is up or its installer is there. Whatever else it comes to must stand for a while before it is
+ * believed: a loader shows its own page for a moment at each boot. Rejects with `LoaderFailure`.
+ */
+export async function awaitDsm(
+  guest: Guest,
+  { look, settle }: JobTimes,
+  say: (words: string) => void,
+  progress: (share: number) => void,
+  signal: AbortSignal,
+): Promise<Awaited> {
+  // Four times that while it says that it updates; the checks come to their own verdict before.
+  const patience = guest.bootGrace * 4 + settle;
+  const began = performance.now();
+  let since = { verdict: null as Verdict | null, at: began };
+  for (;;) {
+    const check = await guest.check(signal);
+    signal.throwIfAborted();
+    const now = performance.now();
+    progress((now - began) / guest.bootGrace);
+    if (check && check.verdict !== since.verdict) {
+      since = { verdict: check.verdict, at: now };
+      say(`${check.verdict}: ${check.reason}`);
+    }
+    if (check && up.has(check.verdict)) return { check, come: 'up' };
+    if (check && installers.has(check.verdict)) return { check, come: 'installer' };
+    const stands = now - since.at >= settle;
+    if (check && (lost.has(check.verdict) || (check.verdict === 'loader' && stands)) && now - began >= look * 2) {
+      throw notUp(check);
+    }
+    if (now - began >= patience) throw notUp(check);
+    await delay(look, undefined, { signal });
+  }
+}
+
+function notUp(check: Check | null): LoaderFailure {
+  const what = check ? `${check.verdict}: ${check.reason}` : 'nobody could look';
+  // Waiting is what was done.
+  const advice = check?.verdict === 'loader' ? "Look at the VM's screen: which entry has started." : check?.nextStep;
+  return new LoaderFailure('dsm_not_up', `DSM has not come up: ${what}`, advice ?? null);
+}

@@ -1,0 +1,57 @@
+import { readFile } from 'node:fs/promises';
+import type { Hardware } from '../../model/domain.ts';
+import { parseControllers, type StorageController } from '../../vm/controllers.ts';
+import { parseDomainXml } from '../../vm/domain-xml.ts';
+import { child, children, type Node, parseDomain, text } from '../../vm/xml.ts';
+
+/** What a domain's XML says of the machine in which a loader is built, and from which DSM will start. */
+export interface Definition {
+  hardware: Hardware;
+  controllers: readonly StorageController[];
+  /** Disks that the guest may see on USB: a device of the host that is passed through may be one. */
+  usbDisks: number;
+  /** The host's CPU with these flags taken out; null: another one. */
+  hostCpu: { without: readonly string[] } | null;
+}
+
+/** Throws when it is no XML at all. */
+export function readDefinition(xml: string): Definition {
+  const domain = parseDomain(xml);
+  const hardware = parseDomainXml(xml);
+  const passed = children(child(domain, 'devices'), 'hostdev').filter(node => text(node, '@type') === 'usb').length;
+  return {
+    hardware,
+    controllers: parseControllers(xml),
+    usbDisks: hardware.disks.filter(({ bus }) => bus === 'usb').length + passed,
+    hostCpu: hostCpu(domain),
+  };
+}
+
+/** In the words of /proc/cpuinfo; null: not known, as when the CPU is none of this machine. */
+export async function cpuFlags(
+  { hostCpu: cpu }: Definition,
+  local: boolean,
+  cpuinfo: () => Promise<string> = () => readFile('/proc/cpuinfo', 'utf8'),
+): Promise<readonly string[] | null> {
+  if (cpu === null || !local) return null;
+  const [, flags] = /^flags\s*:(.*)$/m.exec(await cpuinfo().catch(() => '')) ?? [];
+  return (
+    flags
+      ?.trim()
+      .split(/\s+/)
+      .filter(flag => !cpu.without.includes(flag)) ?? null
+  );
+}
+
+/** Without KVM, `maximum` is all that QEMU can emulate (formatdomain, `cpu`). */
+function hostCpu(domain: Node | undefined): Definition['hostCpu'] {
+  const cpu = child(domain, 'cpu');
+  const mode = text(cpu, '@mode');
+  if (text(domain, '@type') !== 'kvm' || (mode !== 'host-passthrough' && mode !== 'maximum')) return null;
+  const without = features(cpu).filter(node => ['disable', 'forbid'].includes(text(node, '@policy') ?? ''));
+  return { without: without.flatMap(node => text(node, '@name') ?? []) };
+}
+
+function features(cpu: Node | undefined): Node[] {
+  return [cpu?.['feature']].flat().filter(node => typeof node === 'object');
+}

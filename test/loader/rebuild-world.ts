@@ -1,0 +1,107 @@
+import { readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Libvirt } from '../../src/libvirt/client.ts';
+import { parseUri } from '../../src/libvirt/uri.ts';
+import type { Boot } from '../../src/loader/image/boot-entry.ts';
+import { type Survey, type SurveyOptions, survey } from '../../src/loader/survey.ts';
+import { tcrp } from '../../src/loader/tcrp/index.ts';
+import type { Verdict } from '../../src/model/check.ts';
+import { unknownDsm } from '../../src/model/check.ts';
+import type { LoaderSettings } from '../../src/model/loader-settings.ts';
+import type { VmSnapshot } from '../../src/model/snapshot.ts';
+import { silent } from '../../src/util/logger.ts';
+import { Watch } from '../../src/vm/watch.ts';
+import { FakeLibvirtd } from '../fakes/libvirtd/daemon.ts';
+import type { FakeDomain } from '../fakes/libvirtd/domain.ts';
+import { builder, sata, usb } from './image/grub-files.ts';
+import { megabyte, soon, sparse, temporary } from './image/images.ts';
+
+/** The seed's VM with its loader, as a rebuild finds it: a fake libvirtd, a small image, servers that answer. */
+
+const seed = readFileSync(new URL('../fixtures/seed.xml', import.meta.url), 'utf8');
+const repository = 'https://github.com/pocopico/redpill-load/raw/develop';
+
+/** As the seed's author has it. */
+const settings: LoaderSettings = {
+  ...{ kind: 'tcrp', model: 'DS918+', platform: 'ds918p-7.1.1-42962', upgrade: 'full', keepIdentity: true },
+  extensions: [`${repository}/redpill-virtio/rpext-index.json`, `${repository}/redpill-acpid/rpext-index.json`],
+  ...{ sataMap: 'auto', image: { way: 'volume', transientPool: true }, onFailure: 'ask' },
+  ssh: { host: null, port: 22, user: 'tc', password: 'hush-hush', privateKey: null, hostKey: null },
+  ...{ backupDir: '/nowhere', keepBackups: 5 },
+};
+
+/** What the menu of the image is, for who has no mtools. */
+export const boot: Boot = { entries: [usb, sata, builder], default: usb, saved: usb, next: usb };
+
+export const index = (...releases: string[]) =>
+  JSON.stringify({ id: 'x', releases: Object.fromEntries(releases.map(key => [key, 'https://example.org/r.json'])) });
+
+/** All is well with everything that is out there. */
+export const world = {
+  fetch: async () => new Response(index('ds918p_42962')),
+  reach: async () => 'yes',
+  cpuinfo: async () => 'processor\t: 0\nflags\t\t: fpu sse2 movbe x2apic\n',
+  menu: async () => boot,
+} satisfies Partial<SurveyOptions>;
+
+export interface RebuildWorld extends AsyncDisposable {
+  folder: string;
+  daemon: FakeLibvirtd;
+  domain: FakeDomain;
+  client: Libvirt;
+  /** Of the loader. */
+  image: string;
+  backups: string;
+  settings: LoaderSettings;
+  /** With these changes to the options. */
+  survey(changes?: SurveyChanges): Promise<Survey>;
+}
+
+type SurveyChanges = Partial<Omit<SurveyOptions, 'settings'>> & {
+  settings?: Partial<LoaderSettings>;
+  verdict?: Verdict;
+  dsm?: { model: string; version: string };
+};
+
+/** `change`: of the domain's XML. */
+export async function rebuildWorld(change: (xml: string) => string = xml => xml): Promise<RebuildWorld> {
+  const { folder, ...place } = await temporary();
+  const image = join(folder, 'images', 'loader.img');
+  const backups = join(folder, 'data', 'loader-backups');
+  for (const made of ['images', 'data']) await mkdir(join(folder, made));
+  await sparse(image, 4 * megabyte, [[0, Buffer.alloc(megabyte, 1)]]);
+  const daemon = await FakeLibvirtd.listen();
+  const xml = change(seed.replace(" id='2'", '').replace('/image/tinycore-redpill-uefi.v0.9.2.8.img', image));
+  const domain = daemon.define(xml);
+  const client = await Libvirt.open({ uri: parseUri(daemon.uri), dial: daemon.dial });
+  const own = { ...settings, backupDir: backups };
+  return {
+    ...{ folder, daemon, domain, client, image, backups, settings: own },
+    survey: async ({ settings: changed, verdict, dsm, ...more } = {}) => {
+      const { ref, vm } = await look(client, domain.name);
+      const check = verdict || dsm ? { verdict: verdict ?? 'unknown', dsm: { ...unknownDsm, ...dsm } } : null;
+      return survey({
+        ...{ settings: { ...own, ...changed }, adapter: tcrp, vm: { ...vm, check }, client, ref },
+        ...{ scratch: join(folder, 'data', 'scratch'), local: true, onTimeout: 'report', signal: soon() },
+        ...{ ...world, ...more },
+      });
+    },
+    [Symbol.asyncDispose]: async () => {
+      await client.close();
+      await daemon.close();
+      await place[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function look(
+  client: Libvirt,
+  domain: string,
+): Promise<{ ref: SurveyOptions['ref']; vm: Pick<VmSnapshot, 'domain'> }> {
+  const watch = new Watch({ vms: [{ key: 'DSM', domain }], emit: () => {}, logger: silent });
+  await watch.begin(client);
+  const target = watch.target('DSM');
+  if (!target) throw new Error(`no domain ${domain}`);
+  return { ref: target.ref, vm: { domain: target.domain } };
+}
