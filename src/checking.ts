@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { uptime } from 'node:os';
 import { join } from 'node:path';
 import { Findhost } from './checks/findhost/radio.ts';
+import type { Findings } from './checks/finding.ts';
+import { identify } from './checks/identify.ts';
 import { Checks } from './checks/index.ts';
 import { type Probes, realProbes } from './checks/probes.ts';
 import { checkRememberedChecks, type RememberedChecks } from './checks/remembered.ts';
@@ -9,7 +11,7 @@ import type { Host } from './checks/run.ts';
 import type { Config } from './config/config.ts';
 import type { Libvirt } from './libvirt/client.ts';
 import type { Event } from './model/event.ts';
-import type { Snapshot } from './model/snapshot.ts';
+import type { Snapshot, VmKey } from './model/snapshot.ts';
 import type { Logger } from './util/logger.ts';
 import { Store } from './util/store.ts';
 import { addressesOf } from './vm/addresses.ts';
@@ -35,6 +37,8 @@ export interface CheckingOptions {
 /** All that the checks go through. */
 export interface Checking {
   checks: Checks;
+  /** What kind of page answers at an address for a VM; nobody logs in. */
+  identify(key: VmKey, address: string, signal: AbortSignal): Promise<Findings['web']['kind']>;
   start(): void;
   close(): Promise<void>;
 }
@@ -51,6 +55,7 @@ export function checking(options: CheckingOptions): Checking {
     const macs = target.domain.hardware.nics.map(nic => nic.mac);
     return addressesOf(client(), target.ref, macs, { timeout, signal, readOnly });
   };
+  const all: Probes = { ...realProbes(findhost, addresses), ...probes };
   const checks = new Checks(
     {
       vms: config.vms.map(({ key, domain, expected, address, checks: times }) => {
@@ -60,7 +65,7 @@ export function checking(options: CheckingOptions): Checking {
       libvirtUp: () => snapshot().hypervisor.up,
       runId: key => runId(watch, key),
       reread: key => watch.hint(key),
-      probes: { ...realProbes(findhost, addresses), ...probes },
+      probes: all,
       // What is reached over a unix socket is here.
       local: true,
       host,
@@ -70,8 +75,14 @@ export function checking(options: CheckingOptions): Checking {
     },
     remembered,
   );
+  const times = new Map(config.vms.map(vm => [vm.key, vm.checks]));
   return {
     checks,
+    identify: async (key, address, signal) => {
+      const { ports = [], probeTimeout: timeout = 0 } = times.get(key) ?? {};
+      const { dsm = null } = snapshot().vms[key]?.check ?? {};
+      return identify(all, address, ports, dsm, { timeout, signal });
+    },
     start: () => {
       if (!options.client) link.start();
       checks.start();

@@ -18,6 +18,7 @@ import { emptyVm } from './model/snapshot.ts';
 import { topics as topicsOf } from './model/topics.ts';
 import { MqttClient, type MqttClientOptions } from './mqtt/client.ts';
 import type { Publication } from './mqtt/message.ts';
+import { type RebuildingOptions, rebuilding } from './rebuilding.ts';
 import { type SteeringOptions, steer } from './steering.ts';
 import { lockFolder } from './util/lock.ts';
 import type { Logger } from './util/logger.ts';
@@ -45,6 +46,8 @@ export interface Tuning extends Pick<SteeringOptions, 'pause'> {
   lockPatience?: number;
   /** Others than the real ones. */
   probes?: Partial<Probes>;
+  /** What a rebuild goes by, other than the usual. */
+  loader?: Pick<RebuildingOptions, 'adapter' | 'times' | 'world'>;
 }
 
 /** Milliseconds between reads of what no event tells. */
@@ -60,7 +63,7 @@ const storePatience = 500;
 export async function main(
   config: Config,
   logger: Logger,
-  { lockPatience = 10_000, probes, ...tuning }: Tuning = {},
+  { lockPatience = 10_000, probes, loader, ...tuning }: Tuning = {},
 ): Promise<RunningBridge> {
   const { instance, mqtt: broker, homeAssistant, libvirt, vms, dataDir } = config;
   const lock = await lockWithin(lockPatience, dataDir);
@@ -132,6 +135,7 @@ export async function main(
         label: vm.label,
         statsInterval: libvirt.statsInterval / 1_000,
         commands: libvirt.readOnly ? [] : vm.commands,
+        loader: vm.loader !== null,
         powerCategory: homeAssistant.powerSwitchCategory === 'config' ? 'config' : null,
       })),
       send,
@@ -144,7 +148,7 @@ export async function main(
   const sample = () => {
     if (statistics.client) poll.tick();
   };
-  const { open, watch, link, jobs } = steer({
+  const steering = steer({
     config,
     snapshot: () => bridge.snapshot,
     dispatch: event => {
@@ -156,6 +160,7 @@ export async function main(
     errand: errands({
       screenshot: key => screenshot(statistics.client, watch.target(key)),
       check: key => checks.check(key),
+      arm: (key, enabled) => rebuilds.arm(key, enabled),
       setAutostart: (key, enabled) => autostart(watch.client, watch.target(key), enabled),
       read: async key => {
         await watch.hint(key);
@@ -165,9 +170,11 @@ export async function main(
       publishScreen: (key, picture) => publisher.screen(key, picture),
     }),
     addressOf: key => checks.address(key),
+    long: (key, command, teller) => rebuilds.begin(key, command, teller),
     logger,
     ...tuning,
   });
+  const { open, watch, link, jobs } = steering;
   const inspection = checking({
     ...{ config, dispatch, watch, open, host, probes, logger },
     snapshot: () => bridge.snapshot,
@@ -175,6 +182,14 @@ export async function main(
     remembered: checked,
   });
   const { checks } = inspection;
+  const rebuilds = rebuilding({
+    ...{ config, steering, checking: inspection, tell: chronicle.tell, ...tuning },
+    snapshot: () => bridge.snapshot,
+    line: (key, text) => publisher.loaderLine(key, text),
+    logger: logger.child({ part: 'loader' }),
+    ...loader,
+  });
+  for (const [key, known] of await rebuilds.recall()) dispatch({ type: 'loader', key, loader: known, at: startedAt });
   const statistics = new Link({ open, quiet: true, logger: logger.child({ part: 'libvirt-stats' }) });
   const vmLogger = logger.child({ part: 'vm' });
   const poll = new Poll({
@@ -189,7 +204,7 @@ export async function main(
 
   bridge.start({
     ...{ topics, statusTopic: homeAssistant.statusTopic, mqtt, claim },
-    ...{ publisher, announcer, responder, chronicle, memory, jobs, checks },
+    ...{ publisher, announcer, responder, chronicle, memory, jobs, checks, rebuilds },
   });
   link.on('up', sample);
   statistics.on('up', sample);
@@ -217,7 +232,10 @@ export async function main(
     poll.close();
     const final = { topic: topics.bridge.state, payload: 'offline', qos: 1, retain: true } as const;
     const goodbye = claim.holding ? final : undefined;
-    await Promise.all([mqtt.close(goodbye), link.close(), statistics.close(), inspection.close(), local.close()]);
+    await Promise.all([
+      ...[mqtt.close(goodbye), rebuilds.close(), link.close(), statistics.close()],
+      ...[inspection.close(), local.close()],
+    ]);
     const written = Promise.all([announcedStore.settled(), rememberedStore.settled(), checkedStore.settled()]);
     await Promise.race([written, delay(storePatience, undefined, { ref: false })]);
     claim.close();

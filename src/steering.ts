@@ -1,6 +1,7 @@
 import { Jobs, type JobsOptions } from './bridge/jobs.ts';
+import type { BeginLong } from './bridge/long-place.ts';
 import type { Answers } from './bridge/respond.ts';
-import type { Clock } from './bridge/slot.ts';
+import type { Clock, SlotParts } from './bridge/slot.ts';
 import type { Config } from './config/config.ts';
 import { Libvirt } from './libvirt/client.ts';
 import { parseUri } from './libvirt/uri.ts';
@@ -19,6 +20,8 @@ export interface SteeringOptions {
   dispatch: (event: Event) => void;
   answers: Answers;
   errand: JobsOptions['errand'];
+  /** Default: none. */
+  long?: BeginLong | undefined;
   logger: Logger;
   clock?: Clock;
   /** Milliseconds between off and start. */
@@ -33,6 +36,9 @@ export interface Steering {
   watch: Watch;
   link: Link;
   jobs: Jobs;
+  /** What the VMs' power goes through. */
+  power: SlotParts;
+  policies: Readonly<Record<VmKey, Policy>>;
 }
 
 /** DSM's own pages: what it closes early when it shuts down. */
@@ -50,6 +56,7 @@ export function steer({
   dispatch,
   answers,
   errand,
+  long,
   logger,
   clock,
   pause,
@@ -60,24 +67,26 @@ export function steer({
   const watch = new Watch({ vms, emit: dispatch, logger: logger.child({ part: 'vm' }) });
   const link = new Link({ open, prepare: client => watch.begin(client), logger: logger.child({ part: 'libvirt' }) });
   const addresses = new Map(vms.map(({ key, address }) => [key, address]));
-  const jobs = new Jobs({
-    vms: Object.fromEntries(vms.map(vm => [vm.key, policyOf(vm, addressOf !== undefined)])),
-    readOnly: libvirt.readOnly,
+  const policies = Object.fromEntries(vms.map(vm => [vm.key, policyOf(vm, addressOf !== undefined)]));
+  const power: SlotParts = {
     snapshot,
     call: (key, call, how) => callPower(watch.client, watch.target(key)?.ref ?? null, call, how),
     read: key => watch.hint(key),
-    errand,
     portsOpen: async key => {
       const address = addresses.get(key) ?? addressOf?.(key) ?? null;
       return address !== null && anyPortOpen(address, dsmPorts);
     },
-    answers,
     emit: dispatch,
+  };
+  const jobs = new Jobs({
+    ...power,
+    ...{ vms: policies, readOnly: libvirt.readOnly, errand, answers },
+    ...(long && { long }),
     ...(clock && { clock }),
     ...(pause !== undefined && { pause }),
   });
   link.on('down', reason => dispatch({ type: 'hypervisor_down', reason }));
-  return { open, watch, link, jobs };
+  return { open, watch, link, jobs, power, policies };
 }
 
 function policyOf({ commands, shutdown, reboot, address }: Config['vms'][number], mayBeFound: boolean): Policy {

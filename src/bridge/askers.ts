@@ -1,5 +1,5 @@
 import type { Outcome } from '../model/codes.ts';
-import type { Command } from '../model/command.ts';
+import type { Command, LongWord } from '../model/command.ts';
 import type { JobWord, Ticket } from '../model/job/job.ts';
 import type { Answers, Request } from './respond.ts';
 
@@ -29,7 +29,7 @@ export class Askers {
   }
 
   /** `remaining`: milliseconds until it gives up, here and below. */
-  accepted(ticket: Ticket, word: JobWord, remaining: number): void {
+  accepted(ticket: Ticket, word: JobWord | LongWord, remaining: number): void {
     const asking = this.#open.get(ticket);
     if (asking) this.#answers.accepted(asking.request, word, remaining);
   }

@@ -6,6 +6,8 @@ export interface ErrandsOptions {
   /** A picture of the VM's screen, PNG. */
   screenshot: (key: VmKey) => Promise<Buffer | CallFailure>;
   setAutostart: (key: VmKey, enabled: boolean) => Promise<CallFailure | null>;
+  /** Whether a rebuild may be commanded without confirmation, for a while; resolves to what that means, in a sentence. */
+  arm: (key: VmKey, enabled: boolean) => string;
   /** One whole check; resolves to what it found, in a sentence. */
   check: (key: VmKey) => Promise<string>;
   /** Reads everything of the VM again. */
@@ -17,13 +19,15 @@ export interface ErrandsOptions {
 
 /** Commands that need no slot: they change nothing that another one could be at. */
 export function errands(options: ErrandsOptions) {
-  const { screenshot, setAutostart, check, read, publish, publishScreen } = options;
+  const { screenshot, setAutostart, arm, check, read, publish, publishScreen } = options;
   return async (key: VmKey, { word, enabled }: ErrandCommand): Promise<string | CallFailure> => {
     switch (word) {
       case 'refresh':
         await read(key);
         publish(key);
         return 'read and published again';
+      case 'arm':
+        return arm(key, enabled === true);
       case 'check':
         return check(key);
       case 'autostart': {

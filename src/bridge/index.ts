@@ -14,6 +14,7 @@ import { type Intake, takeIn, takeLocal } from './intake.ts';
 import type { Jobs } from './jobs.ts';
 import type { Memory } from './memory.ts';
 import type { Publisher } from './publish.ts';
+import type { Rebuilds } from './rebuilds.ts';
 import type { Request, Responder } from './respond.ts';
 
 export interface BridgeParts {
@@ -29,6 +30,7 @@ export interface BridgeParts {
   memory: Memory;
   jobs: Jobs;
   checks: Pick<Checks, 'hear' | 'close'>;
+  rebuilds: Pick<Rebuilds, 'hear'>;
   /** Milliseconds after Home Assistant's birth until it is told everything, and until it has taken that in. */
   birth?: { jitter: number; settle: number };
 }
@@ -116,6 +118,7 @@ export class Bridge {
     if (remembered.has(event.type)) this.#parts?.memory.update(this.#snapshot);
     if ('key' in event) this.#chronicle(before, event.key, event);
     this.#parts?.jobs.hear(event);
+    this.#parts?.rebuilds.hear(event);
     this.#parts?.checks.hear(event);
   };
 

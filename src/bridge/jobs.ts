@@ -1,8 +1,9 @@
 import { type Policy, planOf, refusal, restartPause } from '../model/admit.ts';
 import type { Wish } from '../model/check.ts';
 import { failed, type Outcome, type Rejection, rejected, succeeded } from '../model/codes.ts';
+import type { LongWord } from '../model/command.ts';
 import { type Command, type CommandWord, wishOf } from '../model/command.ts';
-import { type Action, type Decision, decide, interruptions } from '../model/decide.ts';
+import { type Action, interruptions } from '../model/decide.ts';
 import type { Event } from '../model/event.ts';
 import { amend, end, keepStart } from '../model/job/interrupt.ts';
 import {
@@ -17,8 +18,10 @@ import {
 import { begin } from '../model/job/step.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import { Askers } from './askers.ts';
+import { type BeginLong, type LongCommand, type LongJob, LongPlace } from './long-place.ts';
 import { Marks } from './marks.ts';
 import type { Answers, Request } from './respond.ts';
+import { rulingOn } from './ruling.ts';
 import { type Clock, Slot, type SlotParts } from './slot.ts';
 
 export interface JobsOptions extends SlotParts {
@@ -26,13 +29,15 @@ export interface JobsOptions extends SlotParts {
   readOnly: boolean;
   /** What needs no slot; resolves to what to say of it. */
   errand: (key: VmKey, command: ErrandCommand) => Promise<string | CallFailure>;
+  /** Begins a long operation; default: there are none here. */
+  long?: BeginLong;
   answers: Answers;
   clock?: Clock;
   /** Milliseconds between off and start. */
   pause?: number;
 }
 
-type Errand = Extract<CommandWord, 'screenshot' | 'autostart' | 'check' | 'refresh'>;
+type Errand = Extract<CommandWord, 'screenshot' | 'autostart' | 'arm' | 'check' | 'refresh'>;
 export type ErrandCommand = Omit<Command, 'word'> & { word: Errand };
 
 /** One VM's commands. */
@@ -40,6 +45,8 @@ interface Desk {
   key: VmKey;
   policy: Policy;
   slot: Slot;
+  /** Holds the slot's place while something is in it. */
+  long: LongPlace;
   /** Monotonic milliseconds at which it was seen to stop; null while it runs, undefined if nobody saw it. */
   offAt: number | null | undefined;
   /** Commands that need no slot, under way. */
@@ -69,7 +76,8 @@ export class Jobs {
     const clock = options.clock ?? { now: () => performance.now(), date: () => new Date() };
     const askers = new Askers(options.answers);
     const desk = (key: VmKey, policy: Policy): Desk => {
-      return { key, policy, slot: new Slot(key, policy, options, askers, clock), offAt: undefined, errands: 0 };
+      const slot = new Slot(key, policy, options, askers, clock);
+      return { key, policy, slot, long: new LongPlace(key, options.long, askers), offAt: undefined, errands: 0 };
     };
     this.#options = options;
     this.#clock = clock;
@@ -139,7 +147,8 @@ export class Jobs {
   /** In the free slot, or beside, after, or instead of what is in it. */
   #place(admitted: Admitted): Rejection | null {
     const { desk, command, ticket } = admitted;
-    const { slot, policy } = desk;
+    const { slot, policy, long } = desk;
+    if (long.job) return this.#besideLong(admitted, long.job);
     const { job } = slot;
     if (!job) return this.#carryOut(admitted);
     const now = this.#clock.now();
@@ -147,12 +156,11 @@ export class Jobs {
       case 'beside':
         return this.#carryOut(admitted);
       case 'busy':
-        return busy(slot, job);
+        return busy(job.word, slot.remaining);
       case 'end':
         slot.apply(end(job, 'cancelled'));
         this.#askers.end([ticket], succeeded('done', `'${job.word}' was cancelled`));
-        // It is to stay as it is.
-        this.#wish(desk.key, this.#options.snapshot().vms[desk.key]?.domain?.active ? 'running' : 'off');
+        this.#stays(desk.key);
         return null;
       case 'replace':
         return this.#replace(admitted, job);
@@ -165,8 +173,21 @@ export class Jobs {
     }
   }
 
+  /** Only what needs no slot, and its end. */
+  #besideLong(admitted: Admitted, job: LongJob): Rejection | null {
+    const { desk, command, ticket } = admitted;
+    const fate = interruptions.rebuild[command.word];
+    if (fate === 'beside') return this.#carryOut(admitted);
+    return fate === 'end' && desk.long.end(ticket) ? null : busy(job.word, job.remaining);
+  }
+
+  /** It is meant to be as it is. */
+  #stays(key: VmKey): void {
+    this.#wish(key, this.#options.snapshot().vms[key]?.domain?.active ? 'running' : 'off');
+  }
+
   #join({ desk: { slot }, command, ticket }: Admitted, job: Job, joined: Step | null): Rejection | null {
-    if (!joined) return busy(slot, job);
+    if (!joined) return busy(job.word, slot.remaining);
     const remaining = Math.max(0, (joined.job ?? job).deadline - this.#clock.now());
     this.#askers.accepted(ticket, command.word as JobWord, remaining);
     slot.apply(joined);
@@ -178,36 +199,20 @@ export class Jobs {
     const { desk, command, ticket } = admitted;
     const { slot } = desk;
     const staysOff = occupation(job) === 'waiting' && command.word === 'shutdown';
-    const ruling = staysOff ? null : this.#ruling(desk.key, command.word);
+    const ruling = staysOff ? null : rulingOn(command.word, desk.key, this.#options.snapshot());
     if (ruling?.do === 'refuse') return ruling.rejection;
     slot.apply(end(job, 'superseded'));
     // Whoever was just told may have given a command of his own.
-    if (slot.job) return busy(slot, slot.job);
+    if (slot.job) return busy(slot.job.word, slot.remaining);
     if (!staysOff) return this.#carryOut(admitted);
     // Needs nobody at libvirt: it is only not started.
     this.#askers.end([ticket], succeeded('already', 'it is off, and is not started'));
     return null;
   }
 
-  /** What the command means for the VM as it is now. */
-  #ruling(key: VmKey, word: CommandWord): Ruling {
-    const { hypervisor, vms } = this.#options.snapshot();
-    // A check asks DSM itself, libvirt or not.
-    if (word === 'cancel' || word === 'check') return { do: word };
-    if (!hypervisor.up) return refuse('libvirt_unavailable', 'libvirt is away');
-    const domain = vms[key]?.domain ?? null;
-    const first = domain && Object.values(vms).find(vm => vm.domain?.uuid === domain.uuid);
-    // By its name and by its UUID: two slots would be at one domain.
-    if (first && first.key !== key) {
-      return refuse('not_allowed', `this domain is configured twice: command it as '${first.key}'`);
-    }
-    const decision = decide(word, domain);
-    return decision.do === 'reject' ? refuse('wrong_state', decision.message) : decision;
-  }
-
   #carryOut({ desk, command, ticket }: Admitted): Rejection | null {
     const { key } = desk;
-    const ruling = this.#ruling(key, command.word);
+    const ruling = rulingOn(command.word, key, this.#options.snapshot());
     switch (ruling.do) {
       case 'refuse':
         return ruling.rejection;
@@ -219,12 +224,16 @@ export class Jobs {
         return null;
       case 'screenshot':
       case 'autostart':
+      case 'arm':
       case 'check':
       case 'refresh':
         if (desk.errands >= mostErrands)
           return { code: 'busy', message: `${mostErrands} others like it are under way` };
         void this.#errand(desk, { ...command, word: ruling.do }, ticket);
         return null;
+      case 'rebuild':
+      case 'rollback':
+        return this.#beginLong({ desk, command, ticket }, { ...command, word: ruling.do });
       default:
         this.#begin({ desk, command, ticket }, ruling.do);
         return null;
@@ -248,6 +257,13 @@ export class Jobs {
     slot.begin(begun, ticket);
   }
 
+  #beginLong({ desk, ticket }: Admitted, command: LongCommand): Rejection | null {
+    const begun = desk.long.begin(ticket, command, () => this.#stays(desk.key));
+    if ('code' in begun) return begun;
+    this.#askers.accepted(ticket, command.word, begun.remaining);
+    return null;
+  }
+
   async #errand(desk: Desk, command: ErrandCommand, ticket: Ticket): Promise<void> {
     desk.errands += 1;
     const said = await this.#options.errand(desk.key, command).catch((error: Error) => error);
@@ -256,13 +272,7 @@ export class Jobs {
   }
 }
 
-type Ruling = Exclude<Decision, { do: 'reject' }> | { do: 'refuse'; rejection: Rejection };
-
-function refuse(code: Rejection['code'], message: string): Ruling {
-  return { do: 'refuse', rejection: { code, message } };
-}
-
-type JobAction = Exclude<Action, Errand | 'cancel'>;
+type JobAction = Exclude<Action, Errand | LongWord | 'cancel'>;
 
 function callOf(action: JobAction, { method }: Command, { reboot }: Policy): Call {
   if (action === 'shutdown') return 'press';
@@ -270,8 +280,8 @@ function callOf(action: JobAction, { method }: Command, { reboot }: Policy): Cal
   return action === 'force_off' ? 'cut_power' : action;
 }
 
-function busy(slot: Slot, { word }: Job): Rejection {
-  return { code: 'busy', message: `'${word}' is under way, for ${Math.ceil(slot.remaining / 1_000)} s at most` };
+function busy(word: CommandWord, remaining: number): Rejection {
+  return { code: 'busy', message: `'${word}' is under way, for ${Math.ceil(remaining / 1_000)} s at most` };
 }
 
 function errandOutcome(said: string | CallFailure | Error): Outcome {

@@ -1,4 +1,11 @@
-import { bridgeDocument, checkDocument, type Identity, stateDocument, statsDocument } from '../model/documents.ts';
+import {
+  bridgeDocument,
+  checkDocument,
+  type Identity,
+  loaderDocument,
+  stateDocument,
+  statsDocument,
+} from '../model/documents.ts';
 import type { Snapshot, VmKey } from '../model/snapshot.ts';
 import type { Topics } from '../model/topics.ts';
 
@@ -27,6 +34,7 @@ export class Publisher {
       if (vm === old && next.hypervisor === before.hypervisor) continue;
       if (vm !== old) this.#state(next, key);
       if (vm?.check !== old?.check) this.#check(next, key);
+      if (vm?.loader !== old?.loader || vm?.check?.dsm !== old?.check?.dsm) this.#loader(next, key);
       if (vm?.stats !== old?.stats) this.stats(next, key);
       this.#availability(next, key);
     }
@@ -39,6 +47,7 @@ export class Publisher {
     for (const key of Object.keys(snapshot.vms)) {
       this.#state(snapshot, key);
       this.#check(snapshot, key);
+      this.#loader(snapshot, key);
       this.stats(snapshot, key);
       this.#availability(snapshot, key);
     }
@@ -47,10 +56,11 @@ export class Publisher {
 
   /** Everything of one VM, whatever the broker has. */
   again(snapshot: Snapshot, key: VmKey): void {
-    const { state, check, availability } = this.#options.topics.vm(key);
-    for (const topic of [state, check, availability]) this.#sent.delete(topic);
+    const { state, check, loader, availability } = this.#options.topics.vm(key);
+    for (const topic of [state, check, loader, availability]) this.#sent.delete(topic);
     this.#state(snapshot, key);
     this.#check(snapshot, key);
+    this.#loader(snapshot, key);
     this.stats(snapshot, key);
     this.#availability(snapshot, key);
   }
@@ -68,10 +78,15 @@ export class Publisher {
     return this.#options.send({ topic: this.#options.topics.vm(key).screen, payload: picture, qos: 1, retain: true });
   }
 
+  /** One line that the rebuild of its loader has said. */
+  loaderLine(key: VmKey, line: string): void {
+    this.#options.send({ topic: this.#options.topics.vm(key).loaderLog, payload: line, qos: 0, retain: false });
+  }
+
   /** Takes back what the broker keeps of a VM that is no longer configured. */
   retire(key: VmKey): void {
-    const { state, check, availability, screen } = this.#options.topics.vm(key);
-    for (const topic of [state, check, availability, screen])
+    const { state, check, loader, availability, screen } = this.#options.topics.vm(key);
+    for (const topic of [state, check, loader, availability, screen])
       this.#options.send({ topic, payload: '', qos: 1, retain: true });
   }
 
@@ -84,6 +99,12 @@ export class Publisher {
   #check(snapshot: Snapshot, key: VmKey): void {
     const vm = snapshot.vms[key];
     if (vm?.check) this.#retained(this.#options.topics.vm(key).check, JSON.stringify(checkDocument(vm)));
+  }
+
+  #loader(snapshot: Snapshot, key: VmKey): void {
+    const vm = snapshot.vms[key];
+    const document = vm ? loaderDocument(vm) : null;
+    if (document) this.#retained(this.#options.topics.vm(key).loader, JSON.stringify(document));
   }
 
   #availability(snapshot: Snapshot, key: VmKey): void {

@@ -1,4 +1,5 @@
 import { type FinalStatus, type Outcome, rejected, type Status } from '../model/codes.ts';
+import type { LongWord } from '../model/command.ts';
 import { ended, type Happening, requested } from '../model/happening.ts';
 import type { JobWord } from '../model/job/job.ts';
 import type { VmKey } from '../model/snapshot.ts';
@@ -35,7 +36,7 @@ export interface ResponseDocument {
 
 /** Every command gets its answers here, and leaves its line in the log. */
 export interface Answers {
-  accepted(request: Request, word: JobWord, remaining: number): void;
+  accepted(request: Request, word: JobWord | LongWord, remaining: number): void;
   progress(request: Request, code: string, message: string, remaining: number): void;
   ended(request: Request, outcome: Outcome): void;
 }
@@ -64,7 +65,7 @@ export class Responder implements Answers {
     this.#options = options;
   }
 
-  accepted(request: Request, word: JobWord, remaining: number): void {
+  accepted(request: Request, word: JobWord | LongWord, remaining: number): void {
     this.#answer(request, {
       status: 'accepted',
       code: 'accepted',

@@ -16,6 +16,7 @@ const vm: VmOptions = {
   label: 'DSM VM',
   statsInterval: 30,
   commands: ['start', 'shutdown'],
+  loader: false,
   powerCategory: null,
 };
 const info = { hostname: 'nas-host', libvirt: '9.0.0', hypervisor: 'QEMU 7.2.22' };

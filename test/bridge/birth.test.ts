@@ -38,6 +38,7 @@ function setUp() {
     }),
     chronicle: new Chronicle({ topics: all, send, logger: silent }),
     memory: new Memory(() => {}, {}, null),
+    rebuilds: { hear: () => {} },
     checks: { hear: () => {}, close: () => {} },
     publisher: new Publisher({
       topics: all,

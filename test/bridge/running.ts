@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Probes } from '../../src/checks/probes.ts';
 import type { Config } from '../../src/config/config.ts';
-import { main, type RunningBridge } from '../../src/main.ts';
+import { main, type RunningBridge, type Tuning } from '../../src/main.ts';
 import { commandWords } from '../../src/model/command.ts';
 import type { StateDocument } from '../../src/model/documents.ts';
 import { FakeLibvirtd } from '../fakes/libvirtd/daemon.ts';
@@ -22,6 +22,7 @@ export const vmConfig = (changes: Partial<VmConfig> = {}): VmConfig => ({
   label: 'DSM VM',
   address: null,
   commands: [...commandWords],
+  loader: null,
   shutdown: { method: 'acpi', timeout: 5_000, resendEvery: 60_000, maxPresses: 3, onTimeout: 'report' },
   reboot: { method: 'shutdown' },
   expected: 'last_commanded',
@@ -39,6 +40,7 @@ export interface ConfigChanges {
   dataDir?: string;
   /** Checks are made of what these find, and only on command unless the VM's schedule says otherwise. */
   probes?: Partial<Probes>;
+  loader?: Tuning['loader'];
 }
 
 export class Running implements AsyncDisposable {
@@ -99,8 +101,10 @@ export class Running implements AsyncDisposable {
   }
 
   async start(changes?: ConfigChanges): Promise<RunningBridge> {
-    const { probes } = changes ?? {};
-    this.#bridge = await main(this.config(changes), this.log, { pause: 50, ...(probes && { probes }) });
+    const { probes, loader } = changes ?? {};
+    this.#bridge = await main(this.config(changes), this.log, {
+      ...{ pause: 50, ...(probes && { probes }), ...(loader && { loader }) },
+    });
     return this.#bridge;
   }
 

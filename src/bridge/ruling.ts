@@ -1,0 +1,25 @@
+import type { Rejection } from '../model/codes.ts';
+import type { CommandWord } from '../model/command.ts';
+import { type Decision, decide } from '../model/decide.ts';
+import type { Snapshot, VmKey } from '../model/snapshot.ts';
+
+export type Ruling = Exclude<Decision, { do: 'reject' }> | { do: 'refuse'; rejection: Rejection };
+
+/** What a command means for a VM as it is now. */
+export function rulingOn(word: CommandWord, key: VmKey, { hypervisor, vms }: Snapshot): Ruling {
+  // A check asks DSM itself, libvirt or not.
+  if (word === 'cancel' || word === 'check' || word === 'arm') return { do: word };
+  if (!hypervisor.up) return refuse('libvirt_unavailable', 'libvirt is away');
+  const domain = vms[key]?.domain ?? null;
+  const first = domain && Object.values(vms).find(vm => vm.domain?.uuid === domain.uuid);
+  // By its name and by its UUID: two slots would be at one domain.
+  if (first && first.key !== key) {
+    return refuse('not_allowed', `this domain is configured twice: command it as '${first.key}'`);
+  }
+  const decision = decide(word, domain);
+  return decision.do === 'reject' ? refuse('wrong_state', decision.message) : decision;
+}
+
+function refuse(code: Rejection['code'], message: string): Ruling {
+  return { do: 'refuse', rejection: { code, message } };
+}

@@ -1,0 +1,33 @@
+import type { Probes } from '../../src/checks/probes.ts';
+import type { LoaderAdapter } from '../../src/loader/adapter.ts';
+import { tcrp } from '../../src/loader/tcrp/index.ts';
+import { world as outside } from '../loader/rebuild-world.ts';
+
+/** What is other in these tests than in the product: it need not wait, and knows nothing of this machine's network. */
+
+const absent = async () => ({ kind: 'not_applicable', ms: 0, explanation: 'It was not asked.' }) as never;
+const probes: Partial<Probes> = {
+  ...{ bridge: absent, neighbour: absent, ping: absent },
+  discovery: async () => ({ kind: 'not_applicable', ms: 0, explanation: 'It was not asked.', device: null }),
+  addresses: async () => [],
+};
+
+export const times = {
+  look: 20,
+  powerOff: 1_000,
+  connect: 3_000,
+  again: 1_000,
+  settle: 100,
+  tell: 5,
+  question: 500,
+  keys: 2_000,
+};
+
+/** Its patience is that of a test. */
+const hasty: LoaderAdapter = {
+  ...tcrp,
+  plan: (config, facts) => tcrp.plan(config, facts).map(step => ({ ...step, silence: Math.min(step.silence, 1_000) })),
+};
+
+/** What is other than in the product. */
+export const tuning = { pause: 50, probes, loader: { times, world: outside, adapter: () => hasty } };

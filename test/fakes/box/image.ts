@@ -1,0 +1,108 @@
+import { execFile, execFileSync } from 'node:child_process';
+import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { copyFile, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { formatGrubEnv } from '../../../src/loader/image/grub-env.ts';
+import { parseMbr, sectorBytes } from '../../../src/loader/image/mbr.ts';
+import { mbr } from '../../loader/image/disk.ts';
+import { Fat } from './fat.ts';
+import { format } from './format.ts';
+import { defaultConfig, dsmLine } from './user-config.ts';
+
+/** A loader's disk as a small file: made, and looked into while its machine is off or does the looking itself. */
+
+export const titles = {
+  usb: 'RedPill DS918+ v7.1.1-42962 (USB, Verbose)',
+  sata: 'RedPill DS918+ v7.1.1-42962 (SATA, Verbose)',
+  builder: 'Tiny Core Image Build',
+} as const;
+
+/** The builder's scripts, and the lab's that makes the menu. */
+export const guestFolder = fileURLToPath(new URL('guest', import.meta.url));
+export const grubScript = fileURLToPath(new URL('../../lab/guest/builder/usr/lib/rploader/grub.sh', import.meta.url));
+
+export interface ImageOptions {
+  /** What `saved_entry` is; null: not set. Default: DSM on USB. */
+  saved?: string | null;
+  /** Of `extra_cmdline` in the saved user_config.json: `{ sn: '', mac1: '' }` is a loader without an identity. */
+  cmdline?: Readonly<Record<string, string>>;
+  /** False: without what the builder's home is made from. */
+  home?: boolean;
+}
+
+/** Sectors; more than 4200, for FAT16. */
+const size = 8_192;
+const start = 2_048;
+
+/** Three partitions of 4 MiB: menu and kernel, DSM's own files, the builder's saved home. */
+export async function makeLoaderImage(path: string, options: ImageOptions = {}): Promise<void> {
+  const { saved = titles.usb, cmdline, home = true } = options;
+  const config = defaultConfig(cmdline);
+  const starts = [0, 1, 2].map(nth => start + nth * size);
+  const parts = starts.map(at => format(size, at));
+  const [first, second, third] = parts.map(bytes => new Fat(bytes));
+  first?.write('boot/grub/grub.cfg', grubConfig(config));
+  first?.write('boot/grub/grubenv', formatGrubEnv(saved === null ? [] : [{ name: 'saved_entry', value: saved }]));
+  first?.write('custom.gz', Buffer.from('layer 0'));
+  second?.write('rd.gz', Buffer.from('DSM 7.1.1-42962 ramdisk'));
+  if (home) third?.write('mydata.tgz', await savedHome(config));
+  await using file = await open(path, 'w');
+  await file.truncate((start + 3 * size) * sectorBytes);
+  await file.write(mbr(starts.map(at => [at, size])), 0, sectorBytes, 0);
+  for (const [nth, bytes] of parts.entries()) {
+    writeChanges(file.fd, Buffer.alloc(bytes.length), bytes, (starts[nth] ?? 0) * sectorBytes);
+  }
+}
+
+/** Hands over the files of a partition; what is written to them is in the image afterwards. Throws as reading does. */
+export function withPartition<T>(path: string, number: number, use: (fat: Fat) => T): T {
+  const file = openSync(path, 'r+');
+  try {
+    const sector = Buffer.alloc(sectorBytes);
+    readSync(file, sector, 0, sectorBytes, 0);
+    const place = parseMbr(sector, fstatSync(file).size).find(each => each.number === number);
+    if (!place) throw new Error(`${path} has no partition ${number}`);
+    const bytes = Buffer.alloc(place.length);
+    readSync(file, bytes, 0, bytes.length, place.offset);
+    const before = Buffer.from(bytes);
+    const result = use(new Fat(bytes));
+    writeChanges(file, before, bytes, place.offset);
+    return result;
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Holes stay holes. */
+function writeChanges(file: number, before: Buffer, after: Buffer, offset: number): void {
+  for (let at = 0; at < after.length; at += sectorBytes) {
+    if (before.compare(after, at, at + sectorBytes, at, at + sectorBytes) === 0) continue;
+    writeSync(file, after, at, sectorBytes, offset + at);
+  }
+}
+
+function grubConfig(config: string): Buffer {
+  const lines = (['USB', 'SATA'] as const).map(kind => dsmLine(config, 'DS918+', '0', kind));
+  const script = '. "$1" && shift && grub_cfg "$@"';
+  return execFileSync('/bin/sh', ['-c', script, 'sh', grubScript, 'DS918+', '7.1.1-42962', ...lines, '5']);
+}
+
+async function savedHome(config: string): Promise<Buffer> {
+  const folder = await mkdtemp(join(tmpdir(), 'home-'));
+  try {
+    await writeFile(join(folder, 'user_config.json'), config);
+    await copyFile(join(guestFolder, 'rploader.sh'), join(folder, 'rploader.sh'));
+    return await pack(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** A folder as the builder saves its home. */
+export async function pack(folder: string): Promise<Buffer> {
+  const { stdout } = await promisify(execFile)('tar', ['-czf', '-', '-C', folder, '.'], { encoding: 'buffer' });
+  return stdout;
+}

@@ -1,0 +1,159 @@
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import type { Answer, Call } from './calls.ts';
+import { pack, withPartition } from './image.ts';
+import { jq } from './jq.ts';
+import { dsmLine, freshConfig, parse, withSetting } from './user-config.ts';
+
+/** What the builder's programs do, beside those of this machine that do for it. */
+
+/** Of the box that they run in. */
+export interface Inside {
+  readonly image: string;
+  readonly home: string;
+  has(fault: 'backup-failure' | 'empty-config' | 'hang-mount' | 'hang-poweroff'): boolean;
+  goDown(how: 'poweroff' | 'reboot', atOnce: boolean): void;
+  /** Breaks all connections; resolves when those are gone. */
+  drop(): Promise<void>;
+}
+
+export const programNames = [
+  ...['exitcheck.sh', 'filetool.sh', 'hostname', 'jq', 'killall', 'mount', 'poweroff', 'readlink', 'reboot', 'sync'],
+  ...['umount', 'user-config'],
+] as const;
+
+const done: Answer = { status: 0 };
+
+export class Programs {
+  readonly #inside: Inside;
+  /** Partition by folder. */
+  readonly #mounts = new Map<string, number>();
+
+  constructor(inside: Inside) {
+    this.#inside = inside;
+  }
+
+  async run({ name, args, cwd }: Call): Promise<Answer> {
+    const last = args.at(-1) ?? '';
+    switch (name) {
+      case 'mount':
+        if (this.#inside.has('hang-mount')) return null;
+        return args.length === 0 ? { status: 0, text: mounts } : this.#mount(args.at(-2) ?? '', resolve(cwd, last));
+      case 'umount':
+        return this.#unmount(resolve(cwd, last));
+      case 'readlink':
+        return readlink(resolve(cwd, last), args.includes('-f'));
+      case 'jq':
+        return jq(args, file => readFileSync(resolve(cwd, file), 'utf8'));
+      case 'user-config':
+        return this.#userConfig(args);
+      case 'hostname':
+        return { status: 0, text: 'box\n' };
+      case 'filetool.sh':
+        return this.#save();
+      case 'exitcheck.sh':
+        return this.#goDown(last === 'reboot' ? 'reboot' : 'poweroff', false);
+      case 'poweroff':
+      case 'reboot':
+        return this.#goDown(name, args.includes('-f'));
+      case 'killall':
+        await this.#inside.drop();
+        return done;
+      default:
+        return done;
+    }
+  }
+
+  /** The folders that are mounted go with what is in them, as memory does. */
+  forget(): void {
+    for (const folder of this.#mounts.keys()) rmSync(folder, { recursive: true, force: true });
+    this.#mounts.clear();
+  }
+
+  #mount(device: string, folder: string): Answer {
+    const [, number] = /^\/dev\/sdc([123])$/.exec(device) ?? [];
+    if (number === undefined) return failed(`mount: mounting ${device} on ${folder} failed: No such file or directory`);
+    if (this.#mounts.has(folder) || readdirSync(folder).length > 0) {
+      return failed(`mount: mounting ${device} on ${folder} failed: Device or resource busy`);
+    }
+    withPartition(this.#inside.image, Number(number), fat => {
+      for (const path of fat.list()) {
+        mkdirSync(dirname(join(folder, path)), { recursive: true });
+        writeFileSync(join(folder, path), fat.read(path) ?? '');
+      }
+    });
+    this.#mounts.set(folder, Number(number));
+    return done;
+  }
+
+  #unmount(folder: string): Answer {
+    const number = this.#mounts.get(folder);
+    if (number === undefined) return failed(`umount: can't unmount ${folder}: Invalid argument`);
+    const files = readdirSync(folder, { withFileTypes: true, recursive: true }).filter(entry => entry.isFile());
+    withPartition(this.#inside.image, number, fat => {
+      for (const { parentPath, name } of files) {
+        const file = join(parentPath, name);
+        const content = readFileSync(file);
+        const path = relative(folder, file);
+        if (!fat.read(path)?.equals(content)) fat.write(path, content);
+      }
+    });
+    for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true });
+    this.#mounts.delete(folder);
+    return done;
+  }
+
+  async #save(): Promise<Answer> {
+    const { image, home } = this.#inside;
+    const text = 'Backing up files to /mnt/sdc3/mydata.tgz ';
+    if (this.#inside.has('backup-failure')) return { status: 1 };
+    const packed = await pack(home);
+    withPartition(image, 3, fat => fat.write('mydata.tgz', packed));
+    return { status: 0, text: `${text}Done.\n` };
+  }
+
+  #goDown(how: 'poweroff' | 'reboot', atOnce: boolean): Answer {
+    if (how === 'poweroff' && this.#inside.has('hang-poweroff')) return done;
+    this.#inside.goDown(how, atOnce);
+    return atOnce ? null : done;
+  }
+
+  /** Of rploader.sh alone: `check`, `fresh`, `line MODEL BUILD KIND`, `set PATH VALUE …`. */
+  #userConfig([action, ...args]: readonly string[]): Answer {
+    const file = join(this.#inside.home, 'user_config.json');
+    if (action === 'fresh') {
+      writeFileSync(file, freshConfig());
+      return done;
+    }
+    const text = readFileSync(file, 'utf8');
+    if (action === 'check') return { status: text.trim() === '' || parse(text) ? 0 : 1 };
+    if (action === 'line') {
+      const [model = '', build = '', kind] = args;
+      return { status: 0, text: dsmLine(text, model, build, kind === 'SATA' ? kind : 'USB') };
+    }
+    let changed = text;
+    for (let at = 0; at < args.length; at += 2) changed = withSetting(changed, args[at] ?? '', args[at + 1] ?? '');
+    // As it goes when a file is written over that is still read.
+    writeFileSync(file, this.#inside.has('empty-config') ? '' : changed);
+    return done;
+  }
+}
+
+const mounts = `rootfs on / type rootfs (rw,size=3670016k)
+/dev/sdc3 on /mnt/sdc3 type vfat (rw,relatime,fmask=0000,dmask=0000)
+/mnt/sdc3/cde/optional/openssh.tcz on /tmp/tcloop/openssh type squashfs (ro,relatime)
+/mnt/sdc3/cde/optional/bash.tcz on /tmp/tcloop/bash type squashfs (ro,relatime)
+`;
+
+function readlink(path: string, wholly: boolean): Answer {
+  try {
+    if (path === '/etc/sysconfig/tcedir') return { status: 0, text: '/mnt/sdc3/cde\n' };
+    return { status: 0, text: `${wholly ? realpathSync(path) : readlinkSync(path)}\n` };
+  } catch {
+    return { status: 1 };
+  }
+}
+
+function failed(text: string): Answer {
+  return { status: 1, text: `${text}\n` };
+}
