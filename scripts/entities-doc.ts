@@ -8,12 +8,13 @@ import { code, keep, table } from './make-doc.ts';
 const file = new URL('../docs/entities.md', import.meta.url);
 
 export function page(): string {
-  const vm = vmEntities(sample, { commands: commandWords, powerCategory: 'config' });
+  const vm = vmEntities(sample, { commands: commandWords, powerCategory: 'config', loader: true });
   const of = (prefix: string) => vm.filter(({ key }) => key.startsWith(prefix));
-  const machine = vm.filter(({ key }) => !/^(disk|nic)_/.test(key));
+  const loader = vm.filter(({ key }) => /^(rebuild|rollback|arm|loader_.*)$/.test(key));
+  const machine = vm.filter(entity => !/^(disk|nic)_/.test(entity.key) && !loader.includes(entity));
   return `# Entities
 
-<!-- Made from src/discovery/entities.ts by \`node scripts/entities-doc.ts --write\`. -->
+<!-- Made from the tables in src/discovery by \`node scripts/entities-doc.ts --write\`. -->
 
 What Home Assistant shows of each virtual machine and of the bridge. **On** says whether an entity is enabled from the
 start; the others wait under the device's "entities not shown". A value that is not known is *unknown*, never zero.
@@ -31,6 +32,20 @@ entity tells, [Checks](checks.md) what the checks' entities do; those, the event
 away, for DSM can be asked without it.
 
 ${attributes(machine)}
+
+## Loader
+
+These are there if the VM's \`loader\` is configured.
+
+${entityTable('B/V', loader)}
+
+The two buttons are there if their keys are among the VM's \`commands\`, the switch if one of them is. They can be pressed
+while the switch is on, which it is for a while only. The update entity compares the DSM that runs with the one that the
+configuration asks for. It has no "Install", so that "update everything" cannot take the NAS down, and it is *unknown*
+until DSM has told its version; Home Assistant does not compare builds, so another build of the same release is no update
+to it. All but the buttons stay available while libvirt is away.
+
+${attributes(loader)}
 
 ## Each disk
 

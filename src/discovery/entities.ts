@@ -1,18 +1,16 @@
 import { probeNames, probeOutcomes, verdicts } from '../model/check.ts';
-import type { CommandWord } from '../model/command.ts';
 import { type Disk, type DomainDescription, domainStates, macHex, type Nic } from '../model/domain.ts';
 import { happeningTypes } from '../model/happening.ts';
 import { activities } from '../model/snapshot.ts';
 import type { DiskStats, NicStats } from '../model/stats.ts';
+import { controlEntities, type VmControls } from './controls.ts';
 import {
   binarySensor,
-  button,
   check,
   checkMembers,
   checkObject,
   type Entity,
   happening,
-  image,
   info,
   infoObject,
   type Row,
@@ -21,9 +19,10 @@ import {
   stateMembers,
   stateObject,
   stats,
-  toggle,
 } from './entity.ts';
+import { loaderEntities } from './loader-entities.ts';
 import {
+  asked,
   detail,
   diagnostic,
   gigabytes,
@@ -42,18 +41,12 @@ import {
 
 /**
  * THE table: every entity that Home Assistant is told of, one a line, with its name, its unit and whether it is on from
- * the start. The discovery payload and docs/entities.md are made from it.
+ * the start. The discovery payload and docs/entities.md are made from it. What commands is in controls.ts, the loader's
+ * rows are in loader-entities.ts.
  */
 
-export type VmEntity = Entity<'state' | 'stats' | 'check' | 'power' | 'command' | 'event' | 'screen'>;
+export type VmEntity = Entity<'state' | 'stats' | 'check' | 'power' | 'command' | 'event' | 'screen' | 'loader'>;
 export type BridgeEntity = Entity<'state' | 'info'>;
-
-export interface VmControls {
-  /** Commands that may be given: none when read-only. */
-  commands: readonly CommandWord[];
-  /** `config` keeps "turn off everything" and voice assistants from taking the NAS down. */
-  powerCategory: 'config' | null;
-}
 
 export function vmEntities({ hardware }: DomainDescription, controls: VmControls): VmEntity[] {
   const data = hardware.disks.filter(disk => disk.role === 'data');
@@ -61,73 +54,11 @@ export function vmEntities({ hardware }: DomainDescription, controls: VmControls
     ...controlEntities(controls),
     ...checkEntities,
     ...machineEntities,
+    ...(controls.loader ? loaderEntities(controls.commands) : []),
     ...hardware.disks.flatMap(disk => diskEntities(disk, diskName(disk, data.indexOf(disk) + 1))),
     ...hardware.nics.flatMap((nic, at, { length }) => nicEntities(nic, length > 1 ? `Network ${at + 1}` : 'Network')),
   ];
 }
-
-/** A switch promises both directions, so it takes both commands; without it the state still tells. */
-function controlEntities({ commands, powerCategory }: VmControls): VmEntity[] {
-  const may = (word: CommandWord) => commands.includes(word);
-  const category = powerCategory && { entity_category: powerCategory };
-  const power = toggle('power', null, state('power'), { ...category, command_topic: 'power', icon: 'mdi:nas' });
-  return [
-    ...(may('start') && may('shutdown') ? [power] : []),
-    ...buttons.filter(({ key }) => may(key)),
-    may('autostart') ? autostartSwitch : binarySensor('autostart', 'Autostart', state('autostart'), detail),
-    ...(may('screenshot') ? [screen] : []),
-  ];
-}
-
-/** DSM can be asked while libvirt is away, and things happen then too. */
-const asked = { available: 'bridge' } as const;
-
-const press = { command_topic: 'command' } as const;
-/** Off until somebody wants it, and never beside the harmless ones. */
-const rare = { ...press, enabled_by_default: false } as const;
-const serious = { ...rare, entity_category: 'config' } as const;
-
-/** The key is the command. */
-const buttons: readonly (VmEntity & { key: CommandWord })[] = [
-  pressed('start', 'Start', press, 'mdi:play'),
-  pressed('shutdown', 'Shut down', press, 'mdi:power'),
-  pressed('cancel', 'Cancel', rare, 'mdi:cancel'),
-  pressed('reboot', 'Reboot', serious, 'mdi:restart'),
-  pressed('suspend', 'Pause', serious, 'mdi:pause'),
-  pressed('resume', 'Resume', serious, 'mdi:play-pause'),
-  pressed('reset', 'Reset', serious, 'mdi:restart-alert'),
-  pressed('force_off', 'Power cut', serious, 'mdi:power-plug-off'),
-  pressed('screenshot', 'Take screenshot', { ...rare, entity_category: 'diagnostic' }, 'mdi:monitor-screenshot'),
-  pressed('check', 'Check', { ...rare, ...asked, entity_category: 'diagnostic' }, 'mdi:stethoscope'),
-  pressed('refresh', 'Refresh', { ...rare, entity_category: 'diagnostic' }, 'mdi:refresh'),
-];
-
-function pressed(
-  key: CommandWord,
-  name: string,
-  traits: Row<'command'>,
-  icon: `mdi:${string}`,
-): VmEntity & { key: CommandWord } {
-  return { ...button<'command'>(key, name, null, traits, { payload_press: key, icon }), key };
-}
-
-const autostartSwitch: VmEntity = toggle('autostart', 'Autostart', state('autostart'), {
-  reading: 'flag',
-  command_topic: 'command',
-  payload_on: '{"command":"autostart","enabled":true}',
-  payload_off: '{"command":"autostart","enabled":false}',
-  state_on: 'ON',
-  state_off: 'OFF',
-  entity_category: 'config',
-  enabled_by_default: false,
-  icon: 'mdi:power-cycle',
-});
-
-const screen: VmEntity = image('screen', 'Screen', null, {
-  image_topic: 'screen',
-  content_type: 'image/png',
-  ...detail,
-});
 
 const checkEntities: readonly VmEntity[] = [
   binarySensor('reachable', 'Reachable', check('reachable'), { device_class: 'connectivity' }, asked),

@@ -1,4 +1,4 @@
-import type { BridgeDocument, CheckDocument, StateDocument } from '../model/documents.ts';
+import type { BridgeDocument, CheckDocument, LoaderDocument, StateDocument } from '../model/documents.ts';
 import type { Stats } from '../model/stats.ts';
 
 /**
@@ -6,7 +6,7 @@ import type { Stats } from '../model/stats.ts';
  * words: the traits keep the names of the MQTT discovery options, so a row reads like its payload.
  */
 
-export const platforms = ['binary_sensor', 'button', 'event', 'image', 'sensor', 'switch'] as const;
+export const platforms = ['binary_sensor', 'button', 'event', 'image', 'sensor', 'switch', 'update'] as const;
 export type Platform = (typeof platforms)[number];
 
 /** One entity. `Topic` names one of its device's topics; the payload has them in full. */
@@ -19,6 +19,8 @@ export interface Entity<Topic extends string> extends Traits {
   /** Null for a button and an image. */
   value: Value<Topic> | null;
   attributes?: Attributes<Topic>;
+  /** Available only while this is true, and the rest as well. */
+  only_while?: Value<Topic>;
   command_topic?: Topic;
   image_topic?: Topic;
 }
@@ -40,6 +42,8 @@ export type Reading = 'text' | 'sentence' | 'flag' | { per: number; digits: numb
 
 export interface Traits {
   reading?: Reading;
+  /** Instead of a path and a reading. */
+  value_template?: string;
   device_class?: 'connectivity' | 'data_rate' | 'data_size' | 'duration' | 'enum' | 'problem' | 'timestamp';
   state_class?: 'measurement' | 'total_increasing';
   unit_of_measurement?: string;
@@ -73,12 +77,14 @@ export const toggle = row('switch');
 export const button = row('button');
 export const happening = row('event');
 export const image = row('image');
+export const update = row('update');
 
 // The paths are those of the documents' types: a misspelt one does not compile.
 
 export const state = (...path: ValuePath<StateDocument>): Value<'state'> => ({ topic: 'state', path });
 export const stats = (...path: ValuePath<Stats>): Value<'stats'> => ({ topic: 'stats', path });
 export const check = (...path: ValuePath<CheckDocument>): Value<'check'> => ({ topic: 'check', path });
+export const loader = (...path: ValuePath<LoaderDocument>): Value<'loader'> => ({ topic: 'loader', path });
 export const info = (...path: ValuePath<BridgeDocument>): Value<'info'> => ({ topic: 'info', path });
 
 export const stateObject = (...path: ObjectPath<StateDocument>): Value<'state'> => ({ topic: 'state', path });
@@ -86,6 +92,8 @@ export const stateObject = (...path: ObjectPath<StateDocument>): Value<'state'> 
 export const stateMembers = (...only: (keyof StateDocument)[]) => ({ topic: 'state', path: [], only }) as const;
 export const checkObject = (...path: ObjectPath<CheckDocument>): Value<'check'> => ({ topic: 'check', path });
 export const checkMembers = (...only: (keyof CheckDocument)[]) => ({ topic: 'check', path: [], only }) as const;
+export const loaderObject = (...path: ObjectPath<LoaderDocument>): Value<'loader'> => ({ topic: 'loader', path });
+export const loaderMembers = (...only: (keyof LoaderDocument)[]) => ({ topic: 'loader', path: [], only }) as const;
 export const infoObject = (...path: ObjectPath<BridgeDocument>): Value<'info'> => ({ topic: 'info', path });
 
 type Scalar = string | number | boolean | null;

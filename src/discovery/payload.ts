@@ -1,9 +1,10 @@
 import type { DomainDescription } from '../model/domain.ts';
 import type { HypervisorInfo, VmKey } from '../model/snapshot.ts';
 import type { Topics } from '../model/topics.ts';
-import { bridgeEntities, slug, type VmControls, vmEntities } from './entities.ts';
+import type { VmControls } from './controls.ts';
+import { bridgeEntities, slug, vmEntities } from './entities.ts';
 import type { Entity, Platform } from './entity.ts';
-import { attributesTemplate, valueTemplate } from './template.ts';
+import { attributesTemplate, availabilityTemplate, valueTemplate } from './template.ts';
 
 /**
  * Home Assistant's device discovery: one retained message a device, made from the entity table. Pure; full keys and
@@ -122,8 +123,9 @@ function discovery<T extends string>({ prefix, version }: BridgeOptions, device:
 }
 
 function component<T extends string>(entity: Entity<T>, device: Device<T>): Component {
-  const { id, slug, topics, expiry, availability } = device;
-  const { key, platform, name, value, reading, available, attributes, command_topic, image_topic, ...traits } = entity;
+  const { id, slug, topics, expiry } = device;
+  const { key, platform, name, value, reading, available, only_while, ...more } = entity;
+  const { attributes, command_topic, image_topic, ...traits } = more;
   const state_topic = value && topics[value.topic];
   return {
     platform,
@@ -131,9 +133,7 @@ function component<T extends string>(entity: Entity<T>, device: Device<T>): Comp
     default_entity_id: `${platform}.${slug}_${key}`,
     name,
     ...traits,
-    ...(available && {
-      availability: available === 'bridge' ? availability.slice(0, 1).map(topic => ({ topic })) : [],
-    }),
+    ...((available ?? only_while) && { availability: availabilityOf(entity, device) }),
     ...(state_topic && { state_topic }),
     ...(value?.path.length && { value_template: valueTemplate(value.path, reading) }),
     ...(state_topic && state_topic === expiry?.topic && { expire_after: expiry.seconds }),
@@ -144,4 +144,12 @@ function component<T extends string>(entity: Entity<T>, device: Device<T>): Comp
     ...(command_topic && { command_topic: topics[command_topic] }),
     ...(image_topic && { image_topic: topics[image_topic] }),
   };
+}
+
+/** Where it is not what all of the device have. */
+function availabilityOf<T extends string>({ available, only_while }: Entity<T>, device: Device<T>) {
+  const count = available && { always: 0, bridge: 1 }[available];
+  const usual = device.availability.slice(0, count).map(topic => ({ topic }));
+  if (!only_while) return usual;
+  return [...usual, { topic: device.topics[only_while.topic], value_template: availabilityTemplate(only_while.path) }];
 }

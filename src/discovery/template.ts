@@ -21,6 +21,11 @@ export function attributesTemplate(
   return `{{ dict(${[...all, ...members].join(', ')}) | tojson }}`;
 }
 
+/** Of an availability topic: `online` while the value at `path` is true. */
+export function availabilityTemplate(path: readonly string[]): string {
+  return `{{ 'online' if ${lookUp(path)} is true else 'offline' }}`;
+}
+
 /** Home Assistant refuses a state of more characters. */
 const longestState = 255;
 
@@ -31,7 +36,8 @@ function read(reading: Exclude<Reading, 'text'>): string {
   return `${per === 1 ? 'v' : `(v / ${per})`} | round(${digits}) if v is number`;
 }
 
-function lookUp(path: readonly string[]): string {
+/** The value, or undefined. */
+export function lookUp(path: readonly string[]): string {
   return path.reduce((outer, key, depth) => (depth ? `(${outer} | default({}))` : outer) + member(key), 'value_json');
 }
 
@@ -39,6 +45,6 @@ function member(key: string): string {
   return /^[a-z_]+$/.test(key) ? `.${key}` : `[${quote(key)}]`;
 }
 
-function quote(text: string): string {
+export function quote(text: string): string {
   return `'${text.replaceAll(/['\\]/g, '\\$&')}'`;
 }

@@ -23,6 +23,9 @@ export const diagnostic = { entity_category: 'diagnostic' } as const;
 /** For those who look for it: off until it is wanted. */
 export const detail = { ...diagnostic, enabled_by_default: false } as const;
 
+/** DSM can be asked while libvirt is away, and things happen then too. */
+export const asked = { available: 'bridge' } as const;
+
 interface Scale {
   /** Base units in one of these. */
   per?: number;

@@ -74,6 +74,15 @@ export const platforms: Record<string, PlatformRules> = {
     deviceClasses: [],
     categories: ['config', 'diagnostic'],
   },
+  update: {
+    required: ['state_topic'],
+    optional: [
+      ...['value_template', 'device_class', 'latest_version_topic', 'latest_version_template', 'payload_install'],
+      ...['display_precision', 'entity_picture', 'release_summary', 'release_url', 'title', 'retain'],
+    ],
+    deviceClasses: ['firmware'],
+    categories: ['config', 'diagnostic'],
+  },
   button: {
     required: ['command_topic'],
     optional: [...writer, 'payload_press'],

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { bridgeDevicePayload, vmDevicePayload } from '../../src/discovery/payload.ts';
 import { commandWords } from '../../src/model/command.ts';
 import { refusals } from './home-assistant.ts';
-import { bridge, description, disk, hypervisor, nic, vm, withHardware } from './samples.ts';
+import { bridge, description, disk, hypervisor, nic, vm, vmWithLoader, withHardware } from './samples.ts';
 
 /** The contract with Home Assistant: what it would refuse, and that it refuses nothing of ours. */
 
@@ -28,6 +28,8 @@ describe('Home Assistant accepts', () => {
     ['a switch without a category', { ...vm, powerCategory: null }, description],
     ['no commands', { ...vm, commands: [] }, description],
     ['every command', { ...vm, commands: commandWords }, description],
+    ['a loader', vmWithLoader, description],
+    ['a loader that may not be commanded', { ...vmWithLoader, commands: [] }, description],
   ])('%s', (_name, options, described) => {
     for (const host of [hypervisor, null]) {
       const { topic, payload } = vmDevicePayload(bridge, options, described, host);
@@ -43,7 +45,7 @@ describe('Home Assistant accepts', () => {
 });
 
 describe('Home Assistant refuses', () => {
-  const { topic, payload } = vmDevicePayload(bridge, { ...vm, commands: commandWords }, description, hypervisor);
+  const { topic, payload } = vmDevicePayload(bridge, vmWithLoader, description, hypervisor);
 
   const root = (changes: object) => ({ ...payload, ...changes });
   const changed = (key: string, changes: object) =>
@@ -117,6 +119,15 @@ describe('Home Assistant refuses', () => {
     ['topic has a wildcard', changed('screen', { image_topic: 'dsm2mqtt/+/screen' })],
     ['unknown option: value_template', changed('screen', { value_template: '{{ value_json.a | default(none) }}' })],
     ['unknown option: device_class', changed('screen', { device_class: 'screen' })],
+    ['state_topic is required', changed('loader_update', { state_topic: undefined })],
+    ['entity_category may not be setting', changed('loader_update', { entity_category: 'setting' })],
+    ['device_class may not be', changed('loader_update', { device_class: 'problem' })],
+    ['unknown option: installed_version', changed('loader_update', { installed_version: '7.1.1-42962' })],
+    ['template: SyntaxError', changed('loader_update', { value_template: '{{ dict(a=value_json.a) | tojson }}' })],
+    [
+      'template: SyntaxError',
+      changed('rebuild', { availability: [{ topic: 'a', value_template: '{{ value_json }}' }] }),
+    ],
     ['unknown option: state_on', changed('refresh', { state_on: 'ON' })],
     ['state_on is not a text', changed('autostart', { state_on: true })],
     ['template: SyntaxError', changed('state', { json_attributes_template: '{{ dict(a=value_json.a) | tojson }}' })],

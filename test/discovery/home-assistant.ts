@@ -66,6 +66,7 @@ function* sharedOptions(options: Options): Reasons {
   for (const entry of [options['availability'] ?? []].flat()) {
     yield* onlyKeys(record(entry), ['topic', 'payload_available', 'payload_not_available', 'value_template']);
     yield* topicName(record(entry)['topic']);
+    if (record(entry)['value_template'] !== undefined) yield* template(record(entry)['value_template']);
   }
   for (const key of ['availability_topic', 'state_topic', 'command_topic']) {
     if (options[key] !== undefined) yield* topicName(options[key]);

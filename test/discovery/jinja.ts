@@ -1,9 +1,9 @@
 /**
- * The three shapes of template that discovery writes, rendered as Home Assistant would. Any other shape is a syntax
+ * The four shapes of template that discovery writes, rendered as Home Assistant would. Any other shape is a syntax
  * error: among them all that would put a warning in its log by looking into an undefined value, or printing one.
  */
 export function render(template: string, value_json: unknown): string {
-  for (const shape of [plain, converted, object]) {
+  for (const shape of [plain, converted, flag, object]) {
     const text = shape(template, value_json);
     if (text !== null) return text;
   }
@@ -28,21 +28,72 @@ const converted: Shape = (template, value_json) => {
   return print(typeof value === type ? converter(value as never) : null);
 };
 
-/** `{{ dict(PLACE | default({}, true), name=PLACE | default(none), name='text') | tojson }}`, any of them. */
+/** `{{ 'on' if PLACE is true else 'off' }}` */
+const flag: Shape = (template, value_json) => {
+  const [, yes, place, no] = /^\{\{ '(\w+)' if (.+) is true else '(\w+)' \}\}$/.exec(template) ?? [];
+  return yes && place && no ? (lookUp(place, value_json) === true ? yes : no) : null;
+};
+
+/**
+ * `{{ dict(PLACE | default({}, true), name=PLACE | default(none), name='text') | tojson }}`, any of them; the first may
+ * also be pairs, the others a switch or what there is of some texts.
+ */
 const object: Shape = (template, value_json) => {
   const [, inner] = /^\{\{ dict\((.+)\) \| tojson \}\}$/.exec(template) ?? [];
   if (!inner) return null;
-  const parts = inner.match(/(?:'(?:[^'\\]|\\.)*'|default\(\{\}, true\)|[^,'])+/g) ?? [];
-  return JSON.stringify(Object.assign({}, ...parts.map((part, at) => argument(part.trim(), at, value_json))));
+  return JSON.stringify(Object.assign({}, ...split(inner).map((part, at) => argument(part, at, value_json))));
 };
 
 function argument(text: string, at: number, value_json: unknown): object {
-  const [, whole] = /^(.+) \| default\(\{\}, true\)$/.exec(text) ?? [];
   // Python takes no argument without a name after one with.
-  if (whole && at === 0) return Object(lookUp(whole, value_json) || {});
-  const [, name, quoted, place] = /^([a-z_]+)=(?:'((?:[^'\\]|\\.)*)'|(.+) \| default\(none\))$/.exec(text) ?? [];
-  if (!name) throw new SyntaxError(`not an argument: ${text}`);
-  return { [name]: place ? (lookUp(place, value_json) ?? null) : unquote(quoted) };
+  const unnamed = at === 0 ? (whole(text, value_json) ?? pairs(text, value_json)) : null;
+  if (unnamed) return unnamed;
+  const [, name, value] = /^([a-z_]+)=(.+)$/.exec(text) ?? [];
+  if (!name || !value) throw new SyntaxError(`not an argument: ${text}`);
+  return { [name]: named(value, value_json) };
+}
+
+function whole(text: string, value_json: unknown): object | null {
+  const [, place] = /^([^[].*) \| default\(\{\}, true\)$/.exec(text) ?? [];
+  return place ? Object(lookUp(place, value_json) || {}) : null;
+}
+
+function pairs(text: string, value_json: unknown): object | null {
+  const [, list] = /^\[(.+)\] \| rejectattr\(1, 'none'\)$/.exec(text) ?? [];
+  if (!list) return null;
+  const read = split(list).map(pair => {
+    const [, name, place] = /^\('(\w+)', (.+) \| default\(none\)\)$/.exec(pair) ?? [];
+    if (!name || !place) throw new SyntaxError(`not a pair: ${pair}`);
+    return [name, lookUp(place, value_json) ?? null] as const;
+  });
+  return Object.fromEntries(read.filter(([, value]) => value !== null));
+}
+
+function named(text: string, value_json: unknown): unknown {
+  const [, quoted] = /^'((?:[^'\\]|\\.)*)'$/.exec(text) ?? [];
+  if (quoted !== undefined) return unquote(quoted);
+  const [, list] = /^\[(.+)\] \| select\('string'\) \| join\(' '\)$/.exec(text) ?? [];
+  if (list) {
+    const texts = split(list).map(item => (item.startsWith("'") ? named(item, value_json) : lookUp(item, value_json)));
+    return texts.filter(item => typeof item === 'string').join(' ');
+  }
+  const [, place, or] = /^(.+) \| default\((none|false, true)\)$/.exec(text) ?? [];
+  if (!place) throw new SyntaxError(`not a value: ${text}`);
+  const value = lookUp(place, value_json);
+  return or === 'none' ? (value ?? null) : value || false;
+}
+
+/** At the commas that are in no bracket and in no text. */
+function split(text: string): string[] {
+  const parts = [''];
+  let depth = 0;
+  for (const [token] of text.matchAll(/'(?:[^'\\]|\\.)*'|./gs)) {
+    if ('([{'.includes(token)) depth += 1;
+    if (')]}'.includes(token)) depth -= 1;
+    if (token === ',' && depth === 0) parts.push('');
+    else parts.push(parts.pop() + token);
+  }
+  return parts.map(part => part.trim());
 }
 
 /** `value_json.a`, `(value_json.a | default({}))['b']`; a missing key is undefined, as in Jinja. */

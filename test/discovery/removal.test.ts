@@ -40,6 +40,14 @@ test('what may no longer be commanded goes, its buttons and its screen', () => {
   expect(last).toEqual(next);
 });
 
+test('a loader that is no longer configured takes all of its entities with it', () => {
+  const before = vmDevicePayload(bridge, { ...vm, loader: true }, description, hypervisor);
+  const [first, last] = transition(components(before), next);
+  const removed = { loader_update: { platform: 'update' }, loader_phase: { platform: 'sensor' } };
+  expect(first?.payload.components).toMatchObject(removed);
+  expect(last).toEqual(next);
+});
+
 test('Home Assistant takes both steps', () => {
   const steps = transition({ gone: 'button', autostart: 'switch' }, next);
   expect(steps).toHaveLength(2);

@@ -1,10 +1,11 @@
 import type { BridgeOptions, VmOptions } from '../../src/discovery/payload.ts';
 import { probeNames } from '../../src/model/check.ts';
-import { defaultCommands } from '../../src/model/command.ts';
+import { commandWords, defaultCommands } from '../../src/model/command.ts';
 import {
   bridgeDocument,
   checkDocument,
   type Identity,
+  loaderDocument,
   stateDocument,
   statsDocument,
 } from '../../src/model/documents.ts';
@@ -15,6 +16,7 @@ import {
   type Nic,
   unknownDescription,
 } from '../../src/model/domain.ts';
+import { idleLoader, type Loader } from '../../src/model/loader.ts';
 import { emptyVm, type HypervisorInfo, type VmSnapshot } from '../../src/model/snapshot.ts';
 import { topics } from '../../src/model/topics.ts';
 
@@ -67,7 +69,11 @@ export const vm: VmOptions = {
   statsInterval: 30,
   commands: defaultCommands,
   powerCategory: 'config',
+  loader: false,
 };
+
+/** All that there can be. */
+export const vmWithLoader: VmOptions = { ...vm, commands: commandWords, loader: true };
 
 export const hypervisor: HypervisorInfo = { hostname: 'nas-host', libvirt: '9.0.0', hypervisor: 'QEMU 7.2.22' };
 
@@ -93,7 +99,18 @@ function filled<T>(sample: T): T {
   return JSON.parse(JSON.stringify(sample), (_key, value) => (value === null ? next++ * 1_234_567 : value));
 }
 
-const unread = emptyVm('DSM', 'DSM VM');
+export const idle = idleLoader({ model: 'DS918+', version: '7.2.1-69057' });
+
+/** Not as it ever is, but with everything in it. */
+const told: Loader = {
+  ...idle,
+  ...{ phase: 'building', percent: 62, step: 'It builds the loader.', startedAt: at, endedAt: at, elapsed: 312.5 },
+  ...{ result: 'failed', code: 'no_recipe', error: 'There is no recipe. '.repeat(20), nextStep: 'Look at the log.' },
+  backup: { file: 'DSM-1.img.gz', at, size: 2 ** 27 },
+  ...{ bootEntry: 'Tiny Core Image Build', rollback: true, armedUntil: at, log: ['one', 'two'] },
+};
+
+const unread: VmSnapshot = { ...emptyVm('DSM', 'DSM VM'), loader: idle };
 const blank = statsDocument({ ...unread, domain });
 
 const known: VmSnapshot = {
@@ -111,6 +128,7 @@ const known: VmSnapshot = {
   lastStop: { by: 'bridge', reason: 'shutdown', at, seconds: 41 },
   lastError: { code: 'timed_out', message: 'DSM did not shut down. '.repeat(20), at },
   stats: filled({ ...blank, sampled_at: at }),
+  loader: told,
   check: {
     verdict: 'degraded',
     cause: 'port_closed',
@@ -143,13 +161,14 @@ export const documents = {
 };
 
 function published(snapshot: VmSnapshot, up: boolean) {
-  const { state, stats, check } = bridge.topics.vm('DSM');
+  const { state, stats, check, loader } = bridge.topics.vm('DSM');
   const hypervisorNow = { up, reason: up ? 'none, for the test' : null, info: up ? hypervisor : null };
   const whole = { hypervisor: hypervisorNow, vms: {}, overdueChecks: [] };
   const byTopic: Record<string, object> = {
     [state]: stateDocument(snapshot),
     [stats]: statsDocument(snapshot),
     [check]: checkDocument(snapshot),
+    [loader]: loaderDocument(snapshot) ?? {},
     [bridge.topics.bridge.info]: bridgeDocument(whole, identity),
   };
   return (topic: string): object => byTopic[topic] ?? {};

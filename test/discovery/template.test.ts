@@ -1,17 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import { bridgeDevicePayload, type Component, vmDevicePayload } from '../../src/discovery/payload.ts';
 import { attributesTemplate, valueTemplate } from '../../src/discovery/template.ts';
-import { commandWords } from '../../src/model/command.ts';
 import { blockedAttributes } from './home-assistant-options.ts';
 import { render } from './jinja.ts';
-import { bridge, description, documents, hypervisor, vm } from './samples.ts';
+import { bridge, description, documents, hypervisor, vmWithLoader } from './samples.ts';
 
 /** Every entity's templates over the documents that the bridge publishes. */
 const everything = [
-  vmDevicePayload(bridge, { ...vm, commands: commandWords }, description, hypervisor),
+  vmDevicePayload(bridge, vmWithLoader, description, hypervisor),
   bridgeDevicePayload(bridge),
 ].flatMap(({ payload }) => Object.entries(payload.components));
-const entities = everything.filter(([, component]) => component['value_template']);
+// What an update entity reads is an object: loader.test.ts.
+const entities = everything.filter(([, component]) => component['value_template'] && component.platform !== 'update');
 const attributed = everything.filter(([, component]) => component['json_attributes_topic']);
 
 const show = (component: Component, document: (topic: string) => object) =>
@@ -66,6 +66,9 @@ test.each([
   ['attributes of a network', 'nic_525400d53001_tx_rate', { mac: '52:54:00:d5:30:01', source: 'br0', tap: 'vnet3' }],
   ['attributes of the last stop', 'last_stop', { by: 'bridge', reason: 'shutdown', seconds: 41 }],
   ['attributes of the last error', 'last_error', { code: 'timed_out' }],
+  ['attributes of the loader', 'loader_phase', { percent: 62, elapsed_seconds: 312.5, code: 'no_recipe' }],
+  ['attributes of its result', 'loader_result', { code: 'no_recipe', next_step: 'Look at the log.' }],
+  ['attributes of its backup', 'loader_backup', { file: 'DSM-1.img.gz', size: 2 ** 27 }],
   ['attributes of libvirt', 'libvirt', { up: true, hostname: 'nas-host' }],
 ])('%s', (_name, key, attributes) => {
   const component = Object.fromEntries(everything)[key];
@@ -87,6 +90,7 @@ test.each([
   ['cpu', { cpu: { percent: 12.345 } }, '12.3 %'],
   ['memory_used', { memory: { used: 2 ** 30 } }, '1024 MiB'],
   ['disk_sda_write_rate', { disks: { sda: { write_bytes_per_second: 1_500_000 } } }, '1.5 MB/s'],
+  ['loader_progress', { percent: 62 }, '62 %'],
   ['disk_sdb_capacity', { disks: { sdb: { capacity: 4e12 } } }, '4000 GB'],
   ['nic_525400d53001_rx_rate', { nics: { '525400d53001': { rx_bytes_per_second: 125_000_000 } } }, '1000 Mbit/s'],
 ])('the unit of %s', (key, document, shown) => {
