@@ -7,7 +7,8 @@ import { commandWords } from '../model/command.ts';
 import { version } from '../version.ts';
 import { check } from './check.ts';
 import { checkConfig } from './check-config.ts';
-import { UsageError } from './request.ts';
+import { type RebuildOptions, rebuild, rollback } from './rebuild.ts';
+import { type CommandOptions, UsageError } from './request.ts';
 import { run } from './run.ts';
 import { printSchema } from './schema.ts';
 import { send } from './send.ts';
@@ -63,9 +64,10 @@ withCommandOptions(
     .description('give a command to the running bridge, through the broker')
     .argument('<vm>', 'its key (or name) in the configuration')
     .argument('<command>', commandWords.join(', '))
-    .argument('[value]', 'on or off, of autostart'),
+    .argument('[value]', 'on or off, of autostart and arm'),
 )
   .option('-w, --wait', 'wait until it has ended, and not only until it is accepted', false)
+  .option('--confirm', 'of rebuild and rollback: although it is not armed')
   .action((vm, word, value, { config, wait, json, ...options }) =>
     configured(config, loaded => send({ config: loaded, vm, word, value, options, wait, json, stdout, stderr })),
   );
@@ -86,6 +88,24 @@ withCommandOptions(
         : send({ ...common, word: 'shutdown', wait });
     }),
   );
+
+withLoaderOptions(
+  program
+    .command('rebuild')
+    .description("rebuild a VM's loader: show the plan, ask, and have the running bridge carry it out")
+    .argument('<vm>', 'its key (or name) in the configuration'),
+)
+  .option('--dry-run', 'only the plan; needs no broker', false)
+  .action((vm, { config, dryRun, ...rest }) =>
+    configured(config, loaded => rebuild({ ...loaderOptions(loaded, vm, rest), dryRun })),
+  );
+
+withLoaderOptions(
+  program
+    .command('rollback')
+    .description("put a VM's old loader back, after a rebuild that failed or was interrupted")
+    .argument('<vm>', 'its key (or name) in the configuration'),
+).action((vm, { config, ...rest }) => configured(config, loaded => rollback(loaderOptions(loaded, vm, rest))));
 
 program
   .command('schema')
@@ -119,6 +139,24 @@ function withCommandOptions(command: Command): Command {
     .option('--id <id>', 'a mark of this command; a second one with it is refused (default: random)')
     .option('--by <who>', 'who asks, as last_stop.by will say', 'cli')
     .option('--json', 'print every answer as a line of JSON', false);
+}
+
+function withLoaderOptions(command: Command): Command {
+  return withConfig(command)
+    .option('-y, --yes', 'without asking', false)
+    .option('-t, --timeout <time>', 'how long the guest may take to power off: 90s, 4m (default: as configured)')
+    .option('--on-timeout <policy>', 'what becomes of one that does not: report or force_off')
+    .option('--id <id>', 'a mark of this command; a second one with it is refused (default: random)')
+    .option('--by <who>', 'who asks, as last_stop.by will say', 'cli')
+    .option('--json', 'print every document and answer as a line of JSON', false);
+}
+
+function loaderOptions(
+  config: Config,
+  vm: string,
+  { yes, json, ...options }: CommandOptions & { yes: boolean; json: boolean },
+): RebuildOptions {
+  return { config, vm, options, yes, json, stdin: process.stdin, stdout, stderr, signal: interrupted() };
 }
 
 /** Ctrl-C and SIGTERM. The VM is left as it is. */

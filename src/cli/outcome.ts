@@ -1,7 +1,7 @@
 import type { ResponseDocument } from '../bridge/respond.ts';
 
 /** The exit codes of every verb. */
-export const exitCode = { succeeded: 0, failed: 1, usage: 2, unreached: 3, timedOut: 4 } as const;
+export const exitCode = { succeeded: 0, failed: 1, usage: 2, unreached: 3, timedOut: 4, interrupted: 130 } as const;
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode];
 
 /** The exit code that a response means, if it is the last one. */

@@ -54,10 +54,8 @@ export class Progress {
   }
 
   #draw(passed: number, whole: number): void {
-    const share = Math.min(1, whole > 0 ? passed / whole : 1);
-    const full = Math.round(share * width);
-    const bar = `[${'#'.repeat(full)}${'.'.repeat(width - full)}] ${seconds(passed)} of ${seconds(whole)}`;
-    this.#options.stderr.write(`\r\u001b[K${bar}`);
+    const share = whole > 0 ? passed / whole : 1;
+    this.#options.stderr.write(`\r\u001b[K${bar(share)} ${seconds(passed)} of ${seconds(whole)}`);
     this.#bar = true;
   }
 
@@ -67,7 +65,13 @@ export class Progress {
   }
 }
 
-function line({ command, status, code, message, elapsed_ms, remaining_ms }: ResponseDocument): string {
+/** `share`: from 0 to 1. */
+export function bar(share: number): string {
+  const full = Math.round(Math.min(1, Math.max(0, share)) * width);
+  return `[${'#'.repeat(full)}${'.'.repeat(width - full)}]`;
+}
+
+export function line({ command, status, code, message, elapsed_ms, remaining_ms }: ResponseDocument): string {
   const what = status === code ? status : `${status}/${code}`;
   const time = remaining_ms === null ? `after ${seconds(elapsed_ms)}` : `${seconds(remaining_ms)} left`;
   return `${command ?? 'command'} ${what}, ${time}: ${message}`;

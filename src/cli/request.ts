@@ -10,6 +10,7 @@ export interface CommandOptions {
   timeout?: string | undefined;
   onTimeout?: string | undefined;
   method?: string | undefined;
+  confirm?: boolean | undefined;
 }
 
 export class UsageError extends Error {
@@ -20,15 +21,14 @@ export class UsageError extends Error {
 export function commandPayload(
   word: string,
   value: string | undefined,
-  { id = randomUUID(), by = 'cli', timeout, onTimeout, method }: CommandOptions,
+  { id = randomUUID(), by = 'cli', timeout, onTimeout, method, confirm }: CommandOptions,
 ): { payload: string; command: Command; id: string } {
-  if (value !== undefined && (word !== 'autostart' || !['on', 'off'].includes(value))) {
-    throw new UsageError(
-      word === 'autostart' ? `autostart is on or off, not '${value}'` : `${word} takes no '${value}'`,
-    );
+  const isSwitch = word === 'autostart' || word === 'arm';
+  if (value !== undefined && (!isSwitch || !['on', 'off'].includes(value))) {
+    throw new UsageError(isSwitch ? `${word} is on or off, not '${value}'` : `${word} takes no '${value}'`);
   }
   const enabled = value === undefined ? undefined : value === 'on';
-  const payload = JSON.stringify({ command: word, id, by, timeout, on_timeout: onTimeout, method, enabled });
+  const payload = JSON.stringify({ command: word, id, by, timeout, on_timeout: onTimeout, method, enabled, confirm });
   const command = parseCommand('command', payload);
   if (isInvalid(command)) throw new UsageError(command.message);
   return { payload, command, id };

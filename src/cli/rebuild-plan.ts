@@ -1,0 +1,121 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { checksStore } from '../checking.ts';
+import type { Config } from '../config/config.ts';
+import type { Libvirt } from '../libvirt/client.ts';
+import { ConnectError, ConnectionLost, ProtocolError, TimeoutError } from '../libvirt/errors.ts';
+import { type Draft, draft } from '../loader/draft.ts';
+import { draftText } from '../loader/draft-text.ts';
+import { type Finding, warn } from '../loader/preflight/finding.ts';
+import { gravestFirst } from '../loader/preflight.ts';
+import { type SurveyOptions, survey } from '../loader/survey.ts';
+import { tcrp } from '../loader/tcrp/index.ts';
+import type { Command } from '../model/command.ts';
+import type { LoaderSettings } from '../model/loader-settings.ts';
+import { opener } from '../steering.ts';
+import { silent } from '../util/logger.ts';
+import { type Target, Watch } from '../vm/watch.ts';
+import { exitCode } from './outcome.ts';
+import { findVm, UsageError } from './request.ts';
+
+export interface RebuildPlanOptions {
+  config: Config;
+  /** Key or name. */
+  vm: string;
+  json: boolean;
+  stdout: { write(text: string): unknown };
+  stderr: { write(text: string): unknown };
+  signal: AbortSignal;
+  /** What the command says of the time to power off; default: nothing. */
+  command?: Pick<Command, 'timeout' | 'onTimeout'>;
+  /** For tests: others than the real ones. */
+  world?: Pick<SurveyOptions, 'fetch' | 'reach' | 'cpuinfo' | 'menu'>;
+}
+
+type Vm = Config['vms'][number];
+
+/**
+ * `dsm2mqtt rebuild V --dry-run`: what a rebuild would do, found out straight from here; nothing is changed. 0; 1: it
+ * would be refused, or libvirt has no such domain; 3: libvirt was not reached. Throws `UsageError`.
+ */
+export async function rebuildPlan(options: RebuildPlanOptions): Promise<number> {
+  const { config, vm, json, stdout, stderr, signal } = options;
+  const found = findVm(config, vm);
+  const { loader } = found;
+  if (!loader)
+    throw new UsageError(`VM '${found.key}' has no 'loader' in the configuration: there is nothing to rebuild`);
+  try {
+    await using client = await opener(config.libvirt)(signal);
+    const target = await read(client, found);
+    if (!target) {
+      stderr.write(`${found.label} (${found.key}): libvirt has no such domain\n`);
+      return exitCode.failed;
+    }
+    const plan = await drafted(options, { vm: found, loader, target, client });
+    stdout.write(json ? `${JSON.stringify(plan, null, 2)}\n` : `${draftText(plan).join('\n')}\n`);
+    return plan.possible ? exitCode.succeeded : exitCode.failed;
+  } catch (error) {
+    const away = [ConnectError, ConnectionLost, TimeoutError, ProtocolError].some(kind => error instanceof kind);
+    const reason = signal.aborted ? 'interrupted' : (error as Error).message;
+    stderr.write(`${config.libvirt.uri}: ${reason}\n`);
+    return away && !signal.aborted ? exitCode.unreached : exitCode.failed;
+  }
+}
+
+async function read(client: Libvirt, vm: Vm): Promise<Target | null> {
+  const watch = new Watch({ vms: [vm], emit: () => {}, logger: silent });
+  await watch.begin(client);
+  return watch.target(vm.key);
+}
+
+async function drafted(
+  { config, command, signal, world }: RebuildPlanOptions,
+  { vm, loader, target, client }: { vm: Vm; loader: LoaderSettings; target: Target; client: Libvirt },
+): Promise<Draft> {
+  const { key, label } = vm;
+  const shutdown = {
+    ...vm.shutdown,
+    timeout: command?.timeout ?? vm.shutdown.timeout,
+    // As with a reboot, only the command itself can have its power cut.
+    onTimeout: command?.onTimeout ?? 'report',
+  };
+  const { ref, domain } = target;
+  const scratch = await temporary(config.dataDir);
+  try {
+    const found = await survey({
+      ...{ settings: loader, adapter: tcrp, client, ref, signal, scratch, ...world },
+      vm: { domain, check: await lastCheck(config, key, ref.uuid) },
+      // What is reached over a unix socket is here.
+      local: true,
+      onTimeout: shutdown.onTimeout,
+    });
+    const seen = { ...found, findings: gravestFirst([...found.findings, ...permission(config, vm)]) };
+    return draft({ key, label, running: domain.active, settings: loader, survey: seen, shutdown });
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/** What the bridge itself would say to the command. */
+function permission({ libvirt }: Config, { commands }: Vm): Finding[] {
+  if (libvirt.readOnly) {
+    const message = 'libvirt is configured as read-only: the bridge refuses every command.';
+    return [warn('read_only', message, 'Leave out `read_only`.')];
+  }
+  if (commands.includes('rebuild')) return [];
+  const message = "`rebuild` is not among this VM's commands: the bridge refuses it.";
+  return [warn('not_allowed', message, 'Add it to `commands`.')];
+}
+
+/** As far as the bridge remembers DSM; nobody has looked at it now. */
+async function lastCheck({ dataDir }: Config, key: string, uuid: string): Promise<SurveyOptions['vm']['check']> {
+  const known = (await checksStore(dataDir, silent).load())[key];
+  return known?.uuid === uuid && known.dsm ? { verdict: 'unknown', dsm: known.dsm } : null;
+}
+
+/** The bridge's own folder has room; a container's /tmp may be read-only, and another user's folder as well. */
+async function temporary(dataDir: string): Promise<string> {
+  const made = (folder: string) => mkdtemp(join(folder, 'dsm2mqtt-'));
+  return made(dataDir).catch(() => made(tmpdir()));
+}

@@ -1,0 +1,95 @@
+import { createInterface } from 'node:readline/promises';
+import type { Config } from '../config/config.ts';
+import type { LongWord } from '../model/command.ts';
+import { LoaderProgress } from './loader-progress.ts';
+import { exitCode } from './outcome.ts';
+import type { ProgressOptions } from './progress.ts';
+import { type RebuildPlanOptions, rebuildPlan } from './rebuild-plan.ts';
+import { type CommandOptions, commandPayload, findVm, UsageError } from './request.ts';
+import { talk } from './talk.ts';
+
+export interface RebuildOptions extends ProgressOptions {
+  config: Config;
+  /** Key or name. */
+  vm: string;
+  options: CommandOptions;
+  /** Nothing but the plan; of `rebuild`. */
+  dryRun?: boolean;
+  /** Without asking. */
+  yes: boolean;
+  /** Whoever is asked. */
+  stdin: NodeJS.ReadableStream & { isTTY?: boolean };
+  /** Ends the waiting, not the command. */
+  signal: AbortSignal;
+  world?: RebuildPlanOptions['world'];
+}
+
+/**
+ * `dsm2mqtt rebuild V`: shows the plan, asks, has the running bridge carry it out, and shows how far it is. Resolves to
+ * the exit code. Throws `UsageError` before anything is sent.
+ */
+export async function rebuild(options: RebuildOptions): Promise<number> {
+  const { config, vm, json, dryRun = false, stdout, stderr, signal, world } = options;
+  const { command } = commandPayload('rebuild', undefined, options.options);
+  const plan = () => rebuildPlan({ config, vm, json, command, stdout, stderr, signal, ...(world && { world }) });
+  if (dryRun) return plan();
+  mustBeAbleToAsk(options);
+  if (!json) {
+    const planned = await plan();
+    if (signal.aborted) return exitCode.interrupted;
+    if (planned === exitCode.failed) return planned;
+    if (planned !== exitCode.succeeded)
+      stderr.write('Libvirt is not reached from here: the bridge looks for itself.\n');
+  }
+  return carryOut('rebuild', 'Rebuild its loader now', options);
+}
+
+/** `dsm2mqtt rollback V`: asks, and has the running bridge put the old loader back. Otherwise like `rebuild`. */
+export async function rollback(options: RebuildOptions): Promise<number> {
+  mustBeAbleToAsk(options);
+  return carryOut('rollback', 'Power it off and put its old loader back now', options);
+}
+
+function mustBeAbleToAsk({ config, vm, yes, stdin }: RebuildOptions): void {
+  const { key, loader } = findVm(config, vm);
+  if (!loader) throw new UsageError(`VM '${key}' has no 'loader' in the configuration: there is nothing to rebuild`);
+  if (!yes && !stdin.isTTY) throw new UsageError('there is no terminal to ask at: say --yes');
+}
+
+async function carryOut(word: LongWord, question: string, options: RebuildOptions): Promise<number> {
+  const { config, vm, yes, stdin, stderr, signal } = options;
+  const { key, label } = findVm(config, vm);
+  const { payload, id } = commandPayload(word, undefined, { ...options.options, confirm: true });
+  if (!yes && !(await agrees(`${label}: ${question}? [y/N] `, stdin, stderr as NodeJS.WritableStream, signal))) {
+    stderr.write('Nothing was done.\n');
+    return signal.aborted ? exitCode.interrupted : exitCode.failed;
+  }
+  const shown = new LoaderProgress(options);
+  const code = await talk({
+    ...{ config, key, payload, id, wait: true, shown, signal },
+    also: { topic: 'loader', heard: text => shown.loader(text) },
+  });
+  if (code === exitCode.interrupted) {
+    stderr.write(`It goes on in the bridge. To end it: dsm2mqtt send ${key} cancel\n`);
+  } else if (code === exitCode.unreached) {
+    stderr.write('A bridge that is started again does not resume it, but tells how the VM is.\n');
+  }
+  return code;
+}
+
+async function agrees(
+  question: string,
+  input: NodeJS.ReadableStream,
+  output: NodeJS.WritableStream,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const prompt = createInterface({ input, output });
+  // Ctrl-C and Ctrl-D are a no.
+  const no = new Promise<string>(resolve => prompt.once('close', () => resolve('')));
+  try {
+    const answer = await Promise.race([prompt.question(question, { signal }).catch(() => ''), no]);
+    return /^y(es)?$/i.test(answer.trim());
+  } finally {
+    prompt.close();
+  }
+}
