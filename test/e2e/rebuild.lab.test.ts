@@ -1,0 +1,232 @@
+/** A loader rebuilt on a real guest: GRUB, TinyCore's stand-in over SSH, libvirt's volumes; and a bridge killed in it. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { domainState, guest, inLab, type Mosquitto, startMosquitto } from '../lab/lab.ts';
+import { entries, loader } from '../lab/loader.ts';
+import { extension, platform } from '../lab/rploader.ts';
+import { type BridgeProcess, isFinal, type Json, Listener, startBridge, usual, vmTopic } from './bridge.ts';
+
+const phases = [
+  ...['preflight', 'shutting_down', 'backing_up', 'arming_builder', 'booting_builder', 'connecting', 'arming_dsm'],
+  ...['building', 'verifying', 'booting_dsm', 'checking', 'done'],
+];
+const topic = vmTopic('loader');
+/** Of a rebuild, in milliseconds, on a machine that has other things to do. */
+const whole = 420_000;
+
+let broker: Mosquitto;
+let listener: Listener;
+let folder: string;
+let bridge: BridgeProcess;
+let from: number;
+let original: AsyncDisposable;
+
+function config(changes: Record<string, unknown> = {}): Record<string, unknown> {
+  const vm = {
+    ...{ domain: 'DSM', commands: ['start', 'shutdown', 'rebuild', 'rollback', 'cancel', 'check', 'refresh'] },
+    shutdown: { timeout: '1m' },
+    checks: { schedule: 'never', deep_schedule: 'never', failures_before_down: 1, probe_timeout: '3s' },
+    loader: {
+      ...{ model: 'DS918+', platform, transient_pool: true, keep_backups: 2 },
+      ...{ extensions: [extension('virtio'), extension('acpid')], ...changes },
+    },
+  };
+  return usual(broker.url, { vms: [vm], data_dir: folder });
+}
+
+beforeAll(async () => {
+  if (!inLab()) throw new Error('these tests run in the lab: scripts/lab vitest run --project lab');
+  await guest.off();
+  broker = await startMosquitto();
+  listener = await Listener.on(broker.url);
+});
+
+afterAll(async () => {
+  await listener?.[Symbol.asyncDispose]();
+  await broker?.stop();
+});
+
+beforeEach(async () => {
+  original = await loader.keep();
+  await loader.arm('dsm');
+  folder = await mkdtemp(join(tmpdir(), 'rebuild-'));
+});
+
+afterEach(async () => {
+  await bridge?.[Symbol.asyncDispose]();
+  await guest.off();
+  await guest.bootScenario('up');
+  await original[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** DSM runs, and a bridge that has seen it. */
+async function begin(changes: Record<string, unknown> = {}): Promise<string> {
+  await guest.start();
+  from = listener.now;
+  bridge = await startBridge(config(changes));
+  await listener.text(vmTopic('availability'), text => text === 'online', { from });
+  await ask('check');
+  from = listener.now;
+  return imageSum();
+}
+
+async function ask(word: string, options: Record<string, unknown> = {}, deadline = whole): Promise<Json> {
+  const id = await give(word, options);
+  return listener.document(vmTopic('response'), answer => answer.id === id && isFinal(answer), { from, deadline });
+}
+
+async function give(word: string, options: Record<string, unknown> = {}): Promise<string> {
+  const id = `${word}-${Math.random()}`;
+  await listener.publish(vmTopic('command'), JSON.stringify({ command: word, id, ...options }));
+  return id;
+}
+
+/** What the topic has shown from there on, each phase once. */
+function shown(): string[] {
+  const all: string[] = listener.documents(topic, from).map(({ phase }) => phase);
+  return all.filter((phase, i) => phase !== 'idle' && phase !== all[i - 1]);
+}
+
+const document = (wanted: (document: Json) => boolean, deadline = whole) =>
+  listener.document(topic, wanted, { from, deadline });
+
+function sumOf(file: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const hash = createHash('sha256');
+    createReadStream(file)
+      .on('data', piece => hash.update(piece))
+      .on('error', reject)
+      .on('end', () => resolve(hash.digest('hex')));
+  });
+}
+
+const imageSum = () => sumOf(loader.image);
+
+/** Whatever the bridge has said or written down. */
+async function everything(): Promise<string> {
+  const kept = join(folder, 'loader');
+  const files = (await readdir(kept, { withFileTypes: true })).filter(entry => entry.isFile());
+  const texts = await Promise.all(files.map(({ name }) => readFile(join(kept, name), 'utf8')));
+  const ours = listener.heard.slice(from).filter(message => message.topic.startsWith(topic));
+  return [...texts, ...ours.map(({ text }) => text)].join('\n');
+}
+
+test(
+  'one command takes DSM through the whole transaction, every phase seen in order, with the new loader in place',
+  async () => {
+    const before = await begin();
+    const answer = await ask('rebuild', { confirm: true });
+    expect(answer).toMatchObject({ status: 'succeeded', code: 'done' });
+    expect(shown()).toEqual(phases);
+    const told = listener.documents(vmTopic('event'), from).filter(({ event_type }) => event_type === 'loader_phase');
+    expect(told.map(({ phase }) => phase)).toEqual(phases);
+    const last = await document(({ result }) => result !== null);
+    expect(last).toMatchObject({ result: 'succeeded', rollback: false, boot_entry: entries.dsm });
+    expect(await sumOf(last.backup.file)).toBe(before);
+    expect(await loader.booted()).toBe('dsm');
+    expect(await loader.cmdline()).toMatchObject({ loader_build: '1', SataPortMap: '12', DiskIdxMap: '1000' });
+    const { sn, mac1 } = await loader.cmdline();
+    expect(listener.texts(vmTopic('loader/log'), from).length).toBeGreaterThan(20);
+    const said = await everything();
+    for (const secret of [sn, mac1, 'P@ssw0rd', '52:54:00:d5:30:01']) expect(said).not.toContain(secret);
+  },
+  whole,
+);
+
+test(
+  'another DSM: the installer is next, and until then the old loader can be had back',
+  async () => {
+    const before = await begin({ platform: 'ds918p-7.1.0-42661' });
+    const off = document(({ phase }) => phase === 'backing_up').then(() => guest.bootScenario('installer'));
+    expect(await ask('rebuild', { confirm: true })).toMatchObject({
+      status: 'succeeded',
+      code: 'awaiting_dsm_install',
+    });
+    await off;
+    expect(await document(({ result }) => result !== null)).toMatchObject({
+      result: 'awaiting_dsm_install',
+      rollback: true,
+    });
+    expect(await loader.cmdline()).toMatchObject({ loader_build: '1' });
+    from = listener.now;
+    expect(await ask('rollback', { confirm: true })).toMatchObject({ status: 'succeeded', code: 'done' });
+    // The end of its arming may be told before.
+    expect(shown().filter(phase => phase !== 'done')).toEqual(['rolling_back', 'rolled_back']);
+    expect(await document(({ phase }) => phase === 'rolled_back')).toMatchObject({ rollback: false });
+    expect(await loader.cmdline()).toMatchObject({ loader_build: '0' });
+    await guest.off();
+    // GRUB has written down what it has started, which was so before, too.
+    expect(await imageSum()).toBe(before);
+  },
+  whole,
+);
+
+describe('killed with -9, and started again', () => {
+  /** In this phase; resolves to what the next bridge tells. */
+  async function killedIn(phase: string): Promise<Json> {
+    await give('rebuild', { confirm: true });
+    await document(document => document.phase === phase);
+    await bridge.end('SIGKILL');
+    const record = JSON.parse(await readFile(join(folder, 'loader', 'DSM.json'), 'utf8'));
+    expect(record).toMatchObject({ phase, result: null });
+    from = listener.now;
+    bridge = await startBridge(config());
+    await listener.document(vmTopic('event'), ({ event_type }) => event_type === 'interrupted', { from });
+    const told = await document(({ result, error }) => result === 'interrupted' && !error.includes('not known'));
+    expect(told).toMatchObject({ phase: 'interrupted', code: 'interrupted' });
+    expect(told.error).toContain(`in the phase ${phase} of a rebuild`);
+    return told;
+  }
+
+  test(
+    'in backing_up: the VM is off, its loader untouched, and a start brings DSM back',
+    async () => {
+      const before = await begin();
+      const told = await killedIn('backing_up');
+      expect(told).toMatchObject({ rollback: false });
+      expect(told.error).toContain('The VM is off; its loader is untouched.');
+      expect(await domainState()).toBe('shut off');
+      expect(await imageSum()).toBe(before);
+      expect(await ask('start')).toMatchObject({ status: 'succeeded' });
+      expect(await loader.booted()).toBe('dsm');
+    },
+    whole,
+  );
+
+  test(
+    'in building: the builder runs, and a rollback brings the old loader back',
+    async () => {
+      const before = await begin();
+      const told = await killedIn('building');
+      expect(told).toMatchObject({ rollback: true });
+      expect(told.error).toContain('its image builder and not DSM, by all that is known; its loader may be half built');
+      expect(await loader.booted()).toBe('builder');
+      expect(await ask('rollback', { confirm: true })).toMatchObject({ status: 'succeeded' });
+      expect(await loader.cmdline()).toMatchObject({ loader_build: '0' });
+      await guest.off();
+      expect(await imageSum()).toBe(before);
+    },
+    whole,
+  );
+
+  test(
+    'in booting_dsm: the new loader is in place, and a rollback brings the old one back',
+    async () => {
+      const before = await begin();
+      const told = await killedIn('booting_dsm');
+      expect(told).toMatchObject({ rollback: true });
+      expect(told.error).toContain('its new loader is in place');
+      expect(await ask('rollback', { confirm: true })).toMatchObject({ status: 'succeeded' });
+      await guest.up();
+      expect(await loader.cmdline()).toMatchObject({ loader_build: '0' });
+      await guest.off();
+      expect(await imageSum()).toBe(before);
+    },
+    whole,
+  );
+});
