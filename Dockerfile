@@ -1,4 +1,4 @@
-# The compiled bridge and its production packages. Nothing native is in it, so it builds on any processor.
+# The compiled bridge and its production packages. Nothing is compiled for a processor, so it builds on any.
 ARG NODE_IMAGE=node:24-bookworm-slim
 
 FROM ${NODE_IMAGE} AS build
@@ -20,6 +20,8 @@ LABEL org.opencontainers.image.title="dsm2mqtt" \
       org.opencontainers.image.description="A Synology DSM virtual machine on libvirt, as Home Assistant entities over MQTT" \
       org.opencontainers.image.licenses="MIT"
 ENV NODE_ENV=production
+# The boot menu of a loader's image is read and set with these.
+RUN apt-get update && apt-get install -y --no-install-recommends mtools && rm -rf /var/lib/apt/lists/*
 # /config is where config.yaml is looked for; /data keeps what must survive a restart.
 RUN mkdir /config /data && chown node:node /data
 WORKDIR /app

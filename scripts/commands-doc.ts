@@ -88,6 +88,7 @@ const underWay: Record<Occupation, string> = {
   shutdown: 'a shutdown',
   reboot: 'a reboot, until it is off',
   call: 'anything else: libvirt is at it',
+  rebuild: 'a rebuild of the loader, or a rollback',
 };
 
 const means: Record<Interruption, string> = {
