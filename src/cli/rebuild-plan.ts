@@ -24,6 +24,8 @@ export interface RebuildPlanOptions {
   /** Key or name. */
   vm: string;
   json: boolean;
+  /** Nothing will come of it; default true. */
+  dry?: boolean;
   stdout: { write(text: string): unknown };
   stderr: { write(text: string): unknown };
   signal: AbortSignal;
@@ -40,7 +42,7 @@ type Vm = Config['vms'][number];
  * would be refused, or libvirt has no such domain; 3: libvirt was not reached. Throws `UsageError`.
  */
 export async function rebuildPlan(options: RebuildPlanOptions): Promise<number> {
-  const { config, vm, json, stdout, stderr, signal } = options;
+  const { config, vm, json, dry, stdout, stderr, signal } = options;
   const found = findVm(config, vm);
   const { loader } = found;
   if (!loader)
@@ -53,7 +55,7 @@ export async function rebuildPlan(options: RebuildPlanOptions): Promise<number> 
       return exitCode.failed;
     }
     const plan = await drafted(options, { vm: found, loader, target, client });
-    stdout.write(json ? `${JSON.stringify(plan, null, 2)}\n` : `${draftText(plan).join('\n')}\n`);
+    stdout.write(json ? `${JSON.stringify(plan, null, 2)}\n` : `${draftText(plan, dry).join('\n')}\n`);
     return plan.possible ? exitCode.succeeded : exitCode.failed;
   } catch (error) {
     const away = [ConnectError, ConnectionLost, TimeoutError, ProtocolError].some(kind => error instanceof kind);

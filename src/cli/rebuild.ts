@@ -31,7 +31,8 @@ export interface RebuildOptions extends ProgressOptions {
 export async function rebuild(options: RebuildOptions): Promise<number> {
   const { config, vm, json, dryRun = false, stdout, stderr, signal, world } = options;
   const { command } = commandPayload('rebuild', undefined, options.options);
-  const plan = () => rebuildPlan({ config, vm, json, command, stdout, stderr, signal, ...(world && { world }) });
+  const plan = () =>
+    rebuildPlan({ config, vm, json, dry: dryRun, command, stdout, stderr, signal, ...(world && { world }) });
   if (dryRun) return plan();
   mustBeAbleToAsk(options);
   if (!json) {

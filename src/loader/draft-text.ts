@@ -3,13 +3,15 @@ import type { DraftCommand } from './draft-commands.ts';
 import { fold, shellWords } from './fold.ts';
 import type { Finding } from './preflight/finding.ts';
 
-/** A draft of a rebuild as lines for a terminal of 100 columns. Pure. */
-export function draftText(draft: Draft): string[] {
+/** A draft of a rebuild as lines for a terminal of 100 columns; `dry`: nothing will come of it. Pure. */
+export function draftText(draft: Draft, dry = true): string[] {
   const { name, id, model, version, platform, findings, phases, failure } = draft;
   // The notes on the map stand where it is set.
   const told = findings.filter(({ code }) => code !== 'sata_map' || phases.length === 0);
   return [
-    ...fold(`${name} (${id}): a rebuild of its loader for ${model} ${version}. A dry run: nothing is changed.`),
+    ...fold(
+      `${name} (${id}): a rebuild of its loader for ${model} ${version}.${dry ? ' A dry run: nothing is changed.' : ''}`,
+    ),
     '',
     ...table([
       ['Loader', `TinyCore RedPill, ${platform}`],

@@ -132,6 +132,26 @@ async function interrupted(world: LoaderWorld, phase: RunningPhase): Promise<Loa
   return told;
 }
 
+test('in rolling_back: done again, it is whole', async () => {
+  await using world = await LoaderWorld.prepare({ faults: ['backup-failure'] });
+  await using bridge = await startChild(world);
+  expect((await world.ask('rebuild')).answer).toMatchObject({ status: 'failed' });
+  using stuck = world.running.daemon.hang('storageVolUpload');
+  await world.command({ command: 'rollback', confirm: true });
+  await world.loader(({ phase }) => phase === 'rolling_back');
+  await world.loader(({ step }) => step === "Writing the old loader's image back");
+  await bridge.kill();
+  stuck.release();
+  await world.begin();
+  const told = await world.loader(({ result, error }) => result === 'interrupted' && !error?.includes('not known'));
+  expect(told.error).toContain('in the phase rolling_back of a rollback');
+  expect(told).toMatchObject({ rollback: true });
+  world.machine.faults = [];
+  expect((await world.ask('rollback')).answer).toMatchObject({ status: 'succeeded', code: 'done' });
+  expect(await world.machine.up()).toBe(titles.usb);
+  expect(await world.sum()).toBe(world.before);
+});
+
 test('what a copy has left behind goes with the next', async () => {
   await using world = await LoaderWorld.prepare({ powerButton: 300 });
   {

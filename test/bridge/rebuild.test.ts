@@ -3,7 +3,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type RunningPhase, rebuildPhases } from '../../src/loader/job/phases.ts';
-import { titles } from '../fakes/box/image.ts';
+import { makeLoaderImage, titles, withPartition } from '../fakes/box/image.ts';
+import { temporary } from '../loader/image/images.ts';
 import { LoaderWorld, sumOf } from './loader-world.ts';
 
 /** Each once, as the topic has shown them. */
@@ -58,6 +59,22 @@ describe('a rebuild', () => {
     await world.ask('check');
     expect(await world.loader(({ result }) => result === 'succeeded')).toMatchObject({ rollback: false, error: null });
   });
+});
+
+test('with a menu that cannot be set, the builder is chosen by keys', async () => {
+  await using folder = await temporary();
+  const image = join(folder.folder, 'loader.img');
+  await makeLoaderImage(image);
+  withPartition(image, 1, fat => {
+    const config = fat.read('boot/grub/grub.cfg')?.toString() ?? '';
+    fat.write('boot/grub/grub.cfg', Buffer.from(`${config}\nset default="$somewhere_else"\n`));
+  });
+  await using world = await LoaderWorld.start({ image });
+  world.machine.choose(titles.builder);
+  const { answer } = await world.ask('rebuild');
+  expect(answer).toMatchObject({ status: 'succeeded', code: 'done' });
+  expect(world.running.daemon.callsOf('domainSendKey').length).toBeGreaterThan(0);
+  expect(world.machine.booted).toEqual([titles.usb, titles.builder, titles.usb]);
 });
 
 describe('the arming', () => {
