@@ -143,11 +143,6 @@ export class Story {
     await this.#journal.end();
   }
 
-  /** Arming changes what is shown, and is none of this run's. */
-  amend(change: Partial<Loader>): void {
-    this.#change(change, true);
-  }
-
   async #write(facts: Partial<LoaderRecord>): Promise<void> {
     this.#record = { ...this.#record, ...facts };
     await this.#journal.write(this.#record);
