@@ -50,7 +50,8 @@ export class LoaderProgress implements Shown {
     if (response.status === 'progress') return;
     this.#clear();
     if (!isFinal(response)) {
-      stderr.write(`${line(response)}\n`);
+      // Hours may be left, of which most will not be needed.
+      stderr.write(`${response.command} ${response.status}\n`);
       return;
     }
     clearInterval(this.#ticker);
