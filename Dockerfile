@@ -32,5 +32,6 @@ COPY package.json config.example.yaml LICENSE ./
 VOLUME /data
 USER node
 STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=1m --timeout=10s --start-period=30s CMD ["node", "/app/bin/dsm2mqtt.js", "health"]
 ENTRYPOINT ["node", "/app/bin/dsm2mqtt.js"]
 CMD ["run"]

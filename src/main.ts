@@ -7,6 +7,7 @@ import { Chronicle } from './bridge/chronicle.ts';
 import { Claim } from './bridge/claim.ts';
 import { Control } from './bridge/control.ts';
 import { errands } from './bridge/errands.ts';
+import { Health, healthOf } from './bridge/health.ts';
 import { Bridge } from './bridge/index.ts';
 import { Memory, memoryStore, recall } from './bridge/memory.ts';
 import { Publisher } from './bridge/publish.ts';
@@ -65,7 +66,15 @@ export async function main(
   logger: Logger,
   { lockPatience = 10_000, probes, loader, ...tuning }: Tuning = {},
 ): Promise<RunningBridge> {
-  const { instance, mqtt: broker, homeAssistant, libvirt, vms, dataDir } = config;
+  const {
+    instance,
+    mqtt: broker,
+    homeAssistant,
+    libvirt,
+    vms,
+    dataDir,
+    health: { listen },
+  } = config;
   const lock = await lockWithin(lockPatience, dataDir);
   if (lock.reason === 'held') throw new FolderInUse(lock.message);
   if (lock.reason === 'unwritable') {
@@ -218,16 +227,24 @@ export async function main(
     submit: bridge.submit,
     logger: logger.child({ part: 'control' }),
   });
+  const health =
+    listen &&
+    new Health({
+      ...listen,
+      report: () => healthOf(bridge.snapshot, claim.holding, broker.baseTopic),
+      logger: logger.child({ part: 'health' }),
+    });
   mqtt.start();
   link.start();
   statistics.start();
   poll.start();
   inspection.start();
-  if (lock.reason === null) await local.start();
+  await Promise.all([lock.reason === null && local.start(), health?.start()]);
 
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     clearInterval(resync);
+    health?.close();
     bridge.close();
     poll.close();
     const final = { topic: topics.bridge.state, payload: 'offline', qos: 1, retain: true } as const;

@@ -7,6 +7,7 @@ import { commandWords } from '../model/command.ts';
 import { version } from '../version.ts';
 import { check } from './check.ts';
 import { checkConfig } from './check-config.ts';
+import { health } from './health.ts';
 import { type RebuildOptions, rebuild, rollback } from './rebuild.ts';
 import { type CommandOptions, UsageError } from './request.ts';
 import { run } from './run.ts';
@@ -51,6 +52,10 @@ withConfig(
   .action((vm, { config, json, watch }) =>
     configured(config, loaded => check({ config: loaded, vm, json, watch, stdout, stderr, signal: interrupted() })),
   );
+
+withConfig(program.command('health').description('ask the bridge on this machine whether it can do its work'))
+  .option('--json', 'print JSON', false)
+  .action(({ config, json }) => configured(config, loaded => health({ config: loaded, json, stdout, stderr })));
 
 withConfig(program.command('check-config').description('read the configuration and say what is wrong with it'))
   .option('--json', 'print JSON', false)

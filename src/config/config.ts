@@ -35,6 +35,8 @@ export interface Config {
   /** At least one; no two with the same key or domain. */
   readonly vms: readonly VmConfig[];
   readonly dataDir: string;
+  /** Null: nowhere. */
+  readonly health: { readonly listen: { readonly host: string; readonly port: number } | null };
   readonly log: { readonly level: LogLevel; readonly pretty: boolean };
 }
 
@@ -127,8 +129,16 @@ export function buildConfig(raw: RawConfig, files: NamedFiles): Config {
         : null,
     })),
     dataDir: raw.data_dir,
+    health: { listen: placeOf(raw.health.listen) },
     log: { level: log.level, pretty: log.pretty },
   };
+}
+
+/** `HOST:PORT` */
+function placeOf(listen: string): Config['health']['listen'] {
+  if (listen === 'off') return null;
+  const at = listen.lastIndexOf(':');
+  return { host: listen.slice(0, at), port: Number(listen.slice(at + 1)) };
 }
 
 function timesOf(schedule: string): string | null {

@@ -1,6 +1,5 @@
 import type { z } from 'zod';
 import { nearest } from '../util/nearest.ts';
-import { laterSections } from './later.ts';
 import type { Issue } from './problem.ts';
 import { isKeyLike, keysOf, leafPaths, type Path, pathText, type Shape, shapeAt, variableName } from './shape.ts';
 import { valueAt } from './value.ts';
@@ -29,9 +28,6 @@ export function explain(issue: z.core.$ZodIssue, raw: unknown): Issue[] {
 
 function unknownKey(path: Path, key: string): Issue {
   const issue = { path: [...path, key], at: 'key' as const };
-  if (path.length === 0 && laterSections.includes(key)) {
-    return { ...issue, message: 'is not supported in this version', hint: 'remove it; nothing would act on it' };
-  }
   const known = keysOf(shapeAt(path));
   if (!isKeyLike(key)) {
     const hint = key.includes(':') ? 'is the space after the colon missing?' : `known: ${known.join(', ')}`;

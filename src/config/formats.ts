@@ -38,6 +38,16 @@ export function addressFault(text: string): Fault | null {
   return isName ? null : { message: 'expected a host name or an IP address', hint };
 }
 
+/** `off`, or a name or IPv4 address with a port. */
+export function listenFault(text: string): Fault | null {
+  const hint = 'for example 127.0.0.1:8099, or off';
+  if (text === 'off') return null;
+  const [, host = '', port = ''] = /^(.*):(\d{1,5})$/.exec(text) ?? [];
+  if (port === '' || Number(port) < 1 || Number(port) > 65_535)
+    return { message: 'expected an address and a port', hint };
+  return addressFault(host) ? { message: 'expected a host name or an IPv4 address before the port', hint } : null;
+}
+
 export function scheduleFault(text: string): Fault | null {
   if (text === 'never') return null;
   const hint = 'write minute, hour, day, month and weekday, for example * * * * *; or never';

@@ -1,5 +1,3 @@
 /** What is designed but not in this version: refused by name, so that nobody believes it is in force. */
 
-export const laterSections: readonly string[] = ['health'];
-
 export const laterTransports: readonly string[] = ['tls', 'ssh', 'tcp', 'libssh', 'libssh2', 'ext'];

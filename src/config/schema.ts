@@ -8,7 +8,7 @@ import {
   shutdownMethods,
   timeoutPolicies,
 } from '../model/command.ts';
-import { addressFault, scheduleFault, timezoneFault, topicFault, uriFault, urlFault } from './formats.ts';
+import { addressFault, listenFault, scheduleFault, timezoneFault, topicFault, uriFault, urlFault } from './formats.ts';
 import { checked, duration, port, text } from './kinds.ts';
 import { loader } from './loader-schema.ts';
 
@@ -155,6 +155,17 @@ export const configSchema = z
     libvirt: libvirt.prefault({}).describe('The hypervisor.'),
     vms: z.array(vm).min(1, 'must name at least one VM').describe('The virtual machines to bridge.'),
     data_dir: text.default('/data').describe('Directory for what must survive a restart.'),
+    health: z
+      .strictObject({
+        listen: checked(listenFault)
+          .prefault('127.0.0.1:8099')
+          .meta({
+            description: 'Where /health and /ready are served over HTTP, or off.',
+            examples: ['127.0.0.1:8099', 'off'],
+          }),
+      })
+      .prefault({})
+      .describe('How supervisors learn how the bridge is.'),
     log: z
       .strictObject({
         level: z.enum(logLevels).default('info').describe('The least severe level that is logged.'),

@@ -37,6 +37,7 @@ export interface ConfigChanges {
   vms?: readonly VmConfig[];
   libvirt?: Partial<Config['libvirt']>;
   mqtt?: Partial<Config['mqtt']>;
+  health?: Config['health']['listen'];
   dataDir?: string;
   /** Checks are made of what these find, and only on command unless the VM's schedule says otherwise. */
   probes?: Partial<Probes>;
@@ -78,7 +79,7 @@ export class Running implements AsyncDisposable {
     return Object.assign(running, { seen });
   }
 
-  config({ vms = [vmConfig()], libvirt, mqtt, dataDir = this.folder }: ConfigChanges = {}): Config {
+  config({ vms = [vmConfig()], libvirt, mqtt, health = null, dataDir = this.folder }: ConfigChanges = {}): Config {
     return {
       instance: 'nas',
       mqtt: {
@@ -96,6 +97,7 @@ export class Running implements AsyncDisposable {
       libvirt: { uri: this.daemon.uri, readOnly: false, statsInterval: 60_000, ...libvirt },
       vms,
       dataDir,
+      health: { listen: health },
       log: { level: 'info', pretty: false },
     };
   }

@@ -38,6 +38,7 @@ async function run({ readOnly = false, uri = daemon.uri, timeout, signal }: Chan
     mqtt: { ...mqtt, ...secrets },
     homeAssistant: { discoveryPrefix: 'ha', statusTopic: 'ha/status', powerSwitchCategory: 'config' },
     libvirt: { uri, readOnly, statsInterval: 60_000 },
+    health: { listen: null },
     vms: [vmConfig(), vmConfig({ domain: 'other', key: 'other', label: 'other' })],
     dataDir: folder,
     log: { level: 'info', pretty: false },

@@ -115,6 +115,14 @@ const scalars: Record<string, Scalar> = {
     read: config => config.vms[0]?.address,
   },
   DSM2MQTT_DATA_DIR: { text: word, read: config => config.dataDir },
+  DSM2MQTT_HEALTH__LISTEN: {
+    text: fc.oneof(
+      fc.constant('off'),
+      fc.integer({ min: 1, max: 65_535 }).map(port => `127.0.0.1:${port}`),
+    ),
+    read: config => config.health.listen,
+    is: text => (text === 'off' ? null : { host: '127.0.0.1', port: Number(text.split(':')[1]) }),
+  },
   DSM2MQTT_LOG__LEVEL: { text: fc.constantFrom('error', 'warn', 'info', 'debug'), read: config => config.log.level },
   DSM2MQTT_LOG__PRETTY: {
     text: fc.constantFrom('true', 'false'),

@@ -47,6 +47,7 @@ test('a minimal file is a broker and a domain', async () => {
       },
     ],
     dataDir: '/data',
+    health: { listen: { host: '127.0.0.1', port: 8_099 } },
     log: { level: 'info', pretty: false },
   });
 });
@@ -71,6 +72,7 @@ vms:
       checks: { schedule: '*/5 * * * *', deep_schedule: never, timezone: Europe/Berlin, failures_before_down: 3,
         boot_grace: 20m, probe_timeout: 2s, ports: [80, 443, 80] } }
 data_dir: /var/lib/dsm2mqtt
+health: { listen: 'nas.lan:80' }
 log: { level: debug, pretty: true }
 `,
   });
@@ -112,6 +114,7 @@ log: { level: debug, pretty: true }
       },
     ],
     dataDir: '/var/lib/dsm2mqtt',
+    health: { listen: { host: 'nas.lan', port: 80 } },
     log: { level: 'debug', pretty: true },
   });
 });

@@ -15,7 +15,6 @@ test.each([
   [`${minimal}__proto__: { a: 1 }`, '3:1 __proto__: unknown key `__proto__`'],
   [`${minimal}1: 2`, '3:1 1: unknown key `1`'],
   // Later versions
-  [`${minimal}health: { listen: x }`, '3:1 health: is not supported in this version'],
   // How it is shut down
   ...[
     ['max_presses: 2.5', 'max_presses: expected a whole number, found 2.5'],
@@ -86,6 +85,12 @@ test.each([
   [`${minimal}libvirt: { stats_interval: 30x }`, '3:28 libvirt.stats_interval: expected a duration'],
   [`${minimal}libvirt: { stats_interval: 500ms }`, '3:28 libvirt.stats_interval: must be between 1s and 24h'],
   [`${minimal}libvirt: { stats_interval: 600h }`, '3:28 libvirt.stats_interval: must be between 1s and 24h'],
+  [`${minimal}health: { listen: x }`, '3:19 health.listen: expected an address and a port'],
+  [`${minimal}health: { listen: 'x:0' }`, '3:19 health.listen: expected an address and a port'],
+  [
+    `${minimal}health: { listen: '::1:80' }`,
+    '3:19 health.listen: expected a host name or an IPv4 address before the port',
+  ],
   [`${minimal}log: { level: verbose }`, '3:15 log.level: expected one of error, warn, info, debug, found `verbose`'],
   // VM keys
   [`${broker}\nvms: [{ domain: a b }, { domain: a_b }]`, '2:34 vms[1].domain: the id `a_b` is taken by vms[0]'],
