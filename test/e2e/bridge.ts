@@ -101,8 +101,8 @@ export class Listener implements AsyncDisposable {
     });
   }
 
-  static async on(url: string): Promise<Listener> {
-    const client = await connectAsync(url, { reconnectPeriod: 100 });
+  static async on(url: string, login: { username?: string; password?: string } = {}): Promise<Listener> {
+    const client = await connectAsync(url, { reconnectPeriod: 100, ...login });
     const listener = new Listener(client);
     await client.subscribeAsync('#', { qos: 1 });
     return listener;

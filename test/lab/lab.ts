@@ -205,6 +205,8 @@ export type MosquittoOptions = {
   port?: number;
   /** Keep retained messages over kill and start. */
   persistence?: boolean;
+  /** Whoever has no user may do everything; default true. */
+  anonymous?: boolean;
   /** Further lines of mosquitto.conf. */
   config?: string[];
 };
@@ -233,7 +235,7 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
     [
       'user root',
       `listener ${port} 127.0.0.1`,
-      'allow_anonymous true',
+      `allow_anonymous ${options.anonymous ?? true}`,
       `persistence ${options.persistence ?? false}`,
       `persistence_location ${folder}/`,
       'autosave_interval 1',

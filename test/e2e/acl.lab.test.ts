@@ -1,0 +1,83 @@
+/** The bridge under the access list of docs/mosquitto, on a broker that lets nobody do anything else. */
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { connectAsync, type MqttClient } from 'mqtt';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { domainState, guest, inLab, type Mosquitto, startMosquitto } from '../lab/lab.ts';
+import { type BridgeProcess, isFinal, type Json, Listener, startBridge, usual, vmTopic } from './bridge.ts';
+
+const acl = fileURLToPath(new URL('../../docs/mosquitto/dsm2mqtt.acl', import.meta.url));
+const users = ['dsm2mqtt', 'homeassistant', 'stranger'] as const;
+
+let folder: string;
+let broker: Mosquitto;
+let listener: Listener;
+let bridge: BridgeProcess;
+
+const login = (username: (typeof users)[number]) => ({ username, password: `of-${username}` });
+
+beforeAll(async () => {
+  if (!inLab()) throw new Error('these tests run in the lab: scripts/lab vitest run --project lab');
+  await guest.start();
+  folder = await mkdtemp(join(tmpdir(), 'acl-'));
+  const file = join(folder, 'passwords');
+  for (const [at, user] of users.entries()) {
+    const { username, password } = login(user);
+    await promisify(execFile)('mosquitto_passwd', ['-b', ...(at === 0 ? ['-c'] : []), file, username, password]);
+  }
+  broker = await startMosquitto({ config: [`password_file ${file}`, `acl_file ${acl}`], anonymous: false });
+  listener = await Listener.on(broker.url, login('homeassistant'));
+  bridge = await startBridge(usual(broker.url, { mqtt: { url: broker.url, ...login('dsm2mqtt') } }));
+});
+
+afterAll(async () => {
+  await bridge?.[Symbol.asyncDispose]();
+  await listener?.[Symbol.asyncDispose]();
+  await broker?.stop();
+  if (inLab()) await guest.off();
+  await rm(folder, { recursive: true, force: true });
+});
+
+test('the bridge says all that it has to say, and nothing is refused to it', async () => {
+  await listener.text(vmTopic('availability'), text => text === 'online');
+  await listener.text('dsm2mqtt/bridge/state', text => text === 'online');
+  for (const topic of ['state', 'stats', 'check'])
+    await listener.text(vmTopic(topic), text => text !== '', { deadline: 60_000 });
+  const announced = listener.heard.filter(({ topic }) => topic.startsWith('homeassistant/device/'));
+  expect(announced.length).toBeGreaterThanOrEqual(2);
+  expect(broker.log()).not.toMatch(/Denied/);
+  expect(bridge.log.filter(({ level }) => level === 'warn' || level === 'error')).toEqual([]);
+});
+
+test('Home Assistant gives commands, and hears what comes of them', async () => {
+  const from = listener.now;
+  await listener.publish(vmTopic('command'), '{"command":"refresh","id":"ha"}');
+  const answer = await listener.document(vmTopic('response'), isFinal, { from });
+  expect(answer).toMatchObject({ id: 'ha', status: 'succeeded' });
+});
+
+test('a stranger can neither command nor listen', async () => {
+  const stranger: MqttClient = await connectAsync(broker.url, login('stranger'));
+  try {
+    const heard: string[] = [];
+    stranger.on('message', topic => heard.push(topic));
+    await stranger.subscribeAsync('#', { qos: 1 }).catch(() => {});
+    const from = listener.now;
+    await stranger.publishAsync(vmTopic('power/set'), 'OFF', { qos: 1 }).catch(() => {});
+    await stranger.publishAsync(vmTopic('state'), '{}', { qos: 1, retain: true }).catch(() => {});
+    await listener.publish(vmTopic('command'), '{"command":"refresh","id":"after"}');
+    await listener.document(vmTopic('response'), (document: Json) => document.id === 'after' && isFinal(document), {
+      from,
+    });
+    expect(listener.documents(vmTopic('response'), from).map(({ command }) => command)).toEqual(['refresh']);
+    expect(listener.texts(vmTopic('state'), from)).not.toContain('{}');
+    expect(heard).toEqual([]);
+    expect(await domainState()).toBe('running');
+  } finally {
+    await stranger.endAsync(true);
+  }
+});
