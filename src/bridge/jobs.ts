@@ -173,12 +173,23 @@ export class Jobs {
     }
   }
 
-  /** Only what needs no slot, and its end. */
+  /** What needs no slot, its end, and what comes after its end. */
   #besideLong(admitted: Admitted, job: LongJob): Rejection | null {
     const { desk, command, ticket } = admitted;
     const fate = interruptions.rebuild[command.word];
     if (fate === 'beside') return this.#carryOut(admitted);
-    return fate === 'end' && desk.long.end(ticket) ? null : busy(job.word, job.remaining);
+    const then = fate === 'replace' ? () => this.#afterLong(admitted) : null;
+    const ends = fate === 'end' || fate === 'replace';
+    return ends && desk.long.end(ticket, then) ? null : busy(job.word, job.remaining);
+  }
+
+  #afterLong(admitted: Admitted): void {
+    const { desk, command, ticket } = admitted;
+    const late = refusal(command, desk.policy, this.#options.readOnly, this.#clock.date().getTime());
+    const rejection = late ?? this.#place(admitted);
+    if (rejection) this.#askers.end([ticket], rejected(rejection));
+    // The end of the long one has said otherwise.
+    else this.#wish(desk.key, wishOf(command.word));
   }
 
   /** It is meant to be as it is. */

@@ -24,7 +24,13 @@ export interface LongTeller {
 export type BeginLong = (key: VmKey, command: LongCommand, teller: LongTeller) => LongJob | Rejection;
 
 /** More at once would be a flood. */
-const mostCancellers = 4;
+const mostWaiting = 8;
+
+/** Somebody who has asked for its end, and what he wants then; null: nothing more. */
+interface Waiting {
+  ticket: Ticket;
+  then: (() => void) | null;
+}
 
 /** Where a VM's one long operation is, and those who wait for its end. */
 export class LongPlace {
@@ -32,7 +38,7 @@ export class LongPlace {
   readonly #begin: BeginLong | undefined;
   readonly #askers: Askers;
   #job: LongJob | null = null;
-  #cancellers: Ticket[] = [];
+  #waiting: Waiting[] = [];
 
   constructor(key: VmKey, begin: BeginLong | undefined, askers: Askers) {
     this.#key = key;
@@ -54,18 +60,21 @@ export class LongPlace {
         if (outcome.status === 'cancelled' || outcome.status === 'failed') stays();
         this.#askers.end([ticket], outcome);
         const code = outcome.status === 'cancelled' ? 'done' : 'already';
-        this.#askers.end(this.#cancellers.splice(0), succeeded(code, `'${command.word}': ${outcome.message}`));
+        for (const { ticket: other, then } of this.#waiting.splice(0)) {
+          if (then) then();
+          else this.#askers.end([other], succeeded(code, `'${command.word}': ${outcome.message}`));
+        }
       },
     });
     if (!('code' in begun)) this.#job = begun;
     return begun;
   }
 
-  /** Who asks learns how it has ended. False: too many have asked already. */
-  end(ticket: Ticket): boolean {
+  /** Who asks learns how it has ended, or has his `then` called. False: too many have asked already. */
+  end(ticket: Ticket, then: (() => void) | null = null): boolean {
     const job = this.#job;
-    if (!job || this.#cancellers.length >= mostCancellers) return false;
-    this.#cancellers.push(ticket);
+    if (!job || this.#waiting.length >= mostWaiting) return false;
+    this.#waiting.push({ ticket, then });
     this.#askers.progress([ticket], 'phase', `'${job.word}' is being brought to its end`, job.remaining);
     job.cancel();
     return true;

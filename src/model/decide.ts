@@ -180,8 +180,8 @@ export const interruptions: Record<Occupation, Record<CommandWord, Interruption>
   // A UPS does not wait until the guest is up again.
   reboot: { ...others, start: 'busy', shutdown: 'replace', force_off: 'replace', cancel: 'end' },
   call: { ...others, start: 'busy', shutdown: 'busy', force_off: 'busy', cancel: 'busy' },
-  // Whoever ends it must know in what state.
-  rebuild: { ...others, start: 'busy', shutdown: 'busy', force_off: 'busy', cancel: 'end' },
+  // A UPS does not wait here either; for anything else, whoever ends it must know in what state.
+  rebuild: { ...others, start: 'busy', shutdown: 'replace', force_off: 'busy', cancel: 'end' },
 };
 
 function always(action: Action): Record<DomainState, Decision> {

@@ -6,6 +6,7 @@ import { type RunningPhase, rebuildPhases } from '../../src/loader/job/phases.ts
 import { makeLoaderImage, titles, withPartition } from '../fakes/box/image.ts';
 import { temporary } from '../loader/image/images.ts';
 import { LoaderWorld, sumOf } from './loader-world.ts';
+import { state, vmConfig } from './running.ts';
 
 /** Each once, as the topic has shown them. */
 function phasesOf(world: LoaderWorld): string[] {
@@ -106,7 +107,7 @@ test.concurrent('meanwhile only errands and its end are taken', async () => {
   await using world = await LoaderWorld.start({ faults: ['silence'] });
   const asked = world.ask('rebuild');
   await world.loader(({ step }) => step === 'Build the loader');
-  for (const word of ['start', 'shutdown', 'rebuild', 'rollback', 'reboot', 'force_off']) {
+  for (const word of ['start', 'rebuild', 'rollback', 'reboot', 'force_off']) {
     expect((await world.ask(word)).answer, word).toMatchObject({ status: 'rejected', code: 'busy' });
   }
   for (const word of ['refresh', 'check', 'screenshot']) {
@@ -115,6 +116,32 @@ test.concurrent('meanwhile only errands and its end are taken', async () => {
   const cancel = await world.ask('cancel');
   expect(cancel.answer).toMatchObject({ status: 'succeeded', code: 'done' });
   expect((await asked).answer).toMatchObject({ status: 'cancelled', code: 'cancelled' });
+});
+
+test.concurrent.each([
+  ['while the loader is built', 'building', { faults: ['silence'] as const }, 'failed', titles.builder],
+  ['while DSM is awaited', 'checking', { dsm: () => 'up' as const }, 'succeeded', null],
+] as const)('a shutdown %s takes its place', async (_, phase, options, status, runs) => {
+  let shut = false;
+  await using world = await LoaderWorld.start({
+    vm: { shutdown: { ...vmConfig().shutdown, timeout: 500 } },
+    ...options,
+    dsm: (_entry, build) => (phase === 'checking' && build === 1 ? 'booting' : 'up'),
+  });
+  const asked = world.ask('rebuild').finally(() => {
+    shut = true;
+  });
+  await world.loader(document => document.phase === phase);
+  if (phase === 'checking') await world.machine.up();
+  const { answer } = await world.ask('shutdown', { by: 'ups' });
+  expect(shut).toBe(true);
+  expect((await asked).answer).toMatchObject({ status: 'cancelled' });
+  // The image builder does not hear the power button.
+  expect(answer).toMatchObject({ status, code: status === 'failed' ? 'timed_out' : 'done' });
+  expect(world.machine.running).toBe(runs);
+  await state(world.seen, ({ power, activity }) => power === (runs === null ? 'OFF' : 'ON') && activity === 'none');
+  const { payload } = world.seen.seen.all.filter(({ topic }) => topic === 'b/DSM/check').at(-1) ?? { payload: '{}' };
+  if (runs === null) expect(JSON.parse(payload)).toMatchObject({ problem: false, expected: 'off' });
 });
 
 /** How each phase is held until it has been ended. */

@@ -82,7 +82,7 @@ describe('who may interrupt whom', () => {
     reboot: { shutdown: 'replace', force_off: 'replace', cancel: 'end' },
     // What libvirt is at cannot be taken back.
     call: {},
-    rebuild: { cancel: 'end' },
+    rebuild: { shutdown: 'replace', cancel: 'end' },
   };
   const beside: readonly CommandWord[] = ['screenshot', 'autostart', 'arm', 'check', 'refresh'];
   const rows = (Object.keys(expected) as Occupation[]).flatMap(occupation =>
