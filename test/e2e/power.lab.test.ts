@@ -38,7 +38,7 @@ test('what is published of the running guest is what virsh says', async () => {
     autostart: false,
     persistent: true,
     vcpus: 2,
-    memory: 1024 ** 3,
+    memory: 2 * 1024 ** 3,
     disks: {
       sda: { role: 'data', bus: 'scsi' },
       sdb: { role: 'data', bus: 'scsi' },
