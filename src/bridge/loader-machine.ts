@@ -19,6 +19,7 @@ export function loaderMachine(
       return ref();
     },
     read: () => read(key),
+    reachable: (within, signal) => steps().reachable(within, signal),
     shutDown: signal => steps().shutDown(signal),
     start: signal => steps().start(signal),
     goesOff: (within, signal) => steps().goesOff(within, signal),

@@ -66,6 +66,23 @@ export class PowerSteps {
     return this.#carryOut('start', signal);
   }
 
+  /** Whether libvirt can be asked, now or within so many milliseconds. A connection that is gone may not be known to be. */
+  async reachable(within: number, signal: AbortSignal): Promise<boolean> {
+    const { key, parts } = this.#options;
+    const both = AbortSignal.any([signal, AbortSignal.timeout(within)]);
+    const asked = () =>
+      parts.read(key).then(
+        () => parts.snapshot().hypervisor.up,
+        () => false,
+      );
+    while (!(await asked())) {
+      if (both.aborted) break;
+      await this.#next(both);
+    }
+    signal.throwIfAborted();
+    return parts.snapshot().hypervisor.up;
+  }
+
   /** Whether it goes off within so many milliseconds. */
   async goesOff(within: number, signal: AbortSignal): Promise<boolean> {
     const { key, parts } = this.#options;

@@ -30,4 +30,7 @@ const hasty: LoaderAdapter = {
 };
 
 /** What is other than in the product. */
-export const tuning = { pause: 50, probes, loader: { times, world: outside, adapter: () => hasty } };
+/** The image has a menu of its own. */
+export const { menu: _, ...world } = outside;
+
+export const tuning = { pause: 50, probes, loader: { times, world, adapter: () => hasty } };

@@ -169,9 +169,10 @@ describe('cancelled', () => {
       ...(phase === 'connecting' && { ssh: { port: 1 } }),
       dsm: (_, build) => (phase === 'checking' && build === 1 ? 'booting' : 'up'),
     });
-    const held = holds[phase]?.(world);
     const asked = world.ask('rebuild');
-    await world.loader(document => document.phase === phase);
+    await world.loader(document => document.phase === 'shutting_down');
+    const held = holds[phase]?.(world);
+    if (phase !== 'shutting_down') await world.loader(document => document.phase === phase);
     const cancelling = world.ask('cancel');
     await world.heard('cancel');
     held?.release();

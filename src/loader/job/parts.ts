@@ -40,6 +40,8 @@ interface Machine {
   readonly ref: DomainRef | null;
   /** Has libvirt asked again; resolves when `vm` is as it was read. */
   read(): Promise<void>;
+  /** Whether libvirt can be asked, now or within so many milliseconds; `vm` is then as it was read. */
+  reachable(within: number, signal: AbortSignal): Promise<boolean>;
   /** Asks the guest to power off, until it is off or its time is up. */
   shutDown(signal: AbortSignal): Promise<Outcome>;
   /** Not sooner than a moment after it went off. */

@@ -1,5 +1,7 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { cancelled, failed, type Outcome } from '../../model/codes.ts';
 import type { Domain } from '../../model/domain.ts';
+import { opened } from './disk.ts';
 import { Cancelled, Closing, explain, type LoaderFailure } from './failure.ts';
 import type { LoaderRecord, Touched } from './journal.ts';
 import { Refused, refusedOutcome } from './rebuild.ts';
@@ -43,7 +45,10 @@ async function settle(run: Run, error: unknown): Promise<Outcome> {
     return refusedOutcome(failure);
   }
   if (story.record.word === 'rollback') return end(run, failure, 'failed');
-  if (story.record.touched === 'menu' && isOff(run)) await undo(run);
+  if (story.record.touched === 'menu' && isOff(run)) {
+    await libvirtBack(run);
+    await undo(run);
+  }
   if (story.record.touched === 'no') {
     const again = run.ran && isOff(run) ? await startAgain(run) : '';
     return end(run, failure, 'failed', again);
@@ -62,8 +67,25 @@ async function undo(run: Run): Promise<void> {
 
 const undoWithin = 10 * 60_000;
 
+/** Milliseconds for libvirt to come back: a DSM is not left off for a restart of the daemon. */
+const patience = 60_000;
+
+/** Waits for it if it is away. A new connection proves that it is back: that an old one is dead may not be known yet. */
+async function libvirtBack({ parts: { open, machine, times }, signal }: Run): Promise<void> {
+  const ends = performance.now() + patience;
+  while (performance.now() < ends) {
+    const there = await opened(open, AbortSignal.any([signal, AbortSignal.timeout(patience)])).then(
+      connection => connection[Symbol.asyncDispose]().then(() => true),
+      () => false,
+    );
+    if (there && (await machine.reachable(times.look, signal))) return;
+    await delay(Math.min(times.look, 1_000), undefined, { signal });
+  }
+}
+
 async function startAgain(run: Run): Promise<string> {
   run.story.step('Starting DSM again');
+  await libvirtBack(run);
   const outcome = await run.parts.machine.start(run.signal);
   return outcome.status === 'succeeded'
     ? 'DSM was started again.'
