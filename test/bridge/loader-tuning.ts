@@ -31,6 +31,7 @@ const hasty: LoaderAdapter = {
 
 /** What is other than in the product. */
 /** The image has a menu of its own. */
-export const { menu: _, ...world } = outside;
+const { menu: _, ...rest } = outside;
+export const world = rest;
 
 export const tuning = { pause: 50, probes, loader: { times, world, adapter: () => hasty } };
