@@ -21,7 +21,8 @@ LABEL org.opencontainers.image.title="dsm2mqtt" \
       org.opencontainers.image.licenses="MIT"
 ENV NODE_ENV=production
 # The boot menu of a loader's image is read and set with these.
-RUN apt-get update && apt-get install -y --no-install-recommends mtools && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install -y --no-install-recommends mtools \
+  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 # /config is where config.yaml is looked for; /data keeps what must survive a restart.
 RUN mkdir /config /data && chown node:node /data
 WORKDIR /app

@@ -179,8 +179,10 @@ test.concurrent('what it is meant to be survives the bridge, and a shutdown that
   domain?.destroy();
   expect(await check(seen, ({ verdict }) => verdict === 'off')).toMatchObject({ problem: true, expected: 'running' });
   await running.stop();
-  const next = await running.observe('b/DSM/#');
+  const [next, bridge] = [await running.observe('b/DSM/#'), await running.observe('b/bridge/state')];
   await running.start({ vms: [vmConfig({ checks: often })], probes: dsm().probes });
+  // What the broker has kept of the VM is not yet this bridge's word.
+  await bridge.take('b/bridge/state', 'online');
   expect(await check(next, ({ verdict, problem }) => verdict === 'off' && problem === true)).toMatchObject({
     reason: 'It is off. It is meant to run.',
   });
