@@ -1,9 +1,13 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
+/** Real daemons and a guest that they share: one file at a time. */
+const real = { testTimeout: 120_000, hookTimeout: 180_000, fileParallelism: false };
+
 /**
  * fast: pure code, in-process peers and fakes; no daemon, no root.
- * lab:  inside `scripts/lab`, against real libvirtd, QEMU and Mosquitto; one file at a time, they share the guest.
+ * lab:  inside `scripts/lab`, against real libvirtd, QEMU and Mosquitto.
+ * home-assistant: inside `scripts/lab --release forky --with home-assistant`, against that too.
  */
 export default defineConfig({
   test: {
@@ -11,17 +15,15 @@ export default defineConfig({
     maxWorkers: availableParallelism(),
     projects: [
       {
-        test: { name: 'fast', include: ['test/**/*.test.ts'], exclude: ['test/**/*.lab.test.ts'], testTimeout: 30_000 },
-      },
-      {
         test: {
-          name: 'lab',
-          include: ['test/**/*.lab.test.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
-          fileParallelism: false,
+          name: 'fast',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/**/*.{lab,ha}.test.ts'],
+          testTimeout: 30_000,
         },
       },
+      { test: { ...real, name: 'lab', include: ['test/**/*.lab.test.ts'] } },
+      { test: { ...real, name: 'home-assistant', include: ['test/**/*.ha.test.ts'] } },
     ],
   },
 });

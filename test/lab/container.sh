@@ -1,17 +1,20 @@
 #!/usr/bin/env bash
-# container.sh ROOT DIR REPOSITORY CMD…: PID 1 of fresh namespaces. Makes their file system (ROOT read-only
-# underneath, changes in DIR/upper, DIR/images as libvirt's image folder, the repository at its own path) and becomes CMD.
+# container.sh LOWER DIR REPOSITORY CMD…: PID 1 of fresh namespaces. Makes their file system (LOWER read-only
+# underneath: folders of the cache, the topmost first, with colons between; changes in DIR/upper, DIR/images as libvirt's
+# image folder, the repository at its own path) and becomes CMD. LAB_LAYER: the changes are what this is for.
 set -euo pipefail
 
-root=$1 dir=$2 repository=$3
+dir=$2 repository=$3
+lower=../../${1//:/:../../}
 shift 3
 
 cd "$dir"
 # An overlay cannot have its upper layer on another overlay (a Docker container's disk): then memory has to do.
-if ! mount -t overlay lab -o "lowerdir=../../roots/${root##*/},upperdir=upper,workdir=work" "$dir/mnt" 2>/dev/null; then
+if ! mount -t overlay lab -o "lowerdir=$lower,upperdir=upper,workdir=work" "$dir/mnt" 2>/dev/null; then
+  [[ -z ${LAB_LAYER-} ]] || { echo 'an overlay cannot be kept on its file system' && exit 69; }
   mount -t tmpfs -o mode=755 upper "$dir/memory"
   mkdir -p "$dir/memory/upper" "$dir/memory/work"
-  mount -t overlay lab -o "lowerdir=../../roots/${root##*/},upperdir=memory/upper,workdir=memory/work" "$dir/mnt"
+  mount -t overlay lab -o "lowerdir=$lower,upperdir=memory/upper,workdir=memory/work" "$dir/mnt"
 fi
 
 cd "$dir/mnt"

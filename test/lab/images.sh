@@ -18,7 +18,7 @@ if [[ ! -d $cache/guests/$name ]]; then
   rm -rf --one-file-system "$partial"
   mkdir -p "$partial"/{upper,work,mnt,memory,images}
   setpriv --pdeathsig KILL unshare --mount --net --pid --fork --kill-child --uts --ipc \
-    "$here/container.sh" "$root" "$partial" "$(cd "$here/../.." && pwd)" "$here/guest/build.sh" \
+    "$here/container.sh" "roots/${root##*/}" "$partial" "$(cd "$here/../.." && pwd)" "$here/guest/build.sh" \
     >"$cache/guests/.log" 2>&1 9>&- || {
     tail -n 5 "$cache/guests/.log" >&2
     exit 1

@@ -39,11 +39,14 @@ export const address = {
 
 export type PollOptions = { deadline?: number; interval?: number; what?: string };
 
+/** What is left when it has held. */
+type Held<T> = Exclude<T, false | null | undefined>;
+
 /**
  * Asks again every few milliseconds until `probe` returns something truthy, and returns that.
  * A probe that throws is asked again too; its last error is the cause of the rejection at the deadline.
  */
-export async function poll<T>(probe: () => T | Promise<T>, options: PollOptions = {}): Promise<T> {
+export async function poll<T>(probe: () => T | Promise<T>, options: PollOptions = {}): Promise<Held<T>> {
   const { deadline = 10_000, interval = 30, what = 'the condition' } = options;
   let over = false;
   let timer: NodeJS.Timeout | undefined;
@@ -59,7 +62,7 @@ export async function poll<T>(probe: () => T | Promise<T>, options: PollOptions 
     while (!over) {
       try {
         const value = await Promise.race([probe(), end]);
-        if (value) return value;
+        if (value) return value as Held<T>;
         cause = undefined;
       } catch (error) {
         cause = error;

@@ -1,0 +1,122 @@
+/** What a real Home Assistant makes of the announcement. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { commandWords } from '../../src/model/command.ts';
+import type { Json } from '../e2e/bridge.ts';
+import { guest, inLab } from '../lab/lab.ts';
+import { announced, concerning, device, enableAll, type HomeStage, registered, setHomeStage } from './stage.ts';
+
+const settings = {
+  vms: [
+    {
+      domain: 'DSM',
+      commands: commandWords.filter(word => word !== 'arm'),
+      shutdown: { timeout: '1m' },
+      loader: { model: 'DS918+', platform: 'ds918p-7.1.1-42962', transient_pool: true },
+    },
+  ],
+};
+
+let stage: HomeStage;
+let components: Record<string, Json>;
+
+beforeAll(async () => {
+  stage = await setHomeStage(settings);
+  components = await announced(stage.listener);
+}, 180_000);
+
+afterAll(async () => {
+  await stage?.[Symbol.asyncDispose]();
+  if (inLab()) await guest.off();
+});
+
+test('every entity is registered as the table has it', async () => {
+  const bridge = await stage.listener.document('homeassistant/device/dsm2mqtt_bridge_e2e/config', () => true);
+  const all: Json[] = Object.values({ ...components, ...bridge.components });
+  const entries = await registered(stage.hass, stage.listener);
+  expect([...entries.keys()].toSorted()).toEqual(all.map(({ unique_id }) => unique_id).toSorted());
+  const devices: Json[] = await stage.hass.ask('config/device_registry/list');
+  for (const component of all) {
+    const { entity_id } = entries.get(component.unique_id);
+    const entry = await stage.hass.ask('config/entity_registry/get', { entity_id });
+    const owner = devices.find(({ id }) => id === entry.device_id);
+    expect
+      .soft(
+        {
+          entity_id: entry.entity_id,
+          name: entry.original_name,
+          category: entry.entity_category,
+          disabled: entry.disabled_by,
+          class: entry.original_device_class ?? entry.device_class,
+          icon: entry.original_icon,
+          options: entry.capabilities?.options ?? entry.capabilities?.event_types,
+          state_class: entry.capabilities?.state_class,
+          device: owner.identifiers[0][1],
+        },
+        entity_id,
+      )
+      .toEqual({
+        entity_id: component.default_entity_id,
+        name: component.name,
+        category: component.entity_category ?? null,
+        disabled: component.enabled_by_default === false ? 'integration' : null,
+        class: component.device_class ?? null,
+        icon: component.icon ?? null,
+        options: component.options ?? component.event_types,
+        state_class: component.state_class,
+        device: component.unique_id.startsWith(device) ? device : 'dsm2mqtt_bridge_e2e',
+      });
+  }
+});
+
+test('once enabled, each has the value that is on the broker', async () => {
+  await enableAll(stage.hass);
+  await stage.hass.state('sensor.dsm_cpu', ({ state }) => Number(state) >= 0);
+  await stage.hass.state('binary_sensor.dsm_reachable', 'on', 60_000);
+  const states = await stage.hass.states();
+  for (const { default_entity_id: id, unit_of_measurement: unit } of Object.values(components)) {
+    expect.soft(states.get(id)?.attributes['unit_of_measurement'], id).toBe(unit);
+  }
+  const are = (word: string) =>
+    Object.entries(components)
+      .filter(([, { default_entity_id: id }]) => (states.get(id)?.state ?? 'missing') === word)
+      .map(([key]) => key);
+  expect(are('missing')).toEqual([]);
+  // They are there while the arming switch is on.
+  expect(are('unavailable').toSorted()).toEqual(['rebuild', 'rollback']);
+  // Nothing was pressed, and nothing has happened yet; a disk at rest has no latency, and not every libvirt counts errors.
+  const unknown = are('unknown').filter(key => components[key].platform !== 'button');
+  expect(unknown.filter(key => !/^disk_.*_(latency|errors)$/.test(key)).toSorted()).toEqual([
+    'boot_time',
+    'deadline',
+    'event',
+    'last_error',
+    'last_start',
+    'last_stop',
+    'last_stop_reason',
+    'loader_backup',
+    'loader_boot_entry',
+    'loader_error',
+    'loader_progress',
+    'loader_result',
+    'next_step',
+    'screen',
+    'shutdown_took',
+  ]);
+});
+
+test('long-term statistics are kept for what is measured and counted', async () => {
+  const measured = Object.values(components).filter(({ state_class }) => state_class !== undefined);
+  const ids: Json[] = await stage.hass.ask('recorder/list_statistic_ids');
+  const byId = new Map(ids.map(entry => [entry.statistic_id, entry]));
+  for (const { default_entity_id: id, state_class, unit_of_measurement: unit } of measured) {
+    expect.soft(byId.get(id), id).toMatchObject({
+      statistics_unit_of_measurement: unit ?? null,
+      has_sum: state_class === 'total_increasing',
+    });
+  }
+  expect(await stage.hass.ask('recorder/validate_statistics')).toEqual({});
+});
+
+test('Home Assistant has nothing to complain of', async () => {
+  expect(concerning(await stage.hass.troubles())).toEqual([]);
+});
