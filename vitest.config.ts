@@ -7,6 +7,7 @@ const real = { testTimeout: 120_000, hookTimeout: 180_000, fileParallelism: fals
 /**
  * fast: pure code, in-process peers and fakes; no daemon, no root.
  * lab:  inside `scripts/lab`, against real libvirtd, QEMU and Mosquitto.
+ * container: inside `scripts/lab --with container`, the image that `--root-only` has built.
  * home-assistant: inside `scripts/lab --release forky --with home-assistant`, against that too.
  */
 export default defineConfig({
@@ -18,11 +19,12 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/**/*.{lab,ha}.test.ts'],
+          exclude: ['test/**/*.{lab,ha,image}.test.ts'],
           testTimeout: 30_000,
         },
       },
       { test: { ...real, name: 'lab', include: ['test/**/*.lab.test.ts'] } },
+      { test: { ...real, name: 'container', include: ['test/**/*.image.test.ts'] } },
       { test: { ...real, name: 'home-assistant', include: ['test/**/*.ha.test.ts'] } },
     ],
   },

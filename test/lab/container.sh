@@ -20,6 +20,8 @@ fi
 cd "$dir/mnt"
 mount -t proc proc proc
 mount -t sysfs sysfs sys
+# Containers have control groups of their own; QEMU must not find any.
+[[ $lower != *layers/container-* ]] || mount --rbind /sys/fs/cgroup sys/fs/cgroup
 mount -t tmpfs -o mode=755 run run
 mount -t tmpfs -o mode=1777 tmp tmp
 

@@ -5,14 +5,20 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/r
 
 if [[ -e /etc/ssl/certs/ca-certificates.crt ]]; then
   cp /etc/ssl/certs/ca-certificates.crt /tmp/machine.crt
-  export SSL_CERT_FILE=/tmp/machine.crt PIP_CERT=/tmp/machine.crt CURL_CA_BUNDLE=/tmp/machine.crt NODE_EXTRA_CA_CERTS=/tmp/machine.crt
+  export SSL_CERT_FILE=/tmp/machine.crt PIP_CERT=/tmp/machine.crt NODE_EXTRA_CA_CERTS=/tmp/machine.crt
 fi
 
-# Ends the build with 69, "not here", if one of these addresses cannot be reached.
-need() {
-  local url
-  for url in "$@"; do
-    curl --silent --show-error --fail --head --location --retry 2 --max-time 20 --output /dev/null "$url" ||
-      { echo "$url cannot be reached" && exit 69; }
-  done
+# reach WHAT CMD…: a command that fetches; if it fails the build ends with 69, "not here".
+reach() {
+  local what=$1
+  shift
+  "$@" || { echo "$what cannot be reached" && exit 69; }
+}
+
+# Debian packages, without leaving apt's lists behind.
+install_packages() {
+  reach "Debian's archive" apt-get update -o APT::Update::Error-Mode=any
+  apt-get install -y --no-install-recommends "$@"
+  apt-get clean
+  rm -rf /var/lib/apt/lists/*
 }

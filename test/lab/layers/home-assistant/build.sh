@@ -6,12 +6,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=test/lab/layers/machine.sh
 source "$here/../machine.sh"
 
-need https://pypi.org/simple/homeassistant/
-apt-get update
-apt-get install -y --no-install-recommends python3 python3-venv chromium fonts-noto-core
-apt-get clean
-rm -rf /var/lib/apt/lists/*
+install_packages python3 python3-venv chromium fonts-noto-core
 python3 -m venv /opt/home-assistant
-/opt/home-assistant/bin/pip install --no-cache-dir uv
+reach PyPI /opt/home-assistant/bin/pip install --no-cache-dir uv
 /opt/home-assistant/bin/uv pip install --no-cache --require-hashes \
   --python /opt/home-assistant/bin/python --requirements "$here/requirements.lock"

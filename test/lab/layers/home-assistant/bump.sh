@@ -6,8 +6,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 source "$here/../machine.sh"
 version=$1
 
-apt-get update
-apt-get install -y --no-install-recommends python3 python3-venv ca-certificates
+install_packages python3 python3-venv
 python3 -m venv /opt/bump
 /opt/bump/bin/pip install uv
 /opt/bump/bin/pip download --no-deps --dest /tmp/wheel "homeassistant==$version"
