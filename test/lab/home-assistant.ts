@@ -43,6 +43,7 @@ export interface LogRecord {
 }
 
 export class HomeAssistant implements AsyncDisposable {
+  readonly url = homeAssistantUrl;
   readonly #folder: string;
   #child: ChildProcess | undefined;
   #exited: Promise<unknown> = Promise.resolve();

@@ -15,6 +15,8 @@ python3 -m venv /opt/bump
 import sys, zipfile
 print(zipfile.ZipFile(sys.argv[1]).read("homeassistant/package_constraints.txt").decode())
 PYTHON
+# These releases come as sources alone, for a compiler; nothing speaks here.
+sed -i '/^pymicro-vad==/d; /^pyspeex-noise==/d' /tmp/constraints.txt
 sed -i "s/^homeassistant==.*/homeassistant==$version/" "$here/requirements.in"
 /opt/bump/bin/uv pip compile --quiet --generate-hashes --no-annotate --no-header \
   --constraints /tmp/constraints.txt --output-file "$here/requirements.lock" "$here/requirements.in"
