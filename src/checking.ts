@@ -9,6 +9,7 @@ import { type Probes, realProbes } from './checks/probes.ts';
 import { checkRememberedChecks, type RememberedChecks } from './checks/remembered.ts';
 import type { Host } from './checks/run.ts';
 import type { Config } from './config/config.ts';
+import { libvirtUri } from './dialing.ts';
 import type { Libvirt } from './libvirt/client.ts';
 import type { Event } from './model/event.ts';
 import type { Snapshot, VmKey } from './model/snapshot.ts';
@@ -66,8 +67,7 @@ export function checking(options: CheckingOptions): Checking {
       runId: key => runId(watch, key),
       reread: key => watch.hint(key),
       probes: all,
-      // What is reached over a unix socket is here.
-      local: true,
+      local: libvirtUri(config.libvirt).remote === undefined,
       host,
       emit: dispatch,
       save,

@@ -3,8 +3,8 @@ import type { BeginLong } from './bridge/long-place.ts';
 import type { Answers } from './bridge/respond.ts';
 import type { Clock, SlotParts } from './bridge/slot.ts';
 import type { Config } from './config/config.ts';
-import { Libvirt } from './libvirt/client.ts';
-import { parseUri } from './libvirt/uri.ts';
+import { opener } from './dialing.ts';
+import type { Libvirt } from './libvirt/client.ts';
 import type { Policy } from './model/admit.ts';
 import type { Event } from './model/event.ts';
 import type { Snapshot, VmKey } from './model/snapshot.ts';
@@ -43,12 +43,6 @@ export interface Steering {
 
 /** DSM's own pages: what it closes early when it shuts down. */
 const dsmPorts = [5_000, 5_001];
-
-/** Opens connections to the configured libvirt. Throws as `parseUri` does. */
-export function opener({ uri, readOnly }: Config['libvirt']): (signal: AbortSignal) => Promise<Libvirt> {
-  const parsed = parseUri(uri, { readOnly, runtimeDir: process.env['XDG_RUNTIME_DIR'] });
-  return signal => Libvirt.open({ uri: parsed, readOnly, signal });
-}
 
 export function steer({
   config,

@@ -2,7 +2,7 @@ import { Command, CommanderError } from 'commander';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { ConfigError, renderProblems } from '../config/problem.ts';
-import { parseUri } from '../libvirt/uri.ts';
+import { libvirtUri } from '../dialing.ts';
 import { commandWords } from '../model/command.ts';
 import { version } from '../version.ts';
 import { check } from './check.ts';
@@ -128,7 +128,7 @@ try {
 
 function checkUri(uri: string, readOnly: boolean): string | null {
   try {
-    parseUri(uri, { readOnly, runtimeDir: env['XDG_RUNTIME_DIR'] });
+    libvirtUri({ uri, readOnly });
     return null;
   } catch (error) {
     return (error as Error).message;

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from '../config/config.ts';
-import { Libvirt } from '../libvirt/client.ts';
+import { opener } from '../dialing.ts';
+import type { Libvirt } from '../libvirt/client.ts';
 import { ConnectError, ConnectionLost, ProtocolError, TimeoutError } from '../libvirt/errors.ts';
-import { parseUri } from '../libvirt/uri.ts';
+
 import type { Domain } from '../model/domain.ts';
 import type { Stats } from '../model/stats.ts';
 import { silent } from '../util/logger.ts';
@@ -35,10 +36,9 @@ const patience = 3_000;
 
 /** `dsm2mqtt status`: asks libvirt itself, no broker needed. 0; 1: a domain is missing; 3: libvirt was not reached. */
 export async function status({ config, json, stdout, stderr }: StatusOptions): Promise<number> {
-  const { uri, readOnly } = config.libvirt;
+  const { uri } = config.libvirt;
   try {
-    const target = parseUri(uri, { readOnly, runtimeDir: process.env['XDG_RUNTIME_DIR'] });
-    await using client = await Libvirt.open({ uri: target, readOnly });
+    await using client = await opener(config.libvirt)();
     const rows = await read(client, config);
     stdout.write(json ? `${JSON.stringify(rows, null, 2)}\n` : `${rows.map(renderRow).join('\n\n')}\n`);
     return rows.every(row => row.domain) ? 0 : 1;

@@ -1,7 +1,6 @@
 import { isIP } from 'node:net';
 import { validateDetailed } from 'node-cron';
 import type { Fault } from './fault.ts';
-import { laterTransports } from './later.ts';
 
 /** What is wrong with a URL, an address, a topic or a libvirt URI; null if nothing. No message repeats the value: it may hold a password. */
 
@@ -89,21 +88,17 @@ export function topicFault(text: string): Fault | null {
 }
 
 export function uriFault(text: string): Fault | null {
-  const hint = 'qemu:///system, or qemu+unix:///system?socket=/run/libvirt/libvirt-sock';
-  const [, driver, transport, host] = /^([a-z]+)(?:\+([a-z0-9]+))?:\/\/([^/?#]*)\/[^#\s]*$/.exec(text) ?? [];
+  const hint = 'qemu:///system, qemu+tls://host/system or qemu+ssh://user@host/system';
+  const [, driver, transport = 'unix', host] = /^([a-z]+)(?:\+([a-z0-9]+))?:\/\/([^/?#]*)\/[^#\s]*$/.exec(text) ?? [];
   if (!driver) return { message: 'expected a libvirt URI', hint };
   if (driver !== 'qemu' && driver !== 'test') {
     return { message: 'expected the driver qemu (or test)', hint };
   }
-  if (transport && laterTransports.includes(transport)) {
-    return { message: `the transport +${transport} is not supported in this version`, hint: `what works: ${hint}` };
+  if (!['unix', 'tls', 'ssh'].includes(transport)) {
+    return { message: `the transport +${transport} is not supported`, hint };
   }
-  if (transport && transport !== 'unix') return { message: 'expected no transport, or +unix', hint };
-  if (host) {
-    return {
-      message: 'must not name a host: remote libvirt is not supported in this version',
-      hint: `what works: ${hint}`,
-    };
-  }
+  if (host && /:.*@/.test(host)) return { message: 'must not hold a password: SSH logs in with a key', hint };
+  if (transport === 'unix' && host) return { message: 'must not name a host without +tls or +ssh', hint };
+  if (transport !== 'unix' && !host) return { message: 'must name a host', hint };
   return null;
 }

@@ -52,8 +52,13 @@ const libvirt = z.strictObject({
   uri: checked(uriFault)
     .prefault('qemu:///system')
     .meta({
-      description: 'libvirtd, over its unix socket.',
-      examples: ['qemu:///system', 'qemu+unix:///system?socket=/run/libvirt/libvirt-sock'],
+      description:
+        "libvirtd: over its unix socket, over TLS (?pkipath=FOLDER with cacert.pem, clientcert.pem and clientkey.pem), or over SSH to its socket (?keyfile=FILE&known_hosts=FILE). From another host the guest's taps cannot be seen: set address.",
+      examples: [
+        'qemu:///system',
+        'qemu+tls://host.lan/system?pkipath=/config/pki',
+        'qemu+ssh://root@host.lan/system?keyfile=/config/id_ed25519&known_hosts=/config/known_hosts',
+      ],
     }),
   read_only: z
     .boolean()

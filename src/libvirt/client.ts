@@ -7,13 +7,14 @@ import { procedures } from './procedures.ts';
 import { Storage } from './storage.ts';
 import { Collector } from './stream.ts';
 import type { DomainRef, GuestInterface, StatsRecord } from './structs.ts';
+import { tlsDialer } from './tls.ts';
 import { type Dialer, unixDialer } from './transport.ts';
 import type { LibvirtUri } from './uri.ts';
 
 export interface LibvirtOptions extends ConnectionOptions {
   uri: LibvirtUri;
   readOnly?: boolean;
-  /** Default: the URI's unix sockets. */
+  /** Default: the URI's unix sockets or TLS; SSH has none. */
   dial?: Dialer;
   signal?: AbortSignal;
   /** Milliseconds for dialling and the handshake together. */
@@ -38,6 +39,12 @@ const affectLive = 1;
 /** `virKeycodeSet`: `KEY_*` of Linux's input-event-codes.h. */
 const linuxKeys = 0;
 
+function dialerOf({ sockets, remote }: LibvirtUri): Dialer {
+  if (!remote) return unixDialer(sockets);
+  if (remote.transport === 'tls') return tlsDialer(remote);
+  throw new TypeError('a libvirt that is reached by SSH needs a dialer');
+}
+
 /**
  * A libvirt connection that is open and authenticated, and the calls the bridge makes on it. Used once; see
  * `Connection`. Every call takes a time-out and a signal and rejects as `Connection.call` says.
@@ -58,7 +65,7 @@ export class Libvirt {
     const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
     let connection: Connection | undefined;
     try {
-      connection = new Connection(await (options.dial ?? unixDialer(uri.sockets))(signal), options).start();
+      connection = new Connection(await (options.dial ?? dialerOf(uri))(signal), options).start();
       await shakeHands(connection, { name: uri.name, readOnly }, { signal });
       return new Libvirt(connection);
     } catch (error) {

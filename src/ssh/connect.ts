@@ -1,6 +1,6 @@
 import { connect as dial, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import ssh2 from 'ssh2';
+import ssh2, { type ServerHostKeyAlgorithm } from 'ssh2';
 import { backoff } from '../util/backoff.ts';
 import { cancelled, SshError, type SshErrorCode } from './errors.ts';
 import { HostKey, type HostKeyPolicy } from './host-key.ts';
@@ -17,8 +17,12 @@ export interface ConnectOptions extends Credentials {
   /** Default 22. */
   port?: number;
   hostKey: HostKeyPolicy;
+  /** What kinds of host key to ask for, as `known_hosts` has them; default: the library's, in its order. */
+  hostKeyTypes?: readonly string[];
   /** Milliseconds for all of it. */
   within: number;
+  /** The first failure is final: somebody else tries again. */
+  once?: boolean;
   /** Milliseconds for one connection up to its login; default 10 s. */
   attemptTimeout?: number;
   /** How a dead peer is noticed: after `misses` unanswered questions, and one more interval. Default 2 of 5 s: 15 s. */
@@ -48,7 +52,7 @@ export async function connect(options: ConnectOptions, signal: AbortSignal): Pro
     if (!(opened instanceof SshError)) return opened;
     const delay = delays.next().value;
     const enough = performance.now() + delay + Math.min(attemptTimeout, shortest) < end;
-    if (!passing.has(opened.code) || login.spent || !enough) throw opened;
+    if (options.once || !passing.has(opened.code) || login.spent || !enough) throw opened;
     options.onRetry?.(opened);
     await sleep(delay, undefined, { signal }).catch(() => {
       throw cancelled(signal);
@@ -112,6 +116,7 @@ class Attempt {
       readyTimeout: 0,
       keepaliveInterval: interval,
       keepaliveCountMax: misses,
+      ...(this.#options.hostKeyTypes && { algorithms: { serverHostKey: algorithms(this.#options.hostKeyTypes) } }),
       hostVerifier: (key: Buffer) => this.#hostKey.verify(key),
       authHandler: (offered, _, next) => {
         const method = this.#login.next(offered);
@@ -145,4 +150,10 @@ class Attempt {
     ];
     return `${what} within ${Math.round(this.#timeout / 1_000)} s`;
   }
+}
+
+/** An RSA key can sign in three ways (RFC 8332), of which the first two are good. */
+function algorithms(types: readonly string[]): ServerHostKeyAlgorithm[] {
+  const all = types.flatMap(type => (type === 'ssh-rsa' ? ['rsa-sha2-512', 'rsa-sha2-256'] : [type]));
+  return [...new Set(all)] as ServerHostKeyAlgorithm[];
 }

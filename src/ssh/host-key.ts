@@ -13,6 +13,8 @@ export interface KnownKey {
 export type HostKeyPolicy =
   /** This one only: `SHA256:…`, as `ssh-keygen -l` prints. */
   | { policy: 'pinned'; fingerprint: string }
+  /** One of these. */
+  | { policy: 'known'; fingerprints: readonly string[] }
   /** Whatever comes first, and from then on that one. */
   | { policy: 'accept_new'; known: KnownKey };
 
@@ -38,14 +40,22 @@ export class HostKey {
 
   /** Whether to go on with a server that shows this key. */
   verify(key: Buffer): boolean {
-    const expected = this.#policy.policy === 'pinned' ? this.#policy.fingerprint : this.#policy.known.get();
+    const expected = this.#expected();
     this.#seen = fingerprint(key);
-    if (expected === null || trimmed(expected) === this.#seen) return true;
+    if (expected === null || expected.some(one => trimmed(one) === this.#seen)) return true;
     this.#mismatch = new SshError(
       'host_key_mismatch',
-      `the SSH server's key is ${this.#seen}, and ${expected} was expected: another machine, or one set up anew`,
+      `the SSH server's key is ${this.#seen}, and ${expected.join(' or ') || 'none'} was expected: another machine, or one set up anew`,
     );
     return false;
+  }
+
+  /** Null: any. */
+  #expected(): readonly string[] | null {
+    const policy = this.#policy;
+    if (policy.policy === 'known') return policy.fingerprints;
+    const one = policy.policy === 'pinned' ? policy.fingerprint : policy.known.get();
+    return one === null ? null : [one];
   }
 
   /** The server has proven that the key is its own. Only then is a new one kept. */

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Client, ClientChannel } from 'ssh2';
 import { Command, type RunOptions } from './command.ts';
 import { type CommandEnd, cancelled, SshError } from './errors.ts';
@@ -65,6 +66,27 @@ export class SshSession implements Shell {
       };
       try {
         this.#client.exec(command, { pty: pty && terminal }, begun);
+      } catch {
+        signal.removeEventListener('abort', abort);
+        reject(lost());
+      }
+    });
+  }
+
+  /** A stream to a unix socket of that machine. Rejects with `SshError`, `not_started` if it is not there or not allowed. */
+  socket(path: string, signal: AbortSignal): Promise<Duplex> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) throw cancelled(signal);
+      const abort = () => reject(cancelled(signal));
+      signal.addEventListener('abort', abort, { once: true });
+      const begun = (error: Error | undefined, channel: ClientChannel | undefined) => {
+        signal.removeEventListener('abort', abort);
+        if (signal.aborted) channel?.close();
+        else if (channel && !error) resolve(channel);
+        else reject(this.#over ? lost() : new SshError('not_started', `no stream to ${path}`, error));
+      };
+      try {
+        this.#client.openssh_forwardOutStreamLocal(path, begun);
       } catch {
         signal.removeEventListener('abort', abort);
         reject(lost());

@@ -195,11 +195,12 @@ test.each(['a/+', '#', '/a', 'a/', '""', '$SYS', '"a\\0b"', '"\\ud800"'])(
 );
 
 test.each([
-  ['qemu+tls://host/system', 'the transport +tls is not supported in this version'],
-  ['qemu+ssh://me@host/system', 'the transport +ssh is not supported in this version'],
-  ['qemu://host/system', 'must not name a host: remote libvirt is not supported in this version'],
+  ['qemu+tcp://host/system', 'the transport +tcp is not supported'],
+  ['qemu+tls:///system', 'must name a host'],
+  ['qemu+ssh://me:secret@host/system', 'must not hold a password: SSH logs in with a key'],
+  ['qemu://host/system', 'must not name a host without +tls or +ssh'],
   ['xen:///system', 'expected the driver qemu (or test)'],
-  ['qemu+carrier:///system', 'expected no transport, or +unix'],
+  ['qemu+carrier:///system', 'the transport +carrier is not supported'],
   ['qemu:/system', 'expected a libvirt URI'],
   ['/run/libvirt/libvirt-sock', 'expected a libvirt URI'],
 ])('the libvirt URI %s is refused', async (uri, message) => {
@@ -208,12 +209,16 @@ test.each([
   ]);
 });
 
-test.each(['qemu:///system', 'qemu:///session', 'test:///default', 'qemu+unix:///system?socket=/run/a'])(
-  'the libvirt URI %s is taken',
-  async uri => {
-    expect((await load(`${minimal}libvirt: { uri: '${uri}' }`)).libvirt.uri).toBe(uri);
-  },
-);
+test.each([
+  'qemu:///system',
+  'qemu:///session',
+  'test:///default',
+  'qemu+unix:///system?socket=/run/a',
+  'qemu+tls://host/system',
+  'qemu+ssh://me@host/system',
+])('the libvirt URI %s is taken', async uri => {
+  expect((await load(`${minimal}libvirt: { uri: '${uri}' }`)).libvirt.uri).toBe(uri);
+});
 
 test('all problems at once, in the order of the file', async () => {
   const text = `

@@ -10,6 +10,8 @@ export interface Contract {
   uri: LibvirtUri;
   readOnlyUri: LibvirtUri;
   dial?: Dialer;
+  /** Default: `dial`. */
+  readOnlyDial?: Dialer;
   witness: Witness;
   /** A domain that may be started and stopped at will. */
   domain: string;
@@ -63,8 +65,9 @@ export interface Contract {
 
 /** A connection to it. */
 export function openSubject(
-  { uri, readOnlyUri, dial }: Pick<Contract, 'uri' | 'readOnlyUri' | 'dial'>,
+  contract: Pick<Contract, 'uri' | 'readOnlyUri' | 'dial' | 'readOnlyDial'>,
   readOnly = false,
 ): Promise<Libvirt> {
-  return Libvirt.open({ uri: readOnly ? readOnlyUri : uri, readOnly, ...(dial && { dial }) });
+  const dial = readOnly ? (contract.readOnlyDial ?? contract.dial) : contract.dial;
+  return Libvirt.open({ uri: readOnly ? contract.readOnlyUri : contract.uri, readOnly, ...(dial && { dial }) });
 }

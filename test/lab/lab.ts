@@ -104,7 +104,7 @@ export const libvirtd = {
 
   /** Resolves when its socket answers; does nothing if it is up. */
   async start(): Promise<void> {
-    if (libvirtd.pid() === undefined) await run('libvirtd', ['-d']);
+    if (libvirtd.pid() === undefined) await run('libvirtd', ['-d', '-l']);
     await poll(() => reachable({ path: address.socket }), { what: 'libvirtd' });
   },
 

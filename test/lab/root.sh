@@ -14,7 +14,7 @@ esac
 
 packages=(
   libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils ovmf ipxe-qemu seabios
-  mosquitto mosquitto-clients iproute2 procps curl
+  mosquitto mosquitto-clients iproute2 procps curl openssh-server
   linux-image-cloud-amd64 busybox-static grub-efi-amd64-bin grub-common mtools dosfstools fdisk cpio xz-utils
   # The image builder's: the small kernel cannot reach a USB disk, this one can.
   linux-image-amd64 dropbear-bin jq

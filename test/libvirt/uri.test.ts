@@ -30,11 +30,53 @@ test.each([
 });
 
 test.each([
+  [
+    'qemu+tls://host.lan/system',
+    {
+      host: 'host.lan',
+      port: 16_514,
+      ca: '/etc/pki/CA/cacert.pem',
+      cert: '/etc/pki/libvirt/clientcert.pem',
+      verify: true,
+    },
+  ],
+  [
+    'qemu+tls://[fd00::1]:1234/system?pkipath=/config/pki&no_verify=1',
+    { host: 'fd00::1', port: 1_234, ca: '/config/pki/cacert.pem', key: '/config/pki/clientkey.pem', verify: false },
+  ],
+  [
+    'qemu+ssh://root@host.lan/system',
+    {
+      host: 'host.lan',
+      port: 22,
+      user: 'root',
+      keyFile: '/home/me/.ssh/id_ed25519',
+      knownHosts: '/home/me/.ssh/known_hosts',
+    },
+  ],
+  [
+    'qemu+ssh://me@10.0.0.1:2222/system?keyfile=/k&known_hosts=/h',
+    { host: '10.0.0.1', port: 2_222, user: 'me', keyFile: '/k', knownHosts: '/h' },
+  ],
+])('%s is elsewhere', (uri, remote) => {
+  expect(parseUri(uri, { home: '/home/me' })).toMatchObject({ name: 'qemu:///system', remote });
+});
+
+test('a socket at the other end of SSH', () => {
+  expect(parseUri('qemu+ssh://me@host/system?socket=/s').sockets).toEqual(['/s']);
+  expect(parseUri('qemu+ssh://me@host/system', { readOnly: true }).sockets).toContain('/run/libvirt/libvirt-sock-ro');
+});
+
+test.each([
   ['', /not a libvirt URI/],
   ['/run/libvirt/libvirt-sock', /not a libvirt URI/],
   ['QEMU:///system', /not a libvirt URI/],
-  ['qemu+tls://host/system', /transport 'tls' is not supported/],
-  ['qemu+ssh://user@host/system', /transport 'ssh' is not supported/],
+  ['qemu+tcp://host/system', /transport 'tcp' is not supported; .*\+tls or \+ssh/],
+  ['qemu+tls:///system', /expected a host, as in qemu\+tls:\/\/nas-host.lan\/system/],
+  ['qemu+tls://host:0/system', /port must be 1 to 65535/],
+  ['qemu+tls://host/system?keyfile=/x', /unknown parameter 'keyfile'; supported here: pkipath, no_verify/],
+  ['qemu+ssh://host/system', /name the user, as in qemu\+ssh:\/\/root@host\/system/],
+  ['qemu+ssh://user@host/session', /a session is for its own machine alone/],
   ['qemu://host/system', /a unix socket has no host; write qemu:\/\/\/system/],
   ['qemu:///system?sokcet=/x', /unknown parameter 'sokcet'/],
   ['qemu:///session', /XDG_RUNTIME_DIR/],

@@ -1,0 +1,102 @@
+import { readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
+import { connect, type TLSSocket } from 'node:tls';
+import { ConnectError } from './errors.ts';
+import type { Dialer } from './transport.ts';
+
+/** libvirtd's TLS port: both sides show certificates. */
+export interface TlsEndpoint {
+  transport: 'tls';
+  host: string;
+  port: number;
+  /** PEM files. */
+  ca: string;
+  cert: string;
+  key: string;
+  /** The server's certificate must be good and for this host. */
+  verify: boolean;
+}
+
+/**
+ * Dials, and waits until the server has accepted the client's certificate: it says so with one byte, 1, before the
+ * protocol begins, and hangs up otherwise (`virNetTLSContextCheckCertificate`, src/rpc/virnetserverclient.c; measured).
+ * The files are read each time, so that renewed certificates count.
+ */
+export function tlsDialer(endpoint: TlsEndpoint): Dialer {
+  return async signal => {
+    const [ca, cert, key] = await Promise.all([endpoint.ca, endpoint.cert, endpoint.key].map(read));
+    signal.throwIfAborted();
+    const { host, port, verify } = endpoint;
+    const socket = connect({
+      ...{ host, port, ca, cert, key },
+      rejectUnauthorized: verify,
+      // An address is no server name (RFC 6066, 3); it is compared with the certificate's all the same.
+      ...(isIP(host) === 0 && { servername: host }),
+    });
+    socket.setNoDelay(true);
+    return accepted(socket, `${host}:${port}`, signal);
+  };
+}
+
+async function read(file: string): Promise<Buffer> {
+  try {
+    return await readFile(file);
+  } catch (error) {
+    throw new ConnectError(`the TLS file ${file} cannot be read: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function accepted(socket: TLSSocket, where: string, signal: AbortSignal): Promise<TLSSocket> {
+  return new Promise((resolve, reject) => {
+    let secure = false;
+    const settle = () => {
+      signal.removeEventListener('abort', abort);
+      socket.removeListener('error', fail).removeListener('close', refused).removeListener('readable', look);
+    };
+    const give = (error: unknown) => {
+      settle();
+      socket.on('error', () => {});
+      socket.destroy();
+      reject(error);
+    };
+    const abort = () => give(signal.reason);
+    const refused = (cause?: unknown) =>
+      give(
+        new ConnectError(`${where} does not accept the client certificate: another CA, or not in tls_allowed_dn_list`, {
+          cause,
+        }),
+      );
+    // Once the handshake is over for us, the server may still refuse our certificate.
+    const fail = (error: NodeJS.ErrnoException) =>
+      secure ? refused(error) : give(new ConnectError(`${where}: ${explain(error)}`, { cause: error }));
+    const look = () => {
+      const byte: Buffer | null = socket.read(1);
+      if (!byte) return;
+      if (byte[0] !== 1) return give(new ConnectError(`${where} answers, but not as libvirtd does`));
+      settle();
+      resolve(socket);
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    socket.on('error', fail).on('close', refused);
+    socket.once('secureConnect', () => {
+      secure = true;
+      socket.on('readable', look);
+    });
+  });
+}
+
+function explain(error: NodeJS.ErrnoException): string {
+  switch (error.code) {
+    case 'ECONNREFUSED':
+      return 'nobody listens: does libvirtd listen for TLS (virtproxyd-tls.socket or libvirtd-tls.socket)?';
+    case 'ERR_TLS_CERT_ALTNAME_INVALID':
+      return `its certificate is for another name (${error.message})`;
+    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
+    case 'SELF_SIGNED_CERT_IN_CHAIN':
+    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
+    case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
+      return `its certificate is not from the CA in cacert.pem (${error.message})`;
+    default:
+      return error.message;
+  }
+}
