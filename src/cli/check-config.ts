@@ -36,7 +36,7 @@ export async function checkConfig({ json, stdout, stderr, ...options }: CheckCon
 type Summary = ReturnType<typeof summarize>;
 
 /** Nothing secret in it: only whether there are passwords and keys. */
-function summarize({ config, sources }: Loaded) {
+export function summarize({ config, sources }: Loaded) {
   const { mqtt, libvirt } = config;
   return {
     sources,

@@ -1,12 +1,14 @@
 import { Command, CommanderError } from 'commander';
 import type { Config } from '../config/config.ts';
-import { loadConfig } from '../config/load.ts';
+import { type Loaded, loadConfig } from '../config/load.ts';
 import { ConfigError, renderProblems } from '../config/problem.ts';
 import { libvirtUri } from '../dialing.ts';
 import { commandWords } from '../model/command.ts';
 import { version } from '../version.ts';
+import { AddonError, writeAddonConfig } from './addon.ts';
 import { check } from './check.ts';
 import { checkConfig } from './check-config.ts';
+import { dump } from './dump.ts';
 import { health } from './health.ts';
 import { type RebuildOptions, rebuild, rollback } from './rebuild.ts';
 import { type CommandOptions, UsageError } from './request.ts';
@@ -56,6 +58,24 @@ withConfig(
 withConfig(program.command('health').description('ask the bridge on this machine whether it can do its work'))
   .option('--json', 'print JSON', false)
   .action(({ config, json }) => configured(config, loaded => health({ config: loaded, json, stdout, stderr })));
+
+program
+  .command('addon', { hidden: true })
+  .description("run as Home Assistant's add-on")
+  .action(async () => {
+    try {
+      await configured(await writeAddonConfig({ dataDir: '/data', supervisor: 'http://supervisor', env }), run);
+    } catch (error) {
+      if (!(error instanceof AddonError)) throw error;
+      stderr.write(`${error.message}\n`);
+      process.exitCode = 1;
+    }
+    process.exit();
+  });
+
+withConfig(program.command('dump').description('collect what helps to understand a problem, without secrets'))
+  .option('-o, --output <file>', 'write it there; default: standard output')
+  .action(({ config, output }) => loadedConfig(config, loaded => dump({ loaded, output, stdout, stderr })));
 
 withConfig(program.command('check-config').description('read the configuration and say what is wrong with it'))
   .option('--json', 'print JSON', false)
@@ -178,10 +198,13 @@ function withConfig(command: Command): Command {
   );
 }
 
-async function configured(file: string | undefined, action: (config: Config) => Promise<number>): Promise<void> {
+function configured(file: string | undefined, action: (config: Config) => Promise<number>): Promise<void> {
+  return loadedConfig(file, ({ config }) => action(config));
+}
+
+async function loadedConfig(file: string | undefined, action: (loaded: Loaded) => Promise<number>): Promise<void> {
   try {
-    const { config } = await loadConfig({ config: file, env, checkUri });
-    process.exitCode = await action(config);
+    process.exitCode = await action(await loadConfig({ config: file, env, checkUri }));
   } catch (error) {
     if (error instanceof UsageError) {
       stderr.write(`${error.message}\n`);

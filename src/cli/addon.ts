@@ -1,0 +1,87 @@
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { z } from 'zod';
+
+/**
+ * Home Assistant's add-on: its options and the broker that the Supervisor knows become a configuration file.
+ * https://developers.home-assistant.io/docs/add-ons/communication#mqtt
+ */
+
+export interface AddonOptions {
+  /** Where the Supervisor keeps `options.json`: `/data`. */
+  dataDir: string;
+  /** `http://supervisor` */
+  supervisor: string;
+  env: Readonly<Record<string, string | undefined>>;
+}
+
+/** What cannot be mended by waiting: a sentence for people. */
+export class AddonError extends Error {
+  override name = 'AddonError';
+}
+
+const optionsSchema = z.object({
+  libvirt: z.record(z.string(), z.unknown()),
+  vms: z.array(z.record(z.string(), z.unknown())),
+  log_level: z.string().default('info'),
+});
+
+const serviceSchema = z.object({
+  data: z.object({
+    host: z.string(),
+    port: z.number(),
+    ssl: z.boolean().default(false),
+    username: z.string().nullish(),
+    password: z.string().nullish(),
+  }),
+});
+
+/** Writes the configuration, for its owner alone, and returns its path. Throws `AddonError`. */
+export async function writeAddonConfig({ dataDir, supervisor, env }: AddonOptions): Promise<string> {
+  const file = join(dataDir, 'options.json');
+  if (!existsSync(file)) throw new AddonError(`${file} is not there: this verb is for Home Assistant's add-on alone`);
+  const { libvirt, vms, log_level } = optionsSchema.parse(JSON.parse(await readFile(file, 'utf8')));
+  const broker = await askBroker(supervisor, env['SUPERVISOR_TOKEN']);
+  const config = {
+    mqtt: {
+      url: `${broker.ssl ? 'mqtts' : 'mqtt'}://${broker.host}:${broker.port}`,
+      ...(broker.username && { username: broker.username }),
+      ...(broker.password && { password: broker.password }),
+    },
+    // What was left empty in the form is not set.
+    libvirt: filled(libvirt),
+    vms: vms.map(filled),
+    data_dir: dataDir,
+    log: { level: log_level },
+  };
+  const path = join(dataDir, 'config.yaml');
+  await writeFile(path, `# Made from the add-on's options at its start.\n${stringify(config)}`, { mode: 0o600 });
+  return path;
+}
+
+async function askBroker(
+  supervisor: string,
+  token: string | undefined,
+): Promise<z.output<typeof serviceSchema>['data']> {
+  let answer: Response;
+  try {
+    answer = await fetch(`${supervisor}/services/mqtt`, {
+      headers: { authorization: `Bearer ${token ?? ''}` },
+      signal: AbortSignal.timeout(10_000),
+    });
+  } catch (error) {
+    throw new AddonError(`the Supervisor does not answer: ${(error as Error).message}`, { cause: error });
+  }
+  if (!answer.ok) {
+    throw new AddonError(
+      `the Supervisor knows no broker (HTTP ${answer.status}): install and start the Mosquitto add-on`,
+    );
+  }
+  return serviceSchema.parse(await answer.json()).data;
+}
+
+function filled(options: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== '' && value !== null));
+}

@@ -1,0 +1,110 @@
+import { readdir, stat, writeFile } from 'node:fs/promises';
+import { release } from 'node:os';
+import { join, relative } from 'node:path';
+import type { Config } from '../config/config.ts';
+import type { Loaded } from '../config/load.ts';
+import { opener } from '../dialing.ts';
+import type { Libvirt } from '../libvirt/client.ts';
+import { silent } from '../util/logger.ts';
+import { version } from '../version.ts';
+import { identify } from '../vm/read.ts';
+import { Watch } from '../vm/watch.ts';
+import { summarize } from './check-config.ts';
+import { Disguise } from './disguise.ts';
+import { exitCode } from './outcome.ts';
+
+export interface DumpOptions {
+  loaded: Loaded;
+  /** Default: standard output. */
+  output?: string | undefined;
+  stdout: { write(text: string): unknown };
+  stderr: { write(text: string): unknown };
+}
+
+/** Milliseconds for each thing that is asked. */
+const patience = 5_000;
+
+/**
+ * `dsm2mqtt dump`: what helps to understand a problem, as JSON without secrets, serial numbers, MACs and addresses. What
+ * cannot be had says why instead. 0; 1: it cannot be written.
+ */
+export async function dump({ loaded, output, stdout, stderr }: DumpOptions): Promise<number> {
+  const { config } = loaded;
+  const [bridge, libvirt, files] = await Promise.all([
+    orWhy(() => askBridge(config)),
+    orWhy(() => askLibvirt(config)),
+    orWhy(() => list(config.dataDir)),
+  ]);
+  const document = new Disguise(secretsOf(config)).document({
+    dsm2mqtt: version,
+    at: new Date().toISOString(),
+    node: process.versions.node,
+    system: `${process.platform} ${process.arch} ${release()}`,
+    user: process.getuid?.() ?? null,
+    groups: process.getgroups?.() ?? null,
+    configuration: summarize(loaded),
+    bridge,
+    libvirt,
+    data_dir: files,
+  });
+  const text = `${JSON.stringify(document, null, 2)}\n`;
+  if (output === undefined) {
+    stdout.write(text);
+    return exitCode.succeeded;
+  }
+  try {
+    // Not over what is there: it may be something else.
+    await writeFile(output, text, { flag: 'wx', mode: 0o600 });
+    stderr.write(`${output} is written. Look it through before you show it to others.\n`);
+    return exitCode.succeeded;
+  } catch (error) {
+    stderr.write(`${output}: ${(error as Error).message}\n`);
+    return exitCode.failed;
+  }
+}
+
+async function orWhy(ask: () => Promise<unknown>): Promise<unknown> {
+  try {
+    return await ask();
+  } catch (error) {
+    const { message, cause } = error as Error;
+    return { unknown: cause instanceof Error ? `${message}: ${cause.message}` : message };
+  }
+}
+
+async function askBridge({ health: { listen } }: Config): Promise<unknown> {
+  if (listen === null) return { unknown: 'health.listen is off' };
+  const answer = await fetch(`http://${listen.host}:${listen.port}/ready`, { signal: AbortSignal.timeout(patience) });
+  return answer.json();
+}
+
+async function askLibvirt(config: Config): Promise<unknown> {
+  await using client = await opener(config.libvirt)(AbortSignal.timeout(patience));
+  const watch = new Watch({ vms: config.vms, emit: () => {}, logger: silent });
+  await watch.begin(client);
+  const vms = config.vms.map(async ({ key }) => [key, await orWhy(() => askDomain(client, watch, key))]);
+  return { ...(await identify(client)), vms: Object.fromEntries(await Promise.all(vms)) };
+}
+
+async function askDomain(client: Libvirt, watch: Watch, key: string): Promise<unknown> {
+  const target = watch.target(key);
+  if (!target) return { unknown: 'libvirt has no such domain' };
+  const { domain, ref } = target;
+  return { domain, xml: (await client.xml(ref, { timeout: patience })).split('\n') };
+}
+
+/** Names, bytes and times; nothing of what is in them. */
+async function list(folder: string): Promise<unknown> {
+  const names = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = names.filter(entry => entry.isFile()).map(entry => join(entry.parentPath, entry.name));
+  const rows = files.toSorted().map(async file => {
+    const { size, mtime } = await stat(file);
+    return { file: relative(folder, file), bytes: size, modified: mtime.toISOString() };
+  });
+  return Promise.all(rows);
+}
+
+function secretsOf({ mqtt, vms }: Config): string[] {
+  const all = [mqtt.username, mqtt.password, ...vms.map(({ loader }) => loader?.ssh.password ?? null)];
+  return all.filter(secret => secret !== null);
+}
