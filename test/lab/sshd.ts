@@ -1,7 +1,7 @@
 /** An OpenSSH server of the test's own, on loopback, that lets root in with a key. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -31,7 +31,9 @@ export async function startSshd(options: readonly string[] = []): Promise<Sshd> 
     string,
   ];
   for (const key of [hostKey, keyFile]) await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key]);
-  await copyFile(`${keyFile}.pub`, join(folder, 'authorized_keys'));
+  // As docs/security.md has it.
+  const restricted = `restrict,port-forwarding,command="/bin/false" ${await readFile(`${keyFile}.pub`, 'utf8')}`;
+  await writeFile(join(folder, 'authorized_keys'), restricted);
   await writeFile(knownHosts, `[127.0.0.1]:${port} ${await readFile(`${hostKey}.pub`, 'utf8')}`);
   const config = join(folder, 'sshd_config');
   await writeFile(
