@@ -42,7 +42,7 @@ const serviceSchema = z.object({
 export async function writeAddonConfig({ dataDir, supervisor, env }: AddonOptions): Promise<string> {
   const file = join(dataDir, 'options.json');
   if (!existsSync(file)) throw new AddonError(`${file} is not there: this verb is for Home Assistant's add-on alone`);
-  const { libvirt, vms, log_level } = optionsSchema.parse(JSON.parse(await readFile(file, 'utf8')));
+  const { libvirt, vms, log_level } = understood(optionsSchema, await readFile(file, 'utf8'), file);
   const broker = await askBroker(supervisor, env['SUPERVISOR_TOKEN']);
   const config = {
     mqtt: {
@@ -79,7 +79,16 @@ async function askBroker(
       `the Supervisor knows no broker (HTTP ${answer.status}): install and start the Mosquitto add-on`,
     );
   }
-  return serviceSchema.parse(await answer.json()).data;
+  return understood(serviceSchema, await answer.text(), 'what the Supervisor says of the broker').data;
+}
+
+function understood<T>(schema: z.ZodType<T>, text: string, what: string): T {
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch (error) {
+    const why = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message;
+    throw new AddonError(`${what} is not as expected: ${why}`, { cause: error });
+  }
 }
 
 function filled(options: Record<string, unknown>): Record<string, unknown> {

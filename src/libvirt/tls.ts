@@ -19,7 +19,7 @@ export interface TlsEndpoint {
 
 /**
  * Dials, and waits until the server has accepted the client's certificate: it says so with one byte, 1, before the
- * protocol begins, and hangs up otherwise (`virNetTLSContextCheckCertificate`, src/rpc/virnetserverclient.c; measured).
+ * protocol begins, and hangs up otherwise (`virNetClientSetTLSSession` in libvirt's src/rpc/virnetclient.c; seen).
  * The files are read each time, so that renewed certificates count.
  */
 export function tlsDialer(endpoint: TlsEndpoint): Dialer {

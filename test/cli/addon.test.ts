@@ -73,6 +73,8 @@ test('no broker, no Supervisor, no add-on: each says so', async () => {
   await expect(write('http://127.0.0.1:9')).rejects.toThrow(/the Supervisor does not answer/);
   await using server = await supervisor(null);
   await expect(write(server.url)).rejects.toThrow(/install and start the Mosquitto add-on/);
+  await options({ vms: 'DSM' });
+  await expect(write(server.url)).rejects.toThrow(/options.json is not as expected: .*array.*\n.*at vms/s);
 });
 
 describe('the manifest', () => {
