@@ -40,6 +40,7 @@ const volumeInfo = struct({ type: int, capacity: uhyper, allocation: uhyper });
 
 export const procedures = {
   connectOpen: procedure('connectOpen', 1, struct({ name: optionalText, flags: uint }), none),
+  // Read in recordings and never sent: see `Libvirt.close`.
   connectClose: procedure('connectClose', 2, none, none),
   connectGetType: procedure('connectGetType', 3, none, struct({ type: text })),
   connectGetVersion: procedure('connectGetVersion', 4, none, struct({ version: uhyper })),
