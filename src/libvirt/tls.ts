@@ -24,7 +24,9 @@ export interface TlsEndpoint {
  */
 export function tlsDialer(endpoint: TlsEndpoint): Dialer {
   return async signal => {
-    const [ca, cert, key] = await Promise.all([endpoint.ca, endpoint.cert, endpoint.key].map(read));
+    const ca = await read(endpoint.ca);
+    const cert = await read(endpoint.cert);
+    const key = await read(endpoint.key);
     signal.throwIfAborted();
     const { host, port, verify } = endpoint;
     const socket = connect({

@@ -64,7 +64,7 @@ export async function startSshd(options: readonly string[] = []): Promise<Sshd> 
     async kill() {
       if (!child?.pid || child.exitCode !== null || child.signalCode !== null) return;
       const exited = once(child, 'exit');
-      for (const pid of await children(child.pid)) process.kill(pid, 'SIGKILL');
+      for (const pid of await children(child.pid)) endOf(pid);
       child.kill('SIGKILL');
       await exited;
     },
@@ -75,6 +75,15 @@ export async function startSshd(options: readonly string[] = []): Promise<Sshd> 
   };
   await sshd.start();
   return sshd;
+}
+
+/** It may have ended by itself meanwhile. */
+function endOf(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 /** Of one process, and theirs. */
