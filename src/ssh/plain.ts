@@ -5,8 +5,11 @@
 
 const esc = String.fromCharCode(27);
 const bell = String.fromCharCode(7);
-/** Colours and cursor; a window's title; the short ones. */
-const controls = String.raw`\[[0-?]*[ -/]*[@-~]|\][^${bell}${esc}]*(?:${bell}|${esc}\\)|[ -/]*[0-Z\\^-~]`;
+/**
+ * Colours and cursor; a window's title; the short ones. With a blank there are five (xterm's ctlseqs, "ESC SP F"): an
+ * escape that stands alone before a blank takes no character of the word after it.
+ */
+const controls = String.raw`\[[0-?]*[ -/]*[@-~]|\][^${bell}${esc}]*(?:${bell}|${esc}\\)|(?! [^FGLMN])[ -/]*[0-Z\\^-~]`;
 const sequence = new RegExp(`${esc}(?:${controls})`, 'g');
 const begun = new RegExp(String.raw`${esc}(?:\[[0-?]*[ -/]*|\][^${bell}${esc}]*${esc}?|[ -/]*)$`);
 /** Characters that a sequence may have; a longer one is none. */

@@ -128,6 +128,10 @@ test('none is in what comes out', () => {
   );
 });
 
+test('an escape that stands alone before it does not take its first character out of sight', () => {
+  expect(redact('mac1\u001b 1780PDNAAAAAA ')).toBe('mac1\u001b [serial] ');
+});
+
 test('no more is held back than a match may have', () => {
   const redactor = new Redactor();
   let told = 0;

@@ -14,6 +14,8 @@ test.each([
   ['a title ended by BEL', '\x1b]0;tc@box: ~\x07$ ', '$ '],
   ['a title ended by ST', '\x1b]0;tc@box: ~\x1b\\$ ', '$ '],
   ['a character set', '\x1b(Bx', 'x'],
+  ['8-bit controls', '\x1b Gx', 'x'],
+  ['an escape alone before a word', 'a\x1b 1234', 'a\x1b 1234'],
   ['keypad mode', '\x1b=x', 'x'],
   ['the whole screen', '\x1b[2J\x1b[H\x1b[?25lscreen', 'screen'],
   ['a line written anew', '12%\r100%\n\b\t\x07', '12%\r100%\n\b\t\x07'],
