@@ -47,7 +47,7 @@ function sshDialer(endpoint: SshEndpoint, sockets: readonly string[]): Dialer {
     if (keys.length === 0) {
       throw new ConnectError(`${host} is not in ${knownHosts}: ssh-keyscan -p ${port} ${host} prints its keys`);
     }
-    const hostKey = { policy: 'known', fingerprints: keys.map(key => key.fingerprint) } as const;
+    const hostKey = { policy: 'pinned', fingerprints: keys.map(key => key.fingerprint) } as const;
     const hostKeyTypes = keys.map(key => key.type);
     const session = await connect(
       { host, port, user, privateKey, hostKey, hostKeyTypes, within: sshWithin, once: true },
@@ -87,7 +87,7 @@ async function read(file: string): Promise<string> {
   }
 }
 
-/** To the bridge it is the same as any other way that leads nowhere. */
+/** Whatever went wrong on the way is a libvirt that was not reached; what was called off stays that. */
 function told(error: unknown, where: string): unknown {
   if (!(error instanceof SshError) && !(error instanceof ConnectError)) return error;
   if (error instanceof SshError && error.code === 'cancelled') return error;

@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { z } from 'zod';
+import { replaceFile } from '../util/replace-file.ts';
 
 /**
  * Home Assistant's add-on: its options and the broker that the Supervisor knows become a configuration file.
@@ -41,8 +41,10 @@ const serviceSchema = z.object({
 /** Writes the configuration, for its owner alone, and returns its path. Throws `AddonError`. */
 export async function writeAddonConfig({ dataDir, supervisor, env }: AddonOptions): Promise<string> {
   const file = join(dataDir, 'options.json');
-  if (!existsSync(file)) throw new AddonError(`${file} is not there: this verb is for Home Assistant's add-on alone`);
-  const { libvirt, vms, log_level } = understood(optionsSchema, await readFile(file, 'utf8'), file);
+  const text = await readFile(file, 'utf8').catch(cause => {
+    throw new AddonError(`${file} cannot be read: this verb is for Home Assistant's add-on alone`, { cause });
+  });
+  const { libvirt, vms, log_level } = understood(optionsSchema, text, file);
   const broker = await askBroker(supervisor, env['SUPERVISOR_TOKEN']);
   const config = {
     mqtt: {
@@ -57,7 +59,7 @@ export async function writeAddonConfig({ dataDir, supervisor, env }: AddonOption
     log: { level: log_level },
   };
   const path = join(dataDir, 'config.yaml');
-  await writeFile(path, `# Made from the add-on's options at its start.\n${stringify(config)}`, { mode: 0o600 });
+  await replaceFile(path, `# Made from the add-on's options at its start.\n${stringify(config)}`);
   return path;
 }
 

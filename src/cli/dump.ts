@@ -11,6 +11,7 @@ import { identify } from '../vm/read.ts';
 import { Watch } from '../vm/watch.ts';
 import { summarize } from './check-config.ts';
 import { Disguise } from './disguise.ts';
+import { askReady } from './health.ts';
 import { exitCode } from './outcome.ts';
 
 export interface DumpOptions {
@@ -42,7 +43,7 @@ export async function dump({ loaded, output, stdout, stderr }: DumpOptions): Pro
     system: `${process.platform} ${process.arch} ${release()}`,
     user: process.getuid?.() ?? null,
     groups: process.getgroups?.() ?? null,
-    configuration: summarize(loaded),
+    configuration: configuration(loaded),
     bridge,
     libvirt,
     data_dir: files,
@@ -63,6 +64,12 @@ export async function dump({ loaded, output, stdout, stderr }: DumpOptions): Pro
   }
 }
 
+/** The broker's user by whether there is one: its name is often a word that is everywhere. */
+function configuration(loaded: Loaded) {
+  const { mqtt, ...rest } = summarize(loaded);
+  return { ...rest, mqtt: { ...mqtt, username: mqtt.username !== null } };
+}
+
 async function orWhy(ask: () => Promise<unknown>): Promise<unknown> {
   try {
     return await ask();
@@ -73,9 +80,7 @@ async function orWhy(ask: () => Promise<unknown>): Promise<unknown> {
 }
 
 async function askBridge({ health: { listen } }: Config): Promise<unknown> {
-  if (listen === null) return { unknown: 'health.listen is off' };
-  const answer = await fetch(`http://${listen.host}:${listen.port}/ready`, { signal: AbortSignal.timeout(patience) });
-  return answer.json();
+  return listen ? askReady(listen) : { unknown: 'health.listen is off' };
 }
 
 async function askLibvirt(config: Config): Promise<unknown> {
@@ -105,6 +110,6 @@ async function list(folder: string): Promise<unknown> {
 }
 
 function secretsOf({ mqtt, vms }: Config): string[] {
-  const all = [mqtt.username, mqtt.password, ...vms.map(({ loader }) => loader?.ssh.password ?? null)];
+  const all = [mqtt.password, ...vms.map(({ loader }) => loader?.ssh.password ?? null)];
   return all.filter(secret => secret !== null);
 }

@@ -22,11 +22,10 @@ export async function health({ config, json, stdout, stderr }: HealthOptions): P
     stderr.write("`health.listen` is 'off': there is nobody to ask\n");
     return exitCode.unreached;
   }
-  const url = `http://${listen.host}:${listen.port}/ready`;
+  const url = readyUrl(listen);
   let report: HealthReport;
   try {
-    const answer = await fetch(url, { signal: AbortSignal.timeout(patience), redirect: 'error' });
-    report = (await answer.json()) as HealthReport;
+    report = await askReady(listen);
   } catch (error) {
     const { message, cause } = error as Error;
     stderr.write(`${url}: ${cause instanceof Error ? cause.message : message}\n`);
@@ -43,4 +42,16 @@ export async function health({ config, json, stdout, stderr }: HealthOptions): P
   if (json) stdout.write(`${JSON.stringify(report)}\n`);
   else for (const { part, trouble } of rows) stdout.write(`${part.padEnd(8)} ${trouble ?? 'ok'}\n`);
   return rows.every(({ trouble }) => trouble === null) ? exitCode.succeeded : exitCode.failed;
+}
+
+/** What the bridge that listens there says of itself. Rejects as `fetch` does. */
+export async function askReady(listen: Listen): Promise<HealthReport> {
+  const answer = await fetch(readyUrl(listen), { signal: AbortSignal.timeout(patience), redirect: 'error' });
+  return (await answer.json()) as HealthReport;
+}
+
+type Listen = NonNullable<Config['health']['listen']>;
+
+function readyUrl({ host, port }: Listen): string {
+  return `http://${host}:${port}/ready`;
 }

@@ -11,10 +11,8 @@ export interface KnownKey {
 }
 
 export type HostKeyPolicy =
-  /** This one only: `SHA256:…`, as `ssh-keygen -l` prints. */
-  | { policy: 'pinned'; fingerprint: string }
-  /** One of these. */
-  | { policy: 'known'; fingerprints: readonly string[] }
+  /** One of these only: `SHA256:…`, as `ssh-keygen -l` prints. */
+  | { policy: 'pinned'; fingerprints: readonly string[] }
   /** Whatever comes first, and from then on that one. */
   | { policy: 'accept_new'; known: KnownKey };
 
@@ -45,7 +43,7 @@ export class HostKey {
     if (expected === null || expected.some(one => trimmed(one) === this.#seen)) return true;
     this.#mismatch = new SshError(
       'host_key_mismatch',
-      `the SSH server's key is ${this.#seen}, and ${expected.join(' or ') || 'none'} was expected: another machine, or one set up anew`,
+      `the SSH server's key is ${this.#seen}, and ${expected.join(' or ')} was expected: another machine, or one set up anew`,
     );
     return false;
   }
@@ -53,9 +51,9 @@ export class HostKey {
   /** Null: any. */
   #expected(): readonly string[] | null {
     const policy = this.#policy;
-    if (policy.policy === 'known') return policy.fingerprints;
-    const one = policy.policy === 'pinned' ? policy.fingerprint : policy.known.get();
-    return one === null ? null : [one];
+    if (policy.policy === 'pinned') return policy.fingerprints;
+    const met = policy.known.get();
+    return met === null ? null : [met];
   }
 
   /** The server has proven that the key is its own. Only then is a new one kept. */

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Client, ClientChannel } from 'ssh2';
+import type { Client, ClientCallback, ClientChannel } from 'ssh2';
 import { Command, type RunOptions } from './command.ts';
 import { type CommandEnd, cancelled, SshError } from './errors.ts';
 import type { ExecOptions, Shell } from './shell.ts';
@@ -53,40 +53,35 @@ export class SshSession implements Shell {
   }
 
   exec<T>(command: string, { pty = false, signal }: ExecOptions, begin: (channel: ClientChannel) => T): Promise<T> {
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) throw cancelled(signal);
-      const abort = () => reject(cancelled(signal));
-      signal.addEventListener('abort', abort, { once: true });
-      const begun = (error: Error | undefined, channel: ClientChannel | undefined) => {
-        signal.removeEventListener('abort', abort);
-        if (signal.aborted) channel?.close();
-        else if (channel && !error) resolve(begin(channel));
-        else
-          reject(this.#over ? lost() : new SshError('not_started', 'the SSH server does not start the command', error));
-      };
-      try {
-        this.#client.exec(command, { pty: pty && terminal }, begun);
-      } catch {
-        signal.removeEventListener('abort', abort);
-        reject(lost());
-      }
-    });
+    const open = (begun: ClientCallback) => this.#client.exec(command, { pty: pty && terminal }, begun);
+    return this.#channel('the SSH server does not start the command', signal, open, begin);
   }
 
   /** A stream to a unix socket of that machine. Rejects with `SshError`, `not_started` if it is not there or not allowed. */
   socket(path: string, signal: AbortSignal): Promise<Duplex> {
+    const open = (begun: ClientCallback) => this.#client.openssh_forwardOutStreamLocal(path, begun);
+    return this.#channel(`no stream to ${path}`, signal, open, channel => channel);
+  }
+
+  /** `begin` is called at once, before the channel says anything. */
+  #channel<T>(
+    refused: string,
+    signal: AbortSignal,
+    open: (begun: ClientCallback) => unknown,
+    begin: (channel: ClientChannel) => T,
+  ): Promise<T> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) throw cancelled(signal);
       const abort = () => reject(cancelled(signal));
       signal.addEventListener('abort', abort, { once: true });
-      const begun = (error: Error | undefined, channel: ClientChannel | undefined) => {
+      const begun: ClientCallback = (error, channel) => {
         signal.removeEventListener('abort', abort);
         if (signal.aborted) channel?.close();
-        else if (channel && !error) resolve(channel);
-        else reject(this.#over ? lost() : new SshError('not_started', `no stream to ${path}`, error));
+        else if (channel && !error) resolve(begin(channel));
+        else reject(this.#over ? lost() : new SshError('not_started', refused, error));
       };
       try {
-        this.#client.openssh_forwardOutStreamLocal(path, begun);
+        open(begun);
       } catch {
         signal.removeEventListener('abort', abort);
         reject(lost());

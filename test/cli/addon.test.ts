@@ -1,8 +1,11 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { access, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { writeAddonConfig } from '../../src/cli/addon.ts';
@@ -75,6 +78,16 @@ test('no broker, no Supervisor, no add-on: each says so', async () => {
   await expect(write(server.url)).rejects.toThrow(/install and start the Mosquitto add-on/);
   await options({ vms: 'DSM' });
   await expect(write(server.url)).rejects.toThrow(/options.json is not as expected: .*array.*\n.*at vms/s);
+});
+
+test('the folder for the Supervisor has all that its Dockerfile copies', async () => {
+  const out = join(folder, 'out');
+  await promisify(execFile)(fileURLToPath(new URL('../../scripts/addon', import.meta.url)), [out]);
+  const dockerfile = await readFile(join(out, 'Dockerfile'), 'utf8');
+  const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, names = '']) => names.split(' '));
+  expect(copied.length).toBeGreaterThan(8);
+  for (const name of [...copied, 'config.yaml', 'translations/en.yaml', 'DOCS.md']) await access(join(out, name));
+  expect(dockerfile).toMatch(/^CMD \["addon"\]$/m);
 });
 
 describe('the manifest', () => {

@@ -10,7 +10,7 @@ async function dumped(running: Running, output?: string) {
   const base = running.config();
   const config = {
     ...base,
-    mqtt: { ...base.mqtt, username: 'nas-bridge', password: 'hunter2!' },
+    mqtt: { ...base.mqtt, username: 'dsm2mqtt', password: 'hunter2!' },
     health: { listen: null },
   };
   const written = { stdout: '', stderr: '' };
@@ -31,13 +31,13 @@ test('what there is, and nothing that is nobody’s business', async () => {
   const document = JSON.parse(stdout);
   expect(document).toMatchObject({
     dsm2mqtt: expect.any(String),
-    configuration: { mqtt: { password: true }, vms: [{ id: 'DSM' }] },
+    configuration: { mqtt: { username: true, password: true }, vms: [{ id: 'DSM' }] },
     bridge: { unknown: 'health.listen is off' },
     libvirt: { hypervisor: expect.any(String), vms: { DSM: { domain: { state: 'running' } } } },
   });
   expect(document.libvirt.vms.DSM.xml.join('\n')).toMatch(/<mac address=.mac-1./);
   expect(document.data_dir.length).toBeGreaterThan(0);
-  expect(stdout).not.toMatch(/hunter2|nas-bridge|52:54:00|525400|[0-9a-f]{8}-[0-9a-f]{4}-/i);
+  expect(stdout).not.toMatch(/hunter2|52:54:00|525400|[0-9a-f]{8}-[0-9a-f]{4}-/i);
 });
 
 test('libvirt away: the rest is told, and why', async () => {

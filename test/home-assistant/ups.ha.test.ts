@@ -1,7 +1,9 @@
 /** The blueprint's story with a template UPS: an outage shuts the real guest down, and mains starts it again. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { stringify } from 'yaml';
-import { domainState, guest, inLab } from '../lab/lab.ts';
+import { vmTopic } from '../e2e/bridge.ts';
+import type { State } from '../lab/home-assistant.ts';
+import { domainState, guest, inLab, poll } from '../lab/lab.ts';
 import { concerning, type HomeStage, setHomeStage } from './stage.ts';
 
 const blueprint = 'dsm2mqtt/ups-shutdown.yaml';
@@ -83,6 +85,9 @@ test('when mains is back, it is started', async () => {
 test('a sensor that is gone is no outage', async () => {
   await says('unavailable');
   await stage.hass.state('sensor.ups_status', 'unavailable');
+  // Longer than the two seconds after which an outage counts: a sample comes every second.
+  const from = stage.listener.now;
+  await poll(() => stage.listener.texts(vmTopic('stats'), from).length >= 4, { what: 'four samples' });
   await says('OL');
   await stage.hass.state('sensor.ups_status', 'OL');
   expect(await domainState()).toBe('running');
@@ -93,8 +98,12 @@ test('what somebody else has shut down stays off when mains returns', async () =
   await hass.call('switch.turn_off', { entity_id: 'switch.dsm_power' });
   await hass.state('sensor.dsm_state', 'shut_off', 60_000);
   await says('OB DISCHRG');
+  await hass.state('sensor.ups_status', 'OB DISCHRG');
+  const { attributes: before } = await hass.state('automation.ups', () => true);
   await says('OL');
-  await hass.state('automation.ups', ({ attributes }) => attributes['current'] === 0);
+  const looked = ({ attributes }: State) =>
+    attributes['last_triggered'] !== before['last_triggered'] && attributes['current'] === 0;
+  await hass.state('automation.ups', looked);
   expect(await domainState()).toBe('shut off');
 });
 

@@ -239,7 +239,7 @@ describe('the host key', () => {
   };
 
   test.each([
-    ['pinned', () => ({ policy: 'pinned', fingerprint: other }) as const],
+    ['pinned', () => ({ policy: 'pinned', fingerprints: [other] }) as const],
     ['met before', () => known(other)],
   ])('is another than the one %s: nothing is said', async (_, hostKey) => {
     await using server = await startSshd();
@@ -267,7 +267,7 @@ describe('the host key', () => {
 
   test('may be pinned as people paste it', async () => {
     await using server = await startSshd();
-    await using _ = await login(server, { hostKey: { policy: 'pinned', fingerprint: ` ${server.fingerprint}=\n` } });
+    await using _ = await login(server, { hostKey: { policy: 'pinned', fingerprints: [` ${server.fingerprint}=\n`] } });
   });
 
   test('looks as `ssh-keygen -l` prints it', () => {

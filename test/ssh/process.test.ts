@@ -20,7 +20,7 @@ test.each([
     user: 'tc',
     password: 'secret',
     within: 9_000,
-    hostKey: { policy: 'pinned', fingerprint },
+    hostKey: { policy: 'pinned', fingerprints: [fingerprint] },
   };
   const script = `
     const { connect } = await import(${JSON.stringify(new URL('../../src/ssh/connect.ts', import.meta.url).href)});

@@ -81,7 +81,7 @@ function login({ settings, adapter, hostKey }: BuilderParts, host: string) {
     hostKey:
       ssh.hostKey === null
         ? ({ policy: 'accept_new', known: hostKey } as const)
-        : ({ policy: 'pinned', fingerprint: ssh.hostKey } as const),
+        : ({ policy: 'pinned', fingerprints: [ssh.hostKey] } as const),
   };
 }
 

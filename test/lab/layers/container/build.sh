@@ -1,6 +1,6 @@
 #!/bin/bash
 # podman, and what a base image is made of where no registry of images can be reached.
-# Expect: about a minute, 350 MB
+# Expect: about half a minute, 300 MB
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=test/lab/layers/machine.sh

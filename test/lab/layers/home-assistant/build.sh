@@ -1,6 +1,6 @@
 #!/bin/bash
 # Home Assistant from PyPI in an environment of its own, and a browser to look at it with.
-# Expect: about two minutes, 1.7 GB
+# Expect: about a minute, 1.9 GB
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=test/lab/layers/machine.sh

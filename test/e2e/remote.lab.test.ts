@@ -1,0 +1,61 @@
+/** The bridge with a libvirt that it reaches over TLS, and over SSH: seen, checked, shut down, and found again. */
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { address, domainState, guest, inLab, libvirtd, type Mosquitto, poll, startMosquitto } from '../lab/lab.ts';
+import { type Sshd, startSshd } from '../lab/sshd.ts';
+import { isFinal, Listener, runCli, startBridge, usual, vmTopic } from './bridge.ts';
+
+let broker: Mosquitto;
+let sshd: Sshd;
+
+beforeAll(async () => {
+  if (!inLab()) throw new Error('these tests run in the lab: scripts/lab vitest run --project lab');
+  [broker, sshd] = await Promise.all([startMosquitto(), startSshd()]);
+});
+
+afterAll(async () => {
+  await sshd?.[Symbol.asyncDispose]();
+  await broker?.stop();
+  if (inLab()) await guest.off();
+});
+
+const pki = fileURLToPath(new URL('../lab/pki/client', import.meta.url));
+const tls = () => `qemu+tls://127.0.0.1/system?pkipath=${pki}`;
+const ssh = () =>
+  `qemu+ssh://root@127.0.0.1:${sshd.port}/system?keyfile=${sshd.keyFile}&known_hosts=${sshd.knownHosts}`;
+
+test.each([
+  ['TLS', tls],
+  ['SSH', ssh],
+])('over %s', async (_, uri) => {
+  await guest.start();
+  const libvirt = { uri: uri(), stats_interval: '1s' };
+  const vms = [{ domain: 'DSM', address: address.guest, shutdown: { timeout: '1m' } }];
+  const config = usual(broker.url, { libvirt, vms });
+  expect(await runCli(config, 'status')).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('DSM (DSM): running'),
+  });
+
+  await using listener = await Listener.on(broker.url);
+  await using bridge = await startBridge(config);
+  await listener.text(vmTopic('availability'), text => text === 'online');
+  await listener.document(vmTopic('stats'), ({ cpu }) => cpu.percent !== null);
+  const { probes } = await listener.document(vmTopic('check'), ({ verdict }) => verdict === 'up', { deadline: 60_000 });
+  // The guest's cable is on the other machine.
+  expect(probes.bridge.outcome).toBe('not_applicable');
+
+  await libvirtd.kill();
+  await listener.text(vmTopic('availability'), text => text === 'offline');
+  const from = listener.now;
+  await libvirtd.start();
+  await listener.text(vmTopic('availability'), text => text === 'online', { from, deadline: 60_000 });
+
+  await listener.publish(vmTopic('command'), '{"command":"shutdown","id":"far"}');
+  const answer = await listener.document(vmTopic('response'), document => document.id === 'far' && isFinal(document), {
+    deadline: 60_000,
+  });
+  expect(answer.status).toBe('succeeded');
+  await poll(async () => (await domainState()) === 'shut off', { what: 'the end of the guest' });
+  expect(await bridge.end()).toBe(0);
+});
