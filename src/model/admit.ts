@@ -1,6 +1,6 @@
 import type { Rejection } from './codes.ts';
 import type { Command, CommandWord, RebootMethod, ShutdownMethod, TimeoutPolicy } from './command.ts';
-import { callTimeout, type Plan, startTimeout } from './job/job.ts';
+import { type Plan, startTimeout } from './job/job.ts';
 
 /** What the configuration says of one VM's commands. Milliseconds. */
 export interface Policy {
@@ -45,7 +45,7 @@ export const restartPause = 10_000;
 export function planOf({ word, timeout, onTimeout }: Command, { shutdown, watchPorts }: Policy, pause: number): Plan {
   return {
     timeout: timeout ?? shutdown.timeout,
-    callTimeout: word === 'start' ? (timeout ?? startTimeout) : word === 'reboot' ? startTimeout : callTimeout,
+    startTimeout: word === 'start' ? (timeout ?? startTimeout) : startTimeout,
     resendEvery: shutdown.resendEvery,
     maxPresses: shutdown.maxPresses,
     // A reboot never cuts the power because of a policy that was made for power failures.

@@ -1,10 +1,12 @@
 import type { Libvirt } from '../libvirt/client.ts';
-import type { CallFailure } from '../model/job/job.ts';
+import { type CallFailure, callPatience } from '../model/job/job.ts';
 import { callFailure } from './power.ts';
 import { takeScreenshot } from './screen.ts';
 import type { Target } from './watch.ts';
 
 /** Calls that change nothing about whether a VM runs. */
+
+const patience = { timeout: callPatience.change };
 
 const away: CallFailure = { kind: 'rejected', code: 'libvirt_unavailable', message: 'libvirt is away' };
 
@@ -12,7 +14,7 @@ const away: CallFailure = { kind: 'rejected', code: 'libvirt_unavailable', messa
 export async function screenshot(client: Libvirt | null, target: Target | null): Promise<Buffer | CallFailure> {
   if (!client || !target) return away;
   try {
-    return await takeScreenshot(client, target.ref);
+    return await takeScreenshot(client, target.ref, patience);
   } catch (error) {
     return callFailure(error);
   }
@@ -26,7 +28,7 @@ export async function autostart(
 ): Promise<CallFailure | null> {
   if (!client || !target) return away;
   try {
-    await client.setAutostart(target.ref, enabled);
+    await client.setAutostart(target.ref, enabled, patience);
     return null;
   } catch (error) {
     return callFailure(error);

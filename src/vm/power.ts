@@ -2,7 +2,7 @@ import { destroyFlag, type Libvirt, rebootFlag, shutdownFlag } from '../libvirt/
 import { ConnectionLost, errorCode, isLibvirtError, ProtocolError, TimeoutError } from '../libvirt/errors.ts';
 import type { DomainRef } from '../libvirt/structs.ts';
 import type { ShutdownMethod } from '../model/command.ts';
-import type { Call, CallFailure } from '../model/job/job.ts';
+import { type Call, type CallFailure, callPatience } from '../model/job/job.ts';
 
 export interface CallManner {
   /** Of a press, and of a reboot by the guest. */
@@ -47,31 +47,26 @@ export function callFailure(error: unknown): CallFailure {
   throw error;
 }
 
-/** libvirt answers a start when QEMU is up, which takes its time on a busy host. */
-const startPatience = { timeout: 60_000 };
-/** It waits 15 s for QEMU to obey, libvirt 9.0 another 10. */
-const destroyPatience = { timeout: 28_000 };
-
 async function made(client: Libvirt, ref: DomainRef, call: Call, { method, signal }: CallManner): Promise<unknown> {
-  const options = { signal };
+  const change = { signal, timeout: callPatience.change };
   switch (call) {
     case 'start':
-      return client.start(ref, { ...options, ...startPatience });
+      return client.start(ref, { signal, timeout: callPatience.start });
     case 'wake_up':
-      return client.wakeUp(ref, options);
+      return client.wakeUp(ref, change);
     case 'resume':
-      return client.resume(ref, options);
+      return client.resume(ref, change);
     case 'suspend':
-      return client.suspend(ref, options);
+      return client.suspend(ref, change);
     case 'reset':
-      return client.reset(ref, options);
+      return client.reset(ref, change);
     case 'press':
-      return byMethod(method, flag => client.shutdown(ref, flag, options), shutdownFlag);
+      return byMethod(method, flag => client.shutdown(ref, flag, { signal }), shutdownFlag);
     case 'guest_reboot':
-      return byMethod(method, flag => client.reboot(ref, flag, options), rebootFlag);
+      return byMethod(method, flag => client.reboot(ref, flag, { signal }), rebootFlag);
     case 'cut_power':
       // Graceful lets QEMU flush its disk caches; one that does not obey is told of, as far as libvirt is honest.
-      return client.destroy(ref, destroyFlag.graceful, { ...options, ...destroyPatience });
+      return client.destroy(ref, destroyFlag.graceful, { signal, timeout: callPatience.cut_power });
   }
 }
 

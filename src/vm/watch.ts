@@ -4,6 +4,7 @@ import type { DomainEvent, DomainEventName } from '../libvirt/events.ts';
 import type { DomainRef } from '../libvirt/structs.ts';
 import { type Domain, unknownHardware } from '../model/domain.ts';
 import type { Event } from '../model/event.ts';
+import { callPatience } from '../model/job/job.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import type { Logger } from '../util/logger.ts';
 import { Places } from '../util/places.ts';
@@ -23,8 +24,9 @@ export interface WatchOptions {
   /** Milliseconds that a domain's definition is waited for. */
   patience?: number;
   /**
-   * Milliseconds until a state that does not come ends the connection; default 35 000. libvirt keeps it back while it
-   * ends a QEMU that does not obey, 25 s in 9.0, and whoever asked for that waits on the same connection.
+   * Milliseconds until a state that does not come ends the connection; default: as long as a power cut may take.
+   * libvirt keeps the state back while it ends a QEMU that does not obey, and who asked for that waits on the same
+   * connection. A daemon that hangs is noticed by its keepalive answers.
    */
   statePatience?: number;
   logger: Logger;
@@ -192,7 +194,7 @@ export class Watch {
   /** State first, because somebody waits for it; what takes an XML to know follows. */
   async #readOnce(entry: Entry, client: Libvirt, details: boolean): Promise<void> {
     const before = entry.target;
-    const { statePatience: timeout = 35_000 } = this.#options;
+    const { statePatience: timeout = callPatience.cut_power } = this.#options;
     const reading = readState(client, entry.domain, before?.ref ?? null, { timeout });
     const read = await reading.catch(error => this.#refused(entry, error));
     if (client !== this.#client || read === undefined) return;

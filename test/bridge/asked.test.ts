@@ -37,12 +37,12 @@ describe('while it is under way', () => {
     ['a shutdown', rig('shutdown'), 'shutdown', {}],
     ['a reboot', rig('reboot'), 'reboot', {}],
     ['a reboot by the guest', rig('reboot', { call: 'guest_reboot' }), 'reboot', {}],
-    ['a power cut', rig('force_off'), 'force_off', { cut: true, until: time(30_000 + lateness) }],
+    ['a power cut', rig('force_off'), 'force_off', { cut: true, until: time(190_000 + lateness) }],
     [
       'a power cut by policy',
       moved(rig('shutdown', daring), one => one.waits(300_000)),
       'shutdown',
-      { cut: true, until: time(330_000 + lateness) },
+      { cut: true, until: time(490_000 + lateness) },
     ],
     // It is off, or about to run: no stop is theirs; but that they are under way has to be known after a crash.
     ['a start', rig('start'), 'start', { until: at }],

@@ -40,8 +40,8 @@ export type Call = 'start' | 'wake_up' | 'resume' | 'suspend' | 'reset' | 'press
 export interface Plan {
   /** For the guest, to power off or restart itself. */
   timeout: number;
-  /** For libvirt, to start or change it. */
-  callTimeout: number;
+  /** For libvirt, to start it. */
+  startTimeout: number;
   resendEvery: number;
   maxPresses: number;
   onTimeout: TimeoutPolicy;
@@ -97,8 +97,14 @@ export interface Step {
 export const leastBeforeCut = 60_000;
 /** For libvirt, to start a domain: it shows at once, this is for a daemon that hangs. */
 export const startTimeout = 120_000;
-/** For any other call. */
-export const callTimeout = 30_000;
+
+/**
+ * Milliseconds for libvirt to answer a call. Each is longer than any time limit of libvirt's own, so that libvirt's
+ * answer is the one that counts: a call waits 30 s for a domain that another call keeps busy (qemu_domainjob.c).
+ * To end a QEMU that does not obey, libvirt takes 15 s, then 10 s more, and each time 2 s more for each passed-through
+ * device (qemu_process.c, virprocess.c). A daemon that hangs is noticed by its missing keepalive answers long before.
+ */
+export const callPatience = { start: startTimeout, change: 60_000, cut_power: 180_000 } as const;
 
 /**
  * The invariant: power is cut only where the configuration lists `force_off`, and then because somebody gave that

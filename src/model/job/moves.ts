@@ -1,5 +1,5 @@
 import { type Code, cancelled, type Outcome } from '../codes.ts';
-import { type Call, type Effect, type Job, type Step, startTimeout } from './job.ts';
+import { type Call, callPatience, type Effect, type Job, type Plan, type Step, startTimeout } from './job.ts';
 
 /** How one stage of a job follows the other. */
 
@@ -7,15 +7,24 @@ export function startAfter(job: Job, pause: number, now: number): Step {
   const wait = Math.max(0, pause);
   if (wait === 0 && job.up) return calling(job, 'start', now);
   const stage = { at: 'pausing', until: now + wait } as const;
-  return { job: { ...job, stage, deadline: now + wait + job.plan.callTimeout }, effects: [] };
+  return { job: { ...job, stage, deadline: now + wait + job.plan.startTimeout }, effects: [] };
 }
 
 export function calling(job: Job, call: Exclude<Call, 'press'>, now: number): Step {
   const serial = job.serial + 1;
-  const patience = call === 'guest_reboot' ? job.plan.timeout : job.plan.callTimeout;
-  const next: Job = { ...job, stage: { at: 'calling', call }, serial, deadline: now + patience };
+  const next: Job = { ...job, stage: { at: 'calling', call }, serial, deadline: now + patience(call, job.plan) };
   return { job: next, effects: [{ type: 'call', call, serial }] };
 }
+
+/** Longer than the call's own time-out, so that its answer comes first and the state is read once more. */
+function patience(call: Exclude<Call, 'press'>, { timeout, startTimeout: start }: Plan): number {
+  if (call === 'guest_reboot') return timeout;
+  if (call === 'start') return start;
+  return (call === 'cut_power' ? callPatience.cut_power : callPatience.change) + lastLook;
+}
+
+/** Milliseconds. */
+const lastLook = 10_000;
 
 export function press(job: Job, now: number): Step {
   const { stage, plan } = job;
@@ -45,7 +54,7 @@ export function over(job: Job, outcome: Outcome, offAt: number | null = null): S
     };
     return { job: null, effects: [ended, given] };
   }
-  const plan = { ...job.plan, callTimeout: startTimeout };
+  const plan = { ...job.plan, startTimeout };
   const start: Job = { ...job, word: 'start', askers: [job.keptStart], keptStart: null, plan, begunAt: offAt };
   const next = startAfter(start, plan.pause, offAt);
   return { ...next, effects: [ended, ...next.effects] };

@@ -136,7 +136,7 @@ describe.each<[word: JobWord, call: Call, rows: Row[]]>([
   test('unanswered: waited on until the time is up', () => {
     const rig = new Rig(word, { call });
     expect(rig.answers(failures.silent)).toEqual(['no_answer']);
-    expect(rig.waits(30_000)).toEqual(['end failed/timed_out']);
+    expect(rig.waits(rig.deadline)).toEqual(['end failed/timed_out']);
   });
 
   test('libvirt goes and comes: nothing is called again', () => {
@@ -145,7 +145,7 @@ describe.each<[word: JobWord, call: Call, rows: Row[]]>([
     expect(rig.waits(10_000)).toEqual([]);
     expect(rig.hears(back)).toEqual([]);
     expect(rig.hears({ type: 'ports', open: true })).toEqual([]);
-    expect(rig.waits(20_000)).toEqual(['end failed/timed_out']);
+    expect(rig.waits(rig.deadline)).toEqual(['end failed/timed_out']);
   });
 });
 

@@ -108,7 +108,7 @@ describe('what is shown of it', () => {
       cutting('shutdown'),
       {
         ...{ activity: 'shutting_down', phase: 'cutting_power', ...none, occupation: 'call' },
-        ...{ since: '2026-11-22T08:00:00.000Z', deadline: '2026-11-22T08:05:30.000Z' },
+        ...{ since: '2026-11-22T08:00:00.000Z', deadline: '2026-11-22T08:08:10.000Z' },
       },
     ],
     [

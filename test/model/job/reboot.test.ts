@@ -6,7 +6,7 @@ import { away, back, failures, first, ports, Rig, rebooted } from './rig.ts';
 const outcome = (rig: Rig) => rig.outcomes.get(first);
 
 describe('by a shutdown', () => {
-  const patient = { callTimeout: 120_000 };
+  const patient = { startTimeout: 120_000 };
   const offNow = () => {
     const rig = new Rig('reboot', patient);
     rig.answers(null);
@@ -163,7 +163,7 @@ describe('by a shutdown', () => {
 });
 
 describe('by the guest', () => {
-  const guest = () => new Rig('reboot', { call: 'guest_reboot', callTimeout: 120_000 });
+  const guest = () => new Rig('reboot', { call: 'guest_reboot', startTimeout: 120_000 });
 
   test('it restarts without ever being off', () => {
     const rig = guest();

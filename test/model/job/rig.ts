@@ -8,7 +8,7 @@ import { uuid } from '../samples.ts';
 
 const plan: Plan = {
   timeout: 300_000,
-  callTimeout: 30_000,
+  startTimeout: 30_000,
   resendEvery: 60_000,
   maxPresses: 3,
   onTimeout: 'report',
