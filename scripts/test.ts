@@ -1,0 +1,235 @@
+/**
+ * `scripts/test`, once the npm packages are there: runs every section, two at a time where neither needs the other.
+ * Each section writes to a file of its own; that of a section that fails is shown whole.
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism, constants, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
+
+interface Section {
+  name: string;
+  command: readonly string[];
+  /** Sections that must have passed before it starts. */
+  after?: readonly string[];
+  /** It measures time: nothing runs beside it. */
+  alone?: boolean;
+}
+
+interface Running {
+  section: Section;
+  child: ChildProcess;
+  log: string;
+  began: number;
+}
+
+/** `scripts/lab`: this machine can have no such lab. Its last line says why. */
+const unable = 69;
+/** Milliseconds. */
+const graceAfterStop = 15_000;
+
+const code = 'types, lint, dead code, fast tests';
+const roots = {
+  bookworm: "the lab's Debian bookworm",
+  forky: "the lab's Debian forky",
+  container: "the lab's Debian bookworm, with podman",
+  homeAssistant: "the lab's Debian forky, with Home Assistant",
+};
+
+/** In the order in which they start. */
+const sections: readonly Section[] = [
+  { name: code, command: ['npm', 'run', 'check'] },
+  { name: roots.bookworm, command: root('bookworm') },
+  { name: 'everything in the lab, Debian bookworm', command: inLab('a', 'bookworm'), after: [roots.bookworm] },
+  { name: 'build', command: ['npm', 'run', 'build'], after: [code] },
+  { name: 'what was built starts', command: ['node', 'bin/dsm2mqtt.js', '--version'], after: ['build'] },
+  // Both may install mmdebstrap.
+  { name: roots.forky, command: root('forky'), after: [roots.bookworm] },
+  {
+    name: 'the contracts in the lab, Debian forky',
+    command: [...inLab('b', 'forky'), 'test/contract'],
+    after: [roots.forky],
+  },
+  { name: roots.container, command: root('bookworm', 'container'), after: [roots.bookworm] },
+  { name: 'the image, hardened', command: inLab('c', 'bookworm', 'container'), after: [roots.container] },
+  { name: roots.homeAssistant, command: root('forky', 'home-assistant'), after: [roots.forky] },
+  {
+    name: 'a real Home Assistant',
+    command: inLab('d', 'forky', 'home-assistant'),
+    after: [roots.homeAssistant],
+  },
+  { name: 'the demo, simulated', command: ['scripts/demo', '--embedded', '--for', '5s'] },
+  {
+    name: 'the demo, real',
+    command: ['scripts/demo', '--name', labName('e'), '--for', '15s'],
+    after: [roots.bookworm],
+  },
+  { name: 'the benchmark, short', command: ['npm', 'run', 'bench', '--', '--quick'], alone: true },
+];
+
+/** A lab of its own: another may be up for this repository, with somebody watching it. */
+function labName(which: string): string {
+  return `test-${process.pid}-${which}`;
+}
+
+function root(release: string, layer?: string): string[] {
+  return ['scripts/lab', '--release', release, ...(layer ? ['--with', layer] : []), '--root-only'];
+}
+
+/** The tests of a layer are the vitest project of the same name. */
+function inLab(which: string, release: string, layer?: string): string[] {
+  const lab = ['scripts/lab', '--release', release, ...(layer ? ['--with', layer] : []), '--name', labName(which)];
+  return [...lab, 'node_modules/.bin/vitest', 'run', '--project', layer ?? 'lab'];
+}
+
+/** Before a command: it ends with this process, whatever ends that. Only Linux has it. */
+const tied = spawnSync('setpriv', ['--version']).status === 0 ? ['setpriv', '--pdeathsig', 'TERM'] : [];
+const folder = mkdtempSync(join(tmpdir(), 'dsm2mqtt-test-'));
+const startedAt = performance.now();
+const waiting = [...sections];
+const running = new Set<Running>();
+const passed = new Set<string>();
+/** Why a section cannot run on this machine, by its name. */
+const skipped = new Map<string, string>();
+const report: string[] = [];
+let failure: string | null = null;
+const stop = new AbortController();
+
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(name, () => {
+    process.exitCode ??= 128 + constants.signals[name];
+    // A terminal has sent SIGINT to the sections as well.
+    if (!stop.signal.aborted) stopAll(name === 'SIGINT' && process.stdin.isTTY ? null : 'SIGTERM');
+  });
+}
+
+const atTerminal = process.stdout.isTTY;
+const ticker = setInterval(tellProgress, atTerminal ? 1_000 : 60_000);
+startNext();
+
+/** Starts what can start. Ends the whole when nothing runs and nothing waits. */
+function startNext(): void {
+  const slots = Math.min(2, availableParallelism());
+  while (running.size < slots && !stop.signal.aborted && ![...running].some(({ section }) => section.alone)) {
+    skipWhatCannotRun();
+    const next = waiting.find(section => isReady(section));
+    if (!next) break;
+    waiting.splice(waiting.indexOf(next), 1);
+    void run(next);
+  }
+  if (running.size === 0) finish();
+}
+
+function isReady({ after = [], alone }: Section): boolean {
+  return after.every(name => passed.has(name)) && !(alone && running.size > 0);
+}
+
+function skipWhatCannotRun(): void {
+  for (const section of [...waiting]) {
+    const lacking = section.after?.find(name => skipped.has(name));
+    if (lacking === undefined) continue;
+    waiting.splice(waiting.indexOf(section), 1);
+    skip(section.name, skipped.get(lacking) ?? '');
+  }
+}
+
+function skip(name: string, why: string): void {
+  skipped.set(name, why);
+  report.push(`          SKIPPED  ${name}: ${why}`);
+}
+
+async function run(section: Section): Promise<void> {
+  const log = join(folder, `${sections.indexOf(section)}.log`);
+  const output = openSync(log, 'w');
+  say(`started: ${section.name}`);
+  const [program = '', ...args] = [...tied, ...section.command];
+  const child = spawn(program, args, { stdio: ['ignore', output, output] });
+  const one = { section, child, log, began: performance.now() };
+  running.add(one);
+  const [status] = await once(child, 'exit').catch((error: Error) => [error.message]);
+  closeSync(output);
+  running.delete(one);
+  ended(one, status);
+  startNext();
+}
+
+function ended({ section: { name }, log, began }: Running, status: number | string | null): void {
+  const text = stripVTControlCharacters(readFileSync(log, 'utf8'));
+  const took = `${String(seconds(began)).padStart(6)} s`;
+  if (stop.signal.aborted) {
+    report.push(`${took}  stopped  ${name}`);
+  } else if (status === 0) {
+    passed.add(name);
+    const line = `${took}  ok       ${name}${testsOf(text)}`;
+    report.push(line);
+    say(line.trim());
+  } else if (status === unable) {
+    skip(name, lastLine(text));
+    say(`skipped: ${name}`);
+  } else {
+    failure = `'${name}' (exit code ${status})`;
+    process.exitCode = typeof status === 'number' ? status : 1;
+    report.push(`${took}  FAILED   ${name}`);
+    process.stdout.write(`\n== ${name}\n\n${text}\n`);
+    stopAll('SIGTERM');
+  }
+}
+
+/** `null`: they know already. */
+function stopAll(signal: NodeJS.Signals | null): void {
+  stop.abort();
+  for (const { child } of running) if (signal) child.kill(signal);
+  setTimeout(() => {
+    for (const { child } of running) child.kill('SIGKILL');
+  }, graceAfterStop).unref();
+}
+
+function finish(): void {
+  clearInterval(ticker);
+  rmSync(folder, { recursive: true, force: true });
+  const total = `in ${seconds(startedAt)} s`;
+  const unmet = sections.length - passed.size - skipped.size;
+  const lines = ['', ...report, ''];
+  if (failure) lines.push(`scripts/test FAILED at ${failure} ${total}: ${passed.size} passed, the rest was stopped.`);
+  else if (unmet > 0) lines.push(`scripts/test was interrupted ${total}: ${passed.size} passed, ${unmet} not run.`);
+  else if (skipped.size > 0)
+    lines.push(`scripts/test: ${passed.size} passed, ${skipped.size} SKIPPED (see above), ${total}.`);
+  else lines.push(`scripts/test: ${passed.size} passed, 0 failed, ${total}.`);
+  process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+function tellProgress(): void {
+  const now = [...running].map(({ section, began, log }) => {
+    const last = lastLine(stripVTControlCharacters(readFileSync(log, 'utf8'))).slice(0, 60);
+    return `${section.name} (${seconds(began)} s${last === '' ? '' : `: ${last}`})`;
+  });
+  say(now.join(' | '), true);
+}
+
+/** `passing`: on a terminal, the next line takes its place. */
+function say(text: string, passing = false): void {
+  const line = `${clock()}  ${text}`;
+  if (!atTerminal) process.stdout.write(`${line}\n`);
+  else process.stdout.write(`\r\u001B[K${passing ? line.slice(0, process.stdout.columns - 1) : `${line}\n`}`);
+}
+
+/** ` (5334 passed | 2 skipped)`, as vitest says; empty where there are none. */
+function testsOf(text: string): string {
+  const [, tests] = /^\s*Tests\s+(.*?)\s*\(\d+\)\s*$/m.exec(text) ?? [];
+  return tests === undefined ? '' : ` (tests: ${tests})`;
+}
+
+function lastLine(text: string): string {
+  return text.trimEnd().split('\n').at(-1)?.trim() ?? '';
+}
+
+function clock(): string {
+  const all = seconds(startedAt);
+  return `${String(Math.floor(all / 60)).padStart(3)}:${String(all % 60).padStart(2, '0')}`;
+}
+
+function seconds(since: number): number {
+  return Math.round((performance.now() - since) / 1_000);
+}
