@@ -14,13 +14,16 @@ export default defineConfig({
   test: {
     // Its default leaves one core idle, of two.
     maxWorkers: availableParallelism(),
+    // On a loaded machine anything may take ten times its time.
+    expect: { poll: { timeout: 60_000 } },
     projects: [
       {
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
           exclude: ['test/**/*.{lab,ha,image}.test.ts'],
-          testTimeout: 30_000,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
         },
       },
       { test: { ...real, name: 'lab', include: ['test/**/*.lab.test.ts'] } },

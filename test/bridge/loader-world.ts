@@ -8,7 +8,7 @@ import { type LoaderMachine, type MachineOptions, startLoaderMachine } from '../
 import { FakeDsm } from '../fakes/dsm/fake.ts';
 import type { ScenarioName } from '../fakes/dsm/scenario.ts';
 import type { Observer } from '../mqtt/observer.ts';
-import { type times, tuning } from './loader-tuning.ts';
+import { hasty, type times, tuning } from './loader-tuning.ts';
 import { type ConfigChanges, Running, vmConfig } from './running.ts';
 
 /** The whole bridge, and a machine whose disk has a loader: what GRUB starts, SSH, DSM's pages and libvirt are real sockets. */
@@ -21,11 +21,16 @@ export interface LoaderWorldOptions extends MachineOptions {
   /** What DSM's pages are, by the entry that was started and by the build that made it; null: none, it hangs. */
   dsm?: (entry: string, build: number | null) => ScenarioName | null;
   times?: Partial<typeof times>;
+  /** A build that says nothing is given up soon. */
+  hasty?: boolean;
   /** The image is reached as a file, and not by libvirt. */
   byPath?: boolean;
   /** False: it is off. */
   on?: boolean;
 }
+
+/** A whole rebuild, on a machine with other things to do. */
+const patient = { deadline: 150_000 };
 
 type VmConfig = ReturnType<typeof vmConfig>;
 
@@ -70,6 +75,7 @@ export class LoaderWorld implements AsyncDisposable {
       vm,
       dsm = () => 'up' as const,
       times: changed,
+      hasty: soon = false,
       byPath = false,
       on = true,
       ...rest
@@ -93,7 +99,11 @@ export class LoaderWorld implements AsyncDisposable {
     const changes: ConfigChanges = {
       vms: [vmConfig({ loader: { ...settings, ssh: login }, address: machine.host, checks, ...vm })],
       ...tuning,
-      loader: { ...tuning.loader, times: { ...tuning.loader.times, ...changed } },
+      loader: {
+        ...tuning.loader,
+        times: { ...tuning.loader.times, ...changed },
+        ...(soon && { adapter: () => hasty }),
+      },
       ...(libvirt && { libvirt }),
     };
     if (on) {
@@ -139,7 +149,7 @@ export class LoaderWorld implements AsyncDisposable {
     const final = (document: ResponseDocument) => document.id === id && isFinal(document);
     const matches = (message: { topic: string; payload: string }) =>
       message.topic === 'b/DSM/response' && final(read(message));
-    return read(await this.seen.seen.take(matches, { deadline: 20_000 }));
+    return read(await this.seen.seen.take(matches, patient));
   }
 
   /** All that the loader's topic has ever shown. */
@@ -155,9 +165,7 @@ export class LoaderWorld implements AsyncDisposable {
   async loader(matches: (document: LoaderDocument) => boolean): Promise<LoaderDocument> {
     const read = ({ payload }: { payload: string }): LoaderDocument => JSON.parse(payload);
     return read(
-      await this.seen.seen.take(message => message.topic === 'b/DSM/loader' && matches(read(message)), {
-        deadline: 20_000,
-      }),
+      await this.seen.seen.take(message => message.topic === 'b/DSM/loader' && matches(read(message)), patient),
     );
   }
 

@@ -57,8 +57,13 @@ describe('what the image builder makes of it', () => {
     ['unknown-prompt', 'ssh_unknown_prompt'],
     ['hang-poweroff', 'timed_out'],
   ];
+  /** What a fault's end is waited for. */
+  const soon: Partial<Record<BoxFault, LoaderWorldOptions>> = {
+    silence: { hasty: true },
+    'hang-poweroff': { times: { powerOff: 1_000 }, vm: { shutdown: impatient } },
+  };
   test.concurrent.each(rows)('%s: %s, and the old loader can be had back', async (fault, code) => {
-    await using world = await start({ faults: [fault], vm: { shutdown: impatient } });
+    await using world = await start({ faults: [fault], ...soon[fault] });
     const { answer, loader } = await world.ask('rebuild');
     expect(answer).toMatchObject({ status: 'failed', code: 'rebuild_failed', message: loader.error });
     expect(loader).toMatchObject({ phase: 'failed', result: 'failed', code, rollback: true });
@@ -96,7 +101,7 @@ describe('the guest', () => {
   });
 
   test.concurrent('never comes back: the menu is put back, and nobody pretends', async () => {
-    await using world = await start({ bootTime: 60_000, on: false });
+    await using world = await start({ bootTime: 600_000, on: false, times: { connect: 3_000 } });
     const { answer, loader } = await world.ask('rebuild');
     expect(answer).toMatchObject({ status: 'failed', code: 'rebuild_failed' });
     expect(loader.code).toMatch(/^ssh_(unreachable|timed_out)$/);
@@ -155,7 +160,7 @@ describe('the guest', () => {
 
 describe('the disk of the copies', () => {
   test('is full when it comes to it: DSM is started again', async () => {
-    await using world = await start({ powerButton: 300 });
+    await using world = await start({ powerButton: 1_000 });
     using _ = fullFrom(() => world.documents.some(({ phase }) => phase === 'shutting_down'));
     const { loader } = await world.ask('rebuild');
     expect(loader).toMatchObject({ phase: 'failed', code: 'image_no_space', rollback: false });
@@ -198,7 +203,7 @@ describe('libvirt', () => {
   ] as const)(
     'is killed in %s, and comes back: told with how the VM is then, and nothing lost',
     async (phase, call) => {
-      await using world = await start({ powerButton: 300 });
+      await using world = await start({ powerButton: 1_000 });
       const { daemon } = world.running;
       const asked = world.ask('rebuild');
       await world.loader(document => document.phase === 'shutting_down');
@@ -219,7 +224,7 @@ describe('libvirt', () => {
   );
 
   test.concurrent('stays away: told, as far as is known, and the loader is as it was', async () => {
-    await using world = await start({ powerButton: 300 });
+    await using world = await start({ powerButton: 1_000 });
     const { daemon } = world.running;
     const asked = world.ask('rebuild');
     await world.loader(({ phase }) => phase === 'shutting_down');
@@ -237,7 +242,7 @@ describe('libvirt', () => {
   });
 
   test.concurrent('has the VM started by somebody else while its image is copied: nothing is written', async () => {
-    await using world = await start({ powerButton: 300 });
+    await using world = await start({ powerButton: 1_000 });
     const { daemon } = world.running;
     const asked = world.ask('rebuild');
     await world.loader(({ phase }) => phase === 'shutting_down');

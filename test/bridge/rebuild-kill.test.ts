@@ -19,7 +19,7 @@ async function startChild(world: LoaderWorld) {
   const exited = once(process_, 'exit');
   const isOnline = ({ topic, payload }: { topic: string; payload: string }) =>
     topic === 'b/DSM/availability' && payload === 'online';
-  await world.seen.seen.take(isOnline, { deadline: 30_000 });
+  await world.seen.seen.take(isOnline, { deadline: 60_000 });
   return {
     async kill() {
       process_.kill('SIGKILL');
@@ -46,7 +46,7 @@ const rows: Readonly<Partial<Record<RunningPhase, Row>>> = {
   preflight: { hold: { call: 'storageVolLookupByPath' }, on: true, says: 'its loader is untouched', rollback: false },
   shutting_down: { options: { powerButton: 60_000 }, on: true, says: 'may still power off', rollback: false },
   backing_up: {
-    options: { powerButton: 300 },
+    options: { powerButton: 2_000 },
     hold: { from: 'shutting_down', call: 'storageVolDownload' },
     ...{ on: false, says: 'its loader is untouched', rollback: false },
   },
@@ -58,7 +58,7 @@ const rows: Readonly<Partial<Record<RunningPhase, Row>>> = {
     hold: { call: 'domainCreateWithFlags' },
     ...{ on: null, says: `its menu starts “${titles.builder}” next`, rollback: true },
   },
-  connecting: { options: { bootTime: 1_500 }, on: true, says: 'only the boot menu of its loader', rollback: true },
+  connecting: { options: { bootTime: 5_000 }, on: true, says: 'only the boot menu of its loader', rollback: true },
   arming_dsm: {
     options: { faults: ['hang-mount'] },
     ...{ on: true, says: 'its image builder and not DSM', rollback: true },
@@ -153,7 +153,7 @@ test('in rolling_back: done again, it is whole', async () => {
 });
 
 test('what a copy has left behind goes with the next', async () => {
-  await using world = await LoaderWorld.prepare({ powerButton: 300 });
+  await using world = await LoaderWorld.prepare({ powerButton: 2_000 });
   {
     await using bridge = await startChild(world);
     await world.command({ command: 'rebuild', id: 'k', confirm: true });

@@ -124,7 +124,7 @@ test.concurrent.each([
 ] as const)('a shutdown %s takes its place', async (_, phase, options, status, runs) => {
   let shut = false;
   await using world = await LoaderWorld.start({
-    vm: { shutdown: { ...vmConfig().shutdown, timeout: 500 } },
+    ...(phase === 'building' && { vm: { shutdown: { ...vmConfig().shutdown, timeout: 500 } } }),
     ...options,
     dsm: (_entry, build) => (phase === 'checking' && build === 1 ? 'booting' : 'up'),
   });
@@ -163,7 +163,7 @@ describe('cancelled', () => {
   ];
   test.concurrent.each(rows)('in %s: left as the table says', async (phase, { off, touched, boots }) => {
     await using world = await LoaderWorld.start({
-      powerButton: 300,
+      powerButton: phase === 'shutting_down' ? 'ignored' : 1_000,
       ...(phase === 'building' && { faults: ['silence'] }),
       ...(phase === 'verifying' && { faults: ['hang-poweroff'] }),
       ...(phase === 'connecting' && { ssh: { port: 1 } }),

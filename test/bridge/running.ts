@@ -23,12 +23,12 @@ export const vmConfig = (changes: Partial<VmConfig> = {}): VmConfig => ({
   address: null,
   commands: [...commandWords],
   loader: null,
-  shutdown: { method: 'acpi', timeout: 5_000, resendEvery: 60_000, maxPresses: 3, onTimeout: 'report' },
+  shutdown: { method: 'acpi', timeout: 60_000, resendEvery: 60_000, maxPresses: 3, onTimeout: 'report' },
   reboot: { method: 'shutdown' },
   expected: 'last_commanded',
   checks: {
     ...{ schedule: null, deepSchedule: null, timezone: null, ports: [] },
-    ...{ failuresBeforeDown: 2, bootGrace: 900_000, probeTimeout: 1_000 },
+    ...{ failuresBeforeDown: 2, bootGrace: 900_000, probeTimeout: 20_000 },
   },
   ...changes,
 });

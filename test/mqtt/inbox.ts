@@ -14,7 +14,7 @@ export class Inbox<T> {
   };
 
   /** The first one that matches and was not taken before, now or as soon as it is here. */
-  take(matches: (item: T) => boolean = () => true, { deadline = 5_000 } = {}): Promise<T> {
+  take(matches: (item: T) => boolean = () => true, { deadline = 60_000 } = {}): Promise<T> {
     const here = new Error('It did not arrive');
     return new Promise((resolve, reject) => {
       const look = (): void => {

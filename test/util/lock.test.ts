@@ -47,9 +47,9 @@ class Other {
   }
 
   async lock(): Promise<string> {
-    await this.lines.take(line => line === 'ready', { deadline: 20_000 });
+    await this.lines.take(line => line === 'ready', { deadline: 60_000 });
     this.#child.stdin?.write('go\n');
-    return this.lines.take(undefined, { deadline: 20_000 });
+    return this.lines.take(undefined, { deadline: 60_000 });
   }
 
   async kill(): Promise<void> {

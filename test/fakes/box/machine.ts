@@ -149,14 +149,14 @@ export class LoaderMachine extends EventEmitter<MachineEvents> implements AsyncD
   }
 
   /** Resolves when something is up, at once where it is: to its title. */
-  async up(deadline = 5_000): Promise<string> {
+  async up(deadline = 60_000): Promise<string> {
     if (this.#up !== null) return this.#up;
     const [title] = await once(this, 'up', { signal: AbortSignal.timeout(deadline) });
     return title;
   }
 
   /** Resolves when the builder is up, at once where it is. */
-  async builder(deadline = 5_000): Promise<Box> {
+  async builder(deadline = 60_000): Promise<Box> {
     const signal = AbortSignal.timeout(deadline);
     while (!this.#box) await once(this, 'up', { signal });
     return this.#box;

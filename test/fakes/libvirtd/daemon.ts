@@ -222,7 +222,7 @@ export class FakeLibvirtd implements Daemon {
   }
 
   /** The arguments of the `nth` call of this procedure (from 1), as soon as there is one. */
-  async called<N extends ProcedureName>(name: N, nth = 1, deadline = 5_000): Promise<Args<N>> {
+  async called<N extends ProcedureName>(name: N, nth = 1, deadline = 60_000): Promise<Args<N>> {
     const signal = AbortSignal.timeout(deadline);
     for (;;) {
       const call = this.callsOf(name)[nth - 1];
