@@ -57,7 +57,9 @@ export const loader = z.strictObject({
   sata_map: z
     .union([z.enum(['auto']), sataMap])
     .default('auto')
-    .describe("Where DSM looks for its disks: auto works it out from the VM's controllers; or both maps by hand."),
+    .describe(
+      "Where DSM looks for its disks: auto works it out from the VM's controllers, and refuses when it is not sure; or both maps by hand.",
+    ),
   image: checked(imageFault)
     .prefault('volume')
     .describe("How the loader's image is reached: volume, by libvirt's storage volumes; or its path on this machine."),

@@ -1,12 +1,13 @@
-import { formatPci, type PciAddress, type StorageController } from '../vm/controllers.ts';
+import { formatPci, type StorageController } from '../vm/controllers.ts';
 import type { Platform } from './platform-table.ts';
 
 /**
  * Where DSM is to look for its disks: SataPortMap, one digit a SATA controller (its ports), and DiskIdxMap, two hex
  * digits each (the first slot its disks take). Computed from the VM's own controllers. Pure.
  *
- * The kernel takes the digits in the order in which it finds its AHCI controllers, that is PCI's (Synology's ahci.c).
- * An unused controller is given one port behind the last slot, because a first digit of 0 makes the kernel panic.
+ * The kernel takes the digits in the order in which it finds its AHCI controllers (Synology's ahci.c): bus by bus, as
+ * `busOrder` says. An unused controller is given one port behind the last slot, because a first digit of 0 makes the
+ * kernel panic.
  */
 
 export interface MapPair {
@@ -22,14 +23,16 @@ export interface SataMap extends MapPair {
 
 export interface SataRefusal {
   kind: 'refused';
-  code: 'too_many_controllers' | 'too_many_ports' | 'too_many_disks';
+  code: 'too_many_controllers' | 'too_many_ports' | 'too_many_disks' | 'sata_map_unknown';
   message: string;
+  advice: string;
 }
 
 /** What user_config.json says unless somebody changed it, which counts for more than the model's own number. */
 const defaultSlots = 16;
 /** Synology's buffer holds 8 characters, the last one being the end. */
 const mostControllers = 7;
+const byHand = 'Or set `sata_map` yourself.';
 
 export function sataMap(
   controllers: readonly StorageController[],
@@ -40,45 +43,65 @@ export function sataMap(
     return { kind: 'map', SataPortMap: '', DiskIdxMap: '', notes: [note] };
   }
   const slots = maxDisks ?? defaultSlots;
-  const ahci = controllers.filter(({ kind }) => kind === 'ahci').toSorted((a, b) => byPci(a.pci, b.pci));
+  const sata = controllers.filter(({ kind }) => kind === 'ahci' || kind === 'passthrough').toSorted(asFound);
   const virtio = controllers.filter(({ kind, disks }) => kind === 'virtio-scsi' && disksOf(disks).length > 0);
-  const notes = warnings(controllers);
-  if (ahci.length === 0) {
+  const notes = otherScsi(controllers);
+  if (sata.length === 0) {
     const note = 'There is no SATA controller: 1 and 00 only keep the kernel from a first digit of 0.';
     return { kind: 'map', SataPortMap: '1', DiskIdxMap: '00', notes: [note, ...notes] };
   }
-  const hosts = [...ahci.map(host => sataHost(host)), ...virtio.map(host => scsiHost(host))];
-  const refusal = refuse(hosts, slots, model);
+  const sataHosts = sata.map(host => sataHost(host, sata.length > 1));
+  const hosts = [...sataHosts, ...virtio.map(scsiHost)];
+  const refusal = refuse(hosts, slots, model) ?? unsure(sataHosts, slots);
   if (refusal) return refusal;
-  // Behind the model's last slot, and behind the last one that the loader's own configuration makes.
-  const aside = Math.max(slots, defaultSlots);
-  let next = 0;
-  let [ports, indexes] = ['', ''];
-  for (const host of hosts) {
-    ports += host.ports ?? 1;
-    indexes += pair(host.ports === null ? aside : next);
-    next += host.ports ?? 0;
-  }
   const told = [...hosts.flatMap(host => host.notes), ...notes, ...inert(virtio.length)];
-  return { kind: 'map', SataPortMap: ports, DiskIdxMap: indexes, notes: told };
+  return { kind: 'map', ...write(hosts, slots), notes: told };
+}
+
+/** N: ports that nobody knows; ??: what depends on them. */
+function write(hosts: readonly Host[], slots: number): MapPair {
+  // Behind the model's last slot, and behind the last one that the loader's own configuration makes.
+  const aside = pair(Math.max(slots, defaultSlots));
+  let next = 0;
+  // Their disks come after all others, so that no other slot depends on them.
+  let unknown = pair(slotsOf(hosts));
+  const map = { SataPortMap: '', DiskIdxMap: '' };
+  for (const { ports } of hosts) {
+    map.SataPortMap += ports === 'unknown' ? 'N' : (ports ?? 1);
+    if (ports === 'unknown') [map.DiskIdxMap, unknown] = [map.DiskIdxMap + unknown, '??'];
+    else map.DiskIdxMap += ports === null ? aside : pair(next);
+    if (typeof ports === 'number') next += ports;
+  }
+  return map;
 }
 
 interface Host {
   name: string;
   /** Null: it has no data disk, and is put out of the way. */
-  ports: number | null;
+  ports: number | 'unknown' | null;
   notes: readonly string[];
+  /** Why the map cannot be known, a sentence each. */
+  doubts: readonly string[];
 }
 
-function sataHost({ pci, index, disks }: StorageController): Host {
-  const name = `The SATA controller ${index}${pci ? ` at ${formatPci(pci)}` : ''}`;
-  const held = disks.filter(({ role }) => role !== 'removable');
-  const data = disksOf(disks);
+function sataHost(controller: StorageController, several: boolean): Host {
+  const { kind, host, busOrder } = controller;
+  const name = nameOf(controller);
+  const lost = several && busOrder === null;
+  const doubts = lost
+    ? [`${name} has an unknown place in the guest's order of controllers; \`dmesg\` of DSM shows it.`]
+    : [];
+  if (kind === 'passthrough' || host) {
+    const what = kind === 'ahci' ? 'is' : 'may be';
+    const ports = `${name} ${what} a SATA controller, and how many ports it has is not known.`;
+    return { name, ports: 'unknown', notes: [], doubts: [ports, ...doubts] };
+  }
+  const held = controller.disks.filter(({ role }) => role !== 'removable');
+  const data = disksOf(controller.disks);
   const notes: string[] = [];
-  if (!pci) notes.push(`${name} has no PCI address, so it is taken for the last one.`);
   if (data.length === 0) {
     const what = held.length > 0 ? 'carries the loader only' : 'is unused';
-    return { name, ports: null, notes: [...notes, `${name} ${what}: it gets one port behind the last slot.`] };
+    return { name, ports: null, notes: [`${name} ${what}: it gets one port behind the last slot.`], doubts };
   }
   if (held.length > data.length) notes.push(`${name} carries the loader beside data disks: the loader takes a slot.`);
   // Ports cannot be left out: the digit reaches up to the highest one in use.
@@ -86,43 +109,58 @@ function sataHost({ pci, index, disks }: StorageController): Host {
   const empty = ports - held.length;
   if (empty > 0)
     notes.push(`${name} has ${count(empty, 'empty port')} before its last disk: as many slots stay empty.`);
-  return { name, ports, notes };
+  return { name, ports, notes, doubts };
 }
 
 function scsiHost({ index, disks }: StorageController): Host {
-  return { name: `The virtio-scsi controller ${index}`, ports: disksOf(disks).length, notes: [] };
+  return { name: `The virtio-scsi controller ${index}`, ports: disksOf(disks).length, notes: [], doubts: [] };
+}
+
+/** Addresses of the guest are those of the VM's XML. */
+function nameOf({ kind, host, pci, model, index }: StorageController): string {
+  const place = pci ? ` at ${formatPci(pci)}` : '';
+  if (host)
+    return `The passed-through device ${formatPci(host)} of the host, in the VM${place || ' at an unknown address'},`;
+  if (kind === 'passthrough')
+    return model ? `The device "${model}" of qemu:commandline` : `The passed-through device${place}`;
+  return `The SATA controller ${index}${place}`;
 }
 
 function refuse(hosts: readonly Host[], slots: number, model: string): SataRefusal | null {
   if (hosts.length > mostControllers) {
     const message = `There are ${hosts.length} controllers, and SataPortMap has room for ${mostControllers}: put the disks on fewer.`;
-    return { kind: 'refused', code: 'too_many_controllers', message };
+    return { kind: 'refused', code: 'too_many_controllers', message, advice: byHand };
   }
-  const large = hosts.find(({ ports }) => ports !== null && ports > 9);
+  const large = hosts.find(({ ports }) => typeof ports === 'number' && ports > 9);
   if (large) {
     const message = `${large.name} needs ${large.ports} ports, and a digit of SataPortMap says 9 at most: spread its disks over more controllers.`;
-    return { kind: 'refused', code: 'too_many_ports', message };
+    return { kind: 'refused', code: 'too_many_ports', message, advice: byHand };
   }
-  const sum = hosts.reduce((total, { ports }) => total + (ports ?? 0), 0);
+  const sum = slotsOf(hosts);
   if (sum <= slots) return null;
   const message = `The controllers take ${sum} slots, and ${model} has ${slots}: take disks away, or close gaps between ports.`;
-  return { kind: 'refused', code: 'too_many_disks', message };
+  return { kind: 'refused', code: 'too_many_disks', message, advice: byHand };
+}
+
+/** The digits of virtio-scsi are left out of the proposal: they are inert. */
+function unsure(sata: readonly Host[], slots: number): SataRefusal | null {
+  const doubts = sata.flatMap(host => host.doubts);
+  if (doubts.length === 0) return null;
+  const { SataPortMap, DiskIdxMap } = write(sata, slots);
+  const advice = [`Set \`sata_map: { SataPortMap: "${SataPortMap}", DiskIdxMap: "${DiskIdxMap}" }\` yourself.`];
+  if (SataPortMap.includes('N'))
+    advice.push(
+      'N is the number of ports of the device. A device that is no SATA controller has no digit and no pair.',
+    );
+  if (DiskIdxMap.includes('?')) advice.push('?? is the first slot behind the device before.');
+  const message = `${doubts.join(' ')} \`sata_map: auto\` cannot be sure of the map.`;
+  return { kind: 'refused', code: 'sata_map_unknown', message, advice: advice.join(' ') };
 }
 
 /** What the map cannot tell. */
-function warnings(controllers: readonly StorageController[]): string[] {
-  const notes = [];
-  if (controllers.some(({ kind, disks }) => kind === 'scsi' && disksOf(disks).length > 0))
-    notes.push(
-      'Disks on a SCSI controller other than virtio-scsi are not counted: DSM does not go by these maps there.',
-    );
-  for (const { pci } of controllers.filter(({ kind }) => kind === 'passthrough')) {
-    const where = pci ? ` at ${formatPci(pci)}` : '';
-    notes.push(
-      `A PCI device of the host is passed through${where}: if it is a SATA controller, it needs a digit of its own, and \`sata_map\` must be written by hand.`,
-    );
-  }
-  return notes;
+function otherScsi(controllers: readonly StorageController[]): string[] {
+  if (!controllers.some(({ kind, disks }) => kind === 'scsi' && disksOf(disks).length > 0)) return [];
+  return ['Disks on a SCSI controller other than virtio-scsi are not counted: DSM does not go by these maps there.'];
 }
 
 function inert(digits: number): string[] {
@@ -135,9 +173,15 @@ function disksOf(disks: StorageController['disks']): StorageController['disks'] 
   return disks.filter(({ role }) => role === 'data');
 }
 
-function byPci(a: PciAddress | null, b: PciAddress | null): number {
-  if (a === null || b === null) return Number(a === null) - Number(b === null);
-  return a.domain - b.domain || a.bus - b.bus || a.slot - b.slot || a.function - b.function;
+function slotsOf(hosts: readonly Host[]): number {
+  return hosts.reduce((total, { ports }) => total + (typeof ports === 'number' ? ports : 0), 0);
+}
+
+/** What has an unknown place is last. */
+function asFound(a: StorageController, b: StorageController): number {
+  const last = Number.MAX_SAFE_INTEGER;
+  const [here, there] = [a.pci ?? { slot: 0, function: 0 }, b.pci ?? { slot: 0, function: 0 }];
+  return (a.busOrder ?? last) - (b.busOrder ?? last) || here.slot - there.slot || here.function - there.function;
 }
 
 function pair(index: number): string {

@@ -12,6 +12,7 @@ import { lookAtFolder } from './survey/backup-folder.ts';
 import { cpuFlags, type Definition, readDefinition } from './survey/definition.ts';
 import { type ImageLook, lookAtImage } from './survey/image-look.ts';
 import { type MapChoice, mapOf } from './survey/map.ts';
+import { type ReadClass, withClasses } from './survey/pci-class.ts';
 import { type Fetch, recipeOf } from './survey/recipes.ts';
 import { releaseOf } from './survey/release.ts';
 import { type Reach, sourcesReachable } from './survey/sources.ts';
@@ -36,6 +37,7 @@ export interface SurveyOptions {
   reach?: Reach | undefined;
   cpuinfo?: (() => Promise<string>) | undefined;
   menu?: typeof readBoot | undefined;
+  pciClass?: ReadClass | undefined;
 }
 
 export interface Survey {
@@ -122,17 +124,18 @@ export async function survey(options: SurveyOptions): Promise<Survey> {
 
 /** The definition, and what only it leads to. It is what the VM will start from, whatever runs now. */
 async function lookAtGuest(
-  { client, ref, settings, local, scratch, signal, cpuinfo, menu }: SurveyOptions,
+  { client, ref, settings, local, scratch, signal, cpuinfo, menu, pciClass }: SurveyOptions,
   backups: Promise<string | null>,
 ): Promise<{ definition: Definition; image: ImageLook; flags: readonly string[] | null }> {
   const xml = await client.xml(ref, { inactive: true, timeout: definitionPatience, signal });
   const definition = readDefinition(xml);
   const disk = loaderOf(definition) ?? null;
-  const [image, flags] = await Promise.all([
+  const [image, flags, controllers] = await Promise.all([
     lookAtImage({ way: settings.image, disk, client, ref, scratch, backups, signal, menu }),
     cpuFlags(definition, local, cpuinfo),
+    withClasses(definition.controllers, local, signal, pciClass),
   ]);
-  return { definition, image, flags };
+  return { definition: { ...definition, controllers }, image, flags };
 }
 
 function recipes(

@@ -4,15 +4,15 @@ import { anyNumber, child, children, type Node, parseDomain, text } from './xml.
 
 /**
  * What a guest's disks hang on, from its domain's XML: SATA and SCSI controllers with their places on the PCI bus, and
- * passed-through PCI devices, which may be such controllers too.
+ * other devices that may be such controllers too: those of the host, and those of `qemu:commandline`.
  */
 
-/** `passthrough`: a PCI device of the host, of whatever kind. */
+/** `passthrough`: a device of whatever kind, which may be a SATA controller. */
 type ControllerKind = 'ahci' | 'virtio-scsi' | 'scsi' | 'passthrough';
 
 export interface PciAddress {
   domain: number;
-  /** The guest's own number of it too, also behind a pcie-root-port. */
+  /** In a domain's XML: the index of the bridge that leads to it. The guest may give it another number. */
   bus: number;
   slot: number;
   function: number;
@@ -27,21 +27,28 @@ export interface ControllerDisk {
 
 export interface StorageController {
   kind: ControllerKind;
-  /** As libvirt calls it: `virtio-scsi`, `lsilogic`. */
+  /** As libvirt calls it: `virtio-scsi`, `lsilogic`; of `qemu:commandline`: the value of `-device`. */
   model: string | null;
   index: number;
+  /** In the domain's XML. */
   pci: PciAddress | null;
+  /** Place of its PCI bus in the order in which a Linux guest finds the buses; null: not known. */
+  busOrder: number | null;
+  /** Of a passed-through device: its address on the host. */
+  host: PciAddress | null;
   disks: readonly ControllerDisk[];
 }
 
 /** In the order of the XML. Throws when it is no XML at all. */
 export function parseControllers(xml: string): readonly StorageController[] {
-  const devices = child(parseDomain(xml), 'devices');
+  const domain = parseDomain(xml);
+  const devices = child(domain, 'devices');
   const disks = children(devices, 'disk');
-  const controllers = children(devices, 'controller')
-    .map(node => controller(node, disks))
-    .filter(entry => entry !== null);
-  return [...controllers, ...children(devices, 'hostdev').filter(isPci).map(passedThrough)];
+  const nodes = children(devices, 'controller');
+  const buses = busesInOrder(nodes);
+  const controllers = nodes.map(node => controller(node, disks, buses)).filter(entry => entry !== null);
+  const passed = children(devices, 'hostdev').filter(isPci);
+  return [...controllers, ...passed.map((node, nth) => passedThrough(node, nth, buses)), ...byHand(domain)];
 }
 
 /** `0000:00:1f.2`, as lspci -D writes it. */
@@ -49,12 +56,42 @@ export function formatPci({ domain, bus, slot, function: part }: PciAddress): st
   return `${hex(domain, 4)}:${hex(bus, 2)}:${hex(slot, 2)}.${part.toString(16)}`;
 }
 
-function controller(node: Node, disks: readonly Node[]): StorageController | null {
+/**
+ * Indexes of the PCI buses, in the order in which Linux finds them: it looks at all devices of a bus first, and then
+ * goes into its bridges by slot and function (pci_scan_child_bus in drivers/pci/probe.c). Drivers get the devices in
+ * that order. Buses of a `pci(e)-expander-bus` are left out: QEMU decides where they are.
+ */
+function busesInOrder(nodes: readonly Node[]): readonly number[] {
+  const bridges = nodes
+    .filter(node => text(node, '@type') === 'pci' && !text(node, '@model')?.includes('expander'))
+    .flatMap(node => {
+      const [index, at] = [anyNumber(text(node, '@index')), pci(node)];
+      return at && index !== null ? [{ ...at, index }] : [];
+    })
+    .toSorted((a, b) => a.slot - b.slot || a.function - b.function);
+  const found = new Set<number>();
+  const enter = (bus: number) => {
+    if (found.has(bus)) return;
+    found.add(bus);
+    for (const bridge of bridges) if (bridge.bus === bus) enter(bridge.index);
+  };
+  enter(0);
+  return [...found];
+}
+
+/** Where it is for the guest. */
+function placeOf(node: Node, buses: readonly number[]): Pick<StorageController, 'pci' | 'busOrder'> {
+  const at = pci(node);
+  return { pci: at, busOrder: at && buses.includes(at.bus) ? buses.indexOf(at.bus) : null };
+}
+
+function controller(node: Node, disks: readonly Node[], buses: readonly number[]): StorageController | null {
   const type = text(node, '@type');
   const index = anyNumber(text(node, '@index'));
   if ((type !== 'sata' && type !== 'scsi') || index === null) return null;
   const model = text(node, '@model');
-  return { kind: kind(type, model), model, index, pci: pci(node), disks: disksOn(type, index, disks) };
+  const held = disksOn(type, index, disks);
+  return { kind: kind(type, model), model, index, ...placeOf(node, buses), host: null, disks: held };
 }
 
 /** libvirt's other words for virtio-scsi differ in PCI's older and newer way only (formatdomain, `controller`). */
@@ -79,15 +116,32 @@ function isPci(node: Node): boolean {
   return text(node, '@type') === 'pci';
 }
 
-function passedThrough(node: Node, index: number): StorageController {
-  return { kind: 'passthrough', model: null, index, pci: pci(node), disks: [] };
+function passedThrough(node: Node, index: number, buses: readonly number[]): StorageController {
+  const host = address(child(child(node, 'source'), 'address'));
+  return { kind: 'passthrough', model: null, index, ...placeOf(node, buses), host, disks: [] };
+}
+
+/** SATA controllers and devices of the host that somebody gives to QEMU without libvirt. */
+function byHand(domain: Node | undefined): StorageController[] {
+  const values = [child(domain, 'qemu:commandline')?.['qemu:arg']]
+    .flat()
+    .flatMap(node => (typeof node === 'object' ? (text(node, '@value') ?? []) : []));
+  return values
+    .filter(value => /\b(ahci|vfio-pci)\b/.test(value))
+    .map((model, index) => {
+      return { kind: 'passthrough', model, index, pci: null, busOrder: null, host: null, disks: [] };
+    });
 }
 
 function pci(node: Node): PciAddress | null {
-  const address = child(node, 'address');
-  const [bus, slot] = [anyNumber(text(address, '@bus')), anyNumber(text(address, '@slot'))];
-  if (text(address, '@type') !== 'pci' || bus === null || slot === null) return null;
-  const [domain, part] = [anyNumber(text(address, '@domain')), anyNumber(text(address, '@function'))];
+  const place = child(node, 'address');
+  return text(place, '@type') === 'pci' ? address(place) : null;
+}
+
+function address(node: Node | undefined): PciAddress | null {
+  const [bus, slot] = [anyNumber(text(node, '@bus')), anyNumber(text(node, '@slot'))];
+  if (bus === null || slot === null) return null;
+  const [domain, part] = [anyNumber(text(node, '@domain')), anyNumber(text(node, '@function'))];
   return { domain: domain ?? 0, bus, slot, function: part ?? 0 };
 }
 

@@ -60,7 +60,7 @@ function disks(platform: Platform, { disks: all, controllers, sataMap: map }: Pr
   if (map !== 'auto') return [];
   const computed = sataMap(controllers, platform);
   if (computed.kind === 'map') return computed.notes.map(note => tell('sata_map', note));
-  return [refuse(computed.code, computed.message, 'Or set `sata_map` yourself.')];
+  return [refuse(computed.code, computed.message, computed.advice)];
 }
 
 function loaderDisk({ disks: all, usbIds }: PreflightFacts): Finding[] {

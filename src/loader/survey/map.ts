@@ -22,7 +22,8 @@ export function mapOf(
     return { map: { SataPortMap, DiskIdxMap }, notes };
   }
   const notes = ['It is the configured map, not one that was computed from the VM.'];
-  if (computed.kind === 'map' && !same(computed, configured)) {
+  if (computed.kind === 'refused') notes.push(computed.message);
+  else if (!same(computed, configured)) {
     notes.push(`Computed, SataPortMap would be ${computed.SataPortMap}, and DiskIdxMap ${computed.DiskIdxMap}.`);
   }
   return { map: configured, notes };
