@@ -15,6 +15,11 @@ export interface LoaderAdapter {
   applies(step: Step, outputs: Outputs): boolean;
   /** What a step that has `input` gets on its standard input. */
   input(step: Step, outputs: Outputs): StepInput;
+  /** The file that the image builder starts with: in an archive in the root folder of a partition, with its 8.3 name. */
+  readonly savedConfig: { readonly partition: number; readonly archive: string; readonly path: string };
+  judgeConfig(text: string): ConfigVerdict;
+  /** Why the rebuild must end after a step, though that has worked, by its output; null: it can go on. */
+  objection(step: Step, output: string): Problem | null;
   /** Serial numbers and MACs in an output that is kept, so that they can be hidden elsewhere. */
   secrets(output: string): readonly string[];
   /** Follows one run of a step. */
@@ -96,6 +101,16 @@ interface Proof {
 export type Outputs = ReadonlyMap<string, string>;
 
 export type StepInput = { text: string; notes: readonly string[] } | { problem: { code: string; message: string } };
+
+/** Why no rebuild can be made from a configuration; or whether it has a serial number and a MAC, or they must be made. */
+export type ConfigVerdict = { problem: Problem } | { complete: boolean };
+
+/** `message`: a sentence. `advice`: what to do. */
+export interface Problem {
+  code: string;
+  message: string;
+  advice: string;
+}
 
 export interface Judge {
   /** Output as it comes, both streams. */

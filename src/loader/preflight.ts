@@ -1,6 +1,7 @@
 import { aroundFindings } from './preflight/around.ts';
 import type { Finding, Level, PreflightFacts } from './preflight/finding.ts';
 import { guestFindings } from './preflight/guest.ts';
+import { identityFindings } from './preflight/identity.ts';
 import { wantedFindings } from './preflight/wanted.ts';
 
 /** Judges, before anything is touched, whether a rebuild can work. Pure: what is to be known is handed in. */
@@ -9,7 +10,7 @@ const order: readonly Level[] = ['refuse', 'warn', 'tell'];
 
 /** The gravest first. A rebuild is not begun while one of them refuses. */
 export function preflight(facts: PreflightFacts): readonly Finding[] {
-  const all = [...wantedFindings(facts), ...guestFindings(facts), ...aroundFindings(facts)];
+  const all = [...wantedFindings(facts), ...guestFindings(facts), ...aroundFindings(facts), ...identityFindings(facts)];
   return gravestFirst(all);
 }
 

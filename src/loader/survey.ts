@@ -15,6 +15,7 @@ import { type MapChoice, mapOf } from './survey/map.ts';
 import { type ReadClass, withClasses } from './survey/pci-class.ts';
 import { type Fetch, recipeOf } from './survey/recipes.ts';
 import { releaseOf } from './survey/release.ts';
+import type { readSavedConfig } from './survey/saved-config.ts';
 import { type Reach, sourcesReachable } from './survey/sources.ts';
 
 /** All that is looked at before a rebuild. Nothing is changed, and nothing is waited for without end. */
@@ -38,6 +39,7 @@ export interface SurveyOptions {
   cpuinfo?: (() => Promise<string>) | undefined;
   menu?: typeof readBoot | undefined;
   pciClass?: ReadClass | undefined;
+  config?: typeof readSavedConfig | undefined;
 }
 
 export interface Survey {
@@ -58,6 +60,8 @@ export interface Survey {
   backup: { folder: string; needed: number | null; free: number | null };
   /** The DSM that is installed is known, and is the one that the loader is to be for. */
   sameDsm: boolean;
+  /** Serial number and MACs, which nobody must say. */
+  secrets: readonly string[];
   /** What is to be set; null where there can be no loader or no map: then there are no steps. */
   facts: LoaderFacts | null;
   /** On SataPortMap and DiskIdxMap, a sentence each. */
@@ -104,6 +108,7 @@ export async function survey(options: SurveyOptions): Promise<Survey> {
     persistent: vm.domain?.persistent ?? true,
     ...{ memory, vcpus, disks, nics, cpuFlags: flags, controllers: definition.controllers, usbIds },
     image: imageFacts(image, entries),
+    config: image.config && ('text' in image.config ? adapter.judgeConfig(image.config.text) : image.config),
     backup: { ...image.space, trouble: backups.trouble },
     ...{ sources, running: vm.domain?.active ?? false, obeysAcpi: obeysAcpi(vm.check), installed },
     onTimeout: options.onTimeout,
@@ -115,6 +120,7 @@ export async function survey(options: SurveyOptions): Promise<Survey> {
     refused: findings.some(({ level }) => level === 'refuse'),
     image: image.size === null ? null : { path: image.path, size: image.size },
     ...{ boot: image.boot, builderEntry: entries.builder, dsmEntry: entries.dsm, loaderBus, facts },
+    secrets: image.config && 'text' in image.config ? adapter.secrets(image.config.text) : [],
     sameDsm: id !== null && isSame(installed, id),
     backup: { folder: settings.backupDir, ...image.space },
     mapNotes: choice?.notes ?? [],
@@ -124,14 +130,15 @@ export async function survey(options: SurveyOptions): Promise<Survey> {
 
 /** The definition, and what only it leads to. It is what the VM will start from, whatever runs now. */
 async function lookAtGuest(
-  { client, ref, settings, local, scratch, signal, cpuinfo, menu, pciClass }: SurveyOptions,
+  { adapter, client, ref, settings, local, scratch, signal, cpuinfo, menu, config, pciClass }: SurveyOptions,
   backups: Promise<string | null>,
 ): Promise<{ definition: Definition; image: ImageLook; flags: readonly string[] | null }> {
   const xml = await client.xml(ref, { inactive: true, timeout: definitionPatience, signal });
   const definition = readDefinition(xml);
   const disk = loaderOf(definition) ?? null;
+  const { savedConfig } = adapter;
   const [image, flags, controllers] = await Promise.all([
-    lookAtImage({ way: settings.image, disk, client, ref, scratch, backups, signal, menu }),
+    lookAtImage({ way: settings.image, disk, client, ref, scratch, backups, signal, menu, config, savedConfig }),
     cpuFlags(definition, local, cpuinfo),
     withClasses(definition.controllers, local, signal, pciClass),
   ]);

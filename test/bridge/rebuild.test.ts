@@ -1,9 +1,10 @@
 /** A rebuild in the whole bridge, on a machine in this process: what it says and does when all goes well, or is ended. */
+import { readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type RunningPhase, rebuildPhases } from '../../src/loader/job/phases.ts';
-import { makeLoaderImage, titles, withPartition } from '../fakes/box/image.ts';
+import { makeLoaderImage, savedHome, titles, withPartition } from '../fakes/box/image.ts';
 import { temporary } from '../loader/image/images.ts';
 import { LoaderWorld, sumOf } from './loader-world.ts';
 import { state, vmConfig } from './running.ts';
@@ -211,4 +212,50 @@ test('no password, serial number or MAC is said or written down', async () => {
   for (const said of [...loader, ...journal]) {
     for (const mac of macs) expect(said.toLowerCase()).not.toContain(mac.toLowerCase());
   }
+});
+
+describe('serial number and MAC are kept', () => {
+  const fixture = (name: string) => readFileSync(new URL(`../fixtures/user-config/${name}`, import.meta.url), 'utf8');
+  const upgraded = (config: string) => LoaderWorld.start({ image: { config }, loader: { upgrade: 'full' } });
+
+  test.each(['user_config.json', 'user_config-without-general.json'])(
+    'whatever stands beside them, and nobody says them: %s',
+    async name => {
+      await using world = await upgraded(fixture(name));
+      expect(await world.ask('rebuild')).toMatchObject({ answer: { status: 'succeeded' } });
+      const menu = withPartition(world.machine.image, 1, fat => fat.read('boot/grub/grub.cfg'))?.toString();
+      expect(menu).toMatch(/mac1=0011320A0B0C sn=1780PDNOLD001 /);
+      const said = world.seen.seen.all.map(({ payload }) => payload).join('\n');
+      expect(said).not.toContain('1780PDNOLD001');
+    },
+  );
+
+  test.each([
+    ['that is no JSON', '{ "extra_cmdline": { "sn": "1780PDNOLD001", }'],
+    ['whose serial number is none', '{ "extra_cmdline": { "sn": true, "mac1": "0011320A0B0C" } }'],
+    ['that is empty', ''],
+  ])('from a file %s: refused while DSM runs', async (_, config) => {
+    await using world = await upgraded(config);
+    const { answer, loader } = await world.ask('rebuild');
+    expect(answer).toMatchObject({ status: 'rejected', code: 'preflight' });
+    expect(loader).toMatchObject({ result: 'failed', code: 'bad_config', rollback: false });
+    expect(loader.next_step).toContain('keep_identity: false');
+    expect(world.machine.booted).toEqual([titles.usb]);
+    expect(world.machine.domain.active).toBe(true);
+    expect(await world.sum()).toBe(world.before);
+  });
+
+  test('from a file that breaks after it was looked at: the builder is left as it is', async () => {
+    await using world = await upgraded(fixture('user_config.json'));
+    const broken = await savedHome('{ "extra_cmdline": { "sn": "1780PDNOLD001", }');
+    world.machine.on('booted', title => {
+      if (title === titles.builder) withPartition(world.machine.image, 3, fat => fat.write('mydata.tgz', broken));
+    });
+    const { answer, loader } = await world.ask('rebuild');
+    expect(answer).toMatchObject({ status: 'failed', code: 'rebuild_failed' });
+    expect(loader).toMatchObject({ code: 'bad_config', rollback: true });
+    const ran = world.machine.box()?.commands.join('\n');
+    expect(ran).toContain('cat user_config.json');
+    expect(ran).not.toMatch(/fullupgrade|serialgen/);
+  });
 });

@@ -24,6 +24,7 @@ const facts: PreflightFacts = {
   ...{ model: 'DS918+', platform: 'ds918p-7.1.1-42962', upgrade: 'never', release: '0.9', extensions: [virtio, acpid] },
   ...{ sataMap: 'auto', keepIdentity: true, memory, vcpus, cpuFlags: ['movbe', 'x2apic'], disks, nics },
   ...{ controllers: parseControllers(seed), usbIds: null, image: image(), backup: space(2 ** 31), persistent: true },
+  config: { complete: true },
   ...{ sources: 'yes', running: true, obeysAcpi: 'yes', onTimeout: 'report' },
   installed: { model: 'DS918+', build: 42_962 },
 };
@@ -98,6 +99,26 @@ describe('refused', () => {
     const findings = found({ installed: null, ...more }).filter(({ level }) => level === 'refuse');
     expect(findings).toMatchObject([{ code }]);
     expect(findings[0]?.advice).toContain(advice);
+  });
+});
+
+describe('the configuration with serial number and MACs', () => {
+  const broken = { problem: { code: 'bad_config', message: 'It is empty.', advice: 'Correct it.' } };
+  const unread = { why: 'It was not read within 30 s.' };
+  test.each<[string, Partial<PreflightFacts>, string | null]>([
+    ['is broken', { config: broken }, 'refuse bad_config'],
+    ['is broken, and replaced, but was to be kept from', { config: broken, upgrade: 'full' }, 'refuse bad_config'],
+    ['is broken, and stays', { config: broken, keepIdentity: false }, 'refuse bad_config'],
+    ['is broken, and replaced', { config: broken, upgrade: 'full', keepIdentity: false }, null],
+    ['could not be looked at', { config: unread }, 'warn config_unknown'],
+    ['could not be looked at, and is replaced', { config: unread, upgrade: 'full', keepIdentity: false }, null],
+    ['has no image', { config: null }, null],
+    ['has none, and DSM has', { config: { complete: false } }, 'warn identity_made'],
+    ['has none, as a fresh image', { config: { complete: false }, installed: null }, 'tell identity_made'],
+    ['has none, and none is to be kept', { config: { complete: false }, keepIdentity: false }, null],
+  ])('%s', (_, more, expected) => {
+    const findings = found(more).filter(({ code }) => !['config_replaced', 'new_identity'].includes(code));
+    expect(findings.map(({ level, code }) => `${level} ${code}`)).toEqual(expected === null ? [] : [expected]);
   });
 });
 

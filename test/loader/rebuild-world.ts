@@ -43,6 +43,7 @@ export const world = {
   reach: async () => 'yes',
   cpuinfo: async () => 'processor\t: 0\nflags\t\t: fpu sse2 movbe x2apic\n',
   menu: async () => boot,
+  config: async () => ({ text: JSON.stringify({ extra_cmdline: { sn: '1780PDN012345', mac1: '001132ABCDEF' } }) }),
 } satisfies Partial<SurveyOptions>;
 
 export interface RebuildWorld extends AsyncDisposable {

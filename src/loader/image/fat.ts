@@ -18,10 +18,14 @@ const deadline = 30_000;
 const maxOutput = 16 * 1024 ** 2;
 
 /** Throws `no_fat` unless a boot sector says FAT12, FAT16 or FAT32. */
-export function mustBeFat(sector: Buffer): void {
+export function mustBeFat(sector: Buffer, number = 1): void {
   const named = sector.toString('latin1', 54, 57) === 'FAT' || sector.toString('latin1', 82, 85) === 'FAT';
   const signed = sector.length >= 512 && sector.readUInt16LE(510) === 0xaa55;
-  if (!named || !signed) throw new ImageError('no_fat', 'partition 1 of the loader image has no FAT file system');
+  if (!named || !signed) throw noFat(number);
+}
+
+export function noFat(number: number): ImageError {
+  return new ImageError('no_fat', `partition ${number} of the loader image has no FAT file system`);
 }
 
 /** Its methods reject with `no_mtools` when mtools is missing or fails, or with the signal's reason. */

@@ -20,6 +20,15 @@ export interface PartitionCopy {
   writeBack(): Promise<number>;
 }
 
+/** Where a partition is. Rejects with `not_mbr`, or as reading does. */
+export async function partitionOf(image: LoaderImage, number: number, signal: AbortSignal): Promise<Partition> {
+  const size = await image.size();
+  const sector = await image.read(0, Math.min(sectorBytes, size), signal);
+  const partition = parseMbr(sector, size).find(each => each.number === number);
+  if (!partition) throw new ImageError('not_mbr', `the loader image has no partition ${number}`);
+  return partition;
+}
+
 /** Hands partition 1 to `use`, and removes the copy afterwards. `folder` is where temporary files may be. */
 export async function withPartition<T>(
   image: LoaderImage,
@@ -27,10 +36,7 @@ export async function withPartition<T>(
   signal: AbortSignal,
   use: (copy: PartitionCopy) => Promise<T>,
 ): Promise<T> {
-  const size = await image.size();
-  const sector = await image.read(0, Math.min(sectorBytes, size), signal);
-  const partition = parseMbr(sector, size).find(({ number }) => number === 1);
-  if (!partition) throw new ImageError('not_mbr', 'the loader image has no partition 1');
+  const partition = await partitionOf(image, 1, signal);
   if (partition.length > maxBytes) {
     throw new ImageError('not_mbr', `partition 1 of the loader image has ${partition.length} bytes, which is too many`);
   }

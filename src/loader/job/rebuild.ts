@@ -58,6 +58,7 @@ async function preflight({ parts, story }: Run, signal: AbortSignal): Promise<Pl
     onTimeout: parts.onTimeout,
     ...parts.world,
   });
+  story.hide(found.secrets);
   for (const { level, message, advice } of found.findings) story.say(`${level}: ${message} ${advice ?? ''}`.trimEnd());
   const reason = found.findings.find(({ level }) => level === 'refuse');
   if (reason) throw new Refused(reason.code, reason.message, reason.advice);

@@ -26,6 +26,8 @@ export async function buildSteps(
       const said = await runStep(run, session, step, outputs, signal);
       if (step.kept) outputs.set(step.name, said);
       story.hide(adapter.secrets(said));
+      const objection = adapter.objection(step, said);
+      if (objection) throw new LoaderFailure(objection.code, objection.message, objection.advice);
     } else story.say(`left out: ${step.title} (${step.onlyIf?.words ?? ''})`);
     done += step.weight;
     story.progress(done / whole);

@@ -1,5 +1,6 @@
 import type { Disk, Nic } from '../../model/domain.ts';
 import type { StorageController } from '../../vm/controllers.ts';
+import type { ConfigVerdict } from '../adapter.ts';
 import type { TcrpVersion } from '../platform-table.ts';
 import type { MapPair } from '../sata-map.ts';
 
@@ -61,6 +62,8 @@ export interface PreflightFacts {
   usbIds: { vid: string; pid: string } | null;
 
   image: ImageFacts;
+  /** The configuration that the image builder will start with; null: there is no image to look into. `why`: a sentence. */
+  config: ConfigVerdict | { why: string } | null;
   /** Bytes. `trouble`: why nothing can be written there, a sentence. */
   backup: { needed: number | null; free: number | null; trouble: string | null };
   /** Whether the servers answer that the loader fetches from. */

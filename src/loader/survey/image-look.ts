@@ -4,12 +4,14 @@ import { ConnectionLost, TimeoutError } from '../../libvirt/errors.ts';
 import type { DomainRef } from '../../libvirt/structs.ts';
 import type { Disk } from '../../model/domain.ts';
 import type { LoaderSettings } from '../../model/loader-settings.ts';
+import type { LoaderAdapter } from '../adapter.ts';
 import { spaceFor } from '../image/backup.ts';
 import { type Boot, readBoot } from '../image/boot-entry.ts';
 import { type ImageError, isImageError, writing } from '../image/errors.ts';
 import type { LoaderImage } from '../image/image.ts';
 import { openImage } from '../image/open.ts';
 import { explain } from '../job/failure.ts';
+import { readSavedConfig, type SavedConfig } from './saved-config.ts';
 import { within } from './within.ts';
 
 /** The loader's image as it is now: found, read, and left as it is. */
@@ -23,6 +25,8 @@ export interface ImageLook {
   diskSize: number | null;
   /** Null: it could not be read. */
   boot: Boot | null;
+  /** Null: nobody has come to look at it. */
+  config: SavedConfig | null;
   /** Bytes for a copy of it. */
   space: { needed: number | null; free: number | null };
 }
@@ -40,6 +44,10 @@ export interface ImageLookOptions {
   signal: AbortSignal;
   /** Default: by mtools. */
   menu?: typeof readBoot | undefined;
+  /** Where the image builder's configuration is. */
+  savedConfig: LoaderAdapter['savedConfig'];
+  /** Default: from the image. */
+  config?: typeof readSavedConfig | undefined;
   /** Milliseconds for all of it; default two minutes. */
   patience?: number | undefined;
 }
@@ -52,7 +60,7 @@ const unknown: ImageLook['space'] = { needed: null, free: null };
 export function lookAtImage(options: ImageLookOptions): Promise<ImageLook> {
   const { way, disk, patience = 120_000, signal } = options;
   const path = way.way === 'path' ? way.path : (disk?.source ?? '');
-  const look: ImageLook = { trouble: null, path, size: null, diskSize: null, boot: null, space: unknown };
+  const look: ImageLook = { trouble: null, path, size: null, diskSize: null, boot: null, config: null, space: unknown };
   const why = `${path} was not read within ${patience / 1_000} s.`;
   // What was found before something failed is told all the same.
   return within<ImageLook>(
@@ -71,7 +79,7 @@ export function lookAtImage(options: ImageLookOptions): Promise<ImageLook> {
 }
 
 async function read(options: ImageLookOptions, look: ImageLook): Promise<void> {
-  const { way, disk, client, scratch, backups, signal, menu = readBoot } = options;
+  const { way, disk, client, scratch, backups, signal, menu = readBoot, config = readSavedConfig } = options;
   await using image = await openImage(way, disk?.source ?? null, client, signal);
   look.size = await image.size();
   // While it is being read, what else there is to know of it.
@@ -79,6 +87,7 @@ async function read(options: ImageLookOptions, look: ImageLook): Promise<void> {
   if (way.way === 'path') await mustBeWritable(way.path);
   await writing(scratch, () => mkdir(scratch, { recursive: true, mode: 0o700 }));
   look.boot = await menu(image, { scratch, signal });
+  look.config = await config(image, options.savedConfig, signal);
   [look.diskSize, look.space] = await beside;
 }
 

@@ -1,9 +1,9 @@
-import type { LoaderAdapter, Outputs, Step, StepInput } from '../adapter.ts';
+import type { ConfigVerdict, LoaderAdapter, Outputs, Problem, Step, StepInput } from '../adapter.ts';
 import { bootEntry, builtFor } from './boot.ts';
 import { OutcomeReader } from './outcome.ts';
 import { plan } from './plan.ts';
 import { explainDifference, satamapOf } from './satamap.ts';
-import { editUserConfig, savedIdentity } from './user-config.ts';
+import { type ConfigEdits, editUserConfig, identityWords, readIdentity } from './user-config.ts';
 
 /** TinyCore RedPill by pocopico, releases 0.9.2.9 and 0.10. */
 export const tcrp: LoaderAdapter = {
@@ -13,7 +13,10 @@ export const tcrp: LoaderAdapter = {
   plan,
   applies,
   input,
-  secrets: output => Object.values(savedIdentity(output) ?? {}),
+  savedConfig: { partition: 3, archive: 'MYDATA.TGZ', path: 'home/tc/user_config.json' },
+  judgeConfig,
+  objection,
+  secrets: identityWords,
   judge: step => new OutcomeReader(step),
   bootEntry,
   builtFor,
@@ -23,8 +26,10 @@ function applies({ onlyIf }: Step, outputs: Outputs): boolean {
   switch (onlyIf?.code) {
     case 'upgraded_from_0.9':
       return /\b0\.9\./.test(outputs.get('version') ?? '');
-    case 'no_identity':
-      return savedIdentity(outputs.get('save_config') ?? '') === null;
+    case 'no_identity': {
+      const saved = readIdentity(outputs.get('save_config') ?? '');
+      return !('problem' in saved) && isMissing(saved.identity);
+    }
     case undefined:
       return true;
   }
@@ -35,10 +40,13 @@ function input(step: Step, outputs: Outputs): StepInput {
   if (step.input === null) return { problem: { code: 'no_input', message: `"${step.title}" takes no input.` } };
   const { edits, keepIdentity } = step.input;
   const now = outputs.get('read_config') ?? '';
-  const kept = keepIdentity ? savedIdentity(outputs.get('save_config') ?? '') : null;
-  const edited = editUserConfig(now, { ...edits, ...kept });
+  const saved = keepIdentity ? readIdentity(outputs.get('save_config') ?? '') : { identity: {} };
+  if ('problem' in saved) return saved;
+  const edited = editUserConfig(now, { ...edits, ...saved.identity });
   if ('problem' in edited) return edited;
-  if (savedIdentity(edited.text) === null) {
+  const made = readIdentity(edited.text);
+  if ('problem' in made) return made;
+  if (isMissing(made.identity)) {
     const message = 'user_config.json has no serial number and MAC, though they were to be made.';
     return { problem: { code: 'no_identity', message } };
   }
@@ -49,4 +57,22 @@ function input(step: Step, outputs: Outputs): StepInput {
     // A device tree needs none, and satamap is not asked.
     notes: satamaps && SataPortMap !== '' ? explainDifference({ SataPortMap, DiskIdxMap }, satamaps) : [],
   };
+}
+
+/** Of a VM with several NICs the loader makes the first MAC only. */
+function isMissing({ sn, mac1 }: ConfigEdits): boolean {
+  return sn === undefined || mac1 === undefined;
+}
+
+function objection({ name }: Step, output: string): Problem | null {
+  const verdict = name === 'save_config' ? judgeConfig(output) : null;
+  return verdict && 'problem' in verdict ? verdict.problem : null;
+}
+
+function judgeConfig(text: string): ConfigVerdict {
+  const read = readIdentity(text);
+  if (!('problem' in read)) return { complete: !isMissing(read.identity) };
+  const advice =
+    'Correct the file in the image builder and save it with `./rploader.sh backup`; or set `keep_identity: false` and `upgrade: full` for a new file, serial number and MAC.';
+  return { problem: { code: 'bad_config', message: read.problem.message, advice } };
 }

@@ -21,10 +21,13 @@ const config = 'user_config.json';
 /** Its own word on where everything is, at the end of `backup`. */
 const homeSaved = { name: 'home_saved', pattern: /Backing up home files to/ };
 
+const saveConfig = read('save_config', 'Save user_config.json', `cat ${config}`, /"extra_cmdline"/);
+
 export function plan(wanted: LoaderConfig, facts: LoaderFacts): readonly Step[] {
   return [
     read('version', 'Look which release the image has', './rploader.sh version', /\d\.\d{1,2}\.\d/),
-    read('save_config', 'Save user_config.json', `cat ${config}`, /"extra_cmdline"/),
+    // What nothing is kept of may be broken.
+    ...(wanted.keepIdentity || wanted.upgrade === 'never' ? [saveConfig] : []),
     ...(wanted.upgrade === 'full' ? upgrade() : []),
     serialgen(wanted),
     ...(facts.usbDisks === 1 ? [identifyusb()] : []),

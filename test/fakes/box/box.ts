@@ -83,7 +83,7 @@ export class Box extends EventEmitter<{ poweroff: []; reboot: [] }> implements A
     this.faults = this.#faults;
     symlinkSync(join(guestFolder, 'sudo'), join(bin, 'sudo'));
     const saved = withPartition(image, 3, fat => fat.read('mydata.tgz'));
-    if (saved) execFileSync('tar', ['-xzf', '-', '-C', this.home], { input: saved });
+    if (saved) execFileSync('tar', ['-xzf', '-', '--strip-components=2', '-C', this.home], { input: saved });
     this.#open.use(await makePrograms(bin, programNames, call => this.#programs.run(call)));
     this.#server = await startSshd({
       ...{ hostKey, cwd: this.home, path: `${bin}:${process.env['PATH']}` },

@@ -29,6 +29,8 @@ export interface ImageOptions {
   saved?: string | null;
   /** Of `extra_cmdline` in the saved user_config.json: `{ sn: '', mac1: '' }` is a loader without an identity. */
   cmdline?: Readonly<Record<string, string>>;
+  /** All of that file, as it is to be. */
+  config?: string;
   /** False: without what the builder's home is made from. */
   home?: boolean;
 }
@@ -39,8 +41,7 @@ const start = 2_048;
 
 /** Three partitions of 4 MiB: menu and kernel, DSM's own files, the builder's saved home. */
 export async function makeLoaderImage(path: string, options: ImageOptions = {}): Promise<void> {
-  const { saved = titles.usb, cmdline, home = true } = options;
-  const config = defaultConfig(cmdline);
+  const { saved = titles.usb, cmdline, config = defaultConfig(cmdline), home = true } = options;
   const starts = [0, 1, 2].map(nth => start + nth * size);
   const parts = starts.map(at => format(size, at));
   const [first, second, third] = parts.map(bytes => new Fat(bytes));
@@ -90,7 +91,8 @@ function grubConfig(config: string): Buffer {
   return execFileSync('/bin/sh', ['-c', script, 'sh', grubScript, 'DS918+', '7.1.1-42962', ...lines, '5']);
 }
 
-async function savedHome(config: string): Promise<Buffer> {
+/** The archive of a home with this `user_config.json`. */
+export async function savedHome(config: string): Promise<Buffer> {
   const folder = await mkdtemp(join(tmpdir(), 'home-'));
   try {
     await writeFile(join(folder, 'user_config.json'), config);
@@ -101,8 +103,9 @@ async function savedHome(config: string): Promise<Buffer> {
   }
 }
 
-/** A folder as the builder saves its home. */
+/** A folder as the builder saves its home, which is `home/tc` there. */
 export async function pack(folder: string): Promise<Buffer> {
-  const { stdout } = await promisify(execFile)('tar', ['-czf', '-', '-C', folder, '.'], { encoding: 'buffer' });
+  const args = ['-czf', '-', '--transform', 's,^\\.,home/tc,', '-C', folder, '.'];
+  const { stdout } = await promisify(execFile)('tar', args, { encoding: 'buffer' });
   return stdout;
 }

@@ -43,7 +43,7 @@ export function withSetting(config: string, path: string, value: string): string
   const read = parse(config);
   const [, section = '', key = ''] = path.split('.');
   if (!read || (section !== 'general' && section !== 'extra_cmdline')) return config;
-  read[section][key] = value;
+  read[section] = { ...read[section], [key]: value };
   return `${JSON.stringify(read, null, 2)}\n`;
 }
 

@@ -58,6 +58,7 @@ describe('what is left out', () => {
     ['a search among several sticks', {}, { usbDisks: 2 }, /identifyusb /],
     ['a search for no stick', {}, { usbDisks: 0 }, /identifyusb /],
     ['a map that a device tree makes needless', {}, { deviceTree: true }, /satamap /],
+    ['a file that nothing is kept of', { keepIdentity: false }, {}, /save_config /],
   ])('%s', (_, more, other, without) => {
     expect(names(planned(more, other))).toBe(without === null ? all : all.replace(without, ''));
   });
@@ -137,6 +138,8 @@ describe('on a condition', () => {
     ['upgrade', '0.10.0.0\n', cmdline, {}, true],
     ['serialgen', '0.9.2.9', cmdline, {}, false],
     ['serialgen', '0.9.2.9', { ...cmdline, sn: '' }, {}, true],
+    ['serialgen', '0.9.2.9', { ...cmdline, netif_num: 1 }, {}, false],
+    ['serialgen', '0.9.2.9', { ...cmdline, sn: true }, {}, false],
     ['serialgen', '0.9.2.9', cmdline, { keepIdentity: false }, true],
     ['build', '', {}, {}, true],
   ])('%s, with %j and %j and %j: %j', (name, version, saved, more, expected) => {
@@ -148,9 +151,9 @@ describe('on a condition', () => {
     expect(told).toEqual([expect.stringMatching(/^only if the image/), expect.stringMatching(/^only if user_config/)]);
   });
 
-  test('before anything was asked, both are to be run', () => {
-    for (const step of planned().filter(({ name }) => name === 'serialgen'))
-      expect(tcrp.applies(step, new Map())).toBe(true);
+  test('where nothing could be read, no new serial number is made', () => {
+    for (const outputs of [[], [['save_config', '{']]] as [string, string][][])
+      expect(tcrp.applies(one('serialgen'), new Map(outputs))).toBe(false);
   });
 });
 
@@ -198,13 +201,23 @@ describe('the file that is written', () => {
   });
 
   test.each([
-    ['', file(made), 'ok'],
+    ['', file(made), 'empty'],
+    ['{', file(made), 'not_json'],
+    [file({ ...mine, sn: true }), file(made), 'bad_identity'],
+    [file({ ...mine, mac1: '' }), file(made), 'ok'],
     [file(mine), '', 'empty'],
     [file(mine), '{', 'not_json'],
     [file(fresh), file(fresh), 'no_identity'],
   ])('from %j and %j: %s', (saved, now, expected) => {
     const result = written(saved, now);
     expect(typeof result === 'string' ? result : 'ok').toBe(expected);
+  });
+
+  test('has the serial number from before where only the MAC was missing', () => {
+    const saved = { ...fresh, sn: '1780PDN012345', mac2: '001132ABCDF0' };
+    expect(written(file(saved), file(made))).toMatchObject({
+      cmdline: { sn: '1780PDN012345', mac1: '525400d53001', mac2: '001132ABCDF0', netif_num: '2' },
+    });
   });
 
   test('is for that step only', () => {
@@ -246,5 +259,23 @@ describe('the boot menu', () => {
     expect(tcrp.bootEntry(['DSM'], 'builder', 'usb')).toBeNull();
     expect(tcrp.builtFor(['RedPill DS918+'], { model: 'DS918+', version: '7.1.1' })).toBe(false);
     expect(tcrp.name).toBe('tcrp');
+  });
+});
+
+describe('a file that cannot be kept from', () => {
+  test.each(['', '{', '{}', '{"extra_cmdline":{"sn":true}}'])(
+    '%j ends the rebuild when it is read, not later',
+    text => {
+      expect(tcrp.objection(one('save_config'), text)).toMatchObject({ code: 'bad_config' });
+      expect(tcrp.judgeConfig(text)).toMatchObject({ problem: { code: 'bad_config' } });
+      for (const step of planned().filter(({ name }) => name !== 'save_config'))
+        expect(tcrp.objection(step, text)).toBeNull();
+    },
+  );
+
+  test('is not the fresh one of a new image', () => {
+    const fresh = JSON.stringify({ extra_cmdline: { sn: '', mac1: '', netif_num: '1' } });
+    expect(tcrp.objection(one('save_config'), fresh)).toBeNull();
+    expect(tcrp.judgeConfig(fresh)).toEqual({ complete: false });
   });
 });
