@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { ShutdownMethod, TimeoutPolicy } from '../model/command.ts';
 import type { LoaderPhase } from '../model/loader.ts';
 import { type LoaderSettings, wantedDsm } from '../model/loader-settings.ts';
+import { spell } from '../util/duration.ts';
 import { type DraftCommand, draftCommands } from './draft-commands.ts';
 import type { Finding } from './preflight/finding.ts';
 import type { Survey } from './survey.ts';
@@ -132,7 +133,7 @@ function phase(
 
 function shutdown({ method, timeout, resendEvery, maxPresses, onTimeout }: DraftOptions['shutdown']): string[] {
   const again =
-    maxPresses > 1 ? `, again every ${time(resendEvery).replace(/^1 /, '')}, ${maxPresses} times in all` : '';
+    maxPresses > 1 ? `, again every ${spell(resendEvery).replace(/^1 /, '')}, ${maxPresses} times in all` : '';
   const asks = {
     acpi: `Its power button is pressed (ACPI)${again}`,
     agent: `Its guest agent is asked${again}`,
@@ -142,7 +143,7 @@ function shutdown({ method, timeout, resendEvery, maxPresses, onTimeout }: Draft
     report: 'If it still runs then, the rebuild ends there, with the VM running and the loader untouched.',
     force_off: 'If it still runs then, its power is cut.',
   } as const;
-  return [`${asks[method]}; it has ${time(timeout)} to be off.`, then[onTimeout]];
+  return [`${asks[method]}; it has ${spell(timeout)} to be off.`, then[onTimeout]];
 }
 
 function success(sameDsm: boolean, model: string, version: string): string[] {
@@ -162,13 +163,6 @@ function failure(onFailure: Draft['on_failure']): string[] {
       ? `After that the old loader comes back by itself: ${rollback}.`
       : `After that it stays as it is, and \`rollback\` is offered: ${rollback}.`,
   ];
-}
-
-/** `90 s`, `5 minutes` */
-function time(milliseconds: number): string {
-  const seconds = Math.round(milliseconds / 1_000);
-  const [count, unit] = seconds % 60 === 0 ? [seconds / 60, 'minute'] : [seconds, 'second'];
-  return `${count} ${unit}${count === 1 ? '' : 's'}`;
 }
 
 /** `620 MiB` */

@@ -1,6 +1,8 @@
 import type { ClientChannel } from 'ssh2';
+import { spell } from '../util/duration.ts';
 import { Dialogue, type Prompt } from './dialogue.ts';
 import { type CommandEnd, CommandError, type Failure } from './errors.ts';
+import { News } from './news.ts';
 import type { Shell } from './shell.ts';
 import { stop } from './stop.ts';
 import { Stream } from './stream.ts';
@@ -21,7 +23,7 @@ export interface RunOptions {
   pty?: boolean;
   /** All of the output, in order. Where it returns a promise, the command is made to wait. */
   onOutput?: (text: string) => void | Promise<void>;
-  /** Milliseconds without output after which it is given up. */
+  /** Milliseconds without anything new in its output (`News`) after which it is given up. */
   silence: number;
   /** Milliseconds for all of it. */
   deadline: number;
@@ -52,6 +54,9 @@ export class Command {
   #settled = false;
   #exit: Pick<CommandEnd, 'status' | 'signal'> | null = null;
   #heard = this.#began;
+  readonly #news = new News();
+  /** When it last said something new; whatever time nobody listened does not count. */
+  #alive = this.#began;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(shell: Shell, command: string, options: RunOptions) {
@@ -114,7 +119,10 @@ export class Command {
         return this.#options.onOutput?.(text);
       },
       ready: waited => {
-        if (waited) this.#hear('');
+        if (waited) {
+          this.#alive += performance.now() - this.#heard;
+          this.#hear('');
+        }
         this.#watch(channel, stream);
       },
       failed: cause => this.#giveUp('output', 'the output could not be kept', { cause }),
@@ -131,6 +139,7 @@ export class Command {
 
   #hear(text: string): void {
     this.#heard = performance.now();
+    if (this.#news.feed(text)) this.#alive = this.#heard;
     this.#dialogue.feed(text, this.#heard);
   }
 
@@ -141,7 +150,7 @@ export class Command {
     if (this.#settled || stream.held) return;
     const { silence, linger = 2_000 } = this.#options;
     const now = performance.now();
-    const over = this.#heard + (this.#exit ? linger : silence);
+    const over = this.#exit ? this.#heard + linger : this.#alive + silence;
     const step = this.#exit ? null : this.#dialogue.next(now);
     if (step?.kind === 'unknown_prompt') {
       const { name, text } = step;
@@ -149,7 +158,8 @@ export class Command {
     } else if (now >= over && this.#exit) {
       this.#conclude(null);
     } else if (now >= over) {
-      this.#giveUp('silent', 'the command said nothing for too long');
+      const { stands, host } = this.#news;
+      this.#giveUp('silent', `nothing new came from the command for ${spell(silence)}`, { stall: { stands, host } });
     } else {
       if (step?.kind === 'answer') this.#answer(channel, step.name, step.text);
       const next = step?.kind === 'wait' && step.until !== null ? Math.min(step.until, over) : over;
@@ -162,7 +172,7 @@ export class Command {
     if (channel.writable) channel.write(`${text}\n`);
   }
 
-  #giveUp(code: Failure['code'], message: string, more: Pick<Failure, 'prompt' | 'cause'> = {}): void {
+  #giveUp(code: Failure['code'], message: string, more: Pick<Failure, 'prompt' | 'stall' | 'cause'> = {}): void {
     this.#conclude({ code, message, ...more });
   }
 

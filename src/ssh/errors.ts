@@ -23,7 +23,7 @@ export type SshErrorCode =
   | 'outcome_unknown'
   /** The server would not start the command, or closed its channel before it said that it had. */
   | 'not_started'
-  /** No output for too long. */
+  /** Nothing new in the output for too long. */
   | 'silent'
   /** Not ended in time. */
   | 'deadline'
@@ -74,10 +74,13 @@ export class CommandError extends SshError {
   readonly answered: readonly string[];
   /** What it asked, with `unknown_prompt`; the name of a prompt that is known, but has no answer left. */
   readonly prompt: { readonly name: string | null; readonly text: string } | null;
+  /** Where it stood, with `silent`: what its progress meter said, and the server of the last URL in its output. */
+  readonly stall: { readonly stands: string | null; readonly host: string | null } | null;
 
   constructor(failure: Failure, { end, tail, answered }: Pick<CommandError, 'end' | 'tail' | 'answered'>) {
     super(failure.code, failure.message, failure.cause);
     this.prompt = failure.prompt ?? null;
+    this.stall = failure.stall ?? null;
     this.end = end;
     this.tail = tail;
     this.answered = answered;
@@ -89,6 +92,7 @@ export interface Failure {
   code: SshErrorCode;
   message: string;
   prompt?: CommandError['prompt'];
+  stall?: CommandError['stall'];
   cause?: unknown;
 }
 

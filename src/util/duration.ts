@@ -12,6 +12,13 @@ export function parseDuration(text: string): number | null {
   return count && unit ? Number(count) * units[unit as Unit] : null;
 }
 
+/** For people, in whole seconds: `90 seconds`, `5 minutes`. */
+export function spell(milliseconds: number): string {
+  const seconds = Math.round(milliseconds / 1_000);
+  const [count, unit] = seconds % 60 === 0 ? [seconds / 60, 'minute'] : [seconds, 'second'];
+  return `${count} ${unit}${count === 1 ? '' : 's'}`;
+}
+
 /** The shortest exact spelling: `90000` is `90s`, `300000` is `5m`. */
 export function formatDuration(milliseconds: number): string {
   const unit = (['h', 'm', 's'] as const).find(name => milliseconds > 0 && milliseconds % units[name] === 0) ?? 'ms';

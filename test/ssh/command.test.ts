@@ -290,6 +290,24 @@ describe('it is given up', () => {
     expect(error).toMatchObject({ code: 'silent', tail: 'begun\n', end: { signal: 'SIGTERM' } });
   });
 
+  test('after a progress meter that stands still, however often it is painted', async () => {
+    await using it = await setUp();
+    const row = String.raw`\r  3  341M    3 12.4M    0     0  %4dk      0  0:05:41  0:00:%02d  0:05:29     0`;
+    const meter = `i=0; while :; do i=$((i + 1)); printf '${row}' $((9000 / i)) $i; sleep 0.05; done`;
+    const error = await it.failed(`echo from https://global.example/x.pat; ${meter}`, { silence: 1_000 });
+    expect(error).toMatchObject({ code: 'silent', stall: { stands: '12.4M of 341M', host: 'global.example' } });
+    expect(error.message).toBe('nothing new came from the command for 1 second');
+    // It was painted to the end.
+    expect(error.tail.split('\r').length).toBeGreaterThan(5);
+  });
+
+  test('not while a progress meter moves, though slowly', async () => {
+    await using it = await setUp();
+    const row = String.raw`\r  3  341M    3 12.%dM    0     0      0      0 --:--:-- --:--:-- --:--:--     0`;
+    const moves = `for i in 1 2 3 4 5 6 7 8 9; do for j in 1 2 3 4; do printf '${row}' $i; sleep 0.05; done; done`;
+    expect(await it.run(moves, { silence: 1_500 })).toMatchObject({ status: 0 });
+  });
+
   test('not while it drips', async () => {
     await using it = await setUp();
     const end = await it.run('for i in 1 2 3 4 5 6 7 8 9; do printf .; sleep 0.2; done', { silence: 1_500 });

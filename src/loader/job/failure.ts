@@ -38,6 +38,7 @@ export function explain(error: unknown): LoaderFailure {
     const message = `The loader asks what has no answer here${known}: “${error.prompt.text}”`;
     return new LoaderFailure('ssh_unknown_prompt', message, sshAdvice.unknown_prompt ?? null, { cause: error });
   }
+  if (error instanceof CommandError && error.stall) return stalled(error, error.stall);
   if (error instanceof SshError) {
     return new LoaderFailure(`ssh_${error.code}`, sentence(error.message), sshAdvice[error.code] ?? null, {
       cause: error,
@@ -50,6 +51,15 @@ export function explain(error: unknown): LoaderFailure {
   if (isLibvirtError(error)) return new LoaderFailure('libvirt_error', sentence(error.message), null, { cause: error });
   const { message } = error instanceof Error ? error : new Error(String(error));
   return new LoaderFailure('internal', `Something that nobody foresaw: ${message}`, null, { cause: error });
+}
+
+/** Its words may hold what must not be said; whoever tells it hides that. */
+function stalled(error: CommandError, { stands, host }: NonNullable<CommandError['stall']>): LoaderFailure {
+  const at = stands === null ? '' : `; it stands at ${stands}`;
+  const named = host === null ? '' : ` The last server that it named is ${host}.`;
+  const look = host === null ? '' : `Check that the guest reaches ${host}. `;
+  const message = `${sentence(`${error.message}${at}`)}${named}`;
+  return new LoaderFailure(`ssh_${error.code}`, message, look + (sshAdvice.silent ?? ''), { cause: error });
 }
 
 function isAway(error: unknown): error is Error {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { ConnectionLost } from '../../../src/libvirt/errors.ts';
 import { ImageError } from '../../../src/loader/image/errors.ts';
 import { explain, LoaderFailure } from '../../../src/loader/job/failure.ts';
-import { SshError } from '../../../src/ssh/errors.ts';
+import { CommandError, SshError } from '../../../src/ssh/errors.ts';
 
 const lost = new ConnectionLost('the connection was lost');
 
@@ -16,6 +16,23 @@ test.each<[error: unknown, code: string, message: string]>([
   ['a word', 'internal', 'Something that nobody foresaw: a word'],
 ])('%o is %s', (error, code, message) => {
   expect(explain(error)).toMatchObject({ code, message });
+});
+
+test.each([
+  [
+    { stands: '12.4M of 341M', host: 'global.example' },
+    'Nothing new came for 15 minutes; it stands at 12.4M of 341M. The last server that it named is global.example.',
+    'Check that the guest reaches global.example. Read the last lines of its output; a download may hang.',
+  ],
+  [
+    { stands: null, host: null },
+    'Nothing new came for 15 minutes.',
+    'Read the last lines of its output; a download may hang.',
+  ],
+])('a command that stands still is told with where it stands: %j', (stall, message, advice) => {
+  const said = { end: null, tail: '', answered: [] };
+  const error = new CommandError({ code: 'silent', message: 'nothing new came for 15 minutes', stall }, said);
+  expect(explain(error)).toMatchObject({ code: 'ssh_silent', message, advice });
 });
 
 test('what is explained already stays as it is', () => {

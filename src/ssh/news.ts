@@ -1,0 +1,104 @@
+import { Plain } from './plain.ts';
+
+/**
+ * Which output is news: a sign that a command gets on. A progress meter whose download stands still writes a line a
+ * second, and a spinner turns. So a line counts by what it says without times, speeds and drawings, and only if none of
+ * the last lines has said the same. A line that grows is news: GNU wget's dots are its progress.
+ */
+
+/** Of the last lines; a spinner has fewer faces. */
+const most = 64;
+/** Characters of a line. */
+const longest = 1_024;
+
+const figure = String.raw`[\d.-]+[kKMGTP]?`;
+/** Percent and size of all, of what was received, of what was sent; then speeds and times (curl(1), "PROGRESS METER"). */
+const curl = new RegExp(
+  String.raw`^\s*(\d+\s+(${figure})\s+\d+\s+(${figure})\s+\d+\s+${figure})(?:\s[\d:.kKMGTPdh\s-]*)?$`,
+);
+const speed = /(?:\d[\d.,]{0,15}|-{1,4}\.-{1,4})\s?[kKMGTP]?i?(?:[Bb](?:its?|ytes?)?)?\/s(?:ec)?/g;
+/** `0:04:50`, `--:--:--`, `4m 40s`, `12.3 seconds` */
+const time =
+  /[\d-]{1,4}(?::[\d-]{2}){1,2}|\b\d{1,9}(?:\.\d{1,9})?\s?(?:ms|s|secs?|seconds?|m|mins?|minutes?|h|hours?|d|days?)\b/g;
+/** At the end of a line that goes on: what may become one of both. */
+const begun = /[\d-][\d:.-]{0,15}\s?[A-Za-z/]{0,8}$/;
+const url = /\bhttps?:\/\/(?:[^\s/@]{0,80}@)?([\w.-]{1,253})/g;
+
+export class News {
+  readonly #plain = new Plain();
+  readonly #said: string[] = [];
+  #line = '';
+  /** The line is written over another: only at its end it is known what it says. */
+  #over = false;
+  #grown = '';
+  /** The last line, if it was written over another or has said nothing new. */
+  #meter = '';
+  #host: string | null = null;
+
+  /** What a progress meter said last, as `12.4M of 341M`; null: the last line was none. */
+  get stands(): string | null {
+    return told(this.#over && essence(this.#line) !== '' ? this.#line : this.#meter);
+  }
+
+  /** The server of the last URL in it. */
+  get host(): string | null {
+    return this.#host;
+  }
+
+  /** Takes output, cut anywhere; whether any of it is news. */
+  feed(output: string): boolean {
+    // Ends of lines, and what goes back in one, stand at the odd places.
+    const parts = (this.#line + this.#plain.feed(output)).split(/([\r\n\b])/);
+    let news = false;
+    for (let at = Math.max(0, parts.length - 1 - 2 * most); at < parts.length - 1; at += 2) {
+      if (this.#ends((parts[at] ?? '').slice(-longest))) news = true;
+      this.#over = parts[at + 1] !== '\n';
+    }
+    this.#line = (parts.at(-1) ?? '').slice(-longest);
+    return ((!this.#over || this.#line.length === longest) && this.#grows()) || news;
+  }
+
+  #ends(line: string): boolean {
+    this.#look(line);
+    const says = essence(line);
+    this.#grown = '';
+    if (says === '') return false;
+    const old = this.#said.includes(says);
+    this.#meter = old || this.#over ? line : '';
+    if (old) return false;
+    this.#said.push(says);
+    if (this.#said.length > most) this.#said.shift();
+    return true;
+  }
+
+  #grows(): boolean {
+    this.#look(this.#line);
+    const says = essence(this.#line.replace(begun, ''));
+    if (says === this.#grown) return false;
+    this.#grown = says;
+    return !this.#said.some(line => line.startsWith(says));
+  }
+
+  #look(line: string): void {
+    this.#host = [...line.matchAll(url)].at(-1)?.[1] ?? this.#host;
+  }
+}
+
+/** What a line says of the progress; empty: nothing. */
+function essence(line: string): string {
+  return lasting(line).replace(/[^\p{L}\p{N}.%]+/gu, '');
+}
+
+function lasting(line: string): string {
+  return curl.exec(line)?.[1] ?? line.replace(speed, '').replace(time, '');
+}
+
+/** The same for people; null where it has no figures. */
+function told(line: string): string | null {
+  const [, , all, received] = curl.exec(line) ?? [];
+  if (all !== undefined) return /[1-9]/.test(all) ? `${received} of ${all}` : `${received}`;
+  const text = lasting(line)
+    .replace(/[^\p{L}\p{N}.,%/()-]+/gu, ' ')
+    .trim();
+  return /\d/.test(text) ? text.slice(0, 80) : null;
+}
