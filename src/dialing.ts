@@ -7,7 +7,7 @@ import type { Dialer } from './libvirt/transport.ts';
 import { type LibvirtUri, parseUri } from './libvirt/uri.ts';
 import { connect } from './ssh/connect.ts';
 import { SshError } from './ssh/errors.ts';
-import { knownKeys } from './ssh/known-hosts.ts';
+import { knownHost } from './ssh/known-hosts.ts';
 import type { SshSession } from './ssh/session.ts';
 
 /** The way to the configured libvirt: what every part that needs a connection opens it with. */
@@ -43,9 +43,13 @@ function sshDialer(endpoint: SshEndpoint, sockets: readonly string[]): Dialer {
   const { host, port, user, keyFile, knownHosts } = endpoint;
   return async signal => {
     const [privateKey, known] = await Promise.all([read(keyFile), read(knownHosts)]);
-    const keys = knownKeys(known, host, port);
+    const { keys, unusable } = knownHost(known, host, port);
     if (keys.length === 0) {
-      throw new ConnectError(`${host} is not in ${knownHosts}: ssh-keyscan -p ${port} ${host} prints its keys`);
+      const what =
+        unusable.length === 0
+          ? `${host} is not in ${knownHosts}`
+          : `${knownHosts} has no key of ${host} that can be used here, only ${unusable.join(', ')}`;
+      throw new ConnectError(`${what}: ssh-keyscan -p ${port} ${host} prints its keys`);
     }
     const hostKey = { policy: 'pinned', fingerprints: keys.map(key => key.fingerprint) } as const;
     const hostKeyTypes = keys.map(key => key.type);

@@ -1,9 +1,9 @@
 import { connect as dial, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import ssh2, { type ServerHostKeyAlgorithm } from 'ssh2';
+import ssh2 from 'ssh2';
 import { backoff } from '../util/backoff.ts';
 import { cancelled, SshError, type SshErrorCode } from './errors.ts';
-import { HostKey, type HostKeyPolicy } from './host-key.ts';
+import { HostKey, type HostKeyPolicy, hostKeyAlgorithms } from './host-key.ts';
 import { type Credentials, Login, type LoginAttempt } from './login.ts';
 import { SshSession } from './session.ts';
 
@@ -17,7 +17,7 @@ export interface ConnectOptions extends Credentials {
   /** Default 22. */
   port?: number;
   hostKey: HostKeyPolicy;
-  /** What kinds of host key to ask for, as `known_hosts` has them; default: the library's, in its order. */
+  /** What types of host key to ask for, as `known_hosts` has them; default: the library's, in its order. */
   hostKeyTypes?: readonly string[];
   /** Milliseconds for all of it. */
   within: number;
@@ -85,7 +85,11 @@ class Attempt {
     const abort = () => settle(cancelled(signal));
     const timer = setTimeout(() => settle(new SshError('timed_out', this.#late())), this.#timeout);
     signal.addEventListener('abort', abort, { once: true });
-    this.#start(socket);
+    try {
+      this.#start(socket);
+    } catch (error) {
+      settle(new SshError('incompatible', `no SSH with these options: ${(error as Error).message}`, error));
+    }
     const outcome = await this.#done.promise;
     clearTimeout(timer);
     signal.removeEventListener('abort', abort);
@@ -95,7 +99,7 @@ class Attempt {
   }
 
   #start(socket: Socket): void {
-    const { user, keepalive: { interval, misses } = { interval: 5_000, misses: 2 } } = this.#options;
+    const { user, hostKeyTypes, keepalive: { interval, misses } = { interval: 5_000, misses: 2 } } = this.#options;
     const client = this.#client;
     const settle = this.#done.resolve;
     client.on('connect', () => {
@@ -116,7 +120,7 @@ class Attempt {
       readyTimeout: 0,
       keepaliveInterval: interval,
       keepaliveCountMax: misses,
-      ...(this.#options.hostKeyTypes && { algorithms: { serverHostKey: algorithms(this.#options.hostKeyTypes) } }),
+      ...(hostKeyTypes && { algorithms: { serverHostKey: [...new Set(hostKeyTypes.flatMap(hostKeyAlgorithms))] } }),
       hostVerifier: (key: Buffer) => this.#hostKey.verify(key),
       authHandler: (offered, _, next) => {
         const method = this.#login.next(offered);
@@ -150,10 +154,4 @@ class Attempt {
     ];
     return `${what} within ${Math.round(this.#timeout / 1_000)} s`;
   }
-}
-
-/** An RSA key can sign in three ways (RFC 8332), of which the first two are good. */
-function algorithms(types: readonly string[]): ServerHostKeyAlgorithm[] {
-  const all = types.flatMap(type => (type === 'ssh-rsa' ? ['rsa-sha2-512', 'rsa-sha2-256'] : [type]));
-  return [...new Set(all)] as ServerHostKeyAlgorithm[];
 }

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { fingerprint } from './host-key.ts';
+import { fingerprint, hostKeyAlgorithms } from './host-key.ts';
 
 /** A key that a host is known by. */
 export interface KnownHostKey {
@@ -9,25 +9,39 @@ export interface KnownHostKey {
   fingerprint: string;
 }
 
+export interface KnownHost {
+  keys: readonly KnownHostKey[];
+  /** What else the file has for this host and cannot be used: `sk-ssh-ed25519@openssh.com`, `@revoked ssh-rsa`, … */
+  unusable: readonly string[];
+}
+
 /**
- * The keys of a host in OpenSSH's `known_hosts` (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"): names, patterns and hashed
- * names. Certificate authorities are passed over; revoked keys count as unknown.
+ * What OpenSSH's `known_hosts` has for a host (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"): by name, pattern or hashed name.
+ * A line that is damaged is passed over, as OpenSSH does.
  */
-export function knownKeys(text: string, host: string, port: number): KnownHostKey[] {
+export function knownHost(text: string, host: string, port: number): KnownHost {
   const name = port === 22 ? host.toLowerCase() : `[${host.toLowerCase()}]:${port}`;
   const keys: KnownHostKey[] = [];
   const revoked = new Set<string>();
+  const unusable = new Set<string>();
   for (const line of text.split('\n')) {
     const fields = line.trim().split(/\s+/);
-    const marker = fields[0]?.startsWith('@') ? fields.shift() : null;
-    const [names = '', type = '', key = ''] = fields;
-    if (names === '' || names.startsWith('#') || key === '' || marker === '@cert-authority') continue;
-    if (!matches(names, name)) continue;
-    const known = { type, fingerprint: fingerprint(Buffer.from(key, 'base64')) };
-    if (marker === '@revoked') revoked.add(known.fingerprint);
-    else keys.push(known);
+    const marker = fields[0]?.startsWith('@') ? `${fields.shift()} ` : '';
+    const [names = '', type = '', base64 = ''] = fields;
+    if (names.startsWith('#') || !matches(names, name)) continue;
+    const key = Buffer.from(base64, 'base64');
+    if (type === '' || typeIn(key) !== type) continue;
+    const known = { type, fingerprint: fingerprint(key) };
+    if (marker === '@revoked ') revoked.add(known.fingerprint);
+    if (marker === '' && hostKeyAlgorithms(type).length > 0) keys.push(known);
+    else unusable.add(marker + type);
   }
-  return keys.filter(key => !revoked.has(key.fingerprint));
+  return { keys: keys.filter(key => !revoked.has(key.fingerprint)), unusable: [...unusable] };
+}
+
+/** A key begins with its type: four bytes of length, then the name (RFC 4253, 6.6). */
+function typeIn(key: Buffer): string | null {
+  return key.length < 4 ? null : key.toString('latin1', 4, 4 + key.readUInt32BE());
 }
 
 function matches(names: string, name: string): boolean {
@@ -45,7 +59,8 @@ function matches(names: string, name: string): boolean {
 function globToRegExp(pattern: string): RegExp {
   const source = pattern
     .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-    .replaceAll('*', '.*')
+    // One for several: each would try all that the others do.
+    .replaceAll(/\*+/g, '.*')
     .replaceAll('?', '.');
   return new RegExp(`^${source}$`);
 }

@@ -28,11 +28,8 @@ export class Login {
     if (privateKey === undefined && password === undefined) {
       throw new SshError('invalid_key', 'neither a password nor a private key is configured');
     }
-    if (privateKey !== undefined) {
-      const key = ssh2.utils.parseKey(privateKey);
-      if (key instanceof Error || !key.isPrivateKey()) {
-        throw new SshError('invalid_key', 'the private key cannot be read: wrong format, or it has a passphrase');
-      }
+    if (privateKey !== undefined && !isPrivateKey(privateKey)) {
+      throw new SshError('invalid_key', 'the private key cannot be read: wrong format, or it has a passphrase');
     }
     this.#credentials = credentials;
   }
@@ -50,6 +47,16 @@ export class Login {
       return true;
     };
     return new LoginAttempt(this.#credentials, mayTry, giveUp);
+  }
+}
+
+/** The library answers a damaged key with an error, with nothing at all, or by throwing. */
+function isPrivateKey(text: string | Buffer): boolean {
+  try {
+    const key: ReturnType<typeof ssh2.utils.parseKey> | undefined = ssh2.utils.parseKey(text);
+    return key !== undefined && !(key instanceof Error) && key.isPrivateKey();
+  } catch {
+    return false;
   }
 }
 

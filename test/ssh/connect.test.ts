@@ -74,6 +74,13 @@ describe('a machine that boots', () => {
     web.close();
   });
 
+  test('the library takes an option amiss: an error, and no connection stays', async () => {
+    await using server = await startSshd({ gate: () => 'mute' });
+    const error = await failure(login(server, { user: 7 as unknown as string }), SshError);
+    expect(error).toMatchObject({ code: 'incompatible' });
+    await vi.waitFor(() => expect(server.open()).toBe(0));
+  });
+
   test.each([0, 50])('given up after %d ms', async ms => {
     await using server = await startSshd({ gate: () => 'mute' });
     const reason = new Error('enough');
@@ -211,9 +218,15 @@ describe('the login', () => {
     expect(await failure(login(server), SshError)).toMatchObject({ code: 'authentication_failed' });
   });
 
+  // OpenSSH's format with a count of 0: to this the library says nothing.
+  const fields = `openssh-key-v1\0${'\0\0\0\u0004none'.repeat(2)}${'\0'.repeat(8)}`;
+  const mark = 'OPENSSH PRIVATE KEY-----';
+  const emptyKeyFile = `-----BEGIN ${mark}\n${Buffer.from(fields).toString('base64')}\n-----END ${mark}`;
+
   test.each([
     ['no key', 'rubbish'],
     ['a public key', key.public],
+    ['a file that holds no key at all', emptyKeyFile],
     [
       'a passphrase',
       utils.generateKeyPairSync('ed25519', { passphrase: 'x', cipher: 'aes256-ctr', rounds: 1 }).private,

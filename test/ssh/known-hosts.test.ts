@@ -1,10 +1,12 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { knownKeys } from '../../src/ssh/known-hosts.ts';
+import { knownHost } from '../../src/ssh/known-hosts.ts';
 
-const one = 'AAAAC3NzaC1lZDI1NTE5AAAAIO5lIb6cKY2qg6Kb3XU0Uw3Kf0i0m1Q0k0n6Qm1W8Nw2';
-const other = 'AAAAC3NzaC1lZDI1NTE5AAAAIB5lIb6cKY2qg6Kb3XU0Uw3Kf0i0m1Q0k0n6Qm1W8Nw2';
-const types = (text: string, host: string, port = 22) => knownKeys(text, host, port).map(({ type }) => type);
+/** A public key as it is written in the file; what comes after the type is not read. */
+const blob = (type: string, rest = '') =>
+  Buffer.concat([Buffer.from([0, 0, 0, type.length]), Buffer.from(`${type}${rest}`)]).toString('base64');
+const one = blob('ssh-ed25519', 'one');
+const types = (text: string, host: string, port = 22) => knownHost(text, host, port).keys.map(({ type }) => type);
 
 test.each([
   ['host.lan ssh-ed25519 KEY', 'host.lan', 22, true],
@@ -30,6 +32,45 @@ test('a hashed name', () => {
 });
 
 test('several keys of one host, one of them revoked', () => {
-  const text = `host ssh-ed25519 ${one}\nhost ecdsa-sha2-nistp256 ${other}\n@revoked * ssh-ed25519 ${one}\n`;
+  const text = `host ssh-ed25519 ${one}
+host ecdsa-sha2-nistp256 ${blob('ecdsa-sha2-nistp256')}
+@revoked * ssh-ed25519 ${one}
+`;
   expect(types(text, 'host')).toEqual(['ecdsa-sha2-nistp256']);
+});
+
+const others = [
+  'sk-ssh-ed25519@openssh.com',
+  'sk-ecdsa-sha2-nistp256@openssh.com',
+  'ssh-ed25519-cert-v01@openssh.com',
+  'ssh-dss',
+  'ssh-mldsa-of-the-future',
+  'constructor',
+  '__proto__',
+];
+
+test.each(others)('a key of type %s is passed over and named, and the good one beside it is used', type => {
+  const text = `host ${type} ${blob(type)}\nhost ssh-ed25519 ${one}\n`;
+  expect(knownHost(text, 'host', 22)).toMatchObject({ keys: [{ type: 'ssh-ed25519' }], unusable: [type] });
+});
+
+test('a certificate authority and a revoked key are named as such', () => {
+  const text = `@cert-authority *.lan ssh-ed25519 ${one}\n@revoked host.lan ssh-ed25519 ${one}\n`;
+  const unusable = ['@cert-authority ssh-ed25519', '@revoked ssh-ed25519'];
+  expect(knownHost(text, 'host.lan', 22)).toEqual({ keys: [], unusable });
+});
+
+test.each([
+  ['no key', 'host ssh-ed25519'],
+  ['only a name', 'host'],
+  ['no base64', 'host ssh-ed25519 !!!!'],
+  ['a key of another type than it says', `host ssh-ed25519 ${blob('ssh-rsa')}`],
+  ['a key of three bytes', 'host ssh-ed25519 AAAA'],
+  ['a length beyond its end', 'host ssh-ed25519 /////3NzaA=='],
+  ['half a hash', `|1|AAAA ssh-ed25519 ${one}`],
+  ['an unknown mark', `@future host ssh-ed25519 ${one}`],
+  ['many wildcards', `${'*'.repeat(60)}x ssh-ed25519 ${one}`],
+  ['bytes of something else', '\u0000\ufffd\u0007 \u0000 \u0001'],
+])('a damaged line is passed over: %s', (_, line) => {
+  expect(types(`${line}\nhost ssh-ed25519 ${one}`, 'host')).toEqual(['ssh-ed25519']);
 });
