@@ -41,8 +41,10 @@ export class FolderInUse extends Error {
   override name = 'FolderInUse';
 }
 
-/** For tests and benchmarks. */
+/** All but the signal is for tests and benchmarks. */
 export interface Tuning extends Pick<SteeringOptions, 'pause'> {
+  /** Ends the waiting for the data directory: then it rejects with the signal's reason. */
+  signal?: AbortSignal;
   /** Milliseconds for a `shutdown --direct`, or a bridge that is ending, to leave the data directory. */
   lockPatience?: number;
   /** Others than the real ones. */
@@ -64,7 +66,7 @@ const storePatience = 500;
 export async function main(
   config: Config,
   logger: Logger,
-  { lockPatience = 10_000, probes, loader, ...tuning }: Tuning = {},
+  { signal, lockPatience = 10_000, probes, loader, ...tuning }: Tuning = {},
 ): Promise<RunningBridge> {
   const {
     instance,
@@ -75,7 +77,7 @@ export async function main(
     dataDir,
     health: { listen },
   } = config;
-  const lock = await lockWithin(lockPatience, dataDir);
+  const lock = await lockWithin(lockPatience, dataDir, signal);
   if (lock.reason === 'held') throw new FolderInUse(lock.message);
   if (lock.reason === 'unwritable') {
     logger.warn({ event: 'store.unlocked', reason: lock.message }, 'data_dir cannot be locked: working without');
@@ -268,12 +270,16 @@ export async function main(
 }
 
 /** A supervisor that starts it again at once would soon give up. */
-async function lockWithin(patience: number, folder: string): ReturnType<typeof lockFolder> {
+async function lockWithin(
+  patience: number,
+  folder: string,
+  signal: AbortSignal | undefined,
+): ReturnType<typeof lockFolder> {
   const deadline = performance.now() + patience;
   for (;;) {
     const lock = await lockFolder(folder);
     if (lock.reason !== 'held' || performance.now() >= deadline) return lock;
-    await delay(250);
+    await delay(250, undefined, signal && { signal });
   }
 }
 

@@ -23,21 +23,22 @@ import { status } from './status.ts';
 const { env, stdout, stderr } = process;
 
 // `status | head` is no failure.
-stdout.on('error', (error: NodeJS.ErrnoException) => {
+const readerGone = (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
   process.exit();
-});
+};
+stdout.on('error', readerGone);
+// To use it is to make a pipe of it one that never blocks; Node's own warnings go there.
+stderr.on('error', readerGone);
 
 const program = new Command('dsm2mqtt')
   .description('A Synology DSM virtual machine on libvirt, as Home Assistant entities over MQTT')
   .version(version)
   .exitOverride();
 
-withConfig(program.command('run').description('run the bridge until SIGTERM or Ctrl-C')).action(async ({ config }) => {
-  await configured(config, run);
-  // What is stuck in a file system would keep the process.
-  process.exit();
-});
+withConfig(program.command('run').description('run the bridge until SIGTERM or Ctrl-C')).action(({ config }) =>
+  serve(config),
+);
 
 withConfig(program.command('status').description('ask libvirt how the VMs are; needs no broker'))
   .option('--json', 'print JSON', false)
@@ -64,13 +65,12 @@ program
   .description("run as Home Assistant's add-on")
   .action(async () => {
     try {
-      await configured(await writeAddonConfig({ dataDir: '/data', supervisor: 'http://supervisor', env }), run);
+      await serve(await writeAddonConfig({ dataDir: '/data', supervisor: 'http://supervisor', env }));
     } catch (error) {
       if (!(error instanceof AddonError)) throw error;
       stderr.write(`${error.message}\n`);
-      process.exitCode = 1;
+      process.exit(1);
     }
-    process.exit();
   });
 
 withConfig(program.command('dump').description('collect what helps to understand a problem, without secrets'))
@@ -196,6 +196,14 @@ function withConfig(command: Command): Command {
     '-c, --config <file>',
     'the configuration file (default: $DSM2MQTT_CONFIG, ./config.yaml, /config/config.yaml)',
   );
+}
+
+async function serve(file: string | undefined): Promise<void> {
+  // A bridge goes on when nobody reads its log any more.
+  stdout.off('error', readerGone);
+  await configured(file, run);
+  // What is stuck in a file system would keep the process.
+  process.exit();
 }
 
 function configured(file: string | undefined, action: (config: Config) => Promise<number>): Promise<void> {

@@ -1,39 +1,54 @@
+import { once } from 'node:events';
 import type { Config } from '../config/config.ts';
-import { FolderInUse, main, type RunningBridge } from '../main.ts';
+import { FolderInUse, main } from '../main.ts';
+import { LogWriter } from '../util/log-writer.ts';
+import type { Logger } from '../util/logger.ts';
 import { createLogger } from '../util/pino.ts';
 import { version } from '../version.ts';
 
+/** Milliseconds in which the last log lines may be read. */
+const lastLines = 500;
+
 /** `dsm2mqtt run`: the bridge, until SIGTERM or SIGINT. Resolves to the exit code: 1 if another bridge is in the way. A second signal ends it at once. */
 export async function run(config: Config): Promise<number> {
-  const logger = createLogger(config.log);
+  const output = new LogWriter(process.stdout, lines =>
+    logger.warn({ event: 'log.dropped', lines }, 'lines of this log were dropped: nobody read them in time'),
+  );
+  const logger = createLogger({ ...config.log, destination: output });
+  const code = await serve(config, logger);
+  await output.flush(lastLines);
+  return code;
+}
+
+async function serve(config: Config, logger: Logger): Promise<number> {
+  const stop = new AbortController();
+  process.on('SIGTERM', signalled).on('SIGINT', signalled);
+  function signalled(signal: NodeJS.Signals): void {
+    if (stop.signal.aborted) process.exit(1);
+    logger.info({ event: 'bridge.stopping', signal }, 'stopping; the VMs are left as they are');
+    stop.abort();
+  }
   logger.info(
     { event: 'bridge.starting', version, instance: config.instance, node: process.versions.node },
     'dsm2mqtt',
   );
-  const stopping = new Promise<NodeJS.Signals>(resolve => {
-    let signals = 0;
-    const stop = (signal: NodeJS.Signals) => {
-      signals += 1;
-      if (signals > 1) process.exit(1);
-      resolve(signal);
-    };
-    process.on('SIGTERM', stop).on('SIGINT', stop);
-  });
-  let bridge: RunningBridge;
   try {
-    bridge = await main(config, logger);
+    const bridge = await main(config, logger, { signal: stop.signal });
+    const reason = await Promise.race([stopped(stop.signal), bridge.refused]);
+    if (reason !== null) logger.error({ event: 'bridge.refused', reason }, 'stopping');
+    await bridge.close();
+    logger.info({ event: 'bridge.stopped' }, 'stopped');
+    return reason === null ? 0 : 1;
   } catch (error) {
+    // It had not begun.
+    if (stop.signal.aborted) return 0;
     if (!(error instanceof FolderInUse)) throw error;
     logger.error({ event: 'bridge.refused', reason: error.message }, 'not started');
     return 1;
   }
-  const ending = await Promise.race([stopping, bridge.refused.then(reason => ({ reason }))]);
-  if (typeof ending === 'string') {
-    logger.info({ event: 'bridge.stopping', signal: ending }, 'stopping; the VMs are left as they are');
-  } else {
-    logger.error({ event: 'bridge.refused', reason: ending.reason }, 'stopping');
-  }
-  await bridge.close();
-  logger.info({ event: 'bridge.stopped' }, 'stopped');
-  return typeof ending === 'string' ? 0 : 1;
+}
+
+async function stopped(signal: AbortSignal): Promise<null> {
+  if (!signal.aborted) await once(signal, 'abort');
+  return null;
 }

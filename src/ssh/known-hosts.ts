@@ -2,14 +2,14 @@ import { createHmac } from 'node:crypto';
 import { fingerprint, hostKeyAlgorithms } from './host-key.ts';
 
 /** A key that a host is known by. */
-export interface KnownHostKey {
+interface KnownHostKey {
   /** `ssh-ed25519`, … */
   type: string;
   /** `SHA256:…` */
   fingerprint: string;
 }
 
-export interface KnownHost {
+interface KnownHost {
   keys: readonly KnownHostKey[];
   /** What else the file has for this host and cannot be used: `sk-ssh-ed25519@openssh.com`, `@revoked ssh-rsa`, … */
   unusable: readonly string[];

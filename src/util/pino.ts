@@ -1,13 +1,13 @@
 import { createRequire } from 'node:module';
-import { type DestinationStream, destination as openDestination, pino, stdSerializers, stdTimeFunctions } from 'pino';
+import { type DestinationStream, pino, stdSerializers, stdTimeFunctions } from 'pino';
 import type { Logger } from './logger.ts';
 
-/** The process's logger: JSON lines with ISO time and the level's name, on standard output unless told otherwise. */
+/** The process's logger: JSON lines with ISO time and the level's name. */
 export interface LoggerOptions {
   level: 'error' | 'warn' | 'info' | 'debug';
   /** Lines for people, if pino-pretty is installed. */
   pretty: boolean;
-  destination?: DestinationStream;
+  destination: DestinationStream;
   /** Loads pino-pretty; throws where there is none. */
   loadPretty?: () => Pretty;
 }
@@ -18,8 +18,7 @@ interface Pretty {
 }
 
 export function createLogger({ level, pretty, destination, loadPretty = requirePretty }: LoggerOptions): Logger {
-  const plain = destination ?? openDestination({ dest: 1, sync: true });
-  const stream = pretty ? prettyStream(plain, loadPretty) : plain;
+  const stream = pretty ? prettyStream(destination, loadPretty) : destination;
   const logger = pino(
     {
       level,
@@ -29,7 +28,7 @@ export function createLogger({ level, pretty, destination, loadPretty = requireP
       serializers: { err: stdSerializers.err, error: stdSerializers.err },
       redact: { paths: secretPaths, censor: '***' },
     },
-    stream ?? plain,
+    stream ?? destination,
   );
   if (pretty && !stream) {
     logger.warn({ event: 'log.pretty_unavailable' }, 'pino-pretty is not installed; logging JSON');

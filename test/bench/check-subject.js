@@ -37,7 +37,7 @@ VmChecks.prototype.start = function () {
   vms.push(this);
   start.call(this);
 };
-await main({ ...config, libvirt }, createLogger(config.log), { pause: 0, probes });
+await main({ ...config, libvirt }, createLogger({ ...config.log, destination: process.stdout }), { pause: 0, probes });
 answer(async ({ depth, ping: wanted }) => {
   withPing = wanted;
   await Promise.all(vms.map(vm => vm.check(depth)));

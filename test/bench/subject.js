@@ -13,5 +13,5 @@ const [, , file, interval] = process.argv;
 const { config } = await loadConfig({ config: file, env: {} });
 const libvirt = { ...config.libvirt, statsInterval: Number(interval) };
 // Without the pause between off and start, of which nothing is to be measured.
-await main({ ...config, libvirt }, createLogger(config.log), { pause: 0 });
+await main({ ...config, libvirt }, createLogger({ ...config.log, destination: process.stdout }), { pause: 0 });
 answer();
