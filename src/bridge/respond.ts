@@ -5,6 +5,7 @@ import type { JobWord } from '../model/job/job.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import type { Topics } from '../model/topics.ts';
 import type { Logger } from '../util/logger.ts';
+import { Refusals } from './refusals.ts';
 
 /** Where a command came from, and so where its answers go. */
 export interface Request {
@@ -60,9 +61,11 @@ const final: ReadonlySet<Status> = new Set<FinalStatus>(['succeeded', 'rejected'
 /** Answers over MQTT, and to whoever waits on this machine. */
 export class Responder implements Answers {
   readonly #options: ResponderOptions;
+  readonly #refusals: Refusals;
 
   constructor(options: ResponderOptions) {
     this.#options = options;
+    this.#refusals = new Refusals(options.logger);
   }
 
   accepted(request: Request, word: JobWord | LongWord, remaining: number): void {
@@ -96,8 +99,9 @@ export class Responder implements Answers {
     const elapsed_ms = Math.round(performance.now() - request.receivedAt);
     const remaining_ms = remaining === null ? null : Math.round(remaining);
     const response: ResponseDocument = { id, command, status, code, message, elapsed_ms, remaining_ms };
-    const level = status === 'failed' || status === 'rejected' ? 'warn' : 'info';
-    logger[level]({ event: `command.${status}`, vm: key, by, ...response }, 'command');
+    const fields = { vm: key, by, ...response };
+    if (status === 'rejected') this.#refusals.log(fields);
+    else logger[status === 'failed' ? 'warn' : 'info']({ event: `command.${status}`, ...fields }, 'command');
     const publication = { payload: JSON.stringify(response), qos: 1, retain: false } as const;
     send({ topic: topics.vm(key).response, ...publication });
     reply?.(response, final.has(status));

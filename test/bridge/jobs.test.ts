@@ -801,6 +801,17 @@ test('every answer leaves its line in the log, refusals and failures as warnings
   ]);
 });
 
+test('a flood of refused commands does not flood the log', () => {
+  const scene = new Scene({ domain: off });
+  scene.submit('start', { id: 'a' });
+  for (let nth = 0; nth < 500; nth++) scene.submit('start', { id: `b${nth}` });
+  expect(scene.log.of('command.rejected').length).toBeLessThan(20);
+  expect(scene.toldTo('b499')).toEqual(['rejected/busy']);
+  scene.jobs.close();
+  vi.advanceTimersByTime(60_000);
+  expect(scene.log.of('command.rejected_more')).toHaveLength(1);
+});
+
 /** Whatever was promised and is decided has been heard. */
 async function settled(): Promise<void> {
   await new Promise(resolve => setImmediate(resolve));

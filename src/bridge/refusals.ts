@@ -1,0 +1,36 @@
+import type { VmKey } from '../model/snapshot.ts';
+import type { Logger } from '../util/logger.ts';
+
+/** Lines for each VM and code in a minute; whoever floods the command topic does not flood the log. */
+const most = 10;
+const minute = 60_000;
+
+/** The log lines of refused commands: the first ones of each kind, and then how many more there were. */
+export class Refusals {
+  readonly #logger: Logger;
+  /** The latest minute of each kind; `at` is monotonic. */
+  readonly #minutes = new Map<string, { at: number; count: number }>();
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  log(fields: { vm: VmKey; code: string }): void {
+    const { vm, code } = fields;
+    // Whoever sends invents the name of a VM that is not configured.
+    const kind = code === 'unknown_vm' ? { code } : { vm, code };
+    const name = JSON.stringify(kind);
+    const now = performance.now();
+    const before = this.#minutes.get(name);
+    const current = before && now - before.at < minute ? before : { at: now, count: 0 };
+    this.#minutes.set(name, current);
+    current.count += 1;
+    if (current.count <= most) this.#logger.warn({ event: 'command.rejected', ...fields }, 'command');
+    if (current.count !== most + 1) return;
+    const sum = () => {
+      const more = current.count - most;
+      this.#logger.warn({ event: 'command.rejected_more', ...kind, more }, 'more commands were refused like these');
+    };
+    setTimeout(sum, current.at + minute - now).unref();
+  }
+}
