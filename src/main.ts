@@ -113,6 +113,8 @@ export async function main(
     ...connection(broker),
     will: { topic: topics.bridge.state, payload: 'offline', qos: 1, retain: true },
     subscriptions: [...topics.commands.filters, ...Object.values(topics.bridge), homeAssistant.statusTopic],
+    // The others need to know what was stored, and Home Assistant may have its birth message stored.
+    asPublished: topics.commands.filters,
     logger: logger.child({ part: 'mqtt' }),
   });
   const claim = new Claim({

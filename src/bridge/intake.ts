@@ -29,7 +29,10 @@ export interface IntakeOptions {
   date: number;
 }
 
-/** What a message asks for. A stored one was meant for another hour, so it is refused whatever it says. */
+/**
+ * What a message asks for. One with the retain flag is refused whatever it says: it was stored in another hour, or it
+ * comes from a broker that stored it, through a bridge between two brokers.
+ */
 export function takeIn(message: Incoming, { topics, known, now, date }: IntakeOptions): Intake {
   const address = topics.commands.parse(message.topic);
   if (!address || message.payload.length === 0) return null;
@@ -47,7 +50,8 @@ export function takeIn(message: Incoming, { topics, known, now, date }: IntakeOp
   };
   const refuse = (rejection: Rejection) => ({ request, rejection });
   if (message.retain) {
-    const text = 'a stored (retained) command is never carried out; clear it by publishing an empty retained message';
+    const text =
+      'a command with the retain flag is never carried out: publish it without; an empty retained message clears a stored one';
     return refuse({ code: 'retained', message: text });
   }
   // Within a session nothing is lost, so this one has been here before.

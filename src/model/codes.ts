@@ -29,7 +29,7 @@ export const codes = {
     invalid_payload: 'neither a word nor the JSON of a command',
     unknown_command: 'no such command',
     unknown_vm: 'no VM with this key here',
-    retained: 'the message was stored on the broker, so nobody knows whether it is still meant',
+    retained: 'the message has the retain flag: a broker stores it and sends it again, so nobody knows whether it is still meant',
     expired: 'its time had passed when it arrived, or before its turn came',
     duplicate: 'a command with this id was carried out in the last 10 minutes, or the broker delivered it twice',
     busy: 'another command is under way',

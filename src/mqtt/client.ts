@@ -16,6 +16,8 @@ import { type Opened, Session } from './session.ts';
 export interface MqttClientOptions extends Omit<ConnectOptions, 'connectTimeout' | 'keepalive'> {
   will?: Will;
   subscriptions: readonly string[];
+  /** Those of them whose messages keep the sender's retain flag: MQTT 5 only. */
+  asPublished?: readonly string[];
   logger: Logger;
   /** Milliseconds; default 5 000. */
   connectTimeout?: number;

@@ -4,7 +4,10 @@ export interface Message {
   readonly topic: string;
   readonly payload: Buffer;
   readonly qos: 0 | 1 | 2;
-  /** True only for a message that was stored before this session subscribed; a live one never has it. */
+  /**
+   * The message was stored before this session subscribed. With `asPublished`, on MQTT 5, also: its sender asked the
+   * broker to store it. On 3.1.1 a live message never has it.
+   */
   readonly retain: boolean;
   /** The broker sends it again because it missed our acknowledgement. */
   readonly duplicate: boolean;

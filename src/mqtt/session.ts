@@ -19,6 +19,8 @@ import { type ConnectOptions, connectOptions, publishOptions, readMessage } from
 
 export interface SessionOptions extends ConnectOptions {
   subscriptions: readonly string[];
+  /** Those of them whose messages keep the sender's retain flag: MQTT 5 only. */
+  asPublished?: readonly string[];
   /** A trial ends with `done` as soon as the broker takes the version. */
   dialect: Dialect;
   logger: Logger;
@@ -114,13 +116,17 @@ export class Session extends EventEmitter<{ opened: [Opened]; message: [Message]
       this.#end(new MqttFailure('done', 'the broker takes this version'));
       return;
     }
-    const filters = [...new Set(this.#options.subscriptions)];
+    const { subscriptions, asPublished = [] } = this.#options;
+    // Retain handling 0: stored messages arrive too.
+    const wanted = Object.fromEntries(
+      subscriptions.map(filter => [filter, { qos: 1, nl: true, rap: asPublished.includes(filter), rh: 0 } as const]),
+    );
+    const filters = Object.keys(wanted);
     if (filters.length === 0) {
       this.#open(mqtt, []);
       return;
     }
-    // Not retain-as-published: the flag then means "stored before". Retain handling 0: such messages do arrive.
-    mqtt.subscribe(filters, { qos: 1, nl: true, rap: false, rh: 0 }, (error, _subscriptions, suback) => {
+    mqtt.subscribe(wanted, (error, _subscriptions, suback) => {
       const granted = suback?.granted;
       if (granted?.length !== filters.length) {
         this.#fail(error ?? new Error('its answer to the subscription is broken'));

@@ -28,10 +28,22 @@ export function contract(name: string, start: StartBroker): void {
       await using broker = await start();
       await using observer = await Observer.start(broker, 'none');
       await observer.publish('b/old/command', 'stored', true);
-      await using client = subject(`mqtt://127.0.0.1:${broker.port}`);
+      await using client = subject(`mqtt://127.0.0.1:${broker.port}`, {
+        subscriptions: ['b/+/command', 'b/bridge/state'],
+      });
       expect(await client.messages.take()).toMatchObject({ topic: 'b/old/command', retain: true });
+      await observer.publish('b/bridge/state', 'live', true);
+      expect(await client.messages.take()).toMatchObject({ topic: 'b/bridge/state', retain: false });
+    });
+
+    test('a live message that its sender wants stored says so on MQTT 5, and cannot on 3.1.1', async () => {
+      await using broker = await start();
+      await using observer = await Observer.start(broker, 'none');
+      await using client = subject(`mqtt://127.0.0.1:${broker.port}`);
+      await client.opened.take();
       await observer.publish('b/new/command', 'live', true);
-      expect(await client.messages.take()).toMatchObject({ topic: 'b/new/command', retain: false });
+      const retain = broker.version === '5.0';
+      expect(await client.messages.take()).toMatchObject({ topic: 'b/new/command', retain });
     });
 
     test('leaves its will when the line is cut, and comes back', async () => {

@@ -20,6 +20,7 @@ export class Subject extends MqttClient {
       clientId: 'subject',
       will: WILL,
       subscriptions: ['b/+/command'],
+      asPublished: ['b/+/command'],
       logger: log,
       pace: { lost: { first: 20, cap: 100 } },
       ...options,

@@ -26,8 +26,16 @@ test('asks for a clean session in MQTT 5, with its will and without leftovers', 
   expect(body.includes(Buffer.concat([text(WILL.topic), text(WILL.payload), text('u'), text('p')]))).toBe(true);
 
   const subscribe = await connection.take(SUBSCRIBE);
-  // QoS 1, no local, not retain as published, retained ones are sent.
-  expect([...subscribe.body.subarray(3)]).toEqual([...text('b/+/command'), 0b0000_0101]);
+  // QoS 1, no local, stored ones are sent, retain as published.
+  expect([...subscribe.body.subarray(3)]).toEqual([...text('b/+/command'), 0b0000_1101]);
+});
+
+test('a live message keeps its retain flag where that was asked for, and nowhere else', async () => {
+  await using peer = await startPeer({ [SUBSCRIBE]: (packet, connection) => connection.suback(packet, 1, 1) });
+  await using client = subject(peer.url, { subscriptions: ['b/bridge/state', 'b/+/command'] });
+  await client.opened.take();
+  const { body } = await (await peer.connections.take()).take(SUBSCRIBE);
+  expect([...body.subarray(3)]).toEqual([...text('b/bridge/state'), 0b0101, ...text('b/+/command'), 0b1101]);
 });
 
 test('publishes before it returns control', async () => {
