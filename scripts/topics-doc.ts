@@ -49,8 +49,8 @@ export function page(): string {
 
 ${table(['Topic', 'Retained', ''], [...rows(vm('V'), ofVm), ...rows(bridge, ofBridge)])}
 
-The bridge subscribes to ${commands.filters.map(code).join(' and ')}, and to Home Assistant's \`homeassistant/status\`. Stored
-(retained) commands are refused. What Home Assistant is told of the devices is on \`homeassistant/device/dsm2mqtt_…/config\`,
+The bridge subscribes to ${commands.filters.map(code).join(' and ')}, and to Home Assistant's \`homeassistant/status\`. Commands
+with the retain flag are refused. What Home Assistant is told of the devices is on \`homeassistant/device/dsm2mqtt_…/config\`,
 retained; [Entities](entities.md) has what is in it.
 
 \`\`\`sh

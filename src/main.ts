@@ -217,6 +217,7 @@ export async function main(
 
   bridge.start({
     ...{ topics, statusTopic: homeAssistant.statusTopic, mqtt, claim },
+    reserved: [broker.baseTopic, homeAssistant.discoveryPrefix, homeAssistant.statusTopic],
     ...{ publisher, announcer, responder, chronicle, memory, jobs, checks, rebuilds },
   });
   link.on('up', sample);

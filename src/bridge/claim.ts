@@ -14,7 +14,7 @@ export interface ClaimOptions {
   topics: { state: string; info: string; claim: string };
   /** Of this process, made at random: at most 64 characters. */
   session: string;
-  /** For people: what the other one says of us. At most 200 characters. */
+  /** For people: what the other one says of us. */
   instance: string;
   send: (publication: {
     topic: string;
@@ -159,7 +159,8 @@ const sessionSchema = z.string().min(1).max(64);
 /** One spelling of time only, so that two bridges cannot compare two times differently. */
 const claimSchema = z.object({
   session: sessionSchema,
-  instance: z.string().max(200),
+  // Whoever speaks is there, however long its name is: cut, not ignored.
+  instance: z.string().transform(name => name.slice(0, 200)),
   since: z.iso.datetime({ precision: 3 }).nullable(),
   to: sessionSchema.nullable().default(null),
 });
@@ -182,7 +183,7 @@ function readJson(payload: Buffer): unknown {
   }
 }
 
-/** Empty if it is longer than anything a bridge says here. */
+/** Empty if it is longer than anything a bridge says here: the info names each VM whose checks are overdue. */
 function read(payload: Buffer): string {
-  return payload.length > 16_384 ? '' : payload.toString('utf8');
+  return payload.length > 262_144 ? '' : payload.toString('utf8');
 }

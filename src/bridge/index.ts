@@ -21,6 +21,8 @@ export interface BridgeParts {
   topics: Topics;
   /** Home Assistant's birth topic. */
   statusTopic: string;
+  /** No answer to a command goes there. */
+  reserved: readonly string[];
   mqtt: MqttClient;
   claim: Claim;
   publisher: Publisher;
@@ -133,7 +135,8 @@ export class Bridge {
       if (message.payload.toString() === 'online' && !message.retain) void this.#greet(parts);
       return;
     }
-    this.#carryOut(parts, takeIn(message, { topics: parts.topics, known: this.#known, ...arrival }));
+    const { topics, reserved } = parts;
+    this.#carryOut(parts, takeIn(message, { topics, reserved, known: this.#known, ...arrival }));
   }
 
   /** A command from this machine, as JSON or a word; the broker need not be there. */

@@ -140,8 +140,13 @@ export class Jobs {
   #refusal({ key, policy }: Desk, command: Command): Rejection | null {
     if (this.#closed) return { code: 'busy', message: 'the bridge is stopping' };
     const refused = refusal(command, policy, this.#options.readOnly, this.#clock.date().getTime());
-    if (refused || command.id === null || !this.#marks.has(key, command.id, this.#clock.now())) return refused;
-    return { code: 'duplicate', message: 'a command with this id was carried out already' };
+    if (refused || command.id === null) return refused;
+    const now = this.#clock.now();
+    if (this.#marks.has(key, command.id, now)) {
+      return { code: 'duplicate', message: 'a command with this id was carried out already' };
+    }
+    if (this.#marks.hasRoom(key, now)) return null;
+    return { code: 'busy', message: 'too many ids of the last 10 minutes are remembered: wait, or leave the id out' };
   }
 
   /** In the free slot, or beside, after, or instead of what is in it. */

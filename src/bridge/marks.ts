@@ -1,34 +1,42 @@
 import type { VmKey } from '../model/snapshot.ts';
 
-/** The ids of the commands that were carried out lately, so that none acts twice. In memory: nothing is replayed to a new process. */
+/**
+ * The ids of the commands that were carried out lately, so that none acts twice. Of each VM its own, in memory: nothing
+ * is replayed to a new process. None is forgotten early: where there is no room, the caller refuses the command.
+ */
 export class Marks {
   readonly #life: number;
   readonly #most: number;
-  /** Oldest first; the value is when it was taken. */
-  readonly #taken = new Map<string, number>();
+  /** Of each VM, oldest first; the value is when it was taken. */
+  readonly #taken = new Map<VmKey, Map<string, number>>();
 
-  constructor({ life = 600_000, most = 1_000 }: { life?: number; most?: number } = {}) {
+  constructor({ life = 600_000, most = 5_000 }: { life?: number; most?: number } = {}) {
     this.#life = life;
     this.#most = most;
   }
 
   /** Monotonic milliseconds. */
   has(key: VmKey, id: string, now: number): boolean {
-    const at = this.#taken.get(name(key, id));
-    return at !== undefined && now - at < this.#life;
+    return this.#alive(key, now).has(id);
+  }
+
+  hasRoom(key: VmKey, now: number): boolean {
+    return this.#alive(key, now).size < this.#most;
   }
 
   take(key: VmKey, id: string, now: number): void {
-    const mark = name(key, id);
-    this.#taken.delete(mark);
-    this.#taken.set(mark, now);
-    for (const [oldest, at] of this.#taken) {
-      if (this.#taken.size <= this.#most && now - at < this.#life) break;
-      this.#taken.delete(oldest);
-    }
+    const taken = this.#alive(key, now);
+    taken.delete(id);
+    taken.set(id, now);
   }
-}
 
-function name(key: VmKey, id: string): string {
-  return `${key}/${id}`;
+  #alive(key: VmKey, now: number): Map<string, number> {
+    const taken = this.#taken.get(key) ?? new Map<string, number>();
+    this.#taken.set(key, taken);
+    for (const [id, at] of taken) {
+      if (now - at < this.#life) break;
+      taken.delete(id);
+    }
+    return taken;
+  }
 }

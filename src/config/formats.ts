@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { validateDetailed } from 'node-cron';
+import { topicFault as nameFault } from '../model/topics.ts';
 import type { Fault } from './fault.ts';
 
 /** What is wrong with a URL, an address, a topic or a libvirt URI; null if nothing. No message repeats the value: it may hold a password. */
@@ -76,15 +77,9 @@ export function timezoneFault(text: string): Fault | null {
 
 export function topicFault(text: string): Fault | null {
   const example = 'for example dsm2mqtt or site/dsm2mqtt';
-  if (text === '') return { message: 'must not be empty', hint: example };
-  if (/[+#]/.test(text)) return { message: 'must not contain the wildcards + and #', hint: example };
   if (text.startsWith('/') || text.endsWith('/')) return { message: 'must not start or end with /', hint: example };
-  if (text.startsWith('$'))
-    return { message: 'must not start with $', hint: 'the broker keeps those topics to itself' };
-  if (/\p{Cc}/u.test(text) || !text.isWellFormed()) {
-    return { message: 'contains a character that MQTT does not allow', hint: example };
-  }
-  return null;
+  const message = nameFault(text);
+  return message === null ? null : { message, hint: example };
 }
 
 export function uriFault(text: string): Fault | null {

@@ -8,6 +8,17 @@ export const text = z.string().min(1, 'must not be empty');
 
 export const port = z.int().min(1).max(65_535);
 
+/** One line, as MQTT and people can take it. */
+export function line(most: number) {
+  return checked(value => {
+    if (value === '') return { message: 'must not be empty', hint: null };
+    if (value.length > most)
+      return { message: `must have at most ${most} characters, not ${value.length}`, hint: null };
+    const odd = /\p{Cc}/u.test(value) || !value.isWellFormed();
+    return odd ? { message: 'contains a line break, or another character that MQTT does not allow', hint: null } : null;
+  });
+}
+
 /** Text that `fault` finds nothing wrong with. */
 export function checked(fault: (text: string) => Fault | null) {
   return z.string().superRefine((value, context) => {

@@ -66,7 +66,7 @@ function checkVms(vms: unknown): Issue[] {
     const hint = `give it another: \`id: ${freeKey(key, vms)}\``;
     if (owner !== undefined) complain(path, `the id \`${key}\` is taken by vms[${owner}]`, hint);
     else if (id === undefined) complain(path, 'no id can be made of this name', hint);
-    else complain(path, 'an id has letters, digits, _ and - only, and is not `bridge`', hint);
+    else complain(path, 'an id has at most 128 letters, digits, _ and - only, and is not `bridge`', hint);
   }
   return issues;
 }

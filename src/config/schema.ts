@@ -9,7 +9,7 @@ import {
   timeoutPolicies,
 } from '../model/command.ts';
 import { addressFault, listenFault, scheduleFault, timezoneFault, topicFault, uriFault, urlFault } from './formats.ts';
-import { checked, duration, port, text } from './kinds.ts';
+import { checked, duration, line, port, text } from './kinds.ts';
 import { loader } from './loader-schema.ts';
 
 /**
@@ -25,8 +25,10 @@ const mqtt = z.strictObject({
     description: 'The broker: mqtt, mqtts, ws or wss. No user and password in it.',
     examples: ['mqtt://broker.lan:1883', 'mqtts://broker.lan:8883'],
   }),
-  client_id: text.optional().describe('MQTT client identifier, unique on the broker. Default: dsm2mqtt-<instance>.'),
-  username: text.optional().describe('User at the broker.'),
+  client_id: line(1_000)
+    .optional()
+    .describe('MQTT client identifier, unique on the broker. Default: dsm2mqtt-<instance>.'),
+  username: line(10_000).optional().describe('User at the broker.'),
   password: text.optional().meta({ description: 'Password at the broker.', writeOnly: true }),
   password_file: text.optional().describe('File to read the password from, instead of `password`.'),
   ca_file: text.optional().describe('Certificates of a private authority, PEM. For mqtts and wss.'),
@@ -154,7 +156,7 @@ const vm = z.strictObject({
 
 export const configSchema = z
   .strictObject({
-    instance: text.optional().describe("Name of this bridge. Default: the host's name."),
+    instance: line(128).optional().describe("Name of this bridge. Default: the host's name."),
     mqtt: mqtt.describe('The MQTT broker.'),
     home_assistant: homeAssistant.prefault({}).describe('How the VMs appear in Home Assistant.'),
     libvirt: libvirt.prefault({}).describe('The hypervisor.'),

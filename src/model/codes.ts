@@ -26,13 +26,15 @@ export const codes = {
     awaiting_dsm_install: "the loader is new, and DSM's installer waits for the other DSM that it is for",
   },
   rejected: {
-    invalid_payload: 'neither a word nor the JSON of a command',
+    invalid_payload:
+      'neither a word nor the JSON of a command, or its answers cannot go where its MQTT 5 properties say',
     unknown_command: 'no such command',
     unknown_vm: 'no VM with this key here',
-    retained: 'the message has the retain flag: a broker stores it and sends it again, so nobody knows whether it is still meant',
+    retained:
+      'the message has the retain flag: a broker stores it and sends it again, so nobody knows whether it is still meant',
     expired: 'its time had passed when it arrived, or before its turn came',
     duplicate: 'a command with this id was carried out in the last 10 minutes, or the broker delivered it twice',
-    busy: 'another command is under way',
+    busy: 'another command is under way; or this VM had 5,000 commands with an `id` in the last 10 minutes, and no more ids are taken',
     not_allowed: "not among the VM's `commands` in the configuration",
     read_only: '`libvirt.read_only` is set, or libvirt lets this user only read',
     wrong_state: 'not possible as the VM is now',

@@ -57,13 +57,27 @@ export function topics(base: string): Topics {
   };
 }
 
+/** Well below what brokers take: MQTT 65 535 bytes, Mosquitto 200 levels, EMQX 128. */
+const longest = 1_000;
+const deepest = 100;
+
+/** Why nothing can be published there, as a predicate; null: it can. A broker hangs up on most of these. */
+export function topicFault(topic: string): string | null {
+  if (topic === '') return 'must not be empty';
+  if (/[+#]/.test(topic)) return 'must not contain the wildcards + and #';
+  if (topic.startsWith('$')) return 'must not start with $: the broker keeps those topics to itself';
+  if (/[\p{Cc}\p{NChar}]/u.test(topic) || !topic.isWellFormed()) return 'contains a character that MQTT does not allow';
+  if (Buffer.byteLength(topic) > longest) return `must have at most ${longest} bytes`;
+  return topic.split('/').length > deepest ? `must have at most ${deepest} levels` : null;
+}
+
 /** The key a domain gets when the configuration names none; empty when nothing but `_` would be left. */
 export function defaultVmKey(domain: string): VmKey {
   const key = domain.replaceAll(/[^A-Za-z0-9_-]/g, '_');
   return /^_*$/.test(key) ? '' : key;
 }
 
-/** A key that is legal as it stands. `bridge` is the bridge's own segment. */
+/** A key that is legal as it stands. `bridge` is the bridge's own segment; files are named after a key, too. */
 export function isVmKey(key: string): boolean {
-  return /^[A-Za-z0-9_-]+$/.test(key) && !/^_+$/.test(key) && key !== 'bridge';
+  return /^[A-Za-z0-9_-]{1,128}$/.test(key) && !/^_+$/.test(key) && key !== 'bridge';
 }

@@ -73,7 +73,7 @@ export function readMessage({ topic, payload, qos, retain, dup, properties = {} 
   };
 }
 
-/** A broker hangs up on a publication to anything else, and a response topic is the sender's choice. */
+/** A broker hangs up on a publication to anything else. */
 export function isTopic(topic: string): boolean {
   return topic !== '' && !/[+#\0]/.test(topic) && Buffer.byteLength(topic) <= 0xffff;
 }

@@ -31,7 +31,7 @@ function setUp() {
   const responder = new Responder({ topics: all, send, tell: () => {}, logger: silent });
   bridge.start({
     topics: all,
-    statusTopic: 'ha/status',
+    ...{ statusTopic: 'ha/status', reserved: [] },
     mqtt,
     claim: new Claim({
       ...{ topics: all.bridge, session: 'me', instance: 'nas', send, now: () => new Date(), logger: silent },

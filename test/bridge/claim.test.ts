@@ -271,7 +271,7 @@ describe('alone with its messages', () => {
       fc.json(),
       fc.uint8Array({ maxLength: 64 }),
       fc.constantFrom('', 'null', '[]', '{}', '"a"', `${JSON.stringify(valid)}x`, '['.repeat(10_000)),
-      fc.constant(JSON.stringify({ ...valid, more: 'x'.repeat(100_000) })),
+      fc.constant(JSON.stringify({ ...valid, more: 'x'.repeat(300_000) })),
       fc
         .record({ key: fc.constantFrom('session', 'instance', 'since', 'to'), value: fc.jsonValue() })
         .filter(({ key, value }) => typeof value !== 'string' && (value !== null || key === 'session'))
@@ -280,7 +280,7 @@ describe('alone with its messages', () => {
         .constantFrom('2000', 'now', '2000-01-01', '2000-01-01T00:00:00Z', '2000-01-01T00:00:00.000+01:00', '')
         .map(since => JSON.stringify({ ...valid, since })),
       fc.constantFrom('', 'x'.repeat(65)).map(session => JSON.stringify({ ...valid, session })),
-      fc.constantFrom('x'.repeat(201), null).map(instance => JSON.stringify({ ...valid, instance })),
+      fc.constant(JSON.stringify({ ...valid, instance: null })),
     );
     const it = holding();
     const asking = subject();
@@ -294,6 +294,24 @@ describe('alone with its messages', () => {
     );
     asking.fence();
     expect(asking.told).toEqual(['granted']);
+  });
+
+  test.each([201, 20_000])('a holder whose name has %i characters is heard, and its name cut', length => {
+    const { claim, hear, fence, told } = subject();
+    claim.begin();
+    hear(
+      topics.claim,
+      JSON.stringify({ session: 'other', instance: 'n'.repeat(length), since: moment(-5_000), to: 'm' }),
+    );
+    fence();
+    expect(claim.holding).toBe(false);
+    expect(told).toEqual([{ instance: 'n'.repeat(200), since: moment(-5_000) }]);
+  });
+
+  test('its own info is its own, however many VMs it names', () => {
+    const { hear, told, said } = holding();
+    hear(topics.info, JSON.stringify({ checks_overdue: 'x'.repeat(100_000), session: 'm' }));
+    expect([told, said]).toEqual([[], []]);
   });
 
   test('no bytes on any of its topics are too much for it', () => {

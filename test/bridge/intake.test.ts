@@ -14,7 +14,8 @@ const message = (topic: string, payload: string | Buffer, more: Partial<Incoming
   ...more,
 });
 const known = (key: string) => key === 'DSM';
-const take = (incoming: Incoming) => takeIn(incoming, { topics: topics('b'), known, now: 7, date });
+const take = (incoming: Incoming) =>
+  takeIn(incoming, { topics: topics('b'), reserved: ['b', 'ha', 'hass/status'], known, now: 7, date });
 
 test('a command, with where its answer goes', () => {
   const correlationData = Buffer.from([1, 2]);
@@ -75,6 +76,73 @@ describe('refused', () => {
   ])('%s', (_, incoming, code, request) => {
     expect(take(incoming)).toMatchObject({ request, rejection: { code, message: expect.stringMatching(/./) } });
     expect(take(incoming)).not.toHaveProperty('command');
+  });
+});
+
+describe('where the answers are to go', () => {
+  const asked = (responseTopic: string | null, correlationData: Buffer | null = null) =>
+    take(message('b/DSM/command', 'start', { responseTopic, correlationData }));
+
+  test.each([
+    'me',
+    'reply/ups',
+    '/me/',
+    'b/DSM/response',
+    'bb/DSM/state',
+    'B/DSM/state',
+    'hass',
+    'hass/statuses',
+    'x'.repeat(1_000),
+    'a/'.repeat(99),
+  ])('%s is taken', responseTopic => {
+    expect(asked(responseTopic)).toMatchObject({ command: { word: 'start' }, request: { responseTopic } });
+  });
+
+  test.each([
+    ['nowhere', '', 'must not be empty'],
+    ['a filter', 'me/#', 'wildcards'],
+    ['another filter', 'me/+/x', 'wildcards'],
+    ['a zero', 'me\0', 'character'],
+    ['a line break', 'me\n', 'character'],
+    ['half a character', 'me\ud800', 'character'],
+    ['no character', 'me\uffff', 'character'],
+    ['the broker’s own', '$SYS/x', '$'],
+    ['a shared subscription', '$share/x/me', '$'],
+    ['220 levels, on which Mosquitto hangs up', `me${'/x'.repeat(219)}`, 'levels'],
+    ['more bytes than some brokers take', 'x'.repeat(1_001), 'bytes'],
+    ['the bridge’s state', 'b/bridge/state', 'nor below'],
+    ['the bridge’s claim', 'b/bridge/claim', 'nor below'],
+    ['the VM’s state', 'b/DSM/state', 'nor below'],
+    ['a command', 'b/DSM/command', 'nor below'],
+    ['the answers of another VM', 'b/other/response', 'nor below'],
+    ['the base topic', 'b', 'nor below'],
+    ['Home Assistant’s discovery', 'ha/device/dsm2mqtt_x/config', 'nor below'],
+    ['Home Assistant’s birth', 'hass/status', 'nor below'],
+  ])('%s is refused before anything is done, on the VM’s own topic alone', (_, responseTopic, why) => {
+    const taken = asked(responseTopic, Buffer.from('1'));
+    expect(taken).toMatchObject({
+      request: { command: 'start', responseTopic: null, correlationData: null },
+      rejection: { code: 'invalid_payload', message: expect.stringContaining(why) },
+    });
+    expect(taken).not.toHaveProperty('command');
+  });
+
+  test('correlation data is given back, up to 1 024 bytes', () => {
+    const most = Buffer.alloc(1_024, 'x');
+    expect(asked('me', most)).toMatchObject({ request: { correlationData: most }, command: {} });
+    expect(asked('me', Buffer.alloc(1_025))).toMatchObject({
+      request: { responseTopic: null, correlationData: null },
+      rejection: { code: 'invalid_payload', message: expect.stringContaining('1024 bytes') },
+    });
+  });
+
+  test('another refusal comes first', () => {
+    const wrong = { responseTopic: 'b/bridge/state' };
+    expect(take(message('b/DSM/command', 'start', { ...wrong, retain: true }))).toMatchObject({
+      request: { responseTopic: null },
+      rejection: { code: 'retained' },
+    });
+    expect(take(message('b/DSM/command', 'fly', wrong))).toMatchObject({ rejection: { code: 'unknown_command' } });
   });
 });
 

@@ -370,6 +370,21 @@ describe('not carried out, and libvirt is not asked', () => {
     scene.jobs.close();
   });
 
+  test('a second time, thousands of ids later: new ones are refused instead, of this VM alone', () => {
+    const scene = new Scene({ domain: off });
+    scene.submit('shutdown', { id: 'ups-1' });
+    for (let n = 1; n < 5_000; n += 1) scene.submit('cancel', { id: `${n}` });
+    scene.submit('cancel', { id: 'one too many' });
+    expect(scene.last()).toMatchObject({ status: 'rejected', code: 'busy', message: expect.stringContaining('id') });
+    scene.submit('shutdown', { id: 'ups-1' });
+    expect(scene.last()).toMatchObject({ status: 'rejected', code: 'duplicate' });
+    scene.submit('shutdown');
+    expect(scene.last()).toMatchObject({ status: 'succeeded', code: 'already' });
+    scene.submit('start', { id: 'one too many', key: 'other' });
+    expect(scene.told('b/other/response')).toEqual(['accepted']);
+    scene.jobs.close();
+  });
+
   test('an id that was refused may be tried again', () => {
     const scene = new Scene({ domain: { ...domain, state: 'paused' } });
     scene.submit('shutdown', { id: 'a' });

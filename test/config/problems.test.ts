@@ -100,7 +100,7 @@ test.each([
   [`${broker}\nvms: [{ domain: bridge }]`, '2:17 vms[0].domain: no id can be made of this name'],
   [
     `${broker}\nvms: [{ domain: a, id: a/b }]`,
-    '2:24 vms[0].id: an id has letters, digits, _ and - only, and is not `bridge`',
+    '2:24 vms[0].id: an id has at most 128 letters, digits, _ and - only, and is not `bridge`',
   ],
 ])('%j', async (text, complaint) => {
   expect(await complaints(text)).toEqual([`config.yaml:${complaint}`]);
@@ -182,7 +182,7 @@ test.each(['mqtt://b', 'mqtts://b:8883', 'ws://b:8080/mqtt', 'wss://b/', 'mqtt:/
   },
 );
 
-test.each(['a/+', '#', '/a', 'a/', '""', '$SYS', '"a\\0b"', '"\\ud800"'])(
+test.each(['a/+', '#', '/a', 'a/', '""', '$SYS', '"a\\0b"', '"\\ud800"', 'x'.repeat(1_001), `a${'/x'.repeat(100)}`])(
   'the base topic %s is refused',
   async topic => {
     const problems = await complaints(
@@ -193,6 +193,39 @@ test.each(['a/+', '#', '/a', 'a/', '""', '$SYS', '"a\\0b"', '"\\ud800"'])(
     expect(problems).toEqual([expect.stringMatching(/^config\.yaml:3:15 mqtt\.base_topic: /)]);
   },
 );
+
+test.each([
+  ['instance', `instance: ${'n'.repeat(129)}`, 'must have at most 128 characters, not 129'],
+  ['instance', 'instance: "n\\n"', 'contains a line break, or another character that MQTT does not allow'],
+  ['instance', 'instance: "\\ud800"', 'contains a line break, or another character that MQTT does not allow'],
+  ['instance', 'instance: ""', 'must not be empty'],
+  [
+    'mqtt.client_id',
+    `mqtt: { url: mqtt://b, client_id: ${'c'.repeat(1_001)} }`,
+    'must have at most 1000 characters, not 1001',
+  ],
+  [
+    'mqtt.client_id',
+    'mqtt: { url: mqtt://b, client_id: "c\\0" }',
+    'contains a line break, or another character that MQTT does not allow',
+  ],
+  [
+    'mqtt.username',
+    'mqtt: { url: mqtt://b, username: "u\\n" }',
+    'contains a line break, or another character that MQTT does not allow',
+  ],
+])('%s that MQTT or other bridges cannot take is refused: %s', async (key, yaml, message) => {
+  const whole = `${yaml}\n${yaml.startsWith('mqtt') ? '' : 'mqtt: { url: mqtt://b }\n'}vms: [{ domain: D }]`;
+  expect(await complaints(whole)).toEqual([expect.stringContaining(`${key}: ${message}`)]);
+});
+
+test('an id, or a domain without one, has at most 128 characters', async () => {
+  const long = 'v'.repeat(129);
+  expect(await complaints(`mqtt: { url: mqtt://b }\nvms: [{ domain: D, id: ${long} }, { domain: ${long} }]`)).toEqual([
+    expect.stringContaining('vms[0].id: an id has at most 128 letters'),
+    expect.stringContaining('vms[1].domain: no id can be made of this name'),
+  ]);
+});
 
 test.each([
   ['qemu+tcp://host/system', 'the transport +tcp is not supported'],
@@ -232,7 +265,7 @@ vms: [{ domain: a, id: '!' }, { loader: 1 }, { domain: a }]
     'config.yaml:3:22 mqtt.user: unknown key `user`, did you mean `username`?',
     'config.yaml:3:31 mqtt.cert_file: needs key_file beside it',
     'config.yaml:3:42 mqtt.cert_file: /none does not exist',
-    'config.yaml:4:24 vms[0].id: an id has letters, digits, _ and - only, and is not `bridge`',
+    'config.yaml:4:24 vms[0].id: an id has at most 128 letters, digits, _ and - only, and is not `bridge`',
     'config.yaml:4:31 vms[1].domain: is missing',
     'config.yaml:4:41 vms[1].loader: expected a mapping of keys, found a number',
     'config.yaml:4:56 vms[2].domain: vms[0] is the same domain',
