@@ -68,7 +68,7 @@ export function steer({
     read: key => watch.hint(key),
     portsOpen: async key => {
       const address = addresses.get(key) ?? addressOf?.(key) ?? null;
-      return address !== null && anyPortOpen(address, dsmPorts);
+      return address === null ? null : anyPortOpen(address, dsmPorts);
     },
     emit: dispatch,
   };

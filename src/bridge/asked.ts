@@ -28,7 +28,7 @@ export function askedAfter(job: Job, outcome: Outcome | null, before: Asked | nu
   if (!before?.open) return before;
   const { stage } = job;
   const asking = stage.at === 'pressing' || (stage.at === 'calling' && stage.call === 'guest_reboot');
-  const neverAsked = outcome?.code === 'libvirt_error' && asking;
+  const neverAsked = asking && (outcome?.code === 'libvirt_error' || (stage.at === 'pressing' && stage.attempt === 0));
   const starting = stage.at !== 'pressing' && before.until <= before.at;
   if (outcome?.status === 'succeeded' || outcome?.status === 'rejected' || neverAsked || starting) return null;
   // A power cut that libvirt refused is not behind the next one.

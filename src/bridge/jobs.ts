@@ -117,17 +117,16 @@ export class Jobs {
   /** To be told of every event, after the snapshot has taken it. */
   hear(event: Event): void {
     if (event.type === 'hypervisor_up' || event.type === 'hypervisor_down') {
-      const up = event.type === 'hypervisor_up';
-      for (const { slot } of this.#desks.values()) slot.input({ type: 'hypervisor', up });
+      for (const { slot } of this.#desks.values()) slot.hear(event);
       return;
     }
     const desk = 'key' in event ? this.#desks.get(event.key) : undefined;
     if (!desk) return;
-    if (event.type === 'rebooted') desk.slot.input(event);
-    if (event.type !== 'domain') return;
-    if (event.domain?.active) desk.offAt = null;
-    else if (desk.offAt === null) desk.offAt = this.#clock.now();
-    desk.slot.input(event);
+    if (event.type === 'domain') {
+      if (event.domain?.active) desk.offAt = null;
+      else if (desk.offAt === null) desk.offAt = this.#clock.now();
+    }
+    desk.slot.hear(event);
   }
 
   /** The VMs are left to themselves; who asked is told that nobody watches any more. */
@@ -215,7 +214,7 @@ export class Jobs {
     const { desk, command, ticket } = admitted;
     const { slot } = desk;
     const staysOff = occupation(job) === 'waiting' && command.word === 'shutdown';
-    const ruling = staysOff ? null : rulingOn(command.word, desk.key, this.#options.snapshot());
+    const ruling = staysOff ? null : rulingOn(command.word, desk.key, this.#options.snapshot(), slot.guest);
     if (ruling?.do === 'refuse') return ruling.rejection;
     slot.apply(end(job, 'superseded'));
     // Whoever was just told may have given a command of his own.
@@ -227,8 +226,8 @@ export class Jobs {
   }
 
   #carryOut({ desk, command, ticket }: Admitted): Rejection | null {
-    const { key } = desk;
-    const ruling = rulingOn(command.word, key, this.#options.snapshot());
+    const { key, slot } = desk;
+    const ruling = rulingOn(command.word, key, this.#options.snapshot(), slot.guest);
     switch (ruling.do) {
       case 'refuse':
         return ruling.rejection;
@@ -267,6 +266,7 @@ export class Jobs {
         plan: planOf(command, policy, this.#options.pause ?? restartPause),
         call: callOf(action, command, policy),
         offFor: typeof offAt === 'number' ? now - offAt : null,
+        guest: slot.guest,
       },
       now,
     );

@@ -50,10 +50,7 @@ export class PowerSteps {
   /** To be told of every event of the VM, and of libvirt's coming and going, after the snapshot has taken it. */
   hear(event: Event): void {
     if (event.type === 'domain') this.#offAt = event.domain?.active ? null : (this.#offAt ?? this.#options.clock.now());
-    if (event.type === 'domain' || event.type === 'rebooted') this.#slot.input(event);
-    if (event.type === 'hypervisor_up' || event.type === 'hypervisor_down') {
-      this.#slot.input({ type: 'hypervisor', up: event.type === 'hypervisor_up' });
-    }
+    this.#slot.hear(event);
     for (const listener of this.#listeners) listener();
   }
 
@@ -151,7 +148,8 @@ export class PowerSteps {
     };
     signal.addEventListener('abort', abort, { once: true });
     try {
-      this.#slot.begin(begin({ word, uuid: domain?.uuid ?? '', asker, plan, call, offFor }, now), asker);
+      const { guest } = this.#slot;
+      this.#slot.begin(begin({ word, uuid: domain?.uuid ?? '', asker, plan, call, offFor, guest }, now), asker);
       const outcome = await ended;
       return signal.aborted ? cancelled('cancelled', outcome.message) : outcome;
     } finally {

@@ -1,12 +1,13 @@
 import type { Rejection } from '../model/codes.ts';
 import type { CommandWord } from '../model/command.ts';
 import { type Decision, decide } from '../model/decide.ts';
+import type { Guest } from '../model/job/guest.ts';
 import type { Snapshot, VmKey } from '../model/snapshot.ts';
 
 export type Ruling = Exclude<Decision, { do: 'reject' }> | { do: 'refuse'; rejection: Rejection };
 
 /** What a command means for a VM as it is now. */
-export function rulingOn(word: CommandWord, key: VmKey, { hypervisor, vms }: Snapshot): Ruling {
+export function rulingOn(word: CommandWord, key: VmKey, { hypervisor, vms }: Snapshot, { verdict }: Guest): Ruling {
   // A check asks DSM itself, libvirt or not.
   if (word === 'cancel' || word === 'check' || word === 'arm') return { do: word };
   if (!hypervisor.up) return refuse('libvirt_unavailable', 'libvirt is away');
@@ -16,7 +17,7 @@ export function rulingOn(word: CommandWord, key: VmKey, { hypervisor, vms }: Sna
   if (first && first.key !== key) {
     return refuse('not_allowed', `this domain is configured twice: command it as '${first.key}'`);
   }
-  const decision = decide(word, domain);
+  const decision = decide(word, domain, verdict);
   return decision.do === 'reject' ? refuse('wrong_state', decision.message) : decision;
 }
 

@@ -1,6 +1,7 @@
 import type { Policy } from '../model/admit.ts';
 import type { ShutdownMethod } from '../model/command.ts';
 import type { Event } from '../model/event.ts';
+import { type Guest, guestOf } from '../model/job/guest.ts';
 import { expire } from '../model/job/interrupt.ts';
 import {
   type Call,
@@ -26,8 +27,8 @@ export interface SlotParts {
   call: (key: VmKey, call: Call, how: { method: ShutdownMethod; signal: AbortSignal }) => Promise<CallFailure | null>;
   /** Reads the domain again; resolves when the snapshot has what was read. */
   read: (key: VmKey) => Promise<void>;
-  /** Whether DSM's ports answer. */
-  portsOpen: (key: VmKey) => Promise<boolean>;
+  /** Whether DSM's ports answer; null: its address is not known. */
+  portsOpen: (key: VmKey) => Promise<boolean | null>;
   emit: (event: Event) => void;
 }
 
@@ -47,6 +48,8 @@ export class Slot {
   #job: Job | null = null;
   /** Tells a job from the one before it: a late answer concerns nobody. */
   #run = 0;
+  /** Of the guest: what its ports were before a restart says nothing any more. */
+  #boot = 0;
   #timer: NodeJS.Timeout | undefined;
   /** Milliseconds since 1970 at the monotonic clock's zero: taken once a job, or its deadline would jitter. */
   #epoch = 0;
@@ -68,6 +71,33 @@ export class Slot {
   /** Milliseconds until it gives up. */
   get remaining(): number {
     return this.#job ? Math.max(0, this.#job.deadline - this.#clock.now()) : 0;
+  }
+
+  /** What the checks say of DSM now. */
+  get guest(): Guest {
+    const { check = null } = this.#parts.snapshot().vms[this.#key] ?? {};
+    return guestOf(check, this.#clock.date().getTime(), this.#clock.now());
+  }
+
+  /** To be told of every event of the VM, and of libvirt's coming and going, after the snapshot has taken it. */
+  hear(event: Event): void {
+    switch (event.type) {
+      case 'hypervisor_up':
+      case 'hypervisor_down':
+        this.input({ type: 'hypervisor', up: event.type === 'hypervisor_up' });
+        return;
+      case 'domain':
+        this.input(event);
+        return;
+      case 'rebooted':
+        this.#boot += 1;
+        this.input(event);
+        return;
+      case 'checked':
+        this.input({ type: 'guest', guest: this.guest });
+        return;
+      default:
+    }
   }
 
   begin({ job, effects }: Step, ticket: Ticket): void {
@@ -135,10 +165,13 @@ export class Slot {
       if (run === this.#run) this.input(input);
     };
     if (effect.type === 'probe') {
+      const boot = this.#boot;
       void this.#parts
         .portsOpen(this.#key)
         .catch(() => false)
-        .then(open => tell({ type: 'ports', open }));
+        .then(open => {
+          if (boot === this.#boot) tell({ type: 'ports', open });
+        });
     } else if (effect.type === 'call') {
       const { serial } = effect;
       void this.#call(job, effect.call).then(async failure => {

@@ -61,6 +61,10 @@ export class Knowledge {
     return this.#ledger.findings.tcp?.ms ?? null;
   }
 
+  get hasBeenUp(): boolean {
+    return this.#run?.wasUp ?? false;
+  }
+
   get bootSeconds(): number | null {
     return this.#run?.bootSeconds ?? null;
   }

@@ -18,12 +18,13 @@ export interface Told {
   latency: number | null;
   checkedAt: number | null;
   nextAt: number | null;
+  wasUp: boolean;
   bootSeconds: number | null;
   dsm: DsmIdentity;
 }
 
 export function report(told: Told): Check {
-  const { standing, machine, wish, busy, facts, rows, latency, bootSeconds, dsm } = told;
+  const { standing, machine, wish, busy, facts, rows, latency, wasUp, bootSeconds, dsm } = told;
   const { cause, since, failures } = standing;
   const { verdict } = diagnoses[cause];
   const problem = isProblem(cause, machine, { wish, busy });
@@ -43,6 +44,7 @@ export function report(told: Told): Check {
     latency,
     checkedAt: told.checkedAt === null ? null : iso(told.checkedAt),
     nextAt: told.nextAt === null ? null : iso(told.nextAt),
+    wasUp,
     bootSeconds,
     dsm,
   };

@@ -207,14 +207,14 @@ export class VmChecks {
     const vm = now();
     // What was told before stands on the broker, until there is something to say.
     if (!vm || this.#closed || (automatic && this.#standing.cause === 'not_checked')) return;
-    const { rows, latency, bootSeconds, dsm } = this.#knowledge;
+    const { rows, latency, hasBeenUp: wasUp, bootSeconds, dsm } = this.#knowledge;
     const check = report({
       standing: this.#standing,
       machine: this.#machine(),
       wish: this.#wish(vm),
       busy: vm.work !== null,
       facts: this.#facts(vm, this.#standing.cause),
-      ...{ rows, latency, bootSeconds, dsm },
+      ...{ rows, latency, wasUp, bootSeconds, dsm },
       checkedAt: this.#checkedAt,
       nextAt: this.#next()?.date ?? null,
     });

@@ -1,6 +1,6 @@
 import { Memory, memoryStore, recall } from '../bridge/memory.ts';
 import type { Answers, Request, ResponseDocument } from '../bridge/respond.ts';
-import { thisHost } from '../checking.ts';
+import { checksStore, thisHost } from '../checking.ts';
 import type { Config } from '../config/config.ts';
 import { cancelled, type Outcome, rejected } from '../model/codes.ts';
 import type { Command } from '../model/command.ts';
@@ -28,7 +28,11 @@ export async function direct(options: DirectOptions): Promise<Outcome> {
   const { config, vm, command, lock, show, signal, patience = 10_000 } = options;
   const { key } = vm;
   const store = memoryStore(config.dataDir, silent);
-  const [remembered, { boot }] = await Promise.all([lock ? store.load() : {}, thisHost()]);
+  const [remembered, checked, { boot }] = await Promise.all([
+    lock ? store.load() : {},
+    checksStore(config.dataDir, silent).load(),
+    thisHost(),
+  ]);
   const memory = new Memory(value => store.save(value), remembered, boot);
   const { promise, resolve } = Promise.withResolvers<Outcome>();
   const answers = answersTo(show, resolve);
@@ -58,6 +62,7 @@ export async function direct(options: DirectOptions): Promise<Outcome> {
     dispatch,
     answers,
     errand: () => Promise.resolve('nothing done'),
+    addressOf: each => checked[each]?.address ?? null,
     logger: silent,
   });
   let begun = false;
@@ -96,7 +101,7 @@ function answersTo(show: (response: ResponseDocument) => void, resolve: (outcome
   });
   return {
     accepted: (request, _word, remaining) => {
-      const message = `${request.command} is under way, straight over libvirt`;
+      const message = `${request.command} is under way, straight over libvirt; no check tells what DSM does`;
       show({ ...document(request, remaining), status: 'accepted', code: 'accepted', message });
     },
     progress: (request, code, message, remaining) => {

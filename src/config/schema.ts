@@ -96,11 +96,11 @@ const vm = z.strictObject({
         .prefault('5m')
         .describe('How long to wait for the guest to power off; then it has failed.'),
       resend_every: duration('1s').prefault('60s').describe('How long to wait before the guest is asked again.'),
-      max_presses: z.int().min(1).max(20).default(3).describe('How often the guest is asked in all.'),
+      max_presses: z.int().min(1).max(20).default(3).describe('How often the guest is asked from when DSM is up; before that it does not hear, and no press counts.'),
       on_timeout: z
         .enum(timeoutPolicies)
         .default('report')
-        .describe('report tells and leaves it running; force_off cuts its power, never before 60s.'),
+        .describe('report tells and leaves it running; force_off cuts its power, never before 60s, nor while DSM updates.'),
     })
     .prefault({})
     .describe('How this VM is shut down.'),

@@ -84,6 +84,8 @@ export interface Check {
   latency: number | null;
   checkedAt: string | null;
   nextAt: string | null;
+  /** DSM has been up since the machine was powered on or reset. */
+  wasUp: boolean;
   /** From power on to `up`; null: not seen. */
   bootSeconds: number | null;
   /** As it last told itself. */

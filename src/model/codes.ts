@@ -7,7 +7,9 @@ export const codes = {
     accepted: 'it is under way; one final word follows',
   },
   progress: {
-    pressed: 'the guest has been asked again to power off',
+    pressed: 'the guest has been asked to power off, after the first time',
+    not_heard: 'nobody hears the power button, as `message` says why; it is pressed all the same, uncounted',
+    updating: 'DSM is being installed or updated; its power button is not pressed before that is over',
     press_failed: 'asking again did not work; it goes on waiting',
     no_answer: 'libvirt does not answer the call; it goes on waiting until the time is up',
     closing: "DSM's ports have closed: it is shutting down, and is not asked again",

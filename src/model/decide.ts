@@ -1,3 +1,4 @@
+import type { Verdict } from './check.ts';
 import type { CommandWord } from './command.ts';
 import type { Domain, DomainState } from './domain.ts';
 
@@ -136,9 +137,20 @@ export const decisions: Record<CommandWord, Record<Situation, Decision>> = {
   cancel: { ...always('cancel'), absent: { do: 'cancel' } },
 };
 
-export function decide(word: CommandWord, domain: Domain | null): Decision {
+/** What would harm an installation or update of DSM, and can wait. A shutdown waits by itself; `force_off` does not. */
+const whileUpdating: Readonly<Partial<Record<CommandWord, Decision>>> = {
+  reboot: updating('it restarts by itself when that is over'),
+  reset: updating('a reset would break it off; if it hangs, `force_off` cuts the power all the same'),
+  rebuild: updating('rebuild the loader when that is over'),
+  rollback: updating('roll back when that is over'),
+};
+
+/** `verdict`: of the checks on DSM, as far as it is still believed. */
+export function decide(word: CommandWord, domain: Domain | null, verdict: Verdict = 'unknown'): Decision {
   if (word === 'autostart' && domain?.persistent === false) return refuse('a transient domain cannot start by itself');
-  return decisions[word][situation(domain)];
+  const decision = decisions[word][situation(domain)];
+  const waits = verdict === 'updating' && domain?.active && decision.do === word;
+  return (waits && whileUpdating[word]) || decision;
 }
 
 function situation(domain: Domain | null): Situation {
@@ -200,6 +212,10 @@ function always(action: Action): Record<DomainState, Decision> {
 
 function nothing(message: string): Decision {
   return { do: 'nothing', message };
+}
+
+function updating(message: string): Decision {
+  return refuse(`DSM is being installed or updated: ${message}`);
 }
 
 function refuse(message: string): Decision {

@@ -119,7 +119,8 @@ describe('what it publishes', () => {
     expect(commands.filter(isInvalid)).toEqual([]);
     expect(commands).toMatchObject([
       { word: 'shutdown', by: 'ups', timeout: 240_000 },
-      { word: 'force_off', by: 'ups' },
+      // A power cut that leaves a DSM alone which is being updated.
+      { word: 'shutdown', by: 'ups', timeout: 60_000, onTimeout: 'force_off' },
       { word: 'start', by: 'ups' },
     ]);
   });

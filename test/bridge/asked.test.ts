@@ -5,7 +5,7 @@ import { cancelled, failed, type Outcome, rejected, succeeded } from '../../src/
 import { type Command, command } from '../../src/model/command.ts';
 import type { Job, JobWord } from '../../src/model/job/job.ts';
 import type { Asked } from '../../src/model/snapshot.ts';
-import { Rig } from '../model/job/rig.ts';
+import { guest, Rig } from '../model/job/rig.ts';
 import { at, off } from '../model/samples.ts';
 
 const began = Date.parse(at);
@@ -113,6 +113,13 @@ describe('when it has ended', () => {
     ['refused: it never was asked', pressing, open, failed('libvirt_error', ''), null],
     ['a restart refused: it never was asked', byGuest, open, failed('libvirt_error', ''), null],
     ['the time is up', pressing, open, failed('timed_out', ''), given],
+    [
+      'the time is up, and DSM was not asked while it updated',
+      rig('shutdown', { guest: guest('updating') }),
+      open,
+      failed('timed_out', ''),
+      null,
+    ],
     ['nobody knows', pressing, open, failed('outcome_unknown', ''), given],
     ['cancelled', pressing, open, cancelled('cancelled', ''), given],
     ['replaced', pressing, open, cancelled('superseded', ''), given],

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Jobs, type JobsOptions } from '../../src/bridge/jobs.ts';
 import { type Request, Responder } from '../../src/bridge/respond.ts';
 import type { Policy } from '../../src/model/admit.ts';
+import type { Check, Verdict } from '../../src/model/check.ts';
 import { type Command, type CommandWord, command } from '../../src/model/command.ts';
 import type { Domain } from '../../src/model/domain.ts';
 import type { Event } from '../../src/model/event.ts';
@@ -11,7 +12,7 @@ import type { Call, CallFailure } from '../../src/model/job/job.ts';
 import { reduce } from '../../src/model/reduce.ts';
 import type { Snapshot, VmSnapshot } from '../../src/model/snapshot.ts';
 import { topics } from '../../src/model/topics.ts';
-import { domain, off, otherUuid, snapshotOf } from '../model/samples.ts';
+import { checkOf, domain, off, otherUuid, snapshotOf } from '../model/samples.ts';
 import { recorder } from '../mqtt/inbox.ts';
 
 const now = new Date('2026-11-22T08:00:00.000Z');
@@ -601,7 +602,7 @@ describe('time is up', () => {
     expect(scene.told()).toEqual(['accepted', 'progress/pressed', 'progress/pressed']);
     vi.advanceTimersByTime(1);
     expect(scene.told().at(-1)).toBe('failed/timed_out');
-    expect(scene.last().message).toBe('the guest did not power off within 300 s; it is left running');
+    expect(scene.last().message).toMatch(/^the guest did not power off within 300 s: .*; it is left running$/);
     expect(scene.vm).toMatchObject({
       work: null,
       domain: { active: true },
@@ -702,15 +703,94 @@ describe('DSM’s ports', () => {
     expect(scene.told().at(-1)).toBe('succeeded/done');
   });
 
-  test('never open, they tell nothing', async () => {
-    const scene = new Scene({}, { portsOpen: async () => false, vms: { DSM: policy({ watchPorts: true }) } });
+  test.each([
+    ['never open: DSM boots, and no press counts', false, 5],
+    ['not to be found: every press counts', null, 3],
+  ])('%s', async (_, open, presses) => {
+    const scene = new Scene({}, { portsOpen: async () => open, vms: { DSM: policy({ watchPorts: true }) } });
     scene.submit('shutdown');
-    for (const _ of [1, 2, 3]) {
+    for (const _ of [1, 2, 3, 4]) {
       await settled();
       vi.advanceTimersByTime(60_000);
     }
     await settled();
-    expect(scene.made).toEqual(['press', 'press', 'press']);
+    expect(scene.made).toHaveLength(presses);
+    scene.jobs.close();
+  });
+
+  test('as they were before the guest restarted tell nothing of it', async () => {
+    let answer: (open: boolean) => void = () => {};
+    const portsOpen = () =>
+      new Promise<boolean>(resolve => {
+        answer = resolve;
+      });
+    const scene = new Scene({}, { portsOpen, vms: { DSM: policy({ watchPorts: true }) } });
+    scene.submit('shutdown');
+    const late = answer;
+    scene.dispatch({ type: 'rebooted', key: 'DSM', at: now.toISOString() });
+    late(true);
+    for (const _ of [1, 2, 3, 4, 5]) {
+      await settled();
+      vi.advanceTimersByTime(59_000);
+      answer(false);
+      await settled();
+    }
+    expect(scene.told()).not.toContain('progress/closing');
+    expect(scene.made).toHaveLength(3);
+    scene.jobs.close();
+  });
+});
+
+describe('what the checks say of DSM', () => {
+  const check = (verdict: Verdict, wasUp = false): Check => ({
+    ...checkOf(verdict),
+    ...{ checkedAt: new Date().toISOString(), wasUp },
+  });
+  /** As by a check a minute. */
+  const minutes = (scene: Scene, count: number, verdict: Verdict) => {
+    for (let minute = 0; minute < count; minute += 1) {
+      vi.advanceTimersByTime(60_000);
+      scene.dispatch({ type: 'checked', key: 'DSM', check: check(verdict), at: new Date().toISOString() });
+    }
+  };
+
+  test('a shutdown ten seconds after power on is heard when DSM has booted', () => {
+    const scene = new Scene({ check: check('booting') });
+    scene.submit('shutdown', { timeout: 600_000 });
+    minutes(scene, 4, 'booting');
+    expect(scene.told()).toContain('progress/not_heard');
+    expect(scene.made).toHaveLength(5);
+    scene.dispatch({ type: 'checked', key: 'DSM', check: check('up', true), at: now.toISOString() });
+    vi.advanceTimersByTime(300_000);
+    expect(scene.made).toHaveLength(8);
+    scene.jobs.close();
+  });
+
+  test('updating: neither pressed nor cut, and told as failed', () => {
+    const scene = new Scene({ check: check('updating') }, { vms: { DSM: daring } });
+    scene.submit('shutdown', { onTimeout: 'force_off' });
+    expect(scene.vm?.work).toMatchObject({ attempt: 0, phase: 'waiting_for_guest' });
+    minutes(scene, 5, 'updating');
+    expect(scene.made).toEqual([]);
+    expect(scene.told()).toEqual(['accepted', 'progress/updating', 'failed/timed_out']);
+    expect(scene.vm?.lastError?.message).toContain('DSM is being installed or updated, so that its power is not cut');
+    // Nobody has asked it to.
+    scene.seen(off);
+    expect(scene.vm?.lastStop?.by).toBe('guest');
+  });
+
+  test.each<CommandWord>(['reboot', 'reset'])('updating: %s is refused', word => {
+    const scene = new Scene({ check: check('updating') });
+    scene.submit(word);
+    expect(scene.told()).toEqual(['rejected/wrong_state']);
+    expect(scene.calls).toEqual([]);
+  });
+
+  test('updating, as was said an hour ago: that is believed no more', () => {
+    const scene = new Scene({ check: check('updating') });
+    vi.advanceTimersByTime(3_600_000);
+    scene.submit('shutdown');
+    expect(scene.made).toEqual(['press']);
     scene.jobs.close();
   });
 });

@@ -74,7 +74,7 @@ describe('power on', () => {
 
   test('it boots, starts its services, and is up: how long that took is told', async () => {
     const ward = await start();
-    expect(ward.check).toMatchObject({ verdict: 'booting', problem: false, bootSeconds: null });
+    expect(ward.check).toMatchObject({ verdict: 'booting', problem: false, wasUp: false, bootSeconds: null });
     await pass(40_000);
     expect(ward.check).toMatchObject({ verdict: 'booting', problem: false, failures: 0 });
     expect(ward.check.reason).toMatch(/^It was powered on less than a minute ago/);
@@ -83,7 +83,7 @@ describe('power on', () => {
     expect(ward.check).toMatchObject({ verdict: 'starting', problem: false, reachable: false });
     ward.world = { ...up };
     await pass(10_000);
-    expect(ward.check).toMatchObject({ verdict: 'up', problem: false });
+    expect(ward.check).toMatchObject({ verdict: 'up', problem: false, wasUp: true });
     expect(ward.check.bootSeconds).toBeGreaterThan(50);
     expect(ward.check.bootSeconds).toBeLessThan(60);
     expect(ward.verdicts).toEqual(['off', 'booting', 'starting', 'up']);
@@ -136,7 +136,7 @@ describe('power on', () => {
     await pass(3_600_000);
     ward.world = { ...gone };
     ward.dispatch({ type: 'rebooted', key: 'DSM', at: new Date().toISOString() });
-    expect(ward.check).toMatchObject({ verdict: 'booting', bootSeconds: null, probes: {} });
+    expect(ward.check).toMatchObject({ verdict: 'booting', wasUp: false, bootSeconds: null, probes: {} });
     await pass(20_000);
     ward.world = { ...up };
     await pass(10_000);

@@ -28,9 +28,10 @@ interface Changes {
   uri?: string;
   timeout?: string;
   signal?: AbortSignal;
+  vm?: Parameters<typeof vmConfig>[0];
 }
 
-async function run({ readOnly = false, uri = daemon.uri, timeout, signal }: Changes = {}) {
+async function run({ readOnly = false, uri = daemon.uri, timeout, signal, vm }: Changes = {}) {
   const mqtt = { url: 'mqtt://127.0.0.1:1', clientId: 'c', baseTopic: 'b' };
   const secrets = { username: null, password: null, ca: null, cert: null, key: null };
   const config: Config = {
@@ -39,7 +40,7 @@ async function run({ readOnly = false, uri = daemon.uri, timeout, signal }: Chan
     homeAssistant: { discoveryPrefix: 'ha', statusTopic: 'ha/status', powerSwitchCategory: 'config' },
     libvirt: { uri, readOnly, statsInterval: 60_000 },
     health: { listen: null },
-    vms: [vmConfig(), vmConfig({ domain: 'other', key: 'other', label: 'other' })],
+    vms: [vmConfig(vm), vmConfig({ domain: 'other', key: 'other', label: 'other' })],
     dataDir: folder,
     log: { level: 'info', pretty: false },
   };
@@ -65,6 +66,29 @@ test('4 when the guest does not hear; it is left running', async () => {
   domain.guest.powerButton = 'ignored';
   expect(await run({ timeout: '200ms' })).toMatchObject({ code: 4, stdout: expect.stringContaining('timed_out') });
   expect(domain.active).toBe(true);
+});
+
+test.each([
+  ['closed, so that it boots: its presses do not count', '127.9.9.9', 2],
+  ['not known: they count', null, 1],
+])('its ports are %s', async (_, address, least) => {
+  domain.guest.powerButton = 'ignored';
+  const shutdown = { ...vmConfig().shutdown, resendEvery: 40, maxPresses: 1 };
+  const { code, stderr } = await run({ timeout: '600ms', vm: { address, shutdown } });
+  expect(code).toBe(4);
+  expect(stderr).toContain('no check tells what DSM does');
+  if (address === null) expect(domain.presses).toBe(least);
+  else expect(domain.presses).toBeGreaterThanOrEqual(least);
+  expect(stderr.includes("DSM's ports 5000 and 5001 are closed")).toBe(address !== null);
+});
+
+test('where the checks had found DSM is where its ports are looked at', async () => {
+  domain.guest.powerButton = 'ignored';
+  const known = { uuid: null, run: null, address: '127.9.9.9', discovered: false, dsm: null };
+  await writeFile(join(folder, 'checks.json'), JSON.stringify({ version: 1, value: { DSM: known } }));
+  expect(await run({ timeout: '300ms' })).toMatchObject({
+    stderr: expect.stringContaining('5000 and 5001 are closed'),
+  });
 });
 
 test('1 when it is refused', async () => {

@@ -145,6 +145,7 @@ const known: VmSnapshot = {
     latency: 0.4,
     checkedAt: at,
     nextAt: at,
+    wasUp: true,
     bootSeconds: 93.4,
     dsm: {
       ...{ name: 'diskstation', model: 'DS918+', version: '7.1.1-42962', update: 6, address: '192.168.1.20' },

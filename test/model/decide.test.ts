@@ -72,6 +72,18 @@ describe('what a command means', () => {
   });
 });
 
+describe('while DSM updates', () => {
+  test.each(commandWords)('%s', word => {
+    const refused: readonly CommandWord[] = ['reboot', 'reset', 'rebuild', 'rollback'];
+    const decision = decide(word, domain, 'updating');
+    if (refused.includes(word))
+      expect(decision).toMatchObject({ do: 'reject', message: expect.stringMatching(/^DSM is being .*updated: /) });
+    else expect(decision).toBe(decisions[word].running);
+    expect(decide(word, off, 'updating')).toBe(decide(word, off));
+    expect(decide(word, domain, 'recoverable')).toBe(decisions[word].running);
+  });
+});
+
 describe('who may interrupt whom', () => {
   const columns = commandWords;
   /** Under way, and what becomes of each command that comes in. */

@@ -1,6 +1,7 @@
 import { type ErrandCommand, Jobs } from '../../src/bridge/jobs.ts';
 import type { Request } from '../../src/bridge/respond.ts';
 import type { Policy } from '../../src/model/admit.ts';
+import type { Verdict } from '../../src/model/check.ts';
 import { codes, type Outcome } from '../../src/model/codes.ts';
 import type { Command, CommandWord } from '../../src/model/command.ts';
 import type { Domain } from '../../src/model/domain.ts';
@@ -8,7 +9,7 @@ import type { Event } from '../../src/model/event.ts';
 import type { Call, CallFailure } from '../../src/model/job/job.ts';
 import { reduce } from '../../src/model/reduce.ts';
 import type { Activity, Snapshot } from '../../src/model/snapshot.ts';
-import { snapshotOf } from './samples.ts';
+import { checkOf, snapshotOf } from './samples.ts';
 
 /**
  * Everything around `Jobs`, played: libvirt, the guest, the senders and both clocks. It watches that none of the
@@ -25,6 +26,8 @@ export interface Rules {
   takes: boolean;
   /** When DSM closes its ports, monotonic milliseconds; null: a probe is answered when the story says so. */
   closesAt: number | null;
+  /** Checks run. */
+  checks: boolean;
 }
 
 /** One command and all that came of it. */
@@ -54,6 +57,19 @@ interface Job {
   presses: number;
   lastPress: number;
   closing: boolean;
+  told: Told;
+  /** The guest is known to hear, and presses since then. */
+  hears: boolean;
+  heard: number;
+  /** Presses since power on with nothing that would tell. */
+  blind: number;
+}
+
+/** What the checks tell of DSM, or the last that they have told since a job began. */
+interface Told {
+  verdict: Verdict;
+  until: number;
+  wasUp: boolean;
 }
 
 /** A libvirt call. */
@@ -74,6 +90,9 @@ const keys = ['DSM', 'other'] as const;
 const day = 86_400_000;
 const patience = 600_000;
 const leastBeforeCut = 60_000;
+/** A verdict of which no other follows is believed for so long. */
+const belief = 300_000;
+const notDsms: readonly Verdict[] = ['updating', 'recoverable', 'installer', 'loader'];
 
 /** Which commands a call may be made for. */
 const causes: Record<Call, readonly CommandWord[]> = {
@@ -110,8 +129,10 @@ export class World {
   readonly #real: Record<string, Domain | null>;
   /** When it was seen to stop. */
   readonly #offAt = new Map<string, number | null>();
+  readonly #told: Record<string, Told> = { DSM: nothingTold, other: nothingTold };
   #snapshot: Snapshot = snapshotOf();
   #submitting: Sent | null = null;
+  #boots = 0;
   #closed = false;
   /** The first promise that was broken; told when all is settled, because whoever breaks it would swallow it. */
   #fault: string | null = null;
@@ -127,7 +148,7 @@ export class World {
       clock: { now: () => this.now, date: () => new Date(this.#date) },
       call: (key, call) => this.#call(key, call),
       read: key => this.#read(key),
-      portsOpen: () => this.#probe(),
+      portsOpen: key => this.#probe(key),
       errand: (_, command) => this.#errand(command),
       answers: {
         accepted: (request, _, remaining) => this.#accepted(this.#of(request), remaining),
@@ -162,7 +183,7 @@ export class World {
     );
     const sent: Sent = {
       ...{ key, word, command, at: this.now, accepted: false, turnedAway: false, outcome: null },
-      ...{ after: null, job: this.#begun(command) },
+      ...{ after: null, job: this.#begun(key, command) },
     };
     this.sent.push(sent);
     this.#requests.set(request, sent);
@@ -184,9 +205,37 @@ export class World {
       if (event.domain?.active) this.#offAt.set(event.key, null);
       else if (this.#offAt.get(event.key) === null) this.#offAt.set(event.key, this.now);
     }
-    this.#snapshot = reduce(this.#snapshot, event);
+    const before = this.#snapshot;
+    this.#snapshot = reduce(before, event);
     this.#jobs.hear(event);
+    if (event.type !== 'domain' && event.type !== 'rebooted') return;
+    const [was, is] = [before, this.#snapshot].map(({ vms }) => vms[event.key]?.domain ?? null);
+    if (event.type === 'domain' && was?.active === is?.active && was?.uuid === is?.uuid) return;
+    this.#told[event.key] = nothingTold;
+    this.examine(event.key, is?.active ? 'booting' : 'off');
   };
+
+  /** A check of DSM, if there are any. */
+  examine(key: string, verdict: Verdict): void {
+    const running = this.#snapshot.vms[key]?.domain?.active === true;
+    const told = this.#told[key] ?? nothingTold;
+    if (!this.#rules.checks || running === (verdict === 'off')) return;
+    const wasUp = told.wasUp || verdict === 'up';
+    const now: Told = { verdict: verdict === 'off' ? 'unknown' : verdict, until: this.now + belief, wasUp };
+    this.#told[key] = now;
+    for (const { job } of this.#live(key)) {
+      if (now.verdict !== 'unknown') job.told = now;
+      job.hears ||= wasUp;
+    }
+    const at = this.#iso;
+    this.dispatch({ type: 'checked', key, check: { ...checkOf(verdict), checkedAt: at, wasUp }, at });
+  }
+
+  /** The wall clock is set. The next check goes by it. */
+  setWall(by: number): void {
+    this.wall += by;
+    for (const key of keys) this.examine(key, this.#told[key]?.verdict ?? 'unknown');
+  }
 
   /** `told` false: without an event, so that only a read will find out. */
   become(key: string, domain: Domain | null, told: boolean): void {
@@ -204,6 +253,10 @@ export class World {
   }
 
   rebooted(key: string): void {
+    const anew: Partial<Job> = { told: nothingTold, closing: false, hears: false, heard: 0, blind: 0 };
+    for (const { job } of this.#live(key)) Object.assign(job, anew);
+    this.#told[key] = nothingTold;
+    this.#boots += 1;
     this.dispatch({ type: 'rebooted', key, at: this.#iso });
   }
 
@@ -215,9 +268,10 @@ export class World {
   /** Lets time pass, timer by timer. */
   async pass(duration: number): Promise<void> {
     const end = this.now + duration;
-    for (let fired = 0; ; fired += 1) {
+    for (let fired = 0; ; ) {
       const [next] = [...this.timers].sort((a, b) => a.at - b.at);
       if (!next || next.at > end) break;
+      fired = next.at > this.now ? 0 : fired + 1;
       if (fired > 100) throw new Error('a busy loop');
       this.timers.delete(next);
       this.now = Math.max(this.now, next.at);
@@ -286,13 +340,17 @@ export class World {
     return this.sent.filter(sent => sent.key === key && sent.accepted && !sent.outcome);
   }
 
-  #begun({ word, timeout, onTimeout }: Command): Job {
+  #begun(key: string, { word, timeout, onTimeout }: Command): Job {
     const { shutdown } = this.#rules.policy;
     const cuts = (onTimeout ?? (word === 'shutdown' ? shutdown.onTimeout : 'report')) === 'force_off';
     const least = cuts ? leastBeforeCut : 0;
     const deadline = this.now + Math.max(timeout ?? shutdown.timeout, least);
     const lastPress = Number.NEGATIVE_INFINITY;
-    return { at: this.now, epoch: this.wall, calls: [], deadline, cuts, presses: 0, lastPress, closing: false };
+    const told = this.#told[key] ?? nothingTold;
+    return {
+      ...{ at: this.now, epoch: this.wall, calls: [], deadline, cuts, presses: 0, lastPress },
+      ...{ closing: false, told, hears: told.wasUp, heard: 0, blind: 0 },
+    };
   }
 
   #accepted(sent: Sent, remaining: number): void {
@@ -321,7 +379,7 @@ export class World {
     if (!Object.hasOwn(codes.progress, code)) this.#broken(`unknown progress ${code}`);
     if (!(remaining >= 0 && Number.isFinite(remaining))) this.#broken(`${remaining} ms remain`);
     const [first] = this.#live(sent.key);
-    const ofThePress = ['pressed', 'closing', 'amended'].includes(code);
+    const ofThePress = ['pressed', 'closing', 'amended', 'not_heard', 'updating'].includes(code);
     if (ofThePress && first && remaining !== Math.max(0, first.job.deadline - this.now)) {
       this.#broken(`${code}: ${remaining} ms remain, not ${first.job.deadline - this.now}`);
     }
@@ -391,10 +449,19 @@ export class World {
     });
   }
 
+  #verdict({ told: { verdict, until } }: Job): Verdict {
+    return this.now < until ? verdict : 'unknown';
+  }
+
   #press(job: Job): void {
-    const { maxPresses, resendEvery } = this.#rules.policy.shutdown;
+    const { shutdown, watchPorts } = this.#rules.policy;
+    const { maxPresses, resendEvery } = shutdown;
     job.presses += 1;
-    if (job.presses > maxPresses) this.#broken('pressed too often');
+    if (job.hears) job.heard += 1;
+    if (!watchPorts && job.told.verdict === 'unknown') job.blind += 1;
+    if (Math.max(job.heard, job.blind) > maxPresses) this.#broken('pressed too often');
+    if (job.presses > maxPresses) this.seen.add('pressed, and it does not count');
+    if (this.#verdict(job) === 'updating') this.#broken('pressed while DSM updates');
     if (this.now - job.lastPress < resendEvery) this.#broken('pressed too soon');
     if (job.closing) this.#broken('pressed though its ports have closed');
     job.lastPress = this.now;
@@ -404,6 +471,8 @@ export class World {
     const { commands } = this.#rules.policy;
     if (!commands.includes('force_off')) this.#broken('its power is cut, which is not allowed');
     if (word === 'force_off') return;
+    const verdict = this.#verdict(job);
+    if (verdict === 'updating' || verdict === 'recoverable') this.#broken(`its power is cut while DSM is ${verdict}`);
     if (!job.cuts) this.#broken('its power is cut, which nobody asked for');
     if (this.now - job.at < leastBeforeCut) this.#broken('its power is cut within a minute');
     if (this.now < job.deadline) this.#broken('its power is cut before its time is up');
@@ -426,10 +495,26 @@ export class World {
     if (this.#snapshot.hypervisor.up && !this.#closed) this.#look(key);
   }
 
-  #probe(): Promise<boolean> {
+  #probe(key: string): Promise<boolean> {
     const { closesAt } = this.#rules;
-    if (closesAt !== null) return Promise.resolve(this.now < closesAt);
-    return new Promise((resolve, reject) => this.probes.push(settler(resolve, reject)));
+    const boots = this.#boots;
+    const [asking] = this.#live(key);
+    const job = asking?.job ?? this.#submitting?.job;
+    const told = (open: boolean | Error): void => {
+      if (!job || open !== true || boots !== this.#boots) return;
+      if (!notDsms.includes(this.#verdict(job))) job.hears = true;
+    };
+    if (closesAt !== null) {
+      told(this.now < closesAt);
+      return Promise.resolve(this.now < closesAt);
+    }
+    return new Promise((resolve, reject) => {
+      const settle = settler<boolean>(resolve, reject);
+      this.probes.push(open => {
+        told(open);
+        settle(open);
+      });
+    });
   }
 
   #errand({ word }: ErrandCommand): Promise<string | CallFailure> {
@@ -463,6 +548,8 @@ export class World {
     if (work.attempt !== null && work.attempt !== first.job.presses) this.#broken(`${work.attempt} presses are shown`);
   }
 }
+
+const nothingTold: Told = { verdict: 'unknown', until: 0, wasUp: false };
 
 function settler<T>(resolve: (value: T) => void, reject: (error: Error) => void): (value: T | Error) => void {
   return value => (value instanceof Error ? reject(value) : resolve(value));

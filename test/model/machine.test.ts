@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Policy } from '../../src/model/admit.ts';
+import type { Verdict } from '../../src/model/check.ts';
 import { type Command, type CommandWord, command, commandWords } from '../../src/model/command.ts';
 import type { Domain } from '../../src/model/domain.ts';
 import type { Call, CallFailure } from '../../src/model/job/job.ts';
@@ -42,6 +43,7 @@ const rules: fc.Arbitrary<Rules> = fc.record({
   reads: fc.constantFrom('works', 'works', 'works', 'fails', 'hangs'),
   takes: fc.boolean(),
   closesAt: fc.constantFrom(null, null, 0, 30_000, 90_000),
+  checks: fc.boolean(),
 });
 
 const key = fc.constantFrom('DSM', 'DSM', 'DSM', 'DSM', 'other');
@@ -96,6 +98,11 @@ const refuse = kind('refuse', { key, but: fc.constantFrom(0, 0, 1, 2), failure: 
 const become = kind('become', { key, domain: domains, told: fc.constantFrom(true, true, false) });
 const hypervisor = kind('hypervisor', { up: fc.constantFrom(false, true, true) });
 const ports = kind('ports', { open: fc.constantFrom<boolean | Error>(true, true, false, new Error('odd')) });
+const verdicts = fc.constantFrom<Verdict>(
+  ...(['up', 'up', 'updating', 'updating', 'recoverable', 'installer', 'loader', 'booting', 'unreachable'] as const),
+  ...(['unknown', 'unknown'] as const),
+);
+const examine = kind('examine', { key, verdict: verdicts });
 const actions = fc.oneof(
   { weight: 6, arbitrary: given },
   { weight: 6, arbitrary: time },
@@ -105,6 +112,7 @@ const actions = fc.oneof(
   { weight: 3, arbitrary: become },
   { weight: 2, arbitrary: hypervisor },
   { weight: 1, arbitrary: kind('rebooted', { key }) },
+  { weight: 3, arbitrary: examine },
   { weight: 3, arbitrary: ports },
   { weight: 1, arbitrary: kind('errand', { said: fc.oneof(fc.constant('well'), failures) }) },
   {
@@ -132,6 +140,14 @@ const scenes = fc.oneof(
       ...then,
       { what: 'time', duration },
       last,
+    ]),
+  fc
+    .tuple(given, examine, some, durations)
+    .map(([first, says, then, duration]): Action[] => [
+      { ...says, key: DSM },
+      { ...first, key: DSM, word: 'shutdown', onTimeout: 'force_off', id: null, expires: null },
+      ...[...then, { ...says, key: DSM }],
+      { what: 'time', duration },
     ]),
   fc
     .tuple(some, ports, hypervisor)
@@ -208,8 +224,11 @@ function act(action: Exclude<Action, { what: 'time' }>): void {
     case 'errand':
       world.errands.shift()?.(action.said);
       break;
+    case 'examine':
+      world.examine(action.key, action.verdict);
+      break;
     case 'wall':
-      world.wall += action.by;
+      world.setWall(action.by);
       break;
   }
 }
@@ -252,5 +271,5 @@ const milestones = [
   ...['shutdown calls press', 'shutdown calls cut_power', 'force_off calls cut_power', 'reboot calls press'],
   ...['reboot calls guest_reboot', 'reboot calls start', 'amended', 'progress/closing', 'progress/press_failed'],
   ...['shutdown succeeded/forced', 'start cancelled/superseded', 'start rejected/expired'],
-  ...['shutdown rejected/duplicate'],
+  ...['shutdown rejected/duplicate', 'progress/not_heard', 'progress/updating', 'pressed, and it does not count'],
 ];

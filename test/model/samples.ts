@@ -69,5 +69,6 @@ export const checkOf = (verdict: Verdict): Check => ({
   reachable: verdict === 'up',
   problem: verdict !== 'up',
   ...{ expected: 'running', probes: {}, latency: null, checkedAt: at, nextAt: null, bootSeconds: null },
+  wasUp: verdict === 'up',
   dsm: unknownDsm,
 });

@@ -21,6 +21,7 @@ export function expire(job: Job): Step {
 /** What an ended job leaves behind, for people. */
 export function left({ word, stage }: Job): string {
   if (stage.at === 'pausing') return 'it is off, and stays off';
+  if (stage.at === 'pressing' && stage.attempt === 0) return 'the guest has not been asked, and runs on';
   const rest = word === 'reboot' ? 'be off and stay so' : 'power off';
   return `the guest is not asked again, but it has been asked and may still ${rest}`;
 }

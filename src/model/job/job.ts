@@ -1,7 +1,9 @@
+import type { Verdict } from '../check.ts';
 import type { Code, Outcome } from '../codes.ts';
 import type { CommandWord, TimeoutPolicy } from '../command.ts';
 import type { Occupation } from '../decide.ts';
 import type { Domain } from '../domain.ts';
+import type { Guest } from './guest.ts';
 
 /**
  * A command under way, as a pure machine: it is told what libvirt answered, what the domain became, what time it is;
@@ -17,6 +19,8 @@ export interface Job {
   readonly keptStart: Ticket | null;
   readonly plan: Plan;
   readonly stage: Stage;
+  /** What the checks said last of DSM. */
+  readonly guest: Guest;
   readonly begunAt: number;
   readonly deadline: number;
   /** libvirt is there. */
@@ -56,11 +60,21 @@ export type Stage =
   | { at: 'calling'; call: Exclude<Call, 'press'> }
   | {
       at: 'pressing';
+      /** Presses so far. */
       attempt: number;
-      /** Null: no more. */
-      nextPress: number | null;
-      ports: 'unknown' | 'open' | 'closed';
+      /** Those of them that count: the guest could hear them, or nothing tells whether it can. */
+      counted: number;
+      /** The latest press; null: none yet. */
+      pressedAt: number | null;
+      /** DSM has been up, or its ports open, since power on. */
+      hears: boolean;
+      /** Its ports have closed after that: it shuts down. */
+      closing: boolean;
+      /** `untold`: its address is not known. */
+      ports: 'unknown' | 'open' | 'closed' | 'untold';
       probing: boolean;
+      /** What was last said of its hearing. */
+      said: string | null;
     };
 
 export type JobInput =
@@ -69,7 +83,10 @@ export type JobInput =
   | { type: 'domain'; domain: Domain | null }
   /** The guest restarted itself. */
   | { type: 'rebooted' }
-  | { type: 'ports'; open: boolean }
+  /** Null: its address is not known. */
+  | { type: 'ports'; open: boolean | null }
+  /** What the checks say of DSM now. */
+  | { type: 'guest'; guest: Guest }
   | { type: 'hypervisor'; up: boolean }
   /** Time has passed. */
   | { type: 'tick' };
@@ -106,22 +123,41 @@ export const startTimeout = 120_000;
  */
 export const callPatience = { start: startTimeout, change: 60_000, cut_power: 180_000 } as const;
 
+/** A time-out never cuts the power of a DSM that does this: it could cost the system. */
+const fragile: ReadonlySet<Verdict> = new Set(['updating', 'recoverable']);
+
+/** The verdict on DSM; `unknown` when nobody could tell, or when that was too long ago. */
+export function verdictNow({ guest }: Job, now: number): Verdict {
+  return now < guest.until ? guest.verdict : 'unknown';
+}
+
+export function isFragile(job: Job, now: number): boolean {
+  return fragile.has(verdictNow(job, now));
+}
+
+/** When the guest is to be asked next; null: not any more. Never while DSM is said to update. */
+export function nextPress({ stage, plan, guest, begunAt }: Job): number | null {
+  if (stage.at !== 'pressing' || stage.closing || stage.counted >= plan.maxPresses) return null;
+  const due = stage.pressedAt === null ? begunAt : stage.pressedAt + plan.resendEvery;
+  return guest.verdict === 'updating' ? Math.max(due, guest.until) : due;
+}
+
 /**
  * The invariant: power is cut only where the configuration lists `force_off`, and then because somebody gave that
- * command, or because a shutdown's time is up whose policy says so and which has lasted a minute.
+ * command, or because a shutdown's time is up whose policy says so, which has lasted a minute, and whose DSM is not
+ * known to update or to be damaged.
  */
 export function mayCutPower(job: Job, permitted: readonly CommandWord[], now: number): boolean {
   if (!permitted.includes('force_off')) return false;
   if (job.word === 'force_off') return true;
-  return job.plan.onTimeout === 'force_off' && now - job.begunAt >= leastBeforeCut;
+  return job.plan.onTimeout === 'force_off' && now - job.begunAt >= leastBeforeCut && !isFragile(job, now);
 }
 
 /** When it wants its next tick. */
 export function wakeAt(job: Job): number {
   const { stage, deadline, up } = job;
   if (stage.at === 'pausing' && up) return Math.min(deadline, stage.until);
-  if (stage.at === 'pressing' && up && !stage.probing && stage.nextPress !== null)
-    return Math.min(deadline, stage.nextPress);
+  if (stage.at === 'pressing' && up && !stage.probing) return Math.min(deadline, nextPress(job) ?? deadline);
   return deadline;
 }
 

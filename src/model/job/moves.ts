@@ -26,17 +26,6 @@ function patience(call: Exclude<Call, 'press'>, { timeout, startTimeout: start }
 /** Milliseconds. */
 const lastLook = 10_000;
 
-export function press(job: Job, now: number): Step {
-  const { stage, plan } = job;
-  if (stage.at !== 'pressing') return { job, effects: [] };
-  const attempt = stage.attempt + 1;
-  const nextPress = attempt < plan.maxPresses ? now + plan.resendEvery : null;
-  const serial = job.serial + 1;
-  const call: Effect = { type: 'call', call: 'press', serial };
-  const told = attempt > 1 ? [progress('pressed', `asked to power off, ${attempt} of ${plan.maxPresses}`)] : [];
-  return { job: { ...job, serial, stage: { ...stage, attempt, nextPress, probing: false } }, effects: [call, ...told] };
-}
-
 export function startAgain(job: Job, words: string, now: number): Step {
   const next = startAfter(job, job.plan.pause, now);
   return { ...next, effects: [progress('off', `${words}; it will be started`), ...next.effects] };

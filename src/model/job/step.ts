@@ -1,21 +1,25 @@
 import { failed, type Outcome, rejected, succeeded } from '../codes.ts';
 import type { Domain } from '../domain.ts';
 import { endOf, hindrance } from './ending.ts';
+import { type Guest, unknownGuest } from './guest.ts';
 import {
   type Call,
   type CallFailure,
   type Job,
   type JobInput,
   leastBeforeCut,
+  nextPress,
   type Plan,
   type Step,
   type Ticket,
+  verdictNow,
 } from './job.ts';
-import { calling, over, press, progress, seconds, startAfter, startAgain } from './moves.ts';
+import { calling, over, progress, seconds, startAfter, startAgain } from './moves.ts';
+import { deafness, fragility, isUnwatched, portsTell, press, unwatched, withDeafness } from './pressing.ts';
 
 /** The machine: how a job begins, and what each thing that happens makes of it. */
 
-export interface Beginning extends Pick<Job, 'word' | 'uuid'> {
+export interface Beginning extends Pick<Job, 'word' | 'uuid' | 'guest'> {
   asker: Ticket;
   plan: Plan;
   /** How a start or a resume is done, and whether the guest reboots itself. */
@@ -25,16 +29,23 @@ export interface Beginning extends Pick<Job, 'word' | 'uuid'> {
 }
 
 export function begin(beginning: Beginning, now: number): Step {
-  const { word, uuid, asker, plan, call, offFor } = beginning;
-  const base = { word, uuid, askers: [asker], keptStart: null, plan, begunAt: now, deadline: now, up: true, serial: 0 };
+  const { word, uuid, asker, plan, call, offFor, guest } = beginning;
+  const times = { begunAt: now, deadline: now, up: true, serial: 0 };
+  const base = { word, uuid, askers: [asker], keptStart: null, plan, guest, ...times };
   if (call === 'start')
     return startAfter({ ...base, stage: { at: 'calling', call } }, plan.pause - (offFor ?? plan.pause), now);
   if (call !== 'press') return calling({ ...base, stage: { at: 'calling', call } }, call, now);
   const least = plan.onTimeout === 'force_off' ? leastBeforeCut : 0;
-  const stage = { at: 'pressing', attempt: 0, nextPress: now, ports: 'unknown', probing: false } as const;
-  const step = press({ ...base, deadline: now + Math.max(plan.timeout, least), stage }, now);
-  return plan.watchPorts ? { ...step, effects: [...step.effects, { type: 'probe' }] } : step;
+  const stage = { at: 'pressing', attempt: 0, pressedAt: null, probing: false, said: null, ...unheard } as const;
+  const deadline = now + Math.max(plan.timeout, least);
+  const job: Job = { ...base, deadline, stage: { ...stage, hears: guest.wasUp } };
+  if (nextPress(job) !== now) return withDeafness({ job, effects: [] }, now);
+  const step = press(job, now);
+  return withDeafness(plan.watchPorts ? { ...step, effects: [...step.effects, { type: 'probe' }] } : step, now);
 }
+
+/** As after power on. */
+const unheard = { counted: 0, hears: false, closing: false, ports: 'unknown' } as const;
 
 export function step(job: Job, input: JobInput, now: number): Step {
   switch (input.type) {
@@ -46,6 +57,8 @@ export function step(job: Job, input: JobInput, now: number): Step {
       return rebooted(job);
     case 'ports':
       return portsSeen(job, input.open, now);
+    case 'guest':
+      return guestSeen(job, input.guest, now);
     case 'hypervisor':
       return tick({ ...job, up: input.up }, now);
     case 'tick':
@@ -129,7 +142,9 @@ function fellOff(job: Job, domain: Domain | null, message: string): Step {
 }
 
 function powerIsCut(job: Job, now: number): Step {
-  if (job.word === 'force_off') return over(job, succeeded('done', 'its power was cut'));
+  const harm = fragility(job, now);
+  const told = harm === null ? '' : `. The checks had said: ${harm}. Look whether DSM still starts`;
+  if (job.word === 'force_off') return over(job, succeeded('done', `its power was cut${told}`));
   const words = `the guest did not power off within ${seconds(now - job.begunAt)}; its power was cut`;
   return job.word === 'reboot' ? startAgain(job, words, now) : over(job, succeeded('forced', words), now);
 }
@@ -138,23 +153,46 @@ function rebooted(job: Job): Step {
   const { stage } = job;
   if (stage.at === 'calling' && stage.call === 'guest_reboot') return over(job, succeeded('done', 'it has restarted'));
   if (stage.at === 'calling' && stage.call === 'reset') return over(job, succeeded('done', 'it was reset'));
-  if (stage.at === 'pressing')
-    return { job, effects: [progress('rebooted', 'the guest restarted instead of powering off')] };
-  return { job, effects: [] };
+  if (stage.at !== 'pressing') return { job, effects: [] };
+  // It boots: what was known of it is past, and so are the presses.
+  const anew: Job = { ...job, guest: unknownGuest, stage: { ...stage, ...unheard, probing: false, said: null } };
+  return {
+    job: anew,
+    effects: [progress('rebooted', 'the guest restarted instead of powering off; it is asked again')],
+  };
 }
 
-function portsSeen(job: Job, open: boolean, now: number): Step {
+function portsSeen(job: Job, open: boolean | null, now: number): Step {
   const { stage } = job;
-  if (stage.at !== 'pressing' || stage.nextPress === null) return { job, effects: [] };
-  // Ports that never were open tell nothing.
-  if (!open && stage.ports === 'open') {
+  if (stage.at !== 'pressing' || stage.closing) return { job, effects: [] };
+  // Ports that never were open, or are another's than DSM's, tell nothing.
+  if (open === false && stage.ports === 'open' && stage.hears) {
     const closing = progress('closing', 'DSM has closed its ports: it is shutting down, and is not asked again');
-    return { job: { ...job, stage: { ...stage, nextPress: null, probing: false } }, effects: [closing] };
+    return { job: { ...job, stage: { ...stage, closing: true, probing: false } }, effects: [closing] };
   }
-  const seen: Job = { ...job, stage: { ...stage, ports: open ? 'open' : 'closed', probing: false } };
+  const hears = stage.hears || (open === true && portsTell(job, now));
+  // The press at the beginning was made when the ports were as they were found.
+  const heard = stage.hears || open === null || (hears && stage.ports === 'unknown');
+  const ports = open === null ? 'untold' : open ? 'open' : 'closed';
+  const counted = heard ? stage.counted : 0;
+  const seen: Job = { ...job, stage: { ...stage, ports, hears, counted, probing: false } };
+  const due = nextPress(seen);
   // The very first answer may be to a question from long before the press was due.
-  const due = stage.probing && stage.ports !== 'unknown' && job.up;
-  return due ? press(seen, now) : { job: seen, effects: [] };
+  const answered = stage.probing && stage.ports !== 'unknown' && job.up && due !== null && due <= now;
+  return withDeafness(answered ? press(seen, now) : { job: seen, effects: [] }, now);
+}
+
+function guestSeen(job: Job, guest: Guest, now: number): Step {
+  const { stage } = job;
+  if (stage.at !== 'pressing') return { job, effects: [] };
+  const hears = stage.hears || guest.wasUp;
+  const next: Job = {
+    ...job,
+    // A DSM that shuts down, or restarts, falls silent: that is no news.
+    guest: guest.verdict === 'unknown' ? job.guest : guest,
+    stage: { ...stage, hears, counted: hears === stage.hears ? stage.counted : 0 },
+  };
+  return withDeafness(tick(next, now), now);
 }
 
 function tick(job: Job, now: number): Step {
@@ -165,8 +203,8 @@ function tick(job: Job, now: number): Step {
     const next = calling(job, 'start', now);
     return { ...next, effects: [progress('starting', 'starting it'), ...next.effects] };
   }
-  if (stage.at !== 'pressing' || stage.probing || stage.nextPress === null || now < stage.nextPress)
-    return { job, effects: [] };
+  const due = nextPress(job);
+  if (stage.at !== 'pressing' || stage.probing || due === null || now < due) return { job, effects: [] };
   if (!plan.watchPorts) return press(job, now);
   return { job: { ...job, stage: { ...stage, probing: true } }, effects: [{ type: 'probe' }] };
 }
@@ -181,11 +219,16 @@ function timeUp(job: Job, now: number): Step {
   }
   if (!up) return over(job, failed('outcome_unknown', `libvirt is away, and the time is up ${time}`));
   if (stage.at === 'pressing') {
-    if (plan.onTimeout === 'force_off') {
+    const base = `the guest did not power off ${time}`;
+    const harm = fragility(job, now);
+    if (plan.onTimeout === 'force_off' && harm === null) {
+      const doubt = verdictNow(job, now) === 'unknown' ? '; no check tells whether DSM is being updated' : '';
       const next = calling(job, 'cut_power', now);
-      return { ...next, effects: [progress('cutting_power', `the guest did not power off ${time}`), ...next.effects] };
+      return { ...next, effects: [progress('cutting_power', `${base}${doubt}`), ...next.effects] };
     }
-    return over(job, failed('timed_out', `the guest did not power off ${time}; it is left running`));
+    const why = deafness(job, now) ?? (isUnwatched(job) ? unwatched : null);
+    const uncut = plan.onTimeout === 'force_off' ? ', so that its power is not cut' : '';
+    return over(job, failed('timed_out', `${base}${why ? `: ${why}${uncut}` : ''}; it is left running`));
   }
   const aims = {
     start: 'run',

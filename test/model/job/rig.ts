@@ -1,4 +1,5 @@
 import type { Domain } from '../../../src/model/domain.ts';
+import { type Guest, unknownGuest } from '../../../src/model/job/guest.ts';
 import type { CallFailure, Job, JobInput, JobWord, Plan, Step } from '../../../src/model/job/job.ts';
 import { type Call, wakeAt } from '../../../src/model/job/job.ts';
 import { type Beginning, begin, step } from '../../../src/model/job/step.ts';
@@ -26,7 +27,15 @@ export const saw = (domain: Domain | null): JobInput => ({ type: 'domain', domai
 export const away: JobInput = { type: 'hypervisor', up: false };
 export const back: JobInput = { type: 'hypervisor', up: true };
 export const rebooted: JobInput = { type: 'rebooted' };
-export const ports = (open: boolean): JobInput => ({ type: 'ports', open });
+export const ports = (open: boolean | null): JobInput => ({ type: 'ports', open });
+
+/** What the checks say, and believed for as long as the tests last. */
+export const guest = (verdict: Guest['verdict'], wasUp = verdict === 'up', until = 1e9): Guest => ({
+  verdict,
+  wasUp,
+  until,
+});
+export const checked = (...how: Parameters<typeof guest>): JobInput => ({ type: 'guest', guest: guest(...how) });
 
 export const failures = {
   refused: { kind: 'failed', code: 'libvirt_error', message: 'no' },
@@ -44,13 +53,22 @@ export class Rig {
   now: number;
   /** How it ended, for each asker: `succeeded/done: it is off`. */
   readonly outcomes = new Map<number, string>();
+  /** What was said on the way, the last words of each code. */
+  readonly said = new Map<string, string>();
   /** What it asked for last. */
   asks: string[] = [];
 
   constructor(word: JobWord, changes: Partial<Plan & Omit<Beginning, 'word' | 'plan'>> = {}, now = 1_000_000) {
     this.now = now;
-    const { uuid: id = uuid, asker = first, call = usual[word], offFor = null, ...planned } = changes;
-    this.apply(begin({ word, uuid: id, asker, call, offFor, plan: { ...plan, ...planned } }, now));
+    const {
+      uuid: id = uuid,
+      asker = first,
+      call = usual[word],
+      offFor = null,
+      guest = unknownGuest,
+      ...planned
+    } = changes;
+    this.apply(begin({ word, uuid: id, asker, call, offFor, guest, plan: { ...plan, ...planned } }, now));
   }
 
   /** What it wants when this happens, at once. */
@@ -91,6 +109,7 @@ export class Rig {
         for (const ticket of effect.tickets) this.outcomes.set(ticket, `${status}/${code}: ${message}`);
         return `end ${status}/${code}`;
       }
+      if (effect.type === 'progress') this.said.set(effect.code, effect.message);
       return effect.type === 'progress' ? effect.code : effect.type;
     });
     return this.asks;

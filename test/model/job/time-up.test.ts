@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { commandWords } from '../../../src/model/command.ts';
 import { mayCutPower } from '../../../src/model/job/job.ts';
 import { active, off, offBy } from '../samples.ts';
-import { away, back, failures, first, Rig } from './rig.ts';
+import { away, back, failures, first, guest, Rig } from './rig.ts';
 
 const minute = 60_000;
 
@@ -16,7 +16,7 @@ describe('report', () => {
     expect(rig.waits(timeout - 1)).toEqual([]);
     expect(rig.waits(1)).toEqual(['end failed/timed_out']);
     expect(rig.outcomes.get(first)).toBe(
-      `failed/timed_out: the guest did not power off within ${Math.round(timeout / 100) / 10} s; it is left running`,
+      `failed/timed_out: the guest did not power off within ${Math.round(timeout / 100) / 10} s: nothing tells whether it hears the power button; it is left running`,
     );
   });
 
@@ -129,6 +129,19 @@ describe('the lock behind the door', () => {
     ['a shutdown that says so, after a minute', new Rig('shutdown', { onTimeout: 'force_off' }), minute, true],
     ['a shutdown that says so, too soon', new Rig('shutdown', { onTimeout: 'force_off' }), minute - 1, false],
     ['a shutdown that does not', new Rig('shutdown'), 86_400_000, false],
+    [
+      'a shutdown that says so, while DSM updates',
+      new Rig('shutdown', { onTimeout: 'force_off', guest: guest('updating') }),
+      minute,
+      false,
+    ],
+    [
+      'a shutdown that says so, of a DSM that is damaged',
+      new Rig('shutdown', { onTimeout: 'force_off', guest: guest('recoverable') }),
+      minute,
+      false,
+    ],
+    ['the command, while DSM updates', new Rig('force_off', { guest: guest('updating') }), 0, true],
     ['a reboot that says so', new Rig('reboot', { onTimeout: 'force_off' }), minute, true],
     ['a reboot that does not', new Rig('reboot'), 86_400_000, false],
   ] as const)('%s', (_, { job, now }, later, allowed) => {

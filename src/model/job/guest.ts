@@ -1,0 +1,35 @@
+import type { Check, Verdict } from '../check.ts';
+
+/** What the checks say of DSM, as a job goes by it. Pure. */
+
+export interface Guest {
+  /** `unknown` when the check did not tell what DSM does. */
+  verdict: Verdict;
+  /** DSM has been up since the machine was powered on or reset. */
+  wasUp: boolean;
+  /** Monotonic milliseconds until which the verdict is believed. */
+  until: number;
+}
+
+export const unknownGuest: Guest = { verdict: 'unknown', wasUp: false, until: 0 };
+
+/** Verdicts on the machine, not on DSM. */
+const ofMachine: ReadonlySet<Verdict> = new Set(['off', 'paused', 'crashed']);
+
+/** Milliseconds after the next check is due, or after the last one if no other is due. */
+const patience = 300_000;
+
+/**
+ * A verdict is believed until the check after it should long have ended. `date`: milliseconds since 1970, which may
+ * have been set since; `now`: monotonic milliseconds.
+ */
+export function guestOf(check: Check | null, date: number, now: number): Guest {
+  if (!check) return unknownGuest;
+  const checkedAt = check.checkedAt === null ? date : Date.parse(check.checkedAt);
+  const nextAt = check.nextAt === null ? checkedAt : Date.parse(check.nextAt);
+  const span = Math.max(0, nextAt - checkedAt) + patience;
+  const age = Math.max(0, date - checkedAt);
+  const { verdict, wasUp } = check;
+  if (age >= span || ofMachine.has(verdict)) return { ...unknownGuest, wasUp };
+  return { verdict, wasUp, until: now + span - age };
+}

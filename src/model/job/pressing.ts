@@ -1,0 +1,77 @@
+import type { Verdict } from '../check.ts';
+import { type Effect, isFragile, type Job, type Step, verdictNow } from './job.ts';
+import { progress, seconds } from './moves.ts';
+
+/** Asking a guest to power off: which presses count, whether they are heard, and what is said of that. */
+
+/** What DSM does instead of hearing its power button. */
+const instead: Readonly<Partial<Record<Verdict, string>>> = {
+  updating: 'DSM is being installed or updated',
+  recoverable: "DSM's system is damaged and waits to be recovered",
+  installer: "DSM's installer runs",
+  loader: 'the loader runs instead of DSM',
+  booting: 'DSM still boots',
+  starting: 'DSM still starts its services',
+  unreachable: 'DSM has not answered since power on',
+};
+
+/** Open ports are then not DSM's own. */
+const othersPorts: ReadonlySet<Verdict> = new Set(['updating', 'recoverable', 'installer', 'loader']);
+
+/** Ports that are open tell that DSM is up. */
+export function portsTell(job: Job, now: number): boolean {
+  return !othersPorts.has(verdictNow(job, now));
+}
+
+/** Why a time-out may not cut its power; null: it may. */
+export function fragility(job: Job, now: number): string | null {
+  return isFragile(job, now) ? (instead[verdictNow(job, now)] ?? null) : null;
+}
+
+/** Why nobody hears its power button; null: it is heard, or nothing tells. */
+export function deafness(job: Job, now: number): string | null {
+  const { stage } = job;
+  if (stage.at !== 'pressing') return null;
+  if (stage.hears) return fragility(job, now);
+  return instead[verdictNow(job, now)] ?? (stage.ports === 'closed' ? "DSM's ports 5000 and 5001 are closed" : null);
+}
+
+/** Nothing would tell if DSM came up: its address is not known, and no check has seen anything of it. */
+export function isUnwatched({ stage, guest }: Job): boolean {
+  if (stage.at !== 'pressing' || stage.hears) return false;
+  return stage.ports !== 'open' && stage.ports !== 'closed' && guest.verdict === 'unknown';
+}
+
+export const unwatched = 'nothing tells whether it hears the power button';
+
+export function press(job: Job, now: number): Step {
+  const { stage, plan } = job;
+  if (stage.at !== 'pressing') return { job, effects: [] };
+  const attempt = stage.attempt + 1;
+  const counts = stage.hears || isUnwatched(job);
+  const counted = stage.counted + (counts ? 1 : 0);
+  const serial = job.serial + 1;
+  const next: Job = { ...job, serial, stage: { ...stage, attempt, counted, pressedAt: now, probing: false } };
+  const call: Effect = { type: 'call', call: 'press', serial };
+  if (now === job.begunAt) return { job: next, effects: [call] };
+  const doubt = isUnwatched(job) ? `; ${unwatched}` : '';
+  const words = counts
+    ? `${counted} of ${plan.maxPresses}${doubt}`
+    : `${attempt} times so far; none counts before DSM is up`;
+  return { job: next, effects: [call, progress('pressed', `asked to power off, ${words}`)] };
+}
+
+/** Adds why nobody hears its power button, when that has changed. */
+export function withDeafness({ job, effects }: Step, now: number): Step {
+  if (job?.stage.at !== 'pressing') return { job, effects };
+  const said = deafness(job, now);
+  if (said === job.stage.said) return { job, effects };
+  const next: Job = { ...job, stage: { ...job.stage, said } };
+  if (said === null) return { job: next, effects };
+  const every = `it is pressed every ${seconds(job.plan.resendEvery)} all the same, and that does not count`;
+  const told =
+    verdictNow(job, now) === 'updating'
+      ? progress('updating', `${said}: its power button is not pressed before that is over`)
+      : progress('not_heard', `${said}: nobody hears the power button; ${every}`);
+  return { job: next, effects: [...effects, told] };
+}
