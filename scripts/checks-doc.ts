@@ -33,7 +33,7 @@ function verdictTable(): string {
 /** Of a VM that is meant to run. */
 function problem(cause: Cause): string {
   const machine: Machine = machines.find(word => word === cause) ?? 'running';
-  const told = isProblem(cause, machine, { wish: 'running', busy: false });
+  const told = isProblem(cause, machine, { wish: 'running', busy: false, settling: false });
   return told === null ? '?' : told ? 'yes' : '';
 }
 

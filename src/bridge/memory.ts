@@ -29,6 +29,7 @@ const schema = z.record(
     last_stop: lastStop.nullable(),
     asked: asked.nullable(),
     // Absent from what version 0.1 wrote.
+    self_off_at: time.nullable().default(null),
     wish: z.enum(wishes).nullable().default(null),
     /** The boot of the host in which this was so; null: it is not known. */
     boot: text.nullable().default(null),
@@ -51,11 +52,12 @@ export function memoryStore(folder: string, logger: Logger): Store<Remembered> {
 export function recall(vm: VmSnapshot, remembered: Remembered, boot: string | null): VmSnapshot {
   const known = Object.hasOwn(remembered, vm.key) ? remembered[vm.key] : undefined;
   if (!known) return vm;
-  const { uuid, active, last_stop, asked, wish, boot: then } = known;
+  const { uuid, active, last_stop, self_off_at, asked, wish, boot: then } = known;
   return {
     ...vm,
     remembered: uuid === null ? null : { uuid, active, boot: then, thisBoot: then === null || then === boot },
     lastStop: last_stop satisfies LastStop | null,
+    selfOffAt: self_off_at,
     asked: asked satisfies Asked | null,
     wish,
   };
@@ -88,8 +90,10 @@ function remember({ vms }: Snapshot, boot: string | null): Remembered {
     // A transient domain is gone when it is off; how that came about is not.
     if (!known && !vm.lastStop && !vm.wish) return [];
     const { uuid = null, active = false } = known ?? {};
-    const { lastStop: last_stop, asked, wish } = vm;
-    return [[vm.key, { uuid, active, last_stop, asked, wish, boot: vm.remembered ? vm.remembered.boot : boot }]];
+    const { lastStop: last_stop, selfOffAt: self_off_at, asked, wish } = vm;
+    return [
+      [vm.key, { uuid, active, last_stop, asked, self_off_at, wish, boot: vm.remembered ? vm.remembered.boot : boot }],
+    ];
   });
   return Object.fromEntries(rows);
 }

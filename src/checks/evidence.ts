@@ -56,7 +56,7 @@ export function machineOf(domain: Domain | null, { seen, stopping }: { seen: boo
     case 'shutting_down':
       return 'stopping';
     case 'shut_off':
-      return domain.reason === 'crashed' ? 'died' : 'off';
+      return domain.reason === 'crashed' || domain.reason === 'killed' ? 'died' : 'off';
     case 'paused':
       return domain.reason === 'io_error' ? 'io_error' : 'paused';
     case 'pmsuspended':

@@ -1,18 +1,15 @@
-import { type Check, type DsmIdentity, isReachable, type ProbeName, type ProbeRow, type Wish } from '../model/check.ts';
+import { type Check, type DsmIdentity, isReachable, type ProbeName, type ProbeRow } from '../model/check.ts';
 import { type Cause, diagnoses } from './diagnoses.ts';
 import type { Machine } from './evidence.ts';
-import { isProblem, ofIntention } from './intention.ts';
+import { type Intention, isProblem, ofIntention } from './intention.ts';
 import type { Standing } from './standing.ts';
 import { type Facts, inWords } from './words.ts';
 
 /** Everything that has been found, as the one thing that is told. Pure. */
 
-export interface Told {
+export interface Told extends Intention {
   standing: Standing;
   machine: Machine;
-  wish: Wish | null;
-  /** The bridge is carrying a command out. */
-  busy: boolean;
   facts: Facts;
   rows: Readonly<Partial<Record<ProbeName, ProbeRow>>>;
   latency: number | null;
@@ -27,8 +24,8 @@ export function report(told: Told): Check {
   const { standing, machine, wish, busy, facts, rows, latency, wasUp, bootSeconds, dsm } = told;
   const { cause, since, failures } = standing;
   const { verdict } = diagnoses[cause];
-  const problem = isProblem(cause, machine, { wish, busy });
-  const words = sentences(cause, facts, busy ? null : ofIntention(machine, wish));
+  const problem = isProblem(cause, machine, told);
+  const words = sentences(cause, facts, busy ? null : ofIntention(machine, told));
   return {
     verdict,
     cause,

@@ -5,6 +5,7 @@ import { Alarm, type Due } from './alarm.ts';
 import { type Cause, diagnoses } from './diagnoses.ts';
 import { canAnswer, type Machine, machineOf } from './evidence.ts';
 import { examine, longest } from './examine.ts';
+import { leftToSettle } from './intention.ts';
 import { Knowledge } from './knowledge.ts';
 import type { VmChecksOptions } from './options.ts';
 import { afterChange, asksAsMuch, betweenSweeps, type Depth, isCheapEnough, pauseAfter, retest } from './pace.ts';
@@ -32,6 +33,8 @@ export class VmChecks {
   #sweptAt = Number.NEGATIVE_INFINITY;
   #current: { depth: Depth; done: Promise<void>; abort: AbortController } | null = null;
   #wired: string | null = null;
+  /** Until a guest's own power off counts as meant. */
+  #settling: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(options: VmChecksOptions) {
@@ -81,6 +84,7 @@ export class VmChecks {
       case 'wished':
       case 'hypervisor_up':
       case 'hypervisor_down':
+        this.#settleOff();
         this.#look();
         return;
       default:
@@ -113,6 +117,7 @@ export class VmChecks {
   close(): void {
     this.#closed = true;
     this.#alarm.cancel();
+    clearTimeout(this.#settling);
     this.#current?.abort.abort();
   }
 
@@ -164,6 +169,22 @@ export class VmChecks {
     if (stirred && this.#standing.cause === 'up_asleep') this.#alarm.in(retest);
   }
 
+  /** A guest that powers itself off, and stays so, is meant to be off. */
+  #settleOff(): void {
+    const { key, emit, libvirtUp } = this.#options;
+    const left = this.#leftToSettle();
+    clearTimeout(this.#settling);
+    if (left === null) return;
+    if (left > 0) this.#settling = setTimeout(() => this.#settleOff(), left).unref();
+    else if (libvirtUp()) emit({ type: 'wished', key, wish: 'off' });
+  }
+
+  #leftToSettle(): number | null {
+    const { vm, policy, clock } = this.#options;
+    const known = vm();
+    return known?.seen && policy.expected === 'last_intended' ? leftToSettle(known, clock.date()) : null;
+  }
+
   /** What the machine alone says counts at once. */
   #look(): void {
     const vm = this.#options.vm();
@@ -213,6 +234,7 @@ export class VmChecks {
       machine: this.#machine(),
       wish: this.#wish(vm),
       busy: vm.work !== null,
+      settling: this.#leftToSettle() !== null,
       facts: this.#facts(vm, this.#standing.cause),
       ...{ rows, latency, wasUp, bootSeconds, dsm },
       checkedAt: this.#checkedAt,
@@ -255,7 +277,7 @@ export class VmChecks {
 
   #wish({ wish }: VmSnapshot): Wish | null {
     const { expected } = this.#options.policy;
-    return expected === 'last_commanded' ? wish : expected;
+    return expected === 'running' || expected === 'off' ? expected : wish;
   }
 
   #next(): Due | null {

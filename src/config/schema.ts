@@ -96,18 +96,29 @@ const vm = z.strictObject({
         .prefault('5m')
         .describe('How long to wait for the guest to power off; then it has failed.'),
       resend_every: duration('1s').prefault('60s').describe('How long to wait before the guest is asked again.'),
-      max_presses: z.int().min(1).max(20).default(3).describe('How often the guest is asked from when DSM is up; before that it does not hear, and no press counts.'),
+      max_presses: z
+        .int()
+        .min(1)
+        .max(20)
+        .default(3)
+        .describe(
+          'How often the guest is asked from when DSM is up; before that it does not hear, and no press counts.',
+        ),
       on_timeout: z
         .enum(timeoutPolicies)
         .default('report')
-        .describe('report tells and leaves it running; force_off cuts its power, never before 60s, nor while DSM updates.'),
+        .describe(
+          'report tells and leaves it running; force_off cuts its power, never before 60s, nor while DSM updates.',
+        ),
     })
     .prefault({})
     .describe('How this VM is shut down.'),
   expected: z
     .enum(expectations)
-    .default('last_commanded')
-    .describe('What it is meant to be: a problem is a difference from that. last_commanded: what it was last told.'),
+    .default('last_intended')
+    .describe(
+      'What it is meant to be: a problem is a difference from that. last_commanded: what it was last told; last_intended: also off, if DSM powered itself off and is still off 10 minutes later.',
+    ),
   checks: z
     .strictObject({
       schedule: checked(scheduleFault)

@@ -53,8 +53,11 @@ export interface DsmIdentity {
   httpsPort: number | null;
 }
 
-/** What a VM is meant to be: anything else is a problem. */
-export const expectations = ['running', 'off', 'last_commanded'] as const;
+/**
+ * What a VM is meant to be: anything else is a problem. `last_commanded`: what it was last told, by a command or by
+ * whoever started it; `last_intended`: likewise, or off, if its guest powered itself off and has stayed so.
+ */
+export const expectations = ['running', 'off', 'last_commanded', 'last_intended'] as const;
 export type Expectation = (typeof expectations)[number];
 
 /** What a VM was last told to be, by a command or by whoever started it. */

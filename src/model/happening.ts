@@ -129,6 +129,7 @@ function stopped({ reason, by, seconds }: LastStop, { asked }: VmSnapshot): [Hap
 const stops: ReadonlyMap<string, HappeningType> = new Map([
   ['destroyed', 'power_cut'],
   ['crashed', 'crashed'],
+  ['killed', 'crashed'],
   ['failed', 'crashed'],
   ['daemon', 'crashed'],
   ['saved', 'saved'],

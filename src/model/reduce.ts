@@ -46,6 +46,8 @@ function withDomain(vm: VmSnapshot, domain: Domain | null, at: string): VmSnapsh
   const same = before?.uuid === domain?.uuid;
   const stopped = before?.active === true && !(same && domain?.active);
   const started = same && before?.active === false && domain?.active === true;
+  // Another domain's reason says nothing of the one that is gone.
+  const lastStop = stopped ? stopOf(vm, same ? domain : null, at) : vm.lastStop;
   const { asked, lastError } = vm.remembered && vm.asked?.open ? interrupted(vm.asked, domain, at) : vm;
   return {
     ...vm,
@@ -55,8 +57,8 @@ function withDomain(vm: VmSnapshot, domain: Domain | null, at: string): VmSnapsh
     asked: stopped || started ? null : asked,
     // Nobody saw a start that fell between two lives of the bridge.
     startedAt: started && vm.seen ? at : domain?.active && same ? vm.startedAt : null,
-    // Another domain's reason says nothing of the one that is gone.
-    lastStop: stopped ? stopOf(vm, same ? domain : null, at) : vm.lastStop,
+    lastStop,
+    selfOffAt: same ? selfOffAt(vm, domain, stopped ? lastStop : null) : null,
     lastError,
     stats: stopped ? unknownStats(at) : vm.stats,
     wish: wishAfter(vm, domain),
@@ -72,6 +74,17 @@ function wishAfter({ wish, seen, remembered, domain: before }: VmSnapshot, domai
   const began = (known === null && seen) || (remembered !== null && !remembered.thisBoot);
   const goesOn = wish === 'paused' && before?.state === 'paused' && domain.state === 'running';
   return another || began || goesOn ? 'running' : (wish ?? 'running');
+}
+
+/** libvirt forgets why a domain is off when it, or its host, is started again: then nobody knows any more. */
+function selfOffAt(
+  { seen, selfOffAt: before }: VmSnapshot,
+  domain: Domain | null,
+  stop: LastStop | null,
+): string | null {
+  if (domain?.active !== false || domain.reason !== 'shutdown') return null;
+  if (!stop) return before;
+  return seen && stop.by === 'guest' ? stop.at : null;
 }
 
 /** The bridge ended in the middle of something. */
@@ -112,6 +125,7 @@ const stoppedBy: ReadonlyMap<string, LastStop['by']> = new Map([
   ['from_snapshot', 'host'],
   ['gone', 'host'],
   ['crashed', 'fault'],
+  ['killed', 'fault'],
   ['failed', 'fault'],
   ['daemon', 'fault'],
 ]);

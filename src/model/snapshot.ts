@@ -65,6 +65,8 @@ export interface VmSnapshot {
   /** When the domain was seen to start, ISO 8601; null if it ran before the bridge did. */
   startedAt: string | null;
   lastStop: LastStop | null;
+  /** Since when it is off because its guest powered itself off, which the bridge saw, ISO 8601; null: it is not. */
+  selfOffAt: string | null;
   lastError: LastError | null;
   stats: Stats | null;
   /** What it was last told to be, by a command or by whoever started it; null: nobody was seen to. */
@@ -129,6 +131,7 @@ export function emptyVm(key: VmKey, label: string): VmSnapshot {
     asked: null,
     startedAt: null,
     lastStop: null,
+    selfOffAt: null,
     lastError: null,
     stats: null,
     wish: null,

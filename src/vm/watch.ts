@@ -46,6 +46,8 @@ interface Entry extends Watched {
   reading: Promise<void> | null;
   again: { details: boolean } | null;
   definition: Definition;
+  /** Its QEMU was ended by a signal, and not by its guest: no state tells that. */
+  killed: boolean;
   /** `virErrorNumber` with which reading it was refused, as last told. */
   refusal: number | null;
 }
@@ -53,6 +55,8 @@ interface Entry extends Watched {
 /** What can change without a change of state, by event: hardware, autostart, persistence. */
 const detailed: ReadonlySet<DomainEventName> = new Set(['deviceAdded', 'deviceRemoved', 'diskChange', 'nicMacChange']);
 const definitionEvents: ReadonlySet<number> = new Set([0, 1]);
+/** The lifecycle event of a guest that has shut down, and its detail when the host has done that. */
+const shutdown = { event: 6, byHost: 2 };
 
 const subscriptions: readonly DomainEventName[] = [
   'lifecycle',
@@ -88,6 +92,7 @@ export class Watch {
       reading: null,
       again: null,
       refusal: null,
+      killed: false,
       definition: new Definition({ vm: vm.key, patience, places, logger }),
     }));
   }
@@ -114,7 +119,10 @@ export class Watch {
     client.onClosed(() => {
       if (this.#client === client) this.#client = null;
     });
-    for (const { definition } of this.#entries) definition.forget();
+    for (const entry of this.#entries) {
+      entry.definition.forget();
+      entry.killed = false;
+    }
     const refused = await client.subscribe(subscriptions);
     if (refused.length > 0)
       logger.info({ event: 'libvirt.events_unknown', refused }, 'this libvirtd does not know some events');
@@ -151,6 +159,9 @@ export class Watch {
     const details = detailed.has(event.name) || (event.name === 'lifecycle' && definitionEvents.has(event.event));
     for (const entry of this.#entries) {
       if (entry.target?.ref.uuid === event.domain.uuid || matches(entry, event.domain)) {
+        if (event.name === 'lifecycle' && event.event === shutdown.event) {
+          entry.killed = event.detail === shutdown.byHost;
+        }
         if (event.name === 'reboot') this.#options.emit({ type: 'rebooted', key: entry.key, at: this.#time() });
         void this.#refreshSafely(entry, client, details);
       }
@@ -201,7 +212,8 @@ export class Watch {
     entry.refusal = null;
     if (!read) return this.#set(entry, null);
     const known = before?.ref.uuid === read.ref.uuid ? before.domain : null;
-    const { ref, active, state, reason } = read;
+    const { ref, active, state } = read;
+    const reason = state === 'shut_off' && read.reason === 'shutdown' && entry.killed ? 'killed' : read.reason;
     const current: Domain = {
       uuid: ref.uuid,
       name: ref.name,

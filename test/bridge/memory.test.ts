@@ -9,7 +9,7 @@ import { unknownStats } from '../../src/model/stats.ts';
 import { asked, at, domain, off, otherUuid, snapshotOf, uuid } from '../model/samples.ts';
 
 const lastStop: LastStop = { by: 'ups', reason: 'shutdown', at, seconds: 42.3 };
-const row = { uuid, active: true, last_stop: lastStop, asked, wish: null, boot: 'b1' };
+const row = { uuid, active: true, last_stop: lastStop, asked, self_off_at: null, wish: null, boot: 'b1' };
 const remembered: Remembered = { DSM: row };
 const fresh = emptyVm('DSM', 'DSM VM');
 
@@ -48,7 +48,7 @@ describe('is written', () => {
     expect(life.saved).toEqual([]);
     life.see(domain);
     expect(life.saved).toEqual([
-      { DSM: { uuid, active: true, last_stop: null, asked: null, wish: 'running', boot: 'b1' } },
+      { DSM: { uuid, active: true, last_stop: null, asked: null, self_off_at: null, wish: 'running', boot: 'b1' } },
     ]);
     life.see({ ...domain, state: 'paused', reason: 'user', autostart: true });
     life.hear({ type: 'stats', key: 'DSM', stats: unknownStats(at) });
@@ -77,7 +77,7 @@ describe('is written', () => {
     const other = { ...emptyVm('other', 'Other'), domain: { ...off, uuid: otherUuid } };
     memory.update({ ...snapshotOf(), vms: { DSM: recall(fresh, remembered, 'b1'), other } });
     expect(saved).toEqual([
-      { DSM: row, other: { uuid: otherUuid, active: false, last_stop: null, asked: null, wish: null, boot: 'b1' } },
+      { DSM: row, other: { ...row, uuid: otherUuid, active: false, last_stop: null, asked: null } },
     ]);
   });
 
@@ -98,6 +98,18 @@ describe('from one life to the next', () => {
     next.see(off);
     next.see(domain, '2026-11-22T09:00:00.000Z');
     expect(next.file['DSM']).toMatchObject({ active: true, last_stop: { by: 'guest', at } });
+  });
+
+  test('its guest powered it off, and libvirt still knows that it did', () => {
+    const one = new Life();
+    one.see(domain);
+    one.see(off);
+    const next = new Life(one.file);
+    next.see(off, '2026-11-22T08:05:00.000Z');
+    expect(next.snapshot.vms['DSM']?.selfOffAt).toBe(at);
+    // libvirt was started again, and perhaps its host.
+    next.see({ ...off, reason: 'unknown' });
+    expect(next.file['DSM']).toMatchObject({ self_off_at: null, last_stop: { by: 'guest' } });
   });
 
   test('it stopped while nobody looked', () => {

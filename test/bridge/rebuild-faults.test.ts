@@ -100,6 +100,15 @@ describe('the guest', () => {
     await unharmed(world, loader);
   });
 
+  test.concurrent('is being updated: refused, and nothing is touched', async () => {
+    await using world = await start({ dsm: () => 'installing' });
+    await world.ask('check');
+    const { answer } = await world.ask('rebuild');
+    expect(answer).toMatchObject({ status: 'rejected', code: 'wrong_state' });
+    expect(world.machine.running).toBe(titles.usb);
+    expect(await world.sum()).toBe(world.before);
+  });
+
   test.concurrent('never comes back: the menu is put back, and nobody pretends', async () => {
     await using world = await start({ bootTime: 600_000, on: false, times: { connect: 3_000 } });
     const { answer, loader } = await world.ask('rebuild');

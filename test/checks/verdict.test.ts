@@ -184,7 +184,7 @@ describe('a problem is a difference from what it is meant to be', () => {
     for (const cause of running) {
       const { verdict, problem } = diagnoses[cause];
       const expected = wish === 'off' ? true : verdict === 'unknown' ? null : problem;
-      expect([cause, isProblem(cause, 'running', { wish, busy: false })]).toEqual([cause, expected]);
+      expect([cause, isProblem(cause, 'running', { wish, busy: false, settling: false })]).toEqual([cause, expected]);
     }
   });
 
@@ -209,9 +209,15 @@ describe('a problem is a difference from what it is meant to be', () => {
   ])('%s', (machine, ...expected) => {
     const cause = diagnose({ ...mute, machine });
     const found = (['running', 'paused', 'off', null] as const).map(wish =>
-      isProblem(cause, machine, { wish, busy: false }),
+      isProblem(cause, machine, { wish, busy: false, settling: false }),
     );
     expect(found).toEqual(expected);
+  });
+
+  test('off by its own guest is none before that is settled; that QEMU died is one at once', () => {
+    const own = { wish: 'running', busy: false, settling: true } as const;
+    expect(isProblem('off', 'off', own)).toBe(false);
+    expect(isProblem('died', 'died', own)).toBe(true);
   });
 
   test('while the bridge carries a command out only what broke is one', () => {
@@ -219,14 +225,14 @@ describe('a problem is a difference from what it is meant to be', () => {
       const cause = diagnose({ ...mute, machine });
       for (const wish of [...wishes, null]) {
         const broken = machine === 'crashed' || machine === 'io_error';
-        expect(isProblem(cause, machine, { wish, busy: true })).toBe(broken);
+        expect(isProblem(cause, machine, { wish, busy: true, settling: false })).toBe(broken);
       }
     }
   });
 
   test('the difference is put in words, where there is one', () => {
-    expect(ofIntention('running', 'off')?.reason).toBe('It is meant to be off.');
-    expect(ofIntention('off', 'running')?.next).toMatch(/^Start it/);
+    expect(ofIntention('running', { wish: 'off', settling: false })?.reason).toBe('It is meant to be off.');
+    expect(ofIntention('off', { wish: 'running', settling: false })?.next).toMatch(/^Start it/);
     for (const [machine, wish] of [
       ['off', 'off'],
       ['off', null],
@@ -235,7 +241,7 @@ describe('a problem is a difference from what it is meant to be', () => {
       ['paused', 'paused'],
       ['absent', 'off'],
     ] as const) {
-      expect(ofIntention(machine, wish)).toBeNull();
+      expect(ofIntention(machine, { wish, settling: false })).toBeNull();
     }
   });
 });

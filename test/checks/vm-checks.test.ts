@@ -6,7 +6,7 @@ import { unknownDsm } from '../../src/model/check.ts';
 import { reduce } from '../../src/model/reduce.ts';
 import type { Activity, Work } from '../../src/model/snapshot.ts';
 import { type Stats, unknownStats } from '../../src/model/stats.ts';
-import { active, domain, off, otherUuid } from '../model/samples.ts';
+import { active, domain, off, offBy, otherUuid } from '../model/samples.ts';
 import { device, gone, up, Ward } from './ward.ts';
 
 beforeEach(() => {
@@ -352,6 +352,95 @@ describe('the machine speaks for itself', () => {
     expect(ward.check.nextStep).toMatch(/^Start it/);
     ward.dispatch({ type: 'wished', key: 'DSM', wish: 'off' });
     expect(ward.check).toMatchObject({ problem: false, expected: 'off', reason: 'It is off.', nextStep: null });
+  });
+
+  describe('a guest that powers itself off', () => {
+    const own = { expected: 'last_intended' } as const;
+    const minutes = (count: number) => pass(count * 60_000);
+    const problems = ({ events }: Ward) =>
+      events.some(event => event.type === 'checked' && event.check.verdict === 'off' && event.check.problem);
+
+    test('by its own schedule is never a problem: still off ten minutes later, it is meant to be', async () => {
+      const ward = await settled(own);
+      ward.seen(off);
+      expect(ward.check).toMatchObject({ verdict: 'off', problem: false, expected: 'running', nextStep: null });
+      expect(ward.check.reason).toMatch(/^It is off\. Its guest has powered it off\. If it stays off for 10 minutes/);
+      await minutes(9.9);
+      expect(ward.check.expected).toBe('running');
+      await minutes(0.1);
+      expect(ward.check).toMatchObject({ problem: false, expected: 'off', reason: 'It is off.' });
+      // libvirt, or the host, is started again: it was meant before.
+      ward.seen(offBy('unknown'));
+      expect(ward.check).toMatchObject({ problem: false, expected: 'off' });
+      expect(problems(ward)).toBe(false);
+      ward.runId = 2;
+      ward.seen(domain);
+      await pass(1_100);
+      expect(ward.check).toMatchObject({ verdict: 'up', problem: false, expected: 'running' });
+    });
+
+    test('and is started within ten minutes was not meant to be off', async () => {
+      const ward = await settled(own);
+      ward.seen(off);
+      await minutes(5);
+      ward.runId = 2;
+      ward.seen(domain);
+      await minutes(10);
+      expect(ward.check).toMatchObject({ verdict: 'up', expected: 'running' });
+    });
+
+    test('and of which libvirt forgets it, for the host was booted: a problem', async () => {
+      const ward = await settled(own);
+      ward.seen(off);
+      await minutes(5);
+      ward.seen(offBy('unknown'));
+      await minutes(10);
+      expect(ward.check).toMatchObject({ verdict: 'off', problem: true, expected: 'running' });
+    });
+
+    test('while libvirt is away at the tenth minute: as soon as it is back', async () => {
+      const ward = await settled(own);
+      ward.seen(off);
+      ward.libvirt(false);
+      await minutes(15);
+      expect(ward.vm.wish).toBe('running');
+      ward.libvirt(true);
+      expect(ward.check).toMatchObject({ problem: false, expected: 'off' });
+    });
+
+    test('and the bridge is started again meanwhile: the time goes on', async () => {
+      const ward = new Ward(own);
+      const since = new Date(Date.now() - 540_000).toISOString();
+      const remembered = { uuid: domain.uuid, active: false, boot: 'boot-1', thisBoot: true };
+      const vm = { ...ward.vm, remembered, selfOffAt: since, wish: 'running' as const };
+      ward.snapshot = { ...ward.snapshot, vms: { DSM: vm } };
+      ward.begin(off);
+      expect(ward.check).toMatchObject({ verdict: 'off', problem: false, expected: 'running' });
+      await minutes(1);
+      expect(ward.check).toMatchObject({ problem: false, expected: 'off' });
+    });
+
+    test.each(['crashed', 'killed', 'destroyed', 'daemon'])(
+      'not so, but %s: a problem at once, and for ever',
+      async why => {
+        const ward = await settled(own);
+        ward.seen(offBy(why));
+        expect(ward.check).toMatchObject({ problem: true, expected: 'running' });
+        await minutes(30);
+        expect(ward.check).toMatchObject({ problem: true, expected: 'running' });
+      },
+    );
+
+    test.each(['last_commanded', 'running'] as const)(
+      'and is meant to run, for %s says so: a problem',
+      async expected => {
+        const ward = await settled({ expected });
+        ward.seen(off);
+        expect(ward.check).toMatchObject({ problem: true, expected: 'running' });
+        await minutes(30);
+        expect(ward.check).toMatchObject({ problem: true, expected: 'running' });
+      },
+    );
   });
 
   test('what the configuration expects goes over what was commanded', async () => {

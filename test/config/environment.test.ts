@@ -74,7 +74,7 @@ const scalars: Record<string, Scalar> = {
     read: config => config.vms[0]?.reboot.method,
   },
   DSM2MQTT_VMS__0__EXPECTED: {
-    text: fc.constantFrom('running', 'off', 'last_commanded'),
+    text: fc.constantFrom('running', 'off', 'last_commanded', 'last_intended'),
     read: config => config.vms[0]?.expected,
   },
   DSM2MQTT_VMS__0__CHECKS__SCHEDULE: {

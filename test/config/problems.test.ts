@@ -53,7 +53,7 @@ test.each([
   ],
   [
     `${broker}\nvms: [{ domain: D, expected: sleeping }]`,
-    '2:30 vms[0].expected: expected one of running, off, last_commanded, found `sleeping`',
+    '2:30 vms[0].expected: expected one of running, off, last_commanded, last_intended, found `sleeping`',
   ],
   [
     `${broker}\nvms: [{ domain: D, reboot: { method: acpi } }]`,

@@ -230,6 +230,7 @@ const vms: fc.Arbitrary<VmSnapshot> = fc.record({
   label: text,
   domain: maybe(domains),
   seen: fc.boolean(),
+  selfOffAt: maybe(time),
   remembered: maybe(fc.record({ uuid: fc.uuid(), active: fc.boolean(), boot: maybe(text), thisBoot: fc.boolean() })),
   work: maybe(
     fc.record<Work>({

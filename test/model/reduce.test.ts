@@ -42,6 +42,7 @@ describe('a VM stops', () => {
     ['somebody at libvirt', {}, offBy('destroyed'), 'host', 'destroyed', null],
     ['somebody at libvirt, while we asked', { asked }, offBy('destroyed'), 'host', 'destroyed', null],
     ['QEMU dies', {}, offBy('crashed'), 'fault', 'crashed', null],
+    ['QEMU is killed', { asked }, offBy('killed'), 'fault', 'killed', null],
     ['QEMU dies while we asked', { asked }, offBy('crashed'), 'fault', 'crashed', null],
     ['QEMU dies while its power is cut', cut, offBy('crashed'), 'fault', 'crashed', null],
     ['the start fails', {}, offBy('failed'), 'fault', 'failed', null],
@@ -73,6 +74,36 @@ describe('a VM stops', () => {
   test('only once', () => {
     const later = { ...seen(offBy('unknown')), at: '2026-11-22T10:00:00.000Z' } as Event;
     expect(vmAfter({}, seen(off), later).lastStop).toEqual({ by: 'guest', reason: 'shutdown', at, seconds: null });
+  });
+});
+
+describe('off by the guest itself', () => {
+  const later = (domain: Domain | null): Event => ({
+    type: 'domain',
+    key: 'DSM',
+    domain,
+    at: '2026-11-22T09:00:00.000Z',
+  });
+  const ran = { domain: null, seen: false, remembered: { uuid, active: true, boot: null, thisBoot: true } };
+
+  test.each<[what: string, before: Partial<VmSnapshot>, now: Domain | null, since: string | null]>([
+    ['it powered itself off', {}, off, at],
+    ['it was asked here', { asked }, off, null],
+    ['its power was cut', {}, offBy('destroyed'), null],
+    ['QEMU crashed', {}, offBy('crashed'), null],
+    ['QEMU was killed', {}, offBy('killed'), null],
+    ['libvirt ended it', {}, offBy('daemon'), null],
+    ['nobody saw how', {}, offBy('unknown'), null],
+    ['nobody looked', ran, off, null],
+    ['a transient one is gone', {}, null, null],
+    ['another is in its place', {}, { ...off, uuid: otherUuid }, null],
+  ])('%s', (_, before, now, since) => {
+    expect(vmAfter(before, seen(now)).selfOffAt).toBe(since);
+  });
+
+  test('is known until it starts, or libvirt has forgotten it', () => {
+    expect(vmAfter({}, seen(off), later({ ...off, autostart: true })).selfOffAt).toBe(at);
+    for (const now of [domain, offBy('unknown'), null]) expect(vmAfter({}, seen(off), later(now)).selfOffAt).toBeNull();
   });
 });
 

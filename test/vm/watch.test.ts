@@ -106,6 +106,7 @@ test('what ends in another way is told so', async () => {
   for (const [end, state, reason] of [
     ['destroy', 'shut_off', 'destroyed'],
     ['crash', 'shut_off', 'crashed'],
+    ['kill', 'shut_off', 'killed'],
   ] as const) {
     domain.start();
     await events.domain('DSM', now => now?.state === 'running');

@@ -7,6 +7,7 @@ import type { Domain } from '../domain.ts';
 const otherEnds: ReadonlyMap<string, Outcome> = new Map([
   ['destroyed', failed('power_cut', 'it is off: somebody at libvirt cut its power')],
   ['crashed', failed('crashed', 'it is off: QEMU crashed')],
+  ['killed', failed('crashed', 'it is off: its QEMU was killed')],
   ['failed', failed('crashed', 'it is off: QEMU failed')],
   ['daemon', failed('crashed', 'it is off: libvirt ended it')],
   ['unseen', failed('interfered', 'it was off, and somebody else has started it again')],

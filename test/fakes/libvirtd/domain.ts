@@ -173,6 +173,13 @@ export class FakeDomain {
     this.#stop(reason.shutoff.destroyed, lifecycle.stoppedDestroyed);
   }
 
+  /** Somebody on the host ends QEMU by a signal. */
+  kill(): void {
+    this.#mustRun();
+    this.#become(state.shutdown, reason.shutdown.unknown, lifecycle.shutdownHost);
+    this.#stop(reason.shutoff.shutdown, lifecycle.stoppedShutdown);
+  }
+
   /** QEMU dies. */
   crash(): void {
     this.#mustRun();
