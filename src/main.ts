@@ -167,7 +167,8 @@ export async function main(
     dispatch: event => {
       dispatch(event);
       // A VM that has just started is not left without numbers for an interval; its state leaves first.
-      if (event.type === 'domain' && event.domain?.active) setImmediate(sample);
+      const started = event.type === 'domain' && event.domain?.active && bridge.snapshot.hypervisor.up;
+      if (started) setImmediate(sample);
     },
     answers: responder,
     errand: errands({
@@ -226,7 +227,7 @@ export async function main(
     if (link.client) vmLogger.warn({ event: 'stats.unavailable', reason }, 'no connection for statistics');
     poll.tick();
   });
-  const resync = setInterval(() => watch.resync(), resyncInterval);
+  const resync = setInterval(() => void watch.resync(), resyncInterval);
   const local = new Control({
     path: join(dataDir, 'control.sock'),
     submit: bridge.submit,

@@ -4,6 +4,7 @@ import {
   type Discovery,
   type VmOptions,
   vmDevicePayload,
+  vmDeviceTopic,
 } from '../discovery/payload.ts';
 import { type Components, components, removeDevice, transition } from '../discovery/removal.ts';
 import { type Check, fullVersion } from '../model/check.ts';
@@ -33,6 +34,8 @@ export interface AnnouncerOptions extends LineOptions {
 export class Announcer {
   readonly #options: AnnouncerOptions;
   readonly #lines = new Map<string, Line>();
+  /** The VM that each device was last announced for. */
+  #owners: ReadonlyMap<string, VmOptions> = new Map();
   #announced: Announced;
   #connected = false;
   /** Keys of VMs that are no longer configured, with topics of theirs on the broker. */
@@ -67,45 +70,55 @@ export class Announcer {
     if (this.#connected) this.#announceAll();
   }
 
-  /** Announces what is new or different in the domains. */
-  update(snapshot: Snapshot): void {
+  /** Announces what is new or different in the domains; `keys` are the only VMs that may have changed. */
+  update({ hypervisor: { info }, vms }: Snapshot, keys: readonly VmKey[] = Object.keys(vms)): void {
     // Domains are read before libvirt counts as up; announced then, they would have to be announced again.
-    if (!snapshot.hypervisor.info) return;
-    const vms: Record<VmKey, DomainDescription> = { ...this.#announced.vms };
-    for (const [key, { domain, check }] of Object.entries(snapshot.vms)) {
-      if (domain && domain.hardware !== unknownHardware) vms[key] = describe(domain, check, vms[key] ?? null);
-    }
-    const next = { ...this.#announced, vms, hypervisor: snapshot.hypervisor.info };
-    if (this.#sure && JSON.stringify(next) === JSON.stringify(this.#announced)) return;
+    if (!info) return;
+    const known = this.#announced;
+    const changed = keys.flatMap((key): [VmKey, DomainDescription][] => {
+      const { domain = null, check = null } = vms[key] ?? {};
+      if (!domain || domain.hardware === unknownHardware) return [];
+      const description = describe(domain, check, known.vms[key] ?? null);
+      return isSame(description, known.vms[key]) ? [] : [[key, description]];
+    });
+    const all = !this.#sure || !isSame(info, known.hypervisor);
+    if (!all && changed.length === 0) return;
     this.#sure = true;
-    this.#announced = next;
-    this.#options.save(next);
-    if (this.#connected) this.#announceAll();
+    this.#announced = { ...known, vms: { ...known.vms, ...Object.fromEntries(changed) }, hypervisor: info };
+    this.#options.save(this.#announced);
+    if (this.#connected) this.#announceAll(all ? null : new Set(changed.map(([key]) => key)));
   }
 
   close(): void {
     this.disconnected();
   }
 
-  #announceAll(): void {
+  /** `only`: nothing else has changed; the cost of many VMs that come one by one must not be its square. */
+  #announceAll(only: ReadonlySet<VmKey> | null = null): void {
     const { bridge, vms } = this.#options;
-    const devices = [
-      bridgeDevicePayload(bridge),
-      ...vms.flatMap(vm => {
-        const description = this.#announced.vms[vm.key];
-        return description ? [vmDevicePayload(bridge, vm, description, this.#announced.hypervisor)] : [];
-      }),
-    ];
-    // One domain configured twice, by name and by UUID, is one device: the first entry's.
-    const wanted = devices.filter(({ topic }, i) => devices.findIndex(other => other.topic === topic) === i);
-    const topics = new Set(wanted.map(device => device.topic));
-    const gone = this.#sure ? Object.keys(this.#announced.devices).filter(topic => !topics.has(topic)) : [];
+    const owners = new Map<string, VmOptions>();
+    for (const vm of vms) {
+      const description = this.#announced.vms[vm.key];
+      const topic = description && vmDeviceTopic(bridge, description);
+      // One domain configured twice, by name and by UUID, is one device: the first entry's.
+      if (topic && !owners.has(topic)) owners.set(topic, vm);
+    }
+    const before = this.#owners;
+    this.#owners = owners;
+    const wanted = [...owners].flatMap(([topic, vm]) => {
+      const description = this.#announced.vms[vm.key];
+      const same = only !== null && !only.has(vm.key) && before.get(topic) === vm;
+      return same || !description ? [] : [vmDevicePayload(bridge, vm, description, this.#announced.hypervisor)];
+    });
+    const own = bridgeDevicePayload(bridge);
+    const isWanted = (topic: string) => topic === own.topic || owners.has(topic);
+    const gone = this.#sure ? Object.keys(this.#announced.devices).filter(topic => !isWanted(topic)) : [];
     if (this.#sure) for (const key of this.#former.splice(0)) this.#options.retire(key);
     // A replaced domain's entities go first, or its successor would be given ids with "_2".
     for (const topic of gone) this.#remove(topic);
-    for (const [topic, line] of this.#lines) if (!topics.has(topic) && !gone.includes(topic)) line.clear();
+    for (const [topic, line] of this.#lines) if (!isWanted(topic) && !gone.includes(topic)) line.clear();
     const removedAt = Math.max(...gone.map(topic => this.#line(topic).settledAt));
-    for (const device of wanted) this.#announce(device, removedAt);
+    for (const device of [own, ...wanted]) this.#announce(device, removedAt);
   }
 
   #remove(topic: string): void {
@@ -137,19 +150,23 @@ export class Announcer {
   }
 
   #remember(topic: string, published: Components): void {
-    this.#store({ ...this.#announced.devices, [topic]: published });
+    const { devices } = this.#announced;
+    if (!isSame(devices[topic], published)) this.#store({ ...devices, [topic]: published });
   }
 
   #forget(topic: string): void {
-    const { [topic]: _, ...devices } = this.#announced.devices;
-    this.#store(devices);
+    const { [topic]: gone, ...devices } = this.#announced.devices;
+    if (gone) this.#store(devices);
   }
 
   #store(devices: Announced['devices']): void {
-    if (JSON.stringify(devices) === JSON.stringify(this.#announced.devices)) return;
     this.#announced = { ...this.#announced, devices };
     this.#options.save(this.#announced);
   }
+}
+
+function isSame(one: unknown, other: unknown): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
 }
 
 /** What changes at every start is left out, or each would be announced again. */

@@ -114,10 +114,11 @@ export class Bridge {
   readonly dispatch = (event: Event): void => {
     const before = this.#snapshot;
     this.#snapshot = reduce(before, event);
-    this.#parts?.publisher.update(this.#snapshot, before, 'key' in event ? [event.key] : undefined);
+    const keys = 'key' in event ? [event.key] : undefined;
+    this.#parts?.publisher.update(this.#snapshot, before, keys);
     // No other event changes what is announced, and comparing that costs more than taking a sample.
-    if (announced.has(event.type)) this.#parts?.announcer.update(this.#snapshot);
-    if (remembered.has(event.type)) this.#parts?.memory.update(this.#snapshot);
+    if (announced.has(event.type)) this.#parts?.announcer.update(this.#snapshot, keys);
+    if (remembered.has(event.type)) this.#parts?.memory.update(this.#snapshot, keys);
     if ('key' in event) this.#chronicle(before, event.key, event);
     this.#parts?.jobs.hear(event);
     this.#parts?.rebuilds.hear(event);

@@ -67,33 +67,33 @@ export function recall(vm: VmSnapshot, remembered: Remembered, boot: string | nu
 export class Memory {
   readonly #save: (remembered: Remembered) => void;
   readonly #boot: string | null;
-  #saved: string;
+  #saved: Remembered;
 
   constructor(save: (remembered: Remembered) => void, remembered: Remembered, boot: string | null) {
     this.#save = save;
     this.#boot = boot;
-    this.#saved = JSON.stringify(remembered);
+    this.#saved = remembered;
   }
 
-  update(snapshot: Snapshot): void {
-    const now = remember(snapshot, this.#boot);
-    const text = JSON.stringify(now);
-    if (text === this.#saved) return;
-    this.#saved = text;
-    this.#save(now);
+  /** `keys` are the only VMs that may have changed. */
+  update({ vms }: Snapshot, keys: readonly VmKey[] = Object.keys(vms)): void {
+    const rows = keys.flatMap(key => (vms[key] ? [[key, rowOf(vms[key], this.#boot)] as const] : []));
+    const changed = rows.filter(([key, row]) => JSON.stringify(row) !== JSON.stringify(this.#saved[key] ?? null));
+    const former = Object.keys(this.#saved).filter(key => !Object.hasOwn(vms, key));
+    if (changed.length + former.length === 0) return;
+    const next = new Map<VmKey, Remembered[string] | null>([...Object.entries(this.#saved), ...changed]);
+    for (const key of former) next.delete(key);
+    this.#saved = Object.fromEntries([...next].flatMap(([key, row]) => (row ? [[key, row]] : [])));
+    this.#save(this.#saved);
   }
 }
 
-function remember({ vms }: Snapshot, boot: string | null): Remembered {
-  const rows = Object.values(vms).flatMap((vm): [VmKey, Remembered[string]][] => {
-    const known = vm.domain ?? vm.remembered;
-    // A transient domain is gone when it is off; how that came about is not.
-    if (!known && !vm.lastStop && !vm.wish) return [];
-    const { uuid = null, active = false } = known ?? {};
-    const { lastStop: last_stop, selfOffAt: self_off_at, asked, wish } = vm;
-    return [
-      [vm.key, { uuid, active, last_stop, asked, self_off_at, wish, boot: vm.remembered ? vm.remembered.boot : boot }],
-    ];
-  });
-  return Object.fromEntries(rows);
+/** Null: there is nothing to remember. */
+function rowOf(vm: VmSnapshot, boot: string | null): Remembered[string] | null {
+  const known = vm.domain ?? vm.remembered;
+  // A transient domain is gone when it is off; how that came about is not.
+  if (!known && !vm.lastStop && !vm.wish) return null;
+  const { uuid = null, active = false } = known ?? {};
+  const { lastStop: last_stop, selfOffAt: self_off_at, asked, wish } = vm;
+  return { uuid, active, last_stop, asked, self_off_at, wish, boot: vm.remembered ? vm.remembered.boot : boot };
 }

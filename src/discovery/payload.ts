@@ -57,7 +57,7 @@ export function vmDevicePayload(
 ): Discovery {
   const topics = bridge.topics.vm(vm.key);
   return discovery(bridge, {
-    id: `${app}_${description.uuid}`,
+    id: vmId(description),
     slug: slug(vm.key) || 'vm',
     about: {
       name: vm.label,
@@ -76,6 +76,10 @@ export function vmDevicePayload(
   });
 }
 
+export function vmDeviceTopic({ prefix }: BridgeOptions, description: DomainDescription): string {
+  return deviceTopic(prefix, vmId(description));
+}
+
 export function bridgeDevicePayload(bridge: BridgeOptions): Discovery {
   const { topics, instance, version } = bridge;
   return discovery(bridge, {
@@ -90,6 +94,14 @@ export function bridgeDevicePayload(bridge: BridgeOptions): Discovery {
 }
 
 const app = 'dsm2mqtt';
+
+function deviceTopic(prefix: string, id: string): string {
+  return `${prefix}/device/${id}/config`;
+}
+
+function vmId({ uuid }: DomainDescription): string {
+  return `${app}_${uuid}`;
+}
 
 function bridgeId(instance: string): string {
   // Percent-encoded, so that names without a Latin letter differ too.
@@ -110,7 +122,7 @@ interface Device<Topic extends string> {
 
 function discovery<T extends string>({ prefix, version }: BridgeOptions, device: Device<T>): Discovery {
   return {
-    topic: `${prefix}/device/${device.id}/config`,
+    topic: deviceTopic(prefix, device.id),
     payload: {
       device: { identifiers: [device.id], ...device.about },
       origin: { name: app, sw_version: version },

@@ -1,17 +1,72 @@
 import type { Libvirt } from '../libvirt/client.ts';
 import { ConnectionLost, ProtocolError, TimeoutError } from '../libvirt/errors.ts';
 import type { DomainRef } from '../libvirt/structs.ts';
+import { unknownHardware } from '../model/domain.ts';
 import type { Logger } from '../util/logger.ts';
-import type { Places } from '../util/places.ts';
+import { Places } from '../util/places.ts';
 import { type Details, readDetails } from './read.ts';
+
+/** Definitions that may be awaited at once: the connection has four places, and states and commands need theirs. */
+const atOnce = 2;
+
+/**
+ * Asks for definitions, a few at once. An answer is overdue when it does not come within the patience, which counts
+ * from when the question is sent. One that waits for its turn is overdue only while every place has an overdue answer.
+ */
+export class DefinitionQueue {
+  readonly #patience: number;
+  readonly #places = new Places(atOnce);
+  readonly #waiting = new Set<(reason: string) => void>();
+  #overdue = 0;
+
+  /** Milliseconds. */
+  constructor(patience = 3_000) {
+    this.#patience = patience;
+  }
+
+  /** `overdue` resolves to a reason, and perhaps never; `answer` may come all the same. */
+  ask(
+    client: Libvirt,
+    ref: DomainRef,
+    sent: () => void,
+  ): { answer: Promise<Details | null>; overdue: Promise<string> } {
+    const { promise: overdue, resolve } = Promise.withResolvers<string>();
+    this.#waiting.add(resolve);
+    const answer = this.#places.take(() => {
+      this.#waiting.delete(resolve);
+      sent();
+      return this.#send(client, ref, resolve);
+    });
+    this.#release();
+    return { answer, overdue };
+  }
+
+  #send(client: Libvirt, ref: DomainRef, giveUp: (reason: string) => void): Promise<Details | null> {
+    let late = 0;
+    const timer = setTimeout(() => {
+      late = 1;
+      this.#overdue += late;
+      giveUp(`no answer within ${this.#patience} ms`);
+      this.#release();
+    }, this.#patience);
+    return readDetails(client, ref).finally(() => {
+      clearTimeout(timer);
+      this.#overdue -= late;
+    });
+  }
+
+  #release(): void {
+    if (this.#overdue < atOnce) return;
+    for (const giveUp of this.#waiting) giveUp('it waits for the definitions of other domains, which do not come');
+    this.#waiting.clear();
+  }
+}
 
 export interface DefinitionOptions {
   /** Whose it is, for the log. */
   vm: string;
-  /** Milliseconds until a read goes on without it; default 3 000. */
-  patience?: number | undefined;
   /** Shared by all domains of a connection. */
-  places: Places;
+  queue: DefinitionQueue;
   logger: Logger;
 }
 
@@ -21,8 +76,10 @@ export interface DefinitionOptions {
  */
 export class Definition {
   readonly #options: DefinitionOptions;
-  /** UUID of the domain that is still awaited. */
-  #late: string | null = null;
+  /** As last read. */
+  #known: { uuid: string; details: Details } | null = null;
+  /** The question without an answer yet; `again`: something may have changed since it was sent. */
+  #pending: { uuid: string; again: boolean } | null = null;
   /** Why it could not be read, as last told. */
   #complaint: string | null = null;
 
@@ -30,38 +87,58 @@ export class Definition {
     this.#options = options;
   }
 
-  /** A connection has ended, and with it what was awaited on it. */
-  forget(): void {
-    this.#late = null;
+  /** What was last read of this domain. */
+  of(uuid: string): Details {
+    if (this.#known?.uuid === uuid) return this.#known.details;
+    return { persistent: true, autostart: null, hardware: unknownHardware };
   }
 
-  /** Null: the domain is gone. Empty: it cannot be read now; `arrived` is called if it comes late. */
-  async read(client: Libvirt, ref: DomainRef, arrived: () => void): Promise<Partial<Details> | null> {
-    const { patience = 3_000, places } = this.#options;
-    // Each one more that waits in vain would take one of the few places of the connection.
-    if (this.#late === ref.uuid) return {};
-    const reading = places.take(() => readDetails(client, ref));
-    try {
-      const details = await within(patience, reading);
-      if (details !== undefined) {
-        this.#complaint = null;
-        return details;
-      }
-    } catch (error) {
-      if (isConnectionError(error)) throw error;
-      this.#complain((error as Error).message);
-      return {};
+  /** A connection has ended, and with it what was awaited on it. */
+  forget(): void {
+    this.#pending = null;
+  }
+
+  /**
+   * Resolves when it is read, cannot be read, or is overdue; to false if the domain is gone. An overdue answer is taken
+   * when it comes, and then `arrived` is called; `again`: the domain has to be read once more.
+   */
+  async read(client: Libvirt, ref: DomainRef, arrived: (again: boolean) => void): Promise<boolean> {
+    // One more question would take one of the few places of the connection.
+    if (this.#pending?.uuid === ref.uuid) {
+      this.#pending.again = true;
+      return true;
     }
-    this.#complain(`no answer within ${patience} ms`);
-    this.#late = ref.uuid;
-    const settled = () => {
-      this.#late = null;
-      arrived();
-    };
-    reading.then(settled, error => {
-      if (!isConnectionError(error)) settled();
+    const pending = { uuid: ref.uuid, again: false };
+    this.#pending = pending;
+    const { answer, overdue } = this.#options.queue.ask(client, ref, () => {
+      pending.again = false;
     });
-    return {};
+    const read = this.#take(pending, answer);
+    const there = await Promise.race([read, overdue]);
+    if (typeof there === 'boolean') return there;
+    this.#complain(there);
+    // A lost connection is told elsewhere.
+    read.then(
+      still => arrived(pending.again || !still),
+      () => {},
+    );
+    return true;
+  }
+
+  /** False: the domain is gone. Rejects when the connection is lost. */
+  async #take(pending: { uuid: string }, answer: Promise<Details | null>): Promise<boolean> {
+    const result = await answer.catch((error: Error) => error);
+    const asked = this.#pending === pending;
+    if (asked) this.#pending = null;
+    if (isConnectionError(result)) throw result;
+    if (!asked || result === null) return result !== null;
+    if (result instanceof Error) {
+      this.#complain(result.message);
+      return true;
+    }
+    this.#complaint = null;
+    this.#known = { uuid: pending.uuid, details: result };
+    return true;
   }
 
   #complain(reason: string): void {
@@ -73,13 +150,6 @@ export class Definition {
       "a domain's definition cannot be read; its disks and NICs are those last seen",
     );
   }
-}
-
-/** Undefined: it is not there yet. */
-async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T | undefined> {
-  const { promise: timeIsUp, resolve } = Promise.withResolvers<undefined>();
-  const timer = setTimeout(resolve, milliseconds, undefined);
-  return Promise.race([promise, timeIsUp]).finally(() => clearTimeout(timer));
 }
 
 function isConnectionError(error: unknown): boolean {

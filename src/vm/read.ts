@@ -39,14 +39,16 @@ export async function readState(
   return { ref, active: isActive(words.state, ref), ...words };
 }
 
+/** It comes when QEMU answers again, so that there is nothing to give up. */
+const whenever: CallOptions = { timeout: 86_400_000 };
+
 /** What only the definition tells. Null: libvirt has no such domain. */
 export async function readDetails(client: Libvirt, ref: DomainRef): Promise<Details | null> {
   const [xml, persistent, autostart] = await Promise.all([
-    // It comes when QEMU answers again, so that there is nothing to give up.
-    orGone(client.xml(ref, { timeout: 86_400_000 })),
-    orGone(client.persistent(ref)),
+    orGone(client.xml(ref, whenever)),
+    orGone(client.persistent(ref, whenever)),
     // A transient domain has no such flag.
-    client.autostart(ref).catch(error => {
+    client.autostart(ref, whenever).catch(error => {
       if (isLibvirtError(error)) return null;
       throw error;
     }),

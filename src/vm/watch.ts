@@ -2,13 +2,13 @@ import type { Libvirt } from '../libvirt/client.ts';
 import { ConnectionLost, isLibvirtError } from '../libvirt/errors.ts';
 import type { DomainEvent, DomainEventName } from '../libvirt/events.ts';
 import type { DomainRef } from '../libvirt/structs.ts';
-import { type Domain, unknownHardware } from '../model/domain.ts';
+import type { Domain } from '../model/domain.ts';
 import type { Event } from '../model/event.ts';
 import { callPatience } from '../model/job/job.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import type { Logger } from '../util/logger.ts';
 import { Places } from '../util/places.ts';
-import { Definition } from './definition.ts';
+import { Definition, DefinitionQueue } from './definition.ts';
 import { identify, isUuid, readState } from './read.ts';
 
 interface Watched {
@@ -21,7 +21,7 @@ export interface WatchOptions {
   vms: readonly Watched[];
   emit: (event: Event) => void;
   now?: () => Date;
-  /** Milliseconds that a domain's definition is waited for. */
+  /** Milliseconds that a domain's definition is waited for; see `DefinitionQueue`. */
   patience?: number;
   /**
    * Milliseconds until a state that does not come ends the connection; default: as long as a power cut may take.
@@ -41,6 +41,8 @@ export interface Target {
 
 /** One configured VM and what is known of its domain. */
 interface Entry extends Watched {
+  /** Lower case; null: it is followed by its name. */
+  uuid: string | null;
   target: Target | null;
   /** A read is under way; `again` asks for one more, with or without the details. */
   reading: Promise<void> | null;
@@ -69,8 +71,8 @@ const subscriptions: readonly DomainEventName[] = [
   ...detailed,
 ];
 
-/** Definitions that may be awaited at once: the connection has four places, and states and commands need theirs. */
-const definitionPlaces = 2;
+/** Domains whose state is read at once: as many calls as a connection has under way. */
+const statesAtOnce = 4;
 
 /**
  * Keeps what is known of the configured domains true. An event is only a hint, what is then read is the truth; on every
@@ -79,22 +81,24 @@ const definitionPlaces = 2;
  */
 export class Watch {
   readonly #options: WatchOptions;
-  readonly #entries: readonly Entry[];
+  readonly #entries: ReadonlyMap<VmKey, Entry>;
+  /** A state's time-out must not count what others take. */
+  readonly #turns = new Places(statesAtOnce);
+  #resyncing = false;
   #client: Libvirt | null = null;
 
   constructor(options: WatchOptions) {
     const { vms, patience, logger } = options;
-    const places = new Places(definitionPlaces);
+    const queue = new DefinitionQueue(patience);
     this.#options = options;
-    this.#entries = vms.map(vm => ({
-      ...vm,
-      target: null,
-      reading: null,
-      again: null,
-      refusal: null,
-      killed: false,
-      definition: new Definition({ vm: vm.key, patience, places, logger }),
-    }));
+    this.#entries = new Map(
+      vms.map(({ key, domain }) => {
+        const uuid = isUuid(domain) ? domain.toLowerCase() : null;
+        const definition = new Definition({ vm: key, queue, logger });
+        const nothing = { target: null, reading: null, again: null, refusal: null, killed: false };
+        return [key, { key, domain, uuid, definition, ...nothing }];
+      }),
+    );
   }
 
   /** The connection that it watches: commands go the same way, so that they do not overtake what is read. */
@@ -104,11 +108,11 @@ export class Watch {
 
   /** The domain of a VM as last seen; null if libvirt has none. */
   target(key: VmKey): Target | null {
-    return this.#entries.find(entry => entry.key === key)?.target ?? null;
+    return this.#entries.get(key)?.target ?? null;
   }
 
   targets(): Target[] {
-    return this.#entries.flatMap(entry => entry.target ?? []);
+    return [...this.#entries.values()].flatMap(entry => entry.target ?? []);
   }
 
   /** For a link's `prepare`: register, list, read. Resolves when every configured domain has been read. */
@@ -119,7 +123,8 @@ export class Watch {
     client.onClosed(() => {
       if (this.#client === client) this.#client = null;
     });
-    for (const entry of this.#entries) {
+    const entries = [...this.#entries.values()];
+    for (const entry of entries) {
       entry.definition.forget();
       entry.killed = false;
     }
@@ -127,7 +132,7 @@ export class Watch {
     if (refused.length > 0)
       logger.info({ event: 'libvirt.events_unknown', refused }, 'this libvirtd does not know some events');
     const found = await client.domains();
-    for (const entry of this.#entries) {
+    for (const entry of entries) {
       if (found.some(ref => matches(entry, ref))) continue;
       const names = found.slice(0, 20).map(ref => ref.name);
       logger.warn(
@@ -136,28 +141,31 @@ export class Watch {
       );
     }
     // A daemon that has just started takes its time to find out QEMU's version.
-    const [info] = await Promise.all([
-      identify(client),
-      ...this.#entries.map(entry => this.#refresh(entry, client, true)),
-    ]);
+    const [info] = await Promise.all([identify(client), ...entries.map(entry => this.#refresh(entry, client, true))]);
     emit({ type: 'hypervisor_up', info });
   }
 
-  /** Reads everything again: libvirt has no event for some changes, autostart among them. */
-  resync(): void {
-    for (const entry of this.#entries) void this.hint(entry.key);
+  /**
+   * Reads everything again: libvirt has no event for some changes, autostart among them. One domain after the other, so
+   * that what an event tells of does not wait; nothing if it is still at that.
+   */
+  async resync(): Promise<void> {
+    if (this.#resyncing) return;
+    this.#resyncing = true;
+    for (const key of this.#entries.keys()) await this.hint(key);
+    this.#resyncing = false;
   }
 
   /** Reads a domain again: somebody has reason to believe that it changed. Resolves when that is done, or has failed. */
   async hint(key: VmKey): Promise<void> {
-    const entry = this.#entries.find(candidate => candidate.key === key);
+    const entry = this.#entries.get(key);
     if (entry && this.#client) await this.#refreshSafely(entry, this.#client, true);
   }
 
   #hear(client: Libvirt, event: DomainEvent): void {
     if (client !== this.#client) return;
     const details = detailed.has(event.name) || (event.name === 'lifecycle' && definitionEvents.has(event.event));
-    for (const entry of this.#entries) {
+    for (const entry of this.#entries.values()) {
       if (entry.target?.ref.uuid === event.domain.uuid || matches(entry, event.domain)) {
         if (event.name === 'lifecycle' && event.event === shutdown.event) {
           entry.killed = event.detail === shutdown.byHost;
@@ -206,39 +214,38 @@ export class Watch {
   async #readOnce(entry: Entry, client: Libvirt, details: boolean): Promise<void> {
     const before = entry.target;
     const { statePatience: timeout = callPatience.cut_power } = this.#options;
-    const reading = readState(client, entry.domain, before?.ref ?? null, { timeout });
+    const reading = this.#turns.take(() => readState(client, entry.domain, before?.ref ?? null, { timeout }));
     const read = await reading.catch(error => this.#refused(entry, error));
     if (client !== this.#client || read === undefined) return;
     entry.refusal = null;
     if (!read) return this.#set(entry, null);
-    const known = before?.ref.uuid === read.ref.uuid ? before.domain : null;
     const { ref, active, state } = read;
     const reason = state === 'shut_off' && read.reason === 'shutdown' && entry.killed ? 'killed' : read.reason;
-    const current: Domain = {
-      uuid: ref.uuid,
-      name: ref.name,
-      active,
-      state,
-      reason,
-      persistent: known?.persistent ?? true,
-      autostart: known?.autostart ?? null,
-      hardware: known?.hardware ?? unknownHardware,
+    const { uuid, name } = ref;
+    const { key, definition } = entry;
+    const known = before?.ref.uuid === uuid ? before.domain : null;
+    const set = () => {
+      this.#set(entry, { key, ref, domain: { uuid, name, active, state, reason, ...definition.of(uuid) } });
     };
-    const set = (domain: Domain) => this.#set(entry, { key: entry.key, ref, domain });
     const otherRun = before !== null && known !== null && isOtherRun(before, ref, active);
     if (otherRun) {
-      set({ ...known, active: false, state: 'shut_off', reason: 'unseen' });
+      this.#set(entry, { key, ref, domain: { ...known, active: false, state: 'shut_off', reason: 'unseen' } });
     }
     // Without its hardware a new domain would be published bare, and then once more.
-    if (known) set(current);
-    if (!details && !otherRun && known && known.active === active && known.name === current.name) return;
-    const arrived = () => {
-      if (client === this.#client) void this.#refreshSafely(entry, client, true);
-    };
-    const more = await entry.definition.read(client, ref, arrived);
+    if (known) set();
+    if (!details && !otherRun && known && known.active === active && known.name === name) return;
+    const there = await definition.read(client, ref, again => this.#arrived(entry, client, again));
     if (client !== this.#client) return;
-    if (more) set({ ...current, ...more });
+    if (there) set();
     else entry.again ??= { details: true };
+  }
+
+  /** Its definition came late. */
+  #arrived(entry: Entry, client: Libvirt, again: boolean): void {
+    const { target, definition } = entry;
+    if (client !== this.#client || !target) return;
+    this.#set(entry, { ...target, domain: { ...target.domain, ...definition.of(target.ref.uuid) } });
+    if (again) void this.#refreshSafely(entry, client, true);
   }
 
   /** What libvirt will not tell of one domain is no reason to lose the others. */
@@ -264,8 +271,8 @@ export class Watch {
   }
 }
 
-function matches(entry: Watched, ref: DomainRef): boolean {
-  return isUuid(entry.domain) ? ref.uuid === entry.domain.toLowerCase() : ref.name === entry.domain;
+function matches({ uuid, domain }: Entry, ref: DomainRef): boolean {
+  return uuid === null ? ref.name === domain : ref.uuid === uuid;
 }
 
 /** Both runs were seen and what came between was not: the connection was down, or all went too fast. */
