@@ -393,6 +393,25 @@ test('closed, it says no more', () => {
   expect(vi.getTimerCount()).toBe(0);
 });
 
+test('a device that its first entry has left is announced for the second one', () => {
+  const vms = { DSM: emptyVm('DSM', 'One'), two: emptyVm('two', 'Two') };
+  const both = (first: Domain): Snapshot => ({
+    ...snapshotOf(first),
+    vms: { DSM: { ...vms.DSM, domain: first }, two: { ...vms.two, domain } },
+  });
+  const announcer = world.announcer({ vms: [vm, { ...vm, key: 'two', label: 'Two' }] });
+  announcer.update(both(domain));
+  announcer.connected();
+  announcer.update(both({ ...domain, uuid: otherUuid }), ['DSM']);
+  vi.advanceTimersByTime(2 * spacing);
+  const names = world.messages.map(({ topic, payload }) => [topic, JSON.parse(payload).device.name]);
+  expect(names.slice(1)).toEqual([
+    [topicOf(uuid), 'DSM VM'],
+    [topicOf(otherUuid), 'DSM VM'],
+    [topicOf(uuid), 'Two'],
+  ]);
+});
+
 describe('a file of what was announced', () => {
   test.each([null, 3, [], {}, { devices: {}, vms: {} }, { ...nothingAnnounced, devices: { t: { k: 'valve' } } }])(
     '%j is none',
