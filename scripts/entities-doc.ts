@@ -1,6 +1,6 @@
 import { type BridgeEntity, bridgeEntities, type VmEntity, vmEntities } from '../src/discovery/entities.ts';
 import { commandWords } from '../src/model/command.ts';
-import { type DomainDescription, unknownDescription } from '../src/model/domain.ts';
+import { type DomainDescription, unknownDescription, unknownHardware } from '../src/model/domain.ts';
 import { code, keep, table } from './make-doc.ts';
 
 /** Writes docs/entities.md from the entity table: `node scripts/entities-doc.ts --write`, without it checks that it is current. */
@@ -31,6 +31,9 @@ A button is there if its key is among the VM's \`commands\`, the power switch if
 entity tells, [Checks](checks.md) what the checks' entities do; those, the event and the button Check stay available while libvirt is
 away, for DSM can be asked without it.
 
+Memory used does not count what the guest could give away, its cache above all. A kernel before 4.6 does not tell that:
+then it is *unknown*. vCPUs are those that are online, memory what the guest has now, of perhaps more that can be added.
+
 ${attributes(machine)}
 
 ## Loader
@@ -49,8 +52,8 @@ ${attributes(loader)}
 
 ## Each disk
 
-Data disks are "Disk 1", "Disk 2", … in the machine's order; the loader's is "Loader disk", a drive "Removable disk
-hdc". All entities of those two start disabled. Keys carry the target, here \`sda\`. The rates have role, bus, host path and
+Data disks are "Disk 1", "Disk 2", … in the machine's order; the loader's, which is the one that the firmware starts, is
+"Loader disk", a drive "Removable disk hdc". All entities of those two start disabled. Keys carry the target, here \`sda\`. The rates have role, bus, host path and
 target as attributes.
 
 ${entityTable('B/V', of('disk_'))}
@@ -58,7 +61,7 @@ ${entityTable('B/V', of('disk_'))}
 ## Each network interface
 
 "Network", or "Network 1", "Network 2", … when there are several. Directions are the guest's. Keys carry the MAC, here of
-52:54:00:d5:30:01. The rates have MAC, model, bridge and tap as attributes.
+52:54:00:d5:30:01; the second one of the same MAC has \`525400d53001_2\`, in the definition's order. The rates have MAC, model, bridge and tap as attributes.
 
 ${entityTable('B/V', of('nic_'))}
 
@@ -73,9 +76,7 @@ const sample: DomainDescription = {
   name: 'DSM',
   dsm: unknownDescription,
   hardware: {
-    machine: null,
-    vcpus: null,
-    memory: null,
+    ...unknownHardware,
     disks: [{ target: 'sda', role: 'data', bus: null, source: null }],
     nics: [{ mac: '52:54:00:d5:30:01', model: null, source: null, tap: null, type: null, link: null }],
   },

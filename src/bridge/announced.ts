@@ -25,6 +25,9 @@ const hardware = z.object({
       link: z.enum(['up', 'down']).nullable().default(null),
     }),
   ),
+  // Absent from what version 0.1 wrote.
+  hiddenDisks: z.boolean().default(false),
+  loaderPassedThrough: z.boolean().default(false),
 });
 
 // Absent from what version 0.1 wrote.

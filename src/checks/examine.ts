@@ -94,13 +94,16 @@ async function knock({ ports }: Subject, address: string | null, probes: Probes,
 }
 
 type Conversation = Pick<Findings, 'web' | 'dsm'>;
+/** What DSM has said in this check, at this port. */
+type Said = Pick<WebPort, 'port' | 'secure'> & Pick<Findings, 'dsm'>;
 
-/** Its page, and whoever is behind that. */
+/** Its page, and whoever is behind that, who is not asked twice. */
 async function converse(
   address: string | null,
   ports: readonly WebPort[],
   probes: Probes,
   ask: Ask,
+  said: Said | null = null,
 ): Promise<Conversation> {
   if (address === null) return { web: nowhere('web'), dsm: nowhere('dsm') };
   const web = await ask('web', limits => probes.web({ address, ports, loaderSigns: true }, limits));
@@ -110,6 +113,7 @@ async function converse(
   if (port === null || elsewhere) {
     return { web, dsm: unasked('dsm', 'It was not asked, because its page does not answer.') };
   }
+  if (said?.port === port && said.secure === secure && said.dsm.kind !== 'silent') return { web, dsm: said.dsm };
   return { web, dsm: await ask('dsm', limits => probes.dsm({ address, port, secure }, limits)) };
 }
 
@@ -120,10 +124,11 @@ async function wake(
   probes: Probes,
   ask: Ask,
 ): Promise<Conversation> {
-  const [{ port, secure } = { port: usualPorts.http, secure: false }] = ports;
+  const [{ port, secure: known } = { port: usualPorts.http, secure: false }] = ports;
   if (address === null) return converse(address, ports, probes, ask);
-  const dsm = await ask('dsm', limits => probes.dsm({ address, port, secure: secure ?? false }, limits));
-  if (dsm.kind !== 'asleep') return converse(address, ports, probes, ask);
+  const secure = known ?? false;
+  const dsm = await ask('dsm', limits => probes.dsm({ address, port, secure }, limits));
+  if (dsm.kind !== 'asleep') return converse(address, ports, probes, ask, { port, secure, dsm });
   return { web: unasked('web', 'It was not asked for, because the disks are asleep.'), dsm };
 }
 

@@ -1,4 +1,5 @@
 import type { Wish } from '../model/check.ts';
+import { unknownHardware } from '../model/domain.ts';
 import type { Event } from '../model/event.ts';
 import type { Activity, VmSnapshot } from '../model/snapshot.ts';
 import { Alarm, type Due } from './alarm.ts';
@@ -125,12 +126,12 @@ export class VmChecks {
     const { policy, probes } = this.#options;
     signal.throwIfAborted();
     if (!canAnswer(this.#machine())) return this.#done();
-    const quiet = this.#quiet.at(performance.now());
-    const cheap = isCheapEnough(depth, this.#standing, quiet);
+    const rest = this.#quiet.at(performance.now());
+    const cheap = isCheapEnough(depth, this.#standing, rest === 'quiet');
     const found = await examine(() => this.#subject(), probes, {
       prepare: cheap && diagnoses[this.#standing.cause].verdict === 'up' ? null : () => this.#reread(),
       enough: cheap ? (lower, address) => this.#knowledge.isUnchanged(lower, address) : null,
-      gentle: quiet || this.#standing.cause === 'up_asleep',
+      gentle: rest !== 'awake' || this.#standing.cause === 'up_asleep',
       probeTimeout: policy.probeTimeout,
       signal,
     });
@@ -163,8 +164,8 @@ export class VmChecks {
   }
 
   #hearDisks({ stats }: Extract<Event, { type: 'stats' }>): void {
-    const disks = this.#options.vm()?.domain?.hardware.disks ?? [];
-    const stirred = this.#quiet.hear(stats, disks, performance.now());
+    const hardware = this.#options.vm()?.domain?.hardware ?? unknownHardware;
+    const stirred = this.#quiet.hear(stats, hardware, performance.now());
     // What it said of its disks may be so no longer.
     if (stirred && this.#standing.cause === 'up_asleep') this.#alarm.in(retest);
   }

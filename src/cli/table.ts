@@ -1,4 +1,4 @@
-import { type Hardware, macHex, type Nic } from '../model/domain.ts';
+import { byKey, type Hardware, type Nic } from '../model/domain.ts';
 import type { Stats } from '../model/stats.ts';
 
 /** A VM as lines for a terminal. Pure; shared by `status` and the demo. */
@@ -31,8 +31,8 @@ export function renderVm({ name, state, reason, hardware, stats }: VmView): stri
       `${role}, ${source ?? 'empty'}`,
     ]);
   }
-  for (const { mac, source } of hardware.nics) {
-    const nic = stats?.nics[macHex(mac)];
+  for (const [key, { mac, source }] of byKey(hardware.nics)) {
+    const nic = stats?.nics[key];
     rows.push([
       `NIC ${mac}`,
       `rx ${show(megabits(nic?.rx_bytes_per_second), 2, 'Mbit/s')}`,

@@ -1,5 +1,5 @@
 import { probeNames, probeOutcomes, verdicts } from '../model/check.ts';
-import { type Disk, type DomainDescription, domainStates, macHex, type Nic } from '../model/domain.ts';
+import { byKey, type Disk, type DomainDescription, domainStates } from '../model/domain.ts';
 import { happeningTypes } from '../model/happening.ts';
 import { activities } from '../model/snapshot.ts';
 import type { DiskStats, NicStats } from '../model/stats.ts';
@@ -56,7 +56,9 @@ export function vmEntities({ hardware }: DomainDescription, controls: VmControls
     ...machineEntities,
     ...(controls.loader ? loaderEntities(controls.commands) : []),
     ...hardware.disks.flatMap(disk => diskEntities(disk, diskName(disk, data.indexOf(disk) + 1))),
-    ...hardware.nics.flatMap((nic, at, { length }) => nicEntities(nic, length > 1 ? `Network ${at + 1}` : 'Network')),
+    ...byKey(hardware.nics).flatMap(([key], at, { length }) =>
+      nicEntities(key, length > 1 ? `Network ${at + 1}` : 'Network'),
+    ),
   ];
 }
 
@@ -150,8 +152,7 @@ function diskEntities({ target, role }: Disk, name: string): VmEntity[] {
   ];
 }
 
-function nicEntities({ mac }: Nic, name: string): VmEntity[] {
-  const hex = macHex(mac);
+function nicEntities(hex: string, name: string): VmEntity[] {
   const nic = (key: string, what: string, value: keyof NicStats, ...traits: Row<'state' | 'stats'>[]) =>
     sensor(`nic_${hex}_${key}`, `${name} ${what}`, stats('nics', hex, value), ...traits);
   const attributes = stateObject('nics', hex);

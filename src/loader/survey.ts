@@ -12,6 +12,7 @@ import { lookAtFolder } from './survey/backup-folder.ts';
 import { cpuFlags, type Definition, readDefinition } from './survey/definition.ts';
 import { type ImageLook, lookAtImage } from './survey/image-look.ts';
 import { type MapChoice, mapOf } from './survey/map.ts';
+import { otherLoader } from './survey/other-loader.ts';
 import { type ReadClass, withClasses } from './survey/pci-class.ts';
 import { type Fetch, recipeOf } from './survey/recipes.ts';
 import { releaseOf } from './survey/release.ts';
@@ -101,13 +102,22 @@ export async function survey(options: SurveyOptions): Promise<Survey> {
   };
   const installed = installedDsm(vm.check);
   const usbIds = loaderBus === 'usb' ? qemuStick : null;
-  const { memory, vcpus, disks, nics } = definition.hardware;
+  const { memory, vcpus, disks, nics, loaderPassedThrough } = definition.hardware;
   const { model, platform, upgrade, keepIdentity, sataMap } = settings;
   const findings = preflight({
     ...{ model, platform, upgrade, keepIdentity, sataMap, extensions, release: releaseOf(menu) },
     persistent: vm.domain?.persistent ?? true,
-    ...{ memory, vcpus, disks, nics, cpuFlags: flags, controllers: definition.controllers, usbIds },
-    image: imageFacts(image, entries),
+    ...{
+      memory,
+      vcpus,
+      disks,
+      nics,
+      loaderPassedThrough,
+      cpuFlags: flags,
+      controllers: definition.controllers,
+      usbIds,
+    },
+    image: imageFacts(image, { entries, other: otherLoader(menu) }),
     config: image.config && ('text' in image.config ? adapter.judgeConfig(image.config.text) : image.config),
     backup: { ...image.space, trouble: backups.trouble },
     ...{ sources, running: vm.domain?.active ?? false, obeysAcpi: obeysAcpi(vm.check), installed },
@@ -163,10 +173,10 @@ function loaderOf({ hardware }: Definition) {
 
 function imageFacts(
   { trouble, size, diskSize }: ImageLook,
-  entries: { builder: string | null; dsm: string | null },
+  menu: Pick<Extract<ImageFacts, { found: 'yes' }>, 'entries' | 'other'>,
 ): ImageFacts {
   if (trouble) return { found: trouble.certain ? 'no' : 'unknown', why: trouble.why, advice: trouble.advice };
-  return { found: 'yes', size: size ?? 0, diskSize, entries };
+  return { found: 'yes', size: size ?? 0, diskSize, ...menu };
 }
 
 function loaderFacts(

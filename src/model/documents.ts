@@ -1,5 +1,5 @@
 import { type ProbeName, type ProbeRow, probeNames, unknownDsm, type Verdict, type Wish } from './check.ts';
-import { type DomainState, macHex } from './domain.ts';
+import { byKey, type DomainState } from './domain.ts';
 import type { LoaderBackup, LoaderPhase, LoaderResult, WantedDsm } from './loader.ts';
 import { isUnderWay } from './loader.ts';
 import type { Activity, LastError, LastStop, Phase, Snapshot, VmKey, VmSnapshot } from './snapshot.ts';
@@ -61,7 +61,7 @@ export function stateDocument(vm: VmSnapshot): StateDocument {
       ]),
     ),
     nics: Object.fromEntries(
-      (hardware?.nics ?? []).map(({ mac, model, source, tap }) => [macHex(mac), { mac, model, source, tap }]),
+      byKey(hardware?.nics ?? []).map(([key, { mac, model, source, tap }]) => [key, { mac, model, source, tap }]),
     ),
   };
 }
@@ -80,7 +80,7 @@ export function statsDocument(vm: VmSnapshot): Stats {
       ...stats?.disks,
     },
     nics: {
-      ...Object.fromEntries((hardware?.nics ?? []).map(nic => [macHex(nic.mac), unknownNic])),
+      ...Object.fromEntries(byKey(hardware?.nics ?? []).map(([key]) => [key, unknownNic])),
       ...stats?.nics,
     },
   };

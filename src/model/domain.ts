@@ -41,15 +41,28 @@ export interface Nic {
 
 export interface Hardware {
   machine: string | null;
+  /** Those that are online, of perhaps more that can be plugged in. */
   vcpus: number | null;
-  /** Bytes at boot (libvirt's `<memory>`). */
+  /** Bytes that the guest has now (libvirt's `<currentMemory>`), of perhaps more that the balloon can give. */
   memory: number | null;
   disks: Disk[];
   nics: Nic[];
+  /** A PCI or SCSI device of the host is passed through. It may hold disks, of which libvirt counts nothing. */
+  hiddenDisks: boolean;
+  /** The firmware starts from a USB device of the host, so that none of `disks` is the loader. */
+  loaderPassedThrough: boolean;
 }
 
 /** Of a domain whose definition could not be read: to be known by its identity. */
-export const unknownHardware: Hardware = { machine: null, vcpus: null, memory: null, disks: [], nics: [] };
+export const unknownHardware: Hardware = {
+  machine: null,
+  vcpus: null,
+  memory: null,
+  disks: [],
+  nics: [],
+  hiddenDisks: false,
+  loaderPassedThrough: false,
+};
 
 export interface Domain {
   uuid: string;
@@ -84,7 +97,16 @@ export interface DsmDescription {
 
 export const unknownDescription: DsmDescription = { model: null, version: null, url: null };
 
-/** A MAC as a topic-, JSON- and entity-safe word: `525400d53001`. */
-export function macHex(mac: string): string {
-  return mac.toLowerCase().replaceAll(/[^0-9a-f]/g, '');
+/**
+ * NICs by a topic-, JSON- and entity-safe key: the MAC in hex, `525400d53001`. Several may have one MAC: the second in
+ * the definition's order is `525400d53001_2`.
+ */
+export function byKey<N extends Pick<Nic, 'mac'>>(nics: readonly N[]): (readonly [key: string, nic: N])[] {
+  const seen = new Map<string, number>();
+  return nics.map(nic => {
+    const hex = nic.mac.toLowerCase().replaceAll(/[^0-9a-f]/g, '');
+    const nth = (seen.get(hex) ?? 0) + 1;
+    seen.set(hex, nth);
+    return [nth === 1 ? hex : `${hex}_${nth}`, nic];
+  });
 }

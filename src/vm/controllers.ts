@@ -1,5 +1,6 @@
 import type { Disk } from '../model/domain.ts';
 import { role } from './domain-xml.ts';
+import { loaderDevice } from './loader-disk.ts';
 import { anyNumber, child, children, type Node, parseDomain, text } from './xml.ts';
 
 /**
@@ -43,10 +44,11 @@ export interface StorageController {
 export function parseControllers(xml: string): readonly StorageController[] {
   const domain = parseDomain(xml);
   const devices = child(domain, 'devices');
+  const loader = loaderDevice(domain);
   const disks = children(devices, 'disk');
   const nodes = children(devices, 'controller');
   const buses = busesInOrder(nodes);
-  const controllers = nodes.map(node => controller(node, disks, buses)).filter(entry => entry !== null);
+  const controllers = nodes.map(node => controller(node, { disks, loader }, buses)).filter(entry => entry !== null);
   const passed = children(devices, 'hostdev').filter(isPci);
   return [...controllers, ...passed.map((node, nth) => passedThrough(node, nth, buses)), ...byHand(domain)];
 }
@@ -85,12 +87,17 @@ function placeOf(node: Node, buses: readonly number[]): Pick<StorageController, 
   return { pci: at, busOrder: at && buses.includes(at.bus) ? buses.indexOf(at.bus) : null };
 }
 
-function controller(node: Node, disks: readonly Node[], buses: readonly number[]): StorageController | null {
+interface Disks {
+  disks: readonly Node[];
+  loader: Node | null;
+}
+
+function controller(node: Node, { disks, loader }: Disks, buses: readonly number[]): StorageController | null {
   const type = text(node, '@type');
   const index = anyNumber(text(node, '@index'));
   if ((type !== 'sata' && type !== 'scsi') || index === null) return null;
   const model = text(node, '@model');
-  const held = disksOn(type, index, disks);
+  const held = disksOn(type, index, disks, loader);
   return { kind: kind(type, model), model, index, ...placeOf(node, buses), host: null, disks: held };
 }
 
@@ -100,7 +107,7 @@ function kind(type: 'sata' | 'scsi', model: string | null): ControllerKind {
   return model?.startsWith('virtio-') ? 'virtio-scsi' : 'scsi';
 }
 
-function disksOn(bus: string, index: number, disks: readonly Node[]): ControllerDisk[] {
+function disksOn(bus: string, index: number, disks: readonly Node[], loader: Node | null): ControllerDisk[] {
   return disks.flatMap(node => {
     const target = child(node, 'target');
     const name = text(target, '@dev');
@@ -108,7 +115,7 @@ function disksOn(bus: string, index: number, disks: readonly Node[]): Controller
     const place = child(node, 'address');
     // Without an address it is on the first one: libvirt fills that in when the domain is defined.
     if ((anyNumber(text(place, '@controller')) ?? 0) !== index) return [];
-    return [{ target: name, role: role(node, bus), unit: anyNumber(text(place, '@unit')) }];
+    return [{ target: name, role: role(node, loader), unit: anyNumber(text(place, '@unit')) }];
   });
 }
 

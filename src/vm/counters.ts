@@ -64,9 +64,10 @@ export function readCounters(params: readonly TypedParam[]): Counters {
     return new Map(entries);
   };
   const vcpus = number('vcpu.current');
+  const slots = number('vcpu.maximum') ?? vcpus;
   return {
     state: number('state.state'),
-    cpu: { total: number('cpu.time'), guest: vcpuTime(number, vcpus), vcpus },
+    cpu: { total: number('cpu.time'), guest: vcpuTime(number, vcpus, slots), vcpus },
     balloon: group('balloon.', balloonKeys),
     disks: named('block', diskKeys),
     nics: named('net', nicKeys),
@@ -85,8 +86,9 @@ function fields<K extends string>(prefix: string, keys: readonly K[]): readonly 
 /** libvirt's own limit is below; a number beyond is none. */
 const maxVcpus = 16_384;
 
-function vcpuTime(number: (key: string) => number | null, vcpus: number | null): number | null {
-  if (!vcpus || vcpus > maxVcpus) return null;
-  const times = Array.from({ length: vcpus }, (_, i) => number(`vcpu.${i}.time`));
-  return times.every(time => time !== null) ? times.reduce((sum, time) => sum + time, 0) : null;
+/** Of those that are online, which may have any of the ids below `slots`; null unless all of them tell. */
+function vcpuTime(number: (key: string) => number | null, vcpus: number | null, slots: number | null): number | null {
+  if (!vcpus || !slots || slots > maxVcpus) return null;
+  const times = Array.from({ length: slots }, (_, id) => number(`vcpu.${id}.time`)).filter(time => time !== null);
+  return times.length === vcpus ? times.reduce((sum, time) => sum + time, 0) : null;
 }

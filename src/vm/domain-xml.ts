@@ -1,4 +1,5 @@
 import type { Disk, Hardware, Nic } from '../model/domain.ts';
+import { isDisk, isPassedUsb, loaderDevice } from './loader-disk.ts';
 import { child, children, content, type Node, number, parseDomain, safe, text } from './xml.ts';
 
 /**
@@ -30,31 +31,34 @@ const units = new Map(
 export function parseDomainXml(xml: string): Hardware {
   const domain = parseDomain(xml);
   const devices = child(domain, 'devices');
+  const loader = loaderDevice(domain);
+  const hostdevs = children(devices, 'hostdev');
   return {
     machine: text(child(child(domain, 'os'), 'type'), '@machine'),
-    vcpus: number(content(domain, 'vcpu')),
-    memory: bytes(domain, 'memory'),
+    vcpus: number(text(child(domain, 'vcpu'), '@current')) ?? number(content(domain, 'vcpu')),
+    memory: bytes(domain, 'currentMemory') ?? bytes(domain, 'memory'),
     disks: children(devices, 'disk')
-      .map(disk)
+      .map(node => disk(node, loader))
       .filter(entry => entry !== null),
     nics: children(devices, 'interface')
       .map(nic)
       .filter(entry => entry !== null),
+    hiddenDisks: !hostdevs.every(isPassedUsb),
+    loaderPassedThrough: loader !== null && hostdevs.includes(loader),
   };
 }
 
-function disk(node: Node): Disk | null {
+function disk(node: Node, loader: Node | null): Disk | null {
   const target = text(child(node, 'target'), '@dev');
   if (target === null) return null;
   const bus = text(child(node, 'target'), '@bus');
-  return { target, role: role(node, bus), bus, source: source(child(node, 'source')) };
+  return { target, role: role(node, loader), bus, source: source(child(node, 'source')) };
 }
 
-/** Loaders sit on a USB stick, or are the disk that the firmware is told to boot first. */
-export function role(node: Node, bus: string | null): Disk['role'] {
-  const device = text(node, '@device') ?? 'disk';
-  if (device !== 'disk' && device !== 'lun') return 'removable';
-  return bus === 'usb' || text(children(node, 'boot')[0], '@order') === '1' ? 'loader' : 'data';
+/** `loader`: as `loaderDevice` tells. */
+export function role(node: Node, loader: Node | null): Disk['role'] {
+  if (!isDisk(node)) return 'removable';
+  return node === loader ? 'loader' : 'data';
 }
 
 /** A file, a block device, a pool's volume, or a network disk's protocol and name. */

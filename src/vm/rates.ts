@@ -1,4 +1,4 @@
-import { type Hardware, macHex } from '../model/domain.ts';
+import { byKey, type Hardware } from '../model/domain.ts';
 import {
   type CpuStats,
   type DiskStats,
@@ -37,7 +37,8 @@ export function toStats(hardware: Hardware, sample: Sample, previous: Sample | n
   };
   const { counters } = sample;
   const before = previous?.counters;
-  const taps = new Map(hardware.nics.map(nic => [nic.tap, macHex(nic.mac)]));
+  const nics = byKey(hardware.nics);
+  const taps = new Map(nics.map(([key, { tap }]) => [tap, key]));
   return {
     sampled_at: sampledAt,
     stale: !hasAnswered(hardware, counters),
@@ -50,11 +51,11 @@ export function toStats(hardware: Hardware, sample: Sample, previous: Sample | n
       }),
     ),
     nics: {
-      ...Object.fromEntries(hardware.nics.map(({ mac }) => [macHex(mac), unknownNic])),
+      ...Object.fromEntries(nics.map(([key]) => [key, unknownNic])),
       ...Object.fromEntries(
         [...counters.nics].flatMap(([tap, now]) => {
-          const mac = taps.get(tap);
-          return mac === undefined ? [] : [[mac, nic(now, before?.nics.get(tap), rate)]];
+          const key = taps.get(tap);
+          return key === undefined ? [] : [[key, nic(now, before?.nics.get(tap), rate)]];
         }),
       ),
     },
@@ -73,16 +74,18 @@ function cpu({ cpu: now }: Counters, before: Counters | undefined, seconds: numb
   };
 }
 
-/** What the guest uses is what it has, less what it could give away; only its balloon driver knows. */
+/**
+ * What the guest uses is what it has, less what it could give away. Only its balloon driver knows, and that of a kernel
+ * before 4.6 does not: it tells what is unused, and the rest is mostly cache.
+ */
 function memory({ balloon }: Counters): MemoryStats {
-  const { available } = balloon;
-  const free = balloon.usable ?? balloon.unused;
-  const used = available === null || free === null ? null : Math.max(0, available - free);
+  const { available, usable } = balloon;
+  const used = available === null || usable === null ? null : Math.max(0, available - usable);
   return {
     total: kib(balloon.current),
     used: kib(used),
     used_percent: used === null || !available ? null : round((used / available) * 100, 2),
-    usable: kib(balloon.usable),
+    usable: kib(usable),
     unused: kib(balloon.unused),
     resident: kib(balloon.rss),
   };

@@ -12,8 +12,8 @@ const parser = new XMLParser({
   parseTagValue: false,
   // For numeric character references.
   htmlEntities: true,
-  // Anybody's own elements, of any name and depth, at which the parser may balk.
-  stopNodes: ['domain.metadata'],
+  // Anybody's own elements, and chains of backing files: of any depth, at which the parser balks.
+  stopNodes: ['domain.metadata', 'domain.devices.disk.backingStore', 'domain.devices.disk.mirror'],
   isArray: name => repeated.has(name),
 });
 

@@ -122,8 +122,8 @@ function quietTime(): number {
   const quiet = new Quiet();
   const stats = unknownStats(at);
   const disks = { sda: { ...unknownDisk, read_operations: 1, write_operations: 1 } };
-  quiet.hear({ ...stats, disks }, domain.hardware.disks, 0);
-  return first(minute, now => quiet.at(now));
+  quiet.hear({ ...stats, disks }, domain.hardware, 0);
+  return first(minute, now => quiet.at(now) === 'quiet');
 }
 
 /** Of `boot_grace`. */

@@ -281,6 +281,8 @@ describe('its disks may be asleep', () => {
     const { found, targets } = await gently({ dsm: 'ready' });
     expect(targets('web')).toHaveLength(1);
     expect(found.findings.web?.kind).toBe('dsm');
+    // It has said at the same port what it is.
+    expect(targets('dsm')).toHaveLength(1);
   });
 });
 

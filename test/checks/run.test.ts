@@ -82,7 +82,7 @@ test.each([
   expect(machineOf(now, { seen: true, stopping: true })).toBe(asked);
 });
 
-test('disks are quiet after ten minutes without a request, and as soon as nobody can tell no longer', () => {
+test('disks are quiet after ten minutes without a request, and unknown where libvirt does not count them', () => {
   const quiet = new Quiet();
   const [disk] = domain.hardware.disks;
   const disks = [
@@ -98,20 +98,25 @@ test('disks are quiet after ten minutes without a request, and as soon as nobody
       hdz: { ...unknownDisk, read_operations: loader, write_operations: 0 },
     },
   });
-  expect(quiet.at(0)).toBe(false);
-  quiet.hear(sample(5, 1), disks, 0);
-  quiet.hear(sample(5, 2), disks, 599_999);
-  expect(quiet.at(599_999)).toBe(false);
-  expect(quiet.at(600_000)).toBe(true);
-  quiet.hear(sample(6, 2), disks, 600_001);
-  expect(quiet.at(600_001)).toBe(false);
-  expect(quiet.at(1_200_001)).toBe(true);
-  quiet.hear(sample(6, 2, true), disks, 1_200_002);
-  expect(quiet.at(1_200_002)).toBe(false);
-  quiet.hear(sample(null, 2), disks, 1_300_000);
-  expect(quiet.at(9_999_999)).toBe(false);
-  quiet.hear(sample(6, 2), [], 9_999_999);
-  expect(quiet.at(99_999_999)).toBe(false);
+  const guest = { disks, hiddenDisks: false };
+  expect(quiet.at(0)).toBe('awake');
+  quiet.hear(sample(5, 1), guest, 0);
+  quiet.hear(sample(5, 2), guest, 599_999);
+  expect(quiet.at(599_999)).toBe('awake');
+  expect(quiet.at(600_000)).toBe('quiet');
+  quiet.hear(sample(6, 2), guest, 600_001);
+  expect(quiet.at(600_001)).toBe('awake');
+  expect(quiet.at(1_200_001)).toBe('quiet');
+  quiet.hear(sample(6, 2, true), guest, 1_200_002);
+  expect(quiet.at(1_200_002)).toBe('awake');
+  quiet.hear(sample(null, 2), guest, 1_300_000);
+  expect(quiet.at(9_999_999)).toBe('unknown');
+  quiet.hear(sample(6, 2), { disks: [], hiddenDisks: false }, 9_999_999);
+  expect(quiet.at(99_999_999)).toBe('unknown');
+  quiet.hear(sample(6, 2), { disks, hiddenDisks: true }, 99_999_999);
+  expect(quiet.at(999_999_999)).toBe('unknown');
+  quiet.reset();
+  expect(quiet.at(999_999_999)).toBe('awake');
 });
 
 test('what is remembered is read back, and anything else is not', () => {

@@ -273,6 +273,28 @@ describe('disks that sleep', () => {
     expect(ward.check.cause).toBe('up_asleep');
     expect(ward.asked.filter(probe => probe === 'dsm')).toHaveLength(1);
   });
+
+  test.each([
+    ['behind a passed-through controller', { hiddenDisks: true }],
+    ['all behind it', { hiddenDisks: true, disks: [] }],
+    ['with none that libvirt counts', { disks: [] }],
+  ])('%s, are asked whether they do before anything else', async (_, hardware) => {
+    const ward = new Ward({ deepSchedule: '*/15 * * * *' }).begin({
+      ...domain,
+      hardware: { ...domain.hardware, ...hardware },
+    });
+    sample(ward, 5);
+    await pass(10_000);
+    ward.world = { ...up, dsm: 'asleep' };
+    ward.asked = [];
+    for (let quarter = 0; quarter < 12; quarter++) {
+      sample(ward, 5);
+      await pass(15 * 60_000);
+    }
+    expect(ward.check.cause).toBe('up_asleep');
+    expect(ward.asked).not.toContain('web');
+    expect(ward.asked.filter(probe => probe === 'dsm')).toHaveLength(12);
+  });
 });
 
 describe('with several NICs', () => {

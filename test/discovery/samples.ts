@@ -15,6 +15,7 @@ import {
   type DomainDescription,
   type Nic,
   unknownDescription,
+  unknownHardware,
 } from '../../src/model/domain.ts';
 import { idleLoader, type Loader } from '../../src/model/loader.ts';
 import { emptyVm, type HypervisorInfo, type VmSnapshot } from '../../src/model/snapshot.ts';
@@ -42,6 +43,7 @@ export const description: DomainDescription = {
   uuid: '6e8d4d1c-6f5b-4d42-9f0c-0c5f2f6f9a11',
   name: 'DSM',
   hardware: {
+    ...unknownHardware,
     machine: 'pc-q35-7.2',
     vcpus: 4,
     memory: 4 * 2 ** 30,

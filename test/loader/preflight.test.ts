@@ -8,21 +8,31 @@ import { parseDomainXml } from '../../src/vm/domain-xml.ts';
 import { ahci, onUnits } from './guest.ts';
 
 const seed = readFileSync(new URL('../fixtures/seed.xml', import.meta.url), 'utf8');
-const { memory, vcpus, disks, nics } = parseDomainXml(seed);
+const { memory, vcpus, disks, nics, loaderPassedThrough } = parseDomainXml(seed);
 const repository = 'https://github.com/pocopico/redpill-load/raw/develop';
 const virtio = { url: `${repository}/redpill-virtio/rpext-index.json`, recipe: 'yes' as const };
 const acpid = { url: `${repository}/redpill-acpid/rpext-index.json`, recipe: 'yes' as const };
 const unasked = { recipe: 'unknown' as const };
 
 const image = (more: Partial<Extract<ImageFacts, { found: 'yes' }>> = {}): ImageFacts => {
-  return { found: 'yes', size: 2 ** 30, diskSize: null, entries: { builder: 'build', dsm: 'RedPill' }, ...more };
+  const entries = { builder: 'build', dsm: 'RedPill' };
+  return { found: 'yes', size: 2 ** 30, diskSize: null, entries, other: null, ...more };
 };
 const noImage: ImageFacts = { found: 'no', why: 'There is no /x.img.', advice: 'Make a storage pool.' };
 const space = (free: number | null, needed: number | null = 2 ** 30) => ({ needed, free, trouble: null });
 
 const facts: PreflightFacts = {
   ...{ model: 'DS918+', platform: 'ds918p-7.1.1-42962', upgrade: 'never', release: '0.9', extensions: [virtio, acpid] },
-  ...{ sataMap: 'auto', keepIdentity: true, memory, vcpus, cpuFlags: ['movbe', 'x2apic'], disks, nics },
+  ...{
+    sataMap: 'auto',
+    keepIdentity: true,
+    memory,
+    vcpus,
+    cpuFlags: ['movbe', 'x2apic'],
+    disks,
+    nics,
+    loaderPassedThrough,
+  },
   ...{ controllers: parseControllers(seed), usbIds: null, image: image(), backup: space(2 ** 31), persistent: true },
   config: { complete: true },
   ...{ sources: 'yes', running: true, obeysAcpi: 'yes', onTimeout: 'report' },
@@ -75,6 +85,12 @@ describe('refused', () => {
       'no_recipe',
       'a build up to 42962',
     ],
+    [
+      'the loader on a stick of the host',
+      { disks: data(1), loaderPassedThrough: true },
+      'loader_on_stick',
+      'Copy the stick to an image',
+    ],
     ['little memory', { memory: 2 ** 31 - 1 }, 'too_little_memory', '2 GiB'],
     ['many vCPUs', { vcpus: 9 }, 'too_many_vcpus', '8 vCPUs or fewer'],
     ['many disks', { disks: [...data(17), stick] }, 'too_many_disks', 'a larger model'],
@@ -120,6 +136,12 @@ describe('the configuration with serial number and MACs', () => {
     const findings = found(more).filter(({ code }) => !['config_replaced', 'new_identity'].includes(code));
     expect(findings.map(({ level, code }) => `${level} ${code}`)).toEqual(expected === null ? [] : [expected]);
   });
+});
+
+test('a backup disk on USB takes no place of DSM, and is none that it may not see', () => {
+  const backup = { target: 'sdy', role: 'data' as const, bus: 'usb' };
+  const usbIds = { vid: '0x46f4', pid: '0x0001' };
+  expect(found({ disks: [...data(16), stick, backup], usbIds }).map(({ code }) => code)).toEqual(['several_usb_disks']);
 });
 
 describe('warned of, or told', () => {

@@ -132,6 +132,7 @@ describe('the image', () => {
   test.each([
     ['no image builder', [usb, sata], 'refuse no_builder_entry'],
     ['no DSM from this disk', [sata, builder], 'refuse no_dsm_entry'],
+    ['the entries of RR', ['Configure loader', 'Enter BIOS Setup', 'Start Memtest86+'], 'refuse other_loader'],
   ])('a menu with %s', async (_, entries, expected) => {
     await using it = await rebuildWorld();
     expect(codes(await it.survey({ menu: async () => ({ ...boot, entries }) }))).toContain(expected);

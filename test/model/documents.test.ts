@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { unknownDsm, wishes } from '../../src/model/check.ts';
 import { bridgeDocument, loaderDocument, stateDocument, statsDocument } from '../../src/model/documents.ts';
-import { type Disk, type Domain, domainStates, macHex, type Nic } from '../../src/model/domain.ts';
+import { byKey, type Disk, type Domain, domainStates, type Nic } from '../../src/model/domain.ts';
 import { idleLoader, type Loader, loaderPhases, loaderResults } from '../../src/model/loader.ts';
 import {
   type Asked,
@@ -105,7 +105,11 @@ test.each([
 });
 
 test('a MAC as a word', () => {
-  expect(macHex('52:54:00:D5:30:01')).toBe('525400d53001');
+  expect(byKey([{ mac: '52:54:00:D5:30:01' }])).toEqual([['525400d53001', { mac: '52:54:00:D5:30:01' }]]);
+  // Several of one MAC: none is lost.
+  const [one, other] = [{ mac: '52:54:00:d5:30:01' }, { mac: '52:54:00:d5:30:02' }];
+  const keys = byKey([one, other, one, one]).map(([key]) => key);
+  expect(keys).toEqual(['525400d53001', '525400d53002', '525400d53001_2', '525400d53001_3']);
 });
 
 const ds918 = { model: 'DS918+', version: '7.2.1-69057' };
@@ -177,6 +181,7 @@ const disks: fc.Arbitrary<Disk[]> = fc.array(
     source: maybe(text),
   }),
 );
+const hexOf = (address: string) => address.toLowerCase().replaceAll(':', '');
 const nics: fc.Arbitrary<Nic[]> = fc.array(
   fc.record({
     mac,
@@ -195,7 +200,10 @@ const domains: fc.Arbitrary<Domain> = fc.record({
   reason: text,
   persistent: fc.boolean(),
   autostart: maybe(fc.boolean()),
-  hardware: fc.record({ machine: maybe(text), vcpus: maybe(fc.nat()), memory: maybe(fc.nat()), disks, nics }),
+  hardware: fc.record({
+    ...{ machine: maybe(text), vcpus: maybe(fc.nat()), memory: maybe(fc.nat()), disks, nics },
+    ...{ hiddenDisks: fc.boolean(), loaderPassedThrough: fc.boolean() },
+  }),
 });
 const filled = <T extends object>(blank: T) =>
   fc.record(Object.fromEntries(Object.keys(blank).map(key => [key, numbers]))) as unknown as fc.Arbitrary<T>;
@@ -205,7 +213,7 @@ const samples: fc.Arbitrary<Stats> = fc.record({
   cpu: filled(unknownStats(null).cpu),
   memory: filled(unknownStats(null).memory),
   disks: fc.dictionary(target, filled(unknownDisk)),
-  nics: fc.dictionary(mac.map(macHex), filled(unknownNic)),
+  nics: fc.dictionary(mac.map(hexOf), filled(unknownNic)),
 });
 const loaders: fc.Arbitrary<Loader> = fc.record({
   phase: fc.constantFrom(...loaderPhases),
@@ -289,7 +297,7 @@ describe('of any VM', () => {
           expect.arrayContaining((vm.domain?.hardware.disks ?? []).map(disk => disk.target)),
         );
         expect(Object.keys(document.nics)).toEqual(
-          expect.arrayContaining((vm.domain?.hardware.nics ?? []).map(nic => macHex(nic.mac))),
+          expect.arrayContaining(byKey(vm.domain?.hardware.nics ?? []).map(([key]) => key)),
         );
       }),
       { numRuns: 200 },

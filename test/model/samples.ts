@@ -1,5 +1,5 @@
 import { type Check, unknownDsm, type Verdict } from '../../src/model/check.ts';
-import type { Domain, DomainState } from '../../src/model/domain.ts';
+import { type Domain, type DomainState, unknownHardware } from '../../src/model/domain.ts';
 import { type Asked, emptyVm, type Snapshot, type VmSnapshot } from '../../src/model/snapshot.ts';
 
 /** A domain, a VM and a snapshot as they are on an ordinary day; tests change what they are about. */
@@ -17,6 +17,7 @@ export const domain: Domain = {
   persistent: true,
   autostart: false,
   hardware: {
+    ...unknownHardware,
     machine: 'pc-q35-7.2',
     vcpus: 2,
     memory: 2 ** 30,

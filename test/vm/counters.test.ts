@@ -77,6 +77,10 @@ test('vCPUs count together or not at all', () => {
   const guest = (values: Record<string, number>) => readCounters(params(values)).cpu.guest;
   expect(guest({ 'vcpu.current': 2, 'vcpu.0.time': 3, 'vcpu.1.time': 4 })).toBe(7);
   expect(guest({ 'vcpu.current': 2, 'vcpu.0.time': 3, 'vcpu.2.time': 4 })).toBeNull();
+  // Plugged in one by one, they keep their numbers.
+  const plugged = { 'vcpu.current': 2, 'vcpu.maximum': 16, 'vcpu.0.time': 3, 'vcpu.8.time': 4 };
+  expect(guest(plugged)).toBe(7);
+  expect(guest({ ...plugged, 'vcpu.current': 3 })).toBeNull();
   expect(guest({ 'vcpu.0.time': 3 })).toBeNull();
   expect(guest({ 'vcpu.current': 0 })).toBeNull();
 });

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { procedures } from '../../src/libvirt/procedures.ts';
 import { XdrReader } from '../../src/libvirt/xdr.ts';
+import { unknownHardware } from '../../src/model/domain.ts';
 import { parseDomainXml } from '../../src/vm/domain-xml.ts';
 import { recording, releases } from '../libvirt/recordings.ts';
 
@@ -17,6 +18,7 @@ const nicOf = (type: string, inner: string) =>
 test('the DSM of the lab', () => {
   const file = '/var/lib/libvirt/images';
   expect(parseDomainXml(seed)).toEqual({
+    ...unknownHardware,
     machine: 'q35',
     vcpus: 2,
     memory: 2 ** 31,
@@ -81,7 +83,7 @@ describe('what a disk is for', () => {
     ['a LUN', "device='lun'", "bus='scsi'", '', 'data'],
     ['a stick', "device='disk'", "bus='usb'", '', 'loader'],
     ['what boots first', "device='disk'", "bus='sata'", "<boot order='1'/>", 'loader'],
-    ['what boots second', "device='disk'", "bus='sata'", "<boot order='2'/>", 'data'],
+    ['what boots first of all disks', "device='disk'", "bus='sata'", "<boot order='2'/>", 'loader'],
     ['a LUN that boots first', "device='lun'", "bus='scsi'", "<boot order='1'/>", 'loader'],
     ['a CD drive', "device='cdrom'", "bus='sata'", "<boot order='1'/>", 'removable'],
     ['a CD drive on USB', "device='cdrom'", "bus='usb'", '', 'removable'],
@@ -89,6 +91,39 @@ describe('what a disk is for', () => {
   ])('%s', (_, device, bus, boot, role) => {
     const { disks } = devices(`<disk type='file' ${device}><target dev='x' ${bus}/>${boot}</disk>`);
     expect(disks).toMatchObject([{ target: 'x', role }]);
+  });
+
+  test.each([
+    ['the one with a boot order, not another one on USB', "<boot order='1'/>", '', '', ['data', 'loader', 'data']],
+    ['the one of the lowest order', "<boot order='3'/>", "<boot order='2'/>", '', ['data', 'data', 'loader']],
+    ['the first disk, by `boot dev`', '', '', "<boot dev='cdrom'/><boot dev='hd'/>", ['loader', 'data', 'data']],
+    ['the one on USB, where nothing is said', '', '', '', ['data', 'loader', 'data']],
+    ['the one on USB, where only other kinds boot', '', '', "<boot dev='network'/>", ['data', 'loader', 'data']],
+  ])('the loader is %s', (_, usb, scsi, os, roles) => {
+    const row = (bus: string, boot: string) => `<disk type='file'><target dev='${bus}' bus='${bus}'/>${boot}</disk>`;
+    const cd = `<disk type='file' device='cdrom'><target dev='cd' bus='sata'/>${usb && "<boot order='1'/>"}</disk>`;
+    const rows = `${cd}${row('sata', '')}${row('usb', usb.replace('1', '2'))}${row('scsi', scsi)}`;
+    const { disks } = parseDomainXml(`<domain><os>${os}</os><devices>${rows}</devices></domain>`);
+    expect(disks.map(({ role }) => role)).toEqual(['removable', ...roles]);
+  });
+
+  const hostdev = (type: string, boot = '') =>
+    `<hostdev mode='subsystem' type='${type}'><source/><address type='${type}'/>${boot}</hostdev>`;
+  const disk = (boot = '') => `<disk type='file'><target dev='sda' bus='sata'/>${boot}</disk>`;
+  test.each([
+    [
+      'a stick of the host that boots first',
+      disk("<boot order='2'/>") + hostdev('usb', "<boot order='1'/>"),
+      true,
+      false,
+    ],
+    ['a stick of the host, where nothing else can boot', hostdev('usb') + hostdev('pci'), true, true],
+    ['a UPS of the host beside the loader', disk("<boot order='1'/>") + hostdev('usb'), false, false],
+    ['a LUN of the host', disk("<boot order='1'/>") + hostdev('scsi'), false, true],
+  ])('%s', (_, inner, loaderPassedThrough, hiddenDisks) => {
+    const hardware = devices(inner);
+    expect(hardware).toMatchObject({ loaderPassedThrough, hiddenDisks });
+    expect(hardware.disks.some(({ role }) => role === 'loader')).toBe(inner.includes('<disk') && !loaderPassedThrough);
   });
 
   test('one without a target has no name, and is passed over', () => {
@@ -145,6 +180,7 @@ describe('numbers', () => {
     ['<memory>1e3</memory>', null],
     [`<memory>${'9'.repeat(400)}</memory>`, null],
     ["<memory unit='TiB'>9007199254740991</memory>", null],
+    ["<memory unit='GiB'>8</memory><currentMemory unit='GiB'>2</currentMemory>", 2 ** 31],
     ['', null],
   ])('%s', (memory, expected) => {
     expect(sized(memory)).toBe(expected);
@@ -152,7 +188,7 @@ describe('numbers', () => {
 
   test.each([
     ["<vcpu placement='static'>4</vcpu>", 4],
-    ["<vcpu current='2'>4</vcpu>", 4],
+    ["<vcpu current='2'>4</vcpu>", 2],
     ['<vcpu>4</vcpu>', 4],
     ['<vcpu/>', null],
   ])('%s', (vcpu, expected) => {
@@ -172,11 +208,10 @@ test('names as people write them', () => {
 });
 
 describe('little or nothing', () => {
-  const nothing = { machine: null, vcpus: null, memory: null, disks: [], nics: [] };
   test.each(['<domain/>', '<domain></domain>', '<domain><devices/></domain>', '<network/>', '<domain>text</domain>'])(
     '%s',
     xml => {
-      expect(parseDomainXml(xml)).toEqual(nothing);
+      expect(parseDomainXml(xml)).toEqual(unknownHardware);
     },
   );
 });

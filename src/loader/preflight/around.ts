@@ -14,13 +14,18 @@ function image({ image: found, disks }: PreflightFacts): Finding[] {
     const message = `Whether the loader's image can be read and written could not be looked up. ${found.why}`;
     return [warn('image_unknown', message, found.advice)];
   }
-  const { size, diskSize, entries } = found;
+  const { size, diskSize, entries, other } = found;
   const findings = [];
   if (diskSize !== null && diskSize !== size) {
     const message = `The image at the configured path has ${size} bytes, and the VM's own disk has ${diskSize}: they are two.`;
     findings.push(refuse('image_differs', message, "Set `image` to the path at which the VM's own image is mounted."));
   }
   const { builder, dsm } = entries;
+  if (builder === null && other !== null) {
+    const message = `The loader's image is one of ${other}, which only its own menu can rebuild: the bridge knows TinyCore RedPill.`;
+    const advice = `Rebuild it in the menu of ${other}, or attach an image of TinyCore RedPill.`;
+    return [...findings, refuse('other_loader', message, advice)];
+  }
   if (builder === null) {
     const message = "The loader's boot menu has no entry for the image builder.";
     findings.push(refuse('no_builder_entry', message, 'Begin with a fresh image of TinyCore RedPill.'));

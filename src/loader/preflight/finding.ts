@@ -33,6 +33,8 @@ export type ImageFacts =
       diskSize: number | null;
       /** Titles of its boot menu; null: it has none for this. */
       entries: { builder: string | null; dsm: string | null };
+      /** Whose boot menu it is, if another loader's; null: nobody else's. */
+      other: string | null;
     }
   | { found: 'no' | 'unknown'; why: string; advice: string | null };
 
@@ -57,6 +59,8 @@ export interface PreflightFacts {
   cpuFlags: readonly string[] | null;
   disks: readonly Pick<Disk, 'target' | 'role' | 'bus'>[];
   nics: readonly Pick<Nic, 'model'>[];
+  /** The loader is on a USB device of the host, and none of `disks`. */
+  loaderPassedThrough: boolean;
   controllers: readonly StorageController[];
   /** Of the loader's stick. */
   usbIds: { vid: string; pid: string } | null;

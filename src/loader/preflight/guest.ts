@@ -47,7 +47,7 @@ function cpu({ model, maxThreads, cpuFlags: needed }: Platform, { vcpus, cpuFlag
 }
 
 function disks(platform: Platform, { disks: all, controllers, sataMap: map }: PreflightFacts): Finding[] {
-  const data = all.filter(({ role }) => role === 'data');
+  const data = all.filter(({ role, bus }) => role === 'data' && bus !== 'usb');
   const { model, maxDisks, deviceTree } = platform;
   if (maxDisks !== null && data.length > maxDisks) {
     const message = `The VM has ${data.length} disks, and ${model} has ${maxDisks} slots.`;
@@ -63,8 +63,13 @@ function disks(platform: Platform, { disks: all, controllers, sataMap: map }: Pr
   return [refuse(computed.code, computed.message, computed.advice)];
 }
 
-function loaderDisk({ disks: all, usbIds }: PreflightFacts): Finding[] {
+function loaderDisk({ disks: all, usbIds, loaderPassedThrough }: PreflightFacts): Finding[] {
   const loader = all.find(({ role }) => role === 'loader');
+  if (loaderPassedThrough) {
+    const message =
+      'The loader is on a USB stick of the host that is passed through: its image cannot be read or written.';
+    return [refuse('loader_on_stick', message, 'Copy the stick to an image, and attach that on USB.')];
+  }
   if (!loader) {
     const message = 'The VM has no disk that looks like a loader: none on USB, and none that boots first.';
     return [refuse('no_loader_disk', message, "Attach the loader's image on USB.")];

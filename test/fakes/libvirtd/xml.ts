@@ -40,7 +40,7 @@ export function renamed(xml: string, name: string): string {
 export function hardware(xml: string): Hardware {
   const memory = /<memory(?: unit='(\w+)')?>(\d+)</.exec(xml);
   return {
-    vcpus: Number(/<vcpu[^>]*>(\d+)</.exec(xml)?.[1] ?? 1),
+    vcpus: Number(/<vcpu[^>]* current='(\d+)'/.exec(xml)?.[1] ?? /<vcpu[^>]*>(\d+)</.exec(xml)?.[1] ?? 1),
     memory: Number(memory?.[2] ?? 0) * ({ MiB: 1024, GiB: 1024 ** 2 }[memory?.[1] ?? ''] ?? 1),
     disks: [...xml.matchAll(/<disk [^>]*>(.*?)<\/disk>/gs)].map(([, disk = '']) => ({
       target: /<target dev='(.*?)'/.exec(disk)?.[1] ?? '',
