@@ -30,9 +30,11 @@ export function fragility(job: Job, now: number): string | null {
 
 /** Why nobody hears its power button; null: it is heard, or nothing tells. */
 export function deafness(job: Job, now: number): string | null {
-  const { stage } = job;
+  const { stage, plan } = job;
   if (stage.at !== 'pressing') return null;
   if (stage.hears) return fragility(job, now);
+  // Its ports are about to tell.
+  if (plan.watchPorts && stage.ports === 'unknown' && portsTell(job, now)) return null;
   return instead[verdictNow(job, now)] ?? (stage.ports === 'closed' ? "DSM's ports 5000 and 5001 are closed" : null);
 }
 
