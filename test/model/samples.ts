@@ -69,7 +69,8 @@ export const checkOf = (verdict: Verdict): Check => ({
   ...{ verdict, cause: verdict, reason: `It is ${verdict}.`, nextStep: null, since: at, failures: 0 },
   reachable: verdict === 'up',
   problem: verdict !== 'up',
-  ...{ expected: 'running', probes: {}, latency: null, checkedAt: at, nextAt: null, bootSeconds: null },
+  probes: { web: { outcome: 'ok', ms: 1, explanation: 'It answers.', at } },
+  ...{ expected: 'running', latency: null, checkedAt: at, nextAt: null, bootSeconds: null },
   wasUp: verdict === 'up',
   dsm: unknownDsm,
 });

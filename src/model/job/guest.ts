@@ -29,7 +29,9 @@ export function guestOf(check: Check | null, date: number, now: number): Guest {
   const nextAt = check.nextAt === null ? checkedAt : Date.parse(check.nextAt);
   const span = Math.max(0, nextAt - checkedAt) + patience;
   const age = Math.max(0, date - checkedAt);
-  const { verdict, wasUp } = check;
-  if (age >= span || ofMachine.has(verdict)) return { ...unknownGuest, wasUp };
+  const { verdict, wasUp, probes } = check;
+  // That it boots is then only what libvirt says.
+  const unasked = Object.keys(probes).length === 0 && check.nextAt === null;
+  if (age >= span || unasked || ofMachine.has(verdict)) return { ...unknownGuest, wasUp };
   return { verdict, wasUp, until: now + span - age };
 }

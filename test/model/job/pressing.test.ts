@@ -203,7 +203,8 @@ describe('where nobody hears', () => {
 
 describe('what a check says is believed', () => {
   const began = Date.parse(at);
-  const check = (more = {}) => ({ ...checkOf('updating'), checkedAt: at, wasUp: true, ...more });
+  const row = { outcome: 'ok', ms: 1, explanation: 'It answers.', at } as const;
+  const check = (more = {}) => ({ ...checkOf('updating'), checkedAt: at, wasUp: true, probes: { web: row }, ...more });
   const minutes = (count: number) => new Date(began + count * 60_000).toISOString();
   const [known, forgotten] = ['updating', 'unknown'];
 
@@ -214,7 +215,8 @@ describe('what a check says is believed', () => {
     ['until 5 minutes after the next is due', { nextAt: minutes(60) }, 64.9, known],
     ['not longer, if none comes', { nextAt: minutes(60) }, 65, forgotten],
     ['if the clock was set back meanwhile', { nextAt: minutes(1) }, -600, known],
-    ['of one that was never made', { checkedAt: null }, 600, known],
+    ['of one that is about to be made', { checkedAt: null, nextAt: minutes(1), probes: {} }, 0, known],
+    ['not where none is ever made', { checkedAt: null, probes: {} }, 0, forgotten],
     ['of the machine, it says nothing of DSM', { verdict: 'off' }, 0, forgotten],
   ] as const)('%s', (_, changes, later, verdict) => {
     const found = guestOf(check(changes), began + later * 60_000, 7_000);
