@@ -4,6 +4,7 @@ import type { Event } from '../model/event.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import { type Stats, unknownStats } from '../model/stats.ts';
 import type { Logger } from '../util/logger.ts';
+import { Places } from '../util/places.ts';
 import { type Counters, readCounters } from './counters.ts';
 import { hasAnswered, type Sample, toStats } from './rates.ts';
 import { stateWords } from './state.ts';
@@ -47,6 +48,8 @@ const secondSample = 2_000;
 export class Poll {
   readonly #options: PollOptions;
   readonly #known = new Map<VmKey, Known>();
+  /** One request for memory statistics at a time: the next poll must not wait for all of them. */
+  readonly #requests = new Places(1);
   #timer: NodeJS.Timeout | undefined;
   #soon: NodeJS.Timeout | undefined;
   #asking = false;
@@ -139,7 +142,7 @@ export class Poll {
   /** Makes the guest's balloon driver report; without one, or without a balloon, nothing is lost. */
   #askForMemory(client: Libvirt, { key, ref }: Target): void {
     const period = Math.max(1, Math.round(this.#options.interval / 1_000));
-    client.setMemoryStatsPeriod(ref, period).catch((error: Error) => {
+    this.#requests.take(() => client.setMemoryStatsPeriod(ref, period)).catch((error: Error) => {
       const level = isLibvirtError(error) ? 'debug' : 'warn';
       this.#options.logger[level]({ event: 'stats.no_memory', vm: key, reason: error.message }, 'no memory statistics');
     });

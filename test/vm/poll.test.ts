@@ -306,6 +306,18 @@ describe('rounds', () => {
 });
 
 describe('the guest’s memory', () => {
+  test('is asked for of one guest after the other, so that the numbers of all do not wait for it', async () => {
+    const domains = [domain, ...daemon.defineMany(5)];
+    for (const each of domains) each.start();
+    const stuck = daemon.hang('domainSetMemoryStatsPeriod');
+    const { tick, client } = await polling({ timeout: 5_000 });
+    await tick();
+    await client.hostname();
+    expect(daemon.callsOf('domainSetMemoryStatsPeriod')).toHaveLength(1);
+    stuck.release();
+    await daemon.called('domainSetMemoryStatsPeriod', domains.length);
+  });
+
   test('is asked for every interval, once a boot', async () => {
     domain.start();
     const { tick, watch } = await polling({ interval: 10_000 });
