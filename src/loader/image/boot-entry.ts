@@ -34,7 +34,8 @@ export interface BootOptions {
 
 /** Where loaders keep their menu, in this order. */
 const folders = ['boot/grub/', 'grub/', 'efi/boot/', ''];
-const maxConfigBytes = 1024 ** 2;
+/** A loader's has some 10 KiB. */
+const maxConfigBytes = 256 * 1024;
 
 /** Rejects with `not_mbr`, `no_fat`, `no_grub`, `bad_grubenv` or `no_mtools`, or as reading does. */
 export function readBoot(image: LoaderImage, { signal, scratch }: BootOptions): Promise<Boot> {
@@ -113,7 +114,10 @@ async function find(image: LoaderImage, { file }: Pick<PartitionCopy, 'file'>, s
   const place = folder === undefined ? undefined : at(`${folder}grub.cfg`);
   if (place === undefined) throw new ImageError('no_grub', `${image.path}: partition 1 has no grub.cfg`);
   const bytes = await fat.read(place);
-  if (bytes.length > maxConfigBytes) throw new ImageError('no_grub', `${place} has ${bytes.length} bytes`);
+  if (bytes.length > maxConfigBytes) {
+    const most = `a boot menu of more than ${maxConfigBytes} is not read`;
+    throw new ImageError('no_grub', `${place} has ${bytes.length} bytes; ${most}`);
+  }
   if (!isUtf8(bytes)) throw new ImageError('no_grub', `${place} is not text`);
   const config = bytes.toString('utf8');
   const envPlace = at(`${folder}grubenv`) ?? null;

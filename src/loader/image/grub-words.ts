@@ -1,3 +1,5 @@
+import { ImageError } from './errors.ts';
+
 /** GRUB's script language cut into words, as far as a menu's configuration needs it. Pure. */
 
 /** What a word is made of: text as it is, or the value of a variable. */
@@ -40,9 +42,23 @@ export function statements(script: string): Statement[] {
   return found;
 }
 
+/** Characters of a value. A script could double one with each line. */
+const longest = 4_096;
+
+/** Throws `no_grub` when it is too long. */
 export function expand(word: Word, variables: ReadonlyMap<string, string>): string {
-  return word.parts.map(part => ('text' in part ? part.text : (variables.get(part.variable) ?? ''))).join('');
+  let value = '';
+  for (const part of word.parts) {
+    value += 'text' in part ? part.text : (variables.get(part.variable) ?? '');
+    if (value.length > longest) {
+      throw new ImageError('no_grub', `a value in the boot menu’s grub.cfg has more than ${longest} characters`);
+    }
+  }
+  return value;
 }
+
+/** No name is longer. */
+const variableAt = /\$(?:\{(\w{1,198}|[?@#*])\}|(\w{1,198}|[?@#*]))/y;
 
 function readWord(script: string, start: number): Word {
   const parts: Part[] = [];
@@ -68,7 +84,8 @@ function readWord(script: string, start: number): Word {
       if (next !== '\n') parts.push({ text: quoted && !/["$\\]/.test(next) ? `\\${next}` : next });
       at += 2;
     } else {
-      const [, braced, bare] = /^\$(?:\{(\w+|[?@#*])\}|(\w+|[?@#*]))/.exec(script.slice(at, at + 200)) ?? [];
+      variableAt.lastIndex = at;
+      const [, braced, bare] = variableAt.exec(script) ?? [];
       const variable = braced ?? bare;
       parts.push(variable === undefined ? { text: character } : { variable });
       at += variable === undefined ? 1 : variable.length + (braced === undefined ? 1 : 3);

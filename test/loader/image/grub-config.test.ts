@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { arm } from '../../../src/loader/image/boot-entry.ts';
+import { ImageError } from '../../../src/loader/image/errors.ts';
 import { choices, readMenu, savedName, withFixedDefault } from '../../../src/loader/image/grub-config.ts';
 import type { GrubEnv } from '../../../src/loader/image/grub-env.ts';
 import { builder, env, friend, onceConfig, sata, tcrpConfig, usb } from './grub-files.ts';
@@ -172,5 +173,52 @@ describe('arming', () => {
     expect(withFixedDefault(config, readMenu(config, null), 4)).toBe(
       `set default="4" # why\nset default=\${x}\n  default="4";echo hi\n`,
     );
+  });
+});
+
+describe('a long script takes no longer than its length says', () => {
+  const many = (text: string, bytes = 128 * 1024) => text.repeat(bytes / text.length);
+  const megabyte = 1024 ** 2;
+  test.each<[what: string, config: string]>([
+    ['fixed defaults', many('set default=0\n', megabyte)],
+    ['nested conditions', many('if [ 1 ]; then\n', megabyte)],
+    ['conditions one after another', many('if [ $a = b ]; then\nset c=$d\nfi\n')],
+    ['`else` in one line', many('else ')],
+    ['`then` in one line', many('then ')],
+    ['negations of a condition', `if ${many('! ')}[ 1 ]; then`],
+    ['negations in a condition', `if [ ${many('! ')} 1 ]; then`],
+    ['entries', many("menuentry 'x' { }\n")],
+    ['variables', many('$a')],
+    ['dollar signs', many('$')],
+    ['quotes', many('\'"')],
+    ['braces', many('{ ')],
+    ['one word', many('x')],
+  ])('%s', { timeout: 20_000 }, (_, config) => {
+    const menu = readMenu(config, null);
+    expect(withFixedDefault(config, menu, 3).length).toBeGreaterThanOrEqual(config.length);
+  });
+
+  test('every fixed default of them is set', () => {
+    const config = 'a\nset default=0\nb; set default="2" c\n';
+    expect(withFixedDefault(config, readMenu(config, null), 3)).toBe('a\nset default="3"\nb; set default="3" c\n');
+  });
+
+  test('a value that doubles with each line is no menu', () => {
+    const config = `a=xx\n${'a=$a$a\n'.repeat(64)}menuentry $a { }\n`;
+    expect(() => readMenu(config, null)).toThrow(ImageError);
+  });
+
+  test.each([
+    ['if ! [ 1 ]; then\n', false],
+    ['if ! ! [ 1 ]; then\n', true],
+    ['if [ ! 1 ]; then\n', false],
+    ['if [ ! ! 1 ]; then\n', true],
+    ['if [ ! ]; then\n', true],
+    ['if ! ; then\n', false],
+    ['if [ ]; then\n', false],
+    ['if [ ]; then\nelse ', true],
+    ['if [ ]; then\nelse then ', true],
+  ])('%j runs: %s', (condition, runs) => {
+    expect(readMenu(`${condition}menuentry x { }\nfi\n`, null).entries.length > 0).toBe(runs);
   });
 });
