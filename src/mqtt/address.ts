@@ -7,6 +7,9 @@ export interface Tls {
   readonly key?: string | Buffer;
 }
 
+/** Bytes of a WebSocket message, which is kept in memory until it is whole; it may have several packets in it. */
+const longestFrame = 4 * 1024 ** 2;
+
 /** Throws a TypeError for an address that is not mqtt, mqtts, ws or wss, and for TLS files on one without TLS. */
 export function address(url: string, tls: Tls = {}): IClientOptions {
   const parsed = new URL(url);
@@ -23,7 +26,10 @@ export function address(url: string, tls: Tls = {}): IClientOptions {
     hostname: web ? parsed.hostname : parsed.hostname.replace(/^\[(.*)\]$/, '$1'),
     rejectUnauthorized: true,
     ...(parsed.port && { port: Number(parsed.port) }),
-    ...(web && { path: parsed.pathname + parsed.search, wsOptions: { perMessageDeflate: false } }),
+    ...(web && {
+      path: parsed.pathname + parsed.search,
+      wsOptions: { perMessageDeflate: false, maxPayload: longestFrame },
+    }),
     ...(parsed.username && { username: decodeURIComponent(parsed.username) }),
     ...(parsed.password && { password: decodeURIComponent(parsed.password) }),
     ...(ca && { ca }),

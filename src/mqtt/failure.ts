@@ -90,6 +90,10 @@ export function fromError(error: Error & { code?: unknown }, { secure, answered 
     return new MqttFailure('protocol', `the other end does not speak MQTT: ${message}`, error);
   }
   if (code === 'ECONNRESET' || code === 'EPIPE') return closed(answered, error);
+  if (code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') {
+    const what = 'the broker sends a WebSocket message of more than 4 MiB: is a command of that size retained?';
+    return new MqttFailure('protocol', what, error);
+  }
   const words = UNREACHABLE[code];
   if (words) return new MqttFailure('unreachable', words, error);
   if (secure) return new MqttFailure('tls', `TLS failed: ${message} (${code})`, error);

@@ -18,8 +18,8 @@ export interface ConnectOptions {
   keepalive: number;
 }
 
-/** A command is a few hundred bytes; a broker must not make us buffer more. MQTT 5 only. */
-const LARGEST_INCOMING = 256 * 1024;
+/** A command is a few hundred bytes; a broker must not make us buffer more. MQTT 5 says so, for 3.1.1 see `cut.ts`. */
+export const LARGEST_INCOMING = 256 * 1024;
 
 /** One connection that MQTT.js neither renews nor queues for. Throws a TypeError for an address that cannot work. */
 export function connectOptions(options: ConnectOptions, version: Version, trial: boolean): IClientOptions {

@@ -11,11 +11,12 @@ import { connect, type IConnackPacket, type IPublishPacket, type MqttClient } fr
 import type { Logger } from '../util/logger.ts';
 import { isSecure } from './address.ts';
 import './codec.ts';
+import { cutPackets } from './cut.ts';
 import type { Dialect } from './dialect.ts';
 import { type Circumstances, closed, fromError, fromReason, MqttFailure } from './failure.ts';
 import type { Message, Publication } from './message.ts';
 import { type Limits, Outbox } from './outbox.ts';
-import { type ConnectOptions, connectOptions, publishOptions, readMessage } from './packets.ts';
+import { type ConnectOptions, connectOptions, LARGEST_INCOMING, publishOptions, readMessage } from './packets.ts';
 
 export interface SessionOptions extends ConnectOptions {
   subscriptions: readonly string[];
@@ -76,6 +77,7 @@ export class Session extends EventEmitter<{ opened: [Opened]; message: [Message]
       this.#fail(error as Error);
       return;
     }
+    cutPackets(mqtt.stream, LARGEST_INCOMING);
     // MQTT.js swallows a stream's errors that have no code.
     mqtt.stream.on('error', (error: Error) => this.#fail(error));
     // Else a publish may wait 40 ms for the acknowledgement of the segment before it.
