@@ -32,6 +32,8 @@ const FAREWELL = 1_000;
 export class Control {
   readonly #options: ControlOptions;
   readonly #clients = new Set<Socket>();
+  /** Those of them that have not said what they want, the oldest first. */
+  readonly #silent = new Set<Socket>();
   #server: Server | undefined;
   #closed = false;
 
@@ -91,6 +93,7 @@ export class Control {
     const { patience = 5_000 } = this.#options;
     const client = new Client(socket, (vm, payload) => {
       clearTimeout(deadline);
+      this.#silent.delete(socket);
       this.#options.submit(vm, payload, (response, final) => client.tell(response, final));
     });
     const deadline = setTimeout(() => socket.destroy(), patience);
@@ -98,10 +101,28 @@ export class Control {
     socket.on('error', () => {});
     socket.on('close', () => {
       clearTimeout(deadline);
-      this.#clients.delete(socket);
+      this.#forget(socket);
     });
-    if (this.#clients.size > MOST_CLIENTS) client.refuse('busy', 'too many others wait for an answer here');
-    else client.listen();
+    if (this.#clients.size > MOST_CLIENTS && !this.#makeRoom()) {
+      client.refuse('busy', 'too many others wait for an answer here');
+      return;
+    }
+    this.#silent.add(socket);
+    client.listen();
+  }
+
+  /** Whoever says nothing keeps nobody away who does. */
+  #makeRoom(): boolean {
+    const [oldest] = this.#silent;
+    if (!oldest) return false;
+    this.#forget(oldest);
+    oldest.destroy();
+    return true;
+  }
+
+  #forget(socket: Socket): void {
+    this.#clients.delete(socket);
+    this.#silent.delete(socket);
   }
 }
 

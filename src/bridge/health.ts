@@ -1,4 +1,5 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { Logger } from '../util/logger.ts';
 
@@ -22,12 +23,15 @@ export interface HealthReport {
   checks: string | null;
 }
 
-/** Milliseconds for a request to come. */
+/** Milliseconds for a request to come, and between looks at who has not sent one. */
 const patience = 5_000;
-const mostConnections = 16;
+const glance = 1_000;
+/** Each is answered as soon as it has asked: with more, the oldest is one that says nothing. */
+const mostConnections = 64;
 
 export class Health {
   readonly #options: HealthOptions;
+  readonly #sockets = new Set<Socket>();
   #server: Server | undefined;
 
   constructor(options: HealthOptions) {
@@ -37,8 +41,9 @@ export class Health {
   /** Resolves when it listens, or when it was told why it cannot; never rejects. */
   async start(): Promise<void> {
     const { host, port, logger } = this.#options;
-    const server = createServer({ requestTimeout: patience, headersTimeout: patience, keepAlive: false });
-    server.maxConnections = mostConnections;
+    const times = { requestTimeout: patience, headersTimeout: patience, connectionsCheckingInterval: glance };
+    const server = createServer({ ...times, keepAlive: false });
+    server.on('connection', socket => this.#welcome(socket));
     server.on('request', ({ method, url }, response) => this.#answer(method ?? '', url ?? '', response));
     this.#server = server;
     const failed = (error: Error) => {
@@ -66,6 +71,12 @@ export class Health {
   close(): void {
     this.#server?.close();
     this.#server?.closeAllConnections();
+  }
+
+  #welcome(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+    if (this.#sockets.size > mostConnections) this.#sockets.values().next().value?.destroy();
   }
 
   #answer(method: string, url: string, response: ServerResponse): void {

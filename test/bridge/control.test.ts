@@ -173,6 +173,22 @@ test('nine at once are one too many, until one of them has gone', async () => {
   });
 });
 
+test('those who say nothing keep nobody away', async () => {
+  await start({ patience: 60_000 });
+  const silent: Caller[] = [];
+  for (let nth = 0; nth < 40; nth++) {
+    const caller = new Caller(nth % 2 === 0 ? '' : '{"vm":');
+    await once(caller.socket, 'connect');
+    silent.push(caller);
+  }
+  using caller = new Caller('{"vm":"DSM","payload":"shutdown"}\n');
+  const { reply } = await submitted.take();
+  reply({ status: 'succeeded' }, true);
+  expect(await caller.lines.take()).toMatchObject({ final: true });
+  await Promise.all(silent.slice(0, 32).map(({ gone }) => gone));
+  for (const { socket } of silent) socket.destroy();
+});
+
 test('a client that goes away takes nothing back, and its answers are dropped', async () => {
   await start();
   using caller = new Caller('{"vm":"DSM","payload":"shutdown"}\n');

@@ -1,6 +1,7 @@
 /** How the bridge is, as a supervisor asks: over HTTP, and by `dsm2mqtt health`. */
+import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { expect, test } from 'vitest';
 import { health } from '../../src/cli/health.ts';
 import { Running } from '../bridge/running.ts';
@@ -70,3 +71,19 @@ test('a port that is taken is told, and the bridge does without', async () => {
     await other[Symbol.asyncDispose]();
   }
 });
+
+test('a hundred connections that say nothing do not keep a supervisor away', async () => {
+  const port = await freePort();
+  await using running = await Running.start({ health: { host: '127.0.0.1', port } });
+  const silent = Array.from({ length: 100 }, () => connect(port, '127.0.0.1').on('error', () => {}));
+  await Promise.all(silent.map(socket => once(socket, 'connect')));
+  expect(await ask(running, port)).toMatchObject({ code: 0 });
+  for (const socket of silent) socket.destroy();
+});
+
+test('a connection that says nothing is soon closed', async () => {
+  const port = await freePort();
+  await using _ = await Running.start({ health: { host: '127.0.0.1', port } });
+  const silent = connect(port, '127.0.0.1').on('error', () => {});
+  await once(silent.resume(), 'close', { signal: AbortSignal.timeout(20_000) });
+}, 25_000);
