@@ -8,6 +8,7 @@ import { EventEmitter } from 'node:events';
 import type { Logger } from '../util/logger.ts';
 import { afterwards, type Dialect, newest } from './dialect.ts';
 import { type FailureCode, MqttFailure } from './failure.ts';
+import { otherScheme } from './look.ts';
 import type { Message, Publication, Will } from './message.ts';
 import { Pace, type PaceOptions } from './pace.ts';
 import type { ConnectOptions } from './packets.ts';
@@ -21,6 +22,8 @@ export interface MqttClientOptions extends Omit<ConnectOptions, 'connectTimeout'
   logger: Logger;
   /** Milliseconds; default 5 000. */
   connectTimeout?: number;
+  /** For each connection that only looks what listens at the address, milliseconds; default 800. */
+  lookTimeout?: number;
   /** Seconds; default 15: a broker that dies silently is noticed after at most 22.5. */
   keepalive?: number;
   pace?: PaceOptions;
@@ -28,8 +31,10 @@ export interface MqttClientOptions extends Omit<ConnectOptions, 'connectTimeout'
   stable?: number;
 }
 
-/** Hang-ups in a row, each soon after the broker had answered, that look like a fight for the client id. */
+/** Hang-ups in a row, each soon after the broker had answered, that are no accident. */
 const SUSPICIOUS = 5;
+/** Milliseconds until it is looked again what listens at the address. */
+const LOOK_AGAIN = 60_000;
 
 export class MqttClient extends EventEmitter<{
   connected: [Opened];
@@ -40,11 +45,17 @@ export class MqttClient extends EventEmitter<{
   readonly #pace: Pace;
   #dialect: Dialect = newest;
   #session: Session | undefined;
+  #started = false;
+  readonly #abort = new AbortController();
+  /** When it was last looked what listens at the address. */
+  #lookedAt = Number.NEGATIVE_INFINITY;
   #retry: NodeJS.Timeout | undefined;
   /** Why the broker is away, as last told. */
   #outage: FailureCode | undefined;
   #refused = '';
   #hangUps = 0;
+  /** What was on its way at every one of them. */
+  #suspect: Publication | undefined;
   #connected = false;
   #closing: Promise<void> | undefined;
 
@@ -60,7 +71,8 @@ export class MqttClient extends EventEmitter<{
 
   /** Throws a TypeError for an address that can never work. */
   start(): void {
-    if (this.#session || this.#retry || this.#closing) return;
+    if (this.#started || this.#closing !== undefined) return;
+    this.#started = true;
     this.#renew();
   }
 
@@ -79,6 +91,7 @@ export class MqttClient extends EventEmitter<{
 
   async #close(final: Publication | undefined): Promise<void> {
     clearTimeout(this.#retry);
+    this.#abort.abort();
     this.#connected = false;
     await this.#session?.close(final);
   }
@@ -93,9 +106,13 @@ export class MqttClient extends EventEmitter<{
       this.#opened(opened);
     });
     session.on('message', message => this.emit('message', message));
-    session.on('ended', failure => {
-      const lived = openedAt === undefined ? 0 : performance.now() - openedAt;
-      this.#ended(this.#judge(failure, lived));
+    session.on('ended', (failure, heaviest) => {
+      this.#session = undefined;
+      this.#connected = false;
+      const lived = openedAt === undefined ? null : performance.now() - openedAt;
+      const due = performance.now() - this.#lookedAt > LOOK_AGAIN;
+      if (lived === null && failure.isPuzzling && due) void this.#look(failure);
+      else this.#ended(this.#judge(failure, lived ?? 0, heaviest));
     });
     session.open();
   }
@@ -115,9 +132,15 @@ export class MqttClient extends EventEmitter<{
     this.emit('connected', opened);
   }
 
+  /** Before it is told: does the address say how to speak there? */
+  async #look(failure: MqttFailure): Promise<void> {
+    this.#lookedAt = performance.now();
+    const { url, lookTimeout = 800 } = this.#options;
+    const words = await otherScheme(url, lookTimeout, this.#abort.signal);
+    this.#ended(words === null ? failure : new MqttFailure('scheme', words, failure));
+  }
+
   #ended(failure: MqttFailure): void {
-    this.#session = undefined;
-    this.#connected = false;
     if (this.#closing !== undefined) return;
     const before = this.#dialect;
     this.#dialect = afterwards(before, failure.code);
@@ -129,14 +152,21 @@ export class MqttClient extends EventEmitter<{
     else this.#options.logger.debug({ event: 'mqtt.version', next: this.#dialect.version }, 'trying another version');
   }
 
-  /** MQTT 3.1.1 brokers, and Mosquitto 2.0, only hang up on a client whose session another one takes. */
-  #judge(failure: MqttFailure, lived: number): MqttFailure {
+  /** MQTT 3.1.1 brokers, and Mosquitto 2.0, do not say why: another one takes the session, or a message is too large. */
+  #judge(failure: MqttFailure, lived: number, heaviest: Publication | undefined): MqttFailure {
     const stable = lived >= (this.#options.stable ?? 10_000);
     if (stable) this.#pace.reset();
     this.#hangUps = failure.code === 'closed' && !stable ? this.#hangUps + 1 : 0;
+    const same = this.#hangUps === 1 || this.#suspect?.topic === heaviest?.topic;
+    this.#suspect = same ? heaviest : undefined;
     if (this.#hangUps < SUSPICIOUS) return failure;
-    const words = 'the broker hangs up again and again: does another client use the same client id?';
-    return new MqttFailure('taken_over', words, failure);
+    const { topic, payload } = this.#suspect ?? {};
+    if (topic === undefined || payload === undefined) {
+      const words = 'the broker hangs up again and again: does another client use the same client id?';
+      return new MqttFailure('taken_over', words, failure);
+    }
+    const words = `the broker hangs up each time while ${topic} is on its way, ${Buffer.byteLength(payload)} bytes: is its limit for a message below that (Mosquitto: max_packet_size), or does another client use the same client id?`;
+    return new MqttFailure('too_large', words, failure);
   }
 
   #tell(failure: MqttFailure): void {

@@ -11,6 +11,10 @@ export type FailureCode =
   /** Closed before the broker answered our CONNECT. */
   | 'closed_early'
   | 'closed'
+  /** Something answers at the address, but speaks otherwise than `mqtt.url` says. */
+  | 'scheme'
+  /** Closed each time while the same message was on its way. */
+  | 'too_large'
   | 'tls'
   /** User, password or permission to connect. */
   | 'credentials'
@@ -39,9 +43,19 @@ export class MqttFailure extends Error {
   get needsPerson(): boolean {
     return NEEDS_PERSON.has(this.code);
   }
+
+  /** As if something else listened at the address than it says. */
+  get isPuzzling(): boolean {
+    if (this.code !== 'tls') return PUZZLING.has(this.code);
+    return this.cause instanceof Error && 'code' in this.cause && /^(EPROTO|ERR_SSL_)/.test(String(this.cause.code));
+  }
 }
 
+const PUZZLING: ReadonlySet<FailureCode> = new Set(['closed_early', 'timed_out', 'protocol']);
+
 const NEEDS_PERSON: ReadonlySet<FailureCode> = new Set([
+  'scheme',
+  'too_large',
   'tls',
   'credentials',
   'client_id',
@@ -59,7 +73,10 @@ export function fromReason(reason: number): MqttFailure {
 }
 
 const VERSION = ['version', 'the broker does not speak this version of MQTT'] as const;
-const CLIENT_ID = ['client_id', 'the broker refuses this client id'] as const;
+const CLIENT_ID = [
+  'client_id',
+  'the broker refuses this client id: set mqtt.client_id; some take at most 23 letters and digits',
+] as const;
 const PASSWORD = ['credentials', 'the broker refuses the user name or password'] as const;
 const PERMISSION = [
   'credentials',
@@ -83,7 +100,7 @@ const REASONS: Readonly<Record<number, readonly [FailureCode, string]>> = {
 };
 
 /** An error of the socket, of TLS, of the WebSocket or of MQTT.js. */
-export function fromError(error: Error & { code?: unknown }, { secure, answered }: Circumstances): MqttFailure {
+export function fromError(error: TlsError, { secure, answered, ca }: Circumstances): MqttFailure {
   const { code, message } = error;
   if (typeof code === 'number') return fromReason(code);
   if (typeof code !== 'string') {
@@ -96,7 +113,7 @@ export function fromError(error: Error & { code?: unknown }, { secure, answered 
   }
   const words = UNREACHABLE[code];
   if (words) return new MqttFailure('unreachable', words, error);
-  if (secure) return new MqttFailure('tls', `TLS failed: ${message} (${code})`, error);
+  if (secure) return new MqttFailure('tls', certificateWords(code, error, ca), error);
   return new MqttFailure('unreachable', message, error);
 }
 
@@ -105,7 +122,44 @@ export interface Circumstances {
   secure: boolean;
   /** The broker has accepted our CONNECT. */
   answered: boolean;
+  /** `mqtt.ca_file` is given. */
+  ca: boolean;
 }
+
+/** Node's, if it has one: the certificate and the host that do not fit. */
+interface TlsError extends Error {
+  code?: unknown;
+  host?: string;
+  cert?: { subjectaltname?: string; subject?: { CN?: string | string[] } };
+}
+
+function certificateWords(code: string, { message, host, cert }: TlsError, ca: boolean): string {
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID' && cert) {
+    // Of the subject only where there are no alternative names: all others look at those alone.
+    const given = cert.subjectaltname?.split(', ') ?? [cert.subject?.CN ?? 'no name'].flat();
+    const names = given.slice(0, 5).map(name => name.replace(/^(DNS|IP Address):/, ''));
+    return `the broker’s certificate is for ${names.join(', ')}, not for ${host}: write a name that it has in mqtt.url`;
+  }
+  if (code === 'CERT_HAS_EXPIRED') return 'the broker’s certificate has expired: renew it, or set this machine’s clock';
+  if (code === 'CERT_NOT_YET_VALID') return 'the broker’s certificate is not valid yet: set this machine’s clock';
+  if (code.endsWith('CERTIFICATE_REQUIRED')) {
+    return 'the broker wants to see a certificate: give mqtt.cert_file and mqtt.key_file';
+  }
+  if (!UNTRUSTED.has(code)) return `TLS failed: ${message} (${code})`;
+  return ca
+    ? 'the authority in mqtt.ca_file has not signed the broker’s certificate: name the one that has'
+    : 'no authority known here has signed the broker’s certificate: name the one that has in mqtt.ca_file';
+}
+
+const UNTRUSTED: ReadonlySet<string> = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'CERT_UNTRUSTED',
+  'INVALID_CA',
+]);
 
 const UNREACHABLE: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens at the broker’s address',

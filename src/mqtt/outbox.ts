@@ -72,6 +72,11 @@ export class Outbox {
     return true;
   }
 
+  /** The largest one that the broker has not acknowledged. */
+  get heaviest(): Publication | undefined {
+    return [...this.#inFlight].toSorted((a, b) => sizeOf(b) - sizeOf(a))[0];
+  }
+
   close(): void {
     this.#closed = true;
     const lost = [...this.#inFlight, ...this.#line.values()];
@@ -160,7 +165,9 @@ export class Outbox {
 
   #problem(publication: Publication): string | undefined {
     if (!isTopic(publication.topic)) return 'it is not the name of a topic';
-    if (sizeOf(publication) > this.#limits.maximumPacketSize) return 'it is larger than the broker takes';
+    const [bytes, most] = [sizeOf(publication), this.#limits.maximumPacketSize];
+    if (bytes > most)
+      return `it is larger than the broker takes: about ${bytes} bytes, and the broker's limit is ${most}`;
     return undefined;
   }
 

@@ -7,7 +7,7 @@ export interface PaceOptions {
   lost?: BackoffOptions;
   /** After refused credentials: they seldom mend themselves, and some brokers ban who insists; default 2 s to 30 s. */
   refused?: BackoffOptions;
-  /** After another client took the session, which takes it back as fast as we do; default 30 s. */
+  /** After another client took the session, which takes it back as fast as we do, or a message too large; default 30 s. */
   takenOver?: BackoffOptions;
 }
 
@@ -28,7 +28,7 @@ export class Pace {
       takenOver: backoff({ first: 30_000, cap: 30_000, ...takenOver }),
     };
     const delays = this.#delays;
-    if (code === 'taken_over') return delays.takenOver.next().value;
+    if (code === 'taken_over' || code === 'too_large') return delays.takenOver.next().value;
     return code === 'credentials' ? delays.refused.next().value : delays.lost.next().value;
   }
 

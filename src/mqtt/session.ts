@@ -37,7 +37,12 @@ export interface Opened {
 const PARTING = 1_000;
 const GOODBYE = 300;
 
-export class Session extends EventEmitter<{ opened: [Opened]; message: [Message]; ended: [MqttFailure] }> {
+export class Session extends EventEmitter<{
+  opened: [Opened];
+  message: [Message];
+  /** With the largest publication that was unacknowledged. */
+  ended: [MqttFailure, Publication | undefined];
+}> {
   readonly #options: SessionOptions;
   readonly #circumstances: Circumstances;
   #mqtt: MqttClient | undefined;
@@ -53,7 +58,7 @@ export class Session extends EventEmitter<{ opened: [Opened]; message: [Message]
   constructor(options: SessionOptions) {
     super();
     this.#options = options;
-    this.#circumstances = { secure: isSecure(options.url), answered: false };
+    this.#circumstances = { secure: isSecure(options.url), answered: false, ca: Boolean(options.tls?.ca) };
   }
 
   /** Throws a TypeError for an address that can never work. */
@@ -165,13 +170,14 @@ export class Session extends EventEmitter<{ opened: [Opened]; message: [Message]
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#deadline);
+    const heaviest = this.#outbox?.heaviest;
     this.#outbox?.close();
     if (this.#mqtt?.stream) {
       this.#mqtt.end(true);
       // Once it is ending, MQTT.js ignores a harder end.
       this.#mqtt.stream.destroy();
     }
-    this.emit('ended', failure);
+    this.emit('ended', failure, heaviest);
   }
 }
 

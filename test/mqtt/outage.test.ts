@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { MqttClient } from '../../src/mqtt/client.ts';
 import { silent } from '../../src/util/logger.ts';
-import { CONNECT, DISCONNECT, type Rules, SUBSCRIBE, startPeer } from './peer.ts';
+import { CONNECT, DISCONNECT, PUBLISH, type Rules, SUBSCRIBE, startPeer } from './peer.ts';
 import { state, subject, WILL } from './subject.ts';
 
 const versions = (peer: Awaited<ReturnType<typeof startPeer>>) => peer.connections.all.map(({ version }) => version);
@@ -61,7 +61,7 @@ test.each<{ what: string; rules: Rules; code: string; needsPerson?: boolean }>([
   },
   {
     what: 'it is no broker',
-    rules: { [CONNECT]: (_, { socket }) => socket.write('HTTP/1.1 400 Bad Request\r\n\r\n') },
+    rules: { [CONNECT]: (_, { socket }) => socket.write('SSH-2.0-OpenSSH_9.2\r\n') },
     code: 'protocol',
     needsPerson: true,
   },
@@ -107,6 +107,28 @@ test.each<{ what: string; rules: Rules; code: string; needsPerson?: boolean }>([
   const [entry] = client.log.of('mqtt.disconnected');
   expect(entry).toMatchObject({ level: needsPerson ? 'error' : 'warn', code, reason: failure.message });
   expect(client.connected).toBe(false);
+});
+
+test('a broker of version 3.1.1 that hangs up on each large message: its topic and its size are named', async () => {
+  await using peer = await startPeer({
+    [CONNECT](_, connection) {
+      if (connection.version === 4) connection.connack(0);
+      else connection.send(2, 0, [0, 0x84, 0]);
+    },
+    [PUBLISH](packet, connection) {
+      if (packet.body.length > 10_000) connection.socket.resetAndDestroy();
+      else connection.answer(packet);
+    },
+  });
+  await using client = subject(peer.url, { pace: { lost: { first: 1, cap: 1 } } });
+  client.on('connected', () => {
+    client.publish(state('b/vm/state', 'small'));
+    client.publish(state('ha/device/x/config', Buffer.alloc(17_000, 'x')));
+    client.publish(state('b/vm/check', 'small'));
+  });
+  const failure = await client.failures.take(({ code }) => code === 'too_large');
+  expect(failure.message).toContain('ha/device/x/config is on its way, 17000 bytes');
+  expect(client.log.entries.at(-1)).toMatchObject({ level: 'error', event: 'mqtt.disconnected', code: 'too_large' });
 });
 
 test('an outage is told once, again when it needs a person, and its end once', async () => {

@@ -21,19 +21,24 @@ export type Rules = Partial<Record<number, (packet: Packet, connection: Connecti
 
 export interface Peer extends AsyncDisposable {
   url: string;
+  /** Each from its CONNECT on; not those without a client id, which only look what listens here. */
   connections: Inbox<Connection>;
 }
 
 export async function startPeer(rules: Rules = {}): Promise<Peer> {
   const connections = new Inbox<Connection>();
-  const server = createServer(socket => connections.push(new Connection(socket, rules)));
+  const sockets = new Set<Socket>();
+  const server = createServer(socket => {
+    sockets.add(socket);
+    const connection: Connection = new Connection(socket, rules, () => connections.push(connection));
+  });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
     url: `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`,
     connections,
     async [Symbol.asyncDispose]() {
-      for (const connection of connections.all) connection.socket.destroy();
+      for (const socket of sockets) socket.destroy();
       server.close();
       await once(server, 'close');
     },
@@ -45,11 +50,13 @@ class Connection {
   readonly socket: Socket;
   version = 0;
   #bytes: Buffer = Buffer.alloc(0);
-  #rules: Rules;
+  readonly #rules: Rules;
+  readonly #named: () => void;
 
-  constructor(socket: Socket, rules: Rules) {
+  constructor(socket: Socket, rules: Rules, named: () => void) {
     this.socket = socket;
     this.#rules = rules;
+    this.#named = named;
     socket.on('error', () => {});
     socket.on('data', chunk => {
       // Anything else than a CONNECT is somebody's TLS.
@@ -108,7 +115,10 @@ class Connection {
   }
 
   #receive(packet: Packet): void {
-    if (packet.type === CONNECT) this.version = packet.body[6] ?? 0;
+    if (packet.type === CONNECT) {
+      this.version = packet.body[6] ?? 0;
+      if (this.version === 5 || packet.body.readUInt16BE(10) > 0) this.#named();
+    }
     const rule = this.#rules[packet.type];
     if (rule) rule(packet, this);
     else this.answer(packet);

@@ -139,7 +139,13 @@ test('keeps to the broker’s limits: unacknowledged messages, size, quality', a
   await client.opened.take();
   const connection = await peer.connections.take();
   expect(client.publish(state('b/vm/screen', Buffer.alloc(1_024)))).toBe(false);
-  expect(client.log.of('mqtt.publish_refused')).toMatchObject([{ level: 'error', topic: 'b/vm/screen' }]);
+  expect(client.log.of('mqtt.publish_refused')).toMatchObject([
+    {
+      level: 'error',
+      topic: 'b/vm/screen',
+      reason: expect.stringMatching(/ 1\d{3} bytes, and the broker's limit is 1024/),
+    },
+  ]);
   for (const n of [1, 2, 3]) expect(client.publish(state(`b/${n}`, ''))).toBe(true);
   client.publish(state('b/last', '', { qos: 0 }));
   await connection.packets.take(packet => packet.type === PUBLISH && readPublish(packet, 5).topic === 'b/last');
