@@ -237,7 +237,10 @@ export async function main(
     listen &&
     new Health({
       ...listen,
-      report: () => healthOf(bridge.snapshot, claim.holding, broker.baseTopic),
+      report: () => {
+        const away = mqtt.reason ?? 'no session with the broker yet, or the base topic is still another bridge’s';
+        return healthOf(bridge.snapshot, claim.holding ? null : away, broker.baseTopic);
+      },
       logger: logger.child({ part: 'health' }),
     });
   mqtt.start();

@@ -99,11 +99,11 @@ export class Health {
   }
 }
 
-/** `holding`: the base topic is this bridge's. */
-export function healthOf({ hypervisor, overdueChecks }: Snapshot, holding: boolean, base: string): HealthReport {
+/** `broker`: why nothing can be published, or null. */
+export function healthOf({ hypervisor, overdueChecks }: Snapshot, broker: string | null, base: string): HealthReport {
   return {
     base_topic: base,
-    broker: holding ? null : 'no session with the broker, or the base topic is still another bridge’s',
+    broker,
     libvirt: hypervisor.up ? null : (hypervisor.reason ?? 'not connected'),
     checks: overdueChecks.length === 0 ? null : `the checks of ${overdueChecks.join(', ')} are overdue`,
   };

@@ -38,7 +38,14 @@ export function readEnvironment(environment: Environment): { overrides: Override
   // In order, so that list entries come one after the other.
   for (const variable of Object.keys(environment).toSorted(inNumericOrder)) {
     const text = environment[variable];
-    if (text === undefined || !variable.toUpperCase().startsWith(prefix) || reserved.test(variable)) continue;
+    if (text === undefined || !variable.toUpperCase().startsWith(prefix)) continue;
+    if (/^(["']).*\1$/s.test(text)) {
+      const hint =
+        'an env file keeps them: leave them out. A value that truly has them goes into the configuration file';
+      complain(variable, '', 'the quotes around it are part of its value', hint);
+      continue;
+    }
+    if (reserved.test(variable)) continue;
     const path = pathOf(variable);
     const shape = path && shapeAt(path);
     if (!path || !shape || shape.type === 'object' || shape.items?.type === 'object') {

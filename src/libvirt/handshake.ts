@@ -17,18 +17,21 @@ export async function shakeHands(
   { name, readOnly }: { name: string; readOnly: boolean },
   options: CallOptions,
 ): Promise<void> {
-  await authenticate(connection, options);
+  await authenticate(connection, readOnly, options);
   await connection.call(procedures.connectSupportsFeature, { feature: feature.keepalive }, options);
   await connection.call(procedures.connectOpen, { name, flags: readOnly ? openReadOnly : 0 }, options);
   const events = await connection.call(procedures.connectSupportsFeature, { feature: feature.eventCallbacks }, options);
   if (!events.supported) throw new ConnectError('this libvirtd is older than 1.3.3: it has no event callbacks');
 }
 
-async function authenticate(connection: Connection, options: CallOptions): Promise<void> {
+async function authenticate(connection: Connection, readOnly: boolean, options: CallOptions): Promise<void> {
   const { types } = await connection.call(procedures.authList, undefined, options);
   if (types.length === 0 || types.includes(authType.none)) return;
   if (!types.includes(authType.polkit)) {
-    throw new ConnectError('this libvirtd asks for SASL authentication, which is not supported; use its unix socket');
+    const setting = readOnly ? 'auth_unix_ro' : 'auth_unix_rw';
+    throw new ConnectError(
+      `libvirtd asks for a SASL login here, which is not supported: set ${setting} = "polkit" in its libvirtd.conf or virtqemud.conf (for its TLS port: auth_tls = "none")`,
+    );
   }
   await connection.call(procedures.authPolkit, undefined, options);
 }

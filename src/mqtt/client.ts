@@ -52,6 +52,7 @@ export class MqttClient extends EventEmitter<{
   #retry: NodeJS.Timeout | undefined;
   /** Why the broker is away, as last told. */
   #outage: FailureCode | undefined;
+  #reason: string | null = null;
   #refused = '';
   #hangUps = 0;
   /** What was on its way at every one of them. */
@@ -67,6 +68,11 @@ export class MqttClient extends EventEmitter<{
 
   get connected(): boolean {
     return this.#connected;
+  }
+
+  /** Why the last session failed, or ended; null while there is one, and before the first. */
+  get reason(): string | null {
+    return this.#reason;
   }
 
   /** Throws a TypeError for an address that can never work. */
@@ -120,6 +126,7 @@ export class MqttClient extends EventEmitter<{
   #opened(opened: Opened): void {
     const { logger } = this.#options;
     this.#outage = undefined;
+    this.#reason = null;
     this.#connected = true;
     this.#dialect = afterwards(this.#dialect, 'opened');
     logger.info({ event: 'mqtt.connected', version: opened.version }, 'connected to the broker');
@@ -171,6 +178,7 @@ export class MqttClient extends EventEmitter<{
 
   #tell(failure: MqttFailure): void {
     const { code, message: reason } = failure;
+    this.#reason = reason;
     const news = this.#outage === undefined || (failure.needsPerson && this.#outage !== code);
     const fields = { event: 'mqtt.disconnected', broker: new URL(this.#options.url).host, code, reason };
     if (!news) {

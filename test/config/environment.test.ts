@@ -18,7 +18,10 @@ const scalars: Record<string, Scalar> = {
     text: fc.constantFrom('12', 'true', 'null', '~', 'a: b', '*x'),
     read: config => config.mqtt.username,
   },
-  DSM2MQTT_MQTT__PASSWORD: { text: fc.string({ minLength: 1 }), read: config => config.mqtt.password },
+  DSM2MQTT_MQTT__PASSWORD: {
+    text: fc.string({ minLength: 1 }).filter(text => !/^(["']).*\1$/s.test(text)),
+    read: config => config.mqtt.password,
+  },
   DSM2MQTT_MQTT__BASE_TOPIC: { text: word, read: config => config.mqtt.baseTopic },
   DSM2MQTT_HOME_ASSISTANT__DISCOVERY_PREFIX: { text: word, read: config => config.homeAssistant.discoveryPrefix },
   DSM2MQTT_HOME_ASSISTANT__STATUS_TOPIC: { text: word, read: config => config.homeAssistant.statusTopic },
@@ -259,6 +262,31 @@ test.each([
   [{ DSM2MQTT_INSTANCE: 'a', dsm2mqtt_instance: 'b' }, expect.stringMatching(/instance: is also set by /)],
 ])('%j', async (env, complaint) => {
   expect(await complaints(minimal, env)).toEqual([complaint]);
+});
+
+test.each([
+  ['DSM2MQTT_MQTT__PASSWORD', '"hunter2"'],
+  ['DSM2MQTT_MQTT__PASSWORD', "'hunter2'"],
+  ['DSM2MQTT_MQTT__USERNAME', '""'],
+  ['DSM2MQTT_MQTT__URL', "'mqtt://b'"],
+  ['DSM2MQTT_LIBVIRT__STATS_INTERVAL', '"30s"'],
+  ['DSM2MQTT_LOG__PRETTY', '"true"'],
+  ['DSM2MQTT_VMS__0__COMMANDS', "'[start]'"],
+])('%s in quotes, as an env file keeps them: %s', async (variable, value) => {
+  const problems = await problemsOf(load(minimal, { [variable]: value }));
+  expect(problems).toMatchObject([
+    { where: `environment ${variable}`, message: 'the quotes around it are part of its value' },
+  ]);
+  expect(JSON.stringify(problems)).not.toContain('hunter2');
+});
+
+test('the name of the file in quotes is told beside the file that is not there', async () => {
+  const problems = await problemsOf(loadConfig({ env: { DSM2MQTT_CONFIG: '"/nowhere/config.yaml"' } }));
+  expect(problems.map(({ where }) => where)).toContain('environment DSM2MQTT_CONFIG');
+});
+
+test.each(['"', "'", 'a"', '"a', `"a'`, '["start"]'])('%s has no quotes around it', async value => {
+  expect((await load(minimal, { DSM2MQTT_MQTT__PASSWORD: value })).mqtt.password).toBe(value);
 });
 
 test('what is missing without a file is told with the variable to set', async () => {

@@ -107,6 +107,7 @@ test.each<{ what: string; rules: Rules; code: string; needsPerson?: boolean }>([
   const [entry] = client.log.of('mqtt.disconnected');
   expect(entry).toMatchObject({ level: needsPerson ? 'error' : 'warn', code, reason: failure.message });
   expect(client.connected).toBe(false);
+  expect(client.reason).toBe(failure.message);
 });
 
 test('a broker of version 3.1.1 that hangs up on each large message: its topic and its size are named', async () => {
@@ -148,6 +149,7 @@ test('an outage is told once, again when it needs a person, and its end once', a
   reasons = [136];
   peer.connections.all.at(-1)?.socket.resetAndDestroy();
   await client.opened.take();
+  expect(client.reason).toBeNull();
   expect(client.log.entries).toHaveLength(5);
 });
 
