@@ -1,7 +1,8 @@
 /** What only a real broker's process can show. */
 import { connect } from 'mqtt';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Mosquitto, startMosquitto } from '../lab/lab.ts';
+import { startProxy } from './proxy.ts';
 import { delivered, state, subject, WILL } from './subject.ts';
 
 let mosquitto: Mosquitto;
@@ -80,8 +81,45 @@ test('speaks MQTT over a WebSocket', async () => {
 
 test('says so when a WebSocket is not to be had', async () => {
   await using client = subject(mosquitto.url.replace('mqtt:', 'ws:'), { connectTimeout: 500 });
-  const failure = await client.failures.take();
-  expect(['protocol', 'closed_early', 'timed_out', 'unreachable']).toContain(failure.code);
+  expect(await client.failures.take()).toMatchObject({
+    code: 'scheme',
+    message: expect.stringContaining(`write ${mosquitto.url} in mqtt.url`),
+  });
+});
+
+describe('an old stored command, when the link between two brokers comes back', () => {
+  async function linked(lines: readonly string[]) {
+    const far = await startMosquitto();
+    const link = await startProxy(far.port);
+    const near = await startMosquitto({
+      config: [
+        ...['connection far', `address ${new URL(link.url).host}`, 'topic b/# both 1', 'restart_timeout 1 1'],
+        ...lines,
+      ],
+    });
+    const other = connect(far.url, { protocolVersion: 5, reconnectPeriod: 0 });
+    await other.publishAsync('b/vm/command', 'shutdown', { qos: 1, retain: true });
+    return {
+      ...{ link, near },
+      async [Symbol.asyncDispose]() {
+        await other.endAsync(true);
+        await near.stop();
+        await link[Symbol.asyncDispose]();
+        await far.stop();
+      },
+    };
+  }
+
+  test.each(['mqttv311', 'mqttv50'])('has the retain flag on MQTT 5, over a link of %s', async version => {
+    await using pair = await linked([`bridge_protocol_version ${version}`]);
+    await using client = subject(pair.near.url);
+    await client.opened.take();
+    // Stored here by now or passed on just now.
+    expect(await client.messages.take()).toMatchObject({ topic: 'b/vm/command', retain: true });
+    pair.link.cut();
+    expect(await client.messages.take()).toMatchObject({ topic: 'b/vm/command', retain: true });
+    expect(client.opened.all).toHaveLength(1);
+  });
 });
 
 async function signal(name: NodeJS.Signals): Promise<void> {
