@@ -24,8 +24,10 @@ export type ImageErrorCode =
   /** The connection was lost in the middle: what was written is found out by reading. */
   | 'outcome_unknown'
   | 'not_mbr'
-  /** Partition 1 has no FAT file system. */
+  /** The partition has no FAT file system. */
   | 'no_fat'
+  /** The builder's saved home is no archive, or a damaged one. */
+  | 'bad_home'
   | 'no_grub'
   | 'bad_grubenv'
   /** No menu entry is the one that was asked for. */
