@@ -32,7 +32,7 @@ export interface RebuildPlanOptions {
   /** What the command says of the time to power off; default: nothing. */
   command?: Pick<Command, 'timeout' | 'onTimeout'>;
   /** For tests: others than the real ones. */
-  world?: Pick<SurveyOptions, 'fetch' | 'reach' | 'cpuinfo' | 'menu'>;
+  world?: Pick<SurveyOptions, 'fetch' | 'reach' | 'cpuinfo' | 'menu' | 'home'>;
 }
 
 type Vm = Config['vms'][number];

@@ -1,3 +1,4 @@
+import type { SavedHome } from './image/home.ts';
 import type { MapPair } from './sata-map.ts';
 
 /**
@@ -15,8 +16,8 @@ export interface LoaderAdapter {
   applies(step: Step, outputs: Outputs): boolean;
   /** What a step that has `input` gets on its standard input. */
   input(step: Step, outputs: Outputs): StepInput;
-  /** The file that the image builder starts with: in an archive in the root folder of a partition, with its 8.3 name. */
-  readonly savedConfig: { readonly partition: number; readonly archive: string; readonly path: string };
+  /** Where the image builder's home is saved; `config`: the file in it with serial number and MACs. */
+  readonly home: SavedHome & { readonly config: string };
   judgeConfig(text: string): ConfigVerdict;
   /** Why the rebuild must end after a step, though that has worked, by its output; null: it can go on. */
   objection(step: Step, output: string): Problem | null;

@@ -4,9 +4,6 @@
  * RAIDF1; the loaders' own `config/*` for disks; RR's `platforms.yml` for device tree and CPU.
  */
 
-/** The two releases of TinyCore RedPill that are in use. */
-export type TcrpVersion = '0.9' | '0.10';
-
 export interface Platform {
   /** As DSM calls itself: `DS918+`. */
   model: string;
@@ -23,14 +20,11 @@ export interface Platform {
   quickSync: boolean | null;
   nvmeCache: boolean | null;
   raidF1: boolean | null;
-  /** `7.1.1-42962`, ascending: what each release of TinyCore RedPill has an id for and can build. */
-  builds: Readonly<Record<TcrpVersion, readonly string[]>>;
+  /** `7.1.1-42962`, ascending: what the newest release of TinyCore RedPill has an id and all files for. */
+  builds: readonly string[];
 }
 
-const in09 = ['7.0.1-42218', '7.1.0-42621', '7.1.0-42661', '7.1.1-42951', '7.1.1-42962'];
-const in010 = ['7.0.1-42218', '7.1.0-42661', '7.1.1-42962', '7.2.0-64570'];
-const both = { '0.9': in09, '0.10': in010 };
-const newer = { '0.9': [], '0.10': in010 };
+const builds = ['7.0.1-42218', '7.1.0-42661', '7.1.1-42962', '7.2.0-64570'];
 
 const haswell = ['movbe'];
 const any: readonly string[] = [];
@@ -53,34 +47,33 @@ const unsaid = {
   quickSync: null,
   nvmeCache: null,
   raidF1: null,
-  builds: { '0.9': [], '0.10': [] },
+  builds: [],
 };
 
 export const platforms: readonly Platform[] = [
-  row('DS918+', apollolake, {
-    ...{ maxThreads: 8, quickSync: true, nvmeCache: true, raidF1: false },
-    builds: { '0.9': ['7.0-41890', ...in09], '0.10': in010 },
-  }),
-  row('DS3622xs+', broadwellnk, { maxThreads: 24, quickSync: false, nvmeCache: true, raidF1: true, builds: both }),
-  row('DS920+', geminilake, { maxThreads: 8, quickSync: true, nvmeCache: true, raidF1: false, builds: both }),
-  row('DS1621+', v1000, { maxThreads: 16, quickSync: false, nvmeCache: true, raidF1: false, builds: both }),
+  row('DS918+', apollolake, { maxThreads: 8, quickSync: true, nvmeCache: true, raidF1: false, builds }),
+  row('DS3622xs+', broadwellnk, { maxThreads: 24, quickSync: false, nvmeCache: true, raidF1: true, builds }),
+  row('DS920+', geminilake, { maxThreads: 8, quickSync: true, nvmeCache: true, raidF1: false, builds }),
+  row('DS1621+', v1000, { maxThreads: 16, quickSync: false, nvmeCache: true, raidF1: false, builds }),
   row('DS3617xs', broadwell, {
-    ...{ maxThreads: 24, maxDisks: 15, quickSync: false, nvmeCache: true, raidF1: true, builds: both },
+    ...{ maxThreads: 24, maxDisks: 15, quickSync: false, nvmeCache: true, raidF1: true, builds },
   }),
-  row('DVA3221', denverton, { maxThreads: 16, quickSync: false, nvmeCache: true, raidF1: false, builds: both }),
-  row('DS3615xs', bromolow, { maxThreads: 16, quickSync: false, nvmeCache: false, raidF1: true, builds: both }),
-  row('DS1019+', apollolake, { builds: newer }),
-  row('DS1522+', r1000, { builds: newer }),
-  row('DS1621xs+', broadwellnk, { builds: newer }),
-  row('DS2422+', v1000, { builds: both }),
-  row('DS723+', r1000, { builds: newer }),
-  row('DS923+', r1000, { builds: newer }),
-  row('DVA1622', geminilake, { builds: both }),
-  row('FS2500', v1000, { builds: newer }),
-  row('RS3413xs+', bromolow, { builds: newer }),
-  row('RS4021xs+', broadwellnk, { builds: both }),
-  // 0.10 lists these, but spells them otherwise where it looks them up, or does not look them up at all.
+  row('DVA3221', denverton, { maxThreads: 16, quickSync: false, nvmeCache: true, raidF1: false, builds }),
+  row('DS3615xs', bromolow, {
+    ...{ maxThreads: 16, quickSync: false, nvmeCache: false, raidF1: true, builds: builds.slice(0, 3) },
+  }),
+  row('DS1019+', apollolake, { builds }),
+  row('DS2422+', v1000, { builds }),
+  row('DS723+', r1000, { builds: builds.slice(2) }),
+  row('DS923+', r1000, { builds: builds.slice(2) }),
+  row('DVA1622', geminilake, { builds: builds.slice(1) }),
+  row('FS2500', v1000, { builds }),
+  row('RS3413xs+', bromolow, { builds: builds.slice(0, 3) }),
+  row('RS4021xs+', broadwellnk, { builds }),
+  // Its script names these, but lists no id for them, or spells them otherwise where it looks them up.
   row('DS1520+', geminilake),
+  row('DS1522+', r1000),
+  row('DS1621xs+', broadwellnk),
   row('DVA3219', denverton),
   row('FS6400', purley),
   row('RS3618xs', broadwell, { maxDisks: 24 }),

@@ -1,5 +1,5 @@
 import { nearest } from '../util/nearest.ts';
-import { oldPrefixes, type Platform, platforms, type TcrpVersion } from './platform-table.ts';
+import { oldPrefixes, type Platform, platforms } from './platform-table.ts';
 
 /** From a model or an id to its row of the table, and from a mistaken id to the ones that were meant. Pure. */
 
@@ -21,10 +21,10 @@ interface IdProblem {
 
 type ParsedId = { id: PlatformId } | { problem: IdProblem };
 
-/** The first DSM that no release of TinyCore RedPill knows. */
+/** The first DSM that no release of TinyCore RedPill lists. */
 export const firstUnknownVersion = '7.2.2';
 
-/** Whether the loader has such a build is another question: see `buildsFor`. */
+/** Whether the loader has such a build is another question: its release says so. */
 export function parsePlatformId(text: string): ParsedId {
   const [, prefix, version, build] = /^([a-z0-9]+)-(\d+\.\d+(?:\.\d+)?)-(\d{4,6})$/.exec(text) ?? [];
   if (prefix === undefined || version === undefined || build === undefined) return { problem: malformed(text) };
@@ -40,23 +40,14 @@ export function platformOf(model: string): Platform | null {
   return platforms.find(row => row.model === model) ?? null;
 }
 
-/** Ids of one model that a release can build; of either release where it is not known which one it is. */
-export function buildsFor(platform: Platform, release: TcrpVersion | null): readonly string[] {
-  const builds = release === null ? [...platform.builds['0.9'], ...platform.builds['0.10']] : platform.builds[release];
-  return [...new Set(builds)]
-    .toSorted((a, b) => buildNumber(a) - buildNumber(b))
-    .map(build => `${platform.prefix}-${build}`);
-}
-
-/** Ids like this one that a release has: of the same model by their distance in builds, else of a model so spelled. */
-export function nearestIds(text: string, release: TcrpVersion | null): readonly string[] {
-  const parsed = parsePlatformId(text);
-  if ('problem' in parsed) return parsed.problem.nearest;
-  const { platform, build } = parsed.id;
-  const distance = (id: string) => Math.abs(buildNumber(id) - build);
-  return buildsFor(platform, release)
-    .toSorted((a, b) => distance(a) - distance(b))
-    .slice(0, 3);
+/** Of these ids those of the same model, by their distance in builds; three at most. */
+export function nearestIds({ platform, build }: PlatformId, ids: Iterable<string>): readonly string[] {
+  const others = [...ids].flatMap(each => {
+    const parsed = parsePlatformId(each);
+    return 'id' in parsed && parsed.id.platform === platform ? [parsed.id] : [];
+  });
+  const byDistance = others.toSorted((a, b) => Math.abs(a.build - build) - Math.abs(b.build - build));
+  return byDistance.map(({ id }) => id).slice(0, 3);
 }
 
 /** Of versions like `7.2.2`: negative when a is the earlier one. */
@@ -67,10 +58,6 @@ export function compareVersions(a: string, b: string): number {
     if (difference !== 0) return difference;
   }
   return 0;
-}
-
-function buildNumber(id: string): number {
-  return Number(id.slice(id.lastIndexOf('-') + 1));
 }
 
 function malformed(text: string): IdProblem {
@@ -92,10 +79,14 @@ function unknownModel(text: string, prefix: string): IdProblem {
       platforms.map(row => row.prefix),
     );
   const row = platforms.find(candidate => meant !== null && meant.split('-')[0] === candidate.prefix);
-  const ids = meant?.includes('-') ? [meant] : row ? buildsFor(row, null).slice(-3) : [];
+  const ids = meant?.includes('-') ? [meant] : row ? idsOf(row).slice(-3) : [];
   return { code: 'unknown_model', message: `"${text}" names no model that is known here.`, nearest: ids };
 }
 
 function allIds(): readonly string[] {
-  return platforms.flatMap(row => buildsFor(row, null));
+  return platforms.flatMap(idsOf);
+}
+
+function idsOf({ prefix, builds }: Platform): readonly string[] {
+  return builds.map(build => `${prefix}-${build}`);
 }

@@ -5,6 +5,7 @@ import type { LoaderSettings } from '../model/loader-settings.ts';
 import type { VmSnapshot } from '../model/snapshot.ts';
 import type { LoaderAdapter, LoaderFacts, Step } from './adapter.ts';
 import type { Boot, readBoot } from './image/boot-entry.ts';
+import type { readHome } from './image/home.ts';
 import { type PlatformId, parsePlatformId } from './platforms.ts';
 import type { Finding, ImageFacts, Known, PreflightFacts } from './preflight/finding.ts';
 import { preflight } from './preflight.ts';
@@ -14,10 +15,9 @@ import { type ImageLook, lookAtImage } from './survey/image-look.ts';
 import { type MapChoice, mapOf } from './survey/map.ts';
 import { otherLoader } from './survey/other-loader.ts';
 import { type ReadClass, withClasses } from './survey/pci-class.ts';
-import { type Fetch, recipeOf } from './survey/recipes.ts';
-import { releaseOf } from './survey/release.ts';
-import type { readSavedConfig } from './survey/saved-config.ts';
+import { type Fetch, lookUp } from './survey/recipes.ts';
 import { type Reach, sourcesReachable } from './survey/sources.ts';
+import { fetchedAlways, newestRelease, readRelease } from './tcrp/release.ts';
 
 /** All that is looked at before a rebuild. Nothing is changed, and nothing is waited for without end. */
 
@@ -39,8 +39,8 @@ export interface SurveyOptions {
   reach?: Reach | undefined;
   cpuinfo?: (() => Promise<string>) | undefined;
   menu?: typeof readBoot | undefined;
+  home?: typeof readHome | undefined;
   pciClass?: ReadClass | undefined;
-  config?: typeof readSavedConfig | undefined;
 }
 
 export interface Survey {
@@ -91,9 +91,13 @@ export async function survey(options: SurveyOptions): Promise<Survey> {
     ),
     folder,
     sourcesReachable(signal, options.reach),
-    recipes(settings.extensions, id, signal, options.fetch),
+    lookUp(settings.extensions, id, signal, options.fetch),
   ]);
   const { definition, image, flags } = guest;
+  const config = configOf(image, adapter);
+  const release = settings.upgrade === 'full' ? newestRelease : releaseOf(image);
+  const own = 'why' in release ? [] : (release.builds.get(settings.platform) ?? []);
+  const fetched = await lookUp([...own, ...fetchedAlways], id, signal, options.fetch);
   const loaderBus = loaderOf(definition)?.bus ?? null;
   const menu = image.boot?.entries ?? [];
   const entries = {
@@ -105,7 +109,7 @@ export async function survey(options: SurveyOptions): Promise<Survey> {
   const { memory, vcpus, disks, nics, loaderPassedThrough } = definition.hardware;
   const { model, platform, upgrade, keepIdentity, sataMap } = settings;
   const findings = preflight({
-    ...{ model, platform, upgrade, keepIdentity, sataMap, extensions, release: releaseOf(menu) },
+    ...{ model, platform, upgrade, keepIdentity, sataMap, extensions, release, fetched },
     persistent: vm.domain?.persistent ?? true,
     ...{
       memory,
@@ -118,7 +122,7 @@ export async function survey(options: SurveyOptions): Promise<Survey> {
       usbIds,
     },
     image: imageFacts(image, { entries, other: otherLoader(menu) }),
-    config: image.config && ('text' in image.config ? adapter.judgeConfig(image.config.text) : image.config),
+    config: config && ('text' in config ? adapter.judgeConfig(config.text) : config),
     backup: { ...image.space, trouble: backups.trouble },
     ...{ sources, running: vm.domain?.active ?? false, obeysAcpi: obeysAcpi(vm.check), installed },
     onTimeout: options.onTimeout,
@@ -130,7 +134,7 @@ export async function survey(options: SurveyOptions): Promise<Survey> {
     refused: findings.some(({ level }) => level === 'refuse'),
     image: image.size === null ? null : { path: image.path, size: image.size },
     ...{ boot: image.boot, builderEntry: entries.builder, dsmEntry: entries.dsm, loaderBus, facts },
-    secrets: image.config && 'text' in image.config ? adapter.secrets(image.config.text) : [],
+    secrets: config && 'text' in config ? adapter.secrets(config.text) : [],
     sameDsm: id !== null && isSame(installed, id),
     backup: { folder: settings.backupDir, ...image.space },
     mapNotes: choice?.notes ?? [],
@@ -140,30 +144,31 @@ export async function survey(options: SurveyOptions): Promise<Survey> {
 
 /** The definition, and what only it leads to. It is what the VM will start from, whatever runs now. */
 async function lookAtGuest(
-  { adapter, client, ref, settings, local, scratch, signal, cpuinfo, menu, config, pciClass }: SurveyOptions,
+  { adapter, client, ref, settings, local, scratch, signal, cpuinfo, menu, home, pciClass }: SurveyOptions,
   backups: Promise<string | null>,
 ): Promise<{ definition: Definition; image: ImageLook; flags: readonly string[] | null }> {
   const xml = await client.xml(ref, { inactive: true, timeout: definitionPatience, signal });
   const definition = readDefinition(xml);
   const disk = loaderOf(definition) ?? null;
-  const { savedConfig } = adapter;
   const [image, flags, controllers] = await Promise.all([
-    lookAtImage({ way: settings.image, disk, client, ref, scratch, backups, signal, menu, config, savedConfig }),
+    lookAtImage({ way: settings.image, disk, client, ref, scratch, backups, signal, menu, home, place: adapter.home }),
     cpuFlags(definition, local, cpuinfo),
     withClasses(definition.controllers, local, signal, pciClass),
   ]);
   return { definition: { ...definition, controllers }, image, flags };
 }
 
-function recipes(
-  urls: readonly string[],
-  id: PlatformId | null,
-  signal: AbortSignal,
-  get: Fetch | undefined,
-): Promise<PreflightFacts['extensions']> {
-  const release = id && `${id.platform.prefix}_${id.build}`;
-  return Promise.all(
-    urls.map(async url => ({ url, recipe: release === null ? 'unknown' : await recipeOf(url, release, signal, get) })),
+/** The configuration that the image builder will start with, or why it is not known; null: there is no image. */
+function configOf({ home }: ImageLook, { home: place }: LoaderAdapter): { text: string } | { why: string } | null {
+  if (!home || 'why' in home) return home;
+  const file = home.files.get(place.config);
+  return file ? { text: file.toString('utf8') } : { why: `${place.archive} in the image has no ${place.config}.` };
+}
+
+function releaseOf({ home, trouble }: ImageLook): PreflightFacts['release'] {
+  if (!home || 'why' in home) return { why: home?.why ?? trouble?.why ?? 'The image was not read.' };
+  return (
+    readRelease(home.files) ?? { why: 'The saved home of the image builder has no rploader.sh with its list of ids.' }
   );
 }
 

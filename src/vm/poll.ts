@@ -142,10 +142,15 @@ export class Poll {
   /** Makes the guest's balloon driver report; without one, or without a balloon, nothing is lost. */
   #askForMemory(client: Libvirt, { key, ref }: Target): void {
     const period = Math.max(1, Math.round(this.#options.interval / 1_000));
-    this.#requests.take(() => client.setMemoryStatsPeriod(ref, period)).catch((error: Error) => {
-      const level = isLibvirtError(error) ? 'debug' : 'warn';
-      this.#options.logger[level]({ event: 'stats.no_memory', vm: key, reason: error.message }, 'no memory statistics');
-    });
+    this.#requests
+      .take(() => client.setMemoryStatsPeriod(ref, period))
+      .catch((error: Error) => {
+        const level = isLibvirtError(error) ? 'debug' : 'warn';
+        this.#options.logger[level](
+          { event: 'stats.no_memory', vm: key, reason: error.message },
+          'no memory statistics',
+        );
+      });
   }
 
   /** The last numbers, marked: every interval again, for Home Assistant would take silence for their end. */

@@ -31,8 +31,8 @@ export const hasty: LoaderAdapter = {
     tcrp.plan(config, facts).map(step => (step.name === 'build' ? { ...step, silence: 2_000 } : step)),
 };
 
-/** What is other than in the product. The image has a menu and a configuration of its own. */
-const { menu: _, config: __, ...rest } = outside;
+/** What is other than in the product. The image has a menu and a home of its own. */
+const { menu: _, home: __, ...rest } = outside;
 export const world = rest;
 
 export const tuning = { pause: 50, probes, loader: { times, world, adapter: () => tcrp } };

@@ -62,13 +62,11 @@ describe('the seed', () => {
         Image      /srv/images/loader.img, 4 MiB
         Boot menu  starts RedPill DS918+ v7.1.1-42962 (USB, Verbose)
 
-      It can be done, with 2 warnings.
-        WARNING  The VM has virtio devices, and no extension for them is configured: DSM may see no disks
-                 or no network.
-                 → Add the URL of redpill-virtio to \`extensions\`.
+      It can be done, with one warning.
         WARNING  No acpid extension is configured: the new DSM will not heed the power button, and cannot
                  be shut down.
-                 → Add the URL of redpill-acpid to \`extensions\`.
+                 → Add https://github.com/pocopico/tcrp-addons/raw/main/acpid/rpext-index.json to
+                   \`extensions\`.
         note     The upgrade replaces user_config.json: serial number and MACs are put back, other changes
                  in it are lost.
 

@@ -2,13 +2,14 @@
 import { describe, expect, test } from 'vitest';
 import { oldPrefixes, platforms } from '../../src/loader/platform-table.ts';
 import {
-  buildsFor,
   compareVersions,
   firstUnknownVersion,
   nearestIds,
   parsePlatformId,
   platformOf,
 } from '../../src/loader/platforms.ts';
+import { newestRelease } from '../../src/loader/tcrp/release.ts';
+import { releaseOf } from './tcrp/releases.ts';
 
 function parsed(id: string) {
   const result = parsePlatformId(id);
@@ -46,9 +47,9 @@ test('every row can be found both ways, once', () => {
   expect(platformOf('DS1+')).toBeNull();
 });
 
-test('every id that a release has is one that can be read', () => {
-  for (const platform of platforms) {
-    for (const id of buildsFor(platform, null)) expect(parsed(id)).toMatchObject({ id, platform });
+test('every id that the newest release has is one that can be read', () => {
+  for (const { prefix, builds, model } of platforms) {
+    for (const build of builds) expect(parsed(`${prefix}-${build}`).platform.model).toBe(model);
   }
 });
 
@@ -66,8 +67,8 @@ describe('what is no id', () => {
   test.each([
     ['', []],
     ['DS918+', []],
-    ['ds918p', ['ds918p-7.0-41890']],
-    ['ds918p-7.1.1', ['ds918p-7.1.1-42951']],
+    ['ds918p', ['ds918p-7.0.1-42218']],
+    ['ds918p-7.1.1', ['ds918p-7.1.1-42962']],
     ['DS918p-7.1.1-42962', ['ds918p-7.1.1-42962']],
     ['ds918p_7.1.1_42962', ['ds918p-7.1.1-42962']],
     ['ds918p-7.1.1-42962; reboot', ['ds918p-7.1.1-42962']],
@@ -91,29 +92,17 @@ describe('what is no id', () => {
 
 describe('the nearest ids', () => {
   test.each([
-    ['ds918p-7.1.1-42950', '0.9', 'ds918p-7.1.1-42951'],
-    ['ds918p-7.2.1-69057', '0.10', 'ds918p-7.2.0-64570'],
-    ['ds918p-7.2.1-69057', '0.9', 'ds918p-7.1.1-42962'],
-    ['ds918p-7.1.1-42951', '0.10', 'ds918p-7.1.1-42962'],
-    ['apollolake-7.1.1-42962', '0.9', 'ds918p-7.1.1-42962'],
-  ] as const)('to %s in %s is %s', (id, release, expected) => {
-    expect(nearestIds(id, release)[0]).toBe(expected);
+    ['ds918p-7.1.1-42950', '0.9.2.9', 'ds918p-7.1.1-42951'],
+    ['ds918p-7.2.1-69057', '0.10.0.0', 'ds918p-7.2.0-64570'],
+    ['ds918p-7.2.1-69057', '0.9.4.6', 'ds918p-7.2.0-64561'],
+    ['ds918p-7.1.1-42951', '0.10.0.0', 'ds918p-7.1.1-42962'],
+  ])('to %s in %s is %s', (id, tag, expected) => {
+    expect(nearestIds(parsed(id), releaseOf(tag).builds.keys())[0]).toBe(expected);
   });
 
   test('none of a model that no release builds', () => {
-    expect(nearestIds('ds925p-7.2.2-72806', null)).toEqual([]);
+    expect(nearestIds(parsed('ds925p-7.2.2-72806'), newestRelease.builds.keys())).toEqual([]);
   });
-});
-
-test('builds of either release, in order', () => {
-  expect(buildsFor(parsed('ds920p-7.1.1-42962').platform, null)).toEqual([
-    'ds920p-7.0.1-42218',
-    'ds920p-7.1.0-42621',
-    'ds920p-7.1.0-42661',
-    'ds920p-7.1.1-42951',
-    'ds920p-7.1.1-42962',
-    'ds920p-7.2.0-64570',
-  ]);
 });
 
 test.each([

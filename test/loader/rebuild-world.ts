@@ -16,6 +16,7 @@ import { FakeLibvirtd } from '../fakes/libvirtd/daemon.ts';
 import type { FakeDomain } from '../fakes/libvirtd/domain.ts';
 import { builder, sata, usb } from './image/grub-files.ts';
 import { megabyte, soon, sparse, temporary } from './image/images.ts';
+import { homeOf } from './tcrp/releases.ts';
 
 /** The seed's VM with its loader, as a rebuild finds it: a fake libvirtd, a small image, servers that answer. */
 
@@ -37,13 +38,17 @@ export const boot: Boot = { entries: [usb, sata, builder], default: usb, saved: 
 export const index = (...releases: string[]) =>
   JSON.stringify({ id: 'x', releases: Object.fromEntries(releases.map(key => [key, 'https://example.org/r.json'])) });
 
+/** What is saved of the builder's home. */
+export const home = (tag: string, config = JSON.stringify({ general: {}, extra_cmdline: { sn: 'S', mac1: 'M' } })) =>
+  new Map([...homeOf(tag), ['user_config.json', Buffer.from(config)]]);
+
 /** All is well with everything that is out there. */
 export const world = {
   fetch: async () => new Response(index('ds918p_42962')),
   reach: async () => 'yes',
   cpuinfo: async () => 'processor\t: 0\nflags\t\t: fpu sse2 movbe x2apic\n',
   menu: async () => boot,
-  config: async () => ({ text: JSON.stringify({ extra_cmdline: { sn: '1780PDN012345', mac1: '001132ABCDEF' } }) }),
+  home: async () => home('0.9.2.9'),
 } satisfies Partial<SurveyOptions>;
 
 export interface RebuildWorld extends AsyncDisposable {

@@ -6,10 +6,11 @@ import { readBoot } from '../../src/loader/image/boot-entry.ts';
 import { ImageError } from '../../src/loader/image/errors.ts';
 import { openImage } from '../../src/loader/image/open.ts';
 import type { Survey } from '../../src/loader/survey.ts';
+import { makeLoaderImage } from '../fakes/box/image.ts';
 import { mbr } from './image/disk.ts';
 import { builder, friend, sata, usb } from './image/grub-files.ts';
 import { megabyte, soon, sparse } from './image/images.ts';
-import { boot, index, rebuildWorld, world } from './rebuild-world.ts';
+import { boot, home, index, rebuildWorld, world } from './rebuild-world.ts';
 
 afterEach(() => {
   vi.unstubAllEnvs();
@@ -164,19 +165,87 @@ describe('the image', () => {
   });
 });
 
-describe('the release in the image', () => {
-  // Only 0.10 has this one.
-  const newer = { platform: 'ds918p-7.2.0-64570', upgrade: 'never', extensions: [] } as const;
+describe('the home of the builder in the image', () => {
+  const never = { platform: 'ds918p-7.2.0-64570', upgrade: 'never' } as const;
+  const all = async () => new Response(index('ds918p_64570', 'ds918p_42962', 'ds918p_42951'));
+  const asked = { settings: never, fetch: all };
+
   test.each([
-    ['0.9', [usb, builder], 'refuse unknown_build'],
-    ['0.10', ['RedPill DS918+ 7.1.1-42962 (USB, Verbose)', builder], null],
-    ['neither', ['Red Hat', builder], 'warn depends_on_release'],
-    ['both', [usb, 'RedPill DS918+ 7.1.1-42962 (USB, Verbose)', builder], 'warn depends_on_release'],
-  ])('%s', async (_, entries, expected) => {
+    ['0.9.2.9', 'refuse unknown_build'],
+    ['0.9.4.9', 'refuse unknown_build'],
+    ['0.9.4.9b', null],
+  ])('of %s: its list decides, whatever the menu looks like', async (tag, expected) => {
     await using it = await rebuildWorld();
-    const found = codes(await it.survey({ settings: newer, menu: async () => ({ ...boot, entries }) }));
-    const release = found.filter(code => /unknown_build|depends_on_release/.test(code));
-    expect(release).toEqual(expected === null ? [] : [expected]);
+    const menu = async () => ({ ...boot, entries: ['RedPill DS918+ 7.1.1-42962 (USB, Verbose)', builder] });
+    expect(codes(await it.survey({ ...asked, menu, home: async () => home(tag) }))).toEqual(
+      expected === null ? [] : [expected],
+    );
+  });
+
+  test.each([
+    [
+      'that is not saved',
+      () => Promise.reject(new ImageError('not_found', 'partition 3 of the loader image has no file MYDATA.TGZ')),
+      'has no file MYDATA.TGZ',
+    ],
+    ['without a list', async () => new Map(), 'has no rploader.sh with its list of ids'],
+    [
+      'that is damaged',
+      () => Promise.reject(new ImageError('bad_home', 'mydata.tgz cannot be read')),
+      'Mydata.tgz cannot be read.',
+    ],
+  ])('%s: warned of, not guessed', async (_, home, words) => {
+    await using it = await rebuildWorld();
+    const found = await it.survey({ ...asked, home });
+    expect(codes(found)).toContain('warn depends_on_release');
+    expect(found.refused).toBe(false);
+    expect(finding(found, 'depends_on_release')?.message).toContain(words);
+  });
+
+  test('as it lies in the image, with the VM running', async () => {
+    await using it = await rebuildWorld();
+    await makeLoaderImage(it.image);
+    it.domain.start();
+    const found = await it.survey({
+      settings: { upgrade: 'never', platform: 'ds918p-7.1.1-42951' },
+      fetch: all,
+      home: undefined,
+    });
+    expect(codes(found)).toEqual(['refuse unknown_build']);
+    expect(finding(found, 'unknown_build')?.advice).toContain('ds918p-7.1.1-42962');
+  });
+
+  test('the upgrade replaces it: what that leads to decides', async () => {
+    await using it = await rebuildWorld();
+    const upgrade = { platform: 'ds918p-7.2.0-64570', upgrade: 'full' } as const;
+    expect(codes(await it.survey({ settings: upgrade, fetch: all }))).toEqual(['tell config_replaced']);
+    const old = { platform: 'ds918p-7.1.1-42951', upgrade: 'full' } as const;
+    expect(codes(await it.survey({ settings: old, fetch: all }))).toEqual(['refuse unknown_build']);
+  });
+
+  test('what it adds by itself is looked up, and what every build fetches', async () => {
+    await using it = await rebuildWorld();
+    const fetch = vi.fn(
+      async (url: string) => new Response(index(url.includes('eudev') ? 'ds918p_64570' : 'ds918p_42951')),
+    );
+    const settings = { platform: 'ds918p-7.1.1-42951', upgrade: 'never', extensions: [] } as const;
+    const found = await it.survey({ settings, fetch, home: async () => home('0.9.4.6') });
+    const names = fetch.mock.calls.map(([url]) => url.split('/').at(-2));
+    expect(names.sort()).toEqual(['all-modules', 'boot-wait', 'disks', 'eudev', 'misc', 'redpillprod']);
+    expect(codes(found)).toEqual(['refuse no_recipe', 'warn no_acpid_extension']);
+    expect(finding(found, 'no_recipe')?.message).toContain('/eudev/');
+  });
+
+  test.each([
+    ['{"general":{},"extra_cmdline":{"sn":"","mac1":""}}', true, 'refuse no_serial_numbers'],
+    ['{"general":{},"extra_cmdline":{"sn":"S","mac1":"M"}}', true, null],
+    ['{"general":{},"extra_cmdline":{"sn":"S","mac1":"M"}}', false, 'refuse no_serial_numbers'],
+  ])('a model without serial numbers, with %s, kept: %s', async (config, keepIdentity, expected) => {
+    await using it = await rebuildWorld();
+    const settings = { model: 'DS1019+', platform: 'ds1019p-7.1.1-42962', upgrade: 'never', keepIdentity } as const;
+    const fetch = async () => new Response(index('ds1019p_42962'));
+    const found = codes(await it.survey({ settings, fetch, home: async () => home('0.10.0.0', config) }));
+    expect(found.filter(code => code.includes('serial'))).toEqual(expected === null ? [] : [expected]);
   });
 });
 

@@ -1,8 +1,8 @@
 import type { Disk, Nic } from '../../model/domain.ts';
 import type { StorageController } from '../../vm/controllers.ts';
 import type { ConfigVerdict } from '../adapter.ts';
-import type { TcrpVersion } from '../platform-table.ts';
 import type { MapPair } from '../sata-map.ts';
+import type { LoaderRelease } from '../tcrp/release.ts';
 
 /** What is looked at before a rebuild, and what is found. */
 
@@ -22,6 +22,11 @@ export type Known = 'yes' | 'no' | 'unknown';
 
 /** `no_index`: at its URL there is nothing, or something else. */
 export type Recipe = Known | 'no_index';
+
+export interface Extension {
+  url: string;
+  recipe: Recipe;
+}
 
 /** The loader's image. `why`: a sentence. */
 export type ImageFacts =
@@ -44,11 +49,13 @@ export interface PreflightFacts {
   model: string;
   platform: string;
   upgrade: 'never' | 'full';
-  extensions: readonly { url: string; recipe: Recipe }[];
+  extensions: readonly Extension[];
   sataMap: 'auto' | MapPair;
   keepIdentity: boolean;
-  /** Release of the loader in the image. */
-  release: TcrpVersion | null;
+  /** What will build: of the image, or what its upgrade leads to. `why` it is not known: a sentence. */
+  release: LoaderRelease | { why: string };
+  /** What it fetches by itself. */
+  fetched: readonly Extension[];
 
   /** False: the VM's domain is gone as soon as it is off. */
   persistent: boolean;

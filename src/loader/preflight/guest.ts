@@ -8,6 +8,10 @@ import { type Finding, type PreflightFacts, refuse, tell, warn } from './finding
 /** What the loader asks for itself: everything that it fetches is held in memory. */
 const leastMemory = 2 * 2 ** 30;
 
+/** Extensions that have drivers for virtio, up to build 42962, and acpid for every build. */
+const redpillVirtio = 'https://github.com/pocopico/redpill-load/raw/develop/redpill-virtio/rpext-index.json';
+const acpid = 'https://github.com/pocopico/tcrp-addons/raw/main/acpid/rpext-index.json';
+
 export function guestFindings(facts: PreflightFacts): readonly Finding[] {
   const parsed = parsePlatformId(facts.platform);
   const platform = 'id' in parsed ? parsed.id.platform : null;
@@ -90,26 +94,31 @@ function loaderDisk({ disks: all, usbIds, loaderPassedThrough }: PreflightFacts)
   return [refuse('several_usb_disks', several, 'Leave only the loader on USB.')];
 }
 
-/** 0.9 looks for the drivers of a VM by itself. */
-function drivers({ disks: all, nics, controllers, extensions, release, upgrade }: PreflightFacts): Finding[] {
-  const has = (name: string) => extensions.some(({ url }) => url.includes(name));
+/**
+ * Every release looks for extensions by the IDs of PCI devices, and finds none for virtio. Those that have the drivers:
+ * one named virtio, or all-modules, of which eudev loads what is needed.
+ */
+function drivers({ disks: all, nics, controllers, extensions, fetched, release }: PreflightFacts): Finding[] {
+  const has = (name: string) => [...extensions, ...fetched].some(({ url }) => url.includes(name));
   const findings = [];
-  const data = all.some(({ role, bus }) => role === 'data' && (bus === 'virtio' || bus === 'scsi'));
-  const virtioDisks = data && (all.some(({ bus }) => bus === 'virtio') || controllers.some(isVirtio));
-  const virtio = virtioDisks || nics.some(({ model }) => model?.startsWith('virtio'));
-  if (virtio && !has('virtio') && (release !== '0.9' || upgrade === 'full')) {
-    const message =
-      'The VM has virtio devices, and no extension for them is configured: DSM may see no disks or no network.';
-    findings.push(warn('no_virtio_extension', message, 'Add the URL of redpill-virtio to `extensions`.'));
+  if (!has('virtio') && !(has('all-modules') && has('eudev'))) {
+    const onScsi = controllers.filter(({ kind }) => kind === 'virtio-scsi').flatMap(({ disks: held }) => held);
+    const virtio = [...all.filter(({ bus }) => bus === 'virtio'), ...onScsi].filter(({ role }) => role === 'data');
+    const none = `${'why' in release ? 'As far as is known, no' : 'No'} extension brings the driver of the VM's virtio`;
+    const add = `Add ${redpillVirtio} to \`extensions\` (up to build 42962), set \`upgrade: full\`, or`;
+    if (nics.some(({ model }) => model?.startsWith('virtio'))) {
+      const message = `${none} NIC: DSM will have no network.`;
+      findings.push(warn('no_virtio_extension', message, `${add} give the NIC the model e1000e.`));
+    }
+    if (virtio.length > 0) {
+      const message = `${none} disks (${virtio.map(({ target }) => target).join(', ')}): DSM will not see them.`;
+      findings.push(warn('no_virtio_extension', message, `${add} put the disks on SATA.`));
+    }
   }
   if (!has('acpid')) {
     const message =
       'No acpid extension is configured: the new DSM will not heed the power button, and cannot be shut down.';
-    findings.push(warn('no_acpid_extension', message, 'Add the URL of redpill-acpid to `extensions`.'));
+    findings.push(warn('no_acpid_extension', message, `Add ${acpid} to \`extensions\`.`));
   }
   return findings;
-}
-
-function isVirtio({ kind, disks: held }: PreflightFacts['controllers'][number]): boolean {
-  return kind === 'virtio-scsi' && held.length > 0;
 }

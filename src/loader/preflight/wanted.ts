@@ -1,7 +1,6 @@
 import { nearest } from '../../util/nearest.ts';
 import { platforms } from '../platform-table.ts';
 import {
-  buildsFor,
   compareVersions,
   firstUnknownVersion,
   nearestIds,
@@ -9,13 +8,10 @@ import {
   parsePlatformId,
   platformOf,
 } from '../platforms.ts';
+import { newestRelease } from '../tcrp/release.ts';
 import { type Finding, type PreflightFacts, refuse, tell, warn } from './finding.ts';
 
 /** Whether there can be a loader for the DSM that is asked for. */
-
-/** After this build the indexes of pocopico's virtio and acpid extensions end. */
-const lastRecipe = 42_962;
-const endsThere = /\/pocopico\/redpill-load\/.*\/redpill-(?:virtio|acpid)\//;
 
 export function wantedFindings(facts: PreflightFacts): readonly Finding[] {
   const parsed = parsePlatformId(facts.platform);
@@ -31,7 +27,7 @@ export function wantedFindings(facts: PreflightFacts): readonly Finding[] {
     ...agreement(id, facts.model),
     ...build,
     // Of a build that is not to be had, there is no more to say.
-    ...(possible ? [...extensionFindings(id, facts), ...changes(id, facts)] : []),
+    ...(possible ? [...extensionFindings(id, facts), ...serialFindings(id, facts), ...changes(id, facts)] : []),
   ];
 }
 
@@ -51,42 +47,70 @@ function agreement({ id, platform }: PlatformId, model: string): Finding[] {
   return [refuse('model_differs', message, 'Correct `model` or `platform`.')];
 }
 
-function buildFindings({ id, platform, version }: PlatformId, { release, upgrade }: PreflightFacts): Finding[] {
-  if (buildsFor(platform, null).length === 0) {
-    const message = `TinyCore RedPill cannot build a loader for ${platform.model}.`;
-    return [refuse('not_buildable', message, 'Choose another model, or another loader: M-Shell and RR know it.')];
+function buildFindings(id: PlatformId, { release, upgrade }: PreflightFacts): Finding[] {
+  const { prefix, model, builds } = id.platform;
+  const newestHas = newestRelease.builds.has(id.id);
+  const upgradeHelps = upgrade === 'never' && newestHas;
+  const unknown = 'why' in release;
+  const listed = unknown ? builds.length > 0 : [...release.builds.keys()].some(each => each.startsWith(`${prefix}-`));
+  if (!listed || (!unknown && release.models && release.models.get(prefix) !== model)) {
+    const message = `${named(release)} cannot build a loader for ${model}.`;
+    const other = 'Choose another model, or another loader: M-Shell and RR know it.';
+    return [refuse('not_buildable', message, upgradeHelps ? 'Set `upgrade: full`.' : other)];
   }
-  if (compareVersions(version, firstUnknownVersion) >= 0) {
-    const message = `TinyCore RedPill knows no DSM from ${firstUnknownVersion} on.`;
-    return [refuse('dsm_too_new', message, proposal(nearestIds(id, null)))];
+  if (!unknown && release.builds.has(id.id)) return [];
+  const ids = unknown ? newestRelease.builds.keys() : release.builds.keys();
+  const advice = `${upgradeHelps ? 'Set `upgrade: full`. ' : ''}${proposal(nearestIds(id, ids))}`;
+  if (compareVersions(id.version, firstUnknownVersion) >= 0) {
+    return [refuse('dsm_too_new', `TinyCore RedPill knows no DSM from ${firstUnknownVersion} on.`, advice)];
   }
-  const then = upgrade === 'full' ? '0.10' : release;
-  if (!buildsFor(platform, then).includes(id)) {
-    const whose = then === null ? 'No release' : `Release ${then}`;
-    const message = `${whose} of TinyCore RedPill ${then === null ? 'has' : 'does not have'} the id ${id}.`;
-    return [refuse('unknown_build', message, proposal(nearestIds(id, then)))];
-  }
-  if (then !== null) return [];
-  const only = (['0.9', '0.10'] as const).filter(each => buildsFor(platform, each).includes(id));
-  if (only.length > 1) return [];
-  const message = `Only release ${only[0]} of TinyCore RedPill has the id ${id}, and it is not known which one the image has.`;
-  return [warn('depends_on_release', message, only[0] === '0.10' ? 'Set `upgrade: full`.' : null)];
+  if (!unknown) return [refuse('unknown_build', `${named(release)} cannot build ${id.id}.`, advice)];
+  const message = `Whether the image's TinyCore RedPill can build ${id.id} is not known. ${release.why}`;
+  const look = 'Look whether `./rploader.sh help` lists it in the image builder.';
+  return [warn('depends_on_release', message, newestHas ? 'Set `upgrade: full`: its release can.' : look)];
 }
 
-function extensionFindings({ build, platform }: PlatformId, { extensions }: PreflightFacts): Finding[] {
-  const key = `${platform.prefix}_${build}`;
-  return extensions.flatMap(({ url, recipe }) => {
+function named(release: PreflightFacts['release']): string {
+  if ('why' in release) return 'TinyCore RedPill';
+  return release.version === null ? "The image's TinyCore RedPill" : `TinyCore RedPill ${release.version}`;
+}
+
+function extensionFindings(id: PlatformId, { extensions, fetched, release }: PreflightFacts): Finding[] {
+  const key = `${id.platform.prefix}_${id.build}`;
+  const configured = extensions.flatMap(({ url, recipe }) => {
     if (recipe === 'yes') return [];
     if (recipe === 'no_index') {
       const message = `There is no extension's index at ${url}, and the build would fail.`;
       return [refuse('no_extension', message, 'Correct the URL: it is that of a raw rpext-index.json.')];
     }
-    if (recipe === 'no' || (build > lastRecipe && endsThere.test(url))) {
+    if (recipe === 'no') {
       const message = `The extension ${url} has no recipe for ${key}, and the build would fail.`;
-      return [refuse('no_recipe', message, `Leave it out, or choose a build up to ${lastRecipe}.`)];
+      return [refuse('no_recipe', message, 'Leave it out, or choose a build that it has a recipe for.')];
     }
     return [tell('recipe_unknown', `Whether the extension ${url} has a recipe for ${key} could not be looked up.`)];
   });
+  const missing = fetched.filter(({ recipe }) => recipe === 'no' || recipe === 'no_index');
+  const whole = 'why' in release ? [] : [...release.builds.keys()].filter(each => newestRelease.builds.has(each));
+  return [
+    ...configured,
+    ...missing.map(({ url }) => {
+      const message = `The loader itself fetches ${url}, which has nothing for ${key}: the build would fail.`;
+      return refuse('no_recipe', message, proposal(nearestIds(id, whole)));
+    }),
+  ];
+}
+
+function serialFindings({ platform: { model } }: PlatformId, facts: PreflightFacts): Finding[] {
+  const { release, keepIdentity, config } = facts;
+  if ('why' in release || (release.serials?.includes(model) ?? true)) return [];
+  const complete = config && 'complete' in config ? config.complete : null;
+  if (keepIdentity && complete) return [];
+  const none = `${named(release)} makes no serial numbers for ${model}`;
+  const advice =
+    'Write `sn` and `mac1` into user_config.json in the image builder, save it with `./rploader.sh backup`, and set `keep_identity: true`; or choose another model.';
+  if (!keepIdentity) return [refuse('no_serial_numbers', `${none}, and the old one is not to be kept.`, advice)];
+  if (complete === false) return [refuse('no_serial_numbers', `${none}, and the image has none to keep.`, advice)];
+  return [warn('no_serial_numbers', `${none}, and whether the image has one to keep is not known.`, advice)];
 }
 
 /** What will be otherwise afterwards. */

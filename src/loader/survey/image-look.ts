@@ -4,14 +4,13 @@ import { ConnectionLost, TimeoutError } from '../../libvirt/errors.ts';
 import type { DomainRef } from '../../libvirt/structs.ts';
 import type { Disk } from '../../model/domain.ts';
 import type { LoaderSettings } from '../../model/loader-settings.ts';
-import type { LoaderAdapter } from '../adapter.ts';
 import { spaceFor } from '../image/backup.ts';
 import { type Boot, readBoot } from '../image/boot-entry.ts';
 import { type ImageError, isImageError, writing } from '../image/errors.ts';
+import { type HomeFiles, readHome, type SavedHome } from '../image/home.ts';
 import type { LoaderImage } from '../image/image.ts';
 import { openImage } from '../image/open.ts';
 import { explain } from '../job/failure.ts';
-import { readSavedConfig, type SavedConfig } from './saved-config.ts';
 import { within } from './within.ts';
 
 /** The loader's image as it is now: found, read, and left as it is. */
@@ -25,8 +24,8 @@ export interface ImageLook {
   diskSize: number | null;
   /** Null: it could not be read. */
   boot: Boot | null;
-  /** Null: nobody has come to look at it. */
-  config: SavedConfig | null;
+  /** Files of the image builder's saved home, or why they are not known, a sentence; null: nobody has looked. */
+  home: { files: HomeFiles } | { why: string } | null;
   /** Bytes for a copy of it. */
   space: { needed: number | null; free: number | null };
 }
@@ -44,23 +43,25 @@ export interface ImageLookOptions {
   signal: AbortSignal;
   /** Default: by mtools. */
   menu?: typeof readBoot | undefined;
-  /** Where the image builder's configuration is. */
-  savedConfig: LoaderAdapter['savedConfig'];
+  /** Where the image builder's home is saved. */
+  place: SavedHome;
   /** Default: from the image. */
-  config?: typeof readSavedConfig | undefined;
+  home?: typeof readHome | undefined;
   /** Milliseconds for all of it; default two minutes. */
   patience?: number | undefined;
 }
 
 /** Milliseconds for one question. */
 const short = 10_000;
+/** It can have some 100 MB, from another machine. */
+const homePatience = 30_000;
 const unknown: ImageLook['space'] = { needed: null, free: null };
 
 /** Rejects with the signal's reason, or with an error of our own making. */
 export function lookAtImage(options: ImageLookOptions): Promise<ImageLook> {
   const { way, disk, patience = 120_000, signal } = options;
   const path = way.way === 'path' ? way.path : (disk?.source ?? '');
-  const look: ImageLook = { trouble: null, path, size: null, diskSize: null, boot: null, config: null, space: unknown };
+  const look: ImageLook = { trouble: null, path, size: null, diskSize: null, boot: null, home: null, space: unknown };
   const why = `${path} was not read within ${patience / 1_000} s.`;
   // What was found before something failed is told all the same.
   return within<ImageLook>(
@@ -79,7 +80,7 @@ export function lookAtImage(options: ImageLookOptions): Promise<ImageLook> {
 }
 
 async function read(options: ImageLookOptions, look: ImageLook): Promise<void> {
-  const { way, disk, client, scratch, backups, signal, menu = readBoot, config = readSavedConfig } = options;
+  const { way, disk, client, scratch, backups, signal, menu = readBoot } = options;
   await using image = await openImage(way, disk?.source ?? null, client, signal);
   look.size = await image.size();
   // While it is being read, what else there is to know of it.
@@ -87,8 +88,26 @@ async function read(options: ImageLookOptions, look: ImageLook): Promise<void> {
   if (way.way === 'path') await mustBeWritable(way.path);
   await writing(scratch, () => mkdir(scratch, { recursive: true, mode: 0o700 }));
   look.boot = await menu(image, { scratch, signal });
-  look.config = await config(image, options.savedConfig, signal);
+  look.home = await homeOf(image, options);
   [look.diskSize, look.space] = await beside;
+}
+
+/** What is wrong with it is no reason to leave the image unused. */
+function homeOf(
+  image: LoaderImage,
+  { place, home = readHome, signal }: ImageLookOptions,
+): Promise<NonNullable<ImageLook['home']>> {
+  const late = { why: `The saved home of the image builder was not read within ${homePatience / 1_000} s.` };
+  return within<NonNullable<ImageLook['home']>>(
+    homePatience,
+    signal,
+    limit =>
+      home(image, place, limit).then(
+        files => ({ files }),
+        error => ({ why: explain(error).message }),
+      ),
+    late,
+  );
 }
 
 /** By its mode and its mount; nothing is written. */

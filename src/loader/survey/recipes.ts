@@ -1,4 +1,5 @@
-import type { Recipe } from '../preflight/finding.ts';
+import type { PlatformId } from '../platforms.ts';
+import type { Extension, Recipe } from '../preflight/finding.ts';
 import { within } from './within.ts';
 
 /**
@@ -11,6 +12,19 @@ export type Fetch = (url: string, init: { signal: AbortSignal }) => Promise<Resp
 /** Milliseconds, redirects included. */
 const patience = 10_000;
 const maxBytes = 1024 ** 2;
+
+/** `id` null: for no DSM, so nothing is asked. Rejects with the signal's reason only. */
+export function lookUp(
+  urls: readonly string[],
+  id: PlatformId | null,
+  signal: AbortSignal,
+  get: Fetch | undefined,
+): Promise<readonly Extension[]> {
+  const release = id && `${id.platform.prefix}_${id.build}`;
+  return Promise.all(
+    urls.map(async url => ({ url, recipe: release === null ? 'unknown' : await recipeOf(url, release, signal, get) })),
+  );
+}
 
 /** `release`: `ds918p_42962`. Rejects with the signal's reason only. */
 export function recipeOf(url: string, release: string, signal: AbortSignal, get: Fetch = fetch): Promise<Recipe> {

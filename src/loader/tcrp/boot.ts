@@ -1,6 +1,7 @@
 /**
- * What the boot menu of TinyCore RedPill calls things. A build names DSM's entries after model and version: 0.9 writes
- * `RedPill DS918+ v7.1.1-42962 (USB, Verbose)`, 0.10 leaves the v out. Friend, where it is there, starts DSM by itself.
+ * What the boot menu of TinyCore RedPill calls things. A build names DSM's entries after model and version:
+ * `RedPill DS918+ v7.1.1-42962 (USB, Verbose)`; from 0.9.4.5 on without the v. Friend, where it is there, starts DSM by
+ * itself.
  */
 
 const builder = 'Tiny Core Image Build';

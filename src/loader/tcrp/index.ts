@@ -2,8 +2,11 @@ import type { ConfigVerdict, LoaderAdapter, Outputs, Problem, Step, StepInput } 
 import { bootEntry, builtFor } from './boot.ts';
 import { OutcomeReader } from './outcome.ts';
 import { plan } from './plan.ts';
+import { areEnough, releaseFiles } from './release.ts';
 import { explainDifference, satamapOf } from './satamap.ts';
 import { type ConfigEdits, editUserConfig, identityWords, readIdentity } from './user-config.ts';
+
+const userConfig = 'user_config.json';
 
 /** TinyCore RedPill by pocopico, releases 0.9.2.9 and 0.10. */
 export const tcrp: LoaderAdapter = {
@@ -13,7 +16,12 @@ export const tcrp: LoaderAdapter = {
   plan,
   applies,
   input,
-  savedConfig: { partition: 3, archive: 'MYDATA.TGZ', path: 'home/tc/user_config.json' },
+  // `filetool.sh -b` packs it.
+  home: {
+    ...{ partition: 3, archive: 'MYDATA.TGZ', folder: 'home/tc/', config: userConfig },
+    files: [...releaseFiles, userConfig],
+    isEnough: found => areEnough(found) && found.has(userConfig),
+  },
   judgeConfig,
   objection,
   secrets: identityWords,

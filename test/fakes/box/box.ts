@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -9,7 +8,7 @@ import type { LoaderFault } from '../../lab/loader.ts';
 import { newKeyPair } from '../ssh-key.ts';
 import { type Sshd, startSshd } from '../sshd.ts';
 import { makePrograms } from './calls.ts';
-import { grubScript, guestFolder, withPartition } from './image.ts';
+import { grubScript, guestFolder, unpack, withPartition } from './image.ts';
 import { type Inside, Programs, programNames } from './programs.ts';
 import { unwrap } from './unwrap.ts';
 
@@ -83,7 +82,7 @@ export class Box extends EventEmitter<{ poweroff: []; reboot: [] }> implements A
     this.faults = this.#faults;
     symlinkSync(join(guestFolder, 'sudo'), join(bin, 'sudo'));
     const saved = withPartition(image, 3, fat => fat.read('mydata.tgz'));
-    if (saved) execFileSync('tar', ['-xzf', '-', '--strip-components=2', '-C', this.home], { input: saved });
+    if (saved) unpack(saved, this.home);
     this.#open.use(await makePrograms(bin, programNames, call => this.#programs.run(call)));
     this.#server = await startSshd({
       ...{ hostKey, cwd: this.home, path: `${bin}:${process.env['PATH']}` },

@@ -35,6 +35,12 @@ export interface ImageOptions {
   home?: boolean;
 }
 
+/** The ids that its release has. */
+const lists = {
+  'custom_config.json': ['ds918p-7.1.0-42661', 'ds918p-7.1.1-42962', 'ds3622xsp-7.1.1-42962'],
+  'custom_config_jun.json': [],
+};
+
 /** Sectors; more than 4200, for FAT16. */
 const size = 8_192;
 const start = 2_048;
@@ -97,6 +103,9 @@ export async function savedHome(config: string): Promise<Buffer> {
   try {
     await writeFile(join(folder, 'user_config.json'), config);
     await copyFile(join(guestFolder, 'rploader.sh'), join(folder, 'rploader.sh'));
+    for (const [name, ids] of Object.entries(lists)) {
+      await writeFile(join(folder, name), JSON.stringify({ build_configs: ids.map(id => ({ id })) }));
+    }
     return await pack(folder);
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -105,7 +114,12 @@ export async function savedHome(config: string): Promise<Buffer> {
 
 /** A folder as the builder saves its home, which is `home/tc` there. */
 export async function pack(folder: string): Promise<Buffer> {
-  const args = ['-czf', '-', '--transform', 's,^\\.,home/tc,', '-C', folder, '.'];
+  const args = ['-czf', '-', '-C', folder, '--transform', 's,^\\.,home/tc,', '.'];
   const { stdout } = await promisify(execFile)('tar', args, { encoding: 'buffer' });
   return stdout;
+}
+
+/** The other way, into a folder. */
+export function unpack(saved: Buffer, folder: string): void {
+  execFileSync('tar', ['-xzf', '-', '-C', folder, '--strip-components=2'], { input: saved });
 }
