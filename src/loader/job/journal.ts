@@ -1,10 +1,10 @@
-import { createWriteStream, type WriteStream } from 'node:fs';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { loaderPhases, loaderResults } from '../../model/loader.ts';
 import type { VmKey } from '../../model/snapshot.ts';
 import { replaceFile } from '../../util/replace-file.ts';
+import { LogFile } from './log-file.ts';
 
 /**
  * What must be known of a rebuild even after a kill -9: a record, on the disk before what it tells of is done, and
@@ -56,9 +56,7 @@ const keptLogs = 10;
 export class Journal {
   readonly #folder: string;
   readonly #key: VmKey;
-  #log: WriteStream | null = null;
-  /** Why the log cannot be written; told once. */
-  #failed: Error | null = null;
+  #log: LogFile | null = null;
 
   constructor(folder: string, key: VmKey) {
     this.#folder = folder;
@@ -88,41 +86,20 @@ export class Journal {
   async begin(at: Date): Promise<string> {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     const name = `${this.#key}-${at.toISOString().replaceAll(/[-:]|\.\d+/g, '')}.log`;
-    const log = createWriteStream(this.path(name), { flags: 'a', mode: 0o600 });
-    await new Promise<void>((resolve, reject) => log.once('open', () => resolve()).once('error', reject));
-    log.on('error', error => {
-      this.#failed ??= error;
-    });
-    this.#log = log;
-    this.#failed = null;
+    this.#log = await LogFile.open(this.path(name));
     await this.#rotate();
     return name;
   }
 
-  /** One line of the log, with its time. Resolves when there is room for more. */
-  line(at: Date, words: string): Promise<void> | void {
-    const log = this.#log;
-    if (!log || this.#failed) return;
-    if (log.write(`${at.toISOString()} ${words}\n`)) return;
-    return new Promise(resolve => {
-      const done = () => {
-        log.off('drain', done).off('close', done).off('error', done);
-        resolve();
-      };
-      log.on('drain', done).on('close', done).on('error', done);
-    });
-  }
-
-  /** Why the log has a gap; null: it has none. */
-  get failed(): Error | null {
-    return this.#failed;
+  /** One line of the log, with its time: the bridge's own words, or a program's output. Resolves when there is room for more. */
+  line(at: Date, words: string, kind: 'say' | 'output'): Promise<void> | void {
+    return this.#log?.[kind](`${at.toISOString()} ${words}`);
   }
 
   async end(): Promise<void> {
     const log = this.#log;
     this.#log = null;
-    if (log && !log.destroyed)
-      await new Promise<void>(resolve => log.end(() => resolve()).once('error', () => resolve()));
+    await log?.end();
   }
 
   get #record(): string {

@@ -12,6 +12,9 @@ const heartbeat = 10_000;
 /** Lines that are told each second; a flood goes to the journal alone. */
 const mostLines = 50;
 
+/** Before a line of the journal: whose it is. */
+const marks = { say: '*', output: '|' } as const;
+
 /** How a run ends, for people. */
 export interface Ending {
   phase: LoaderPhase;
@@ -98,7 +101,7 @@ export class Story {
 
   /** One thing that the bridge itself has to say. */
   say(words: string): void {
-    for (const line of redact(words, this.#known).split('\n')) void this.#line(line, '*');
+    for (const line of redact(words, this.#known).split('\n')) void this.#line(line, 'say');
   }
 
   /** What a program says, as it says it; `end` when it has ended. */
@@ -106,7 +109,7 @@ export class Story {
     const redactor = new Redactor(this.#known);
     const lines = new Lines();
     const tell = (found: readonly string[]) => {
-      const waits = found.map(line => this.#line(line, '|'));
+      const waits = found.map(line => this.#line(line, 'output'));
       return waits.at(-1);
     };
     return {
@@ -148,9 +151,9 @@ export class Story {
     await this.#journal.write(this.#record);
   }
 
-  #line(line: string, mark: string): Promise<void> | void {
+  #line(line: string, kind: keyof typeof marks): Promise<void> | void {
     const { now, line: tell } = this.#parts;
-    const wait = this.#journal.line(now(), `${(this.#phase ?? '').padEnd(15)} ${mark} ${line}`);
+    const wait = this.#journal.line(now(), `${(this.#phase ?? '').padEnd(15)} ${marks[kind]} ${line}`, kind);
     if (this.#mayTell(tell)) tell(line);
     this.#change({ log: [...this.#loader.log, line].slice(-tail) }, false);
     return wait;

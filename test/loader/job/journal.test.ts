@@ -54,8 +54,8 @@ describe('the log', () => {
   test('has every line with its time', async () => {
     const journal = new Journal(folder, 'DSM');
     const name = await journal.begin(at(1));
-    await journal.line(at(1), 'one');
-    await journal.line(at(2), 'two');
+    await journal.line(at(1), 'one', 'say');
+    await journal.line(at(2), 'two', 'output');
     await journal.end();
     expect(name).toBe('DSM-20261126T010000Z.log');
     expect(await readFile(journal.path(name), 'utf8')).toBe(
@@ -76,6 +76,26 @@ describe('the log', () => {
     expect(names.filter(name => name.startsWith('DSM-2-'))).toHaveLength(10);
     expect(names).not.toContain('DSM-20261126T010000Z.log');
     expect(names).toContain('DSM-20261126T110000Z.log');
+  });
+
+  test('many lines at once wait together, without a listener each', async () => {
+    const warnings: string[] = [];
+    const hear = ({ name }: Error) => warnings.push(name);
+    process.on('warning', hear);
+    const journal = new Journal(folder, 'DSM');
+    const name = await journal.begin(at(1));
+    try {
+      const waits = Array.from({ length: 5_000 }, () => journal.line(at(1), 'x'.repeat(100), 'output'));
+      expect(waits.at(-1)).toBeInstanceOf(Promise);
+      await Promise.all(waits);
+      await journal.end();
+      // Warnings come a moment later.
+      await new Promise(setImmediate);
+    } finally {
+      process.off('warning', hear);
+    }
+    expect(warnings).toEqual([]);
+    expect((await readFile(journal.path(name), 'utf8')).trimEnd().split('\n')).toHaveLength(5_000);
   });
 
   test('that cannot be begun rejects', async () => {

@@ -1,0 +1,81 @@
+import { createWriteStream, type WriteStream } from 'node:fs';
+
+/**
+ * All that is said in a run, line by line, in a file whose length has a bound. Beyond it a program's output is left out,
+ * but for its last lines before the bridge's own next words; how many lines are missing is said in their place.
+ */
+
+/** Bytes. A build says less than one MiB. */
+const longest = 16 * 1024 ** 2;
+/** Lines of output that are kept beyond that. */
+const tail = 200;
+
+export class LogFile {
+  readonly #stream: WriteStream;
+  readonly #longest: number;
+  #bytes = 0;
+  #tail: string[] = [];
+  #left = 0;
+  /** While the file does not keep up. */
+  #room: Promise<void> | null = null;
+
+  private constructor(stream: WriteStream, most: number) {
+    this.#stream = stream;
+    this.#longest = most;
+    // A log that cannot be written is no reason to end a run.
+    stream.on('error', () => {});
+  }
+
+  /** Rejects when it cannot be written. */
+  static async open(path: string, most = longest): Promise<LogFile> {
+    const stream = createWriteStream(path, { flags: 'a', mode: 0o600 });
+    await new Promise<void>((resolve, reject) => stream.once('open', () => resolve()).once('error', reject));
+    return new LogFile(stream, most);
+  }
+
+  /** The bridge's own words: always written. Resolves when there is room for more. */
+  say(line: string): Promise<void> | void {
+    this.#writeTail();
+    return this.#write(line);
+  }
+
+  /** A line of output. Resolves when there is room for more. */
+  output(line: string): Promise<void> | void {
+    if (this.#bytes < this.#longest) return this.#write(line);
+    this.#tail.push(line);
+    if (this.#tail.length <= tail) return;
+    this.#tail.shift();
+    this.#left += 1;
+  }
+
+  async end(): Promise<void> {
+    this.#writeTail();
+    if (this.#stream.destroyed) return;
+    await new Promise<void>(resolve => this.#stream.end(() => resolve()).once('error', () => resolve()));
+  }
+
+  #writeTail(): void {
+    const gap = this.#left > 0 ? [`… ${this.#left} lines are left out here: the log is long enough`] : [];
+    const lines = [...gap, ...this.#tail];
+    if (lines.length > 0) void this.#write(lines.join('\n'));
+    this.#tail = [];
+    this.#left = 0;
+  }
+
+  #write(line: string): Promise<void> | void {
+    if (this.#stream.destroyed) return;
+    const text = `${line}\n`;
+    this.#bytes += Buffer.byteLength(text);
+    if (this.#stream.write(text)) return;
+    // One for all who wait.
+    this.#room ??= new Promise(resolve => {
+      const done = () => {
+        this.#stream.off('drain', done).off('close', done);
+        this.#room = null;
+        resolve();
+      };
+      this.#stream.on('drain', done).on('close', done);
+    });
+    return this.#room;
+  }
+}
