@@ -44,7 +44,7 @@ export const home = (tag: string, config = JSON.stringify({ general: {}, extra_c
 
 /** All is well with everything that is out there. */
 export const world = {
-  fetch: async () => new Response(index('ds918p_42962')),
+  fetch: async () => new Response(index('ds918p_42962', 'ds918p_42661')),
   reach: async () => 'yes',
   cpuinfo: async () => 'processor\t: 0\nflags\t\t: fpu sse2 movbe x2apic\n',
   menu: async () => boot,
