@@ -38,8 +38,11 @@ function phaseTable(): string {
 function failureTable(): string {
   const rows = failures.map(({ code: name, message, advice }) => [
     code(name),
-    message.replace('The extension $1', 'An extension'),
-    advice,
+    message
+      .replace('The extension $1', 'An extension')
+      .replace(': $1', '')
+      .replace(/\$1\.?/, '…'),
+    advice ?? 'Read its last lines, which are shown with it.',
   ]);
   const once = rows.filter((row, at) => rows.findIndex(other => other[0] === row[0] && other[1] === row[1]) === at);
   return table(['Code', 'What it means', 'What to do'], once);

@@ -73,8 +73,10 @@ export interface Step {
   /** Its part of the time that all take, as a number beside the others'. */
   weight: number;
   onlyIf: Condition | null;
-  /** What its output has when it has worked; an exit code of 0 proves nothing. */
+  /** What its output has when it has worked; no exit code proves that. */
   proofs: readonly Proof[];
+  /** Exit codes with which it ends when it has worked. Any other one means that it failed. */
+  exitCodes: readonly number[];
 }
 
 export interface Prompt {
@@ -122,4 +124,5 @@ export interface Judge {
 
 export type Outcome =
   | { ok: true; notes: readonly string[] }
-  | { ok: false; code: string; message: string; advice: string };
+  /** `advice`: null where nothing is known but what it said itself. Then its last lines are shown. */
+  | { ok: false; code: string; message: string; advice: string | null };

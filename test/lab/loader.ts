@@ -26,9 +26,12 @@ export type LoaderFault =
   | 'emulated'
   | 'empty-config'
   | 'ext-unreachable'
+  | 'extractor-page'
   | 'first-partition-full'
+  | 'half-extension'
   | 'late-failure'
   | 'mount-failure'
+  | 'no-config'
   | 'no-friend'
   | 'no-internet'
   | 'no-recipe'
@@ -38,7 +41,8 @@ export type LoaderFault =
   | 'second-controller'
   | 'self-update'
   | 'silence'
-  | 'unknown-prompt';
+  | 'unknown-prompt'
+  | 'upgrade-page';
 
 /** Where each partition begins, in bytes. */
 const offsets = { 1: 1 << 20, 2: 49 << 20, 3: 65 << 20 } as const;

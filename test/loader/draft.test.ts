@@ -102,26 +102,42 @@ describe('the seed', () => {
                $ ./rploader.sh version
             2  Save user_config.json
                $ cat user_config.json
-            3  Upgrade the loader
+            3  Keep the old files
+               $ rm -rf old/before-upgrade; mkdir -p old/before-upgrade && cp rploader.sh *.json \\
+                   old/before-upgrade && echo '# old' >>rploader.sh && echo kept
+            4  Upgrade the loader
                $ ./rploader.sh fullupgrade
-               ? Should i update the … with your current files [Yy/Nn] → y
-            4  Complete the upgrade (only if the image had release 0.9, whose upgrade fetches only a part
+               ? Should i update the … with your current files [Yy/Nn] → n
+            5  Check what came
+               $ if head -n 1 rploader.sh | grep '^#!' && ! grep -x '# old' rploader.sh && ./rploader.sh \\
+                   version | grep -x '[0-9][0-9.]*' && echo custom_config.json custom_config_jun.json \\
+                   global_config.json rpext-index.json user_config.json | xargs -n 1 jq -e . >/dev/null; \\
+                   then echo 'The upgrade is whole.'; else sudo cp old/before-upgrade/* .; echo \\
+                   'The upgrade is not whole.'; fi
+            6  Complete the upgrade (only if the image had release 0.9, whose upgrade fetches only a part
                of 0.10)
                $ ./rploader.sh fullupgrade
-               ? Should i update the … with your current files [Yy/Nn] → y
-            5  Make a serial number (only if user_config.json has no serial number and MAC to be kept)
+               ? Should i update the … with your current files [Yy/Nn] → n
+            7  Check what came (only if the image had release 0.9, whose upgrade fetches only a part of
+               0.10)
+               $ if head -n 1 rploader.sh | grep '^#!' && ! grep -x '# old' rploader.sh && ./rploader.sh \\
+                   version | grep -x '[0-9][0-9.]*' && echo custom_config.json custom_config_jun.json \\
+                   global_config.json rpext-index.json user_config.json | xargs -n 1 jq -e . >/dev/null; \\
+                   then echo 'The upgrade is whole.'; else sudo cp old/before-upgrade/* .; echo \\
+                   'The upgrade is not whole.'; fi
+            8  Make a serial number (only if user_config.json has no serial number and MAC to be kept)
                $ ./rploader.sh serialgen DS918+ realmac
                ? Should i update the user_config.json with these values ? [Yy/Nn] → y
-            6  Find the loader's USB stick
+            9  Find the loader's USB stick
                $ ./rploader.sh identifyusb
                ? Should i update the user_config.json with these values ? [Yy/Nn] → y
-            7  Map the SATA ports
+           10  Map the SATA ports
                $ ./rploader.sh satamap
                ? Override # of ports or ENTER to accept … → ENTER (up to 8 times)
                ? Should i update the user_config.json with these values ? [Yy/Nn] → y
-            8  Read user_config.json
+           11  Read user_config.json
                $ cat user_config.json
-            9  Write user_config.json
+           12  Write user_config.json
                $ cat >user_config.json.new && test -s user_config.json.new && jq -e \\
                    '.extra_cmdline.SataPortMap == "12" and .extra_cmdline.DiskIdxMap == "1000"' \\
                    user_config.json.new && mv -f user_config.json.new user_config.json
@@ -131,11 +147,15 @@ describe('the seed', () => {
                · The last digit of SataPortMap means virtio-scsi; only SATA controllers are known to heed
                  it, so this is inert.
                · Serial number and MACs stay what they are.
-           10  Build the loader
+           13  Check the extractor of DSM's archive
+               $ for d in /mnt/sd?3/auxfiles/patch-extractor; do [ -d "$d" ] || continue; \\
+                   LD_LIBRARY_PATH="$d/lib" "$d/synoarchive.nano" >/dev/null 2>&1; if [ $? -ne 3 ]; then \\
+                   sudo rm -rf "$d" && echo "removed $d, which was broken"; fi; done; echo checked
+           14  Build the loader
                $ ./rploader.sh build ds918p-7.1.1-42962
                ? There is a newer version of the script on the repo should we use that ? [yY/nN] → n
                ? Found custom redpill module, do you want to use this instead ? [yY/nN] → n
-           11  Save the loader's home
+           15  Save the loader's home
                $ ./rploader.sh backup
                ? Should i update the … with your current files [Yy/Nn] → y
 

@@ -69,7 +69,15 @@ async function runStep(
   told?.end();
   for (const name of end.answered) story.say(`answered: ${name} → ${answer(step, name)}`);
   const outcome = judge.end(end.status);
-  if (!outcome.ok) throw new LoaderFailure(outcome.code, outcome.message, outcome.advice);
+  if (!outcome.ok) {
+    const { code, message, advice } = outcome;
+    const lines = advice === null ? story.tail(end.tail) : [];
+    throw new LoaderFailure(
+      code,
+      [message, ...(lines.length > 0 ? ['It said at last:', ...lines, ''] : [])].join('\n'),
+      advice,
+    );
+  }
   for (const note of outcome.notes) story.say(note);
   return kept;
 }

@@ -7,6 +7,8 @@ import { percentAt, phases, type RunningPhase } from './phases.ts';
 
 /** Lines of output that people are shown. */
 const tail = 20;
+/** And those that a failure shows which nobody knows. */
+const shownWithFailure = 10;
 /** Milliseconds between two words on how far it is when nothing else is new. */
 const heartbeat = 10_000;
 /** Lines that are told each second; a flood goes to the journal alone. */
@@ -116,6 +118,12 @@ export class Story {
       push: piece => tell(lines.push(redactor.push(piece))),
       end: () => void tell([...lines.push(redactor.end()), ...lines.end()]),
     };
+  }
+
+  /** The last lines of an output, as people may see them. */
+  tail(output: string): string[] {
+    const lines = new Lines();
+    return [...lines.push(redact(output, this.#known)), ...lines.end()].slice(-shownWithFailure);
   }
 
   /** The last word. Whoever reads the record afterwards knows that it has ended, if that can be written at all. */

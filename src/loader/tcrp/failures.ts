@@ -6,16 +6,20 @@
 export interface Failure {
   code: string;
   pattern: RegExp;
-  /** The exit code may be 0 all the same; else it only explains another one. */
+  /** No good run says it: the step has failed, even with an exit code of 0. Else it only tells why one has failed. */
   lies: boolean;
   message: string;
-  advice: string;
+  /** Null where its last lines say more than we can. */
+  advice: string | null;
 }
 
 const again = 'Try again later';
-const noRecipe =
-  'Leave that extension out, or choose a build that it has a recipe for; virtio and acpid end with 42962.';
 const space = 'Give the VM 2 GiB of memory or more';
+const noPatCache =
+  "Begin again from the old image, which `rollback` puts back; or remove the archive from the folder `auxfiles` on the image's third partition.";
+const noRecipe = 'Leave that extension out, or choose a build that it has a recipe for.';
+const extensionAgain = `Check that the guest reaches github.com and raw.githubusercontent.com. ${again}.`;
+const extractorServer = `Check that the guest reaches global.download.synology.com, from which it comes. ${again}; a broken one that stays in the image's cache is removed before the next build.`;
 
 export const failures: readonly Failure[] = [
   {
@@ -39,6 +43,35 @@ export const failures: readonly Failure[] = [
     advice: "Check that the loader's disk is on USB and its image whole; a power-off and a new start often help.",
   },
   {
+    ...{ code: 'clock_wrong', lies: false, pattern: /certificate is not yet valid/ },
+    message: "The guest's clock is behind: the certificate of a site is not valid yet by its time.",
+    advice: 'Set the clock of the VM (`<clock offset="utc"/>` in its XML, and the time of its host), and try again.',
+  },
+  {
+    code: 'certificate',
+    lies: false,
+    pattern: /SSL certificate problem: ([^\n]{1,100})\n/,
+    message: 'The guest does not trust the certificate of a site: $1.',
+    advice: "Check the guest's clock, and that no proxy stands between it and the internet.",
+  },
+  {
+    code: 'host_unreachable',
+    lies: false,
+    pattern: /(?:Failed to connect to|Could not resolve host:) ([\w.-]{1,100}?)(?: port |\n)/,
+    message: 'The guest could not reach $1.',
+    advice: `Check the guest's way to that host: its network, its name server, a firewall. ${again}.`,
+  },
+  {
+    ...{ code: 'git_failed', lies: true, pattern: /fatal: ([^\n]{1,200})\n/ },
+    message: "The loader's sources could not be fetched: $1.",
+    advice: `Check that the guest reaches github.com. ${again}.`,
+  },
+  {
+    ...{ code: 'upgrade_not_whole', lies: true, pattern: /The upgrade is not whole/ },
+    message: "The upgrade did not bring the loader's own files, or only a part of them. Nothing of it was saved.",
+    advice: `Check that the guest reaches github.com. ${again}, or set \`upgrade: never\`.`,
+  },
+  {
     ...{ code: 'no_friend', lies: true, pattern: /Could not find friend files/ },
     message: "The build could not fetch the loader's kernel and stopped without an error.",
     advice: `Check that the guest reaches github.com and api.github.com. ${again}.`,
@@ -52,6 +85,11 @@ export const failures: readonly Failure[] = [
     ...{ code: 'unknown_model', lies: true, pattern: /is not an available model for serial number generation/ },
     message: 'The loader makes no serial numbers for the configured model.',
     advice: 'Correct `model`; or write a serial number and MAC into user_config.json yourself, which are then kept.',
+  },
+  {
+    ...{ code: 'random_identity', lies: true, pattern: /Missing serial and\/or mac in userconfig\.json/ },
+    message: 'The build found no serial number or no MAC in user_config.json, and made up its own.',
+    advice: 'Write both into user_config.json, or set `keep_identity: false`.',
   },
   {
     ...{ code: 'no_usb_disk', lies: true, pattern: /Sorry, no usb disk could be identified/ },
@@ -74,11 +112,6 @@ export const failures: readonly Failure[] = [
     advice: 'Set `upgrade: full` for a fresh one, or begin with a fresh image of the loader.',
   },
   {
-    ...{ code: 'no_module', lies: false, pattern: /Module does not contain platorm information/ },
-    message: "The loader's kernel module is not made for this build of DSM.",
-    advice: 'Choose another build.',
-  },
-  {
     code: 'no_recipe',
     lies: false,
     pattern: /The extension (\S{1,80}) was found\. However, the extension index has no recipe for/,
@@ -91,68 +124,163 @@ export const failures: readonly Failure[] = [
     advice: noRecipe,
   },
   {
-    ...{ code: 'bad_extension', lies: false, pattern: /The index file for .{1,200}? extension is invalid/ },
+    ...{ code: 'bad_extension', lies: true, pattern: /The index file for .{1,200}? extension is invalid/ },
     message: "An extension's index is not valid.",
     advice: 'Check the URLs in `extensions`: they must lead to the plain file, not to a page about it.',
   },
   {
-    ...{ code: 'cache_full', lies: false, pattern: /No adequate space on .{1,100}? to download file into cache/ },
+    code: 'half_extension',
+    lies: true,
+    pattern: /\/extensions\/([^/\s]{1,80})\/\S{1,200} file\.\.\.\s?\[ERR\]\s{0,2}\[!\] Checksum mismatch/,
+    message: 'The extension $1 came in half: a file of it is not the one that was expected.',
+    advice: `${again}; its makers may have changed a file without its checksum.`,
+  },
+  {
+    code: 'half_extension',
+    lies: false,
+    pattern: /Recipe file for extension (\S{1,80}) platform \S{1,40} is logically invalid/,
+    message: 'The extension $1 did not come whole.',
+    advice: extensionAgain,
+  },
+  {
+    code: 'half_extension',
+    lies: true,
+    pattern: /Failed to dump extension (\S{1,80}) for platform/,
+    message: 'The extension $1 did not come whole.',
+    advice: extensionAgain,
+  },
+  {
+    code: 'no_extension',
+    lies: true,
+    pattern: /\[!\] Failed to add "([^"\n]{1,200})" as an extension/,
+    message: 'The extension at $1 could not be added.',
+    advice: extensionAgain,
+  },
+  {
+    code: 'no_extension',
+    lies: true,
+    pattern: /\[!\] Extension "(\S{1,80})" is not added\/installed/,
+    message: 'The extension $1 could not be added.',
+    advice: extensionAgain,
+  },
+  {
+    ...{ code: 'cache_full', lies: true, pattern: /No adequate space on .{1,100}? to download file into cache/ },
     message: "There is no space for DSM's archive on the third partition of the image.",
     advice: 'Begin with a fresh image of the loader, or remove old archives from its folder `auxfiles`.',
   },
   {
-    ...{ code: 'no_pat', lies: false, pattern: /Failed to download PAT file/ },
+    // What it is taken from did not come, or it does not run.
+    code: 'no_extractor',
+    lies: false,
+    pattern:
+      /could not extract extractor pat file|could not execute synoarchive|ERROR downloading old pat|Cound not execute|cannot stat 'usr\/syno\/(?:sbin\/synoarchive|bin\/scemd)'|VERSION: Not found in archive/,
+    message: "The program that opens DSM's archive could not be fetched, or does not run.",
+    advice: extractorServer,
+  },
+  {
+    code: 'no_module',
+    lies: true,
+    pattern: /Module does not contain platorm information/,
+    message: "The loader's kernel module could not be fetched, or there is none for this build of DSM.",
+    advice: `Check that the guest reaches raw.githubusercontent.com. ${again}, or choose another build.`,
+  },
+  {
+    ...{ code: 'no_module_list', lies: true, pattern: /Error : File \S{1,100} could not be parsed/ },
+    message: 'The list of kernel modules is damaged, so the loader did not look which drivers the VM needs.',
+    advice: `Check that the guest reaches raw.githubusercontent.com. ${again}.`,
+  },
+  {
+    ...{ code: 'no_pat', lies: true, pattern: /Failed to download PAT file/ },
     message: "DSM's archive could not be fetched.",
     advice: `Check that the guest reaches global.download.synology.com. ${again}.`,
   },
   {
-    ...{ code: 'bad_pat', lies: false, pattern: /is encrypted or not, maybe corrupted/ },
+    code: 'bad_pat',
+    lies: true,
+    pattern: /is encrypted or not, maybe corrupted|Something went wrong, please check cache files/,
     message: "DSM's archive is damaged: it was not fetched to its end, or a page came instead of it.",
-    advice: 'Remove it from the folder `auxfiles` on the third partition of the image, or begin with a fresh image.',
+    advice: noPatCache,
   },
   {
-    ...{ code: 'bad_pat', lies: false, pattern: /os sha256 verify FAILED/ },
+    code: 'bad_pat',
+    lies: true,
+    pattern: /os sha256 verify FAILED|\.pat file\.\.\.\s?\[ERR\]\s{0,2}\[!\] Checksum mismatch/,
     message: "DSM's archive is not the one that the loader expects.",
-    advice: 'Remove it from the folder `auxfiles` on the third partition of the image, or begin with a fresh image.',
+    advice: noPatCache,
   },
   {
-    ...{ code: 'no_build_config', lies: false, pattern: /No config file found, please use the proper repo/ },
+    code: 'broken_off',
+    lies: false,
+    pattern: /unexpected end of file|Unexpected EOF in archive|transfer closed with \d{1,20} bytes remaining/,
+    message: 'An archive broke off before its end.',
+    advice: `${again}. ${noPatCache}`,
+  },
+  {
+    code: 'no_build_config',
+    lies: true,
+    pattern:
+      /No config file found, please use the proper repo|Config file \S{1,200} not found, please use the proper repo/,
     message: 'The loader has no configuration for this model and build.',
     advice: 'Choose another build, or set `upgrade: full`.',
   },
   {
-    ...{ code: 'no_build_config', lies: false, pattern: /There doesn't seem to be a config for/ },
+    ...{ code: 'no_build_config', lies: true, pattern: /There doesn't seem to be a config for/ },
     message: 'The loader has no configuration for this model and build.',
     advice: 'Choose another build, or set `upgrade: full`.',
   },
   {
-    ...{ code: 'no_tools', lies: false, pattern: /Some tools weren't available/ },
+    ...{ code: 'no_tools', lies: true, pattern: /Some tools weren't available/ },
     message: 'The loader lacks programs that the build needs.',
     advice: 'Begin with a fresh image of the loader.',
   },
   {
-    ...{ code: 'patch_failed', lies: false, pattern: /One of the patches - .{1,300}? - failed to apply/ },
+    ...{ code: 'patch_failed', lies: true, pattern: /One of the patches - .{1,300}? - failed to apply/ },
     message: "DSM's files could not be patched: the archive and the loader do not fit each other.",
     advice: 'Choose another build, or set `upgrade: full`.',
   },
   {
-    ...{ code: 'checksum', lies: false, pattern: /Checksum mismatch - expected/ },
+    ...{ code: 'checksum', lies: true, pattern: /Checksum mismatch - expected/ },
     message: 'A file that was fetched is not the one that was expected.',
     advice: `${again}; an extension may have been changed without its index.`,
   },
   {
-    ...{ code: 'no_loop_device', lies: false, pattern: /Failed to attach .{1,300}? to a loop device/ },
+    ...{ code: 'no_loop_device', lies: true, pattern: /Failed to attach .{1,300}? to a loop device/ },
     message: 'The loader could not open the image that it had made.',
     advice: `${space}, and try again.`,
   },
   {
-    ...{ code: 'download_failed', lies: false, pattern: /Failed to download/ },
+    ...{ code: 'no_menu', lies: true, pattern: /Failed to generate grub\.cfg|Failed to add (?:USB|SATA) entry/ },
+    message: "The loader's new boot menu could not be made.",
+    advice: 'Set `upgrade: full`, or begin with a fresh image of the loader: a part of its own scripts is missing.',
+  },
+  {
+    ...{ code: 'download_failed', lies: true, pattern: /Failed to download/ },
     message: 'Something could not be fetched.',
-    advice: `Check that the guest reaches github.com and raw.githubusercontent.com. ${again}.`,
+    advice: extensionAgain,
+  },
+  {
+    code: 'missing_program',
+    lies: false,
+    pattern: /([\w./-]{1,60}): command not found/,
+    message: 'The loader lacks the program $1.',
+    advice: 'Set `upgrade: full`, or begin with a fresh image of the loader: an upgrade may have come in half.',
+  },
+  {
+    code: 'part_failed',
+    lies: true,
+    // Of an extension that is there already it is said in good builds too.
+    pattern: /\[!\] (?!Extension is already added)([^\n]{1,300})\n/,
+    message: 'A part of it failed: $1.',
+    advice: null,
+  },
+  {
+    ...{ code: 'bad_config', lies: true, pattern: /parse error: / },
+    message: 'A file that the loader reads is not valid JSON.',
+    advice: 'Check user_config.json; `upgrade: full` brings a fresh one.',
   },
   {
     ...{ code: 'build_failed', lies: true, pattern: /FAILED : Loader creation failed/ },
     message: 'The loader could not be built.',
-    advice: 'Read the last lines of its output.',
+    advice: null,
   },
 ];

@@ -4,8 +4,9 @@ import { failures } from './failures.ts';
 
 /**
  * Whether a step has done what it is for. Exit codes of rploader.sh lie, a part of its output has no line feeds, and
- * "*** Process will exit ***" is said in good builds too; so it goes by what the step's proofs and the table of failures
- * look for. Reads a stream in pieces and keeps little of it.
+ * "*** Process will exit ***" is said in good builds too. So the step has failed if its exit code is none of a good run,
+ * if a proof is missing, or if it said what no good run says. Then the table of failures tells why: its first entry that
+ * was said. Reads a stream in pieces and keeps little of it.
  */
 
 /** Characters that a pattern may match. */
@@ -39,7 +40,9 @@ export class OutcomeReader implements Judge {
   end(exitCode: number | null): Outcome {
     this.#add(this.#plain.end());
     this.#read();
-    return this.#known(exitCode) ?? this.#unknown(exitCode) ?? this.#unproven() ?? { ok: true, notes: this.#notes() };
+    // What one wants to add is there: all is well.
+    const trouble = this.#isAlreadyThere() ? this.#unproven() : (this.#badExit(exitCode) ?? this.#unproven());
+    return this.#explained(trouble !== null) ?? trouble ?? { ok: true, notes: this.#notes() };
   }
 
   #add(text: string): void {
@@ -57,29 +60,28 @@ export class OutcomeReader implements Judge {
     this.#unread = 0;
   }
 
-  #known(exitCode: number | null): Outcome | null {
-    // What one wants to add is there: all is well.
+  /** `failed`: that is known already. Else only what no good run says shows it. */
+  #explained(failed: boolean): Outcome | null {
     if (this.#isAlreadyThere()) return null;
-    const failure = failures.find(({ pattern, lies }) => this.#seen.has(pattern) && (lies || exitCode !== 0));
-    if (!failure) return null;
-    const { code, message, pattern, advice } = failure;
+    const said = failures.filter(({ pattern }) => this.#seen.has(pattern));
+    const [first] = said;
+    if (!first || !(failed || said.some(({ lies }) => lies))) return null;
+    const { code, message, pattern, advice } = first;
     return { ok: false, code, message: message.replace('$1', () => this.#seen.get(pattern)?.[1] ?? '?'), advice };
   }
 
-  #unknown(exitCode: number | null): Outcome | null {
-    if (exitCode === 0 || this.#isAlreadyThere()) return null;
-    const { title } = this.#step;
+  #badExit(exitCode: number | null): Outcome | null {
+    const { title, exitCodes } = this.#step;
     if (exitCode === null) {
-      const message = `"${title}" ended without saying how.`;
-      return { ok: false, code: 'no_exit_code', message, advice: 'Read the last lines of its output.' };
+      return { ok: false, code: 'no_exit_code', message: `"${title}" ended without saying how.`, advice: null };
     }
+    if (exitCodes.includes(exitCode)) return null;
     if (noProgram.has(exitCode)) {
       const message = `"${title}" could not be started: the loader's files are not where they should be.`;
       const advice = "Check that the loader's disk is on USB; on another bus it starts without its own files.";
       return { ok: false, code: 'no_program', message, advice };
     }
-    const message = `"${title}" ended with exit code ${exitCode}.`;
-    return { ok: false, code: 'exit_code', message, advice: 'Read the last lines of its output.' };
+    return { ok: false, code: 'exit_code', message: `"${title}" ended with exit code ${exitCode}.`, advice: null };
   }
 
   #unproven(): Outcome | null {
@@ -87,7 +89,7 @@ export class OutcomeReader implements Judge {
     if (missing.length === 0) return null;
     const names = missing.map(({ name }) => name).join(', ');
     const message = `"${this.#step.title}" ended without an error, but its output does not show that it worked (${names}).`;
-    return { ok: false, code: 'not_proven', message, advice: 'Read its output.' };
+    return { ok: false, code: 'not_proven', message, advice: null };
   }
 
   #notes(): readonly string[] {
@@ -105,7 +107,14 @@ const alreadyAdded = { pattern: /Extension is already added/, note: 'An extensio
 /** What is worth telling of a success. */
 const remarks: readonly { pattern: RegExp; note: string }[] = [
   alreadyAdded,
-  { pattern: /ERROR ! System DATE is not correct/, note: "The guest's clock was wrong, and was set." },
+  {
+    pattern: /ERROR ! System DATE is not correct/,
+    note: "The guest's clock was wrong; the loader has tried to set it.",
+  },
+  {
+    pattern: /removed \/mnt\/\S{1,60}, which was broken/,
+    note: "The extractor of DSM's archive in the image's cache was broken. It was removed, and comes anew.",
+  },
   {
     pattern: /WARNING: Bad ports are mapped/,
     note: 'satamap found ports without a device behind them; its map is not the one that is used.',

@@ -1,6 +1,6 @@
 import { quote } from '../../ssh/quote.ts';
 import type { Condition, LoaderConfig, LoaderFacts, Step } from '../adapter.ts';
-import { backUpHome, customModule, overridePorts, selfUpdate, updateConfig } from './prompts.ts';
+import { backUpHome, customModule, keepLastStatus, overridePorts, selfUpdate, updateConfig } from './prompts.ts';
 
 /**
  * The commands of a rebuild with TinyCore RedPill, in the order that works: the upgrade puts a new user_config.json in
@@ -18,14 +18,17 @@ const conditions: Readonly<Record<Condition['code'], Condition>> = {
 
 const minute = 60_000;
 const config = 'user_config.json';
+const version = './rploader.sh version';
 /** Its own word on where everything is, at the end of `backup`. */
 const homeSaved = { name: 'home_saved', pattern: /Backing up home files to/ };
+const lastStatusKept = { name: 'last_status_kept', pattern: /OK, keeping last status/ };
 
 const saveConfig = read('save_config', 'Save user_config.json', `cat ${config}`, /"extra_cmdline"/);
 
 export function plan(wanted: LoaderConfig, facts: LoaderFacts): readonly Step[] {
   return [
-    read('version', 'Look which release the image has', './rploader.sh version', /\d\.\d{1,2}\.\d/),
+    // Every release ends this with 1.
+    { ...read('version', 'Look which release the image has', version, /\d\.\d{1,2}\.\d/), exitCodes: [0, 1] },
     // What nothing is kept of may be broken.
     ...(wanted.keepIdentity || wanted.upgrade === 'never' ? [saveConfig] : []),
     ...(wanted.upgrade === 'full' ? upgrade() : []),
@@ -35,6 +38,7 @@ export function plan(wanted: LoaderConfig, facts: LoaderFacts): readonly Step[] 
     read('read_config', 'Read user_config.json', `cat ${config}`, /"extra_cmdline"/),
     edit(wanted, facts),
     ...wanted.extensions.map((url, nth) => extension(wanted.platform, url, nth + 1)),
+    checkExtractor(),
     build(wanted.platform),
     backup(),
   ];
@@ -44,7 +48,7 @@ function step(name: string, title: string, command: string, more: Partial<Step>)
   return {
     ...{ name, title, command, prompts: [], input: null, kept: false },
     // Most begin by fetching the date from a server, which takes its time where it is out of reach.
-    ...{ silence: 5 * minute, timeout: 10 * minute, weight: 1, onlyIf: null, proofs: [] },
+    ...{ silence: 5 * minute, timeout: 10 * minute, weight: 1, onlyIf: null, proofs: [], exitCodes: [0] },
     ...more,
   };
 }
@@ -54,12 +58,33 @@ function read(name: string, title: string, command: string, proof: RegExp): Step
   return step(name, title, command, { kept: true, silence: minute, timeout: minute, weight: 0, proofs });
 }
 
+/**
+ * `fullupgrade` takes whatever it gets for a new file, be it an error page, and keeps the old one where it gets nothing.
+ * So the old script gets a mark before, and what came is proven before anything is saved in the image. Where it is not
+ * whole, the old files come back.
+ */
 function upgrade(): Step[] {
-  const command = './rploader.sh fullupgrade';
-  const more = { prompts: [backUpHome], timeout: 15 * minute, weight: 6, proofs: [homeSaved] };
+  const old = 'old/before-upgrade';
+  const keep = `rm -rf ${old}; mkdir -p ${old} && cp rploader.sh *.json ${old} && echo '# old' >>rploader.sh && echo kept`;
+  const json = `custom_config.json custom_config_jun.json global_config.json rpext-index.json ${config}`;
+  const whole = [
+    "head -n 1 rploader.sh | grep '^#!' && ! grep -x '# old' rploader.sh",
+    `${version} | grep -x '[0-9][0-9.]*'`,
+    `echo ${json} | xargs -n 1 jq -e . >/dev/null`,
+  ].join(' && ');
+  const check = `if ${whole}; then echo 'The upgrade is whole.'; else sudo cp ${old}/* .; echo 'The upgrade is not whole.'; fi`;
+  const run = { prompts: [keepLastStatus], timeout: 15 * minute, weight: 6, proofs: [lastStatusKept] };
+  const short = (proof: RegExp) => ({
+    ...{ silence: minute, timeout: minute, weight: 0, proofs: [{ name: 'said', pattern: proof }] },
+  });
+  const again = { onlyIf: conditions['upgraded_from_0.9'] };
+  const fullupgrade = './rploader.sh fullupgrade';
   return [
-    step('upgrade', 'Upgrade the loader', command, more),
-    step('upgrade_again', 'Complete the upgrade', command, { ...more, onlyIf: conditions['upgraded_from_0.9'] }),
+    step('keep_old_files', 'Keep the old files', keep, short(/kept/)),
+    step('upgrade', 'Upgrade the loader', fullupgrade, run),
+    step('check_upgrade', 'Check what came', check, short(/The upgrade is whole\./)),
+    step('upgrade_again', 'Complete the upgrade', fullupgrade, { ...run, ...again }),
+    step('check_upgrade_again', 'Check what came', check, { ...short(/The upgrade is whole\./), ...again }),
   ];
 }
 
@@ -105,6 +130,21 @@ function extension(platform: string, url: string, nth: number): Step {
   return step(`extension_${nth}`, `Add extension ${nameOf(url)}`, command, {
     weight: 4,
     proofs: [{ name: 'added', pattern: /Adding new extension from |Extension is already added/ }],
+  });
+}
+
+/**
+ * Releases from 0.9.4.5 keep their extractor of DSM's archive in the image, a broken one too, and never fetch it again.
+ * The script's own test of it: without arguments it ends with 3.
+ */
+function checkExtractor(): Step {
+  const command = [
+    'for d in /mnt/sd?3/auxfiles/patch-extractor; do [ -d "$d" ] || continue',
+    'LD_LIBRARY_PATH="$d/lib" "$d/synoarchive.nano" >/dev/null 2>&1',
+    'if [ $? -ne 3 ]; then sudo rm -rf "$d" && echo "removed $d, which was broken"; fi; done; echo checked',
+  ].join('; ');
+  return step('check_extractor', "Check the extractor of DSM's archive", command, {
+    ...{ silence: minute, timeout: minute, weight: 0, proofs: [{ name: 'checked', pattern: /checked/ }] },
   });
 }
 

@@ -17,12 +17,15 @@ export const overridePorts: Prompt = {
   times: 8,
 };
 
-/** At the end of `backup`, and hence of `fullupgrade`. */
+/** At the end of `backup`. */
 export const backUpHome: Prompt = {
   name: 'back_up_home',
   pattern: /Should i update the \w{1,16} with your current files \[Yy\/Nn\]/,
   answer: 'y',
 };
+
+/** The same at the end of `fullupgrade`: what came is proven first. */
+export const keepLastStatus: Prompt = { ...backUpHome, name: 'keep_last_status', answer: 'n' };
 
 /** With y, the build replaces the script and ends with exit code 0, without having built anything. */
 export const selfUpdate: Prompt = {

@@ -8,7 +8,7 @@ import type { LoaderFault } from '../../lab/loader.ts';
 import { newKeyPair } from '../ssh-key.ts';
 import { type Sshd, startSshd } from '../sshd.ts';
 import { makePrograms } from './calls.ts';
-import { grubScript, guestFolder, unpack, withPartition } from './image.ts';
+import { guestFolder, labScripts, unpack, withPartition } from './image.ts';
 import { type Inside, Programs, programNames } from './programs.ts';
 import { unwrap } from './unwrap.ts';
 
@@ -19,12 +19,14 @@ import { unwrap } from './unwrap.ts';
  * no partition is ever mounted, and with `hang-poweroff` the machine does not go off.
  */
 
-export type BoxFault = Exclude<LoaderFault, 'no-friend'> | 'hang-mount' | 'hang-poweroff' | 'platform-not-found';
+export type BoxFault = LoaderFault | 'hang-mount' | 'hang-poweroff' | 'platform-not-found';
 
 export interface BoxOptions {
   /** Path of the loader's image. */
   image: string;
   faults?: readonly BoxFault[];
+  /** Of rploader.sh; default 0.9.2.9. */
+  release?: string;
   /** Default: as TCRP is delivered. */
   user?: string;
   password?: string;
@@ -72,13 +74,14 @@ export class Box extends EventEmitter<{ poweroff: []; reboot: [] }> implements A
 
   /** Once. */
   async start(): Promise<void> {
-    const { image, host, port, hostKey = newKeyPair().private } = this.#options;
+    const { image, host, port, hostKey = newKeyPair().private, release = '0.9.2.9' } = this.#options;
     const folder = await mkdtemp(join(tmpdir(), 'box-'));
     this.#folder = folder;
     this.#open.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
     this.#open.defer(() => this.#programs.forget());
     const bin = join(folder, 'bin');
     for (const each of [this.home, bin]) mkdirSync(each);
+    writeFileSync(join(folder, 'release'), release);
     this.faults = this.#faults;
     symlinkSync(join(guestFolder, 'sudo'), join(bin, 'sudo'));
     const saved = withPartition(image, 3, fat => fat.read('mydata.tgz'));
@@ -86,7 +89,7 @@ export class Box extends EventEmitter<{ poweroff: []; reboot: [] }> implements A
     this.#open.use(await makePrograms(bin, programNames, call => this.#programs.run(call)));
     this.#server = await startSshd({
       ...{ hostKey, cwd: this.home, path: `${bin}:${process.env['PATH']}` },
-      env: { HOME: this.home, BOX: folder, BOX_GUEST: guestFolder, BOX_GRUB: grubScript },
+      env: { HOME: this.home, BOX: folder, BOX_GUEST: guestFolder, BOX_LAB: labScripts },
       ...(host !== undefined && { host }),
       ...(port !== undefined && { port }),
       login: (context, connection) => this.#login(context, connection),

@@ -20,9 +20,9 @@ export const titles = {
   builder: 'Tiny Core Image Build',
 } as const;
 
-/** The builder's scripts, and the lab's that makes the menu. */
+/** The builder's scripts, and those of the lab's that it shares. */
 export const guestFolder = fileURLToPath(new URL('guest', import.meta.url));
-export const grubScript = fileURLToPath(new URL('../../lab/guest/builder/usr/lib/rploader/grub.sh', import.meta.url));
+export const labScripts = fileURLToPath(new URL('../../lab/guest/builder/usr/lib/rploader', import.meta.url));
 
 export interface ImageOptions {
   /** What `saved_entry` is; null: not set. Default: DSM on USB. */
@@ -94,7 +94,16 @@ function writeChanges(file: number, before: Buffer, after: Buffer, offset: numbe
 function grubConfig(config: string): Buffer {
   const lines = (['USB', 'SATA'] as const).map(kind => dsmLine(config, 'DS918+', '0', kind));
   const script = '. "$1" && shift && grub_cfg "$@"';
-  return execFileSync('/bin/sh', ['-c', script, 'sh', grubScript, 'DS918+', '7.1.1-42962', ...lines, '5']);
+  return execFileSync('/bin/sh', [
+    '-c',
+    script,
+    'sh',
+    join(labScripts, 'grub.sh'),
+    'DS918+',
+    'v7.1.1-42962',
+    ...lines,
+    '5',
+  ]);
 }
 
 /** The archive of a home with this `user_config.json`. */
@@ -102,6 +111,10 @@ export async function savedHome(config: string): Promise<Buffer> {
   const folder = await mkdtemp(join(tmpdir(), 'home-'));
   try {
     await writeFile(join(folder, 'user_config.json'), config);
+    // For who looks whether they are there.
+    for (const name of ['custom_config', 'custom_config_jun', 'global_config', 'rpext-index']) {
+      await writeFile(join(folder, `${name}.json`), '{"build_configs":[]}\n');
+    }
     await copyFile(join(guestFolder, 'rploader.sh'), join(folder, 'rploader.sh'));
     for (const [name, ids] of Object.entries(lists)) {
       await writeFile(join(folder, name), JSON.stringify({ build_configs: ids.map(id => ({ id })) }));

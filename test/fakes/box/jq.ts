@@ -1,7 +1,7 @@
-/** As much of jq as the loader's commands use: `-e '.a.b == "c" and …' FILE`. Other filters end with 3, as bad ones do. */
+/** As much of jq as the loader's commands use: `-e . FILE`, `-e '.a.b == "c" and …' FILE`. Others end with 3, as bad ones do. */
 export function jq(args: readonly string[], read: (file: string) => string): { status: number; text: string } {
   const [option, filter = '', file = ''] = args;
-  const terms = filter.split(' and ').map(term => /^\.(\w+)\.(\w+) == (".*")$/.exec(term));
+  const terms = (filter === '.' ? [] : filter.split(' and ')).map(term => /^\.(\w+)\.(\w+) == (".*")$/.exec(term));
   if (option !== '-e' || args.length !== 3 || terms.includes(null)) {
     return { status: 3, text: `jq: this is beyond the fake one: ${args.join(' ')}\n` };
   }

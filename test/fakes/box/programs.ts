@@ -131,6 +131,7 @@ export class Programs {
       const [model = '', build = '', kind] = args;
       return { status: 0, text: dsmLine(text, model, build, kind === 'SATA' ? kind : 'USB') };
     }
+    if (text.trim() !== '' && !parse(text)) return { status: 4, text: parseError.repeat(args.length / 2) };
     let changed = text;
     for (let at = 0; at < args.length; at += 2) changed = withSetting(changed, args[at] ?? '', args[at + 1] ?? '');
     // As it goes when a file is written over that is still read.
@@ -153,6 +154,9 @@ function readlink(path: string, wholly: boolean): Answer {
     return { status: 1 };
   }
 }
+
+/** jq's. */
+const parseError = 'parse error: Unfinished JSON term at EOF at line 2, column 0\n';
 
 function failed(text: string): Answer {
   return { status: 1, text: `${text}\n` };

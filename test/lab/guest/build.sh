@@ -24,7 +24,7 @@ jq '.general.model = "DS918+" | .extra_cmdline |= . + {pid: "0x0001", vid: "0x46
 tar -czf /tmp/mydata.tgz --owner=1001 --group=50 -C /tmp/saved home
 echo '{"id":"ds918p-7.1.1-42962","build":0,"extensions":[]}' >/tmp/layer/etc/loader.json
 custom_layer /tmp/layer >/tmp/custom.gz
-grub_cfg DS918+ 7.1.1-42962 "$(dsm_line "$settings" DS918+ 0 USB)" "$(dsm_line "$settings" DS918+ 0 SATA)" "$menu" \
+grub_cfg DS918+ v7.1.1-42962 "$(dsm_line "$settings" DS918+ 0 USB)" "$(dsm_line "$settings" DS918+ 0 SATA)" "$menu" \
   >/tmp/grub.cfg
 grub-editenv /tmp/grubenv create
 

@@ -51,7 +51,7 @@ known_platforms() {
   done
   jq -n '{build_configs: [$ARGS.positional[] | {id: .}]}' --args ds918p-7.0-41890 "${ids[@]}" >"$1/custom_config.json"
   jq -n '{build_configs: [$ARGS.positional[] | {id: .}]}' --args "${jun[@]}" >"$1/custom_config_jun.json"
-  printf '%s\n' "${keys[@]}" | tee "$2/redpill-misc" "$2/redpill-virtio" >/dev/null
+  printf '%s\n' "${keys[@]}" | tee "$2"/{all-modules,eudev,disks,misc,redpill-misc,redpill-virtio} >/dev/null
   # As it is: this one has been forgotten in places.
   for key in "${keys[@]}"; do
     [[ $key == ds918p_42951 || $key == dva* ]] || echo "$key"

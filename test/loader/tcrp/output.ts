@@ -35,8 +35,8 @@ Updating user_config.json
 Updating rploader.sh
 Please make sure you are using the latest 1GB img before using backup option
 Current /home/tc size is 14M , try to keep it less than 1GB as it might not fit into your image
-Should i update the sda with your current files [Yy/Nn]Backing up home files to sda : 
-Backing up files to /mnt/sda3//mydata.tgz
+Should i update the sda with your current files [Yy/Nn]
+OK, keeping last status
 `;
 
 export const serialMade = `Serial Number for Model = ${serial}

@@ -34,8 +34,11 @@ test("the seed's commands in the seed's order, with its maps", () => {
   expect(commands).toEqual([
     './rploader.sh version',
     'cat user_config.json',
+    expect.stringMatching(/^rm -rf old\/before-upgrade; .* echo kept$/),
     './rploader.sh fullupgrade',
+    expect.stringMatching(/^if .* then echo 'The upgrade is whole\.'; else sudo cp .*; fi$/),
     './rploader.sh fullupgrade',
+    expect.stringMatching(/^if .*; fi$/),
     './rploader.sh serialgen DS918+ realmac',
     './rploader.sh identifyusb',
     './rploader.sh satamap',
@@ -43,6 +46,7 @@ test("the seed's commands in the seed's order, with its maps", () => {
     `cat >user_config.json.new && test -s user_config.json.new && jq -e '.extra_cmdline.SataPortMap == "12" and .extra_cmdline.DiskIdxMap == "1000"' user_config.json.new && mv -f user_config.json.new user_config.json`,
     './rploader.sh ext ds918p-7.1.1-42962 add https://github.com/pocopico/redpill-load/raw/develop/redpill-virtio/rpext-index.json',
     './rploader.sh ext ds918p-7.1.1-42962 add https://github.com/pocopico/redpill-load/raw/develop/redpill-acpid/rpext-index.json',
+    expect.stringContaining('auxfiles/patch-extractor'),
     './rploader.sh build ds918p-7.1.1-42962',
     './rploader.sh backup',
   ]);
@@ -50,10 +54,10 @@ test("the seed's commands in the seed's order, with its maps", () => {
 
 describe('what is left out', () => {
   const all =
-    'version save_config upgrade upgrade_again serialgen identifyusb satamap read_config edit_config extension_1 extension_2 build backup';
+    'version save_config keep_old_files upgrade check_upgrade upgrade_again check_upgrade_again serialgen identifyusb satamap read_config edit_config extension_1 extension_2 check_extractor build backup';
   test.each<[string, Partial<LoaderConfig>, Partial<LoaderFacts>, RegExp | null]>([
     ['nothing', {}, {}, null],
-    ['the upgrade', { upgrade: 'never' }, {}, /upgrade upgrade_again /],
+    ['the upgrade', { upgrade: 'never' }, {}, /keep_old.* check_upgrade_again /],
     ['extensions', { extensions: [] }, {}, /extension_1 extension_2 /],
     ['a search among several sticks', {}, { usbDisks: 2 }, /identifyusb /],
     ['a search for no stick', {}, { usbDisks: 0 }, /identifyusb /],
@@ -81,12 +85,18 @@ test('every step can be told, watched and found', () => {
   expect(one('build').silence).toBeGreaterThanOrEqual(10 * 60_000);
 });
 
+test('nothing that an upgrade brings is saved in the image before it is proven', () => {
+  const upgrades = planned().filter(({ command }) => command.includes('fullupgrade'));
+  expect(upgrades).toHaveLength(2);
+  for (const { prompts } of upgrades) expect(prompts.map(({ answer }) => answer)).toEqual(['n']);
+});
+
 describe('prompts', () => {
   const update = 'Should i update the user_config.json with these values ? [Yy/Nn]';
   const home = 'Should i update the sda with your current files [Yy/Nn]';
   test.each([
-    ['upgrade', home, 'back_up_home', 'y'],
-    ['upgrade_again', home, 'back_up_home', 'y'],
+    ['upgrade', home, 'keep_last_status', 'n'],
+    ['upgrade_again', home, 'keep_last_status', 'n'],
     ['serialgen', update, 'update_config', 'y'],
     ['identifyusb', update, 'update_config', 'y'],
     ['satamap', `${update} `, 'update_config', 'y'],
@@ -105,7 +115,10 @@ describe('prompts', () => {
       planned()
         .filter(({ prompts }) => prompts.length === 0)
         .map(({ name }) => name),
-    ).toEqual([...['version', 'save_config', 'read_config', 'edit_config', 'extension_1', 'extension_2']]);
+    ).toEqual([
+      ...['version', 'save_config', 'keep_old_files', 'check_upgrade', 'check_upgrade_again', 'read_config'],
+      ...['edit_config', 'extension_1', 'extension_2', 'check_extractor'],
+    ]);
   });
 
   test.each([
@@ -148,7 +161,9 @@ describe('on a condition', () => {
 
   test('it is told in words', () => {
     const told = planned().flatMap(({ onlyIf }) => onlyIf?.words ?? []);
-    expect(told).toEqual([expect.stringMatching(/^only if the image/), expect.stringMatching(/^only if user_config/)]);
+    expect([...new Set(told)]).toEqual([
+      ...[expect.stringMatching(/^only if the image/), expect.stringMatching(/^only if user_config/)],
+    ]);
   });
 
   test('where nothing could be read, no new serial number is made', () => {

@@ -73,7 +73,8 @@ get_pat() {
 
 # The new menu on the first partition, and nothing else there but the layer.
 install() {
-  local part=localdiskp1 number=0 usb sata
+  local part=localdiskp1 number=0 usb sata friend=''
+  ! since 0.9.4.5 || friend=entry
   mkdir -p "$part"
   # Without its mount the files go to where they are lost, and nobody notices.
   if fault mount-failure; then
@@ -91,7 +92,7 @@ install() {
   else
     echo "layer $number" >"$part/custom.gz"
     echo 'Creating tinycore entry'
-    grub_cfg "$model" "$release" "$usb" "$sata" 5 >"$part/boot/grub/grub.cfg"
+    grub_cfg "$model" "$(menu_version "$release")" "$usb" "$sata" 5 "$friend" >"$part/boot/grub/grub.cfg"
   fi
   echo 'Entries in Localdisk bootloader : '
   grep menuentry "$part/boot/grub/grub.cfg"
@@ -135,14 +136,21 @@ build() {
   echo 'Done'
   echo 'Removing bundled exts directories'
   ! fault silence || sleep 100000
+  get_extractor
   get_pat
-  # A second build hears that it is there, and goes on.
-  (add https://github.com/pocopico/redpill-load/raw/develop/redpill-misc/rpext-index.json)
+  open_pat "$key" "/home/tc/redpill-load/config/$model/$release/config.json"
+  # A second build hears that they are there, and goes on; whatever else fails, too.
+  for url in $(own_extensions); do (add "$url"); done
+  for url in $(own_extensions); do (own_extension_comes "$(basename "${url%/*}")" "$key"); done
   if ! build_loader; then
     echo 'FAILED : Loader creation failed check the output for any errors'
     exit 99
   fi
   install
+  if needs_friend "$2" && fault no-friend; then
+    echo 'Could not find friend files, exiting'
+    exit 0
+  fi
   echo 'Cleaning up files'
   echo 'Caching files for future use'
   echo 'Saving user session for future use. Saving current extensions  -> OK !'

@@ -1,11 +1,14 @@
 #!/bin/bash
 # rploader.sh: the lab's stand-in for TCRP's (test/lab/guest/builder) in little: the same words, questions, exit codes
-# and faults, and a fixed serial number. $BOX has the faults, $BOX_GUEST the rest of this script, $BOX_GRUB the menu.
-disk=sdc version=0.9.2.9
+# and faults, and a fixed serial number. $BOX has the faults and the release, $BOX_GUEST the rest of this script, $BOX_LAB
+# what both share.
+disk=sdc version=$(<"$BOX/release") auxfiles=$BOX/auxfiles
 . "$BOX_GUEST/build.sh"
-. "$BOX_GRUB"
+. "$BOX_LAB/release.sh"
+. "$BOX_LAB/grub.sh"
 
 fault() { [[ " $(<"$BOX/faults") " == *" $1 "* ]]; }
+say() { echo "$*"; }
 # No answer, as from a closed stdin, is no.
 answered() {
   local answer=''
@@ -136,9 +139,20 @@ backup() {
   fi
 }
 
-# Everything comes afresh, user_config.json too.
+# Everything comes afresh, user_config.json too; early releases take whatever comes.
 full_upgrade() {
   echo 'Performing a full TCRP upgrade'
+  if since 0.9.4.5; then
+    echo "Cloning into 'tinycore-redpill'..." >&2
+    if fault upgrade-page; then
+      echo "fatal: repository 'https://github.com/pocopico/tinycore-redpill.git/' not found" >&2
+    else
+      user-config fresh
+      cp "$BOX_GUEST/rploader.sh" rploader.sh
+    fi
+    backup
+    return
+  fi
   echo 'Warning some of your local files will be moved to /home/tc/old/xxxx.2026-Nov-26-06-36'
   mkdir -p old
   mv user_config.json old/user_config.json.2026-Nov-26-06-36
@@ -146,13 +160,17 @@ full_upgrade() {
   user-config fresh
   echo 'Updating rploader.sh'
   cp "$BOX_GUEST/rploader.sh" rploader.sh
+  ! fault upgrade-page || echo '<html><head><title>404</title></head></html>' | tee user_config.json >rploader.sh
   backup
 }
 
 action=$1
 [[ $# == 0 ]] || shift
 case $action in
-  version) echo "$version" ;;
+  version)
+    echo "$version"
+    exit 1
+    ;;
   fullupgrade) full_upgrade ;;
   serialgen) serialgen "$@" ;;
   identifyusb) identifyusb ;;

@@ -1,7 +1,7 @@
 #!/bin/sh
-# rploader.sh: stands in for TCRP's of version 0.9.2.9, for what its own callers see of it: words, questions, exit
-# codes, files. Nothing is downloaded. docs/lab.md has its faults.
-for part in say platform settings home ext grub build; do . "/usr/lib/rploader/$part.sh"; done
+# rploader.sh: stands in for TCRP's, for what its own callers see of it: words, questions, exit codes, files. Nothing
+# is downloaded. docs/lab.md has its releases and its faults.
+for part in say release platform settings home ext grub build; do . "/usr/lib/rploader/$part.sh"; done
 cd /home/tc || exit 1
 
 action=$1
@@ -14,7 +14,10 @@ case $action in
   backup) backup ;;
   build) build "$@" ;;
   clean) clean ;;
-  version) echo "$version" ;;
+  version)
+    echo "$version"
+    exit 1
+    ;;
   update) check_version ;;
   download)
     get_vars "$1"

@@ -13,24 +13,26 @@ build() {
   check_config
   say 'Removing bundled exts directories'
   ! fault silence || sleep 100000
+  get_extractor
   get_pat
+  open_pat "$key" "/home/tc/redpill-load/config/$model/$release/config.json"
   add_required
   if ! build_loader; then
     echo 'FAILED : Loader creation failed check the output for any errors'
     exit 99
   fi
   install "$2"
-  [ "$2" != withfriend ] || bring_friend
+  ! needs_friend "$2" || bring_friend
   say 'Cleaning up files'
   say 'Caching files for future use'
-  say "Found $key.pat, copying to cache directory : /mnt/${disk}3/auxfiles"
+  say "Found $key.pat, copying to cache directory : $auxfiles"
   save_session
 }
 
 static_module() {
   say 'No extra build option or static specified, using default <static> '
   say 'Using static compiled redpill extension'
-  if fault custom-module || [ -e "/mnt/${disk}3/auxfiles/redpill.ko" ]; then
+  if fault custom-module || [ -e "$auxfiles/redpill.ko" ]; then
     if ask 'Found custom redpill module, do you want to use this instead ? [yY/nN] : '; then
       say 'Using the custom module'
       return 0
@@ -51,14 +53,14 @@ check_config() {
 }
 
 get_pat() {
-  local pat=/mnt/${disk}3/auxfiles/$key.pat
+  local pat=$auxfiles/$key.pat
   say 'Checking for cached pat file'
   if [ -e "$pat" ] && ! fault no-space; then
     say "Found locally cached pat file $pat"
   else
     say 'Could not find pat file locally cached'
     if fault no-space; then
-      echo "No adequate space on /mnt/${disk}3/auxfiles to download file into cache folder, clean up the space and restart"
+      echo "No adequate space on $auxfiles to download file into cache folder, clean up the space and restart"
       exit 99
     fi
     say "Downloading pat file from URL : https://global.download.synology.com/download/DSM/release/${release%-*}/$revision/DSM_$(model_of "$id" | sed 's/+/%2B/')_$revision.pat"
@@ -97,6 +99,7 @@ build_loader() (
 # What the next boot starts: the new kernel line and the new layer, on the first partition.
 install() {
   local part=/home/tc/localdiskp1 work number timeout usb sata friend=''
+  ! since 0.9.4.5 || friend=entry
   [ "$1" != withfriend ] || friend=friend
   mkdir -p "$part"
   # Without its mount the files go to where they are lost, and nobody notices.
@@ -122,7 +125,7 @@ install() {
   else
     custom_layer "$work" >"$part/custom.gz"
     say 'Creating tinycore entry'
-    grub_cfg "$model" "$release" "$usb" "$sata" "${timeout:-5}" "$friend" >"$part/boot/grub/grub.cfg"
+    grub_cfg "$model" "$(menu_version "$release")" "$usb" "$sata" "${timeout:-5}" "$friend" >"$part/boot/grub/grub.cfg"
   fi
   say 'Entries in Localdisk bootloader : '
   say '======================================================================='

@@ -50,9 +50,11 @@ show() {
   say '=============================================================================================='
 }
 
-# Those that every platform of this version wants. A second build hears that they are there, and goes on.
+# Those that every platform wants. A second build hears that they are there, and goes on; whatever else fails, too.
 add_required() {
-  ext_manager add https://github.com/pocopico/redpill-load/raw/develop/redpill-misc/rpext-index.json
+  local url
+  for url in $(own_extensions); do ext_manager add "$url"; done
+  for url in $(own_extensions); do (own_extension_comes "$(basename "$(dirname "$url")")" "$key"); done
 }
 
 # Ends a script of its own, with 1, at the first one that has no recipe for the platform.

@@ -1,4 +1,5 @@
-# grub_cfg MODEL VERSION USB-LINE SATA-LINE TIMEOUT [friend]: the menu of the loader's disk, printed.
+# grub_cfg MODEL VERSION USB-LINE SATA-LINE TIMEOUT [friend|entry]: the menu of the loader's disk, printed. VERSION as
+# its titles have it; `friend` is started first, as an `entry` it is only there.
 # GRUB's `chosen` is the title of what was started; savedefault makes that the next default, until something else is.
 
 grub_cfg() {
@@ -20,7 +21,7 @@ function savedefault {
   save_env --file \$prefix/grubenv saved_entry
 }
 
-menuentry 'RedPill $1 v$2 (USB, Verbose)' {
+menuentry 'RedPill $1 $2 (USB, Verbose)' {
   savedefault
   echo Loading Linux...
   linux /zImage $3
@@ -29,7 +30,7 @@ menuentry 'RedPill $1 v$2 (USB, Verbose)' {
   echo Starting kernel with USB boot
 }
 
-menuentry 'RedPill $1 v$2 (SATA, Verbose)' {
+menuentry 'RedPill $1 $2 (SATA, Verbose)' {
   savedefault
   echo Loading Linux...
   linux /zImage $4
@@ -48,7 +49,7 @@ menuentry 'Tiny Core Image Build' {
   echo Booting TinyCore for loader creation
 }
 CFG
-  [ "${6-}" = friend ] || return 0
+  [ -n "${6-}" ] || return 0
   cat <<CFG
 
 menuentry 'Tiny Core Friend' {

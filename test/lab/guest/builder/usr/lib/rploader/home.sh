@@ -11,21 +11,40 @@ backup() {
   fi
 }
 
-# Everything comes afresh from the repository, user_config.json too.
+# Everything comes afresh from the repository, user_config.json too; early releases take whatever comes.
 full_upgrade() {
   local date file
   date=$(date +%Y-%b-%d-%H-%M)
   say 'Performing a full TCRP upgrade'
+  if since 0.9.4.5; then
+    clone_upgrade
+    backup
+    return
+  fi
   say "Warning some of your local files will be moved to /home/tc/old/xxxx.$date"
   mkdir -p old
   for file in custom_config.json custom_config_jun.json global_config.json modules.alias.3.json.gz \
     modules.alias.4.json.gz rpext-index.json user_config.json rploader.sh; do
     say "Updating $file"
     [ ! -e "$file" ] || mv "$file" "old/$file.$date"
-    cp "$repository/$file" "$file" 2>/dev/null || : >"$file"
+    if fault upgrade-page; then
+      echo '<html><head><title>404</title></head></html>' >"$file"
+    else
+      cp "$repository/$file" "$file" 2>/dev/null || : >"$file"
+    fi
   done
   chmod 700 rploader.sh
   backup
+}
+
+clone_upgrade() {
+  echo "Cloning into 'tinycore-redpill'..." >&2
+  if fault upgrade-page; then
+    echo "fatal: repository 'https://github.com/pocopico/tinycore-redpill.git/' not found" >&2
+  else
+    cp "$repository"/*.json "$repository/rploader.sh" .
+    chmod 700 rploader.sh
+  fi
 }
 
 # The script itself: with another one in the repository, and that wanted, nothing else is done.

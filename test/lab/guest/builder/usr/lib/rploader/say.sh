@@ -2,7 +2,9 @@
 
 disk=sdc
 lab=/mnt/${disk}3/lab
-version=0.9.2.9
+version=$(cat "$lab/release" 2>/dev/null)
+version=${version:-0.9.2.9}
+auxfiles=/mnt/${disk}3/auxfiles
 repository=/srv/repo
 
 faults=" $(tr '\n' ' ' 2>/dev/null <"$lab/faults") "

@@ -3,7 +3,8 @@
 # set_config PATH VALUE. The fault is what happens to those who write over a file that is still read.
 set_config() {
   local json
-  json=$(jq --arg value "$2" "$1 = \$value" user_config.json) && printf '%s\n' "$json" >user_config.json
+  json=$(jq --arg value "$2" "$1 = \$value" user_config.json) || return 4
+  printf '%s\n' "$json" >user_config.json
   ! fault empty-config || : >user_config.json
 }
 
