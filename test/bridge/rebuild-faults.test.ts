@@ -47,7 +47,7 @@ describe('what the image builder makes of it', () => {
     ['platform-not-found', 'platform_not_found'],
     ['mount-failure', 'mount_failed'],
     ['late-failure', 'patch_failed'],
-    ['ext-unreachable', 'download_failed'],
+    ['ext-unreachable', 'no_extension'],
     ['empty-config', 'not_proven'],
     ['no-usb', 'no_usb_disk'],
     ['backup-failure', 'home_not_saved'],
@@ -56,6 +56,10 @@ describe('what the image builder makes of it', () => {
     ['reboot', 'ssh_connection_lost'],
     ['unknown-prompt', 'ssh_unknown_prompt'],
     ['hang-poweroff', 'timed_out'],
+    ['half-extension', 'half_extension'],
+    ['extractor-page', 'no_extractor'],
+    ['no-config', 'no_build_config'],
+    ['odd-end', 'exit_code'],
   ];
   /** What a fault's end is waited for. */
   const soon: Partial<Record<BoxFault, LoaderWorldOptions>> = {
@@ -82,6 +86,23 @@ describe('what the image builder makes of it', () => {
       expect(world.machine.menu.build).toBe(1);
     },
   );
+
+  test('an end that nobody knows: the answer itself has the last ten lines, without serial number and MAC', async () => {
+    await using world = await start({ faults: ['odd-end'] });
+    const { answer, loader } = await world.ask('rebuild');
+    expect(loader.error).toBe(answer.message);
+    const lines = loader.error?.split('\n') ?? [];
+    expect(lines[0]).toBe('"Build the loader" ended with exit code 7. It said at last:');
+    expect(lines[10]).toBe('Nobody has ever said this: sn=[serial] mac1=[mac]');
+    expect(lines).toHaveLength(12);
+  });
+
+  test('an upgrade that is an error page is not saved, and ends the rebuild', async () => {
+    await using world = await start({ faults: ['upgrade-page'], loader: { upgrade: 'full' } });
+    const { loader } = await world.ask('rebuild');
+    expect(loader).toMatchObject({ phase: 'failed', code: 'upgrade_not_whole', rollback: true });
+    await unharmed(world, loader);
+  });
 
   test('an unknown question is told in its own words', async () => {
     await using world = await start({ faults: ['unknown-prompt'] });

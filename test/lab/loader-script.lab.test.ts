@@ -105,7 +105,7 @@ describe('a fault', () => {
   const texts: [LoaderFault, string, number, string][] = [
     ['no-internet', `build ${platform}`, 99, 'Error: No internet found, or github is not accessible'],
     ['no-internet', `ext ${platform} add ${extension('virtio')}`, 99, 'Error: No internet found'],
-    ['ext-unreachable', `ext ${platform} add ${extension('acpid')}`, 1, 'Failed to download'],
+    ['ext-unreachable', `ext ${platform} add ${extension('acpid')}`, 1, 'Failed to add'],
     ['no-space', `build ${platform}`, 99, 'No adequate space on'],
     ['no-recipe', `build ${platform}`, 99, 'the extension index has no recipe for ds918p_42962 platform'],
     ['late-failure', `build ${platform}`, 99, 'FAILED : Loader creation failed check the output for any errors'],

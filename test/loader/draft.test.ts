@@ -27,10 +27,10 @@ describe('the seed', () => {
   test('its commands in its order, with its maps', async () => {
     const { plan } = await drafted();
     const commands = plan.phases.flatMap(phase => phase.commands);
-    expect(commands.map(({ command }) => command).filter(line => line.startsWith('./rploader.sh'))).toEqual([
+    expect(commands.map(({ command }) => command).filter(line => /^\S+rploader\.sh|^cp rploader/.test(line))).toEqual([
       './rploader.sh version',
-      './rploader.sh fullupgrade',
-      './rploader.sh fullupgrade',
+      'cp rploader.sh old/rploader.sh && old/rploader.sh fullupgrade',
+      'cp rploader.sh old/rploader.sh && old/rploader.sh fullupgrade',
       './rploader.sh serialgen DS918+ realmac',
       './rploader.sh identifyusb',
       './rploader.sh satamap',
@@ -106,7 +106,7 @@ describe('the seed', () => {
                $ rm -rf old/before-upgrade; mkdir -p old/before-upgrade && cp rploader.sh *.json \\
                    old/before-upgrade && echo '# old' >>rploader.sh && echo kept
             4  Upgrade the loader
-               $ ./rploader.sh fullupgrade
+               $ cp rploader.sh old/rploader.sh && old/rploader.sh fullupgrade
                ? Should i update the … with your current files [Yy/Nn] → n
             5  Check what came
                $ if head -n 1 rploader.sh | grep '^#!' && ! grep -x '# old' rploader.sh && ./rploader.sh \\
@@ -116,7 +116,7 @@ describe('the seed', () => {
                    'The upgrade is not whole.'; fi
             6  Complete the upgrade (only if the image had release 0.9, whose upgrade fetches only a part
                of 0.10)
-               $ ./rploader.sh fullupgrade
+               $ cp rploader.sh old/rploader.sh && old/rploader.sh fullupgrade
                ? Should i update the … with your current files [Yy/Nn] → n
             7  Check what came (only if the image had release 0.9, whose upgrade fetches only a part of
                0.10)

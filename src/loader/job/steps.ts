@@ -72,11 +72,8 @@ async function runStep(
   if (!outcome.ok) {
     const { code, message, advice } = outcome;
     const lines = advice === null ? story.tail(end.tail) : [];
-    throw new LoaderFailure(
-      code,
-      [message, ...(lines.length > 0 ? ['It said at last:', ...lines, ''] : [])].join('\n'),
-      advice,
-    );
+    const said = lines.length > 0 ? ` It said at last:\n${lines.join('\n')}\n` : '';
+    throw new LoaderFailure(code, message + said, advice);
   }
   for (const note of outcome.notes) story.say(note);
   return kept;

@@ -23,6 +23,13 @@ const extractorServer = `Check that the guest reaches global.download.synology.c
 
 export const failures: readonly Failure[] = [
   {
+    code: 'missing_program',
+    lies: false,
+    pattern: / line \d{1,5}: ([\w./-]{1,60}): command not found/,
+    message: 'The loader lacks the program $1.',
+    advice: 'Set `upgrade: full`, or begin with a fresh image of the loader: an upgrade may have come in half.',
+  },
+  {
     ...{ code: 'platform_not_found', lies: true, pattern: /Error : Platform not found/ },
     message: 'The loader does not know the configured platform id.',
     advice: "Set `platform` to one of the loader's ids, or `upgrade: full` for those of its last release.",
@@ -52,6 +59,11 @@ export const failures: readonly Failure[] = [
     lies: false,
     pattern: /SSL certificate problem: ([^\n]{1,100})\n/,
     message: 'The guest does not trust the certificate of a site: $1.',
+    advice: "Check the guest's clock, and that no proxy stands between it and the internet.",
+  },
+  {
+    ...{ code: 'certificate', lies: false, pattern: /server certificate verification failed/ },
+    message: 'The guest does not trust the certificate of a site.',
     advice: "Check the guest's clock, and that no proxy stands between it and the internet.",
   },
   {
@@ -190,6 +202,11 @@ export const failures: readonly Failure[] = [
     advice: `Check that the guest reaches raw.githubusercontent.com. ${again}.`,
   },
   {
+    ...{ code: 'no_build_config', lies: false, pattern: /\/config\/\S{1,60}\/config\.json: No such file/ },
+    message: 'The loader has no configuration for this model and build.',
+    advice: 'Choose another build, or set `upgrade: full`.',
+  },
+  {
     ...{ code: 'no_pat', lies: true, pattern: /Failed to download PAT file/ },
     message: "DSM's archive could not be fetched.",
     advice: `Check that the guest reaches global.download.synology.com. ${again}.`,
@@ -257,13 +274,6 @@ export const failures: readonly Failure[] = [
     ...{ code: 'download_failed', lies: true, pattern: /Failed to download/ },
     message: 'Something could not be fetched.',
     advice: extensionAgain,
-  },
-  {
-    code: 'missing_program',
-    lies: false,
-    pattern: /([\w./-]{1,60}): command not found/,
-    message: 'The loader lacks the program $1.',
-    advice: 'Set `upgrade: full`, or begin with a fresh image of the loader: an upgrade may have come in half.',
   },
   {
     code: 'part_failed',

@@ -15,11 +15,11 @@ import { unwrap } from './unwrap.ts';
 /**
  * The loader's image builder in this process, in milliseconds: an SSH server whose commands run in a real shell, in a
  * home that is made from what the image has saved. docs/lab.md tells of the faults; here `drop` leaves the server
- * listening, `platform-not-found` knows no id, with `hang-mount`
+ * listening, `platform-not-found` knows no id, `odd-end` ends a build in a way that nobody knows, with `hang-mount`
  * no partition is ever mounted, and with `hang-poweroff` the machine does not go off.
  */
 
-export type BoxFault = LoaderFault | 'hang-mount' | 'hang-poweroff' | 'platform-not-found';
+export type BoxFault = LoaderFault | 'hang-mount' | 'hang-poweroff' | 'odd-end' | 'platform-not-found';
 
 export interface BoxOptions {
   /** Path of the loader's image. */

@@ -13,7 +13,11 @@ add() {
   name=${name##*/}
   print "[#] Adding new extension from $1... "
   if fault ext-unreachable || [[ $1 != */rpext-index.json ]]; then
-    critical "Failed to download $1 to /tmp/rpext-index.json"
+    print "
+[!] Failed to download $1 to /tmp/rpext-index.json
+
+*** Process will exit ***"
+    critical "Failed to add \"$1\" as an extension:"
   fi
   if [[ -e $added/$name ]]; then
     critical "Extension is already added (index exists at /home/tc/$added/$name/$name.json). For more info use \"ext-manager.sh info $name\""
@@ -71,7 +75,7 @@ get_pat() {
   printf '\n' >&2
 }
 
-# The new menu on the first partition, and nothing else there but the layer.
+# install [withfriend]: the new menu on the first partition, and nothing else there but the layer.
 install() {
   local part=localdiskp1 number=0 usb sata friend=''
   ! since 0.9.4.5 || friend=entry
@@ -83,6 +87,11 @@ install() {
   else
     echo "Mounting /dev/${disk}1 to $part "
     sudo mount -t vfat -o umask=000 "/dev/${disk}1" "$part"
+    if needs_friend "$1" && fault no-friend; then
+      sudo umount "$part"
+      echo 'Could not find friend files, exiting'
+      exit 0
+    fi
     [[ ! $(<"$part/boot/grub/grub.cfg") =~ loader_build=([0-9]+) ]] || number=$((BASH_REMATCH[1] + 1))
   fi
   usb=$(user-config line "$model" "$number" USB)
@@ -127,6 +136,10 @@ build() {
   fi
   echo "Looking for redpill for : $key "
   ! fault unknown-prompt || ask 'Do you want to migrate your settings to the new format ? [yY/nN] : ' || true
+  if fault odd-end; then
+    echo 'Nobody has ever said this: sn=1780PDN000000 mac1=525400D53001'
+    exit 7
+  fi
   echo 'Starting loader creation '
   printf 'Checking user_config.json : '
   if ! user-config check; then
@@ -146,11 +159,7 @@ build() {
     echo 'FAILED : Loader creation failed check the output for any errors'
     exit 99
   fi
-  install
-  if needs_friend "$2" && fault no-friend; then
-    echo 'Could not find friend files, exiting'
-    exit 0
-  fi
+  install "$2"
   echo 'Cleaning up files'
   echo 'Caching files for future use'
   echo 'Saving user session for future use. Saving current extensions  -> OK !'

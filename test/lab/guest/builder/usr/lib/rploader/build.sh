@@ -22,7 +22,6 @@ build() {
     exit 99
   fi
   install "$2"
-  ! needs_friend "$2" || bring_friend
   say 'Cleaning up files'
   say 'Caching files for future use'
   say "Found $key.pat, copying to cache directory : $auxfiles"
@@ -109,6 +108,7 @@ install() {
   else
     say "Mounting /dev/${disk}1 to localdiskp1 "
     sudo mount -t vfat -o umask=000 "/dev/${disk}1" "$part"
+    ! needs_friend "$1" || bring_friend "$part"
   fi
   number=$(sed -n 's/.* loader_build=\([0-9]*\).*/\1/p' "$part/boot/grub/grub.cfg" 2>/dev/null | head -n 1)
   timeout=$(sed -n 's/^set timeout="\(.*\)"/\1/p' "$part/boot/grub/grub.cfg" 2>/dev/null)
@@ -140,9 +140,11 @@ install() {
   say "Updated user_config with SATA Command Line : $(jq -r .general.sata_line user_config.json)"
 }
 
+# bring_friend FOLDER: where the first partition is mounted.
 bring_friend() {
-  say 'Downloading TCRP friend'
+  say 'Bringing over my friend'
   if fault no-friend; then
+    sudo umount "$1"
     echo 'Could not find friend files, exiting'
     exit 0
   fi

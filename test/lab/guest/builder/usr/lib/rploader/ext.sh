@@ -30,7 +30,11 @@ add() {
   begin "Adding new extension from $1"
   name=$(basename "$(dirname "$1")")
   if fault ext-unreachable || [ "${1##*/}" != rpext-index.json ] || [ ! -e "$repository/extensions/$name" ]; then
-    critical "Failed to download $1 to /tmp/rpext-index.json"
+    print "
+[!] Failed to download $1 to /tmp/rpext-index.json
+
+*** Process will exit ***"
+    critical "Failed to add \"$1\" as an extension:"
   fi
   if [ -e "$added/$name/$name.json" ]; then
     critical "Extension is already added (index exists at $added/$name/$name.json). For more info use \"ext-manager.sh info $name\""
