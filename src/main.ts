@@ -21,7 +21,7 @@ import { MqttClient, type MqttClientOptions } from './mqtt/client.ts';
 import type { Publication } from './mqtt/message.ts';
 import { type RebuildingOptions, rebuilding } from './rebuilding.ts';
 import { type SteeringOptions, steer } from './steering.ts';
-import { lockFolder } from './util/lock.ts';
+import { lockWithin } from './util/lock.ts';
 import type { Logger } from './util/logger.ts';
 import { Store } from './util/store.ts';
 import { version } from './version.ts';
@@ -77,7 +77,8 @@ export async function main(
     dataDir,
     health: { listen },
   } = config;
-  const lock = await lockWithin(lockPatience, dataDir, signal);
+  // A supervisor that starts it again at once would soon give up.
+  const lock = await lockWithin(dataDir, lockPatience, signal);
   if (lock.reason === 'held') throw new FolderInUse(lock.message);
   if (lock.reason === 'unwritable') {
     logger.warn({ event: 'store.unlocked', reason: lock.message }, 'data_dir cannot be locked: working without');
@@ -274,20 +275,6 @@ export async function main(
       return closing;
     },
   };
-}
-
-/** A supervisor that starts it again at once would soon give up. */
-async function lockWithin(
-  patience: number,
-  folder: string,
-  signal: AbortSignal | undefined,
-): ReturnType<typeof lockFolder> {
-  const deadline = performance.now() + patience;
-  for (;;) {
-    const lock = await lockFolder(folder);
-    if (lock.reason !== 'held' || performance.now() >= deadline) return lock;
-    await delay(250, undefined, signal && { signal });
-  }
 }
 
 /** How to reach and enter the broker, as the configuration says. */

@@ -6,6 +6,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 
 export interface FolderLock extends Disposable {
@@ -45,6 +46,20 @@ export async function lockFolder(folder: string): Promise<FolderLock | LockRefus
     if (code !== 'EEXIST' || syscall === 'mkdir') return unwritable(folder, message);
   }
   return take(folder, path);
+}
+
+/** The same, and waits so many milliseconds for another process to leave it. Rejects when the signal is raised. */
+export async function lockWithin(
+  folder: string,
+  patience: number,
+  signal: AbortSignal | undefined,
+): ReturnType<typeof lockFolder> {
+  const deadline = performance.now() + patience;
+  for (;;) {
+    const lock = await lockFolder(folder);
+    if (lock.reason !== 'held' || performance.now() >= deadline) return lock;
+    await delay(250, undefined, signal && { signal });
+  }
 }
 
 function take(folder: string, path: string): FolderLock | LockRefusal {
