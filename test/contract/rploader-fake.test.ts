@@ -27,7 +27,7 @@ rploaderContract("the fake builder's script", async release => {
   return {
     session,
     auxfiles: join(box.home, '..', 'auxfiles'),
-    fault: (...names) => {
+    fault: names => {
       box.faults = names;
     },
     [Symbol.asyncDispose]: () => rest[Symbol.asyncDispose](),

@@ -16,7 +16,7 @@ export interface StandIn extends AsyncDisposable {
   session: SshSession;
   /** Folder of the image's cache. */
   auxfiles: string;
-  fault(...names: LoaderFault[]): Promise<void> | void;
+  fault(names: readonly LoaderFault[]): Promise<void> | void;
 }
 
 interface Case {
@@ -97,7 +97,7 @@ export function rploaderContract(name: string, start: (release: string) => Promi
       async ({ name: which, faults = [], config, before }) => {
         const real = recording(release, which);
         const step = stepOf(real.step, config);
-        await standIn.fault(...faults);
+        await standIn.fault(faults);
         if (before !== undefined) await run(standIn.session, `AUXFILES=${quote(standIn.auxfiles)}; ${before}`);
         const input = step.input ? tcrp.input(step, outputs) : null;
         if (input && 'problem' in input) throw new Error(input.problem.message);

@@ -1,7 +1,9 @@
 /** The stand-in loader's script: that it says, asks and ends as TCRP's does, with every fault. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { connect } from '../../src/ssh/connect.ts';
+import { rploaderContract } from '../contract/rploader.ts';
 import { type Box, type Ended, login, type RunOptions } from './box.ts';
-import { guest, inLab } from './lab.ts';
+import { address, guest, inLab } from './lab.ts';
 import { type LoaderFault, loader } from './loader.ts';
 import { extension, good, platform, questions } from './rploader.ts';
 
@@ -48,7 +50,7 @@ describe('rploader.sh', () => {
   });
 
   test('version says which one it is', async () => {
-    expect(await rploader('version')).toMatchObject({ code: 0, stdout: '0.9.2.9\n' });
+    expect(await rploader('version')).toMatchObject({ code: 1, stdout: '0.9.2.9\n' });
   });
 
   test.each(['serialgen DS918+ realmac', 'identifyusb', 'satamap', 'backup'])(
@@ -217,4 +219,35 @@ describe('a fault', () => {
     },
     boots,
   );
+});
+
+rploaderContract("the lab's script", async release => {
+  await loader.release(release.replace(/[a-z]$/, ''));
+  await box.run(
+    '[ ! -e kept.json ] || cp kept.json user_config.json; rm -rf redpill-load old; sudo rm -rf /mnt/sdc3/auxfiles/*',
+  );
+  let key: string | null = null;
+  const known = {
+    get: () => key,
+    set: (fingerprint: string) => {
+      key = fingerprint;
+    },
+  };
+  const session = await connect(
+    {
+      ...{ host: address.guest, user: 'tc', password: 'P@ssw0rd', within: 60_000 },
+      hostKey: { policy: 'accept_new', known },
+    },
+    AbortSignal.timeout(60_000),
+  );
+  return {
+    session,
+    auxfiles: '/mnt/sdc3/auxfiles',
+    fault: names => loader.fault(...names),
+    async [Symbol.asyncDispose]() {
+      await session.close();
+      await loader.fault();
+      await loader.release('0.9.2.9');
+    },
+  };
 });

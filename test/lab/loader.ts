@@ -98,6 +98,11 @@ export const loader = {
     await lab('faults', names.join('\n'));
   },
 
+  /** Which release `rploader.sh` is from now on; default 0.9.2.9. The VM is off, or the builder runs. */
+  async release(name: string): Promise<void> {
+    await lab('release', name);
+  },
+
   /** Seconds before each of its lines. The VM is off, or the builder runs. */
   async pace(seconds: number): Promise<void> {
     await lab('pace', String(seconds));

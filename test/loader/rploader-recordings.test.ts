@@ -5,8 +5,7 @@ import { judgeStep } from '../../src/loader/tcrp/outcome.ts';
 import { recordings, releases, stepOf } from '../contract/recordings.ts';
 
 /** What it says of each that did not go well, in every release or as each has it. */
-const failed: Readonly<Record<string, string | Readonly<Record<string, string>>>> = {
-};
+const failed: Readonly<Record<string, string | Readonly<Record<string, string>>>> = {};
 
 test('there are recordings of five releases', () => {
   expect(releases).toEqual(['0.9.2.9', '0.9.4.3', '0.9.4.6', '0.9.4.9c', '0.10.0.0']);
@@ -17,7 +16,9 @@ describe.each(releases)('of %s', release => {
     const expected = failed[name] ?? 'ok';
     const step = stepOf(stepName);
     const outcome = judgeStep(step, output, exit);
-    expect(outcome.ok ? 'ok' : outcome.code).toBe(typeof expected === 'string' ? expected : (expected[release] ?? 'ok'));
+    expect(outcome.ok ? 'ok' : outcome.code).toBe(
+      typeof expected === 'string' ? expected : (expected[release] ?? 'ok'),
+    );
     const judge = tcrp.judge(step);
     for (const character of output) judge.take(character);
     expect(judge.end(exit)).toEqual(outcome);

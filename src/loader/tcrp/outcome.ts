@@ -116,6 +116,14 @@ const remarks: readonly { pattern: RegExp; note: string }[] = [
     note: "The extractor of DSM's archive in the image's cache was broken. It was removed, and comes anew.",
   },
   {
+    pattern: /Recipe file for extension \S{1,80} platform \S{1,40} is logically invalid/,
+    note: 'An extension did not come whole at first. The loader fetched it again.',
+  },
+  {
+    pattern: /No adequate space on TCRP loader partition/,
+    note: "DSM's archive was not kept in the image's cache: there is too little space.",
+  },
+  {
     pattern: /WARNING: Bad ports are mapped/,
     note: 'satamap found ports without a device behind them; its map is not the one that is used.',
   },

@@ -63,6 +63,16 @@ describe('it worked', () => {
     expect(judged(name, text, exitCode)).toEqual({ ok: true, notes });
   });
 
+  test.each([
+    [
+      '[-] Recipe file for extension misc platform ds918p_42962 is logically invalid - failed to download',
+      'did not come whole',
+    ],
+    ['No adequate space on TCRP loader partition /mnt/sda3 to cache pat file', 'not kept in'],
+  ])('what a build says of itself is never lost: %s', (line, words) => {
+    expect(judged('build', `${output.buildBegins}${line}\n${output.buildEnds}`, 0)).toEqual({ ok: true, notes: [expect.stringContaining(words)] });
+  });
+
   test('satamap may find bad ports: its map is not the one in use', () => {
     const text = `Bad ports: 3\nWARNING: Bad ports are mapped. The DSM installation will fail!\n${output.mapped}`;
     expect(judged('satamap', text, 0)).toMatchObject({ ok: true, notes: [expect.stringContaining('satamap found')] });

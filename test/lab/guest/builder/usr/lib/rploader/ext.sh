@@ -30,7 +30,7 @@ add() {
   begin "Adding new extension from $1"
   name=$(basename "$(dirname "$1")")
   if fault ext-unreachable || [ "${1##*/}" != rpext-index.json ] || [ ! -e "$repository/extensions/$name" ]; then
-    print "
+    print 31 "
 [!] Failed to download $1 to /tmp/rpext-index.json
 
 *** Process will exit ***"

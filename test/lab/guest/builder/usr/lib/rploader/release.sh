@@ -1,10 +1,13 @@
 # What differs between the releases of rploader.sh, 0.9.2.9 to 0.10.0.0; test/fixtures/rploader has their own words.
-# Needs `version` and `disk`, and the functions say, fault, print and critical. `auxfiles` is the cache in the image.
+# Needs `version` and `auxfiles`, the image's cache, and the functions say, fault and critical.
 
 # since RELEASE: whether `version` is that one or a later one.
 since() {
   [ "$(printf '%s\n%s\n' "$1" "$version" | sort -t . -k 1,1n -k 2,2n -k 3,3n -k 4,4n | head -n 1)" = "$1" ]
 }
+
+# As the loader's sources say it: without a line end.
+tell() { printf '%s' "$1" >&2; }
 
 # menu_version RELEASE: as the menu's titles have it.
 menu_version() { if since 0.9.4.5; then echo "$1"; else echo "v$1"; fi; }
@@ -20,13 +23,13 @@ own_extensions() {
 
 # own_extension_comes NAME KEY: its files. Where one is damaged the build hears it, and goes on.
 own_extension_comes() {
-  print "[#] Filling-in newly downloaded recipe for extension $1 platform $2"
-  print "[#] Verifying /home/tc/redpill-load/custom/extensions/$1/$2/install.sh file..."
+  tell "[#] Filling-in newly downloaded recipe for extension $1 platform $2"
+  tell "[#] Verifying /home/tc/redpill-load/custom/extensions/$1/$2/install.sh file..."
   if fault half-extension; then
-    print '[ERR]'
+    tell '[ERR]'
     critical 'Checksum mismatch - expected 194d671bc1e59677 but computed 56f4932861b287ba'
   fi
-  print '[OK]'
+  tell '[OK]'
 }
 
 # The program that opens DSM's archive. What an early release could not take from it is missed later; a late one looks at
