@@ -45,7 +45,7 @@ const does: Readonly<Record<ProbeName, string>> = {
     "Whether the VM's own network card, by its MAC, answers for the address. Sends an empty datagram, so that the kernel asks, and reads the kernel's answer",
   ping: "One ping, by the system's own `ping`. Never decides alone",
   tcp: 'Whether the ports of `checks.ports` accept; each connection is closed at once',
-  web: "What page answers: DSM's, the Web Assistant's, a loader's, another's. Where no web port accepts, a loader's terminal (port 7681) and SSH's greeting (22) are looked for. Nobody logs in",
+  web: "What page answers: DSM's, the Web Assistant's, a loader's, another's, or one that stands before DSM's. A redirect to a name is followed to the same address, and never to another one. Where no web port accepts, a loader's terminal (port 7681) and SSH's greeting (22) are looked for. Nobody logs in",
   dsm: 'What DSM says without a login: whether its boot is done and its disks sleep (`pingpong.cgi`), whether its API answers (`SYNO.API.Info`), what its installer waits for (`get_state.cgi`)',
   discovery:
     "Synology's discovery on UDP port 9999, by which DSM also tells that it boots or is updated, with its name, model, version and ports. Known by its MAC; one query in five seconds at most, for all VMs",

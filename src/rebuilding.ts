@@ -49,6 +49,6 @@ export function rebuilding({ config, snapshot, steering, checking, ...rest }: Re
 }
 
 const kindOf: Readonly<Record<Findings['web']['kind'], GuestKind>> = {
-  ...{ dsm: 'dsm', installer: 'installer', loader: 'loader', other: 'other' },
+  ...{ dsm: 'dsm', installer: 'installer', loader: 'loader', behind: 'other', other: 'other' },
   ...{ silent: 'none', closed: 'none', not_applicable: 'none' },
 };

@@ -68,7 +68,7 @@ const empty: { [P in ProbeName]: Omit<Findings[P], 'kind' | 'ms' | 'explanation'
   neighbour: { address: null },
   ping: {},
   tcp: { open: [], closed: [] },
-  web: { port: null, secure: false },
+  web: { port: null, secure: false, name: null, base: '' },
   dsm: { identity: null },
   discovery: { device: null },
 };

@@ -23,6 +23,12 @@ export const diagnoses = {
     reason: 'DSM answers at {address}; its disks are asleep.',
     next: null,
   },
+  up_behind: {
+    verdict: 'up',
+    problem: false,
+    reason: 'DSM says that it is ready; its page cannot be seen from here. {web}',
+    next: null,
+  },
 
   port_closed: {
     verdict: 'degraded',
@@ -55,12 +61,7 @@ export const diagnoses = {
     reason: 'It was powered on {age} ago, and DSM does not answer yet.',
     next: 'Wait; after {grace} it would count as unreachable.',
   },
-  booting_dsm: {
-    verdict: 'booting',
-    problem: false,
-    reason: 'DSM boots, and says so itself.',
-    next: wait,
-  },
+  booting_dsm: { verdict: 'booting', problem: false, reason: 'DSM boots, and says so itself.', next: wait },
   booting_late: {
     verdict: 'booting',
     problem: true,
@@ -112,6 +113,18 @@ export const diagnoses = {
     problem: true,
     reason: 'No DSM is installed: the Web Assistant waits.',
     next: 'Open http://{address}:{port} and install DSM.',
+  },
+  no_disk: {
+    verdict: 'installer',
+    problem: true,
+    reason: 'DSM sees no disk, and the Web Assistant waits for one.',
+    next: "Look whether the VM has a data disk, whether the loader's SataPortMap and DiskIdxMap fit its controllers (a dry run of `dsm2mqtt rebuild` works them out), and whether the loader has the driver for them.",
+  },
+  small_disk: {
+    verdict: 'installer',
+    problem: true,
+    reason: 'DSM has no disk that is large enough to be installed on, and the Web Assistant waits for one.',
+    next: 'Give the VM a larger data disk.',
   },
   migratable: {
     verdict: 'installer',
@@ -217,6 +230,13 @@ export const diagnoses = {
     problem: true,
     reason: 'Something else than DSM answers at {address}. {web}',
     next: 'Look whether that is its address, and whether `checks.ports` are its ports.',
+  },
+
+  behind: {
+    verdict: 'unknown',
+    problem: false,
+    reason: 'The ports of {address} answer, but DSM itself could not be asked. {web}',
+    next: 'If that is its address: see DSM, Control Panel → Login Portal → DSM (customized domain, redirect of HTTP to HTTPS), or set `checks.ports` to a port at which DSM itself answers from here.',
   },
 
   not_checked: {

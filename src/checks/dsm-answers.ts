@@ -24,6 +24,9 @@ export interface InstallState {
   status: 'not_install' | 'sys_crash' | 'sys_migrat' | 'other';
   /** At this moment. */
   installing: boolean;
+  /** Of its disks; null: it does not say. */
+  hasDisk: boolean | null;
+  diskLargeEnough: boolean | null;
   identity: DsmIdentity;
 }
 
@@ -41,13 +44,20 @@ export function readPingpong(body: string): Pingpong | null {
   return pingpong.bootDone === null && pingpong.hibernating === null ? null : pingpong;
 }
 
+/** Fields that Synology's script has always written. With one of them it is its answer, whatever the others say. */
+const stateFields = ['status', 'model', 'serial', 'mac_addr', 'build_ver', 'is_installing', 'disk_size_enough'];
+
 export function readState(body: string): InstallState | null {
-  const info = fields(fields(parse(body)?.['data'])?.['dsinfo']);
-  const status = text(info?.['status']);
-  if (!info || status === null) return null;
+  const data = fields(parse(body)?.['data']);
+  const info = fields(data?.['dsinfo']);
+  if (!data || !info || !stateFields.some(name => name in info)) return null;
+  const status = typeof info['status'] === 'string' ? info['status'].trim() : '';
   return {
     status: status === 'not_install' || status === 'sys_crash' || status === 'sys_migrat' ? status : 'other',
     installing: truth(info['is_installing']) === true,
+    // A count of 0 says it too, and one of 4 does not.
+    hasDisk: truth(data['has_disk']) ?? truth(info['disk_count']),
+    diskLargeEnough: truth(info['disk_size_enough']),
     // The serial number beside them stays where it is.
     identity: {
       name: text(info['hostname']),
@@ -63,7 +73,8 @@ export function readState(body: string): InstallState | null {
 
 function parse(body: string): Readonly<Record<string, unknown>> | null {
   try {
-    return fields(JSON.parse(body));
+    // A script that writes JSON by hand puts a program's output between quotes as it is, line ends and all.
+    return fields(JSON.parse(body.replace(/\p{Cc}/gu, ' ')));
   } catch {
     return null;
   }

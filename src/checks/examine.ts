@@ -1,6 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { DsmIdentity } from '../model/check.ts';
 import { type Ask, asker, nowhere, unasked } from './ask.ts';
-import type { Findings } from './finding.ts';
+import type { DsmPlace, Findings } from './finding.ts';
 import { discover, locate, relocate } from './locate.ts';
 import type { Probes } from './probes.ts';
 import type { Subject } from './subject.ts';
@@ -94,8 +95,8 @@ async function knock({ ports }: Subject, address: string | null, probes: Probes,
 }
 
 type Conversation = Pick<Findings, 'web' | 'dsm'>;
-/** What DSM has said in this check, at this port. */
-type Said = Pick<WebPort, 'port' | 'secure'> & Pick<Findings, 'dsm'>;
+/** What DSM has said in this check, where it was asked. */
+type Said = { place: DsmPlace } & Pick<Findings, 'dsm'>;
 
 /** Its page, and whoever is behind that, who is not asked twice. */
 async function converse(
@@ -107,14 +108,15 @@ async function converse(
 ): Promise<Conversation> {
   if (address === null) return { web: nowhere('web'), dsm: nowhere('dsm') };
   const web = await ask('web', limits => probes.web({ address, ports, loaderSigns: true }, limits));
-  const { kind, port, secure } = web;
+  const { kind, port, secure, name, base } = web;
   // A loader's terminal is no place to ask; its page where DSM's should be may be that of the installer.
   const elsewhere = kind === 'loader' && !ports.some(page => page.port === port);
   if (port === null || elsewhere) {
     return { web, dsm: unasked('dsm', 'It was not asked, because its page does not answer.') };
   }
-  if (said?.port === port && said.secure === secure && said.dsm.kind !== 'silent') return { web, dsm: said.dsm };
-  return { web, dsm: await ask('dsm', limits => probes.dsm({ address, port, secure }, limits)) };
+  const place: DsmPlace = { port, secure, name, base };
+  if (said && isDeepStrictEqual(said.place, place) && said.dsm.kind !== 'silent') return { web, dsm: said.dsm };
+  return { web, dsm: await ask('dsm', limits => probes.dsm({ address, ...place }, limits)) };
 }
 
 /** Only whether its disks sleep; the rest if they do not. */
@@ -126,9 +128,9 @@ async function wake(
 ): Promise<Conversation> {
   const [{ port, secure: known } = { port: usualPorts.http, secure: false }] = ports;
   if (address === null) return converse(address, ports, probes, ask);
-  const secure = known ?? false;
-  const dsm = await ask('dsm', limits => probes.dsm({ address, port, secure }, limits));
-  if (dsm.kind !== 'asleep') return converse(address, ports, probes, ask, { port, secure, dsm });
+  const place: DsmPlace = { port, secure: known ?? false, name: null, base: '' };
+  const dsm = await ask('dsm', limits => probes.dsm({ address, ...place }, limits));
+  if (dsm.kind !== 'asleep') return converse(address, ports, probes, ask, { place, dsm });
   return { web: unasked('web', 'It was not asked for, because the disks are asleep.'), dsm };
 }
 

@@ -46,6 +46,8 @@ export const kinds = {
     installer: 'failed',
     /** A loader's own page or shell. */
     loader: 'failed',
+    /** Something stands before the page: it wants a login, or sends its guests to where nobody answers from here. */
+    behind: 'not_applicable',
     /** A page of something else. */
     other: 'failed',
     /** A port accepts, but no page comes. */
@@ -63,6 +65,9 @@ export const kinds = {
     starting: 'failed',
     /** No DSM is installed. */
     installer: 'failed',
+    /** The installer has no disk to install DSM on, or none that is large enough. */
+    no_disk: 'failed',
+    small_disk: 'failed',
     /** The disks come from another machine. */
     migratable: 'failed',
     /** DSM's system is broken and can be repaired. */
@@ -117,16 +122,23 @@ export interface Findings {
   };
   ping: Finding<'ping'>;
   tcp: Finding<'tcp'> & { open: readonly number[]; closed: readonly number[] };
-  web: Finding<'web'> & {
-    /** Where the page is. */
-    port: number | null;
-    secure: boolean;
-  };
+  /** And where DSM is to be asked; port null: nowhere. */
+  web: Finding<'web'> & Omit<DsmPlace, 'port'> & { port: number | null };
   dsm: Finding<'dsm'> & {
     /** As the installer tells it. */
     identity: DsmIdentity | null;
   };
   discovery: Finding<'discovery'> & { device: DsmIdentity | null };
+}
+
+/** Where DSM is asked, at its address. */
+export interface DsmPlace {
+  port: number;
+  secure: boolean;
+  /** The host that is asked for; null: the address. */
+  name: string | null;
+  /** What its paths begin with, behind a proxy that gives it one: `/dsm`; else empty. */
+  base: string;
 }
 
 /** How long a probe may take. */

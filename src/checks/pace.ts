@@ -21,7 +21,7 @@ export function asksAsMuch(one: Depth, other: Depth): boolean {
 }
 
 /** What would look otherwise from the lower layers, if it changed. */
-const seenFromBelow: ReadonlySet<Cause> = new Set(['up', 'up_asleep', 'port_closed', 'cut_off']);
+const seenFromBelow: ReadonlySet<Cause> = new Set(['up', 'up_asleep', 'up_behind', 'behind', 'port_closed', 'cut_off']);
 
 /** Where something is wrong, all is asked; where the disks may be asleep (`quiet`), no more than must be. */
 export function isCheapEnough(depth: Depth, { cause, failures }: Standing, quiet: boolean): boolean {

@@ -103,9 +103,22 @@ export function titleOf(body: string): string | null {
     .replaceAll('&amp;', '&')
     .replace(/[\p{C}\s]+/gu, ' ')
     .trim();
-  if (title === '') return null;
-  const characters = [...title];
-  return characters.length > 60 ? `${characters.slice(0, 59).join('')}…` : title;
+  return title === '' ? null : shorten(title);
+}
+
+/** For a sentence: at most 60 characters. */
+export function shorten(text: string): string {
+  const characters = [...text];
+  return characters.length > 60 ? `${characters.slice(0, 59).join('')}…` : text;
+}
+
+/** What a page does that stands before another one; it completes "a page that …". Null: it need not be such a page. */
+export function gateOf(page: Page): string | null {
+  if (page.status === 401 || page.status === 407) return 'wants a login';
+  if (page.status === 403) return 'lets nobody in from here';
+  const { body, forwards } = textOf(page);
+  if (/<input[^>]{1,400}type=["']?password/.test(body)) return 'asks for a password';
+  return forwards ? 'only sends the browser on' : null;
 }
 
 function textOf({ status, headers, body }: Page): Text {

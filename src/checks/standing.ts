@@ -29,9 +29,11 @@ export function isSilence(cause: Cause): boolean {
   return badness(cause) > 0;
 }
 
+/** No answer that could be understood. SSH alone looks like a loader. */
+const wanting: ReadonlySet<Cause> = new Set(['loader', 'unseen', 'address_unknown', 'out_of_sight', 'behind']);
+
 function badness(cause: Cause): number {
-  // SSH alone looks like a loader.
-  if (cause === 'loader' || cause === 'unseen' || cause === 'address_unknown' || cause === 'out_of_sight') return 1;
+  if (wanting.has(cause)) return 1;
   const { verdict } = diagnoses[cause];
   return verdict === 'unreachable' ? 2 : verdict === 'degraded' ? 1 : 0;
 }

@@ -36,6 +36,8 @@ function fromApi(evidence: Evidence): Cause | null {
     case 'updating':
       return updating(evidence);
     case 'installer':
+    case 'no_disk':
+    case 'small_disk':
     case 'migratable':
     case 'recoverable':
       return dsm;
@@ -64,7 +66,8 @@ function whileReady(evidence: Evidence): Cause {
   // Discovery knows it by its MAC.
   if (neighbour === 'taken' && discovery !== 'ready') return 'disputed';
   if (tcp === 'some') return 'port_closed';
-  return dsm === 'asleep' ? 'up_asleep' : 'up';
+  if (dsm === 'asleep') return 'up_asleep';
+  return dsm === 'ready' ? 'up' : 'up_behind';
 }
 
 function fromDiscovery(evidence: Evidence): Cause | null {
@@ -88,7 +91,7 @@ function fromDiscovery(evidence: Evidence): Cause | null {
 }
 
 function fromPage(evidence: Evidence): Cause | null {
-  const { web, age, past } = evidence;
+  const { web, age, past, discovery, neighbour } = evidence;
   switch (web) {
     case 'dsm':
       return booting(evidence) ? 'starting' : 'api_silent';
@@ -96,9 +99,12 @@ function fromPage(evidence: Evidence): Cause | null {
       return 'installer';
     case 'loader':
       // A DSM that was up, or is on the network, has SSH too.
-      if (past === 'was_up' || evidence.discovery === 'ready') return null;
+      if (past === 'was_up' || discovery === 'ready') return null;
       return age === 'young' ? 'loader_passing' : 'loader';
+    case 'behind':
     case 'other':
+      // DSM is ready, says discovery: then its owner has put this before it. Unless its API hangs.
+      return discovery === 'ready' && neighbour !== 'taken' && evidence.dsm !== 'silent' ? whileReady(evidence) : null;
     case 'silent':
     case 'closed':
     case 'not_applicable':
@@ -114,7 +120,7 @@ function updating({ age }: Evidence): Cause {
 function withoutWords(evidence: Evidence): Cause {
   const { machine, bridge, neighbour, web } = evidence;
   if (machine === 'stopping') return 'stopping';
-  if (machine === 'unseen') return answersAtAll(evidence) ? unlessSilent(byPorts(evidence)) : 'unseen';
+  if (machine === 'unseen') return answersAtAll(evidence) ? unlessSilent(byPage(evidence)) : 'unseen';
   switch (bridge) {
     case 'link_down':
     case 'no_tap':
@@ -131,7 +137,16 @@ function withoutWords(evidence: Evidence): Cause {
   if (web === 'other') return 'other_page';
   if (booting(evidence)) return 'booting';
   if (bridge === 'no_uplink') return 'no_uplink';
-  return evidence.discovery === 'ready' ? 'web_dead' : byPorts(evidence);
+  return evidence.discovery === 'ready' ? 'web_dead' : byPage(evidence);
+}
+
+/** A page answers that is not DSM's, or none does. */
+function byPage(evidence: Evidence): Cause {
+  const { web, dsm, tcp } = evidence;
+  if (web === 'other') return 'other_page';
+  // What stands before DSM answers by itself: DSM may hang behind it, and its other ports may be closed.
+  if (web !== 'behind' || dsm === 'silent' || tcp === 'refused' || tcp === 'silent') return byPorts(evidence);
+  return tcp === 'some' ? 'port_closed' : 'behind';
 }
 
 /** A machine of which nobody knows whether it runs may be silent because it is off. */
@@ -162,7 +177,7 @@ function byPorts({ bridge, neighbour, ping, tcp, web, discovery }: Evidence): Ca
       // The kernel believes in a neighbour for half a minute after its death.
       return neighbour === 'not_applicable' ? 'no_answer' : 'silent';
     case 'not_applicable':
-      if (web === 'silent') return 'hangs';
+      if (web === 'silent' || web === 'behind') return 'hangs';
       // No ports are configured, so that its page had to do.
       if (web !== 'not_applicable') return neighbour === 'ok' || ping === 'ok' ? 'no_web' : 'no_answer';
       if (bridge === 'macvtap') return 'out_of_sight';

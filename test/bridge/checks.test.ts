@@ -32,7 +32,7 @@ function dsm(kinds: { [P in ProbeName]?: Kind<P> } = {}) {
     neighbour: () => find('neighbour', { address: world.neighbour === 'ok' ? address : null }),
     ping: () => find('ping'),
     tcp: () => find('tcp', { open: [5_000], closed: [] }),
-    web: () => find('web', { port: 5_000, secure: false }),
+    web: () => find('web', { port: 5_000, secure: false, name: null, base: '' }),
     dsm: () => find('dsm', { identity: null }),
     discovery: () => find('discovery', { device: world.discovery === 'ready' ? device : null }),
     addresses: async () => [address],

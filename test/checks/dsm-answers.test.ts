@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { readApiInfo, readPingpong, readState } from '../../src/checks/dsm-answers.ts';
 import { anyUnit } from './any-unit.ts';
-import { apiInfo, pages, pingpong, state } from './dsm-pages.ts';
+import { apiInfo, pages, pingpong, state, stateWithoutDisk } from './dsm-pages.ts';
 
 test('where to log in', () => {
   expect(readApiInfo(apiInfo)).toEqual({ auth: 'entry.cgi' });
@@ -36,6 +36,8 @@ test.each(['not_install', 'sys_crash', 'sys_migrat'] as const)('a state: %s', st
   expect(readState(state(status))).toEqual({
     status,
     installing: false,
+    hasDisk: true,
+    diskLargeEnough: true,
     identity: {
       name: 'DiskStation',
       model: 'DS918+',
@@ -68,6 +70,33 @@ test.each([
   ['port', { https_admin_port: 0 }, { httpsPort: null }],
 ])('a %s as %j', (_, given, expected) => {
   expect(readState(state('not_install', given))?.identity).toMatchObject(expected);
+});
+
+test('an installer that sees no disk says so, though it has no status', () => {
+  expect(readState(stateWithoutDisk)).toMatchObject({
+    ...{ status: 'other', installing: false, hasDisk: false },
+    identity: { name: 'vm', model: 'DS918+', version: '7.1-42962', address: '10.99.0.20' },
+  });
+});
+
+/** Whatever it lacks, or has in another form. */
+test.each<[string, string, object]>([
+  ['no status', state('', { status: undefined }), { status: 'other', hasDisk: true }],
+  ['a status that is no text', state('', { status: 7 }), { status: 'other' }],
+  ['spaces around its status', state(' sys_crash\n'), { status: 'sys_crash' }],
+  ['line ends as they came', state('sys_crash\n').replace('\\n', '\n'), { status: 'sys_crash' }],
+  ['no success', state('sys_crash').replace('"success":true', '"success":false'), { status: 'sys_crash' }],
+  ['only a model', '{"data":{"dsinfo":{"model":"DS918+"}}}', { status: 'other', hasDisk: null, diskLargeEnough: null }],
+  [
+    'numbers as text',
+    state('not_install', { is_installing: '1', disk_size_enough: '0' }),
+    { installing: true, diskLargeEnough: false },
+  ],
+  ['truths as text', state('', {}, { has_disk: 'false' }), { hasDisk: false }],
+  ['a count of disks alone', state('', { disk_count: '0' }, { has_disk: undefined }), { hasDisk: false }],
+  ['a count of four', state('', {}, { has_disk: undefined }), { hasDisk: null }],
+])('a state with %s', (_, body, expected) => {
+  expect(readState(body)).toMatchObject(expected);
 });
 
 test('the serial number stays behind', () => {

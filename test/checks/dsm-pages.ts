@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+
 /** Pages and answers with the marks of the real ones. */
 
 export const pages = {
@@ -38,7 +40,11 @@ export function pingpong(bootDone: boolean, hibernating = false): string {
 }
 
 /** As an installer says it. */
-export function state(status: string, more: Readonly<Record<string, unknown>> = {}): string {
+export function state(
+  status: string,
+  more: Record<string, unknown> = {},
+  beside: Record<string, unknown> = {},
+): string {
   const dsinfo = {
     model: 'DS918+',
     serial: 'TESTSERIAL0001',
@@ -54,5 +60,9 @@ export function state(status: string, more: Readonly<Record<string, unknown>> = 
     status,
     ...more,
   };
-  return JSON.stringify({ success: true, data: { has_disk: true, dsinfo } });
+  return JSON.stringify({ success: true, data: { has_disk: true, ...beside, dsinfo } });
 }
+
+const withoutDisk = new URL('../lab/guest/rootfs/dsm/no-disk/web/webman/get_state.cgi', import.meta.url);
+/** As an installer said it that saw no disk. */
+export const stateWithoutDisk = readFileSync(withoutDisk, 'utf8').split('\n\n')[1] ?? '';

@@ -42,7 +42,7 @@ function probesOf({ at = [], taken = [], libvirt = [], device = null, web = {}, 
     },
     ping: target => found('ping', target, 'ok', {}),
     tcp: target => found('tcp', target, 'all', { open: target.ports, closed: [] }),
-    web: target => found('web', target, 'dsm', { port: 5_000, secure: false, ...web }),
+    web: target => found('web', target, 'dsm', { port: 5_000, secure: false, name: null, base: '', ...web }),
     dsm: target => found('dsm', target, dsm, { identity: null }),
     discovery: target => found('discovery', target, device ? 'ready' : 'not_applicable', { device }),
     addresses: async (...target) => {
@@ -272,7 +272,7 @@ describe('its disks may be asleep', () => {
 
   test('they are: nothing else is asked of DSM', async () => {
     const { found, targets } = await gently({ dsm: 'asleep' });
-    expect(targets('dsm')).toEqual([{ address: '10.0.0.20', port: 5_000, secure: false }]);
+    expect(targets('dsm')).toEqual([{ address: '10.0.0.20', port: 5_000, secure: false, name: null, base: '' }]);
     expect(targets('web')).toEqual([]);
     expect(found.findings.web).toMatchObject({ kind: 'not_applicable' });
   });

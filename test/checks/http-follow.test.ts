@@ -1,13 +1,14 @@
+import { isIP } from 'node:net';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Followed, follow, nextPlace } from '../../src/checks/http/follow.ts';
+import { type Followed, follow, nextPlace, type Place } from '../../src/checks/http/follow.ts';
 import { anyUnit } from './any-unit.ts';
 import { address, closedPort, ownCertificate, type Peer, redirect, startPages } from './http-peer.ts';
 
 const { signal } = new AbortController();
 
-function visit({ port }: Peer, path = '/', ports: readonly number[] = []): Promise<Followed> {
-  return follow({ address, port, secure: false, path }, { timeout: 5_000, signal }, ports);
+function visit({ port }: Peer, path = '/'): Promise<Followed> {
+  return follow({ address, name: null, port, secure: false, path }, { timeout: 5_000, signal });
 }
 
 test('goes where it is sent, by path and by address', async () => {
@@ -49,12 +50,21 @@ test('five times, and no more', async () => {
   expect(count).toBe(6);
 });
 
-test('a name is taken for this machine where the port is known to be its own', async () => {
-  await using other = await startPages({ '/page': 'here' });
-  await using peer = await startPages({ '/': redirect(`http://nas.example:${other.port}/page`) });
-  expect(await visit(peer, '/', [other.port])).toMatchObject({ result: { body: 'here' }, at: { port: other.port } });
-  expect(await visit(peer)).toMatchObject({ stopped: 'elsewhere', hops: 0, result: { status: 302 } });
-  expect(other.asked).toEqual(['/page']);
+test('a name is asked for at the same address, at any port, and stays the name behind a relative redirect', async () => {
+  await using other = await startPages({ '/': redirect('/page'), '/page': 'here' });
+  await using peer = await startPages({ '/': redirect(`http://user:secret@nas.example:${other.port}/`) });
+  expect(await visit(peer)).toMatchObject({
+    result: { body: 'here' },
+    at: { name: 'nas.example', port: other.port },
+    hops: 2,
+  });
+  expect(other.requests.map(({ headers }) => headers.host)).toEqual(Array(2).fill(`nas.example:${other.port}`));
+  expect(JSON.stringify(other.requests.map(({ rawHeaders }) => rawHeaders))).not.toMatch(/secret|authorization/i);
+});
+
+test('another address is named, and nobody goes there', async () => {
+  await using peer = await startPages({ '/': redirect('http://127.0.0.9/') });
+  expect(await visit(peer)).toMatchObject({ stopped: { elsewhere: '127.0.0.9' }, hops: 0, result: { status: 302 } });
 });
 
 test('a port behind a redirect that does not answer', async () => {
@@ -66,34 +76,37 @@ test('a port behind a redirect that does not answer', async () => {
 
 test('the deadline is for all of it', async () => {
   await using peer = await startPages({ '/': redirect('/slow'), '/slow': () => {} });
-  const target = { address, port: peer.port, secure: false, path: '/' };
+  const target = { address, name: null, port: peer.port, secure: false, path: '/' };
   expect(await follow(target, { timeout: 200, signal })).toMatchObject({ result: { failure: 'timeout' }, hops: 1 });
 });
 
-const at = { port: 5000, secure: false, path: '/webman/index.cgi?a=b' };
+const at = { name: null, port: 5000, secure: false, path: '/webman/index.cgi?a=b' };
 
-test.each([
-  ['/', { port: 5000, secure: false, path: '/' }],
-  ['desktop', { port: 5000, secure: false, path: '/webman/desktop' }],
-  ['?c=d', { port: 5000, secure: false, path: '/webman/index.cgi?c=d' }],
-  ['//10.0.0.9/x', { port: 80, secure: false, path: '/x' }],
+test.each<[string, Partial<Place> | { elsewhere: string } | null]>([
+  ['/', { path: '/' }],
+  ['desktop', { path: '/webman/desktop' }],
+  ['?c=d', { path: '/webman/index.cgi?c=d' }],
+  ['//10.0.0.9/x', { port: 80, path: '/x' }],
   ['https://10.0.0.9:5001/', { port: 5001, secure: true, path: '/' }],
   ['https://10.0.0.9', { port: 443, secure: true, path: '/' }],
-  ['HTTPS://NAS:5001/#/signin', { port: 5001, secure: true, path: '/' }],
-  ['https://nas.local:5443/', { port: 5443, secure: true, path: '/' }],
-  ['https://user:secret@nas.local:5001/', { port: 5001, secure: true, path: '/' }],
-  ['/grün\t\r\nX: y', { port: 5000, secure: false, path: '/gr%C3%BCnX:%20y' }],
-  ['https://nas.example/', 'elsewhere'],
-  ['http://10.0.0.8:5000/', 'elsewhere'],
-  ['http://0x0a000008:5000/', 'elsewhere'],
-  ['http://[::1]:5000/', 'elsewhere'],
-  ['ftp://10.0.0.9/', 'elsewhere'],
-  ['javascript:alert(1)', 'elsewhere'],
-  ['file:///etc/passwd', 'elsewhere'],
+  ['HTTPS://NAS:5001/#/signin', { name: 'nas', port: 5001, secure: true, path: '/' }],
+  ['https://nas.local:5443/', { name: 'nas.local', port: 5443, secure: true, path: '/' }],
+  ['https://nas.example/', { name: 'nas.example', port: 443, secure: true, path: '/' }],
+  ['https://grün.example/', { name: 'xn--grn-ioa.example', port: 443, secure: true, path: '/' }],
+  ['https://user:secret@nas.local:5001/', { name: 'nas.local', port: 5001, secure: true, path: '/' }],
+  ['/grün\t\r\nX: y', { path: '/gr%C3%BCnX:%20y' }],
+  ['http://10.0.0.8:5000/', { elsewhere: '10.0.0.8' }],
+  ['http://0x0a000008:5000/', { elsewhere: '10.0.0.8' }],
+  ['http://[::1]:5000/', { elsewhere: '[::1]' }],
+  ['ftp://10.0.0.9/', { elsewhere: 'ftp:' }],
+  ['javascript:alert(1)', { elsewhere: 'javascript:' }],
+  ['file:///etc/passwd', { elsewhere: 'file:' }],
   ['http://10.0.0.9:99999/', null],
   ['http://', null],
+  [`http://${'a.'.repeat(127)}/`, null],
 ])('%s', (location, expected) => {
-  expect(nextPlace('10.0.0.9', at, location, [5443])).toEqual(expected);
+  const whole = expected === null || 'elsewhere' in expected ? expected : { ...at, ...expected };
+  expect(nextPlace('10.0.0.9', at, location)).toEqual(whole);
 });
 
 test('any location leads to this machine, or nowhere', () => {
@@ -118,10 +131,13 @@ test('any location leads to this machine, or nowhere', () => {
   );
   fc.assert(
     fc.property(location, text => {
-      const next = nextPlace('10.0.0.9', at, text, []);
-      if (next === null || next === 'elsewhere') return true;
-      // What Node sends as a path.
-      return /^\/[!-~]*$/.test(next.path) && next.port >= 0 && next.port < 65_536;
+      const next = nextPlace('10.0.0.9', at, text);
+      if (next === null || 'elsewhere' in next) return true;
+      // What Node sends as a path, and as a host.
+      const sent = /^\/[!-~]*$/.test(next.path) && next.port >= 0 && next.port < 65_536;
+      return (
+        sent && (next.name === null || (isIP(next.name) === 0 && new URL(`http://${next.name}`).hostname === next.name))
+      );
     }),
     { numRuns: 1_000 },
   );

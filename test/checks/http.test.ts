@@ -1,4 +1,6 @@
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import type { TLSSocket } from 'node:tls';
 import { expect, test } from 'vitest';
 import { failureWord } from '../../src/checks/http/failure.ts';
 import { get, type HttpAnswer, type HttpResult } from '../../src/checks/http/get.ts';
@@ -16,7 +18,7 @@ function ask(
   peer: Pick<Peer, 'port'>,
   { secure = false, timeout = 5_000, path = '/' }: Ways = {},
 ): Promise<HttpResult> {
-  return get({ address, port: peer.port, secure, path }, { timeout, signal });
+  return get({ address, name: null, port: peer.port, secure, path }, { timeout, signal });
 }
 
 async function answerOf(peer: Peer, ways: Ways = {}): Promise<HttpAnswer> {
@@ -45,6 +47,27 @@ test.each([
   await using peer = await startHttp((_request, response) => void response.end('secure'), tls);
   expect(await answerOf(peer, { secure: true })).toMatchObject({ status: 200, body: 'secure' });
 });
+
+test.each([
+  ['http', undefined],
+  ['https', ownCertificate],
+] as const)('the name that is asked for by %s is asked for at that address', async (scheme, tls) => {
+  await using peer = await startHttp((_request, response) => void response.end('here'), tls);
+  const ask = (name: string | null) =>
+    get({ address, name, port: peer.port, secure: tls !== undefined, path: '/' }, { timeout: 5_000, signal });
+  expect(await ask('nas.example.com')).toMatchObject({ body: 'here' });
+  expect(await ask(null)).toMatchObject({ body: 'here' });
+  const hosts = [`nas.example.com:${peer.port}`, `${address}:${peer.port}`];
+  expect(peer.requests.map(({ headers: { host, referer } }) => [host, referer])).toEqual(
+    hosts.map(host => [host, `${scheme}://${host}/`]),
+  );
+  if (tls) expect(peer.requests.map(servername)).toEqual(['nas.example.com', false]);
+});
+
+/** What TLS was asked for by name. */
+function servername({ socket }: IncomingMessage): unknown {
+  return (socket as TLSSocket & { servername?: unknown }).servername;
+}
 
 test.each([
   ['no content', 'HTTP/1.1 204 No Content\r\n\r\n', { status: 204, body: '' }],
@@ -132,10 +155,11 @@ test('an abort ends it at once, before and while', async () => {
   await using peer = await startRaw(() => {});
   const abort = new AbortController();
   const limits = { timeout: 60_000, signal: abort.signal };
-  const waiting = get({ address, port: peer.port, secure: false, path: '/' }, limits);
+  const target = { address, name: null, port: peer.port, secure: false, path: '/' };
+  const waiting = get(target, limits);
   abort.abort(new Error('enough'));
   await expect(waiting).rejects.toThrow('enough');
-  await expect(get({ address, port: peer.port, secure: false, path: '/' }, limits)).rejects.toThrow('enough');
+  await expect(get(target, limits)).rejects.toThrow('enough');
   await peer.quiet();
 });
 

@@ -13,6 +13,8 @@ describe('what a check finds', () => {
     ['up', 'port_closed', 'up', 1],
     ['up', 'address_unknown', 'up', 1],
     ['up', 'unseen', 'up', 1],
+    ['up', 'behind', 'up', 1],
+    ['hangs', 'behind', 'behind', 0],
     ['booting', 'loader', 'booting', 1],
     ['booting', 'loader_passing', 'loader_passing', 0],
     ['port_closed', 'silent', 'port_closed', 1],

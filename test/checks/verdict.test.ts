@@ -66,6 +66,29 @@ describe('typical cases', () => {
     ['its web ports are closed', { ...closed, tcp: 'some', discovery: 'silent' }, 'no_web'],
     ['its web server is dead', { ...closed, tcp: 'some' }, 'web_dead'],
     ['its web server hangs', { web: 'silent', dsm: 'not_applicable', discovery: 'silent' }, 'hangs'],
+    ['no disk', { dsm: 'no_disk', web: 'installer', discovery: 'installer' }, 'no_disk'],
+    ['a disk that is too small', { dsm: 'small_disk', web: 'installer' }, 'small_disk'],
+    ['something stands before it', { web: 'behind', dsm: 'other', discovery: 'silent' }, 'behind'],
+    [
+      'something stands before it, and it boots',
+      { ...young, web: 'behind', dsm: 'other', discovery: 'silent' },
+      'booting',
+    ],
+    ['something stands before it, and discovery hears it', { web: 'behind', dsm: 'other' }, 'up_behind'],
+    ['its owner put another page before it, and discovery hears it', { web: 'other', dsm: 'other' }, 'up_behind'],
+    ['something stands before it, and a service is off', { web: 'behind', dsm: 'other', tcp: 'some' }, 'port_closed'],
+    ['something stands before it, and it hangs', { web: 'behind', dsm: 'silent', discovery: 'silent' }, 'hangs'],
+    ['something stands before it, discovery hears it, and it hangs', { web: 'behind', dsm: 'silent' }, 'web_dead'],
+    [
+      'libvirt is away, and something stands before it',
+      { machine: 'unseen', web: 'behind', dsm: 'other', discovery: 'silent' },
+      'behind',
+    ],
+    [
+      'libvirt is away, and a router answers',
+      { machine: 'unseen', web: 'other', dsm: 'other', discovery: 'silent' },
+      'other_page',
+    ],
     ['a router answers', { web: 'other', dsm: 'other', discovery: 'silent' }, 'other_page'],
     ['it shuts down, and still answers', { machine: 'stopping' }, 'up'],
     ['it shuts down', { machine: 'stopping' }, 'stopping', mute],
@@ -121,7 +144,8 @@ function isSound(evidence: Evidence, cause: Cause): boolean {
   if (!row) return false;
   if (halted.has(machine)) return cause === machine;
   const { verdict, problem } = row;
-  const ready = dsm === 'ready' || dsm === 'asleep';
+  const before = (web === 'behind' || web === 'other') && (dsm === 'other' || dsm === 'not_applicable');
+  const ready = dsm === 'ready' || dsm === 'asleep' || (before && discovery === 'ready');
   const guestSpeaks =
     !['other', 'silent', 'not_applicable'].includes(dsm) ||
     !['ready', 'silent', 'not_applicable'].includes(discovery) ||
@@ -139,7 +163,7 @@ function isSound(evidence: Evidence, cause: Cause): boolean {
     case 'degraded':
       return ready
         ? hostFaults.has(bridge) || tcp === 'some' || neighbour === 'taken'
-        : web === 'dsm' || dsm === 'mute';
+        : web === 'dsm' || dsm === 'mute' || (before && tcp === 'some');
     case 'starting':
       return problem === (age !== 'young') && (dsm === 'starting' || discovery === 'starting' || past === 'fresh');
     case 'updating':
@@ -161,6 +185,7 @@ function isSound(evidence: Evidence, cause: Cause): boolean {
       if (cause === 'filtered') return tcp === 'silent' && (neighbour === 'ok' || ping === 'ok');
       return true;
     case 'unknown':
+      if (cause === 'behind') return !guestSpeaks && web === cause && before && tcp !== 'some';
       return !guestSpeaks && (machine !== 'running' || ['address_unknown', 'out_of_sight'].includes(cause));
     default:
       return false;

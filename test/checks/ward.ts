@@ -157,7 +157,13 @@ export class Ward {
         const accepted = accepting[this.world.tcp];
         return answer('tcp', limits, { open: accepted, closed: ports.filter(port => !accepted.includes(port)) });
       },
-      web: (_, limits) => answer('web', limits, { port: this.world.web === 'closed' ? null : 5_000, secure: false }),
+      web: (_, limits) =>
+        answer('web', limits, {
+          port: this.world.web === 'closed' ? null : 5_000,
+          secure: false,
+          name: null,
+          base: '',
+        }),
       dsm: (_, limits) => answer('dsm', limits, { identity: null }),
       discovery: (_, limits) =>
         answer('discovery', limits, {

@@ -62,6 +62,14 @@ const expected: Readonly<Record<ScenarioName, Expected>> = {
   },
   'port-closed': { open: [5000, 5001], pages: awake, discovery: [2, 1] },
   'web-dead': { open: [445, 5000, 5001], discovery: [2, 1] },
+  portal: {
+    open: [445, 5000, 5001],
+    pages: [
+      ['/', 302, /302 Found/],
+      [apiInfo, 302, /302 Found/],
+    ],
+    discovery: [2, 1],
+  },
   'other-page': {
     open: [5000],
     pages: [
@@ -77,6 +85,11 @@ const expected: Readonly<Record<ScenarioName, Expected>> = {
   installer: {
     open: [5000],
     pages: [...waiting, [state, 200, /"is_installing":false.*"status":"not_install"/]],
+    discovery: [6, 2],
+  },
+  'no-disk': {
+    open: [5000],
+    pages: [...waiting, [state, 200, /"has_disk": false,.*"status": ""/s]],
     discovery: [6, 2],
   },
   installing: {

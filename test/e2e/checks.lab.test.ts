@@ -96,6 +96,7 @@ describe('powered on', () => {
         next_step: `Open http://${address.guest}:5000 and install DSM.`,
       },
     ],
+    ['no-disk', { verdict: 'installer', cause: 'no_disk', problem: true }],
     [
       'migratable',
       {
@@ -164,6 +165,7 @@ describe('it was up, and something happens to DSM', () => {
       },
     ],
     ['up', { verdict: 'up', problem: false }],
+    ['portal', { verdict: 'up', problem: false, reason: `DSM answers at ${address.guest}.` }],
     [
       'other-page',
       {

@@ -1,9 +1,14 @@
 import { isIPv4 } from 'node:net';
 import { get, type HttpLimits, type HttpResult, type HttpTarget } from './get.ts';
 
-/** A GET that goes where redirects send it, as long as that is the same machine: its address stays what it is. */
+/**
+ * A GET that goes where redirects send it, at the same address: whatever name they give, it is asked for there, since
+ * a NAS may have any name. Another address is never gone to.
+ */
 
 export interface Place {
+  /** The host that is asked for; null: the address. */
+  name: string | null;
   port: number;
   secure: boolean;
   /** With its query. */
@@ -21,17 +26,19 @@ export interface Followed {
   stopped: Stop | null;
 }
 
-type Stop = 'elsewhere' | 'loop' | 'too_many';
+type Stop = 'loop' | 'too_many' | Elsewhere;
+
+/** Another address than the one that is asked, or no page at all. */
+interface Elsewhere {
+  elsewhere: string;
+}
 
 const mostHops = 5;
-/** Where DSM is unless it was told otherwise. */
-const usualPorts: readonly number[] = [5000, 5001];
+/** Characters of a name in the DNS. */
+const longestName = 253;
 
-/**
- * `limits` are for all of it. `ports`: where this machine is known to serve pages; a redirect to a name, which may be
- * its own or not, is taken for its own with these. Rejects as `get` does.
- */
-export async function follow(target: HttpTarget, limits: HttpLimits, ports: readonly number[] = []): Promise<Followed> {
+/** `limits` are for all of it. Rejects as `get` does. */
+export async function follow(target: HttpTarget, limits: HttpLimits): Promise<Followed> {
   const ends = performance.now() + limits.timeout;
   const seen = new Set<string>();
   let at: Place = target;
@@ -41,9 +48,9 @@ export async function follow(target: HttpTarget, limits: HttpLimits, ports: read
     const result = await get({ ...target, ...placeOf(at) }, { ...limits, timeout });
     const answer = { result, at: placeOf(at), hops };
     const location = result.failure === null && isRedirect(result.status) ? result.headers['location'] : undefined;
-    const next = location === undefined ? null : nextPlace(target.address, at, location, ports);
+    const next = location === undefined ? null : nextPlace(target.address, at, location);
     if (next === null) return { ...answer, stopped: null };
-    if (next === 'elsewhere') return { ...answer, stopped: 'elsewhere' };
+    if ('elsewhere' in next) return { ...answer, stopped: next };
     if (seen.has(keyOf(next))) return { ...answer, stopped: 'loop' };
     if (hops === mostHops) return { ...answer, stopped: 'too_many' };
     at = next;
@@ -51,21 +58,15 @@ export async function follow(target: HttpTarget, limits: HttpLimits, ports: read
 }
 
 /** Where a `Location` leads; null: it cannot be read. */
-export function nextPlace(
-  address: string,
-  at: Place,
-  location: string,
-  ports: readonly number[],
-): Place | 'elsewhere' | null {
-  const url = URL.parse(location, `${at.secure ? 'https' : 'http'}://${address}:${at.port}${at.path}`);
-  if (!url) return null;
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') return 'elsewhere';
-  const secure = url.protocol === 'https:';
-  const port = Number(url.port || (secure ? 443 : 80));
-  const ours =
-    url.hostname === address ||
-    (isName(url.hostname) && (port === at.port || ports.includes(port) || usualPorts.includes(port)));
-  return ours ? { port, secure, path: url.pathname + url.search } : 'elsewhere';
+export function nextPlace(address: string, at: Place, location: string): Place | Elsewhere | null {
+  const url = URL.parse(location, `${at.secure ? 'https' : 'http'}://${at.name ?? address}:${at.port}${at.path}`);
+  if (!url || url.hostname.length > longestName) return null;
+  const { protocol, hostname, pathname, search } = url;
+  if (protocol !== 'http:' && protocol !== 'https:') return { elsewhere: protocol };
+  const secure = protocol === 'https:';
+  const name = hostname === address ? null : hostname;
+  if (name !== null && !isName(name)) return { elsewhere: name };
+  return { name, port: Number(url.port || (secure ? 443 : 80)), secure, path: pathname + search };
 }
 
 function isName(host: string): boolean {
@@ -76,10 +77,10 @@ function isRedirect(status: number): boolean {
   return [301, 302, 303, 307, 308].includes(status);
 }
 
-function placeOf({ port, secure, path }: Place): Place {
-  return { port, secure, path };
+function placeOf({ name, port, secure, path }: Place): Place {
+  return { name, port, secure, path };
 }
 
-function keyOf({ port, secure, path }: Place): string {
-  return `${secure}:${port}${path}`;
+function keyOf({ name, port, secure, path }: Place): string {
+  return `${secure}://${name}:${port}${path}`;
 }

@@ -5,7 +5,8 @@ import { type FailureWord, failureWord } from './failure.ts';
 
 /**
  * One GET at an address, bounded in time and size, on a connection of its own. What the world does to it is a value.
- * Nothing secret is ever sent, and a NAS signs for itself, hence any certificate and any TLS will do.
+ * Nothing secret is ever sent, and a NAS signs for itself, hence any certificate and any TLS will do. Whatever host is
+ * asked for, it is asked for at that address, and nobody looks its name up.
  */
 
 export interface HttpTarget {
@@ -15,7 +16,8 @@ export interface HttpTarget {
   secure: boolean;
   /** With its query: `/webman/pingpong.cgi?action=cors`. */
   path: string;
-  headers?: Readonly<Record<string, string>>;
+  /** The host that is asked for; null: the address. */
+  name: string | null;
 }
 
 export interface HttpLimits {
@@ -95,12 +97,17 @@ export function get(target: HttpTarget, limits: HttpLimits): Promise<HttpResult>
   });
 }
 
-function optionsOf({ address, port, path, headers }: HttpTarget): RequestOptions & Record<string, unknown> {
+function optionsOf(target: HttpTarget): RequestOptions & Record<string, unknown> {
+  const { address, port, secure, path, name } = target;
+  const { origin, host } = new URL(`${secure ? 'https' : 'http'}://${name ?? address}:${port}`);
   return {
     host: address,
     port,
     path,
-    headers: { accept: '*/*', 'accept-encoding': 'identity', ...headers },
+    // Some versions of DSM answer pingpong only to a page of theirs.
+    headers: { host, accept: '*/*', 'accept-encoding': 'identity', referer: `${origin}/` },
+    // An address is none.
+    servername: name ?? '',
     agent: false,
     maxHeaderSize: headerLimit,
     // The Web Assistant's answers come from shell scripts, which end their header lines as they like.

@@ -1,18 +1,17 @@
 import { type InstallState, readApiInfo, readPingpong, readState } from '../dsm-answers.ts';
-import type { Findings, Kind, Limits } from '../finding.ts';
-import { follow } from '../http/follow.ts';
-import type { HttpFailure, HttpResult } from '../http/get.ts';
+import type { DsmPlace, Findings, Kind, Limits } from '../finding.ts';
+import { type Followed, follow, type Place } from '../http/follow.ts';
+import type { HttpFailure } from '../http/get.ts';
+import { shorten } from '../page.ts';
 
 /**
  * What DSM says of itself without a login: whether it has booted, and where no DSM runs, what its installer waits for.
  * Disks that sleep are left asleep: nothing more is asked once DSM says so.
  */
 
-export interface DsmTarget {
+export interface DsmTarget extends DsmPlace {
   /** IPv4. */
   address: string;
-  port: number;
-  secure: boolean;
 }
 
 type Found = Findings['dsm'];
@@ -24,72 +23,99 @@ const infoPaths = [`/webapi/query.cgi?${info}`, `/webapi/entry.cgi?${info}`];
 /** Rejects only with the reason of `limits.signal`. */
 export async function dsm(target: DsmTarget, limits: Limits): Promise<Found> {
   const ask = asker(target, limits);
-  const on = `on port ${target.port}`;
-  // One that hangs says nothing of the others, which need time as well.
-  const pingpong = await ask('/webman/pingpong.cgi?action=cors', 2);
-  if (pingpong.failure !== null && !pingpong.accepted) return found('silent', silence(pingpong, target.port));
-  const pong = read(pingpong, readPingpong);
-  if (pong?.bootDone === false) return found('starting', `DSM answers ${on}, but has not finished booting.`, pong.ms);
-  if (pong?.hibernating) {
-    return found('asleep', `DSM answers ${on}, and its disks are asleep; it was asked nothing more.`, pong.ms);
-  }
-  const results = [pingpong];
-  for (const path of infoPaths) {
-    const result = await ask(path);
-    results.push(result);
-    const api = read(result, readApiInfo);
-    if (api) return found('ready', `DSM answers ${on}${pong?.bootDone ? ' and has finished booting' : ''}.`, api.ms);
-    if (result.failure !== null) break;
-  }
-  const last = await ask('/webman/get_state.cgi');
-  const state = read(last, readState);
-  if (state) return { ...found(...waiting(state, on), state.ms), identity: state.identity };
-  if (pong) return found('mute', `DSM's web server answers ${on}, but its API does not.`, pong.ms);
-  return undecided([...results, last], target.port);
+  const found = await converse(target.port, target.base, ask);
+  // What its page's path begins with need not be what a proxy has put before all of them.
+  const lost = target.base !== '' && (found.kind === 'other' || found.kind === 'silent');
+  return lost ? converse(target.port, '', ask) : found;
 }
 
+async function converse(port: number, base: string, ask: Ask): Promise<Found> {
+  // One that hangs says nothing of the others, which need time as well.
+  const pingpong = await ask(`${base}/webman/pingpong.cgi?action=cors`, 2);
+  const { result } = pingpong;
+  if (result.failure !== null && !result.accepted && pingpong.hops === 0) return found('silent', silence(result, port));
+  const pong = read(pingpong, readPingpong);
+  if (pong?.bootDone === false) {
+    return found('starting', `DSM answers ${pong.on}, but has not finished booting.`, pong.ms);
+  }
+  if (pong?.hibernating) {
+    return found('asleep', `DSM answers ${pong.on}, and its disks are asleep; it was asked nothing more.`, pong.ms);
+  }
+  const answers = [pingpong];
+  for (const path of infoPaths) {
+    const answer = await ask(base + path);
+    answers.push(answer);
+    const api = read(answer, readApiInfo);
+    if (api) {
+      return found('ready', `DSM answers ${api.on}${pong?.bootDone ? ' and has finished booting' : ''}.`, api.ms);
+    }
+    if (answer.result.failure !== null) break;
+  }
+  const last = await ask(`${base}/webman/get_state.cgi`);
+  const state = read(last, readState);
+  if (state) return { ...found(...waiting(state, state.on), state.ms), identity: state.identity };
+  if (pong) return found('mute', `DSM's web server answers ${pong.on}, but its API does not.`, pong.ms);
+  return undecided([...answers, last], port);
+}
+
+type Ask = (path: string, share?: number) => Promise<Followed>;
+
 /** Every question gets what is left of the time, or its share of that. */
-function asker({ address, port, secure }: DsmTarget, { timeout, signal }: Limits) {
+function asker({ address, port, secure, name }: DsmTarget, { timeout, signal }: Limits): Ask {
   const ends = performance.now() + timeout;
-  // Some versions answer pingpong only to a page of theirs.
-  const headers = { referer: `${secure ? 'https' : 'http'}://${address}:${port}/` };
-  return async (path: string, share = 1): Promise<HttpResult> => {
+  return (path, share = 1) => {
     const left = Math.max(0, ends - performance.now()) / share;
-    return (await follow({ address, port, secure, path, headers }, { timeout: left, signal })).result;
+    return follow({ address, port, secure, name, path }, { timeout: left, signal });
   };
 }
 
-function read<T>(result: HttpResult, reader: (body: string) => T | null): (T & { ms: number }) | null {
+type Read<T> = T & { ms: number; on: string };
+
+function read<T>({ result, at }: Followed, reader: (body: string) => T | null): Read<T> | null {
   const answer = result.failure === null ? reader(result.body) : null;
-  return answer && result.failure === null ? { ...answer, ms: result.ms } : null;
+  return answer && result.failure === null ? { ...answer, ms: result.ms, on: onPort(at) } : null;
 }
 
-function waiting({ status, installing }: InstallState, on: string): [Kind<'dsm'>, string] {
+function onPort({ port, name }: Place): string {
+  return `on port ${port}${name === null ? '' : ` as ${shorten(name)}`}`;
+}
+
+function waiting(state: InstallState, on: string): [Kind<'dsm'>, string] {
+  const { status, installing, hasDisk, diskLargeEnough } = state;
   if (installing) return ['updating', `DSM is being installed or updated, says the Web Assistant ${on}.`];
+  // Before its status, which is that of an earlier look where there is no disk any more.
+  if (hasDisk === false) return ['no_disk', `DSM sees no disk, says the Web Assistant ${on}.`];
   if (status === 'sys_crash')
     return ['recoverable', `DSM is damaged, and the Web Assistant ${on} offers to repair it.`];
   if (status === 'sys_migrat') {
     return ['migratable', `The disks come from another machine, and the Web Assistant ${on} offers to migrate them.`];
   }
+  if (diskLargeEnough === false)
+    return ['small_disk', `No disk is large enough for DSM, says the Web Assistant ${on}.`];
   const known = status === 'not_install';
   return ['installer', `${known ? 'No DSM is installed' : 'DSM does not run'}, and the Web Assistant ${on} waits.`];
 }
 
 /** Nothing came in DSM's words. */
-function undecided(results: readonly HttpResult[], port: number): Found {
-  const answers = results.filter(result => result.failure === null);
-  const [first] = answers;
-  if (!first) {
-    const failure = results.find(result => result.failure !== null);
-    return found('silent', silence(failure, port));
-  }
+function undecided(asked: readonly Followed[], port: number): Found {
+  const answers = asked.map(({ result }) => result).filter(result => result.failure === null);
   // DSM's nginx says this while what it hands its API to is not up. At DSM's own port nobody else is likely to.
   const alone = answers.find(({ status }) => status >= 502 && status <= 504);
   if (alone) {
     const explanation = `The web server on port ${port} runs, but DSM behind it does not answer`;
     return found('mute', `${explanation} (HTTP ${alone.status}).`, alone.ms);
   }
-  return found('other', `Port ${port} answers, but not in DSM's words (HTTP ${first.status}).`, first.ms);
+  const [first] = answers;
+  if (first) return found('other', `Port ${port} answers, but not in DSM's words (HTTP ${first.status}).`, first.ms);
+  const astray = asked.find(({ result, hops }) => hops > 0 && result.failure !== null && !hangs(result));
+  if (astray) return found('other', `Port ${port} redirects to where nothing answers ${onPort(astray.at)}.`);
+  const failure = asked.map(({ result }) => result).find(result => result.failure !== null);
+  return found('silent', silence(failure, port));
+}
+
+/** It takes the question, and has no answer in time. */
+function hangs({ failure, accepted }: HttpFailure): boolean {
+  return accepted && failure === 'timeout';
 }
 
 function silence(result: HttpFailure | undefined, port: number): string {

@@ -29,7 +29,7 @@ export interface LoaderPorts {
 type Seen = Findings['web'];
 
 /** From the best down. */
-const ranks: readonly Seen['kind'][] = ['dsm', 'installer', 'loader', 'other', 'silent', 'closed'];
+const ranks: readonly Seen['kind'][] = ['dsm', 'installer', 'loader', 'behind', 'other', 'silent', 'closed'];
 /** Milliseconds that the first port has for itself: TLS is dear, and for nothing where http answers. */
 const headStart = 75;
 /** Milliseconds that an earlier port gets to answer as well: else it would be chance which one is told. */
@@ -50,7 +50,6 @@ export async function web(
   const through = new AbortController();
   const look = {
     address,
-    ports: numbers,
     connectTimeout,
     left,
     signal: AbortSignal.any([limits.signal, through.signal]),
@@ -113,12 +112,12 @@ async function lookForLoader(
   limits: Limits,
 ): Promise<Seen | null> {
   const [page, greeting] = await Promise.all([
-    get({ address, port: terminal, secure: false, path: '/' }, limits),
+    get({ address, name: null, port: terminal, secure: false, path: '/' }, limits),
     sshBanner(address, ssh, limits),
   ]);
   if (page.failure === null && pageOf(page) === 'loader') {
     const explanation = `${closed}, but a loader's terminal answers on port ${terminal}.`;
-    return { kind: 'loader', ms: page.ms, explanation, port: terminal, secure: false };
+    return { ...nowhere('loader', explanation), ms: page.ms, port: terminal };
   }
   if (greeting === null) return null;
   const explanation = `SSH answers on port ${ssh} but DSM's page does not, as with a loader.`;
@@ -126,5 +125,5 @@ async function lookForLoader(
 }
 
 function nowhere(kind: Seen['kind'], explanation: string): Seen {
-  return { kind, ms: null, explanation, port: null, secure: false };
+  return { kind, ms: null, explanation, port: null, secure: false, name: null, base: '' };
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { dsm } from '../../../src/checks/probes/dsm.ts';
-import { apiInfo, pages, pingpong, state } from '../dsm-pages.ts';
+import { apiInfo, pages, pingpong, state, stateWithoutDisk } from '../dsm-pages.ts';
 import {
   address,
   closedPort,
@@ -17,7 +17,7 @@ import {
 const { signal } = new AbortController();
 
 function probe({ port }: Pick<Peer, 'port'>, { secure = false, timeout = 5_000 } = {}) {
-  return dsm({ address, port, secure }, { timeout, signal });
+  return dsm({ address, port, secure, name: null, base: '' }, { timeout, signal });
 }
 
 const at = {
@@ -77,6 +77,24 @@ test.each<[string, string, Pages, string]>([
     'a new state',
     { ...html, [at.state]: state('what_else') },
     'DSM does not run, and the Web Assistant on port PORT waits.',
+  ],
+  [
+    'no_disk',
+    'an installer that sees no disk, as Synology words it',
+    { [at.state]: stateWithoutDisk },
+    'DSM sees no disk, says the Web Assistant on port PORT.',
+  ],
+  [
+    'no_disk',
+    'a disk that is gone, with the status of when it was there',
+    { [at.state]: state('sys_migrat', {}, { has_disk: 'false' }) },
+    'DSM sees no disk, says the Web Assistant on port PORT.',
+  ],
+  [
+    'small_disk',
+    'a disk that is too small',
+    { [at.state]: state('not_install', { disk_size_enough: false }) },
+    'No disk is large enough for DSM, says the Web Assistant on port PORT.',
   ],
   [
     'recoverable',
@@ -199,7 +217,8 @@ test('an answer of 10 MB', async () => {
 test('an abort ends it at once', async () => {
   await using peer = await startHttp(hang);
   const abort = new AbortController();
-  const probing = dsm({ address, port: peer.port, secure: false }, { timeout: 60_000, signal: abort.signal });
+  const target = { address, port: peer.port, secure: false, name: null, base: '' };
+  const probing = dsm(target, { timeout: 60_000, signal: abort.signal });
   abort.abort(new Error('enough'));
   await expect(probing).rejects.toThrow('enough');
   await peer.quiet();

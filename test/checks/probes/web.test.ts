@@ -34,7 +34,7 @@ function toPort(port: WebPort | Peer): WebPort {
 }
 
 function found(kind: string, port: number | null, secure: boolean, explanation: string) {
-  return { kind, port, secure, ms: port === null ? null : expect.any(Number), explanation };
+  return { kind, port, secure, name: null, base: '', ms: port === null ? null : expect.any(Number), explanation };
 }
 
 test.each([
@@ -86,14 +86,17 @@ test('http where https was said to be', async () => {
 test('a redirect to the page is where the page is', async () => {
   await using secure = await startPages({ '/': pages.dsm7 }, ownCertificate);
   await using plain = await startPages({ '/': redirect(`https://nas.local:${secure.port}/`) });
-  const explanation = `DSM's page answers on port ${secure.port}.`;
-  expect(await probe([plain, secure])).toEqual(found('dsm', secure.port, true, explanation));
+  const explanation = `DSM's page answers on port ${secure.port} as nas.local.`;
+  expect(await probe([plain, secure])).toEqual({
+    ...found('dsm', secure.port, true, explanation),
+    name: 'nas.local',
+  });
 });
 
 test.each([
-  ['http://192.0.2.1/', {}, 'other', 'redirects to another machine.'],
-  ['/', {}, 'other', 'redirects in a circle.'],
-  ['/0', Object.fromEntries(Array.from({ length: 9 }, (_, n) => [`/${n}`, redirect(`/${n + 1}`)])), 'other', 'again.'],
+  ['http://192.0.2.1/', {}, 'behind', 'sends its guests to 192.0.2.1, which is not followed: it is another address.'],
+  ['/', {}, 'behind', 'redirects in a circle.'],
+  ['/0', Object.fromEntries(Array.from({ length: 9 }, (_, n) => [`/${n}`, redirect(`/${n + 1}`)])), 'behind', 'again.'],
 ])('a redirect that leads nowhere: %s', async (location, more, kind, ending) => {
   await using peer = await startPages({ ...more, '/': redirect(location) });
   const finding = await probe([peer]);
