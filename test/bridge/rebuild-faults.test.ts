@@ -175,6 +175,15 @@ describe('the guest', () => {
     await unharmed(world, loader);
   });
 
+  test.concurrent('is an installer that sees no disk: that is no success', async () => {
+    await using world = await start({ dsm: (_, build) => (build === 1 ? 'no-disk' : 'up') });
+    const { answer, loader } = await world.ask('rebuild');
+    expect(answer).toMatchObject({ status: 'failed', code: 'rebuild_failed' });
+    expect(loader).toMatchObject({ phase: 'failed', code: 'no_disk', rollback: true });
+    expect(loader.next_step).toContain('SataPortMap');
+    await unharmed(world, loader);
+  });
+
   test.concurrent('is a DSM of which only the loader answers: rolled back without asking, if so configured', async () => {
     await using world = await start({
       dsm: (_, build) => (build === 1 ? 'loader' : 'up'),

@@ -200,6 +200,13 @@ async function conclude(run: Run, { sameDsm }: Plan, signal: AbortSignal): Promi
     const message = `DSM ${wanted.version} was installed, and does not come up from its new loader: ${check.reason}`;
     throw new LoaderFailure('dsm_lost', message, check.nextStep);
   }
+  if (come === 'installer' && check.cause === 'no_disk') {
+    throw new LoaderFailure(
+      'no_disk',
+      `The new loader starts, but its disks are gone: ${check.reason}`,
+      check.nextStep,
+    );
+  }
   if (come === 'installer') {
     const message = `The loader for ${wanted.model} ${wanted.version} is in place. ${check.reason}`;
     const nextStep = `Install DSM ${wanted.version} on its page; until then \`rollback\` puts the old loader back.`;
