@@ -12,7 +12,7 @@ const event = vmTopic('event');
 const command = vmTopic('command');
 const every = [
   ...['start', 'shutdown', 'reboot', 'suspend', 'resume', 'reset', 'force_off', 'screenshot', 'autostart'],
-  ...['refresh', 'cancel'],
+  ...['refresh', 'cancel', 'check'],
 ];
 const vms = [{ domain: 'DSM', commands: every, shutdown: { timeout: '1m', resend_every: '2s' } }];
 
@@ -121,7 +121,13 @@ async function hearing(): Promise<void> {
 }
 
 describe('a guest that ignores the power button', () => {
-  beforeEach(() => guest.deaf());
+  beforeEach(async () => {
+    // Presses count from when DSM is known to be up.
+    const before = listener.now;
+    await ask('check');
+    await listener.document(vmTopic('check'), ({ verdict }) => verdict === 'up', { from: before });
+    await guest.deaf();
+  });
   afterEach(hearing);
 
   test('is asked three times, reported, and left running; its late power-off is told as what it is', async () => {
