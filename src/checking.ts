@@ -65,6 +65,7 @@ export function checking(options: CheckingOptions): Checking {
       vm: key => snapshot().vms[key] ?? null,
       libvirtUp: () => snapshot().hypervisor.up,
       runId: key => runId(watch, key),
+      instead: key => watch.instead(key),
       reread: key => watch.hint(key),
       probes: all,
       local: libvirtUri(config.libvirt).remote === undefined,

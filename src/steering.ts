@@ -66,6 +66,7 @@ export function steer({
     snapshot,
     call: (key, call, how) => callPower(watch.client, watch.target(key)?.ref ?? null, call, how),
     read: key => watch.hint(key),
+    missing: key => watch.missing(key),
     portsOpen: async key => {
       const address = addresses.get(key) ?? addressOf?.(key) ?? null;
       return address === null ? null : anyPortOpen(address, dsmPorts);

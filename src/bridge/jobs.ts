@@ -21,7 +21,7 @@ import { Askers } from './askers.ts';
 import { type BeginLong, type LongCommand, type LongJob, LongPlace } from './long-place.ts';
 import { Marks } from './marks.ts';
 import type { Answers, Request } from './respond.ts';
-import { rulingOn } from './ruling.ts';
+import { type Ruling, rulingOn } from './ruling.ts';
 import { type Clock, Slot, type SlotParts } from './slot.ts';
 
 export interface JobsOptions extends SlotParts {
@@ -214,7 +214,7 @@ export class Jobs {
     const { desk, command, ticket } = admitted;
     const { slot } = desk;
     const staysOff = occupation(job) === 'waiting' && command.word === 'shutdown';
-    const ruling = staysOff ? null : rulingOn(command.word, desk.key, this.#options.snapshot(), slot.guest);
+    const ruling = staysOff ? null : this.#ruling(desk, command.word);
     if (ruling?.do === 'refuse') return ruling.rejection;
     slot.apply(end(job, 'superseded'));
     // Whoever was just told may have given a command of his own.
@@ -226,8 +226,7 @@ export class Jobs {
   }
 
   #carryOut({ desk, command, ticket }: Admitted): Rejection | null {
-    const { key, slot } = desk;
-    const ruling = rulingOn(command.word, key, this.#options.snapshot(), slot.guest);
+    const ruling = this.#ruling(desk, command.word);
     switch (ruling.do) {
       case 'refuse':
         return ruling.rejection;
@@ -253,6 +252,11 @@ export class Jobs {
         this.#begin({ desk, command, ticket }, ruling.do);
         return null;
     }
+  }
+
+  #ruling({ key, slot }: Desk, word: CommandWord): Ruling {
+    const { snapshot, missing } = this.#options;
+    return rulingOn(word, key, snapshot(), slot.guest, missing);
   }
 
   #begin({ desk, command, ticket }: Admitted, action: JobAction): void {

@@ -6,8 +6,14 @@ import type { Snapshot, VmKey } from '../model/snapshot.ts';
 
 export type Ruling = Exclude<Decision, { do: 'reject' }> | { do: 'refuse'; rejection: Rejection };
 
-/** What a command means for a VM as it is now. */
-export function rulingOn(word: CommandWord, key: VmKey, { hypervisor, vms }: Snapshot, { verdict }: Guest): Ruling {
+/** What a command means for a VM as it is now. `missing`: that libvirt has no such domain, in words. */
+export function rulingOn(
+  word: CommandWord,
+  key: VmKey,
+  { hypervisor, vms }: Snapshot,
+  { verdict }: Guest,
+  missing: (key: VmKey) => string,
+): Ruling {
   // A check asks DSM itself, libvirt or not.
   if (word === 'cancel' || word === 'check' || word === 'arm') return { do: word };
   if (!hypervisor.up) return refuse('libvirt_unavailable', 'libvirt is away');
@@ -18,7 +24,7 @@ export function rulingOn(word: CommandWord, key: VmKey, { hypervisor, vms }: Sna
     return refuse('not_allowed', `this domain is configured twice: command it as '${first.key}'`);
   }
   const decision = decide(word, domain, verdict);
-  return decision.do === 'reject' ? refuse('wrong_state', decision.message) : decision;
+  return decision.do === 'reject' ? refuse('wrong_state', domain ? decision.message : missing(key)) : decision;
 }
 
 function refuse(code: Rejection['code'], message: string): Ruling {

@@ -27,6 +27,8 @@ export interface SlotParts {
   call: (key: VmKey, call: Call, how: { method: ShutdownMethod; signal: AbortSignal }) => Promise<CallFailure | null>;
   /** Reads the domain again; resolves when the snapshot has what was read. */
   read: (key: VmKey) => Promise<void>;
+  /** That libvirt has no domain of the VM, and what it has instead; for people. */
+  missing: (key: VmKey) => string;
   /** Whether DSM's ports answer; null: its address is not known. */
   portsOpen: (key: VmKey) => Promise<boolean | null>;
   emit: (event: Event) => void;

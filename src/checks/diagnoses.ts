@@ -249,8 +249,8 @@ export const diagnoses = {
   absent: {
     verdict: 'unknown',
     problem: true,
-    reason: 'libvirt has no domain {domain}.',
-    next: 'Compare `vms[].domain` with `virsh list --all`.',
+    reason: 'libvirt has no domain {domain}. {instead}',
+    next: 'Correct `vms[].domain`; or look at `libvirt.uri`: qemu:///session has other domains than qemu:///system.',
   },
   unseen: {
     verdict: 'unknown',

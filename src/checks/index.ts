@@ -17,6 +17,8 @@ export interface ChecksOptions {
   libvirtUp: () => boolean;
   /** libvirt's id of the VM's run; null: it does not run. */
   runId: (key: VmKey) => number | null;
+  /** What libvirt has instead of a VM's domain; for people. */
+  instead: (key: VmKey) => string;
   /** Reads a VM's definition again. */
   reread: (key: VmKey) => Promise<void>;
   probes: Probes;
@@ -48,7 +50,7 @@ export class Checks {
   #watchdog: NodeJS.Timeout | undefined;
 
   constructor(options: ChecksOptions, remembered: RememberedChecks) {
-    const { vms, vm, runId, reread, logger: _, clock = systemClock, ...shared } = options;
+    const { vms, vm, runId, instead, reread, logger: _, clock = systemClock, ...shared } = options;
     const places = new Places(atOnce);
     this.#options = options;
     this.#remembered = remembered;
@@ -60,6 +62,7 @@ export class Checks {
         ...{ key, domain, policy: checks, places, clock },
         vm: () => vm(key),
         runId: () => runId(key),
+        instead: () => instead(key),
         reread: () => reread(key),
         known: (Object.hasOwn(remembered, key) ? remembered[key] : null) ?? nothingKnown,
         automatic: checks.schedule !== null || checks.deepSchedule !== null,

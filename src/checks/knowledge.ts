@@ -133,7 +133,7 @@ export class Knowledge {
   }
 
   /** For the sentences, in which a NIC that a probe spoke of goes before the first. */
-  facts(cause: Cause, { domain }: VmSnapshot, ports: readonly number[]): Omit<Facts, 'domain'> {
+  facts(cause: Cause, { domain }: VmSnapshot, ports: readonly number[]): Omit<Facts, 'domain' | 'instead'> {
     const { findings } = this.#ledger;
     const nics = domain?.hardware.nics ?? [];
     const worst = findings.bridge?.worst ?? null;

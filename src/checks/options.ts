@@ -29,6 +29,8 @@ export interface VmChecksOptions {
   libvirtUp: () => boolean;
   /** libvirt's id of the run; null: it does not run. */
   runId: () => number | null;
+  /** What libvirt has instead of its domain; for people. */
+  instead: () => string;
   /** Reads the definition again: libvirt has no event for a link that is set down. */
   reread: () => Promise<void>;
   probes: Probes;

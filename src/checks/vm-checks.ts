@@ -246,9 +246,14 @@ export class VmChecks {
   }
 
   #facts(vm: VmSnapshot, cause: Cause) {
-    const { policy, domain } = this.#options;
+    const { policy, domain, instead } = this.#options;
     const facts = this.#knowledge.facts(cause, vm, policy.ports);
-    return { ...facts, domain: vm.domain?.name ?? domain, address: facts.address ?? policy.address };
+    return {
+      ...facts,
+      domain: vm.domain?.name ?? domain,
+      instead: instead(),
+      address: facts.address ?? policy.address,
+    };
   }
 
   #subject(): Subject {

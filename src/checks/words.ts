@@ -6,6 +6,8 @@ import { type Cause, diagnoses } from './diagnoses.ts';
 /** What fills the braces. */
 export interface Facts {
   domain: string;
+  /** What libvirt has instead of that domain. */
+  instead: string;
   address: string | null;
   /** Of DSM's page. */
   port: number;
@@ -35,6 +37,7 @@ export function inWords(cause: Cause, facts: Facts): { reason: string; next: str
 function wordsOf(facts: Facts): { [K in keyof Facts]: string } {
   return {
     domain: facts.domain,
+    instead: facts.instead,
     address: facts.address ?? 'its address',
     port: String(facts.port),
     ports: enumerate(facts.ports),

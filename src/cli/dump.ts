@@ -93,7 +93,7 @@ async function askLibvirt(config: Config): Promise<unknown> {
 
 async function askDomain(client: Libvirt, watch: Watch, key: string): Promise<unknown> {
   const target = watch.target(key);
-  if (!target) return { unknown: 'libvirt has no such domain' };
+  if (!target) return { unknown: watch.missing(key) };
   const { domain, ref } = target;
   return { domain, xml: (await client.xml(ref, { timeout: patience })).split('\n') };
 }

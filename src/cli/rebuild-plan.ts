@@ -49,9 +49,11 @@ export async function rebuildPlan(options: RebuildPlanOptions): Promise<number> 
     throw new UsageError(`VM '${found.key}' has no 'loader' in the configuration: there is nothing to rebuild`);
   try {
     await using client = await opener(config.libvirt)(signal);
-    const target = await read(client, found);
+    const watch = new Watch({ vms: [found], emit: () => {}, logger: silent });
+    await watch.begin(client);
+    const target = watch.target(found.key);
     if (!target) {
-      stderr.write(`${found.label} (${found.key}): libvirt has no such domain\n`);
+      stderr.write(`${found.label} (${found.key}): ${watch.missing(found.key)}\n`);
       return exitCode.failed;
     }
     const plan = await drafted(options, { vm: found, loader, target, client });
@@ -63,12 +65,6 @@ export async function rebuildPlan(options: RebuildPlanOptions): Promise<number> 
     stderr.write(`${config.libvirt.uri}: ${reason}\n`);
     return away && !signal.aborted ? exitCode.unreached : exitCode.failed;
   }
-}
-
-async function read(client: Libvirt, vm: Vm): Promise<Target | null> {
-  const watch = new Watch({ vms: [vm], emit: () => {}, logger: silent });
-  await watch.begin(client);
-  return watch.target(vm.key);
 }
 
 async function drafted(

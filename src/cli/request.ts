@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Config } from '../config/config.ts';
 import { type Command, isInvalid, parseCommand } from '../model/command.ts';
+import { instead } from '../util/nearest.ts';
 
 /** A command line's wish as the JSON that the bridge takes. */
 
@@ -38,7 +39,9 @@ export function commandPayload(
 export function findVm({ vms }: Config, name: string): Config['vms'][number] {
   const found =
     vms.find(({ key }) => key === name) ?? vms.find(({ domain, label }) => domain === name || label === name);
-  if (!found)
-    throw new UsageError(`no VM '${name}' in the configuration; there is ${vms.map(vm => vm.key).join(', ')}`);
+  if (!found) {
+    const known = vms.map(vm => vm.key);
+    throw new UsageError(`The configuration has no VM '${name}'. ${instead(name, known)}`);
+  }
   return found;
 }

@@ -39,8 +39,12 @@ export async function status({ config, json, stdout, stderr }: StatusOptions): P
   const { uri } = config.libvirt;
   try {
     await using client = await opener(config.libvirt)();
-    const rows = await read(client, config);
-    stdout.write(json ? `${JSON.stringify(rows, null, 2)}\n` : `${rows.map(renderRow).join('\n\n')}\n`);
+    const watch = new Watch({ vms: config.vms, emit: () => {}, logger: silent });
+    await watch.begin(client);
+    const rows = await read(client, watch, config);
+    stdout.write(
+      json ? `${JSON.stringify(rows, null, 2)}\n` : `${rows.map(row => renderRow(row, watch)).join('\n\n')}\n`,
+    );
     return rows.every(row => row.domain) ? 0 : 1;
   } catch (error) {
     const away = [ConnectError, ConnectionLost, TimeoutError, ProtocolError].some(kind => error instanceof kind);
@@ -49,9 +53,7 @@ export async function status({ config, json, stdout, stderr }: StatusOptions): P
   }
 }
 
-async function read(client: Libvirt, { vms }: Config): Promise<Row[]> {
-  const watch = new Watch({ vms, emit: () => {}, logger: silent });
-  await watch.begin(client);
+async function read(client: Libvirt, watch: Watch, { vms }: Config): Promise<Row[]> {
   const active = watch.targets().filter(target => target.domain.active);
   const first = await sample(client, active);
   if (active.length > 0) await delay(between);
@@ -82,8 +84,8 @@ async function sample(client: Libvirt, targets: readonly Target[]): Promise<Map<
   );
 }
 
-function renderRow({ name, id, domain, stats }: Row): string {
-  if (!domain) return `${name} (${id}): libvirt has no such domain`;
+function renderRow({ name, id, domain, stats }: Row, watch: Watch): string {
+  if (!domain) return `${name} (${id}): ${watch.missing(id)}`;
   return renderVm({
     name: `${name} (${id})`,
     state: domain.state,

@@ -12,8 +12,19 @@ export function nearest(word: string, known: readonly string[]): string | null {
   return best?.word ?? null;
 }
 
+/** What to say after "it has no such thing": what was probably meant, and what there is. */
+export function instead(word: string, known: readonly string[]): string {
+  const near = nearest(word, known);
+  const question = near === null ? '' : `Did you mean '${near}'? `;
+  const more = known.length > shown ? `, and ${known.length - shown} more` : '';
+  return `${question}It has ${known.slice(0, shown).join(', ') || 'none'}${more}.`;
+}
+
+/** Names in one sentence. */
+const shown = 10;
+
 function letters(word: string): string {
-  return word.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
+  return word.toLowerCase().replaceAll(/[^\p{L}\p{N}]/gu, '');
 }
 
 /** The same letters in another order: `lgo`. */

@@ -7,6 +7,7 @@ import type { Event } from '../model/event.ts';
 import { callPatience } from '../model/job/job.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import type { Logger } from '../util/logger.ts';
+import { instead } from '../util/nearest.ts';
 import { Places } from '../util/places.ts';
 import { Definition, DefinitionQueue } from './definition.ts';
 import { identify, isUuid, readState } from './read.ts';
@@ -43,7 +44,8 @@ export interface Target {
 interface Entry extends Watched {
   /** Lower case; null: it is followed by its name. */
   uuid: string | null;
-  target: Target | null;
+  /** Null: libvirt has none; undefined: it was never read. */
+  target: Target | null | undefined;
   /** A read is under way; `again` asks for one more, with or without the details. */
   reading: Promise<void> | null;
   again: { details: boolean } | null;
@@ -85,6 +87,8 @@ export class Watch {
   /** A state's time-out must not count what others take. */
   readonly #turns = new Places(statesAtOnce);
   #resyncing = false;
+  /** Names of the domains that libvirt has, as last listed; null: they never were. */
+  #names: readonly string[] | null = null;
   #client: Libvirt | null = null;
 
   constructor(options: WatchOptions) {
@@ -95,7 +99,7 @@ export class Watch {
       vms.map(({ key, domain }) => {
         const uuid = isUuid(domain) ? domain.toLowerCase() : null;
         const definition = new Definition({ vm: key, queue, logger });
-        const nothing = { target: null, reading: null, again: null, refusal: null, killed: false };
+        const nothing = { target: undefined, reading: null, again: null, refusal: null, killed: false };
         return [key, { key, domain, uuid, definition, ...nothing }];
       }),
     );
@@ -115,6 +119,16 @@ export class Watch {
     return [...this.#entries.values()].flatMap(entry => entry.target ?? []);
   }
 
+  /** What libvirt has instead of a VM's domain, for people; empty: that is not known. */
+  instead(key: VmKey): string {
+    return this.#names ? instead(this.#entries.get(key)?.domain ?? key, this.#names) : '';
+  }
+
+  /** The whole sentence about a domain that libvirt does not have. */
+  missing(key: VmKey): string {
+    return `libvirt has no domain ${this.#entries.get(key)?.domain ?? key}. ${this.instead(key)}`.trimEnd();
+  }
+
   /** For a link's `prepare`: register, list, read. Resolves when every configured domain has been read. */
   async begin(client: Libvirt): Promise<void> {
     const { logger, emit } = this.#options;
@@ -132,13 +146,11 @@ export class Watch {
     if (refused.length > 0)
       logger.info({ event: 'libvirt.events_unknown', refused }, 'this libvirtd does not know some events');
     const found = await client.domains();
+    this.#names = found.map(ref => ref.name);
     for (const entry of entries) {
       if (found.some(ref => matches(entry, ref))) continue;
-      const names = found.slice(0, 20).map(ref => ref.name);
-      logger.warn(
-        { event: 'domain.missing', vm: entry.key, domain: entry.domain, names },
-        'libvirt has no such domain',
-      );
+      const fields = { event: 'domain.missing', vm: entry.key, domain: entry.domain, names: this.#names.slice(0, 20) };
+      logger.warn({ ...fields, reason: this.missing(entry.key) }, 'libvirt has no such domain');
     }
     // A daemon that has just started takes its time to find out QEMU's version.
     const [info] = await Promise.all([identify(client), ...entries.map(entry => this.#refresh(entry, client, true))]);
@@ -218,7 +230,10 @@ export class Watch {
     const read = await reading.catch(error => this.#refused(entry, error));
     if (client !== this.#client || read === undefined) return;
     entry.refusal = null;
-    if (!read) return this.#set(entry, null);
+    if (!read) {
+      if (before !== undefined) await this.#list(client);
+      return this.#set(entry, null);
+    }
     const { ref, active, state } = read;
     const reason = state === 'shut_off' && read.reason === 'shutdown' && entry.killed ? 'killed' : read.reason;
     const { uuid, name } = ref;
@@ -227,7 +242,7 @@ export class Watch {
     const set = () => {
       this.#set(entry, { key, ref, domain: { uuid, name, active, state, reason, ...definition.of(uuid) } });
     };
-    const otherRun = before !== null && known !== null && isOtherRun(before, ref, active);
+    const otherRun = before && known && isOtherRun(before, ref, active);
     if (otherRun) {
       this.#set(entry, { key, ref, domain: { ...known, active: false, state: 'shut_off', reason: 'unseen' } });
     }
@@ -238,6 +253,14 @@ export class Watch {
     if (client !== this.#client) return;
     if (there) set();
     else entry.again ??= { details: true };
+  }
+
+  async #list(client: Libvirt): Promise<void> {
+    const found = await client.domains().catch(error => {
+      if (!isLibvirtError(error)) throw error;
+      return null;
+    });
+    this.#names = found?.map(({ name }) => name) ?? null;
   }
 
   /** Its definition came late. */
@@ -262,7 +285,8 @@ export class Watch {
   #set(entry: Entry, target: Target | null): void {
     const before = entry.target;
     entry.target = target;
-    if (JSON.stringify(before?.domain) === JSON.stringify(target?.domain)) return;
+    // That there is none is told too: until then nobody knows.
+    if (before !== undefined && JSON.stringify(before?.domain) === JSON.stringify(target?.domain)) return;
     this.#options.emit({ type: 'domain', key: entry.key, domain: target?.domain ?? null, at: this.#time() });
   }
 

@@ -63,6 +63,7 @@ function setUp() {
       snapshot: () => bridge.snapshot,
       call: async () => null,
       read: async () => {},
+      missing: () => 'libvirt has no such domain',
       errand: async () => '',
       portsOpen: async () => false,
       answers: responder,

@@ -61,6 +61,7 @@ class Scene {
         });
       },
       read: async () => {},
+      missing: () => 'libvirt has no such domain',
       errand: async () => 'well',
       portsOpen: async () => true,
       answers,

@@ -78,7 +78,7 @@ test('its examples say what the code says', () => {
 const facts: Facts = {
   ...{ domain: 'DSM', address: '10.99.0.20', port: 5_000, ports: [5_000, 5_001, 445], closed: [] },
   ...{ mac: '52:54:00:d5:30:01', tap: 'vnet0', source: 'br0', age: null, grace: 15 * minute },
-  ...{ bridge: '', neighbour: '', web: '' },
+  ...{ bridge: '', neighbour: '', web: '', instead: '' },
 };
 
 function fenced(language: string): string {

@@ -5,6 +5,7 @@ import { type Facts, inWords, span } from '../../src/checks/words.ts';
 
 const facts: Facts = {
   domain: 'DSM',
+  instead: "Did you mean 'DSM7'? It has DSM7, router.",
   address: '10.0.0.20',
   port: 5_000,
   ports: [5_000, 5_001, 445],
@@ -20,7 +21,7 @@ const facts: Facts = {
 };
 const nothing: Facts = {
   ...{ domain: 'DSM', address: null, port: 5_000, ports: [5_000], closed: [445], mac: null, tap: null, source: null },
-  ...{ age: null, grace: 900_000, bridge: '', neighbour: '', web: '' },
+  ...{ age: null, grace: 900_000, bridge: '', neighbour: '', web: '', instead: '' },
 };
 
 describe.each([

@@ -66,6 +66,7 @@ export class Ward {
         vm: key => this.snapshot.vms[key] ?? null,
         libvirtUp: () => this.snapshot.hypervisor.up,
         runId: () => this.runId,
+        instead: () => 'It has DSM7.',
         reread: async () => {
           this.rereads += 1;
         },

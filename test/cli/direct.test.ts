@@ -141,3 +141,10 @@ test('what is remembered of the other VMs stays', async () => {
   const { value: kept } = JSON.parse(await readFile(join(folder, 'vms.json'), 'utf8'));
   expect(kept).toMatchObject({ other: { last_stop: stop }, DSM: { last_stop: { by: 'nut' } } });
 });
+
+test('a domain that libvirt does not have: what it has instead', async () => {
+  expect(await run({ vm: { domain: 'DSMM' } })).toMatchObject({
+    code: 1,
+    stdout: expect.stringContaining("libvirt has no domain DSMM. Did you mean 'DSM'? It has DSM."),
+  });
+});

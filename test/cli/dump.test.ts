@@ -48,6 +48,15 @@ test('libvirt away: the rest is told, and why', async () => {
   expect(JSON.parse(stdout).libvirt.unknown).toMatch(/no libvirt socket|nobody listens/);
 });
 
+test('a domain that libvirt does not have: what it has instead', async () => {
+  await using running = await Running.prepare();
+  running.daemon.define({ name: 'DSM7' });
+  const { stdout } = await dumped(running);
+  expect(JSON.parse(stdout).libvirt.vms.DSM.unknown).toBe(
+    "libvirt has no domain DSM. Did you mean 'DSM7'? It has DSM7.",
+  );
+});
+
 test('into a file, for its owner alone, and over nothing', async () => {
   await using running = await Running.start();
   const file = join(running.folder, 'dump.json');

@@ -73,7 +73,7 @@ test('1 without such a domain', async () => {
   await using it = await rebuildWorld();
   const { code, stdout, stderr } = await run(it, { vm: { domain: 'nobody' } });
   expect({ code, stdout, stderr }).toEqual({
-    ...{ code: 1, stdout: '', stderr: 'DSM VM (DSM): libvirt has no such domain\n' },
+    ...{ code: 1, stdout: '', stderr: 'DSM VM (DSM): libvirt has no domain nobody. It has DSM.\n' },
   });
 });
 

@@ -1,7 +1,7 @@
 /** `send` to a bridge on the fakes: what its answers are to a script. */
 import { expect, test } from 'vitest';
 import { send } from '../../src/cli/send.ts';
-import { Running, state } from '../bridge/running.ts';
+import { Running, state, vmConfig } from '../bridge/running.ts';
 
 async function run(running: Running, word: string, options: Record<string, string> = {}, json = true) {
   const output = { stdout: '', stderr: '' };
@@ -53,4 +53,19 @@ test.concurrent('3 when the bridge is offline, or goes while it is waited for', 
   await running.stop();
   await running.broker.start();
   expect(await run(running, 'start')).toMatchObject({ code: 3 });
+});
+
+test.concurrent('a domain that libvirt does not have: what it has instead, and so says the check', async () => {
+  await using running = await Running.prepare();
+  running.daemon.define();
+  const seen = await running.observe();
+  await running.start({ vms: [vmConfig({ domain: 'DSMM' })] });
+  await seen.take('b/bridge/state', 'online');
+  const sentence = "libvirt has no domain DSMM. Did you mean 'DSM'? It has DSM.";
+  const check = await seen.seen.take(({ topic, payload }) => topic === 'b/DSM/check' && payload.includes('absent'));
+  expect(JSON.parse(check.payload)).toMatchObject({ verdict: 'unknown', reason: sentence });
+  expect(await run(running, 'shutdown', {}, false)).toMatchObject({
+    code: 1,
+    stdout: expect.stringContaining(sentence),
+  });
 });

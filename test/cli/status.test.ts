@@ -74,12 +74,17 @@ test('in JSON', async () => {
   ]);
 });
 
-test('one is missing: 1, and which', async () => {
+test('one is missing: 1, which, and what is there', async () => {
   expect(await ask(['nobody'])).toEqual({
     code: 1,
-    stdout: 'nobody VM (nobody): libvirt has no such domain\n',
+    stdout: 'nobody VM (nobody): libvirt has no domain nobody. It has none.\n',
     stderr: '',
   });
+  daemon.define();
+  daemon.defineMany(1);
+  expect((await ask(['DSMM'])).stdout).toBe(
+    "DSMM VM (DSMM): libvirt has no domain DSMM. Did you mean 'DSM'? It has DSM, vm-0.\n",
+  );
 });
 
 test('read-only it asks all the same', async () => {

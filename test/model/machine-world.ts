@@ -148,6 +148,7 @@ export class World {
       clock: { now: () => this.now, date: () => new Date(this.#date) },
       call: (key, call) => this.#call(key, call),
       read: key => this.#read(key),
+      missing: () => 'libvirt has no such domain',
       portsOpen: key => this.#probe(key),
       errand: (_, command) => this.#errand(command),
       answers: {

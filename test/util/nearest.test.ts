@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { nearest } from '../../src/util/nearest.ts';
+import { instead, nearest } from '../../src/util/nearest.ts';
 
 const keys = ['url', 'client_id', 'username', 'password', 'password_file', 'base_topic'];
 
@@ -17,4 +17,16 @@ test.each([
   ['q', null],
 ])('%j means %j', (word, meant) => {
   expect(nearest(word, keys)).toBe(meant);
+});
+
+test('names without a Latin letter are not all the same', () => {
+  expect(nearest('диск', ['сервер'])).toBeNull();
+  expect(nearest('сервр', ['сервер'])).toBe('сервер');
+});
+
+test('what there is instead is named, and only so much of it', () => {
+  expect(instead('DMS', ['DSM', 'router'])).toBe("Did you mean 'DSM'? It has DSM, router.");
+  expect(instead('DSM', [])).toBe('It has none.');
+  const many = Array.from({ length: 12 }, (_, i) => `guest${i}`);
+  expect(instead('DSM', many)).toMatch(/^It has guest0, .*guest9, and 2 more\.$/);
 });

@@ -82,6 +82,17 @@ test('registers, lists, reads, and then libvirt is up', async () => {
   expect(log.entries).toMatchObject([{ event: 'libvirt.events_unknown', refused: ['nicMacChange'] }]);
 });
 
+test('that libvirt has no such domain is told once, and what it has is listed anew', async () => {
+  daemon.define({ name: 'router' });
+  const { events, watch } = await started('DSMM');
+  expect(events.all[0]).toMatchObject({ type: 'domain', key: 'DSM', domain: null });
+  expect(watch.missing('DSM')).toBe('libvirt has no domain DSMM. It has router.');
+  daemon.define({ name: 'DSM', uuid: otherUuid });
+  await watch.hint('DSM');
+  expect(watch.instead('DSM')).toContain("Did you mean 'DSM'?");
+  expect(events.all.filter(({ type }) => type === 'domain')).toHaveLength(1);
+});
+
 test('starts, pauses, shuts down: each state is told once, in order, with what it needs to be used', async () => {
   const domain = daemon.define();
   const { events, watch } = await started();
@@ -142,11 +153,11 @@ describe('by name', () => {
   test('a domain appears, and is gone again', async () => {
     const { events, log, watch } = await started();
     expect(log.of('domain.missing')).toMatchObject([{ level: 'warn', vm: 'DSM', domain: 'DSM', names: [] }]);
-    expect(events.all.map(({ type }) => type)).toEqual(['hypervisor_up']);
+    expect(events.all.map(({ type }) => type)).toEqual(['domain', 'hypervisor_up']);
     const domain = daemon.define();
     await events.domain('DSM', now => now?.uuid === uuid);
     domain.undefine();
-    await events.domain('DSM', now => now === null);
+    await expect.poll(() => events.states('DSM').at(-1)).toBe('gone');
     expect(watch.targets()).toEqual([]);
   });
 
@@ -272,7 +283,7 @@ test('a domain that vanishes between two calls is gone, and no failure', async (
   stuck.release();
   await daemon.called('domainLookupByName', 3);
   await client.hostname();
-  expect(events.states('DSM')).toEqual([]);
+  expect(events.states('DSM')).toEqual(['gone']);
   expect(log.of('domain.read_failed')).toEqual([]);
 });
 
@@ -287,7 +298,7 @@ test('a domain that was undefined during its first read is not there', async () 
   stuck.release();
   await begun;
   expect(watch.targets()).toEqual([]);
-  expect(events.states('DSM')).toEqual([]);
+  expect(events.states('DSM')).toEqual(['gone']);
 });
 
 test('a daemon that knows few events is watched by those', async () => {

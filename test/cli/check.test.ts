@@ -1,0 +1,34 @@
+/** `check`, where libvirt and the configuration do not agree. */
+import { expect, test } from 'vitest';
+import { check } from '../../src/cli/check.ts';
+import { Running, vmConfig } from '../bridge/running.ts';
+
+async function run(running: Running, domain: string) {
+  const output = { stdout: '', stderr: '' };
+  const checks = { ...vmConfig().checks, probeTimeout: 200 };
+  const code = await check({
+    ...{ config: running.config({ vms: [vmConfig({ domain, checks })] }), vm: 'DSM', json: false, watch: false },
+    stdout: { write: text => (output.stdout += text) },
+    stderr: { write: text => (output.stderr += text) },
+    signal: new AbortController().signal,
+  });
+  return { code, ...output };
+}
+
+test('a domain that libvirt does not have: 1, and not that libvirt is away', async () => {
+  await using running = await Running.prepare();
+  running.daemon.define();
+  const { code, stdout, stderr } = await run(running, 'DSMM');
+  expect({ code, stderr }).toEqual({ code: 1, stderr: '' });
+  expect(stdout).toContain("libvirt has no domain DSMM. Did you mean 'DSM'? It has DSM.");
+  expect(stdout).toContain('`vms[].domain`');
+  expect(stdout).not.toContain('away');
+});
+
+test('libvirt away: 3, and why', async () => {
+  await using running = await Running.prepare();
+  await running.daemon.kill();
+  const { code, stderr } = await run(running, 'DSM');
+  expect(code).toBe(3);
+  expect(stderr).toMatch(/no libvirt socket|nobody listens/);
+});
