@@ -24,7 +24,7 @@ ENV NODE_ENV=production
 RUN apt-get update && apt-get install -y --no-install-recommends mtools \
   && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 # /config is where config.yaml is looked for; /data keeps what must survive a restart.
-RUN mkdir /config /data && chown node:node /data
+RUN mkdir /config && install --directory --owner=node --group=node --mode=0700 /data
 WORKDIR /app
 COPY --from=packages /app/node_modules node_modules
 COPY --from=build /app/dist dist

@@ -9,7 +9,7 @@ import { type Probes, realProbes } from './checks/probes.ts';
 import { checkRememberedChecks, type RememberedChecks } from './checks/remembered.ts';
 import type { Host } from './checks/run.ts';
 import type { Config } from './config/config.ts';
-import { libvirtUri } from './dialing.ts';
+import { isLocal } from './dialing.ts';
 import type { Libvirt } from './libvirt/client.ts';
 import type { Event } from './model/event.ts';
 import type { Snapshot, VmKey } from './model/snapshot.ts';
@@ -68,7 +68,7 @@ export function checking(options: CheckingOptions): Checking {
       instead: key => watch.instead(key),
       reread: key => watch.hint(key),
       probes: all,
-      local: libvirtUri(config.libvirt).remote === undefined,
+      local: () => isLocal(config.libvirt, snapshot().hypervisor.info?.hostname ?? null),
       host,
       emit: dispatch,
       save,

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
+import { homedir, hostname } from 'node:os';
 import { Libvirt } from './libvirt/client.ts';
 import { ConnectError } from './libvirt/errors.ts';
 import type { SshEndpoint } from './libvirt/ssh-endpoint.ts';
@@ -15,19 +15,33 @@ import type { SshSession } from './ssh/session.ts';
 /** Milliseconds for SSH up to the login; libvirt's own handshake comes on top. */
 const sshWithin = 8_000;
 
+/** What the configuration says of the way. */
+interface LibvirtConfig {
+  uri: string;
+  readOnly: boolean;
+}
+
 /** Throws `TypeError` with a sentence for people. */
-export function libvirtUri({ uri, readOnly }: { uri: string; readOnly: boolean }): LibvirtUri {
+export function libvirtUri({ uri, readOnly }: LibvirtConfig): LibvirtUri {
   return parseUri(uri, { readOnly, runtimeDir: process.env['XDG_RUNTIME_DIR'], home: homedir() });
 }
 
+/**
+ * Whether libvirt's machine is this one. A socket that the URI names may be forwarded from another machine: then the
+ * host's name, as libvirt says it, has to be this machine's. `host` null: libvirt has not said it.
+ */
+export function isLocal(libvirt: LibvirtConfig, host: string | null, own = hostname()): boolean {
+  if (libvirtUri(libvirt).remote) return false;
+  if (!/[?&]socket=/.test(libvirt.uri)) return true;
+  return host !== null && firstLabel(host) === firstLabel(own);
+}
+
+function firstLabel(host: string): string {
+  return host.toLowerCase().replace(/\..*/s, '');
+}
+
 /** Opens connections to the configured libvirt. Throws as `libvirtUri` does. */
-export function opener({
-  uri,
-  readOnly,
-}: {
-  uri: string;
-  readOnly: boolean;
-}): (signal?: AbortSignal) => Promise<Libvirt> {
+export function opener({ uri, readOnly }: LibvirtConfig): (signal?: AbortSignal) => Promise<Libvirt> {
   const parsed = libvirtUri({ uri, readOnly });
   const dial = dialerOf(parsed);
   return signal => Libvirt.open({ uri: parsed, readOnly, ...(signal && { signal }), ...(dial && { dial }) });

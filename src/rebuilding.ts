@@ -3,6 +3,7 @@ import { Rebuilds, type RebuildsOptions } from './bridge/rebuilds.ts';
 import type { Checking } from './checking.ts';
 import type { Findings } from './checks/finding.ts';
 import type { Config } from './config/config.ts';
+import { isLocal } from './dialing.ts';
 import type { Guest, GuestKind } from './loader/job/parts.ts';
 import { tcrp } from './loader/tcrp/index.ts';
 import type { Snapshot } from './model/snapshot.ts';
@@ -42,8 +43,7 @@ export function rebuilding({ config, snapshot, steering, checking, ...rest }: Re
     folder: join(config.dataDir, 'loader'),
     ...{ open, power },
     ref: key => watch.target(key)?.ref ?? null,
-    // What is reached over a unix socket is here.
-    local: true,
+    local: () => isLocal(config.libvirt, snapshot().hypervisor.info?.hostname ?? null),
     ...rest,
   });
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { utils } from 'ssh2';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { dialerOf } from '../src/dialing.ts';
+import { dialerOf, isLocal } from '../src/dialing.ts';
 import { parseUri } from '../src/libvirt/uri.ts';
 import { newKeyPair } from './fakes/ssh-key.ts';
 import { type Sshd, startSshd } from './fakes/sshd.ts';
@@ -57,4 +57,18 @@ test('no usable host key: the file, the host and the types are named, and nobody
   );
   expect(why).toContain(`ssh-keyscan -p ${server.port} 127.0.0.1`);
   expect(server.connections()).toBe(0);
+});
+
+test.each([
+  ['qemu:///system', null, true],
+  ['qemu:///system', 'other', true],
+  ['qemu:///system?socket=/run/nas/libvirt-sock', 'here.lan', true],
+  ['qemu+unix:///system?socket=/run/nas/libvirt-sock', 'HERE', true],
+  // Forwarded by `ssh -L`, or not known yet.
+  ['qemu:///system?socket=/run/nas/libvirt-sock', 'nas', false],
+  ['qemu:///system?socket=/run/nas/libvirt-sock', null, false],
+  ['qemu+ssh://root@nas/system', 'here', false],
+  ['qemu+tls://nas/system', 'here', false],
+])('%s, whose host is %j: this machine is %j', (uri, host, local) => {
+  expect(isLocal({ uri, readOnly: false }, host, 'here')).toBe(local);
 });

@@ -28,7 +28,7 @@ export interface RebuildsOptions {
   power: SlotParts;
   open: JobParts['open'];
   ref: (key: VmKey) => JobParts['machine']['ref'];
-  local: boolean;
+  local: () => boolean;
   line: (key: VmKey, text: string) => void;
   tell: (key: VmKey, happening: Happening) => void;
   logger: Logger;
@@ -186,7 +186,7 @@ export class Rebuilds {
     const { key, settings, guest } = shelf;
     const { adapter, folder, open, local, line, times, world, power, ref } = this.#options;
     return {
-      ...{ key, settings, guest, folder, open, local, world },
+      ...{ key, settings, guest, folder, open, local: local(), world },
       adapter: adapter(settings.kind),
       machine: loaderMachine(
         key,

@@ -23,7 +23,7 @@ export interface ChecksOptions {
   reread: (key: VmKey) => Promise<void>;
   probes: Probes;
   /** libvirt's host is this machine. */
-  local: boolean;
+  local: () => boolean;
   host: Host;
   emit: (event: Event) => void;
   save: (remembered: RememberedChecks) => void;

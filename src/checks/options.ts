@@ -34,7 +34,8 @@ export interface VmChecksOptions {
   /** Reads the definition again: libvirt has no event for a link that is set down. */
   reread: () => Promise<void>;
   probes: Probes;
-  local: boolean;
+  /** libvirt's host is this machine. */
+  local: () => boolean;
   host: Host;
   known: Known;
   remember: (known: Known) => void;

@@ -257,7 +257,8 @@ export class VmChecks {
   }
 
   #subject(): Subject {
-    const { key, policy, local, vm } = this.#options;
+    const { key, policy, vm } = this.#options;
+    const local = this.#options.local();
     const { known } = this.#knowledge;
     return {
       key,

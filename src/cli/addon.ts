@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { z } from 'zod';
+import { logLevels } from '../config/schema.ts';
 import { replaceFile } from '../util/replace-file.ts';
 
 /**
@@ -25,7 +26,7 @@ export class AddonError extends Error {
 const optionsSchema = z.object({
   libvirt: z.record(z.string(), z.unknown()),
   vms: z.array(z.record(z.string(), z.unknown())),
-  log_level: z.string().default('info'),
+  log_level: z.enum(logLevels).default('info'),
 });
 
 const serviceSchema = z.object({

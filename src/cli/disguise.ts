@@ -1,8 +1,10 @@
+import { isIPv6 } from 'node:net';
 import { redact } from '../loader/redact.ts';
+import { disguiseXml } from './disguise-xml.ts';
 
 /**
  * Takes out of a document what is about one machine alone, so that it may be shown to strangers: secrets, serial
- * numbers, and, each by a name that stays the same throughout, MACs, UUIDs and addresses.
+ * numbers, and, each by a name that stays the same throughout, MACs, UUIDs, addresses, WWNs and targets.
  */
 export class Disguise {
   readonly #names = new Map<string, string>();
@@ -22,11 +24,16 @@ export class Disguise {
     return Object.fromEntries(entries);
   }
 
+  /** A domain's XML. */
+  xml(xml: string): string {
+    return this.text(disguiseXml(xml));
+  }
+
   text(text: string): string {
     const named = rules.reduce(
-      (before, { kind, pattern, keep }) =>
-        before.replaceAll(pattern, match => (keep?.test(match) ? match : this.#name(kind, match))),
-      text.replaceAll(serialElement, '$1[serial]$2'),
+      (before, { kind, pattern, is = () => true }) =>
+        before.replaceAll(pattern, match => (is(match) ? this.#name(kind, match) : match)),
+      text,
     );
     return redact(named, this.#secrets);
   }
@@ -40,13 +47,41 @@ export class Disguise {
   }
 }
 
-/** `<serial>…</serial>`, and an `<entry name='serial'>` of the SMBIOS. */
-const serialElement = /(<serial>|<entry name=['"](?:serial|uuid|asset|sku)['"]>)[^<]*(<\/)/g;
+interface Rule {
+  kind: string;
+  pattern: RegExp;
+  /** Whether a match is one; default: always. */
+  is?: (match: string) => boolean;
+}
 
-const rules: readonly { kind: string; pattern: RegExp; keep?: RegExp }[] = [
+/** What has a shape of its own, wherever it is; the longer ones first. */
+const rules: readonly Rule[] = [
+  // A device by its serial number, its WWN, or the path to it, which may be an iSCSI target: with its partition.
+  {
+    kind: 'device',
+    pattern: /(?<=\/dev\/disk\/by-[a-z]+\/)[^\s'",<>&]+?(?=(?:-part[0-9]+)?(?:[\s'",<>&]|$))/g,
+    is: match => !/^device-[0-9]+$/.test(match),
+  },
+  { kind: 'target', pattern: /\b(?:iqn\.[0-9]{4}-[0-9]{2}|nqn\.[0-9]{4}-[0-9]{2}|eui|naa)\.[^\s'",<>&/]+/gi },
   { kind: 'uuid', pattern: /\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b/gi },
+  { kind: 'wwn', pattern: /\b(?:[0-9a-f]{2}[:-]){7,}[0-9a-f]{2}\b/gi },
   { kind: 'mac', pattern: /\b(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}\b/gi },
   { kind: 'mac', pattern: /(?<![0-9a-z])[0-9a-f]{12}(?![0-9a-z])/gi },
+  {
+    kind: 'ip',
+    pattern: /(?<![0-9a-z:.])[0-9a-f:]+:[0-9a-f:.]+(?![0-9a-z:])/gi,
+    is: match => isIPv6(match) && !/^::1?$/.test(match),
+  },
   // Not what every machine has, nor a version of four parts that begins with zero.
-  { kind: 'ip', pattern: /\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b/g, keep: /^(?:0\.|127\.|255\.)/ },
+  { kind: 'ip', pattern: /\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b/g, is: match => !/^(?:0\.|127\.|255\.)/.test(match) },
+  { kind: 'id', pattern: /(?<![0-9a-z])[0-9a-z]{8,}(?![0-9a-z])/gi, is: isSerial },
 ];
+
+/** Letters and digits as no word has them: a serial number or a WWN, as in the name of a file. */
+function isSerial(word: string): boolean {
+  // A time, a number in hex, and DSM's models and platforms (DS3622xs+, ds3622xsp) are none.
+  if (/^[0-9]{8}T[0-9]+Z?$|^0x[0-9a-f]{1,8}$|^(?:DS|RS|FS|SA|DVA)[0-9]{3,4}[a-z]*$/i.test(word)) return false;
+  const digits = word.replaceAll(/[^0-9]/g, '').length;
+  if (digits === word.length) return digits >= 12;
+  return digits >= 3 || (digits >= 2 && word === word.toUpperCase());
+}

@@ -31,12 +31,13 @@ const patience = 5_000;
  */
 export async function dump({ loaded, output, stdout, stderr }: DumpOptions): Promise<number> {
   const { config } = loaded;
+  const disguise = new Disguise(secretsOf(config));
   const [bridge, libvirt, files] = await Promise.all([
     orWhy(() => askBridge(config)),
-    orWhy(() => askLibvirt(config)),
+    orWhy(() => askLibvirt(config, disguise)),
     orWhy(() => list(config.dataDir)),
   ]);
-  const document = new Disguise(secretsOf(config)).document({
+  const document = disguise.document({
     dsm2mqtt: version,
     at: new Date().toISOString(),
     node: process.versions.node,
@@ -83,19 +84,19 @@ async function askBridge({ health: { listen } }: Config): Promise<unknown> {
   return listen ? askReady(listen) : { unknown: 'health.listen is off' };
 }
 
-async function askLibvirt(config: Config): Promise<unknown> {
+async function askLibvirt(config: Config, disguise: Disguise): Promise<unknown> {
   await using client = await opener(config.libvirt)(AbortSignal.timeout(patience));
   const watch = new Watch({ vms: config.vms, emit: () => {}, logger: silent });
   await watch.begin(client);
-  const vms = config.vms.map(async ({ key }) => [key, await orWhy(() => askDomain(client, watch, key))]);
+  const vms = config.vms.map(async ({ key }) => [key, await orWhy(() => askDomain(client, watch, key, disguise))]);
   return { ...(await identify(client)), vms: Object.fromEntries(await Promise.all(vms)) };
 }
 
-async function askDomain(client: Libvirt, watch: Watch, key: string): Promise<unknown> {
+async function askDomain(client: Libvirt, watch: Watch, key: string, disguise: Disguise): Promise<unknown> {
   const target = watch.target(key);
   if (!target) return { unknown: watch.missing(key) };
   const { domain, ref } = target;
-  return { domain, xml: (await client.xml(ref, { timeout: patience })).split('\n') };
+  return { domain, xml: disguise.xml(await client.xml(ref, { timeout: patience })).split('\n') };
 }
 
 /** Names, bytes and times; nothing of what is in them. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checksStore } from '../checking.ts';
 import type { Config } from '../config/config.ts';
-import { opener } from '../dialing.ts';
+import { isLocal, opener } from '../dialing.ts';
 import type { Libvirt } from '../libvirt/client.ts';
 import { ConnectError, ConnectionLost, ProtocolError, TimeoutError } from '../libvirt/errors.ts';
 import { type Draft, draft } from '../loader/draft.ts';
@@ -84,8 +84,7 @@ async function drafted(
     const found = await survey({
       ...{ settings: loader, adapter: tcrp, client, ref, signal, scratch, ...world },
       vm: { domain, check: await lastCheck(config, key, ref.uuid) },
-      // What is reached over a unix socket is here.
-      local: true,
+      local: isLocal(config.libvirt, await client.hostname({ signal })),
       onTimeout: shutdown.onTimeout,
     });
     const seen = { ...found, findings: gravestFirst([...found.findings, ...permission(config, vm)]) };

@@ -34,11 +34,11 @@ const WORDS: Readonly<Record<number, string>> = {
   26: 'its file is not empty; remove it',
 };
 
-/** Makes the folder if need be, and an empty file `lock` in it, which stays. Told at once; never throws. */
+/** Makes the folder if need be, for its owner alone, and an empty file `lock` in it, which stays. Told at once; never throws. */
 export async function lockFolder(folder: string): Promise<FolderLock | LockRefusal> {
   const path = join(resolve(folder), 'lock');
   try {
-    await mkdir(resolve(folder), { recursive: true });
+    await mkdir(resolve(folder), { recursive: true, mode: 0o700 });
     // SQLite could make it too, but would not say why it cannot.
     await writeFile(path, '', { flag: 'wx', mode: 0o600 });
   } catch (error) {

@@ -71,7 +71,7 @@ export class Ward {
           this.rereads += 1;
         },
         probes: this.#probes(),
-        local: true,
+        local: () => true,
         host: { boot, uptime: () => this.uptime },
         emit: this.dispatch,
         save: remembered => {

@@ -10,6 +10,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { writeAddonConfig } from '../../src/cli/addon.ts';
 import { loadConfig } from '../../src/config/load.ts';
+import { logLevels } from '../../src/config/schema.ts';
 import { commandWords } from '../../src/model/command.ts';
 import { version } from '../../src/version.ts';
 
@@ -135,6 +136,10 @@ describe('the manifest', () => {
     expect(words?.toSorted()).toEqual(
       commandWords.filter(word => !['arm', 'rebuild', 'rollback'].includes(word)).toSorted(),
     );
+  });
+
+  test('offers the log levels that the configuration knows', () => {
+    expect(manifest.schema.log_level).toBe(`list(${logLevels.join('|')})`);
   });
 
   test.each(['en', 'de'])('its options have names in %s', async language => {

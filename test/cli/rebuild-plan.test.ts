@@ -1,5 +1,6 @@
 /** `rebuild --dry-run`, with libvirt's part played by the fake: what it prints, and what each end of it is to a script. */
 import { readdir, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type RebuildPlanOptions, rebuildPlan } from '../../src/cli/rebuild-plan.ts';
@@ -136,4 +137,16 @@ test('without data_dir it works too', async () => {
   await using it = await rebuildWorld();
   const { code } = await run(it, { dataDir: join(it.folder, 'none') });
   expect(code).toBe(0);
+});
+
+test('the CPU of another machine, whose socket is forwarded, is not judged by the one here', async () => {
+  await using it = await rebuildWorld();
+  const lacking = { ...world, cpuinfo: async () => 'flags : sse2' };
+  expect((await run(it, { options: { world: lacking } })).stdout).not.toContain('needs a CPU');
+});
+
+test('the CPU of this machine is', async () => {
+  await using it = await rebuildWorld(undefined, { hostname: hostname() });
+  const lacking = { ...world, cpuinfo: async () => 'flags : sse2' };
+  expect((await run(it, { options: { world: lacking } })).stdout).toContain('needs a CPU');
 });

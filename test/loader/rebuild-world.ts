@@ -12,7 +12,7 @@ import type { LoaderSettings } from '../../src/model/loader-settings.ts';
 import type { VmSnapshot } from '../../src/model/snapshot.ts';
 import { silent } from '../../src/util/logger.ts';
 import { Watch } from '../../src/vm/watch.ts';
-import { FakeLibvirtd } from '../fakes/libvirtd/daemon.ts';
+import { FakeLibvirtd, type ListenOptions } from '../fakes/libvirtd/daemon.ts';
 import type { FakeDomain } from '../fakes/libvirtd/domain.ts';
 import { builder, sata, usb } from './image/grub-files.ts';
 import { megabyte, soon, sparse, temporary } from './image/images.ts';
@@ -71,13 +71,16 @@ type SurveyChanges = Partial<Omit<SurveyOptions, 'settings'>> & {
 };
 
 /** `change`: of the domain's XML. */
-export async function rebuildWorld(change: (xml: string) => string = xml => xml): Promise<RebuildWorld> {
+export async function rebuildWorld(
+  change: (xml: string) => string = xml => xml,
+  libvirtd: ListenOptions = {},
+): Promise<RebuildWorld> {
   const { folder, ...place } = await temporary();
   const image = join(folder, 'images', 'loader.img');
   const backups = join(folder, 'data', 'loader-backups');
   for (const made of ['images', 'data']) await mkdir(join(folder, made));
   await sparse(image, 4 * megabyte, [[0, Buffer.alloc(megabyte, 1)]]);
-  const daemon = await FakeLibvirtd.listen();
+  const daemon = await FakeLibvirtd.listen(libvirtd);
   const xml = change(seed.replace(" id='2'", '').replace('/image/tinycore-redpill-uefi.v0.9.2.8.img', image));
   const domain = daemon.define(xml);
   const client = await Libvirt.open({ uri: parseUri(daemon.uri), dial: daemon.dial });

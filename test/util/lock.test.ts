@@ -144,3 +144,10 @@ test.each(['0777', '0555'])('a lock file that cannot be written is no lock, in a
   await chmod(folder, 0o555);
   expect(await new Other(asNobody).lock()).toBe('unwritable');
 });
+
+test('a folder that it makes is for its owner alone', async () => {
+  const made = join(folder, 'made', 'here');
+  const lock = await lockFolder(made);
+  expect((await stat(made)).mode & 0o777).toBe(0o700);
+  if (lock.reason === null) lock.release();
+});

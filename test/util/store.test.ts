@@ -25,6 +25,7 @@ test('keeps what it is given, in a folder that it makes, and for its owner alone
   await one.settled();
   expect(await store().load()).toEqual([1]);
   expect((await stat(path)).mode & 0o777).toBe(0o600);
+  expect((await stat(join(folder, 'data'))).mode & 0o777).toBe(0o700);
   expect(log.entries).toEqual([]);
 });
 

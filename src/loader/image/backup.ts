@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir, open, rename, rm, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { syncFolder } from '../../util/replace-file.ts';
 import { type Backup, backupName, partialOf, recordOf, rotate, sweep } from './backups.ts';
 import { ImageError, writing } from './errors.ts';
 import { FileImage } from './file-image.ts';
@@ -150,12 +151,7 @@ async function publish(backup: Backup): Promise<void> {
   }
   await rename(partialOf(record), record);
   await rename(partialOf(file), file);
-  const folder = await open(dirname(file));
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
+  await syncFolder(dirname(file));
 }
 
 function noSpace(folder: string, needed: number, free: number): ImageError {

@@ -1,0 +1,40 @@
+import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { replaceFile } from '../../src/util/replace-file.ts';
+
+let folder: string;
+/** What was synced, and then what its file system says. */
+const synced: string[] = [];
+let failure: string | null = null;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'replace-'));
+  const handle = await open(folder);
+  vi.spyOn(Object.getPrototypeOf(handle) as FileHandle, 'sync').mockImplementation(async function (this: FileHandle) {
+    const isFolder = (await this.stat()).isDirectory();
+    synced.push(isFolder ? 'folder' : 'file');
+    if (failure !== null && isFolder) throw Object.assign(new Error('no'), { code: failure });
+  });
+  await handle.close();
+  synced.length = 0;
+  failure = null;
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const replace = () => replaceFile(join(folder, 'file'), 'text');
+
+test('the new name is on the disk too', async () => {
+  await replace();
+  expect(synced.at(-1)).toBe('folder');
+});
+
+test('a file system that syncs no folders is none of our faults, another failure is', async () => {
+  failure = 'EINVAL';
+  await replace();
+  failure = 'EIO';
+  await expect(replace()).rejects.toMatchObject({ code: 'EIO' });
+});
