@@ -14,7 +14,10 @@ interface About {
 /** A topic that nobody has described does not compile. */
 const ofBridge: Record<keyof Topics['bridge'], About> = {
   state: { retained: true, what: '`online` or `offline`; the broker says the latter when the bridge is gone' },
-  info: { retained: true, what: 'JSON: versions, the libvirt connection, whether checks are overdue' },
+  info: {
+    retained: true,
+    what: 'JSON: versions, the libvirt connection, the VMs that it serves, whether checks are overdue',
+  },
   claim: { retained: true, what: 'which process has the base topic; a second one refuses to start' },
 };
 

@@ -14,6 +14,7 @@ import { Publisher } from './bridge/publish.ts';
 import { Responder } from './bridge/respond.ts';
 import { checking, checksStore, thisHost } from './checking.ts';
 import type { Probes } from './checks/probes.ts';
+import { staleTeller } from './cleaning.ts';
 import type { Config } from './config/config.ts';
 import { emptyVm } from './model/snapshot.ts';
 import { topics as topicsOf } from './model/topics.ts';
@@ -47,6 +48,8 @@ export interface Tuning extends Pick<SteeringOptions, 'pause'> {
   signal?: AbortSignal;
   /** Milliseconds for a `shutdown --direct`, or a bridge that is ending, to leave the data directory. */
   lockPatience?: number;
+  /** Milliseconds until it is looked what is stale on the broker. */
+  staleAfter?: number;
   /** Others than the real ones. */
   probes?: Partial<Probes>;
   /** What a rebuild goes by, other than the usual. */
@@ -66,7 +69,7 @@ const storePatience = 500;
 export async function main(
   config: Config,
   logger: Logger,
-  { signal, lockPatience = 10_000, probes, loader, ...tuning }: Tuning = {},
+  { signal, lockPatience = 10_000, staleAfter, probes, loader, ...tuning }: Tuning = {},
 ): Promise<RunningBridge> {
   const {
     instance,
@@ -222,6 +225,15 @@ export async function main(
     reserved: [broker.baseTopic, homeAssistant.discoveryPrefix, homeAssistant.statusTopic],
     ...{ publisher, announcer, responder, chronicle, memory, jobs, checks, rebuilds },
   });
+  const stale = staleTeller({
+    config,
+    connection: { ...connection(broker), clientId: `${broker.clientId}-look` },
+    snapshot: () => (claim.holding ? bridge.snapshot : null),
+    after: staleAfter,
+    logger: logger.child({ part: 'mqtt' }),
+  });
+  claim.on('granted', stale.begin);
+  link.on('up', stale.begin);
   link.on('up', sample);
   statistics.on('up', sample);
   statistics.on('down', reason => {
@@ -254,6 +266,7 @@ export async function main(
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     clearInterval(resync);
+    stale.close();
     health?.close();
     bridge.close();
     poll.close();

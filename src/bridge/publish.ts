@@ -7,7 +7,7 @@ import {
   statsDocument,
 } from '../model/documents.ts';
 import type { Snapshot, VmKey } from '../model/snapshot.ts';
-import type { Topics } from '../model/topics.ts';
+import { retainedTopics, type Topics } from '../model/topics.ts';
 
 export interface PublisherOptions {
   topics: Topics;
@@ -85,8 +85,7 @@ export class Publisher {
 
   /** Takes back what the broker keeps of a VM that is no longer configured. */
   retire(key: VmKey): void {
-    const { state, check, loader, availability, screen } = this.#options.topics.vm(key);
-    for (const topic of [state, check, loader, availability, screen])
+    for (const topic of retainedTopics(this.#options.topics.vm(key)))
       this.#options.send({ topic, payload: '', qos: 1, retain: true });
   }
 

@@ -8,6 +8,7 @@ import { version } from '../version.ts';
 import { AddonError, writeAddonConfig } from './addon.ts';
 import { check } from './check.ts';
 import { checkConfig } from './check-config.ts';
+import { clean } from './clean.ts';
 import { dump } from './dump.ts';
 import { health } from './health.ts';
 import { type RebuildOptions, rebuild, rollback } from './rebuild.ts';
@@ -76,6 +77,14 @@ program
 withConfig(program.command('dump').description('collect what helps to understand a problem, without secrets'))
   .option('-o, --output <file>', 'write it there; default: standard output')
   .action(({ config, output }) => loadedConfig(config, loaded => dump({ loaded, output, stdout, stderr })));
+
+withConfig(program.command('clean').description('remove what the broker keeps of VMs that are not served any more'))
+  .option('-y, --yes', 'without asking', false)
+  .action(({ config, yes }) =>
+    configured(config, loaded =>
+      clean({ config: loaded, yes, stdin: process.stdin, stdout, stderr, signal: interrupted() }),
+    ),
+  );
 
 withConfig(program.command('check-config').description('read the configuration and say what is wrong with it'))
   .option('--json', 'print JSON', false)

@@ -1,6 +1,6 @@
-import { createInterface } from 'node:readline/promises';
 import type { Config } from '../config/config.ts';
 import type { LongWord } from '../model/command.ts';
+import { agrees } from './ask.ts';
 import { LoaderProgress } from './loader-progress.ts';
 import { exitCode } from './outcome.ts';
 import type { ProgressOptions } from './progress.ts';
@@ -76,21 +76,4 @@ async function carryOut(word: LongWord, question: string, options: RebuildOption
     stderr.write('A bridge that is started again does not resume it, but tells how the VM is.\n');
   }
   return code;
-}
-
-async function agrees(
-  question: string,
-  input: NodeJS.ReadableStream,
-  output: NodeJS.WritableStream,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const prompt = createInterface({ input, output });
-  // Ctrl-C and Ctrl-D are a no.
-  const no = new Promise<string>(resolve => prompt.once('close', () => resolve('')));
-  try {
-    const answer = await Promise.race([prompt.question(question, { signal }).catch(() => ''), no]);
-    return /^y(es)?$/i.test(answer.trim());
-  } finally {
-    prompt.close();
-  }
 }

@@ -204,6 +204,8 @@ export interface BridgeDocument {
     libvirt: string | null;
     hypervisor: string | null;
   };
+  /** Keys of the VMs that it serves. */
+  vms: readonly VmKey[];
   /** Whether every check ran when it should have; the keys of those that did not. */
   checks: { overdue: boolean; vms: readonly VmKey[] };
 }
@@ -216,7 +218,7 @@ export interface Identity {
   startedAt: string;
 }
 
-export function bridgeDocument({ hypervisor, overdueChecks }: Snapshot, identity: Identity): BridgeDocument {
+export function bridgeDocument({ hypervisor, vms, overdueChecks }: Snapshot, identity: Identity): BridgeDocument {
   return {
     version: identity.version,
     instance: identity.instance,
@@ -229,6 +231,7 @@ export function bridgeDocument({ hypervisor, overdueChecks }: Snapshot, identity
       libvirt: hypervisor.info?.libvirt ?? null,
       hypervisor: hypervisor.info?.hypervisor ?? null,
     },
+    vms: Object.keys(vms),
     checks: { overdue: overdueChecks.length > 0, vms: overdueChecks },
   };
 }

@@ -57,6 +57,11 @@ export function topics(base: string): Topics {
   };
 }
 
+/** Those of a VM that the broker keeps; the last one is what tells that they are a VM's. */
+export function retainedTopics({ availability, check, loader, screen, state }: VmTopics): string[] {
+  return [availability, check, loader, screen, state];
+}
+
 /** Well below what brokers take: MQTT 65 535 bytes, Mosquitto 200 levels, EMQX 128. */
 const longest = 1_000;
 const deepest = 100;

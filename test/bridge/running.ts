@@ -34,6 +34,8 @@ export const vmConfig = (changes: Partial<VmConfig> = {}): VmConfig => ({
 });
 
 export interface ConfigChanges {
+  /** Milliseconds until it is looked what is stale on the broker. */
+  staleAfter?: number;
   vms?: readonly VmConfig[];
   libvirt?: Partial<Config['libvirt']>;
   mqtt?: Partial<Config['mqtt']>;
@@ -103,8 +105,9 @@ export class Running implements AsyncDisposable {
   }
 
   async start(changes?: ConfigChanges): Promise<RunningBridge> {
-    const { probes, loader } = changes ?? {};
+    const { probes, loader, staleAfter } = changes ?? {};
     this.#bridge = await main(this.config(changes), this.log, {
+      ...(staleAfter !== undefined && { staleAfter }),
       ...{ pause: 50, ...(probes && { probes }), ...(loader && { loader }) },
     });
     return this.#bridge;

@@ -71,6 +71,7 @@ test('nothing is known', () => {
     session: 'a1',
     started_at: at,
     libvirt: { up: false, reason: 'away', hostname: null, libvirt: null, hypervisor: null },
+    vms: ['DSM', 'other'],
     checks: { overdue: true, vms: ['DSM'] },
   });
 });

@@ -1,0 +1,142 @@
+/**
+ * What a bridge has left on the broker of VMs that it no longer serves, when `data_dir`, in which it remembers them, was
+ * lost. Only what surely comes from a bridge of this base topic: another program, or a bridge one level below, may
+ * have retained topics there too.
+ */
+
+import type { VmKey } from '../model/snapshot.ts';
+import { isVmKey, retainedTopics, type Topics } from '../model/topics.ts';
+import { MqttClient, type MqttClientOptions } from '../mqtt/client.ts';
+import type { Message } from '../mqtt/message.ts';
+import { silent } from '../util/logger.ts';
+
+/** What the broker keeps: payload by topic. */
+export type Kept = ReadonlyMap<string, string>;
+
+export interface Ground {
+  topics: Topics;
+  /** Home Assistant's discovery prefix. */
+  prefix: string;
+  /** The discovery topic of this bridge's own device. */
+  own: string;
+  /** The VMs that are served: their domains' UUIDs; null: libvirt has no such domain now. */
+  vms: ReadonlyMap<VmKey, string | null>;
+}
+
+export interface Stale {
+  /** VMs that are not served. */
+  keys: readonly VmKey[];
+  /** Discovery topics of devices that are no more. */
+  devices: readonly string[];
+}
+
+/** What has to be read of it. */
+export function staleFilters({ topics, prefix }: Pick<Ground, 'topics' | 'prefix'>): string[] {
+  return [topics.bridge.state, topics.bridge.info, topics.vm('+').state, `${prefix}/device/+/config`];
+}
+
+/** Pure. */
+export function staleIn(kept: Kept, ground: Ground): Stale {
+  const { topics, vms } = ground;
+  const keys = [...kept].flatMap(([topic, payload]) => {
+    const key = keyOf(topic, topics);
+    return key && !vms.has(key) && topic === topics.vm(key).state && isState(payload) ? [key] : [];
+  });
+  const devices = [...kept].filter(([topic, payload]) => isStaleDevice(topic, payload, ground)).map(([topic]) => topic);
+  return { keys, devices };
+}
+
+/** The topics to be cleared, in order: devices first; what a VM is recognised by comes last. */
+export function staleTopics({ keys, devices }: Stale, topics: Topics): string[] {
+  return [...devices, ...keys.flatMap(key => retainedTopics(topics.vm(key)))];
+}
+
+/** A broker sends what it keeps at once; milliseconds without any of it, and in all. */
+const quiet = 1_000;
+const longest = 10_000;
+
+/** Looks what the broker keeps, in a session of its own. Rejects with a sentence for people. */
+export function keptBy(
+  connection: Omit<MqttClientOptions, 'subscriptions' | 'logger'>,
+  filters: readonly string[],
+  signal?: AbortSignal,
+): Promise<Kept> {
+  const client = new MqttClient({ ...connection, subscriptions: filters, logger: silent });
+  const { promise, resolve, reject } = Promise.withResolvers<Kept>();
+  const kept = new Map<string, string>();
+  const end = () => resolve(kept);
+  let calm: NodeJS.Timeout | undefined;
+  const wait = () => {
+    clearTimeout(calm);
+    calm = setTimeout(end, quiet);
+  };
+  client.on('connected', ({ refused }) => {
+    if (refused.length > 0) reject(new Error(`the broker does not let this user read ${refused.join(', ')}`));
+    wait();
+  });
+  client.on('disconnected', reject);
+  client.on('message', ({ topic, payload, retain }: Message) => {
+    kept.set(topic, payload.toString());
+    if (retain) wait();
+  });
+  const late = setTimeout(() => (client.connected ? end() : reject(new Error('it does not answer'))), longest);
+  const abort = () => reject(signal?.reason);
+  signal?.addEventListener('abort', abort, { once: true });
+  if (signal?.aborted) abort();
+  else client.start();
+  return promise.finally(() => {
+    clearTimeout(calm);
+    clearTimeout(late);
+    signal?.removeEventListener('abort', abort);
+    return client.close();
+  });
+}
+
+/** The VM that one of a bridge's topics is of; null: it is none of them. */
+function keyOf(topic: string, topics: Topics): VmKey | null {
+  // Any key has the same topics around it.
+  const [before = '', after = ''] = topics.vm('+').state.split('+');
+  const [key = ''] = topic.startsWith(before) ? topic.slice(before.length).split('/') : [];
+  if (!isVmKey(key) || after === '') return null;
+  return Object.values(topics.vm(key)).includes(topic) ? key : null;
+}
+
+function isStaleDevice(topic: string, payload: string, { topics, prefix, own, vms }: Ground): boolean {
+  const [, uuid] = /^dsm2mqtt_(.+)$/.exec(topic.slice(`${prefix}/device/`.length).split('/')[0] ?? '') ?? [];
+  const document = parsed(payload);
+  if (uuid === undefined || topic === own || parsed(document?.['origin'])?.['name'] !== 'dsm2mqtt') return false;
+  const named = topicsIn(document);
+  const ofBridge: ReadonlySet<string> = new Set(Object.values(topics.bridge));
+  const keys = new Set(named.map(each => (ofBridge.has(each) ? '' : keyOf(each, topics))));
+  // One topic that is not of this bridge, and it is not this bridge's device.
+  if (named.length === 0 || keys.has(null)) return false;
+  const [key, ...others] = [...keys].filter(each => each !== '');
+  if (others.length > 0) return false;
+  // Another name of this bridge.
+  if (!key) return true;
+  const served = vms.get(key);
+  // libvirt has lost a domain of ours: its device stays, as the bridge lets it stay.
+  return served === undefined || (served !== null && served !== uuid);
+}
+
+/** Every topic that a discovery payload names. */
+function topicsIn(value: unknown, name = ''): string[] {
+  if (typeof value === 'string') return name === 'topic' || name.endsWith('_topic') ? [value] : [];
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, member]) => topicsIn(member, Array.isArray(value) ? name : key));
+}
+
+/** Whether it is the document of a bridge's VM. */
+function isState(payload: string): boolean {
+  const document = parsed(payload);
+  return document !== null && ['power', 'activity', 'last_stop', 'uuid'].every(name => Object.hasOwn(document, name));
+}
+
+function parsed(value: unknown): Readonly<Record<string, unknown>> | null {
+  if (typeof value === 'object') return value as Readonly<Record<string, unknown>> | null;
+  try {
+    return typeof value === 'string' ? parsed(JSON.parse(value) as object) : null;
+  } catch {
+    return null;
+  }
+}

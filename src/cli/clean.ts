@@ -1,0 +1,192 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
+import { type Ground, type Kept, keptBy, type Stale, staleFilters, staleIn, staleTopics } from '../bridge/stale.ts';
+import { groundOf } from '../cleaning.ts';
+import type { Config } from '../config/config.ts';
+import { opener } from '../dialing.ts';
+import { connection } from '../main.ts';
+import { MqttClient } from '../mqtt/client.ts';
+import { silent } from '../util/logger.ts';
+import { Watch } from '../vm/watch.ts';
+import { agrees } from './ask.ts';
+import { type ExitCode, exitCode } from './outcome.ts';
+
+export interface CleanOptions {
+  config: Config;
+  /** Without asking. */
+  yes: boolean;
+  stdin: NodeJS.ReadableStream & { isTTY?: boolean };
+  stdout: { write(text: string): unknown };
+  stderr: { write(text: string): unknown };
+  signal: AbortSignal;
+}
+
+/** Milliseconds for libvirt, and for the broker to take everything. */
+const patience = { libvirt: 10_000, broker: 10_000 };
+
+/** Nothing is done, for this reason. */
+class Refusal extends Error {
+  readonly code: ExitCode;
+
+  constructor(code: ExitCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/**
+ * `dsm2mqtt clean`: lists what the broker keeps below our base topic of VMs that are served no more, asks, and clears
+ * it. 0; 1: refused, or it is not all gone; 2: nobody can be asked; 3: libvirt or the broker was not reached.
+ */
+export async function clean(options: CleanOptions): Promise<number> {
+  const { config, yes, stdin, stdout, stderr, signal } = options;
+  try {
+    const uuids = await domains(config, signal);
+    const look = async () => {
+      const kept = await broker(config, () => keptBy(mqttOf(config), staleFilters(groundOf(config, uuids)), signal));
+      const ground = groundOf(config, withServed(uuids, owner(config, kept)));
+      return { ground, stale: staleIn(kept, ground) };
+    };
+    const { ground, stale } = await look();
+    const base = config.mqtt.baseTopic;
+    if (isEmpty(stale)) {
+      stdout.write(`Nothing is stale below ${base}/.\n`);
+      return exitCode.succeeded;
+    }
+    stdout.write(listed(stale, ground, base));
+    if (!yes && !stdin.isTTY) throw new Refusal(exitCode.usage, 'there is no terminal to ask at: say --yes');
+    if (!yes && !(await agrees('Remove all of this? [y/N] ', stdin, stderr as NodeJS.WritableStream, signal))) {
+      throw new Refusal(exitCode.failed, 'Nothing was done.');
+    }
+    await broker(config, () => clear(config, staleTopics(stale, ground.topics), signal));
+    // A broker acknowledges what a user may not write, too.
+    const { stale: left } = await look();
+    if (!isEmpty(left)) {
+      throw new Refusal(
+        exitCode.failed,
+        `The broker still has it: may this user write there?\n${listed(left, ground, base)}`,
+      );
+    }
+    stdout.write('All of it is gone.\n');
+    return exitCode.succeeded;
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    stderr.write(`${error.message.trimEnd()}\n`);
+    return error.code;
+  }
+}
+
+/** UUIDs of the configured VMs' domains; null: libvirt has none. Without libvirt nobody knows which VMs there are. */
+async function domains({ libvirt, vms }: Config, signal: AbortSignal): Promise<Map<string, string | null>> {
+  try {
+    await using client = await opener(libvirt)(AbortSignal.any([signal, AbortSignal.timeout(patience.libvirt)]));
+    const watch = new Watch({ vms, emit: () => {}, logger: silent });
+    await watch.begin(client);
+    return new Map(vms.map(({ key }) => [key, watch.target(key)?.ref.uuid ?? null]));
+  } catch (error) {
+    throw new Refusal(
+      exitCode.unreached,
+      `${libvirt.uri}: ${(error as Error).message}\nWithout libvirt nobody knows which VMs there are. Nothing was done.`,
+    );
+  }
+}
+
+const info = z.object({ instance: z.string(), vms: z.array(z.string()).optional() });
+
+/**
+ * The VMs that the bridge serves which has the base topic; none: no bridge runs. Throws `Refusal` when it is another
+ * one, or what it certainly has published is not to be seen.
+ */
+function owner(config: Config, kept: Kept): readonly string[] {
+  const { topics, own } = groundOf(config, new Map());
+  const online = kept.get(topics.bridge.state) === 'online';
+  const said = info.safeParse(json(kept.get(topics.bridge.info) ?? '')).data;
+  const base = config.mqtt.baseTopic;
+  if (said && said.instance !== config.instance) {
+    const who = `The bridge of ${base}/ is '${said.instance}', and this configuration is of '${config.instance}'.`;
+    throw new Refusal(exitCode.failed, `${who} Run this with that bridge's configuration. Nothing was done.`);
+  }
+  if (!online) return [];
+  if (!said?.vms) {
+    throw new Refusal(exitCode.failed, `The bridge of ${base}/ does not say which VMs it serves. Nothing was done.`);
+  }
+  const unseen = [own, ...said.vms.map(key => topics.vm(key).state)].filter(topic => !kept.has(topic));
+  if (unseen.length > 0) {
+    const what = `The broker does not show ${unseen.slice(0, 5).join(', ')}, which the running bridge keeps there`;
+    throw new Refusal(exitCode.failed, `${what}: may this user read it? Nothing was done.`);
+  }
+  return said.vms;
+}
+
+/** A VM that the running bridge serves is not stale, even if it is not in this configuration. */
+function withServed(uuids: ReadonlyMap<string, string | null>, served: readonly string[]): Ground['vms'] {
+  return new Map([...served.map(key => [key, null] as const), ...uuids]);
+}
+
+async function clear(config: Config, topics: readonly string[], signal: AbortSignal): Promise<void> {
+  const client = new MqttClient({
+    ...mqttOf(config),
+    // It has to have one.
+    subscriptions: [groundOf(config, new Map()).topics.bridge.state],
+    logger: silent,
+  });
+  const end = new AbortController();
+  const limit = AbortSignal.any([signal, end.signal, AbortSignal.timeout(patience.broker)]);
+  const failure = once(client, 'disconnected', { signal: limit }).then(([error]) => {
+    throw error;
+  });
+  failure.catch(() => {});
+  try {
+    client.start();
+    await Promise.race([once(client, 'connected', { signal: limit }), failure]);
+    for (const topic of topics) await Promise.race([empty(client, topic, limit), failure]);
+  } finally {
+    end.abort();
+    await client.close();
+  }
+}
+
+/** Until the broker has it; a session that is congested takes it later. */
+async function empty(client: MqttClient, topic: string, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    const taken = await new Promise<boolean>(settled => {
+      client.publish({ topic, payload: '', qos: 1, retain: true, settled });
+    });
+    if (taken) return;
+    await delay(100, undefined, { signal });
+  }
+}
+
+async function broker<T>({ mqtt }: Config, use: () => Promise<T>): Promise<T> {
+  try {
+    return await use();
+  } catch (error) {
+    throw new Refusal(exitCode.unreached, `${mqtt.url}: ${(error as Error).message}`);
+  }
+}
+
+function mqttOf({ mqtt }: Config) {
+  return { ...connection(mqtt), clientId: `dsm2mqtt-cli-${randomBytes(4).toString('hex')}` };
+}
+
+function listed({ keys, devices }: Stale, { topics }: Ground, base: string): string {
+  const rows = [
+    ...devices.map(topic => `  ${topic}`),
+    ...keys.map(key => `  ${topics.vm(key).state}, and what else is kept of it`),
+  ];
+  return `Not served any more, and still kept by the broker (${base}/):\n${rows.join('\n')}\n`;
+}
+
+function isEmpty({ keys, devices }: Stale): boolean {
+  return keys.length + devices.length === 0;
+}
+
+function json(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
