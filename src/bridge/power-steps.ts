@@ -1,3 +1,4 @@
+import { LoaderFailure } from '../loader/job/failure.ts';
 import { type Policy, planOf, restartPause } from '../model/admit.ts';
 import { cancelled, failed, type Outcome, succeeded } from '../model/codes.ts';
 import { decide } from '../model/decide.ts';
@@ -5,7 +6,7 @@ import type { Event } from '../model/event.ts';
 import { end } from '../model/job/interrupt.ts';
 import type { JobWord } from '../model/job/job.ts';
 import { begin } from '../model/job/step.ts';
-import type { VmKey } from '../model/snapshot.ts';
+import type { Snapshot, VmKey } from '../model/snapshot.ts';
 import { Askers } from './askers.ts';
 import type { LongCommand } from './long-place.ts';
 import { type Clock, Slot, type SlotParts } from './slot.ts';
@@ -91,14 +92,14 @@ export class PowerSteps {
     return parts.snapshot().vms[key]?.domain?.active === false;
   }
 
-  /** Raised when it is not off, or another domain than it was. */
+  /** Raised with a `LoaderFailure` when it is not known to be off, or another domain than it was. */
   whileOff(): AbortSignal & Disposable {
     const { key, parts } = this.#options;
     const { uuid } = parts.snapshot().vms[key]?.domain ?? {};
     const control = new AbortController();
     const look = () => {
-      const { domain = null } = parts.snapshot().vms[key] ?? {};
-      if (!domain || domain.active || domain.uuid !== uuid) control.abort(new Error('the VM is not off any more'));
+      const why = control.signal.aborted ? null : notOff(parts.snapshot(), key, uuid);
+      if (why) control.abort(why);
     };
     this.#listeners.add(look);
     look();
@@ -156,6 +157,22 @@ export class PowerSteps {
       signal.removeEventListener('abort', abort);
     }
   }
+}
+
+/** Null: it is off. `uuid`: of the domain that is meant. */
+function notOff({ hypervisor, vms }: Snapshot, key: VmKey, uuid: string | undefined): LoaderFailure | null {
+  const { domain = null } = vms[key] ?? {};
+  const must = 'The VM must be off while its image is read or written, and';
+  if (!hypervisor.up) {
+    return new LoaderFailure('libvirt_unavailable', `${must} libvirt is away: nobody knows whether it still is.`);
+  }
+  const advice = 'Let nobody else start or replace it meanwhile.';
+  if (!domain) return new LoaderFailure('interfered', `${must} libvirt has it no more.`, advice);
+  if (domain.uuid !== uuid) {
+    return new LoaderFailure('interfered', `${must} another domain has its name now, ${domain.uuid}.`, advice);
+  }
+  if (!domain.active) return null;
+  return new LoaderFailure('interfered', `${must} somebody has started it (it is ${domain.state}).`, advice);
 }
 
 function request(key: VmKey, { word, id, by }: LongCommand, receivedAt: number) {

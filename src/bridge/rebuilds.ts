@@ -223,7 +223,8 @@ export class Rebuilds {
   /** DSM has written its new system: the old loader would not fit it any more. */
   #installed(shelf: Shelf): void {
     const { key, record, loader } = shelf;
-    if (!record || shelf.end || loader.result !== 'awaiting_dsm_install') return;
+    const { uuid } = this.#options.power.snapshot().vms[key]?.domain ?? {};
+    if (!record || record.uuid !== uuid || shelf.end || loader.result !== 'awaiting_dsm_install') return;
     shelf.record = { ...record, result: 'succeeded', touched: 'no', error: null, next_step: null };
     keepRecord(this.#options.folder, key, shelf.record);
     this.#show(shelf, { result: 'succeeded', error: null, nextStep: null, rollback: false });

@@ -24,6 +24,13 @@ const is = `["']?\\s{0,4}[=:]\\s{0,4}`;
 
 /** The first group is kept. Names before shapes, because a value may have any. */
 const rules: readonly Rule[] = [
+  // A UUID is no secret. One of version 1 has a MAC.
+  {
+    pattern: new RegExp(
+      `((?<![0-9A-Za-z])(?:${pairs}){4}-(?:${pairs}){2}-[2-8][0-9A-Fa-f]${pairs}-(?:${pairs}){2}-(?:${pairs}){6}(?![0-9A-Za-z-]))`,
+    ),
+    mask: '',
+  },
   { pattern: new RegExp(`(serial ?number(?: for model[^=\\n]{0,24})?${is})${value}`, 'i'), mask: masks.serial },
   { pattern: new RegExp(`((?<![0-9A-Za-z])sn${is})${value}`, 'i'), mask: masks.serial },
   { pattern: new RegExp(`((?<![0-9A-Za-z])mac\\d?${is})${value}`, 'i'), mask: masks.mac },

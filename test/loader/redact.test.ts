@@ -33,6 +33,7 @@ test.each([
   ['x00:11:32:ab:cd:efx', 'x[mac]x'],
   ['12:34:00:11:32:ab:cd:ef:99', '[mac]'],
   ['525400d53001', '[mac]'],
+  ['186682f9-0f0b-1a9e-867b-525400d53001', '186682f9-0f0b-1a9e-867b-[mac]'],
   ['1780PDN012345', '[serial]'],
   ['file_2270TQRA1B2C3_x', 'file_[serial]_x'],
   ['\u001b[1;32m1780PDN012345\u001b[0m', '[serial]'],
@@ -54,6 +55,7 @@ test.each([
   'DATE Internet : 21102022 Local : 21102022, 1073741824000 bytes',
   'Machine: snake=1, domac: no',
   'a lone escape \u001b',
+  'the domain 186682f9-0f0b-4a9e-867b-364706339405',
 ])('%j stays', text => {
   expect(redact(text)).toBe(text);
   expect(byCharacter(text)).toBe(text);

@@ -14,6 +14,9 @@ export interface BackupOptions {
   /** What its backups are called: the VM's key. Only one at a time may make backups of a name. */
   name: string;
   domain: string;
+  uuid: string;
+  /** The loader's disk in the domain's XML. */
+  source: string | null;
   /** The newest that stay, the new one among them. */
   keep: number;
   /** Backups (their `file`) that stay, whatever their age. */
@@ -42,7 +45,7 @@ export async function backUp(
   signal: AbortSignal,
   progress: Progress = () => {},
 ): Promise<Backup> {
-  const { folder, name, domain, keep, spare = [], now = () => new Date() } = options;
+  const { folder, name, domain, uuid, source, keep, spare = [], now = () => new Date() } = options;
   await writing(folder, () => mkdir(folder, { recursive: true, mode: 0o700 }));
   await writing(folder, () => sweep(folder, name));
   const { needed, free } = await spaceFor(image, folder);
@@ -58,9 +61,9 @@ export async function backUp(
     if (written.sha256 !== sha256 || written.size !== size) {
       throw new ImageError('mismatch', `${partial} is not what was written to it`);
     }
-    const backup: Backup = { file, sha256, size, at: at.toISOString(), domain, image: image.path };
+    const backup: Backup = { file, sha256, size, at: at.toISOString(), domain, image: image.path, uuid, source };
     await writing(folder, () => publish(backup));
-    await writing(folder, () => rotate(folder, name, Math.max(0, keep - 1), [...spare, file]));
+    await writing(folder, () => rotate(folder, { name, uuid }, Math.max(0, keep - 1), [...spare, file]));
     return backup;
   } catch (error) {
     await rm(partial, { force: true }).catch(() => {});

@@ -14,6 +14,10 @@ export interface Backup {
   /** The domain whose loader it was, and where that lay. */
   readonly domain: string;
   readonly image: string;
+  /** The domain's UUID; null: an older version made the copy. */
+  readonly uuid: string | null;
+  /** The loader's disk in the domain's XML; null: it named no file. */
+  readonly source: string | null;
 }
 
 /** `DSM-20261125T231500Z.img`: sorts by age. */
@@ -41,18 +45,28 @@ export async function listBackups(folder: string, name: string): Promise<Backup[
 /** Of this image; null when its record is not there or damaged. */
 export async function readBackup(file: string): Promise<Backup | null> {
   try {
-    const { sha256, size, at, domain, image } = JSON.parse(await readFile(recordOf(file), 'utf8'));
+    const { sha256, size, at, domain, image, uuid, source } = JSON.parse(await readFile(recordOf(file), 'utf8'));
     const sound =
       /^[0-9a-f]{64}$/.test(sha256) && Number.isSafeInteger(size) && size >= 0 && !Number.isNaN(Date.parse(at));
-    return sound ? { file, sha256, size, at, domain: String(domain), image: String(image) } : null;
+    const known = { domain: String(domain), image: String(image), uuid: orNull(uuid), source: orNull(source) };
+    return sound ? { file, sha256, size, at, ...known } : null;
   } catch {
     return null;
   }
 }
 
-/** Removes all but the `keep` newest. Those in `spare` (their `file`) stay, and do not count. */
-export async function rotate(folder: string, name: string, keep: number, spare: readonly string[]): Promise<void> {
-  const mayGo = (await listBackups(folder, name)).filter(({ file }) => !spare.includes(file));
+/**
+ * Removes all but the `keep` newest. Those in `spare` (their `file`) and those of another domain stay, and do not
+ * count.
+ */
+export async function rotate(
+  folder: string,
+  { name, uuid }: { name: string; uuid: string },
+  keep: number,
+  spare: readonly string[],
+): Promise<void> {
+  const ours = (await listBackups(folder, name)).filter(each => each.uuid === null || each.uuid === uuid);
+  const mayGo = ours.filter(({ file }) => !spare.includes(file));
   for (const { file } of mayGo.slice(keep)) {
     // The image first: a record without one is no backup.
     await rm(file, { force: true });
@@ -67,6 +81,10 @@ export async function sweep(folder: string, name: string): Promise<void> {
     const orphan = file.endsWith('.json') && !files.includes(file.slice(0, -'.json'.length));
     if (file.endsWith('.partial') || orphan) await rm(join(folder, file), { force: true });
   }
+}
+
+function orNull(value: unknown): string | null {
+  return typeof value === 'string' ? value : null;
 }
 
 /** What our own names look like; another VM's `DSM-2` is not `DSM`'s. */

@@ -76,6 +76,8 @@ export class FileImage implements LoaderImage {
         throw new ImageError('mismatch', `${this.path} is another file than the one that was read`);
       }
       for (let done = 0; done < bytes.length; ) {
+        // It may have taken long to open it.
+        signal.throwIfAborted();
         const left = bytes.length - done;
         const { bytesWritten } = await attempt('unwritable', this.path, () =>
           file.write(bytes, done, left, offset + done),

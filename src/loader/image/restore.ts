@@ -39,7 +39,8 @@ export async function restore(
   return { backup, written };
 }
 
-async function prove(backup: Backup, signal: AbortSignal, progress: (done: number) => void): Promise<void> {
+/** Rejects with `bad_backup` unless all of it is what it was when it was made. */
+export async function prove(backup: Backup, signal: AbortSignal, progress: (done: number) => void): Promise<void> {
   try {
     const found = await digest(backup.file, signal, progress);
     if (found.size === backup.size && found.sha256 === backup.sha256) return;

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import type { Libvirt } from '../../libvirt/client.ts';
 import type { LoaderImage } from '../image/image.ts';
 import { openImage } from '../image/open.ts';
-import { LoaderFailure } from './failure.ts';
+import { loaderSource, mustBeOurs } from './bound.ts';
 import type { JobParts } from './parts.ts';
+import type { Run } from './run.ts';
 
 /** The loader's image of a VM that is off, for as long as something is done to it. */
 
@@ -18,15 +19,17 @@ export async function sweepScratch(folder: string): Promise<void> {
 }
 
 /**
- * Hands the image to `use`, with a signal that is raised as soon as the VM is not off any more: two that write to one
- * image would ruin it. Rejects as `use` does, or with `interfered`.
+ * Hands the image to `use`, with a signal that is raised as soon as the VM is not known to be off any more: two that
+ * write to one image would ruin it. Rejects as `use` does, with the reason of that signal, or with `NotOurs`.
  */
 export async function withImage<T>(
-  { settings, machine, open, folder }: Pick<JobParts, 'settings' | 'machine' | 'open' | 'folder'>,
+  run: Pick<Run, 'parts' | 'story'>,
   signal: AbortSignal,
   use: (image: LoaderImage, how: { signal: AbortSignal; scratch: string }) => Promise<T>,
 ): Promise<T> {
+  const { settings, machine, open, folder } = run.parts;
   await machine.read();
+  mustBeOurs(run);
   using off = machine.whileOff();
   const both = AbortSignal.any([signal, off]);
   const scratch = scratchFolder(folder);
@@ -37,15 +40,9 @@ export async function withImage<T>(
     await using image = await openImage(settings.image, loaderSource(machine), client.libvirt, both);
     return await use(image, { signal: both, scratch });
   } catch (error) {
-    if (off.aborted && !signal.aborted) throw interfered(machine, off);
+    if (off.aborted && !signal.aborted) throw off.reason;
     throw error;
   }
-}
-
-/** The loader's disk in the domain's XML. */
-function loaderSource(machine: JobParts['machine']): string | null {
-  const disks = machine.vm.domain?.hardware.disks ?? [];
-  return disks.find(({ role }) => role === 'loader')?.source ?? null;
 }
 
 /** Closes with its scope. */
@@ -55,14 +52,4 @@ export async function opened(
 ): Promise<AsyncDisposable & { libvirt: Libvirt }> {
   const libvirt = await open(signal);
   return { libvirt, [Symbol.asyncDispose]: () => libvirt.close() };
-}
-
-function interfered({ vm: { domain } }: JobParts['machine'], cause: AbortSignal): LoaderFailure {
-  const what = domain ? `somebody has started it meanwhile (it is ${domain.state})` : 'libvirt has it no more';
-  return new LoaderFailure(
-    'interfered',
-    `The VM must be off while its image is read or written, and ${what}.`,
-    'Let nobody else start it during a rebuild.',
-    { cause: cause.reason },
-  );
 }

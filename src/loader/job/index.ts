@@ -5,12 +5,13 @@ import { idleLoader, isUnderWay, type Loader } from '../../model/loader.ts';
 import { type LoaderSettings, wantedDsm } from '../../model/loader-settings.ts';
 import type { VmKey } from '../../model/snapshot.ts';
 import { listBackups } from '../image/backups.ts';
+import { otherDomain } from './bound.ts';
 import { sweepScratch } from './disk.ts';
 import { explain } from './failure.ts';
 import { Journal, type LoaderRecord } from './journal.ts';
 import { rebuild } from './rebuild.ts';
-import { rollBack } from './rollback.ts';
-import { type Beginning, beginRun } from './run.ts';
+import { lookAtCopy, rollBack } from './rollback.ts';
+import { type Beginning, beginRun, phase, type Run } from './run.ts';
 import { carryOut, left, whatNow } from './settle.ts';
 import { mayRollBack, shown } from './story.ts';
 
@@ -32,7 +33,8 @@ export async function carryOutJob(
   }
 }
 
-async function rollback(run: Parameters<typeof rollBack>[0]): Promise<Outcome> {
+async function rollback(run: Run): Promise<Outcome> {
+  await phase(run, 'preflight', signal => lookAtCopy(run, signal));
   const outcome = await rollBack(run);
   await run.story.end({ phase: 'rolled_back', result: 'rolled_back', code: null, error: null, nextStep: null });
   return outcome;
@@ -74,8 +76,9 @@ export function keepRecord(folder: string, key: VmKey, record: LoaderRecord): vo
 /** Of a run that a kill has ended, with the state in which the VM is now; null: not yet known. */
 export function interruptedLoader(loader: Loader, was: LoaderRecord, domain: Domain | null): Loader {
   const record: LoaderRecord = { ...was, phase: 'interrupted', result: 'interrupted', code: 'interrupted' };
-  const error = `The bridge was ended in the phase ${was.phase} of a ${was.word}, and does not resume it. ${left(domain, was)}`;
-  const nextStep = whatNow(domain, record.touched, mayRollBack(record));
+  const other = otherDomain(domain, was);
+  const error = `The bridge was ended in the phase ${was.phase} of a ${was.word}, and does not resume it. ${other?.message ?? left(domain, was)}`;
+  const nextStep = other ? other.advice : whatNow(domain, record.touched, mayRollBack(record));
   return { ...recalled(loader, record), error, nextStep };
 }
 

@@ -5,12 +5,15 @@ import type { Step } from '../adapter.ts';
 import { backUp } from '../image/backup.ts';
 import { armEntry, readBoot } from '../image/boot-entry.ts';
 import { isImageError } from '../image/errors.ts';
+import type { LoaderImage } from '../image/image.ts';
+import { prove } from '../image/restore.ts';
 import { chooseEntry } from '../menu-keys.ts';
 import { type Survey, survey } from '../survey.ts';
 import { armFromWithin } from './boot-files.ts';
+import { loaderSource, mustFit } from './bound.ts';
 import { powerOffBuilder, reachBuilder } from './builder.ts';
 import { opened, scratchFolder, withImage } from './disk.ts';
-import { failureOf, LoaderFailure } from './failure.ts';
+import { explain, failureOf, LoaderFailure } from './failure.ts';
 import { powerOff } from './power.ts';
 import type { Run } from './run.ts';
 import { phase } from './run.ts';
@@ -69,17 +72,23 @@ async function preflight({ parts, story }: Run, signal: AbortSignal): Promise<Pl
 }
 
 /** One that an earlier run has made of a sound image is not given up for a copy of an image that may be half built. */
-async function copyImage({ parts, story }: Run, signal: AbortSignal): Promise<void> {
+async function copyImage(run: Run, signal: AbortSignal): Promise<void> {
+  const { parts, story } = run;
   const { settings, key, machine, now } = parts;
-  await withImage(parts, signal, async (image, how) => {
+  await withImage(run, signal, async (image, how) => {
     const { touched, backup: kept } = story.record;
-    if (touched !== 'no' && kept && kept.size === (await image.size())) {
-      story.say(`the copy of ${kept.at} stays the one to go back to`);
-      return;
+    if (touched !== 'no' && kept) {
+      const why = await unusable(run, image, how.signal);
+      if (why === null) {
+        story.say(`the copy of ${kept.at} stays the one to go back to`);
+        return;
+      }
+      story.say(`the copy of ${kept.at} is no way back for this image: ${why}`);
     }
     const options = {
       ...{ folder: settings.backupDir, name: key, keep: settings.keepBackups, now },
       domain: machine.vm.domain?.name ?? key,
+      ...{ uuid: story.record.uuid, source: loaderSource(machine) },
       spare: kept ? [kept.file] : [],
     };
     const { file, at, size } = await backUp(image, options, how.signal, (done, total) => story.progress(done / total));
@@ -88,9 +97,23 @@ async function copyImage({ parts, story }: Run, signal: AbortSignal): Promise<vo
   });
 }
 
+/** Why the copy that there is cannot be the one to go back to; null: it can. All of it is read. */
+async function unusable(run: Run, image: LoaderImage, signal: AbortSignal): Promise<string | null> {
+  try {
+    const copy = await mustFit(run, image, signal);
+    await prove(copy, signal, done => run.story.progress(done / copy.size));
+    return null;
+  } catch (error) {
+    signal.throwIfAborted();
+    return explain(error).message;
+  }
+}
+
 /** Resolves to the entry's place where the menu cannot be set, and keys must be pressed; else null. */
-async function armBuilder({ parts, story }: Run, { builderEntry }: Plan, signal: AbortSignal): Promise<number | null> {
-  return withImage(parts, signal, async (image, how) => {
+async function armBuilder(run: Run, { builderEntry }: Plan, signal: AbortSignal): Promise<number | null> {
+  const { story } = run;
+  return withImage(run, signal, async (image, how) => {
+    await mustFit(run, image, how.signal);
     const before = story.record.touched;
     if (before === 'no') await story.remember({ touched: 'menu' });
     try {
@@ -175,7 +198,8 @@ async function verify(run: Run, session: SshSession, { loaderBus }: Plan, signal
     if (outcome.status !== 'succeeded') throw failureOf(outcome, 'The image builder does not power off');
   }
   const wanted = { model: settings.model, version: wantedDsm(settings).version.replace(/-.*/, '') };
-  await withImage(parts, signal, async (image, how) => {
+  await withImage(run, signal, async (image, how) => {
+    await mustFit(run, image, how.signal);
     const { entries } = await readBoot(image, how);
     const entry = adapter.bootEntry(entries, 'dsm', loaderBus);
     if (entry === null || !adapter.builtFor(entries, wanted)) {
@@ -220,6 +244,6 @@ async function conclude(run: Run, { sameDsm }: Plan, signal: AbortSignal): Promi
   return succeeded('done', `DSM is up with its new loader for ${wanted.model} ${wanted.version}.${other}`);
 }
 
-export function refusedOutcome({ message, advice }: Refused): Outcome {
+export function refusedOutcome({ message, advice }: LoaderFailure): Outcome {
   return rejected({ code: 'preflight', message: [message, advice].filter(Boolean).join(' ') });
 }

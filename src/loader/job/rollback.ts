@@ -1,8 +1,11 @@
 import { type Outcome, succeeded } from '../../model/codes.ts';
 import { readBoot } from '../image/boot-entry.ts';
+import { openImage } from '../image/open.ts';
 import { restore } from '../image/restore.ts';
-import { withImage } from './disk.ts';
+import { loaderSource, mustFit } from './bound.ts';
+import { opened, withImage } from './disk.ts';
 import { failureOf, LoaderFailure } from './failure.ts';
+import type { Touched } from './journal.ts';
 import { powerOff } from './power.ts';
 import { phase, type Run } from './run.ts';
 import { awaitDsm } from './verdict.ts';
@@ -21,7 +24,7 @@ export async function rollBack(run: Run): Promise<Outcome> {
     await powerOff(run, mustBeOff, signal);
     story.progress(0.2);
     story.step("Writing the old loader's image back");
-    await putBack(run, signal, share => story.progress(0.2 + 0.4 * share));
+    await putBack(run, 'building', signal, share => story.progress(0.2 + 0.4 * share));
     story.step('Starting DSM from the old loader');
     const outcome = await parts.machine.start(signal);
     if (outcome.status !== 'succeeded')
@@ -38,17 +41,31 @@ export async function rollBack(run: Run): Promise<Outcome> {
   return succeeded('done', 'the old loader is back in its place, and DSM has come up from it');
 }
 
-/** Only what differs is written, and all of it is compared with the checksum of the copy. */
-export async function putBack(run: Run, signal: AbortSignal, progress: (share: number) => void): Promise<void> {
-  const { parts, story } = run;
-  const { backup } = story.record;
-  if (!backup) throw new LoaderFailure('no_backup', 'There is no copy to go back to.');
-  await withImage(parts, signal, async (image, how) => {
-    // Until it is whole, it is neither the one nor the other.
-    if (story.record.touched !== 'menu') await story.remember({ touched: 'building' });
-    const { written } = await restore(image, backup.file, how.signal, (done, total) => progress(done / total));
+/** Whether the copy is one of this domain's image. Nothing is changed: the VM may be on. */
+export async function lookAtCopy(run: Run, signal: AbortSignal): Promise<void> {
+  const { settings, machine, open } = run.parts;
+  await using client = await opened(open, signal);
+  await using image = await openImage(settings.image, loaderSource(machine), client.libvirt, signal);
+  await mustFit(run, image, signal);
+}
+
+/**
+ * Only what differs is written, and all of it is compared with the checksum of the copy. `meanwhile`: how far the image
+ * may be from what it was until it is whole.
+ */
+export async function putBack(
+  run: Run,
+  meanwhile: Touched,
+  signal: AbortSignal,
+  progress: (share: number) => void,
+): Promise<void> {
+  const { story } = run;
+  await withImage(run, signal, async (image, how) => {
+    const { file } = await mustFit(run, image, how.signal);
+    await story.remember({ touched: meanwhile });
+    const { written } = await restore(image, file, how.signal, (done, total) => progress(done / total));
     const boot = await readBoot(image, how).catch(() => null);
     await story.remember({ touched: 'no', boot_entry: boot?.next ?? null });
-    story.say(`the image is again what ${backup.file} is; ${written} bytes were written`);
+    story.say(`the image is again what ${file} is; ${written} bytes were written`);
   });
 }

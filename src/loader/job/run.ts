@@ -1,6 +1,7 @@
 import type { Code } from '../../model/codes.ts';
 import type { LongWord } from '../../model/command.ts';
 import type { Loader } from '../../model/loader.ts';
+import { mustBeOurs } from './bound.ts';
 import { LoaderFailure } from './failure.ts';
 import { Journal, type LoaderRecord } from './journal.ts';
 import type { JobParts } from './parts.ts';
@@ -34,15 +35,18 @@ export async function beginRun({ word, parts, loader, before, signal, progress }
   const journal = new Journal(folder, key);
   const at = now();
   const { domain, check } = machine.vm;
+  // What is known of another domain's loader says nothing of this one's; a way back is that of the domain it was for.
+  const uuid = (word === 'rollback' ? before?.uuid : domain?.uuid) ?? '';
+  const known = before?.uuid === uuid ? before : null;
   const record = (log: string): LoaderRecord => ({
     ...{ version: 1, word, phase: 'preflight', started_at: at.toISOString(), ended_at: null },
     ...{ result: null, code: null, error: null, next_step: null },
-    uuid: domain?.uuid ?? '',
+    uuid,
     // An image that an earlier run left half built is still that, and its copy the one to go back to.
-    touched: before?.touched ?? 'no',
-    backup: before?.backup ?? null,
-    boot_entry: before?.boot_entry ?? null,
-    host_key: before?.host_key ?? null,
+    touched: known?.touched ?? 'no',
+    backup: known?.backup ?? null,
+    boot_entry: known?.boot_entry ?? null,
+    host_key: known?.host_key ?? null,
     ...{ model: settings.model, dsm: settings.platform, verdict: check?.verdict ?? null, log },
   });
   try {
@@ -54,6 +58,7 @@ export async function beginRun({ word, parts, loader, before, signal, progress }
     };
     const story = new Story(parts, journal, record(log), fresh);
     story.hide(secrets(parts));
+    if (before?.backup && !known) story.say(`${before.backup.file} stays: it is of another domain, ${before.uuid}`);
     return { parts, story, signal, progress, ran: domain?.active === true };
   } catch (error) {
     throw unwritable(folder, error);
@@ -61,18 +66,16 @@ export async function beginRun({ word, parts, loader, before, signal, progress }
 }
 
 /**
- * One phase: told and written down before it begins, ended when its time is up. Rejects with what ended it: the run's
- * own signal first of all.
+ * One phase: told and written down before it begins, ended when its time is up. Rejects with what ended it, the run's
+ * own signal first of all; with `NotOurs` when another domain has taken the VM's name.
  */
-export async function phase<T>(
-  { story, signal, progress }: Run,
-  name: RunningPhase,
-  act: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
+export async function phase<T>(run: Run, name: RunningPhase, act: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const { story, signal, progress } = run;
   signal.throwIfAborted();
   await story.phase(name).catch(error => {
     throw unwritable('', error);
   });
+  mustBeOurs(run);
   const { title, within } = phases[name];
   progress('phase', `${name}: ${title}`);
   const time = within === null ? null : AbortSignal.timeout(within);

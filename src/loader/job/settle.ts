@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { cancelled, failed, type Outcome } from '../../model/codes.ts';
 import type { Domain } from '../../model/domain.ts';
+import { NotOurs } from './bound.ts';
 import { opened } from './disk.ts';
 import { Cancelled, Closing, explain, type LoaderFailure } from './failure.ts';
 import type { LoaderRecord, Touched } from './journal.ts';
@@ -40,8 +41,9 @@ async function settle(run: Run, error: unknown): Promise<Outcome> {
   }
   const failure = explain(error);
   story.say(`${failure.code}: ${failure.message}`);
-  if (failure instanceof Refused) {
-    await end(run, failure, 'failed');
+  // Nothing is changed in this phase.
+  if (failure instanceof Refused || (failure instanceof NotOurs && story.record.phase === 'preflight')) {
+    await end(run, failure, 'failed', failure instanceof NotOurs ? 'Nothing was written.' : '');
     return refusedOutcome(failure);
   }
   if (story.record.word === 'rollback') return end(run, failure, 'failed');
@@ -53,14 +55,16 @@ async function settle(run: Run, error: unknown): Promise<Outcome> {
     const again = run.ran && isOff(run) ? await startAgain(run) : '';
     return end(run, failure, 'failed', again);
   }
-  return run.parts.settings.onFailure === 'auto' ? automatically(run, failure) : end(run, failure, 'failed');
+  if (run.parts.settings.onFailure !== 'auto' || failure instanceof NotOurs) return end(run, failure, 'failed');
+  await libvirtBack(run);
+  return automatically(run, failure);
 }
 
 /** The menu alone was changed, and DSM has not run since: it is put back without asking. */
 async function undo(run: Run): Promise<void> {
   run.story.step('Putting the boot menu back');
   // A signal of its own: that of the run is raised.
-  await putBack(run, AbortSignal.timeout(undoWithin), () => {}).catch(error => {
+  await putBack(run, 'menu', AbortSignal.timeout(undoWithin), () => {}).catch(error => {
     run.story.say(`the menu could not be put back: ${explain(error).message}`);
   });
 }
@@ -110,11 +114,12 @@ async function automatically(run: Run, failure: LoaderFailure): Promise<Outcome>
 
 async function end(run: Run, failure: LoaderFailure, how: 'failed' | 'cancelled', more = ''): Promise<Outcome> {
   const { story, parts } = run;
-  await parts.machine.read().catch(() => {});
-  const { domain } = parts.machine.vm;
+  // The run's own signal may be raised.
+  const known = await parts.machine.reachable(1, new AbortController().signal).catch(() => false);
+  const domain = known ? ours(parts.machine.vm.domain, story.record) : null;
   const why = how === 'cancelled' ? '' : failure.message;
   const error = [why, more, left(domain, story.record)].filter(Boolean).join(' ');
-  const offered = mayRollBack({ ...story.record, phase: how });
+  const offered = mayRollBack({ ...story.record, phase: how }) && !(failure instanceof NotOurs);
   const nextStep = [failure.advice, whatNow(domain, story.record.touched, offered)].filter(Boolean).join(' ') || null;
   const code = how === 'cancelled' ? 'cancelled' : failure.code;
   await story.end({ phase: how, result: how, code, error, nextStep });
@@ -123,11 +128,17 @@ async function end(run: Run, failure: LoaderFailure, how: 'failed' | 'cancelled'
   return failed(story.record.word === 'rollback' ? 'rollback_failed' : 'rebuild_failed', message);
 }
 
+/** Another one under the same name says nothing of the one whose loader it is. */
+function ours(domain: Domain | null, { uuid }: Pick<LoaderRecord, 'uuid'>): Domain | null {
+  return domain?.uuid === uuid ? domain : null;
+}
+
 /** How the VM is left, in a sentence; `phase`: in which that was. */
 export function left(
-  domain: Domain | null,
-  { phase, touched, boot_entry: entry }: Pick<LoaderRecord, 'phase' | 'touched' | 'boot_entry'>,
+  found: Domain | null,
+  { phase, touched, boot_entry: entry, uuid }: Pick<LoaderRecord, 'phase' | 'touched' | 'boot_entry' | 'uuid'>,
 ): string {
+  const domain = ours(found, { uuid });
   const power =
     domain === null
       ? 'What the VM does is not known'
@@ -159,6 +170,6 @@ export function whatNow(domain: Domain | null, touched: Touched, offered: boolea
   return touched === 'no' && domain?.active === false ? '`start` brings DSM back.' : null;
 }
 
-function isOff({ parts: { machine } }: Run): boolean {
-  return machine.vm.domain?.active === false;
+function isOff({ parts: { machine }, story }: Run): boolean {
+  return ours(machine.vm.domain, story.record)?.active === false;
 }

@@ -15,6 +15,7 @@ import { altered, megabyte, type Opened, soon, sparse, temporary, ways } from '.
 const code = (expected: string) => expect.objectContaining({ name: 'ImageError', code: expected });
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 const size = 4 * megabyte + 512;
+const owner = { domain: 'DSM', uuid: '186682f9-0f0b-4a9e-867b-364706339405', source: '/images/loader.img' };
 
 async function setUp(openImage: (path: string) => Promise<Opened> = ways.file) {
   const place = await temporary();
@@ -30,7 +31,7 @@ async function setUp(openImage: (path: string) => Promise<Opened> = ways.file) {
   const make = (image: LoaderImage = opened.image, more: object = {}, signal = soon()) => {
     seconds += 1;
     const now = () => new Date(Date.UTC(2026, 0, 1, 0, 0, seconds));
-    return backUp(image, { folder, name: 'DSM', domain: 'DSM', keep: 3, now, ...more }, signal);
+    return backUp(image, { folder, name: 'DSM', ...owner, keep: 3, now, ...more }, signal);
   };
   const dispose = async () => {
     await opened[Symbol.asyncDispose]();
@@ -50,6 +51,7 @@ describe.each(Object.entries(ways))('of a %s', (_, openImage) => {
       at: '2026-01-01T00:00:01.000Z',
       domain: 'DSM',
       image: it.path,
+      ...{ uuid: owner.uuid, source: owner.source },
     });
     expect((await readFile(backup.file)).equals(it.content)).toBe(true);
     expect((await stat(backup.file)).blocks * 512).toBeLessThan(megabyte);
@@ -81,7 +83,7 @@ describe.each(Object.entries(ways))('of a %s', (_, openImage) => {
   test('progress goes up, and to its end', async () => {
     await using it = await setUp(openImage);
     const seen: number[] = [];
-    const options = { folder: it.folder, name: 'DSM', domain: 'DSM', keep: 1 };
+    const options = { folder: it.folder, name: 'DSM', ...owner, keep: 1 };
     const { file } = await backUp(it.image, options, soon(), (done, total) => seen.push(done / total));
     const rising = (values: number[]) => values.every((value, i) => i === 0 || value >= (values[i - 1] ?? 0));
     expect([rising(seen), seen.at(-1)]).toEqual([true, 1]);

@@ -214,7 +214,11 @@ describe('backed up and restored', () => {
 
   test('by libvirt, a gigabyte with its holes', async () => {
     const backups = join(folder, 'backups');
-    const backup = await backUp(image, { folder: backups, name: 'DSM', domain: 'DSM', keep: 2 }, soon());
+    const backup = await backUp(
+      image,
+      { folder: backups, name: 'DSM', domain: 'DSM', uuid: 'u', source: null, keep: 2 },
+      soon(),
+    );
     expect(backup).toMatchObject({ size: 1024 ** 3, image: path });
     expect((await stat(backup.file)).blocks * 512).toBeLessThan(20 * megabyte);
     await armEntry(image, builder, { signal: soon(), scratch: folder });
@@ -230,12 +234,16 @@ describe('backed up and restored', () => {
     await run('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'small', small]);
     try {
       const optimistic = altered(image, { allocated: async () => megabyte });
-      const backup = backUp(optimistic, { folder: small, name: 'DSM', domain: 'DSM', keep: 2 }, soon());
+      const backup = backUp(
+        optimistic,
+        { folder: small, name: 'DSM', domain: 'DSM', uuid: 'u', source: null, keep: 2 },
+        soon(),
+      );
       await expect(backup).rejects.toEqual(code('no_space'));
       expect(await readdir(small)).toEqual([]);
-      await expect(backUp(image, { folder: small, name: 'DSM', domain: 'DSM', keep: 2 }, soon())).rejects.toEqual(
-        code('no_space'),
-      );
+      await expect(
+        backUp(image, { folder: small, name: 'DSM', domain: 'DSM', uuid: 'u', source: null, keep: 2 }, soon()),
+      ).rejects.toEqual(code('no_space'));
     } finally {
       await run('umount', [small]);
     }
