@@ -70,7 +70,10 @@ describe('it worked', () => {
     ],
     ['No adequate space on TCRP loader partition /mnt/sda3 to cache pat file', 'not kept in'],
   ])('what a build says of itself is never lost: %s', (line, words) => {
-    expect(judged('build', `${output.buildBegins}${line}\n${output.buildEnds}`, 0)).toEqual({ ok: true, notes: [expect.stringContaining(words)] });
+    expect(judged('build', `${output.buildBegins}${line}\n${output.buildEnds}`, 0)).toEqual({
+      ok: true,
+      notes: [expect.stringContaining(words)],
+    });
   });
 
   test('satamap may find bad ports: its map is not the one in use', () => {
