@@ -2,9 +2,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { utils } from 'ssh2';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { dialerOf, isLocal } from '../src/dialing.ts';
 import { parseUri } from '../src/libvirt/uri.ts';
+import { eventually } from './eventually.ts';
 import { newKeyPair } from './fakes/ssh-key.ts';
 import { type Sshd, startSshd } from './fakes/sshd.ts';
 
@@ -45,7 +46,7 @@ test('a host key of a type that SSH here does not know, beside a good one: the g
   // Logged in; the server here has no libvirt.
   expect(why).toContain('no libvirt socket');
   expect(server.logins).toEqual(['root none']);
-  await vi.waitFor(() => expect(server.open()).toBe(0));
+  await eventually(() => expect(server.open()).toBe(0));
 });
 
 test('no usable host key: the file, the host and the types are named, and nobody is called', async () => {

@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import fc from 'fast-check';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Control, type ControlOptions } from '../../src/bridge/control.ts';
+import { eventually } from '../eventually.ts';
 import { Inbox, recorder } from '../mqtt/inbox.ts';
 
 type Reply = Parameters<ControlOptions['submit']>[2];
@@ -166,7 +167,7 @@ test('nine at once are one too many, until one of them has gone', async () => {
   expect(await ninth.lines.take()).toMatchObject({ final: true, response: { status: 'rejected', code: 'busy' } });
   await ninth.gone;
   for (const caller of eight) caller.socket.destroy();
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     using next = new Caller(line);
     await submitted.take(() => true, { deadline: 100 });
     expect(next.lines.all).toEqual([]);

@@ -67,7 +67,7 @@ async function online({ seen }: LoaderWorld, by: () => Promise<void>): Promise<v
   await by();
   const isOnline = ({ topic, payload }: { topic: string; payload: string }) =>
     topic === 'b/DSM/availability' && payload === 'online';
-  await expect.poll(() => seen.seen.all.slice(from).some(isOnline), { timeout: 60_000 }).toBe(true);
+  await expect.poll(() => seen.seen.all.slice(from).some(isOnline)).toBe(true);
 }
 
 async function refused(world: LoaderWorld, code: string): Promise<LoaderDocument> {

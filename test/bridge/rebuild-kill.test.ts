@@ -84,7 +84,7 @@ test.concurrent.each(Object.entries(rows) as [RunningPhase, Row][])('in %s', asy
   if (row.hold?.from) await world.loader(document => document.phase === row.hold?.from);
   using later = row.hold?.from ? daemon.hang(row.hold.call) : null;
   await world.loader(document => document.phase === phase);
-  if (phase === 'arming_builder') await expect.poll(() => touched(world), { timeout: 10_000 }).toBe('menu');
+  if (phase === 'arming_builder') await expect.poll(() => touched(world)).toBe('menu');
   await bridge.kill();
   stuck?.release();
   later?.release();

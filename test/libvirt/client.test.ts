@@ -3,6 +3,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { Libvirt, type LibvirtOptions } from '../../src/libvirt/client.ts';
 import { ConnectError, ConnectionLost, LibvirtError } from '../../src/libvirt/errors.ts';
 import { parseUri } from '../../src/libvirt/uri.ts';
+import { eventually } from '../eventually.ts';
 import { FakeLibvirtd, type ListenOptions } from '../fakes/libvirtd/daemon.ts';
 
 async function attempt(listen: ListenOptions, options: Partial<LibvirtOptions> = {}) {
@@ -33,7 +34,7 @@ describe('authentication', () => {
   test('polkit that refuses: libvirt’s own words, and no connection is left', async () => {
     await using it = await attempt({ auth: 'polkit', polkit: 'refuses' });
     await expect(it.open()).rejects.toMatchObject({ name: 'LibvirtError', code: 94 });
-    await vi.waitFor(() => expect(it.daemon.sessions.size).toBe(0));
+    await eventually(() => expect(it.daemon.sessions.size).toBe(0));
   });
 
   test('SASL is not spoken: libvirt’s setting that asks for it is named', async () => {
@@ -53,7 +54,7 @@ describe('it does not open', () => {
     await using it = await attempt({});
     it.daemon.refuse('connectOpen', 38, 'no connection driver available');
     await expect(it.open()).rejects.toBeInstanceOf(LibvirtError);
-    await vi.waitFor(() => expect(it.daemon.sessions.size).toBe(0));
+    await eventually(() => expect(it.daemon.sessions.size).toBe(0));
   });
 
   test('where the daemon hangs up on the handshake', async () => {
@@ -84,7 +85,7 @@ describe('it does not open', () => {
     await it.daemon.called('connectOpen');
     controller.abort(new Error('stop'));
     await opening;
-    await vi.waitFor(() => expect(it.daemon.sessions.size).toBe(0));
+    await eventually(() => expect(it.daemon.sessions.size).toBe(0));
   });
 });
 
@@ -95,7 +96,7 @@ test('closing ends the session, tells no cause, and can be done twice', async ()
   client.onClosed(cause => causes.push(cause));
   await client.close();
   await client.close();
-  await vi.waitFor(() => expect(it.daemon.sessions.size).toBe(0));
+  await eventually(() => expect(it.daemon.sessions.size).toBe(0));
   expect(causes).toEqual([null]);
   await expect(client.domains()).rejects.toMatchObject({ name: 'ConnectionLost', sent: false });
 });
@@ -133,7 +134,7 @@ test('the daemon’s pings are answered', async () => {
   const closed = vi.fn();
   client.onClosed(closed);
   const [session] = it.daemon.sessions;
-  await vi.waitFor(() => expect(session?.pongs).toBeGreaterThan(5));
+  await eventually(() => expect(session?.pongs).toBeGreaterThan(5));
   expect(closed).not.toHaveBeenCalled();
 });
 

@@ -8,6 +8,7 @@ import { ConnectionLost, ProtocolError } from '../../src/libvirt/errors.ts';
 import { type Frame, frameStatus, frameType, headerBytes, remoteProgram } from '../../src/libvirt/frame.ts';
 import { procedures } from '../../src/libvirt/procedures.ts';
 import type { Source } from '../../src/libvirt/write-stream.ts';
+import { eventually } from '../eventually.ts';
 import { rawFrame } from '../fakes/libvirtd/stream.ts';
 import { connected, Peer } from './peer.ts';
 import { recording } from './recordings.ts';
@@ -106,7 +107,7 @@ describe('written to its end', () => {
         });
         using it = await setUp(source);
         it.reply();
-        await vi.waitFor(() => expect(it.statuses().at(-1)).toBe(ok), { interval: 1 });
+        await eventually(() => expect(it.statuses().at(-1)).toBe(ok), { interval: 1 });
         it.say(ok);
         await it.write;
         expect(it.bytes().equals(whole)).toBe(true);
@@ -184,7 +185,7 @@ describe('what the socket does not take', () => {
     await new Promise(resolve => setImmediate(resolve));
     connection.close();
     await expect(write).rejects.toMatchObject({ name: 'ConnectionLost', sent: true });
-    await vi.waitFor(() => expect(ended).toHaveBeenCalledOnce(), { interval: 1 });
+    await eventually(() => expect(ended).toHaveBeenCalledOnce(), { interval: 1 });
   });
 });
 
@@ -204,7 +205,7 @@ describe('refused', () => {
     await it.peer.frame(3);
     it.peer.fail(it.call, 38);
     await expect(it.write).rejects.toMatchObject({ name: 'LibvirtError', code: 38 });
-    await vi.waitFor(() => expect(ended).toHaveBeenCalledOnce(), { interval: 1 });
+    await eventually(() => expect(ended).toHaveBeenCalledOnce(), { interval: 1 });
     await it.roundTrip();
     expect(it.statuses().filter(status => status !== more)).toEqual([error]);
   });
@@ -247,7 +248,7 @@ describe('given up', () => {
     using it = await setUp(forever(ended), options());
     it.reply();
     await expect(it.write).rejects.toMatchObject({ name: 'TimeoutError' });
-    await vi.waitFor(() => expect(ended).toHaveBeenCalledOnce(), { interval: 1 });
+    await eventually(() => expect(ended).toHaveBeenCalledOnce(), { interval: 1 });
     await it.roundTrip();
     expect(it.statuses().at(-1)).toBe(error);
   });

@@ -1,9 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { RunOptions } from '../../src/ssh/command.ts';
 import { CommandError, SshError } from '../../src/ssh/errors.ts';
 import { quote } from '../../src/ssh/quote.ts';
+import { eventually } from '../eventually.ts';
 import { type Played, playedGroup, type SshdOptions, startSshd } from '../fakes/sshd.ts';
 import { failure, login, never, ownFolder } from './client.ts';
 
@@ -92,7 +93,7 @@ describe('a command', () => {
   test('what a server says on stderr itself is heard too', async () => {
     const play = async ({ channel }: Played) => {
       channel.stderr.write('from ');
-      await vi.waitFor(() => expect(it.said()).toBe('from '));
+      await eventually(() => expect(it.said()).toBe('from '));
       channel.write('both');
       channel.exit(0);
       channel.end();
@@ -168,7 +169,7 @@ describe('its output', () => {
     const script = `head -c ${most} /dev/zero | tr '\\0' x; echo written >${quote(file('done'))}`;
     // Held longer than the silence allowed: that does not count.
     const running = it.run(script, { onOutput, silence: 1_500 });
-    await vi.waitFor(() => expect(taken).toBeGreaterThan(0));
+    await eventually(() => expect(taken).toBeGreaterThan(0));
     const mute = await it.failed('sleep 60', { silence: 1_800 });
     expect(mute).toMatchObject({ code: 'silent' });
     expect(taken).toBeLessThan(100_000);
@@ -234,7 +235,7 @@ describe('prompts', () => {
       channel.write(prompt.subarray(0, cut));
       await new Promise(done => setImmediate(done));
       channel.write(prompt.subarray(cut));
-      await vi.waitFor(() => expect(stdin()).toMatch(/\n/), { timeout: 5_000, interval: 5 });
+      await eventually(() => expect(stdin()).toMatch(/\n/), { interval: 5 });
       answers.push(stdin());
       channel.exit(0);
       channel.end();
@@ -376,7 +377,7 @@ describe('it is given up', () => {
       expect.stringContaining(`kill -TERM -${playedGroup}`),
       expect.stringContaining(`kill -KILL -${playedGroup}`),
     ]);
-    await vi.waitFor(() => expect(commands[0]?.closed()).toBe(true));
+    await eventually(() => expect(commands[0]?.closed()).toBe(true));
   });
 });
 

@@ -5,6 +5,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { connect } from '../../src/ssh/connect.ts';
 import { SshError } from '../../src/ssh/errors.ts';
 import { fingerprint, type KnownKey } from '../../src/ssh/host-key.ts';
+import { eventually } from '../eventually.ts';
 import { newKeyPair } from '../fakes/ssh-key.ts';
 import { type SshdOptions, startSshd } from '../fakes/sshd.ts';
 import { failure, login, never, way } from './client.ts';
@@ -61,7 +62,7 @@ describe('a machine that boots', () => {
     const error = await failure(login(server, { within: 700, attemptTimeout: 200, ...(await more()) }), SshError);
     expect(error.code).toBe(code);
     expect(performance.now() - began).toBeLessThan(5_000);
-    await vi.waitFor(() => expect(server.open()).toBe(0));
+    await eventually(() => expect(server.open()).toBe(0));
   });
 
   test('what listens speaks something else', async () => {
@@ -78,7 +79,7 @@ describe('a machine that boots', () => {
     await using server = await startSshd({ gate: () => 'mute' });
     const error = await failure(login(server, { user: 7 as unknown as string }), SshError);
     expect(error).toMatchObject({ code: 'incompatible' });
-    await vi.waitFor(() => expect(server.open()).toBe(0));
+    await eventually(() => expect(server.open()).toBe(0));
   });
 
   test.each([0, 50])('given up after %d ms', async ms => {
@@ -89,7 +90,7 @@ describe('a machine that boots', () => {
     else setTimeout(() => abort.abort(reason), ms);
     const error = await failure(connect(way(server), abort.signal), SshError);
     expect(error).toMatchObject({ code: 'cancelled', cause: reason });
-    await vi.waitFor(() => expect(server.open()).toBe(0));
+    await eventually(() => expect(server.open()).toBe(0));
   });
 });
 
@@ -110,7 +111,7 @@ describe('the login', () => {
     expect(`${error.message}${error.stack}${JSON.stringify(error)}`).not.toContain('wrong');
     expect(attempts(server.logins)).toEqual(expected);
     expect(server.connections()).toBe(1);
-    await vi.waitFor(() => expect(server.open()).toBe(0));
+    await eventually(() => expect(server.open()).toBe(0));
   });
 
   test('with a key', async () => {
@@ -296,7 +297,7 @@ describe('a session', () => {
     await Promise.all([session.close(), session.close()]);
     await session.close();
     expect(session.over).toBe(true);
-    await vi.waitFor(() => expect(server.open()).toBe(0));
+    await eventually(() => expect(server.open()).toBe(0));
     const options = { silence: 1_000, deadline: 1_000, signal: never };
     expect(await failure(session.run('true', options), SshError)).toMatchObject({ code: 'connection_lost' });
   });

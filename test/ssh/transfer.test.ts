@@ -1,7 +1,8 @@
 import { chmod, mkdir, readdir, readFile, readlink, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { SshError } from '../../src/ssh/errors.ts';
+import { eventually } from '../eventually.ts';
 import { type Played, type SshdOptions, startSshd } from '../fakes/sshd.ts';
 import { failure, login, never, ownFolder } from './client.ts';
 
@@ -88,10 +89,10 @@ describe('an upload', () => {
     // The server's shell gets a part of it, and then the end.
     await using it = await setUp();
     const upload = failure(it.upload(file('a'), Buffer.alloc(2 ** 20 * 8, 'x'), { limit: 2 ** 30 }), SshError);
-    await vi.waitFor(async () => expect(await readdir(file('.'))).toContain('a.partial'), { interval: 1 });
+    await eventually(async () => expect(await readdir(file('.'))).toContain('a.partial'), { interval: 1 });
     it.server.drop();
     expect(await upload).toMatchObject({ code: 'connection_lost' });
-    await vi.waitFor(async () => expect(await readdir(file('.'))).toEqual(['a']));
+    await eventually(async () => expect(await readdir(file('.'))).toEqual(['a']));
   });
 
   test('that does not arrive as it was sent leaves the old file', async () => {

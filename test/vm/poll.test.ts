@@ -7,6 +7,7 @@ import { unknownStats } from '../../src/model/stats.ts';
 import { silent } from '../../src/util/logger.ts';
 import { Poll, type PollOptions } from '../../src/vm/poll.ts';
 import { Watch } from '../../src/vm/watch.ts';
+import { eventually } from '../eventually.ts';
 import { FakeLibvirtd } from '../fakes/libvirtd/daemon.ts';
 import type { FakeDomain } from '../fakes/libvirtd/domain.ts';
 import { Inbox, recorder } from '../mqtt/inbox.ts';
@@ -211,7 +212,7 @@ test('what statistics tell of the state is reason to look', async () => {
   domain.become(3, 1);
   await tick();
   expect(hints).toEqual(['DSM']);
-  await vi.waitFor(() => expect(watch.target('DSM')?.domain.state).toBe('paused'));
+  await eventually(() => expect(watch.target('DSM')?.domain.state).toBe('paused'));
   await tick();
   expect(hints).toEqual(['DSM']);
 });
@@ -231,7 +232,7 @@ test.each([
   const { poll, hints, samples } = await polling({ targets: () => targets });
   meanwhile();
   poll.tick();
-  await vi.waitFor(() => expect(hints).toEqual(['DSM']));
+  await eventually(() => expect(hints).toEqual(['DSM']));
   expect(samples.all).toEqual([]);
 });
 

@@ -2,8 +2,9 @@ import { existsSync } from 'node:fs';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ping } from '../../../src/checks/probes/ping.ts';
+import { eventually } from '../../eventually.ts';
 
 let folder: string;
 
@@ -24,7 +25,7 @@ async function program(...lines: string[]): Promise<string> {
 /** What it wrote down as soon as it ran. */
 async function noted(): Promise<string> {
   const file = join(folder, 'note');
-  await vi.waitFor(() => expect(existsSync(file)).toBe(true), { timeout: 10_000, interval: 10 });
+  await eventually(() => expect(existsSync(file)).toBe(true), { interval: 10 });
   return (await readFile(file, 'utf8')).trim();
 }
 

@@ -4,6 +4,7 @@ import { Libvirt, rebootFlag, shutdownFlag } from '../../../src/libvirt/client.t
 import { ConnectError, ConnectionLost, TimeoutError } from '../../../src/libvirt/errors.ts';
 import { frameStatus } from '../../../src/libvirt/frame.ts';
 import { parseUri } from '../../../src/libvirt/uri.ts';
+import { eventually } from '../../eventually.ts';
 import { FakeLibvirtd } from './daemon.ts';
 import { lively } from './lively.ts';
 import { ppm } from './screen.ts';
@@ -71,7 +72,7 @@ test('of a hung QEMU the first to ask for statistics waits, who asks without wai
 test('frozen it accepts and is silent; thawed it answers what it was asked', async () => {
   await using fake = await setUp();
   fake.daemon.freeze();
-  const state = fake.client.state(fake.ref, { timeout: 5_000 });
+  const state = fake.client.state(fake.ref);
   const opening = Libvirt.open({ uri: parseUri(fake.daemon.uri), openTimeout: 30 });
   await expect(opening).rejects.toThrow(ConnectError);
   fake.daemon.thaw();
@@ -133,10 +134,10 @@ describe('a reboot by the button', () => {
   test('is the guest’s power-off, and libvirt’s reset: it is never off', async () => {
     await using fake = await running();
     await fake.client.reboot(fake.ref, rebootFlag.acpi);
-    await vi.waitFor(() => expect(fake.told).toEqual(['reboot']));
+    await eventually(() => expect(fake.told).toEqual(['reboot']));
     expect(fake.domain).toMatchObject({ active: true, id: 1, presses: 1 });
     await fake.client.shutdown(fake.ref, shutdownFlag.acpi);
-    await vi.waitFor(() => expect(fake.told).toEqual(['reboot', '6:1', '5:0']));
+    await eventually(() => expect(fake.told).toEqual(['reboot', '6:1', '5:0']));
   });
 
   test('may be ignored, and then a later power-off is the reset', async () => {
@@ -176,7 +177,7 @@ describe('a reboot by the button', () => {
     await using fake = await running();
     fake.domain.guest.agent = 'answers';
     await fake.client.reboot(fake.ref, rebootFlag.hypervisor);
-    await vi.waitFor(() => expect(fake.told).toEqual(['reboot']));
+    await eventually(() => expect(fake.told).toEqual(['reboot']));
     expect(fake.domain.presses).toBe(0);
   });
 });
@@ -225,7 +226,7 @@ describe('a stream in trouble', () => {
     const stuck = fake.daemon.hang('domainScreenshot');
     await expect(fake.client.screenshot(fake.ref, { timeout: 20 })).rejects.toThrow(TimeoutError);
     stuck.release();
-    await vi.waitFor(() => expect(fake.streamEnds).toEqual([frameStatus.error]));
+    await eventually(() => expect(fake.streamEnds).toEqual([frameStatus.error]));
     expect((await fake.client.screenshot(fake.ref)).mime).toBe('image/x-portable-pixmap');
   });
 });
