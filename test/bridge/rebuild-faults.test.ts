@@ -187,6 +187,7 @@ describe('the guest', () => {
   test.concurrent('is a DSM of which only the loader answers: rolled back without asking, if so configured', async () => {
     await using world = await start({
       dsm: (_, build) => (build === 1 ? 'loader' : 'up'),
+      times: { again: 1_000 },
       loader: { extensions, onFailure: 'auto' },
     });
     const { answer, loader } = await world.ask('rebuild');

@@ -70,7 +70,7 @@ const rows: Readonly<Partial<Record<RunningPhase, Row>>> = {
     ...{ on: null, says: 'its new loader is in place', rollback: true },
   },
   checking: {
-    options: { dsm: (_, build) => (build === 1 ? 'booting' : 'up') },
+    options: { dsm: (_, build) => (build === 1 ? 'booting' : 'up'), times: { again: 1_000 } },
     ...{ on: true, says: 'its new loader is in place', rollback: true },
   },
 };
