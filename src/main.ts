@@ -158,6 +158,7 @@ export async function main(
       send,
       save: value => announcedStore.save(value),
       retire: key => publisher.retire(key),
+      delivered: key => bridge.announced(key),
     },
     announced,
   );

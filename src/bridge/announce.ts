@@ -23,6 +23,8 @@ export interface AnnouncerOptions extends LineOptions {
   bridge: BridgeOptions;
   vms: readonly VmOptions[];
   save: (announced: Announced) => void;
+  /** The broker has the device of a VM. */
+  delivered?: (key: VmKey) => void;
   /** Clears the retained topics of a VM that is no longer configured. */
   retire: (key: VmKey) => void;
 }
@@ -132,7 +134,11 @@ export class Announcer {
     const published = components(device);
     // What may be there already is remembered too: whoever forgets it never removes it.
     const sending = () => this.#remember(topic, { ...published, ...this.#announced.devices[topic] });
-    const delivered = () => this.#remember(topic, published);
+    const delivered = () => {
+      this.#remember(topic, published);
+      const vm = this.#owners.get(topic);
+      if (vm) this.#options.delivered?.(vm.key);
+    };
     const steps = transition(this.#announced.devices[topic] ?? {}, device);
     line.lead(
       steps.map(({ payload }, i) => ({

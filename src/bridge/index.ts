@@ -3,7 +3,7 @@ import type { Checks } from '../checks/index.ts';
 import type { Event } from '../model/event.ts';
 import { happeningsOf } from '../model/happening.ts';
 import { reduce } from '../model/reduce.ts';
-import type { Snapshot } from '../model/snapshot.ts';
+import type { Snapshot, VmKey } from '../model/snapshot.ts';
 import type { Topics } from '../model/topics.ts';
 import type { MqttClient } from '../mqtt/client.ts';
 import type { Message } from '../mqtt/message.ts';
@@ -33,9 +33,11 @@ export interface BridgeParts {
   jobs: Jobs;
   checks: Pick<Checks, 'hear' | 'close'>;
   rebuilds: Pick<Rebuilds, 'hear'>;
-  /** Milliseconds after Home Assistant's birth until it is told everything, and until it has taken that in. */
+  /** Milliseconds after Home Assistant's birth until it is told everything, and until it has taken a device in. */
   birth?: { jitter: number; settle: number };
 }
+
+const usualBirth = { jitter: 1_000, settle: 2_000 };
 
 /** Events after which there may be something new to remember. */
 const remembered: ReadonlySet<Event['type']> = new Set(['domain', 'asked', 'wished']);
@@ -64,6 +66,8 @@ function shortLived(message: Message): Message {
  */
 export class Bridge {
   readonly #abort = new AbortController();
+  /** Samples that are published once more. */
+  readonly #again = new Map<VmKey, NodeJS.Timeout>();
   #parts: BridgeParts | null = null;
   #snapshot: Snapshot;
   /** Messages from before it is certain that no other bridge is meant. */
@@ -105,6 +109,7 @@ export class Bridge {
 
   close(): void {
     this.#abort.abort();
+    for (const timer of this.#again.values()) clearTimeout(timer);
     this.#parts?.jobs.close();
     this.#parts?.checks.close();
     this.#parts?.announcer.close();
@@ -154,14 +159,27 @@ export class Bridge {
     else jobs.submit(taken.request, taken.command);
   }
 
-  /** Home Assistant starts: the devices again, and, when it knows them, the samples that no broker keeps. */
-  async #greet({ announcer, publisher, birth = { jitter: 1_000, settle: 2_000 } }: BridgeParts): Promise<void> {
+  /**
+   * A VM's device was announced. Home Assistant shows values that expire as unavailable until the next sample, which no
+   * broker keeps, so it is published once more.
+   */
+  readonly announced = (key: VmKey): void => {
+    const { birth = usualBirth, publisher } = this.#parts ?? {};
+    if (this.#abort.signal.aborted) return;
+    clearTimeout(this.#again.get(key));
+    this.#again.set(
+      key,
+      setTimeout(() => publisher?.stats(this.#snapshot, key), birth.settle),
+    );
+  };
+
+  /** Home Assistant starts: the devices again, and the samples. */
+  async #greet({ announcer, birth = usualBirth }: BridgeParts): Promise<void> {
     const { signal } = this.#abort;
     try {
       await delay(Math.random() * birth.jitter, undefined, { signal });
       announcer.again();
-      await delay(birth.settle, undefined, { signal });
-      for (const key of Object.keys(this.#snapshot.vms)) publisher.stats(this.#snapshot, key);
+      for (const key of Object.keys(this.#snapshot.vms)) this.announced(key);
     } catch (error) {
       if (!signal.aborted) throw error;
     }

@@ -406,6 +406,17 @@ test.concurrent('a disk more is announced', async () => {
   expect(disks['sdc']).toEqual({ role: 'data', bus: 'scsi', source: '/c', capacity: null });
 });
 
+test.concurrent('a device that is announced again gets its numbers again: Home Assistant takes them for expired', async () => {
+  await using running = await Running.start();
+  const { seen } = running;
+  await seen.take(deviceOf(uuid));
+  for (const _ of ['the first', 'once more']) await seen.take('b/DSM/stats');
+  const disk = "<disk type='file' device='disk'><source file='/c'/><target dev='sdc' bus='scsi'/></disk>";
+  running.daemon.domain('DSM').redefine(dsmXml().replace('<controller', () => `${disk}<controller`));
+  await seen.seen.take(message => message.topic === deviceOf(uuid) && message.payload.includes('sdc'));
+  await seen.take('b/DSM/stats');
+});
+
 describe('closed', () => {
   test.concurrent('it says that it is offline, tells who waits, and touches no VM', async () => {
     await using running = await Running.start();
