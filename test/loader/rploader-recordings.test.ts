@@ -14,6 +14,7 @@ const failed: Readonly<Record<string, string | Readonly<Record<string, string>>>
   ...{ 'github_refuses-extension_1': 'host_unreachable', github_refuses: 'host_unreachable' },
   ...{ synology_refuses: 'host_unreachable', raw_refuses: 'no_module', no_module: 'no_module' },
   ...{ 'tls_future-extension_1': 'certificate', tls_future: 'certificate' },
+  ...{ 'tls_late-extension_2': 'clock_wrong' },
   ...{ 'ext-no_index': 'no_extension', 'ext-index_page': 'bad_extension', no_recipe: 'no_recipe' },
   ...{ half_extension: 'half_extension', half_mine: 'half_extension' },
   ...{ 'no_jq-serialgen': 'missing_program', 'no_jq-extension_1': 'missing_program', no_jq: 'missing_program' },
