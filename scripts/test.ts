@@ -1,5 +1,5 @@
 /**
- * `scripts/test`, once the npm packages are there: runs every section, two at a time where neither needs the other.
+ * `scripts/test`, once the npm packages are there: runs every section, three at a time where none needs another.
  * Each section writes to a file of its own; that of a section that fails is shown whole.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
@@ -42,28 +42,37 @@ const roots = {
 const sections: readonly Section[] = [
   { name: code, command: ['npm', 'run', 'check'] },
   { name: roots.bookworm, command: root('bookworm') },
-  { name: 'everything in the lab, Debian bookworm', command: inLab('a', 'bookworm'), after: [roots.bookworm] },
+  {
+    name: 'the loader in the lab, Debian bookworm',
+    command: inLab('a', 'bookworm', null, 'loader'),
+    after: [roots.bookworm],
+  },
+  {
+    name: 'all else in the lab, Debian bookworm',
+    command: inLab('b', 'bookworm', null, 'lab'),
+    after: [roots.bookworm],
+  },
   { name: 'build', command: ['npm', 'run', 'build'], after: [code] },
   { name: 'what was built starts', command: ['node', 'bin/dsm2mqtt.js', '--version'], after: ['build'] },
   // Both may install mmdebstrap.
   { name: roots.forky, command: root('forky'), after: [roots.bookworm] },
   {
     name: 'the contracts in the lab, Debian forky',
-    command: [...inLab('b', 'forky'), 'test/contract'],
+    command: [...inLab('c', 'forky', null, 'lab'), 'test/contract'],
     after: [roots.forky],
   },
   { name: roots.container, command: root('bookworm', 'container'), after: [roots.bookworm] },
-  { name: 'the image, hardened', command: inLab('c', 'bookworm', 'container'), after: [roots.container] },
+  { name: 'the image, hardened', command: inLab('d', 'bookworm', 'container'), after: [roots.container] },
   { name: roots.homeAssistant, command: root('forky', 'home-assistant'), after: [roots.forky] },
   {
     name: 'a real Home Assistant',
-    command: inLab('d', 'forky', 'home-assistant'),
+    command: inLab('e', 'forky', 'home-assistant'),
     after: [roots.homeAssistant],
   },
   { name: 'the demo, simulated', command: ['scripts/demo', '--embedded', '--for', '5s'] },
   {
     name: 'the demo, real',
-    command: ['scripts/demo', '--name', labName('e'), '--for', '15s'],
+    command: ['scripts/demo', '--name', labName('f'), '--for', '15s'],
     after: [roots.bookworm],
   },
   { name: 'the benchmark, short', command: ['npm', 'run', 'bench', '--', '--quick'], alone: true },
@@ -74,18 +83,23 @@ function labName(which: string): string {
   return `test-${process.pid}-${which}`;
 }
 
-function root(release: string, layer?: string): string[] {
-  return ['scripts/lab', '--release', release, ...(layer ? ['--with', layer] : []), '--root-only'];
+function root(release: string, layer: string | null = null): string[] {
+  return [...lab(release, layer), '--root-only'];
 }
 
-/** The tests of a layer are the vitest project of the same name. */
-function inLab(which: string, release: string, layer?: string): string[] {
-  const lab = ['scripts/lab', '--release', release, ...(layer ? ['--with', layer] : []), '--name', labName(which)];
-  return [...lab, 'node_modules/.bin/vitest', 'run', '--project', layer ?? 'lab'];
+/** `project`: of vitest; the tests of a layer have its name. */
+function inLab(which: string, release: string, layer: string | null, project = layer ?? 'lab'): string[] {
+  return [...lab(release, layer), '--name', labName(which), 'node_modules/.bin/vitest', 'run', '--project', project];
+}
+
+function lab(release: string, layer: string | null): string[] {
+  return ['scripts/lab', '--release', release, ...(layer ? ['--with', layer] : [])];
 }
 
 /** Before a command: it ends with this process, whatever ends that. Only Linux has it. */
 const tied = spawnSync('setpriv', ['--version']).status === 0 ? ['setpriv', '--pdeathsig', 'TERM'] : [];
+/** The labs wait for their guests most of the time, so there is one more than there are cores. */
+const slots = Math.min(3, availableParallelism() + 1);
 const folder = mkdtempSync(join(tmpdir(), 'dsm2mqtt-test-'));
 const startedAt = performance.now();
 const waiting = [...sections];
@@ -111,7 +125,6 @@ startNext();
 
 /** Starts what can start. Ends the whole when nothing runs and nothing waits. */
 function startNext(): void {
-  const slots = Math.min(2, availableParallelism());
   while (running.size < slots && !stop.signal.aborted && ![...running].some(({ section }) => section.alone)) {
     skipWhatCannotRun();
     const next = waiting.find(section => isReady(section));

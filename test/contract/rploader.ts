@@ -82,8 +82,12 @@ const cases: readonly Case[] = [
   { name: 'extractor_page-check_extractor' },
 ];
 
-export function rploaderContract(name: string, start: (release: string) => Promise<StandIn>): void {
-  describe.each(releases)(`${name}, %s: as the real one`, release => {
+export function rploaderContract(
+  name: string,
+  start: (release: string) => Promise<StandIn>,
+  of: readonly string[] = releases,
+): void {
+  describe.each(of)(`${name}, %s: as the real one`, release => {
     let standIn: StandIn;
     const outputs = new Map<string, string>();
     beforeAll(async () => {
