@@ -63,12 +63,12 @@ export const obeyed: Record<Call, Domain> = {
 
 /** Which commands a call may be made for. */
 export const causes: Record<Call, readonly CommandWord[]> = {
-  start: ['start', 'reboot'],
-  wake_up: ['start', 'resume'],
-  resume: ['start', 'resume'],
+  start: ['start', 'reboot', 'rebuild', 'rollback'],
+  wake_up: ['start', 'resume', 'rebuild', 'rollback'],
+  resume: ['start', 'resume', 'rebuild', 'rollback'],
   suspend: ['suspend'],
   reset: ['reset'],
-  press: ['shutdown', 'reboot'],
+  press: ['shutdown', 'reboot', 'rebuild', 'rollback'],
   guest_reboot: ['reboot'],
-  cut_power: ['force_off', 'shutdown', 'reboot'],
+  cut_power: ['force_off', 'shutdown', 'reboot', 'rebuild', 'rollback'],
 };
