@@ -30,7 +30,8 @@ const parts: Readonly<Record<string, () => string>> = {
     ),
   runs: () =>
     `Each time the tests run, the parser gets ${count(propertyRuns.payloads)} payloads made at random, and the machine ` +
-    `behind the commands ${count(propertyRuns.stories)} random stories of commands, libvirt and time.`,
+    `behind the commands ${count(propertyRuns.stories)} random stories of commands, libvirt and time. The ` +
+    `whole way of a command, from the broker to libvirt, gets ${count(propertyRuns.histories)} random histories.`,
 };
 
 /** What a key may hold is what the parser says when it holds something else. */

@@ -21,7 +21,7 @@ import { Askers } from './askers.ts';
 import { type BeginLong, type LongCommand, type LongJob, LongPlace } from './long-place.ts';
 import { Marks } from './marks.ts';
 import type { Answers, Request } from './respond.ts';
-import { type Ruling, rulingOn } from './ruling.ts';
+import { libvirtAway, type Ruling, rulingOn } from './ruling.ts';
 import { type Clock, Slot, type SlotParts } from './slot.ts';
 
 export interface JobsOptions extends SlotParts {
@@ -137,8 +137,7 @@ export class Jobs {
   }
 
   #refusal({ key, policy }: Desk, command: Command): Rejection | null {
-    if (this.#closed) return { code: 'busy', message: 'the bridge is stopping' };
-    const refused = refusal(command, policy, this.#options.readOnly, this.#clock.date().getTime());
+    const refused = this.#refusalNow(policy, command);
     if (refused || command.id === null) return refused;
     const now = this.#clock.now();
     if (this.#marks.has(key, command.id, now)) {
@@ -146,6 +145,12 @@ export class Jobs {
     }
     if (this.#marks.hasRoom(key, now)) return null;
     return { code: 'busy', message: 'too many ids of the last 10 minutes are remembered: wait, or leave the id out' };
+  }
+
+  /** As long as it waits for its turn, too. */
+  #refusalNow(policy: Policy, command: Command): Rejection | null {
+    if (this.#closed) return { code: 'busy', message: 'the bridge is stopping' };
+    return refusal(command, policy, this.#options.readOnly, this.#clock.date().getTime());
   }
 
   /** In the free slot, or beside, after, or instead of what is in it. */
@@ -182,15 +187,21 @@ export class Jobs {
     const { desk, command, ticket } = admitted;
     const fate = interruptions.rebuild[command.word];
     if (fate === 'beside') return this.#carryOut(admitted);
-    const then = fate === 'replace' ? () => this.#afterLong(admitted) : null;
+    if (fate === 'replace' && this.#isAway) return libvirtAway;
+    const uuid = this.#uuid(desk);
+    const then = fate === 'replace' ? () => this.#afterLong(admitted, uuid) : null;
     const ends = fate === 'end' || fate === 'replace';
     return ends && desk.long.end(ticket, then) ? null : busy(job.word, job.remaining);
   }
 
-  #afterLong(admitted: Admitted): void {
+  /** `uuid`: of the domain that was meant. */
+  #afterLong(admitted: Admitted, uuid: string | undefined): void {
     const { desk, command, ticket } = admitted;
-    const late = refusal(command, desk.policy, this.#options.readOnly, this.#clock.date().getTime());
-    const rejection = late ?? this.#place(admitted);
+    if (this.#uuid(desk) !== uuid) {
+      this.#askers.end([ticket], failed('domain_gone', 'the domain was replaced by another'));
+      return;
+    }
+    const rejection = this.#refusalNow(desk.policy, command) ?? this.#place(admitted);
     if (rejection) this.#askers.end([ticket], rejected(rejection));
     // The end of the long one has said otherwise.
     else this.#wish(desk.key, wishOf(command.word));
@@ -202,6 +213,7 @@ export class Jobs {
   }
 
   #join({ desk: { slot }, command, ticket }: Admitted, job: Job, joined: Step | null): Rejection | null {
+    if (this.#isAway) return libvirtAway;
     if (!joined) return busy(job.word, slot.remaining);
     const remaining = Math.max(0, (joined.job ?? job).deadline - this.#clock.now());
     this.#askers.accepted(ticket, command.word as JobWord, remaining);
@@ -254,18 +266,27 @@ export class Jobs {
     }
   }
 
+  /** Then nothing is taken on for later. */
+  get #isAway(): boolean {
+    return !this.#options.snapshot().hypervisor.up;
+  }
+
+  #uuid({ key }: Desk): string | undefined {
+    return this.#options.snapshot().vms[key]?.domain?.uuid;
+  }
+
   #ruling({ key, slot }: Desk, word: CommandWord): Ruling {
     const { snapshot, missing } = this.#options;
     return rulingOn(word, key, snapshot(), slot.guest, missing);
   }
 
   #begin({ desk, command, ticket }: Admitted, action: JobAction): void {
-    const { key, policy, slot, offAt } = desk;
+    const { policy, slot, offAt } = desk;
     const now = this.#clock.now();
     const begun = begin(
       {
         word: command.word as JobWord,
-        uuid: this.#options.snapshot().vms[key]?.domain?.uuid ?? '',
+        uuid: this.#uuid(desk) ?? '',
         asker: ticket,
         plan: planOf(command, policy, this.#options.pause ?? restartPause),
         call: callOf(action, command, policy),

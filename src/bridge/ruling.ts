@@ -6,6 +6,8 @@ import type { Snapshot, VmKey } from '../model/snapshot.ts';
 
 export type Ruling = Exclude<Decision, { do: 'reject' }> | { do: 'refuse'; rejection: Rejection };
 
+export const libvirtAway: Rejection = { code: 'libvirt_unavailable', message: 'libvirt is away' };
+
 /** What a command means for a VM as it is now. `missing`: that libvirt has no such domain, in words. */
 export function rulingOn(
   word: CommandWord,
@@ -16,9 +18,11 @@ export function rulingOn(
 ): Ruling {
   // A check asks DSM itself, libvirt or not.
   if (word === 'cancel' || word === 'check' || word === 'arm') return { do: word };
-  if (!hypervisor.up) return refuse('libvirt_unavailable', 'libvirt is away');
+  if (!hypervisor.up) return { do: 'refuse', rejection: libvirtAway };
   const domain = vms[key]?.domain ?? null;
-  const first = domain && Object.values(vms).find(vm => vm.domain?.uuid === domain.uuid);
+  const same = Object.values(vms).filter(vm => domain && vm.domain?.uuid === domain.uuid);
+  // One that became this domain while a command is under way does not take it over.
+  const first = same.find(({ work }) => work) ?? same[0];
   // By its name and by its UUID: two slots would be at one domain.
   if (first && first.key !== key) {
     return refuse('not_allowed', `this domain is configured twice: command it as '${first.key}'`);

@@ -55,7 +55,7 @@ export class Slot {
   #timer: NodeJS.Timeout | undefined;
   /** Milliseconds since 1970 at the monotonic clock's zero: taken once a job, or its deadline would jitter. */
   #epoch = 0;
-  /** Of the calls of this stage: what has not left when it is over never does. */
+  /** Of the calls of this stage: what has not left when it is over, or when DSM begins to update, never does. */
   #calls = new AbortController();
 
   constructor(key: VmKey, policy: Policy, parts: SlotParts, askers: Askers, clock: Clock) {
@@ -96,6 +96,7 @@ export class Slot {
         this.input(event);
         return;
       case 'checked':
+        if (this.guest.verdict === 'updating' && this.#job?.stage.at === 'pressing') this.#withdraw();
         this.input({ type: 'guest', guest: this.guest });
         return;
       default:
@@ -131,10 +132,7 @@ export class Slot {
     if (!before) return;
     clearTimeout(this.#timer);
     this.#job = job;
-    if (beginner !== null || job?.stage.at !== before.stage.at || job.word !== before.word) {
-      this.#calls.abort();
-      this.#calls = new AbortController();
-    }
+    if (beginner !== null || job?.stage.at !== before.stage.at || job.word !== before.word) this.#withdraw();
     for (const effect of effects) this.#perform(job ?? before, effect);
     this.#show(before, job, effects);
     const current = job ?? before;
@@ -186,13 +184,20 @@ export class Slot {
     }
   }
 
+  #withdraw(): void {
+    this.#calls.abort();
+    this.#calls = new AbortController();
+  }
+
   #call(job: Job, call: Call): Promise<CallFailure | null> {
     if (call === 'cut_power' && !mayCutPower(job, this.#policy.commands, this.#clock.now())) {
       return Promise.resolve(notPermitted);
     }
     const wished = this.#askers.command(job.askers[0])?.method;
     const method = wished === 'acpi' || wished === 'agent' || wished === 'auto' ? wished : this.#policy.shutdown.method;
-    return this.#parts.call(this.#key, call, { method, signal: this.#calls.signal }).catch((error: Error) => {
+    const { signal } = this.#calls;
+    return this.#parts.call(this.#key, call, { method, signal }).catch((error: Error) => {
+      if (signal.aborted) return { kind: 'unanswered', message: 'the call was given up' };
       return { kind: 'failed', code: 'outcome_unknown', message: error.message };
     });
   }

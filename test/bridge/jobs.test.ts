@@ -4,6 +4,7 @@ import { Jobs, type JobsOptions } from '../../src/bridge/jobs.ts';
 import { type Request, Responder } from '../../src/bridge/respond.ts';
 import type { Policy } from '../../src/model/admit.ts';
 import type { Check, Verdict } from '../../src/model/check.ts';
+import { cancelled, type Outcome } from '../../src/model/codes.ts';
 import { type Command, type CommandWord, command } from '../../src/model/command.ts';
 import type { Domain } from '../../src/model/domain.ts';
 import type { Event } from '../../src/model/event.ts';
@@ -460,6 +461,85 @@ describe('who may interrupt whom', () => {
     expect(scene.told('b/other/response')).toEqual(['rejected/not_allowed']);
   });
 
+  test('one that became the domain of a running command does not take it over', () => {
+    const scene = new Scene({}, { vms: { DSM: policy(), other: policy() } });
+    scene.dispatch({ type: 'domain', key: 'other', domain: { ...domain, uuid: otherUuid }, at: now.toISOString() });
+    scene.submit('suspend', { key: 'other' });
+    scene.seen({ ...domain, uuid: otherUuid });
+    scene.submit('shutdown');
+    expect(scene.told()).toEqual(['rejected/not_allowed']);
+    expect(scene.made).toEqual(['suspend']);
+    scene.jobs.close();
+  });
+
+  test.each<[CommandWord, Partial<Command>]>([
+    ['start', {}],
+    ['shutdown', { timeout: 60_000, onTimeout: 'force_off' }],
+  ])('while libvirt is away a %s is not taken on for later', (word, options) => {
+    const scene = new Scene({}, { vms: { DSM: daring, other: daring } });
+    scene.submit('shutdown', { id: 'a' });
+    scene.dispatch({ type: 'hypervisor_down', reason: 'gone' });
+    scene.submit(word, { id: 'b', ...options });
+    expect(scene.toldTo('b')).toEqual(['rejected/libvirt_unavailable']);
+    expect(scene.vm?.work).toMatchObject({ startAfterOff: false, deadline: '2026-11-22T08:05:00.000Z' });
+    scene.jobs.close();
+  });
+
+  describe('a shutdown that takes the place of a rebuild', () => {
+    /** Its rebuild ends when the test says so. */
+    const rebuilding = () => {
+      let ended = (_: Outcome): void => {};
+      const cancel = vi.fn();
+      const scene = new Scene(
+        {},
+        {
+          vms: { DSM: policy({ commands: ['rebuild', 'shutdown'] }), other: policy() },
+          long: (_, { word }, teller) => {
+            ended = teller.ended;
+            return { word, remaining: 1_000, cancel };
+          },
+        },
+      );
+      scene.submit('rebuild');
+      return { scene, end: () => ended(cancelled('cancelled', 'it was cancelled')), cancel };
+    };
+
+    test('is carried out when that has ended', () => {
+      const { scene, end } = rebuilding();
+      scene.submit('shutdown', { id: 'b' });
+      expect(scene.made).toEqual([]);
+      end();
+      expect(scene.made).toEqual(['press']);
+      scene.jobs.close();
+    });
+
+    test('not while libvirt is away: the rebuild goes on', () => {
+      const { scene, cancel } = rebuilding();
+      scene.dispatch({ type: 'hypervisor_down', reason: 'gone' });
+      scene.submit('shutdown', { id: 'b' });
+      expect(scene.toldTo('b')).toEqual(['rejected/libvirt_unavailable']);
+      expect(cancel).not.toHaveBeenCalled();
+    });
+
+    test('not when the bridge ends before', () => {
+      const { scene, end } = rebuilding();
+      scene.submit('shutdown', { id: 'b' });
+      scene.jobs.close();
+      end();
+      expect(scene.made).toEqual([]);
+      expect(scene.toldTo('b')).toEqual(['progress/phase', 'failed/outcome_unknown']);
+    });
+
+    test('not of another domain that has its name by then', () => {
+      const { scene, end } = rebuilding();
+      scene.submit('shutdown', { id: 'b' });
+      scene.seen({ ...domain, uuid: otherUuid });
+      end();
+      expect(scene.made).toEqual([]);
+      expect(scene.toldTo('b')).toEqual(['progress/phase', 'failed/domain_gone']);
+    });
+  });
+
   test('a start during a shutdown is kept, shown, and carried out 10 s after off', () => {
     const scene = new Scene();
     scene.submit('shutdown', { id: 'off' });
@@ -778,6 +858,23 @@ describe('what the checks say of DSM', () => {
     // Nobody has asked it to.
     scene.seen(off);
     expect(scene.vm?.lastStop?.by).toBe('guest');
+  });
+
+  test('updating, as is said after a press: what has not left is taken back, and the shutdown goes on', async () => {
+    const scene = new Scene(
+      {},
+      {
+        call: (_, __, { signal }) =>
+          new Promise((_resolve, reject) => {
+            signal.addEventListener('abort', () => reject(signal.reason));
+          }),
+      },
+    );
+    scene.submit('shutdown');
+    scene.dispatch({ type: 'checked', key: 'DSM', check: check('updating'), at: now.toISOString() });
+    await settled();
+    expect(scene.told()).toEqual(['accepted', 'progress/updating', 'progress/no_answer']);
+    scene.jobs.close();
   });
 
   test.each<CommandWord>(['reboot', 'reset'])('updating: %s is refused', word => {

@@ -9,7 +9,9 @@ import type { Event } from '../../src/model/event.ts';
 import type { Call, CallFailure } from '../../src/model/job/job.ts';
 import { reduce } from '../../src/model/reduce.ts';
 import type { Activity, Snapshot } from '../../src/model/snapshot.ts';
+import { Clockwork, settler } from './clockwork.ts';
 import { checkOf, snapshotOf } from './samples.ts';
+import { causes } from './stories.ts';
 
 /**
  * Everything around `Jobs`, played: libvirt, the guest, the senders and both clocks. It watches that none of the
@@ -81,11 +83,6 @@ interface Made {
   settle: (failure: CallFailure | null | Error) => void;
 }
 
-interface Timer {
-  at: number;
-  run: () => void;
-}
-
 const keys = ['DSM', 'other'] as const;
 const day = 86_400_000;
 const patience = 600_000;
@@ -94,28 +91,12 @@ const leastBeforeCut = 60_000;
 const belief = 300_000;
 const notDsms: readonly Verdict[] = ['updating', 'recoverable', 'installer', 'loader'];
 
-/** Which commands a call may be made for. */
-const causes: Record<Call, readonly CommandWord[]> = {
-  start: ['start', 'reboot'],
-  wake_up: ['start', 'resume'],
-  resume: ['start', 'resume'],
-  suspend: ['suspend'],
-  reset: ['reset'],
-  press: ['shutdown', 'reboot'],
-  guest_reboot: ['reboot'],
-  cut_power: ['force_off', 'shutdown', 'reboot'],
-};
 const activities: Partial<Record<CommandWord, Activity>> = {
   ...({ start: 'starting', resume: 'starting', shutdown: 'shutting_down', force_off: 'shutting_down' } as const),
   ...({ reboot: 'rebooting', reset: 'rebooting', suspend: 'none' } as const),
 };
 
-export class World {
-  /** Monotonic milliseconds. */
-  now = 1_000;
-  /** Milliseconds since 1970, at `now` 0. */
-  wall = Date.UTC(2026, 10, 22, 8);
-  readonly timers = new Set<Timer>();
+export class World extends Clockwork {
   readonly sent: Sent[] = [];
   readonly calls: Made[] = [];
   readonly probes: ((open: boolean | Error) => void)[] = [];
@@ -134,10 +115,9 @@ export class World {
   #submitting: Sent | null = null;
   #boots = 0;
   #closed = false;
-  /** The first promise that was broken; told when all is settled, because whoever breaks it would swallow it. */
-  #fault: string | null = null;
 
   constructor(rules: Rules, seen: Set<string>) {
+    super();
     this.#rules = rules;
     this.seen = seen;
     this.#real = Object.fromEntries(keys.map(key => [key, this.#snapshot.vms[key]?.domain ?? null]));
@@ -145,7 +125,7 @@ export class World {
       ...{ vms: { DSM: rules.policy, other: rules.policy }, readOnly: rules.readOnly, pause: rules.pause },
       snapshot: () => this.#snapshot,
       emit: this.dispatch,
-      clock: { now: () => this.now, date: () => new Date(this.#date) },
+      clock: { now: () => this.now, date: () => new Date(this.date) },
       call: (key, call) => this.#call(key, call),
       read: key => this.#read(key),
       missing: () => 'libvirt has no such domain',
@@ -158,14 +138,6 @@ export class World {
       },
     });
     for (const key of keys) this.#look(key);
-  }
-
-  /** The same for every clock that a job looks at. */
-  setTimeout(run: () => void, delay: number): Timer {
-    if (!(delay >= 0 && delay < 2 ** 31)) this.#broken(`a timer of ${delay} ms`);
-    const timer = { at: this.now + delay, run };
-    this.timers.add(timer);
-    return timer;
   }
 
   submit(key: string, command: Command): void {
@@ -194,11 +166,11 @@ export class World {
     this.#jobs.submit(request, command);
     this.#submitting = null;
     sent.turnedAway = sent.outcome?.status === 'rejected';
-    if (sent.turnedAway && this.#live(key).length < waiting) this.#broken(`given up for ${word}, which is rejected`);
+    if (sent.turnedAway && this.#live(key).length < waiting) this.broken(`given up for ${word}, which is rejected`);
     if (!twin) return;
     const reasons = ['duplicate', 'expired', 'read_only', 'not_allowed'];
-    if (!sent.outcome || !reasons.includes(sent.outcome.code)) this.#broken('an id is taken twice');
-    if (this.calls.length > before) this.#broken('a duplicate calls libvirt');
+    if (!sent.outcome || !reasons.includes(sent.outcome.code)) this.broken('an id is taken twice');
+    if (this.calls.length > before) this.broken('a duplicate calls libvirt');
   }
 
   readonly dispatch = (event: Event): void => {
@@ -228,7 +200,7 @@ export class World {
       if (now.verdict !== 'unknown') job.told = now;
       job.hears ||= wasUp;
     }
-    const at = this.#iso;
+    const at = this.iso;
     this.dispatch({ type: 'checked', key, check: { ...checkOf(verdict), checkedAt: at, wasUp }, at });
   }
 
@@ -258,7 +230,7 @@ export class World {
     for (const { job } of this.#live(key)) Object.assign(job, anew);
     this.#told[key] = nothingTold;
     this.#boots += 1;
-    this.dispatch({ type: 'rebooted', key, at: this.#iso });
+    this.dispatch({ type: 'rebooted', key, at: this.iso });
   }
 
   /** The latest call but so many. */
@@ -266,39 +238,17 @@ export class World {
     return this.calls.filter(made => made.key === key).at(-1 - but);
   }
 
-  /** Lets time pass, timer by timer. */
-  async pass(duration: number): Promise<void> {
-    const end = this.now + duration;
-    for (let fired = 0; ; ) {
-      const [next] = [...this.timers].sort((a, b) => a.at - b.at);
-      if (!next || next.at > end) break;
-      fired = next.at > this.now ? 0 : fired + 1;
-      if (fired > 100) throw new Error('a busy loop');
-      this.timers.delete(next);
-      this.now = Math.max(this.now, next.at);
-      next.run();
-      await this.settle();
-    }
-    this.now = end;
-  }
-
-  /** Whatever was promised and is decided has been heard; and all is as it should be. */
-  async settle(): Promise<void> {
-    for (let turn = 0; turn < 16; turn += 1) await null;
-    if (!this.#closed) this.#checkAll();
-    if (this.#fault !== null) throw new Error(this.#fault);
-  }
-
-  #checkAll(): void {
+  protected inspect(): void {
+    if (this.#closed) return;
     for (const key of keys) this.#check(key);
     const jobs = keys.filter(key => this.#live(key).length > 0).length;
-    if (this.timers.size !== jobs) this.#broken(`${this.timers.size} timers for ${jobs} jobs`);
+    if (this.timers.size !== jobs) this.broken(`${this.timers.size} timers for ${jobs} jobs`);
   }
 
   /** Time enough for every job to end, whatever libvirt and the guest do. */
   async end(): Promise<void> {
     for (let turn = 0; turn < 3; turn += 1) await this.pass(day);
-    for (const key of keys) if (this.#live(key).length > 0) this.#broken('a job goes on for ever');
+    for (const key of keys) if (this.#live(key).length > 0) this.broken('a job goes on for ever');
     await this.settle();
   }
 
@@ -306,28 +256,16 @@ export class World {
   async close(): Promise<void> {
     this.#jobs.close();
     this.#closed = true;
-    if (this.timers.size > 0) this.#broken('a timer outlives its jobs');
+    if (this.timers.size > 0) this.broken('a timer outlives its jobs');
     const made = this.calls.length;
     for (const { settle } of this.calls) settle(null);
     for (const settle of [...this.probes, ...this.errands]) settle(new Error('closed'));
     for (const key of keys) this.#look(key);
     await this.settle();
     this.#jobs.close();
-    if (this.timers.size > 0 || this.calls.length > made) this.#broken('something goes on after the end');
-    for (const { word, outcome } of this.sent) if (!outcome) this.#broken(`${word} has had no last word`);
+    if (this.timers.size > 0 || this.calls.length > made) this.broken('something goes on after the end');
+    for (const { word, outcome } of this.sent) if (!outcome) this.broken(`${word} has had no last word`);
     await this.settle();
-  }
-
-  #broken(message: string): void {
-    this.#fault ??= message;
-  }
-
-  get #date(): number {
-    return this.wall + this.now;
-  }
-
-  get #iso(): string {
-    return new Date(this.#date).toISOString();
   }
 
   #of(request: Request): Sent {
@@ -355,8 +293,8 @@ export class World {
   }
 
   #accepted(sent: Sent, remaining: number): void {
-    if (sent.accepted || sent.outcome) this.#broken(`${sent.word} is accepted when all is said`);
-    if (!(remaining >= 0 && Number.isFinite(remaining))) this.#broken(`${remaining} ms remain`);
+    if (sent.accepted || sent.outcome) this.broken(`${sent.word} is accepted when all is said`);
+    if (!(remaining >= 0 && Number.isFinite(remaining))) this.broken(`${remaining} ms remain`);
     const [first] = this.#live(sent.key);
     if (first?.word === 'shutdown' && sent.word === 'shutdown') {
       const { timeout, onTimeout } = sent.command;
@@ -372,17 +310,17 @@ export class World {
     const words = this.#live(sent.key).map(({ word }) => word);
     const starts = words.filter(word => word === 'start').length;
     const fits = words.length === 1 || (starts <= 1 && words.every(word => word === 'start' || word === 'shutdown'));
-    if (!fits || (starts > 0 && words[0] === 'start' && words.length > 1)) this.#broken(`at once: ${words}`);
+    if (!fits || (starts > 0 && words[0] === 'start' && words.length > 1)) this.broken(`at once: ${words}`);
   }
 
   #progress(sent: Sent, code: string, remaining: number): void {
-    if (!sent.accepted || sent.outcome) this.#broken(`${sent.word} makes progress before or after all`);
-    if (!Object.hasOwn(codes.progress, code)) this.#broken(`unknown progress ${code}`);
-    if (!(remaining >= 0 && Number.isFinite(remaining))) this.#broken(`${remaining} ms remain`);
+    if (!sent.accepted || sent.outcome) this.broken(`${sent.word} makes progress before or after all`);
+    if (!Object.hasOwn(codes.progress, code)) this.broken(`unknown progress ${code}`);
+    if (!(remaining >= 0 && Number.isFinite(remaining))) this.broken(`${remaining} ms remain`);
     const [first] = this.#live(sent.key);
     const ofThePress = ['pressed', 'closing', 'amended', 'not_heard', 'updating'].includes(code);
     if (ofThePress && first && remaining !== Math.max(0, first.job.deadline - this.now)) {
-      this.#broken(`${code}: ${remaining} ms remain, not ${first.job.deadline - this.now}`);
+      this.broken(`${code}: ${remaining} ms remain, not ${first.job.deadline - this.now}`);
     }
     if (code === 'closing') sent.job.closing = true;
     this.seen.add(`progress/${code}`);
@@ -390,11 +328,11 @@ export class World {
 
   #ended(sent: Sent, outcome: Outcome): void {
     const { word, job } = sent;
-    if (sent.outcome) this.#broken(`${word} has two last words`);
-    if (!Object.hasOwn(codes[outcome.status], outcome.code)) this.#broken(`unknown code ${outcome.code}`);
-    if (outcome.message === '') this.#broken(`nothing said of ${outcome.code}`);
+    if (sent.outcome) this.broken(`${word} has two last words`);
+    if (!Object.hasOwn(codes[outcome.status], outcome.code)) this.broken(`unknown code ${outcome.code}`);
+    if (outcome.message === '') this.broken(`nothing said of ${outcome.code}`);
     const left = job.calls.some(({ answer }) => answer !== 'rejected');
-    if (outcome.status === 'rejected' && left) this.#broken(`${word} is rejected, and libvirt was asked`);
+    if (outcome.status === 'rejected' && left) this.broken(`${word} is rejected, and libvirt was asked`);
     this.#agree(sent, outcome);
     sent.outcome = outcome;
     this.seen.add(`${word} ${outcome.status}/${outcome.code}`);
@@ -406,29 +344,29 @@ export class World {
     const answer = calls.at(-1)?.answer;
     const locked = !this.#rules.policy.commands.includes('force_off') && message.includes('power');
     if (code === 'libvirt_error' && accepted && !locked && answer !== 'failed' && answer !== 'rejected') {
-      this.#broken(`${word}: libvirt is blamed for ${message}`);
+      this.broken(`${word}: libvirt is blamed for ${message}`);
     }
     const pressing = word === 'shutdown' && calls.at(-1)?.call === 'press';
-    if (code === 'timed_out' && pressing && this.now < deadline) this.#broken('it gives up too soon');
+    if (code === 'timed_out' && pressing && this.now < deadline) this.broken('it gives up too soon');
     if (status !== 'succeeded') return;
     const stops = word === 'shutdown' || word === 'force_off';
-    if (stops && domain?.active) this.#broken(`${word} has succeeded, and it runs`);
+    if (stops && domain?.active) this.broken(`${word} has succeeded, and it runs`);
     const runs = word === 'start' || word === 'resume' || word === 'reboot' || word === 'suspend';
-    if (runs && !domain?.active) this.#broken(`${word} has succeeded, and it is off`);
+    if (runs && !domain?.active) this.broken(`${word} has succeeded, and it is off`);
   }
 
   #call(key: string, call: Call): Promise<CallFailure | null> {
-    if (!this.#snapshot.hypervisor.up) this.#broken(`${call} while libvirt is away`);
-    if (this.#rules.readOnly || this.#closed) this.#broken(`${call}, read-only or closed`);
+    if (!this.#snapshot.hypervisor.up) this.broken(`${call} while libvirt is away`);
+    if (this.#rules.readOnly || this.#closed) this.broken(`${call}, read-only or closed`);
     const waiting = this.#submitting;
     const asking = waiting && waiting.key === key && !waiting.outcome && !waiting.accepted ? [waiting] : [];
     const owners = [...this.#live(key), ...asking].filter(({ word }) => causes[call].includes(word));
     const [owner] = owners;
     if (!owner) {
-      this.#broken(`nobody has asked for ${call}`);
+      this.broken(`nobody has asked for ${call}`);
       return Promise.resolve(null);
     }
-    if (!this.#rules.policy.commands.includes(owner.word)) this.#broken(`${call} is not allowed`);
+    if (!this.#rules.policy.commands.includes(owner.word)) this.broken(`${call} is not allowed`);
     if (call === 'press') this.#press(owner.job);
     if (call === 'cut_power') this.#cut(owner.word, owner.job);
     if (call === 'start') this.#start(owner);
@@ -460,33 +398,33 @@ export class World {
     job.presses += 1;
     if (job.hears) job.heard += 1;
     if (!watchPorts && job.told.verdict === 'unknown') job.blind += 1;
-    if (Math.max(job.heard, job.blind) > maxPresses) this.#broken('pressed too often');
+    if (Math.max(job.heard, job.blind) > maxPresses) this.broken('pressed too often');
     if (job.presses > maxPresses) this.seen.add('pressed, and it does not count');
-    if (this.#verdict(job) === 'updating') this.#broken('pressed while DSM updates');
-    if (this.now - job.lastPress < resendEvery) this.#broken('pressed too soon');
-    if (job.closing) this.#broken('pressed though its ports have closed');
+    if (this.#verdict(job) === 'updating') this.broken('pressed while DSM updates');
+    if (this.now - job.lastPress < resendEvery) this.broken('pressed too soon');
+    if (job.closing) this.broken('pressed though its ports have closed');
     job.lastPress = this.now;
   }
 
   #cut(word: CommandWord, job: Job): void {
     const { commands } = this.#rules.policy;
-    if (!commands.includes('force_off')) this.#broken('its power is cut, which is not allowed');
+    if (!commands.includes('force_off')) this.broken('its power is cut, which is not allowed');
     if (word === 'force_off') return;
     const verdict = this.#verdict(job);
-    if (verdict === 'updating' || verdict === 'recoverable') this.#broken(`its power is cut while DSM is ${verdict}`);
-    if (!job.cuts) this.#broken('its power is cut, which nobody asked for');
-    if (this.now - job.at < leastBeforeCut) this.#broken('its power is cut within a minute');
-    if (this.now < job.deadline) this.#broken('its power is cut before its time is up');
+    if (verdict === 'updating' || verdict === 'recoverable') this.broken(`its power is cut while DSM is ${verdict}`);
+    if (!job.cuts) this.broken('its power is cut, which nobody asked for');
+    if (this.now - job.at < leastBeforeCut) this.broken('its power is cut within a minute');
+    if (this.now < job.deadline) this.broken('its power is cut before its time is up');
   }
 
   #start({ key, after }: Sent): void {
     const offAt = this.#offAt.get(key) ?? null;
-    if (offAt !== null && this.now - offAt < this.#rules.pause) this.#broken('started without a pause');
-    if (after?.outcome && after.outcome.status !== 'succeeded') this.#broken('started, though it was not shut down');
+    if (offAt !== null && this.now - offAt < this.#rules.pause) this.broken('started without a pause');
+    if (after?.outcome && after.outcome.status !== 'succeeded') this.broken('started, though it was not shut down');
   }
 
   #look(key: string): void {
-    this.dispatch({ type: 'domain', key, domain: this.#real[key] ?? null, at: this.#iso });
+    this.dispatch({ type: 'domain', key, domain: this.#real[key] ?? null, at: this.iso });
   }
 
   async #read(key: string): Promise<void> {
@@ -530,28 +468,24 @@ export class World {
     const [first] = live;
     const work = vm?.work ?? null;
     if (!first) {
-      if (work) this.#broken(`${work.activity}, though nobody waits for it`);
-      if (vm?.asked?.open) this.#broken('a stop is still asked for, and nobody waits for it');
+      if (work) this.broken(`${work.activity}, though nobody waits for it`);
+      if (vm?.asked?.open) this.broken('a stop is still asked for, and nobody waits for it');
       return;
     }
     if (!work || work.activity !== activities[first.word]) {
-      this.#broken(`${first.word} shows as ${work?.activity}`);
+      this.broken(`${first.word} shows as ${work?.activity}`);
       return;
     }
     if (work.startAfterOff !== live.some(({ word }) => word === 'start' && word !== first.word)) {
-      this.#broken('a start is kept and not shown, or the other way round');
+      this.broken('a start is kept and not shown, or the other way round');
     }
-    if (Number.isNaN(Date.parse(work.deadline)) || Number.isNaN(Date.parse(work.since))) this.#broken('no time');
+    if (Number.isNaN(Date.parse(work.deadline)) || Number.isNaN(Date.parse(work.since))) this.broken('no time');
     const { epoch, deadline } = first.job;
     if (work.attempt !== null && work.deadline !== new Date(epoch + deadline).toISOString()) {
-      this.#broken(`${work.deadline} is not when it gives up`);
+      this.broken(`${work.deadline} is not when it gives up`);
     }
-    if (work.attempt !== null && work.attempt !== first.job.presses) this.#broken(`${work.attempt} presses are shown`);
+    if (work.attempt !== null && work.attempt !== first.job.presses) this.broken(`${work.attempt} presses are shown`);
   }
 }
 
 const nothingTold: Told = { verdict: 'unknown', until: 0, wasUp: false };
-
-function settler<T>(resolve: (value: T) => void, reject: (error: Error) => void): (value: T | Error) => void {
-  return value => (value instanceof Error ? reject(value) : resolve(value));
-}

@@ -1,14 +1,12 @@
 /** Commands, slots and jobs as a whole: any story, told by chance, and none of the promises is broken. */
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { Policy } from '../../src/model/admit.ts';
-import type { Verdict } from '../../src/model/check.ts';
-import { type Command, type CommandWord, command, commandWords } from '../../src/model/command.ts';
-import type { Domain } from '../../src/model/domain.ts';
-import type { Call, CallFailure } from '../../src/model/job/job.ts';
+import { type Command, command } from '../../src/model/command.ts';
+import type { CallFailure } from '../../src/model/job/job.ts';
 import { type Rules, World } from './machine-world.ts';
 import { propertyRuns } from './runs.ts';
-import { active, domain, off, offBy, otherUuid } from './samples.ts';
+import { off } from './samples.ts';
+import { domains, durations, kind, obeyed, policies, timeouts, verdicts, words } from './stories.ts';
 
 let world: World;
 beforeEach(() => {
@@ -19,23 +17,6 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-const timeouts = fc.constantFrom(1, 999, 5_000, 59_999, 60_000, 61_000, 200_000, 300_000);
-const policies: fc.Arbitrary<Policy> = fc.record({
-  commands: fc.oneof(
-    { weight: 3, arbitrary: fc.constant(commandWords) },
-    fc.constant(commandWords.filter(word => word !== 'force_off')),
-    fc.subarray([...commandWords]),
-  ),
-  shutdown: fc.record({
-    method: fc.constantFrom('acpi', 'agent', 'auto'),
-    timeout: timeouts,
-    resendEvery: fc.constantFrom(1_000, 60_000),
-    maxPresses: fc.constantFrom(1, 2, 3, 5),
-    onTimeout: fc.constantFrom('report', 'force_off'),
-  }),
-  reboot: fc.record({ method: fc.constantFrom('shutdown', 'guest') }),
-  watchPorts: fc.boolean(),
-});
 const rules: fc.Arbitrary<Rules> = fc.record({
   policy: policies,
   readOnly: fc.constantFrom(...Array.from({ length: 19 }, () => false), true),
@@ -48,11 +29,6 @@ const rules: fc.Arbitrary<Rules> = fc.record({
 
 const key = fc.constantFrom('DSM', 'DSM', 'DSM', 'DSM', 'other');
 const option = <T>(some: fc.Arbitrary<T>) => fc.option(some, { nil: null, freq: 2 });
-/** The commands that make a story are more likely than the others. */
-const words = fc.constantFrom<CommandWord>(
-  ...commandWords,
-  ...(['start', 'shutdown', 'shutdown', 'shutdown', 'reboot', 'force_off', 'cancel'] as const),
-);
 const given = fc.record({
   what: fc.constant('command' as const),
   key: fc.oneof({ weight: 30, arbitrary: key }, fc.constant('nobody')),
@@ -67,14 +43,6 @@ const given = fc.record({
   expires: fc.constantFrom(null, null, null, null, -1, 0, 5_000, 100_000),
 });
 
-const domains = fc.constantFrom<Domain | null>(
-  ...[domain, domain, off, off, off, offBy('destroyed'), offBy('crashed'), offBy('saved'), offBy('unknown')],
-  ...[active('idle'), active('paused', 'user'), active('paused', 'io_error'), active('paused', 'snapshot')],
-  ...[active('shutting_down'), active('crashed', 'panicked'), active('pmsuspended'), active('unknown'), null],
-  { ...off, state: 'crashed' },
-  { ...domain, uuid: otherUuid },
-  { ...off, uuid: otherUuid },
-);
 const failures = fc.constantFrom<CallFailure | Error>(
   { kind: 'rejected', code: 'libvirt_unavailable', message: 'away' },
   { kind: 'rejected', code: 'read_only', message: 'denied' },
@@ -83,14 +51,6 @@ const failures = fc.constantFrom<CallFailure | Error>(
   { kind: 'unanswered', message: 'hangs' },
   new Error('odd'),
 );
-const durations = fc.oneof(
-  fc.constantFrom(0, 1, 999, 1_000, 5_000, 9_999, 10_000, 29_999, 30_000, 59_999, 60_000, 60_001, 120_000, 300_000),
-  fc.nat(400_000),
-  fc.constant(700_000),
-);
-
-const kind = <K extends string, T extends object>(what: K, rest: { [P in keyof T]: fc.Arbitrary<T[P]> }) =>
-  fc.record(rest as { [P in keyof T]: fc.Arbitrary<T[P]> }).map(values => ({ what, ...values }));
 const time = kind('time', { duration: durations });
 /** libvirt and the guest do what they were asked to. */
 const obey = kind('obey', { key });
@@ -98,10 +58,6 @@ const refuse = kind('refuse', { key, but: fc.constantFrom(0, 0, 1, 2), failure: 
 const become = kind('become', { key, domain: domains, told: fc.constantFrom(true, true, false) });
 const hypervisor = kind('hypervisor', { up: fc.constantFrom(false, true, true) });
 const ports = kind('ports', { open: fc.constantFrom<boolean | Error>(true, true, false, new Error('odd')) });
-const verdicts = fc.constantFrom<Verdict>(
-  ...(['up', 'up', 'updating', 'updating', 'recoverable', 'installer', 'loader', 'booting', 'unreachable'] as const),
-  ...(['unknown', 'unknown'] as const),
-);
 const examine = kind('examine', { key, verdict: verdicts });
 const actions = fc.oneof(
   { weight: 6, arbitrary: given },
@@ -164,12 +120,6 @@ const scenes = fc.oneof(
       { what: 'time', duration: 10_000 },
     ]),
 );
-
-/** What a call leads to when all goes well. */
-const obeyed: Record<Call, Domain> = {
-  ...{ start: domain, wake_up: domain, resume: domain, suspend: active('paused', 'user'), reset: domain },
-  ...{ press: off, guest_reboot: domain, cut_power: offBy('destroyed') },
-};
 
 function commandOf({
   word,
