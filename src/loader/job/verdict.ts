@@ -14,8 +14,9 @@ export interface Awaited {
 /** DSM can be used. */
 const up: ReadonlySet<Verdict> = new Set(['up', 'degraded']);
 const installers: ReadonlySet<Verdict> = new Set(['installer', 'recoverable']);
-/** Of these the checks themselves are sure. */
+/** Of these the checks themselves are sure: as many looks in a row are enough. */
 const lost: ReadonlySet<Verdict> = new Set(['off', 'paused', 'crashed', 'unreachable']);
+const looksToBeLost = 3;
 
 /**
  * Looks until DSM is up or its installer is there. Whatever else it comes to must stand for a while before it is
@@ -31,21 +32,24 @@ export async function awaitDsm(
   // Four times that while it says that it updates; the checks come to their own verdict before.
   const patience = guest.bootGrace * 4 + settle;
   const began = performance.now();
-  let since = { verdict: null as Verdict | null, at: began };
+  let since = { verdict: null as Verdict | null, at: began, looks: 0 };
   for (;;) {
     const check = await guest.check(signal);
     signal.throwIfAborted();
     const now = performance.now();
     progress((now - began) / guest.bootGrace);
     if (check && check.verdict !== since.verdict) {
-      since = { verdict: check.verdict, at: now };
+      since = { verdict: check.verdict, at: now, looks: 0 };
       say(`${check.verdict}: ${check.reason}`);
     }
     if (check && up.has(check.verdict)) return { check, come: 'up' };
     if (check && installers.has(check.verdict)) return { check, come: 'installer' };
-    const stands = now - since.at >= settle;
-    if (check && (lost.has(check.verdict) || (check.verdict === 'loader' && stands)) && now - began >= look * 2) {
-      throw notUp(check);
+    if (check) {
+      since.looks += 1;
+      // Counted, not timed: a machine that stands still for a moment has not looked.
+      const isLost = lost.has(check.verdict) && since.looks >= looksToBeLost;
+      const isStuck = check.verdict === 'loader' && now - since.at >= settle;
+      if (isLost || isStuck) throw notUp(check);
     }
     if (now - began >= patience) throw notUp(check);
     await delay(look, undefined, { signal });

@@ -21,7 +21,7 @@ function guest(verdicts: readonly (Verdict | null)[], bootGrace = 1_000): Guest 
   };
 }
 
-const wait = (verdicts: readonly (Verdict | null)[], bootGrace?: number, signal = AbortSignal.timeout(5_000)) => {
+const wait = (verdicts: readonly (Verdict | null)[], bootGrace?: number, signal = AbortSignal.timeout(60_000)) => {
   const said: string[] = [];
   const done = awaitDsm(
     guest(verdicts, bootGrace),
@@ -43,6 +43,7 @@ test.each<[verdicts: (Verdict | null)[], come: string, verdict: Verdict]>([
   [['booting', 'installer'], 'installer', 'installer'],
   [['booting', 'recoverable'], 'installer', 'recoverable'],
   [['updating', 'updating', 'up'], 'up', 'up'],
+  [['booting', 'off', 'off', 'booting', 'unreachable', 'up'], 'up', 'up'],
 ])('%j: %s', async (verdicts, come, verdict) => {
   expect(await wait(verdicts)).toMatchObject({ come, verdict });
 });
