@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { type Cause, causes, diagnoses } from '../src/checks/diagnoses.ts';
-import { type Machine, machines } from '../src/checks/evidence.ts';
+import { type Machine, machines } from '../src/checks/diagnosis/evidence.ts';
+import { isProblem } from '../src/checks/diagnosis/expected.ts';
+import { type Cause, causes, diagnoses } from '../src/checks/diagnosis/table.ts';
 import { kinds } from '../src/checks/finding.ts';
-import { isProblem } from '../src/checks/intention.ts';
 import { type ProbeName, type ProbeOutcome, probeNames, probeOutcomes } from '../src/model/check.ts';
 import { code, fillIn, keep, table } from './make-doc.ts';
 

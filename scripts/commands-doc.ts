@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { codes } from '../src/model/codes.ts';
 import { type CommandWord, commandWords, isInvalid, maxPayload, parseCommand } from '../src/model/command.ts';
 import { type Decision, decisions, type Interruption, interruptions, type Occupation } from '../src/model/decide.ts';
-import { happenings } from '../src/model/happening.ts';
+import { happenings } from '../src/model/notification.ts';
 import { propertyRuns } from '../test/model/runs.ts';
 import { code, fillIn, keep, table } from './make-doc.ts';
 

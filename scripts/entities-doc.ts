@@ -1,4 +1,4 @@
-import { type BridgeEntity, bridgeEntities, type VmEntity, vmEntities } from '../src/discovery/entities.ts';
+import { type BridgeEntity, bridgeEntities, type VmEntity, vmEntities } from '../src/discovery/entities/table.ts';
 import { commandWords } from '../src/model/command.ts';
 import { type DomainDescription, unknownDescription, unknownHardware } from '../src/model/domain.ts';
 import { code, keep, table } from './make-doc.ts';

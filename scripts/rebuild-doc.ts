@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { phases, type RunningPhase } from '../src/loader/job/phases.ts';
-import { failures } from '../src/loader/tcrp/failures.ts';
+import { failures } from '../src/loader/kinds/tcrp/failures.ts';
 import { code, fillIn, keep, table } from './make-doc.ts';
 
 /**

@@ -1,7 +1,7 @@
 import type { DsmIdentity } from '../model/check.ts';
 import type { Findings } from './finding.ts';
+import { webPorts } from './probes/web/ports.ts';
 import type { Probes } from './probes.ts';
-import { webPorts } from './web-ports.ts';
 
 /** What kind of page answers at an address, and nothing else: nobody is logged in, and no more is asked. */
 export async function identify(

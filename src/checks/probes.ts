@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises';
 import { isIPv4 } from 'node:net';
 import type { Nic } from '../model/domain.ts';
 import type { VmKey } from '../model/snapshot.ts';
-import type { Findhost } from './findhost/radio.ts';
+import type { Findhost } from './findhost/client.ts';
 import type { Findings, Limits } from './finding.ts';
 import { bridge } from './probes/bridge.ts';
 import { type DiscoveryTarget, discovery } from './probes/discovery.ts';

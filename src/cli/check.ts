@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { memoryStore, recall } from '../bridge/memory.ts';
-import { checking, checksStore, thisHost } from '../checking.ts';
+import { checking, checksStore, thisHost } from '../app/checks.ts';
+import { opener } from '../app/libvirt.ts';
+import { memoryStore, recall } from '../bridge/vm-store.ts';
 import type { Config } from '../config/config.ts';
-import { opener } from '../dialing.ts';
 import type { Libvirt } from '../libvirt/client.ts';
 import { type CheckDocument, checkDocument } from '../model/documents.ts';
 import type { Event } from '../model/event.ts';

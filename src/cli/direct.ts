@@ -1,13 +1,13 @@
-import { Memory, memoryStore, recall } from '../bridge/memory.ts';
-import type { Answers, Request, ResponseDocument } from '../bridge/respond.ts';
-import { checksStore, thisHost } from '../checking.ts';
+import { checksStore, thisHost } from '../app/checks.ts';
+import { steer } from '../app/power.ts';
+import { Memory, memoryStore, recall } from '../bridge/vm-store.ts';
+import type { Answers, Request, ResponseDocument } from '../commands/responder.ts';
 import type { Config } from '../config/config.ts';
 import { cancelled, type Outcome, rejected } from '../model/codes.ts';
 import type { Command } from '../model/command.ts';
 import type { Event } from '../model/event.ts';
 import { reduce } from '../model/reduce.ts';
 import { emptyVm, type Snapshot } from '../model/snapshot.ts';
-import { steer } from '../steering.ts';
 import type { FolderLock } from '../util/lock.ts';
 import { silent } from '../util/logger.ts';
 

@@ -1,16 +1,16 @@
 import { readdir, stat, writeFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import { join, relative } from 'node:path';
+import { opener } from '../app/libvirt.ts';
 import type { Config } from '../config/config.ts';
 import type { Loaded } from '../config/load.ts';
-import { opener } from '../dialing.ts';
 import type { Libvirt } from '../libvirt/client.ts';
 import { silent } from '../util/logger.ts';
-import { version } from '../version.ts';
+import { version } from '../util/version.ts';
 import { identify } from '../vm/read.ts';
 import { Watch } from '../vm/watch.ts';
+import { Disguise } from './anonymizer.ts';
 import { summarize } from './check-config.ts';
-import { Disguise } from './disguise.ts';
 import { askReady } from './health.ts';
 import { exitCode } from './outcome.ts';
 

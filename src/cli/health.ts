@@ -1,5 +1,5 @@
-import type { HealthReport } from '../bridge/health.ts';
 import type { Config } from '../config/config.ts';
+import type { HealthReport } from '../servers/health.ts';
 import { exitCode } from './outcome.ts';
 
 export interface HealthOptions {

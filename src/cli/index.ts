@@ -1,10 +1,10 @@
 import { Command, CommanderError } from 'commander';
+import { libvirtUri } from '../app/libvirt.ts';
 import type { Config } from '../config/config.ts';
 import { type Loaded, loadConfig } from '../config/load.ts';
 import { ConfigError, renderProblems } from '../config/problem.ts';
-import { libvirtUri } from '../dialing.ts';
 import { commandWords } from '../model/command.ts';
-import { version } from '../version.ts';
+import { version } from '../util/version.ts';
 import { AddonError, writeAddonConfig } from './addon.ts';
 import { check } from './check.ts';
 import { checkConfig } from './check-config.ts';

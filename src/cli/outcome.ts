@@ -1,4 +1,4 @@
-import type { ResponseDocument } from '../bridge/respond.ts';
+import type { ResponseDocument } from '../commands/responder.ts';
 
 /** The exit codes of every verb. */
 export const exitCode = { succeeded: 0, failed: 1, usage: 2, unreached: 3, timedOut: 4, interrupted: 130 } as const;

@@ -1,4 +1,4 @@
-import type { ResponseDocument } from '../bridge/respond.ts';
+import type { ResponseDocument } from '../commands/responder.ts';
 import { isFinal } from './outcome.ts';
 
 interface Terminal {

@@ -2,11 +2,11 @@ import type { Config } from '../config/config.ts';
 import type { LongWord } from '../model/command.ts';
 import { agrees } from './ask.ts';
 import { LoaderProgress } from './loader-progress.ts';
+import { talk } from './mqtt-request.ts';
 import { exitCode } from './outcome.ts';
 import type { ProgressOptions } from './progress.ts';
 import { type RebuildPlanOptions, rebuildPlan } from './rebuild-plan.ts';
 import { type CommandOptions, commandPayload, findVm, UsageError } from './request.ts';
-import { talk } from './talk.ts';
 
 export interface RebuildOptions extends ProgressOptions {
   config: Config;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Config } from '../config/config.ts';
 import { type Command, isInvalid, parseCommand } from '../model/command.ts';
-import { instead } from '../util/nearest.ts';
+import { instead } from '../util/did-you-mean.ts';
 
 /** A command line's wish as the JSON that the bridge takes. */
 

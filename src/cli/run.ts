@@ -1,10 +1,10 @@
 import { once } from 'node:events';
+import { FolderInUse, main } from '../app/run.ts';
 import type { Config } from '../config/config.ts';
-import { FolderInUse, main } from '../main.ts';
 import { LogWriter } from '../util/log-writer.ts';
 import type { Logger } from '../util/logger.ts';
 import { createLogger } from '../util/pino.ts';
-import { version } from '../version.ts';
+import { version } from '../util/version.ts';
 
 /** Milliseconds in which the last log lines may be read. */
 const lastLines = 500;

@@ -1,7 +1,7 @@
 import type { Config } from '../config/config.ts';
+import { talk } from './mqtt-request.ts';
 import { Progress, type ProgressOptions } from './progress.ts';
 import { type CommandOptions, commandPayload, findVm } from './request.ts';
-import { talk } from './talk.ts';
 
 export interface SendOptions extends ProgressOptions {
   config: Config;

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { ResponseDocument } from '../bridge/respond.ts';
+import type { ResponseDocument } from '../commands/responder.ts';
 import type { Config } from '../config/config.ts';
 import { lockFolder } from '../util/lock.ts';
 import { askControl } from './control.ts';

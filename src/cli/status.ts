@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { opener } from '../app/libvirt.ts';
 import type { Config } from '../config/config.ts';
-import { opener } from '../dialing.ts';
 import type { Libvirt } from '../libvirt/client.ts';
 import { ConnectError, ConnectionLost, ProtocolError, TimeoutError } from '../libvirt/errors.ts';
 

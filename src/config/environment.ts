@@ -1,5 +1,5 @@
 import { parseDocument } from 'yaml';
-import { nearest } from '../util/nearest.ts';
+import { nearest } from '../util/did-you-mean.ts';
 import type { Problem } from './problem.ts';
 import {
   childShape,

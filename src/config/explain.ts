@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { nearest } from '../util/nearest.ts';
+import { nearest } from '../util/did-you-mean.ts';
 import type { Issue } from './problem.ts';
 import { isKeyLike, keysOf, leafPaths, type Path, pathText, type Shape, shapeAt, variableName } from './shape.ts';
 import { valueAt } from './value.ts';

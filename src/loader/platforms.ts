@@ -1,4 +1,4 @@
-import { nearest } from '../util/nearest.ts';
+import { nearest } from '../util/did-you-mean.ts';
 import { oldPrefixes, type Platform, platforms } from './platform-table.ts';
 
 /** From a model or an id to its row of the table, and from a mistaken id to the ones that were meant. Pure. */

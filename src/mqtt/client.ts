@@ -6,12 +6,12 @@
  */
 import { EventEmitter } from 'node:events';
 import type { Logger } from '../util/logger.ts';
-import { afterwards, type Dialect, newest } from './dialect.ts';
 import { type FailureCode, MqttFailure } from './failure.ts';
 import { otherScheme } from './look.ts';
 import type { Message, Publication, Will } from './message.ts';
-import { Pace, type PaceOptions } from './pace.ts';
 import type { ConnectOptions } from './packets.ts';
+import { afterwards, type Dialect, newest } from './protocol-version.ts';
+import { Pace, type PaceOptions } from './reconnect-delay.ts';
 import { type Opened, Session } from './session.ts';
 
 export interface MqttClientOptions extends Omit<ConnectOptions, 'connectTimeout' | 'keepalive'> {

@@ -1,8 +1,8 @@
 /** Between the project's words and MQTT.js's. */
 import type { IClientOptions, IClientPublishOptions, IPublishPacket } from 'mqtt';
 import { address, type Tls } from './address.ts';
-import type { Version } from './dialect.ts';
 import type { Message, Publication, Will } from './message.ts';
+import type { Version } from './protocol-version.ts';
 
 export interface ConnectOptions {
   url: string;

@@ -12,11 +12,11 @@ import type { Logger } from '../util/logger.ts';
 import { isSecure } from './address.ts';
 import './codec.ts';
 import { cutPackets } from './cut.ts';
-import type { Dialect } from './dialect.ts';
 import { type Circumstances, closed, fromError, fromReason, MqttFailure } from './failure.ts';
 import type { Message, Publication } from './message.ts';
 import { type Limits, Outbox } from './outbox.ts';
 import { type ConnectOptions, connectOptions, LARGEST_INCOMING, publishOptions, readMessage } from './packets.ts';
+import type { Dialect } from './protocol-version.ts';
 
 export interface SessionOptions extends ConnectOptions {
   subscriptions: readonly string[];

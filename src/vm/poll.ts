@@ -4,7 +4,7 @@ import type { Event } from '../model/event.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import { type Stats, unknownStats } from '../model/stats.ts';
 import type { Logger } from '../util/logger.ts';
-import { Places } from '../util/places.ts';
+import { Places } from '../util/semaphore.ts';
 import { type Counters, readCounters } from './counters.ts';
 import { hasAnswered, type Sample, toStats } from './rates.ts';
 import { stateWords } from './state.ts';

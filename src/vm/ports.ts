@@ -1,4 +1,4 @@
-import { knock } from '../util/port.ts';
+import { knock } from '../util/tcp-probe.ts';
 
 /** Whether anything listens on one of these ports; a guest that shuts down closes them early. */
 export async function anyPortOpen(host: string, ports: readonly number[], patience = 2_000): Promise<boolean> {

@@ -6,9 +6,9 @@ import type { Domain } from '../model/domain.ts';
 import type { Event } from '../model/event.ts';
 import { callPatience } from '../model/job/job.ts';
 import type { VmKey } from '../model/snapshot.ts';
+import { instead } from '../util/did-you-mean.ts';
 import type { Logger } from '../util/logger.ts';
-import { instead } from '../util/nearest.ts';
-import { Places } from '../util/places.ts';
+import { Places } from '../util/semaphore.ts';
 import { Definition, DefinitionQueue } from './definition.ts';
 import { identify, isUuid, readState } from './read.ts';
 

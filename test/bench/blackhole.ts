@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
-import { knock } from '../../src/util/port.ts';
+import { knock } from '../../src/util/tcp-probe.ts';
 
 /** As many as the queue of a listener with a backlog of 1 takes. */
 const queue = 2;

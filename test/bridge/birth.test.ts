@@ -1,14 +1,14 @@
 /** Home Assistant starts: it has forgotten the devices, and no broker keeps the samples. */
 import { expect, test } from 'vitest';
-import { Announcer } from '../../src/bridge/announce.ts';
-import { nothingAnnounced } from '../../src/bridge/announced.ts';
-import { Chronicle } from '../../src/bridge/chronicle.ts';
-import { Claim } from '../../src/bridge/claim.ts';
-import { Bridge } from '../../src/bridge/index.ts';
-import { Jobs } from '../../src/bridge/jobs.ts';
-import { Memory } from '../../src/bridge/memory.ts';
-import { Publisher } from '../../src/bridge/publish.ts';
-import { Responder } from '../../src/bridge/respond.ts';
+import { Bridge } from '../../src/bridge/bridge.ts';
+import { Chronicle } from '../../src/bridge/event-publisher.ts';
+import { Claim } from '../../src/bridge/ownership.ts';
+import { Publisher } from '../../src/bridge/publisher.ts';
+import { Memory } from '../../src/bridge/vm-store.ts';
+import { Jobs } from '../../src/commands/dispatcher.ts';
+import { Responder } from '../../src/commands/responder.ts';
+import { nothingAnnounced } from '../../src/discovery/announced-store.ts';
+import { Announcer } from '../../src/discovery/announcer.ts';
 import { topics } from '../../src/model/topics.ts';
 import { MqttClient } from '../../src/mqtt/client.ts';
 import type { Message } from '../../src/mqtt/message.ts';

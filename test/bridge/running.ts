@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { main, type RunningBridge, type Tuning } from '../../src/app/run.ts';
 import type { Probes } from '../../src/checks/probes.ts';
 import type { Config } from '../../src/config/config.ts';
-import { main, type RunningBridge, type Tuning } from '../../src/main.ts';
 import { commandWords } from '../../src/model/command.ts';
 import type { StateDocument } from '../../src/model/documents.ts';
 import { FakeLibvirtd } from '../fakes/libvirtd/daemon.ts';

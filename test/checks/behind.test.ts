@@ -1,14 +1,14 @@
 /** DSM behind whatever its owner may put before it: it is asked at its own address, and nowhere else. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { describe, expect, test } from 'vitest';
-import type { Cause } from '../../src/checks/diagnoses.ts';
-import { examine } from '../../src/checks/examine.ts';
+import { diagnose } from '../../src/checks/diagnosis/diagnose.ts';
+import type { Cause } from '../../src/checks/diagnosis/table.ts';
+import { examine } from '../../src/checks/engine/examine.ts';
+import { emptyLedger, entered, kindsIn } from '../../src/checks/engine/findings-so-far.ts';
 import type { Findings } from '../../src/checks/finding.ts';
-import { emptyLedger, entered, kindsIn } from '../../src/checks/ledger.ts';
 import { dsm } from '../../src/checks/probes/dsm.ts';
 import { web } from '../../src/checks/probes/web.ts';
 import type { Probes } from '../../src/checks/probes.ts';
-import { diagnose } from '../../src/checks/verdict.ts';
 import { unknownDsm } from '../../src/model/check.ts';
 import { domain } from '../model/samples.ts';
 import { apiInfo, pages, pingpong } from './dsm-pages.ts';
@@ -22,7 +22,7 @@ import {
   startPages,
   startRaw,
   status,
-} from './http-peer.ts';
+} from './http/peer.ts';
 
 const running: Pages = {
   '/': pages.dsm7,

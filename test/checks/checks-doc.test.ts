@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { filled } from '../../scripts/checks-doc.ts';
-import { ageOf } from '../../src/checks/evidence.ts';
-import { longest } from '../../src/checks/examine.ts';
-import { retest } from '../../src/checks/pace.ts';
-import { Quiet } from '../../src/checks/quiet.ts';
-import { type Facts, inWords } from '../../src/checks/words.ts';
+import { ageOf } from '../../src/checks/diagnosis/evidence.ts';
+import { type Facts, inWords } from '../../src/checks/diagnosis/messages.ts';
+import { Quiet } from '../../src/checks/engine/disk-idle.ts';
+import { longest } from '../../src/checks/engine/examine.ts';
+import { retest } from '../../src/checks/engine/retry-times.ts';
 import { shapeAt } from '../../src/config/shape.ts';
 import { type CheckDocument, checkDocument } from '../../src/model/documents.ts';
 import { emptyVm } from '../../src/model/snapshot.ts';

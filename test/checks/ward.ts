@@ -1,7 +1,7 @@
+import { Checks, type ChecksOptions } from '../../src/checks/checks.ts';
+import type { RememberedChecks } from '../../src/checks/engine/store.ts';
 import { type Findings, type Kind, type Limits, outcomeOf } from '../../src/checks/finding.ts';
-import { Checks, type ChecksOptions } from '../../src/checks/index.ts';
 import type { Probes } from '../../src/checks/probes.ts';
-import type { RememberedChecks } from '../../src/checks/remembered.ts';
 import type { DsmIdentity, ProbeName } from '../../src/model/check.ts';
 import type { Domain } from '../../src/model/domain.ts';
 import type { Event } from '../../src/model/event.ts';

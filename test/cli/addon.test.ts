@@ -12,7 +12,7 @@ import { writeAddonConfig } from '../../src/cli/addon.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { logLevels } from '../../src/config/schema.ts';
 import { commandWords } from '../../src/model/command.ts';
-import { version } from '../../src/version.ts';
+import { version } from '../../src/util/version.ts';
 
 const read = (path: string) => readFile(new URL(`../../addon/${path}`, import.meta.url), 'utf8');
 const manifest = parse(await read('config.yaml'));

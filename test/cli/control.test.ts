@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { Control, type ControlOptions } from '../../src/bridge/control.ts';
 import { askControl, ControlError } from '../../src/cli/control.ts';
+import { Control, type ControlOptions } from '../../src/servers/control.ts';
 import { silent } from '../../src/util/logger.ts';
 
 let folder: string;

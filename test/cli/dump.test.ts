@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { Disguise } from '../../src/cli/disguise.ts';
+import { Disguise } from '../../src/cli/anonymizer.ts';
 import { dump } from '../../src/cli/dump.ts';
 import type { Loaded } from '../../src/config/load.ts';
 import { Running } from '../bridge/running.ts';

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { LoaderConfig, Step } from '../../src/loader/adapter.ts';
-import { tcrp } from '../../src/loader/tcrp/index.ts';
+import { tcrp } from '../../src/loader/kinds/tcrp/index.ts';
 
 /** What the real rploader.sh says, asks and ends with, release by release: test/fixtures/rploader. */
 

@@ -4,8 +4,8 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { LoaderConfig } from '../../src/loader/adapter.ts';
-import { tcrp } from '../../src/loader/tcrp/index.ts';
-import { judgeStep } from '../../src/loader/tcrp/outcome.ts';
+import { tcrp } from '../../src/loader/kinds/tcrp/index.ts';
+import { judgeStep } from '../../src/loader/kinds/tcrp/outcome.ts';
 import { quote } from '../../src/ssh/quote.ts';
 import type { SshSession } from '../../src/ssh/session.ts';
 import type { LoaderFault } from '../lab/loader.ts';

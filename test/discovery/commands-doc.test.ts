@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { filled } from '../../scripts/commands-doc.ts';
-import { lateness } from '../../src/bridge/asked.ts';
+import { lateness } from '../../src/commands/stop-cause.ts';
 import { shapeAt } from '../../src/config/shape.ts';
-import { restartPause } from '../../src/model/admit.ts';
 import { defaultCommands } from '../../src/model/command.ts';
 import { leastBeforeCut, startTimeout } from '../../src/model/job/job.ts';
+import { restartPause } from '../../src/model/policy.ts';
 import { parseDuration } from '../../src/util/duration.ts';
 
 const page = await readFile(new URL('../../docs/commands.md', import.meta.url), 'utf8');

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { bridgeDevicePayload, vmDevicePayload } from '../../src/discovery/payload.ts';
+import { bridgeDevicePayload, vmDevicePayload } from '../../src/discovery/entities/payload.ts';
 import { commandWords } from '../../src/model/command.ts';
 import { refusals } from './home-assistant.ts';
 import { bridge, description, disk, hypervisor, nic, vm, vmWithLoader, withHardware } from './samples.ts';

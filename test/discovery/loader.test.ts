@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Component, vmDevicePayload } from '../../src/discovery/payload.ts';
+import { type Component, vmDevicePayload } from '../../src/discovery/entities/payload.ts';
 import { type CommandWord, command, commandWords, parseCommand } from '../../src/model/command.ts';
 import { type LoaderDocument, loaderDocument } from '../../src/model/documents.ts';
 import { type Loader, loaderPhases } from '../../src/model/loader.ts';

@@ -1,4 +1,4 @@
-import type { BridgeOptions, VmOptions } from '../../src/discovery/payload.ts';
+import type { BridgeOptions, VmOptions } from '../../src/discovery/entities/payload.ts';
 import { probeNames } from '../../src/model/check.ts';
 import { commandWords, defaultCommands } from '../../src/model/command.ts';
 import {

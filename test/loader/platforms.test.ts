@@ -1,5 +1,6 @@
 /** From ids and models to the table, and from mistakes to what was meant. */
 import { describe, expect, test } from 'vitest';
+import { newestRelease } from '../../src/loader/kinds/tcrp/release.ts';
 import { oldPrefixes, platforms } from '../../src/loader/platform-table.ts';
 import {
   compareVersions,
@@ -8,8 +9,7 @@ import {
   parsePlatformId,
   platformOf,
 } from '../../src/loader/platforms.ts';
-import { newestRelease } from '../../src/loader/tcrp/release.ts';
-import { releaseOf } from './tcrp/releases.ts';
+import { releaseOf } from './kinds/tcrp/releases.ts';
 
 function parsed(id: string) {
   const result = parsePlatformId(id);

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { Libvirt } from '../../src/libvirt/client.ts';
 import { parseUri } from '../../src/libvirt/uri.ts';
 import type { Boot } from '../../src/loader/image/boot-entry.ts';
-import { type Survey, type SurveyOptions, survey } from '../../src/loader/survey.ts';
-import { tcrp } from '../../src/loader/tcrp/index.ts';
+import { tcrp } from '../../src/loader/kinds/tcrp/index.ts';
+import { type Survey, type SurveyOptions, survey } from '../../src/loader/plan/inspect.ts';
 import type { Verdict } from '../../src/model/check.ts';
 import { unknownDsm } from '../../src/model/check.ts';
 import type { LoaderSettings } from '../../src/model/loader-settings.ts';
@@ -16,7 +16,7 @@ import { FakeLibvirtd, type ListenOptions } from '../fakes/libvirtd/daemon.ts';
 import type { FakeDomain } from '../fakes/libvirtd/domain.ts';
 import { builder, sata, usb } from './image/grub-files.ts';
 import { megabyte, soon, sparse, temporary } from './image/images.ts';
-import { homeOf } from './tcrp/releases.ts';
+import { homeOf } from './kinds/tcrp/releases.ts';
 
 /** The seed's VM with its loader, as a rebuild finds it: a fake libvirtd, a small image, servers that answer. */
 

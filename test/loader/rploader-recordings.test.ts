@@ -1,7 +1,7 @@
 /** What the real rploader.sh said, release by release, and what the product makes of it. */
 import { describe, expect, test } from 'vitest';
-import { tcrp } from '../../src/loader/tcrp/index.ts';
-import { judgeStep } from '../../src/loader/tcrp/outcome.ts';
+import { tcrp } from '../../src/loader/kinds/tcrp/index.ts';
+import { judgeStep } from '../../src/loader/kinds/tcrp/outcome.ts';
 import { recordings, releases, stepOf } from '../contract/recordings.ts';
 
 /** What it says of each that did not go well, in every release or as each has it. */

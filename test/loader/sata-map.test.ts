@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { explainDifference, satamapOf } from '../../src/loader/kinds/tcrp/satamap.ts';
 import { platformOf } from '../../src/loader/platforms.ts';
 import { sataMap } from '../../src/loader/sata-map.ts';
-import { explainDifference, satamapOf } from '../../src/loader/tcrp/satamap.ts';
 import { parseControllers, type StorageController } from '../../src/vm/controllers.ts';
 import { ahci, card, cdrom, loaderDisk, onUnits, virtio } from './guest.ts';
 

@@ -1,12 +1,12 @@
-import { type ErrandCommand, Jobs } from '../../src/bridge/jobs.ts';
-import type { Request } from '../../src/bridge/respond.ts';
-import type { Policy } from '../../src/model/admit.ts';
+import { type ErrandCommand, Jobs } from '../../src/commands/dispatcher.ts';
+import type { Request } from '../../src/commands/responder.ts';
 import type { Verdict } from '../../src/model/check.ts';
 import { codes, type Outcome } from '../../src/model/codes.ts';
 import type { Command, CommandWord } from '../../src/model/command.ts';
 import type { Domain } from '../../src/model/domain.ts';
 import type { Event } from '../../src/model/event.ts';
 import type { Call, CallFailure } from '../../src/model/job/job.ts';
+import type { Policy } from '../../src/model/policy.ts';
 import { reduce } from '../../src/model/reduce.ts';
 import type { Activity, Snapshot } from '../../src/model/snapshot.ts';
 import { Clockwork, settler } from './clockwork.ts';

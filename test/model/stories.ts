@@ -1,10 +1,10 @@
 /** What stories of commands, libvirt and the guest are made of; for fast-check. */
 import fc from 'fast-check';
-import type { Policy } from '../../src/model/admit.ts';
 import type { Verdict } from '../../src/model/check.ts';
 import { type CommandWord, commandWords } from '../../src/model/command.ts';
 import type { Domain } from '../../src/model/domain.ts';
 import type { Call } from '../../src/model/job/job.ts';
+import type { Policy } from '../../src/model/policy.ts';
 import { active, domain, off, offBy, otherUuid } from './samples.ts';
 
 export const timeouts = fc.constantFrom(1, 999, 5_000, 59_999, 60_000, 61_000, 200_000, 300_000);

@@ -1,7 +1,7 @@
 import { fullVersion } from '../../model/check.ts';
 import { formatDuration } from '../../util/duration.ts';
-import { meaningOf, wordsOf } from '../findhost/meaning.ts';
-import type { Findhost } from '../findhost/radio.ts';
+import type { Findhost } from '../findhost/client.ts';
+import { meaningOf, wordsOf } from '../findhost/states.ts';
 import type { Findings, Limits } from '../finding.ts';
 
 /** Asks Synology's discovery for one VM: the only probe to which DSM tells of itself while it boots or updates. */

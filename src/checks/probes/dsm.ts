@@ -1,8 +1,8 @@
-import { type InstallState, readApiInfo, readPingpong, readState } from '../dsm-answers.ts';
 import type { DsmPlace, Findings, Kind, Limits } from '../finding.ts';
 import { type Followed, follow, type Place } from '../http/follow.ts';
 import type { HttpFailure } from '../http/get.ts';
-import { shorten } from '../page.ts';
+import { type InstallState, readApiInfo, readPingpong, readState } from './dsm-answers.ts';
+import { shorten } from './web/page.ts';
 
 /**
  * What DSM says of itself without a login: whether it has booted, and where no DSM runs, what its installer waits for.

@@ -1,5 +1,5 @@
 import { enumerate } from '../../util/enumerate.ts';
-import { type Knock, knock } from '../../util/port.ts';
+import { type Knock, knock } from '../../util/tcp-probe.ts';
 import type { Findings, Kind, Limits } from '../finding.ts';
 
 export interface TcpTarget {

@@ -2,9 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { enumerate } from '../../util/enumerate.ts';
 import type { Findings, Limits } from '../finding.ts';
 import { get } from '../http/get.ts';
-import { pageOf } from '../page.ts';
-import { sshBanner } from '../ssh-banner.ts';
-import { lookAt, type WebPort } from '../web-port.ts';
+import { pageOf } from './web/page.ts';
+import { lookAt, type WebPort } from './web/port.ts';
+import { sshBanner } from './web/ssh-banner.ts';
 
 /**
  * What kind of page answers at an address. The best page of all ports wins. Where none

@@ -8,7 +8,7 @@ import type { LoaderImage } from '../image/image.ts';
 import { LoaderFailure } from './failure.ts';
 import type { LoaderRecord } from './journal.ts';
 import type { JobParts } from './parts.ts';
-import type { Story } from './story.ts';
+import type { Story } from './run-log.ts';
 
 /**
  * A run is bound to one domain, and its copy to one image. A name or a path may lead to another one meanwhile: then

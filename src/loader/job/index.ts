@@ -6,14 +6,14 @@ import { type LoaderSettings, wantedDsm } from '../../model/loader-settings.ts';
 import type { VmKey } from '../../model/snapshot.ts';
 import { listBackups } from '../image/backups.ts';
 import { otherDomain } from './bound.ts';
-import { sweepScratch } from './disk.ts';
 import { explain } from './failure.ts';
 import { Journal, type LoaderRecord } from './journal.ts';
+import { sweepScratch } from './open-image.ts';
 import { rebuild } from './rebuild.ts';
+import { carryOut, left, whatNow } from './recovery.ts';
 import { lookAtCopy, rollBack } from './rollback.ts';
 import { type Beginning, beginRun, phase, type Run } from './run.ts';
-import { carryOut, left, whatNow } from './settle.ts';
-import { mayRollBack, shown } from './story.ts';
+import { mayRollBack, shown } from './run-log.ts';
 
 /** The rebuild of a loader and the way back, as the bridge calls them. */
 

@@ -7,7 +7,7 @@ import type { Loader } from '../../model/loader.ts';
 import type { LoaderSettings } from '../../model/loader-settings.ts';
 import type { VmKey, VmSnapshot } from '../../model/snapshot.ts';
 import type { LoaderAdapter } from '../adapter.ts';
-import type { SurveyOptions } from '../survey.ts';
+import type { SurveyOptions } from '../plan/inspect.ts';
 
 /** What a rebuild needs of the rest of the bridge, and is handed by it. */
 export interface JobParts {

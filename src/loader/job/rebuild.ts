@@ -8,17 +8,17 @@ import { isImageError } from '../image/errors.ts';
 import type { LoaderImage } from '../image/image.ts';
 import { prove } from '../image/restore.ts';
 import { chooseEntry } from '../menu-keys.ts';
-import { type Survey, survey } from '../survey.ts';
+import { type Survey, survey } from '../plan/inspect.ts';
 import { armFromWithin } from './boot-files.ts';
 import { loaderSource, mustFit } from './bound.ts';
 import { powerOffBuilder, reachBuilder } from './builder.ts';
-import { opened, scratchFolder, withImage } from './disk.ts';
 import { explain, failureOf, LoaderFailure } from './failure.ts';
+import { opened, scratchFolder, withImage } from './open-image.ts';
 import { powerOff } from './power.ts';
 import type { Run } from './run.ts';
 import { phase } from './run.ts';
 import { buildSteps } from './steps.ts';
-import { awaitDsm } from './verdict.ts';
+import { awaitDsm } from './wait-for-dsm.ts';
 
 /**
  * The rebuild, phase by phase. Nothing is written to the image before there is a proven copy of it, and nothing while

@@ -3,12 +3,12 @@ import { readBoot } from '../image/boot-entry.ts';
 import { openImage } from '../image/open.ts';
 import { restore } from '../image/restore.ts';
 import { loaderSource, mustFit } from './bound.ts';
-import { opened, withImage } from './disk.ts';
 import { failureOf, LoaderFailure } from './failure.ts';
 import type { Touched } from './journal.ts';
+import { opened, withImage } from './open-image.ts';
 import { powerOff } from './power.ts';
 import { phase, type Run } from './run.ts';
-import { awaitDsm } from './verdict.ts';
+import { awaitDsm } from './wait-for-dsm.ts';
 
 /** The way back: the VM off, its loader's image what it was before, byte by byte, and DSM up from it. */
 

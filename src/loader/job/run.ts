@@ -6,7 +6,7 @@ import { LoaderFailure } from './failure.ts';
 import { Journal, type LoaderRecord } from './journal.ts';
 import type { JobParts } from './parts.ts';
 import { phases, type RunningPhase } from './phases.ts';
-import { Story } from './story.ts';
+import { Story } from './run-log.ts';
 
 /** One rebuild or rollback under way: what its phases share. */
 export interface Run {

@@ -12,7 +12,7 @@ import {
   startPages,
   startRaw,
   status,
-} from '../http-peer.ts';
+} from '../http/peer.ts';
 
 const { signal } = new AbortController();
 

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
+import type { WebPort } from '../../../src/checks/probes/web/port.ts';
 import { type LoaderPorts, web } from '../../../src/checks/probes/web.ts';
-import type { WebPort } from '../../../src/checks/web-port.ts';
 import { pages, state } from '../dsm-pages.ts';
 import {
   address,
@@ -14,7 +14,7 @@ import {
   startPages,
   startRaw,
   status,
-} from '../http-peer.ts';
+} from '../http/peer.ts';
 
 const { signal } = new AbortController();
 

@@ -1,0 +1,112 @@
+import { readFile } from 'node:fs/promises';
+import { uptime } from 'node:os';
+import { join } from 'node:path';
+import { Checks } from '../checks/checks.ts';
+import type { Host } from '../checks/engine/machine-run.ts';
+import { checkRememberedChecks, type RememberedChecks } from '../checks/engine/store.ts';
+import { Findhost } from '../checks/findhost/client.ts';
+import type { Findings } from '../checks/finding.ts';
+import { identify } from '../checks/identify.ts';
+import { type Probes, realProbes } from '../checks/probes.ts';
+import type { Config } from '../config/config.ts';
+import type { Libvirt } from '../libvirt/client.ts';
+import type { Event } from '../model/event.ts';
+import type { Snapshot, VmKey } from '../model/snapshot.ts';
+import type { Logger } from '../util/logger.ts';
+import { Store } from '../util/store.ts';
+import { addressesOf } from '../vm/addresses.ts';
+import { Link } from '../vm/link.ts';
+import type { Watch } from '../vm/watch.ts';
+import { isLocal } from './libvirt.ts';
+
+export interface CheckingOptions {
+  config: Config;
+  snapshot: () => Snapshot;
+  dispatch: (event: Event) => void;
+  watch: Watch;
+  open: (signal: AbortSignal) => Promise<Libvirt>;
+  host: Host;
+  save: (remembered: RememberedChecks) => void;
+  remembered: RememberedChecks;
+  logger: Logger;
+  /** A connection that may be held up. Default: one of its own, because a guest agent may not answer. */
+  client?: () => Libvirt | null;
+  /** For tests: others than the real ones. */
+  probes?: Partial<Probes> | undefined;
+}
+
+/** All that the checks go through. */
+export interface Checking {
+  checks: Checks;
+  /** What kind of page answers at an address for a VM; nobody logs in. */
+  identify(key: VmKey, address: string, signal: AbortSignal): Promise<Findings['web']['kind']>;
+  start(): void;
+  close(): Promise<void>;
+}
+
+export function checking(options: CheckingOptions): Checking {
+  const { config, snapshot, dispatch, watch, open, host, save, remembered, logger, probes } = options;
+  const link = new Link({ open, quiet: true, logger: logger.child({ part: 'libvirt-checks' }) });
+  const client = options.client ?? (() => link.client);
+  const findhost = new Findhost();
+  const { readOnly } = config.libvirt;
+  const addresses: Probes['addresses'] = async (key, { timeout, signal }) => {
+    const target = watch.target(key);
+    if (!target) return [];
+    const macs = target.domain.hardware.nics.map(nic => nic.mac);
+    return addressesOf(client(), target.ref, macs, { timeout, signal, readOnly });
+  };
+  const all: Probes = { ...realProbes(findhost, addresses), ...probes };
+  const checks = new Checks(
+    {
+      vms: config.vms.map(({ key, domain, expected, address, checks: times }) => {
+        return { key, domain, checks: { ...times, expected, address } };
+      }),
+      vm: key => snapshot().vms[key] ?? null,
+      libvirtUp: () => snapshot().hypervisor.up,
+      runId: key => runId(watch, key),
+      instead: key => watch.instead(key),
+      reread: key => watch.hint(key),
+      probes: all,
+      local: () => isLocal(config.libvirt, snapshot().hypervisor.info?.hostname ?? null),
+      host,
+      emit: dispatch,
+      save,
+      logger: logger.child({ part: 'checks' }),
+    },
+    remembered,
+  );
+  const times = new Map(config.vms.map(vm => [vm.key, vm.checks]));
+  return {
+    checks,
+    identify: async (key, address, signal) => {
+      const { ports = [], probeTimeout: timeout = 0 } = times.get(key) ?? {};
+      const { dsm = null } = snapshot().vms[key]?.check ?? {};
+      return identify(all, address, ports, dsm, { timeout, signal });
+    },
+    start: () => {
+      if (!options.client) link.start();
+      checks.start();
+    },
+    close: async () => {
+      checks.close();
+      await Promise.all([findhost.close(), link.close()]);
+    },
+  };
+}
+
+function runId(watch: Watch, key: string): number | null {
+  const id = watch.target(key)?.ref.id ?? -1;
+  return id === -1 ? null : id;
+}
+
+/** Where it is kept: one place for the bridge and for `dsm2mqtt check`. */
+export function checksStore(folder: string, logger: Logger): Store<RememberedChecks> {
+  return new Store({ path: join(folder, 'checks.json'), version: 1, empty: {}, check: checkRememberedChecks, logger });
+}
+
+/** This machine, as libvirt's host. */
+export async function thisHost(): Promise<Host> {
+  const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => null);
+  return { boot: boot?.trim() ?? null, uptime: () => uptime() * 1_000 };
+}

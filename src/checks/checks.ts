@@ -1,0 +1,124 @@
+import type { Event } from '../model/event.ts';
+import type { VmKey, VmSnapshot } from '../model/snapshot.ts';
+import { type Clock, systemClock } from '../util/clock.ts';
+import type { Logger } from '../util/logger.ts';
+import { Places } from '../util/semaphore.ts';
+import type { Host } from './engine/machine-run.ts';
+import type { CheckPolicy } from './engine/options.ts';
+import { Schedule, type Timetable } from './engine/schedule.ts';
+import { nothingKnown, type RememberedChecks } from './engine/store.ts';
+import { VmChecks } from './engine/vm-checks.ts';
+import type { Probes } from './probes.ts';
+
+export interface ChecksOptions {
+  vms: readonly { key: VmKey; domain: string; checks: CheckPolicy & Timetable }[];
+  /** A VM as it is known now, and whether libvirt is there. */
+  vm: (key: VmKey) => VmSnapshot | null;
+  libvirtUp: () => boolean;
+  /** libvirt's id of the VM's run; null: it does not run. */
+  runId: (key: VmKey) => number | null;
+  /** What libvirt has instead of a VM's domain; for people. */
+  instead: (key: VmKey) => string;
+  /** Reads a VM's definition again. */
+  reread: (key: VmKey) => Promise<void>;
+  probes: Probes;
+  /** libvirt's host is this machine. */
+  local: () => boolean;
+  host: Host;
+  emit: (event: Event) => void;
+  save: (remembered: RememberedChecks) => void;
+  logger: Logger;
+  clock?: Clock;
+}
+
+/** Checks at once: a hundred VMs whose probes all time out must not be a hundred times everything. */
+const atOnce = 32;
+/** Milliseconds from one VM's time to the next one's, and VMs until they begin anew. */
+const apart = 200;
+const staggered = 50;
+/** Milliseconds between looks at whether a check is overdue, and how late it may be. */
+const watchEvery = 10_000;
+const patience = 30_000;
+
+/** The checks of all VMs: when, of which, and whether they all run. */
+export class Checks {
+  readonly #options: ChecksOptions;
+  readonly #vms: ReadonlyMap<VmKey, VmChecks>;
+  readonly #schedules: readonly Schedule[];
+  #remembered: RememberedChecks;
+  #overdue: readonly VmKey[] = [];
+  #watchdog: NodeJS.Timeout | undefined;
+
+  constructor(options: ChecksOptions, remembered: RememberedChecks) {
+    const { vms, vm, runId, instead, reread, logger: _, clock = systemClock, ...shared } = options;
+    const places = new Places(atOnce);
+    this.#options = options;
+    this.#remembered = remembered;
+    const rows = vms.map(({ key, domain, checks }, index) => {
+      const stagger = (index % staggered) * apart;
+      const schedule = new Schedule(checks, { check: depth => void checker.check(depth), clock, stagger });
+      const checker: VmChecks = new VmChecks({
+        ...shared,
+        ...{ key, domain, policy: checks, places, clock },
+        vm: () => vm(key),
+        runId: () => runId(key),
+        instead: () => instead(key),
+        reread: () => reread(key),
+        known: (Object.hasOwn(remembered, key) ? remembered[key] : null) ?? nothingKnown,
+        automatic: checks.schedule !== null || checks.deepSchedule !== null,
+        remember: known => this.#remember(key, known),
+        scheduled: () => schedule.next,
+      });
+      return { key, checker, schedule };
+    });
+    this.#vms = new Map(rows.map(({ key, checker }) => [key, checker]));
+    this.#schedules = rows.map(({ schedule }) => schedule);
+  }
+
+  start(): void {
+    for (const schedule of this.#schedules) schedule.start();
+    for (const vm of this.#vms.values()) vm.start();
+    this.#watchdog ??= setInterval(() => this.#watch(), watchEvery).unref();
+  }
+
+  /** To be told of every event, after the snapshot has taken it. */
+  hear(event: Event): void {
+    if (event.type === 'hypervisor_up' || event.type === 'hypervisor_down') {
+      for (const vm of this.#vms.values()) vm.hear(event);
+    } else if ('key' in event) this.#vms.get(event.key)?.hear(event);
+  }
+
+  /** A whole check of one VM; resolves to what it came to, in a sentence. */
+  async check(key: VmKey): Promise<string> {
+    const vm = this.#vms.get(key);
+    await vm?.check('command');
+    return vm?.summary ?? 'there is no such VM';
+  }
+
+  /** IPv4 of a VM's DSM, if it is known. */
+  address(key: VmKey): string | null {
+    return this.#vms.get(key)?.address ?? null;
+  }
+
+  close(): void {
+    clearInterval(this.#watchdog);
+    for (const schedule of this.#schedules) schedule.close();
+    for (const vm of this.#vms.values()) vm.close();
+  }
+
+  #remember(key: VmKey, known: RememberedChecks[string]): void {
+    this.#remembered = { ...this.#remembered, [key]: known };
+    this.#options.save(this.#remembered);
+  }
+
+  /** A check that does not run is a problem of the bridge, and nobody else would tell of it. */
+  #watch(): void {
+    const overdue = [...this.#vms].filter(([, vm]) => vm.isOverdue(patience)).map(([key]) => key);
+    if (JSON.stringify(overdue) === JSON.stringify(this.#overdue)) return;
+    this.#overdue = overdue;
+    const { emit, logger } = this.#options;
+    if (overdue.length > 0) logger.error({ event: 'check.overdue', vms: overdue }, 'checks did not run in time');
+    else logger.info({ event: 'check.in_time' }, 'checks run in time again');
+    emit({ type: 'checks_overdue', keys: overdue });
+  }
+}

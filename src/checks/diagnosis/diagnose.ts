@@ -1,0 +1,186 @@
+import { outcomeOf } from '../finding.ts';
+import type { Evidence } from './evidence.ts';
+import type { Cause } from './table.ts';
+
+/** What is the matter, from the evidence alone. Pure and total: the tests try every combination there is. */
+export function diagnose(evidence: Evidence): Cause {
+  switch (evidence.machine) {
+    case 'off':
+    case 'died':
+    case 'paused':
+    case 'io_error':
+    case 'asleep':
+    case 'crashed':
+    case 'absent':
+      return evidence.machine;
+    case 'running':
+    case 'stopping':
+    case 'unseen':
+      return inItsWords(evidence) ?? withoutWords(evidence);
+  }
+}
+
+/** DSM, its installer or its loader has said something: that outweighs every layer below. */
+function inItsWords(evidence: Evidence): Cause | null {
+  return fromApi(evidence) ?? fromDiscovery(evidence) ?? fromPage(evidence);
+}
+
+function fromApi(evidence: Evidence): Cause | null {
+  const { dsm, age } = evidence;
+  switch (dsm) {
+    case 'ready':
+    case 'asleep':
+      return whileReady(evidence);
+    case 'starting':
+      return age === 'young' ? 'starting' : 'starting_late';
+    case 'updating':
+      return updating(evidence);
+    case 'installer':
+    case 'no_disk':
+    case 'small_disk':
+    case 'migratable':
+    case 'recoverable':
+      return dsm;
+    case 'mute':
+      return booting(evidence) ? 'starting' : 'api_silent';
+    case 'other':
+    case 'silent':
+    case 'not_applicable':
+      return null;
+  }
+}
+
+/** DSM has not been up since power on, and has time left. */
+function booting({ age, past }: Evidence): boolean {
+  return age === 'young' && past === 'fresh';
+}
+
+/** The API answers; what could be missing? Services start for minutes after it says that the boot is done. */
+function whileReady(evidence: Evidence): Cause {
+  const { bridge, neighbour, tcp, dsm, discovery, past, age } = evidence;
+  if (discovery === 'updating') return updating(evidence);
+  if ((discovery === 'booting' || discovery === 'starting') && past === 'fresh') {
+    return age === 'young' ? 'starting' : 'starting_late';
+  }
+  if (outcomeOf('bridge', bridge) === 'failed') return 'cut_off';
+  // Discovery knows it by its MAC.
+  if (neighbour === 'taken' && discovery !== 'ready') return 'disputed';
+  if (tcp === 'some') return 'port_closed';
+  if (dsm === 'asleep') return 'up_asleep';
+  return dsm === 'ready' ? 'up' : 'up_behind';
+}
+
+function fromDiscovery(evidence: Evidence): Cause | null {
+  const { discovery, age } = evidence;
+  switch (discovery) {
+    case 'booting':
+      return age === 'young' ? 'booting_dsm' : 'booting_late';
+    case 'starting':
+      return age === 'young' ? 'starting' : 'starting_late';
+    case 'updating':
+      return updating(evidence);
+    case 'installer':
+    case 'migratable':
+    case 'recoverable':
+      return discovery;
+    case 'ready':
+    case 'silent':
+    case 'not_applicable':
+      return null;
+  }
+}
+
+function fromPage(evidence: Evidence): Cause | null {
+  const { web, age, past, discovery, neighbour } = evidence;
+  switch (web) {
+    case 'dsm':
+      return booting(evidence) ? 'starting' : 'api_silent';
+    case 'installer':
+      return 'installer';
+    case 'loader':
+      // A DSM that was up, or is on the network, has SSH too.
+      if (past === 'was_up' || discovery === 'ready') return null;
+      return age === 'young' ? 'loader_passing' : 'loader';
+    case 'behind':
+    case 'other':
+      // DSM is ready, says discovery: then its owner has put this before it. Unless its API hangs.
+      return discovery === 'ready' && neighbour !== 'taken' && evidence.dsm !== 'silent' ? whileReady(evidence) : null;
+    case 'silent':
+    case 'closed':
+    case 'not_applicable':
+      return null;
+  }
+}
+
+function updating({ age }: Evidence): Cause {
+  return age === 'old' ? 'updating_late' : 'updating';
+}
+
+/** Nobody says anything that could be understood: the lowest layer that fails is to blame, after time to boot. */
+function withoutWords(evidence: Evidence): Cause {
+  const { machine, bridge, neighbour, web } = evidence;
+  if (machine === 'stopping') return 'stopping';
+  if (machine === 'unseen') return answersAtAll(evidence) ? unlessSilent(byPage(evidence)) : 'unseen';
+  switch (bridge) {
+    case 'link_down':
+    case 'no_tap':
+    case 'tap_down':
+    case 'misplugged':
+    case 'bridge_down':
+      return bridge;
+    case 'ok':
+    case 'no_uplink':
+    case 'macvtap':
+    case 'not_applicable':
+  }
+  if (neighbour === 'taken') return 'taken';
+  if (web === 'other') return 'other_page';
+  if (booting(evidence)) return 'booting';
+  if (bridge === 'no_uplink') return 'no_uplink';
+  return evidence.discovery === 'ready' ? 'web_dead' : byPage(evidence);
+}
+
+/** A page answers that is not DSM's, or none does. */
+function byPage(evidence: Evidence): Cause {
+  const { web, dsm, tcp } = evidence;
+  if (web === 'other') return 'other_page';
+  // What stands before DSM answers by itself: DSM may hang behind it, and its other ports may be closed.
+  if (web !== 'behind' || dsm === 'silent' || tcp === 'refused' || tcp === 'silent') return byPorts(evidence);
+  return tcp === 'some' ? 'port_closed' : 'behind';
+}
+
+/** A machine of which nobody knows whether it runs may be silent because it is off. */
+function unlessSilent(cause: Cause): Cause {
+  return cause === 'silent' || cause === 'no_answer' ? 'unseen' : cause;
+}
+
+/** Some machine is there, though libvirt does not say so. */
+function answersAtAll({ neighbour, ping, tcp }: Evidence): boolean {
+  return isThere({ neighbour, ping }) || (tcp !== 'silent' && tcp !== 'not_applicable');
+}
+
+/** A neighbour that does not answer a ping may be one that the kernel still believes in. */
+function isThere({ neighbour, ping }: Pick<Evidence, 'neighbour' | 'ping'>): boolean {
+  return ping === 'ok' || (neighbour === 'ok' && ping !== 'silent');
+}
+
+function byPorts({ bridge, neighbour, ping, tcp, web, discovery }: Evidence): Cause {
+  switch (tcp) {
+    case 'all':
+    case 'some':
+      return web === 'closed' || web === 'loader' ? 'no_web' : 'hangs';
+    case 'refused':
+      return 'ports_closed';
+    case 'silent':
+      if (isThere({ neighbour, ping })) return 'filtered';
+      if (bridge === 'macvtap') return 'out_of_sight';
+      // The kernel believes in a neighbour for half a minute after its death.
+      return neighbour === 'not_applicable' ? 'no_answer' : 'silent';
+    case 'not_applicable':
+      if (web === 'silent' || web === 'behind') return 'hangs';
+      // No ports are configured, so that its page had to do.
+      if (web !== 'not_applicable') return neighbour === 'ok' || ping === 'ok' ? 'no_web' : 'no_answer';
+      if (bridge === 'macvtap') return 'out_of_sight';
+      return neighbour === 'silent' || discovery === 'silent' ? 'silent' : 'address_unknown';
+  }
+}

@@ -1,0 +1,81 @@
+import type { Domain } from '../../model/domain.ts';
+import type { Kind } from '../finding.ts';
+
+/** All that a verdict goes by, in a handful of words each: small enough to try every combination. Pure. */
+
+export const machines = [
+  'running',
+  /** libvirt says that it shuts down. */
+  'stopping',
+  'off',
+  /** Off, because QEMU crashed or was killed. */
+  'died',
+  'paused',
+  /** Paused by QEMU, because a disk of the host failed or is full. */
+  'io_error',
+  /** The guest has suspended itself. */
+  'asleep',
+  'crashed',
+  /** libvirt has no such domain. */
+  'absent',
+  /** libvirt is away, or does not let it be read. */
+  'unseen',
+] as const;
+export type Machine = (typeof machines)[number];
+
+/** Since it was powered on: within `boot_grace`, within four times that (an update may take so long), longer. */
+export const ages = ['young', 'grown', 'old'] as const;
+export type Age = (typeof ages)[number];
+const patienceForUpdates = 4;
+
+/** Whether DSM has been up since the machine was powered on: one that has does not boot. */
+export const pasts = ['fresh', 'was_up'] as const;
+type Past = (typeof pasts)[number];
+
+export interface Evidence {
+  machine: Machine;
+  age: Age;
+  past: Past;
+  bridge: Kind<'bridge'>;
+  neighbour: Kind<'neighbour'>;
+  ping: Kind<'ping'>;
+  tcp: Kind<'tcp'>;
+  web: Kind<'web'>;
+  dsm: Kind<'dsm'>;
+  discovery: Kind<'discovery'>;
+}
+
+/** `seen`: libvirt is there, and has been read. `stopping`: the guest has been asked to power off, or to restart. */
+export function machineOf(domain: Domain | null, { seen, stopping }: { seen: boolean; stopping: boolean }): Machine {
+  if (!seen) return 'unseen';
+  if (!domain) return 'absent';
+  switch (domain.state) {
+    case 'running':
+    case 'idle':
+      return stopping ? 'stopping' : 'running';
+    case 'shutting_down':
+      return 'stopping';
+    case 'shut_off':
+      return domain.reason === 'crashed' || domain.reason === 'killed' ? 'died' : 'off';
+    case 'paused':
+      return domain.reason === 'io_error' ? 'io_error' : 'paused';
+    case 'pmsuspended':
+      return 'asleep';
+    case 'crashed':
+      return domain.active ? 'crashed' : 'died';
+    case 'unknown':
+      return 'unseen';
+  }
+}
+
+/** Milliseconds since power on, null if nobody knows: then it is taken for old. */
+export function ageOf(sincePowerOn: number | null, bootGrace: number): Age {
+  if (sincePowerOn === null) return 'old';
+  if (sincePowerOn < bootGrace) return 'young';
+  return sincePowerOn < patienceForUpdates * bootGrace ? 'grown' : 'old';
+}
+
+/** Whether there is a guest that could answer. */
+export function canAnswer(machine: Machine): boolean {
+  return machine === 'running' || machine === 'stopping' || machine === 'unseen';
+}

@@ -1,0 +1,72 @@
+import type { Findings } from '../finding.ts';
+import type { Probes } from '../probes.ts';
+import { type Ask, unasked } from './probe-timeout.ts';
+import type { Subject } from './subject.ts';
+
+/** Where DSM is: found by the MAC of its NIC, so that no address need be configured. */
+
+export interface Place {
+  /** IPv4, the best that is known; null: none. */
+  address: string | null;
+  neighbour: Findings['neighbour'];
+  /** It may be somewhere else, and would say so itself. */
+  lost: boolean;
+  /** The whole network was searched. */
+  swept: boolean;
+}
+
+/** As configured, where it was last, where libvirt knows it, or anywhere in the network of its bridge. */
+export async function locate(subject: Subject, macs: readonly string[], probes: Probes, ask: Ask): Promise<Place> {
+  const { key, nics, lastAddress, sweep } = subject;
+  // A name that nobody can look up now is no reason to lose it.
+  const configured =
+    subject.configured === null ? null : await ask.any(null, () => probes.resolve(subject.configured ?? ''));
+  const at = (address: string | null, neighbour: Findings['neighbour'], swept = false): Place => {
+    const lost = configured === null && (address === null || outside.has(neighbour.kind));
+    return { address, neighbour, lost, swept };
+  };
+  const seek = (candidates: readonly string[], around: readonly string[] = []) =>
+    ask('neighbour', limits => probes.neighbour({ macs, candidates, around }, limits));
+  const given = configured ?? lastAddress;
+  // Whoever answers, it could not be told from another machine.
+  if (macs.length === 0) return at(given, unasked('neighbour', 'The MAC of its NIC is not known.'));
+  if (configured !== null) return at(configured, await seek([configured]));
+  const first = await seek(given === null ? [] : [given]);
+  if (first.address !== null) return at(first.address, first);
+  const known = await ask.any([], limits => probes.addresses(key, limits));
+  const fresh = known.filter(address => address !== given);
+  const second = fresh.length > 0 ? await seek(fresh) : first;
+  // Whoever answers at its old address may be another machine.
+  const guess = second.address ?? fresh[0] ?? (first.kind === 'taken' ? null : given);
+  if (second.address !== null || !sweep) return at(guess, second);
+  const third = await seek([], sourcesOf(nics));
+  return third.address === null ? at(guess, second, true) : at(third.address, third, true);
+}
+
+/** Somewhere else than where it was thought to be, if it has said so itself. */
+export async function relocate(
+  place: Place,
+  { device }: Findings['discovery'],
+  macs: readonly string[],
+  probes: Probes,
+  ask: Ask,
+): Promise<Place> {
+  const address = device?.address ?? null;
+  if (address === null || address === place.address) return place;
+  const target = { macs, candidates: [address] };
+  const neighbour = await ask('neighbour', limits => probes.neighbour(target, limits));
+  return { ...place, address, neighbour };
+}
+
+export function discover(subject: Subject, macs: readonly string[], { neighbour }: Place, probes: Probes, ask: Ask) {
+  const addresses = neighbour.kind === 'ok' && neighbour.address !== null ? [neighbour.address] : [];
+  const target = { macs, addresses, answeredBefore: subject.discovered };
+  return ask('discovery', limits => probes.discovery(target, limits));
+}
+
+/** Its MAC does not answer where it should. */
+const outside: ReadonlySet<string> = new Set(['silent', 'taken']);
+
+function sourcesOf(nics: Subject['nics']): string[] {
+  return nics.map(nic => nic.source).filter(source => source !== null);
+}

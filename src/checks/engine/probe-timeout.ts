@@ -1,0 +1,80 @@
+import type { ProbeName } from '../../model/check.ts';
+import type { Findings, Limits } from '../finding.ts';
+
+/** Time for the probes of one check: each has its own, all share the check's, and none is believed to keep to it. */
+
+export interface AskOptions {
+  /** Milliseconds for each probe. */
+  probeTimeout: number;
+  /** Milliseconds for all of them. */
+  whole: number;
+  signal: AbortSignal;
+}
+
+export interface Ask {
+  /** What a probe finds, or, when its time is up or it fails, that it has found nothing. Rejects when the check is ended. */
+  <P extends ProbeName>(probe: P, run: (limits: Limits) => Promise<Findings[P]>): Promise<Findings[P]>;
+  /** Likewise, for what is no probe. */
+  any<T>(otherwise: T, run: (limits: Limits) => Promise<T>): Promise<T>;
+}
+
+export function asker({ probeTimeout, whole, signal }: AskOptions): Ask {
+  const end = performance.now() + whole;
+  const inTime = async <T>(otherwise: T, run: (limits: Limits) => Promise<T>): Promise<T> => {
+    signal.throwIfAborted();
+    const timeout = Math.min(probeTimeout, end - performance.now());
+    if (timeout <= 0) return otherwise;
+    const over = new AbortController();
+    const { promise: ended, resolve } = Promise.withResolvers<T>();
+    const stop = () => resolve(otherwise);
+    // A moment more than the probe has: its own word on why says more.
+    const timer = setTimeout(stop, timeout + grace);
+    signal.addEventListener('abort', stop, { once: true });
+    const limits = { timeout, signal: AbortSignal.any([signal, over.signal]) };
+    const answer = await Promise.race([run(limits).catch(() => otherwise), ended]);
+    clearTimeout(timer);
+    signal.removeEventListener('abort', stop);
+    over.abort();
+    signal.throwIfAborted();
+    return answer;
+  };
+  const any: Ask['any'] = (otherwise, run) => {
+    const answer = inTime(otherwise, run);
+    // Several are under way at once: whoever awaits the first must not leave the others' rejections to nobody.
+    answer.catch(() => {});
+    return answer;
+  };
+  const ask = <P extends ProbeName>(probe: P, run: (limits: Limits) => Promise<Findings[P]>) =>
+    any<Findings[P]>(late(probe), run);
+  return Object.assign(ask, { any });
+}
+
+/** Milliseconds. */
+const grace = 50;
+
+/** A probe that could not be asked, and why. */
+export function unasked<P extends ProbeName>(probe: P, explanation: string): Findings[P] {
+  return { kind: 'not_applicable', ms: null, explanation, ...empty[probe] } as unknown as Findings[P];
+}
+
+/** Of one that needs an address. */
+export function nowhere<P extends ProbeName>(probe: P): Findings[P] {
+  return unasked(probe, 'It was not asked, because the address is not known.');
+}
+
+/** What is not known when nothing is known. */
+const empty: { [P in ProbeName]: Omit<Findings[P], 'kind' | 'ms' | 'explanation'> } = {
+  bridge: { mac: null, worst: null },
+  neighbour: { address: null },
+  ping: {},
+  tcp: { open: [], closed: [] },
+  web: { port: null, secure: false, name: null, base: '' },
+  dsm: { identity: null },
+  discovery: { device: null },
+};
+
+/** Nothing came in time: silence, where silence means something. */
+function late<P extends ProbeName>(probe: P): Findings[P] {
+  const finding = unasked(probe, 'No answer came in time.');
+  return probe === 'tcp' || probe === 'web' || probe === 'dsm' ? { ...finding, kind: 'silent' } : finding;
+}

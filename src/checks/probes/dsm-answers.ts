@@ -1,0 +1,109 @@
+import { isIPv4 } from 'node:net';
+import type { DsmIdentity } from '../../model/check.ts';
+
+/**
+ * The three questions that DSM answers without a login, in its own words. PURE: anything else, HTML above all, is null.
+ */
+
+/** Of `/webapi/query.cgi?api=SYNO.API.Info&…&query=SYNO.API.Auth`. */
+export interface ApiInfo {
+  /** Where one would log in: `entry.cgi`, until DSM 6 `auth.cgi`. */
+  auth: string;
+}
+
+/** Of `/webman/pingpong.cgi?action=cors`. */
+export interface Pingpong {
+  bootDone: boolean | null;
+  /** Its disks sleep. */
+  hibernating: boolean | null;
+}
+
+/** Of `/webman/get_state.cgi`, which only a DSM that does not run answers: then the Web Assistant is there instead. */
+export interface InstallState {
+  /** `sys_crash`: DSM's system can be repaired. `sys_migrat`: the disks come from another machine. */
+  status: 'not_install' | 'sys_crash' | 'sys_migrat' | 'other';
+  /** At this moment. */
+  installing: boolean;
+  /** Of its disks; null: it does not say. */
+  hasDisk: boolean | null;
+  diskLargeEnough: boolean | null;
+  identity: DsmIdentity;
+}
+
+export function readApiInfo(body: string): ApiInfo | null {
+  const answer = parse(body);
+  if (answer?.['success'] !== true) return null;
+  const auth = text(fields(fields(answer['data'])?.['SYNO.API.Auth'])?.['path']);
+  return auth === null ? null : { auth };
+}
+
+export function readPingpong(body: string): Pingpong | null {
+  const answer = parse(body);
+  if (!answer || answer['success'] === false) return null;
+  const pingpong = { bootDone: truth(answer['boot_done']), hibernating: truth(answer['disk_hibernation']) };
+  return pingpong.bootDone === null && pingpong.hibernating === null ? null : pingpong;
+}
+
+/** Fields that Synology's script has always written. With one of them it is its answer, whatever the others say. */
+const stateFields = ['status', 'model', 'serial', 'mac_addr', 'build_ver', 'is_installing', 'disk_size_enough'];
+
+export function readState(body: string): InstallState | null {
+  const data = fields(parse(body)?.['data']);
+  const info = fields(data?.['dsinfo']);
+  if (!data || !info || !stateFields.some(name => name in info)) return null;
+  const status = typeof info['status'] === 'string' ? info['status'].trim() : '';
+  return {
+    status: status === 'not_install' || status === 'sys_crash' || status === 'sys_migrat' ? status : 'other',
+    installing: truth(info['is_installing']) === true,
+    // A count of 0 says it too, and one of 4 does not.
+    hasDisk: truth(data['has_disk']) ?? truth(info['disk_count']),
+    diskLargeEnough: truth(info['disk_size_enough']),
+    // The serial number beside them stays where it is.
+    identity: {
+      name: text(info['hostname']),
+      model: text(info['model']),
+      version: text(info['build_ver']),
+      update: null,
+      address: addressOf(info['ip_addr']),
+      httpPort: null,
+      httpsPort: portOf(info['https_admin_port']),
+    },
+  };
+}
+
+function parse(body: string): Readonly<Record<string, unknown>> | null {
+  try {
+    // A script that writes JSON by hand puts a program's output between quotes as it is, line ends and all.
+    return fields(JSON.parse(body.replace(/\p{Cc}/gu, ' ')));
+  } catch {
+    return null;
+  }
+}
+
+/** Without what an object inherits. */
+function fields(value: unknown): Readonly<Record<string, unknown>> | null {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return null;
+  return Object.assign(Object.create(null), value);
+}
+
+/** The scripts write JSON by hand: numbers and truths may be strings. */
+function truth(value: unknown): boolean | null {
+  if (value === true || value === 'true' || value === 'yes' || value === 1 || value === '1') return true;
+  if (value === false || value === 'false' || value === 'no' || value === 0 || value === '0') return false;
+  return null;
+}
+
+/** One short printable line. */
+function text(value: unknown): string | null {
+  if (typeof value !== 'string' || value.length > 64) return null;
+  return /^[^\p{C}\p{Z}]([^\p{C}]*[^\p{C}\p{Z}])?$/u.test(value) ? value : null;
+}
+
+function addressOf(value: unknown): string | null {
+  return typeof value === 'string' && isIPv4(value) ? value : null;
+}
+
+function portOf(value: unknown): number | null {
+  const port = typeof value === 'string' && /^\d{1,5}$/.test(value) ? Number(value) : value;
+  return typeof port === 'number' && Number.isInteger(port) && port > 0 && port < 65_536 ? port : null;
+}

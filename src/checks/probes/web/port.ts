@@ -1,0 +1,125 @@
+import type { DsmPlace, Findings } from '../../finding.ts';
+import { type Followed, follow } from '../../http/follow.ts';
+import { get, type HttpAnswer, type HttpFailure, type HttpLimits } from '../../http/get.ts';
+import { readState } from '../dsm-answers.ts';
+import { gateOf, type PageKind, pageOf, shorten, titleOf } from './page.ts';
+
+/** What answers at one web port, with the sentence that tells it. */
+
+export interface WebPort {
+  port: number;
+  /** https; null: find out. */
+  secure: boolean | null;
+}
+
+export interface Look {
+  /** IPv4. */
+  address: string;
+  /** Milliseconds until a port must have accepted. */
+  connectTimeout: number;
+  /** Milliseconds that are left. */
+  left(): number;
+  signal: AbortSignal;
+}
+
+type Seen = Findings['web'];
+type Way = Omit<Followed, 'result'>;
+
+/** Rejects only with the reason of `look.signal`. */
+export async function lookAt({ port, secure }: WebPort, look: Look): Promise<Seen> {
+  const { address, connectTimeout, signal } = look;
+  const visit = async (tls: boolean) => {
+    const limits: HttpLimits = { timeout: look.left(), connectTimeout, signal };
+    return { tls, ...(await follow({ address, name: null, port, secure: tls, path: '/' }, limits)) };
+  };
+  const first = await visit(secure ?? false);
+  const second = secure === null && wantsTls(first) ? await visit(true) : first;
+  const { result, tls, ...way } = second.result.failure === null ? second : first;
+  const origin: DsmPlace = { port, secure: tls, name: null, base: '' };
+  return result.failure === null ? judge(origin, way, result, look) : unseen(origin, way, result);
+}
+
+/** A plain request at a TLS port: nginx and Apache say so, others drop it or answer in TLS. */
+function wantsTls({ result, hops }: Followed): boolean {
+  if (hops > 0) return false;
+  if (result.failure !== null) return result.failure === 'reset' || result.failure === 'not_http';
+  return result.status === 400 && /http request was sent to https port|plain http to an ssl-enabled/i.test(result.body);
+}
+
+function unseen(origin: DsmPlace, { at, hops }: Way, { failure, accepted }: HttpFailure): Seen {
+  const { port } = origin;
+  const nowhere = { ms: null, port: null, secure: at.secure, name: null, base: '' };
+  // Where that name leads to the guests, another machine may answer. A page that does not come in time is DSM's own silence.
+  if (at.name !== null && !(accepted && failure === 'timeout')) {
+    const explanation = `Port ${port} sends its guests to ${shorten(at.name)}, and under that name nothing answers here on port ${at.port}.`;
+    return { ...origin, ms: null, kind: 'behind', explanation };
+  }
+  if (hops > 0) {
+    const why = accepted ? 'where no page comes' : 'which does not accept connections';
+    return { ...nowhere, kind: 'silent', explanation: `Port ${port} redirects to port ${at.port}, ${why}.` };
+  }
+  if (!accepted) return { ...nowhere, kind: 'closed', explanation: `Port ${port} does not accept connections.` };
+  return { ...nowhere, kind: 'silent', explanation: `Port ${port} accepts connections, but ${silence(failure)}.` };
+}
+
+async function judge(origin: DsmPlace, way: Way, answer: HttpAnswer, look: Look): Promise<Seen> {
+  const { ms } = answer;
+  const { at, stopped } = way;
+  const place: DsmPlace = { port: at.port, secure: at.secure, name: at.name, base: baseOf(at.path) };
+  const as = at.name === null ? '' : ` as ${shorten(at.name)}`;
+  const on = `on port ${at.port}${as}`;
+  const kind = pageOf(answer);
+  if (kind !== 'other') return { ...place, ms, kind, explanation: `${pages[kind]} answers ${on}.` };
+  // What is not DSM's page is not where DSM is asked: that is where it was looked for.
+  const behind = (explanation: string): Seen => ({ ...origin, ms, kind: 'behind', explanation });
+  if (stopped !== null) return behind(`Port ${origin.port} ${astray(stopped)}.`);
+  const title = titleOf(answer.body);
+  const what = `${title === null ? '' : `“${title}”, `}HTTP ${answer.status}`;
+  const gate = gateOf(answer);
+  const page = `Port ${at.port} answers${as} with a page that`;
+  if (gate !== null) return behind(`${page} ${gate} (${what}).`);
+  const none = absence(answer);
+  if (none) return { ...place, base: '', ms, kind: 'silent', explanation: `Port ${at.port} answers, but ${none}.` };
+  if (await isInstaller(place, look)) {
+    return { ...place, base: '', ms, kind: 'installer', explanation: `${pages.installer} answers ${on}.` };
+  }
+  const explanation = `${page} is not DSM's (${what}).`;
+  return at.name === null ? { ...place, base: '', ms, kind, explanation } : behind(explanation);
+}
+
+/** Of `/dsm/webman/index.cgi`, `/dsm`: what a proxy has put before DSM's own paths. */
+function baseOf(path: string): string {
+  const [folders = ''] = path.split('?', 1);
+  return folders.slice(0, folders.lastIndexOf('/')).replace(/\/webman$/, '');
+}
+
+/** The installer's page may change its looks; how it tells its state stays. */
+async function isInstaller({ port, secure, name }: DsmPlace, { address, left, signal }: Look): Promise<boolean> {
+  const path = '/webman/get_state.cgi';
+  const state = await get({ address, name, port, secure, path }, { timeout: left(), signal });
+  return state.failure === null && readState(state.body) !== null;
+}
+
+/** A web server that has no page to show: its word for that is no page of something else. */
+function absence({ status, body }: HttpAnswer): string | null {
+  if (status >= 502 && status <= 504) return `what is behind its web server does not yet (HTTP ${status})`;
+  return body.trim() === '' ? `with an empty page (HTTP ${status})` : null;
+}
+
+function silence(failure: HttpFailure['failure']): string {
+  if (failure === 'timeout') return 'no page comes in time';
+  if (failure === 'tls') return 'does not speak https';
+  return failure === 'not_http' ? 'what answers is no web server' : 'drops them before a page comes';
+}
+
+const pages: Readonly<Record<Exclude<PageKind, 'other'>, string>> = {
+  dsm: "DSM's page",
+  installer: "Synology's Web Assistant",
+  loader: "A loader's own page",
+};
+
+function astray(stopped: NonNullable<Way['stopped']>): string {
+  if (stopped === 'loop') return 'redirects in a circle';
+  if (stopped === 'too_many') return 'redirects again and again';
+  return `sends its guests to ${shorten(stopped.elsewhere)}, which is not followed: it is another address`;
+}

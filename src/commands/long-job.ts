@@ -1,0 +1,82 @@
+import { type Code, type Outcome, type Rejection, succeeded } from '../model/codes.ts';
+import type { Command, LongWord } from '../model/command.ts';
+import type { Ticket } from '../model/job/job.ts';
+import type { VmKey } from '../model/snapshot.ts';
+import type { Askers } from './pending-replies.ts';
+
+export type LongCommand = Omit<Command, 'word'> & { word: LongWord };
+
+/** A long operation, of which is known here that it is under way, for how long still, and how it is ended. */
+export interface LongJob {
+  readonly word: LongWord;
+  /** Milliseconds, at most. */
+  readonly remaining: number;
+  /** It takes a moment until it has ended. */
+  cancel(): void;
+}
+
+/** Who is to be told of it. `ended` is called once, and never before it has begun. */
+export interface LongTeller {
+  progress(code: Code<'progress'>, message: string, remaining: number): void;
+  ended(outcome: Outcome): void;
+}
+
+export type BeginLong = (key: VmKey, command: LongCommand, teller: LongTeller) => LongJob | Rejection;
+
+/** More at once would be a flood. */
+const mostWaiting = 8;
+
+/** Somebody who has asked for its end, and what he wants then; null: nothing more. */
+interface Waiting {
+  ticket: Ticket;
+  then: (() => void) | null;
+}
+
+/** Where a VM's one long operation is, and those who wait for its end. */
+export class LongPlace {
+  readonly #key: VmKey;
+  readonly #begin: BeginLong | undefined;
+  readonly #askers: Askers;
+  #job: LongJob | null = null;
+  #waiting: Waiting[] = [];
+
+  constructor(key: VmKey, begin: BeginLong | undefined, askers: Askers) {
+    this.#key = key;
+    this.#begin = begin;
+    this.#askers = askers;
+  }
+
+  get job(): LongJob | null {
+    return this.#job;
+  }
+
+  /** `stays`: called when it has ended without having brought the VM where it was to be. */
+  begin(ticket: Ticket, command: LongCommand, stays: () => void): LongJob | Rejection {
+    if (!this.#begin) return { code: 'not_allowed', message: 'no loader is configured' };
+    const begun = this.#begin(this.#key, command, {
+      progress: (code, message, remaining) => this.#askers.progress([ticket], code, message, remaining),
+      ended: outcome => {
+        this.#job = null;
+        if (outcome.status === 'cancelled' || outcome.status === 'failed') stays();
+        this.#askers.end([ticket], outcome);
+        const code = outcome.status === 'cancelled' ? 'done' : 'already';
+        for (const { ticket: other, then } of this.#waiting.splice(0)) {
+          if (then) then();
+          else this.#askers.end([other], succeeded(code, `'${command.word}': ${outcome.message}`));
+        }
+      },
+    });
+    if (!('code' in begun)) this.#job = begun;
+    return begun;
+  }
+
+  /** Who asks learns how it has ended, or has his `then` called. False: too many have asked already. */
+  end(ticket: Ticket, then: (() => void) | null = null): boolean {
+    const job = this.#job;
+    if (!job || this.#waiting.length >= mostWaiting) return false;
+    this.#waiting.push({ ticket, then });
+    this.#askers.progress([ticket], 'phase', `'${job.word}' is being brought to its end`, job.remaining);
+    job.cancel();
+    return true;
+  }
+}

@@ -1,0 +1,55 @@
+import type { Outcome } from '../model/codes.ts';
+import type { Command, LongWord } from '../model/command.ts';
+import type { JobWord, Ticket } from '../model/job/job.ts';
+import type { Answers, Request } from './responder.ts';
+
+export interface Asking {
+  request: Request;
+  command: Command;
+}
+
+/** Those who wait for the outcome of a command. Each gets one last word. */
+export class Askers {
+  readonly #answers: Answers;
+  readonly #open = new Map<Ticket, Asking>();
+  #tickets = 0;
+
+  constructor(answers: Answers) {
+    this.#answers = answers;
+  }
+
+  open(asking: Asking): Ticket {
+    this.#tickets += 1;
+    this.#open.set(this.#tickets, asking);
+    return this.#tickets;
+  }
+
+  command(ticket: Ticket | undefined): Command | null {
+    return (ticket !== undefined && this.#open.get(ticket)?.command) || null;
+  }
+
+  /** `remaining`: milliseconds until it gives up, here and below. */
+  accepted(ticket: Ticket, word: JobWord | LongWord, remaining: number): void {
+    const asking = this.#open.get(ticket);
+    if (asking) this.#answers.accepted(asking.request, word, remaining);
+  }
+
+  progress(tickets: readonly Ticket[], code: string, message: string, remaining: number): void {
+    for (const ticket of tickets) {
+      const asking = this.#open.get(ticket);
+      if (asking) this.#answers.progress(asking.request, code, message, remaining);
+    }
+  }
+
+  end(tickets: readonly Ticket[], outcome: Outcome): void {
+    for (const ticket of tickets) {
+      const asking = this.#open.get(ticket);
+      this.#open.delete(ticket);
+      if (asking) this.#answers.ended(asking.request, outcome);
+    }
+  }
+
+  endAll(outcome: Outcome): void {
+    this.end([...this.#open.keys()], outcome);
+  }
+}

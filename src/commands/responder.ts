@@ -1,0 +1,115 @@
+import { type FinalStatus, type Outcome, rejected, type Status } from '../model/codes.ts';
+import type { LongWord } from '../model/command.ts';
+import type { JobWord } from '../model/job/job.ts';
+import { ended, type Happening, requested } from '../model/notification.ts';
+import type { VmKey } from '../model/snapshot.ts';
+import type { Topics } from '../model/topics.ts';
+import type { Logger } from '../util/logger.ts';
+import { Refusals } from './rejection-log.ts';
+
+/** Where a command came from, and so where its answers go. */
+export interface Request {
+  key: VmKey;
+  /** What it asks for, as far as it could be read. */
+  command: string | null;
+  id: string | null;
+  by: string | null;
+  /** MQTT 5: the sender's own topic and mark. */
+  responseTopic: string | null;
+  correlationData: Buffer | null;
+  /** The sender is on this machine, and waits here. */
+  reply: ((response: ResponseDocument, final: boolean) => void) | null;
+  /** Monotonic, milliseconds. */
+  receivedAt: number;
+}
+
+/** `B/V/response` */
+export interface ResponseDocument {
+  id: string | null;
+  command: string | null;
+  status: Status;
+  code: string;
+  message: string;
+  elapsed_ms: number;
+  /** Until it gives up; null: nothing is under way any more. */
+  remaining_ms: number | null;
+}
+
+/** Every command gets its answers here, and leaves its line in the log. */
+export interface Answers {
+  accepted(request: Request, word: JobWord | LongWord, remaining: number): void;
+  progress(request: Request, code: string, message: string, remaining: number): void;
+  ended(request: Request, outcome: Outcome): void;
+}
+
+export interface ResponderOptions {
+  topics: Topics;
+  send: (publication: {
+    topic: string;
+    payload: string;
+    qos: 1;
+    retain: false;
+    properties?: { correlationData: Buffer };
+  }) => boolean;
+  tell: (key: VmKey, happening: Happening) => void;
+  logger: Logger;
+  now?: () => Date;
+}
+
+const final: ReadonlySet<Status> = new Set<FinalStatus>(['succeeded', 'rejected', 'failed', 'cancelled']);
+
+/** Answers over MQTT, and to whoever waits on this machine. */
+export class Responder implements Answers {
+  readonly #options: ResponderOptions;
+  readonly #refusals: Refusals;
+
+  constructor(options: ResponderOptions) {
+    this.#options = options;
+    this.#refusals = new Refusals(options.logger);
+  }
+
+  accepted(request: Request, word: JobWord | LongWord, remaining: number): void {
+    this.#answer(request, {
+      status: 'accepted',
+      code: 'accepted',
+      message: `${request.command} is under way`,
+      remaining,
+    });
+    this.#options.tell(request.key, requested(word, this.#commanded(request)));
+  }
+
+  progress(request: Request, code: string, message: string, remaining: number): void {
+    this.#answer(request, { status: 'progress', code, message, remaining });
+  }
+
+  rejected(request: Request, rejection: Parameters<typeof rejected>[0]): void {
+    this.ended(request, rejected(rejection));
+  }
+
+  ended(request: Request, outcome: Outcome): void {
+    this.#answer(request, { ...outcome, remaining: null });
+    // A key that nobody configured has no topics.
+    if (outcome.code !== 'unknown_vm') this.#options.tell(request.key, ended(this.#commanded(request), outcome));
+  }
+
+  #answer(request: Request, answer: { status: Status; code: string; message: string; remaining: number | null }): void {
+    const { topics, send, logger } = this.#options;
+    const { key, id, command, by, responseTopic, correlationData, reply } = request;
+    const { status, code, message, remaining } = answer;
+    const elapsed_ms = Math.round(performance.now() - request.receivedAt);
+    const remaining_ms = remaining === null ? null : Math.round(remaining);
+    const response: ResponseDocument = { id, command, status, code, message, elapsed_ms, remaining_ms };
+    const fields = { vm: key, by, ...response };
+    if (status === 'rejected') this.#refusals.log(fields);
+    else logger[status === 'failed' ? 'warn' : 'info']({ event: `command.${status}`, ...fields }, 'command');
+    const publication = { payload: JSON.stringify(response), qos: 1, retain: false } as const;
+    send({ topic: topics.vm(key).response, ...publication });
+    reply?.(response, final.has(status));
+    if (responseTopic === null || responseTopic === topics.vm(key).response) return;
+    send({ topic: responseTopic, ...publication, ...(correlationData && { properties: { correlationData } }) });
+  }
+
+  #commanded({ command, id, by }: Request) {
+    return { command, id, by, at: (this.#options.now?.() ?? new Date()).toISOString() };
+  }
+}

@@ -1,0 +1,180 @@
+import { LoaderFailure } from '../loader/job/failure.ts';
+import { cancelled, failed, type Outcome, succeeded } from '../model/codes.ts';
+import { decide } from '../model/decide.ts';
+import type { Event } from '../model/event.ts';
+import { end } from '../model/job/interrupt.ts';
+import type { JobWord } from '../model/job/job.ts';
+import { begin } from '../model/job/step.ts';
+import { type Policy, planOf, restartPause } from '../model/policy.ts';
+import type { Snapshot, VmKey } from '../model/snapshot.ts';
+import type { LongCommand } from './long-job.ts';
+import { Askers } from './pending-replies.ts';
+import { type Clock, Slot, type SlotParts } from './power-job.ts';
+
+export interface PowerStepsOptions {
+  key: VmKey;
+  policy: Policy;
+  parts: SlotParts;
+  /** The command that they are steps of. */
+  command: LongCommand;
+  clock: Clock;
+  /** Milliseconds between off and start. */
+  pause?: number;
+  /** Told what the guest makes of it. */
+  progress: (message: string) => void;
+}
+
+/**
+ * Power off and start as steps of something longer: carried out by the same machine as the commands, by the same
+ * rules, with nobody but that something asking.
+ */
+export class PowerSteps {
+  readonly #options: PowerStepsOptions;
+  readonly #slot: Slot;
+  readonly #askers: Askers;
+  #offAt: number | null = null;
+  #ended: ((outcome: Outcome) => void) | null = null;
+  /** Called after every event. */
+  readonly #listeners = new Set<() => void>();
+
+  constructor(options: PowerStepsOptions) {
+    const { key, policy, parts, clock, progress } = options;
+    this.#options = options;
+    this.#askers = new Askers({
+      accepted: () => {},
+      progress: (_, __, message) => progress(message),
+      ended: (_, outcome) => this.#ended?.(outcome),
+    });
+    this.#slot = new Slot(key, policy, parts, this.#askers, clock);
+  }
+
+  /** To be told of every event of the VM, and of libvirt's coming and going, after the snapshot has taken it. */
+  hear(event: Event): void {
+    if (event.type === 'domain') this.#offAt = event.domain?.active ? null : (this.#offAt ?? this.#options.clock.now());
+    this.#slot.hear(event);
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** Asks the guest to power off, as the command says. */
+  shutDown(signal: AbortSignal): Promise<Outcome> {
+    return this.#carryOut('shutdown', signal);
+  }
+
+  start(signal: AbortSignal): Promise<Outcome> {
+    return this.#carryOut('start', signal);
+  }
+
+  /** Whether libvirt can be asked, now or within so many milliseconds. A connection that is gone may not be known to be. */
+  async reachable(within: number, signal: AbortSignal): Promise<boolean> {
+    const { key, parts } = this.#options;
+    const both = AbortSignal.any([signal, AbortSignal.timeout(within)]);
+    const asked = () =>
+      parts.read(key).then(
+        () => parts.snapshot().hypervisor.up,
+        () => false,
+      );
+    while (!(await asked())) {
+      if (both.aborted) break;
+      await this.#next(both);
+    }
+    signal.throwIfAborted();
+    return parts.snapshot().hypervisor.up;
+  }
+
+  /** Whether it goes off within so many milliseconds. */
+  async goesOff(within: number, signal: AbortSignal): Promise<boolean> {
+    const { key, parts } = this.#options;
+    const time = AbortSignal.timeout(within);
+    const both = AbortSignal.any([signal, time]);
+    await parts.read(key).catch(() => {});
+    while (parts.snapshot().vms[key]?.domain?.active !== false && !both.aborted) await this.#next(both);
+    signal.throwIfAborted();
+    return parts.snapshot().vms[key]?.domain?.active === false;
+  }
+
+  /** Raised with a `LoaderFailure` when it is not known to be off, or another domain than it was. */
+  whileOff(): AbortSignal & Disposable {
+    const { key, parts } = this.#options;
+    const { uuid } = parts.snapshot().vms[key]?.domain ?? {};
+    const control = new AbortController();
+    const look = () => {
+      const why = control.signal.aborted ? null : notOff(parts.snapshot(), key, uuid);
+      if (why) control.abort(why);
+    };
+    this.#listeners.add(look);
+    look();
+    return Object.assign(control.signal, { [Symbol.dispose]: () => void this.#listeners.delete(look) });
+  }
+
+  close(): void {
+    this.#slot.close();
+    this.#askers.endAll(failed('outcome_unknown', 'the bridge is stopping'));
+  }
+
+  /** Resolves after the next event, or when the signal is raised. */
+  #next(signal: AbortSignal): Promise<void> {
+    return new Promise(resolve => {
+      const done = () => {
+        this.#listeners.delete(done);
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      this.#listeners.add(done);
+      signal.addEventListener('abort', done, { once: true });
+    });
+  }
+
+  async #carryOut(word: JobWord & ('shutdown' | 'start'), signal: AbortSignal): Promise<Outcome> {
+    const { key, policy, parts, clock, pause = restartPause } = this.#options;
+    // It was accepted in time.
+    const command = { ...this.#options.command, expiresAt: null };
+    signal.throwIfAborted();
+    const { hypervisor, vms } = parts.snapshot();
+    const domain = vms[key]?.domain ?? null;
+    if (!hypervisor.up) return failed('outcome_unknown', 'libvirt is away');
+    const decision = decide(word, domain);
+    if (decision.do === 'nothing') return succeeded('already', decision.message);
+    if (decision.do === 'reject') return failed('interfered', decision.message);
+    const ended = new Promise<Outcome>(resolve => {
+      this.#ended = resolve;
+    });
+    const now = clock.now();
+    // What the command says of time is meant for the guest.
+    const plan = planOf(word === 'start' ? { ...command, timeout: null, word } : command, policy, pause);
+    const asker = this.#askers.open({ request: request(key, command, now), command });
+    const offFor = this.#offAt === null ? null : now - this.#offAt;
+    const call = word === 'start' ? (decision.do === 'start' ? 'start' : 'resume') : 'press';
+    const abort = () => {
+      if (this.#slot.job) this.#slot.apply(end(this.#slot.job, 'cancelled'));
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      const { guest } = this.#slot;
+      this.#slot.begin(begin({ word, uuid: domain?.uuid ?? '', asker, plan, call, offFor, guest }, now), asker);
+      const outcome = await ended;
+      return signal.aborted ? cancelled('cancelled', outcome.message) : outcome;
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+  }
+}
+
+/** Null: it is off. `uuid`: of the domain that is meant. */
+function notOff({ hypervisor, vms }: Snapshot, key: VmKey, uuid: string | undefined): LoaderFailure | null {
+  const { domain = null } = vms[key] ?? {};
+  const must = 'The VM must be off while its image is read or written, and';
+  if (!hypervisor.up) {
+    return new LoaderFailure('libvirt_unavailable', `${must} libvirt is away: nobody knows whether it still is.`);
+  }
+  const advice = 'Let nobody else start or replace it meanwhile.';
+  if (!domain) return new LoaderFailure('interfered', `${must} libvirt has it no more.`, advice);
+  if (domain.uuid !== uuid) {
+    return new LoaderFailure('interfered', `${must} another domain has its name now, ${domain.uuid}.`, advice);
+  }
+  if (!domain.active) return null;
+  return new LoaderFailure('interfered', `${must} somebody has started it (it is ${domain.state}).`, advice);
+}
+
+function request(key: VmKey, { word, id, by }: LongCommand, receivedAt: number) {
+  return { key, command: word, id, by, responseTopic: null, correlationData: null, reply: null, receivedAt };
+}

@@ -1,0 +1,51 @@
+import { z } from 'zod';
+import { unknownDescription } from '../model/domain.ts';
+import { platforms } from './entities/entity.ts';
+
+/** What Home Assistant was told, remembered over restarts: how else would it be told what is gone. */
+
+const word = z.string().nullable();
+const count = z.number().nullable();
+
+const hardware = z.object({
+  machine: word,
+  vcpus: count,
+  memory: count,
+  disks: z.array(
+    z.object({ target: z.string(), role: z.enum(['data', 'loader', 'removable']), bus: word, source: word }),
+  ),
+  nics: z.array(
+    z.object({
+      mac: z.string(),
+      model: word,
+      source: word,
+      tap: word,
+      // Absent from what version 0.1 wrote.
+      type: word.default(null),
+      link: z.enum(['up', 'down']).nullable().default(null),
+    }),
+  ),
+  // Absent from what version 0.1 wrote.
+  hiddenDisks: z.boolean().default(false),
+  loaderPassedThrough: z.boolean().default(false),
+});
+
+// Absent from what version 0.1 wrote.
+const dsm = z.object({ model: word, version: word, url: word }).default(unknownDescription);
+
+const schema = z.object({
+  /** By discovery topic: the platform of each component. */
+  devices: z.record(z.string(), z.record(z.string(), z.enum(platforms))),
+  /** The last domain seen of each VM, so that a start without libvirt can announce it. */
+  vms: z.record(z.string(), z.object({ uuid: z.string(), name: z.string(), hardware, dsm })),
+  hypervisor: z.object({ hostname: z.string(), libvirt: z.string(), hypervisor: z.string() }).nullable(),
+});
+
+export type Announced = z.infer<typeof schema>;
+
+export const nothingAnnounced: Announced = { devices: {}, vms: {}, hypervisor: null };
+
+/** A value from a file, or null if it is something else. */
+export function checkAnnounced(value: unknown): Announced | null {
+  return schema.safeParse(value).data ?? null;
+}

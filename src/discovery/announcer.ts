@@ -1,0 +1,201 @@
+import { type Check, fullVersion } from '../model/check.ts';
+import {
+  type Domain,
+  type DomainDescription,
+  type DsmDescription,
+  unknownDescription,
+  unknownHardware,
+} from '../model/domain.ts';
+import type { Snapshot, VmKey } from '../model/snapshot.ts';
+import type { Announced } from './announced-store.ts';
+import { Line, type LineOptions } from './device-queue.ts';
+import {
+  type BridgeOptions,
+  bridgeDevicePayload,
+  type Discovery,
+  type VmOptions,
+  vmDevicePayload,
+  vmDeviceTopic,
+} from './entities/payload.ts';
+import { type Components, components, removeDevice, transition } from './entities/removal.ts';
+
+export interface AnnouncerOptions extends LineOptions {
+  bridge: BridgeOptions;
+  vms: readonly VmOptions[];
+  save: (announced: Announced) => void;
+  /** The broker has the device of a VM. */
+  delivered?: (key: VmKey) => void;
+  /** Clears the retained topics of a VM that is no longer configured. */
+  retire: (key: VmKey) => void;
+}
+
+/**
+ * Tells Home Assistant which devices there are, and which are gone. Never removes anything because libvirt is away:
+ * only what the configuration, a changed domain or another UUID has truly ended.
+ */
+export class Announcer {
+  readonly #options: AnnouncerOptions;
+  readonly #lines = new Map<string, Line>();
+  /** The VM that each device was last announced for. */
+  #owners: ReadonlyMap<string, VmOptions> = new Map();
+  #announced: Announced;
+  #connected = false;
+  /** Keys of VMs that are no longer configured, with topics of theirs on the broker. */
+  readonly #former: VmKey[];
+  /** libvirt has been read: what is gone now is truly gone, and not only not seen yet. */
+  #sure = false;
+
+  constructor(options: AnnouncerOptions, announced: Announced) {
+    this.#options = options;
+    const configured = new Set(options.vms.map(vm => vm.key));
+    const keys = Object.keys(announced.vms);
+    this.#former = keys.filter(key => !configured.has(key));
+    const vms = Object.fromEntries(Object.entries(announced.vms).filter(([key]) => configured.has(key)));
+    this.#announced = { ...announced, vms };
+  }
+
+  /** A session has begun: say everything again. */
+  connected(): void {
+    this.#connected = true;
+    for (const line of this.#lines.values()) line.clear();
+    this.#announceAll();
+  }
+
+  disconnected(): void {
+    this.#connected = false;
+    for (const line of this.#lines.values()) line.clear();
+  }
+
+  /** Home Assistant was born: it has forgotten all. */
+  again(): void {
+    for (const line of this.#lines.values()) line.outdated();
+    if (this.#connected) this.#announceAll();
+  }
+
+  /** Announces what is new or different in the domains; `keys` are the only VMs that may have changed. */
+  update({ hypervisor: { info }, vms }: Snapshot, keys: readonly VmKey[] = Object.keys(vms)): void {
+    // Domains are read before libvirt counts as up; announced then, they would have to be announced again.
+    if (!info) return;
+    const known = this.#announced;
+    const changed = keys.flatMap((key): [VmKey, DomainDescription][] => {
+      const { domain = null, check = null } = vms[key] ?? {};
+      if (!domain || domain.hardware === unknownHardware) return [];
+      const description = describe(domain, check, known.vms[key] ?? null);
+      return isSame(description, known.vms[key]) ? [] : [[key, description]];
+    });
+    const all = !this.#sure || !isSame(info, known.hypervisor);
+    if (!all && changed.length === 0) return;
+    this.#sure = true;
+    this.#announced = { ...known, vms: { ...known.vms, ...Object.fromEntries(changed) }, hypervisor: info };
+    this.#options.save(this.#announced);
+    if (this.#connected) this.#announceAll(all ? null : new Set(changed.map(([key]) => key)));
+  }
+
+  close(): void {
+    this.disconnected();
+  }
+
+  /** `only`: nothing else has changed; the cost of many VMs that come one by one must not be its square. */
+  #announceAll(only: ReadonlySet<VmKey> | null = null): void {
+    const { bridge, vms } = this.#options;
+    const owners = new Map<string, VmOptions>();
+    for (const vm of vms) {
+      const description = this.#announced.vms[vm.key];
+      const topic = description && vmDeviceTopic(bridge, description);
+      // One domain configured twice, by name and by UUID, is one device: the first entry's.
+      if (topic && !owners.has(topic)) owners.set(topic, vm);
+    }
+    const before = this.#owners;
+    this.#owners = owners;
+    const wanted = [...owners].flatMap(([topic, vm]) => {
+      const description = this.#announced.vms[vm.key];
+      const same = only !== null && !only.has(vm.key) && before.get(topic) === vm;
+      return same || !description ? [] : [vmDevicePayload(bridge, vm, description, this.#announced.hypervisor)];
+    });
+    const own = bridgeDevicePayload(bridge);
+    const isWanted = (topic: string) => topic === own.topic || owners.has(topic);
+    const gone = this.#sure ? Object.keys(this.#announced.devices).filter(topic => !isWanted(topic)) : [];
+    if (this.#sure) for (const key of this.#former.splice(0)) this.#options.retire(key);
+    // A replaced domain's entities go first, or its successor would be given ids with "_2".
+    for (const topic of gone) this.#remove(topic);
+    for (const [topic, line] of this.#lines) if (!isWanted(topic) && !gone.includes(topic)) line.clear();
+    const removedAt = Math.max(...gone.map(topic => this.#line(topic).settledAt));
+    for (const device of [own, ...wanted]) this.#announce(device, removedAt);
+  }
+
+  #remove(topic: string): void {
+    this.#line(topic).lead([{ ...removeDevice(topic), delivered: () => this.#forget(topic) }]);
+  }
+
+  #announce(device: Discovery, removedAt: number): void {
+    const { topic } = device;
+    const line = this.#line(topic);
+    if (!(topic in this.#announced.devices)) line.notBefore(removedAt);
+    const published = components(device);
+    // What may be there already is remembered too: whoever forgets it never removes it.
+    const sending = () => this.#remember(topic, { ...published, ...this.#announced.devices[topic] });
+    const delivered = () => {
+      this.#remember(topic, published);
+      const vm = this.#owners.get(topic);
+      if (vm) this.#options.delivered?.(vm.key);
+    };
+    const steps = transition(this.#announced.devices[topic] ?? {}, device);
+    line.lead(
+      steps.map(({ payload }, i) => ({
+        payload: JSON.stringify(payload),
+        sending,
+        ...(i === steps.length - 1 && { delivered }),
+      })),
+    );
+  }
+
+  #line(topic: string): Line {
+    const line = this.#lines.get(topic) ?? new Line(topic, this.#options);
+    this.#lines.set(topic, line);
+    return line;
+  }
+
+  #remember(topic: string, published: Components): void {
+    const { devices } = this.#announced;
+    if (!isSame(devices[topic], published)) this.#store({ ...devices, [topic]: published });
+  }
+
+  #forget(topic: string): void {
+    const { [topic]: gone, ...devices } = this.#announced.devices;
+    if (gone) this.#store(devices);
+  }
+
+  #store(devices: Announced['devices']): void {
+    this.#announced = { ...this.#announced, devices };
+    this.#options.save(this.#announced);
+  }
+}
+
+function isSame(one: unknown, other: unknown): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
+/** What changes at every start is left out, or each would be announced again. */
+function describe(
+  { uuid, name, hardware }: Domain,
+  check: Check | null,
+  known: DomainDescription | null,
+): DomainDescription {
+  return {
+    uuid,
+    name,
+    hardware: { ...hardware, nics: hardware.nics.map(nic => ({ ...nic, tap: null, link: null })) },
+    dsm: describeDsm(check, known?.uuid === uuid ? known.dsm : unknownDescription),
+  };
+}
+
+/** What has not been said yet in this life of the bridge may have been in an earlier one. */
+function describeDsm(check: Check | null, known: DsmDescription): DsmDescription {
+  if (!check) return known;
+  const { model, address, httpPort } = check.dsm;
+  return {
+    model: model ?? known.model,
+    version: fullVersion(check.dsm) ?? known.version,
+    url: address === null ? known.url : `http://${address}:${httpPort ?? 5_000}`,
+  };
+}

@@ -1,0 +1,103 @@
+import type { BridgeDocument, CheckDocument, LoaderDocument, StateDocument } from '../../model/documents.ts';
+import type { Stats } from '../../model/stats.ts';
+
+/**
+ * The vocabulary of the entity table: what a row is, and where its value is read. Plain data in Home Assistant's own
+ * words: the traits keep the names of the MQTT discovery options, so a row reads like its payload.
+ */
+
+export const platforms = ['binary_sensor', 'button', 'event', 'image', 'sensor', 'switch', 'update'] as const;
+export type Platform = (typeof platforms)[number];
+
+/** One entity. `Topic` names one of its device's topics; the payload has them in full. */
+export interface Entity<Topic extends string> extends Traits {
+  /** Identity within the device, for ever: a renamed key is another entity to Home Assistant. */
+  key: string;
+  platform: Platform;
+  /** Without the device's name, which Home Assistant puts in front; null: the entity is the device. */
+  name: string | null;
+  /** Null for a button and an image. */
+  value: Value<Topic> | null;
+  attributes?: Attributes<Topic>;
+  /** Available only while this is true, and the rest as well. */
+  only_while?: Value<Topic>;
+  command_topic?: Topic;
+  image_topic?: Topic;
+}
+
+/** A place in the JSON on a topic; an empty path is the bare payload. */
+export interface Value<Topic extends string> {
+  topic: Topic;
+  path: readonly string[];
+}
+
+/** An object of a document as the entity's attributes, or some of its members, with fixed ones beside its own. */
+interface Attributes<Topic extends string> extends Value<Topic> {
+  only?: readonly string[];
+  and?: Readonly<Record<string, string>>;
+}
+
+/** How a template turns the JSON value into Home Assistant's text; a number is divided and rounded. */
+export type Reading = 'text' | 'sentence' | 'flag' | { per: number; digits: number };
+
+export interface Traits {
+  reading?: Reading;
+  /** Instead of a path and a reading. */
+  value_template?: string;
+  device_class?: 'connectivity' | 'data_rate' | 'data_size' | 'duration' | 'enum' | 'problem' | 'timestamp';
+  state_class?: 'measurement' | 'total_increasing';
+  unit_of_measurement?: string;
+  suggested_display_precision?: number;
+  options?: readonly string[];
+  entity_category?: 'config' | 'diagnostic';
+  enabled_by_default?: false;
+  icon?: `mdi:${string}`;
+  payload_on?: string;
+  payload_off?: string;
+  payload_press?: string;
+  state_on?: string;
+  state_off?: string;
+  event_types?: readonly string[];
+  content_type?: 'image/png';
+  /** `always`: never unavailable, whatever the device is. `bridge`: as long as the bridge is there. */
+  available?: 'always' | 'bridge';
+}
+
+export type Row<Topic extends string> = Partial<Omit<Entity<Topic>, 'key' | 'platform' | 'name' | 'value'>>;
+
+/** One row: its identity, its name, where its value is, and what else there is to say, later traits over earlier. */
+function row(platform: Platform, traits: Traits = {}) {
+  return <T extends string>(key: string, name: string | null, value: Value<T> | null, ...more: Row<T>[]): Entity<T> =>
+    Object.assign({ key, platform, name, value, ...traits } satisfies Entity<T>, ...more);
+}
+
+export const sensor = row('sensor');
+export const binarySensor = row('binary_sensor', { reading: 'flag' });
+export const toggle = row('switch');
+export const button = row('button');
+export const happening = row('event');
+export const image = row('image');
+export const update = row('update');
+
+// The paths are those of the documents' types: a misspelt one does not compile.
+
+export const state = (...path: ValuePath<StateDocument>): Value<'state'> => ({ topic: 'state', path });
+export const stats = (...path: ValuePath<Stats>): Value<'stats'> => ({ topic: 'stats', path });
+export const check = (...path: ValuePath<CheckDocument>): Value<'check'> => ({ topic: 'check', path });
+export const loader = (...path: ValuePath<LoaderDocument>): Value<'loader'> => ({ topic: 'loader', path });
+export const info = (...path: ValuePath<BridgeDocument>): Value<'info'> => ({ topic: 'info', path });
+
+export const stateObject = (...path: ObjectPath<StateDocument>): Value<'state'> => ({ topic: 'state', path });
+/** Members of the state itself. */
+export const stateMembers = (...only: (keyof StateDocument)[]) => ({ topic: 'state', path: [], only }) as const;
+export const checkObject = (...path: ObjectPath<CheckDocument>): Value<'check'> => ({ topic: 'check', path });
+export const checkMembers = (...only: (keyof CheckDocument)[]) => ({ topic: 'check', path: [], only }) as const;
+export const loaderObject = (...path: ObjectPath<LoaderDocument>): Value<'loader'> => ({ topic: 'loader', path });
+export const loaderMembers = (...only: (keyof LoaderDocument)[]) => ({ topic: 'loader', path: [], only }) as const;
+export const infoObject = (...path: ObjectPath<BridgeDocument>): Value<'info'> => ({ topic: 'info', path });
+
+type Scalar = string | number | boolean | null;
+type ValuePath<T> = { [K in keyof T & string]: T[K] extends Scalar ? [K] : [K, ...ValuePath<T[K]>] }[keyof T & string];
+type ObjectPath<T> = {
+  [K in keyof T & string]: T[K] extends Scalar ? never : [K] | [K, ...ObjectPath<T[K]>];
+}[keyof T & string];

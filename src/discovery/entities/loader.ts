@@ -1,0 +1,63 @@
+import type { CommandWord } from '../../model/command.ts';
+import { loaderPhases, loaderResults } from '../../model/loader.ts';
+import { commanded, pressed, serious } from './controls.ts';
+import { binarySensor, type Entity, loader, loaderMembers, loaderObject, sensor, toggle, update } from './entity.ts';
+import { asked, detail, diagnostic, oneOf, percent, sentence, timestamp } from './traits.ts';
+import { updateTemplate } from './update-template.ts';
+
+/** The part of the table that is the loader's: its rebuild, and what it takes to command that. */
+
+export function loaderEntities(commands: readonly CommandWord[]): LoaderEntity[] {
+  const may = ({ key }: { key: CommandWord }) => commands.includes(key);
+  return [...buttons.filter(may), ...(buttons.some(may) ? [armSwitch] : []), loaderUpdate, ...sensors];
+}
+
+type LoaderEntity = Entity<'loader' | 'command'>;
+
+/** It needs no confirmation while it is armed: a button cannot give one. */
+const armed = { ...serious, only_while: loader('armed') } as const;
+
+/** The key is the command. */
+const buttons: readonly (LoaderEntity & { key: CommandWord })[] = [
+  pressed('rebuild', 'Rebuild loader', 'mdi:hammer-wrench', armed),
+  pressed('rollback', 'Roll back loader', 'mdi:backup-restore', armed),
+];
+
+const armSwitch: LoaderEntity = toggle('arm', 'Arm rebuild', loader('armed'), commanded('arm'), asked, {
+  icon: 'mdi:lock-open-alert',
+});
+
+/** Without a command: "update everything" must not take the NAS down. */
+const loaderUpdate: LoaderEntity = update('loader_update', 'Loader', { topic: 'loader', path: [] }, diagnostic, asked, {
+  value_template: updateTemplate({
+    installed_version: loader('installed', 'version').path,
+    latest_version: loader('wanted', 'version').path,
+    title: ['DSM', loader('wanted', 'model').path],
+    in_progress: loader('under_way').path,
+    update_percentage: loader('percent').path,
+    release_summary: [loader('error').path, loader('next_step').path],
+  }),
+});
+
+const sensors: readonly LoaderEntity[] = [
+  sensor('loader_phase', 'Loader phase', loader('phase'), oneOf(loaderPhases), diagnostic, asked, {
+    icon: 'mdi:progress-wrench',
+    attributes: loaderMembers(
+      ...(['step', 'percent', 'started_at', 'ended_at', 'elapsed_seconds', 'code', 'error', 'next_step'] as const),
+    ),
+  }),
+  sensor('loader_result', 'Loader result', loader('result'), oneOf(loaderResults), diagnostic, asked, {
+    icon: 'mdi:clipboard-check',
+    attributes: loaderMembers('code', 'error', 'next_step'),
+  }),
+  sensor('loader_progress', 'Loader progress', loader('percent'), percent, detail, asked, {
+    suggested_display_precision: 0,
+    icon: 'mdi:progress-helper',
+  }),
+  sensor('loader_error', 'Loader error', loader('error'), sentence, detail, asked),
+  sensor('loader_backup', 'Last loader backup', loader('backup', 'at'), timestamp, detail, asked, {
+    attributes: loaderObject('backup'),
+  }),
+  sensor('loader_boot_entry', 'Loader boot entry', loader('boot_entry'), sentence, detail, asked),
+  binarySensor('loader_rollback', 'Rollback possible', loader('rollback'), detail, asked),
+];

@@ -1,0 +1,167 @@
+import type { DomainDescription } from '../../model/domain.ts';
+import type { HypervisorInfo, VmKey } from '../../model/snapshot.ts';
+import type { Topics } from '../../model/topics.ts';
+import type { VmControls } from './controls.ts';
+import type { Entity, Platform } from './entity.ts';
+import { bridgeEntities, slug, vmEntities } from './table.ts';
+import { attributesTemplate, availabilityTemplate, valueTemplate } from './template.ts';
+
+/**
+ * Home Assistant's device discovery: one retained message a device, made from the entity table. Pure; full keys and
+ * full topics, as people read them in MQTT Explorer. Needs Home Assistant 2025.10, for `default_entity_id`.
+ */
+
+export interface Discovery {
+  topic: string;
+  payload: DevicePayload;
+}
+
+export interface DevicePayload {
+  device: Readonly<Record<string, string | readonly string[]>>;
+  origin: { name: string; sw_version: string };
+  availability: readonly { topic: string }[];
+  availability_mode: 'all';
+  qos: 1;
+  components: Readonly<Record<string, Component>>;
+}
+
+/** With its platform alone it tells Home Assistant to remove the entity. */
+export interface Component {
+  platform: Platform;
+  [option: string]: unknown;
+}
+
+export interface BridgeOptions {
+  /** Home Assistant's discovery prefix. */
+  prefix: string;
+  topics: Topics;
+  /** Tells bridges on one broker apart. */
+  instance: string;
+  version: string;
+}
+
+export interface VmOptions extends VmControls {
+  key: VmKey;
+  /** The device's name. */
+  label: string;
+  /** Seconds between two samples. */
+  statsInterval: number;
+}
+
+/** `hypervisor` is null as long as libvirt has not been reached. */
+export function vmDevicePayload(
+  bridge: BridgeOptions,
+  vm: VmOptions,
+  description: DomainDescription,
+  hypervisor: HypervisorInfo | null,
+): Discovery {
+  const topics = bridge.topics.vm(vm.key);
+  return discovery(bridge, {
+    id: vmId(description),
+    slug: slug(vm.key) || 'vm',
+    about: {
+      name: vm.label,
+      manufacturer: 'QEMU',
+      model: description.dsm.model ?? 'DSM virtual machine',
+      ...(description.dsm.version && { sw_version: `DSM ${description.dsm.version}` }),
+      ...(description.dsm.url && { configuration_url: description.dsm.url }),
+      ...(description.hardware.machine && { model_id: description.hardware.machine }),
+      ...(hypervisor && { hw_version: `${hypervisor.hypervisor}, libvirt ${hypervisor.libvirt}` }),
+      via_device: bridgeId(bridge.instance),
+    },
+    availability: [bridge.topics.bridge.state, topics.availability],
+    topics,
+    expiry: { topic: topics.stats, seconds: Math.max(180, Math.ceil(4 * vm.statsInterval)) },
+    entities: vmEntities(description, vm),
+  });
+}
+
+export function vmDeviceTopic({ prefix }: BridgeOptions, description: DomainDescription): string {
+  return deviceTopic(prefix, vmId(description));
+}
+
+export function bridgeDevicePayload(bridge: BridgeOptions): Discovery {
+  const { topics, instance, version } = bridge;
+  return discovery(bridge, {
+    id: bridgeId(instance),
+    slug: slug(`${app} ${instance}`),
+    about: { name: `${app} ${instance}`, manufacturer: app, model: 'Bridge', sw_version: version },
+    availability: [topics.bridge.state],
+    topics: topics.bridge,
+    expiry: null,
+    entities: bridgeEntities,
+  });
+}
+
+const app = 'dsm2mqtt';
+
+function deviceTopic(prefix: string, id: string): string {
+  return `${prefix}/device/${id}/config`;
+}
+
+function vmId({ uuid }: DomainDescription): string {
+  return `${app}_${uuid}`;
+}
+
+function bridgeId(instance: string): string {
+  // Percent-encoded, so that names without a Latin letter differ too.
+  return `${app}_bridge_${slug(encodeURIComponent(instance))}`;
+}
+
+interface Device<Topic extends string> {
+  id: string;
+  slug: string;
+  about: Readonly<Record<string, string>>;
+  /** The bridge's own first. */
+  availability: readonly string[];
+  topics: Readonly<Record<Topic, string>>;
+  /** Values on this topic are not retained: without a new one they turn unavailable. */
+  expiry: { topic: string; seconds: number } | null;
+  entities: readonly Entity<Topic>[];
+}
+
+function discovery<T extends string>({ prefix, version }: BridgeOptions, device: Device<T>): Discovery {
+  return {
+    topic: deviceTopic(prefix, device.id),
+    payload: {
+      device: { identifiers: [device.id], ...device.about },
+      origin: { name: app, sw_version: version },
+      availability: device.availability.map(topic => ({ topic })),
+      availability_mode: 'all',
+      qos: 1,
+      components: Object.fromEntries(device.entities.map(entity => [entity.key, component(entity, device)])),
+    },
+  };
+}
+
+function component<T extends string>(entity: Entity<T>, device: Device<T>): Component {
+  const { id, slug, topics, expiry } = device;
+  const { key, platform, name, value, reading, available, only_while, ...more } = entity;
+  const { attributes, command_topic, image_topic, ...traits } = more;
+  const state_topic = value && topics[value.topic];
+  return {
+    platform,
+    unique_id: `${id}_${key}`,
+    default_entity_id: `${platform}.${slug}_${key}`,
+    name,
+    ...traits,
+    ...((available ?? only_while) && { availability: availabilityOf(entity, device) }),
+    ...(state_topic && { state_topic }),
+    ...(value?.path.length && { value_template: valueTemplate(value.path, reading) }),
+    ...(state_topic && state_topic === expiry?.topic && { expire_after: expiry.seconds }),
+    ...(attributes && {
+      json_attributes_topic: topics[attributes.topic],
+      json_attributes_template: attributesTemplate(attributes.path, attributes.and, attributes.only),
+    }),
+    ...(command_topic && { command_topic: topics[command_topic] }),
+    ...(image_topic && { image_topic: topics[image_topic] }),
+  };
+}
+
+/** Where it is not what all of the device have. */
+function availabilityOf<T extends string>({ available, only_while }: Entity<T>, device: Device<T>) {
+  const count = available && { always: 0, bridge: 1 }[available];
+  const usual = device.availability.slice(0, count).map(topic => ({ topic }));
+  if (!only_while) return usual;
+  return [...usual, { topic: device.topics[only_while.topic], value_template: availabilityTemplate(only_while.path) }];
+}

@@ -1,0 +1,111 @@
+import { z } from 'zod';
+import { platforms } from '../../platform-table.ts';
+
+/**
+ * What a release of TinyCore RedPill can build, read from its own files in the builder's home. Its number does not tell:
+ * 0.9.4.5 and 0.9.4.6 take another list of ids than those before and after, and images are edited. Pure.
+ */
+export interface LoaderRelease {
+  /** `0.9.4.6`; null: its script does not say. */
+  version: string | null;
+  /** By each id that it lists, the URLs of the extensions that it adds by itself. */
+  builds: ReadonlyMap<string, readonly string[]>;
+  /** The model by the prefix of an id, as its script looks it up; null: not known. */
+  models: ReadonlyMap<string, string> | null;
+  /** Models for which it makes serial numbers; null: not known. */
+  serials: readonly string[] | null;
+}
+
+const script = 'rploader.sh';
+const jun = 'custom_config_jun.json';
+
+/** What is read of a home. */
+export const releaseFiles: readonly string[] = [script, 'custom_config.json', 'custom_config2.json', jun];
+
+/** What every release fetches for each build, beside the extensions that it lists: the kernel module, and boot-wait. */
+export const fetchedAlways: readonly string[] = [
+  'https://github.com/pocopico/rp-ext/raw/main/redpillprod/rpext-index.json',
+  'https://github.com/pocopico/tcrp-addons/raw/main/boot-wait/rpext-index.json',
+];
+
+/** What `upgrade: full` leads to: the last release, of 2023. Only the builds that it also has all files for. */
+export const newestRelease: LoaderRelease = {
+  version: '0.10.0.0',
+  builds: new Map(
+    platforms.flatMap(({ prefix, builds }) =>
+      builds.map(build => [`${prefix}-${build}`, ['all-modules', 'eudev', 'disks', 'misc'].map(addon)] as const),
+    ),
+  ),
+  models: new Map(platforms.map(({ prefix, model }) => [prefix, model])),
+  // It offers them for DS1019+ and DS723+ too, and compares with ds1019p and ds723p.
+  serials: platforms.map(({ model }) => model).filter(model => !['DS1019+', 'DS723+'].includes(model)),
+};
+
+/** Whether these files of a home are all that `readRelease` wants. */
+export function areEnough(home: ReadonlyMap<string, Buffer>): boolean {
+  const text = home.get(script)?.toString('utf8');
+  return text !== undefined && home.has(listOf(text)) && home.has(jun);
+}
+
+/** Null unless there is a script with its list of ids. */
+export function readRelease(home: ReadonlyMap<string, Buffer>): LoaderRelease | null {
+  const text = home.get(script)?.toString('utf8');
+  if (text === undefined) return null;
+  const listed = buildsIn(home.get(listOf(text)));
+  if (listed === null) return null;
+  const [, version = null] = /^rploaderver="([\w.]+)"/m.exec(text) ?? [];
+  // Of an id that both have, it takes the first.
+  const builds = new Map([...(buildsIn(home.get(jun)) ?? []), ...listed]);
+  return { version, builds, models: modelsIn(text), serials: serialsIn(text) };
+}
+
+/** The file that the script takes its ids from. */
+function listOf(text: string): string {
+  const [, name = 'custom_config.json'] = /^CUSTOMCONFIG="(?:[^"]*\/)?([^"/]+)"/m.exec(text) ?? [];
+  return name;
+}
+
+const list = z.object({
+  build_configs: z.array(
+    z.object({ id: z.string(), add_extensions: z.array(z.record(z.string(), z.string())).catch([]) }),
+  ),
+});
+
+function buildsIn(file: Buffer | undefined): (readonly [string, readonly string[]])[] | null {
+  try {
+    const { build_configs } = list.parse(JSON.parse(file?.toString('utf8') ?? ''));
+    return build_configs.map(({ id, add_extensions }) => {
+      const urls = add_extensions.flatMap(Object.values<string>).filter(url => url.startsWith('https://'));
+      return [id, urls] as const;
+    });
+  } catch {
+    return null;
+  }
+}
+
+/** Its `setplatform`: a chain of `if`, each of which compares with prefixes and sets the model. */
+function modelsIn(text: string): LoaderRelease['models'] {
+  const branches = functionIn(text, 'setplatform')?.split(/\b(?:el)?if\b/) ?? [];
+  const models = branches.flatMap(branch => {
+    const [, model] = /\bMODEL="([^"]+)"/.exec(branch) ?? [];
+    const prefixes = [...branch.matchAll(/"\$\{TARGET_PLATFORM\}" = "(\w+)"/g)].flatMap(([, prefix]) => prefix ?? []);
+    return model === undefined ? [] : prefixes.map(prefix => [prefix, model] as const);
+  });
+  return models.length === 0 ? null : new Map(models);
+}
+
+/** Its `serialgen`: one long `if` that compares with each model. */
+function serialsIn(text: string): LoaderRelease['serials'] {
+  const compared = functionIn(text, 'serialgen')?.matchAll(/"\$1" = "([^"]+)"/g) ?? [];
+  const models = [...compared].flatMap(([, model]) => model ?? []);
+  return models.length === 0 ? null : models;
+}
+
+function functionIn(text: string, name: string): string | null {
+  const start = text.indexOf(`\nfunction ${name}() {`);
+  return start === -1 ? null : (text.slice(start).split('\n}')[0] ?? null);
+}
+
+function addon(name: string): string {
+  return `https://github.com/pocopico/tcrp-addons/raw/main/${name}/rpext-index.json`;
+}

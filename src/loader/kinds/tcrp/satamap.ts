@@ -1,0 +1,56 @@
+import type { MapPair } from '../../sata-map.ts';
+
+/**
+ * What `rploader.sh satamap` makes of the same VM, and why it differs from our map. It asks lspci for SATA controllers
+ * only, takes whatever sits at 00:1f.2 for unused, and writes : ; < for 10, 11, 12 ports. Pure.
+ */
+
+/** The settings in a user_config.json after `satamap`; null when there are none to read. */
+export function satamapOf(userConfig: string): MapPair | null {
+  try {
+    const { SataPortMap, DiskIdxMap } = JSON.parse(userConfig)?.extra_cmdline ?? {};
+    return typeof SataPortMap === 'string' && typeof DiskIdxMap === 'string' ? { SataPortMap, DiskIdxMap } : null;
+  } catch {
+    return null;
+  }
+}
+
+/** A sentence for each reason; none when both are the same. */
+export function explainDifference(ours: MapPair, satamaps: MapPair): readonly string[] {
+  const [mine, theirs] = [ours, satamaps].map(hosts);
+  if (mine === undefined || theirs === undefined || same(ours, satamaps)) return [];
+  const reasons = [`satamap proposes ${told(satamaps)}, and ${told(ours)} is used.`];
+  const shared = Math.min(mine.length, theirs.length);
+  const begins = mine.slice(0, shared).every((host, at) => host === theirs[at]);
+  if (begins && mine.length > theirs.length)
+    reasons.push('satamap counts SATA controllers only; the digits after those are for virtio-scsi, and are inert.');
+  else if (begins)
+    reasons.push('satamap sees more SATA controllers than the XML of the VM has: one may be passed through.');
+  if (/[^0-9]/.test(satamaps.SataPortMap))
+    reasons.push('satamap writes a sign beyond 9 for a controller with more ports, which is experimental.');
+  const differing = theirs.filter((host, at) => at < shared && host !== mine[at]);
+  if (differing.some(isParked))
+    reasons.push(
+      'satamap takes the SATA controller at 00:1f.2 for unused and puts it behind the last slot, even when disks are on it.',
+    );
+  else if (!begins) reasons.push('satamap counts ports of a controller, where ours ends at the last disk.');
+  return reasons;
+}
+
+function same(a: MapPair, b: MapPair): boolean {
+  return a.SataPortMap === b.SataPortMap && a.DiskIdxMap.toUpperCase() === b.DiskIdxMap.toUpperCase();
+}
+
+/** One controller each: its digit and its pair. */
+function hosts({ SataPortMap, DiskIdxMap }: MapPair): string[] {
+  return [...SataPortMap].map((digit, at) => digit + DiskIdxMap.slice(at * 2, at * 2 + 2).toUpperCase());
+}
+
+/** One port behind slot 15, where the smallest models end. */
+function isParked(host: string): boolean {
+  return host[0] === '1' && Number.parseInt(host.slice(1), 16) >= 15;
+}
+
+function told({ SataPortMap, DiskIdxMap }: MapPair): string {
+  return `SataPortMap ${SataPortMap || '(none)'} with DiskIdxMap ${DiskIdxMap || '(none)'}`;
+}

@@ -1,0 +1,100 @@
+import type { Disk, Nic } from '../../model/domain.ts';
+import type { StorageController } from '../../vm/controllers.ts';
+import type { ConfigVerdict } from '../adapter.ts';
+import type { LoaderRelease } from '../kinds/tcrp/release.ts';
+import type { MapPair } from '../sata-map.ts';
+
+/** What is looked at before a rebuild, and what is found. */
+
+/** `refuse`: it cannot work, or may do harm; `warn`: it may not work; `tell`: what one should know. */
+export type Level = 'refuse' | 'warn' | 'tell';
+
+export interface Finding {
+  level: Level;
+  /** Stable. */
+  code: string;
+  message: string;
+  /** What to do; null: nothing. */
+  advice: string | null;
+}
+
+export type Known = 'yes' | 'no' | 'unknown';
+
+/** `no_index`: at its URL there is nothing, or something else. */
+export type Recipe = Known | 'no_index';
+
+export interface Extension {
+  url: string;
+  recipe: Recipe;
+}
+
+/** The loader's image. `why`: a sentence. */
+export type ImageFacts =
+  | {
+      found: 'yes';
+      /** Bytes. */
+      size: number;
+      /** Of libvirt's own disk, where they may be two; null: not known. */
+      diskSize: number | null;
+      /** Titles of its boot menu; null: it has none for this. */
+      entries: { builder: string | null; dsm: string | null };
+      /** Whose boot menu it is, if another loader's; null: nobody else's. */
+      other: string | null;
+    }
+  | { found: 'no' | 'unknown'; why: string; advice: string | null };
+
+/** Null and `unknown`: nobody could say. */
+export interface PreflightFacts {
+  /** As configured. */
+  model: string;
+  platform: string;
+  upgrade: 'never' | 'full';
+  extensions: readonly Extension[];
+  sataMap: 'auto' | MapPair;
+  keepIdentity: boolean;
+  /** What will build: of the image, or what its upgrade leads to. `why` it is not known: a sentence. */
+  release: LoaderRelease | { why: string };
+  /** What it fetches by itself. */
+  fetched: readonly Extension[];
+
+  /** False: the VM's domain is gone as soon as it is off. */
+  persistent: boolean;
+  /** The VM; memory in bytes. */
+  memory: number | null;
+  vcpus: number | null;
+  /** What the guest's CPU can do, in the words of /proc/cpuinfo. */
+  cpuFlags: readonly string[] | null;
+  disks: readonly Pick<Disk, 'target' | 'role' | 'bus'>[];
+  nics: readonly Pick<Nic, 'model'>[];
+  /** The loader is on a USB device of the host, and none of `disks`. */
+  loaderPassedThrough: boolean;
+  controllers: readonly StorageController[];
+  /** Of the loader's stick. */
+  usbIds: { vid: string; pid: string } | null;
+
+  image: ImageFacts;
+  /** The configuration that the image builder will start with; null: there is no image to look into. `why`: a sentence. */
+  config: ConfigVerdict | { why: string } | null;
+  /** Bytes. `trouble`: why nothing can be written there, a sentence. */
+  backup: { needed: number | null; free: number | null; trouble: string | null };
+  /** Whether the servers answer that the loader fetches from. */
+  sources: Known;
+  running: boolean;
+  /** Whether what runs in it now obeys the power button. DSM does; its installer and its recovery do not. */
+  obeysAcpi: Known;
+  onTimeout: 'report' | 'force_off';
+  /** The DSM that is installed. */
+  installed: { model: string | null; build: number | null } | null;
+}
+
+export function refuse(code: string, message: string, advice: string | null): Finding {
+  return { level: 'refuse', code, message, advice };
+}
+
+export function warn(code: string, message: string, advice: string | null): Finding {
+  return { level: 'warn', code, message, advice };
+}
+
+export function tell(code: string, message: string, advice: string | null = null): Finding {
+  return { level: 'tell', code, message, advice };
+}

@@ -1,0 +1,84 @@
+import type { Finding } from './finding.ts';
+import { fold, shellWords } from './fold.ts';
+import { type Draft, type DraftPhase, size } from './plan.ts';
+import type { DraftCommand } from './plan-commands.ts';
+
+/** A draft of a rebuild as lines for a terminal of 100 columns; `dry`: nothing will come of it. Pure. */
+export function draftText(draft: Draft, dry = true): string[] {
+  const { name, id, model, version, platform, findings, phases, failure } = draft;
+  // The notes on the map stand where it is set.
+  const told = findings.filter(({ code }) => code !== 'sata_map' || phases.length === 0);
+  return [
+    ...fold(
+      `${name} (${id}): a rebuild of its loader for ${model} ${version}.${dry ? ' A dry run: nothing is changed.' : ''}`,
+    ),
+    '',
+    ...table([
+      ['Loader', `TinyCore RedPill, ${platform}`],
+      ['Image', draft.image ? `${draft.image.path}, ${size(draft.image.size)}` : 'not found'],
+      ['Boot menu', draft.boot_entry.now === null ? 'not known' : `starts ${draft.boot_entry.now}`],
+    ]),
+    '',
+    verdict(findings),
+    ...told.flatMap(finding),
+    ...(phases.length === 0 ? [] : ['', 'What would be done', ...phases.flatMap(phase)]),
+    ...(phases.length === 0 ? [] : ['', 'If it fails', ...failure.flatMap(sentence => fold(sentence, '  '))]),
+  ];
+}
+
+const words = { refuse: 'REFUSED', warn: 'WARNING', tell: 'note' } as const satisfies Record<Finding['level'], string>;
+
+function verdict(findings: readonly Finding[]): string {
+  const count = (level: Finding['level']) => findings.filter(each => each.level === level).length;
+  const [refusals, warnings] = [count('refuse'), count('warn')];
+  if (refusals > 0)
+    return `It cannot be done: ${refusals === 1 ? 'one thing is' : `${refusals} things are`} in its way.`;
+  if (warnings > 0) return `It can be done, with ${warnings === 1 ? 'one warning' : `${warnings} warnings`}.`;
+  return 'It can be done: nothing is in its way.';
+}
+
+function finding({ level, message, advice }: Finding): string[] {
+  const beside = ' '.repeat(11);
+  return [
+    ...fold(message, `  ${words[level].padEnd(7)}  `, beside),
+    ...(advice === null ? [] : fold(advice, `${beside}→ `, `${beside}  `)),
+  ];
+}
+
+const indent = ' '.repeat(5);
+const deeper = ' '.repeat(9);
+
+function phase({ title, does, values, commands }: DraftPhase, index: number): string[] {
+  return [
+    '',
+    `${String(index + 1).padStart(3)}  ${title}`,
+    ...table(Object.entries(values), indent),
+    ...does.flatMap(sentence => fold(sentence, indent)),
+    ...commands.flatMap(command),
+  ];
+}
+
+function command({ title, command: line, condition, prompts, settings, notes }: DraftCommand, index: number): string[] {
+  const when = condition === null ? '' : ` (${condition})`;
+  const asked = prompts.map(({ asks, answer, times }) => {
+    const often = times > 1 ? ` (up to ${times} times)` : '';
+    return `? ${asks} → ${answer === '' ? 'ENTER' : answer}${often}`;
+  });
+  return [
+    ...fold(`${title}${when}`, `${indent}${String(index + 1).padStart(2)}  `, deeper),
+    ...fold(shellWords(line), `${deeper}$ `, `${deeper}    `, ' \\'),
+    ...asked.flatMap(text => fold(text, deeper, `${deeper}  `)),
+    ...table(
+      Object.entries(settings ?? {}).map(([key, value]) => [key, value === '' ? '(empty)' : value]),
+      deeper,
+    ),
+    ...notes.flatMap(note => fold(note, `${deeper}· `, `${deeper}  `)),
+  ];
+}
+
+/** Names in one column, values in another. */
+function table(rows: readonly (readonly string[])[], before = '  '): string[] {
+  const width = Math.max(0, ...rows.map(([name = '']) => name.length));
+  const beside = ' '.repeat(before.length + width + 2);
+  return rows.flatMap(([name = '', value = '']) => fold(value, `${before}${name.padEnd(width)}  `, beside));
+}

@@ -1,0 +1,173 @@
+import { join } from 'node:path';
+import type { ShutdownMethod, TimeoutPolicy } from '../../model/command.ts';
+import type { LoaderPhase } from '../../model/loader.ts';
+import { type LoaderSettings, wantedDsm } from '../../model/loader-settings.ts';
+import { spell } from '../../util/duration.ts';
+import type { Finding } from './finding.ts';
+import type { Survey } from './inspect.ts';
+import { type DraftCommand, draftCommands } from './plan-commands.ts';
+
+/** A rebuild that has not begun, as plain data: what was found, and what would be done, in its order. Pure. */
+
+export interface Draft {
+  /** The VM's key, and its name for people. */
+  id: string;
+  name: string;
+  /** `tcrp` */
+  loader: string;
+  /** `DS918+` */
+  model: string;
+  /** `7.1.1-42962` */
+  version: string;
+  /** `ds918p-7.1.1-42962` */
+  platform: string;
+  /** Nothing that was found refuses it. */
+  possible: boolean;
+  /** The gravest first. */
+  findings: readonly Finding[];
+  /** Size in bytes. */
+  image: { path: string; size: number } | null;
+  /** Bytes. `file` has the time in place of `<time>`; `keep`: how many stay. */
+  backup: { file: string; needed: number | null; free: number | null; keep: number };
+  /** Titles of the boot menu: what starts next as it is now, the image builder, DSM. */
+  boot_entry: { now: string | null; builder: string | null; dsm: string | null };
+  /** Empty where no plan can be made. */
+  phases: readonly DraftPhase[];
+  on_failure: 'ask' | 'auto';
+  /** What becomes of it then, a sentence each. */
+  failure: readonly string[];
+}
+
+export interface DraftPhase {
+  phase: LoaderPhase;
+  /** `Shut DSM down` */
+  title: string;
+  /** A sentence each. */
+  does: readonly string[];
+  /** What it does to something, by name: `from`, `to`. */
+  values: Readonly<Record<string, string>>;
+  commands: readonly DraftCommand[];
+}
+
+export interface DraftOptions {
+  key: string;
+  label: string;
+  running: boolean;
+  settings: LoaderSettings;
+  survey: Survey;
+  /** Milliseconds. */
+  shutdown: {
+    method: ShutdownMethod;
+    timeout: number;
+    resendEvery: number;
+    maxPresses: number;
+    onTimeout: TimeoutPolicy;
+  };
+}
+
+export function draft(options: DraftOptions): Draft {
+  const { key, label, settings, survey } = options;
+  const { findings, image, boot, builderEntry, dsmEntry, backup } = survey;
+  const { kind, model, platform, backupDir, keepBackups, onFailure } = settings;
+  const file = join(backupDir, `${key}-<time>.img`);
+  return {
+    ...{ id: key, name: label, loader: kind, model, version: wantedDsm(settings).version, platform },
+    ...{ possible: !survey.refused, findings, image },
+    backup: { file, needed: backup.needed, free: backup.free, keep: keepBackups },
+    boot_entry: { now: boot?.next ?? null, builder: builderEntry, dsm: dsmEntry },
+    phases: survey.steps.length === 0 ? [] : phases(options, file),
+    on_failure: onFailure,
+    failure: failure(onFailure),
+  };
+}
+
+function phases(options: DraftOptions, file: string): DraftPhase[] {
+  const { settings, survey, running } = options;
+  const { boot, builderEntry, dsmEntry, backup, sameDsm } = survey;
+  const { model, keepBackups, ssh } = settings;
+  const { version } = wantedDsm(settings);
+  const now = boot?.next ?? '(not known)';
+  const builder = builderEntry ?? '(none in the menu)';
+  const dsm = dsmEntry ?? '(none in the menu)';
+  const host = ssh.host ?? 'the address that the VM has';
+  return [
+    ...(running ? [phase('shutting_down', 'Shut DSM down', shutdown(options.shutdown))] : []),
+    phase(
+      'backing_up',
+      "Copy the loader's image",
+      [
+        `The copy is read again and compared before anything is changed; the newest ${keepBackups} are kept.`,
+        ...(running ? [] : ['The VM is off already.']),
+      ],
+      { to: file, size: `${size(backup.needed)} at most, ${size(backup.free)} are free` },
+    ),
+    phase('arming_builder', 'Set the boot menu to the image builder', [], { from: now, to: builder }),
+    phase('booting_builder', 'Start the VM', ['The image builder comes up by itself.']),
+    phase('connecting', 'Log in to the image builder', [
+      `By SSH as ${ssh.user} at ${host}, port ${ssh.port}; never where DSM answers.`,
+    ]),
+    phase('arming_dsm', 'Set the boot menu back to DSM', ['From now on any restart comes home.'], {
+      from: builder,
+      to: dsm,
+    }),
+    {
+      ...phase('building', `Build the loader for ${model} ${version}`, []),
+      commands: draftCommands(survey.steps, survey.mapNotes),
+    },
+    phase('verifying', 'Look whether the new loader is in place', [
+      `The image builder is powered off, and the boot menu read: it must be for ${model} ${version}, and start DSM.`,
+    ]),
+    phase('booting_dsm', 'Start DSM from the new loader', []),
+    phase('checking', 'Wait for DSM', success(sameDsm, model, version)),
+  ];
+}
+
+function phase(
+  name: LoaderPhase,
+  title: string,
+  does: readonly string[],
+  values: DraftPhase['values'] = {},
+): DraftPhase {
+  return { phase: name, title, does, values, commands: [] };
+}
+
+function shutdown({ method, timeout, resendEvery, maxPresses, onTimeout }: DraftOptions['shutdown']): string[] {
+  const again =
+    maxPresses > 1 ? `, again every ${spell(resendEvery).replace(/^1 /, '')}, ${maxPresses} times in all` : '';
+  const asks = {
+    acpi: `Its power button is pressed (ACPI)${again}`,
+    agent: `Its guest agent is asked${again}`,
+    auto: `Its guest agent is asked, or its power button pressed${again}`,
+  } as const;
+  const then = {
+    report: 'If it still runs then, the rebuild ends there, with the VM running and the loader untouched.',
+    force_off: 'If it still runs then, its power is cut.',
+  } as const;
+  return [`${asks[method]}; it has ${spell(timeout)} to be off.`, then[onTimeout]];
+}
+
+function success(sameDsm: boolean, model: string, version: string): string[] {
+  const up = 'The rebuild has succeeded when DSM answers again.';
+  if (sameDsm) return [up, `DSM ${version} is installed: its installer would count as a failure.`];
+  return [
+    up,
+    `It has succeeded too when DSM's installer answers: then have the archive of ${model}, ${version}, at hand, and install it there.`,
+  ];
+}
+
+function failure(onFailure: Draft['on_failure']): string[] {
+  const rollback = 'the VM is turned off, the image put back from its copy and compared, and DSM started from it';
+  return [
+    'As long as only the boot menu was touched it is set back, and DSM is started again.',
+    onFailure === 'auto'
+      ? `After that the old loader comes back by itself: ${rollback}.`
+      : `After that it stays as it is, and \`rollback\` is offered: ${rollback}.`,
+  ];
+}
+
+/** `620 MiB` */
+export function size(bytes: number | null): string {
+  if (bytes === null) return 'unknown';
+  const mib = Math.ceil(bytes / 2 ** 20);
+  return mib < 10_240 ? `${mib} MiB` : `${Math.floor(mib / 1_024)} GiB`;
+}

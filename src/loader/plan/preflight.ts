@@ -1,0 +1,19 @@
+import type { Finding, Level, PreflightFacts } from './finding.ts';
+import { aroundFindings } from './preflight-host.ts';
+import { identityFindings } from './preflight-identity.ts';
+import { wantedFindings } from './preflight-model.ts';
+import { guestFindings } from './preflight-vm.ts';
+
+/** Judges, before anything is touched, whether a rebuild can work. Pure: what is to be known is handed in. */
+
+const order: readonly Level[] = ['refuse', 'warn', 'tell'];
+
+/** The gravest first. A rebuild is not begun while one of them refuses. */
+export function preflight(facts: PreflightFacts): readonly Finding[] {
+  const all = [...wantedFindings(facts), ...guestFindings(facts), ...aroundFindings(facts), ...identityFindings(facts)];
+  return gravestFirst(all);
+}
+
+export function gravestFirst(findings: readonly Finding[]): readonly Finding[] {
+  return findings.toSorted((a, b) => order.indexOf(a.level) - order.indexOf(b.level));
+}

@@ -1,0 +1,459 @@
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { Claim } from '../../src/bridge/ownership.ts';
+import { MqttClient } from '../../src/mqtt/client.ts';
+import { startAedes } from '../mqtt/aedes.ts';
+import type { Broker } from '../mqtt/broker.ts';
+import { Inbox, recorder } from '../mqtt/inbox.ts';
+import { Observer } from '../mqtt/observer.ts';
+
+const topics = { state: 'b/bridge/state', info: 'b/bridge/info', claim: 'b/bridge/claim' };
+const start = Date.UTC(2026, 0, 1);
+const moment = (milliseconds: number) => new Date(start + milliseconds).toISOString();
+
+/** A claim `m` and what came of what it was told. */
+function subject() {
+  const log = recorder();
+  const said: { session: string; instance: string; since: string | null; to: string | null }[] = [];
+  const told: unknown[] = [];
+  let settle: (delivered: boolean) => void = () => {};
+  const claim = new Claim({
+    topics,
+    session: 'm',
+    instance: 'nas',
+    send: ({ payload, settled }) => {
+      said.push(JSON.parse(payload));
+      if (settled) settle = settled;
+      return true;
+    },
+    now: () => new Date(),
+    logger: log,
+  });
+  claim.on('granted', () => told.push('granted'));
+  claim.on('restate', () => told.push('restate'));
+  claim.on('refused', other => told.push(other));
+  const hear = (topic: string, payload: string | Buffer, retain = false) =>
+    claim.hear({ topic, payload: Buffer.from(payload), retain });
+  return {
+    claim,
+    log,
+    said,
+    told,
+    hear,
+    /** What the broker kept. */
+    kept(state: string, session?: string) {
+      hear(topics.info, JSON.stringify({ version: '1', ...(session && { session }) }), true);
+      hear(topics.state, state, true);
+    },
+    fence: (delivered = true) => settle(delivered),
+    from: (session: string, since: string | null, to: string | null = null) =>
+      hear(topics.claim, JSON.stringify({ session, instance: `the ${session}`, since, to })),
+  };
+}
+
+function holding() {
+  const it = subject();
+  it.claim.begin();
+  it.fence();
+  it.told.length = 0;
+  it.said.length = 0;
+  return it;
+}
+
+describe('alone with its messages', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ now: start });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  test('nobody is there: granted as soon as the broker has taken the question', () => {
+    const { claim, fence, said, told, log } = subject();
+    claim.begin();
+    expect(said).toEqual([{ session: 'm', instance: 'nas', since: null, to: null }]);
+    expect(claim.holding).toBe(false);
+    fence();
+    expect(claim.holding).toBe(true);
+    expect(told).toEqual(['granted']);
+    expect(said.slice(1)).toEqual([{ session: 'm', instance: 'nas', since: moment(0), to: null }]);
+    expect(log.entries).toMatchObject([{ level: 'info', event: 'bridge.claimed', since: moment(0) }]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test.each([
+    ['offline', 'other'],
+    ['online', 'm'],
+    ['', ''],
+  ])('does not wait for what says %j of %j', (state, session) => {
+    const { claim, fence, kept, told, log } = subject();
+    claim.begin();
+    kept(state, session);
+    fence();
+    expect(told).toEqual(['granted']);
+    expect(log.of('bridge.ghost')).toEqual([]);
+  });
+
+  test.each(['other', ''])('a ghost %j that says online is waited for', session => {
+    const { claim, fence, kept, told, log } = subject();
+    claim.begin();
+    kept('online', session);
+    fence();
+    vi.advanceTimersByTime(1_999);
+    expect(told).toEqual([]);
+    vi.advanceTimersByTime(1);
+    expect(told).toEqual(['granted']);
+    expect(log.of('bridge.ghost')).toMatchObject([{ level: 'warn' }]);
+  });
+
+  test('a ghost whose will comes in time is not waited for any longer', () => {
+    const { claim, fence, kept, hear, told } = subject();
+    claim.begin();
+    kept('online', 'other');
+    fence();
+    hear(topics.state, 'offline');
+    expect(told).toEqual(['granted']);
+    // The one that comes too late writes over what was published.
+    hear(topics.state, 'offline');
+    expect(told).toEqual(['granted', 'restate']);
+  });
+
+  test('the other one answers: refused, once and for good', () => {
+    const { claim, fence, kept, from, said, told, log } = subject();
+    claim.begin();
+    kept('online', 'other');
+    fence();
+    from('other', moment(-5_000), 'm');
+    claim.begin();
+    from('third', moment(-9_000));
+    from('fourth', null);
+    claim.lost();
+    claim.begin();
+    vi.runAllTimers();
+    expect(told).toEqual([{ instance: 'the other', since: moment(-5_000) }]);
+    expect(log.of('bridge.refused')).toMatchObject([{ level: 'error', other: 'the other', since: moment(-5_000) }]);
+    expect(claim.holding).toBe(false);
+    expect(said).toHaveLength(1);
+  });
+
+  test.each([
+    ['smaller', 'a', 4_000],
+    ['larger', 'z', 2_000],
+  ])('heard another one ask whose session is %s: waits for what becomes of it', (_, session, patience) => {
+    const { claim, fence, from, told } = subject();
+    claim.begin();
+    from(session, null);
+    fence();
+    vi.advanceTimersByTime(patience - 1);
+    expect(told).toEqual([]);
+    vi.advanceTimersByTime(1);
+    expect(told).toEqual(['granted']);
+  });
+
+  test('answers who asks', () => {
+    const { from, said, told } = holding();
+    from('a', null);
+    from('z', null);
+    expect(said).toMatchObject([
+      { since: moment(0), to: 'a' },
+      { since: moment(0), to: 'z' },
+    ]);
+    expect(told).toEqual([]);
+  });
+
+  test.each([
+    ['a later one', 'a', 1, true],
+    ['an earlier one', 'z', -1, false],
+    ['one of the same moment, with a smaller session', 'a', 0, false],
+    ['one of the same moment, with a larger session', 'z', 0, true],
+  ])('two hold it: %s', (_, session, since, stays) => {
+    const { claim, from, said, told } = holding();
+    from(session, moment(since));
+    expect(claim.holding).toBe(stays);
+    expect(said).toHaveLength(stays ? 1 : 0);
+    vi.runAllTimers();
+    expect(told).toEqual([stays ? 'restate' : { instance: `the ${session}`, since: moment(since) }]);
+  });
+
+  test('one that asked later has a clock that is behind', () => {
+    const { claim, from, said } = holding();
+    from('z', null);
+    from('z', moment(-60_000));
+    expect(claim.holding).toBe(true);
+    expect(said.at(-1)).toMatchObject({ since: moment(-60_001), to: 'z' });
+    // Unless it was asked by us, too: then we asked at the same moment.
+    from('z', moment(-60_002), 'm');
+    expect(claim.holding).toBe(false);
+  });
+
+  test('somebody else writes on the info topic: asks again, and mends it if there is no answer', () => {
+    const { hear, said, told, log } = holding();
+    hear(topics.info, '{"session":"other"}');
+    hear(topics.state, 'online');
+    expect(said).toHaveLength(1);
+    vi.advanceTimersByTime(2_000);
+    expect(told).toEqual(['restate']);
+    expect(log.of('bridge.ghost')).toHaveLength(1);
+    // Again and again, with nothing to be heard from it: less and less often.
+    for (const _ of [1, 2, 3, 4, 5, 6, 7, 8]) {
+      hear(topics.info, '{"session":"other"}');
+      vi.advanceTimersByTime(2_000);
+    }
+    expect(told.length).toBeLessThan(5);
+  });
+
+  test.each([
+    ['online', 'other', ['restate']],
+    ['offline', 'other', []],
+    ['online', 'm', []],
+  ])('a broker sends late that it kept %j of %j', (state, session, expected) => {
+    const { kept, said, told } = holding();
+    kept(state, session);
+    expect(said).toHaveLength(expected.length);
+    vi.runAllTimers();
+    expect(told).toEqual(expected);
+  });
+
+  test('is not impressed by itself, by what is kept, and by the past', () => {
+    const { claim, from, hear, kept, said, told } = holding();
+    from('m', null);
+    from('m', moment(-9_000));
+    hear(topics.info, '{"session":"m"}');
+    hear(topics.state, 'online');
+    kept('offline', 'm');
+    hear(topics.info, '');
+    hear(topics.claim, JSON.stringify({ session: 'a', instance: '', since: moment(-9_000) }), true);
+    vi.runAllTimers();
+    expect([claim.holding, said, told]).toEqual([true, [], []]);
+  });
+
+  test('a session that ends takes all with it', () => {
+    const { claim, fence, kept, told, said } = subject();
+    claim.begin();
+    kept('online', 'other');
+    fence();
+    claim.lost();
+    fence();
+    vi.runAllTimers();
+    expect(told).toEqual([]);
+    claim.begin();
+    fence();
+    expect(told).toEqual(['granted']);
+    claim.lost();
+    expect(claim.holding).toBe(false);
+    expect(said).toHaveLength(3);
+  });
+
+  test('a question that is not delivered gets no hasty answer', () => {
+    const { claim, fence, told } = subject();
+    claim.begin();
+    fence(false);
+    expect(told).toEqual([]);
+    vi.advanceTimersByTime(2_000);
+    expect(told).toEqual(['granted']);
+  });
+
+  test('closed, it is silent', () => {
+    const { claim, from, fence, hear, said, told } = holding();
+    claim.close();
+    claim.close();
+    claim.begin();
+    fence();
+    from('a', null);
+    expect(hear(topics.state, 'offline')).toBe(true);
+    expect(hear('b/DSM/command', 'start')).toBe(false);
+    expect([claim.holding, said, told]).toEqual([false, [], []]);
+  });
+
+  test('what is no claim does nothing', () => {
+    const valid = { session: 'a', instance: 'x', since: '2000-01-01T00:00:00.000Z' };
+    const broken = fc.oneof(
+      fc.json(),
+      fc.uint8Array({ maxLength: 64 }),
+      fc.constantFrom('', 'null', '[]', '{}', '"a"', `${JSON.stringify(valid)}x`, '['.repeat(10_000)),
+      fc.constant(JSON.stringify({ ...valid, more: 'x'.repeat(300_000) })),
+      fc
+        .record({ key: fc.constantFrom('session', 'instance', 'since', 'to'), value: fc.jsonValue() })
+        .filter(({ key, value }) => typeof value !== 'string' && (value !== null || key === 'session'))
+        .map(({ key, value }) => JSON.stringify({ ...valid, [key]: value })),
+      fc
+        .constantFrom('2000', 'now', '2000-01-01', '2000-01-01T00:00:00Z', '2000-01-01T00:00:00.000+01:00', '')
+        .map(since => JSON.stringify({ ...valid, since })),
+      fc.constantFrom('', 'x'.repeat(65)).map(session => JSON.stringify({ ...valid, session })),
+      fc.constant(JSON.stringify({ ...valid, instance: null })),
+    );
+    const it = holding();
+    const asking = subject();
+    asking.claim.begin();
+    fc.assert(
+      fc.property(broken, payload => {
+        for (const { hear } of [it, asking]) hear(topics.claim, Buffer.from(payload as string));
+        expect([it.claim.holding, it.said, it.told]).toEqual([true, [], []]);
+      }),
+      { numRuns: 1_000 },
+    );
+    asking.fence();
+    expect(asking.told).toEqual(['granted']);
+  });
+
+  test.each([201, 20_000])('a holder whose name has %i characters is heard, and its name cut', length => {
+    const { claim, hear, fence, told } = subject();
+    claim.begin();
+    hear(
+      topics.claim,
+      JSON.stringify({ session: 'other', instance: 'n'.repeat(length), since: moment(-5_000), to: 'm' }),
+    );
+    fence();
+    expect(claim.holding).toBe(false);
+    expect(told).toEqual([{ instance: 'n'.repeat(200), since: moment(-5_000) }]);
+  });
+
+  test('its own info is its own, however many VMs it names', () => {
+    const { hear, told, said } = holding();
+    hear(topics.info, JSON.stringify({ checks_overdue: 'x'.repeat(100_000), session: 'm' }));
+    expect([told, said]).toEqual([[], []]);
+  });
+
+  test('no bytes on any of its topics are too much for it', () => {
+    const dates = fc.constantFrom(null, '0000-01-01T00:00:00.000Z', '9999-12-31T23:59:59.999Z', moment(0));
+    const claims = fc
+      .record({
+        session: fc.constantFrom('a', 'm', 'z'),
+        instance: fc.string(),
+        since: dates,
+        to: fc.constantFrom('m', null),
+      })
+      .map(each => JSON.stringify(each));
+    const payload = fc.oneof(claims, fc.constantFrom('online', 'offline'), fc.json(), fc.uint8Array());
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.constantFrom(...Object.values(topics)), payload, fc.boolean())), messages => {
+        const { claim, hear, fence } = subject();
+        claim.begin();
+        for (const [topic, bytes, retain] of messages)
+          expect(hear(topic, Buffer.from(bytes as string), retain)).toBe(true);
+        fence();
+        vi.runAllTimers();
+        claim.close();
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+/** A bridge that does nothing else, on a real line to a broker. */
+class Bare implements AsyncDisposable {
+  readonly told = new Inbox<string>();
+  readonly log = recorder();
+  readonly claim: Claim;
+  readonly mqtt: MqttClient;
+
+  constructor({ port }: Broker, session: string) {
+    const mqtt = new MqttClient({
+      url: `mqtt://127.0.0.1:${port}`,
+      clientId: session,
+      will: { topic: topics.state, payload: 'offline', qos: 1, retain: true },
+      subscriptions: Object.values(topics),
+      logger: this.log,
+    });
+    const claim = new Claim({
+      topics,
+      session,
+      instance: `the ${session}`,
+      send: publication => mqtt.publish(publication),
+      now: () => new Date(),
+      logger: this.log,
+      patience: 1_000,
+    });
+    const state = () => {
+      mqtt.publish({ topic: topics.info, payload: JSON.stringify({ session }), qos: 1, retain: true });
+      mqtt.publish({ topic: topics.state, payload: 'online', qos: 1, retain: true });
+    };
+    claim.on('granted', state).on('granted', () => this.told.push('granted'));
+    claim.on('restate', state).on('restate', () => this.told.push('restate'));
+    claim.on('refused', ({ instance }) => {
+      this.told.push(`refused by ${instance}`);
+      void mqtt.close();
+    });
+    mqtt.on('connected', () => claim.begin());
+    mqtt.on('disconnected', () => claim.lost());
+    mqtt.on('message', message => claim.hear(message));
+    this.claim = claim;
+    this.mqtt = mqtt;
+    mqtt.start();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.claim.close();
+    await this.mqtt.close();
+  }
+}
+
+describe('on a broker', () => {
+  test('the second one is refused, and the first one does not notice', async () => {
+    await using broker = await startAedes();
+    await using seen = await Observer.start(broker, topics.state);
+    await using one = new Bare(broker, 'one');
+    expect(await one.told.take()).toBe('granted');
+    await seen.take(topics.state, 'online');
+    await using two = new Bare(broker, 'a second');
+    expect(await two.told.take(told => told.startsWith('refused'))).toBe('refused by the one');
+    expect(one.claim.holding).toBe(true);
+    expect(one.told.all.filter(told => told.startsWith('refused'))).toEqual([]);
+    expect(seen.seen.all.map(({ payload }) => payload)).not.toContain('offline');
+  });
+
+  test('of two that start at once, one gets it', async () => {
+    await using broker = await startAedes();
+    await using one = new Bare(broker, 'one');
+    await using two = new Bare(broker, 'two');
+    const refused = await Promise.race(
+      [one, two].map(async each => {
+        await each.told.take(told => told.startsWith('refused'));
+        return each;
+      }),
+    );
+    const other = refused === one ? two : one;
+    if (!other.claim.holding) await other.told.take(told => told === 'granted');
+    expect([refused.claim.holding, other.claim.holding]).toEqual([false, true]);
+  });
+
+  test('a ghost is waited for, and its will is mended', async () => {
+    await using broker = await startAedes();
+    await using seen = await Observer.start(broker, topics.state);
+    await seen.publish(topics.info, '{"session":"ghost"}', true);
+    await seen.publish(topics.state, 'online', true);
+    await using one = new Bare(broker, 'one');
+    expect(await one.told.take()).toBe('granted');
+    await seen.publish(topics.state, 'offline', true);
+    await one.told.take(told => told === 'restate');
+    await seen.take(topics.state, 'offline');
+    await seen.take(topics.state, 'online');
+  });
+
+  test('what an earlier one left in good order is no ghost', async () => {
+    await using broker = await startAedes();
+    await using seen = await Observer.start(broker, topics.claim);
+    for (const session of ['one', 'two', 'three']) {
+      await using one = new Bare(broker, session);
+      const heard = new Inbox<string>();
+      one.mqtt.on('message', ({ payload }) => heard.push(payload.toString()));
+      expect(await one.told.take()).toBe('granted');
+      // Behind all that the broker had kept.
+      await seen.publish(topics.claim, `after ${session}`);
+      await heard.take(payload => payload === `after ${session}`);
+      await one.mqtt.close({ topic: topics.state, payload: 'offline', qos: 1, retain: true });
+      await seen.take(topics.claim, `after ${session}`);
+      const said = seen.seen.all.filter(({ payload }) => payload.includes(`"session":"${session}"`));
+      expect(said).toHaveLength(2);
+    }
+  });
+
+  test('comes back with the broker', async () => {
+    await using broker = await startAedes();
+    await using one = new Bare(broker, 'one');
+    await one.told.take();
+    await broker.kill();
+    await broker.start();
+    expect(await one.told.take()).toBe('granted');
+  });
+});

@@ -1,0 +1,78 @@
+/** The sentences people read: whole, with what was found in them, and nothing left in braces. */
+import { describe, expect, test } from 'vitest';
+import { type Facts, inWords, span } from '../../../src/checks/diagnosis/messages.ts';
+import { causes, diagnoses } from '../../../src/checks/diagnosis/table.ts';
+
+const facts: Facts = {
+  domain: 'DSM',
+  instead: "Did you mean 'DSM7'? It has DSM7, router.",
+  address: '10.0.0.20',
+  port: 5_000,
+  ports: [5_000, 5_001, 445],
+  closed: [445],
+  mac: '52:54:00:d5:30:01',
+  tap: 'vnet0',
+  source: 'br0',
+  age: 240_000,
+  grace: 900_000,
+  bridge: 'The bridge said so.',
+  neighbour: 'The neighbour said so.',
+  web: 'The page said so.',
+};
+const nothing: Facts = {
+  ...{ domain: 'DSM', address: null, port: 5_000, ports: [5_000], closed: [445], mac: null, tap: null, source: null },
+  ...{ age: null, grace: 900_000, bridge: '', neighbour: '', web: '', instead: '' },
+};
+
+describe.each([
+  ['everything known', facts],
+  ['nothing known', nothing],
+])('%s', (_, known) => {
+  test.each(causes)('%s', cause => {
+    const { reason, next } = inWords(cause, known);
+    for (const sentence of [reason, ...(next === null ? [] : [next])]) {
+      expect(sentence).toMatch(/^\S.*\.$/);
+      expect(sentence).not.toMatch(/[{}]|undefined|null|NaN| {2}/);
+    }
+    // Home Assistant cuts a state at 255 characters.
+    expect(reason.length).toBeLessThanOrEqual(255);
+  });
+});
+
+test.each([
+  ['port_closed', 'DSM answers at 10.0.0.20, but not on port 445.'],
+  ['booting', 'It was powered on 4 min ago, and DSM does not answer yet.'],
+  [
+    'ports_closed',
+    'A machine answers at 10.0.0.20, but its ports 5000, 5001 and 445 are closed: DSM does not run on it, or has other ports.',
+  ],
+  ['link_down', 'DSM cannot be reached: its network cable is unplugged at libvirt. The bridge said so.'],
+] as const)('%s reads', (cause, sentence) => {
+  expect(inWords(cause, facts).reason).toBe(sentence);
+});
+
+test('commands can be pasted', () => {
+  expect(inWords('link_down', facts).next).toContain('`virsh domif-setlink DSM 52:54:00:d5:30:01 up`');
+  expect(inWords('misplugged', facts).next).toContain('`ip link set vnet0 master br0`');
+});
+
+test('a value cannot bring a placeholder of its own', () => {
+  expect(inWords('loader', { ...facts, web: 'It says {address} and $1.' }).reason).toContain(
+    'It says {address} and $1.',
+  );
+});
+
+test.each([
+  [-5, 'less than a minute'],
+  [59_999, 'less than a minute'],
+  [60_000, '1 min'],
+  [119_999, '1 min'],
+  [3_600_000, '60 min'],
+  [7_200_000, '2 h'],
+  [172_800_000, '2 days'],
+])('%d ms: %s', (milliseconds, text) => expect(span(milliseconds)).toBe(text));
+
+test('no sentence is said twice', () => {
+  const reasons = causes.map(cause => diagnoses[cause].reason);
+  expect(new Set(reasons).size).toBe(reasons.length);
+});

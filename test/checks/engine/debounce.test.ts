@@ -1,0 +1,68 @@
+/** One bad check is no verdict; what is said in so many words is one at once. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { type Cause, causes, diagnoses } from '../../../src/checks/diagnosis/table.ts';
+import { notChecked, type Standing, settle } from '../../../src/checks/engine/debounce.ts';
+
+const at = (cause: Cause, failures = 0): Standing => ({ cause, since: 0, failures });
+
+describe('what a check finds', () => {
+  test.each<[before: Cause, found: Cause, after: Cause, failures: number]>([
+    ['up', 'up', 'up', 0],
+    ['up', 'silent', 'up', 1],
+    ['up', 'port_closed', 'up', 1],
+    ['up', 'address_unknown', 'up', 1],
+    ['up', 'unseen', 'up', 1],
+    ['up', 'behind', 'up', 1],
+    ['hangs', 'behind', 'behind', 0],
+    ['booting', 'loader', 'booting', 1],
+    ['booting', 'loader_passing', 'loader_passing', 0],
+    ['port_closed', 'silent', 'port_closed', 1],
+    ['not_checked', 'silent', 'not_checked', 1],
+    ['booting', 'silent', 'booting', 1],
+    ['up', 'off', 'off', 0],
+    ['up', 'installer', 'installer', 0],
+    ['up', 'booting', 'booting', 0],
+    ['up', 'updating', 'updating', 0],
+    ['up', 'absent', 'absent', 0],
+    ['silent', 'port_closed', 'port_closed', 0],
+    ['silent', 'ports_closed', 'ports_closed', 0],
+    ['silent', 'up', 'up', 0],
+    ['port_closed', 'cut_off', 'cut_off', 0],
+    ['off', 'booting', 'booting', 0],
+  ])('%s, then %s: %s', (before, found, after, failures) => {
+    expect(settle(at(before), found, 2, 9)).toMatchObject({ cause: after, failures });
+  });
+
+  test('since when is that of the verdict', () => {
+    expect(settle(at('silent'), 'taken', 2, 9)).toEqual({ cause: 'taken', since: 0, failures: 0 });
+    expect(settle(at('silent'), 'up', 2, 9)).toEqual({ cause: 'up', since: 9, failures: 0 });
+    expect(settle(notChecked(3), 'up', 2, 9).since).toBe(9);
+  });
+});
+
+test('whatever is found in whatever order: silence counts when it was found as often as asked for, and not before', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.constantFrom(...causes), { maxLength: 30 }),
+      fc.integer({ min: 1, max: 5 }),
+      (found, needed) => {
+        let standing = notChecked(0);
+        for (const cause of found) {
+          const before = standing;
+          standing = settle(before, cause, needed, 1);
+          expect(standing.failures).toBeLessThan(needed);
+          const held = standing.cause !== cause;
+          if (held) {
+            expect(standing).toEqual({ ...before, failures: before.failures + 1 });
+            expect(['unreachable', 'degraded', 'unknown', 'loader']).toContain(diagnoses[cause].verdict);
+          } else expect(standing.failures).toBe(0);
+        }
+        // The last one again and again is believed in the end.
+        const last = found.at(-1);
+        for (let i = 0; last && i < needed; i++) standing = settle(standing, last, needed, 2);
+        if (last) expect(standing.cause).toBe(last);
+      },
+    ),
+  );
+});

@@ -1,0 +1,129 @@
+import { expect, test } from 'vitest';
+import { ageOf, machineOf } from '../../../src/checks/diagnosis/evidence.ts';
+import { Quiet } from '../../../src/checks/engine/disk-idle.ts';
+import { type KnownRun, resetAt, runOf, toKnown, upAt } from '../../../src/checks/engine/machine-run.ts';
+import { checkRememberedChecks, nothingKnown } from '../../../src/checks/engine/store.ts';
+import { unknownDisk, unknownStats } from '../../../src/model/stats.ts';
+import { active, domain, off, offBy, uuid } from '../../model/samples.ts';
+
+const host = { boot: 'b1', uptime: () => 60_000 };
+const known: KnownRun = { id: 3, since: 1_000, exact: true, wasUp: true, bootSeconds: 40, boot: 'b1' };
+type Seen = Parameters<typeof runOf>[0];
+const seen: Seen = { id: 3, startedAt: null };
+
+test.each<[what: string, about: Partial<Seen>, before: KnownRun | null, since: number | null, exact: boolean]>([
+  ['seen to start', { startedAt: '1970-01-01T00:01:00.000Z' }, known, 60_000, true],
+  ['the one that was known', {}, known, 1_000, true],
+  ['another number', { id: 4 }, known, 40_000, false],
+  ['another boot of the host', {}, { ...known, boot: 'b0' }, 40_000, false],
+  ['never seen', {}, null, 40_000, false],
+])('a run: %s', (_, about, before, since, exact) => {
+  const clock = { date: () => 100_000, now: () => 1_100_000 };
+  expect(runOf({ ...seen, ...about }, before, host, clock)).toMatchObject({ since: since && since + 1_000_000, exact });
+});
+
+test('on another host it may have run for ever', () => {
+  expect(runOf(seen, null, { ...host, boot: null }, { date: () => 100_000, now: () => 5 })).toMatchObject({
+    since: null,
+    exact: false,
+  });
+});
+
+test('it is known again by the clock on the wall, and measured by the one that only goes on', () => {
+  const clock = { date: () => 100_000, now: () => 7_000 };
+  const run = runOf({ ...seen, startedAt: '1970-01-01T00:01:40.000Z' }, null, host, clock);
+  expect(run.since).toBe(7_000);
+  // An hour later by the wall, which was set; a minute by the other.
+  expect(toKnown(run, 'b1', { date: () => 3_700_000, now: () => 67_000 })).toMatchObject({
+    since: 3_640_000,
+    boot: 'b1',
+  });
+  // Set back: what is in the future began now.
+  expect(runOf(seen, { ...known, since: 500_000 }, host, clock).since).toBe(7_000);
+});
+
+test('how long it took to boot is measured once, and only from a power on that was seen', () => {
+  const run = resetAt(known, 5_000);
+  expect(run).toEqual({ id: 3, since: 5_000, exact: true, wasUp: false, bootSeconds: null });
+  const up = upAt(run, 17_340);
+  expect(up).toMatchObject({ wasUp: true, bootSeconds: 12.3 });
+  expect(upAt(up, 99_000)).toBe(up);
+  expect(upAt({ ...run, exact: false }, 17_340).bootSeconds).toBeNull();
+  // The clock was set back.
+  expect(upAt(run, 0).bootSeconds).toBe(0);
+});
+
+test.each([
+  [null, 'old'],
+  [0, 'young'],
+  [899_999, 'young'],
+  [900_000, 'grown'],
+  [3_599_999, 'grown'],
+  [3_600_000, 'old'],
+] as const)('%d ms after power on it is %s', (age, word) => expect(ageOf(age, 900_000)).toBe(word));
+
+test.each([
+  [domain, 'running'],
+  [active('idle'), 'running'],
+  [active('shutting_down'), 'stopping'],
+  [active('paused', 'user'), 'paused'],
+  [active('paused', 'io_error'), 'io_error'],
+  [active('pmsuspended'), 'asleep'],
+  [active('crashed', 'panicked'), 'crashed'],
+  [active('unknown', 'not_readable'), 'unseen'],
+  [off, 'off'],
+  [offBy('crashed'), 'died'],
+  [{ ...active('crashed', 'unknown'), active: false }, 'died'],
+  [null, 'absent'],
+] as const)('libvirt says %j', (now, machine) => {
+  expect(machineOf(now, { seen: true, stopping: false })).toBe(machine);
+  expect(machineOf(now, { seen: false, stopping: false })).toBe('unseen');
+  const asked = machine === 'running' ? 'stopping' : machine;
+  expect(machineOf(now, { seen: true, stopping: true })).toBe(asked);
+});
+
+test('disks are quiet after ten minutes without a request, and unknown where libvirt does not count them', () => {
+  const quiet = new Quiet();
+  const [disk] = domain.hardware.disks;
+  const disks = [
+    { target: 'sda', role: 'data' as const, bus: 'scsi', source: null },
+    { target: 'hdz', role: 'loader' as const, bus: 'usb', source: null },
+  ];
+  expect(disk).toBeDefined();
+  const sample = (data: number | null, loader: number, stale = false) => ({
+    ...unknownStats(null),
+    stale,
+    disks: {
+      sda: { ...unknownDisk, read_operations: data, write_operations: 1 },
+      hdz: { ...unknownDisk, read_operations: loader, write_operations: 0 },
+    },
+  });
+  const guest = { disks, hiddenDisks: false };
+  expect(quiet.at(0)).toBe('awake');
+  quiet.hear(sample(5, 1), guest, 0);
+  quiet.hear(sample(5, 2), guest, 599_999);
+  expect(quiet.at(599_999)).toBe('awake');
+  expect(quiet.at(600_000)).toBe('quiet');
+  quiet.hear(sample(6, 2), guest, 600_001);
+  expect(quiet.at(600_001)).toBe('awake');
+  expect(quiet.at(1_200_001)).toBe('quiet');
+  quiet.hear(sample(6, 2, true), guest, 1_200_002);
+  expect(quiet.at(1_200_002)).toBe('awake');
+  quiet.hear(sample(null, 2), guest, 1_300_000);
+  expect(quiet.at(9_999_999)).toBe('unknown');
+  quiet.hear(sample(6, 2), { disks: [], hiddenDisks: false }, 9_999_999);
+  expect(quiet.at(99_999_999)).toBe('unknown');
+  quiet.hear(sample(6, 2), { disks, hiddenDisks: true }, 99_999_999);
+  expect(quiet.at(999_999_999)).toBe('unknown');
+  quiet.reset();
+  expect(quiet.at(999_999_999)).toBe('awake');
+});
+
+test('what is remembered is read back, and anything else is not', () => {
+  const { boot, ...run } = known;
+  const value = { DSM: { ...nothingKnown, uuid, run: { boot, ...run } }, other: nothingKnown };
+  expect(checkRememberedChecks(JSON.parse(JSON.stringify(value)))).toEqual(value);
+  for (const broken of [null, 7, [], { DSM: {} }, { DSM: { ...nothingKnown, address: 5 } }]) {
+    expect(checkRememberedChecks(broken)).toBeNull();
+  }
+});

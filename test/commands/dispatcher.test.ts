@@ -1,0 +1,1011 @@
+/** A command from its acceptance to its outcome, with libvirt's part played by the test. */
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { Jobs, type JobsOptions } from '../../src/commands/dispatcher.ts';
+import { type Request, Responder } from '../../src/commands/responder.ts';
+import type { Check, Verdict } from '../../src/model/check.ts';
+import { cancelled, type Outcome } from '../../src/model/codes.ts';
+import { type Command, type CommandWord, command } from '../../src/model/command.ts';
+import type { Domain } from '../../src/model/domain.ts';
+import type { Event } from '../../src/model/event.ts';
+import type { Call, CallFailure } from '../../src/model/job/job.ts';
+import type { Happening } from '../../src/model/notification.ts';
+import type { Policy } from '../../src/model/policy.ts';
+import { reduce } from '../../src/model/reduce.ts';
+import type { Snapshot, VmSnapshot } from '../../src/model/snapshot.ts';
+import { topics } from '../../src/model/topics.ts';
+import { checkOf, domain, off, otherUuid, snapshotOf } from '../model/samples.ts';
+import { recorder } from '../mqtt/inbox.ts';
+
+const now = new Date('2026-11-22T08:00:00.000Z');
+
+const policy = (changes: Partial<Policy> = {}): Policy => ({
+  commands: [
+    ...(['start', 'shutdown', 'reboot', 'suspend', 'resume', 'reset', 'cancel', 'refresh', 'screenshot'] as const),
+    'autostart',
+  ],
+  shutdown: { method: 'acpi', timeout: 300_000, resendEvery: 60_000, maxPresses: 3, onTimeout: 'report' },
+  reboot: { method: 'shutdown' },
+  watchPorts: false,
+  ...changes,
+});
+
+const daring: Policy = policy({ commands: [...policy().commands, 'force_off'] });
+
+/** Everything between a command and its answers. */
+class Scene {
+  readonly log = recorder();
+  readonly calls: [key: string, call: Call, how: { method: string; signal: AbortSignal }][] = [];
+  readonly responses: { topic: string; payload: string; properties?: { correlationData: Buffer } }[] = [];
+  readonly events: Event[] = [];
+  readonly happenings: Happening[] = [];
+  readonly jobs: Jobs;
+  snapshot: Snapshot;
+  /** Libvirt's answer to the call under way. */
+  answer: (failure: CallFailure | null) => void = () => {};
+
+  constructor(vm: Partial<VmSnapshot> = {}, options: Partial<JobsOptions> = {}) {
+    this.snapshot = snapshotOf({ seen: true, ...vm });
+    const answers = new Responder({
+      topics: topics('b'),
+      send: publication => this.responses.push(publication) > 0,
+      tell: (_, happening) => this.happenings.push(happening),
+      logger: this.log,
+    });
+    this.jobs = new Jobs({
+      vms: { DSM: policy(), other: policy({ commands: ['start'] }) },
+      readOnly: false,
+      snapshot: () => this.snapshot,
+      call: (...asked) => {
+        this.calls.push(asked);
+        return new Promise(resolve => {
+          this.answer = resolve;
+        });
+      },
+      read: async () => {},
+      missing: () => 'libvirt has no such domain',
+      errand: async () => 'well',
+      portsOpen: async () => true,
+      answers,
+      emit: this.dispatch,
+      ...options,
+    });
+    // As after the first look at libvirt.
+    for (const [key, { domain }] of Object.entries(this.snapshot.vms)) {
+      this.jobs.hear({ type: 'domain', key, domain, at: now.toISOString() });
+    }
+  }
+
+  readonly dispatch = (event: Event): void => {
+    this.events.push(event);
+    this.snapshot = reduce(this.snapshot, event);
+    this.jobs.hear(event);
+  };
+
+  submit(word: CommandWord, more: Partial<Request & Omit<Command, 'word'>> = {}): void {
+    const { timeout, onTimeout, method, enabled, expiresAt, ...request } = more;
+    const { id = null, by = null } = request;
+    const options = { timeout, onTimeout, method, enabled, expiresAt };
+    const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+    const whole = {
+      key: 'DSM',
+      responseTopic: null,
+      correlationData: null,
+      reply: null,
+      receivedAt: performance.now(),
+    };
+    this.jobs.submit({ ...whole, command: word, id, by, ...request }, command(word, { id, by, ...given }));
+  }
+
+  seen(domainNow: Domain | null): void {
+    this.dispatch({ type: 'domain', key: 'DSM', domain: domainNow, at: new Date().toISOString() });
+  }
+
+  /** `status/code` of the answers, in order; only those to `id` if there is one. */
+  told(topic = 'b/DSM/response', id: string | null = null): string[] {
+    return this.responses
+      .filter(response => response.topic === topic)
+      .map(({ payload }) => JSON.parse(payload))
+      .filter(response => id === null || response.id === id)
+      .map(({ status, code }) => (status === code ? status : `${status}/${code}`));
+  }
+
+  toldTo(id: string): string[] {
+    return this.told(undefined, id);
+  }
+
+  last() {
+    return JSON.parse(this.responses.at(-1)?.payload ?? 'null');
+  }
+
+  get made(): Call[] {
+    return this.calls.map(([, call]) => call);
+  }
+
+  get vm(): VmSnapshot | undefined {
+    return this.snapshot.vms['DSM'];
+  }
+}
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'], now });
+});
+afterEach(() => {
+  expect(vi.getTimerCount()).toBe(0);
+  vi.useRealTimers();
+});
+
+describe('carried out', () => {
+  test('a start: accepted, called at once, done when it runs', () => {
+    const scene = new Scene({ domain: off });
+    scene.submit('start', { id: 'a' });
+    expect(scene.made).toEqual(['start']);
+    expect(scene.told()).toEqual(['accepted']);
+    expect(scene.last()).toMatchObject({ id: 'a', command: 'start', remaining_ms: 120_000 });
+    expect(scene.vm?.work).toMatchObject({
+      activity: 'starting',
+      phase: 'calling',
+      deadline: '2026-11-22T08:02:00.000Z',
+    });
+    scene.seen({ ...off, reason: 'unknown' });
+    expect(scene.told()).toEqual(['accepted']);
+    scene.seen(domain);
+    expect(scene.told()).toEqual(['accepted', 'succeeded/done']);
+    expect(scene.last()).toMatchObject({ id: 'a', message: 'it runs', elapsed_ms: 0, remaining_ms: null });
+    expect(scene.vm).toMatchObject({ work: null, asked: null, lastError: null });
+    expect(scene.happenings.map(({ event_type }) => event_type)).toEqual(['start_requested', 'command_succeeded']);
+    scene.answer(null);
+  });
+
+  test('a shutdown: who asked, and how long it took', () => {
+    const scene = new Scene();
+    scene.submit('shutdown', { by: 'ups' });
+    scene.answer(null);
+    expect(scene.vm?.work).toMatchObject({ activity: 'shutting_down', phase: 'waiting_for_guest', attempt: 1 });
+    vi.advanceTimersByTime(12_300);
+    scene.seen({ ...domain, state: 'shutting_down' });
+    scene.seen(off);
+    expect(scene.told()).toEqual(['accepted', 'succeeded/done']);
+    expect(scene.vm).toMatchObject({ work: null, asked: null });
+    expect(scene.vm?.lastStop).toMatchObject({ by: 'ups', reason: 'shutdown', seconds: 12.3 });
+  });
+
+  test('the state is told before the outcome', () => {
+    const scene = new Scene({ domain: off });
+    scene.submit('start');
+    scene.seen(domain);
+    const told = scene.events.map(event => (event.type === 'work' ? (event.work?.activity ?? 'none') : event.type));
+    expect(told.filter(type => type !== 'asked')).toEqual(['starting', 'wished', 'domain', 'none']);
+  });
+
+  test('two VMs at the same time', () => {
+    const scene = new Scene();
+    scene.submit('shutdown');
+    scene.submit('start', { key: 'other' });
+    expect(scene.calls.map(([key, call]) => [key, call])).toEqual([
+      ['DSM', 'press'],
+      ['other', 'start'],
+    ]);
+    scene.jobs.close();
+  });
+
+  test('an answer also goes where the sender wants it, with the sender’s mark', () => {
+    const scene = new Scene({ domain: off });
+    const correlationData = Buffer.from('mark');
+    scene.submit('start', { responseTopic: 'me', correlationData });
+    scene.seen(domain);
+    expect(scene.told('me')).toEqual(['accepted', 'succeeded/done']);
+    expect(scene.told()).toEqual(['accepted', 'succeeded/done']);
+    for (const { topic, properties } of scene.responses) {
+      expect(properties).toEqual(topic === 'me' ? { correlationData } : undefined);
+    }
+  });
+
+  test('an answer that is wanted where it goes anyway goes there once', () => {
+    const scene = new Scene();
+    scene.submit('start', { responseTopic: 'b/DSM/response' });
+    expect(scene.responses).toHaveLength(1);
+  });
+
+  test('whoever asks on this machine is answered here too, and told which answer is the last', () => {
+    const scene = new Scene();
+    const replies: [string, boolean][] = [];
+    scene.submit('shutdown', { reply: ({ status }, final) => replies.push([status, final]) });
+    scene.seen(off);
+    expect(replies).toEqual([
+      ['accepted', false],
+      ['succeeded', true],
+    ]);
+    expect(scene.told()).toEqual(['accepted', 'succeeded/done']);
+  });
+
+  test.each<[CommandWord, Domain, Call, Domain]>([
+    ['suspend', domain, 'suspend', { ...domain, state: 'paused', reason: 'user' }],
+    ['resume', { ...domain, state: 'paused', reason: 'user' }, 'resume', domain],
+    ['start', { ...domain, state: 'paused', reason: 'user' }, 'resume', domain],
+    ['resume', { ...domain, state: 'pmsuspended', reason: 'unknown' }, 'wake_up', domain],
+    ['start', { ...domain, state: 'pmsuspended', reason: 'unknown' }, 'wake_up', domain],
+  ])('%s of a VM that is otherwise: one call, done when it is seen', (word, before, call, after) => {
+    const scene = new Scene({ domain: before });
+    scene.submit(word);
+    expect(scene.made).toEqual([call]);
+    scene.seen(after);
+    expect(scene.told()).toEqual(['accepted', 'succeeded/done']);
+  });
+
+  test('what came about without an event is read when libvirt has answered', async () => {
+    const scene = new Scene(
+      {},
+      {
+        read: async () => {
+          scene.snapshot = reduce(scene.snapshot, {
+            ...{ type: 'domain', key: 'DSM', at: now.toISOString() },
+            domain: { ...domain, state: 'paused', reason: 'user' },
+          });
+        },
+      },
+    );
+    scene.submit('suspend');
+    scene.answer(null);
+    await settled();
+    expect(scene.told()).toEqual(['accepted', 'succeeded/done']);
+  });
+
+  test('a reset is done when libvirt says so', async () => {
+    const scene = new Scene();
+    scene.submit('reset');
+    scene.answer(null);
+    await settled();
+    expect(scene.told()).toEqual(['accepted', 'succeeded/done']);
+    expect(scene.vm?.domain?.active).toBe(true);
+  });
+
+  test('a power cut: by whom, and that it was one', () => {
+    const scene = new Scene({}, { vms: { DSM: daring } });
+    scene.submit('force_off', { by: 'me' });
+    expect(scene.made).toEqual(['cut_power']);
+    scene.seen({ ...off, reason: 'destroyed' });
+    expect(scene.told()).toEqual(['accepted', 'succeeded/done']);
+    expect(scene.vm?.lastStop).toMatchObject({ by: 'me', reason: 'destroyed' });
+  });
+
+  test.each<[CommandWord, Partial<Command>]>([
+    ['screenshot', {}],
+    ['autostart', { enabled: true }],
+    ['refresh', {}],
+  ])('%s takes no slot: also during a shutdown', async (word, more) => {
+    const scene = new Scene();
+    scene.submit('shutdown', { id: 'first' });
+    scene.submit(word, { id: 'beside', ...more });
+    await settled();
+    expect(scene.toldTo('beside')).toEqual(['succeeded/done']);
+    expect(scene.toldTo('first')).toEqual(['accepted']);
+    scene.jobs.close();
+  });
+});
+
+test('of what takes no slot, four at once', async () => {
+  const scene = new Scene();
+  for (let i = 0; i < 6; i++) scene.submit('refresh');
+  expect(scene.told()).toEqual(['rejected/busy', 'rejected/busy']);
+  await settled();
+  scene.submit('refresh');
+  await settled();
+  expect(scene.told().filter(told => told === 'succeeded/done')).toHaveLength(5);
+});
+
+describe('a reboot', () => {
+  test('is a shutdown that is seen off, a pause, and a start', () => {
+    const scene = new Scene();
+    scene.submit('reboot', { by: 'me' });
+    expect(scene.vm?.work).toMatchObject({ activity: 'rebooting', phase: 'waiting_for_guest' });
+    vi.advanceTimersByTime(5_000);
+    scene.seen(off);
+    expect(scene.vm?.lastStop).toMatchObject({ by: 'me', seconds: 5 });
+    expect(scene.vm?.work).toMatchObject({ activity: 'rebooting', phase: 'pausing' });
+    vi.advanceTimersByTime(9_999);
+    expect(scene.made).toEqual(['press']);
+    vi.advanceTimersByTime(1);
+    expect(scene.made).toEqual(['press', 'start']);
+    scene.seen(domain);
+    expect(scene.told()).toEqual(['accepted', 'progress/off', 'progress/starting', 'succeeded/done']);
+  });
+
+  test('the guest’s own, for those who choose it', () => {
+    const scene = new Scene({}, { vms: { DSM: policy({ reboot: { method: 'guest' } }) } });
+    scene.submit('reboot');
+    expect(scene.made).toEqual(['guest_reboot']);
+    scene.dispatch({ type: 'rebooted', key: 'DSM', at: now.toISOString() });
+    expect(scene.told()).toEqual(['accepted', 'succeeded/done']);
+    expect(scene.vm?.asked).toBeNull();
+  });
+});
+
+describe('not carried out, and libvirt is not asked', () => {
+  test.each<[what: string, word: CommandWord, told: string, vm: Partial<VmSnapshot>, options?: Partial<JobsOptions>]>([
+    ['it runs already', 'start', 'succeeded/already', { wish: 'running' }],
+    ['it is off already', 'shutdown', 'succeeded/already', { domain: off, wish: 'off' }],
+    ['nothing to cancel', 'cancel', 'succeeded/already', {}],
+    ['paused', 'shutdown', 'rejected/wrong_state', { domain: { ...domain, state: 'paused' } }],
+    ['no domain', 'start', 'rejected/wrong_state', { domain: null }],
+    ['not listed', 'force_off', 'rejected/not_allowed', {}],
+    ['a VM that nobody configured', 'start', 'rejected/unknown_vm', {}, { vms: {} }],
+    ['read-only', 'shutdown', 'rejected/read_only', {}, { readOnly: true }],
+    ['read-only, though there is nothing to do', 'start', 'rejected/read_only', {}, { readOnly: true }],
+  ])('%s', (_, word, told, vm, options) => {
+    const scene = new Scene(vm, options);
+    scene.submit(word);
+    expect(scene.told()).toEqual([told]);
+    expect([scene.calls, scene.events]).toEqual([[], []]);
+  });
+
+  test('libvirt is away', () => {
+    const scene = new Scene();
+    scene.dispatch({ type: 'hypervisor_down', reason: 'killed' });
+    scene.submit('shutdown');
+    scene.submit('screenshot');
+    expect(scene.told()).toEqual(['rejected/libvirt_unavailable', 'rejected/libvirt_unavailable']);
+    expect(scene.calls).toEqual([]);
+  });
+
+  test('a policy of the command’s own that the configuration does not list', () => {
+    const scene = new Scene();
+    scene.submit('shutdown', { onTimeout: 'force_off' });
+    expect(scene.told()).toEqual(['rejected/not_allowed']);
+  });
+
+  test('too late', () => {
+    const scene = new Scene();
+    scene.submit('shutdown', { expiresAt: now.getTime() - 1 });
+    expect(scene.told()).toEqual(['rejected/expired']);
+  });
+
+  test('a second time with the same id, whatever became of the first', () => {
+    const scene = new Scene({ domain: off });
+    scene.submit('shutdown', { id: 'a' });
+    scene.seen(domain);
+    scene.submit('shutdown', { id: 'a' });
+    expect(scene.told()).toEqual(['succeeded/already', 'rejected/duplicate']);
+    scene.submit('start', { id: 'a', key: 'other' });
+    expect(scene.told('b/other/response')).toEqual(['accepted']);
+    vi.advanceTimersByTime(600_000);
+    scene.submit('shutdown', { id: 'a' });
+    expect(scene.told().at(-1)).toBe('accepted');
+    scene.jobs.close();
+  });
+
+  test('a second time, thousands of ids later: new ones are refused instead, of this VM alone', () => {
+    const scene = new Scene({ domain: off });
+    scene.submit('shutdown', { id: 'ups-1' });
+    for (let n = 1; n < 5_000; n += 1) scene.submit('cancel', { id: `${n}` });
+    scene.submit('cancel', { id: 'one too many' });
+    expect(scene.last()).toMatchObject({ status: 'rejected', code: 'busy', message: expect.stringContaining('id') });
+    scene.submit('shutdown', { id: 'ups-1' });
+    expect(scene.last()).toMatchObject({ status: 'rejected', code: 'duplicate' });
+    scene.submit('shutdown');
+    expect(scene.last()).toMatchObject({ status: 'succeeded', code: 'already' });
+    scene.submit('start', { id: 'one too many', key: 'other' });
+    expect(scene.told('b/other/response')).toEqual(['accepted']);
+    scene.jobs.close();
+  });
+
+  test('an id that was refused may be tried again', () => {
+    const scene = new Scene({ domain: { ...domain, state: 'paused' } });
+    scene.submit('shutdown', { id: 'a' });
+    scene.seen(domain);
+    scene.submit('shutdown', { id: 'a' });
+    expect(scene.told()).toEqual(['rejected/wrong_state', 'accepted']);
+    scene.jobs.close();
+  });
+});
+
+describe('who may interrupt whom', () => {
+  test('busy: one at a time', () => {
+    const scene = new Scene();
+    scene.submit('shutdown', { id: 'first' });
+    scene.submit('resume', { id: 'second' });
+    scene.submit('suspend', { id: 'third' });
+    expect(scene.told()).toEqual(['accepted', 'rejected/busy', 'rejected/busy']);
+    expect(scene.last()).toMatchObject({
+      id: 'third',
+      command: 'suspend',
+      message: expect.stringContaining('shutdown'),
+    });
+    expect(scene.calls).toHaveLength(1);
+    scene.seen(off);
+    expect(scene.last()).toMatchObject({ id: 'first', status: 'succeeded' });
+  });
+
+  test('a shutdown with a shorter deadline amends the running one, and both learn the outcome', () => {
+    const scene = new Scene();
+    scene.submit('shutdown', { id: 'me', by: 'me' });
+    vi.advanceTimersByTime(10_000);
+    scene.submit('shutdown', { id: 'ups', by: 'ups', timeout: 60_000 });
+    expect(scene.vm?.work?.deadline).toBe('2026-11-22T08:01:10.000Z');
+    expect(scene.made).toEqual(['press']);
+    scene.seen(off);
+    expect(scene.toldTo('me')).toEqual(['accepted', 'progress/amended', 'succeeded/done']);
+    expect(scene.toldTo('ups').filter(told => !told.startsWith('progress'))).toEqual(['accepted', 'succeeded/done']);
+    // Who wanted it off first does not want it started again because the mains are back.
+    expect(scene.vm?.lastStop?.by).toBe('me');
+  });
+
+  test('a shutdown with as much time or more joins the running one', () => {
+    const scene = new Scene();
+    scene.submit('shutdown', { id: 'me' });
+    scene.submit('shutdown', { id: 'ups', timeout: 900_000 });
+    expect(scene.toldTo('ups')).toEqual(['accepted']);
+    expect(scene.last().remaining_ms).toBe(300_000);
+    scene.seen(off);
+    for (const id of ['me', 'ups']) expect(scene.toldTo(id)).toEqual(['accepted', 'succeeded/done']);
+    expect(scene.made).toEqual(['press']);
+  });
+
+  test('what has not left yet is withdrawn when its command has ended', () => {
+    const scene = new Scene();
+    scene.submit('shutdown');
+    const [, , { signal }] = scene.calls[0] ?? ['', '', { signal: AbortSignal.abort() }];
+    expect(signal.aborted).toBe(false);
+    scene.submit('cancel');
+    expect(signal.aborted).toBe(true);
+    scene.submit('suspend');
+    const [, , second] = scene.calls[1] ?? ['', '', { signal: AbortSignal.abort() }];
+    expect(second.signal.aborted).toBe(false);
+    scene.jobs.close();
+    expect(second.signal.aborted).toBe(true);
+  });
+
+  test('a domain that is configured twice takes its commands as the first', () => {
+    const scene = new Scene();
+    scene.dispatch({ type: 'domain', key: 'other', domain, at: now.toISOString() });
+    scene.submit('start', { key: 'other' });
+    expect(scene.told('b/other/response')).toEqual(['rejected/not_allowed']);
+  });
+
+  test('one that became the domain of a running command does not take it over', () => {
+    const scene = new Scene({}, { vms: { DSM: policy(), other: policy() } });
+    scene.dispatch({ type: 'domain', key: 'other', domain: { ...domain, uuid: otherUuid }, at: now.toISOString() });
+    scene.submit('suspend', { key: 'other' });
+    scene.seen({ ...domain, uuid: otherUuid });
+    scene.submit('shutdown');
+    expect(scene.told()).toEqual(['rejected/not_allowed']);
+    expect(scene.made).toEqual(['suspend']);
+    scene.jobs.close();
+  });
+
+  test.each<[CommandWord, Partial<Command>]>([
+    ['start', {}],
+    ['shutdown', { timeout: 60_000, onTimeout: 'force_off' }],
+  ])('while libvirt is away a %s is not taken on for later', (word, options) => {
+    const scene = new Scene({}, { vms: { DSM: daring, other: daring } });
+    scene.submit('shutdown', { id: 'a' });
+    scene.dispatch({ type: 'hypervisor_down', reason: 'gone' });
+    scene.submit(word, { id: 'b', ...options });
+    expect(scene.toldTo('b')).toEqual(['rejected/libvirt_unavailable']);
+    expect(scene.vm?.work).toMatchObject({ startAfterOff: false, deadline: '2026-11-22T08:05:00.000Z' });
+    scene.jobs.close();
+  });
+
+  describe('a shutdown that takes the place of a rebuild', () => {
+    /** Its rebuild ends when the test says so. */
+    const rebuilding = () => {
+      let ended = (_: Outcome): void => {};
+      const cancel = vi.fn();
+      const scene = new Scene(
+        {},
+        {
+          vms: { DSM: policy({ commands: ['rebuild', 'shutdown'] }), other: policy() },
+          long: (_, { word }, teller) => {
+            ended = teller.ended;
+            return { word, remaining: 1_000, cancel };
+          },
+        },
+      );
+      scene.submit('rebuild');
+      return { scene, end: () => ended(cancelled('cancelled', 'it was cancelled')), cancel };
+    };
+
+    test('is carried out when that has ended', () => {
+      const { scene, end } = rebuilding();
+      scene.submit('shutdown', { id: 'b' });
+      expect(scene.made).toEqual([]);
+      end();
+      expect(scene.made).toEqual(['press']);
+      scene.jobs.close();
+    });
+
+    test('not while libvirt is away: the rebuild goes on', () => {
+      const { scene, cancel } = rebuilding();
+      scene.dispatch({ type: 'hypervisor_down', reason: 'gone' });
+      scene.submit('shutdown', { id: 'b' });
+      expect(scene.toldTo('b')).toEqual(['rejected/libvirt_unavailable']);
+      expect(cancel).not.toHaveBeenCalled();
+    });
+
+    test('not when the bridge ends before', () => {
+      const { scene, end } = rebuilding();
+      scene.submit('shutdown', { id: 'b' });
+      scene.jobs.close();
+      end();
+      expect(scene.made).toEqual([]);
+      expect(scene.toldTo('b')).toEqual(['progress/phase', 'failed/outcome_unknown']);
+    });
+
+    test('not of another domain that has its name by then', () => {
+      const { scene, end } = rebuilding();
+      scene.submit('shutdown', { id: 'b' });
+      scene.seen({ ...domain, uuid: otherUuid });
+      end();
+      expect(scene.made).toEqual([]);
+      expect(scene.toldTo('b')).toEqual(['progress/phase', 'failed/domain_gone']);
+    });
+  });
+
+  test('a start during a shutdown is kept, shown, and carried out 10 s after off', () => {
+    const scene = new Scene();
+    scene.submit('shutdown', { id: 'off' });
+    scene.submit('start', { id: 'on' });
+    expect(scene.vm?.work).toMatchObject({ activity: 'shutting_down', startAfterOff: true });
+    scene.seen(off);
+    expect(scene.toldTo('off').at(-1)).toBe('succeeded/done');
+    expect(scene.vm?.work).toMatchObject({ activity: 'starting', phase: 'pausing', startAfterOff: false });
+    vi.advanceTimersByTime(10_000);
+    expect(scene.made).toEqual(['press', 'start']);
+    scene.seen(domain);
+    expect(scene.toldTo('on').at(-1)).toBe('succeeded/done');
+    expect(scene.vm?.lastStop?.by).toBe('bridge');
+  });
+
+  test('off, on, off: the last wish counts', () => {
+    const scene = new Scene();
+    scene.submit('shutdown', { id: '1' });
+    scene.submit('start', { id: '2' });
+    scene.submit('shutdown', { id: '3' });
+    expect(scene.toldTo('2').at(-1)).toBe('cancelled/superseded');
+    scene.seen(off);
+    expect(scene.toldTo('3').at(-1)).toBe('succeeded/done');
+    expect(scene.vm?.work).toBeNull();
+  });
+
+  test('a kept start whose time has passed is not carried out', () => {
+    const scene = new Scene();
+    scene.submit('shutdown');
+    scene.submit('start', { id: 'on', expiresAt: now.getTime() + 5_000 });
+    vi.advanceTimersByTime(3_000);
+    scene.seen(off);
+    vi.advanceTimersByTime(10_000);
+    expect(scene.toldTo('on').at(-1)).toBe('rejected/expired');
+    expect(scene.made).toEqual(['press']);
+  });
+
+  test('nor when libvirt was away until then', () => {
+    const scene = new Scene();
+    scene.submit('shutdown');
+    scene.submit('start', { id: 'on', expiresAt: now.getTime() + 5_000 });
+    scene.seen(off);
+    scene.dispatch({ type: 'hypervisor_down', reason: 'killed' });
+    vi.advanceTimersByTime(20_000);
+    scene.dispatch({ type: 'hypervisor_up', info: { hostname: 'h', libvirt: '9', hypervisor: 'QEMU' } });
+    expect(scene.toldTo('on').at(-1)).toBe('rejected/expired');
+    expect(scene.made).toEqual(['press']);
+  });
+
+  test('cancel ends a shutdown; what the guest has been asked cannot be taken back', () => {
+    const scene = new Scene();
+    scene.submit('shutdown', { id: 'off', by: 'ups' });
+    scene.submit('cancel', { id: 'no' });
+    expect(scene.toldTo('off')).toEqual(['accepted', 'cancelled']);
+    expect(scene.toldTo('no')).toEqual(['succeeded/done']);
+    expect(scene.vm?.work).toBeNull();
+    vi.advanceTimersByTime(600_000);
+    expect(scene.made).toEqual(['press']);
+    scene.seen(off);
+    expect(scene.vm?.lastStop).toMatchObject({ by: 'ups', seconds: 600 });
+  });
+
+  test('a power cut takes the place of a shutdown', () => {
+    const scene = new Scene({}, { vms: { DSM: daring } });
+    scene.submit('shutdown', { id: 'off' });
+    scene.submit('force_off', { id: 'cut' });
+    expect(scene.toldTo('off')).toEqual(['accepted', 'cancelled/superseded']);
+    expect(scene.made).toEqual(['press', 'cut_power']);
+    scene.seen({ ...off, reason: 'destroyed' });
+    expect(scene.toldTo('cut')).toEqual(['accepted', 'succeeded/done']);
+  });
+
+  test('what cannot be carried out ends nothing', () => {
+    const scene = new Scene({}, { vms: { DSM: daring } });
+    scene.submit('shutdown', { id: 'off' });
+    scene.dispatch({ type: 'hypervisor_down', reason: 'killed' });
+    scene.submit('force_off', { id: 'cut' });
+    expect(scene.toldTo('cut')).toEqual(['rejected/libvirt_unavailable']);
+    expect(scene.vm?.work?.activity).toBe('shutting_down');
+    scene.submit('cancel', { id: 'no' });
+    expect(scene.toldTo('no')).toEqual(['succeeded/done']);
+  });
+
+  test('a UPS ends a reboot: before the guest is up again', () => {
+    const scene = new Scene();
+    scene.submit('reboot', { id: 'again' });
+    scene.seen(off);
+    scene.submit('shutdown', { id: 'ups' });
+    expect(scene.toldTo('again').at(-1)).toBe('cancelled/superseded');
+    expect(scene.toldTo('ups')).toEqual(['succeeded/already']);
+    vi.advanceTimersByTime(60_000);
+    expect(scene.made).toEqual(['press']);
+  });
+
+  test('and while libvirt is away: it is off already, and only is not started', () => {
+    const scene = new Scene();
+    scene.submit('reboot', { id: 'again' });
+    scene.seen(off);
+    scene.dispatch({ type: 'hypervisor_down', reason: 'killed' });
+    scene.submit('shutdown', { id: 'ups' });
+    expect(scene.toldTo('ups')).toEqual(['succeeded/already']);
+    scene.dispatch({ type: 'hypervisor_up', info: { hostname: 'h', libvirt: '9', hypervisor: 'QEMU' } });
+    vi.advanceTimersByTime(60_000);
+    expect(scene.made).toEqual(['press']);
+  });
+
+  test('a command that is given from inside an answer is not lost, and is the only one', () => {
+    const scene = new Scene({}, { vms: { DSM: daring } });
+    const reply = (answer: { status: string }) => {
+      if (answer.status === 'cancelled') scene.submit('suspend', { id: 'inner' });
+    };
+    scene.submit('shutdown', { id: 'off', reply });
+    scene.submit('force_off', { id: 'cut' });
+    expect(scene.toldTo('cut')).toEqual(['rejected/busy']);
+    expect(scene.toldTo('inner')).toEqual(['accepted']);
+    expect(scene.made).toEqual(['press', 'suspend']);
+    scene.jobs.close();
+  });
+
+  test('at least 10 s pass between off and start', () => {
+    const scene = new Scene();
+    scene.seen(off);
+    vi.advanceTimersByTime(4_000);
+    scene.submit('start');
+    expect(scene.made).toEqual([]);
+    vi.advanceTimersByTime(5_999);
+    expect(scene.made).toEqual([]);
+    vi.advanceTimersByTime(1);
+    expect(scene.made).toEqual(['start']);
+    scene.jobs.close();
+  });
+});
+
+describe('time is up', () => {
+  test('the guest does not power off: asked three times, told loudly, left running', () => {
+    const scene = new Scene();
+    scene.submit('shutdown');
+    scene.answer(null);
+    vi.advanceTimersByTime(299_999);
+    expect(scene.made).toEqual(['press', 'press', 'press']);
+    expect(scene.told()).toEqual(['accepted', 'progress/pressed', 'progress/pressed']);
+    vi.advanceTimersByTime(1);
+    expect(scene.told().at(-1)).toBe('failed/timed_out');
+    expect(scene.last().message).toMatch(/^the guest did not power off within 300 s: .*; it is left running$/);
+    expect(scene.vm).toMatchObject({
+      work: null,
+      domain: { active: true },
+      lastError: { code: 'timed_out', message: expect.stringMatching(/^shutdown: /), at: '2026-11-22T08:05:00.000Z' },
+    });
+    expect(scene.happenings.at(-1)?.event_type).toBe('shutdown_timed_out');
+    expect(scene.calls).toHaveLength(3);
+  });
+
+  test.each([
+    [29 * 60_000, 'ups'],
+    [31 * 60_000, 'guest'],
+  ])('a power-off %i ms later is put down to %s', (later, by) => {
+    const scene = new Scene();
+    scene.submit('shutdown', { by: 'ups' });
+    vi.advanceTimersByTime(300_000 + later);
+    scene.seen(off);
+    expect(scene.vm?.lastStop?.by).toBe(by);
+    expect(scene.told().filter(told => told.startsWith('succeeded'))).toEqual([]);
+  });
+
+  test('its power is cut where that is configured and listed', () => {
+    const cutting = { ...daring, shutdown: { ...daring.shutdown, onTimeout: 'force_off' } } as const;
+    const scene = new Scene({}, { vms: { DSM: cutting } });
+    scene.submit('shutdown', { by: 'ups' });
+    vi.advanceTimersByTime(300_000);
+    expect(scene.made.at(-1)).toBe('cut_power');
+    expect(scene.vm?.work).toMatchObject({ activity: 'shutting_down', phase: 'cutting_power' });
+    scene.seen({ ...off, reason: 'destroyed' });
+    expect(scene.told().slice(-2)).toEqual(['progress/cutting_power', 'succeeded/forced']);
+    expect(scene.vm?.lastStop).toMatchObject({ by: 'ups', reason: 'destroyed', seconds: 300 });
+  });
+
+  test('and never before a minute has passed, whatever was granted', () => {
+    const scene = new Scene({}, { vms: { DSM: daring } });
+    scene.submit('shutdown', { timeout: 5_000, onTimeout: 'force_off' });
+    expect(scene.last().remaining_ms).toBe(60_000);
+    vi.advanceTimersByTime(59_999);
+    expect(scene.made).not.toContain('cut_power');
+    vi.advanceTimersByTime(1);
+    expect(scene.made.at(-1)).toBe('cut_power');
+    scene.jobs.close();
+  });
+
+  test('cutting it fails too: said, and not done with more force', async () => {
+    const scene = new Scene({}, { vms: { DSM: daring } });
+    scene.submit('shutdown', { timeout: 60_000, onTimeout: 'force_off' });
+    vi.advanceTimersByTime(60_000);
+    scene.answer({ kind: 'failed', code: 'libvirt_error', message: 'busy' });
+    await settled();
+    expect(scene.last()).toMatchObject({
+      status: 'failed',
+      code: 'libvirt_error',
+      message: expect.stringContaining('busy'),
+    });
+    expect(scene.made.filter(call => call === 'cut_power')).toHaveLength(1);
+  });
+
+  test('libvirt is away then: nobody knows', () => {
+    const scene = new Scene();
+    scene.submit('shutdown');
+    scene.dispatch({ type: 'hypervisor_down', reason: 'killed' });
+    vi.advanceTimersByTime(300_000);
+    expect(scene.made).toEqual(['press']);
+    expect(scene.told().at(-1)).toBe('failed/outcome_unknown');
+  });
+
+  test.each<[CommandWord, Domain, number]>([
+    ['start', off, 120_000],
+    ['shutdown', domain, 300_000],
+  ])('%s: the sender may grant another time', (word, before, usual) => {
+    const scene = new Scene({ domain: before });
+    scene.submit(word, { timeout: 1_500 });
+    expect(scene.vm?.work?.deadline).toBe('2026-11-22T08:00:01.500Z');
+    vi.advanceTimersByTime(1_500);
+    expect(scene.told()).toEqual(['accepted', 'failed/timed_out']);
+    scene.submit(word);
+    vi.advanceTimersByTime(usual);
+    expect(scene.told().at(-1)).toBe('failed/timed_out');
+  });
+});
+
+describe('DSM’s ports', () => {
+  test('closed, it is asked no more', async () => {
+    const answers = [true, true, false];
+    const portsOpen = async () => answers.shift() ?? false;
+    const scene = new Scene({}, { portsOpen, vms: { DSM: policy({ watchPorts: true }) } });
+    scene.submit('shutdown');
+    await settled();
+    vi.advanceTimersByTime(60_000);
+    await settled();
+    expect(scene.made).toEqual(['press', 'press']);
+    vi.advanceTimersByTime(60_000);
+    await settled();
+    expect(scene.made).toEqual(['press', 'press']);
+    expect(scene.told().at(-1)).toBe('progress/closing');
+    scene.seen(off);
+    expect(scene.told().at(-1)).toBe('succeeded/done');
+  });
+
+  test.each([
+    ['never open: DSM boots, and no press counts', false, 5],
+    ['not to be found: every press counts', null, 3],
+  ])('%s', async (_, open, presses) => {
+    const scene = new Scene({}, { portsOpen: async () => open, vms: { DSM: policy({ watchPorts: true }) } });
+    scene.submit('shutdown');
+    for (const _ of [1, 2, 3, 4]) {
+      await settled();
+      vi.advanceTimersByTime(60_000);
+    }
+    await settled();
+    expect(scene.made).toHaveLength(presses);
+    scene.jobs.close();
+  });
+
+  test('as they were before the guest restarted tell nothing of it', async () => {
+    let answer: (open: boolean) => void = () => {};
+    const portsOpen = () =>
+      new Promise<boolean>(resolve => {
+        answer = resolve;
+      });
+    const scene = new Scene({}, { portsOpen, vms: { DSM: policy({ watchPorts: true }) } });
+    scene.submit('shutdown');
+    const late = answer;
+    scene.dispatch({ type: 'rebooted', key: 'DSM', at: now.toISOString() });
+    late(true);
+    for (const _ of [1, 2, 3, 4, 5]) {
+      await settled();
+      vi.advanceTimersByTime(59_000);
+      answer(false);
+      await settled();
+    }
+    expect(scene.told()).not.toContain('progress/closing');
+    expect(scene.made).toHaveLength(3);
+    scene.jobs.close();
+  });
+});
+
+describe('what the checks say of DSM', () => {
+  const check = (verdict: Verdict, wasUp = false): Check => ({
+    ...checkOf(verdict),
+    ...{ checkedAt: new Date().toISOString(), wasUp },
+  });
+  /** As by a check a minute. */
+  const minutes = (scene: Scene, count: number, verdict: Verdict) => {
+    for (let minute = 0; minute < count; minute += 1) {
+      vi.advanceTimersByTime(60_000);
+      scene.dispatch({ type: 'checked', key: 'DSM', check: check(verdict), at: new Date().toISOString() });
+    }
+  };
+
+  test('a shutdown ten seconds after power on is heard when DSM has booted', () => {
+    const scene = new Scene({ check: check('booting') });
+    scene.submit('shutdown', { timeout: 600_000 });
+    minutes(scene, 4, 'booting');
+    expect(scene.told()).toContain('progress/not_heard');
+    expect(scene.made).toHaveLength(5);
+    scene.dispatch({ type: 'checked', key: 'DSM', check: check('up', true), at: now.toISOString() });
+    vi.advanceTimersByTime(300_000);
+    expect(scene.made).toHaveLength(8);
+    scene.jobs.close();
+  });
+
+  test('updating: neither pressed nor cut, and told as failed', () => {
+    const scene = new Scene({ check: check('updating') }, { vms: { DSM: daring } });
+    scene.submit('shutdown', { onTimeout: 'force_off' });
+    expect(scene.vm?.work).toMatchObject({ attempt: 0, phase: 'waiting_for_guest' });
+    minutes(scene, 5, 'updating');
+    expect(scene.made).toEqual([]);
+    expect(scene.told()).toEqual(['accepted', 'progress/updating', 'failed/timed_out']);
+    expect(scene.vm?.lastError?.message).toContain('DSM is being installed or updated, so that its power is not cut');
+    // Nobody has asked it to.
+    scene.seen(off);
+    expect(scene.vm?.lastStop?.by).toBe('guest');
+  });
+
+  test('updating, as is said after a press: what has not left is taken back, and the shutdown goes on', async () => {
+    const scene = new Scene(
+      {},
+      {
+        call: (_, __, { signal }) =>
+          new Promise((_resolve, reject) => {
+            signal.addEventListener('abort', () => reject(signal.reason));
+          }),
+      },
+    );
+    scene.submit('shutdown');
+    scene.dispatch({ type: 'checked', key: 'DSM', check: check('updating'), at: now.toISOString() });
+    await settled();
+    expect(scene.told()).toEqual(['accepted', 'progress/updating', 'progress/no_answer']);
+    scene.jobs.close();
+  });
+
+  test.each<CommandWord>(['reboot', 'reset'])('updating: %s is refused', word => {
+    const scene = new Scene({ check: check('updating') });
+    scene.submit(word);
+    expect(scene.told()).toEqual(['rejected/wrong_state']);
+    expect(scene.calls).toEqual([]);
+  });
+
+  test('updating, as was said an hour ago: that is believed no more', () => {
+    const scene = new Scene({ check: check('updating') });
+    vi.advanceTimersByTime(3_600_000);
+    scene.submit('shutdown');
+    expect(scene.made).toEqual(['press']);
+    scene.jobs.close();
+  });
+});
+
+describe('libvirt’s answer', () => {
+  const because = { message: 'because' };
+
+  test.each<[CallFailure, told: string, error: string | null]>([
+    [{ kind: 'failed', code: 'outcome_unknown', ...because }, 'failed/outcome_unknown', 'outcome_unknown'],
+    [{ kind: 'failed', code: 'libvirt_error', ...because }, 'failed/libvirt_error', 'libvirt_error'],
+    [{ kind: 'rejected', code: 'libvirt_unavailable', ...because }, 'rejected/libvirt_unavailable', null],
+    [{ kind: 'rejected', code: 'read_only', ...because }, 'rejected/read_only', null],
+  ])('%j ends it, and it is not tried again', async (answer, told, error) => {
+    const scene = new Scene();
+    scene.submit('shutdown');
+    scene.answer(answer);
+    await settled();
+    expect(scene.told()).toEqual(['accepted', told]);
+    expect(scene.vm?.work).toBeNull();
+    expect(scene.vm?.lastError?.code ?? null).toBe(error);
+    expect(scene.calls).toHaveLength(1);
+  });
+
+  test('none: it is with libvirt, and is waited for until the time is up', async () => {
+    const scene = new Scene();
+    scene.submit('shutdown', { timeout: 30_000 });
+    scene.answer({ kind: 'unanswered', ...because });
+    await settled();
+    expect(scene.told()).toEqual(['accepted', 'progress/no_answer']);
+    vi.advanceTimersByTime(30_000);
+    expect(scene.told().at(-1)).toBe('failed/timed_out');
+  });
+
+  test('to a job that has ended concerns nobody, not even the next one', async () => {
+    const scene = new Scene({ domain: off });
+    scene.submit('start');
+    const late = scene.answer;
+    scene.seen(domain);
+    scene.submit('shutdown');
+    late({ kind: 'failed', code: 'libvirt_error', message: 'late' });
+    await settled();
+    expect(scene.told()).toEqual(['accepted', 'succeeded/done', 'accepted']);
+    scene.jobs.close();
+  });
+
+  test('a call that throws what nobody expects is a failure too', async () => {
+    const scene = new Scene({}, { call: () => Promise.reject(new Error('odd')) });
+    scene.submit('shutdown');
+    await settled();
+    expect(scene.last()).toMatchObject({ status: 'failed', code: 'outcome_unknown', message: 'odd' });
+  });
+});
+
+test.each<[Domain | null, string]>([
+  [{ ...off, uuid: otherUuid }, 'failed/domain_gone'],
+  [{ ...off, reason: 'crashed' }, 'failed/crashed'],
+  [{ ...off, reason: 'destroyed' }, 'failed/power_cut'],
+  [{ ...domain, state: 'crashed', reason: 'panicked' }, 'failed/crashed'],
+  [{ ...domain, state: 'paused', reason: 'io_error' }, 'failed/io_error'],
+  [{ ...domain, state: 'paused', reason: 'user' }, 'failed/interfered'],
+  [{ ...domain, state: 'paused', reason: 'snapshot' }, 'accepted'],
+  [{ ...off, reason: 'unseen' }, 'failed/interfered'],
+  [null, 'succeeded/done'],
+])('what else becomes of it in the middle of a shutdown: %#', (after, told) => {
+  const scene = new Scene();
+  scene.submit('shutdown');
+  scene.seen(after);
+  expect(scene.told().at(-1)).toBe(told);
+  scene.jobs.close();
+});
+
+test('libvirt away in between is no end: what has become of it is seen later', () => {
+  const scene = new Scene();
+  scene.submit('shutdown');
+  scene.answer(null);
+  scene.dispatch({ type: 'hypervisor_down', reason: 'killed' });
+  scene.seen(off);
+  expect(scene.told()).toEqual(['accepted', 'succeeded/done']);
+});
+
+test('closed: who waits is told, and later events are not heard', () => {
+  const scene = new Scene();
+  scene.submit('shutdown', { id: 'a' });
+  scene.jobs.close();
+  scene.jobs.close();
+  expect(scene.last()).toMatchObject({ id: 'a', status: 'failed', code: 'outcome_unknown' });
+  scene.seen(off);
+  expect(scene.told()).toHaveLength(2);
+  scene.submit('start', { id: 'b' });
+  expect(scene.toldTo('b')).toEqual(['rejected/busy']);
+  expect(scene.made).toEqual(['press']);
+});
+
+test('every answer leaves its line in the log, refusals and failures as warnings', () => {
+  const scene = new Scene({ domain: off });
+  scene.submit('start', { id: 'a', by: 'me' });
+  scene.submit('start', { id: 'b' });
+  scene.jobs.close();
+  expect(scene.log.entries).toMatchObject([
+    { level: 'info', event: 'command.accepted', vm: 'DSM', id: 'a', by: 'me' },
+    { level: 'warn', event: 'command.rejected', vm: 'DSM', id: 'b', code: 'busy' },
+    { level: 'warn', event: 'command.failed', vm: 'DSM', id: 'a' },
+  ]);
+});
+
+test('a flood of refused commands does not flood the log', () => {
+  const scene = new Scene({ domain: off });
+  scene.submit('start', { id: 'a' });
+  for (let nth = 0; nth < 500; nth++) scene.submit('start', { id: `b${nth}` });
+  expect(scene.log.of('command.rejected').length).toBeLessThan(20);
+  expect(scene.toldTo('b499')).toEqual(['rejected/busy']);
+  scene.jobs.close();
+  vi.advanceTimersByTime(60_000);
+  expect(scene.log.of('command.rejected_more')).toHaveLength(1);
+});
+
+/** Whatever was promised and is decided has been heard. */
+async function settled(): Promise<void> {
+  await new Promise(resolve => setImmediate(resolve));
+}

@@ -1,0 +1,295 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  bridgeDevicePayload,
+  type Component,
+  type DevicePayload,
+  vmDevicePayload,
+} from '../../../src/discovery/entities/payload.ts';
+import { type Command, type CommandWord, command, commandWords, parseCommand } from '../../../src/model/command.ts';
+import { happeningTypes } from '../../../src/model/notification.ts';
+import { refusals } from '../home-assistant.ts';
+import { bridge, description, disk, hypervisor, nic, vm, withHardware } from '../samples.ts';
+
+const announce = (options = vm, described = description) =>
+  vmDevicePayload(bridge, options, described, hypervisor).payload.components;
+
+const named = (components: DevicePayload['components'], keep: (component: Component) => boolean = () => true) =>
+  Object.values(components).flatMap(component => (keep(component) ? [component['name']] : []));
+
+const wanted = (component: Component) => component['enabled_by_default'] !== false;
+
+test('a payload is announced under the UUID, beneath its bridge', () => {
+  const { topic, payload } = vmDevicePayload(bridge, vm, description, hypervisor);
+  expect(topic).toBe('homeassistant/device/dsm2mqtt_6e8d4d1c-6f5b-4d42-9f0c-0c5f2f6f9a11/config');
+  expect({ ...payload, components: {} }).toEqual({
+    device: {
+      identifiers: ['dsm2mqtt_6e8d4d1c-6f5b-4d42-9f0c-0c5f2f6f9a11'],
+      name: 'DSM VM',
+      manufacturer: 'QEMU',
+      model: 'DSM virtual machine',
+      model_id: 'pc-q35-7.2',
+      hw_version: 'QEMU 7.2.22, libvirt 9.0.0',
+      via_device: 'dsm2mqtt_bridge_nas_host',
+    },
+    origin: { name: 'dsm2mqtt', sw_version: '0.1.0' },
+    availability: [{ topic: 'dsm2mqtt/bridge/state' }, { topic: 'dsm2mqtt/DSM/availability' }],
+    availability_mode: 'all',
+    qos: 1,
+    components: {},
+  });
+  expect(bridgeDevicePayload(bridge).payload.device['identifiers']).toEqual(['dsm2mqtt_bridge_nas_host']);
+});
+
+test('a component has its identity, its name, its topic and its measure', () => {
+  expect(announce()['nic_525400d53001_rx_rate']).toEqual({
+    platform: 'sensor',
+    unique_id: 'dsm2mqtt_6e8d4d1c-6f5b-4d42-9f0c-0c5f2f6f9a11_nic_525400d53001_rx_rate',
+    default_entity_id: 'sensor.dsm_nic_525400d53001_rx_rate',
+    name: 'Network receive',
+    device_class: 'data_rate',
+    state_class: 'measurement',
+    unit_of_measurement: 'Mbit/s',
+    suggested_display_precision: 2,
+    icon: 'mdi:download-network',
+    state_topic: 'dsm2mqtt/DSM/stats',
+    value_template:
+      "{% set v = ((value_json.nics | default({}))['525400d53001'] | default({})).rx_bytes_per_second %}" +
+      '{{ (v / 125000) | round(3) if v is number else none }}',
+    expire_after: 180,
+    json_attributes_topic: 'dsm2mqtt/DSM/state',
+    json_attributes_template:
+      "{{ dict((value_json.nics | default({}))['525400d53001'] | default({}, true)) | tojson }}",
+  });
+});
+
+/** A key is an entity's identity: renaming one orphans its history and its automations. */
+test('the component keys of the usual hardware', () => {
+  const diskKeys = (target: string) =>
+    [
+      ...['read_rate', 'write_rate', 'read_total', 'write_total', 'read_operations', 'write_operations'],
+      ...['flush_operations', 'read_latency', 'write_latency', 'flush_latency', 'errors'],
+      ...['capacity', 'allocation', 'physical'],
+    ].map(key => `disk_${target}_${key}`);
+  expect(Object.keys(announce())).toEqual([
+    ...['power', 'start', 'shutdown', 'cancel', 'check', 'refresh', 'autostart'],
+    ...['reachable', 'problem', 'verdict', 'last_check', 'verdict_reason', 'next_step', 'next_check', 'latency'],
+    ...['boot_time', 'dsm_version', 'dsm_model', 'dsm_name', 'dsm_address'],
+    ...['bridge', 'neighbour', 'ping', 'tcp', 'web', 'dsm', 'discovery'].map(key => `probe_${key}`),
+    ...['state', 'state_reason', 'activity', 'event'],
+    ...['deadline', 'last_start', 'last_stop', 'last_stop_reason', 'shutdown_took', 'last_error', 'vcpus', 'cpu'],
+    'cpu_time',
+    ...['memory_used', 'memory_used_percent', 'memory_total', 'memory_usable', 'memory_unused', 'memory_resident'],
+    'stats_stale',
+    ...['sda', 'sdb', 'hdz'].flatMap(diskKeys),
+    ...['rx_rate', 'tx_rate', 'rx_total', 'tx_total', 'rx_packets', 'tx_packets'].map(key => `nic_525400d53001_${key}`),
+    ...['rx_errors', 'tx_errors', 'rx_drops', 'tx_drops'].map(key => `nic_525400d53001_${key}`),
+  ]);
+  expect(Object.keys(bridgeDevicePayload(bridge).payload.components)).toEqual([
+    ...[
+      'connection',
+      'libvirt',
+      'libvirt_reason',
+      'checks_overdue',
+      'version',
+      'started',
+      'libvirt_version',
+      'hypervisor_version',
+    ],
+  ]);
+});
+
+describe('what people see', () => {
+  test('from the start, without anything switched on', () => {
+    expect(named(announce(), wanted)).toEqual([
+      ...[
+        null,
+        'Start',
+        'Shut down',
+        'Reachable',
+        'Problem',
+        'Verdict',
+        'Last check',
+        'State',
+        'Activity',
+        'CPU',
+        'Memory used',
+        'Stale statistics',
+      ],
+      ...['Disk 1 read', 'Disk 1 write', 'Disk 2 read', 'Disk 2 write', 'Network receive', 'Network send'],
+    ]);
+    expect(named(bridgeDevicePayload(bridge).payload.components, wanted)).toEqual([
+      ...['Connection state', 'Libvirt connection', 'Checks overdue', 'Version'],
+    ]);
+  });
+
+  test('disks are numbered past the loader and removable ones, networks when there are several', () => {
+    const disks = [disk('hdc', 'removable'), disk('sda'), disk('hdz', 'loader'), disk('sdb')];
+    const names = named(announce(vm, withHardware(disks, [nic('52:54:00:00:00:0a'), nic('52:54:00:00:00:0b')])));
+    expect(names.filter(name => /(read|receive)$/.test(String(name)))).toEqual([
+      ...['Removable disk hdc read', 'Disk 1 read', 'Loader disk read', 'Disk 2 read'],
+      ...['Network 1 receive', 'Network 2 receive'],
+    ]);
+  });
+
+  test('names are in sentence case and leave the device out', () => {
+    for (const name of named(announce()).filter(name => name !== null)) {
+      expect(name).toMatch(/^(v?[A-Z])/);
+      expect(name).not.toContain(vm.label);
+    }
+  });
+});
+
+describe('commands', () => {
+  const controls = (commands: readonly CommandWord[]) =>
+    Object.entries(announce({ ...vm, commands })).flatMap(([key, { command_topic }]) => (command_topic ? [key] : []));
+
+  test.each<[CommandWord[], string[]]>([
+    [
+      ['start', 'shutdown', 'cancel'],
+      ['power', 'start', 'shutdown', 'cancel'],
+    ],
+    [['start'], ['start']],
+    [['shutdown'], ['shutdown']],
+    [['autostart'], ['autostart']],
+    [['force_off'], ['force_off']],
+    [[], []],
+  ])('%j permit %j', (commands, keys) => expect(controls(commands)).toEqual(keys));
+
+  test('each listed one has its entity, as people read it', () => {
+    const all = announce({ ...vm, commands: commandWords });
+    const platform = (key: string) => `${all[key]?.platform} ${all[key]?.['name']}`;
+    expect(Object.fromEntries(controls(commandWords).map(key => [key, platform(key)]))).toEqual({
+      power: 'switch null',
+      start: 'button Start',
+      shutdown: 'button Shut down',
+      cancel: 'button Cancel',
+      reboot: 'button Reboot',
+      suspend: 'button Pause',
+      resume: 'button Resume',
+      reset: 'button Reset',
+      force_off: 'button Power cut',
+      screenshot: 'button Take screenshot',
+      check: 'button Check',
+      refresh: 'button Refresh',
+      autostart: 'switch Autostart',
+    });
+    expect(Object.keys(all)).toContain('screen');
+    expect(Object.keys(announce())).not.toContain('screen');
+  });
+
+  test('however many are listed, nothing more is on from the start, and what can hurt is apart', () => {
+    const all = announce({ ...vm, commands: commandWords });
+    expect(named(all, wanted)).toEqual(named(announce(), wanted));
+    const risky: CommandWord[] = ['reboot', 'suspend', 'resume', 'reset', 'force_off', 'autostart'];
+    for (const key of risky) expect(all[key]).toMatchObject({ enabled_by_default: false, entity_category: 'config' });
+  });
+
+  test('whatever is pressed or switched is a command that the bridge understands', () => {
+    const all = announce({ ...vm, commands: commandWords });
+    for (const [key, { command_topic, ...options }] of Object.entries(all)) {
+      const { kind } = bridge.topics.commands.parse(String(command_topic)) ?? {};
+      if (!kind) continue;
+      const { payload_press, payload_on = 'ON', payload_off = 'OFF' } = options;
+      const given = payload_press === undefined ? [payload_on, payload_off] : [payload_press];
+      expect(given.map(payload => parseCommand(kind, String(payload)))).toEqual(
+        asked[key] ?? [command(key as 'start')],
+      );
+    }
+  });
+  const asked: Record<string, Command[]> = {
+    power: [command('start'), command('shutdown')],
+    autostart: [command('autostart', { enabled: true }), command('autostart', { enabled: false })],
+  };
+
+  test('the switch shows what libvirt says and asks for either; a button says its word', () => {
+    const { power, shutdown } = announce();
+    expect(power).toMatchObject({
+      entity_category: 'config',
+      state_topic: 'dsm2mqtt/DSM/state',
+      command_topic: 'dsm2mqtt/DSM/power/set',
+    });
+    expect(shutdown).toMatchObject({ command_topic: 'dsm2mqtt/DSM/command', payload_press: 'shutdown' });
+    expect(announce({ ...vm, powerCategory: null })['power']).not.toHaveProperty('entity_category');
+  });
+
+  test('whether it starts with the host is shown, and switched only where that may be commanded', () => {
+    const shown = announce()['autostart'];
+    const switched = announce({ ...vm, commands: ['autostart'] })['autostart'];
+    expect(shown).toMatchObject({ platform: 'binary_sensor', entity_category: 'diagnostic' });
+    expect(switched).toMatchObject({ platform: 'switch', state_on: 'ON', state_off: 'OFF' });
+    expect(switched?.['value_template']).toBe(shown?.['value_template']);
+  });
+});
+
+test('the event entity reads the payload as it is, and knows every type', () => {
+  const event = announce()['event'];
+  expect(event).toMatchObject({ platform: 'event', state_topic: 'dsm2mqtt/DSM/event', event_types: happeningTypes });
+  expect(event).not.toHaveProperty('value_template');
+  expect(event).not.toHaveProperty('expire_after');
+});
+
+test('the screen is the PNG on its topic', () => {
+  const { screen } = announce({ ...vm, commands: ['screenshot'] });
+  expect(screen).toMatchObject({ platform: 'image', image_topic: 'dsm2mqtt/DSM/screen', content_type: 'image/png' });
+  for (const option of ['state_topic', 'value_template']) expect(screen).not.toHaveProperty(option);
+});
+
+test('statistics expire after four intervals, not before three minutes; what is retained does not', () => {
+  const expiry = (statsInterval: number) => announce({ ...vm, statsInterval })['cpu']?.['expire_after'];
+  expect([expiry(1), expiry(45), expiry(60.1)]).toEqual([180, 180, 241]);
+  expect(announce()['state']).not.toHaveProperty('expire_after');
+});
+
+test('no entity has its commands stored: the bridge refuses those', () => {
+  const entities = Object.values(announce({ ...vm, commands: commandWords }));
+  expect(entities.filter(entity => 'command_topic' in entity).length).toBeGreaterThan(5);
+  for (const entity of entities) expect(entity).not.toHaveProperty('retain');
+});
+
+test('the connection speaks while the bridge cannot', () => {
+  const { availability, components } = bridgeDevicePayload(bridge).payload;
+  expect(availability).toEqual([{ topic: 'dsm2mqtt/bridge/state' }]);
+  expect(components['connection']).toMatchObject({ availability: [], payload_on: 'online', payload_off: 'offline' });
+  expect(components['connection']).not.toHaveProperty('value_template');
+  expect(components['libvirt']).not.toHaveProperty('availability');
+});
+
+describe('whatever the VM is called and has', () => {
+  const target = fc
+    .tuple(fc.constantFrom('fd', 'hd', 'sd', 'vd', 'xvd', 'ubd'), fc.stringMatching(/^[a-z0-9]{1,3}$/))
+    .map(parts => parts.join(''));
+  const mac = fc.array(fc.integer({ min: 0, max: 255 }), { minLength: 6, maxLength: 6 });
+  const disks = fc.uniqueArray(fc.tuple(target, fc.constantFrom('data', 'loader', 'removable')), {
+    selector: ([name]) => name,
+    maxLength: 8,
+  });
+  const nics = fc.uniqueArray(
+    mac.map(octets => octets.map(octet => octet.toString(16).padStart(2, '0')).join(':')),
+    { maxLength: 6 },
+  );
+
+  const machine = Object.keys(announce(vm, withHardware([], []))).length;
+
+  test('Home Assistant takes it, and every entity is its own', () =>
+    fc.assert(
+      fc.property(
+        fc.record({ label: fc.string({ unit: 'binary' }), key: fc.stringMatching(/^[A-Za-z0-9_-]{1,20}$/) }),
+        fc.record({ uuid: fc.uuid(), name: fc.string({ unit: 'binary' }), disks, nics }),
+        fc.string({ unit: 'binary' }),
+        ({ label, key }, { uuid, name, disks, nics }, instance) => {
+          const hardware = withHardware(
+            disks.map(([name, role]) => disk(name, role as 'data')),
+            nics.map(nic),
+          );
+          const parts = { ...bridge, instance };
+          const { topic, payload } = vmDevicePayload(parts, { ...vm, label, key }, { ...hardware, uuid, name }, null);
+          expect(refusals(topic, payload)).toEqual([]);
+          expect(Object.keys(payload.components)).toHaveLength(machine + 14 * disks.length + 10 * nics.length);
+          expect(Object.keys(payload.components).join('')).toMatch(/^[a-z0-9_]+$/);
+          const own = bridgeDevicePayload(parts);
+          expect(refusals(own.topic, own.payload)).toEqual([]);
+        },
+      ),
+    ));
+});
