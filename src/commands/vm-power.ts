@@ -1,4 +1,3 @@
-import { LoaderFailure } from '../loader/job/failure.ts';
 import { cancelled, failed, type Outcome, succeeded } from '../model/codes.ts';
 import { decide } from '../model/decide.ts';
 import type { Event } from '../model/event.ts';
@@ -6,12 +5,12 @@ import { end } from '../model/job/interrupt.ts';
 import type { JobWord } from '../model/job/job.ts';
 import { begin } from '../model/job/step.ts';
 import { type Policy, planOf, restartPause } from '../model/policy.ts';
-import type { Snapshot, VmKey } from '../model/snapshot.ts';
+import { emptyVm, type Snapshot, type VmKey, type VmSnapshot } from '../model/snapshot.ts';
 import type { LongCommand } from './long-job.ts';
 import { Askers } from './pending-replies.ts';
 import { type Clock, Slot, type SlotParts } from './power-job.ts';
 
-export interface PowerStepsOptions {
+export interface VmPowerOptions {
   key: VmKey;
   policy: Policy;
   parts: SlotParts;
@@ -24,12 +23,22 @@ export interface PowerStepsOptions {
   progress: (message: string) => void;
 }
 
-/**
- * Power off and start as steps of something longer: carried out by the same machine as the commands, by the same
- * rules, with nobody but that something asking.
- */
-export class PowerSteps {
-  readonly #options: PowerStepsOptions;
+/** Nobody may write to the VM's disks now. The code is one of a command's outcomes. */
+export class NotOff extends Error {
+  override name = 'NotOff';
+  readonly code: 'libvirt_unavailable' | 'interfered';
+  readonly advice: string | null;
+
+  constructor(code: NotOff['code'], message: string, advice: string | null = null) {
+    super(message);
+    this.code = code;
+    this.advice = advice;
+  }
+}
+
+/** A VM's state and power for a job with several steps, such as a rebuild. The rules are those of the commands. */
+export class VmPower {
+  readonly #options: VmPowerOptions;
   readonly #slot: Slot;
   readonly #askers: Askers;
   #offAt: number | null = null;
@@ -37,7 +46,7 @@ export class PowerSteps {
   /** Called after every event. */
   readonly #listeners = new Set<() => void>();
 
-  constructor(options: PowerStepsOptions) {
+  constructor(options: VmPowerOptions) {
     const { key, policy, parts, clock, progress } = options;
     this.#options = options;
     this.#askers = new Askers({
@@ -48,6 +57,16 @@ export class PowerSteps {
     this.#slot = new Slot(key, policy, parts, this.#askers, clock);
   }
 
+  get vm(): VmSnapshot {
+    const { key, parts } = this.#options;
+    return parts.snapshot().vms[key] ?? emptyVm(key, key);
+  }
+
+  /** Reads the domain again; resolves when `vm` is as it was read. */
+  read(): Promise<void> {
+    return this.#options.parts.read(this.#options.key);
+  }
+
   /** To be told of every event of the VM, and of libvirt's coming and going, after the snapshot has taken it. */
   hear(event: Event): void {
     if (event.type === 'domain') this.#offAt = event.domain?.active ? null : (this.#offAt ?? this.#options.clock.now());
@@ -55,21 +74,23 @@ export class PowerSteps {
     for (const listener of this.#listeners) listener();
   }
 
-  /** Asks the guest to power off, as the command says. */
+  /** Asks the guest to power off, as the command says. Resolves when it is off, or its time is up. */
   shutDown(signal: AbortSignal): Promise<Outcome> {
     return this.#carryOut('shutdown', signal);
   }
 
+  /** Starts it, but not sooner than a moment after it went off. */
   start(signal: AbortSignal): Promise<Outcome> {
     return this.#carryOut('start', signal);
   }
 
-  /** Whether libvirt can be asked, now or within so many milliseconds. A connection that is gone may not be known to be. */
+  /** Whether libvirt can be asked, now or within so many milliseconds; `vm` is then as it was read. */
   async reachable(within: number, signal: AbortSignal): Promise<boolean> {
-    const { key, parts } = this.#options;
+    const { parts } = this.#options;
     const both = AbortSignal.any([signal, AbortSignal.timeout(within)]);
+    // A connection that is gone may not be known to be.
     const asked = () =>
-      parts.read(key).then(
+      this.read().then(
         () => parts.snapshot().hypervisor.up,
         () => false,
       );
@@ -83,19 +104,17 @@ export class PowerSteps {
 
   /** Whether it goes off within so many milliseconds. */
   async goesOff(within: number, signal: AbortSignal): Promise<boolean> {
-    const { key, parts } = this.#options;
-    const time = AbortSignal.timeout(within);
-    const both = AbortSignal.any([signal, time]);
-    await parts.read(key).catch(() => {});
-    while (parts.snapshot().vms[key]?.domain?.active !== false && !both.aborted) await this.#next(both);
+    const both = AbortSignal.any([signal, AbortSignal.timeout(within)]);
+    await this.read().catch(() => {});
+    while (this.vm.domain?.active !== false && !both.aborted) await this.#next(both);
     signal.throwIfAborted();
-    return parts.snapshot().vms[key]?.domain?.active === false;
+    return this.vm.domain?.active === false;
   }
 
-  /** Raised with a `LoaderFailure` when it is not known to be off, or another domain than it was. */
+  /** Raised with `NotOff` when it is not known to be off, or is another domain than it was. */
   whileOff(): AbortSignal & Disposable {
     const { key, parts } = this.#options;
-    const { uuid } = parts.snapshot().vms[key]?.domain ?? {};
+    const { uuid } = this.vm.domain ?? {};
     const control = new AbortController();
     const look = () => {
       const why = control.signal.aborted ? null : notOff(parts.snapshot(), key, uuid);
@@ -160,19 +179,19 @@ export class PowerSteps {
 }
 
 /** Null: it is off. `uuid`: of the domain that is meant. */
-function notOff({ hypervisor, vms }: Snapshot, key: VmKey, uuid: string | undefined): LoaderFailure | null {
+function notOff({ hypervisor, vms }: Snapshot, key: VmKey, uuid: string | undefined): NotOff | null {
   const { domain = null } = vms[key] ?? {};
   const must = 'The VM must be off while its image is read or written, and';
   if (!hypervisor.up) {
-    return new LoaderFailure('libvirt_unavailable', `${must} libvirt is away: nobody knows whether it still is.`);
+    return new NotOff('libvirt_unavailable', `${must} libvirt is away: nobody knows whether it still is.`);
   }
   const advice = 'Let nobody else start or replace it meanwhile.';
-  if (!domain) return new LoaderFailure('interfered', `${must} libvirt has it no more.`, advice);
+  if (!domain) return new NotOff('interfered', `${must} libvirt has it no more.`, advice);
   if (domain.uuid !== uuid) {
-    return new LoaderFailure('interfered', `${must} another domain has its name now, ${domain.uuid}.`, advice);
+    return new NotOff('interfered', `${must} another domain has its name now, ${domain.uuid}.`, advice);
   }
   if (!domain.active) return null;
-  return new LoaderFailure('interfered', `${must} somebody has started it (it is ${domain.state}).`, advice);
+  return new NotOff('interfered', `${must} somebody has started it (it is ${domain.state}).`, advice);
 }
 
 function request(key: VmKey, { word, id, by }: LongCommand, receivedAt: number) {

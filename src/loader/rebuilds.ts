@@ -1,8 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { loaderMachine } from '../commands/loader-machine.ts';
 import type { LongCommand, LongJob, LongTeller } from '../commands/long-job.ts';
 import type { Clock, SlotParts } from '../commands/power-job.ts';
-import { PowerSteps } from '../commands/vm-power.ts';
+import { VmPower } from '../commands/vm-power.ts';
 import type { Rejection } from '../model/codes.ts';
 import type { LongWord } from '../model/command.ts';
 import type { Domain } from '../model/domain.ts';
@@ -27,7 +26,7 @@ export interface RebuildsOptions {
   folder: string;
   power: SlotParts;
   open: JobParts['open'];
-  ref: (key: VmKey) => JobParts['machine']['ref'];
+  ref: (key: VmKey) => ReturnType<JobParts['ref']>;
   local: () => boolean;
   line: (key: VmKey, text: string) => void;
   tell: (key: VmKey, happening: Happening) => void;
@@ -51,7 +50,7 @@ interface Shelf {
   /** An earlier bridge was ended in the middle of it, and nobody has been told how the VM is now. */
   interrupted: LongWord | null;
   arming: Arming;
-  steps: PowerSteps | null;
+  vmPower: VmPower | null;
   end: AbortController | null;
   done: Promise<unknown>;
 }
@@ -76,7 +75,7 @@ export class Rebuilds {
       const shelf: Shelf = {
         ...{ key, settings, policy, guest, loader, record, interrupted },
         arming: new Arming(this.#clock, armedUntil => this.#show(shelf, { armedUntil })),
-        ...{ steps: null, end: null, done: Promise.resolve() },
+        ...{ vmPower: null, end: null, done: Promise.resolve() },
       };
       this.#shelves.set(key, shelf);
     }
@@ -112,12 +111,12 @@ export class Rebuilds {
   /** To be told of every event, after the snapshot has taken it. */
   hear(event: Event): void {
     if (event.type === 'hypervisor_up' || event.type === 'hypervisor_down') {
-      for (const { steps } of this.#shelves.values()) steps?.hear(event);
+      for (const { vmPower } of this.#shelves.values()) vmPower?.hear(event);
       return;
     }
     const shelf = 'key' in event ? this.#shelves.get(event.key) : undefined;
     if (!shelf) return;
-    shelf.steps?.hear(event);
+    shelf.vmPower?.hear(event);
     if (event.type === 'domain') this.#tellInterrupted(shelf, event.domain, event.at);
     if (event.type === 'checked' && event.check.verdict === 'up') this.#installed(shelf);
   }
@@ -126,7 +125,7 @@ export class Rebuilds {
   async close(): Promise<void> {
     for (const shelf of this.#shelves.values()) {
       shelf.arming.close();
-      shelf.steps?.close();
+      shelf.vmPower?.close();
       shelf.end?.abort(new Closing('the bridge is stopping'));
     }
     await Promise.race([
@@ -141,8 +140,8 @@ export class Rebuilds {
     const { word } = command;
     const began = this.#clock.now();
     const end = new AbortController();
-    const parts = this.#parts(shelf, command);
-    const whole = longest(parts, command.timeout ?? policy.shutdown.timeout);
+    const facts = this.#facts(shelf);
+    const whole = longest(facts, command.timeout ?? policy.shutdown.timeout);
     const remaining = () => Math.max(0, began + whole - this.#clock.now());
     const activity: Activity = word === 'rebuild' ? 'rebuilding' : 'rolling_back';
     const since = this.#clock.date();
@@ -154,19 +153,26 @@ export class Rebuilds {
       if (event.type !== 'work') power.emit(event);
       else power.emit({ ...event, work: event.work ? { ...event.work, activity } : work });
     };
-    shelf.steps = new PowerSteps({
+    const vmPower = new VmPower({
       ...{ key, policy, command, clock, progress: message => teller.progress('phase', message, remaining()) },
       parts: { ...power, emit },
       ...(pause !== undefined && { pause }),
     });
+    shelf.vmPower = vmPower;
     shelf.end = end;
     shelf.arming.end();
     power.emit({ type: 'work', key, work });
     shelf.done = carryOutJob({
-      ...{ word, parts, loader: shelf.loader, before: shelf.record, signal: end.signal },
+      ...{
+        word,
+        parts: { ...facts, power: vmPower, onTimeout: command.onTimeout ?? 'report' },
+        loader: shelf.loader,
+        before: shelf.record,
+        signal: end.signal,
+      },
       progress: (code, message) => teller.progress(code, message, remaining()),
     }).then(({ outcome, record, loader }) => {
-      shelf.steps = null;
+      shelf.vmPower = null;
       shelf.end = null;
       shelf.record = record;
       shelf.loader = { ...loader, armedUntil: shelf.arming.until };
@@ -182,23 +188,18 @@ export class Rebuilds {
     };
   }
 
-  #parts(shelf: Shelf, command: LongCommand): JobParts {
+  /** All that a job needs, but for its power. */
+  #facts(shelf: Shelf): Omit<JobParts, 'power' | 'onTimeout'> {
     const { key, settings, guest } = shelf;
-    const { adapter, folder, open, local, line, times, world, power, ref } = this.#options;
+    const { adapter, folder, open, local, line, times, world, ref } = this.#options;
     return {
       ...{ key, settings, guest, folder, open, local: local(), world },
       adapter: adapter(settings.kind),
-      machine: loaderMachine(
-        key,
-        power,
-        () => ref(key),
-        () => stepsOf(shelf),
-      ),
+      ref: () => ref(key),
       show: loader => this.#show(shelf, { ...loader, armedUntil: shelf.arming.until }),
       line: text => line(key, text),
       now: () => this.#clock.date(),
       times: { ...usualTimes, ...times },
-      onTimeout: command.onTimeout ?? 'report',
     };
   }
 
@@ -235,11 +236,6 @@ export class Rebuilds {
     shelf.loader = { ...shelf.loader, ...change };
     this.#options.power.emit({ type: 'loader', key, loader: shelf.loader, at: this.#clock.date().toISOString() });
   }
-}
-
-function stepsOf({ steps }: Shelf): PowerSteps {
-  if (!steps) throw new Closing('the bridge is stopping');
-  return steps;
 }
 
 /** Milliseconds that a file system which hangs may hold up the end. */

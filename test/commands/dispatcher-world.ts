@@ -5,7 +5,7 @@ import { Chronicle } from '../../src/bridge/event-publisher.ts';
 import { Jobs, type JobsOptions } from '../../src/commands/dispatcher.ts';
 import type { BeginLong } from '../../src/commands/long-job.ts';
 import { type Request, Responder, type ResponseDocument } from '../../src/commands/responder.ts';
-import { PowerSteps } from '../../src/commands/vm-power.ts';
+import { VmPower } from '../../src/commands/vm-power.ts';
 import type { CallOptions } from '../../src/libvirt/calls.ts';
 import type { Libvirt } from '../../src/libvirt/client.ts';
 import { ConnectionLost, LibvirtError, TimeoutError } from '../../src/libvirt/errors.ts';
@@ -106,7 +106,7 @@ interface Life {
 }
 
 interface Rebuild {
-  steps: PowerSteps;
+  steps: VmPower;
   end: AbortController;
 }
 
@@ -235,7 +235,7 @@ export class World extends Clockwork {
       const emit = (event: Event) =>
         bridge.dispatch(event.type === 'work' ? { ...event, work: event.work ?? work } : event);
       const parts = { ...power, emit };
-      const steps = new PowerSteps({ key, policy, parts, command, clock, progress });
+      const steps = new VmPower({ key, policy, parts, command, clock, progress });
       rebuilds.set(key, { steps, end });
       bridge.dispatch({ type: 'work', key, work });
       void this.#rebuild(bridge, key, steps, end.signal).then(outcome => {
@@ -746,7 +746,7 @@ export class World extends Clockwork {
   }
 
   /** It is bound to the domain with which it began, as `loader/job` is. */
-  async #rebuild(bridge: Bridge, key: string, steps: PowerSteps, signal: AbortSignal): Promise<Outcome> {
+  async #rebuild(bridge: Bridge, key: string, steps: VmPower, signal: AbortSignal): Promise<Outcome> {
     const begun = bridge.snapshot.vms[key]?.domain?.uuid;
     try {
       const down = await steps.shutDown(signal);

@@ -20,13 +20,13 @@ export class NotOurs extends LoaderFailure {
 
 /** A run, as far as this needs it. */
 interface Bound {
-  readonly parts: Pick<JobParts, 'machine' | 'settings'>;
+  readonly parts: Pick<JobParts, 'power' | 'settings'>;
   readonly story: Pick<Story, 'record'>;
 }
 
 /** Throws `NotOurs` when another domain is meant now than the one that the run is about. */
-export function mustBeOurs({ parts: { machine }, story: { record } }: Bound): void {
-  const other = otherDomain(machine.vm.domain, record);
+export function mustBeOurs({ parts: { power }, story: { record } }: Bound): void {
+  const other = otherDomain(power.vm.domain, record);
   if (other) throw other;
 }
 
@@ -59,7 +59,7 @@ export async function mustFit(run: Bound, image: LoaderImage, signal: AbortSigna
   if (copy.uuid !== uuid) {
     throw refuse('other_domain', `The copy ${copy.file} is of the domain ${copy.uuid}, and this one is ${uuid}.`);
   }
-  const why = await difference(copy, image, loaderSource(parts.machine), signal);
+  const why = await difference(copy, image, loaderSource(parts.power), signal);
   if (why !== null) throw refuse('other_image', `The copy ${copy.file} is of another image: ${why}.`);
   return copy;
 }
@@ -84,7 +84,7 @@ async function difference(
 }
 
 /** The loader's disk in the domain's XML. */
-export function loaderSource({ vm }: JobParts['machine']): string | null {
+export function loaderSource({ vm }: JobParts['power']): string | null {
   const disks = vm.domain?.hardware.disks ?? [];
   return disks.find(({ role }) => role === 'loader')?.source ?? null;
 }

@@ -1,3 +1,4 @@
+import { NotOff } from '../../commands/vm-power.ts';
 import { ConnectError, ConnectionLost, isLibvirtError, TimeoutError } from '../../libvirt/errors.ts';
 import type { Outcome } from '../../model/codes.ts';
 import { CommandError, SshError, type SshErrorCode } from '../../ssh/errors.ts';
@@ -33,6 +34,7 @@ export function failureOf({ code, message }: Outcome, what: string): LoaderFailu
 /** What was thrown, as a failure; what nobody foresaw keeps its message, for it is a fault of our own. */
 export function explain(error: unknown): LoaderFailure {
   if (error instanceof LoaderFailure) return error;
+  if (error instanceof NotOff) return new LoaderFailure(error.code, error.message, error.advice, { cause: error });
   if (error instanceof CommandError && error.prompt) {
     const known = error.prompt.name === null ? '' : ', once too often';
     const message = `The loader asks what has no answer here${known}: “${error.prompt.text}”`;

@@ -27,17 +27,17 @@ export async function withImage<T>(
   signal: AbortSignal,
   use: (image: LoaderImage, how: { signal: AbortSignal; scratch: string }) => Promise<T>,
 ): Promise<T> {
-  const { settings, machine, open, folder } = run.parts;
-  await machine.read();
+  const { settings, power, open, folder } = run.parts;
+  await power.read();
   mustBeOurs(run);
-  using off = machine.whileOff();
+  using off = power.whileOff();
   const both = AbortSignal.any([signal, off]);
   const scratch = scratchFolder(folder);
   await mkdir(scratch, { recursive: true, mode: 0o700 });
   try {
     both.throwIfAborted();
     await using client = await opened(open, both);
-    await using image = await openImage(settings.image, loaderSource(machine), client.libvirt, both);
+    await using image = await openImage(settings.image, loaderSource(power), client.libvirt, both);
     return await use(image, { signal: both, scratch });
   } catch (error) {
     if (off.aborted && !signal.aborted) throw off.reason;

@@ -1,11 +1,11 @@
+import type { VmPower } from '../../commands/vm-power.ts';
 import type { Libvirt } from '../../libvirt/client.ts';
 import type { DomainRef } from '../../libvirt/structs.ts';
 import type { Check } from '../../model/check.ts';
-import type { Outcome } from '../../model/codes.ts';
 import type { TimeoutPolicy } from '../../model/command.ts';
 import type { Loader } from '../../model/loader.ts';
 import type { LoaderSettings } from '../../model/loader-settings.ts';
-import type { VmKey, VmSnapshot } from '../../model/snapshot.ts';
+import type { VmKey } from '../../model/snapshot.ts';
 import type { LoaderAdapter } from '../adapter.ts';
 import type { SurveyOptions } from '../plan/inspect.ts';
 
@@ -16,7 +16,9 @@ export interface JobParts {
   adapter: LoaderAdapter;
   /** For journals and temporary files. */
   folder: string;
-  machine: Machine;
+  power: VmPower;
+  /** The domain, as libvirt's calls name it; null: libvirt has none. */
+  ref: () => DomainRef | null;
   guest: Guest;
   /** A connection of its own: what goes over it takes long, and may be held up. */
   open: (signal: AbortSignal) => Promise<Libvirt>;
@@ -32,24 +34,6 @@ export interface JobParts {
   onTimeout: TimeoutPolicy;
   /** For tests: others than the real ones. */
   world?: Pick<SurveyOptions, 'fetch' | 'reach' | 'cpuinfo'> | undefined;
-}
-
-/** The VM's power, as the commands have it: the same care, the same words. */
-interface Machine {
-  readonly vm: VmSnapshot;
-  readonly ref: DomainRef | null;
-  /** Has libvirt asked again; resolves when `vm` is as it was read. */
-  read(): Promise<void>;
-  /** Whether libvirt can be asked, now or within so many milliseconds; `vm` is then as it was read. */
-  reachable(within: number, signal: AbortSignal): Promise<boolean>;
-  /** Asks the guest to power off, until it is off or its time is up. */
-  shutDown(signal: AbortSignal): Promise<Outcome>;
-  /** Not sooner than a moment after it went off. */
-  start(signal: AbortSignal): Promise<Outcome>;
-  /** Whether it goes off within so many milliseconds. */
-  goesOff(within: number, signal: AbortSignal): Promise<boolean>;
-  /** Raised when it is not off, or no longer the domain that it was: nothing may be written to its disks then. */
-  whileOff(): AbortSignal & Disposable;
 }
 
 /** What answers in the VM. */

@@ -11,11 +11,11 @@ export async function powerOff(
   what: { message: string; advice: string | null },
   signal: AbortSignal,
 ): Promise<void> {
-  const { machine, times } = run.parts;
-  await machine.read();
-  if (machine.vm.domain?.active === false) return;
-  if ((await askBuilder(run, signal)) && (await machine.goesOff(times.powerOff, signal))) return;
-  const { status, code, message } = await machine.shutDown(signal);
+  const { power, times } = run.parts;
+  await power.read();
+  if (power.vm.domain?.active === false) return;
+  if ((await askBuilder(run, signal)) && (await power.goesOff(times.powerOff, signal))) return;
+  const { status, code, message } = await power.shutDown(signal);
   if (status !== 'succeeded') throw new LoaderFailure(code, `${what.message}: ${message}.`, what.advice);
 }
 

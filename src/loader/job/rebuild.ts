@@ -50,8 +50,9 @@ const cannotShutDown = { message: 'DSM could not be shut down', advice: null };
 type Plan = Survey & { builderEntry: string };
 
 async function preflight({ parts, story }: Run, signal: AbortSignal): Promise<Plan> {
-  const { settings, adapter, machine, open, local, folder } = parts;
-  const { ref, vm } = machine;
+  const { settings, adapter, power, open, local, folder } = parts;
+  const { vm } = power;
+  const ref = parts.ref();
   if (!ref || !vm.domain) throw new Refused('libvirt_unavailable', 'libvirt is away.');
   await using client = await opened(open, signal);
   const found = await survey({
@@ -74,7 +75,7 @@ async function preflight({ parts, story }: Run, signal: AbortSignal): Promise<Pl
 /** One that an earlier run has made of a sound image is not given up for a copy of an image that may be half built. */
 async function copyImage(run: Run, signal: AbortSignal): Promise<void> {
   const { parts, story } = run;
-  const { settings, key, machine, now } = parts;
+  const { settings, key, power, now } = parts;
   await withImage(run, signal, async (image, how) => {
     const { touched, backup: kept } = story.record;
     if (touched !== 'no' && kept) {
@@ -87,8 +88,8 @@ async function copyImage(run: Run, signal: AbortSignal): Promise<void> {
     }
     const options = {
       ...{ folder: settings.backupDir, name: key, keep: settings.keepBackups, now },
-      domain: machine.vm.domain?.name ?? key,
-      ...{ uuid: story.record.uuid, source: loaderSource(machine) },
+      domain: power.vm.domain?.name ?? key,
+      ...{ uuid: story.record.uuid, source: loaderSource(power) },
       spare: kept ? [kept.file] : [],
     };
     const { file, at, size } = await backUp(image, options, how.signal, (done, total) => story.progress(done / total));
@@ -132,8 +133,8 @@ async function armBuilder(run: Run, { builderEntry }: Plan, signal: AbortSignal)
   });
 }
 
-async function start({ parts: { machine } }: Run, signal: AbortSignal): Promise<void> {
-  const outcome = await machine.start(signal);
+async function start({ parts: { power } }: Run, signal: AbortSignal): Promise<void> {
+  const outcome = await power.start(signal);
   if (outcome.status !== 'succeeded') throw failureOf(outcome, 'The VM could not be started');
 }
 
@@ -162,8 +163,12 @@ async function enterBuilder({ parts, story }: Run, byKeys: number | null, signal
 }
 
 /** What becomes of it is seen by what boots. */
-async function pressKeys({ open, machine, times }: Run['parts'], index: number, signal: AbortSignal): Promise<void> {
-  const { ref } = machine;
+async function pressKeys(
+  { open, ref: domainRef, times }: Run['parts'],
+  index: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const ref = domainRef();
   if (!ref) return;
   try {
     await using client = await opened(open, signal);
@@ -191,10 +196,10 @@ async function build(run: Run, session: SshSession, steps: readonly Step[], sign
 
 async function verify(run: Run, session: SshSession, { loaderBus }: Plan, signal: AbortSignal): Promise<void> {
   const { parts, story } = run;
-  const { settings, adapter, machine, times } = parts;
+  const { settings, adapter, power, times } = parts;
   await powerOffBuilder(session, signal);
-  if (!(await machine.goesOff(times.powerOff, signal))) {
-    const outcome = await machine.shutDown(signal);
+  if (!(await power.goesOff(times.powerOff, signal))) {
+    const outcome = await power.shutDown(signal);
     if (outcome.status !== 'succeeded') throw failureOf(outcome, 'The image builder does not power off');
   }
   const wanted = { model: settings.model, version: wantedDsm(settings).version.replace(/-.*/, '') };

@@ -75,14 +75,14 @@ const undoWithin = 10 * 60_000;
 const patience = 60_000;
 
 /** Waits for it if it is away. A new connection proves that it is back: that an old one is dead may not be known yet. */
-async function libvirtBack({ parts: { open, machine, times }, signal }: Run): Promise<void> {
+async function libvirtBack({ parts: { open, power, times }, signal }: Run): Promise<void> {
   const ends = performance.now() + patience;
   while (performance.now() < ends) {
     const there = await opened(open, AbortSignal.any([signal, AbortSignal.timeout(patience)])).then(
       connection => connection[Symbol.asyncDispose]().then(() => true),
       () => false,
     );
-    if (there && (await machine.reachable(times.look, signal))) return;
+    if (there && (await power.reachable(times.look, signal))) return;
     await delay(Math.min(times.look, 1_000), undefined, { signal });
   }
 }
@@ -90,7 +90,7 @@ async function libvirtBack({ parts: { open, machine, times }, signal }: Run): Pr
 async function startAgain(run: Run): Promise<string> {
   run.story.step('Starting DSM again');
   await libvirtBack(run);
-  const outcome = await run.parts.machine.start(run.signal);
+  const outcome = await run.parts.power.start(run.signal);
   return outcome.status === 'succeeded'
     ? 'DSM was started again.'
     : `DSM could not be started again: ${outcome.message}.`;
@@ -115,8 +115,8 @@ async function automatically(run: Run, failure: LoaderFailure): Promise<Outcome>
 async function end(run: Run, failure: LoaderFailure, how: 'failed' | 'cancelled', more = ''): Promise<Outcome> {
   const { story, parts } = run;
   // The run's own signal may be raised.
-  const known = await parts.machine.reachable(1, new AbortController().signal).catch(() => false);
-  const domain = known ? ours(parts.machine.vm.domain, story.record) : null;
+  const known = await parts.power.reachable(1, new AbortController().signal).catch(() => false);
+  const domain = known ? ours(parts.power.vm.domain, story.record) : null;
   const why = how === 'cancelled' ? '' : failure.message;
   const error = [why, more, left(domain, story.record)].filter(Boolean).join(' ');
   const offered = mayRollBack({ ...story.record, phase: how }) && !(failure instanceof NotOurs);
@@ -170,6 +170,6 @@ export function whatNow(domain: Domain | null, touched: Touched, offered: boolea
   return touched === 'no' && domain?.active === false ? '`start` brings DSM back.' : null;
 }
 
-function isOff({ parts: { machine }, story }: Run): boolean {
-  return ours(machine.vm.domain, story.record)?.active === false;
+function isOff({ parts: { power }, story }: Run): boolean {
+  return ours(power.vm.domain, story.record)?.active === false;
 }

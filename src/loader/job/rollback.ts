@@ -26,7 +26,7 @@ export async function rollBack(run: Run): Promise<Outcome> {
     story.step("Writing the old loader's image back");
     await putBack(run, 'building', signal, share => story.progress(0.2 + 0.4 * share));
     story.step('Starting DSM from the old loader');
-    const outcome = await parts.machine.start(signal);
+    const outcome = await parts.power.start(signal);
     if (outcome.status !== 'succeeded')
       throw failureOf(outcome, 'The old loader is back, but the VM could not be started');
     story.step('Waiting for DSM');
@@ -43,9 +43,9 @@ export async function rollBack(run: Run): Promise<Outcome> {
 
 /** Whether the copy is one of this domain's image. Nothing is changed: the VM may be on. */
 export async function lookAtCopy(run: Run, signal: AbortSignal): Promise<void> {
-  const { settings, machine, open } = run.parts;
+  const { settings, power, open } = run.parts;
   await using client = await opened(open, signal);
-  await using image = await openImage(settings.image, loaderSource(machine), client.libvirt, signal);
+  await using image = await openImage(settings.image, loaderSource(power), client.libvirt, signal);
   await mustFit(run, image, signal);
 }
 

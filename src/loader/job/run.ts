@@ -31,10 +31,10 @@ export interface Beginning {
 
 /** Rejects with `LoaderFailure` `journal` when nothing can be written down: then nothing may be done. */
 export async function beginRun({ word, parts, loader, before, signal, progress }: Beginning): Promise<Run> {
-  const { key, folder, settings, machine, now } = parts;
+  const { key, folder, settings, power, now } = parts;
   const journal = new Journal(folder, key);
   const at = now();
-  const { domain, check } = machine.vm;
+  const { domain, check } = power.vm;
   // What is known of another domain's loader says nothing of this one's; a way back is that of the domain it was for.
   const uuid = (word === 'rollback' ? before?.uuid : domain?.uuid) ?? '';
   const known = before?.uuid === uuid ? before : null;
@@ -102,8 +102,8 @@ export function longest(
 }
 
 /** What must not be said: passwords, and the MACs that the domain has. */
-function secrets({ settings, adapter, machine }: JobParts): string[] {
-  const macs = (machine.vm.domain?.hardware.nics ?? []).map(({ mac }) => mac);
+function secrets({ settings, adapter, power }: JobParts): string[] {
+  const macs = (power.vm.domain?.hardware.nics ?? []).map(({ mac }) => mac);
   const passwords = [settings.ssh.password, adapter.login.password].filter(word => word !== null);
   return [...passwords, ...macs, ...macs.map(mac => mac.replaceAll(':', ''))];
 }
