@@ -4,7 +4,7 @@ import { isProblem } from '../src/checks/diagnosis/expected.ts';
 import { type Cause, causes, diagnoses } from '../src/checks/diagnosis/table.ts';
 import { kinds } from '../src/checks/finding.ts';
 import { type ProbeName, type ProbeOutcome, probeNames, probeOutcomes } from '../src/model/check.ts';
-import { code, fillIn, keep, table } from './make-doc.ts';
+import { code, fillIn, keep, table } from './page.ts';
 
 /**
  * Fills the generated parts of docs/checks.md from the tables that decide: `node scripts/checks-doc.ts --write`,

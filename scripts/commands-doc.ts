@@ -4,7 +4,7 @@ import { type CommandWord, commandWords, isInvalid, maxPayload, parseCommand } f
 import { type Decision, decisions, type Interruption, interruptions, type Occupation } from '../src/model/decide.ts';
 import { happenings } from '../src/model/notification.ts';
 import { propertyRuns } from '../test/model/runs.ts';
-import { code, fillIn, keep, table } from './make-doc.ts';
+import { code, fillIn, keep, table } from './page.ts';
 
 /**
  * Fills the generated parts of docs/commands.md from the tables that decide: `node scripts/commands-doc.ts --write`,

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { leafPaths, type Path, pathText, type Shape, shapeAt } from '../src/config/shape.ts';
-import { code, fillIn, keep, table } from './make-doc.ts';
+import { code, fillIn, keep, table } from './page.ts';
 
 /**
  * Fills the generated part of docs/configuration.md from the schema: `node scripts/config-doc.ts --write`, without it

@@ -1,7 +1,7 @@
 import { type BridgeEntity, bridgeEntities, type VmEntity, vmEntities } from '../src/discovery/entities/table.ts';
 import { commandWords } from '../src/model/command.ts';
 import { type DomainDescription, unknownDescription, unknownHardware } from '../src/model/domain.ts';
-import { code, keep, table } from './make-doc.ts';
+import { code, keep, table } from './page.ts';
 
 /** Writes docs/entities.md from the entity table: `node scripts/entities-doc.ts --write`, without it checks that it is current. */
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { phases, type RunningPhase } from '../src/loader/job/phases.ts';
 import { failures } from '../src/loader/kinds/tcrp/failures.ts';
-import { code, fillIn, keep, table } from './make-doc.ts';
+import { code, fillIn, keep, table } from './page.ts';
 
 /**
  * Fills the generated parts of docs/rebuild.md from the tables that decide: `node scripts/rebuild-doc.ts --write`,

@@ -1,5 +1,5 @@
 import { type Topics, topics } from '../src/model/topics.ts';
-import { code, keep, table } from './make-doc.ts';
+import { code, keep, table } from './page.ts';
 
 /** Writes docs/topics.md from the topics: `node scripts/topics-doc.ts --write`, without it checks that it is current. */
 

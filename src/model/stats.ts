@@ -1,3 +1,5 @@
+import { diskMetrics, type Numbers, nicMetrics, unknownNumbers } from './metrics.ts';
+
 /**
  * One statistics sample as published on `B/V/stats`: rates and totals in base units (bytes, operations,
  * milliseconds). Every key is always there; `null` means unknown, never zero.
@@ -25,43 +27,6 @@ export interface MemoryStats {
   resident: number | null;
 }
 
-export interface DiskStats {
-  read_bytes_per_second: number | null;
-  write_bytes_per_second: number | null;
-  read_operations_per_second: number | null;
-  write_operations_per_second: number | null;
-  flush_operations_per_second: number | null;
-  /** Mean time of one request since the last sample, milliseconds; null when there was none. */
-  read_latency_ms: number | null;
-  write_latency_ms: number | null;
-  flush_latency_ms: number | null;
-  read_bytes: number | null;
-  write_bytes: number | null;
-  read_operations: number | null;
-  write_operations: number | null;
-  errors: number | null;
-  /** Bytes: what the guest sees, what is written to, what the host holds. */
-  capacity: number | null;
-  allocation: number | null;
-  physical: number | null;
-}
-
-/** Directions are the guest's: received is what came to the guest. */
-export interface NicStats {
-  rx_bytes_per_second: number | null;
-  tx_bytes_per_second: number | null;
-  rx_packets_per_second: number | null;
-  tx_packets_per_second: number | null;
-  rx_bytes: number | null;
-  tx_bytes: number | null;
-  rx_packets: number | null;
-  tx_packets: number | null;
-  rx_errors: number | null;
-  tx_errors: number | null;
-  rx_drops: number | null;
-  tx_drops: number | null;
-}
-
 export interface Stats {
   /** ISO 8601, UTC; null before the first sample. */
   sampled_at: string | null;
@@ -70,9 +35,9 @@ export interface Stats {
   cpu: CpuStats;
   memory: MemoryStats;
   /** By target (`sda`). */
-  disks: Record<string, DiskStats>;
+  disks: Record<string, Numbers<typeof diskMetrics>>;
   /** By MAC in hex without colons (`525400d53001`). */
-  nics: Record<string, NicStats>;
+  nics: Record<string, Numbers<typeof nicMetrics>>;
 }
 
 export const unknownCpu: CpuStats = { percent: null, vcpus: null, seconds: null };
@@ -86,39 +51,8 @@ export const unknownMemory: MemoryStats = {
   resident: null,
 };
 
-export const unknownDisk: DiskStats = {
-  read_bytes_per_second: null,
-  write_bytes_per_second: null,
-  read_operations_per_second: null,
-  write_operations_per_second: null,
-  flush_operations_per_second: null,
-  read_latency_ms: null,
-  write_latency_ms: null,
-  flush_latency_ms: null,
-  read_bytes: null,
-  write_bytes: null,
-  read_operations: null,
-  write_operations: null,
-  errors: null,
-  capacity: null,
-  allocation: null,
-  physical: null,
-};
-
-export const unknownNic: NicStats = {
-  rx_bytes_per_second: null,
-  tx_bytes_per_second: null,
-  rx_packets_per_second: null,
-  tx_packets_per_second: null,
-  rx_bytes: null,
-  tx_bytes: null,
-  rx_packets: null,
-  tx_packets: null,
-  rx_errors: null,
-  tx_errors: null,
-  rx_drops: null,
-  tx_drops: null,
-};
+export const unknownDisk = unknownNumbers(diskMetrics);
+export const unknownNic = unknownNumbers(nicMetrics);
 
 /** The sample of a VM that is off, or not yet asked. */
 export function unknownStats(sampledAt: string | null): Stats {

@@ -1,4 +1,5 @@
 import type { TypedParam } from '../libvirt/structs.ts';
+import { countersOf, diskMetrics, nicMetrics, type Counters as TableCounters } from '../model/metrics.ts';
 
 /**
  * The counters of one domain in one bulk statistics record, by the keys of virConnectGetAllDomainStats. Which keys there
@@ -16,32 +17,16 @@ export interface Counters {
   /** KiB */
   balloon: Record<BalloonKey, number | null>;
   /** By target; with nothing but nulls when QEMU did not answer. */
-  disks: Map<string, DiskCounters>;
+  disks: Map<string, TableCounters<typeof diskMetrics>>;
   /** By tap name. */
-  nics: Map<string, NicCounters>;
+  nics: Map<string, TableCounters<typeof nicMetrics>>;
 }
 
 const balloonKeys = ['current', 'available', 'usable', 'unused', 'rss'] as const;
 type BalloonKey = (typeof balloonKeys)[number];
 
-const diskKeys = [
-  'rd.reqs',
-  'rd.bytes',
-  'rd.times',
-  'wr.reqs',
-  'wr.bytes',
-  'wr.times',
-  'fl.reqs',
-  'fl.times',
-  'errors',
-  'allocation',
-  'capacity',
-  'physical',
-] as const;
-export type DiskCounters = Record<(typeof diskKeys)[number], number | null>;
-
-const nicKeys = ['rx.bytes', 'rx.pkts', 'rx.errs', 'rx.drop', 'tx.bytes', 'tx.pkts', 'tx.errs', 'tx.drop'] as const;
-export type NicCounters = Record<(typeof nicKeys)[number], number | null>;
+const diskKeys = countersOf(diskMetrics);
+const nicKeys = countersOf(nicMetrics);
 
 export function readCounters(params: readonly TypedParam[]): Counters {
   const values = new Map<string, TypedParam['value']>();

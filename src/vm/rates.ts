@@ -1,14 +1,7 @@
 import { byKey, type Hardware } from '../model/domain.ts';
-import {
-  type CpuStats,
-  type DiskStats,
-  type MemoryStats,
-  type NicStats,
-  type Stats,
-  unknownDisk,
-  unknownNic,
-} from '../model/stats.ts';
-import type { Counters, DiskCounters, NicCounters } from './counters.ts';
+import { diskMetrics, growth, nicMetrics, numbersOf, round } from '../model/metrics.ts';
+import { type CpuStats, type MemoryStats, type Stats, unknownDisk, unknownNic } from '../model/stats.ts';
+import type { Counters } from './counters.ts';
 
 /** Counters turned into what is published: rates from two samples of one boot, totals from one. Pure. */
 
@@ -17,9 +10,6 @@ export interface Sample {
   /** Monotonic, milliseconds. */
   at: number;
 }
-
-/** Growth between two samples; null when unknown, or when a counter went down: then it counts anew. */
-type Growth = (now: number | null | undefined, before: number | null | undefined) => number | null;
 
 /**
  * Whether QEMU was there for this sample. A NOWAIT call that finds it busy or hung brings what libvirt knows by itself:
@@ -31,10 +21,6 @@ export function hasAnswered(hardware: Hardware, { disks }: Counters): boolean {
 
 export function toStats(hardware: Hardware, sample: Sample, previous: Sample | null, sampledAt: string): Stats {
   const seconds = previous ? (sample.at - previous.at) / 1_000 : 0;
-  const rate: Growth = (now, before) => {
-    const grown = growth(now, before);
-    return grown === null || seconds <= 0 ? null : grown / seconds;
-  };
   const { counters } = sample;
   const before = previous?.counters;
   const nics = byKey(hardware.nics);
@@ -47,7 +33,7 @@ export function toStats(hardware: Hardware, sample: Sample, previous: Sample | n
     disks: Object.fromEntries(
       hardware.disks.map(({ target }) => {
         const now = counters.disks.get(target);
-        return [target, now ? disk(now, before?.disks.get(target), rate) : unknownDisk];
+        return [target, now ? numbersOf(diskMetrics, now, before?.disks.get(target), seconds) : unknownDisk];
       }),
     ),
     nics: {
@@ -55,7 +41,7 @@ export function toStats(hardware: Hardware, sample: Sample, previous: Sample | n
       ...Object.fromEntries(
         [...counters.nics].flatMap(([tap, now]) => {
           const key = taps.get(tap);
-          return key === undefined ? [] : [[key, nic(now, before?.nics.get(tap), rate)]];
+          return key === undefined ? [] : [[key, numbersOf(nicMetrics, now, before?.nics.get(tap), seconds)]];
         }),
       ),
     },
@@ -91,64 +77,6 @@ function memory({ balloon }: Counters): MemoryStats {
   };
 }
 
-function disk(now: DiskCounters, before: DiskCounters | undefined, rate: Growth): DiskStats {
-  const per = (key: keyof DiskCounters) => whole(rate(now[key], before?.[key]));
-  const latency = (count: keyof DiskCounters, time: keyof DiskCounters) => {
-    const requests = growth(now[count], before?.[count]);
-    const nanoseconds = growth(now[time], before?.[time]);
-    return requests && nanoseconds !== null ? round(nanoseconds / requests / 1e6, 3) : null;
-  };
-  return {
-    read_bytes_per_second: per('rd.bytes'),
-    write_bytes_per_second: per('wr.bytes'),
-    read_operations_per_second: per('rd.reqs'),
-    write_operations_per_second: per('wr.reqs'),
-    flush_operations_per_second: per('fl.reqs'),
-    read_latency_ms: latency('rd.reqs', 'rd.times'),
-    write_latency_ms: latency('wr.reqs', 'wr.times'),
-    flush_latency_ms: latency('fl.reqs', 'fl.times'),
-    read_bytes: now['rd.bytes'],
-    write_bytes: now['wr.bytes'],
-    read_operations: now['rd.reqs'],
-    write_operations: now['wr.reqs'],
-    errors: now.errors,
-    capacity: now.capacity,
-    allocation: now.allocation,
-    physical: now.physical,
-  };
-}
-
-function nic(now: NicCounters, before: NicCounters | undefined, rate: Growth): NicStats {
-  const per = (key: keyof NicCounters) => whole(rate(now[key], before?.[key]));
-  return {
-    rx_bytes_per_second: per('rx.bytes'),
-    tx_bytes_per_second: per('tx.bytes'),
-    rx_packets_per_second: per('rx.pkts'),
-    tx_packets_per_second: per('tx.pkts'),
-    rx_bytes: now['rx.bytes'],
-    tx_bytes: now['tx.bytes'],
-    rx_packets: now['rx.pkts'],
-    tx_packets: now['tx.pkts'],
-    rx_errors: now['rx.errs'],
-    tx_errors: now['tx.errs'],
-    rx_drops: now['rx.drop'],
-    tx_drops: now['tx.drop'],
-  };
-}
-
-const growth: Growth = (now, before) =>
-  now === null || now === undefined || before === null || before === undefined || now < before ? null : now - before;
-
 function kib(value: number | null): number | null {
   return value === null ? null : value * 1_024;
-}
-
-/** One decimal is plenty for bytes and operations a second. */
-function whole(value: number | null): number | null {
-  return value === null ? null : round(value, 1);
-}
-
-function round(value: number, digits: number): number {
-  const scale = 10 ** digits;
-  return Math.round(value * scale) / scale;
 }

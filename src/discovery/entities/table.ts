@@ -1,8 +1,8 @@
 import { probeNames, probeOutcomes, verdicts } from '../../model/check.ts';
 import { byKey, type Disk, type DomainDescription, domainStates } from '../../model/domain.ts';
+import { diskMetrics, type Metric, type MetricEntity, nicMetrics, type Unit } from '../../model/metrics.ts';
 import { happeningTypes } from '../../model/notification.ts';
 import { activities } from '../../model/snapshot.ts';
-import type { DiskStats, NicStats } from '../../model/stats.ts';
 import { controlEntities, type VmControls } from './controls.ts';
 import {
   binarySensor,
@@ -13,12 +13,12 @@ import {
   happening,
   info,
   infoObject,
-  type Row,
   sensor,
   state,
   stateMembers,
   stateObject,
   stats,
+  type Traits,
 } from './entity.ts';
 import { loaderEntities } from './loader.ts';
 import {
@@ -130,44 +130,47 @@ function diskName({ role, target }: Disk, number: number): string {
 }
 
 function diskEntities({ target, role }: Disk, name: string): VmEntity[] {
-  const disk = (key: string, what: string, value: keyof DiskStats, ...traits: Row<'state' | 'stats'>[]) =>
-    sensor(`disk_${slug(target)}_${key}`, `${name} ${what}`, stats('disks', target, value), ...traits);
   const attributes = { ...stateObject('disks', target), and: { target } };
-  const main = { icon: 'mdi:harddisk', attributes, ...(role !== 'data' && detail) } as const;
-  return [
-    disk('read_rate', 'read', 'read_bytes_per_second', megabytesPerSecond, main),
-    disk('write_rate', 'write', 'write_bytes_per_second', megabytesPerSecond, main),
-    disk('read_total', 'read total', 'read_bytes', gigabytes, total, detail),
-    disk('write_total', 'write total', 'write_bytes', gigabytes, total, detail),
-    disk('read_operations', 'read operations', 'read_operations_per_second', perSecond('ops'), detail),
-    disk('write_operations', 'write operations', 'write_operations_per_second', perSecond('ops'), detail),
-    disk('flush_operations', 'flush operations', 'flush_operations_per_second', perSecond('ops'), detail),
-    disk('read_latency', 'read latency', 'read_latency_ms', milliseconds, detail),
-    disk('write_latency', 'write latency', 'write_latency_ms', milliseconds, detail),
-    disk('flush_latency', 'flush latency', 'flush_latency_ms', milliseconds, detail),
-    disk('errors', 'errors', 'errors', total, detail),
-    disk('capacity', 'capacity', 'capacity', gigabytes, detail),
-    disk('allocation', 'allocation', 'allocation', gigabytes, detail),
-    disk('physical', 'physical size', 'physical', gigabytes, detail),
-  ];
+  return metricEntities(diskMetrics, (value, { key, name: what, ...more }) =>
+    sensor(`disk_${slug(target)}_${key}`, `${name} ${what}`, stats('disks', target, value), ...measured(more), {
+      ...(more.icon && { attributes }),
+      ...(role !== 'data' && detail),
+    }),
+  );
 }
 
 function nicEntities(hex: string, name: string): VmEntity[] {
-  const nic = (key: string, what: string, value: keyof NicStats, ...traits: Row<'state' | 'stats'>[]) =>
-    sensor(`nic_${hex}_${key}`, `${name} ${what}`, stats('nics', hex, value), ...traits);
   const attributes = stateObject('nics', hex);
-  return [
-    nic('rx_rate', 'receive', 'rx_bytes_per_second', megabitsPerSecond, { icon: 'mdi:download-network', attributes }),
-    nic('tx_rate', 'send', 'tx_bytes_per_second', megabitsPerSecond, { icon: 'mdi:upload-network', attributes }),
-    nic('rx_total', 'receive total', 'rx_bytes', gigabytes, total, detail),
-    nic('tx_total', 'send total', 'tx_bytes', gigabytes, total, detail),
-    nic('rx_packets', 'receive packets', 'rx_packets_per_second', perSecond('packets'), detail),
-    nic('tx_packets', 'send packets', 'tx_packets_per_second', perSecond('packets'), detail),
-    nic('rx_errors', 'receive errors', 'rx_errors', total, detail),
-    nic('tx_errors', 'send errors', 'tx_errors', total, detail),
-    nic('rx_drops', 'receive drops', 'rx_drops', total, detail),
-    nic('tx_drops', 'send drops', 'tx_drops', total, detail),
-  ];
+  return metricEntities(nicMetrics, (value, { key, name: what, ...more }) =>
+    sensor(`nic_${hex}_${key}`, `${name} ${what}`, stats('nics', hex, value), ...measured(more), {
+      ...(more.icon && { attributes }),
+    }),
+  );
+}
+
+function metricEntities<T extends Readonly<Record<string, Metric>>>(
+  table: T,
+  entity: (value: keyof T & string, shown: MetricEntity & Pick<Metric, 'is'>) => VmEntity,
+): VmEntity[] {
+  return Object.entries(table).flatMap(([value, { is, entity: shown }]) =>
+    shown ? [entity(value, { ...shown, is })] : [],
+  );
+}
+
+const measures: Readonly<Record<Unit, Traits>> = {
+  '%': percent,
+  s: seconds,
+  ms: milliseconds,
+  'MB/s': megabytesPerSecond,
+  'Mbit/s': megabitsPerSecond,
+  MiB: mebibytes,
+  GB: gigabytes,
+  'ops/s': perSecond('ops'),
+  'packets/s': perSecond('packets'),
+};
+
+function measured({ is, unit, icon }: Pick<MetricEntity, 'unit' | 'icon'> & Pick<Metric, 'is'>): Traits[] {
+  return [unit ? measures[unit] : {}, is === 'total' ? total : {}, icon ? { icon } : detail];
 }
 
 const connectivity = { device_class: 'connectivity', ...diagnostic } as const;

@@ -63,15 +63,15 @@ test('a component has its identity, its name, its topic and its measure', () => 
   });
 });
 
-/** A key is an entity's identity: renaming one orphans its history and its automations. */
-test('the component keys of the usual hardware', () => {
+/** A key is an entity's identity: renaming one orphans its history and its automations. New ones may come. */
+test('no key that was published once is gone', () => {
   const diskKeys = (target: string) =>
     [
       ...['read_rate', 'write_rate', 'read_total', 'write_total', 'read_operations', 'write_operations'],
       ...['flush_operations', 'read_latency', 'write_latency', 'flush_latency', 'errors'],
       ...['capacity', 'allocation', 'physical'],
     ].map(key => `disk_${target}_${key}`);
-  expect(Object.keys(announce())).toEqual([
+  const published = [
     ...['power', 'start', 'shutdown', 'cancel', 'check', 'refresh', 'autostart'],
     ...['reachable', 'problem', 'verdict', 'last_check', 'verdict_reason', 'next_step', 'next_check', 'latency'],
     ...['boot_time', 'dsm_version', 'dsm_model', 'dsm_name', 'dsm_address'],
@@ -84,19 +84,12 @@ test('the component keys of the usual hardware', () => {
     ...['sda', 'sdb', 'hdz'].flatMap(diskKeys),
     ...['rx_rate', 'tx_rate', 'rx_total', 'tx_total', 'rx_packets', 'tx_packets'].map(key => `nic_525400d53001_${key}`),
     ...['rx_errors', 'tx_errors', 'rx_drops', 'tx_drops'].map(key => `nic_525400d53001_${key}`),
-  ]);
-  expect(Object.keys(bridgeDevicePayload(bridge).payload.components)).toEqual([
-    ...[
-      'connection',
-      'libvirt',
-      'libvirt_reason',
-      'checks_overdue',
-      'version',
-      'started',
-      'libvirt_version',
-      'hypervisor_version',
-    ],
-  ]);
+  ];
+  expect(Object.keys(announce())).toEqual(expect.arrayContaining(published));
+  const ofBridge = ['connection', 'libvirt', 'libvirt_reason', 'checks_overdue', 'version', 'started'];
+  expect(Object.keys(bridgeDevicePayload(bridge).payload.components)).toEqual(
+    expect.arrayContaining([...ofBridge, 'libvirt_version', 'hypervisor_version']),
+  );
 });
 
 describe('what people see', () => {
