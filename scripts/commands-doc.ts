@@ -1,7 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { codes } from '../src/model/codes.ts';
-import { type CommandWord, commandWords, isInvalid, maxPayload, parseCommand } from '../src/model/command.ts';
-import { type Decision, decisions, type Interruption, interruptions, type Occupation } from '../src/model/decide.ts';
+import { isInvalid, maxPayload, parseCommand } from '../src/model/command.ts';
+import {
+  type CommandWord,
+  commands,
+  commandWords,
+  type Interruption,
+  interruption,
+  type Meaning,
+  type Occupation,
+  occupations,
+  rowOf,
+  type Situation,
+} from '../src/model/commands.ts';
 import { happenings } from '../src/model/notification.ts';
 import { propertyRuns } from '../test/model/runs.ts';
 import { code, fillIn, keep, table } from './page.ts';
@@ -64,12 +75,12 @@ function answer(payload: object, pattern: RegExp): string {
 
 /** Situations in which every command means the same share a column. */
 function decisionTable(): string {
-  const columns = grouped(Object.keys(decisions.start) as (keyof typeof decisions.start)[], situation =>
-    commandWords.map(word => decisions[word][situation].do),
+  const columns = grouped(Object.keys(commands.start.means) as Situation[], situation =>
+    commandWords.map(word => decided(meaning(word, situation))),
   );
   const rows = commandWords.map(word => [
     code(word),
-    ...columns.map(([situation]) => (situation ? decided(word, decisions[word][situation]) : '')),
+    ...columns.map(([situation]) => (situation ? decided(meaning(word, situation)) : '')),
   ]);
   return table(['', ...columns.map(names => names.map(heading).join(', '))], rows);
 }
@@ -78,10 +89,13 @@ function heading(situation: string): string {
   return situation === 'absent' ? 'no such domain' : code(situation);
 }
 
-function decided(word: CommandWord, decision: Decision): string {
-  if (decision.do === 'nothing') return '=';
-  if (decision.do === 'reject') return '–';
-  return decision.do === word ? '✓' : decision.do.replace('_', ' ');
+function meaning(word: CommandWord, situation: Situation): Meaning {
+  return rowOf(word).means?.[situation] ?? 'do';
+}
+
+function decided(means: Meaning): string {
+  if (typeof means !== 'string') return 'no' in means ? '–' : '=';
+  return means === 'do' ? '✓' : means.replace('_', ' ');
 }
 
 const underWay: Record<Occupation, string> = {
@@ -102,11 +116,10 @@ const means: Record<Interruption, string> = {
 };
 
 function interruptionTable(): string {
-  const occupations = Object.keys(interruptions) as Occupation[];
-  const columns = grouped(commandWords, word => occupations.map(occupation => interruptions[occupation][word]));
+  const columns = grouped(commandWords, word => occupations.map(occupation => interruption(occupation, word)));
   const rows = occupations.map(occupation => [
     underWay[occupation],
-    ...columns.map(([word]) => (word ? means[interruptions[occupation][word]] : '')),
+    ...columns.map(([word]) => (word ? means[interruption(occupation, word)] : '')),
   ]);
   return table(['Under way', ...columns.map(words => words.map(code).join(', '))], rows);
 }

@@ -1,5 +1,5 @@
 import { type BridgeEntity, bridgeEntities, type VmEntity, vmEntities } from '../src/discovery/entities/table.ts';
-import { commandWords } from '../src/model/command.ts';
+import { commandWords } from '../src/model/commands.ts';
 import { type DomainDescription, unknownDescription, unknownHardware } from '../src/model/domain.ts';
 import { code, keep, table } from './page.ts';
 

@@ -3,7 +3,7 @@ import { libvirtUri } from '../app/libvirt.ts';
 import type { Config } from '../config/config.ts';
 import { type Loaded, loadConfig } from '../config/load.ts';
 import { ConfigError, renderProblems } from '../config/problem.ts';
-import { commandWords } from '../model/command.ts';
+import { commandWords } from '../model/commands.ts';
 import { version } from '../util/version.ts';
 import { AddonError, writeAddonConfig } from './addon.ts';
 import { check } from './check.ts';

@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.ts';
-import type { LongWord } from '../model/command.ts';
+import type { LoaderWord } from '../model/commands.ts';
 import { agrees } from './ask.ts';
 import { LoaderProgress } from './loader-progress.ts';
 import { talk } from './mqtt-request.ts';
@@ -57,7 +57,7 @@ function mustBeAbleToAsk({ config, vm, yes, stdin }: RebuildOptions): void {
   if (!yes && !stdin.isTTY) throw new UsageError('there is no terminal to ask at: say --yes');
 }
 
-async function carryOut(word: LongWord, question: string, options: RebuildOptions): Promise<number> {
+async function carryOut(word: LoaderWord, question: string, options: RebuildOptions): Promise<number> {
   const { config, vm, yes, stdin, stderr, signal } = options;
   const { key, label } = findVm(config, vm);
   const { payload, id } = commandPayload(word, undefined, { ...options.options, confirm: true });

@@ -1,19 +1,19 @@
 import type { Wish } from '../model/check.ts';
 import { failed, type Outcome, type Rejection, rejected, succeeded } from '../model/codes.ts';
-import type { LongWord } from '../model/command.ts';
-import { type Command, type CommandWord, wishOf } from '../model/command.ts';
-import { type Action, interruptions } from '../model/decide.ts';
+import type { Command } from '../model/command.ts';
+import {
+  type BesideWord,
+  type CommandWord,
+  interruption,
+  type LoaderWord,
+  type PowerWord,
+  rowOf,
+  runsAs,
+} from '../model/commands.ts';
+import { type Action, type Decision, decideFor, libvirtAway } from '../model/decide.ts';
 import type { Event } from '../model/event.ts';
 import { amend, end, keepStart } from '../model/job/interrupt.ts';
-import {
-  type Call,
-  type CallFailure,
-  type Job,
-  type JobWord,
-  occupation,
-  type Step,
-  type Ticket,
-} from '../model/job/job.ts';
+import { type Call, type CallFailure, type Job, occupation, type Step, type Ticket } from '../model/job/job.ts';
 import { begin } from '../model/job/step.ts';
 import { type Policy, planOf, refusal, restartPause } from '../model/policy.ts';
 import type { VmKey } from '../model/snapshot.ts';
@@ -22,13 +22,12 @@ import { Askers } from './pending-replies.ts';
 import { type Clock, Slot, type SlotParts } from './power-job.ts';
 import { Marks } from './recent-ids.ts';
 import type { Answers, Request } from './responder.ts';
-import { libvirtAway, type Ruling, rulingOn } from './ruling.ts';
 
 export interface JobsOptions extends SlotParts {
   vms: Readonly<Record<VmKey, Policy>>;
   readOnly: boolean;
   /** What needs no slot; resolves to what to say of it. */
-  errand: (key: VmKey, command: ErrandCommand) => Promise<string | CallFailure>;
+  errand: (key: VmKey, command: SimpleCommand) => Promise<string | CallFailure>;
   /** Begins a long operation; default: there are none here. */
   long?: BeginLong;
   answers: Answers;
@@ -37,8 +36,7 @@ export interface JobsOptions extends SlotParts {
   pause?: number;
 }
 
-type Errand = Extract<CommandWord, 'screenshot' | 'autostart' | 'arm' | 'check' | 'refresh'>;
-export type ErrandCommand = Omit<Command, 'word'> & { word: Errand };
+export type SimpleCommand = Omit<Command, 'word'> & { word: BesideWord };
 
 /** One VM's commands. */
 interface Desk {
@@ -105,7 +103,7 @@ export class Jobs {
       return;
     }
     if (command.id !== null) this.#marks.take(desk.key, command.id, this.#clock.now());
-    this.#wish(desk.key, wishOf(command.word));
+    this.#wish(desk.key, rowOf(command.word).expects ?? null);
   }
 
   #wish(key: VmKey, wish: Wish | null): void {
@@ -161,7 +159,7 @@ export class Jobs {
     const { job } = slot;
     if (!job) return this.#carryOut(admitted);
     const now = this.#clock.now();
-    switch (interruptions[occupation(job)][command.word]) {
+    switch (interruption(occupation(job), command.word)) {
       case 'beside':
         return this.#carryOut(admitted);
       case 'busy':
@@ -185,7 +183,7 @@ export class Jobs {
   /** What needs no slot, its end, and what comes after its end. */
   #besideLong(admitted: Admitted, job: LongJob): Rejection | null {
     const { desk, command, ticket } = admitted;
-    const fate = interruptions.rebuild[command.word];
+    const fate = interruption('rebuild', command.word);
     if (fate === 'beside') return this.#carryOut(admitted);
     if (fate === 'replace' && this.#isAway) return libvirtAway;
     const uuid = this.#uuid(desk);
@@ -204,7 +202,7 @@ export class Jobs {
     const rejection = this.#refusalNow(desk.policy, command) ?? this.#place(admitted);
     if (rejection) this.#askers.end([ticket], rejected(rejection));
     // The end of the long one has said otherwise.
-    else this.#wish(desk.key, wishOf(command.word));
+    else this.#wish(desk.key, rowOf(command.word).expects ?? null);
   }
 
   /** It is meant to be as it is. */
@@ -216,7 +214,7 @@ export class Jobs {
     if (this.#isAway) return libvirtAway;
     if (!joined) return busy(job.word, slot.remaining);
     const remaining = Math.max(0, (joined.job ?? job).deadline - this.#clock.now());
-    this.#askers.accepted(ticket, command.word as JobWord, remaining);
+    this.#askers.accepted(ticket, command.word as PowerWord, remaining);
     slot.apply(joined);
     return null;
   }
@@ -226,8 +224,8 @@ export class Jobs {
     const { desk, command, ticket } = admitted;
     const { slot } = desk;
     const staysOff = occupation(job) === 'waiting' && command.word === 'shutdown';
-    const ruling = staysOff ? null : this.#ruling(desk, command.word);
-    if (ruling?.do === 'refuse') return ruling.rejection;
+    const decision = staysOff ? null : this.#decide(desk, command.word);
+    if (decision?.do === 'reject') return rejectionOf(decision);
     slot.apply(end(job, 'superseded'));
     // Whoever was just told may have given a command of his own.
     if (slot.job) return busy(slot.job.word, slot.remaining);
@@ -238,32 +236,31 @@ export class Jobs {
   }
 
   #carryOut({ desk, command, ticket }: Admitted): Rejection | null {
-    const ruling = this.#ruling(desk, command.word);
-    switch (ruling.do) {
-      case 'refuse':
-        return ruling.rejection;
+    const decision = this.#decide(desk, command.word);
+    switch (decision.do) {
+      case 'reject':
+        return rejectionOf(decision);
       case 'nothing':
-        this.#askers.end([ticket], succeeded('already', ruling.message));
+        this.#askers.end([ticket], succeeded('already', decision.message));
         return null;
       case 'cancel':
         this.#askers.end([ticket], succeeded('already', 'nothing is under way'));
         return null;
-      case 'screenshot':
-      case 'autostart':
-      case 'arm':
-      case 'check':
-      case 'refresh':
-        if (desk.errands >= mostErrands)
-          return { code: 'busy', message: `${mostErrands} others like it are under way` };
-        void this.#errand(desk, { ...command, word: ruling.do }, ticket);
-        return null;
-      case 'rebuild':
-      case 'rollback':
-        return this.#beginLong({ desk, command, ticket }, { ...command, word: ruling.do });
       default:
-        this.#begin({ desk, command, ticket }, ruling.do);
-        return null;
+        return this.#run({ desk, command, ticket }, decision.do);
     }
+  }
+
+  #run(admitted: Admitted, action: Exclude<Action, 'cancel'>): Rejection | null {
+    const { desk, command, ticket } = admitted;
+    if (runsAs('loader', action)) return this.#beginLong(admitted, { ...command, word: action });
+    if (!runsAs('beside', action)) {
+      this.#begin(admitted, action);
+      return null;
+    }
+    if (desk.errands >= mostErrands) return { code: 'busy', message: `${mostErrands} others like it are under way` };
+    void this.#errand(desk, { ...command, word: action }, ticket);
+    return null;
   }
 
   /** Then nothing is taken on for later. */
@@ -275,9 +272,9 @@ export class Jobs {
     return this.#options.snapshot().vms[key]?.domain?.uuid;
   }
 
-  #ruling({ key, slot }: Desk, word: CommandWord): Ruling {
+  #decide({ key, slot }: Desk, word: CommandWord): Decision {
     const { snapshot, missing } = this.#options;
-    return rulingOn(word, key, snapshot(), slot.guest, missing);
+    return decideFor(key, word, snapshot(), slot.guest.verdict, missing);
   }
 
   #begin({ desk, command, ticket }: Admitted, action: JobAction): void {
@@ -285,7 +282,7 @@ export class Jobs {
     const now = this.#clock.now();
     const begun = begin(
       {
-        word: command.word as JobWord,
+        word: command.word as PowerWord,
         uuid: this.#uuid(desk) ?? '',
         asker: ticket,
         plan: planOf(command, policy, this.#options.pause ?? restartPause),
@@ -305,7 +302,7 @@ export class Jobs {
     return null;
   }
 
-  async #errand(desk: Desk, command: ErrandCommand, ticket: Ticket): Promise<void> {
+  async #errand(desk: Desk, command: SimpleCommand, ticket: Ticket): Promise<void> {
     desk.errands += 1;
     const said = await this.#options.errand(desk.key, command).catch((error: Error) => error);
     desk.errands -= 1;
@@ -313,7 +310,11 @@ export class Jobs {
   }
 }
 
-type JobAction = Exclude<Action, Errand | LongWord | 'cancel'>;
+type JobAction = Exclude<Action, BesideWord | LoaderWord | 'cancel'>;
+
+function rejectionOf({ code, message }: Rejection): Rejection {
+  return { code, message };
+}
 
 function callOf(action: JobAction, { method }: Command, { reboot }: Policy): Call {
   if (action === 'shutdown') return 'press';

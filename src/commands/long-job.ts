@@ -1,14 +1,15 @@
 import { type Code, type Outcome, type Rejection, succeeded } from '../model/codes.ts';
-import type { Command, LongWord } from '../model/command.ts';
+import type { Command } from '../model/command.ts';
+import type { LoaderWord } from '../model/commands.ts';
 import type { Ticket } from '../model/job/job.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import type { Askers } from './pending-replies.ts';
 
-export type LongCommand = Omit<Command, 'word'> & { word: LongWord };
+export type LongCommand = Omit<Command, 'word'> & { word: LoaderWord };
 
 /** A long operation, of which is known here that it is under way, for how long still, and how it is ended. */
 export interface LongJob {
-  readonly word: LongWord;
+  readonly word: LoaderWord;
   /** Milliseconds, at most. */
   readonly remaining: number;
   /** It takes a moment until it has ended. */

@@ -1,6 +1,7 @@
 import type { Outcome } from '../model/codes.ts';
-import type { Command, LongWord } from '../model/command.ts';
-import type { JobWord, Ticket } from '../model/job/job.ts';
+import type { Command } from '../model/command.ts';
+import type { LoaderWord, PowerWord } from '../model/commands.ts';
+import type { Ticket } from '../model/job/job.ts';
 import type { Answers, Request } from './responder.ts';
 
 export interface Asking {
@@ -29,7 +30,7 @@ export class Askers {
   }
 
   /** `remaining`: milliseconds until it gives up, here and below. */
-  accepted(ticket: Ticket, word: JobWord | LongWord, remaining: number): void {
+  accepted(ticket: Ticket, word: PowerWord | LoaderWord, remaining: number): void {
     const asking = this.#open.get(ticket);
     if (asking) this.#answers.accepted(asking.request, word, remaining);
   }

@@ -1,6 +1,5 @@
 import { type FinalStatus, type Outcome, rejected, type Status } from '../model/codes.ts';
-import type { LongWord } from '../model/command.ts';
-import type { JobWord } from '../model/job/job.ts';
+import type { LoaderWord, PowerWord } from '../model/commands.ts';
 import { ended, type Happening, requested } from '../model/notification.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import type { Topics } from '../model/topics.ts';
@@ -37,7 +36,7 @@ export interface ResponseDocument {
 
 /** Every command gets its answers here, and leaves its line in the log. */
 export interface Answers {
-  accepted(request: Request, word: JobWord | LongWord, remaining: number): void;
+  accepted(request: Request, word: PowerWord | LoaderWord, remaining: number): void;
   progress(request: Request, code: string, message: string, remaining: number): void;
   ended(request: Request, outcome: Outcome): void;
 }
@@ -68,7 +67,7 @@ export class Responder implements Answers {
     this.#refusals = new Refusals(options.logger);
   }
 
-  accepted(request: Request, word: JobWord | LongWord, remaining: number): void {
+  accepted(request: Request, word: PowerWord | LoaderWord, remaining: number): void {
     this.#answer(request, {
       status: 'accepted',
       code: 'accepted',

@@ -1,6 +1,6 @@
 import type { CallFailure } from '../model/job/job.ts';
 import type { VmKey } from '../model/snapshot.ts';
-import type { ErrandCommand } from './dispatcher.ts';
+import type { SimpleCommand } from './dispatcher.ts';
 
 export interface ErrandsOptions {
   /** A picture of the VM's screen, PNG. */
@@ -20,7 +20,7 @@ export interface ErrandsOptions {
 /** Commands that need no slot: they change nothing that another one could be at. */
 export function errands(options: ErrandsOptions) {
   const { screenshot, setAutostart, arm, check, read, publish, publishScreen } = options;
-  return async (key: VmKey, { word, enabled }: ErrandCommand): Promise<string | CallFailure> => {
+  return async (key: VmKey, { word, enabled }: SimpleCommand): Promise<string | CallFailure> => {
     switch (word) {
       case 'refresh':
         await read(key);

@@ -1,8 +1,8 @@
 import { cancelled, failed, type Outcome, succeeded } from '../model/codes.ts';
+import type { PowerWord } from '../model/commands.ts';
 import { decide } from '../model/decide.ts';
 import type { Event } from '../model/event.ts';
 import { end } from '../model/job/interrupt.ts';
-import type { JobWord } from '../model/job/job.ts';
 import { begin } from '../model/job/step.ts';
 import { type Policy, planOf, restartPause } from '../model/policy.ts';
 import { emptyVm, type Snapshot, type VmKey, type VmSnapshot } from '../model/snapshot.ts';
@@ -143,7 +143,7 @@ export class VmPower {
     });
   }
 
-  async #carryOut(word: JobWord & ('shutdown' | 'start'), signal: AbortSignal): Promise<Outcome> {
+  async #carryOut(word: PowerWord & ('shutdown' | 'start'), signal: AbortSignal): Promise<Outcome> {
     const { key, policy, parts, clock, pause = restartPause } = this.#options;
     // It was accepted in time.
     const command = { ...this.#options.command, expiresAt: null };

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import type { Expectation } from '../model/check.ts';
-import type { CommandWord, RebootMethod, ShutdownMethod, TimeoutPolicy } from '../model/command.ts';
+import type { RebootMethod, ShutdownMethod, TimeoutPolicy } from '../model/command.ts';
+import type { CommandWord } from '../model/commands.ts';
 import type { LoaderSettings } from '../model/loader-settings.ts';
 import { defaultVmKey } from '../model/topics.ts';
 import type { NamedFiles } from './files.ts';

@@ -1,4 +1,4 @@
-import { defaultCommands, listedCommands } from '../model/command.ts';
+import { defaultCommands, listedCommands } from '../model/commands.ts';
 import { defaultVmKey, isVmKey } from '../model/topics.ts';
 import { diskIdxMapFault, sataPortMapFault } from './loader-formats.ts';
 import type { Issue } from './problem.ts';

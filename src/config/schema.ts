@@ -1,13 +1,7 @@
 import { z } from 'zod';
 import { expectations } from '../model/check.ts';
-import {
-  type CommandWord,
-  defaultCommands,
-  listedCommands,
-  rebootMethods,
-  shutdownMethods,
-  timeoutPolicies,
-} from '../model/command.ts';
+import { rebootMethods, shutdownMethods, timeoutPolicies } from '../model/command.ts';
+import { type CommandWord, defaultCommands, listedCommands } from '../model/commands.ts';
 import { addressFault, listenFault, scheduleFault, timezoneFault, topicFault, uriFault, urlFault } from './formats.ts';
 import { checked, duration, line, port, text } from './kinds.ts';
 import { loader } from './loader-schema.ts';

@@ -3,7 +3,7 @@ import type { LongCommand, LongJob, LongTeller } from '../commands/long-job.ts';
 import type { Clock, SlotParts } from '../commands/power-job.ts';
 import { VmPower } from '../commands/vm-power.ts';
 import type { Rejection } from '../model/codes.ts';
-import type { LongWord } from '../model/command.ts';
+import type { LoaderWord } from '../model/commands.ts';
 import type { Domain } from '../model/domain.ts';
 import type { Event } from '../model/event.ts';
 import type { Loader } from '../model/loader.ts';
@@ -48,7 +48,7 @@ interface Shelf {
   loader: Loader;
   record: LoaderRecord | null;
   /** An earlier bridge was ended in the middle of it, and nobody has been told how the VM is now. */
-  interrupted: LongWord | null;
+  interrupted: LoaderWord | null;
   arming: Arming;
   vmPower: VmPower | null;
   end: AbortController | null;

@@ -1,41 +1,8 @@
-import type { Wish } from './check.ts';
+import { type CommandWord, commandWords, rowOf } from './commands.ts';
 import { maxTimeout, parseTimeLimit } from './time-limit.ts';
 import type { CommandTopic } from './topics.ts';
 
 /** Commands as they arrive. Pure: whatever the bytes are, the answer is a command or a refusal with a stable code. */
-
-export const commandWords = [
-  'start',
-  'shutdown',
-  'reboot',
-  'suspend',
-  'resume',
-  'reset',
-  'force_off',
-  'screenshot',
-  'autostart',
-  'rebuild',
-  'rollback',
-  'arm',
-  'check',
-  'refresh',
-  'cancel',
-] as const;
-export type CommandWord = (typeof commandWords)[number];
-
-/** They take their time, and have phases of their own. */
-export type LongWord = Extract<CommandWord, 'rebuild' | 'rollback'>;
-
-/** Follow from others: whoever may rebuild or roll back may arm that. */
-const implied = ['arm'] as const;
-/** What a configuration can list. */
-export const listedCommands = commandWords.filter(word => !implied.some(one => one === word)) as Exclude<
-  CommandWord,
-  (typeof implied)[number]
->[];
-
-/** What may be commanded unless the configuration says otherwise: nothing that can hurt. */
-export const defaultCommands: readonly CommandWord[] = ['start', 'shutdown', 'cancel', 'check', 'refresh'];
 
 /** How the guest is asked to power off: the ACPI button, the guest agent, or the agent and then the button. */
 export const shutdownMethods = ['acpi', 'agent', 'auto'] as const;
@@ -101,23 +68,6 @@ export function command(word: CommandWord, options: Partial<Command> = {}): Comm
   return { ...plain, ...options, word };
 }
 
-/** What a command says that the VM is meant to be; null: nothing. */
-export function wishOf(word: CommandWord): Wish | null {
-  return wishes[word] ?? null;
-}
-
-const wishes: Readonly<Partial<Record<CommandWord, Wish>>> = {
-  start: 'running',
-  resume: 'running',
-  reboot: 'running',
-  reset: 'running',
-  rebuild: 'running',
-  rollback: 'running',
-  suspend: 'paused',
-  shutdown: 'off',
-  force_off: 'off',
-};
-
 /** What a message on `B/V/power/set` or `B/V/command` asks for. */
 export function parseCommand(kind: CommandTopic['kind'], payload: string): Command | InvalidCommand {
   if (Buffer.byteLength(payload) > maxPayload) return invalid(`a command has at most ${maxPayload} bytes`);
@@ -133,12 +83,11 @@ export function isInvalid(value: Command | InvalidCommand): value is InvalidComm
   return 'code' in value;
 }
 
-/** A key of the JSON form: what it may hold, and with which commands it makes sense (all, if not said). */
+/** A key of the JSON form, and what it may hold. */
 interface Field {
   expected: string;
   /** Null: the value is none of its kind. */
   read: (value: unknown, word: CommandWord) => Partial<Command> | null;
-  words?: readonly CommandWord[];
 }
 
 const fields: Readonly<Record<string, Field>> = {
@@ -159,7 +108,6 @@ const fields: Readonly<Record<string, Field>> = {
       const timeout = parseTimeLimit(value);
       return timeout === null ? null : { timeout };
     },
-    words: ['start', 'shutdown', 'reboot', 'rebuild', 'rollback'],
   },
   on_timeout: {
     expected: `one of ${timeoutPolicies.join(', ')}`,
@@ -167,7 +115,6 @@ const fields: Readonly<Record<string, Field>> = {
       const onTimeout = timeoutPolicies.find(policy => policy === value);
       return onTimeout ? { onTimeout } : null;
     },
-    words: ['shutdown', 'reboot', 'rebuild', 'rollback'],
   },
   method: {
     expected: `one of ${shutdownMethods.join(', ')} for shutdown, ${rebootMethods.join(', ')} for reboot`,
@@ -175,17 +122,14 @@ const fields: Readonly<Record<string, Field>> = {
       const method = (word === 'reboot' ? rebootMethods : shutdownMethods).find(one => one === value);
       return method ? { method } : null;
     },
-    words: ['shutdown', 'reboot'],
   },
   enabled: {
     expected: 'true or false',
     read: value => (typeof value === 'boolean' ? { enabled: value } : null),
-    words: ['autostart', 'arm'],
   },
   confirm: {
     expected: 'true or false',
     read: value => (typeof value === 'boolean' ? { confirm: value } : null),
-    words: ['rebuild', 'rollback'],
   },
   expires_at: {
     expected: 'a time like "2026-11-22T18:00:00Z", with its zone',
@@ -229,19 +173,23 @@ function parseWord(text: string, options: Record<string, unknown>, id: string | 
     const field = Object.hasOwn(fields, key) ? fields[key] : undefined;
     if (!field) return invalid(`unknown key ${quote(key)}; known are command, ${known(word).join(', ')}`, word, id);
     if (value === null) continue;
-    if (field.words?.includes(word) === false) return invalid(`${word} takes no ${key}`, word, id);
+    if (!known(word).includes(key)) return invalid(`${word} takes no ${key}`, word, id);
     const option = field.read(value, word);
     if (!option) return invalid(`${key} is ${field.expected}`, word, id);
     found = { ...found, ...option };
   }
-  if ((word === 'autostart' || word === 'arm') && found.enabled === null) {
+  if (rowOf(word).options?.includes('enabled') && found.enabled === null) {
     return invalid(`${word} needs "enabled": true or false`, word, id);
   }
   return found;
 }
 
+const everywhere = ['id', 'by', 'expires_at'];
+
+/** In the order of `fields`. */
 function known(word: CommandWord): string[] {
-  return Object.keys(fields).filter(key => fields[key]?.words?.includes(word) ?? true);
+  const taken: readonly string[] = [...everywhere, ...(rowOf(word).options ?? [])];
+  return Object.keys(fields).filter(key => taken.includes(key));
 }
 
 function isMark(value: unknown): value is string {

@@ -1,7 +1,6 @@
 import { type ProbeName, type ProbeRow, probeNames, unknownDsm, type Verdict, type Wish } from './check.ts';
 import { byKey, type DomainState } from './domain.ts';
-import type { LoaderBackup, LoaderPhase, LoaderResult, WantedDsm } from './loader.ts';
-import { isUnderWay } from './loader.ts';
+import { isUnderWay, type LoaderBackup, type LoaderPhase, type LoaderResult, type WantedDsm } from './loader.ts';
 import type { Activity, LastError, LastStop, Phase, Snapshot, VmKey, VmSnapshot } from './snapshot.ts';
 import { type Stats, unknownCpu, unknownDisk, unknownMemory, unknownNic } from './stats.ts';
 

@@ -1,8 +1,7 @@
 import type { Check, Verdict } from './check.ts';
 import type { Code, Outcome } from './codes.ts';
-import type { LongWord } from './command.ts';
+import type { LoaderWord, PowerWord } from './commands.ts';
 import type { Event } from './event.ts';
-import type { JobWord } from './job/job.ts';
 import type { LoaderPhase } from './loader.ts';
 import type { LastStop, VmSnapshot } from './snapshot.ts';
 
@@ -143,7 +142,7 @@ export interface Commanded {
   at: string;
 }
 
-export function requested(word: JobWord | LongWord, commanded: Commanded): Happening {
+export function requested(word: PowerWord | LoaderWord, commanded: Commanded): Happening {
   return { event_type: `${word}_requested`, ...commanded };
 }
 

@@ -1,5 +1,6 @@
 import type { Rejection } from './codes.ts';
-import type { Command, CommandWord, RebootMethod, ShutdownMethod, TimeoutPolicy } from './command.ts';
+import type { Command, RebootMethod, ShutdownMethod, TimeoutPolicy } from './command.ts';
+import { type CommandWord, isPermitted, rowOf } from './commands.ts';
 import { type Plan, startTimeout } from './job/job.ts';
 
 /** What the configuration says of one VM's commands. Milliseconds. */
@@ -17,8 +18,6 @@ export interface Policy {
   watchPorts: boolean;
 }
 
-const longWords = ['rebuild', 'rollback'] as const;
-
 /** Why a command is refused whatever the VM does, or null. `now`: milliseconds since 1970. */
 export function refusal(command: Command, policy: Policy, readOnly: boolean, now: number): Rejection | null {
   const { word, expiresAt, onTimeout } = command;
@@ -26,11 +25,14 @@ export function refusal(command: Command, policy: Policy, readOnly: boolean, now
     return { code: 'expired', message: `it was meant to be carried out before ${new Date(expiresAt).toISOString()}` };
   }
   if (readOnly) return { code: 'read_only', message: 'libvirt.read_only is set' };
-  const listed =
-    word === 'arm' ? longWords.some(each => policy.commands.includes(each)) : policy.commands.includes(word);
-  if (!listed) {
-    const what = word === 'arm' ? "neither 'rebuild' nor 'rollback' is" : `'${word}' is not`;
-    return { code: 'not_allowed', message: `${what} among this VM's commands in the configuration` };
+  if (!isPermitted(word, policy.commands)) {
+    const what = rowOf(word)
+      .comesWith?.map(each => `'${each}'`)
+      .join(' nor ');
+    return {
+      code: 'not_allowed',
+      message: `${what ? `neither ${what} is` : `'${word}' is not`} among this VM's commands in the configuration`,
+    };
   }
   if (onTimeout === 'force_off' && !policy.commands.includes('force_off')) {
     const message = "on_timeout 'force_off' needs 'force_off' among this VM's commands in the configuration";

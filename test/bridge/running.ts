@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { main, type RunningBridge, type Tuning } from '../../src/app/run.ts';
 import type { Probes } from '../../src/checks/probes.ts';
 import type { Config } from '../../src/config/config.ts';
-import { commandWords } from '../../src/model/command.ts';
+import { commandWords } from '../../src/model/commands.ts';
 import type { StateDocument } from '../../src/model/documents.ts';
 import { FakeLibvirtd } from '../fakes/libvirtd/daemon.ts';
 import { startAedes } from '../mqtt/aedes.ts';

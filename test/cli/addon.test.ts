@@ -11,7 +11,7 @@ import { parse } from 'yaml';
 import { writeAddonConfig } from '../../src/cli/addon.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { logLevels } from '../../src/config/schema.ts';
-import { commandWords } from '../../src/model/command.ts';
+import { commandWords } from '../../src/model/commands.ts';
 import { version } from '../../src/util/version.ts';
 
 const read = (path: string) => readFile(new URL(`../../addon/${path}`, import.meta.url), 'utf8');

@@ -1,7 +1,7 @@
 /** What may happen in a history of the whole bridge, for fast-check, and how it does. */
 import fc from 'fast-check';
 import { ConnectionLost, TimeoutError } from '../../src/libvirt/errors.ts';
-import type { CommandWord } from '../../src/model/command.ts';
+import type { CommandWord } from '../../src/model/commands.ts';
 import { off } from '../model/samples.ts';
 import { domains, durations, kind, obeyed, policies, timeouts, verdicts, words } from '../model/stories.ts';
 import { type Meant, type Packet, type Rules, refusal, type World } from './dispatcher-world.ts';

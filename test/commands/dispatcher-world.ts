@@ -12,7 +12,8 @@ import { ConnectionLost, LibvirtError, TimeoutError } from '../../src/libvirt/er
 import type { DomainRef } from '../../src/libvirt/structs.ts';
 import type { Verdict } from '../../src/model/check.ts';
 import { cancelled, failed, type Outcome, succeeded } from '../../src/model/codes.ts';
-import type { Command, CommandWord, TimeoutPolicy } from '../../src/model/command.ts';
+import type { Command, TimeoutPolicy } from '../../src/model/command.ts';
+import type { CommandWord } from '../../src/model/commands.ts';
 import type { Domain } from '../../src/model/domain.ts';
 import type { Event } from '../../src/model/event.ts';
 import type { Call } from '../../src/model/job/job.ts';

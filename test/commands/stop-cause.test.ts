@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { askedAfter, askedOf, lateness } from '../../src/commands/stop-cause.ts';
 import { cancelled, failed, type Outcome, rejected, succeeded } from '../../src/model/codes.ts';
 import { type Command, command } from '../../src/model/command.ts';
-import type { Job, JobWord } from '../../src/model/job/job.ts';
+import type { PowerWord } from '../../src/model/commands.ts';
+import type { Job } from '../../src/model/job/job.ts';
 import type { Asked } from '../../src/model/snapshot.ts';
 import { guest, Rig } from '../model/job/rig.ts';
 import { at, off } from '../model/samples.ts';
@@ -14,12 +15,12 @@ const job = (rig: Rig): Job => {
   if (!rig.job) throw new Error('it is over');
   return rig.job;
 };
-const rig = (word: JobWord, more: ConstructorParameters<typeof Rig>[1] = {}) => new Rig(word, more, 0);
+const rig = (word: PowerWord, more: ConstructorParameters<typeof Rig>[1] = {}) => new Rig(word, more, 0);
 const moved = (one: Rig, ...moves: ((rig: Rig) => unknown)[]): Rig => {
   for (const move of moves) move(one);
   return one;
 };
-const ofUps = (word: JobWord, more: Partial<Command> = {}) => command(word, { id: 'ups-1', by: 'ups', ...more });
+const ofUps = (word: PowerWord, more: Partial<Command> = {}) => command(word, { id: 'ups-1', by: 'ups', ...more });
 const daring = { onTimeout: 'force_off', maxPresses: 1 } as const;
 
 const open: Asked = {
@@ -33,7 +34,7 @@ test('half an hour', () => {
 });
 
 describe('while it is under way', () => {
-  test.each<[what: string, rig: Rig, word: JobWord, expected: Partial<Asked> | null]>([
+  test.each<[what: string, rig: Rig, word: PowerWord, expected: Partial<Asked> | null]>([
     ['a shutdown', rig('shutdown'), 'shutdown', {}],
     ['a reboot', rig('reboot'), 'reboot', {}],
     ['a reboot by the guest', rig('reboot', { call: 'guest_reboot' }), 'reboot', {}],

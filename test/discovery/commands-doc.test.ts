@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { filled } from '../../scripts/commands-doc.ts';
 import { lateness } from '../../src/commands/stop-cause.ts';
 import { shapeAt } from '../../src/config/shape.ts';
-import { defaultCommands } from '../../src/model/command.ts';
+import { defaultCommands } from '../../src/model/commands.ts';
 import { leastBeforeCut, startTimeout } from '../../src/model/job/job.ts';
 import { restartPause } from '../../src/model/policy.ts';
 import { parseDuration } from '../../src/util/duration.ts';

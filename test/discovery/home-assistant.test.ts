@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { bridgeDevicePayload, vmDevicePayload } from '../../src/discovery/entities/payload.ts';
-import { commandWords } from '../../src/model/command.ts';
+import { commandWords } from '../../src/model/commands.ts';
 import { refusals } from './home-assistant.ts';
 import { bridge, description, disk, hypervisor, nic, vm, vmWithLoader, withHardware } from './samples.ts';
 

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Component, vmDevicePayload } from '../../src/discovery/entities/payload.ts';
-import { type CommandWord, command, commandWords, parseCommand } from '../../src/model/command.ts';
+import { command, parseCommand } from '../../src/model/command.ts';
+import { type CommandWord, commandWords } from '../../src/model/commands.ts';
 import { type LoaderDocument, loaderDocument } from '../../src/model/documents.ts';
 import { type Loader, loaderPhases } from '../../src/model/loader.ts';
 import { checkOf, vmOf } from '../model/samples.ts';

@@ -1,6 +1,6 @@
 import type { BridgeOptions, VmOptions } from '../../src/discovery/entities/payload.ts';
 import { probeNames } from '../../src/model/check.ts';
-import { commandWords, defaultCommands } from '../../src/model/command.ts';
+import { commandWords, defaultCommands } from '../../src/model/commands.ts';
 import {
   bridgeDocument,
   checkDocument,

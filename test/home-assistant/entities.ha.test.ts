@@ -1,6 +1,6 @@
 /** What a real Home Assistant makes of the announcement. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { commandWords } from '../../src/model/command.ts';
+import { commandWords } from '../../src/model/commands.ts';
 import type { Json } from '../e2e/bridge.ts';
 import { guest, inLab } from '../lab/lab.ts';
 import { announced, concerning, device, enableAll, type HomeStage, registered, setHomeStage } from './stage.ts';

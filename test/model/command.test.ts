@@ -3,9 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   type Command,
-  type CommandWord,
   command,
-  commandWords,
   type InvalidCommand,
   isInvalid,
   maxPayload,
@@ -15,6 +13,7 @@ import {
   shutdownMethods,
   timeoutPolicies,
 } from '../../src/model/command.ts';
+import { type CommandWord, commandWords } from '../../src/model/commands.ts';
 import { maxTimeout } from '../../src/model/time-limit.ts';
 import { propertyRuns } from './runs.ts';
 

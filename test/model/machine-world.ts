@@ -1,8 +1,9 @@
-import { type ErrandCommand, Jobs } from '../../src/commands/dispatcher.ts';
+import { Jobs, type SimpleCommand } from '../../src/commands/dispatcher.ts';
 import type { Request } from '../../src/commands/responder.ts';
 import type { Verdict } from '../../src/model/check.ts';
 import { codes, type Outcome } from '../../src/model/codes.ts';
-import type { Command, CommandWord } from '../../src/model/command.ts';
+import type { Command } from '../../src/model/command.ts';
+import type { CommandWord } from '../../src/model/commands.ts';
 import type { Domain } from '../../src/model/domain.ts';
 import type { Event } from '../../src/model/event.ts';
 import type { Call, CallFailure } from '../../src/model/job/job.ts';
@@ -456,7 +457,7 @@ export class World extends Clockwork {
     });
   }
 
-  #errand({ word }: ErrandCommand): Promise<string | CallFailure> {
+  #errand({ word }: SimpleCommand): Promise<string | CallFailure> {
     this.seen.add(`errand ${word}`);
     return new Promise((resolve, reject) => this.errands.push(settler(resolve, reject)));
   }

@@ -1,7 +1,7 @@
 /** What stories of commands, libvirt and the guest are made of; for fast-check. */
 import fc from 'fast-check';
 import type { Verdict } from '../../src/model/check.ts';
-import { type CommandWord, commandWords } from '../../src/model/command.ts';
+import { type CommandWord, commandWords } from '../../src/model/commands.ts';
 import type { Domain } from '../../src/model/domain.ts';
 import type { Call } from '../../src/model/job/job.ts';
 import type { Policy } from '../../src/model/policy.ts';

@@ -2,8 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Libvirt } from '../../src/libvirt/client.ts';
 import { parseUri } from '../../src/libvirt/uri.ts';
-import type { Stats } from '../../src/model/stats.ts';
-import { unknownStats } from '../../src/model/stats.ts';
+import { type Stats, unknownStats } from '../../src/model/stats.ts';
 import { silent } from '../../src/util/logger.ts';
 import { Poll, type PollOptions } from '../../src/vm/poll.ts';
 import { Watch } from '../../src/vm/watch.ts';

@@ -1,5 +1,5 @@
-import type { CommandWord } from '../../model/command.ts';
-import { binarySensor, button, type Entity, image, type Row, state, toggle } from './entity.ts';
+import { type CommandWord, commandWords, rowOf, runsAs } from '../../model/commands.ts';
+import { binarySensor, button, type Entity, image, type Row, state, toggle, type Value } from './entity.ts';
 import { asked, detail } from './traits.ts';
 
 /** The part of the table that commands: what can be pressed and switched, and what it brings with it. */
@@ -20,58 +20,47 @@ export function controlEntities({ commands, powerCategory }: VmControls): Contro
   const power = toggle('power', null, state('power'), { ...category, command_topic: 'power', icon: 'mdi:nas' });
   return [
     ...(may('start') && may('shutdown') ? [power] : []),
-    ...buttons.filter(({ key }) => may(key)),
-    may('autostart') ? autostartSwitch : binarySensor('autostart', 'Autostart', state('autostart'), detail),
+    ...commandWords.filter(word => may(word) && isPlainButton(word)).map(word => control<never>(word)),
+    may('autostart')
+      ? control('autostart', state('autostart'))
+      : binarySensor('autostart', 'Autostart', state('autostart'), detail),
     ...(may('screenshot') ? [screen] : []),
   ];
 }
 
-type Control = Entity<'state' | 'power' | 'command' | 'screen'>;
-
-const press = { command_topic: 'command' } as const;
-/** Off until somebody wants it, and never beside the harmless ones. */
-const rare = { ...press, enabled_by_default: false } as const;
-export const serious = { ...rare, entity_category: 'config' } as const;
-
-/** The key is the command. */
-const buttons: readonly (Control & { key: CommandWord })[] = [
-  pressed('start', 'Start', 'mdi:play', press),
-  pressed('shutdown', 'Shut down', 'mdi:power', press),
-  pressed('cancel', 'Cancel', 'mdi:cancel', rare),
-  pressed('reboot', 'Reboot', 'mdi:restart', serious),
-  pressed('suspend', 'Pause', 'mdi:pause', serious),
-  pressed('resume', 'Resume', 'mdi:play-pause', serious),
-  pressed('reset', 'Reset', 'mdi:restart-alert', serious),
-  pressed('force_off', 'Power cut', 'mdi:power-plug-off', serious),
-  pressed('screenshot', 'Take screenshot', 'mdi:monitor-screenshot', { ...rare, entity_category: 'diagnostic' }),
-  pressed('check', 'Check', 'mdi:stethoscope', { ...rare, ...asked, entity_category: 'diagnostic' }),
-  pressed('refresh', 'Refresh', 'mdi:refresh', { ...rare, entity_category: 'diagnostic' }),
-];
-
-export function pressed<T extends string>(
-  key: CommandWord,
-  name: string,
-  icon: `mdi:${string}`,
-  ...traits: Row<T>[]
-): Entity<T> & { key: CommandWord } {
-  return { ...button<T>(key, name, null, ...traits, { payload_press: key, icon }), key };
+/** The loader's buttons are only there where one is configured. */
+function isPlainButton(word: CommandWord): boolean {
+  return rowOf(word).entity?.as === 'button' && !runsAs('loader', word);
 }
 
-const autostartSwitch: Control = toggle('autostart', 'Autostart', state('autostart'), commanded('autostart'), {
-  icon: 'mdi:power-cycle',
-});
+type Control = Entity<'state' | 'power' | 'command' | 'screen'>;
 
-/** The traits of a switch whose command says which way. */
-export function commanded(word: CommandWord) {
-  return {
-    ...serious,
+/** The button or switch of a command, from its row in the table of commands. */
+export function control<T extends string>(
+  word: CommandWord,
+  value: Value<T> | null = null,
+  ...more: Row<T>[]
+): Entity<T | 'command'> {
+  const { entity } = rowOf(word);
+  if (!entity) throw new Error(`${word} has no entity`);
+  const { as, name, icon, kind, withoutLibvirt } = entity;
+  const traits = [{ icon, command_topic: 'command' }, kinds[kind], withoutLibvirt ? asked : {}, ...more] as const;
+  if (as === 'button') return button<T | 'command'>(word, name, value, ...traits, { payload_press: word });
+  return toggle<T | 'command'>(word, name, value, ...traits, {
     reading: 'flag',
     payload_on: JSON.stringify({ command: word, enabled: true }),
     payload_off: JSON.stringify({ command: word, enabled: false }),
     state_on: 'ON',
     state_off: 'OFF',
-  } as const;
+  });
 }
+
+const kinds = {
+  usual: {},
+  rare: { enabled_by_default: false },
+  diagnostic: { enabled_by_default: false, entity_category: 'diagnostic' },
+  serious: { enabled_by_default: false, entity_category: 'config' },
+} as const;
 
 const screen: Control = image('screen', 'Screen', null, {
   image_topic: 'screen',

@@ -1,31 +1,27 @@
-import type { CommandWord } from '../../model/command.ts';
+import { type CommandWord, commandWords, isPermitted, runsAs } from '../../model/commands.ts';
 import { loaderPhases, loaderResults } from '../../model/loader.ts';
-import { commanded, pressed, serious } from './controls.ts';
-import { binarySensor, type Entity, loader, loaderMembers, loaderObject, sensor, toggle, update } from './entity.ts';
+import { control } from './controls.ts';
+import { binarySensor, type Entity, loader, loaderMembers, loaderObject, sensor, update } from './entity.ts';
 import { asked, detail, diagnostic, oneOf, percent, sentence, timestamp } from './traits.ts';
 import { updateTemplate } from './update-template.ts';
 
 /** The part of the table that is the loader's: its rebuild, and what it takes to command that. */
 
 export function loaderEntities(commands: readonly CommandWord[]): LoaderEntity[] {
-  const may = ({ key }: { key: CommandWord }) => commands.includes(key);
-  return [...buttons.filter(may), ...(buttons.some(may) ? [armSwitch] : []), loaderUpdate, ...sensors];
+  const own = commandWords.filter(word => runsAs('loader', word) && commands.includes(word));
+  const buttons = own.map(word => control<'loader'>(word, null, armed));
+  return [
+    ...buttons,
+    ...(isPermitted('arm', commands) ? [control('arm', loader('armed'))] : []),
+    loaderUpdate,
+    ...sensors,
+  ];
 }
 
 type LoaderEntity = Entity<'loader' | 'command'>;
 
 /** It needs no confirmation while it is armed: a button cannot give one. */
-const armed = { ...serious, only_while: loader('armed') } as const;
-
-/** The key is the command. */
-const buttons: readonly (LoaderEntity & { key: CommandWord })[] = [
-  pressed('rebuild', 'Rebuild loader', 'mdi:hammer-wrench', armed),
-  pressed('rollback', 'Roll back loader', 'mdi:backup-restore', armed),
-];
-
-const armSwitch: LoaderEntity = toggle('arm', 'Arm rebuild', loader('armed'), commanded('arm'), asked, {
-  icon: 'mdi:lock-open-alert',
-});
+const armed = { only_while: loader('armed') } as const;
 
 /** Without a command: "update everything" must not take the NAS down. */
 const loaderUpdate: LoaderEntity = update('loader_update', 'Loader', { topic: 'loader', path: [] }, diagnostic, asked, {

@@ -1,5 +1,5 @@
 import { type Outcome, rejected } from '../../model/codes.ts';
-import type { LongWord } from '../../model/command.ts';
+import type { LoaderWord } from '../../model/commands.ts';
 import type { Domain } from '../../model/domain.ts';
 import { idleLoader, isUnderWay, type Loader } from '../../model/loader.ts';
 import { type LoaderSettings, wantedDsm } from '../../model/loader-settings.ts';
@@ -45,7 +45,7 @@ export async function recallLoader(
   folder: string,
   key: VmKey,
   settings: LoaderSettings,
-): Promise<{ record: LoaderRecord | null; loader: Loader; interrupted: LongWord | null }> {
+): Promise<{ record: LoaderRecord | null; loader: Loader; interrupted: LoaderWord | null }> {
   await sweepScratch(folder).catch(() => {});
   const found = await new Journal(folder, key).load();
   const newest = (await listBackups(settings.backupDir, key).catch(() => []))[0] ?? null;

@@ -15,8 +15,7 @@ import { powerOffBuilder, reachBuilder } from './builder.ts';
 import { explain, failureOf, LoaderFailure } from './failure.ts';
 import { opened, scratchFolder, withImage } from './open-image.ts';
 import { powerOff } from './power.ts';
-import type { Run } from './run.ts';
-import { phase } from './run.ts';
+import { phase, type Run } from './run.ts';
 import { buildSteps } from './steps.ts';
 import { awaitDsm } from './wait-for-dsm.ts';
 

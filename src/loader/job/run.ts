@@ -1,5 +1,5 @@
 import type { Code } from '../../model/codes.ts';
-import type { LongWord } from '../../model/command.ts';
+import type { LoaderWord } from '../../model/commands.ts';
 import type { Loader } from '../../model/loader.ts';
 import { mustBeOurs } from './bound.ts';
 import { LoaderFailure } from './failure.ts';
@@ -20,7 +20,7 @@ export interface Run {
 }
 
 export interface Beginning {
-  word: LongWord;
+  word: LoaderWord;
   parts: JobParts;
   loader: Loader;
   /** Of the run before; null: there was none. */

@@ -1,7 +1,7 @@
 import type { Verdict } from '../check.ts';
 import type { Code, Outcome } from '../codes.ts';
-import type { CommandWord, TimeoutPolicy } from '../command.ts';
-import type { Occupation } from '../decide.ts';
+import type { TimeoutPolicy } from '../command.ts';
+import type { CommandWord, Occupation, PowerWord } from '../commands.ts';
 import type { Domain } from '../domain.ts';
 import type { Guest } from './guest.ts';
 
@@ -10,7 +10,7 @@ import type { Guest } from './guest.ts';
  * it says what to call, what to tell and how it ended. Effects are the caller's. Times are monotonic milliseconds.
  */
 export interface Job {
-  readonly word: JobWord;
+  readonly word: PowerWord;
   /** The domain it was asked of; another one under the same name is not its business. */
   readonly uuid: string;
   /** Who asked, the first one first: all of them get the outcome. */
@@ -31,11 +31,6 @@ export interface Job {
 
 /** One who waits for an answer. */
 export type Ticket = number;
-
-export type JobWord = Extract<
-  CommandWord,
-  'start' | 'shutdown' | 'reboot' | 'suspend' | 'resume' | 'reset' | 'force_off'
->;
 
 /** One libvirt call. `press`: the guest is asked to power off, by the method that was chosen. */
 export type Call = 'start' | 'wake_up' | 'resume' | 'suspend' | 'reset' | 'press' | 'guest_reboot' | 'cut_power';

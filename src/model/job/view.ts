@@ -1,5 +1,6 @@
+import type { PowerWord } from '../commands.ts';
 import type { Activity, Phase, Work } from '../snapshot.ts';
-import type { Job, JobWord, Stage } from './job.ts';
+import type { Job, Stage } from './job.ts';
 
 /** What the snapshot says of it; times as the caller's clock has them. */
 export function workOf(job: Job, time: (at: number) => string): Work {
@@ -14,7 +15,7 @@ export function workOf(job: Job, time: (at: number) => string): Work {
   };
 }
 
-const activities: Record<JobWord, Activity> = {
+const activities: Record<PowerWord, Activity> = {
   start: 'starting',
   resume: 'starting',
   shutdown: 'shutting_down',

@@ -6,7 +6,8 @@ import {
   type DevicePayload,
   vmDevicePayload,
 } from '../../../src/discovery/entities/payload.ts';
-import { type Command, type CommandWord, command, commandWords, parseCommand } from '../../../src/model/command.ts';
+import { type Command, command, parseCommand } from '../../../src/model/command.ts';
+import { type CommandWord, commandWords } from '../../../src/model/commands.ts';
 import { happeningTypes } from '../../../src/model/notification.ts';
 import { refusals } from '../home-assistant.ts';
 import { bridge, description, disk, hypervisor, nic, vm, withHardware } from '../samples.ts';

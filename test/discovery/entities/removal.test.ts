@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { Platform } from '../../../src/discovery/entities/entity.ts';
 import { vmDevicePayload } from '../../../src/discovery/entities/payload.ts';
 import { components, removeDevice, transition } from '../../../src/discovery/entities/removal.ts';
-import { type CommandWord, commandWords, defaultCommands } from '../../../src/model/command.ts';
+import { type CommandWord, commandWords, defaultCommands } from '../../../src/model/commands.ts';
 import { refusals } from '../home-assistant.ts';
 import { bridge, description, hypervisor, vm } from '../samples.ts';
 

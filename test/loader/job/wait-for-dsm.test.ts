@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Guest } from '../../../src/loader/job/parts.ts';
-import { usualTimes } from '../../../src/loader/job/parts.ts';
+import { type Guest, usualTimes } from '../../../src/loader/job/parts.ts';
 import { awaitDsm } from '../../../src/loader/job/wait-for-dsm.ts';
 import type { Verdict } from '../../../src/model/check.ts';
 import { checkOf } from '../../model/samples.ts';

@@ -1,7 +1,8 @@
 /** Commands that libvirt carries out by itself: start, suspend, resume, reset, force_off. */
 import { describe, expect, test } from 'vitest';
+import type { PowerWord } from '../../../src/model/commands.ts';
 import type { Domain } from '../../../src/model/domain.ts';
-import type { Call, JobInput, JobWord } from '../../../src/model/job/job.ts';
+import type { Call, JobInput } from '../../../src/model/job/job.ts';
 import { active, domain, off, offBy, otherUuid } from '../samples.ts';
 import { away, back, failures, first, Rig, rebooted, saw } from './rig.ts';
 
@@ -15,7 +16,7 @@ const cut = 'failed/power_cut: it is off: somebody at libvirt cut its power';
 /** What comes, and how that ends it; null: not yet. */
 type Row = [what: string, input: JobInput | Domain | null, end: string | null];
 
-describe.each<[word: JobWord, call: Call, rows: Row[]]>([
+describe.each<[word: PowerWord, call: Call, rows: Row[]]>([
   [
     'start',
     'start',

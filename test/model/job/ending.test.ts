@@ -1,8 +1,9 @@
 /** What a domain's state means for those who wait for its guest to power off. */
 import { describe, expect, test } from 'vitest';
+import type { PowerWord } from '../../../src/model/commands.ts';
 import { endOf, hindrance } from '../../../src/model/job/ending.ts';
 import { keepStart } from '../../../src/model/job/interrupt.ts';
-import { type JobWord, occupation } from '../../../src/model/job/job.ts';
+import { occupation } from '../../../src/model/job/job.ts';
 import { workOf } from '../../../src/model/job/view.ts';
 import { active, domain, off, offBy } from '../samples.ts';
 import { first, Rig } from './rig.ts';
@@ -71,7 +72,7 @@ describe('what is shown of it', () => {
     return { ...workOf(rig.job, at => new Date(began + at).toISOString()), occupation: occupation(rig.job) };
   };
   const none = { attempt: null, startAfterOff: false };
-  const cutting = (word: JobWord) => {
+  const cutting = (word: PowerWord) => {
     const rig = new Rig(word, { onTimeout: 'force_off', maxPresses: 1 }, 0);
     rig.waits(300_000);
     return rig;

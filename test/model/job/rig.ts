@@ -1,7 +1,15 @@
+import type { PowerWord } from '../../../src/model/commands.ts';
 import type { Domain } from '../../../src/model/domain.ts';
 import { type Guest, unknownGuest } from '../../../src/model/job/guest.ts';
-import type { CallFailure, Job, JobInput, JobWord, Plan, Step } from '../../../src/model/job/job.ts';
-import { type Call, wakeAt } from '../../../src/model/job/job.ts';
+import {
+  type Call,
+  type CallFailure,
+  type Job,
+  type JobInput,
+  type Plan,
+  type Step,
+  wakeAt,
+} from '../../../src/model/job/job.ts';
 import { type Beginning, begin, step } from '../../../src/model/job/step.ts';
 import { uuid } from '../samples.ts';
 
@@ -18,7 +26,7 @@ const plan: Plan = {
 };
 
 /** How each command begins when nothing is odd. */
-const usual: Record<JobWord, Call> = {
+const usual: Record<PowerWord, Call> = {
   ...{ start: 'start', shutdown: 'press', reboot: 'press', suspend: 'suspend', resume: 'resume' },
   ...{ reset: 'reset', force_off: 'cut_power' },
 } as const;
@@ -58,7 +66,7 @@ export class Rig {
   /** What it asked for last. */
   asks: string[] = [];
 
-  constructor(word: JobWord, changes: Partial<Plan & Omit<Beginning, 'word' | 'plan'>> = {}, now = 1_000_000) {
+  constructor(word: PowerWord, changes: Partial<Plan & Omit<Beginning, 'word' | 'plan'>> = {}, now = 1_000_000) {
     this.now = now;
     const {
       uuid: id = uuid,

@@ -1,6 +1,6 @@
 /** The time is up: the guest is left running, or its power is cut, and then never within a minute. */
 import { describe, expect, test } from 'vitest';
-import { commandWords } from '../../../src/model/command.ts';
+import { commandWords } from '../../../src/model/commands.ts';
 import { mayCutPower } from '../../../src/model/job/job.ts';
 import { active, off, offBy } from '../samples.ts';
 import { away, back, failures, first, guest, Rig } from './rig.ts';

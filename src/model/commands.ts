@@ -1,0 +1,235 @@
+import type { Wish } from './check.ts';
+import type { DomainState } from './domain.ts';
+
+/**
+ * THE table of commands. A row says how a command runs, who may give it, what it means for a domain as it is, what it
+ * may interrupt, and what shows it in Home Assistant. docs/commands.md and docs/entities.md print it.
+ */
+
+/** A domain's state, or that libvirt has no such domain. */
+export type Situation = DomainState | 'absent';
+
+/** What a command means in a situation: `do` itself, another one's call, nothing to do, or no. */
+export type Meaning = 'do' | 'start' | 'resume' | 'wake_up' | { already: string } | { no: string };
+
+/**
+ * What holds the VM's one job place. `waiting`: for the pause between off and start, nothing has been asked yet;
+ * `call`: libvirt is at it; `rebuild`: of its loader, or a rollback.
+ */
+export const occupations = ['waiting', 'shutdown', 'reboot', 'call', 'rebuild'] as const;
+export type Occupation = (typeof occupations)[number];
+
+/**
+ * - `busy`: it is refused
+ * - `end`: the running job ends as cancelled
+ * - `replace`: likewise, and the new one takes its place
+ * - `amend`: it joins the running one; a shorter deadline is taken over, a kept start given up
+ * - `keep`: carried out after the running one
+ * - `beside`: it needs no job place
+ */
+export type Interruption = 'busy' | 'end' | 'replace' | 'amend' | 'keep' | 'beside';
+
+interface CommandRow {
+  /** `power`: as a job of libvirt calls; `loader`: as a job of the loader; `beside`: at any time; `cancel`: it ends a job. */
+  runs: 'power' | 'loader' | 'beside' | 'cancel';
+  /** Permitted where the configuration lists no commands: nothing that can hurt. */
+  byDefault?: true;
+  /** It cannot be listed: whoever may give one of these may give it. */
+  comesWith?: readonly string[];
+  /** What the VM is meant to be afterwards; missing: the command says nothing of that. */
+  expects?: Wish;
+  /** Keys of the JSON form besides `id`, `by` and `expires_at`. `enabled` must be there where it can be. */
+  options?: readonly ('timeout' | 'on_timeout' | 'method' | 'enabled' | 'confirm')[];
+  /** Missing: it is done in every situation, libvirt away included. */
+  means?: Readonly<Record<Situation, Meaning>>;
+  /** Why it is refused while DSM is installed or updated. */
+  whileUpdating?: string;
+  /** Missing: `busy`, or `beside` if it runs so. */
+  interrupts?: Partial<Readonly<Record<Occupation, Interruption>>>;
+  /** `rare`: off until somebody wants it. `serious`: likewise, and never beside the harmless ones. */
+  entity?: {
+    as: 'button' | 'switch';
+    name: string;
+    icon: `mdi:${string}`;
+    kind: 'usual' | 'rare' | 'diagnostic' | 'serious';
+    /** DSM can be asked while libvirt is away. */
+    withoutLibvirt?: true;
+  };
+}
+
+const isOff = { no: 'it is off' };
+const startIt = { no: 'it is off; start it' };
+const runsAlready = { already: 'it runs already' };
+const offAlready = { already: 'it is off already' };
+const closing = { no: 'it is shutting down at this moment' };
+const kept = { no: 'it has crashed and is kept for inspection; cut its power first' };
+const absent = { absent: { no: 'libvirt has no such domain' } };
+/** The guest does not hear the power button. */
+const deaf = {
+  paused: { no: 'it is paused and cannot hear the power button; resume it first' },
+  crashed: { no: 'it has crashed and cannot hear the power button' },
+  pmsuspended: { no: 'it is suspended and cannot hear the power button; resume it first' },
+};
+/** `idle` is libvirt's "blocked": running for all that matters here. `unknown`: libvirt itself decides. */
+const awake = { running: 'do', idle: 'do', unknown: 'do' } as const;
+const always = {
+  ...awake,
+  paused: 'do',
+  shutting_down: 'do',
+  shut_off: 'do',
+  crashed: 'do',
+  pmsuspended: 'do',
+} as const;
+const loaderJob = {
+  runs: 'loader',
+  expects: 'running',
+  options: ['timeout', 'on_timeout', 'confirm'],
+  means: { ...awake, ...deaf, shutting_down: closing, shut_off: 'do', ...absent },
+} as const;
+
+export const commands = {
+  start: {
+    runs: 'power',
+    byDefault: true,
+    expects: 'running',
+    options: ['timeout'],
+    means: {
+      ...{ running: runsAlready, idle: runsAlready, paused: 'resume', shutting_down: closing, shut_off: 'do' },
+      ...{ crashed: kept, pmsuspended: 'wake_up', unknown: 'do', ...absent },
+    },
+    interrupts: { shutdown: 'keep' },
+    entity: { as: 'button', name: 'Start', icon: 'mdi:play', kind: 'usual' },
+  },
+  shutdown: {
+    runs: 'power',
+    byDefault: true,
+    expects: 'off',
+    options: ['timeout', 'on_timeout', 'method'],
+    means: { ...awake, ...deaf, shutting_down: 'do', shut_off: offAlready, ...absent },
+    // A UPS does not wait until the guest is up again, nor for a rebuild.
+    interrupts: { waiting: 'replace', shutdown: 'amend', reboot: 'replace', rebuild: 'replace' },
+    entity: { as: 'button', name: 'Shut down', icon: 'mdi:power', kind: 'usual' },
+  },
+  cancel: {
+    runs: 'cancel',
+    byDefault: true,
+    interrupts: { waiting: 'end', shutdown: 'end', reboot: 'end', rebuild: 'end' },
+    entity: { as: 'button', name: 'Cancel', icon: 'mdi:cancel', kind: 'rare' },
+  },
+  reboot: {
+    runs: 'power',
+    expects: 'running',
+    options: ['timeout', 'on_timeout', 'method'],
+    means: { ...awake, ...deaf, shutting_down: closing, shut_off: startIt, ...absent },
+    whileUpdating: 'it restarts by itself when that is over',
+    entity: { as: 'button', name: 'Reboot', icon: 'mdi:restart', kind: 'serious' },
+  },
+  suspend: {
+    runs: 'power',
+    expects: 'paused',
+    means: {
+      ...{ ...awake, paused: { already: 'it is paused already' }, shutting_down: closing, shut_off: isOff },
+      ...{ crashed: { no: 'it has crashed' }, pmsuspended: { no: 'it has suspended itself already' }, ...absent },
+    },
+    entity: { as: 'button', name: 'Pause', icon: 'mdi:pause', kind: 'serious' },
+  },
+  resume: {
+    runs: 'power',
+    expects: 'running',
+    means: {
+      ...{ running: runsAlready, idle: runsAlready, paused: 'do', shutting_down: closing, shut_off: startIt },
+      ...{ crashed: kept, pmsuspended: 'wake_up', unknown: 'do', ...absent },
+    },
+    entity: { as: 'button', name: 'Resume', icon: 'mdi:play-pause', kind: 'serious' },
+  },
+  reset: {
+    runs: 'power',
+    expects: 'running',
+    means: {
+      ...{ ...awake, paused: { no: 'it is paused; resume it first' }, shutting_down: closing, shut_off: isOff },
+      ...{ crashed: kept, pmsuspended: { no: 'it is suspended; resume it first' }, ...absent },
+    },
+    whileUpdating: 'a reset would break it off; if it hangs, `force_off` cuts the power all the same',
+    entity: { as: 'button', name: 'Reset', icon: 'mdi:restart-alert', kind: 'serious' },
+  },
+  force_off: {
+    runs: 'power',
+    expects: 'off',
+    means: { ...always, shut_off: offAlready, ...absent },
+    interrupts: { waiting: 'replace', shutdown: 'replace', reboot: 'replace' },
+    entity: { as: 'button', name: 'Power cut', icon: 'mdi:power-plug-off', kind: 'serious' },
+  },
+  screenshot: {
+    runs: 'beside',
+    means: { ...always, shut_off: { no: 'it is off and has no screen' }, ...absent },
+    entity: { as: 'button', name: 'Take screenshot', icon: 'mdi:monitor-screenshot', kind: 'diagnostic' },
+  },
+  autostart: {
+    runs: 'beside',
+    options: ['enabled'],
+    means: { ...always, ...absent },
+    entity: { as: 'switch', name: 'Autostart', icon: 'mdi:power-cycle', kind: 'serious' },
+  },
+  rebuild: {
+    ...loaderJob,
+    whileUpdating: 'rebuild the loader when that is over',
+    entity: { as: 'button', name: 'Rebuild loader', icon: 'mdi:hammer-wrench', kind: 'serious' },
+  },
+  rollback: {
+    ...loaderJob,
+    whileUpdating: 'roll back when that is over',
+    entity: { as: 'button', name: 'Roll back loader', icon: 'mdi:backup-restore', kind: 'serious' },
+  },
+  arm: {
+    runs: 'beside',
+    comesWith: ['rebuild', 'rollback'],
+    options: ['enabled'],
+    entity: { as: 'switch', name: 'Arm rebuild', icon: 'mdi:lock-open-alert', kind: 'serious', withoutLibvirt: true },
+  },
+  check: {
+    runs: 'beside',
+    byDefault: true,
+    entity: { as: 'button', name: 'Check', icon: 'mdi:stethoscope', kind: 'diagnostic', withoutLibvirt: true },
+  },
+  refresh: {
+    runs: 'beside',
+    byDefault: true,
+    means: { ...always, absent: 'do' },
+    entity: { as: 'button', name: 'Refresh', icon: 'mdi:refresh', kind: 'diagnostic' },
+  },
+} as const satisfies Record<string, CommandRow>;
+
+export type CommandWord = keyof typeof commands;
+type Running<Runs> = { [W in CommandWord]: (typeof commands)[W]['runs'] extends Runs ? W : never }[CommandWord];
+export type PowerWord = Running<'power'>;
+export type LoaderWord = Running<'loader'>;
+export type BesideWord = Running<'beside'>;
+
+/** Whether a command's action is one of those that run so. */
+export function runsAs<Runs extends CommandRow['runs']>(runs: Runs, action: string): action is Running<Runs> {
+  return Object.hasOwn(commands, action) && rowOf(action as CommandWord).runs === runs;
+}
+
+export const commandWords = Object.keys(commands) as readonly CommandWord[];
+
+export function rowOf(word: CommandWord): CommandRow {
+  return commands[word];
+}
+
+/** What a configuration can list. */
+export const listedCommands = commandWords.filter(word => !rowOf(word).comesWith);
+
+/** What may be commanded unless the configuration says otherwise. */
+export const defaultCommands = commandWords.filter(word => rowOf(word).byDefault);
+
+/** Whether a configuration that lists `listed` permits it. */
+export function isPermitted(word: CommandWord, listed: readonly CommandWord[]): boolean {
+  const { comesWith = [word] } = rowOf(word);
+  return listed.some(each => comesWith.includes(each));
+}
+
+/** What becomes of what is under way when the command comes in. */
+export function interruption(occupation: Occupation, word: CommandWord): Interruption {
+  const { runs, interrupts } = rowOf(word);
+  return runs === 'beside' ? 'beside' : (interrupts?.[occupation] ?? 'busy');
+}
