@@ -13,7 +13,7 @@ import {
   rowOf,
   type Situation,
 } from '../src/model/commands.ts';
-import { happenings } from '../src/model/notification.ts';
+import { notifications } from '../src/model/notification.ts';
 import { propertyRuns } from '../test/model/runs.ts';
 import { code, fillIn, keep, table } from './page.ts';
 
@@ -37,7 +37,7 @@ const parts: Readonly<Record<string, () => string>> = {
   events: () =>
     table(
       ['`event_type`', ''],
-      Object.entries(happenings).map(([type, meaning]) => [code(type), meaning]),
+      Object.entries(notifications).map(([type, meaning]) => [code(type), meaning]),
     ),
   runs: () =>
     `Each time the tests run, the parser gets ${count(propertyRuns.payloads)} payloads made at random, and the machine ` +

@@ -10,21 +10,20 @@ import { identify } from '../checks/identify.ts';
 import { type Probes, realProbes } from '../checks/probes.ts';
 import type { Config } from '../config/config.ts';
 import type { Libvirt } from '../libvirt/client.ts';
-import type { Event } from '../model/event.ts';
-import type { Snapshot, VmKey } from '../model/snapshot.ts';
+import type { VmKey } from '../model/snapshot.ts';
+import type { State } from '../model/state.ts';
 import type { Logger } from '../util/logger.ts';
 import { Store } from '../util/store.ts';
 import { addressesOf } from '../vm/addresses.ts';
 import { Link } from '../vm/link.ts';
 import type { Watch } from '../vm/watch.ts';
 import { isLocal } from './libvirt.ts';
+import type { Hypervisor } from './power.ts';
 
-export interface CheckingOptions {
+export interface RunningChecksOptions {
   config: Config;
-  snapshot: () => Snapshot;
-  dispatch: (event: Event) => void;
-  watch: Watch;
-  open: (signal: AbortSignal) => Promise<Libvirt>;
+  state: State;
+  hypervisor: Pick<Hypervisor, 'open' | 'watch'>;
   host: Host;
   save: (remembered: RememberedChecks) => void;
   remembered: RememberedChecks;
@@ -36,7 +35,7 @@ export interface CheckingOptions {
 }
 
 /** All that the checks go through. */
-export interface Checking {
+export interface RunningChecks {
   checks: Checks;
   /** What kind of page answers at an address for a VM; nobody logs in. */
   identify(key: VmKey, address: string, signal: AbortSignal): Promise<Findings['web']['kind']>;
@@ -44,8 +43,9 @@ export interface Checking {
   close(): Promise<void>;
 }
 
-export function checking(options: CheckingOptions): Checking {
-  const { config, snapshot, dispatch, watch, open, host, save, remembered, logger, probes } = options;
+export function createChecks(options: RunningChecksOptions): RunningChecks {
+  const { config, state, host, save, remembered, logger, probes } = options;
+  const { open, watch } = options.hypervisor;
   const link = new Link({ open, quiet: true, logger: logger.child({ part: 'libvirt-checks' }) });
   const client = options.client ?? (() => link.client);
   const findhost = new Findhost();
@@ -62,15 +62,15 @@ export function checking(options: CheckingOptions): Checking {
       vms: config.vms.map(({ key, domain, expected, address, checks: times }) => {
         return { key, domain, checks: { ...times, expected, address } };
       }),
-      vm: key => snapshot().vms[key] ?? null,
-      libvirtUp: () => snapshot().hypervisor.up,
+      vm: key => state.snapshot.vms[key] ?? null,
+      libvirtUp: () => state.snapshot.hypervisor.up,
       runId: key => runId(watch, key),
       instead: key => watch.instead(key),
       reread: key => watch.hint(key),
       probes: all,
-      local: () => isLocal(config.libvirt, snapshot().hypervisor.info?.hostname ?? null),
+      local: () => isLocal(config.libvirt, state.snapshot.hypervisor.info?.hostname ?? null),
       host,
-      emit: dispatch,
+      emit: state.dispatch,
       save,
       logger: logger.child({ part: 'checks' }),
     },
@@ -81,7 +81,7 @@ export function checking(options: CheckingOptions): Checking {
     checks,
     identify: async (key, address, signal) => {
       const { ports = [], probeTimeout: timeout = 0 } = times.get(key) ?? {};
-      const { dsm = null } = snapshot().vms[key]?.check ?? {};
+      const { dsm = null } = state.snapshot.vms[key]?.check ?? {};
       return identify(all, address, ports, dsm, { timeout, signal });
     },
     start: () => {

@@ -1,29 +1,33 @@
 import { join } from 'node:path';
 import type { Findings } from '../checks/finding.ts';
+import type { PowerJobParts } from '../commands/power-job.ts';
 import type { Config } from '../config/config.ts';
 import type { Guest, GuestKind } from '../loader/job/parts.ts';
 import { tcrp } from '../loader/kinds/tcrp/index.ts';
 import { Rebuilds, type RebuildsOptions } from '../loader/rebuilds.ts';
-import type { Snapshot } from '../model/snapshot.ts';
-import type { Checking } from './checks.ts';
+import type { State } from '../model/state.ts';
+import type { RunningChecks } from './checks.ts';
 import { isLocal } from './libvirt.ts';
-import type { Steering } from './power.ts';
+import { type Hypervisor, policiesOf } from './power.ts';
 
-export interface RebuildingOptions
-  extends Pick<RebuildsOptions, 'line' | 'tell' | 'logger' | 'times' | 'world' | 'pause'> {
+export interface LoaderOptions
+  extends Pick<RebuildsOptions, 'line' | 'notify' | 'logger' | 'times' | 'world' | 'pause'> {
   config: Config;
+  state: State;
+  hypervisor: Pick<Hypervisor, 'open' | 'watch'>;
+  power: PowerJobParts;
+  checks: Pick<RunningChecks, 'checks' | 'identify'>;
   /** Default: of the kinds that there are. */
   adapter?: RebuildsOptions['adapter'];
-  snapshot: () => Snapshot;
-  steering: Pick<Steering, 'open' | 'watch' | 'power' | 'policies'>;
-  checking: Pick<Checking, 'checks' | 'identify'>;
 }
 
-/** All that a rebuild goes through, for each VM that has a loader. */
-export function rebuilding({ config, snapshot, steering, checking, ...rest }: RebuildingOptions): Rebuilds {
-  const { open, watch, power, policies } = steering;
-  const { checks, identify } = checking;
-  return new Rebuilds({
+/** The rebuilds of all VMs that have a loader, with what their journals say. */
+export async function createRebuilds(options: LoaderOptions): Promise<Rebuilds> {
+  const { config, state, hypervisor, checks: running, ...rest } = options;
+  const { open, watch } = hypervisor;
+  const { checks, identify } = running;
+  const policies = policiesOf(config);
+  const rebuilds = new Rebuilds({
     vms: config.vms.flatMap(({ key, loader, address, checks: { bootGrace } }) => {
       const policy = policies[key];
       if (!loader || !policy) return [];
@@ -32,7 +36,7 @@ export function rebuilding({ config, snapshot, steering, checking, ...rest }: Re
         identify: async (host, signal) => kindOf[await identify(key, host, signal)],
         check: async () => {
           await checks.check(key);
-          return snapshot().vms[key]?.check ?? null;
+          return state.snapshot.vms[key]?.check ?? null;
         },
         bootGrace,
       };
@@ -41,11 +45,14 @@ export function rebuilding({ config, snapshot, steering, checking, ...rest }: Re
     // The one kind that there is.
     adapter: () => tcrp,
     folder: join(config.dataDir, 'loader'),
-    ...{ open, power },
+    open,
     ref: key => watch.target(key)?.ref ?? null,
-    local: () => isLocal(config.libvirt, snapshot().hypervisor.info?.hostname ?? null),
+    local: () => isLocal(config.libvirt, state.snapshot.hypervisor.info?.hostname ?? null),
     ...rest,
   });
+  const at = new Date().toISOString();
+  for (const [key, loader] of await rebuilds.recall()) state.dispatch({ type: 'loader', key, loader, at });
+  return rebuilds;
 }
 
 const kindOf: Readonly<Record<Findings['web']['kind'], GuestKind>> = {

@@ -10,7 +10,7 @@ import { z } from 'zod';
 import type { Logger } from '../util/logger.ts';
 import { type Effect, type Input, idle, type Saying, type Standing, step } from './ownership-rules.ts';
 
-export interface ClaimOptions {
+export interface OwnershipOptions {
   topics: { state: string; info: string; claim: string };
   /** Of this process, made at random: at most 64 characters. */
   session: string;
@@ -35,7 +35,7 @@ interface Heard {
   readonly retain: boolean;
 }
 
-export class Claim extends EventEmitter<{
+export class Ownership extends EventEmitter<{
   /** Publish everything. Again in each session. */
   granted: [];
   /** Once, and for good: whatever this process does, it does not get the topic. */
@@ -43,14 +43,14 @@ export class Claim extends EventEmitter<{
   /** Somebody else may have written over our state and info: publish both again. */
   restate: [];
 }> {
-  readonly #options: ClaimOptions;
+  readonly #options: OwnershipOptions;
   #standing: Standing = idle;
   /** Counts sessions, so that the fate of an earlier one's question is not taken for this one's. */
   #round = 0;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(options: ClaimOptions) {
+  constructor(options: OwnershipOptions) {
     super();
     this.#options = options;
   }

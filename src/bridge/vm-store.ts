@@ -44,7 +44,7 @@ export function checkRemembered(value: unknown): Remembered | null {
 }
 
 /** Where it is kept: one place for the bridge and for `shutdown --direct`. */
-export function memoryStore(folder: string, logger: Logger): Store<Remembered> {
+export function vmStoreFile(folder: string, logger: Logger): Store<Remembered> {
   return new Store({ path: join(folder, 'vms.json'), version: 1, empty: {}, check: checkRemembered, logger });
 }
 
@@ -64,7 +64,7 @@ export function recall(vm: VmSnapshot, remembered: Remembered, boot: string | nu
 }
 
 /** Writes down what has changed. */
-export class Memory {
+export class VmStore {
   readonly #save: (remembered: Remembered) => void;
   readonly #boot: string | null;
   #saved: Remembered;

@@ -1,13 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { checking, checksStore, thisHost } from '../app/checks.ts';
+import { checksStore, createChecks, thisHost } from '../app/checks.ts';
 import { opener } from '../app/libvirt.ts';
-import { memoryStore, recall } from '../bridge/vm-store.ts';
+import { recall, vmStoreFile } from '../bridge/vm-store.ts';
 import type { Config } from '../config/config.ts';
 import type { Libvirt } from '../libvirt/client.ts';
 import { type CheckDocument, checkDocument } from '../model/documents.ts';
-import type { Event } from '../model/event.ts';
-import { reduce } from '../model/reduce.ts';
-import { emptyVm, type Snapshot } from '../model/snapshot.ts';
+import { emptyVm } from '../model/snapshot.ts';
+import { State } from '../model/state.ts';
 import { silent } from '../util/logger.ts';
 import { Watch } from '../vm/watch.ts';
 import { renderCheck } from './check-table.ts';
@@ -60,25 +59,20 @@ export async function check({ config, vm, json, watch, stdout, stderr, signal }:
 async function examineAll(config: Config, signal: AbortSignal): Promise<{ rows: Row[]; trouble: string | null }> {
   const { vms, libvirt, dataDir } = config;
   const store = checksStore(dataDir, silent);
-  const [remembered, known, host] = await Promise.all([memoryStore(dataDir, silent).load(), store.load(), thisHost()]);
-  let snapshot: Snapshot = {
-    hypervisor: { up: false, reason: null, info: null },
-    vms: Object.fromEntries(vms.map(({ key, label }) => [key, recall(emptyVm(key, label), remembered, host.boot)])),
-    overdueChecks: [],
-  };
-  const dispatch = (event: Event) => {
-    snapshot = reduce(snapshot, event);
-    checks.hear(event);
-  };
-  const watch = new Watch({ vms, emit: dispatch, logger: silent });
+  const [remembered, known, host] = await Promise.all([vmStoreFile(dataDir, silent).load(), store.load(), thisHost()]);
+  const state = new State(
+    Object.fromEntries(vms.map(({ key, label }) => [key, recall(emptyVm(key, label), remembered, host.boot)])),
+  );
+  const watch = new Watch({ vms, emit: state.dispatch, logger: silent });
   const open = opener(libvirt);
-  const { checks, start, close } = checking({
+  const { checks, start, close } = createChecks({
     // One look has to do.
     config: { ...config, vms: vms.map(each => ({ ...each, checks: { ...each.checks, ...once } })) },
-    ...{ snapshot: () => snapshot, dispatch, watch, open, host, remembered: known, logger: silent },
+    ...{ state, hypervisor: { open, watch }, host, remembered: known, logger: silent },
     client: () => watch.client,
     save: () => {},
   });
+  state.subscribe(event => checks.hear(event));
   const client = await open(AbortSignal.any([signal, AbortSignal.timeout(patience)])).catch((error: Error) => error);
   try {
     const trouble = client instanceof Error ? client.message : await begin(watch, client);
@@ -86,7 +80,7 @@ async function examineAll(config: Config, signal: AbortSignal): Promise<{ rows: 
     signal.addEventListener('abort', () => checks.close(), { once: true });
     await Promise.all(vms.map(({ key }) => checks.check(key)));
     const rows = vms.flatMap(({ key, label }) => {
-      const vm = snapshot.vms[key];
+      const vm = state.snapshot.vms[key];
       return vm ? [{ id: key, name: label, ...checkDocument(vm) }] : [];
     });
     return { rows, trouble };

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { opener } from '../app/libvirt.ts';
-import { connection } from '../app/run.ts';
+import { connection } from '../app/mqtt.ts';
 import { groundOf } from '../app/stale-topics.ts';
 import { type Ground, type Kept, keptBy, type Stale, staleFilters, staleIn, staleTopics } from '../bridge/stale.ts';
 import type { Config } from '../config/config.ts';

@@ -1,13 +1,12 @@
 import { checksStore, thisHost } from '../app/checks.ts';
-import { steer } from '../app/power.ts';
-import { Memory, memoryStore, recall } from '../bridge/vm-store.ts';
-import type { Answers, Request, ResponseDocument } from '../commands/responder.ts';
+import { createDispatcher, createHypervisor, createPower } from '../app/power.ts';
+import { recall, VmStore, vmStoreFile } from '../bridge/vm-store.ts';
+import type { Replies, Request, ResponseDocument } from '../commands/responder.ts';
 import type { Config } from '../config/config.ts';
 import { cancelled, type Outcome, rejected } from '../model/codes.ts';
 import type { Command } from '../model/command.ts';
-import type { Event } from '../model/event.ts';
-import { reduce } from '../model/reduce.ts';
-import { emptyVm, type Snapshot } from '../model/snapshot.ts';
+import { emptyVm } from '../model/snapshot.ts';
+import { State } from '../model/state.ts';
 import type { FolderLock } from '../util/lock.ts';
 import { silent } from '../util/logger.ts';
 
@@ -27,56 +26,49 @@ export interface DirectOptions {
 export async function direct(options: DirectOptions): Promise<Outcome> {
   const { config, vm, command, lock, show, signal, patience = 10_000 } = options;
   const { key } = vm;
-  const store = memoryStore(config.dataDir, silent);
+  const file = vmStoreFile(config.dataDir, silent);
   const [remembered, checked, { boot }] = await Promise.all([
-    lock ? store.load() : {},
+    lock ? file.load() : {},
     checksStore(config.dataDir, silent).load(),
     thisHost(),
   ]);
-  const memory = new Memory(value => store.save(value), remembered, boot);
+  const store = new VmStore(value => file.save(value), remembered, boot);
   const { promise, resolve } = Promise.withResolvers<Outcome>();
-  const answers = answersTo(show, resolve);
+  const replies = repliesTo(show, resolve);
 
-  let snapshot: Snapshot = {
-    hypervisor: { up: false, reason: null, info: null },
-    // All of them: what is not in here would be forgotten.
-    vms: Object.fromEntries(
-      config.vms.map(each => [each.key, recall(emptyVm(each.key, each.label), remembered, boot)]),
-    ),
-    overdueChecks: [],
-  };
+  // All of them: what is not in here would be forgotten.
+  const state = new State(
+    Object.fromEntries(config.vms.map(each => [each.key, recall(emptyVm(each.key, each.label), remembered, boot)])),
+  );
   const request: Request = {
     ...{ key, command: command.word, id: command.id, by: command.by },
     ...{ responseTopic: null, correlationData: null, reply: null, receivedAt: performance.now() },
   };
   let why = `libvirt did not answer within ${patience / 1_000} s`;
-  const dispatch = (event: Event) => {
-    snapshot = reduce(snapshot, event);
-    if (lock) memory.update(snapshot);
-    jobs.hear(event);
+  const only = { ...config, vms: [vm] };
+  const { link, watch } = createHypervisor(only, state, silent);
+  const dispatcher = createDispatcher(only, {
+    ...createPower(only, state, watch, each => checked[each]?.address ?? null),
+    simple: () => Promise.resolve('nothing done'),
+    replies,
+  });
+  state.subscribe(event => {
+    if (lock) store.update(state.snapshot);
+    dispatcher.hear(event);
     if (event.type === 'hypervisor_down') why = event.reason;
-  };
-  const { link, jobs } = steer({
-    config: { ...config, vms: [vm] },
-    snapshot: () => snapshot,
-    dispatch,
-    answers,
-    errand: () => Promise.resolve('nothing done'),
-    addressOf: each => checked[each]?.address ?? null,
-    logger: silent,
   });
   let begun = false;
   link.on('up', () => {
-    if (!begun && !signal.aborted) jobs.submit(request, command);
+    if (!begun && !signal.aborted) dispatcher.submit(request, command);
     begun = true;
   });
   const deadline = setTimeout(() => {
-    if (!begun) answers.ended(request, rejected({ code: 'libvirt_unavailable', message: why }));
+    if (!begun) replies.ended(request, rejected({ code: 'libvirt_unavailable', message: why }));
     begun = true;
   }, patience);
   const stop = () => {
-    jobs.close();
-    if (!begun) answers.ended(request, cancelled('cancelled', 'interrupted before anything was done'));
+    dispatcher.close();
+    if (!begun) replies.ended(request, cancelled('cancelled', 'interrupted before anything was done'));
     begun = true;
   };
   signal.addEventListener('abort', stop, { once: true });
@@ -88,11 +80,11 @@ export async function direct(options: DirectOptions): Promise<Outcome> {
     clearTimeout(deadline);
     signal.removeEventListener('abort', stop);
     await link.close();
-    await store.settled();
+    await file.settled();
   }
 }
 
-function answersTo(show: (response: ResponseDocument) => void, resolve: (outcome: Outcome) => void): Answers {
+function repliesTo(show: (response: ResponseDocument) => void, resolve: (outcome: Outcome) => void): Replies {
   const document = ({ id, command, receivedAt }: Request, remaining: number | null) => ({
     id,
     command,

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { connection } from '../app/run.ts';
+import { connection } from '../app/mqtt.ts';
 import type { ResponseDocument } from '../commands/responder.ts';
 import type { Config } from '../config/config.ts';
 import { codes } from '../model/codes.ts';

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { FolderInUse, main } from '../app/run.ts';
+import { main } from '../app/run.ts';
+import { FolderInUse } from '../app/stores.ts';
 import type { Config } from '../config/config.ts';
 import { LogWriter } from '../util/log-writer.ts';
 import type { Logger } from '../util/logger.ts';

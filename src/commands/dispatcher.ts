@@ -17,20 +17,20 @@ import { type Call, type CallFailure, type Job, occupation, type Step, type Tick
 import { begin } from '../model/job/step.ts';
 import { type Policy, planOf, refusal, restartPause } from '../model/policy.ts';
 import type { VmKey } from '../model/snapshot.ts';
-import { type BeginLong, type LongCommand, type LongJob, LongPlace } from './long-job.ts';
-import { Askers } from './pending-replies.ts';
-import { type Clock, Slot, type SlotParts } from './power-job.ts';
-import { Marks } from './recent-ids.ts';
-import type { Answers, Request } from './responder.ts';
+import { type BeginLoaderJob, type LoaderCommand, type LoaderJob, LoaderJobs } from './long-job.ts';
+import { PendingReplies } from './pending-replies.ts';
+import { type Clock, PowerJob, type PowerJobParts } from './power-job.ts';
+import { RecentIds } from './recent-ids.ts';
+import type { Replies, Request } from './responder.ts';
 
-export interface JobsOptions extends SlotParts {
+export interface DispatcherOptions extends PowerJobParts {
   vms: Readonly<Record<VmKey, Policy>>;
   readOnly: boolean;
-  /** What needs no slot; resolves to what to say of it. */
-  errand: (key: VmKey, command: SimpleCommand) => Promise<string | CallFailure>;
+  /** What needs no job; resolves to what to say of it. */
+  simple: (key: VmKey, command: SimpleCommand) => Promise<string | CallFailure>;
   /** Begins a long operation; default: there are none here. */
-  long?: BeginLong;
-  answers: Answers;
+  long?: BeginLoaderJob;
+  replies: Replies;
   clock?: Clock;
   /** Milliseconds between off and start. */
   pause?: number;
@@ -39,43 +39,43 @@ export interface JobsOptions extends SlotParts {
 export type SimpleCommand = Omit<Command, 'word'> & { word: BesideWord };
 
 /** One VM's commands. */
-interface Desk {
+interface VmCommands {
   key: VmKey;
   policy: Policy;
-  slot: Slot;
+  slot: PowerJob;
   /** Holds the slot's place while something is in it. */
-  long: LongPlace;
+  long: LoaderJobs;
   /** Monotonic milliseconds at which it was seen to stop; null while it runs, undefined if nobody saw it. */
   offAt: number | null | undefined;
-  /** Commands that need no slot, under way. */
-  errands: number;
+  /** Simple commands under way. */
+  simple: number;
 }
 
 /** More at once would be a flood. */
-const mostErrands = 4;
+const mostSimple = 4;
 
 /** A command that has passed the checks which do not depend on the VM. */
 interface Admitted {
-  desk: Desk;
+  desk: VmCommands;
   command: Command;
   ticket: Ticket;
 }
 
 /** Takes commands in, finds each its place, and sees that every one is answered: at once, and when it has ended. */
-export class Jobs {
-  readonly #options: JobsOptions;
+export class Dispatcher {
+  readonly #options: DispatcherOptions;
   readonly #clock: Clock;
-  readonly #desks: ReadonlyMap<VmKey, Desk>;
-  readonly #askers: Askers;
-  readonly #marks = new Marks();
+  readonly #desks: ReadonlyMap<VmKey, VmCommands>;
+  readonly #askers: PendingReplies;
+  readonly #marks = new RecentIds();
   #closed = false;
 
-  constructor(options: JobsOptions) {
+  constructor(options: DispatcherOptions) {
     const clock = options.clock ?? { now: () => performance.now(), date: () => new Date() };
-    const askers = new Askers(options.answers);
-    const desk = (key: VmKey, policy: Policy): Desk => {
-      const slot = new Slot(key, policy, options, askers, clock);
-      return { key, policy, slot, long: new LongPlace(key, options.long, askers), offAt: undefined, errands: 0 };
+    const askers = new PendingReplies(options.replies);
+    const desk = (key: VmKey, policy: Policy): VmCommands => {
+      const slot = new PowerJob(key, policy, options, askers, clock);
+      return { key, policy, slot, long: new LoaderJobs(key, options.long, askers), offAt: undefined, simple: 0 };
     };
     this.#options = options;
     this.#clock = clock;
@@ -85,15 +85,15 @@ export class Jobs {
 
   /** A libvirt call that it leads to is written before this returns, unless earlier ones are stuck. */
   submit(request: Request, command: Command): void {
-    const { answers } = this.#options;
+    const { replies } = this.#options;
     const desk = this.#desks.get(request.key);
     if (!desk) {
-      answers.ended(request, rejected({ code: 'unknown_vm', message: `there is no VM '${request.key}' here` }));
+      replies.ended(request, rejected({ code: 'unknown_vm', message: `there is no VM '${request.key}' here` }));
       return;
     }
     const refused = this.#refusal(desk, command);
     if (refused) {
-      answers.ended(request, rejected(refused));
+      replies.ended(request, rejected(refused));
       return;
     }
     const ticket = this.#askers.open({ request, command });
@@ -134,7 +134,7 @@ export class Jobs {
     this.#askers.endAll(failed('outcome_unknown', 'the bridge is stopping; the VM is left to itself'));
   }
 
-  #refusal({ key, policy }: Desk, command: Command): Rejection | null {
+  #refusal({ key, policy }: VmCommands, command: Command): Rejection | null {
     const refused = this.#refusalNow(policy, command);
     if (refused || command.id === null) return refused;
     const now = this.#clock.now();
@@ -181,7 +181,7 @@ export class Jobs {
   }
 
   /** What needs no slot, its end, and what comes after its end. */
-  #besideLong(admitted: Admitted, job: LongJob): Rejection | null {
+  #besideLong(admitted: Admitted, job: LoaderJob): Rejection | null {
     const { desk, command, ticket } = admitted;
     const fate = interruption('rebuild', command.word);
     if (fate === 'beside') return this.#carryOut(admitted);
@@ -258,8 +258,8 @@ export class Jobs {
       this.#begin(admitted, action);
       return null;
     }
-    if (desk.errands >= mostErrands) return { code: 'busy', message: `${mostErrands} others like it are under way` };
-    void this.#errand(desk, { ...command, word: action }, ticket);
+    if (desk.simple >= mostSimple) return { code: 'busy', message: `${mostSimple} others like it are under way` };
+    void this.#simple(desk, { ...command, word: action }, ticket);
     return null;
   }
 
@@ -268,11 +268,11 @@ export class Jobs {
     return !this.#options.snapshot().hypervisor.up;
   }
 
-  #uuid({ key }: Desk): string | undefined {
+  #uuid({ key }: VmCommands): string | undefined {
     return this.#options.snapshot().vms[key]?.domain?.uuid;
   }
 
-  #decide({ key, slot }: Desk, word: CommandWord): Decision {
+  #decide({ key, slot }: VmCommands, word: CommandWord): Decision {
     const { snapshot, missing } = this.#options;
     return decideFor(key, word, snapshot(), slot.guest.verdict, missing);
   }
@@ -295,18 +295,18 @@ export class Jobs {
     slot.begin(begun, ticket);
   }
 
-  #beginLong({ desk, ticket }: Admitted, command: LongCommand): Rejection | null {
+  #beginLong({ desk, ticket }: Admitted, command: LoaderCommand): Rejection | null {
     const begun = desk.long.begin(ticket, command, () => this.#stays(desk.key));
     if ('code' in begun) return begun;
     this.#askers.accepted(ticket, command.word, begun.remaining);
     return null;
   }
 
-  async #errand(desk: Desk, command: SimpleCommand, ticket: Ticket): Promise<void> {
-    desk.errands += 1;
-    const said = await this.#options.errand(desk.key, command).catch((error: Error) => error);
-    desk.errands -= 1;
-    this.#askers.end([ticket], errandOutcome(said));
+  async #simple(desk: VmCommands, command: SimpleCommand, ticket: Ticket): Promise<void> {
+    desk.simple += 1;
+    const said = await this.#options.simple(desk.key, command).catch((error: Error) => error);
+    desk.simple -= 1;
+    this.#askers.end([ticket], simpleOutcome(said));
   }
 }
 
@@ -326,7 +326,7 @@ function busy(word: CommandWord, remaining: number): Rejection {
   return { code: 'busy', message: `'${word}' is under way, for ${Math.ceil(remaining / 1_000)} s at most` };
 }
 
-function errandOutcome(said: string | CallFailure | Error): Outcome {
+function simpleOutcome(said: string | CallFailure | Error): Outcome {
   if (typeof said === 'string') return succeeded('done', said);
   if (said instanceof Error) return failed('outcome_unknown', said.message);
   if (said.kind === 'rejected') return rejected(said);

@@ -3,12 +3,12 @@ import type { Command } from '../model/command.ts';
 import type { LoaderWord } from '../model/commands.ts';
 import type { Ticket } from '../model/job/job.ts';
 import type { VmKey } from '../model/snapshot.ts';
-import type { Askers } from './pending-replies.ts';
+import type { PendingReplies } from './pending-replies.ts';
 
-export type LongCommand = Omit<Command, 'word'> & { word: LoaderWord };
+export type LoaderCommand = Omit<Command, 'word'> & { word: LoaderWord };
 
 /** A long operation, of which is known here that it is under way, for how long still, and how it is ended. */
-export interface LongJob {
+export interface LoaderJob {
   readonly word: LoaderWord;
   /** Milliseconds, at most. */
   readonly remaining: number;
@@ -17,12 +17,12 @@ export interface LongJob {
 }
 
 /** Who is to be told of it. `ended` is called once, and never before it has begun. */
-export interface LongTeller {
+export interface LoaderReplies {
   progress(code: Code<'progress'>, message: string, remaining: number): void;
   ended(outcome: Outcome): void;
 }
 
-export type BeginLong = (key: VmKey, command: LongCommand, teller: LongTeller) => LongJob | Rejection;
+export type BeginLoaderJob = (key: VmKey, command: LoaderCommand, teller: LoaderReplies) => LoaderJob | Rejection;
 
 /** More at once would be a flood. */
 const mostWaiting = 8;
@@ -34,25 +34,25 @@ interface Waiting {
 }
 
 /** Where a VM's one long operation is, and those who wait for its end. */
-export class LongPlace {
+export class LoaderJobs {
   readonly #key: VmKey;
-  readonly #begin: BeginLong | undefined;
-  readonly #askers: Askers;
-  #job: LongJob | null = null;
+  readonly #begin: BeginLoaderJob | undefined;
+  readonly #askers: PendingReplies;
+  #job: LoaderJob | null = null;
   #waiting: Waiting[] = [];
 
-  constructor(key: VmKey, begin: BeginLong | undefined, askers: Askers) {
+  constructor(key: VmKey, begin: BeginLoaderJob | undefined, askers: PendingReplies) {
     this.#key = key;
     this.#begin = begin;
     this.#askers = askers;
   }
 
-  get job(): LongJob | null {
+  get job(): LoaderJob | null {
     return this.#job;
   }
 
   /** `stays`: called when it has ended without having brought the VM where it was to be. */
-  begin(ticket: Ticket, command: LongCommand, stays: () => void): LongJob | Rejection {
+  begin(ticket: Ticket, command: LoaderCommand, stays: () => void): LoaderJob | Rejection {
     if (!this.#begin) return { code: 'not_allowed', message: 'no loader is configured' };
     const begun = this.#begin(this.#key, command, {
       progress: (code, message, remaining) => this.#askers.progress([ticket], code, message, remaining),

@@ -2,24 +2,24 @@ import type { Outcome } from '../model/codes.ts';
 import type { Command } from '../model/command.ts';
 import type { LoaderWord, PowerWord } from '../model/commands.ts';
 import type { Ticket } from '../model/job/job.ts';
-import type { Answers, Request } from './responder.ts';
+import type { Replies, Request } from './responder.ts';
 
-export interface Asking {
+export interface PendingReply {
   request: Request;
   command: Command;
 }
 
 /** Those who wait for the outcome of a command. Each gets one last word. */
-export class Askers {
-  readonly #answers: Answers;
-  readonly #open = new Map<Ticket, Asking>();
+export class PendingReplies {
+  readonly #answers: Replies;
+  readonly #open = new Map<Ticket, PendingReply>();
   #tickets = 0;
 
-  constructor(answers: Answers) {
+  constructor(answers: Replies) {
     this.#answers = answers;
   }
 
-  open(asking: Asking): Ticket {
+  open(asking: PendingReply): Ticket {
     this.#tickets += 1;
     this.#open.set(this.#tickets, asking);
     return this.#tickets;

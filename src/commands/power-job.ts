@@ -17,11 +17,11 @@ import { step } from '../model/job/step.ts';
 import { workOf } from '../model/job/view.ts';
 import type { Policy } from '../model/policy.ts';
 import type { Snapshot, VmKey } from '../model/snapshot.ts';
-import type { Askers } from './pending-replies.ts';
+import type { PendingReplies } from './pending-replies.ts';
 import { askedAfter, askedOf } from './stop-cause.ts';
 
 /** What carrying a command out needs. */
-export interface SlotParts {
+export interface PowerJobParts {
   snapshot: () => Snapshot;
   /** One libvirt call on the VM's domain; null: libvirt has taken it. */
   call: (key: VmKey, call: Call, how: { method: ShutdownMethod; signal: AbortSignal }) => Promise<CallFailure | null>;
@@ -41,11 +41,11 @@ export interface Clock {
 }
 
 /** Where a VM's one job is: runs the machine's effects, and wakes it when its time comes. */
-export class Slot {
+export class PowerJob {
   readonly #key: VmKey;
   readonly #policy: Policy;
-  readonly #parts: SlotParts;
-  readonly #askers: Askers;
+  readonly #parts: PowerJobParts;
+  readonly #askers: PendingReplies;
   readonly #clock: Clock;
   #job: Job | null = null;
   /** Tells a job from the one before it: a late answer concerns nobody. */
@@ -58,7 +58,7 @@ export class Slot {
   /** Of the calls of this stage: what has not left when it is over, or when DSM begins to update, never does. */
   #calls = new AbortController();
 
-  constructor(key: VmKey, policy: Policy, parts: SlotParts, askers: Askers, clock: Clock) {
+  constructor(key: VmKey, policy: Policy, parts: PowerJobParts, askers: PendingReplies, clock: Clock) {
     this.#key = key;
     this.#policy = policy;
     this.#parts = parts;

@@ -15,13 +15,13 @@ export interface Incoming {
   expirySeconds: number | null;
 }
 
-export type Intake =
+export type ReadRequest =
   | { request: Request; command: Command }
   | { request: Request; rejection: Rejection }
   /** Not a command: another topic, or the empty payload that clears a stored one. */
   | null;
 
-export interface IntakeOptions {
+export interface ReadOptions {
   topics: Topics;
   /** No answer goes to these topics, or below: they are the bridge's own, and Home Assistant's. */
   reserved: readonly string[];
@@ -35,7 +35,7 @@ export interface IntakeOptions {
  * What a message asks for. One with the retain flag is refused whatever it says: it was stored in another hour, or it
  * comes from a broker that stored it, through a bridge between two brokers.
  */
-export function takeIn(message: Incoming, { topics, reserved, known, now, date }: IntakeOptions): Intake {
+export function readRequest(message: Incoming, { topics, reserved, known, now, date }: ReadOptions): ReadRequest {
   const address = topics.commands.parse(message.topic);
   if (!address || message.payload.length === 0) return null;
   const { payload } = message;
@@ -66,12 +66,12 @@ export function takeIn(message: Incoming, { topics, reserved, known, now, date }
 }
 
 /** A command that did not come over the broker. */
-export function takeLocal(
+export function readLocalRequest(
   key: VmKey,
   payload: string,
-  { known, now }: Pick<IntakeOptions, 'known' | 'now'>,
+  { known, now }: Pick<ReadOptions, 'known' | 'now'>,
   reply: NonNullable<Request['reply']>,
-): NonNullable<Intake> {
+): NonNullable<ReadRequest> {
   const parsed = parseCommand('command', payload);
   const by = isInvalid(parsed) ? null : parsed.by;
   const route = { responseTopic: null, correlationData: null, reply };

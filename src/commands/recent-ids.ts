@@ -4,7 +4,7 @@ import type { VmKey } from '../model/snapshot.ts';
  * The ids of the commands that were carried out lately, so that none acts twice. Of each VM its own, in memory: nothing
  * is replayed to a new process. None is forgotten early: where there is no room, the caller refuses the command.
  */
-export class Marks {
+export class RecentIds {
   readonly #life: number;
   readonly #most: number;
   /** Of each VM, oldest first; the value is when it was taken. */

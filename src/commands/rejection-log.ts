@@ -6,7 +6,7 @@ const most = 10;
 const minute = 60_000;
 
 /** The log lines of refused commands: the first ones of each kind, and then how many more there were. */
-export class Refusals {
+export class RejectionLog {
   readonly #logger: Logger;
   /** The latest minute of each kind; `at` is monotonic. */
   readonly #minutes = new Map<string, { at: number; count: number }>();

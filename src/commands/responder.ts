@@ -1,10 +1,10 @@
 import { type FinalStatus, type Outcome, rejected, type Status } from '../model/codes.ts';
 import type { LoaderWord, PowerWord } from '../model/commands.ts';
-import { ended, type Happening, requested } from '../model/notification.ts';
+import { ended, type Notification, requested } from '../model/notification.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import type { Topics } from '../model/topics.ts';
 import type { Logger } from '../util/logger.ts';
-import { Refusals } from './rejection-log.ts';
+import { RejectionLog } from './rejection-log.ts';
 
 /** Where a command came from, and so where its answers go. */
 export interface Request {
@@ -35,7 +35,7 @@ export interface ResponseDocument {
 }
 
 /** Every command gets its answers here, and leaves its line in the log. */
-export interface Answers {
+export interface Replies {
   accepted(request: Request, word: PowerWord | LoaderWord, remaining: number): void;
   progress(request: Request, code: string, message: string, remaining: number): void;
   ended(request: Request, outcome: Outcome): void;
@@ -50,21 +50,21 @@ export interface ResponderOptions {
     retain: false;
     properties?: { correlationData: Buffer };
   }) => boolean;
-  tell: (key: VmKey, happening: Happening) => void;
+  notify: (key: VmKey, notification: Notification) => void;
   logger: Logger;
   now?: () => Date;
 }
 
 const final: ReadonlySet<Status> = new Set<FinalStatus>(['succeeded', 'rejected', 'failed', 'cancelled']);
 
-/** Answers over MQTT, and to whoever waits on this machine. */
-export class Responder implements Answers {
+/** Replies over MQTT, and to whoever waits on this machine. */
+export class Responder implements Replies {
   readonly #options: ResponderOptions;
-  readonly #refusals: Refusals;
+  readonly #refusals: RejectionLog;
 
   constructor(options: ResponderOptions) {
     this.#options = options;
-    this.#refusals = new Refusals(options.logger);
+    this.#refusals = new RejectionLog(options.logger);
   }
 
   accepted(request: Request, word: PowerWord | LoaderWord, remaining: number): void {
@@ -74,7 +74,7 @@ export class Responder implements Answers {
       message: `${request.command} is under way`,
       remaining,
     });
-    this.#options.tell(request.key, requested(word, this.#commanded(request)));
+    this.#options.notify(request.key, requested(word, this.#commanded(request)));
   }
 
   progress(request: Request, code: string, message: string, remaining: number): void {
@@ -88,7 +88,7 @@ export class Responder implements Answers {
   ended(request: Request, outcome: Outcome): void {
     this.#answer(request, { ...outcome, remaining: null });
     // A key that nobody configured has no topics.
-    if (outcome.code !== 'unknown_vm') this.#options.tell(request.key, ended(this.#commanded(request), outcome));
+    if (outcome.code !== 'unknown_vm') this.#options.notify(request.key, ended(this.#commanded(request), outcome));
   }
 
   #answer(request: Request, answer: { status: Status; code: string; message: string; remaining: number | null }): void {

@@ -2,7 +2,7 @@ import type { CallFailure } from '../model/job/job.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import type { SimpleCommand } from './dispatcher.ts';
 
-export interface ErrandsOptions {
+export interface SimpleCommandsOptions {
   /** A picture of the VM's screen, PNG. */
   screenshot: (key: VmKey) => Promise<Buffer | CallFailure>;
   setAutostart: (key: VmKey, enabled: boolean) => Promise<CallFailure | null>;
@@ -18,7 +18,7 @@ export interface ErrandsOptions {
 }
 
 /** Commands that need no slot: they change nothing that another one could be at. */
-export function errands(options: ErrandsOptions) {
+export function simpleCommands(options: SimpleCommandsOptions) {
   const { screenshot, setAutostart, arm, check, read, publish, publishScreen } = options;
   return async (key: VmKey, { word, enabled }: SimpleCommand): Promise<string | CallFailure> => {
     switch (word) {

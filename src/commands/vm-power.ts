@@ -6,16 +6,16 @@ import { end } from '../model/job/interrupt.ts';
 import { begin } from '../model/job/step.ts';
 import { type Policy, planOf, restartPause } from '../model/policy.ts';
 import { emptyVm, type Snapshot, type VmKey, type VmSnapshot } from '../model/snapshot.ts';
-import type { LongCommand } from './long-job.ts';
-import { Askers } from './pending-replies.ts';
-import { type Clock, Slot, type SlotParts } from './power-job.ts';
+import type { LoaderCommand } from './long-job.ts';
+import { PendingReplies } from './pending-replies.ts';
+import { type Clock, PowerJob, type PowerJobParts } from './power-job.ts';
 
 export interface VmPowerOptions {
   key: VmKey;
   policy: Policy;
-  parts: SlotParts;
+  parts: PowerJobParts;
   /** The command that they are steps of. */
-  command: LongCommand;
+  command: LoaderCommand;
   clock: Clock;
   /** Milliseconds between off and start. */
   pause?: number;
@@ -39,8 +39,8 @@ export class NotOff extends Error {
 /** A VM's state and power for a job with several steps, such as a rebuild. The rules are those of the commands. */
 export class VmPower {
   readonly #options: VmPowerOptions;
-  readonly #slot: Slot;
-  readonly #askers: Askers;
+  readonly #slot: PowerJob;
+  readonly #askers: PendingReplies;
   #offAt: number | null = null;
   #ended: ((outcome: Outcome) => void) | null = null;
   /** Called after every event. */
@@ -49,12 +49,12 @@ export class VmPower {
   constructor(options: VmPowerOptions) {
     const { key, policy, parts, clock, progress } = options;
     this.#options = options;
-    this.#askers = new Askers({
+    this.#askers = new PendingReplies({
       accepted: () => {},
       progress: (_, __, message) => progress(message),
       ended: (_, outcome) => this.#ended?.(outcome),
     });
-    this.#slot = new Slot(key, policy, parts, this.#askers, clock);
+    this.#slot = new PowerJob(key, policy, parts, this.#askers, clock);
   }
 
   get vm(): VmSnapshot {
@@ -194,6 +194,6 @@ function notOff({ hypervisor, vms }: Snapshot, key: VmKey, uuid: string | undefi
   return new NotOff('interfered', `${must} somebody has started it (it is ${domain.state}).`, advice);
 }
 
-function request(key: VmKey, { word, id, by }: LongCommand, receivedAt: number) {
+function request(key: VmKey, { word, id, by }: LoaderCommand, receivedAt: number) {
   return { key, command: word, id, by, responseTopic: null, correlationData: null, reply: null, receivedAt };
 }

@@ -4,7 +4,7 @@ import type { Clock } from '../commands/power-job.ts';
 const armedFor = 10 * 60_000;
 
 /** Whether a rebuild or rollback needs no confirmation, for a while. */
-export class Arming {
+export class ConfirmationWindow {
   readonly #clock: Clock;
   readonly #changed: (until: string | null) => void;
   #until: string | null = null;

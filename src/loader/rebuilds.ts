@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LongCommand, LongJob, LongTeller } from '../commands/long-job.ts';
-import type { Clock, SlotParts } from '../commands/power-job.ts';
+import type { LoaderCommand, LoaderJob, LoaderReplies } from '../commands/long-job.ts';
+import type { Clock, PowerJobParts } from '../commands/power-job.ts';
 import { VmPower } from '../commands/vm-power.ts';
 import type { Rejection } from '../model/codes.ts';
 import type { LoaderWord } from '../model/commands.ts';
@@ -8,12 +8,12 @@ import type { Domain } from '../model/domain.ts';
 import type { Event } from '../model/event.ts';
 import type { Loader } from '../model/loader.ts';
 import type { LoaderSettings } from '../model/loader-settings.ts';
-import type { Happening } from '../model/notification.ts';
+import type { Notification } from '../model/notification.ts';
 import type { Policy } from '../model/policy.ts';
 import type { Activity, VmKey, Work } from '../model/snapshot.ts';
 import type { Logger } from '../util/logger.ts';
 import type { LoaderAdapter } from './adapter.ts';
-import { Arming } from './confirmation-window.ts';
+import { ConfirmationWindow } from './confirmation-window.ts';
 import { Cancelled, Closing } from './job/failure.ts';
 import { carryOutJob, interruptedLoader, keepRecord, recallLoader } from './job/index.ts';
 import type { LoaderRecord } from './job/journal.ts';
@@ -24,12 +24,12 @@ export interface RebuildsOptions {
   vms: readonly { key: VmKey; settings: LoaderSettings; policy: Policy; guest: Guest }[];
   adapter: (kind: LoaderSettings['kind']) => LoaderAdapter;
   folder: string;
-  power: SlotParts;
+  power: PowerJobParts;
   open: JobParts['open'];
   ref: (key: VmKey) => ReturnType<JobParts['ref']>;
   local: () => boolean;
   line: (key: VmKey, text: string) => void;
-  tell: (key: VmKey, happening: Happening) => void;
+  notify: (key: VmKey, notification: Notification) => void;
   logger: Logger;
   clock?: Clock;
   times?: Partial<JobTimes>;
@@ -49,7 +49,7 @@ interface Shelf {
   record: LoaderRecord | null;
   /** An earlier bridge was ended in the middle of it, and nobody has been told how the VM is now. */
   interrupted: LoaderWord | null;
-  arming: Arming;
+  arming: ConfirmationWindow;
   vmPower: VmPower | null;
   end: AbortController | null;
   done: Promise<unknown>;
@@ -74,7 +74,7 @@ export class Rebuilds {
       if (interrupted) logger.warn({ event: 'loader.interrupted', vm: key, phase: loader.phase }, loader.error ?? '');
       const shelf: Shelf = {
         ...{ key, settings, policy, guest, loader, record, interrupted },
-        arming: new Arming(this.#clock, armedUntil => this.#show(shelf, { armedUntil })),
+        arming: new ConfirmationWindow(this.#clock, armedUntil => this.#show(shelf, { armedUntil })),
         ...{ vmPower: null, end: null, done: Promise.resolve() },
       };
       this.#shelves.set(key, shelf);
@@ -92,7 +92,7 @@ export class Rebuilds {
   }
 
   /** Begins it, or says why not. */
-  readonly begin = (key: VmKey, command: LongCommand, teller: LongTeller): LongJob | Rejection => {
+  readonly begin = (key: VmKey, command: LoaderCommand, teller: LoaderReplies): LoaderJob | Rejection => {
     const shelf = this.#shelves.get(key);
     if (!shelf) return { code: 'not_allowed', message: 'no loader is configured for this VM' };
     if (!command.confirm && shelf.arming.until === null) {
@@ -134,7 +134,7 @@ export class Rebuilds {
     ]);
   }
 
-  #begin(shelf: Shelf, command: LongCommand, teller: LongTeller): LongJob {
+  #begin(shelf: Shelf, command: LoaderCommand, teller: LoaderReplies): LoaderJob {
     const { key, policy } = shelf;
     const { clock = this.#clock, pause, power } = this.#options;
     const { word } = command;
@@ -217,7 +217,7 @@ export class Rebuilds {
       next_step: loader.nextStep,
     };
     keepRecord(this.#options.folder, key, shelf.record);
-    this.#options.tell(key, { event_type: 'interrupted', at, command, message: loader.error ?? '' });
+    this.#options.notify(key, { event_type: 'interrupted', at, command, message: loader.error ?? '' });
     this.#show(shelf, loader);
   }
 

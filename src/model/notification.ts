@@ -7,7 +7,7 @@ import type { LastStop, VmSnapshot } from './snapshot.ts';
 
 /** What is worth telling people: `B/V/event`, Home Assistant's event entity, the log. Pure. */
 
-export const happenings = {
+export const notifications = {
   started: 'it was started',
   shut_down: 'the guest powered off',
   power_cut: 'its power was cut',
@@ -40,12 +40,12 @@ export const happenings = {
   command_rejected: 'a command was rejected',
   command_cancelled: 'a command was cancelled',
 } as const;
-export type HappeningType = keyof typeof happenings;
-export const happeningTypes = Object.keys(happenings) as readonly HappeningType[];
+export type NotificationType = keyof typeof notifications;
+export const notificationTypes = Object.keys(notifications) as readonly NotificationType[];
 
 /** The JSON of `B/V/event`. Only what applies is there. */
-export interface Happening {
-  event_type: HappeningType;
+export interface Notification {
+  event_type: NotificationType;
   /** ISO 8601. */
   at: string;
   /** libvirt's word. */
@@ -69,14 +69,15 @@ export interface Happening {
 }
 
 /** What an event that has been reduced means to people. */
-export function happeningsOf(before: VmSnapshot, after: VmSnapshot, event: Event): Happening[] {
+export function notificationsOf(before: VmSnapshot, after: VmSnapshot, event: Event): Notification[] {
   if (event.type === 'rebooted') return [{ event_type: 'rebooted', at: event.at }];
   if (event.type === 'loader') return phaseChanged(before, event);
   if (event.type === 'checked') return verdictChanged(before.check, event.check, event.at);
   if (event.type !== 'domain') return [];
   const { at } = event;
-  const found: Happening[] = [];
-  const tell = (event_type: HappeningType, more: Partial<Happening> = {}) => found.push({ event_type, at, ...more });
+  const found: Notification[] = [];
+  const tell = (event_type: NotificationType, more: Partial<Notification> = {}) =>
+    found.push({ event_type, at, ...more });
   const [was, is] = [before.domain, after.domain];
   if (before.asked?.open && before.remembered) {
     const { word: command, id, by } = before.asked;
@@ -105,19 +106,19 @@ export function happeningsOf(before: VmSnapshot, after: VmSnapshot, event: Event
 }
 
 /** Of one that a start of the bridge has found, `interrupted` tells. */
-function phaseChanged(before: VmSnapshot, { loader, at }: Extract<Event, { type: 'loader' }>): Happening[] {
+function phaseChanged(before: VmSnapshot, { loader, at }: Extract<Event, { type: 'loader' }>): Notification[] {
   if (!before.loader || before.loader.phase === loader.phase) return [];
   const { phase, code, error } = loader;
   return [{ event_type: 'loader_phase', at, phase, ...(code && { cause: code }), ...(error && { message: error }) }];
 }
 
 /** The first one after a start of the bridge is no change. */
-function verdictChanged(before: Check | null, { verdict, cause, reason }: Check, at: string): Happening[] {
+function verdictChanged(before: Check | null, { verdict, cause, reason }: Check, at: string): Notification[] {
   if (!before || before.verdict === verdict) return [];
   return [{ event_type: 'verdict_changed', at, verdict, before: before.verdict, cause, message: reason }];
 }
 
-function stopped({ reason, by, seconds }: LastStop, { asked }: VmSnapshot): [HappeningType, Partial<Happening>] {
+function stopped({ reason, by, seconds }: LastStop, { asked }: VmSnapshot): [NotificationType, Partial<Notification>] {
   const type = stops.get(reason) ?? 'shut_down';
   // Whoever asked last need not be the one it is put down to.
   const cause = asked?.by === by ? asked : null;
@@ -125,7 +126,7 @@ function stopped({ reason, by, seconds }: LastStop, { asked }: VmSnapshot): [Hap
   return [type, { reason, by, seconds, ...(late && { late }), ...(cause?.id && { id: cause.id }) }];
 }
 
-const stops: ReadonlyMap<string, HappeningType> = new Map([
+const stops: ReadonlyMap<string, NotificationType> = new Map([
   ['destroyed', 'power_cut'],
   ['crashed', 'crashed'],
   ['killed', 'crashed'],
@@ -142,11 +143,11 @@ export interface Commanded {
   at: string;
 }
 
-export function requested(word: PowerWord | LoaderWord, commanded: Commanded): Happening {
+export function requested(word: PowerWord | LoaderWord, commanded: Commanded): Notification {
   return { event_type: `${word}_requested`, ...commanded };
 }
 
-export function ended(commanded: Commanded, { status, code, message }: Outcome): Happening {
+export function ended(commanded: Commanded, { status, code, message }: Outcome): Notification {
   // A reboot's time may also be up when it is off and does not start.
   const gaveUp = code === 'timed_out' && commanded.command === 'shutdown';
   return { event_type: gaveUp ? 'shutdown_timed_out' : `command_${status}`, ...commanded, code, message };

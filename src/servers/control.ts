@@ -13,7 +13,7 @@ import type { Logger } from '../util/logger.ts';
 export interface ControlOptions {
   /** Of the socket: at most 107 bytes, or it is done without. */
   path: string;
-  /** Answers may come at once or later, until a final one. A client that is gone takes nothing back. */
+  /** Replies may come at once or later, until a final one. A client that is gone takes nothing back. */
   submit: (vm: string, payload: string, reply: (response: object, final: boolean) => void) => void;
   logger: Logger;
   /** Within which a client must have said what it wants, milliseconds; default 5 000. */

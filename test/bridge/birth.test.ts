@@ -1,14 +1,16 @@
 /** Home Assistant starts: it has forgotten the devices, and no broker keeps the samples. */
 import { expect, test } from 'vitest';
 import { Bridge } from '../../src/bridge/bridge.ts';
-import { Chronicle } from '../../src/bridge/event-publisher.ts';
-import { Claim } from '../../src/bridge/ownership.ts';
+import { EventPublisher } from '../../src/bridge/event-publisher.ts';
+import { LateStats } from '../../src/bridge/late-stats.ts';
+import { Ownership } from '../../src/bridge/ownership.ts';
 import { Publisher } from '../../src/bridge/publisher.ts';
-import { Memory } from '../../src/bridge/vm-store.ts';
-import { Jobs } from '../../src/commands/dispatcher.ts';
+import { VmStore } from '../../src/bridge/vm-store.ts';
+import { Dispatcher } from '../../src/commands/dispatcher.ts';
 import { Responder } from '../../src/commands/responder.ts';
 import { nothingAnnounced } from '../../src/discovery/announced-store.ts';
 import { Announcer } from '../../src/discovery/announcer.ts';
+import { State } from '../../src/model/state.ts';
 import { topics } from '../../src/model/topics.ts';
 import { MqttClient } from '../../src/mqtt/client.ts';
 import type { Message } from '../../src/mqtt/message.ts';
@@ -27,24 +29,21 @@ function setUp() {
   const all = topics('b');
   const will = { topic: 'b/bridge/state', payload: 'offline', qos: 1, retain: true } as const;
   const mqtt = new MqttClient({ url: 'mqtt://127.0.0.1:1', clientId: 'c', will, subscriptions: [], logger: silent });
-  const bridge = new Bridge(snapshotOf());
-  const responder = new Responder({ topics: all, send, tell: () => {}, logger: silent });
-  bridge.start({
+  const state = new State(snapshotOf().vms);
+  const responder = new Responder({ topics: all, send, notify: () => {}, logger: silent });
+  const publisher = new Publisher({
     topics: all,
-    ...{ statusTopic: 'ha/status', reserved: [] },
-    mqtt,
-    claim: new Claim({
+    identity: { version: '1', instance: 'nas', session: 'me', startedAt: at },
+    send,
+  });
+  const bridge = new Bridge({
+    ...{ state, topics: all, statusTopic: 'ha/status', reserved: [], mqtt, publisher, responder },
+    ownership: new Ownership({
       ...{ topics: all.bridge, session: 'me', instance: 'nas', send, now: () => new Date(), logger: silent },
     }),
-    chronicle: new Chronicle({ topics: all, send, logger: silent }),
-    memory: new Memory(() => {}, {}, null),
-    rebuilds: { hear: () => {} },
-    checks: { hear: () => {}, close: () => {} },
-    publisher: new Publisher({
-      topics: all,
-      identity: { version: '1', instance: 'nas', session: 'me', startedAt: at },
-      send,
-    }),
+    events: new EventPublisher({ topics: all, send, logger: silent }),
+    vmStore: new VmStore(() => {}, {}, null),
+    lateStats: new LateStats(state, publisher, 0),
     announcer: new Announcer(
       {
         bridge: { prefix: 'ha', topics: all, instance: 'nas', version: '1' },
@@ -56,21 +55,21 @@ function setUp() {
       },
       nothingAnnounced,
     ),
-    responder,
-    jobs: new Jobs({
+    dispatcher: new Dispatcher({
       vms: {},
       readOnly: false,
-      snapshot: () => bridge.snapshot,
+      snapshot: () => state.snapshot,
       call: async () => null,
       read: async () => {},
       missing: () => 'libvirt has no such domain',
-      errand: async () => '',
+      simple: async () => '',
       portsOpen: async () => false,
-      answers: responder,
-      emit: bridge.dispatch,
+      replies: responder,
+      emit: state.dispatch,
     }),
-    birth: { jitter: 0, settle: 0 },
+    birthJitter: 0,
   });
+  bridge.start();
   mqtt.emit('connected', { version: '5.0', refused: [] });
   const say = (payload: string, retain = false) => {
     const message: Message = {

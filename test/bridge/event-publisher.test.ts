@@ -1,6 +1,6 @@
 /** What happened, told once. */
 import { expect, test } from 'vitest';
-import { Chronicle } from '../../src/bridge/event-publisher.ts';
+import { EventPublisher } from '../../src/bridge/event-publisher.ts';
 import { topics } from '../../src/model/topics.ts';
 import { at } from '../model/samples.ts';
 import { recorder } from '../mqtt/inbox.ts';
@@ -9,7 +9,7 @@ function set() {
   const sent: { topic: string; retain: boolean; type: string }[] = [];
   const log = recorder();
   const time = { now: 0 };
-  const chronicle = new Chronicle({
+  const chronicle = new EventPublisher({
     topics: topics('b'),
     send: ({ topic, payload, retain }) => sent.push({ topic, retain, type: JSON.parse(payload).event_type }) > 0,
     logger: log,
@@ -21,8 +21,8 @@ function set() {
 
 test('on its topic, not retained, and in the log; troubles as warnings', () => {
   const { sent, log, chronicle } = set();
-  chronicle.tell('DSM', { event_type: 'started', at, reason: 'booted' });
-  chronicle.tell('DSM', { event_type: 'paused_on_io_error', at });
+  chronicle.publish('DSM', { event_type: 'started', at, reason: 'booted' });
+  chronicle.publish('DSM', { event_type: 'paused_on_io_error', at });
   expect(sent).toEqual([
     { topic: 'b/DSM/event', retain: false, type: 'started' },
     { topic: 'b/DSM/event', retain: false, type: 'paused_on_io_error' },
@@ -35,23 +35,23 @@ test('on its topic, not retained, and in the log; troubles as warnings', () => {
 
 test('what is found out before the first session is told when it begins', () => {
   const sent: string[] = [];
-  const chronicle = new Chronicle({
+  const chronicle = new EventPublisher({
     topics: topics('b'),
     send: ({ payload }) => sent.push(JSON.parse(payload).event_type) > 0,
     logger: recorder(),
   });
-  chronicle.tell('DSM', { event_type: 'interrupted', at });
-  chronicle.tell('DSM', { event_type: 'shut_down', at });
+  chronicle.publish('DSM', { event_type: 'interrupted', at });
+  chronicle.publish('DSM', { event_type: 'shut_down', at });
   expect(sent).toEqual([]);
   chronicle.begin();
   chronicle.begin();
-  chronicle.tell('DSM', { event_type: 'started', at });
+  chronicle.publish('DSM', { event_type: 'started', at });
   expect(sent).toEqual(['interrupted', 'shut_down', 'started']);
 });
 
 test('a command has its line in the log already', () => {
   const { sent, log, chronicle } = set();
-  chronicle.tell('DSM', { event_type: 'command_succeeded', at, command: 'start', id: null });
+  chronicle.publish('DSM', { event_type: 'command_succeeded', at, command: 'start', id: null });
   expect(sent).toHaveLength(1);
   expect(log.entries).toEqual([]);
 });
@@ -60,10 +60,10 @@ test('one restart that libvirt tells three times is one, the next one another, a
   const { sent, time, chronicle } = set();
   for (const now of [0, 1, 2]) {
     time.now = now;
-    chronicle.tell('DSM', { event_type: 'rebooted', at });
+    chronicle.publish('DSM', { event_type: 'rebooted', at });
   }
-  chronicle.tell('other', { event_type: 'rebooted', at });
+  chronicle.publish('other', { event_type: 'rebooted', at });
   time.now = 1_002;
-  chronicle.tell('DSM', { event_type: 'rebooted', at });
+  chronicle.publish('DSM', { event_type: 'rebooted', at });
   expect(sent.map(({ topic }) => topic)).toEqual(['b/DSM/event', 'b/other/event', 'b/DSM/event']);
 });

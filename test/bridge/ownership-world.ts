@@ -1,4 +1,4 @@
-import { Claim } from '../../src/bridge/ownership.ts';
+import { Ownership } from '../../src/bridge/ownership.ts';
 import { silent } from '../../src/util/logger.ts';
 
 /**
@@ -107,7 +107,7 @@ class Line {
 
 export class Peer {
   readonly session: string;
-  readonly claim: Claim;
+  readonly claim: Ownership;
   readonly #world: World;
   fate: 'alive' | 'dead' | 'refused' = 'alive';
   line: Line | null = null;
@@ -116,7 +116,7 @@ export class Peer {
   constructor(world: World, session: string, clock: number) {
     this.session = session;
     this.#world = world;
-    this.claim = new Claim({
+    this.claim = new Ownership({
       topics,
       session,
       instance: `bridge ${session}`,

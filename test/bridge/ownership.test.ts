@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { Claim } from '../../src/bridge/ownership.ts';
+import { Ownership } from '../../src/bridge/ownership.ts';
 import { MqttClient } from '../../src/mqtt/client.ts';
 import { startAedes } from '../mqtt/aedes.ts';
 import type { Broker } from '../mqtt/broker.ts';
@@ -17,7 +17,7 @@ function subject() {
   const said: { session: string; instance: string; since: string | null; to: string | null }[] = [];
   const told: unknown[] = [];
   let settle: (delivered: boolean) => void = () => {};
-  const claim = new Claim({
+  const claim = new Ownership({
     topics,
     session: 'm',
     instance: 'nas',
@@ -344,7 +344,7 @@ describe('alone with its messages', () => {
 class Bare implements AsyncDisposable {
   readonly told = new Inbox<string>();
   readonly log = recorder();
-  readonly claim: Claim;
+  readonly claim: Ownership;
   readonly mqtt: MqttClient;
 
   constructor({ port }: Broker, session: string) {
@@ -355,7 +355,7 @@ class Bare implements AsyncDisposable {
       subscriptions: Object.values(topics),
       logger: this.log,
     });
-    const claim = new Claim({
+    const claim = new Ownership({
       topics,
       session,
       instance: `the ${session}`,

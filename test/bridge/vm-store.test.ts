@@ -1,6 +1,6 @@
 /** What of a VM outlives the bridge, and what a file may say. */
 import { describe, expect, test } from 'vitest';
-import { checkRemembered, Memory, type Remembered, recall } from '../../src/bridge/vm-store.ts';
+import { checkRemembered, type Remembered, recall, VmStore } from '../../src/bridge/vm-store.ts';
 import type { Domain } from '../../src/model/domain.ts';
 import type { Event } from '../../src/model/event.ts';
 import { reduce } from '../../src/model/reduce.ts';
@@ -15,12 +15,12 @@ const fresh = emptyVm('DSM', 'DSM VM');
 
 class Life {
   readonly saved: Remembered[] = [];
-  readonly memory: Memory;
+  readonly memory: VmStore;
   snapshot: Snapshot;
 
   /** `file` is what the life before has left. */
   constructor(file: Remembered = {}, boot = 'b1') {
-    this.memory = new Memory(now => this.saved.push(now), file, boot);
+    this.memory = new VmStore(now => this.saved.push(now), file, boot);
     this.snapshot = { ...snapshotOf(), vms: { DSM: recall(fresh, file, boot) } };
   }
 

@@ -1,6 +1,7 @@
 /** Commands through the whole bridge, and what it remembers of them. */
 import { describe, expect, test } from 'vitest';
-import { FolderInUse, main } from '../../src/app/run.ts';
+import { main } from '../../src/app/run.ts';
+import { FolderInUse } from '../../src/app/stores.ts';
 import { Running, response, state, vmConfig } from '../bridge/running.ts';
 import { recorder } from '../mqtt/inbox.ts';
 import type { Observer } from '../mqtt/observer.ts';

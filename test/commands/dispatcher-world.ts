@@ -1,9 +1,9 @@
 import { EventEmitter } from 'node:events';
 import type { IPublishPacket } from 'mqtt';
 import { Bridge, type BridgeParts } from '../../src/bridge/bridge.ts';
-import { Chronicle } from '../../src/bridge/event-publisher.ts';
-import { Jobs, type JobsOptions } from '../../src/commands/dispatcher.ts';
-import type { BeginLong } from '../../src/commands/long-job.ts';
+import { EventPublisher } from '../../src/bridge/event-publisher.ts';
+import { Dispatcher, type DispatcherOptions } from '../../src/commands/dispatcher.ts';
+import type { BeginLoaderJob } from '../../src/commands/long-job.ts';
 import { type Request, Responder, type ResponseDocument } from '../../src/commands/responder.ts';
 import { VmPower } from '../../src/commands/vm-power.ts';
 import type { CallOptions } from '../../src/libvirt/calls.ts';
@@ -18,7 +18,8 @@ import type { Domain } from '../../src/model/domain.ts';
 import type { Event } from '../../src/model/event.ts';
 import type { Call } from '../../src/model/job/job.ts';
 import type { Policy } from '../../src/model/policy.ts';
-import { emptyVm, type Snapshot, type Work } from '../../src/model/snapshot.ts';
+import { emptyVm, type Work } from '../../src/model/snapshot.ts';
+import { State } from '../../src/model/state.ts';
 import { topics as topicsOf } from '../../src/model/topics.ts';
 import { MqttClient } from '../../src/mqtt/client.ts';
 import { readMessage } from '../../src/mqtt/packets.ts';
@@ -100,8 +101,9 @@ interface Life {
   number: number;
   bridge: Bridge;
   mqtt: MqttClient;
-  claim: Claim;
-  jobs: Jobs;
+  ownership: Ownership;
+  state: State;
+  dispatcher: Dispatcher;
   /** Rebuilds under way. */
   rebuilds: Map<string, Rebuild>;
 }
@@ -127,7 +129,7 @@ const day = 86_400_000;
 /** A call passes through more hands than a job alone. */
 const turns = 24;
 
-class Claim extends EventEmitter {
+class Ownership extends EventEmitter {
   holding = false;
   hear(): boolean {
     return false;
@@ -141,10 +143,10 @@ class Claim extends EventEmitter {
 }
 
 /** Says which command is being taken in hand. */
-class TracedJobs extends Jobs {
+class TracedDispatcher extends Dispatcher {
   readonly #trace: (request: Request) => void;
 
-  constructor(options: JobsOptions, trace: (request: Request) => void) {
+  constructor(options: DispatcherOptions, trace: (request: Request) => void) {
     super(options);
     this.#trace = trace;
   }
@@ -200,16 +202,16 @@ export class World extends Clockwork {
     this.#lives += 1;
     const number = this.#lives;
     const empty = keys.map(key => [key, emptyVm(key, key)]);
-    const bridge = new Bridge({ ...snapshotOf(), hypervisor: away, vms: Object.fromEntries(empty) });
+    const state = new State(Object.fromEntries(empty));
     const mqtt = new MqttClient({ url: 'mqtt://b', clientId: 'b', subscriptions: [], logger: silent });
-    const claim = new Claim();
+    const ownership = new Ownership();
     const send: ConstructorParameters<typeof Responder>[0]['send'] = publication => {
       if (life === this.#life) this.#published.push(publication);
       return true;
     };
-    const chronicle = new Chronicle({ topics, send, logger: silent, now: () => this.now });
+    const events = new EventPublisher({ topics, send, logger: silent, now: () => this.now });
     const now = () => new Date(this.date);
-    const responder = new Responder({ topics, send, tell: chronicle.tell, logger: silent, now });
+    const responder = new Responder({ topics, send, notify: events.publish, logger: silent, now });
     const ended = responder.ended.bind(responder);
     // Every way in which a command ends comes by here.
     responder.ended = (request, outcome) => {
@@ -219,38 +221,38 @@ export class World extends Clockwork {
     };
     const { policy, readOnly } = this.#rules;
     const clock = { now: () => this.now, date: now };
-    const power: Pick<JobsOptions, 'snapshot' | 'call' | 'read' | 'missing' | 'portsOpen' | 'emit'> = {
-      snapshot: () => bridge.snapshot,
-      emit: bridge.dispatch,
+    const power: Pick<DispatcherOptions, 'snapshot' | 'call' | 'read' | 'missing' | 'portsOpen' | 'emit'> = {
+      snapshot: () => state.snapshot,
+      emit: state.dispatch,
       call: (key, call, how) => this.#call(life, key, call, how),
       read: key => this.#read(key),
       missing: () => 'libvirt has no such domain',
       portsOpen: async () => this.#ports,
     };
     const rebuilds = new Map<string, Rebuild>();
-    const long: BeginLong = (key, command, teller) => {
+    const long: BeginLoaderJob = (key, command, teller) => {
       if (!command.confirm) return { code: 'not_armed', message: 'it is not confirmed' };
       const end = new AbortController();
       const progress = (message: string) => teller.progress('phase', message, 1);
       const work: Work = { ...rebuilding, since: this.iso, deadline: this.iso };
       const emit = (event: Event) =>
-        bridge.dispatch(event.type === 'work' ? { ...event, work: event.work ?? work } : event);
+        state.dispatch(event.type === 'work' ? { ...event, work: event.work ?? work } : event);
       const parts = { ...power, emit };
       const steps = new VmPower({ key, policy, parts, command, clock, progress });
       rebuilds.set(key, { steps, end });
-      bridge.dispatch({ type: 'work', key, work });
-      void this.#rebuild(bridge, key, steps, end.signal).then(outcome => {
+      state.dispatch({ type: 'work', key, work });
+      void this.#rebuild(state, key, steps, end.signal).then(outcome => {
         rebuilds.delete(key);
-        bridge.dispatch({ type: 'work', key, work: null });
+        state.dispatch({ type: 'work', key, work: null });
         teller.ended(outcome);
       });
       return { word: command.word, remaining: day, cancel: () => end.abort() };
     };
-    const jobs = new TracedJobs(
+    const dispatcher = new TracedDispatcher(
       {
         ...{ ...power, vms: { DSM: policy, other: policy }, readOnly, clock, long },
-        errand: (_, { word }) => this.#errand(word),
-        answers: {
+        simple: (_, { word }) => this.#errand(word),
+        replies: {
           accepted: (request, word, remaining) => {
             responder.accepted(request, word, remaining);
             this.#accepted(this.#of(request));
@@ -266,16 +268,19 @@ export class World extends Clockwork {
     );
     const nothing = { update: () => {}, all: () => {}, hear: () => {}, close: () => {} };
     const idle = { ...nothing, connected: () => {}, disconnected: () => {}, again: () => {} };
-    bridge.start({
-      ...{ topics, statusTopic: 'hass/status', reserved, mqtt, responder, chronicle, jobs },
-      claim: claim as unknown as BridgeParts['claim'],
+    const bridge = new Bridge({
+      ...{ state, topics, statusTopic: 'hass/status', reserved, mqtt, responder, events, dispatcher },
+      ownership: ownership as unknown as BridgeParts['ownership'],
       publisher: idle as unknown as BridgeParts['publisher'],
       announcer: idle as unknown as BridgeParts['announcer'],
-      memory: idle as unknown as BridgeParts['memory'],
-      checks: nothing,
-      rebuilds: { hear: event => this.#hear(rebuilds, event) },
+      lateStats: idle as unknown as BridgeParts['lateStats'],
+      vmStore: idle as unknown as BridgeParts['vmStore'],
     });
-    const life: Life = { number, bridge, mqtt, claim, jobs, rebuilds };
+    state.subscribe((event, before) => bridge.hear(event, before));
+    state.subscribe(event => dispatcher.hear(event));
+    state.subscribe(event => this.#hear(rebuilds, event));
+    bridge.start();
+    const life: Life = { number, state, bridge, mqtt, ownership, dispatcher, rebuilds };
     this.#life = life;
     this.link(true);
     this.connect(true);
@@ -331,30 +336,30 @@ export class World extends Clockwork {
 
   /** No other bridge is meant. */
   grant(): void {
-    const { claim } = this.#life;
-    if (!this.#connected || claim.holding) return;
-    claim.holding = true;
-    claim.emit('granted');
+    const { ownership } = this.#life;
+    if (!this.#connected || ownership.holding) return;
+    ownership.holding = true;
+    ownership.emit('granted');
   }
 
   /** libvirt's connection breaks, with all calls in flight, or is made and all is read. `first`: the calls are told. */
   link(there: boolean, first = false): void {
     if (there === this.#linked) return;
-    const { bridge } = this.#life;
+    const { state } = this.#life;
     this.#linked = there;
     const lose = () => {
       for (const made of this.#open()) made.settle(new ConnectionLost('gone', { sent: made.left }));
     };
     if (!there) {
       if (first) lose();
-      bridge.dispatch({ type: 'hypervisor_down', reason: 'gone' });
+      state.dispatch({ type: 'hypervisor_down', reason: 'gone' });
       if (!first) lose();
       this.#stuck = false;
       return;
     }
     for (const key of keys) this.#look(key);
     const { info } = snapshotOf().hypervisor;
-    if (info) bridge.dispatch({ type: 'hypervisor_up', info });
+    if (info) state.dispatch({ type: 'hypervisor_up', info });
   }
 
   /** libvirt does not answer what came before, so that what comes now does not leave. */
@@ -382,17 +387,17 @@ export class World extends Clockwork {
   rebooted(key: string): void {
     this.#told.delete(key);
     if (!this.#linked) return;
-    this.#life.bridge.dispatch({ type: 'rebooted', key, at: this.iso });
+    this.#life.state.dispatch({ type: 'rebooted', key, at: this.iso });
     this.examine(key, 'booting');
   }
 
   /** A check of DSM, if there are any. */
   examine(key: string, verdict: Verdict): void {
-    const { bridge } = this.#life;
-    const running = bridge.snapshot.vms[key]?.domain?.active === true;
+    const { state } = this.#life;
+    const running = state.snapshot.vms[key]?.domain?.active === true;
     if (!this.#rules.checks || running === (verdict === 'off')) return;
     this.#told.set(key, { verdict, until: this.now + belief });
-    bridge.dispatch({ type: 'checked', key, check: { ...checkOf(verdict), checkedAt: this.iso }, at: this.iso });
+    state.dispatch({ type: 'checked', key, check: { ...checkOf(verdict), checkedAt: this.iso }, at: this.iso });
   }
 
   set ports(open: boolean | null) {
@@ -449,9 +454,10 @@ export class World extends Clockwork {
 
   /** Ends the bridge as SIGTERM does; then each command has had its last word, and nothing goes on. */
   async close(): Promise<void> {
-    const { bridge, rebuilds, number } = this.#life;
+    const { bridge, dispatcher, rebuilds, number } = this.#life;
     const made = this.#made;
     bridge.close();
+    dispatcher.close();
     for (const { steps, end } of rebuilds.values()) {
       steps.close();
       end.abort();
@@ -477,7 +483,7 @@ export class World extends Clockwork {
   // What is watched.
 
   protected inspect(): void {
-    const waiting = this.#life.claim.holding ? this.#arriving[0] : undefined;
+    const waiting = this.#life.ownership.holding ? this.#arriving[0] : undefined;
     if (waiting) this.broken(`nobody has looked at ${waiting.word}`);
     for (const key of keys) this.#oneAtATime(key);
   }
@@ -493,9 +499,9 @@ export class World extends Clockwork {
   #deliver(packet: Packet, meant: Meant, flags: { retain: boolean; dup: boolean }): void {
     const { topic, payload } = packet;
     const properties = this.#rules.version === 5 ? packet.properties : undefined;
-    const { claim, mqtt } = this.#life;
+    const { ownership, mqtt } = this.#life;
     const isCommand = payload !== '' && topics.commands.parse(topic) !== null;
-    const early = !claim.holding;
+    const early = !ownership.holding;
     const { responseTopic = null, correlationData = null, messageExpiryInterval } = properties ?? {};
     const bound = isBound(responseTopic, correlationData, meant.key);
     const life = Math.min(messageExpiryInterval ?? Number.POSITIVE_INFINITY, early ? earlyLife : day);
@@ -535,7 +541,7 @@ export class World extends Clockwork {
     const sent = this.#arriving.shift();
     if (!sent) throw new Error('an answer to nobody');
     if (sent.key !== request.key || sent.id !== request.id) this.broken('one is taken for another');
-    const { snapshot } = this.#life.bridge;
+    const { snapshot } = this.#life.state;
     const { uuid = null } = snapshot.vms[sent.key]?.domain ?? {};
     sent.taken = { at: this.now, date: this.date, up: snapshot.hypervisor.up, uuid };
     this.#requests.set(request, sent);
@@ -603,8 +609,8 @@ export class World extends Clockwork {
 
   #call(life: Life, key: string, call: Call, how: Parameters<typeof callPower>[3]): ReturnType<typeof callPower> {
     if (life !== this.#life) return new Promise(() => {});
-    if (!this.#linked || !life.bridge.snapshot.hypervisor.up) this.broken(`${call} while libvirt is away`);
-    const { uuid } = life.bridge.snapshot.vms[key]?.domain ?? {};
+    if (!this.#linked || !life.state.snapshot.hypervisor.up) this.broken(`${call} while libvirt is away`);
+    const { uuid } = life.state.snapshot.vms[key]?.domain ?? {};
     const ref = uuid === undefined ? null : { uuid, name: key, id: 1 };
     return callPower(this.#linked ? this.#client(key, call) : null, ref, call, how);
   }
@@ -670,7 +676,7 @@ export class World extends Clockwork {
     if (call === 'cut_power') this.#mayCut(key, owner);
     const twin = this.#sent.find(sent => id !== null && sent !== owner && isTwin(sent, owner));
     if (twin) this.broken(`${word} and ${twin.word} have one id, and both act`);
-    const { vms } = this.#life.bridge.snapshot;
+    const { vms } = this.#life.state.snapshot;
     // One whose domain is gone is about to end.
     const others = keys.filter(other => other !== key && vms[other]?.domain?.uuid === uuid);
     if (others.some(other => this.#live(other).some(sent => sent.taken?.uuid === uuid))) {
@@ -712,14 +718,14 @@ export class World extends Clockwork {
 
   /** As `Watch`: what has not changed is not told. */
   #look(key: string): void {
-    const { bridge } = this.#life;
+    const { state } = this.#life;
     if (!this.#linked) return;
-    const before = bridge.snapshot.vms[key];
+    const before = state.snapshot.vms[key];
     const is = this.#real.get(key) ?? null;
     if (before?.seen && before.domain === is) return;
     const other = before?.domain?.active !== is?.active || before?.domain?.uuid !== is?.uuid;
     if (other) this.#told.delete(key);
-    bridge.dispatch({ type: 'domain', key, domain: is, at: this.iso });
+    state.dispatch({ type: 'domain', key, domain: is, at: this.iso });
     if (other) this.examine(key, is?.active ? 'booting' : 'off');
   }
 
@@ -747,13 +753,13 @@ export class World extends Clockwork {
   }
 
   /** It is bound to the domain with which it began, as `loader/job` is. */
-  async #rebuild(bridge: Bridge, key: string, steps: VmPower, signal: AbortSignal): Promise<Outcome> {
-    const begun = bridge.snapshot.vms[key]?.domain?.uuid;
+  async #rebuild(state: State, key: string, steps: VmPower, signal: AbortSignal): Promise<Outcome> {
+    const begun = state.snapshot.vms[key]?.domain?.uuid;
     try {
       const down = await steps.shutDown(signal);
       if (down.status !== 'succeeded') return failed('rebuild_failed', down.message);
       await this.#writing(signal);
-      if (bridge.snapshot.vms[key]?.domain?.uuid !== begun) return failed('rebuild_failed', 'it is another domain');
+      if (state.snapshot.vms[key]?.domain?.uuid !== begun) return failed('rebuild_failed', 'it is another domain');
       const up = await steps.start(signal);
       return up.status === 'succeeded' ? succeeded('done', 'rebuilt') : failed('rebuild_failed', up.message);
     } catch {
@@ -773,7 +779,6 @@ export class World extends Clockwork {
 }
 
 const rebuilding = { activity: 'rebuilding', phase: null, attempt: null, startAfterOff: false } as const;
-const away: Snapshot['hypervisor'] = { up: false, reason: 'not yet connected', info: null };
 
 export function refusal(message: string): LibvirtError {
   return new LibvirtError({ code: 55, domain: 10, message, level: 2 }, 'a call');

@@ -1,6 +1,6 @@
 /** A command from its acceptance to its outcome, with libvirt's part played by the test. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { Jobs, type JobsOptions } from '../../src/commands/dispatcher.ts';
+import { Dispatcher, type DispatcherOptions } from '../../src/commands/dispatcher.ts';
 import { type Request, Responder } from '../../src/commands/responder.ts';
 import type { Check, Verdict } from '../../src/model/check.ts';
 import { cancelled, type Outcome } from '../../src/model/codes.ts';
@@ -9,7 +9,7 @@ import type { CommandWord } from '../../src/model/commands.ts';
 import type { Domain } from '../../src/model/domain.ts';
 import type { Event } from '../../src/model/event.ts';
 import type { Call, CallFailure } from '../../src/model/job/job.ts';
-import type { Happening } from '../../src/model/notification.ts';
+import type { Notification } from '../../src/model/notification.ts';
 import type { Policy } from '../../src/model/policy.ts';
 import { reduce } from '../../src/model/reduce.ts';
 import type { Snapshot, VmSnapshot } from '../../src/model/snapshot.ts';
@@ -38,21 +38,21 @@ class Scene {
   readonly calls: [key: string, call: Call, how: { method: string; signal: AbortSignal }][] = [];
   readonly responses: { topic: string; payload: string; properties?: { correlationData: Buffer } }[] = [];
   readonly events: Event[] = [];
-  readonly happenings: Happening[] = [];
-  readonly jobs: Jobs;
+  readonly notifications: Notification[] = [];
+  readonly jobs: Dispatcher;
   snapshot: Snapshot;
   /** Libvirt's answer to the call under way. */
   answer: (failure: CallFailure | null) => void = () => {};
 
-  constructor(vm: Partial<VmSnapshot> = {}, options: Partial<JobsOptions> = {}) {
+  constructor(vm: Partial<VmSnapshot> = {}, options: Partial<DispatcherOptions> = {}) {
     this.snapshot = snapshotOf({ seen: true, ...vm });
     const answers = new Responder({
       topics: topics('b'),
       send: publication => this.responses.push(publication) > 0,
-      tell: (_, happening) => this.happenings.push(happening),
+      notify: (_, notification) => this.notifications.push(notification),
       logger: this.log,
     });
-    this.jobs = new Jobs({
+    this.jobs = new Dispatcher({
       vms: { DSM: policy(), other: policy({ commands: ['start'] }) },
       readOnly: false,
       snapshot: () => this.snapshot,
@@ -64,9 +64,9 @@ class Scene {
       },
       read: async () => {},
       missing: () => 'libvirt has no such domain',
-      errand: async () => 'well',
+      simple: async () => 'well',
       portsOpen: async () => true,
-      answers,
+      replies: answers,
       emit: this.dispatch,
       ...options,
     });
@@ -153,7 +153,7 @@ describe('carried out', () => {
     expect(scene.told()).toEqual(['accepted', 'succeeded/done']);
     expect(scene.last()).toMatchObject({ id: 'a', message: 'it runs', elapsed_ms: 0, remaining_ms: null });
     expect(scene.vm).toMatchObject({ work: null, asked: null, lastError: null });
-    expect(scene.happenings.map(({ event_type }) => event_type)).toEqual(['start_requested', 'command_succeeded']);
+    expect(scene.notifications.map(({ event_type }) => event_type)).toEqual(['start_requested', 'command_succeeded']);
     scene.answer(null);
   });
 
@@ -322,7 +322,9 @@ describe('a reboot', () => {
 });
 
 describe('not carried out, and libvirt is not asked', () => {
-  test.each<[what: string, word: CommandWord, told: string, vm: Partial<VmSnapshot>, options?: Partial<JobsOptions>]>([
+  test.each<
+    [what: string, word: CommandWord, told: string, vm: Partial<VmSnapshot>, options?: Partial<DispatcherOptions>]
+  >([
     ['it runs already', 'start', 'succeeded/already', { wish: 'running' }],
     ['it is off already', 'shutdown', 'succeeded/already', { domain: off, wish: 'off' }],
     ['nothing to cancel', 'cancel', 'succeeded/already', {}],
@@ -690,7 +692,7 @@ describe('time is up', () => {
       domain: { active: true },
       lastError: { code: 'timed_out', message: expect.stringMatching(/^shutdown: /), at: '2026-11-22T08:05:00.000Z' },
     });
-    expect(scene.happenings.at(-1)?.event_type).toBe('shutdown_timed_out');
+    expect(scene.notifications.at(-1)?.event_type).toBe('shutdown_timed_out');
     expect(scene.calls).toHaveLength(3);
   });
 

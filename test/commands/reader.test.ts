@@ -1,7 +1,7 @@
 /** A message, from wherever it comes, as the command it is; and refused for what it may not be. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Incoming, takeIn, takeLocal } from '../../src/commands/reader.ts';
+import { type Incoming, readLocalRequest, readRequest } from '../../src/commands/reader.ts';
 import { codes } from '../../src/model/codes.ts';
 import { command, maxPayload } from '../../src/model/command.ts';
 import { topics } from '../../src/model/topics.ts';
@@ -15,7 +15,7 @@ const message = (topic: string, payload: string | Buffer, more: Partial<Incoming
 });
 const known = (key: string) => key === 'DSM';
 const take = (incoming: Incoming) =>
-  takeIn(incoming, { topics: topics('b'), reserved: ['b', 'ha', 'hass/status'], known, now: 7, date });
+  readRequest(incoming, { topics: topics('b'), reserved: ['b', 'ha', 'hass/status'], known, now: 7, date });
 
 test('a command, with where its answer goes', () => {
   const correlationData = Buffer.from([1, 2]);
@@ -166,7 +166,7 @@ describe('the message’s own life', () => {
 
 describe('from this machine', () => {
   const reply = () => {};
-  const local = (key: string, payload: string) => takeLocal(key, payload, { known, now: 7 }, reply);
+  const local = (key: string, payload: string) => readLocalRequest(key, payload, { known, now: 7 }, reply);
 
   test('a command', () => {
     expect(local('DSM', '{"command":"shutdown","id":"cli","by":"cron"}')).toEqual({

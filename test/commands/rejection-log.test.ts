@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { Refusals } from '../../src/commands/rejection-log.ts';
+import { RejectionLog } from '../../src/commands/rejection-log.ts';
 import { recorder } from '../mqtt/inbox.ts';
 
 beforeEach(() => void vi.useFakeTimers());
@@ -7,7 +7,7 @@ afterEach(() => void vi.useRealTimers());
 
 function flood(times: number, key: (nth: number) => string, code: string) {
   const log = recorder();
-  const refusals = new Refusals(log);
+  const refusals = new RejectionLog(log);
   for (let nth = 0; nth < times; nth++) refusals.log({ vm: key(nth), code });
   return { log, refusals };
 }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { Arming } from '../../src/loader/confirmation-window.ts';
+import { ConfirmationWindow } from '../../src/loader/confirmation-window.ts';
 
 const at = '2026-11-26T10:00:00.000Z';
 const until = '2026-11-26T10:10:00.000Z';
@@ -13,7 +13,9 @@ afterEach(() => {
 
 function arming() {
   const told: (string | null)[] = [];
-  const it = new Arming({ now: () => performance.now(), date: () => new Date() }, change => told.push(change));
+  const it = new ConfirmationWindow({ now: () => performance.now(), date: () => new Date() }, change =>
+    told.push(change),
+  );
   return { it, told };
 }
 

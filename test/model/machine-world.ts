@@ -1,4 +1,4 @@
-import { Jobs, type SimpleCommand } from '../../src/commands/dispatcher.ts';
+import { Dispatcher, type SimpleCommand } from '../../src/commands/dispatcher.ts';
 import type { Request } from '../../src/commands/responder.ts';
 import type { Verdict } from '../../src/model/check.ts';
 import { codes, type Outcome } from '../../src/model/codes.ts';
@@ -15,7 +15,7 @@ import { checkOf, snapshotOf } from './samples.ts';
 import { causes } from './stories.ts';
 
 /**
- * Everything around `Jobs`, played: libvirt, the guest, the senders and both clocks. It watches that none of the
+ * Everything around `Dispatcher`, played: libvirt, the guest, the senders and both clocks. It watches that none of the
  * promises is broken, and says which one was.
  */
 
@@ -105,7 +105,7 @@ export class World extends Clockwork {
   /** What happened, in words; for whoever asks whether all of it was reached. */
   readonly seen: Set<string>;
   readonly #rules: Rules;
-  readonly #jobs: Jobs;
+  readonly #jobs: Dispatcher;
   readonly #requests = new Map<Request, Sent>();
   /** What libvirt would say now. */
   readonly #real: Record<string, Domain | null>;
@@ -122,7 +122,7 @@ export class World extends Clockwork {
     this.#rules = rules;
     this.seen = seen;
     this.#real = Object.fromEntries(keys.map(key => [key, this.#snapshot.vms[key]?.domain ?? null]));
-    this.#jobs = new Jobs({
+    this.#jobs = new Dispatcher({
       ...{ vms: { DSM: rules.policy, other: rules.policy }, readOnly: rules.readOnly, pause: rules.pause },
       snapshot: () => this.#snapshot,
       emit: this.dispatch,
@@ -131,8 +131,8 @@ export class World extends Clockwork {
       read: key => this.#read(key),
       missing: () => 'libvirt has no such domain',
       portsOpen: key => this.#probe(key),
-      errand: (_, command) => this.#errand(command),
-      answers: {
+      simple: (_, command) => this.#errand(command),
+      replies: {
         accepted: (request, _, remaining) => this.#accepted(this.#of(request), remaining),
         progress: (request, code, _, remaining) => this.#progress(this.#of(request), code, remaining),
         ended: (request, outcome) => this.#ended(this.#of(request), outcome),

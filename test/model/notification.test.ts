@@ -5,7 +5,13 @@ import { cancelled, failed, type Outcome, rejected, succeeded } from '../../src/
 import type { Domain } from '../../src/model/domain.ts';
 import type { Event } from '../../src/model/event.ts';
 import { idleLoader, type Loader } from '../../src/model/loader.ts';
-import { ended, type Happening, happeningsOf, happeningTypes, requested } from '../../src/model/notification.ts';
+import {
+  ended,
+  type Notification,
+  notificationsOf,
+  notificationTypes,
+  requested,
+} from '../../src/model/notification.ts';
 import { reduce } from '../../src/model/reduce.ts';
 import type { VmSnapshot } from '../../src/model/snapshot.ts';
 import { unknownStats } from '../../src/model/stats.ts';
@@ -14,20 +20,20 @@ import { active, asked, checkOf, domain, off, offBy, otherUuid, snapshotOf, uuid
 const now = '2026-11-22T08:10:00.000Z';
 
 /** What is told when an event comes. */
-function told(before: Partial<VmSnapshot>, event: Event): Happening[] {
+function told(before: Partial<VmSnapshot>, event: Event): Notification[] {
   const snapshot = snapshotOf(before);
   const after = reduce(snapshot, event);
   const [was, is] = [snapshot.vms['DSM'], after.vms['DSM']];
   if (!was || !is) throw new Error('the VM is gone');
-  return happeningsOf(was, is, event);
+  return notificationsOf(was, is, event);
 }
 const becomes = (before: Partial<VmSnapshot>, domainNow: Domain | null) =>
   told(before, { type: 'domain', key: 'DSM', domain: domainNow, at: now });
-const types = (happenings: Happening[]) => happenings.map(({ event_type }) => event_type);
+const types = (notifications: Notification[]) => notifications.map(({ event_type }) => event_type);
 
 describe('a VM changes', () => {
   const other = { ...domain, uuid: otherUuid };
-  const rows: [was: Domain | null, is: Domain | null, happenings: Omit<Happening, 'at'>[]][] = [
+  const rows: [was: Domain | null, is: Domain | null, notifications: Omit<Notification, 'at'>[]][] = [
     [off, domain, [{ event_type: 'started', reason: 'booted' }]],
     [
       off,
@@ -96,10 +102,10 @@ describe('a VM changes', () => {
     [domain, { ...domain, name: 'NAS', autostart: true }, []],
   ];
   const words = (one: Domain | null) => (one ? `${one.state}/${one.reason} ${one.name} ${one.uuid[0]}` : 'none');
-  const named = rows.map(([was, is, happenings]) => ({ was, is, happenings, from: words(was), to: words(is) }));
+  const named = rows.map(([was, is, notifications]) => ({ was, is, notifications, from: words(was), to: words(is) }));
 
-  test.each(named)('$from, then $to', ({ was, is, happenings }) => {
-    expect(becomes({ domain: was }, is)).toEqual(happenings.map(happening => ({ ...happening, at: now })));
+  test.each(named)('$from, then $to', ({ was, is, notifications }) => {
+    expect(becomes({ domain: was }, is)).toEqual(notifications.map(happening => ({ ...happening, at: now })));
   });
 });
 
@@ -309,7 +315,7 @@ test('there is no type that never comes', () => {
     ...words.map(word => requested(word, commanded)),
     ...[...outcomes, failed('crashed', ''), failed('timed_out', '')].map(outcome => ended(commanded, outcome)),
   ];
-  expect([...new Set(types(all))].sort()).toEqual([...happeningTypes].sort());
+  expect([...new Set(types(all))].sort()).toEqual([...notificationTypes].sort());
 });
 
 function work() {

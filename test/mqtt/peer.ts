@@ -103,7 +103,7 @@ class Connection {
     this.send(PUBLISH, 0, text(topic), [properties.length, ...properties], payload);
   }
 
-  /** Answers as a broker should. */
+  /** Replies as a broker should. */
   answer(packet: Packet): void {
     if (packet.type === CONNECT) this.connack(0);
     if (packet.type === SUBSCRIBE) this.suback(packet, 1);

@@ -75,7 +75,7 @@ export const sensor = row('sensor');
 export const binarySensor = row('binary_sensor', { reading: 'flag' });
 export const toggle = row('switch');
 export const button = row('button');
-export const happening = row('event');
+export const eventEntity = row('event');
 export const image = row('image');
 export const update = row('update');
 

@@ -1,7 +1,7 @@
 import { probeNames, probeOutcomes, verdicts } from '../../model/check.ts';
 import { byKey, type Disk, type DomainDescription, domainStates } from '../../model/domain.ts';
 import { diskMetrics, type Metric, type MetricEntity, nicMetrics, type Unit } from '../../model/metrics.ts';
-import { happeningTypes } from '../../model/notification.ts';
+import { notificationTypes } from '../../model/notification.ts';
 import { activities } from '../../model/snapshot.ts';
 import { controlEntities, type VmControls } from './controls.ts';
 import {
@@ -10,7 +10,7 @@ import {
   checkMembers,
   checkObject,
   type Entity,
-  happening,
+  eventEntity,
   info,
   infoObject,
   sensor,
@@ -99,8 +99,8 @@ const machineEntities: readonly VmEntity[] = [
     icon: 'mdi:progress-wrench',
     attributes: stateMembers('phase', 'deadline', 'attempt', 'start_after_off'),
   }),
-  happening('event', 'Event', { topic: 'event', path: [] }, detail, asked, {
-    event_types: happeningTypes,
+  eventEntity('event', 'Event', { topic: 'event', path: [] }, detail, asked, {
+    event_types: notificationTypes,
     icon: 'mdi:message-text-clock',
   }),
   sensor('deadline', 'Deadline', state('deadline'), timestamp, detail),
@@ -116,12 +116,12 @@ const machineEntities: readonly VmEntity[] = [
   sensor('vcpus', 'vCPUs', state('vcpus'), detail),
   sensor('cpu', 'CPU', stats('cpu', 'percent'), percent, { icon: 'mdi:cpu-64-bit' }),
   sensor('cpu_time', 'CPU time', stats('cpu', 'seconds'), seconds, total, detail),
-  sensor('memory_used', 'Memory used', stats('memory', 'used'), mebibytes, { icon: 'mdi:memory' }),
-  sensor('memory_used_percent', 'Memory used share', stats('memory', 'used_percent'), percent, detail),
-  sensor('memory_total', 'Memory total', stats('memory', 'total'), mebibytes, detail),
-  sensor('memory_usable', 'Memory usable', stats('memory', 'usable'), mebibytes, detail),
-  sensor('memory_unused', 'Memory unused', stats('memory', 'unused'), mebibytes, detail),
-  sensor('memory_resident', 'Memory resident', stats('memory', 'resident'), mebibytes, detail),
+  sensor('memory_used', 'VmStore used', stats('memory', 'used'), mebibytes, { icon: 'mdi:memory' }),
+  sensor('memory_used_percent', 'VmStore used share', stats('memory', 'used_percent'), percent, detail),
+  sensor('memory_total', 'VmStore total', stats('memory', 'total'), mebibytes, detail),
+  sensor('memory_usable', 'VmStore usable', stats('memory', 'usable'), mebibytes, detail),
+  sensor('memory_unused', 'VmStore unused', stats('memory', 'unused'), mebibytes, detail),
+  sensor('memory_resident', 'VmStore resident', stats('memory', 'resident'), mebibytes, detail),
   binarySensor('stats_stale', 'Stale statistics', stats('stale'), { device_class: 'problem' }, diagnostic),
 ];
 

@@ -8,7 +8,7 @@ import {
 } from '../../../src/discovery/entities/payload.ts';
 import { type Command, command, parseCommand } from '../../../src/model/command.ts';
 import { type CommandWord, commandWords } from '../../../src/model/commands.ts';
-import { happeningTypes } from '../../../src/model/notification.ts';
+import { notificationTypes } from '../../../src/model/notification.ts';
 import { refusals } from '../home-assistant.ts';
 import { bridge, description, disk, hypervisor, nic, vm, withHardware } from '../samples.ts';
 
@@ -107,7 +107,7 @@ describe('what people see', () => {
         'State',
         'Activity',
         'CPU',
-        'Memory used',
+        'VmStore used',
         'Stale statistics',
       ],
       ...['Disk 1 read', 'Disk 1 write', 'Disk 2 read', 'Disk 2 write', 'Network receive', 'Network send'],
@@ -218,7 +218,7 @@ describe('commands', () => {
 
 test('the event entity reads the payload as it is, and knows every type', () => {
   const event = announce()['event'];
-  expect(event).toMatchObject({ platform: 'event', state_topic: 'dsm2mqtt/DSM/event', event_types: happeningTypes });
+  expect(event).toMatchObject({ platform: 'event', state_topic: 'dsm2mqtt/DSM/event', event_types: notificationTypes });
   expect(event).not.toHaveProperty('value_template');
   expect(event).not.toHaveProperty('expire_after');
 });

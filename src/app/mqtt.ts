@@ -1,0 +1,86 @@
+import { Ownership } from '../bridge/ownership.ts';
+import type { Config } from '../config/config.ts';
+import { type Topics, topics as topicsOf } from '../model/topics.ts';
+import { MqttClient, type MqttClientOptions } from '../mqtt/client.ts';
+import type { Publication } from '../mqtt/message.ts';
+import type { Logger } from '../util/logger.ts';
+
+/** How to reach and enter the broker, as the configuration says. */
+export function connection(
+  broker: Config['mqtt'],
+): Pick<MqttClientOptions, 'url' | 'clientId' | 'username' | 'password' | 'tls'> {
+  return {
+    url: broker.url,
+    clientId: broker.clientId,
+    ...(broker.username !== null && { username: broker.username }),
+    ...(broker.password !== null && { password: broker.password }),
+    tls: {
+      ...(broker.ca !== null && { ca: broker.ca }),
+      ...(broker.cert !== null && { cert: broker.cert }),
+      ...(broker.key !== null && { key: broker.key }),
+    },
+  };
+}
+
+/** The session with the broker, and whether this bridge owns the base topic. */
+export interface Broker {
+  topics: Topics;
+  mqtt: MqttClient;
+  ownership: Ownership;
+  /** What is not ours to say is not said. */
+  send: (publication: Publication) => boolean;
+  refused: Promise<string>;
+  close(): Promise<void>;
+}
+
+/** `session`: of this process, by which a bridge knows its own words from another one's. */
+export function createBroker(config: Config, session: string, logger: Logger): Broker {
+  const { instance, mqtt: settings } = config;
+  const topics = topicsOf(settings.baseTopic);
+  const offline = { topic: topics.bridge.state, payload: 'offline', qos: 1, retain: true } as const;
+  const mqtt = createMqtt(config, topics, offline, logger.child({ part: 'mqtt' }));
+  const ownership = new Ownership({
+    topics: topics.bridge,
+    session,
+    instance,
+    send: mqtt.publish.bind(mqtt),
+    now: () => new Date(),
+    logger: logger.child({ part: 'claim' }),
+  });
+  return {
+    topics,
+    mqtt,
+    ownership,
+    send: publication => {
+      if (ownership.holding) return mqtt.publish(publication);
+      publication.settled?.(false);
+      return false;
+    },
+    refused: new Promise(resolve => {
+      ownership.on('refused', other => resolve(inUse(settings.baseTopic, other)));
+    }),
+    close: () => mqtt.close(ownership.holding ? offline : undefined),
+  };
+}
+
+/** `will`: what the broker says when the session ends unheard. */
+function createMqtt(
+  { mqtt, homeAssistant }: Config,
+  topics: Topics,
+  will: NonNullable<MqttClientOptions['will']>,
+  logger: Logger,
+): MqttClient {
+  return new MqttClient({
+    ...connection(mqtt),
+    will,
+    subscriptions: [...topics.commands.filters, ...Object.values(topics.bridge), homeAssistant.statusTopic],
+    // The others need to know what was stored, and Home Assistant may have its birth message stored.
+    asPublished: topics.commands.filters,
+    logger,
+  });
+}
+
+function inUse(base: string, { instance, since }: { instance: string; since: string | null }): string {
+  const from = since ? ` since ${since}` : '';
+  return `another bridge, '${instance}', serves ${base}/…${from}: give this one another mqtt.base_topic, or stop that one`;
+}

@@ -1,0 +1,52 @@
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { vmStoreFile } from '../bridge/vm-store.ts';
+import { checkAnnounced, nothingAnnounced } from '../discovery/announced-store.ts';
+import { lockWithin } from '../util/lock.ts';
+import type { Logger } from '../util/logger.ts';
+import { Store } from '../util/store.ts';
+import { checksStore } from './checks.ts';
+
+/** Another bridge has the data directory. */
+export class FolderInUse extends Error {
+  override name = 'FolderInUse';
+}
+
+/** Milliseconds that a file system which hangs may hold up the end. */
+const storePatience = 500;
+
+/** The data directory of a bridge: its files, and the lock that it holds while it runs. */
+export type Stores = Awaited<ReturnType<typeof openStores>>;
+
+/** `patience`: milliseconds for another process to leave the directory. Rejects with `FolderInUse`, or as `signal` does. */
+export async function openStores(folder: string, logger: Logger, patience: number, signal: AbortSignal | undefined) {
+  // A supervisor that starts it again at once would soon give up.
+  const lock = await lockWithin(folder, patience, signal);
+  if (lock.reason === 'held') throw new FolderInUse(lock.message);
+  if (lock.reason === 'unwritable') {
+    logger.warn({ event: 'store.unlocked', reason: lock.message }, 'data_dir cannot be locked: working without');
+  }
+  const announced = new Store({
+    path: join(folder, 'announced.json'),
+    version: 1,
+    empty: nothingAnnounced,
+    check: checkAnnounced,
+    logger,
+  });
+  const vms = vmStoreFile(folder, logger);
+  const checks = checksStore(folder, logger);
+  const files = [announced, vms, checks];
+  const [wasAnnounced, remembered, checked] = await Promise.all([announced.load(), vms.load(), checks.load()]);
+  return {
+    /** Of this process alone. */
+    locked: lock.reason === null,
+    announced: { file: announced, was: wasAnnounced },
+    vms: { file: vms, was: remembered },
+    checks: { file: checks, was: checked },
+    close: async () => {
+      const written = Promise.all(files.map(file => file.settled()));
+      await Promise.race([written, delay(storePatience, undefined, { ref: false })]);
+      if (lock.reason === null) lock.release();
+    },
+  };
+}

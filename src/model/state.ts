@@ -1,0 +1,35 @@
+import type { Event } from './event.ts';
+import { reduce } from './reduce.ts';
+import { emptyVm, type Snapshot, type VmKey, type VmSnapshot } from './snapshot.ts';
+
+/** Called after the snapshot has taken the event. `before`: the snapshot without it. */
+export type Listener = (event: Event, before: Snapshot) => void;
+
+/** All that is known now. It changes by events alone; listeners are told of each, in the order in which they subscribed. */
+export class State {
+  readonly #listeners: Listener[] = [];
+  #snapshot: Snapshot;
+
+  constructor(vms: Readonly<Record<VmKey, VmSnapshot>>) {
+    this.#snapshot = { hypervisor: { up: false, reason: 'not yet connected', info: null }, vms, overdueChecks: [] };
+  }
+
+  get snapshot(): Snapshot {
+    return this.#snapshot;
+  }
+
+  /** Of a VM that is not configured: nothing is known. */
+  vm(key: VmKey): VmSnapshot {
+    return this.#snapshot.vms[key] ?? emptyVm(key, key);
+  }
+
+  readonly dispatch = (event: Event): void => {
+    const before = this.#snapshot;
+    this.#snapshot = reduce(before, event);
+    for (const listener of this.#listeners) listener(event, before);
+  };
+
+  subscribe(listener: Listener): void {
+    this.#listeners.push(listener);
+  }
+}
