@@ -5,6 +5,8 @@ import { describe, expect, test } from 'vitest';
 import type { LoaderDocument } from '../../src/model/documents.ts';
 import type { BoxFault } from '../fakes/box/box.ts';
 import { titles } from '../fakes/box/image.ts';
+import type { ScenarioName } from '../fakes/dsm/scenario.ts';
+import { startSshd } from '../fakes/sshd.ts';
 import { LoaderWorld, type LoaderWorldOptions, sumOf } from './loader-world.ts';
 
 const extensions = ['https://github.com/pocopico/redpill-load/raw/develop/redpill-virtio/rpext-index.json'];
@@ -149,6 +151,23 @@ describe('the guest', () => {
     told(world, loader);
     await unharmed(world, loader);
   });
+
+  test.concurrent.each<ScenarioName>(['web-dead', 'other-page'])(
+    'is a DSM that is not known as one (%s), whose SSH is there: nobody logs in to it',
+    async scenario => {
+      let boots = 0;
+      await using world = await start({ dsm: () => (++boots === 1 ? 'up' : scenario), times: { connect: 2_000 } });
+      const { host, port } = world.machine;
+      world.machine.choose(titles.usb);
+      const asked = world.ask('rebuild');
+      await world.loader(({ phase }) => phase === 'booting_builder');
+      await using sshd = await startSshd({ host, port });
+      const { loader } = await asked;
+      expect(loader).toMatchObject({ code: 'other_page', rollback: true });
+      expect(sshd.logins).toEqual([]);
+      told(world, loader);
+    },
+  );
 
   test.concurrent('has another host key than the one that is pinned: nobody logs in', async () => {
     await using world = await start({ ssh: { hostKey: `SHA256:${'A'.repeat(43)}` } });

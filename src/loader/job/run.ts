@@ -1,6 +1,7 @@
 import type { Code } from '../../model/codes.ts';
 import type { LongWord } from '../../model/command.ts';
 import type { Loader } from '../../model/loader.ts';
+import { type Account, newAccount } from '../../ssh/login.ts';
 import { mustBeOurs } from './bound.ts';
 import { LoaderFailure } from './failure.ts';
 import { Journal, type LoaderRecord } from './journal.ts';
@@ -15,6 +16,8 @@ export interface Run {
   /** Raised with `Cancelled` or `Closing`. */
   readonly signal: AbortSignal;
   readonly progress: (code: Code<'progress'>, message: string) => void;
+  /** Of its logins. */
+  readonly account: Account;
   /** It was on when this was begun. */
   readonly ran: boolean;
 }
@@ -59,7 +62,7 @@ export async function beginRun({ word, parts, loader, before, signal, progress }
     const story = new Story(parts, journal, record(log), fresh);
     story.hide(secrets(parts));
     if (before?.backup && !known) story.say(`${before.backup.file} stays: it is of another domain, ${before.uuid}`);
-    return { parts, story, signal, progress, ran: domain?.active === true };
+    return { parts, story, signal, progress, account: newAccount(), ran: domain?.active === true };
   } catch (error) {
     throw unwritable(folder, error);
   }
