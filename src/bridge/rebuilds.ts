@@ -4,6 +4,7 @@ import { Cancelled, Closing } from '../loader/job/failure.ts';
 import { carryOutJob, interruptedLoader, keepRecord, recallLoader } from '../loader/job/index.ts';
 import type { LoaderRecord } from '../loader/job/journal.ts';
 import { type Guest, type JobParts, type JobTimes, usualTimes } from '../loader/job/parts.ts';
+import type { Beginning } from '../loader/job/run.ts';
 import { longest } from '../loader/job/run.ts';
 import type { Policy } from '../model/admit.ts';
 import type { Rejection } from '../model/codes.ts';
@@ -155,6 +156,7 @@ export class Rebuilds {
       else power.emit({ ...event, work: event.work ? { ...event.work, activity } : work });
     };
     shelf.steps = new PowerSteps({
+      uuid: (word === 'rollback' ? shelf.record?.uuid : power.snapshot().vms[key]?.domain?.uuid) ?? '',
       ...{ key, policy, command, clock, progress: message => teller.progress('phase', message, remaining()) },
       parts: { ...power, emit },
       ...(pause !== undefined && { pause }),
@@ -162,17 +164,21 @@ export class Rebuilds {
     shelf.end = end;
     shelf.arming.end();
     power.emit({ type: 'work', key, work });
-    shelf.done = carryOutJob({
+    const beginning: Beginning = {
       ...{ word, parts, loader: shelf.loader, before: shelf.record, signal: end.signal },
       progress: (code, message) => teller.progress(code, message, remaining()),
-    }).then(({ outcome, record, loader }) => {
-      shelf.steps = null;
-      shelf.end = null;
-      shelf.record = record;
-      shelf.loader = { ...loader, armedUntil: shelf.arming.until };
-      power.emit({ type: 'work', key, work: null });
-      teller.ended(outcome);
-    });
+    };
+    // What was to be written down before goes first.
+    shelf.done = shelf.done
+      .then(() => carryOutJob(beginning))
+      .then(({ outcome, record, loader }) => {
+        shelf.steps = null;
+        shelf.end = null;
+        shelf.record = record;
+        shelf.loader = { ...loader, armedUntil: shelf.arming.until };
+        power.emit({ type: 'work', key, work: null });
+        teller.ended(outcome);
+      });
     return {
       word,
       get remaining() {
@@ -215,7 +221,7 @@ export class Rebuilds {
       error: loader.error,
       next_step: loader.nextStep,
     };
-    keepRecord(this.#options.folder, key, shelf.record);
+    shelf.done = keepRecord(this.#options.folder, key, shelf.record);
     this.#options.tell(key, { event_type: 'interrupted', at, command, message: loader.error ?? '' });
     this.#show(shelf, loader);
   }
@@ -226,7 +232,7 @@ export class Rebuilds {
     const { uuid } = this.#options.power.snapshot().vms[key]?.domain ?? {};
     if (!record || record.uuid !== uuid || shelf.end || loader.result !== 'awaiting_dsm_install') return;
     shelf.record = { ...record, result: 'succeeded', touched: 'no', error: null, next_step: null };
-    keepRecord(this.#options.folder, key, shelf.record);
+    shelf.done = keepRecord(this.#options.folder, key, shelf.record);
     this.#show(shelf, { result: 'succeeded', error: null, nextStep: null, rollback: false });
   }
 

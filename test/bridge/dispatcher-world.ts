@@ -235,7 +235,8 @@ export class World extends Clockwork {
       const emit = (event: Event) =>
         bridge.dispatch(event.type === 'work' ? { ...event, work: event.work ?? work } : event);
       const parts = { ...power, emit };
-      const steps = new PowerSteps({ key, policy, parts, command, clock, progress });
+      const uuid = power.snapshot().vms[key]?.domain?.uuid ?? '';
+      const steps = new PowerSteps({ key, uuid, policy, parts, command, clock, progress });
       rebuilds.set(key, { steps, end });
       bridge.dispatch({ type: 'work', key, work });
       void this.#rebuild(bridge, key, steps, end.signal).then(outcome => {

@@ -239,6 +239,31 @@ describe('the disk of the copies', () => {
   });
 });
 
+test.each(['arming_builder', 'building'] as const)(
+  'the disk of the journal is full from %s on: told as that, and the old loader can be had back',
+  async phase => {
+    await using world = await start();
+    const { writeFile } = fs;
+    const asked = world.ask('rebuild');
+    await world.loader(document => document.phase === phase);
+    fs.writeFile = (async (...all: Parameters<typeof writeFile>) => {
+      if (`${all[0]}`.includes('DSM.json')) throw new Error('ENOSPC: no space left on device');
+      await writeFile(...all);
+    }) as typeof writeFile;
+    syncBuiltinESMExports();
+    let loader: LoaderDocument;
+    try {
+      ({ loader } = await asked);
+    } finally {
+      fs.writeFile = writeFile;
+      syncBuiltinESMExports();
+    }
+    expect(loader).toMatchObject({ phase: 'failed', code: 'journal', rollback: true });
+    expect(loader.error).toContain('The journal cannot be written: ENOSPC: no space left on device. The VM');
+    await unharmed(world, loader);
+  },
+);
+
 /** The file systems of this process have no room as soon as this says so. */
 function fullFrom(isFull: () => boolean): Disposable {
   const { statfs } = fs;

@@ -3,7 +3,7 @@ import type { LongWord } from '../../model/command.ts';
 import type { Loader } from '../../model/loader.ts';
 import { type Account, newAccount } from '../../ssh/login.ts';
 import { mustBeOurs } from './bound.ts';
-import { LoaderFailure } from './failure.ts';
+import { LoaderFailure, unwritable } from './failure.ts';
 import { Journal, type LoaderRecord } from './journal.ts';
 import type { JobParts } from './parts.ts';
 import { phases, type RunningPhase } from './phases.ts';
@@ -75,9 +75,7 @@ export async function beginRun({ word, parts, loader, before, signal, progress }
 export async function phase<T>(run: Run, name: RunningPhase, act: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const { story, signal, progress } = run;
   signal.throwIfAborted();
-  await story.phase(name).catch(error => {
-    throw unwritable('', error);
-  });
+  await story.phase(name);
   mustBeOurs(run);
   const { title, within } = phases[name];
   progress('phase', `${name}: ${title}`);
@@ -109,17 +107,4 @@ function secrets({ settings, adapter, machine }: JobParts): string[] {
   const macs = (machine.vm.domain?.hardware.nics ?? []).map(({ mac }) => mac);
   const passwords = [settings.ssh.password, adapter.login.password].filter(word => word !== null);
   return [...passwords, ...macs, ...macs.map(mac => mac.replaceAll(':', ''))];
-}
-
-function unwritable(folder: string, error: unknown): LoaderFailure {
-  const { message } = error as Error;
-  const where = folder === '' ? 'The journal' : `The journal in ${folder}`;
-  return new LoaderFailure(
-    'journal',
-    `${where} cannot be written: ${message}.`,
-    'Make `data_dir` writable, with some room.',
-    {
-      cause: error,
-    },
-  );
 }
