@@ -884,6 +884,19 @@ describe('what the checks say of DSM', () => {
     expect(scene.calls).toEqual([]);
   });
 
+  test.each([1, -1])('updating, and then the clock is set by %d h: that is believed as long as before', hours => {
+    const scene = new Scene();
+    scene.dispatch({ type: 'checked', key: 'DSM', check: check('updating'), at: now.toISOString() });
+    vi.setSystemTime(Date.now() + hours * 3_600_000);
+    vi.advanceTimersByTime(240_000);
+    scene.submit('reset');
+    expect(scene.told()).toEqual(['rejected/wrong_state']);
+    vi.advanceTimersByTime(120_000);
+    scene.submit('reset');
+    expect(scene.made).toEqual(['reset']);
+    scene.jobs.close();
+  });
+
   test('updating, as was said an hour ago: that is believed no more', () => {
     const scene = new Scene({ check: check('updating') });
     vi.advanceTimersByTime(3_600_000);
