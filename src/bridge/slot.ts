@@ -1,5 +1,5 @@
 import type { Policy } from '../model/admit.ts';
-import type { Check } from '../model/check.ts';
+import type { Check, Verdict } from '../model/check.ts';
 import type { ShutdownMethod } from '../model/command.ts';
 import type { Event } from '../model/event.ts';
 import { type Guest, guestOf } from '../model/job/guest.ts';
@@ -8,6 +8,7 @@ import {
   type Call,
   type CallFailure,
   type Effect,
+  fragile,
   type Job,
   type JobInput,
   mayCutPower,
@@ -102,7 +103,7 @@ export class Slot {
         return;
       case 'checked':
         this.#heard = { check: event.check, epoch: this.#clock.date().getTime() - this.#clock.now() };
-        if (this.guest.verdict === 'updating' && this.#job?.stage.at === 'pressing') this.#withdraw();
+        if (this.#job && isHarmful(this.#job, this.guest.verdict)) this.#withdraw();
         this.input({ type: 'guest', guest: this.guest });
         return;
       default:
@@ -227,6 +228,14 @@ export class Slot {
     const work = job && workOf(job, time);
     if (JSON.stringify(work) !== JSON.stringify(vm?.work ?? null)) emit({ type: 'work', key, work });
   }
+}
+
+/** What is being asked of DSM must not reach it as it is now. Somebody's own power cut is another matter. */
+function isHarmful({ word, stage }: Job, verdict: Verdict): boolean {
+  if (word === 'force_off' || !fragile.has(verdict)) return false;
+  if (stage.at === 'calling' && stage.call === 'cut_power') return true;
+  const asks = stage.at === 'pressing' || (stage.at === 'calling' && ['guest_reboot', 'reset'].includes(stage.call));
+  return verdict === 'updating' && asks;
 }
 
 /** Never seen: the machine does not ask for it, and this is the lock behind that door. */
