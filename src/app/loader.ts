@@ -55,7 +55,8 @@ export async function createRebuilds(options: LoaderOptions): Promise<Rebuilds> 
   return rebuilds;
 }
 
+/** A port that accepts and shows no page may be DSM's that boots; a name that nobody resolves was not looked at. */
 const kindOf: Readonly<Record<Findings['web']['kind'], GuestKind>> = {
   ...{ dsm: 'dsm', installer: 'installer', loader: 'loader', behind: 'other', other: 'other' },
-  ...{ silent: 'none', closed: 'none', not_applicable: 'none' },
+  ...{ silent: 'other', closed: 'none', not_applicable: 'other' },
 };

@@ -119,11 +119,17 @@ function isStaleDevice(topic: string, payload: string, { topics, prefix, own, vm
   return served === undefined || (served !== null && served !== uuid);
 }
 
-/** Every topic that a discovery payload names. */
-function topicsIn(value: unknown, name = ''): string[] {
+/** None of our own payloads is nested deeper. */
+const deepest = 16;
+
+/** Every topic that a discovery payload names; of one that is nested deeper than ours, one that is nobody's. */
+function topicsIn(value: unknown, name = '', depth = 0): string[] {
+  if (depth > deepest) return [''];
   if (typeof value === 'string') return name === 'topic' || name.endsWith('_topic') ? [value] : [];
   if (typeof value !== 'object' || value === null) return [];
-  return Object.entries(value).flatMap(([key, member]) => topicsIn(member, Array.isArray(value) ? name : key));
+  return Object.entries(value).flatMap(([key, member]) =>
+    topicsIn(member, Array.isArray(value) ? name : key, depth + 1),
+  );
 }
 
 /** Whether it is the document of a bridge's VM. */

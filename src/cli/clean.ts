@@ -173,7 +173,8 @@ function mqttOf({ mqtt }: Config) {
 
 function listed({ keys, devices }: Stale, { topics }: Ground, base: string): string {
   const rows = [
-    ...devices.map(topic => `  ${topic}`),
+    // Anybody may have published them, and a terminal obeys control characters.
+    ...devices.map(topic => `  ${topic.replaceAll(/\p{Cc}/gu, '?')}`),
     ...keys.map(key => `  ${topics.vm(key).state}, and what else is kept of it`),
   ];
   return `Not served any more, and still kept by the broker (${base}/):\n${rows.join('\n')}\n`;

@@ -3,7 +3,7 @@
 /** Elements whose text, or all that is in them, is somebody's own. */
 const hiddenTexts: ReadonlySet<string> = new Set([
   ...['serial', 'wwn', 'title', 'description', 'entry', 'cmdline', 'certificate'],
-  ...['dhCert', 'session', 'idBlock', 'idAuth', 'hostData', 'secret'],
+  ...['dhCert', 'session', 'idBlock', 'idAuth', 'hostData', 'secret', 'cookie', 'initarg', 'initenv'],
 ]);
 
 /** Attributes, whatever element has them. */

@@ -1,3 +1,4 @@
+import type { Check, Verdict } from '../model/check.ts';
 import type { ShutdownMethod } from '../model/command.ts';
 import type { Event } from '../model/event.ts';
 import { type Guest, guestOf } from '../model/job/guest.ts';
@@ -6,6 +7,7 @@ import {
   type Call,
   type CallFailure,
   type Effect,
+  fragile,
   type Job,
   type JobInput,
   mayCutPower,
@@ -55,6 +57,8 @@ export class PowerJob {
   #timer: NodeJS.Timeout | undefined;
   /** Milliseconds since 1970 at the monotonic clock's zero: taken once a job, or its deadline would jitter. */
   #epoch = 0;
+  /** The last check, and the epoch then: how old it is does not change when the clock is set. */
+  #heard: { check: Check; epoch: number } | null = null;
   /** Of the calls of this stage: what has not left when it is over, or when DSM begins to update, never does. */
   #calls = new AbortController();
 
@@ -78,7 +82,9 @@ export class PowerJob {
   /** What the checks say of DSM now. */
   get guest(): Guest {
     const { check = null } = this.#parts.snapshot().vms[this.#key] ?? {};
-    return guestOf(check, this.#clock.date().getTime(), this.#clock.now());
+    const now = this.#clock.now();
+    const date = check && this.#heard?.check === check ? this.#heard.epoch + now : this.#clock.date().getTime();
+    return guestOf(check, date, now);
   }
 
   /** To be told of every event of the VM, and of libvirt's coming and going, after the snapshot has taken it. */
@@ -96,7 +102,8 @@ export class PowerJob {
         this.input(event);
         return;
       case 'checked':
-        if (this.guest.verdict === 'updating' && this.#job?.stage.at === 'pressing') this.#withdraw();
+        this.#heard = { check: event.check, epoch: this.#clock.date().getTime() - this.#clock.now() };
+        if (this.#job && isHarmful(this.#job, this.guest.verdict)) this.#withdraw();
         this.input({ type: 'guest', guest: this.guest });
         return;
       default:
@@ -221,6 +228,14 @@ export class PowerJob {
     const work = job && workOf(job, time);
     if (JSON.stringify(work) !== JSON.stringify(vm?.work ?? null)) emit({ type: 'work', key, work });
   }
+}
+
+/** What is being asked of DSM must not reach it as it is now. Somebody's own power cut is another matter. */
+function isHarmful({ word, stage }: Job, verdict: Verdict): boolean {
+  if (word === 'force_off' || !fragile.has(verdict)) return false;
+  if (stage.at === 'calling' && stage.call === 'cut_power') return true;
+  const asks = stage.at === 'pressing' || (stage.at === 'calling' && ['guest_reboot', 'reset'].includes(stage.call));
+  return verdict === 'updating' && asks;
 }
 
 /** Never seen: the machine does not ask for it, and this is the lock behind that door. */

@@ -12,6 +12,8 @@ import { type Clock, PowerJob, type PowerJobParts } from './power-job.ts';
 
 export interface VmPowerOptions {
   key: VmKey;
+  /** Of the domain that is meant: nothing is done to another one that has its name. */
+  uuid: string;
   policy: Policy;
   parts: PowerJobParts;
   /** The command that they are steps of. */
@@ -144,13 +146,14 @@ export class VmPower {
   }
 
   async #carryOut(word: PowerWord & ('shutdown' | 'start'), signal: AbortSignal): Promise<Outcome> {
-    const { key, policy, parts, clock, pause = restartPause } = this.#options;
+    const { key, uuid, policy, parts, clock, pause = restartPause } = this.#options;
     // It was accepted in time.
     const command = { ...this.#options.command, expiresAt: null };
     signal.throwIfAborted();
     const { hypervisor, vms } = parts.snapshot();
     const domain = vms[key]?.domain ?? null;
     if (!hypervisor.up) return failed('outcome_unknown', 'libvirt is away');
+    if (domain && domain.uuid !== uuid) return failed('interfered', 'another domain has its name now');
     const decision = decide(word, domain);
     if (decision.do === 'nothing') return succeeded('already', decision.message);
     if (decision.do === 'reject') return failed('interfered', decision.message);
@@ -169,7 +172,7 @@ export class VmPower {
     signal.addEventListener('abort', abort, { once: true });
     try {
       const { guest } = this.#slot;
-      this.#slot.begin(begin({ word, uuid: domain?.uuid ?? '', asker, plan, call, offFor, guest }, now), asker);
+      this.#slot.begin(begin({ word, uuid, asker, plan, call, offFor, guest }, now), asker);
       const outcome = await ended;
       return signal.aborted ? cancelled('cancelled', outcome.message) : outcome;
     } finally {

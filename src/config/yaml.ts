@@ -149,9 +149,12 @@ function knownKeys(node: unknown, shape: Shape | null): Span[] {
   });
 }
 
-/** A URL may hold a password, and a broken one in any place (`mqtt://user:pass`, its end taken for a comment). */
+/**
+ * A URL may hold a password, and a broken one in any place (`mqtt://user:pass`, its end taken for a comment). In its
+ * query a token is usual; libvirt's has none.
+ */
 function isPlain(value: string): boolean {
-  return !/[:@]/.test(value) || /^[a-z+]+:\/\/[\w.-]*(:\d{1,5})?[\w./?=&-]*$/i.test(value);
+  return !/[:@]/.test(value) || /^[a-z+]+:\/\/[\w.-]*(:\d{1,5})?[\w./-]*((?<=^qemu.*)\?[\w./=&-]*)?$/i.test(value);
 }
 
 function span(node: unknown): Span[] {

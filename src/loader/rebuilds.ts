@@ -18,7 +18,7 @@ import { Cancelled, Closing } from './job/failure.ts';
 import { carryOutJob, interruptedLoader, keepRecord, recallLoader } from './job/index.ts';
 import type { LoaderRecord } from './job/journal.ts';
 import { type Guest, type JobParts, type JobTimes, usualTimes } from './job/parts.ts';
-import { longest } from './job/run.ts';
+import { type Beginning, longest } from './job/run.ts';
 
 export interface RebuildsOptions {
   vms: readonly { key: VmKey; settings: LoaderSettings; policy: Policy; guest: Guest }[];
@@ -154,6 +154,7 @@ export class Rebuilds {
       else power.emit({ ...event, work: event.work ? { ...event.work, activity } : work });
     };
     const vmPower = new VmPower({
+      uuid: (word === 'rollback' ? shelf.record?.uuid : power.snapshot().vms[key]?.domain?.uuid) ?? '',
       ...{ key, policy, command, clock, progress: message => teller.progress('phase', message, remaining()) },
       parts: { ...power, emit },
       ...(pause !== undefined && { pause }),
@@ -162,23 +163,22 @@ export class Rebuilds {
     shelf.end = end;
     shelf.arming.end();
     power.emit({ type: 'work', key, work });
-    shelf.done = carryOutJob({
-      ...{
-        word,
-        parts: { ...facts, power: vmPower, onTimeout: command.onTimeout ?? 'report' },
-        loader: shelf.loader,
-        before: shelf.record,
-        signal: end.signal,
-      },
+    const parts: JobParts = { ...facts, power: vmPower, onTimeout: command.onTimeout ?? 'report' };
+    const beginning: Beginning = {
+      ...{ word, parts, loader: shelf.loader, before: shelf.record, signal: end.signal },
       progress: (code, message) => teller.progress(code, message, remaining()),
-    }).then(({ outcome, record, loader }) => {
-      shelf.vmPower = null;
-      shelf.end = null;
-      shelf.record = record;
-      shelf.loader = { ...loader, armedUntil: shelf.arming.until };
-      power.emit({ type: 'work', key, work: null });
-      teller.ended(outcome);
-    });
+    };
+    // What was to be written down before goes first.
+    shelf.done = shelf.done
+      .then(() => carryOutJob(beginning))
+      .then(({ outcome, record, loader }) => {
+        shelf.vmPower = null;
+        shelf.end = null;
+        shelf.record = record;
+        shelf.loader = { ...loader, armedUntil: shelf.arming.until };
+        power.emit({ type: 'work', key, work: null });
+        teller.ended(outcome);
+      });
     return {
       word,
       get remaining() {
@@ -216,7 +216,7 @@ export class Rebuilds {
       error: loader.error,
       next_step: loader.nextStep,
     };
-    keepRecord(this.#options.folder, key, shelf.record);
+    shelf.done = keepRecord(this.#options.folder, key, shelf.record);
     this.#options.notify(key, { event_type: 'interrupted', at, command, message: loader.error ?? '' });
     this.#show(shelf, loader);
   }
@@ -227,7 +227,7 @@ export class Rebuilds {
     const { uuid } = this.#options.power.snapshot().vms[key]?.domain ?? {};
     if (!record || record.uuid !== uuid || shelf.end || loader.result !== 'awaiting_dsm_install') return;
     shelf.record = { ...record, result: 'succeeded', touched: 'no', error: null, next_step: null };
-    keepRecord(this.#options.folder, key, shelf.record);
+    shelf.done = keepRecord(this.#options.folder, key, shelf.record);
     this.#show(shelf, { result: 'succeeded', error: null, nextStep: null, rollback: false });
   }
 

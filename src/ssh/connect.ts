@@ -4,7 +4,7 @@ import ssh2 from 'ssh2';
 import { backoff } from '../util/backoff.ts';
 import { cancelled, SshError, type SshErrorCode } from './errors.ts';
 import { HostKey, type HostKeyPolicy, hostKeyAlgorithms } from './host-key.ts';
-import { type Credentials, Login, type LoginAttempt } from './login.ts';
+import { type Account, type Credentials, Login, type LoginAttempt, newAccount } from './login.ts';
 import { SshSession } from './session.ts';
 
 /**
@@ -21,6 +21,8 @@ export interface ConnectOptions extends Credentials {
   hostKeyTypes?: readonly string[];
   /** Milliseconds for all of it. */
   within: number;
+  /** Shared by all that log in for one purpose; default: one of its own. */
+  account?: Account;
   /** The first failure is final: somebody else tries again. */
   once?: boolean;
   /** Milliseconds for one connection up to its login; default 10 s. */
@@ -42,7 +44,7 @@ const shortest = 1_000;
 /** Rejects with `SshError`. */
 export async function connect(options: ConnectOptions, signal: AbortSignal): Promise<SshSession> {
   const { within, attemptTimeout = 10_000 } = options;
-  const login = new Login(options);
+  const login = new Login(options, options.account ?? newAccount());
   const end = performance.now() + within;
   const delays = backoff({ first: 250, ...(options.random && { random: options.random }) });
   for (;;) {

@@ -51,16 +51,21 @@ function matches(names: string, name: string): boolean {
     return createHmac('sha1', Buffer.from(salt, 'base64')).update(name).digest('base64') === hash;
   }
   const patterns = names.toLowerCase().split(',');
-  const fits = (pattern: string) => globToRegExp(pattern).test(name);
+  const fits = (pattern: string) => isLike(name, pattern);
   if (patterns.some(pattern => pattern.startsWith('!') && fits(pattern.slice(1)))) return false;
   return patterns.some(fits);
 }
 
-function globToRegExp(pattern: string): RegExp {
-  const source = pattern
-    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-    // One for several: each would try all that the others do.
-    .replaceAll(/\*+/g, '.*')
-    .replaceAll('?', '.');
-  return new RegExp(`^${source}$`);
+/** Whether all of `name` is as the pattern says, in which `*` and `?` stand for any (ssh_config(5), "PATTERNS"). */
+function isLike(name: string, pattern: string): boolean {
+  let [at, place] = [0, 0];
+  // The latest `*`, and where what follows it is looked for. Earlier ones need not be tried again.
+  let [star, from] = [-1, 0];
+  while (place < name.length) {
+    if (pattern[at] === '*') [star, at, from] = [at, at + 1, place];
+    else if (pattern[at] === '?' || pattern[at] === name[place]) [at, place] = [at + 1, place + 1];
+    else if (star === -1) return false;
+    else [at, place, from] = [star + 1, from + 1, from + 1];
+  }
+  return /^\**$/.test(pattern.slice(at));
 }

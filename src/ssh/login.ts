@@ -2,7 +2,7 @@ import ssh2, { type AnyAuthMethod, type KeyboardInteractiveCallback, type Prompt
 import { SshError } from './errors.ts';
 
 /**
- * The login of one `connect`, over all its connections: at most two times anything secret is shown to the server.
+ * The login of one `connect` or of several in a row: at most two times anything secret is shown to the server.
  * DSM, and who guards a network, blocks an address after a few more.
  *
  * First the server is asked what it offers (RFC 4252, 5.2: `none`, which counts nowhere as an attempt). Then what is
@@ -16,14 +16,23 @@ export interface Credentials {
   privateKey?: string | Buffer;
 }
 
+/** What may still be shown of that. */
+export interface Account {
+  left: number;
+}
+
 const most = 2;
+
+export function newAccount(): Account {
+  return { left: most };
+}
 
 export class Login {
   readonly #credentials: Credentials;
-  #attempts = 0;
+  readonly #account: Account;
 
   /** Throws `SshError` when there is nothing to log in with. */
-  constructor(credentials: Credentials) {
+  constructor(credentials: Credentials, account: Account) {
     const { privateKey, password } = credentials;
     if (privateKey === undefined && password === undefined) {
       throw new SshError('invalid_key', 'neither a password nor a private key is configured');
@@ -32,18 +41,19 @@ export class Login {
       throw new SshError('invalid_key', 'the private key cannot be read: wrong format, or it has a passphrase');
     }
     this.#credentials = credentials;
+    this.#account = account;
   }
 
   /** No further attempt is allowed. */
   get spent(): boolean {
-    return this.#attempts >= most;
+    return this.#account.left <= 0;
   }
 
   /** `giveUp` is called when the server asks what we cannot answer. */
   begin(giveUp: () => void): LoginAttempt {
     const mayTry = () => {
       if (this.spent) return false;
-      this.#attempts++;
+      this.#account.left--;
       return true;
     };
     return new LoginAttempt(this.#credentials, mayTry, giveUp);

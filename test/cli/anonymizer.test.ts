@@ -25,6 +25,8 @@ const place = fc.oneof(
     '<sysinfo><oemStrings><entry>?</entry></oemStrings></sysinfo>',
     '<os><cmdline>root=/dev/sda sn=?</cmdline></os>',
     '<title>?</title>',
+    "<source protocol='https' name='u'><cookies><cookie name='a'>?</cookie></cookies></source>",
+    "<os><initarg>?</initarg><initenv name='A'>?</initenv></os>",
     '<description>\n  of ?\n</description>',
     "<metadata><my:thing xmlns:my='x' a='?'>\n<my:b>?</my:b></my:thing></metadata>",
     "<source protocol='iscsi' name='?/1'><host name='?.lan' port='3260'/></source>",

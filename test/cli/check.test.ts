@@ -28,7 +28,10 @@ test('a domain that libvirt does not have: 1, and not that libvirt is away', asy
 test('libvirt away: 3, and why', async () => {
   await using running = await Running.prepare();
   await running.daemon.kill();
-  const { code, stderr } = await run(running, 'DSM');
+  const { code, stdout, stderr } = await run(running, 'DSM');
   expect(code).toBe(3);
   expect(stderr).toMatch(/no libvirt socket|nobody listens/);
+  // Nobody knows where it is, and what it has: it was not asked.
+  expect(stdout).toContain('libvirt is away, and DSM is not heard.');
+  expect(stdout).not.toMatch(/does not answer|has no network card/);
 });

@@ -238,7 +238,8 @@ export class World extends Clockwork {
       const emit = (event: Event) =>
         state.dispatch(event.type === 'work' ? { ...event, work: event.work ?? work } : event);
       const parts = { ...power, emit };
-      const steps = new VmPower({ key, policy, parts, command, clock, progress });
+      const uuid = power.snapshot().vms[key]?.domain?.uuid ?? '';
+      const steps = new VmPower({ key, uuid, policy, parts, command, clock, progress });
       rebuilds.set(key, { steps, end });
       state.dispatch({ type: 'work', key, work });
       void this.#rebuild(state, key, steps, end.signal).then(outcome => {

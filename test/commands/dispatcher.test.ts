@@ -880,11 +880,41 @@ describe('what the checks say of DSM', () => {
     scene.jobs.close();
   });
 
+  test.each<[string, CommandWord, Partial<Command>, seconds: number, Verdict, taken: boolean]>([
+    ['the restart that the guest is asked for', 'reboot', { method: 'guest' }, 0, 'updating', true],
+    ['a reset', 'reset', {}, 0, 'updating', true],
+    ['the power cut after a time-out', 'shutdown', { timeout: 60_000, onTimeout: 'force_off' }, 60, 'updating', true],
+    ['the same, of a damaged DSM', 'shutdown', { timeout: 60_000, onTimeout: 'force_off' }, 60, 'recoverable', true],
+    ['not the power cut that is commanded', 'force_off', {}, 0, 'updating', false],
+    ['not a press, of a damaged DSM', 'shutdown', {}, 0, 'recoverable', false],
+  ])('what has not left is taken back: %s', (_, word, options, seconds, verdict, taken) => {
+    const scene = new Scene({}, { vms: { DSM: daring } });
+    scene.submit(word, options);
+    vi.advanceTimersByTime(seconds * 1_000);
+    const signal = scene.calls.at(-1)?.[2].signal;
+    scene.dispatch({ type: 'checked', key: 'DSM', check: check(verdict), at: new Date().toISOString() });
+    expect(signal?.aborted).toBe(taken);
+    scene.jobs.close();
+  });
+
   test.each<CommandWord>(['reboot', 'reset'])('updating: %s is refused', word => {
     const scene = new Scene({ check: check('updating') });
     scene.submit(word);
     expect(scene.told()).toEqual(['rejected/wrong_state']);
     expect(scene.calls).toEqual([]);
+  });
+
+  test.each([1, -1])('updating, and then the clock is set by %d h: that is believed as long as before', hours => {
+    const scene = new Scene();
+    scene.dispatch({ type: 'checked', key: 'DSM', check: check('updating'), at: now.toISOString() });
+    vi.setSystemTime(Date.now() + hours * 3_600_000);
+    vi.advanceTimersByTime(240_000);
+    scene.submit('reset');
+    expect(scene.told()).toEqual(['rejected/wrong_state']);
+    vi.advanceTimersByTime(120_000);
+    scene.submit('reset');
+    expect(scene.made).toEqual(['reset']);
+    scene.jobs.close();
   });
 
   test('updating, as was said an hour ago: that is believed no more', () => {

@@ -17,6 +17,7 @@ const frames = [
   (value: string) => `mqtt:\n  password: |\n    ${value}\n   x: 1\n  url: y`,
   (value: string) => `mqtt:\n  url: mqtt://joe:${value}@broker\nvms: 1`,
   (value: string) => `mqtt: mqtt://joe:${value}@broker`,
+  (value: string) => `mqtt: { url: "wss://broker/mqtt?token=${value}" }\nvms: [{ domain: D }]`,
   (value: string) => `mqtt:\n  url: x # password: ${value}\nvms: 1`,
   (value: string) => `password: ${value}\n`,
   (value: string) => `mqtt: { url: x }\nvms:\n- domain: D\n  loader: { ssh: { password: ${value}, port: 0 } }`,

@@ -273,7 +273,7 @@ test('the guest hangs: nothing on the network answers for it', async () => {
 test('it hangs, and libvirt is away: nobody can tell', async () => {
   await becomes(() => libvirtd.kill(), {
     ...{ verdict: 'unknown', cause: 'unseen', problem: null, reachable: null },
-    reason: 'libvirt is away, and DSM does not answer.',
+    reason: 'libvirt is away, and DSM is not heard.',
   });
   await becomes(() => libvirtd.start(), { verdict: 'unreachable', cause: 'silent', problem: true });
 });

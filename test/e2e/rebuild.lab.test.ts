@@ -156,7 +156,7 @@ test(
     from = listener.now;
     expect(await ask('rollback', { confirm: true })).toMatchObject({ status: 'succeeded', code: 'done' });
     // The end of its arming may be told before.
-    expect(shown().filter(phase => phase !== 'done')).toEqual(['rolling_back', 'rolled_back']);
+    expect(shown().filter(phase => phase !== 'done')).toEqual(['preflight', 'rolling_back', 'rolled_back']);
     expect(await document(({ phase }) => phase === 'rolled_back')).toMatchObject({ rollback: false });
     expect(await loader.cmdline()).toMatchObject({ loader_build: '0' });
     await guest.off();

@@ -17,6 +17,10 @@ test.each([
   ['*.lan,!bad.lan ssh-ed25519 KEY', 'bad.lan', 22, false],
   ['host.lan2 ssh-ed25519 KEY', 'host.lan', 22, false],
   ['hostxlan ssh-ed25519 KEY', 'host.lan', 22, false],
+  ['h?st.*a* ssh-ed25519 KEY', 'host.lan', 22, true],
+  ['*o*a* ssh-ed25519 KEY', 'oa', 22, true],
+  ['*.lan? ssh-ed25519 KEY', 'host.lan', 22, false],
+  ['*a*b ssh-ed25519 KEY', 'abac', 22, false],
   ['# host.lan ssh-ed25519 KEY', 'host.lan', 22, false],
   ['@cert-authority host.lan ssh-ed25519 KEY', 'host.lan', 22, false],
 ])('%s knows %s at port %i: %s', (line, host, port, known) => {
@@ -54,6 +58,13 @@ test.each(others)('a key of type %s is passed over and named, and the good one b
   expect(knownHost(text, 'host', 22)).toMatchObject({ keys: [{ type: 'ssh-ed25519' }], unusable: [type] });
 });
 
+test('wildcards take no longer than the names are long', () => {
+  const name = `${'a'.repeat(60)}.lan`;
+  const began = performance.now();
+  expect(types(`${'*a'.repeat(7)}b ssh-ed25519 ${one}`, name)).toEqual([]);
+  expect(performance.now() - began).toBeLessThan(5_000);
+});
+
 test('a certificate authority and a revoked key are named as such', () => {
   const text = `@cert-authority *.lan ssh-ed25519 ${one}\n@revoked host.lan ssh-ed25519 ${one}\n`;
   const unusable = ['@cert-authority ssh-ed25519', '@revoked ssh-ed25519'];
@@ -70,6 +81,8 @@ test.each([
   ['half a hash', `|1|AAAA ssh-ed25519 ${one}`],
   ['an unknown mark', `@future host ssh-ed25519 ${one}`],
   ['many wildcards', `${'*'.repeat(60)}x ssh-ed25519 ${one}`],
+  ['many wildcards apart', `${'*h'.repeat(30)}x ssh-ed25519 ${one}`],
+  ['a name of a megabyte', `${'x'.repeat(1_000_000)} ssh-ed25519 ${one}`],
   ['bytes of something else', '\u0000\ufffd\u0007 \u0000 \u0001'],
 ])('a damaged line is passed over: %s', (_, line) => {
   expect(types(`${line}\nhost ssh-ed25519 ${one}`, 'host')).toEqual(['ssh-ed25519']);

@@ -255,7 +255,7 @@ export const diagnoses = {
   unseen: {
     verdict: 'unknown',
     problem: false,
-    reason: 'libvirt is away, and DSM does not answer.',
+    reason: 'libvirt is away, and DSM is not heard.',
     next: 'Look at libvirtd on the host, and at the host.',
   },
   address_unknown: {

@@ -25,7 +25,7 @@ export async function discovery(
   { timeout, signal }: Limits,
 ): Promise<Findings['discovery']> {
   if (macs.length + addresses.length === 0) {
-    return none('not_applicable', 'The VM has no network card by which its answer could be known.');
+    return none('not_applicable', 'No network card of the VM is known by which its answer could be told.');
   }
   const found = await findhost.find({ macs, addresses, timeout, signal });
   if (found.kind === 'unavailable') return none('not_applicable', `${what} cannot be used: ${found.reason}.`);

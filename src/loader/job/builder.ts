@@ -2,10 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { LoaderSettings } from '../../model/loader-settings.ts';
 import { connect } from '../../ssh/connect.ts';
 import { isSshError, SshError } from '../../ssh/errors.ts';
+import { type Account, newAccount } from '../../ssh/login.ts';
 import type { SshSession } from '../../ssh/session.ts';
+import { knock } from '../../util/tcp-probe.ts';
 import type { LoaderAdapter } from '../adapter.ts';
 import { LoaderFailure } from './failure.ts';
-import type { Guest, JobTimes } from './parts.ts';
+import type { Guest, GuestKind, JobTimes } from './parts.ts';
 
 /** The image builder over SSH: found, told from DSM before anybody logs in, and powered off again. */
 
@@ -20,50 +22,66 @@ export interface BuilderParts {
   say: (words: string) => void;
 }
 
-/** Milliseconds for a row of attempts, between which is looked again who answers. */
-const row = 10_000;
+/** Milliseconds for one attempt. */
+const attempt = 10_000;
 /** Milliseconds for a short command. */
 const short = 30_000;
 
-/** Resolves to a session with what is proven to be the builder. Rejects as `connect`, or with `LoaderFailure`. */
-export async function reachBuilder(parts: BuilderParts, within: number, signal: AbortSignal): Promise<SshSession> {
+/**
+ * Resolves to a session with what is proven to be the builder. Rejects as `connect`, or with `LoaderFailure`. `account`:
+ * of all logins of one run; a builder that was reached fills it again.
+ */
+export async function reachBuilder(
+  parts: BuilderParts,
+  account: Account,
+  within: number,
+  signal: AbortSignal,
+): Promise<SshSession> {
+  const { settings, guest, times, say } = parts;
   const ends = performance.now() + within;
-  let lost = 0;
+  const left = () => Math.min(attempt, Math.max(1, ends - performance.now()));
   let last: Error | null = null;
   while (performance.now() < ends) {
     signal.throwIfAborted();
-    const host = parts.settings.ssh.host ?? parts.guest.address();
-    if (host === null) {
-      last = new LoaderFailure('no_address', 'Nobody knows the address of the image builder.', 'Set `ssh.host`.');
-    } else {
-      await mustNotBeDsm(host, parts.guest, signal);
-      try {
-        return await proven(
-          await connect(
-            { ...login(parts, host), within: Math.min(row, Math.max(1, ends - performance.now())) },
-            signal,
-          ),
-        );
-      } catch (error) {
-        if (!isSshError(error, 'unreachable', 'timed_out', 'handshake', 'connection_lost')) throw error;
-        // It may have shown its password already, and that may be done twice at most.
-        if (error.code === 'connection_lost' && ++lost > 1) throw error;
-        if (error.message !== last?.message) parts.say(`not yet: ${error.message}`);
-        last = error;
+    const host = settings.ssh.host ?? guest.address();
+    try {
+      if (host === null) {
+        throw new LoaderFailure('no_address', 'Nobody knows the address of the image builder.', 'Set `ssh.host`.');
       }
+      const { port } = settings.ssh;
+      const { answer } = await knock(host, port, { timeout: left(), signal });
+      // After that: what comes up between the look and the login would be met unseen.
+      mustHaveNoPage(await guest.identify(host, signal), host);
+      if (answer !== 'open') throw new SshError('unreachable', 'nothing answers at the SSH port');
+      const session = await proven(
+        await connect({ ...login(parts, host), account, within: left(), once: true }, signal),
+      );
+      Object.assign(account, newAccount());
+      return session;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (account.left <= 0 || !mayPass(error)) throw error;
+      if (error.message !== last?.message) say(`not yet: ${error.message}`);
+      last = error;
     }
-    await delay(Math.min(parts.times.look, 2_000), undefined, { signal });
+    await delay(Math.min(times.look, 2_000), undefined, { signal });
   }
   throw last ?? new SshError('timed_out', 'there was no time to look for the image builder');
 }
 
-/** DSM counts failed logins, and blocks whoever makes them. */
-async function mustNotBeDsm(host: string, guest: Guest, signal: AbortSignal): Promise<void> {
-  const kind = await guest.identify(host, signal);
-  if (kind !== 'dsm' && kind !== 'installer') return;
-  const who = kind === 'dsm' ? 'DSM' : "DSM's installer";
+/** Of these a boot may be the reason. */
+function mayPass(error: unknown): error is Error {
+  if (error instanceof LoaderFailure) return error.code === 'no_address' || error.code === 'other_page';
+  return isSshError(error, 'unreachable', 'timed_out', 'handshake', 'connection_lost');
+}
+
+/** DSM counts failed logins, and blocks whoever makes them. The builder has no page; DSM may have one that hides it. */
+function mustHaveNoPage(kind: GuestKind, host: string): void {
+  if (kind === 'none') return;
+  const told = kind === 'dsm' || kind === 'installer';
+  const who = kind === 'dsm' ? 'DSM' : kind === 'installer' ? "DSM's installer" : 'A page that may be of DSM';
   throw new LoaderFailure(
-    'wrong_guest',
+    told ? 'wrong_guest' : 'other_page',
     `${who} answers at ${host}, and not the image builder: nobody has logged in.`,
     "Look at the loader's boot menu on the VM's screen.",
   );

@@ -31,6 +31,20 @@ export function failureOf({ code, message }: Outcome, what: string): LoaderFailu
   return new LoaderFailure(code, `${what}: ${message}.`);
 }
 
+/** The journal: then nothing may be done that it would tell of. `folder`: where it is; empty: people know. */
+export function unwritable(folder: string, error: unknown): LoaderFailure {
+  const { message } = error as Error;
+  const where = folder === '' ? 'The journal' : `The journal in ${folder}`;
+  return new LoaderFailure(
+    'journal',
+    `${where} cannot be written: ${message}.`,
+    'Make `data_dir` writable, with some room.',
+    {
+      cause: error,
+    },
+  );
+}
+
 /** What was thrown, as a failure; what nobody foresaw keeps its message, for it is a fault of our own. */
 export function explain(error: unknown): LoaderFailure {
   if (error instanceof LoaderFailure) return error;

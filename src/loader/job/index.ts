@@ -68,9 +68,9 @@ export async function recallLoader(
   };
 }
 
-/** Written in the background: it only saves that the same is told again. */
-export function keepRecord(folder: string, key: VmKey, record: LoaderRecord): void {
-  void new Journal(folder, key).write(record).catch(() => {});
+/** Never rejects: it only saves that the same is told again. Nothing else may be written of it meanwhile. */
+export function keepRecord(folder: string, key: VmKey, record: LoaderRecord): Promise<void> {
+  return new Journal(folder, key).write(record).catch(() => {});
 }
 
 /** Of a run that a kill has ended, with the state in which the VM is now; null: not yet known. */

@@ -48,7 +48,7 @@ export interface Guest {
   bootGrace: number;
 }
 
-/** `none`: no page; the image builder has none. */
+/** `none`: no port for pages accepts, as with the image builder; `other`: nobody can tell. */
 export type GuestKind = 'dsm' | 'installer' | 'loader' | 'other' | 'none';
 
 /** Milliseconds; a test has shorter ones. */

@@ -137,7 +137,11 @@ async function start({ parts: { power } }: Run, signal: AbortSignal): Promise<vo
   if (outcome.status !== 'succeeded') throw failureOf(outcome, 'The VM could not be started');
 }
 
-async function enterBuilder({ parts, story }: Run, byKeys: number | null, signal: AbortSignal): Promise<SshSession> {
+async function enterBuilder(
+  { parts, story, account }: Run,
+  byKeys: number | null,
+  signal: AbortSignal,
+): Promise<SshSession> {
   const reached = new AbortController();
   const keys = byKeys === null ? null : pressKeys(parts, byKeys, AbortSignal.any([signal, reached.signal]));
   try {
@@ -150,6 +154,7 @@ async function enterBuilder({ parts, story }: Run, byKeys: number | null, signal
     };
     const session = await reachBuilder(
       { ...parts, hostKey, say: words => story.say(words) },
+      account,
       parts.times.connect,
       signal,
     );

@@ -1,5 +1,6 @@
 import type { Loader, LoaderBackup, LoaderPhase, LoaderResult } from '../../model/loader.ts';
 import { Redactor, redact } from '../redact.ts';
+import { unwritable } from './failure.ts';
 import type { Journal, LoaderRecord } from './journal.ts';
 import { Lines } from './lines.ts';
 import type { JobParts } from './parts.ts';
@@ -156,7 +157,9 @@ export class Story {
 
   async #write(facts: Partial<LoaderRecord>): Promise<void> {
     this.#record = { ...this.#record, ...facts };
-    await this.#journal.write(this.#record);
+    await this.#journal.write(this.#record).catch(error => {
+      throw unwritable('', error);
+    });
   }
 
   #line(line: string, kind: keyof typeof marks): Promise<void> | void {

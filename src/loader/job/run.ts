@@ -1,8 +1,9 @@
 import type { Code } from '../../model/codes.ts';
 import type { LoaderWord } from '../../model/commands.ts';
 import type { Loader } from '../../model/loader.ts';
+import { type Account, newAccount } from '../../ssh/login.ts';
 import { mustBeOurs } from './bound.ts';
-import { LoaderFailure } from './failure.ts';
+import { LoaderFailure, unwritable } from './failure.ts';
 import { Journal, type LoaderRecord } from './journal.ts';
 import type { JobParts } from './parts.ts';
 import { phases, type RunningPhase } from './phases.ts';
@@ -15,6 +16,8 @@ export interface Run {
   /** Raised with `Cancelled` or `Closing`. */
   readonly signal: AbortSignal;
   readonly progress: (code: Code<'progress'>, message: string) => void;
+  /** Of its logins. */
+  readonly account: Account;
   /** It was on when this was begun. */
   readonly ran: boolean;
 }
@@ -59,7 +62,7 @@ export async function beginRun({ word, parts, loader, before, signal, progress }
     const story = new Story(parts, journal, record(log), fresh);
     story.hide(secrets(parts));
     if (before?.backup && !known) story.say(`${before.backup.file} stays: it is of another domain, ${before.uuid}`);
-    return { parts, story, signal, progress, ran: domain?.active === true };
+    return { parts, story, signal, progress, account: newAccount(), ran: domain?.active === true };
   } catch (error) {
     throw unwritable(folder, error);
   }
@@ -72,9 +75,7 @@ export async function beginRun({ word, parts, loader, before, signal, progress }
 export async function phase<T>(run: Run, name: RunningPhase, act: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const { story, signal, progress } = run;
   signal.throwIfAborted();
-  await story.phase(name).catch(error => {
-    throw unwritable('', error);
-  });
+  await story.phase(name);
   mustBeOurs(run);
   const { title, within } = phases[name];
   progress('phase', `${name}: ${title}`);
@@ -106,17 +107,4 @@ function secrets({ settings, adapter, power }: JobParts): string[] {
   const macs = (power.vm.domain?.hardware.nics ?? []).map(({ mac }) => mac);
   const passwords = [settings.ssh.password, adapter.login.password].filter(word => word !== null);
   return [...passwords, ...macs, ...macs.map(mac => mac.replaceAll(':', ''))];
-}
-
-function unwritable(folder: string, error: unknown): LoaderFailure {
-  const { message } = error as Error;
-  const where = folder === '' ? 'The journal' : `The journal in ${folder}`;
-  return new LoaderFailure(
-    'journal',
-    `${where} cannot be written: ${message}.`,
-    'Make `data_dir` writable, with some room.',
-    {
-      cause: error,
-    },
-  );
 }

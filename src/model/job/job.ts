@@ -119,7 +119,7 @@ export const startTimeout = 120_000;
 export const callPatience = { start: startTimeout, change: 60_000, cut_power: 180_000 } as const;
 
 /** A time-out never cuts the power of a DSM that does this: it could cost the system. */
-const fragile: ReadonlySet<Verdict> = new Set(['updating', 'recoverable']);
+export const fragile: ReadonlySet<Verdict> = new Set(['updating', 'recoverable']);
 
 /** The verdict on DSM; `unknown` when nobody could tell, or when that was too long ago. */
 export function verdictNow({ guest }: Job, now: number): Verdict {

@@ -4,6 +4,7 @@ import type { FileHandle } from 'node:fs/promises';
 import fs, { open, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { LoaderDocument } from '../../../src/model/documents.ts';
 import type { LoaderSettings } from '../../../src/model/loader-settings.ts';
@@ -145,6 +146,52 @@ test('another domain takes the name while the image is copied: it is neither wri
   expect(loader.code).toMatch(/^(interfered|other_domain)$/);
   expect(other.active).toBe(false);
   expect(await sumOf(image)).toBe(sum);
+});
+
+test('another domain has the name when libvirt comes back: it is not started in the place of DSM', async () => {
+  await using world = await LoaderWorld.start({ powerButton: 1_000 });
+  const { daemon } = world.running;
+  const asked = world.ask('rebuild');
+  await world.loader(({ phase }) => phase === 'shutting_down');
+  using stuck = daemon.hang('storageVolDownload');
+  await world.loader(({ phase }) => phase === 'backing_up');
+  await daemon.kill();
+  stuck.release();
+  await world.loader(({ step }) => step === 'Starting DSM again');
+  const xml = otherXml(world, world.machine.image, randomUUID());
+  world.machine.domain.undefine();
+  const other = daemon.define(xml);
+  await daemon.listen();
+  const { loader } = await asked;
+  expect(loader.error).toContain('DSM could not be started again: another domain has its name now.');
+  expect(other.active).toBe(false);
+});
+
+test('what was found interrupted is still being written down when the rollback begins', async () => {
+  await using world = await LoaderWorld.start({ ssh: { port: 1 } });
+  void world.command({ command: 'rebuild', confirm: true });
+  await world.loader(({ phase }) => phase === 'connecting');
+  await world.running.stop();
+  const { writeFile } = fs;
+  let slow = 1;
+  const wait = async (file: unknown) => {
+    if (`${file}`.includes('DSM.json') && slow-- > 0) await delay(300);
+  };
+  fs.writeFile = (async (...all: Parameters<typeof writeFile>) => {
+    await writeFile(...all);
+    await wait(all[0]);
+  }) as typeof writeFile;
+  syncBuiltinESMExports();
+  try {
+    await world.begin();
+    world.machine.domain.destroy();
+    await world.command({ command: 'rollback', confirm: true });
+    await world.loader(({ step }) => step === 'Starting DSM from the old loader');
+    expect(await world.sum()).toBe(world.before);
+  } finally {
+    fs.writeFile = writeFile;
+    syncBuiltinESMExports();
+  }
 });
 
 describe('after a cancelled rebuild, a rollback is refused, and writes nothing', () => {

@@ -5,6 +5,8 @@ import { describe, expect, test } from 'vitest';
 import type { LoaderDocument } from '../../../src/model/documents.ts';
 import type { BoxFault } from '../../fakes/box/box.ts';
 import { titles } from '../../fakes/box/image.ts';
+import type { ScenarioName } from '../../fakes/dsm/scenario.ts';
+import { startSshd } from '../../fakes/sshd.ts';
 import { LoaderWorld, type LoaderWorldOptions, sumOf } from './loader-world.ts';
 
 const extensions = ['https://github.com/pocopico/redpill-load/raw/develop/redpill-virtio/rpext-index.json'];
@@ -150,6 +152,23 @@ describe('the guest', () => {
     await unharmed(world, loader);
   });
 
+  test.concurrent.each<ScenarioName>(['web-dead', 'other-page'])(
+    'is a DSM that is not known as one (%s), whose SSH is there: nobody logs in to it',
+    async scenario => {
+      let boots = 0;
+      await using world = await start({ dsm: () => (++boots === 1 ? 'up' : scenario), times: { connect: 2_000 } });
+      const { host, port } = world.machine;
+      world.machine.choose(titles.usb);
+      const asked = world.ask('rebuild');
+      await world.loader(({ phase }) => phase === 'booting_builder');
+      await using sshd = await startSshd({ host, port });
+      const { loader } = await asked;
+      expect(loader).toMatchObject({ code: 'other_page', rollback: true });
+      expect(sshd.logins).toEqual([]);
+      told(world, loader);
+    },
+  );
+
   test.concurrent('has another host key than the one that is pinned: nobody logs in', async () => {
     await using world = await start({ ssh: { hostKey: `SHA256:${'A'.repeat(43)}` } });
     const { loader } = await world.ask('rebuild');
@@ -219,6 +238,31 @@ describe('the disk of the copies', () => {
     await unharmed(world, loader);
   });
 });
+
+test.each(['arming_builder', 'building'] as const)(
+  'the disk of the journal is full from %s on: told as that, and the old loader can be had back',
+  async phase => {
+    await using world = await start();
+    const { writeFile } = fs;
+    const asked = world.ask('rebuild');
+    await world.loader(document => document.phase === phase);
+    fs.writeFile = (async (...all: Parameters<typeof writeFile>) => {
+      if (`${all[0]}`.includes('DSM.json')) throw new Error('ENOSPC: no space left on device');
+      await writeFile(...all);
+    }) as typeof writeFile;
+    syncBuiltinESMExports();
+    let loader: LoaderDocument;
+    try {
+      ({ loader } = await asked);
+    } finally {
+      fs.writeFile = writeFile;
+      syncBuiltinESMExports();
+    }
+    expect(loader).toMatchObject({ phase: 'failed', code: 'journal', rollback: true });
+    expect(loader.error).toContain('The journal cannot be written: ENOSPC: no space left on device. The VM');
+    await unharmed(world, loader);
+  },
+);
 
 /** The file systems of this process have no room as soon as this says so. */
 function fullFrom(isFull: () => boolean): Disposable {

@@ -45,6 +45,20 @@ export const failures: readonly Failure[] = [
     advice: `${space}; if it has, begin with a fresh image of the loader.`,
   },
   {
+    code: 'disk_failed',
+    lies: true,
+    pattern: /Input\/output error|Read-only file system/,
+    message: 'A disk of the image builder failed while it was read or written.',
+    advice: "Look at the host's disk that has the loader's image (`dmesg`), and try again.",
+  },
+  {
+    code: 'out_of_memory',
+    lies: true,
+    pattern: /Cannot allocate memory| line \d{1,5}: {1,4}\d{1,10} Killed /,
+    message: 'The loader ran out of memory.',
+    advice: `${space}, and try again.`,
+  },
+  {
     ...{ code: 'mount_failed', lies: true, pattern: /ERROR: Failed to mount correctly all required partitions/ },
     message: "The partitions of the loader's image could not be mounted, so nothing was written to them.",
     advice: "Check that the loader's disk is on USB and its image whole; a power-off and a new start often help.",
@@ -74,7 +88,7 @@ export const failures: readonly Failure[] = [
     advice: `Check the guest's way to that host: its network, its name server, a firewall. ${again}.`,
   },
   {
-    ...{ code: 'git_failed', lies: true, pattern: /fatal: ([^\n]{1,200})\n/ },
+    ...{ code: 'git_failed', lies: true, pattern: /fatal: ([^\n]{200}|[^\n]{1,199}(?=\n))/ },
     message: "The loader's sources could not be fetched: $1.",
     advice: `Check that the guest reaches github.com. ${again}.`,
   },
@@ -279,7 +293,7 @@ export const failures: readonly Failure[] = [
     code: 'part_failed',
     lies: true,
     // Of an extension that is there already it is said in good builds too.
-    pattern: /\[!\] (?!Extension is already added)([^\n]{1,300})\n/,
+    pattern: /\[!\] (?!Extension is already added)([^\n]{300}|[^\n]{1,299}(?=\n))/,
     message: 'A part of it failed: $1.',
     advice: null,
   },

@@ -38,7 +38,8 @@ export class OutcomeReader implements Judge {
   }
 
   end(exitCode: number | null): Outcome {
-    this.#add(this.#plain.end());
+    // Its last line may have no end.
+    this.#add(`${this.#plain.end()}\n`);
     this.#read();
     // What one wants to add is there: all is well.
     const trouble = this.#isAlreadyThere() ? this.#unproven() : (this.#badExit(exitCode) ?? this.#unproven());
@@ -67,7 +68,12 @@ export class OutcomeReader implements Judge {
     const [first] = said;
     if (!first || !(failed || said.some(({ lies }) => lies))) return null;
     const { code, message, pattern, advice } = first;
-    return { ok: false, code, message: message.replace('$1', () => this.#seen.get(pattern)?.[1] ?? '?'), advice };
+    return {
+      ok: false,
+      code,
+      message: message.replace('$1', () => this.#seen.get(pattern)?.[1]?.trim() ?? '?'),
+      advice,
+    };
   }
 
   #badExit(exitCode: number | null): Outcome | null {

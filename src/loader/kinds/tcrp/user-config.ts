@@ -72,7 +72,10 @@ function readConfig(text: string): Read {
 function parse(text: string): unknown {
   try {
     // Without a byte order mark too, which jq passes over.
-    return JSON.parse(text.trim());
+    const value: unknown = JSON.parse(text.trim());
+    // What is nested too deep to be written again is nothing that jq would read.
+    JSON.stringify(value);
+    return value;
   } catch {
     return undefined;
   }

@@ -162,6 +162,31 @@ test('an extension that the build adds once more is no excuse for its failure', 
   expect(judged('build', text, 99)).toMatchObject({ ok: false, code: 'no_recipe' });
 });
 
+describe('a build that ends with 0 and every proof, and says that a part of it failed', () => {
+  test.each([
+    ['on a line of 400 characters', `[!] ${'x'.repeat(400)}\n`, 'part_failed'],
+    ['on a last line without an end', '[!] It went wrong', 'part_failed'],
+    ['of git, on a long line', `fatal: unable to access '${'x'.repeat(300)}'\n`, 'git_failed'],
+    ['of git, without an end', 'fatal: the remote end hung up', 'git_failed'],
+    ['of a disk', "cp: error writing '/mnt/sdc1/rd.gz': Input/output error\n", 'disk_failed'],
+    ['of a disk that went read-only', "rm: can't remove '/mnt/sdc1/rd.gz': Read-only file system\n", 'disk_failed'],
+    [
+      'of a program that was killed',
+      './rploader.sh: line 1408:  4711 Killed                  xz -9\n',
+      'out_of_memory',
+    ],
+    ['of a program without memory', 'fork: Cannot allocate memory\n', 'out_of_memory'],
+  ])('%s', (_, said, code) => {
+    expect(judged('build', output.built + said, 0)).toMatchObject({ ok: false, code });
+  });
+
+  test('is told without the end of its line', () => {
+    expect(judged('build', `${output.built}[!] It went wrong\r\n`, 0)).toMatchObject({
+      message: 'A part of it failed: It went wrong.',
+    });
+  });
+});
+
 test('every failure is told in whole sentences', () => {
   for (const { message, advice, code } of failures) {
     expect(message).toMatch(/^[A-Z].*\.$/);

@@ -91,6 +91,13 @@ describe('what is no configuration', () => {
   });
 });
 
+test('a file that is nested without measure is none either, before anything is changed', () => {
+  const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`;
+  const text = `{"extra_cmdline":{"sn":"1780PDN012345"},"more":${deep}}`;
+  expect(problem(text)).toMatchObject({ code: 'not_json' });
+  expect(readIdentity(text)).toMatchObject({ problem: { code: 'not_json' } });
+});
+
 test('a value of any type stays what it is', () => {
   const odd = { ...cmdline, netif_num: 1, flag: true, nothing: null, list: [1], deep: { a: 1.5 } };
   expect(edited(file(odd), { SataPortMap: '1' }).extra_cmdline).toEqual({ ...odd, SataPortMap: '1' });
