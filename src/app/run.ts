@@ -147,7 +147,7 @@ async function createMachines(
   });
   const dispatcher = createDispatcher(config, {
     ...{ ...power, simple, replies: responder, ...(pause !== undefined && { pause }) },
-    long: rebuilds.begin,
+    loader: rebuilds.begin,
   });
   return { checks, rebuilds, dispatcher };
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { wishes } from '../model/check.ts';
 import type { Asked, LastStop, Snapshot, VmKey, VmSnapshot } from '../model/snapshot.ts';
@@ -78,7 +79,7 @@ export class VmStore {
   /** `keys` are the only VMs that may have changed. */
   update({ vms }: Snapshot, keys: readonly VmKey[] = Object.keys(vms)): void {
     const rows = keys.flatMap(key => (vms[key] ? [[key, rowOf(vms[key], this.#boot)] as const] : []));
-    const changed = rows.filter(([key, row]) => JSON.stringify(row) !== JSON.stringify(this.#saved[key] ?? null));
+    const changed = rows.filter(([key, row]) => !isDeepStrictEqual(row, this.#saved[key] ?? null));
     const former = Object.keys(this.#saved).filter(key => !Object.hasOwn(vms, key));
     if (changed.length + former.length === 0) return;
     const next = new Map<VmKey, Remembered[string] | null>([...Object.entries(this.#saved), ...changed]);

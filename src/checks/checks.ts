@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Event } from '../model/event.ts';
 import type { VmKey, VmSnapshot } from '../model/snapshot.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
@@ -114,7 +115,7 @@ export class Checks {
   /** A check that does not run is a problem of the bridge, and nobody else would tell of it. */
   #watch(): void {
     const overdue = [...this.#vms].filter(([, vm]) => vm.isOverdue(patience)).map(([key]) => key);
-    if (JSON.stringify(overdue) === JSON.stringify(this.#overdue)) return;
+    if (isDeepStrictEqual(overdue, this.#overdue)) return;
     this.#overdue = overdue;
     const { emit, logger } = this.#options;
     if (overdue.length > 0) logger.error({ event: 'check.overdue', vms: overdue }, 'checks did not run in time');

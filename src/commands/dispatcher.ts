@@ -17,7 +17,7 @@ import { type Call, type CallFailure, type Job, occupation, type Step, type Tick
 import { begin } from '../model/job/step.ts';
 import { type Policy, planOf, refusal, restartPause } from '../model/policy.ts';
 import type { VmKey } from '../model/snapshot.ts';
-import { type BeginLoaderJob, type LoaderCommand, type LoaderJob, LoaderJobs } from './long-job.ts';
+import { type BeginLoaderJob, type LoaderCommand, type LoaderJob, LoaderJobs } from './loader-jobs.ts';
 import { PendingReplies } from './pending-replies.ts';
 import { type Clock, PowerJob, type PowerJobParts } from './power-job.ts';
 import { RecentIds } from './recent-ids.ts';
@@ -29,7 +29,7 @@ export interface DispatcherOptions extends PowerJobParts {
   /** What needs no job; resolves to what to say of it. */
   simple: (key: VmKey, command: SimpleCommand) => Promise<string | CallFailure>;
   /** Begins a long operation; default: there are none here. */
-  long?: BeginLoaderJob;
+  loader?: BeginLoaderJob;
   replies: Replies;
   clock?: Clock;
   /** Milliseconds between off and start. */
@@ -42,9 +42,9 @@ export type SimpleCommand = Omit<Command, 'word'> & { word: BesideWord };
 interface VmCommands {
   key: VmKey;
   policy: Policy;
-  slot: PowerJob;
-  /** Holds the slot's place while something is in it. */
-  long: LoaderJobs;
+  power: PowerJob;
+  /** Holds the power's place while something is in it. */
+  loader: LoaderJobs;
   /** Monotonic milliseconds at which it was seen to stop; null while it runs, undefined if nobody saw it. */
   offAt: number | null | undefined;
   /** Simple commands under way. */
@@ -55,8 +55,8 @@ interface VmCommands {
 const mostSimple = 4;
 
 /** A command that has passed the checks which do not depend on the VM. */
-interface Admitted {
-  desk: VmCommands;
+interface Accepted {
+  vm: VmCommands;
   command: Command;
   ticket: Ticket;
 }
@@ -65,45 +65,45 @@ interface Admitted {
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #clock: Clock;
-  readonly #desks: ReadonlyMap<VmKey, VmCommands>;
-  readonly #askers: PendingReplies;
-  readonly #marks = new RecentIds();
+  readonly #vms: ReadonlyMap<VmKey, VmCommands>;
+  readonly #pending: PendingReplies;
+  readonly #recentIds = new RecentIds();
   #closed = false;
 
   constructor(options: DispatcherOptions) {
     const clock = options.clock ?? { now: () => performance.now(), date: () => new Date() };
-    const askers = new PendingReplies(options.replies);
-    const desk = (key: VmKey, policy: Policy): VmCommands => {
-      const slot = new PowerJob(key, policy, options, askers, clock);
-      return { key, policy, slot, long: new LoaderJobs(key, options.long, askers), offAt: undefined, simple: 0 };
+    const pending = new PendingReplies(options.replies);
+    const vm = (key: VmKey, policy: Policy): VmCommands => {
+      const power = new PowerJob(key, policy, options, pending, clock);
+      return { key, policy, power, loader: new LoaderJobs(key, options.loader, pending), offAt: undefined, simple: 0 };
     };
     this.#options = options;
     this.#clock = clock;
-    this.#askers = askers;
-    this.#desks = new Map(Object.entries(options.vms).map(([key, policy]) => [key, desk(key, policy)]));
+    this.#pending = pending;
+    this.#vms = new Map(Object.entries(options.vms).map(([key, policy]) => [key, vm(key, policy)]));
   }
 
   /** A libvirt call that it leads to is written before this returns, unless earlier ones are stuck. */
   submit(request: Request, command: Command): void {
     const { replies } = this.#options;
-    const desk = this.#desks.get(request.key);
-    if (!desk) {
+    const vm = this.#vms.get(request.key);
+    if (!vm) {
       replies.ended(request, rejected({ code: 'unknown_vm', message: `there is no VM '${request.key}' here` }));
       return;
     }
-    const refused = this.#refusal(desk, command);
+    const refused = this.#refusal(vm, command);
     if (refused) {
       replies.ended(request, rejected(refused));
       return;
     }
-    const ticket = this.#askers.open({ request, command });
-    const rejection = this.#place({ desk, command, ticket });
+    const ticket = this.#pending.open({ request, command });
+    const rejection = this.#place({ vm, command, ticket });
     if (rejection) {
-      this.#askers.end([ticket], rejected(rejection));
+      this.#pending.end([ticket], rejected(rejection));
       return;
     }
-    if (command.id !== null) this.#marks.take(desk.key, command.id, this.#clock.now());
-    this.#wish(desk.key, rowOf(command.word).expects ?? null);
+    if (command.id !== null) this.#recentIds.take(vm.key, command.id, this.#clock.now());
+    this.#wish(vm.key, rowOf(command.word).expects ?? null);
   }
 
   #wish(key: VmKey, wish: Wish | null): void {
@@ -115,33 +115,33 @@ export class Dispatcher {
   /** To be told of every event, after the snapshot has taken it. */
   hear(event: Event): void {
     if (event.type === 'hypervisor_up' || event.type === 'hypervisor_down') {
-      for (const { slot } of this.#desks.values()) slot.hear(event);
+      for (const { power } of this.#vms.values()) power.hear(event);
       return;
     }
-    const desk = 'key' in event ? this.#desks.get(event.key) : undefined;
-    if (!desk) return;
+    const vm = 'key' in event ? this.#vms.get(event.key) : undefined;
+    if (!vm) return;
     if (event.type === 'domain') {
-      if (event.domain?.active) desk.offAt = null;
-      else if (desk.offAt === null) desk.offAt = this.#clock.now();
+      if (event.domain?.active) vm.offAt = null;
+      else if (vm.offAt === null) vm.offAt = this.#clock.now();
     }
-    desk.slot.hear(event);
+    vm.power.hear(event);
   }
 
   /** The VMs are left to themselves; who asked is told that nobody watches any more. */
   close(): void {
     this.#closed = true;
-    for (const { slot } of this.#desks.values()) slot.close();
-    this.#askers.endAll(failed('outcome_unknown', 'the bridge is stopping; the VM is left to itself'));
+    for (const { power } of this.#vms.values()) power.close();
+    this.#pending.endAll(failed('outcome_unknown', 'the bridge is stopping; the VM is left to itself'));
   }
 
   #refusal({ key, policy }: VmCommands, command: Command): Rejection | null {
     const refused = this.#refusalNow(policy, command);
     if (refused || command.id === null) return refused;
     const now = this.#clock.now();
-    if (this.#marks.has(key, command.id, now)) {
+    if (this.#recentIds.has(key, command.id, now)) {
       return { code: 'duplicate', message: 'a command with this id was carried out already' };
     }
-    if (this.#marks.hasRoom(key, now)) return null;
+    if (this.#recentIds.hasRoom(key, now)) return null;
     return { code: 'busy', message: 'too many ids of the last 10 minutes are remembered: wait, or leave the id out' };
   }
 
@@ -151,58 +151,58 @@ export class Dispatcher {
     return refusal(command, policy, this.#options.readOnly, this.#clock.date().getTime());
   }
 
-  /** In the free slot, or beside, after, or instead of what is in it. */
-  #place(admitted: Admitted): Rejection | null {
-    const { desk, command, ticket } = admitted;
-    const { slot, policy, long } = desk;
-    if (long.job) return this.#besideLong(admitted, long.job);
-    const { job } = slot;
-    if (!job) return this.#carryOut(admitted);
+  /** In the free power, or beside, after, or instead of what is in it. */
+  #place(accepted: Accepted): Rejection | null {
+    const { vm, command, ticket } = accepted;
+    const { power, policy, loader } = vm;
+    if (loader.job) return this.#besideLoader(accepted, loader.job);
+    const { job } = power;
+    if (!job) return this.#carryOut(accepted);
     const now = this.#clock.now();
     switch (interruption(occupation(job), command.word)) {
       case 'beside':
-        return this.#carryOut(admitted);
+        return this.#carryOut(accepted);
       case 'busy':
-        return busy(job.word, slot.remaining);
+        return busy(job.word, power.remaining);
       case 'end':
-        slot.apply(end(job, 'cancelled'));
-        this.#askers.end([ticket], succeeded('done', `'${job.word}' was cancelled`));
-        this.#stays(desk.key);
+        power.apply(end(job, 'cancelled'));
+        this.#pending.end([ticket], succeeded('done', `'${job.word}' was cancelled`));
+        this.#stays(vm.key);
         return null;
       case 'replace':
-        return this.#replace(admitted, job);
+        return this.#replace(accepted, job);
       case 'amend': {
         const { timeout } = planOf(command, policy, 0);
-        return this.#join(admitted, job, amend(job, { asker: ticket, timeout, onTimeout: command.onTimeout }, now));
+        return this.#join(accepted, job, amend(job, { asker: ticket, timeout, onTimeout: command.onTimeout }, now));
       }
       case 'keep':
-        return this.#join(admitted, job, keepStart(job, ticket));
+        return this.#join(accepted, job, keepStart(job, ticket));
     }
   }
 
-  /** What needs no slot, its end, and what comes after its end. */
-  #besideLong(admitted: Admitted, job: LoaderJob): Rejection | null {
-    const { desk, command, ticket } = admitted;
+  /** What needs no power, its end, and what comes after its end. */
+  #besideLoader(accepted: Accepted, job: LoaderJob): Rejection | null {
+    const { vm, command, ticket } = accepted;
     const fate = interruption('rebuild', command.word);
-    if (fate === 'beside') return this.#carryOut(admitted);
+    if (fate === 'beside') return this.#carryOut(accepted);
     if (fate === 'replace' && this.#isAway) return libvirtAway;
-    const uuid = this.#uuid(desk);
-    const then = fate === 'replace' ? () => this.#afterLong(admitted, uuid) : null;
+    const uuid = this.#uuid(vm);
+    const then = fate === 'replace' ? () => this.#afterLoader(accepted, uuid) : null;
     const ends = fate === 'end' || fate === 'replace';
-    return ends && desk.long.end(ticket, then) ? null : busy(job.word, job.remaining);
+    return ends && vm.loader.end(ticket, then) ? null : busy(job.word, job.remaining);
   }
 
   /** `uuid`: of the domain that was meant. */
-  #afterLong(admitted: Admitted, uuid: string | undefined): void {
-    const { desk, command, ticket } = admitted;
-    if (this.#uuid(desk) !== uuid) {
-      this.#askers.end([ticket], failed('domain_gone', 'the domain was replaced by another'));
+  #afterLoader(accepted: Accepted, uuid: string | undefined): void {
+    const { vm, command, ticket } = accepted;
+    if (this.#uuid(vm) !== uuid) {
+      this.#pending.end([ticket], failed('domain_gone', 'the domain was replaced by another'));
       return;
     }
-    const rejection = this.#refusalNow(desk.policy, command) ?? this.#place(admitted);
-    if (rejection) this.#askers.end([ticket], rejected(rejection));
+    const rejection = this.#refusalNow(vm.policy, command) ?? this.#place(accepted);
+    if (rejection) this.#pending.end([ticket], rejected(rejection));
     // The end of the long one has said otherwise.
-    else this.#wish(desk.key, rowOf(command.word).expects ?? null);
+    else this.#wish(vm.key, rowOf(command.word).expects ?? null);
   }
 
   /** It is meant to be as it is. */
@@ -210,56 +210,56 @@ export class Dispatcher {
     this.#wish(key, this.#options.snapshot().vms[key]?.domain?.active ? 'running' : 'off');
   }
 
-  #join({ desk: { slot }, command, ticket }: Admitted, job: Job, joined: Step | null): Rejection | null {
+  #join({ vm: { power }, command, ticket }: Accepted, job: Job, joined: Step | null): Rejection | null {
     if (this.#isAway) return libvirtAway;
-    if (!joined) return busy(job.word, slot.remaining);
+    if (!joined) return busy(job.word, power.remaining);
     const remaining = Math.max(0, (joined.job ?? job).deadline - this.#clock.now());
-    this.#askers.accepted(ticket, command.word as PowerWord, remaining);
-    slot.apply(joined);
+    this.#pending.accepted(ticket, command.word as PowerWord, remaining);
+    power.apply(joined);
     return null;
   }
 
   /** Nothing is given up for a command that cannot be carried out. */
-  #replace(admitted: Admitted, job: Job): Rejection | null {
-    const { desk, command, ticket } = admitted;
-    const { slot } = desk;
+  #replace(accepted: Accepted, job: Job): Rejection | null {
+    const { vm, command, ticket } = accepted;
+    const { power } = vm;
     const staysOff = occupation(job) === 'waiting' && command.word === 'shutdown';
-    const decision = staysOff ? null : this.#decide(desk, command.word);
+    const decision = staysOff ? null : this.#decide(vm, command.word);
     if (decision?.do === 'reject') return rejectionOf(decision);
-    slot.apply(end(job, 'superseded'));
+    power.apply(end(job, 'superseded'));
     // Whoever was just told may have given a command of his own.
-    if (slot.job) return busy(slot.job.word, slot.remaining);
-    if (!staysOff) return this.#carryOut(admitted);
+    if (power.job) return busy(power.job.word, power.remaining);
+    if (!staysOff) return this.#carryOut(accepted);
     // Needs nobody at libvirt: it is only not started.
-    this.#askers.end([ticket], succeeded('already', 'it is off, and is not started'));
+    this.#pending.end([ticket], succeeded('already', 'it is off, and is not started'));
     return null;
   }
 
-  #carryOut({ desk, command, ticket }: Admitted): Rejection | null {
-    const decision = this.#decide(desk, command.word);
+  #carryOut({ vm, command, ticket }: Accepted): Rejection | null {
+    const decision = this.#decide(vm, command.word);
     switch (decision.do) {
       case 'reject':
         return rejectionOf(decision);
       case 'nothing':
-        this.#askers.end([ticket], succeeded('already', decision.message));
+        this.#pending.end([ticket], succeeded('already', decision.message));
         return null;
       case 'cancel':
-        this.#askers.end([ticket], succeeded('already', 'nothing is under way'));
+        this.#pending.end([ticket], succeeded('already', 'nothing is under way'));
         return null;
       default:
-        return this.#run({ desk, command, ticket }, decision.do);
+        return this.#run({ vm, command, ticket }, decision.do);
     }
   }
 
-  #run(admitted: Admitted, action: Exclude<Action, 'cancel'>): Rejection | null {
-    const { desk, command, ticket } = admitted;
-    if (runsAs('loader', action)) return this.#beginLong(admitted, { ...command, word: action });
+  #run(accepted: Accepted, action: Exclude<Action, 'cancel'>): Rejection | null {
+    const { vm, command, ticket } = accepted;
+    if (runsAs('loader', action)) return this.#beginLoader(accepted, { ...command, word: action });
     if (!runsAs('beside', action)) {
-      this.#begin(admitted, action);
+      this.#begin(accepted, action);
       return null;
     }
-    if (desk.simple >= mostSimple) return { code: 'busy', message: `${mostSimple} others like it are under way` };
-    void this.#simple(desk, { ...command, word: action }, ticket);
+    if (vm.simple >= mostSimple) return { code: 'busy', message: `${mostSimple} others like it are under way` };
+    void this.#simple(vm, { ...command, word: action }, ticket);
     return null;
   }
 
@@ -272,41 +272,41 @@ export class Dispatcher {
     return this.#options.snapshot().vms[key]?.domain?.uuid;
   }
 
-  #decide({ key, slot }: VmCommands, word: CommandWord): Decision {
+  #decide({ key, power }: VmCommands, word: CommandWord): Decision {
     const { snapshot, missing } = this.#options;
-    return decideFor(key, word, snapshot(), slot.guest.verdict, missing);
+    return decideFor(key, word, snapshot(), power.guest.verdict, missing);
   }
 
-  #begin({ desk, command, ticket }: Admitted, action: JobAction): void {
-    const { policy, slot, offAt } = desk;
+  #begin({ vm, command, ticket }: Accepted, action: JobAction): void {
+    const { policy, power, offAt } = vm;
     const now = this.#clock.now();
     const begun = begin(
       {
         word: command.word as PowerWord,
-        uuid: this.#uuid(desk) ?? '',
+        uuid: this.#uuid(vm) ?? '',
         asker: ticket,
         plan: planOf(command, policy, this.#options.pause ?? restartPause),
         call: callOf(action, command, policy),
         offFor: typeof offAt === 'number' ? now - offAt : null,
-        guest: slot.guest,
+        guest: power.guest,
       },
       now,
     );
-    slot.begin(begun, ticket);
+    power.begin(begun, ticket);
   }
 
-  #beginLong({ desk, ticket }: Admitted, command: LoaderCommand): Rejection | null {
-    const begun = desk.long.begin(ticket, command, () => this.#stays(desk.key));
+  #beginLoader({ vm, ticket }: Accepted, command: LoaderCommand): Rejection | null {
+    const begun = vm.loader.begin(ticket, command, () => this.#stays(vm.key));
     if ('code' in begun) return begun;
-    this.#askers.accepted(ticket, command.word, begun.remaining);
+    this.#pending.accepted(ticket, command.word, begun.remaining);
     return null;
   }
 
-  async #simple(desk: VmCommands, command: SimpleCommand, ticket: Ticket): Promise<void> {
-    desk.simple += 1;
-    const said = await this.#options.simple(desk.key, command).catch((error: Error) => error);
-    desk.simple -= 1;
-    this.#askers.end([ticket], simpleOutcome(said));
+  async #simple(vm: VmCommands, command: SimpleCommand, ticket: Ticket): Promise<void> {
+    vm.simple += 1;
+    const said = await this.#options.simple(vm.key, command).catch((error: Error) => error);
+    vm.simple -= 1;
+    this.#pending.end([ticket], simpleOutcome(said));
   }
 }
 

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Check, Verdict } from '../model/check.ts';
 import type { ShutdownMethod } from '../model/command.ts';
 import type { Event } from '../model/event.ts';
@@ -47,7 +48,7 @@ export class PowerJob {
   readonly #key: VmKey;
   readonly #policy: Policy;
   readonly #parts: PowerJobParts;
-  readonly #askers: PendingReplies;
+  readonly #pending: PendingReplies;
   readonly #clock: Clock;
   #job: Job | null = null;
   /** Tells a job from the one before it: a late answer concerns nobody. */
@@ -62,11 +63,11 @@ export class PowerJob {
   /** Of the calls of this stage: what has not left when it is over, or when DSM begins to update, never does. */
   #calls = new AbortController();
 
-  constructor(key: VmKey, policy: Policy, parts: PowerJobParts, askers: PendingReplies, clock: Clock) {
+  constructor(key: VmKey, policy: Policy, parts: PowerJobParts, pending: PendingReplies, clock: Clock) {
     this.#key = key;
     this.#policy = policy;
     this.#parts = parts;
-    this.#askers = askers;
+    this.#pending = pending;
     this.#clock = clock;
   }
 
@@ -144,11 +145,11 @@ export class PowerJob {
     this.#show(before, job, effects);
     const current = job ?? before;
     const remaining = Math.max(0, current.deadline - this.#clock.now());
-    if (beginner !== null) this.#askers.accepted(beginner, current.word, remaining);
+    if (beginner !== null) this.#pending.accepted(beginner, current.word, remaining);
     const everyone = current.keptStart === null ? current.askers : [...current.askers, current.keptStart];
     for (const effect of effects) {
-      if (effect.type === 'progress') this.#askers.progress(everyone, effect.code, effect.message, remaining);
-      if (effect.type === 'end') this.#askers.end(effect.tickets, effect.outcome);
+      if (effect.type === 'progress') this.#pending.progress(everyone, effect.code, effect.message, remaining);
+      if (effect.type === 'end') this.#pending.end(effect.tickets, effect.outcome);
     }
     // Whoever was answered may have given the next command already.
     if (!job || this.#job !== job) return;
@@ -162,7 +163,7 @@ export class PowerJob {
   /** A start that waits for its turn is not carried out after its time. */
   #isExpired({ word, stage, askers: [first] }: Job): boolean {
     if (word !== 'start' || stage.at !== 'pausing') return false;
-    const expiresAt = this.#askers.command(first)?.expiresAt ?? null;
+    const expiresAt = this.#pending.command(first)?.expiresAt ?? null;
     return expiresAt !== null && this.#clock.date().getTime() > expiresAt;
   }
 
@@ -200,7 +201,7 @@ export class PowerJob {
     if (call === 'cut_power' && !mayCutPower(job, this.#policy.commands, this.#clock.now())) {
       return Promise.resolve(notPermitted);
     }
-    const wished = this.#askers.command(job.askers[0])?.method;
+    const wished = this.#pending.command(job.askers[0])?.method;
     const method = wished === 'acpi' || wished === 'agent' || wished === 'auto' ? wished : this.#policy.shutdown.method;
     const { signal } = this.#calls;
     return this.#parts.call(this.#key, call, { method, signal }).catch((error: Error) => {
@@ -217,7 +218,7 @@ export class PowerJob {
     const time = (at: number) => new Date(this.#epoch + at).toISOString();
     const at = this.#clock.date().toISOString();
     const ended = effects.find(effect => effect.type === 'end')?.outcome ?? null;
-    const command = job && this.#askers.command(job.askers[0]);
+    const command = job && this.#pending.command(job.askers[0]);
     const known = vm?.asked ?? null;
     const asked = command ? askedOf(job, command, known, time) : askedAfter(before, ended, known, at);
     if (asked !== known) emit({ type: 'asked', key, asked });
@@ -226,7 +227,7 @@ export class PowerJob {
       emit({ type: 'error', key, error: { code, message: `${before.word}: ${message}`, at } });
     }
     const work = job && workOf(job, time);
-    if (JSON.stringify(work) !== JSON.stringify(vm?.work ?? null)) emit({ type: 'work', key, work });
+    if (!isDeepStrictEqual(work, vm?.work ?? null)) emit({ type: 'work', key, work });
   }
 }
 

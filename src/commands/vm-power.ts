@@ -6,7 +6,7 @@ import { end } from '../model/job/interrupt.ts';
 import { begin } from '../model/job/step.ts';
 import { type Policy, planOf, restartPause } from '../model/policy.ts';
 import { emptyVm, type Snapshot, type VmKey, type VmSnapshot } from '../model/snapshot.ts';
-import type { LoaderCommand } from './long-job.ts';
+import type { LoaderCommand } from './loader-jobs.ts';
 import { PendingReplies } from './pending-replies.ts';
 import { type Clock, PowerJob, type PowerJobParts } from './power-job.ts';
 
@@ -41,8 +41,8 @@ export class NotOff extends Error {
 /** A VM's state and power for a job with several steps, such as a rebuild. The rules are those of the commands. */
 export class VmPower {
   readonly #options: VmPowerOptions;
-  readonly #slot: PowerJob;
-  readonly #askers: PendingReplies;
+  readonly #job: PowerJob;
+  readonly #pending: PendingReplies;
   #offAt: number | null = null;
   #ended: ((outcome: Outcome) => void) | null = null;
   /** Called after every event. */
@@ -51,12 +51,12 @@ export class VmPower {
   constructor(options: VmPowerOptions) {
     const { key, policy, parts, clock, progress } = options;
     this.#options = options;
-    this.#askers = new PendingReplies({
+    this.#pending = new PendingReplies({
       accepted: () => {},
       progress: (_, __, message) => progress(message),
       ended: (_, outcome) => this.#ended?.(outcome),
     });
-    this.#slot = new PowerJob(key, policy, parts, this.#askers, clock);
+    this.#job = new PowerJob(key, policy, parts, this.#pending, clock);
   }
 
   get vm(): VmSnapshot {
@@ -72,7 +72,7 @@ export class VmPower {
   /** To be told of every event of the VM, and of libvirt's coming and going, after the snapshot has taken it. */
   hear(event: Event): void {
     if (event.type === 'domain') this.#offAt = event.domain?.active ? null : (this.#offAt ?? this.#options.clock.now());
-    this.#slot.hear(event);
+    this.#job.hear(event);
     for (const listener of this.#listeners) listener();
   }
 
@@ -128,8 +128,8 @@ export class VmPower {
   }
 
   close(): void {
-    this.#slot.close();
-    this.#askers.endAll(failed('outcome_unknown', 'the bridge is stopping'));
+    this.#job.close();
+    this.#pending.endAll(failed('outcome_unknown', 'the bridge is stopping'));
   }
 
   /** Resolves after the next event, or when the signal is raised. */
@@ -163,16 +163,16 @@ export class VmPower {
     const now = clock.now();
     // What the command says of time is meant for the guest.
     const plan = planOf(word === 'start' ? { ...command, timeout: null, word } : command, policy, pause);
-    const asker = this.#askers.open({ request: request(key, command, now), command });
+    const asker = this.#pending.open({ request: request(key, command, now), command });
     const offFor = this.#offAt === null ? null : now - this.#offAt;
     const call = word === 'start' ? (decision.do === 'start' ? 'start' : 'resume') : 'press';
     const abort = () => {
-      if (this.#slot.job) this.#slot.apply(end(this.#slot.job, 'cancelled'));
+      if (this.#job.job) this.#job.apply(end(this.#job.job, 'cancelled'));
     };
     signal.addEventListener('abort', abort, { once: true });
     try {
-      const { guest } = this.#slot;
-      this.#slot.begin(begin({ word, uuid, asker, plan, call, offFor, guest }, now), asker);
+      const { guest } = this.#job;
+      this.#job.begin(begin({ word, uuid, asker, plan, call, offFor, guest }, now), asker);
       const outcome = await ended;
       return signal.aborted ? cancelled('cancelled', outcome.message) : outcome;
     } finally {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { type Check, fullVersion } from '../model/check.ts';
 import {
   type Domain,
@@ -172,7 +173,7 @@ export class Announcer {
 }
 
 function isSame(one: unknown, other: unknown): boolean {
-  return JSON.stringify(one) === JSON.stringify(other);
+  return isDeepStrictEqual(one, other);
 }
 
 /** What changes at every start is left out, or each would be announced again. */

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LoaderCommand, LoaderJob, LoaderReplies } from '../commands/long-job.ts';
+import type { LoaderCommand, LoaderJob, LoaderReplies } from '../commands/loader-jobs.ts';
 import type { Clock, PowerJobParts } from '../commands/power-job.ts';
 import { VmPower } from '../commands/vm-power.ts';
 import type { Rejection } from '../model/codes.ts';

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Libvirt } from '../libvirt/client.ts';
 import { ConnectionLost, isLibvirtError } from '../libvirt/errors.ts';
 import type { DomainEvent, DomainEventName } from '../libvirt/events.ts';
@@ -286,7 +287,7 @@ export class Watch {
     const before = entry.target;
     entry.target = target;
     // That there is none is told too: until then nobody knows.
-    if (before !== undefined && JSON.stringify(before?.domain) === JSON.stringify(target?.domain)) return;
+    if (before !== undefined && isDeepStrictEqual(before?.domain, target?.domain)) return;
     this.#options.emit({ type: 'domain', key: entry.key, domain: target?.domain ?? null, at: this.#time() });
   }
 

@@ -3,7 +3,7 @@ import type { IPublishPacket } from 'mqtt';
 import { Bridge, type BridgeParts } from '../../src/bridge/bridge.ts';
 import { EventPublisher } from '../../src/bridge/event-publisher.ts';
 import { Dispatcher, type DispatcherOptions } from '../../src/commands/dispatcher.ts';
-import type { BeginLoaderJob } from '../../src/commands/long-job.ts';
+import type { BeginLoaderJob } from '../../src/commands/loader-jobs.ts';
 import { type Request, Responder, type ResponseDocument } from '../../src/commands/responder.ts';
 import { VmPower } from '../../src/commands/vm-power.ts';
 import type { CallOptions } from '../../src/libvirt/calls.ts';
@@ -251,7 +251,7 @@ export class World extends Clockwork {
     };
     const dispatcher = new TracedDispatcher(
       {
-        ...{ ...power, vms: { DSM: policy, other: policy }, readOnly, clock, long },
+        ...{ ...power, vms: { DSM: policy, other: policy }, readOnly, clock, loader: long },
         simple: (_, { word }) => this.#errand(word),
         replies: {
           accepted: (request, word, remaining) => {

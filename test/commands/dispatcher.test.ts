@@ -497,7 +497,7 @@ describe('who may interrupt whom', () => {
         {},
         {
           vms: { DSM: policy({ commands: ['rebuild', 'shutdown'] }), other: policy() },
-          long: (_, { word }, teller) => {
+          loader: (_, { word }, teller) => {
             ended = teller.ended;
             return { word, remaining: 1_000, cancel };
           },

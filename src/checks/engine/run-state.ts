@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { unknownDsm } from '../../model/check.ts';
 import type { VmSnapshot } from '../../model/snapshot.ts';
 import type { Clock } from '../../util/clock.ts';
@@ -176,7 +177,7 @@ export class Knowledge {
   }
 
   #keep(known: Known): void {
-    if (JSON.stringify(known) === JSON.stringify(this.#known)) return;
+    if (isDeepStrictEqual(known, this.#known)) return;
     this.#known = known;
     this.#options.remember(known);
   }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Wish } from '../../model/check.ts';
 import { unknownHardware } from '../../model/domain.ts';
 import type { Event } from '../../model/event.ts';
@@ -249,7 +250,7 @@ export class VmChecks {
       checkedAt: this.#checkedAt,
       nextAt: this.#next()?.date ?? null,
     });
-    if (JSON.stringify(check) === JSON.stringify(vm.check)) return;
+    if (isDeepStrictEqual(check, vm.check)) return;
     emit({ type: 'checked', key, check, at: new Date(this.#options.clock.date()).toISOString() });
   }
 

@@ -37,14 +37,14 @@ interface Waiting {
 export class LoaderJobs {
   readonly #key: VmKey;
   readonly #begin: BeginLoaderJob | undefined;
-  readonly #askers: PendingReplies;
+  readonly #pending: PendingReplies;
   #job: LoaderJob | null = null;
   #waiting: Waiting[] = [];
 
-  constructor(key: VmKey, begin: BeginLoaderJob | undefined, askers: PendingReplies) {
+  constructor(key: VmKey, begin: BeginLoaderJob | undefined, pending: PendingReplies) {
     this.#key = key;
     this.#begin = begin;
-    this.#askers = askers;
+    this.#pending = pending;
   }
 
   get job(): LoaderJob | null {
@@ -55,15 +55,15 @@ export class LoaderJobs {
   begin(ticket: Ticket, command: LoaderCommand, stays: () => void): LoaderJob | Rejection {
     if (!this.#begin) return { code: 'not_allowed', message: 'no loader is configured' };
     const begun = this.#begin(this.#key, command, {
-      progress: (code, message, remaining) => this.#askers.progress([ticket], code, message, remaining),
+      progress: (code, message, remaining) => this.#pending.progress([ticket], code, message, remaining),
       ended: outcome => {
         this.#job = null;
         if (outcome.status === 'cancelled' || outcome.status === 'failed') stays();
-        this.#askers.end([ticket], outcome);
+        this.#pending.end([ticket], outcome);
         const code = outcome.status === 'cancelled' ? 'done' : 'already';
         for (const { ticket: other, then } of this.#waiting.splice(0)) {
           if (then) then();
-          else this.#askers.end([other], succeeded(code, `'${command.word}': ${outcome.message}`));
+          else this.#pending.end([other], succeeded(code, `'${command.word}': ${outcome.message}`));
         }
       },
     });
@@ -76,7 +76,7 @@ export class LoaderJobs {
     const job = this.#job;
     if (!job || this.#waiting.length >= mostWaiting) return false;
     this.#waiting.push({ ticket, then });
-    this.#askers.progress([ticket], 'phase', `'${job.word}' is being brought to its end`, job.remaining);
+    this.#pending.progress([ticket], 'phase', `'${job.word}' is being brought to its end`, job.remaining);
     job.cancel();
     return true;
   }
