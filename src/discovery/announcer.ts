@@ -82,9 +82,9 @@ export class Announcer {
       const { domain = null, check = null } = vms[key] ?? {};
       if (!domain || domain.hardware === unknownHardware) return [];
       const description = describe(domain, check, known.vms[key] ?? null);
-      return isSame(description, known.vms[key]) ? [] : [[key, description]];
+      return isDeepStrictEqual(description, known.vms[key]) ? [] : [[key, description]];
     });
-    const all = !this.#sure || !isSame(info, known.hypervisor);
+    const all = !this.#sure || !isDeepStrictEqual(info, known.hypervisor);
     if (!all && changed.length === 0) return;
     this.#sure = true;
     this.#announced = { ...known, vms: { ...known.vms, ...Object.fromEntries(changed) }, hypervisor: info };
@@ -158,7 +158,7 @@ export class Announcer {
 
   #remember(topic: string, published: Components): void {
     const { devices } = this.#announced;
-    if (!isSame(devices[topic], published)) this.#store({ ...devices, [topic]: published });
+    if (!isDeepStrictEqual(devices[topic], published)) this.#store({ ...devices, [topic]: published });
   }
 
   #forget(topic: string): void {
@@ -170,10 +170,6 @@ export class Announcer {
     this.#announced = { ...this.#announced, devices };
     this.#options.save(this.#announced);
   }
-}
-
-function isSame(one: unknown, other: unknown): boolean {
-  return isDeepStrictEqual(one, other);
 }
 
 /** What changes at every start is left out, or each would be announced again. */
