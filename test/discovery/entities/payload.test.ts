@@ -263,7 +263,11 @@ describe('whatever the VM is called and has', () => {
     { maxLength: 6 },
   );
 
-  const machine = Object.keys(announce(vm, withHardware([], []))).length;
+  const count = (...hardware: Parameters<typeof withHardware>) =>
+    Object.keys(announce(vm, withHardware(...hardware))).length;
+  const machine = count([], []);
+  const perDisk = count([disk('sda')], []) - machine;
+  const perNic = count([], [nic('52:54:00:00:00:01')]) - machine;
 
   test('Home Assistant takes it, and every entity is its own', () =>
     fc.assert(
@@ -279,7 +283,7 @@ describe('whatever the VM is called and has', () => {
           const parts = { ...bridge, instance };
           const { topic, payload } = vmDevicePayload(parts, { ...vm, label, key }, { ...hardware, uuid, name }, null);
           expect(refusals(topic, payload)).toEqual([]);
-          expect(Object.keys(payload.components)).toHaveLength(machine + 14 * disks.length + 10 * nics.length);
+          expect(Object.keys(payload.components)).toHaveLength(machine + perDisk * disks.length + perNic * nics.length);
           expect(Object.keys(payload.components).join('')).toMatch(/^[a-z0-9_]+$/);
           const own = bridgeDevicePayload(parts);
           expect(refusals(own.topic, own.payload)).toEqual([]);
