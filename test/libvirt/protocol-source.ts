@@ -2,33 +2,69 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { XdrWriter } from '../../src/libvirt/xdr.ts';
 
-/**
- * libvirt's own protocol description, read from a source tree: numbers, and samples of any struct, so that tables
- * made by hand can be held against it. Understands as much of the language as the structs of our tables need.
- */
+/** Numbers and shapes of libvirt's protocol, without its text. */
+export interface ProtocolFacts {
+  release: string;
+  /** `REMOTE_PROC_…`, `VIR_ERR_…` and the like. */
+  numbers: Record<string, number>;
+  /** Fields in order: their type, and `<>` for an array or `[32]` for a fixed one. */
+  structs: Record<string, [type: string, shape: string][]>;
+  /** Optional values: what each type points to. */
+  pointers: Record<string, string>;
+  enums: string[];
+}
+
+const files = {
+  remote: 'src/remote/remote_protocol.x',
+  net: 'src/rpc/virnetprotocol.x',
+  keepalive: 'src/rpc/virkeepaliveprotocol.x',
+  errors: 'include/libvirt/virterror.h',
+  domain: 'include/libvirt/libvirt-domain.h',
+};
+
+/** The facts in a source tree of libvirt; of the structs those that are needed for `wanted`. */
+export function readFacts(tree: string, release: string, wanted: readonly string[]): ProtocolFacts {
+  const read = (path: string) => readFileSync(join(tree, path), 'utf8').replaceAll(/\/\*.*?\*\//gs, '');
+  const remote = read(files.remote);
+  const numbers: Record<string, number> = {};
+  const named =
+    /\b(REMOTE_\w+|KEEPALIVE_PROGRAM|VIR_NET_MESSAGE_\w*MAX|VIR_ERR_\w+|VIR_DOMAIN_EVENT_ID_\w+) *= *(0x[0-9a-f]+|\d+)/g;
+  for (const text of [remote, ...[files.net, files.keepalive, files.errors, files.domain].map(read)]) {
+    for (const [, name = '', value] of text.matchAll(named)) numbers[name] ??= Number(value);
+  }
+  const facts: ProtocolFacts = { release, numbers, structs: {}, pointers: {}, enums: [] };
+  const add = (type: string): void => {
+    if (type in facts.structs || type in facts.pointers || facts.enums.includes(type)) return;
+    const pointed = new RegExp(`^typedef (\\w+) \\*${type};`, 'm').exec(remote)?.[1];
+    const body = new RegExp(`^struct ${type} [^{]*\\{(.*?)^\\};`, 'ms').exec(remote)?.[1];
+    if (pointed) {
+      facts.pointers[type] = pointed;
+      add(pointed);
+    } else if (new RegExp(`^enum ${type} `, 'm').test(remote)) facts.enums.push(type);
+    else if (body !== undefined) {
+      const fields = [...body.matchAll(/^\s*((?:unsigned )?\w+) +\w+(.*?);/gm)];
+      facts.structs[type] = fields.map(([, field = '', shape = '']) => [field, shape.startsWith('<') ? '<>' : shape]);
+      for (const [field] of facts.structs[type]) add(field);
+    }
+  };
+  for (const name of wanted) add(name);
+  return facts;
+}
+
+/** Samples of any struct, so that tables made by hand can be held against libvirt's own description. */
 export class ProtocolSource {
-  readonly #tree: string;
-  readonly #remote: string;
+  readonly #facts: ProtocolFacts;
 
-  constructor(tree: string) {
-    this.#tree = tree;
-    this.#remote = this.read('src/remote/remote_protocol.x');
+  constructor(facts: ProtocolFacts) {
+    this.#facts = facts;
   }
 
-  read(path: string): string {
-    return readFileSync(join(this.#tree, path), 'utf8').replaceAll(/\/\*.*?\*\//gs, '');
-  }
-
-  /** `NAME = 123`, in any of the files. */
-  number(name: string, path = 'src/remote/remote_protocol.x'): number | undefined {
-    const value = new RegExp(`\\b${name} *= *(\\d+)`).exec(
-      path.includes('remote_protocol') ? this.#remote : this.read(path),
-    );
-    return value ? Number(value[1]) : undefined;
+  number(name: string): number | undefined {
+    return this.#facts.numbers[name];
   }
 
   hasStruct(name: string): boolean {
-    return this.#body(name) !== undefined;
+    return name in this.#facts.structs;
   }
 
   /** One value of this struct: its bytes, and its leaves in order, each told from the others. */
@@ -39,25 +75,16 @@ export class ProtocolSource {
     return { bytes: writer.finish(), leaves };
   }
 
-  #body(name: string): string | undefined {
-    return new RegExp(`^struct ${name} [^{]*\\{(.*?)^\\};`, 'ms').exec(this.#remote)?.[1];
-  }
-
   #write(type: string, writer: XdrWriter, leaves: Leaf[]): void {
-    const pointed = new RegExp(`^typedef (\\w+) \\*${type};`, 'm').exec(this.#remote)?.[1];
-    const body = this.#body(type);
-    const enumeration = new RegExp(`^enum ${type} `, 'm').test(this.#remote);
-    const primitive = primitives[enumeration ? 'int' : type];
+    const { structs, pointers, enums } = this.#facts;
+    const primitive = primitives[enums.includes(type) ? 'int' : type];
+    const pointed = pointers[type];
     if (primitive) primitive(writer, leaves);
-    else if (pointed) {
+    else if (pointed !== undefined) {
       writer.uint(1);
       this.#write(pointed, writer, leaves);
-    } else if (body === undefined) throw new Error(`${type} is beyond this reader`);
-    else {
-      for (const [, fieldType = '', shape = ''] of body.matchAll(/^\s*((?:unsigned )?\w+) +\w+(.*?);/gm)) {
-        this.#writeField(fieldType, shape, writer, leaves);
-      }
-    }
+    } else if (!structs[type]) throw new Error(`${type} is beyond this reader`);
+    else for (const [field, shape] of structs[type]) this.#writeField(field, shape, writer, leaves);
   }
 
   #writeField(type: string, shape: string, writer: XdrWriter, leaves: Leaf[]): void {
