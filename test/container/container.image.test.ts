@@ -77,7 +77,7 @@ test('it is at most 60 MB above its base', async () => {
 async function complaint(of: Container, words: string): Promise<void> {
   const told = async () =>
     (await of.log()).some(({ event, reason }) => event === 'libvirt.disconnected' && `${reason}`.includes(words));
-  await poll(told, { deadline: 30_000, what: `a complaint of '${words}'` });
+  await poll(told, { what: `a complaint of '${words}'` });
 }
 
 test('without the group of the socket it says what it needs', async () => {
@@ -92,14 +92,14 @@ test('libvirtd looks its user up on the host: where there is none with its numbe
   container = await startContainer({ config, group: socketGroup });
   await complaint(container, 'Failed to find user record for uid');
   await run('useradd', ['--uid', '1000', '--no-create-home', 'somebody']);
-  await listener.text(vmTopic('availability'), text => text === 'online', { deadline: 60_000 });
+  await listener.text(vmTopic('availability'), text => text === 'online');
 });
 
 test('with both, it tells of the VM and asks DSM', async () => {
   await listener.document(vmTopic('state'), ({ state, power }) => state === 'running' && power === 'ON');
   await listener.document(vmTopic('stats'), ({ cpu }) => cpu.percent !== null);
-  await listener.document(vmTopic('check'), ({ verdict }) => verdict === 'up', { deadline: 60_000 });
-  await poll(() => container.healthy(), { deadline: 30_000, what: 'health' });
+  await listener.document(vmTopic('check'), ({ verdict }) => verdict === 'up');
+  await poll(() => container.healthy(), { what: 'health' });
 });
 
 test('it can write nothing but its data', async () => {
@@ -114,7 +114,7 @@ test('it can write nothing but its data', async () => {
 
 test('it obeys a shutdown and a start', async () => {
   await listener.publish(vmTopic('power/set'), 'OFF');
-  await poll(async () => (await domainState()) === 'shut off', { deadline: 60_000, what: 'the shutdown' });
+  await poll(async () => (await domainState()) === 'shut off', { what: 'the shutdown' });
   await listener.document(vmTopic('state'), ({ power }) => power === 'OFF');
   expect(await container.exec('node', '/app/bin/dsm2mqtt.js', 'send', 'DSM', 'start', '--wait')).toContain('succeeded');
   expect(await domainState()).toBe('running');
@@ -122,21 +122,21 @@ test('it obeys a shutdown and a start', async () => {
 
 test('it is unhealthy while the broker is away, and alive', async () => {
   await broker.kill();
-  await poll(async () => !(await container.healthy()), { deadline: 30_000, what: 'the end of its health' });
+  await poll(async () => !(await container.healthy()), { what: 'the end of its health' });
   expect(
     await container.exec('node', '-e', 'fetch("http://127.0.0.1:8099/health").then(r => console.log(r.status))'),
   ).toBe('200');
   await broker.start();
-  await poll(() => container.healthy(), { deadline: 30_000, what: 'health' });
+  await poll(() => container.healthy(), { what: 'health' });
 });
 
 test('a libvirtd that was restarted has another socket, and is found', async () => {
   const { ino } = await stat(address.socket);
   await libvirtd.kill();
-  await poll(async () => !(await container.healthy()), { deadline: 30_000, what: 'the end of its health' });
+  await poll(async () => !(await container.healthy()), { what: 'the end of its health' });
   await libvirtd.start();
   expect((await stat(address.socket)).ino).not.toBe(ino);
-  await poll(() => container.healthy(), { deadline: 30_000, what: 'health' });
+  await poll(() => container.healthy(), { what: 'health' });
 });
 
 test('SIGTERM ends it with 0, and it says goodbye', async () => {

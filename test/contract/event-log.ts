@@ -32,7 +32,7 @@ export class EventLog {
   }
 
   /** Resolves when so many events of this kind have been told of this domain. */
-  async until(name: string, kind: DomainEventName, count = 1, deadline = 30_000): Promise<void> {
+  async until(name: string, kind: DomainEventName, count = 1, deadline = 180_000): Promise<void> {
     const signal = AbortSignal.timeout(deadline);
     const told = () => this.#events.filter(event => event.domain.name === name && event.name === kind).length;
     while (told() < count) {
@@ -41,7 +41,7 @@ export class EventLog {
   }
 
   /** Resolves when this domain's lifecycle has ended with `last`; to all of it. */
-  async lifecycleUntil(name: string, last: string, deadline = 30_000): Promise<string[]> {
+  async lifecycleUntil(name: string, last: string, deadline = 180_000): Promise<string[]> {
     const signal = AbortSignal.timeout(deadline);
     while (this.lifecycle(name).at(-1) !== last) {
       await this.#next(signal, () => `${name}: no ${last} within ${deadline} ms, but ${this.lifecycle(name)}`);

@@ -59,7 +59,7 @@ test('the bridge says all that it has to say, and Home Assistant gives commands'
   await listener.document(vmTopic('response'), document => document.id === 'ha' && isFinal(document));
   const { power, command, loaderLog, ...said } = topics('dsm2mqtt').vm('DSM');
   for (const topic of [...Object.values(said), ...Object.values(topics('dsm2mqtt').bridge)]) {
-    await listener.text(topic, text => text !== '', { deadline: 60_000 });
+    await listener.text(topic, text => text !== '');
   }
   const announced = listener.heard.filter(({ topic }) => topic.startsWith('homeassistant/device/'));
   expect(announced.length).toBeGreaterThanOrEqual(2);

@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { stringify } from 'yaml';
-import { guest, inLab, type Mosquitto, poll, startMosquitto } from '../lab/lab.ts';
+import { guest, inLab, type Mosquitto, patience, poll, startMosquitto } from '../lab/lab.ts';
 
 const executable = fileURLToPath(new URL('../../src/cli/index.ts', import.meta.url));
 
@@ -135,7 +135,7 @@ export class Listener implements AsyncDisposable {
   async text(
     topic: string,
     satisfies: (text: string) => boolean,
-    { from = 0, deadline = 15_000 } = {},
+    { from = 0, deadline = patience } = {},
   ): Promise<string> {
     const found = await poll(() => this.#latest(topic, satisfies, from), { deadline, what: `a message on ${topic}` });
     return found?.text ?? '';
@@ -149,7 +149,7 @@ export class Listener implements AsyncDisposable {
   async document(
     topic: string,
     satisfies: (document: Json) => boolean,
-    { from = 0, deadline = 15_000 } = {},
+    { from = 0, deadline = patience } = {},
   ): Promise<Json> {
     return poll(() => this.documents(topic, from).find(satisfies), { deadline, what: `a document on ${topic}` });
   }

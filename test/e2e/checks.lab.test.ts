@@ -2,7 +2,17 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ScenarioName } from '../fakes/dsm/scenario.ts';
 import { bridgeDown, type Fault, linkDown, tapDown, wrongBridge } from '../lab/faults.ts';
-import { address, guest, inLab, libvirtd, type Mosquitto, qemuPid, startMosquitto, virsh } from '../lab/lab.ts';
+import {
+  address,
+  guest,
+  inLab,
+  libvirtd,
+  type Mosquitto,
+  patience,
+  qemuPid,
+  startMosquitto,
+  virsh,
+} from '../lab/lab.ts';
 import { type BridgeProcess, isFinal, type Json, Listener, runCli, startBridge, usual, vmTopic } from './bridge.ts';
 
 const check = vmTopic('check');
@@ -35,7 +45,7 @@ afterAll(async () => {
 });
 
 /** The first document from there on with this verdict. */
-function verdict(wanted: string, from: number, deadline = 30_000): Promise<Json> {
+function verdict(wanted: string, from: number, deadline = patience): Promise<Json> {
   return listener.document(check, document => document.verdict === wanted, { from, deadline });
 }
 
@@ -46,13 +56,13 @@ function checksUntil(from: number, { checked_at }: Json): number {
   return new Set(until).size;
 }
 
-async function becomes(change: () => Promise<unknown>, expected: Json, deadline?: number): Promise<Json> {
+async function becomes(change: () => Promise<unknown>, expected: Json): Promise<Json> {
   const from = listener.now;
   await change();
   const found = await listener.document(
     check,
     document => document.verdict === expected.verdict && (!expected.cause || document.cause === expected.cause),
-    { from, deadline: deadline ?? 45_000 },
+    { from },
   );
   expect(found).toMatchObject(expected);
   // One more may have begun before the change.
@@ -78,7 +88,7 @@ describe('powered on', () => {
     const from = listener.now;
     await listener.publish(vmTopic('power/set'), 'ON');
     expect(await verdict('booting', from)).toMatchObject({ problem: false, expected: 'running' });
-    const found = await verdict('loader', from, 90_000);
+    const found = await verdict('loader', from);
     expect(found).toMatchObject({ cause: 'loader_passing', problem: false, reachable: false });
     expect(found.reason).toMatch(/^The loader answers, and DSM does not yet\. .*7681/);
     expect(found.dsm.address).toBe(address.guest);
@@ -191,7 +201,7 @@ describe('it was up, and something happens to DSM', () => {
     await guest.scenario('hibernating');
     const from = listener.now;
     await listener.publish(vmTopic('command'), 'check');
-    const final = await listener.document(vmTopic('response'), isFinal, { from, deadline: 30_000 });
+    const final = await listener.document(vmTopic('response'), isFinal, { from });
     expect(final).toMatchObject({ status: 'succeeded', message: expect.stringMatching(/^up: .*asleep/) });
     const requests = await guest.requests();
     expect(requests.some(line => line.includes('pingpong.cgi'))).toBe(true);
@@ -239,7 +249,7 @@ describe('it was up, and something happens on the host', () => {
     const from = listener.now;
     await listener.text(vmTopic('availability'), text => text === 'offline');
     await listener.publish(vmTopic('command'), 'check');
-    const final = await listener.document(vmTopic('response'), isFinal, { from, deadline: 30_000 });
+    const final = await listener.document(vmTopic('response'), isFinal, { from });
     expect(final).toMatchObject({ status: 'succeeded', message: expect.stringMatching(/^up: /) });
     await becomes(scenario('silent-boot'), { verdict: 'unreachable', cause: 'ports_closed', problem: true });
     await libvirtd.start();
@@ -265,8 +275,8 @@ test('dsm2mqtt check: the same from a shell, beside the bridge and without a bro
 });
 
 test('the guest hangs: nothing on the network answers for it', async () => {
-  await becomes(() => guest.hang(), { verdict: 'unreachable', problem: true }, 60_000);
-  const found = await listener.document(check, ({ cause }) => cause === 'silent', { deadline: 90_000 });
+  await becomes(() => guest.hang(), { verdict: 'unreachable', problem: true });
+  const found = await listener.document(check, ({ cause }) => cause === 'silent');
   expect(found.reason).toBe('The VM runs, but nothing on the network answers for it: DSM hangs, or has no address.');
 });
 
@@ -283,7 +293,7 @@ test('it is reset: it boots, and how long is measured anew', async () => {
   const from = listener.now;
   await virsh('reset', address.domain);
   expect(await verdict('booting', from)).toMatchObject({ problem: false, boot_seconds: null });
-  const found = await verdict('up', from, 90_000);
+  const found = await verdict('up', from);
   expect(found.boot_seconds).toBeGreaterThan(3);
   expect(found.boot_seconds).toBeLessThan(90);
 });
@@ -298,14 +308,14 @@ test('its QEMU is killed, and it is started again', async () => {
   });
   await listener.publish(vmTopic('power/set'), 'ON');
   expect(await verdict('booting', from)).toMatchObject({ problem: false });
-  await verdict('up', from, 90_000);
+  await verdict('up', from);
 });
 
 describe('off', () => {
   test('on purpose: no problem, and none on the way', async () => {
     const from = listener.now;
     await listener.publish(vmTopic('power/set'), 'OFF');
-    const found = await verdict('off', from, 60_000);
+    const found = await verdict('off', from);
     expect(found).toMatchObject({ problem: false, expected: 'off', reason: 'It is off.', next_step: null });
     expect(listener.documents(check, from).filter(({ problem }) => problem === true)).toEqual([]);
   });

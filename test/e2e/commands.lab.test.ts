@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { address, domainState, guest, inLab, poll, qemuPid, virsh } from '../lab/lab.ts';
+import { address, domainState, guest, inLab, patience, poll, qemuPid, virsh } from '../lab/lab.ts';
 import { isFinal, type Json, Listener, type Stage, setStage, startBridge, usual, vmTopic } from './bridge.ts';
 
 const state = vmTopic('state');
@@ -37,13 +37,13 @@ beforeEach(async () => {
 });
 
 /** Gives a command, and waits for its last word. */
-async function ask(word: string, options: Record<string, unknown> = {}, deadline = 90_000): Promise<Json> {
+async function ask(word: string, options: Record<string, unknown> = {}, deadline = patience): Promise<Json> {
   const id = `${word}-${from}-${Math.random()}`;
   await listener.publish(command, JSON.stringify({ command: word, id, ...options }));
   return outcome(id, deadline);
 }
 
-function outcome(id: string, deadline = 90_000): Promise<Json> {
+function outcome(id: string, deadline = patience): Promise<Json> {
   const last = (answer: Json) => answer.id === id && isFinal(answer);
   return listener.document(response, last, { from, deadline });
 }
@@ -211,7 +211,7 @@ describe('killed with -9 in the middle of a shutdown', () => {
       await first.end('SIGKILL');
       if (off) {
         await guest.run('poweroff -f', { deadline: 500 }).catch(() => {});
-        await expect.poll(() => domainState(), { timeout: 10_000 }).toBe('shut off');
+        await expect.poll(() => domainState()).toBe('shut off');
       }
       from = listener.now;
       await using _second = await startBridge(config);

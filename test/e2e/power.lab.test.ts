@@ -56,7 +56,7 @@ describe('a switch', () => {
   test('OFF shuts the guest down by ACPI, every state in order', async () => {
     const from = listener.now;
     await listener.publish(vmTopic('power/set'), 'OFF');
-    const final = await listener.document(response, isFinal, { from, deadline: 60_000 });
+    const final = await listener.document(response, isFinal, { from });
     expect(final).toMatchObject({ command: 'shutdown', status: 'succeeded', code: 'done' });
     expect(listener.documents(response, from).map(({ status }) => status)).toEqual(['accepted', 'succeeded']);
     await listener.document(state, ({ state, activity }) => state === 'shut_off' && activity === 'none', { from });
@@ -89,7 +89,7 @@ describe('a switch', () => {
   test('ON starts it, every state in order', async () => {
     const from = listener.now;
     await listener.publish(vmTopic('power/set'), 'ON');
-    const final = await listener.document(response, isFinal, { from, deadline: 60_000 });
+    const final = await listener.document(response, isFinal, { from });
     expect(final).toMatchObject({ command: 'start', status: 'succeeded', code: 'done' });
     await listener.document(state, ({ state, activity }) => state === 'running' && activity === 'none', { from });
     expect(walk(from, ({ activity }) => activity)).toEqual(['starting', 'none']);

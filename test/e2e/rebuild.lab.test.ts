@@ -16,7 +16,7 @@ const phases = [
 ];
 const topic = vmTopic('loader');
 /** Of a rebuild, in milliseconds, on a machine that has other things to do. */
-const whole = 420_000;
+const whole = 900_000;
 
 let broker: Mosquitto;
 let listener: Listener;

@@ -36,7 +36,7 @@ beforeAll(async () => {
   await enableAll(hass);
   await hass.ask('lovelace/dashboards/create', { url_path: 'the-nas', title: 'NAS', icon: 'mdi:nas', mode: 'storage' });
   await hass.ask('lovelace/config/save', { url_path: 'the-nas', config: { views: [view] } });
-  await hass.state('sensor.dsm_verdict', 'up', 90_000);
+  await hass.state('sensor.dsm_verdict', 'up');
   await hass.state('sensor.dsm_cpu', ({ state }) => Number(state) >= 0);
   working = work(resting.signal);
   browser = await startBrowser();
@@ -116,7 +116,7 @@ test('the switch asks before it shuts the NAS down', async () => {
   await tile(page, 'Power').click();
   await page.getByText('Start the NAS, or shut it down?').waitFor();
   await page.getByText('OK', { exact: true }).click();
-  await stage.hass.state('sensor.dsm_state', 'shut_off', 60_000);
+  await stage.hass.state('sensor.dsm_state', 'shut_off');
   await page.getByText('It is off.').waitFor();
   expect((await look(page)).texts).not.toContain('At work');
   if (pictures) await page.screenshot({ path: join(pictures, 'dashboard-off.png'), animations: 'disabled' });

@@ -19,7 +19,7 @@ afterAll(async () => {
 });
 
 const is = (state: string, what = 'the domain') =>
-  poll(async () => (await domainState()) === state, { deadline: 60_000, what: `${what} ${state}` });
+  poll(async () => (await domainState()) === state, { what: `${what} ${state}` });
 const press = (button: string) => stage.hass.call('button.press', { entity_id: `button.dsm_${button}` });
 
 test('what is done with virsh shows', async () => {
@@ -38,7 +38,7 @@ test('what is done with virsh shows', async () => {
   await hass.state('sensor.dsm_state', 'running');
   await guest.up();
   await hass.state('sensor.dsm_cpu', ({ state }) => Number(state) > 0);
-  await hass.state('sensor.dsm_verdict', 'up', 90_000);
+  await hass.state('sensor.dsm_verdict', 'up');
   await hass.state('binary_sensor.dsm_problem', 'off');
 });
 
@@ -85,7 +85,7 @@ test('the buttons do what they say', async () => {
 
   const { state: before } = await hass.state('sensor.dsm_last_check', () => true);
   await press('check');
-  await hass.state('sensor.dsm_last_check', ({ state }) => state !== before, 60_000);
+  await hass.state('sensor.dsm_last_check', ({ state }) => state !== before);
 
   await press('shutdown');
   await is('shut off');
@@ -95,7 +95,7 @@ test('the buttons do what they say', async () => {
   await press('reboot');
   await hass.state('sensor.dsm_activity', 'rebooting');
   const rebooted = ({ command, ...answer }: Json) => command === 'reboot' && isFinal(answer as Json);
-  const { status } = await stage.listener.document(vmTopic('response'), rebooted, { deadline: 90_000 });
+  const { status } = await stage.listener.document(vmTopic('response'), rebooted);
   expect(status).toBe('succeeded');
   await hass.state('sensor.dsm_activity', 'none');
   await guest.up();

@@ -59,7 +59,7 @@ export async function registered(hass: HomeAssistant, listener: Listener): Promi
       const ours = new Map(list.flatMap(entry => (entry.platform === 'mqtt' ? [[entry.unique_id, entry]] : [])));
       return components.every(({ unique_id }) => ours.has(unique_id)) && ours;
     },
-    { deadline: 30_000, interval: 200, what: 'all entities in the registry' },
+    { interval: 200, what: 'all entities in the registry' },
   );
 }
 
@@ -92,5 +92,5 @@ export async function enableAll(hass: HomeAssistant): Promise<void> {
     const states = await hass.states();
     return ours.every(id => states.has(id) && !states.get(id)?.attributes['restored']);
   };
-  await poll(all, { deadline: 30_000, interval: 200, what: 'a state of every entity' });
+  await poll(all, { interval: 200, what: 'a state of every entity' });
 }

@@ -67,7 +67,7 @@ test('on battery, it is shut down properly', async () => {
   const { hass } = stage;
   await says('OB DISCHRG');
   await hass.state('sensor.dsm_activity', 'shutting_down');
-  const { attributes } = await hass.state('sensor.dsm_state', 'shut_off', 60_000);
+  const { attributes } = await hass.state('sensor.dsm_state', 'shut_off');
   expect(attributes['last_stop']).toMatchObject({ by: 'ups', reason: 'shutdown' });
   expect(await domainState()).toBe('shut off');
   await hass.state('automation.ups', ({ attributes }) => attributes['current'] === 0);
@@ -76,7 +76,7 @@ test('on battery, it is shut down properly', async () => {
 
 test('when mains is back, it is started', async () => {
   await says('OL CHRG');
-  await stage.hass.state('sensor.dsm_state', 'running', 60_000);
+  await stage.hass.state('sensor.dsm_state', 'running');
   await stage.hass.state('automation.ups', ({ attributes }) => attributes['current'] === 0);
   expect(await notified()).toEqual(['started: Mains is back; DSM was started.']);
   await guest.up();
@@ -96,7 +96,7 @@ test('a sensor that is gone is no outage', async () => {
 test('what somebody else has shut down stays off when mains returns', async () => {
   const { hass } = stage;
   await hass.call('switch.turn_off', { entity_id: 'switch.dsm_power' });
-  await hass.state('sensor.dsm_state', 'shut_off', 60_000);
+  await hass.state('sensor.dsm_state', 'shut_off');
   await says('OB DISCHRG');
   await hass.state('sensor.ups_status', 'OB DISCHRG');
   const { attributes: before } = await hass.state('automation.ups', () => true);

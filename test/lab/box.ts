@@ -1,5 +1,5 @@
 import { Client, type ConnectConfig } from 'ssh2';
-import { address, poll } from './lab.ts';
+import { address, patience, poll } from './lab.ts';
 
 /** SSH into the image builder, as its user: one command at a time, its questions answered as they come. */
 
@@ -29,7 +29,7 @@ export interface Box extends Disposable {
 }
 
 /** Resolves when the builder's SSH server has let `tc` in; asks again while it boots. */
-export function login(deadline = 60_000): Promise<Box> {
+export function login(deadline = patience): Promise<Box> {
   return poll(() => connect(), { deadline, interval: 200, what: 'SSH into the builder' });
 }
 
@@ -63,7 +63,7 @@ async function connect(): Promise<Box> {
 }
 
 function execute(client: Client, command: string, options: RunOptions): Promise<Ended> {
-  const { answers = [], closed = false, pty = false, deadline = 60_000 } = options;
+  const { answers = [], closed = false, pty = false, deadline = patience } = options;
   return new Promise((resolve, reject) => {
     const ended: Ended = { code: null, stdout: '', stderr: '' };
     const timer = setTimeout(

@@ -17,7 +17,7 @@ export async function openFrontend(
   options: BrowserContextOptions,
 ): Promise<Page> {
   const context = await browser.newContext(options);
-  context.setDefaultTimeout(15_000);
+  context.setDefaultTimeout(60_000);
   const tokens = JSON.stringify(hass.frontendTokens());
   // Runs in the page.
   await context.addInitScript(`localStorage.setItem('hassTokens', ${JSON.stringify(tokens)})`);

@@ -8,7 +8,7 @@ import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { poll } from './lab.ts';
+import { patience, poll } from './lab.ts';
 
 const python = '/opt/home-assistant';
 /** The port cannot be set in YAML any more; a lab has a network of its own. */
@@ -140,7 +140,7 @@ export class HomeAssistant implements AsyncDisposable {
   }
 
   /** The entity's state, once it satisfies; at most `deadline` milliseconds from now. */
-  async state(id: string, satisfies: string | ((state: State) => boolean), deadline = 30_000): Promise<State> {
+  async state(id: string, satisfies: string | ((state: State) => boolean), deadline = patience): Promise<State> {
     const fits = typeof satisfies === 'string' ? (state: State) => state.state === satisfies : satisfies;
     let last = 'it is not there';
     try {
@@ -173,7 +173,7 @@ export class HomeAssistant implements AsyncDisposable {
   async ask(type: string, more: Record<string, unknown> = {}): Promise<Json> {
     const id = this.#next++;
     const message = await new Promise<Json>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`Home Assistant did not answer ${type}`)), 60_000);
+      const timer = setTimeout(() => reject(new Error(`Home Assistant did not answer ${type}`)), patience);
       this.#answers.set(id, answer => {
         clearTimeout(timer);
         resolve(answer);
@@ -204,7 +204,7 @@ export class HomeAssistant implements AsyncDisposable {
       if (child.exitCode !== null) throw new Error(`Home Assistant ended with ${child.exitCode}`);
       return (await fetch(`${homeAssistantUrl}/manifest.json`)).ok;
     };
-    await poll(serves, { deadline: 90_000, interval: 100, what: 'Home Assistant' });
+    await poll(serves, { interval: 100, what: 'Home Assistant' });
   }
 
   async #end(): Promise<void> {
@@ -234,7 +234,7 @@ export class HomeAssistant implements AsyncDisposable {
       });
     });
     const running = async () => (await this.ask('get_config')).state === 'RUNNING';
-    await poll(running, { deadline: 60_000, interval: 100, what: 'the start of Home Assistant' });
+    await poll(running, { interval: 100, what: 'the start of Home Assistant' });
   }
 
   async #fetch(method: string, path: string, body?: unknown): Promise<Json> {

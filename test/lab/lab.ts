@@ -37,6 +37,9 @@ export const address = {
   images: '/var/lib/libvirt/images',
 } as const;
 
+/** Milliseconds for anything in the lab: on a loaded machine it may take ten times its time. */
+export const patience = 180_000;
+
 export type PollOptions = { deadline?: number; interval?: number; what?: string };
 
 /** What is left when it has held. */
@@ -47,7 +50,7 @@ type Held<T> = Exclude<T, false | null | undefined>;
  * A probe that throws is asked again too; its last error is the cause of the rejection at the deadline.
  */
 export async function poll<T>(probe: () => T | Promise<T>, options: PollOptions = {}): Promise<Held<T>> {
-  const { deadline = 10_000, interval = 30, what = 'the condition' } = options;
+  const { deadline = patience, interval = 30, what = 'the condition' } = options;
   let over = false;
   let timer: NodeJS.Timeout | undefined;
   // A probe that hangs must not outlast the deadline.
@@ -77,11 +80,11 @@ export async function poll<T>(probe: () => T | Promise<T>, options: PollOptions 
 
 /**
  * Runs virsh on qemu:///system (another URI: `virsh('-c', uri, …)`) and returns what it printed.
- * Rejects with its stderr, or after a minute without an end.
+ * Rejects with its stderr, or when it does not end.
  */
 export async function virsh(...args: string[]): Promise<string> {
   try {
-    const { stdout } = await run('virsh', ['-q', ...args], { maxBuffer: 64 << 20, timeout: 60_000 });
+    const { stdout } = await run('virsh', ['-q', ...args], { maxBuffer: 64 << 20, timeout: patience });
     return stdout.trimEnd();
   } catch (error) {
     const stderr = (error as { stderr?: string }).stderr?.trim();
@@ -133,7 +136,7 @@ export const guest = {
   /** Runs a shell script in the guest as root; `output` is stdout and stderr together. */
   async run(
     script: string,
-    { deadline = 30_000 }: { deadline?: number } = {},
+    { deadline = patience }: { deadline?: number } = {},
   ): Promise<{ code: number; output: string }> {
     const signal = AbortSignal.timeout(deadline);
     const url = `http://${address.guest}:9990/cgi-bin/run`;
@@ -144,13 +147,13 @@ export const guest = {
   },
 
   /** Resolves when the guest runs scripts and answers the network; as a DSM that is up, until told otherwise. */
-  async up(deadline = 60_000): Promise<void> {
+  async up(deadline = patience): Promise<void> {
     const served = async () => (await guest.run('[ -s /run/served ]', { deadline: 1_000 })).code === 0;
     await poll(served, { deadline, what: 'the guest' });
   },
 
   /** Starts the domain unless it runs, and waits for the guest. */
-  async start(deadline = 60_000): Promise<void> {
+  async start(deadline = patience): Promise<void> {
     if ((await domainState()) === 'shut off') await virsh('start', address.domain);
     await guest.up(deadline);
   },

@@ -82,7 +82,7 @@ describe('the disk', () => {
     async () => {
       await loader.menu(20);
       await virsh('start', address.domain);
-      await poll(() => guest.serial().includes(entries.builder), { deadline: 60_000, what: 'the menu' });
+      await poll(() => guest.serial().includes(entries.builder), { what: 'the menu' });
       await virsh('send-key', address.domain, 'KEY_END');
       await virsh('send-key', address.domain, 'KEY_ENTER');
       expect(await loader.booted(boots)).toBe('builder');
@@ -167,7 +167,7 @@ describe('a rebuild', () => {
       await box.run('echo lost >unsaved');
       const { extra_cmdline } = await settings();
       await box.run('sudo poweroff');
-      await poll(async () => (await domainState()) === 'shut off', { deadline: 30_000, what: 'the power-off' });
+      await poll(async () => (await domainState()) === 'shut off', { what: 'the power-off' });
 
       expect(await loader.armed()).toBe(entries.builder);
       await loader.arm('dsm');

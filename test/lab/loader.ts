@@ -7,7 +7,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
-import { address, domainState, guest } from './lab.ts';
+import { address, domainState, guest, patience } from './lab.ts';
 
 const run = promisify(execFile);
 
@@ -109,7 +109,7 @@ export const loader = {
   },
 
   /** Starts the VM unless it runs, and says what has come up. */
-  async booted(deadline = 90_000): Promise<'dsm' | 'builder'> {
+  async booted(deadline = patience): Promise<'dsm' | 'builder'> {
     await guest.start(deadline);
     return (await hostname()) === 'box' ? 'builder' : 'dsm';
   },

@@ -16,7 +16,7 @@ export const image = 'localhost/dsm2mqtt:latest';
 
 /** Rejects with its stderr. */
 export async function podman(...args: string[]): Promise<string> {
-  const { stdout } = await run('podman', args, { maxBuffer: 64 << 20, timeout: 120_000 });
+  const { stdout } = await run('podman', args, { maxBuffer: 64 << 20, timeout: 300_000 });
   return stdout.trimEnd();
 }
 
