@@ -4,9 +4,8 @@ import type { DsmPlace, Findings } from '../finding.ts';
 import type { WebPort } from '../probes/web/port.ts';
 import { usualPorts, webPorts } from '../probes/web/ports.ts';
 import type { Probes } from '../probes.ts';
-import { discover, locate, relocate } from './locate.ts';
+import { discover, locate, relocate, type Subject } from './locate.ts';
 import { type Ask, asker, nowhere, unasked } from './probe-timeout.ts';
-import type { Subject } from './subject.ts';
 
 /** One check of one VM: the probes in their order, from the host's wire up to DSM's own words. */
 

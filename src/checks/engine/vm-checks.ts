@@ -11,6 +11,7 @@ import { type Cause, diagnoses } from '../diagnosis/table.ts';
 import { isSilence, notChecked, type Standing, saidByMachine, settle } from './debounce.ts';
 import { Quiet } from './disk-idle.ts';
 import { examine, longest } from './examine.ts';
+import type { Subject } from './locate.ts';
 import { Alarm, type Due } from './next-check.ts';
 import type { VmChecksOptions } from './options.ts';
 import {
@@ -23,7 +24,6 @@ import {
   retest,
 } from './retry-times.ts';
 import { Knowledge } from './run-state.ts';
-import type { Subject } from './subject.ts';
 
 /**
  * The checks of one VM: one at a time, what they have come to, and when the next is due. What libvirt says of the

@@ -1,7 +1,6 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { isIPv4 } from 'node:net';
-import { Askers } from './askers.ts';
-import { broadcastAddresses } from './broadcasts.ts';
+import { type Interfaces, ownInterfaces } from '../host/networks.ts';
 import { Answers, type Found, type Heard, isFrom, type Wanted } from './heard.ts';
 import { encodeQuery, parsePacket } from './packet.ts';
 
@@ -48,7 +47,7 @@ export class Findhost {
   readonly #now: () => number;
   readonly #answers = new Answers(mostAnswers);
   readonly #named = new Set<string>();
-  readonly #askers = new Askers();
+  readonly #waiters = new Waiters();
   #socket: Socket | null = null;
   #opening: Promise<string | null> | null = null;
   /** When the last query was sent. */
@@ -82,14 +81,14 @@ export class Findhost {
     if (trouble !== null) return { kind: 'unavailable', reason: trouble };
     this.#query();
     const heard = this.#answers.find(wanted, this.#sent);
-    return heard ? this.#foundBy(heard) : this.#askers.wait(wanted, timeout, signal);
+    return heard ? this.#foundBy(heard) : this.#waiters.wait(wanted, timeout, signal);
   }
 
   /** Whoever still waits is told so. */
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#turn);
-    this.#askers.tell(closed);
+    this.#waiters.tell(closed);
     await this.#opening;
     const socket = this.#socket;
     this.#socket = null;
@@ -145,10 +144,10 @@ export class Findhost {
 
   /** Asks again while somebody waits. */
   async #next(): Promise<void> {
-    if (this.#askers.size === 0) return;
+    if (this.#waiters.size === 0) return;
     const trouble = await this.#open();
     if (trouble === null) this.#query();
-    else this.#askers.tell({ kind: 'unavailable', reason: trouble });
+    else this.#waiters.tell({ kind: 'unavailable', reason: trouble });
   }
 
   #hear(bytes: Buffer, from: string): void {
@@ -156,7 +155,7 @@ export class Findhost {
     if (!packet) return;
     const heard = { packet, from, at: this.#now() };
     this.#answers.add(heard);
-    this.#askers.tell(this.#foundBy(heard), wanted => isFrom(heard, wanted));
+    this.#waiters.tell(this.#foundBy(heard), wanted => isFrom(heard, wanted));
   }
 
   #foundBy({ packet, from, at }: Heard): Found {
@@ -178,4 +177,69 @@ function reasonOf(error: NodeJS.ErrnoException, port: number): string {
   if (error.code === 'EADDRINUSE') return `another program on this machine has UDP port ${port} to itself`;
   if (error.code === 'EACCES') return `this user may not listen at UDP port ${port}`;
   return `UDP port ${port} cannot be listened at (${error.code ?? error.message})`;
+}
+
+/** Everyone on the network of the default route. */
+const everyone = '255.255.255.255';
+
+/** Where a question reaches everyone: the broadcast address of each IPv4 network of this machine, and the general one. */
+export function broadcastAddresses(interfaces: Interfaces = ownInterfaces()): string[] {
+  const own = Object.values(interfaces)
+    .flatMap(addresses => addresses ?? [])
+    .filter(({ family, internal }) => family === 'IPv4' && !internal)
+    .map(({ address, netmask }) => broadcastOf(address, netmask))
+    .filter(address => address !== null);
+  return [...new Set([...own, everyone])];
+}
+
+/** Null for networks of one or two addresses, which have none (RFC 3021). */
+function broadcastOf(address: string, netmask: string): string | null {
+  const mask = netmask.split('.').map(Number);
+  if ((mask[3] ?? 255) >= 254) return null;
+  return address
+    .split('.')
+    .map((part, index) => Number(part) | (~(mask[index] ?? 0) & 0xff))
+    .join('.');
+}
+
+interface Waiter {
+  wanted: Wanted;
+  settle: (found: Found) => void;
+}
+
+/** Those who wait for an answer, each until it is told, its time is over, or it gives up. They keep the process alive. */
+class Waiters {
+  readonly #waiters = new Set<Waiter>();
+
+  get size(): number {
+    return this.#waiters.size;
+  }
+
+  /** Resolves to what it is told, or to silence after `timeout` milliseconds; rejects when `signal` aborts. */
+  wait(wanted: Wanted, timeout: number, signal: AbortSignal): Promise<Found> {
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        this.#waiters.delete(waiter);
+        clearTimeout(deadline);
+        signal.removeEventListener('abort', giveUp);
+      };
+      const settle = (found: Found) => {
+        leave();
+        resolve(found);
+      };
+      const giveUp = () => {
+        leave();
+        reject(signal.reason);
+      };
+      const waiter: Waiter = { wanted, settle };
+      const deadline = setTimeout(settle, timeout, { kind: 'silence' });
+      signal.addEventListener('abort', giveUp, { once: true });
+      this.#waiters.add(waiter);
+    });
+  }
+
+  /** Those whom it concerns wait no more. */
+  tell(found: Found, concerns: (wanted: Wanted) => boolean = () => true): void {
+    for (const { wanted, settle } of this.#waiters) if (concerns(wanted)) settle(found);
+  }
 }

@@ -1,7 +1,5 @@
 import type { Finding } from './finding.ts';
-import { fold, shellWords } from './fold.ts';
-import { type Draft, type DraftPhase, size } from './plan.ts';
-import type { DraftCommand } from './plan-commands.ts';
+import { type Draft, type DraftCommand, type DraftPhase, size } from './plan.ts';
 
 /** A draft of a rebuild as lines for a terminal of 100 columns; `dry`: nothing will come of it. Pure. */
 export function draftText(draft: Draft, dry = true): string[] {
@@ -81,4 +79,32 @@ function table(rows: readonly (readonly string[])[], before = '  '): string[] {
   const width = Math.max(0, ...rows.map(([name = '']) => name.length));
   const beside = ' '.repeat(before.length + width + 2);
   return rows.flatMap(([name = '', value = '']) => fold(value, `${before}${name.padEnd(width)}  `, beside));
+}
+
+/** Text in lines that a terminal can show. Pure. */
+
+const columns = 100;
+
+/**
+ * Text (or words that stay whole) in lines of 100 columns, or one word where that is longer. `first` and `rest` stand
+ * before the first line and the others, `end` after each but the last.
+ */
+export function fold(text: string | readonly string[], first = '', rest = first, end = ''): string[] {
+  const words = typeof text === 'string' ? text.split(' ') : text;
+  const lines: string[] = [];
+  let line: string | null = null;
+  for (const word of words) {
+    if (line === null) line = first + word;
+    else if (line.length + 1 + word.length + end.length <= columns) line += ` ${word}`;
+    else {
+      lines.push(line + end);
+      line = rest + word;
+    }
+  }
+  return [...lines, line ?? first].map(each => each.trimEnd());
+}
+
+/** A line of shell at its blanks, but not at those within single quotes. */
+export function shellWords(line: string): string[] {
+  return line.match(/(?:'[^']*'|[^\s'])+/g) ?? [];
 }

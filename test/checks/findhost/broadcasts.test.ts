@@ -1,7 +1,7 @@
 /** Where a question reaches every network of this machine. */
 import type { NetworkInterfaceInfo } from 'node:os';
 import { expect, test } from 'vitest';
-import { broadcastAddresses } from '../../../src/checks/findhost/broadcasts.ts';
+import { broadcastAddresses } from '../../../src/checks/findhost/client.ts';
 
 const ipv4 = (address: string, netmask: string, internal = false): NetworkInterfaceInfo => ({
   ...{ address, netmask, internal, family: 'IPv4', mac: '52:54:00:00:00:01', cidr: null },

@@ -1,8 +1,7 @@
 /** The plan of a rebuild as people and programs read it. */
 import { describe, expect, test } from 'vitest';
-import { fold, shellWords } from '../../../src/loader/plan/fold.ts';
 import { type DraftOptions, draft } from '../../../src/loader/plan/plan.ts';
-import { draftText } from '../../../src/loader/plan/plan-text.ts';
+import { draftText, fold, shellWords } from '../../../src/loader/plan/plan-text.ts';
 import type { LoaderSettings } from '../../../src/model/loader-settings.ts';
 import { rebuildWorld } from '../rebuild-world.ts';
 
