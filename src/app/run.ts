@@ -10,7 +10,7 @@ import { State } from '../model/state.ts';
 import { Control } from '../servers/control.ts';
 import { Health, healthOf } from '../servers/health.ts';
 import type { Logger } from '../util/logger.ts';
-import { autostart, screenshot } from '../vm/errands.ts';
+import { autostart, screenshot } from '../vm/simple-calls.ts';
 import { createChecks, thisHost } from './checks.ts';
 import { createRebuilds, type LoaderOptions } from './loader.ts';
 import { type Broker, connection, createBroker } from './mqtt.ts';

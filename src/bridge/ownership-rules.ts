@@ -23,7 +23,7 @@ export interface Saying {
   readonly to: string | null;
 }
 
-export interface Standing {
+export interface OwnershipState {
   readonly phase: 'idle' | 'asking' | 'holding' | 'refused';
   readonly since: string | null;
   /** Whose questions it has answered, the newest last. */
@@ -63,7 +63,7 @@ export type Effect =
   | { do: 'refused'; by: Saying }
   | { do: 'restate'; ghost: boolean };
 
-export type Step = readonly [Standing, readonly Effect[]];
+export type Step = readonly [OwnershipState, readonly Effect[]];
 
 export interface Self {
   readonly session: string;
@@ -71,7 +71,7 @@ export interface Self {
   readonly now: string;
 }
 
-export const idle: Standing = {
+export const idle: OwnershipState = {
   phase: 'idle',
   since: null,
   answered: [],
@@ -87,86 +87,86 @@ export const idle: Standing = {
 const MOST_PATIENCES = 32;
 const MOST_ANSWERED = 100;
 
-export function step(standing: Standing, input: Input, self: Self): Step {
-  if (standing.phase === 'refused') return [standing, []];
+export function step(state: OwnershipState, input: Input, self: Self): Step {
+  if (state.phase === 'refused') return [state, []];
   if (input.type === 'begin') return [{ ...idle, phase: 'asking' }, [{ do: 'say', to: null }]];
   if (input.type === 'lost') return [idle, []];
-  if (standing.phase === 'asking') return asking(standing, input, self);
-  return standing.phase === 'holding' ? holding(standing, input, self) : [standing, []];
+  if (state.phase === 'asking') return asking(state, input, self);
+  return state.phase === 'holding' ? holding(state, input, self) : [state, []];
 }
 
-function asking(standing: Standing, input: Heard, self: Self): Step {
+function asking(state: OwnershipState, input: Heard, self: Self): Step {
   switch (input.type) {
     case 'fence': {
       // What was not delivered is no fence: the session may be at its end, or the broker forbids us the topic.
-      const next = { ...standing, fenced: input.delivered };
-      const waiting = standing.rival === 'smaller';
+      const next = { ...state, fenced: input.delivered };
+      const waiting = state.rival === 'smaller';
       return isFree(next, self) ? grant(next, self) : [next, waiting ? [] : [{ do: 'wait', patiences: 1 }]];
     }
     case 'state':
-      return reconsider({ ...standing, online: input.word === 'online' }, self);
+      return reconsider({ ...state, online: input.word === 'online' }, self);
     case 'info':
-      return reconsider({ ...standing, info: input.session }, self);
+      return reconsider({ ...state, info: input.session }, self);
     case 'claim': {
-      if (input.from.since !== null) return refuse(standing, input.from);
-      if (standing.rival === 'smaller') return [standing, []];
-      if (input.from.session > self.session) return [{ ...standing, rival: 'larger' }, []];
-      return [{ ...standing, rival: 'smaller' }, [{ do: 'wait', patiences: 2 }]];
+      if (input.from.since !== null) return refuse(state, input.from);
+      if (state.rival === 'smaller') return [state, []];
+      if (input.from.session > self.session) return [{ ...state, rival: 'larger' }, []];
+      return [{ ...state, rival: 'smaller' }, [{ do: 'wait', patiences: 2 }]];
     }
     case 'timeout':
-      return grant(standing, self);
+      return grant(state, self);
   }
 }
 
-function holding(standing: Standing, input: Heard, self: Self): Step {
+function holding(state: OwnershipState, input: Heard, self: Self): Step {
   switch (input.type) {
     case 'fence':
-      return [standing, []];
+      return [state, []];
     case 'state':
-      if (input.retain) return doubt({ ...standing, online: input.word === 'online' }, self);
+      if (input.retain) return doubt({ ...state, online: input.word === 'online' }, self);
       // Another one's will, or ours of an earlier session.
-      if (input.word !== 'offline') return [standing, []];
-      return [{ ...standing, unanswered: 0 }, [{ do: 'restate', ghost: false }]];
+      if (input.word !== 'offline') return [state, []];
+      return [{ ...state, unanswered: 0 }, [{ do: 'restate', ghost: false }]];
     case 'info':
-      if (input.retain) return doubt({ ...standing, info: input.session }, self);
-      return input.session === self.session ? [standing, []] : settle(standing, input.session);
+      if (input.retain) return doubt({ ...state, info: input.session }, self);
+      return input.session === self.session ? [state, []] : settle(state, input.session);
     case 'claim':
-      return challenged({ ...standing, unanswered: 0 }, input.from, self);
+      return challenged({ ...state, unanswered: 0 }, input.from, self);
     case 'timeout': {
-      const next = { ...standing, settling: false, unanswered: standing.unanswered + 1 };
+      const next = { ...state, settling: false, unanswered: state.unanswered + 1 };
       return [next, [{ do: 'restate', ghost: true }]];
     }
   }
 }
 
-function challenged(standing: Standing, from: Saying, self: Self): Step {
+function challenged(state: OwnershipState, from: Saying, self: Self): Step {
   const { session, since, to } = from;
-  if (since === null) return answer(standing, session);
-  const ours = { session: self.session, since: standing.since ?? self.now };
-  if (precedes(ours, { session, since })) return settle(standing, session);
+  if (since === null) return answer(state, session);
+  const ours = { session: self.session, since: state.since ?? self.now };
+  if (precedes(ours, { session, since })) return settle(state, session);
   // One that answered us as well asked when we did: of the two, only one may become earlier.
-  const junior = standing.answered.includes(session) && to !== self.session;
-  return junior ? settle({ ...standing, since: justBefore(since) }, session) : refuse(standing, from);
+  const junior = state.answered.includes(session) && to !== self.session;
+  return junior ? settle({ ...state, since: justBefore(since) }, session) : refuse(state, from);
 }
 
-function reconsider(standing: Standing, self: Self): Step {
-  return isFree(standing, self) ? grant(standing, self) : [standing, []];
+function reconsider(state: OwnershipState, self: Self): Step {
+  return isFree(state, self) ? grant(state, self) : [state, []];
 }
 
 /** What was kept came late, as some brokers send it; ours is newer. */
-function doubt(standing: Standing, { session }: Self): Step {
-  const { online, info } = standing;
-  return online && info !== session ? settle(standing, info) : [standing, []];
+function doubt(state: OwnershipState, { session }: Self): Step {
+  const { online, info } = state;
+  return online && info !== session ? settle(state, info) : [state, []];
 }
 
-function isFree({ fenced, online, info, rival }: Standing, { session }: Self): boolean {
+function isFree({ fenced, online, info, rival }: OwnershipState, { session }: Self): boolean {
   return fenced && rival === 'none' && !(online && info !== session);
 }
 
-function grant(standing: Standing, { session, now }: Self): Step {
-  const ghost = standing.online && standing.info !== session;
+function grant(state: OwnershipState, { session, now }: Self): Step {
+  const ghost = state.online && state.info !== session;
   return [
-    { ...idle, phase: 'holding', since: now, online: standing.online, info: standing.info },
+    { ...idle, phase: 'holding', since: now, online: state.online, info: state.info },
     [
       { do: 'say', to: null },
       { do: 'granted', ghost },
@@ -174,21 +174,21 @@ function grant(standing: Standing, { session, now }: Self): Step {
   ];
 }
 
-function refuse(standing: Standing, by: Saying): Step {
-  return [{ ...standing, phase: 'refused' }, [{ do: 'refused', by }]];
+function refuse(state: OwnershipState, by: Saying): Step {
+  return [{ ...state, phase: 'refused' }, [{ do: 'refused', by }]];
 }
 
-function answer(standing: Standing, to: string): Step {
-  const answered = [...standing.answered.filter(session => session !== to), to].slice(-MOST_ANSWERED);
-  return [{ ...standing, answered }, [{ do: 'say', to }]];
+function answer(state: OwnershipState, to: string): Step {
+  const answered = [...state.answered.filter(session => session !== to), to].slice(-MOST_ANSWERED);
+  return [{ ...state, answered }, [{ do: 'say', to }]];
 }
 
 /** If the other one lives it hears this and gives way, or says why we have to. */
-function settle(standing: Standing, session: string | null): Step {
-  const say = { do: 'say', to: standing.answered.find(each => each === session) ?? null } as const;
-  if (standing.settling) return [standing, [say]];
-  const patiences = Math.min(2 ** standing.unanswered, MOST_PATIENCES);
-  return [{ ...standing, settling: true }, [say, { do: 'wait', patiences }]];
+function settle(state: OwnershipState, session: string | null): Step {
+  const say = { do: 'say', to: state.answered.find(each => each === session) ?? null } as const;
+  if (state.settling) return [state, [say]];
+  const patiences = Math.min(2 ** state.unanswered, MOST_PATIENCES);
+  return [{ ...state, settling: true }, [say, { do: 'wait', patiences }]];
 }
 
 interface Rank {

@@ -8,7 +8,7 @@
 import { EventEmitter } from 'node:events';
 import { z } from 'zod';
 import type { Logger } from '../util/logger.ts';
-import { type Effect, type Input, idle, type Saying, type Standing, step } from './ownership-rules.ts';
+import { type Effect, type Input, idle, type OwnershipState, type Saying, step } from './ownership-rules.ts';
 
 export interface OwnershipOptions {
   topics: { state: string; info: string; claim: string };
@@ -44,7 +44,7 @@ export class Ownership extends EventEmitter<{
   restate: [];
 }> {
   readonly #options: OwnershipOptions;
-  #standing: Standing = idle;
+  #state: OwnershipState = idle;
   /** Counts sessions, so that the fate of an earlier one's question is not taken for this one's. */
   #round = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -56,7 +56,7 @@ export class Ownership extends EventEmitter<{
   }
 
   get holding(): boolean {
-    return this.#standing.phase === 'holding';
+    return this.#state.phase === 'holding';
   }
 
   /** A session has begun and listens. Nothing more happens once it was refused or closed. */
@@ -94,9 +94,9 @@ export class Ownership extends EventEmitter<{
   #take(input: Input): void {
     if (this.#closed) return;
     const { session, now } = this.#options;
-    const before = this.#standing;
+    const before = this.#state;
     const [next, effects] = step(before, input, { session, now: now().toISOString() });
-    this.#standing = next;
+    this.#state = next;
     // What was waited for belongs to the phase that is over.
     if (next.phase !== before.phase || input.type === 'begin') clearTimeout(this.#timer);
     for (const effect of effects) this.#do(effect);
@@ -114,7 +114,7 @@ export class Ownership extends EventEmitter<{
         break;
       case 'granted':
         if (effect.ghost) this.#tellGhost();
-        logger.info({ event: 'bridge.claimed', since: this.#standing.since }, 'this bridge has the base topic');
+        logger.info({ event: 'bridge.claimed', since: this.#state.since }, 'this bridge has the base topic');
         this.emit('granted');
         break;
       case 'refused': {
@@ -140,7 +140,7 @@ export class Ownership extends EventEmitter<{
 
   #say(to: string | null): void {
     const { topics, session, instance, send } = this.#options;
-    const { since } = this.#standing;
+    const { since } = this.#state;
     const saying: Saying = { session, instance, since, to };
     const publication = { topic: topics.claim, payload: JSON.stringify(saying), qos: 1, retain: false } as const;
     if (since !== null) {

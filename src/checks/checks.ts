@@ -3,7 +3,7 @@ import type { Event } from '../model/event.ts';
 import type { VmKey, VmSnapshot } from '../model/snapshot.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
 import type { Logger } from '../util/logger.ts';
-import { Places } from '../util/semaphore.ts';
+import { Semaphore } from '../util/semaphore.ts';
 import type { Host } from './engine/machine-run.ts';
 import type { CheckPolicy } from './engine/options.ts';
 import { Schedule, type Timetable } from './engine/schedule.ts';
@@ -52,7 +52,7 @@ export class Checks {
 
   constructor(options: ChecksOptions, remembered: RememberedChecks) {
     const { vms, vm, runId, instead, reread, logger: _, clock = systemClock, ...shared } = options;
-    const places = new Places(atOnce);
+    const places = new Semaphore(atOnce);
     this.#options = options;
     this.#remembered = remembered;
     const rows = vms.map(({ key, domain, checks }, index) => {

@@ -1,12 +1,12 @@
 import { isIPv6 } from 'node:net';
 import { redact } from '../loader/redact.ts';
-import { disguiseXml } from './disguise-xml.ts';
+import { anonymizeXml } from './anonymize-xml.ts';
 
 /**
  * Takes out of a document what is about one machine alone, so that it may be shown to strangers: secrets, serial
  * numbers, and, each by a name that stays the same throughout, MACs, UUIDs, addresses, WWNs and targets.
  */
-export class Disguise {
+export class Anonymizer {
   readonly #names = new Map<string, string>();
   readonly #secrets: readonly string[];
 
@@ -26,7 +26,7 @@ export class Disguise {
 
   /** A domain's XML. */
   xml(xml: string): string {
-    return this.text(disguiseXml(xml));
+    return this.text(anonymizeXml(xml));
   }
 
   text(text: string): string {

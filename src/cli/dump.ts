@@ -9,7 +9,7 @@ import { silent } from '../util/logger.ts';
 import { version } from '../util/version.ts';
 import { identify } from '../vm/read.ts';
 import { Watch } from '../vm/watch.ts';
-import { Disguise } from './anonymizer.ts';
+import { Anonymizer } from './anonymizer.ts';
 import { summarize } from './check-config.ts';
 import { askReady } from './health.ts';
 import { exitCode } from './outcome.ts';
@@ -31,13 +31,13 @@ const patience = 5_000;
  */
 export async function dump({ loaded, output, stdout, stderr }: DumpOptions): Promise<number> {
   const { config } = loaded;
-  const disguise = new Disguise(secretsOf(config));
+  const anonymizer = new Anonymizer(secretsOf(config));
   const [bridge, libvirt, files] = await Promise.all([
     orWhy(() => askBridge(config)),
-    orWhy(() => askLibvirt(config, disguise)),
+    orWhy(() => askLibvirt(config, anonymizer)),
     orWhy(() => list(config.dataDir)),
   ]);
-  const document = disguise.document({
+  const document = anonymizer.document({
     dsm2mqtt: version,
     at: new Date().toISOString(),
     node: process.versions.node,
@@ -84,19 +84,19 @@ async function askBridge({ health: { listen } }: Config): Promise<unknown> {
   return listen ? askReady(listen) : { unknown: 'health.listen is off' };
 }
 
-async function askLibvirt(config: Config, disguise: Disguise): Promise<unknown> {
+async function askLibvirt(config: Config, anonymizer: Anonymizer): Promise<unknown> {
   await using client = await opener(config.libvirt)(AbortSignal.timeout(patience));
   const watch = new Watch({ vms: config.vms, emit: () => {}, logger: silent });
   await watch.begin(client);
-  const vms = config.vms.map(async ({ key }) => [key, await orWhy(() => askDomain(client, watch, key, disguise))]);
+  const vms = config.vms.map(async ({ key }) => [key, await orWhy(() => askDomain(client, watch, key, anonymizer))]);
   return { ...(await identify(client)), vms: Object.fromEntries(await Promise.all(vms)) };
 }
 
-async function askDomain(client: Libvirt, watch: Watch, key: string, disguise: Disguise): Promise<unknown> {
+async function askDomain(client: Libvirt, watch: Watch, key: string, anonymizer: Anonymizer): Promise<unknown> {
   const target = watch.target(key);
   if (!target) return { unknown: watch.missing(key) };
   const { domain, ref } = target;
-  return { domain, xml: disguise.xml(await client.xml(ref, { timeout: patience })).split('\n') };
+  return { domain, xml: anonymizer.xml(await client.xml(ref, { timeout: patience })).split('\n') };
 }
 
 /** Names, bytes and times; nothing of what is in them. */

@@ -11,7 +11,7 @@ import { type ExitCode, exitCode, exitCodeOf, isFinal } from './outcome.ts';
 
 /** One command to the running bridge, and what it answers. */
 
-export interface TalkOptions {
+export interface MqttRequestOptions {
   config: Config;
   key: VmKey;
   payload: string;
@@ -39,7 +39,16 @@ const patience = { connect: 8_000, presence: 3_000, answer: 10_000, slack: 10_00
 class Unreached extends Error {}
 
 /** Resolves to the exit code. */
-export async function talk({ config, key, payload, id, wait, shown, also, signal }: TalkOptions): Promise<ExitCode> {
+export async function requestOverMqtt({
+  config,
+  key,
+  payload,
+  id,
+  wait,
+  shown,
+  also,
+  signal,
+}: MqttRequestOptions): Promise<ExitCode> {
   const topics = topicsOf(config.mqtt.baseTopic);
   const mine = topics.vm(key);
   const clientId = `dsm2mqtt-cli-${randomBytes(4).toString('hex')}`;

@@ -8,9 +8,9 @@ import type { Libvirt } from '../libvirt/client.ts';
 import { ConnectError, ConnectionLost, ProtocolError, TimeoutError } from '../libvirt/errors.ts';
 import { tcrp } from '../loader/kinds/tcrp/index.ts';
 import { type Finding, warn } from '../loader/plan/finding.ts';
-import { type SurveyOptions, survey } from '../loader/plan/inspect.ts';
-import { type Draft, draft } from '../loader/plan/plan.ts';
-import { draftText } from '../loader/plan/plan-text.ts';
+import { type InspectOptions, inspect } from '../loader/plan/inspect.ts';
+import { type Plan, planRebuild } from '../loader/plan/plan.ts';
+import { planText } from '../loader/plan/plan-text.ts';
 import { gravestFirst } from '../loader/plan/preflight.ts';
 import type { Command } from '../model/command.ts';
 import type { LoaderSettings } from '../model/loader-settings.ts';
@@ -32,7 +32,7 @@ export interface RebuildPlanOptions {
   /** What the command says of the time to power off; default: nothing. */
   command?: Pick<Command, 'timeout' | 'onTimeout'>;
   /** For tests: others than the real ones. */
-  world?: Pick<SurveyOptions, 'fetch' | 'reach' | 'cpuinfo' | 'menu' | 'home'>;
+  world?: Pick<InspectOptions, 'fetch' | 'reach' | 'cpuinfo' | 'menu' | 'home'>;
 }
 
 type Vm = Config['vms'][number];
@@ -57,7 +57,7 @@ export async function rebuildPlan(options: RebuildPlanOptions): Promise<number> 
       return exitCode.failed;
     }
     const plan = await drafted(options, { vm: found, loader, target, client });
-    stdout.write(json ? `${JSON.stringify(plan, null, 2)}\n` : `${draftText(plan, dry).join('\n')}\n`);
+    stdout.write(json ? `${JSON.stringify(plan, null, 2)}\n` : `${planText(plan, dry).join('\n')}\n`);
     return plan.possible ? exitCode.succeeded : exitCode.failed;
   } catch (error) {
     const away = [ConnectError, ConnectionLost, TimeoutError, ProtocolError].some(kind => error instanceof kind);
@@ -70,7 +70,7 @@ export async function rebuildPlan(options: RebuildPlanOptions): Promise<number> 
 async function drafted(
   { config, command, signal, world }: RebuildPlanOptions,
   { vm, loader, target, client }: { vm: Vm; loader: LoaderSettings; target: Target; client: Libvirt },
-): Promise<Draft> {
+): Promise<Plan> {
   const { key, label } = vm;
   const shutdown = {
     ...vm.shutdown,
@@ -81,14 +81,14 @@ async function drafted(
   const { ref, domain } = target;
   const scratch = await temporary(config.dataDir);
   try {
-    const found = await survey({
+    const found = await inspect({
       ...{ settings: loader, adapter: tcrp, client, ref, signal, scratch, ...world },
       vm: { domain, check: await lastCheck(config, key, ref.uuid) },
       local: isLocal(config.libvirt, await client.hostname({ signal })),
       onTimeout: shutdown.onTimeout,
     });
     const seen = { ...found, findings: gravestFirst([...found.findings, ...permission(config, vm)]) };
-    return draft({ key, label, running: domain.active, settings: loader, survey: seen, shutdown });
+    return planRebuild({ key, label, running: domain.active, settings: loader, inspection: seen, shutdown });
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
@@ -106,7 +106,7 @@ function permission({ libvirt }: Config, { commands }: Vm): Finding[] {
 }
 
 /** As far as the bridge remembers DSM; nobody has looked at it now. */
-async function lastCheck({ dataDir }: Config, key: string, uuid: string): Promise<SurveyOptions['vm']['check']> {
+async function lastCheck({ dataDir }: Config, key: string, uuid: string): Promise<InspectOptions['vm']['check']> {
   const known = (await checksStore(dataDir, silent).load())[key];
   return known?.uuid === uuid && known.dsm ? { verdict: 'unknown', dsm: known.dsm } : null;
 }

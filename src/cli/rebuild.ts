@@ -2,7 +2,7 @@ import type { Config } from '../config/config.ts';
 import type { LoaderWord } from '../model/commands.ts';
 import { agrees } from './ask.ts';
 import { LoaderProgress } from './loader-progress.ts';
-import { talk } from './mqtt-request.ts';
+import { requestOverMqtt } from './mqtt-request.ts';
 import { exitCode } from './outcome.ts';
 import type { ProgressOptions } from './progress.ts';
 import { type RebuildPlanOptions, rebuildPlan } from './rebuild-plan.ts';
@@ -66,7 +66,7 @@ async function carryOut(word: LoaderWord, question: string, options: RebuildOpti
     return signal.aborted ? exitCode.interrupted : exitCode.failed;
   }
   const shown = new LoaderProgress(options);
-  const code = await talk({
+  const code = await requestOverMqtt({
     ...{ config, key, payload, id, wait: true, shown, signal },
     also: { topic: 'loader', heard: text => shown.loader(text) },
   });

@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.ts';
-import { talk } from './mqtt-request.ts';
+import { requestOverMqtt } from './mqtt-request.ts';
 import { Progress, type ProgressOptions } from './progress.ts';
 import { type CommandOptions, commandPayload, findVm } from './request.ts';
 
@@ -18,5 +18,5 @@ export interface SendOptions extends ProgressOptions {
 export function send({ config, vm, word, value, options, wait, ...shown }: SendOptions): Promise<number> {
   const { key } = findVm(config, vm);
   const { payload, id } = commandPayload(word, value, options);
-  return talk({ config, key, payload, id, wait, shown: new Progress(shown) });
+  return requestOverMqtt({ config, key, payload, id, wait, shown: new Progress(shown) });
 }

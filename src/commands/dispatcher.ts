@@ -173,7 +173,7 @@ export class Dispatcher {
         return this.#replace(accepted, job);
       case 'amend': {
         const { timeout } = planOf(command, policy, 0);
-        return this.#join(accepted, job, amend(job, { asker: ticket, timeout, onTimeout: command.onTimeout }, now));
+        return this.#join(accepted, job, amend(job, { ticket: ticket, timeout, onTimeout: command.onTimeout }, now));
       }
       case 'keep':
         return this.#join(accepted, job, keepStart(job, ticket));
@@ -284,7 +284,7 @@ export class Dispatcher {
       {
         word: command.word as PowerWord,
         uuid: this.#uuid(vm) ?? '',
-        asker: ticket,
+        ticket: ticket,
         plan: planOf(command, policy, this.#options.pause ?? restartPause),
         call: callOf(action, command, policy),
         offFor: typeof offAt === 'number' ? now - offAt : null,

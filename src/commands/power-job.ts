@@ -146,7 +146,7 @@ export class PowerJob {
     const current = job ?? before;
     const remaining = Math.max(0, current.deadline - this.#clock.now());
     if (beginner !== null) this.#pending.accepted(beginner, current.word, remaining);
-    const everyone = current.keptStart === null ? current.askers : [...current.askers, current.keptStart];
+    const everyone = current.keptStart === null ? current.tickets : [...current.tickets, current.keptStart];
     for (const effect of effects) {
       if (effect.type === 'progress') this.#pending.progress(everyone, effect.code, effect.message, remaining);
       if (effect.type === 'end') this.#pending.end(effect.tickets, effect.outcome);
@@ -161,7 +161,7 @@ export class PowerJob {
   }
 
   /** A start that waits for its turn is not carried out after its time. */
-  #isExpired({ word, stage, askers: [first] }: Job): boolean {
+  #isExpired({ word, stage, tickets: [first] }: Job): boolean {
     if (word !== 'start' || stage.at !== 'pausing') return false;
     const expiresAt = this.#pending.command(first)?.expiresAt ?? null;
     return expiresAt !== null && this.#clock.date().getTime() > expiresAt;
@@ -201,7 +201,7 @@ export class PowerJob {
     if (call === 'cut_power' && !mayCutPower(job, this.#policy.commands, this.#clock.now())) {
       return Promise.resolve(notPermitted);
     }
-    const wished = this.#pending.command(job.askers[0])?.method;
+    const wished = this.#pending.command(job.tickets[0])?.method;
     const method = wished === 'acpi' || wished === 'agent' || wished === 'auto' ? wished : this.#policy.shutdown.method;
     const { signal } = this.#calls;
     return this.#parts.call(this.#key, call, { method, signal }).catch((error: Error) => {
@@ -218,7 +218,7 @@ export class PowerJob {
     const time = (at: number) => new Date(this.#epoch + at).toISOString();
     const at = this.#clock.date().toISOString();
     const ended = effects.find(effect => effect.type === 'end')?.outcome ?? null;
-    const command = job && this.#pending.command(job.askers[0]);
+    const command = job && this.#pending.command(job.tickets[0]);
     const known = vm?.asked ?? null;
     const asked = command ? askedOf(job, command, known, time) : askedAfter(before, ended, known, at);
     if (asked !== known) emit({ type: 'asked', key, asked });

@@ -163,7 +163,7 @@ export class VmPower {
     const now = clock.now();
     // What the command says of time is meant for the guest.
     const plan = planOf(word === 'start' ? { ...command, timeout: null, word } : command, policy, pause);
-    const asker = this.#pending.open({ request: request(key, command, now), command });
+    const ticket = this.#pending.open({ request: request(key, command, now), command });
     const offFor = this.#offAt === null ? null : now - this.#offAt;
     const call = word === 'start' ? (decision.do === 'start' ? 'start' : 'resume') : 'press';
     const abort = () => {
@@ -172,7 +172,7 @@ export class VmPower {
     signal.addEventListener('abort', abort, { once: true });
     try {
       const { guest } = this.#job;
-      this.#job.begin(begin({ word, uuid, asker, plan, call, offFor, guest }, now), asker);
+      this.#job.begin(begin({ word, uuid, ticket, plan, call, offFor, guest }, now), ticket);
       const outcome = await ended;
       return signal.aborted ? cancelled('cancelled', outcome.message) : outcome;
     } finally {

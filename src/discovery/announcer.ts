@@ -9,7 +9,7 @@ import {
 } from '../model/domain.ts';
 import type { Snapshot, VmKey } from '../model/snapshot.ts';
 import type { Announced } from './announced-store.ts';
-import { Line, type LineOptions } from './device-queue.ts';
+import { DeviceQueue, type DeviceQueueOptions } from './device-queue.ts';
 import {
   type BridgeOptions,
   bridgeDevicePayload,
@@ -20,7 +20,7 @@ import {
 } from './entities/payload.ts';
 import { type Components, components, removeDevice, transition } from './entities/removal.ts';
 
-export interface AnnouncerOptions extends LineOptions {
+export interface AnnouncerOptions extends DeviceQueueOptions {
   bridge: BridgeOptions;
   vms: readonly VmOptions[];
   save: (announced: Announced) => void;
@@ -36,7 +36,7 @@ export interface AnnouncerOptions extends LineOptions {
  */
 export class Announcer {
   readonly #options: AnnouncerOptions;
-  readonly #lines = new Map<string, Line>();
+  readonly #lines = new Map<string, DeviceQueue>();
   /** The VM that each device was last announced for. */
   #owners: ReadonlyMap<string, VmOptions> = new Map();
   #announced: Announced;
@@ -150,8 +150,8 @@ export class Announcer {
     );
   }
 
-  #line(topic: string): Line {
-    const line = this.#lines.get(topic) ?? new Line(topic, this.#options);
+  #line(topic: string): DeviceQueue {
+    const line = this.#lines.get(topic) ?? new DeviceQueue(topic, this.#options);
     this.#lines.set(topic, line);
     return line;
   }

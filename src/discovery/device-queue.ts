@@ -1,4 +1,4 @@
-export interface LineOptions {
+export interface DeviceQueueOptions {
   /** False: the broker is away. `settled` is told whether the broker has it. */
   send: (publication: {
     topic: string;
@@ -23,9 +23,9 @@ export interface Step {
 }
 
 /** The discovery messages of one device, in order and spaced; a new aim takes the place of the one before. */
-export class Line {
+export class DeviceQueue {
   readonly #topic: string;
-  readonly #options: LineOptions;
+  readonly #options: DeviceQueueOptions;
   readonly #spacing: number;
   #steps: readonly Step[] = [];
   #sentAt = Number.NEGATIVE_INFINITY;
@@ -33,7 +33,7 @@ export class Line {
   /** The payload that Home Assistant has, or will have when the steps are through. */
   #aim: string | null = null;
 
-  constructor(topic: string, options: LineOptions) {
+  constructor(topic: string, options: DeviceQueueOptions) {
     this.#topic = topic;
     this.#options = options;
     this.#spacing = options.spacing ?? 5_000;

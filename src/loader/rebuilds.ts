@@ -40,7 +40,7 @@ export interface RebuildsOptions {
 }
 
 /** One VM's loader. */
-interface Shelf {
+interface LoaderEntry {
   key: VmKey;
   settings: LoaderSettings;
   policy: Policy;
@@ -49,7 +49,7 @@ interface Shelf {
   record: LoaderRecord | null;
   /** An earlier bridge was ended in the middle of it, and nobody has been told how the VM is now. */
   interrupted: LoaderWord | null;
-  arming: ConfirmationWindow;
+  confirmation: ConfirmationWindow;
   vmPower: VmPower | null;
   end: AbortController | null;
   done: Promise<unknown>;
@@ -59,7 +59,7 @@ interface Shelf {
 export class Rebuilds {
   readonly #options: RebuildsOptions;
   readonly #clock: Clock;
-  readonly #shelves = new Map<VmKey, Shelf>();
+  readonly #shelves = new Map<VmKey, LoaderEntry>();
 
   constructor(options: RebuildsOptions) {
     this.#options = options;
@@ -72,40 +72,40 @@ export class Rebuilds {
     for (const { key, settings, policy, guest } of vms) {
       const { loader, record, interrupted } = await recallLoader(folder, key, settings);
       if (interrupted) logger.warn({ event: 'loader.interrupted', vm: key, phase: loader.phase }, loader.error ?? '');
-      const shelf: Shelf = {
+      const entry: LoaderEntry = {
         ...{ key, settings, policy, guest, loader, record, interrupted },
-        arming: new ConfirmationWindow(this.#clock, armedUntil => this.#show(shelf, { armedUntil })),
+        confirmation: new ConfirmationWindow(this.#clock, armedUntil => this.#show(entry, { armedUntil })),
         ...{ vmPower: null, end: null, done: Promise.resolve() },
       };
-      this.#shelves.set(key, shelf);
+      this.#shelves.set(key, entry);
     }
     return new Map([...this.#shelves].map(([key, { loader }]) => [key, loader]));
   }
 
   /** Whether `rebuild` and `rollback` need no confirmation for a while; resolves to that in a sentence. */
   arm(key: VmKey, enabled: boolean): string {
-    const shelf = this.#shelves.get(key);
-    if (!shelf) return 'no loader is configured';
-    if (enabled) return `a rebuild or rollback may be commanded until ${shelf.arming.begin()}`;
-    shelf.arming.end();
+    const entry = this.#shelves.get(key);
+    if (!entry) return 'no loader is configured';
+    if (enabled) return `a rebuild or rollback may be commanded until ${entry.confirmation.begin()}`;
+    entry.confirmation.end();
     return 'a rebuild or rollback needs its confirmation';
   }
 
   /** Begins it, or says why not. */
   readonly begin = (key: VmKey, command: LoaderCommand, teller: LoaderReplies): LoaderJob | Rejection => {
-    const shelf = this.#shelves.get(key);
-    if (!shelf) return { code: 'not_allowed', message: 'no loader is configured for this VM' };
-    if (!command.confirm && shelf.arming.until === null) {
+    const entry = this.#shelves.get(key);
+    if (!entry) return { code: 'not_allowed', message: 'no loader is configured for this VM' };
+    if (!command.confirm && entry.confirmation.until === null) {
       const message = `'${command.word}' must be armed first, or be sent as {"command":"${command.word}","confirm":true}`;
       return { code: 'not_armed', message };
     }
-    if (command.word === 'rollback' && !shelf.loader.rollback) {
+    if (command.word === 'rollback' && !entry.loader.rollback) {
       return {
         code: 'wrong_state',
         message: 'there is nothing to roll back: no failed or interrupted rebuild has left its loader changed',
       };
     }
-    return this.#begin(shelf, command, teller);
+    return this.#begin(entry, command, teller);
   };
 
   /** To be told of every event, after the snapshot has taken it. */
@@ -114,19 +114,19 @@ export class Rebuilds {
       for (const { vmPower } of this.#shelves.values()) vmPower?.hear(event);
       return;
     }
-    const shelf = 'key' in event ? this.#shelves.get(event.key) : undefined;
-    if (!shelf) return;
-    shelf.vmPower?.hear(event);
-    if (event.type === 'domain') this.#tellInterrupted(shelf, event.domain, event.at);
-    if (event.type === 'checked' && event.check.verdict === 'up') this.#installed(shelf);
+    const entry = 'key' in event ? this.#shelves.get(event.key) : undefined;
+    if (!entry) return;
+    entry.vmPower?.hear(event);
+    if (event.type === 'domain') this.#tellInterrupted(entry, event.domain, event.at);
+    if (event.type === 'checked' && event.check.verdict === 'up') this.#installed(entry);
   }
 
   /** The VMs are left to themselves; the next bridge tells of what was under way. */
   async close(): Promise<void> {
-    for (const shelf of this.#shelves.values()) {
-      shelf.arming.close();
-      shelf.vmPower?.close();
-      shelf.end?.abort(new Closing('the bridge is stopping'));
+    for (const entry of this.#shelves.values()) {
+      entry.confirmation.close();
+      entry.vmPower?.close();
+      entry.end?.abort(new Closing('the bridge is stopping'));
     }
     await Promise.race([
       Promise.all([...this.#shelves.values()].map(({ done }) => done)),
@@ -134,13 +134,13 @@ export class Rebuilds {
     ]);
   }
 
-  #begin(shelf: Shelf, command: LoaderCommand, teller: LoaderReplies): LoaderJob {
-    const { key, policy } = shelf;
+  #begin(entry: LoaderEntry, command: LoaderCommand, teller: LoaderReplies): LoaderJob {
+    const { key, policy } = entry;
     const { clock = this.#clock, pause, power } = this.#options;
     const { word } = command;
     const began = this.#clock.now();
     const end = new AbortController();
-    const facts = this.#facts(shelf);
+    const facts = this.#facts(entry);
     const whole = longest(facts, command.timeout ?? policy.shutdown.timeout);
     const remaining = () => Math.max(0, began + whole - this.#clock.now());
     const activity: Activity = word === 'rebuild' ? 'rebuilding' : 'rolling_back';
@@ -154,28 +154,28 @@ export class Rebuilds {
       else power.emit({ ...event, work: event.work ? { ...event.work, activity } : work });
     };
     const vmPower = new VmPower({
-      uuid: (word === 'rollback' ? shelf.record?.uuid : power.snapshot().vms[key]?.domain?.uuid) ?? '',
+      uuid: (word === 'rollback' ? entry.record?.uuid : power.snapshot().vms[key]?.domain?.uuid) ?? '',
       ...{ key, policy, command, clock, progress: message => teller.progress('phase', message, remaining()) },
       parts: { ...power, emit },
       ...(pause !== undefined && { pause }),
     });
-    shelf.vmPower = vmPower;
-    shelf.end = end;
-    shelf.arming.end();
+    entry.vmPower = vmPower;
+    entry.end = end;
+    entry.confirmation.end();
     power.emit({ type: 'work', key, work });
     const parts: JobParts = { ...facts, power: vmPower, onTimeout: command.onTimeout ?? 'report' };
     const beginning: Beginning = {
-      ...{ word, parts, loader: shelf.loader, before: shelf.record, signal: end.signal },
+      ...{ word, parts, loader: entry.loader, before: entry.record, signal: end.signal },
       progress: (code, message) => teller.progress(code, message, remaining()),
     };
     // What was to be written down before goes first.
-    shelf.done = shelf.done
+    entry.done = entry.done
       .then(() => carryOutJob(beginning))
       .then(({ outcome, record, loader }) => {
-        shelf.vmPower = null;
-        shelf.end = null;
-        shelf.record = record;
-        shelf.loader = { ...loader, armedUntil: shelf.arming.until };
+        entry.vmPower = null;
+        entry.end = null;
+        entry.record = record;
+        entry.loader = { ...loader, armedUntil: entry.confirmation.until };
         power.emit({ type: 'work', key, work: null });
         teller.ended(outcome);
       });
@@ -189,14 +189,14 @@ export class Rebuilds {
   }
 
   /** All that a job needs, but for its power. */
-  #facts(shelf: Shelf): Omit<JobParts, 'power' | 'onTimeout'> {
-    const { key, settings, guest } = shelf;
+  #facts(entry: LoaderEntry): Omit<JobParts, 'power' | 'onTimeout'> {
+    const { key, settings, guest } = entry;
     const { adapter, folder, open, local, line, times, world, ref } = this.#options;
     return {
       ...{ key, settings, guest, folder, open, local: local(), world },
       adapter: adapter(settings.kind),
       ref: () => ref(key),
-      show: loader => this.#show(shelf, { ...loader, armedUntil: shelf.arming.until }),
+      show: loader => this.#show(entry, { ...loader, armedUntil: entry.confirmation.until }),
       line: text => line(key, text),
       now: () => this.#clock.date(),
       times: { ...usualTimes, ...times },
@@ -204,37 +204,37 @@ export class Rebuilds {
   }
 
   /** What an earlier bridge has left is told as soon as it is known how the VM is. */
-  #tellInterrupted(shelf: Shelf, domain: Domain | null, at: string): void {
-    const { key, interrupted: command, record } = shelf;
+  #tellInterrupted(entry: LoaderEntry, domain: Domain | null, at: string): void {
+    const { key, interrupted: command, record } = entry;
     if (!command || !record) return;
-    shelf.interrupted = null;
-    const loader = interruptedLoader(shelf.loader, record, domain);
-    shelf.record = {
+    entry.interrupted = null;
+    const loader = interruptedLoader(entry.loader, record, domain);
+    entry.record = {
       ...record,
       phase: 'interrupted',
       result: 'interrupted',
       error: loader.error,
       next_step: loader.nextStep,
     };
-    shelf.done = keepRecord(this.#options.folder, key, shelf.record);
+    entry.done = keepRecord(this.#options.folder, key, entry.record);
     this.#options.notify(key, { event_type: 'interrupted', at, command, message: loader.error ?? '' });
-    this.#show(shelf, loader);
+    this.#show(entry, loader);
   }
 
   /** DSM has written its new system: the old loader would not fit it any more. */
-  #installed(shelf: Shelf): void {
-    const { key, record, loader } = shelf;
+  #installed(entry: LoaderEntry): void {
+    const { key, record, loader } = entry;
     const { uuid } = this.#options.power.snapshot().vms[key]?.domain ?? {};
-    if (!record || record.uuid !== uuid || shelf.end || loader.result !== 'awaiting_dsm_install') return;
-    shelf.record = { ...record, result: 'succeeded', touched: 'no', error: null, next_step: null };
-    shelf.done = keepRecord(this.#options.folder, key, shelf.record);
-    this.#show(shelf, { result: 'succeeded', error: null, nextStep: null, rollback: false });
+    if (!record || record.uuid !== uuid || entry.end || loader.result !== 'awaiting_dsm_install') return;
+    entry.record = { ...record, result: 'succeeded', touched: 'no', error: null, next_step: null };
+    entry.done = keepRecord(this.#options.folder, key, entry.record);
+    this.#show(entry, { result: 'succeeded', error: null, nextStep: null, rollback: false });
   }
 
-  #show(shelf: Shelf, change: Partial<Loader>): void {
-    const { key } = shelf;
-    shelf.loader = { ...shelf.loader, ...change };
-    this.#options.power.emit({ type: 'loader', key, loader: shelf.loader, at: this.#clock.date().toISOString() });
+  #show(entry: LoaderEntry, change: Partial<Loader>): void {
+    const { key } = entry;
+    entry.loader = { ...entry.loader, ...change };
+    this.#options.power.emit({ type: 'loader', key, loader: entry.loader, at: this.#clock.date().toISOString() });
   }
 }
 

@@ -10,8 +10,8 @@ import { type FailureCode, MqttFailure } from './failure.ts';
 import { otherScheme } from './look.ts';
 import type { Message, Publication, Will } from './message.ts';
 import type { ConnectOptions } from './packets.ts';
-import { afterwards, type Dialect, newest } from './protocol-version.ts';
-import { Pace, type PaceOptions } from './reconnect-delay.ts';
+import { afterwards, newest, type ProtocolVersion } from './protocol-version.ts';
+import { ReconnectDelay, type ReconnectDelayOptions } from './reconnect-delay.ts';
 import { type Opened, Session } from './session.ts';
 
 export interface MqttClientOptions extends Omit<ConnectOptions, 'connectTimeout' | 'keepalive'> {
@@ -26,7 +26,7 @@ export interface MqttClientOptions extends Omit<ConnectOptions, 'connectTimeout'
   lookTimeout?: number;
   /** Seconds; default 15: a broker that dies silently is noticed after at most 22.5. */
   keepalive?: number;
-  pace?: PaceOptions;
+  pace?: ReconnectDelayOptions;
   /** A session that lives this long ends the slowing down, milliseconds; default 10 000. */
   stable?: number;
 }
@@ -42,8 +42,8 @@ export class MqttClient extends EventEmitter<{
   message: [Message];
 }> {
   readonly #options: MqttClientOptions;
-  readonly #pace: Pace;
-  #dialect: Dialect = newest;
+  readonly #pace: ReconnectDelay;
+  #protocol: ProtocolVersion = newest;
   #session: Session | undefined;
   #started = false;
   readonly #abort = new AbortController();
@@ -63,7 +63,7 @@ export class MqttClient extends EventEmitter<{
   constructor(options: MqttClientOptions) {
     super();
     this.#options = options;
-    this.#pace = new Pace(options.pace);
+    this.#pace = new ReconnectDelay(options.pace);
   }
 
   get connected(): boolean {
@@ -104,7 +104,7 @@ export class MqttClient extends EventEmitter<{
 
   #renew(): void {
     const { connectTimeout = 5_000, keepalive = 15, ...options } = this.#options;
-    const session = new Session({ ...options, connectTimeout, keepalive, dialect: this.#dialect });
+    const session = new Session({ ...options, connectTimeout, keepalive, protocol: this.#protocol });
     this.#session = session;
     let openedAt: number | undefined;
     session.on('opened', opened => {
@@ -128,7 +128,7 @@ export class MqttClient extends EventEmitter<{
     this.#outage = undefined;
     this.#reason = null;
     this.#connected = true;
-    this.#dialect = afterwards(this.#dialect, 'opened');
+    this.#protocol = afterwards(this.#protocol, 'opened');
     logger.info({ event: 'mqtt.connected', version: opened.version }, 'connected to the broker');
     const refused = opened.refused.join(' ');
     if (refused && refused !== this.#refused) {
@@ -149,14 +149,14 @@ export class MqttClient extends EventEmitter<{
 
   #ended(failure: MqttFailure): void {
     if (this.#closing !== undefined) return;
-    const before = this.#dialect;
-    this.#dialect = afterwards(before, failure.code);
+    const before = this.#protocol;
+    this.#protocol = afterwards(before, failure.code);
     // Neither is an outage, only how versions are found out.
     const negotiating =
-      failure.code === 'done' || (failure.code === 'version' && this.#dialect.version < before.version);
+      failure.code === 'done' || (failure.code === 'version' && this.#protocol.version < before.version);
     this.#retry = setTimeout(() => this.#renew(), negotiating ? 0 : this.#pace.after(failure.code));
     if (!negotiating) this.#tell(failure);
-    else this.#options.logger.debug({ event: 'mqtt.version', next: this.#dialect.version }, 'trying another version');
+    else this.#options.logger.debug({ event: 'mqtt.version', next: this.#protocol.version }, 'trying another version');
   }
 
   /** MQTT 3.1.1 brokers, and Mosquitto 2.0, do not say why: another one takes the session, or a message is too large. */

@@ -9,7 +9,7 @@ import type { FailureCode } from './failure.ts';
 
 export type Version = 5 | 4;
 
-export interface Dialect {
+export interface ProtocolVersion {
   readonly version: Version;
   /** Connect only to see whether 3.1.1 is taken. */
   readonly trial: boolean;
@@ -17,14 +17,14 @@ export interface Dialect {
   readonly alive: boolean;
 }
 
-export const newest: Dialect = { version: 5, trial: false, alive: false };
-const oldest: Dialect = { version: 4, trial: false, alive: true };
+export const newest: ProtocolVersion = { version: 5, trial: false, alive: false };
+const oldest: ProtocolVersion = { version: 4, trial: false, alive: true };
 
 /** `done` is how a trial that was taken ends. */
-export function afterwards(dialect: Dialect, outcome: FailureCode | 'opened'): Dialect {
-  if (outcome === 'version') return dialect.version === 5 ? oldest : newest;
-  if (dialect.trial) return outcome === 'done' ? { ...newest, alive: true } : newest;
-  if (dialect.version === 4) return dialect;
+export function afterwards(protocol: ProtocolVersion, outcome: FailureCode | 'opened'): ProtocolVersion {
+  if (outcome === 'version') return protocol.version === 5 ? oldest : newest;
+  if (protocol.trial) return outcome === 'done' ? { ...newest, alive: true } : newest;
+  if (protocol.version === 4) return protocol;
   if (outcome !== 'closed_early') return newest;
-  return dialect.alive ? oldest : { version: 4, trial: true, alive: false };
+  return protocol.alive ? oldest : { version: 4, trial: true, alive: false };
 }

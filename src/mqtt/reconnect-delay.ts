@@ -2,7 +2,7 @@
 import { type BackoffOptions, backoff } from '../util/backoff.ts';
 import type { FailureCode } from './failure.ts';
 
-export interface PaceOptions {
+export interface ReconnectDelayOptions {
   /** After an ordinary failure; default 100 ms to 2 s. */
   lost?: BackoffOptions;
   /** After refused credentials: they seldom mend themselves, and some brokers ban who insists; default 2 s to 30 s. */
@@ -11,11 +11,11 @@ export interface PaceOptions {
   takenOver?: BackoffOptions;
 }
 
-export class Pace {
-  readonly #options: PaceOptions;
-  #delays: Record<keyof PaceOptions, Generator<number, never>> | undefined;
+export class ReconnectDelay {
+  readonly #options: ReconnectDelayOptions;
+  #delays: Record<keyof ReconnectDelayOptions, Generator<number, never>> | undefined;
 
-  constructor(options: PaceOptions = {}) {
+  constructor(options: ReconnectDelayOptions = {}) {
     this.#options = options;
   }
 

@@ -16,14 +16,14 @@ import { type Circumstances, closed, fromError, fromReason, MqttFailure } from '
 import type { Message, Publication } from './message.ts';
 import { type Limits, Outbox } from './outbox.ts';
 import { type ConnectOptions, connectOptions, LARGEST_INCOMING, publishOptions, readMessage } from './packets.ts';
-import type { Dialect } from './protocol-version.ts';
+import type { ProtocolVersion } from './protocol-version.ts';
 
 export interface SessionOptions extends ConnectOptions {
   subscriptions: readonly string[];
   /** Those of them whose messages keep the sender's retain flag: MQTT 5 only. */
   asPublished?: readonly string[];
   /** A trial ends with `done` as soon as the broker takes the version. */
-  dialect: Dialect;
+  protocol: ProtocolVersion;
   logger: Logger;
 }
 
@@ -63,8 +63,8 @@ export class Session extends EventEmitter<{
 
   /** Throws a TypeError for an address that can never work. */
   open(): void {
-    const { dialect, connectTimeout } = this.#options;
-    const mqtt = connect(connectOptions(this.#options, dialect.version, dialect.trial));
+    const { protocol, connectTimeout } = this.#options;
+    const mqtt = connect(connectOptions(this.#options, protocol.version, protocol.trial));
     this.#mqtt = mqtt;
     mqtt.on('connect', connack => this.#answered(mqtt, connack));
     mqtt.on('message', (_topic, _payload, packet) => this.#receive(packet));
@@ -119,7 +119,7 @@ export class Session extends EventEmitter<{
   #answered(mqtt: MqttClient, { properties = {} }: IConnackPacket): void {
     this.#circumstances.answered = true;
     this.#limits = properties;
-    if (this.#options.dialect.trial) {
+    if (this.#options.protocol.trial) {
       this.#end(new MqttFailure('done', 'the broker takes this version'));
       return;
     }
@@ -152,7 +152,7 @@ export class Session extends EventEmitter<{
       limits: this.#limits,
       logger: this.#options.logger,
     });
-    this.emit('opened', { version: this.#options.dialect.version === 5 ? '5.0' : '3.1.1', refused });
+    this.emit('opened', { version: this.#options.protocol.version === 5 ? '5.0' : '3.1.1', refused });
     for (const message of this.#early.splice(0)) this.emit('message', message);
   }
 

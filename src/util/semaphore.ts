@@ -1,5 +1,5 @@
 /** How many may be at something at once. */
-export class Places {
+export class Semaphore {
   #free: number;
   readonly #waiting: (() => void)[] = [];
 

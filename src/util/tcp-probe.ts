@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 
 /** What a TCP port says to whoever wants in. */
 
-export interface Knock {
+export interface TcpProbe {
   /** `refused`: a machine is there, and nothing of it listens; `silent`: nothing came back, of whatever cause. */
   answer: 'open' | 'refused' | 'silent';
   /** Milliseconds until it was known. */
@@ -11,7 +11,7 @@ export interface Knock {
   code: string | null;
 }
 
-export interface KnockOptions {
+export interface TcpProbeOptions {
   /** Milliseconds. */
   timeout: number;
   /** Gives it up, which counts as silent. */
@@ -19,11 +19,11 @@ export interface KnockOptions {
 }
 
 /** Connects, and hangs up without a word. Never rejects. */
-export function knock(host: string, port: number, { timeout, signal }: KnockOptions): Promise<Knock> {
-  const { promise, resolve } = Promise.withResolvers<Knock>();
+export function probeTcp(host: string, port: number, { timeout, signal }: TcpProbeOptions): Promise<TcpProbe> {
+  const { promise, resolve } = Promise.withResolvers<TcpProbe>();
   const started = performance.now();
   const socket = connect({ host, port });
-  const settle = (answer: Knock['answer'], code: string | null = null) => {
+  const settle = (answer: TcpProbe['answer'], code: string | null = null) => {
     clearTimeout(timer);
     signal?.removeEventListener('abort', giveUp);
     socket.destroy();

@@ -3,7 +3,7 @@ import { ConnectionLost, ProtocolError, TimeoutError } from '../libvirt/errors.t
 import type { DomainRef } from '../libvirt/structs.ts';
 import { unknownHardware } from '../model/domain.ts';
 import type { Logger } from '../util/logger.ts';
-import { Places } from '../util/semaphore.ts';
+import { Semaphore } from '../util/semaphore.ts';
 import { type Details, readDetails } from './read.ts';
 
 /** Definitions that may be awaited at once: the connection has four places, and states and commands need theirs. */
@@ -15,7 +15,7 @@ const atOnce = 2;
  */
 export class DefinitionQueue {
   readonly #patience: number;
-  readonly #places = new Places(atOnce);
+  readonly #places = new Semaphore(atOnce);
   readonly #waiting = new Set<(reason: string) => void>();
   #overdue = 0;
 

@@ -4,7 +4,7 @@ import type { Event } from '../model/event.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import { type Stats, unknownStats } from '../model/stats.ts';
 import type { Logger } from '../util/logger.ts';
-import { Places } from '../util/semaphore.ts';
+import { Semaphore } from '../util/semaphore.ts';
 import { type Counters, readCounters } from './counters.ts';
 import { hasAnswered, type Sample, toStats } from './rates.ts';
 import { stateWords } from './state.ts';
@@ -49,7 +49,7 @@ export class Poll {
   readonly #options: PollOptions;
   readonly #known = new Map<VmKey, Known>();
   /** One request for memory statistics at a time: the next poll must not wait for all of them. */
-  readonly #requests = new Places(1);
+  readonly #requests = new Semaphore(1);
   #timer: NodeJS.Timeout | undefined;
   #soon: NodeJS.Timeout | undefined;
   #asking = false;

@@ -9,7 +9,7 @@ import { callPatience } from '../model/job/job.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import { instead } from '../util/did-you-mean.ts';
 import type { Logger } from '../util/logger.ts';
-import { Places } from '../util/semaphore.ts';
+import { Semaphore } from '../util/semaphore.ts';
 import { Definition, DefinitionQueue } from './definition.ts';
 import { identify, isUuid, readState } from './read.ts';
 
@@ -86,7 +86,7 @@ export class Watch {
   readonly #options: WatchOptions;
   readonly #entries: ReadonlyMap<VmKey, Entry>;
   /** A state's time-out must not count what others take. */
-  readonly #turns = new Places(statesAtOnce);
+  readonly #turns = new Semaphore(statesAtOnce);
   #resyncing = false;
   /** Names of the domains that libvirt has, as last listed; null: they never were. */
   #names: readonly string[] | null = null;

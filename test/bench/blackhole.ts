@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
-import { knock } from '../../src/util/tcp-probe.ts';
+import { probeTcp } from '../../src/util/tcp-probe.ts';
 
 /** As many as the queue of a listener with a backlog of 1 takes. */
 const queue = 2;
@@ -17,7 +17,7 @@ export async function startBlackhole(address: string, ports: readonly number[]):
       sockets.push(socket);
       await once(socket, 'connect');
     }
-    const { answer } = await knock(address, port, { timeout: 100 });
+    const { answer } = await probeTcp(address, port, { timeout: 100 });
     if (answer !== 'silent') throw new Error(`port ${port} is ${answer}`);
   }
   return {

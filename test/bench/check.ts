@@ -13,7 +13,7 @@ const handshake = 0x16;
 /** Milliseconds between checks: what comes after one is over by then. */
 const pause = 5;
 
-interface Subject {
+interface CheckTarget {
   child: Child;
   ping: boolean;
   walls: number[];
@@ -49,7 +49,7 @@ async function measure(depth: 'cheap' | 'command', whole: Child, bare: Child, co
   // A cheap check pings nobody.
   const variants = depth === 'cheap' ? [false] : [false, true];
   const subjects = variants.flatMap(ping =>
-    [whole, bare].map((child): Subject => ({ child, ping, walls: [], costs: [] })),
+    [whole, bare].map((child): CheckTarget => ({ child, ping, walls: [], costs: [] })),
   );
   const warm = Math.min(50, count);
   for (let done = -warm; done < count; done += batch) {
@@ -74,7 +74,7 @@ async function measure(depth: 'cheap' | 'command', whole: Child, bare: Child, co
   };
 }
 
-function rows(subject: Subject | undefined, name: string, row: typeof floor): Row[] {
+function rows(subject: CheckTarget | undefined, name: string, row: typeof floor): Row[] {
   if (!subject) return [];
   const cpu: Spread = { ...spread(subject.costs), count: subject.walls.length };
   return [row(name, 'ms', spread(subject.walls)), row(name, 'ms CPU', cpu)];

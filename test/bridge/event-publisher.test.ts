@@ -9,20 +9,20 @@ function set() {
   const sent: { topic: string; retain: boolean; type: string }[] = [];
   const log = recorder();
   const time = { now: 0 };
-  const chronicle = new EventPublisher({
+  const events = new EventPublisher({
     topics: topics('b'),
     send: ({ topic, payload, retain }) => sent.push({ topic, retain, type: JSON.parse(payload).event_type }) > 0,
     logger: log,
     now: () => time.now,
   });
-  chronicle.begin();
-  return { sent, log, time, chronicle };
+  events.begin();
+  return { sent, log, time, events };
 }
 
 test('on its topic, not retained, and in the log; troubles as warnings', () => {
-  const { sent, log, chronicle } = set();
-  chronicle.publish('DSM', { event_type: 'started', at, reason: 'booted' });
-  chronicle.publish('DSM', { event_type: 'paused_on_io_error', at });
+  const { sent, log, events } = set();
+  events.publish('DSM', { event_type: 'started', at, reason: 'booted' });
+  events.publish('DSM', { event_type: 'paused_on_io_error', at });
   expect(sent).toEqual([
     { topic: 'b/DSM/event', retain: false, type: 'started' },
     { topic: 'b/DSM/event', retain: false, type: 'paused_on_io_error' },
@@ -35,35 +35,35 @@ test('on its topic, not retained, and in the log; troubles as warnings', () => {
 
 test('what is found out before the first session is told when it begins', () => {
   const sent: string[] = [];
-  const chronicle = new EventPublisher({
+  const events = new EventPublisher({
     topics: topics('b'),
     send: ({ payload }) => sent.push(JSON.parse(payload).event_type) > 0,
     logger: recorder(),
   });
-  chronicle.publish('DSM', { event_type: 'interrupted', at });
-  chronicle.publish('DSM', { event_type: 'shut_down', at });
+  events.publish('DSM', { event_type: 'interrupted', at });
+  events.publish('DSM', { event_type: 'shut_down', at });
   expect(sent).toEqual([]);
-  chronicle.begin();
-  chronicle.begin();
-  chronicle.publish('DSM', { event_type: 'started', at });
+  events.begin();
+  events.begin();
+  events.publish('DSM', { event_type: 'started', at });
   expect(sent).toEqual(['interrupted', 'shut_down', 'started']);
 });
 
 test('a command has its line in the log already', () => {
-  const { sent, log, chronicle } = set();
-  chronicle.publish('DSM', { event_type: 'command_succeeded', at, command: 'start', id: null });
+  const { sent, log, events } = set();
+  events.publish('DSM', { event_type: 'command_succeeded', at, command: 'start', id: null });
   expect(sent).toHaveLength(1);
   expect(log.entries).toEqual([]);
 });
 
 test('one restart that libvirt tells three times is one, the next one another, and each VM has its own', () => {
-  const { sent, time, chronicle } = set();
+  const { sent, time, events } = set();
   for (const now of [0, 1, 2]) {
     time.now = now;
-    chronicle.publish('DSM', { event_type: 'rebooted', at });
+    events.publish('DSM', { event_type: 'rebooted', at });
   }
-  chronicle.publish('other', { event_type: 'rebooted', at });
+  events.publish('other', { event_type: 'rebooted', at });
   time.now = 1_002;
-  chronicle.publish('DSM', { event_type: 'rebooted', at });
+  events.publish('DSM', { event_type: 'rebooted', at });
   expect(sent.map(({ topic }) => topic)).toEqual(['b/DSM/event', 'b/other/event', 'b/DSM/event']);
 });

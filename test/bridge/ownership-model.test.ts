@@ -44,7 +44,7 @@ type Trouble = { at: number; victim: number } & (
   | { what: 'death'; noticed: number }
 );
 
-interface Story {
+interface RunLog {
   habits: Habits;
   peers: { session: string; at: number; clock: number }[];
   troubles: Trouble[];
@@ -52,10 +52,10 @@ interface Story {
   past: string;
 }
 
-const story = (trouble: fc.Arbitrary<unknown>) =>
-  fc.record({ habits, peers, troubles: fc.array(trouble, { maxLength: 4 }), ways, past }) as fc.Arbitrary<Story>;
+const runLog = (trouble: fc.Arbitrary<unknown>) =>
+  fc.record({ habits, peers, troubles: fc.array(trouble, { maxLength: 4 }), ways, past }) as fc.Arbitrary<RunLog>;
 
-function prepare({ habits, ways, past }: Story): World {
+function prepare({ habits, ways, past }: RunLog): World {
   let next = 0;
   const world = new World(habits, limit => {
     next += 1;
@@ -69,7 +69,7 @@ function prepare({ habits, ways, past }: Story): World {
 }
 
 /** Runs it until nothing is to come; `watch` sees every moment at which something happened. */
-function run(world: World, { peers, troubles }: Story, watch: () => void = () => {}): void {
+function run(world: World, { peers, troubles }: RunLog, watch: () => void = () => {}): void {
   for (const { session, at, clock } of peers) setTimeout(() => world.start(session, clock), at);
   for (const trouble of troubles) {
     setTimeout(() => {
@@ -101,11 +101,11 @@ const runs = { numRuns: 2_000 };
 
 test('of bridges that live, whatever freezes, exactly one gets it and keeps it', () => {
   fc.assert(
-    fc.property(story(freeze), story => {
-      const world = prepare(story);
-      run(world, story);
+    fc.property(runLog(freeze), runLog => {
+      const world = prepare(runLog);
+      run(world, runLog);
       expect(world.holders()).toHaveLength(1);
-      expect(world.peers.filter(({ fate }) => fate === 'refused')).toHaveLength(story.peers.length - 1);
+      expect(world.peers.filter(({ fate }) => fate === 'refused')).toHaveLength(runLog.peers.length - 1);
       expectOrder(world);
     }),
     runs,
@@ -114,9 +114,9 @@ test('of bridges that live, whatever freezes, exactly one gets it and keeps it',
 
 test('bridges die and lose the broker: one of the living has it, or the next one gets it', () => {
   fc.assert(
-    fc.property(story(fc.oneof(freeze, cut, death)), story => {
-      const world = prepare(story);
-      run(world, story);
+    fc.property(runLog(fc.oneof(freeze, cut, death)), runLog => {
+      const world = prepare(runLog);
+      run(world, runLog);
       const living = world.peers.filter(({ fate }) => fate === 'alive');
       // Who was refused by one that died a moment later is gone; whoever starts it again sees to the rest.
       if (living.length === 0) {
@@ -133,10 +133,10 @@ test('bridges die and lose the broker: one of the living has it, or the next one
 test('two never hold it for longer than they need to hear of each other', () => {
   const able = (peer: Peer) => !peer.frozen && peer.line?.open === true && peer.line.heard;
   fc.assert(
-    fc.property(story(fc.oneof(freeze, cut, death)), story => {
-      const world = prepare(story);
+    fc.property(runLog(fc.oneof(freeze, cut, death)), runLog => {
+      const world = prepare(runLog);
       let since: number | null = null;
-      run(world, story, () => {
+      run(world, runLog, () => {
         const both = world.holders().filter(able).length > 1;
         since = both ? (since ?? Date.now()) : null;
         // There and back between the two, by way of the broker.
@@ -149,14 +149,14 @@ test('two never hold it for longer than they need to hear of each other', () => 
 
 test('one alone gets it at once, or when a ghost has not answered', () => {
   fc.assert(
-    fc.property(story(fc.constant(null)), story => {
-      const alone = { ...story, peers: story.peers.slice(0, 1), troubles: [] };
+    fc.property(runLog(fc.constant(null)), runLog => {
+      const alone = { ...runLog, peers: runLog.peers.slice(0, 1), troubles: [] };
       const world = prepare(alone);
       const peer = world.start('m');
       const started = Date.now();
       while (!peer.claim.holding && vi.getTimerCount() > 0) vi.advanceTimersToNextTimer();
       expect(peer.claim.holding).toBe(true);
-      const waits = story.past === 'ghost' || story.past === 'old version';
+      const waits = runLog.past === 'ghost' || runLog.past === 'old version';
       expect(Date.now() - started).toBeLessThanOrEqual(4 * slowest + (waits ? 2_000 : 0));
       vi.runAllTimers();
       expectOrder(world);

@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { filled } from '../../scripts/checks-doc.ts';
 import { ageOf } from '../../src/checks/diagnosis/evidence.ts';
-import { type Facts, inWords } from '../../src/checks/diagnosis/messages.ts';
-import { Quiet } from '../../src/checks/engine/disk-idle.ts';
+import { type Facts, messageOf } from '../../src/checks/diagnosis/messages.ts';
+import { DiskIdle } from '../../src/checks/engine/disk-idle.ts';
 import { longest } from '../../src/checks/engine/examine.ts';
 import { retest } from '../../src/checks/engine/retry-times.ts';
 import { shapeAt } from '../../src/config/shape.ts';
@@ -67,11 +67,11 @@ test('its examples say what the code says', () => {
     [rest, probes, ...Object.values(probes), dsm].map(Object.keys);
   expect(keys(example)).toEqual(keys(checkDocument(emptyVm('DSM', 'DSM'))));
   const known = { ...facts, bridge: example.probes.bridge.explanation ?? '' };
-  expect([example.cause, inWords('link_down', known)]).toEqual([
+  expect([example.cause, messageOf('link_down', known)]).toEqual([
     'link_down',
     { reason: example.reason, next: example.next_step },
   ]);
-  const { reason, next } = inWords('recoverable', facts);
+  const { reason, next } = messageOf('recoverable', facts);
   expect(fenced('console')).toContain(`DSM (DSM): recoverable\n  ${reason}\n  → ${next}\n`);
 });
 
@@ -119,7 +119,7 @@ async function isOverdue(late: number): Promise<boolean> {
 
 /** Milliseconds. */
 function quietTime(): number {
-  const quiet = new Quiet();
+  const quiet = new DiskIdle();
   const stats = unknownStats(at);
   const disks = { sda: { ...unknownDisk, read_operations: 1, write_operations: 1 } };
   quiet.hear({ ...stats, disks }, domain.hardware, 0);

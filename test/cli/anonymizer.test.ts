@@ -1,7 +1,7 @@
 /** What a dump must not say: planted wherever a definition may hold it. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Disguise } from '../../src/cli/anonymizer.ts';
+import { Anonymizer } from '../../src/cli/anonymizer.ts';
 
 /** As printed on a disk, by any maker; at least 8 characters. */
 const serial = fc.stringMatching(/^[A-Z]{1,2}[0-9]{2}[A-Z0-9]{6,12}$/);
@@ -75,10 +75,10 @@ test('a secret is not said, wherever it is', () => {
   fc.assert(
     fc.property(fc.array(place, { minLength: 1, maxLength: 5 }), places => {
       const body = places.map(([{ text }, xml]) => xml.replaceAll('?', text)).join('\n');
-      const disguise = new Disguise([]);
-      const said = disguise.xml(`<domain type='kvm'>\n${body}\n</domain>`).toLowerCase();
+      const anonymizer = new Anonymizer([]);
+      const said = anonymizer.xml(`<domain type='kvm'>\n${body}\n</domain>`).toLowerCase();
       for (const [{ secret }] of places) expect(said).not.toContain(secret.toLowerCase());
-      expect(disguise.text(said)).toBe(said);
+      expect(anonymizer.text(said)).toBe(said);
     }),
     { numRuns: 2_000 },
   );
@@ -103,8 +103,8 @@ test('what helps to understand a problem stays', () => {
   </serial>
   <qemu:commandline><qemu:arg value='-device'/></qemu:commandline>
 </domain>`;
-  expect(new Disguise([]).xml(xml)).toBe(xml);
-  const device = new Disguise([]).xml(
+  expect(new Anonymizer([]).xml(xml)).toBe(xml);
+  const device = new Anonymizer([]).xml(
     "<qemu:arg value='nvme,drive=D1,serial=AB'/><source dev='/dev/disk/by-id/ata-X-part2'/>",
   );
   expect(device).toBe("<qemu:arg value='nvme,drive=[…],serial=[…]'/><source dev='/dev/disk/by-id/device-1-part2'/>");

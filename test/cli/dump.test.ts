@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { Disguise } from '../../src/cli/anonymizer.ts';
+import { Anonymizer } from '../../src/cli/anonymizer.ts';
 import { dump } from '../../src/cli/dump.ts';
 import type { Loaded } from '../../src/config/load.ts';
 import { Running } from '../bridge/running.ts';
@@ -71,12 +71,12 @@ test('into a file, for its owner alone, and over nothing', async () => {
 });
 
 test('the same machine has the same name throughout', () => {
-  const disguise = new Disguise(['topsecret']);
-  const text = disguise.text(
+  const anonymizer = new Anonymizer(['topsecret']);
+  const text = anonymizer.text(
     '52:54:00:D5:30:01 at 10.1.2.3, 525400d53001 again, 10.1.2.4, 127.0.0.1, topsecret, 1780PDN123456',
   );
   expect(text).toBe('mac-1 at ip-1, mac-1 again, ip-2, 127.0.0.1, [hidden], id-1');
-  expect(disguise.document({ nic_525400d53001: ['186682f9-0f0b-4a9e-867b-364706339405', 4, null] })).toEqual({
+  expect(anonymizer.document({ nic_525400d53001: ['186682f9-0f0b-4a9e-867b-364706339405', 4, null] })).toEqual({
     'nic_mac-1': ['uuid-1', 4, null],
   });
 });

@@ -24,7 +24,7 @@ async function last(seen: Observer, id: string) {
   return JSON.parse(payload);
 }
 
-async function happening(seen: Observer, type: string) {
+async function notification(seen: Observer, type: string) {
   const { payload, retain } = await seen.seen.take(
     ({ topic, payload }) => topic === 'b/DSM/event' && JSON.parse(payload).event_type === type,
   );
@@ -38,12 +38,12 @@ describe('each does what it says', () => {
     const { seen, daemon } = scene;
     await seen.publish('b/DSM/command', '{"command":"suspend","id":"1"}');
     expect(await last(seen, '1')).toMatchObject({ status: 'succeeded', code: 'done' });
-    expect(await happening(seen, 'paused')).toMatchObject({ reason: 'user' });
+    expect(await notification(seen, 'paused')).toMatchObject({ reason: 'user' });
     await seen.publish('b/DSM/command', '{"command":"start","id":"2"}');
     expect(await last(seen, '2')).toMatchObject({ status: 'succeeded', code: 'done' });
     await seen.publish('b/DSM/command', '{"command":"reset","id":"3"}');
     expect(await last(seen, '3')).toMatchObject({ status: 'succeeded' });
-    await happening(seen, 'rebooted');
+    await notification(seen, 'rebooted');
     await seen.publish('b/DSM/command', '{"command":"reboot","method":"guest","id":"4"}');
     expect(await last(seen, '4')).toMatchObject({ status: 'succeeded', message: 'it has restarted' });
     expect(daemon.callsOf('domainReboot')).toMatchObject([{ args: { flags: 1 } }]);
@@ -63,8 +63,8 @@ describe('each does what it says', () => {
       seen,
       ({ power, activity, phase }) => power === 'OFF' && activity === 'rebooting' && phase === 'pausing',
     );
-    expect(await happening(seen, 'shut_down')).toMatchObject({ by: 'bridge', seconds: expect.any(Number) });
-    await happening(seen, 'started');
+    expect(await notification(seen, 'shut_down')).toMatchObject({ by: 'bridge', seconds: expect.any(Number) });
+    await notification(seen, 'started');
   });
 
   test.concurrent('a screenshot is kept by the broker', async () => {
@@ -96,7 +96,7 @@ describe('each does what it says', () => {
     await seen.publish('b/DSM/command', '{"command":"shutdown","on_timeout":"force_off","id":"g"}');
     expect(await last(seen, 'g')).toMatchObject({ status: 'rejected', code: 'not_allowed' });
     expect(domain.active).toBe(true);
-    expect(await happening(seen, 'command_rejected')).toMatchObject({ command: 'force_off', code: 'not_allowed' });
+    expect(await notification(seen, 'command_rejected')).toMatchObject({ command: 'force_off', code: 'not_allowed' });
   });
 });
 

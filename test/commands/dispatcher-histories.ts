@@ -87,7 +87,7 @@ const actions = fc.oneof(
   { weight: 1, arbitrary: kind('rebooted', { key }) },
   { weight: 3, arbitrary: examine },
   { weight: 1, arbitrary: kind('ports', { open: fc.constantFrom(true, true, false, null) }) },
-  { weight: 1, arbitrary: fc.constantFrom({ what: 'errand' } as const, { what: 'write' } as const) },
+  { weight: 1, arbitrary: fc.constantFrom({ what: 'simple' } as const, { what: 'write' } as const) },
   { weight: 1, arbitrary: kind('restart', { how: fc.constantFrom('close', 'kill') }) },
 );
 export type Action = typeof actions extends fc.Arbitrary<infer T> ? T : never;
@@ -286,8 +286,8 @@ export function act(world: World, action: Exclude<Action, { what: 'time' | 'rest
     case 'ports':
       world.ports = action.open;
       break;
-    case 'errand':
-      world.errand('well');
+    case 'simple':
+      world.simple('well');
       break;
     case 'write':
       world.write();

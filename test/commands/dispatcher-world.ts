@@ -175,7 +175,7 @@ export class World extends Clockwork {
   /** Calls ever made. */
   #made = 0;
   readonly #requests = new Map<Request, Sent>();
-  #errands: ((said: string | Error) => void)[] = [];
+  #simples: ((said: string | Error) => void)[] = [];
   #written: (() => void)[] = [];
   readonly #told = new Map<string, { verdict: Verdict; until: number }>();
   #ports: boolean | null = true;
@@ -252,7 +252,7 @@ export class World extends Clockwork {
     const dispatcher = new TracedDispatcher(
       {
         ...{ ...power, vms: { DSM: policy, other: policy }, readOnly, clock, loader: long },
-        simple: (_, { word }) => this.#errand(word),
+        simple: (_, { word }) => this.#simple(word),
         replies: {
           accepted: (request, word, remaining) => {
             responder.accepted(request, word, remaining);
@@ -413,8 +413,8 @@ export class World extends Clockwork {
   }
 
   /** What needs no slot has ended. */
-  errand(said: string | Error): void {
-    this.#errands.shift()?.(said);
+  simple(said: string | Error): void {
+    this.#simples.shift()?.(said);
   }
 
   /** The loader of a rebuild is written. */
@@ -428,7 +428,7 @@ export class World extends Clockwork {
     // Nobody hears any more of what it had under way.
     this.timers.clear();
     for (const made of this.#open()) made.open = false;
-    this.#errands = [];
+    this.#simples = [];
     this.#written = [];
     this.#arriving = [];
     this.#connected = false;
@@ -447,7 +447,7 @@ export class World extends Clockwork {
       this.write();
       await this.settle();
     }
-    this.errand('well');
+    this.simple('well');
     await this.settle();
     for (const key of keys) if (this.#live(key).length > 0) this.broken(`${key}: a job goes on for ever`);
     await this.settle();
@@ -464,7 +464,7 @@ export class World extends Clockwork {
       end.abort();
     }
     for (const { settle } of this.#open()) settle(null);
-    for (const settle of this.#errands.splice(0)) settle(new Error('closed'));
+    for (const settle of this.#simples.splice(0)) settle(new Error('closed'));
     await this.settle();
     this.write();
     for (const key of keys) this.#look(key);
@@ -737,14 +737,14 @@ export class World extends Clockwork {
     this.#look(key);
   }
 
-  #errand(word: CommandWord): Promise<string> {
+  #simple(word: CommandWord): Promise<string> {
     const { commands } = this.#rules.policy;
     const listed =
       word === 'arm' ? commands.includes('rebuild') || commands.includes('rollback') : commands.includes(word);
     if (!listed) this.broken(`${word} is not listed`);
     if (this.#rules.readOnly) this.broken(`${word}, and libvirt is only to be read`);
-    this.seen.add(`errand ${word}`);
-    return new Promise((resolve, reject) => this.#errands.push(settler(resolve, reject)));
+    this.seen.add(`simple ${word}`);
+    return new Promise((resolve, reject) => this.#simples.push(settler(resolve, reject)));
   }
 
   // A rebuild, as far as power is concerned.

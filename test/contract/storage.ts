@@ -199,7 +199,7 @@ export function storageContract(contract: StorageContract): void {
         expect(now.subarray(0, 4_096).equals(content.subarray(0, 4_096))).toBe(true);
         const after = 4_096 + megabyte;
         expect(now.subarray(after).equals(content.subarray(after))).toBe(true);
-        // Places are free again, and a new one goes through.
+        // Semaphore are free again, and a new one goes through.
         await client.storage.upload(volume, range, [bytes, bytes]);
         expect((await readFile(path)).subarray(4_096, after).equals(bytes)).toBe(true);
       });

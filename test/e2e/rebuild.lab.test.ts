@@ -155,7 +155,7 @@ test(
     expect(await loader.cmdline()).toMatchObject({ loader_build: '1' });
     from = listener.now;
     expect(await ask('rollback', { confirm: true })).toMatchObject({ status: 'succeeded', code: 'done' });
-    // The end of its arming may be told before.
+    // The end of its confirmation may be told before.
     expect(shown().filter(phase => phase !== 'done')).toEqual(['preflight', 'rolling_back', 'rolled_back']);
     expect(await document(({ phase }) => phase === 'rolled_back')).toMatchObject({ rollback: false });
     expect(await loader.cmdline()).toMatchObject({ loader_build: '0' });

@@ -11,7 +11,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function arming() {
+function confirmation() {
   const told: (string | null)[] = [];
   const it = new ConfirmationWindow({ now: () => performance.now(), date: () => new Date() }, change =>
     told.push(change),
@@ -20,7 +20,7 @@ function arming() {
 }
 
 test('lasts ten minutes, and ends by itself', () => {
-  const { it, told } = arming();
+  const { it, told } = confirmation();
   expect(it.begin()).toBe(until);
   vi.advanceTimersByTime(10 * 60_000 - 1);
   expect(it.until).toBe(until);
@@ -30,7 +30,7 @@ test('lasts ten minutes, and ends by itself', () => {
 });
 
 test('begun again, it lasts from then on', () => {
-  const { it, told } = arming();
+  const { it, told } = confirmation();
   it.begin();
   vi.advanceTimersByTime(60_000);
   const later = it.begin();
@@ -41,7 +41,7 @@ test('begun again, it lasts from then on', () => {
 });
 
 test('ended, it is told once, and not when there was nothing to end', () => {
-  const { it, told } = arming();
+  const { it, told } = confirmation();
   it.end();
   it.begin();
   it.end();
@@ -51,7 +51,7 @@ test('ended, it is told once, and not when there was nothing to end', () => {
 });
 
 test('closed, nothing more is told', () => {
-  const { it, told } = arming();
+  const { it, told } = confirmation();
   it.begin();
   it.close();
   vi.advanceTimersByTime(20 * 60_000);

@@ -5,7 +5,7 @@ import { Libvirt } from '../../src/libvirt/client.ts';
 import { parseUri } from '../../src/libvirt/uri.ts';
 import type { Boot } from '../../src/loader/image/boot-entry.ts';
 import { tcrp } from '../../src/loader/kinds/tcrp/index.ts';
-import { type Survey, type SurveyOptions, survey } from '../../src/loader/plan/inspect.ts';
+import { type Inspection, type InspectOptions, inspect } from '../../src/loader/plan/inspect.ts';
 import { unknownDsm, type Verdict } from '../../src/model/check.ts';
 import type { LoaderSettings } from '../../src/model/loader-settings.ts';
 import type { VmSnapshot } from '../../src/model/snapshot.ts';
@@ -48,7 +48,7 @@ export const world = {
   cpuinfo: async () => 'processor\t: 0\nflags\t\t: fpu sse2 movbe x2apic\n',
   menu: async () => boot,
   home: async () => home('0.9.2.9'),
-} satisfies Partial<SurveyOptions>;
+} satisfies Partial<InspectOptions>;
 
 export interface RebuildWorld extends AsyncDisposable {
   folder: string;
@@ -60,10 +60,10 @@ export interface RebuildWorld extends AsyncDisposable {
   backups: string;
   settings: LoaderSettings;
   /** With these changes to the options. */
-  survey(changes?: SurveyChanges): Promise<Survey>;
+  inspect(changes?: InspectChanges): Promise<Inspection>;
 }
 
-type SurveyChanges = Partial<Omit<SurveyOptions, 'settings'>> & {
+type InspectChanges = Partial<Omit<InspectOptions, 'settings'>> & {
   settings?: Partial<LoaderSettings>;
   verdict?: Verdict;
   dsm?: { model: string; version: string };
@@ -86,10 +86,10 @@ export async function rebuildWorld(
   const own = { ...settings, backupDir: backups };
   return {
     ...{ folder, daemon, domain, client, image, backups, settings: own },
-    survey: async ({ settings: changed, verdict, dsm, ...more } = {}) => {
+    inspect: async ({ settings: changed, verdict, dsm, ...more } = {}) => {
       const { ref, vm } = await look(client, domain.name);
       const check = verdict || dsm ? { verdict: verdict ?? 'unknown', dsm: { ...unknownDsm, ...dsm } } : null;
-      return survey({
+      return inspect({
         ...{ settings: { ...own, ...changed }, adapter: tcrp, vm: { ...vm, check }, client, ref },
         ...{ scratch: join(folder, 'data', 'scratch'), local: true, onTimeout: 'report', signal: soon() },
         ...{ ...world, ...more },
@@ -106,7 +106,7 @@ export async function rebuildWorld(
 async function look(
   client: Libvirt,
   domain: string,
-): Promise<{ ref: SurveyOptions['ref']; vm: Pick<VmSnapshot, 'domain'> }> {
+): Promise<{ ref: InspectOptions['ref']; vm: Pick<VmSnapshot, 'domain'> }> {
   const watch = new Watch({ vms: [{ key: 'DSM', domain }], emit: () => {}, logger: silent });
   await watch.begin(client);
   const target = watch.target('DSM');

@@ -101,7 +101,7 @@ export class World extends Clockwork {
   readonly sent: Sent[] = [];
   readonly calls: Made[] = [];
   readonly probes: ((open: boolean | Error) => void)[] = [];
-  readonly errands: ((said: string | CallFailure | Error) => void)[] = [];
+  readonly simples: ((said: string | CallFailure | Error) => void)[] = [];
   /** What happened, in words; for whoever asks whether all of it was reached. */
   readonly seen: Set<string>;
   readonly #rules: Rules;
@@ -131,7 +131,7 @@ export class World extends Clockwork {
       read: key => this.#read(key),
       missing: () => 'libvirt has no such domain',
       portsOpen: key => this.#probe(key),
-      simple: (_, command) => this.#errand(command),
+      simple: (_, command) => this.#simple(command),
       replies: {
         accepted: (request, _, remaining) => this.#accepted(this.#of(request), remaining),
         progress: (request, code, _, remaining) => this.#progress(this.#of(request), code, remaining),
@@ -260,7 +260,7 @@ export class World extends Clockwork {
     if (this.timers.size > 0) this.broken('a timer outlives its jobs');
     const made = this.calls.length;
     for (const { settle } of this.calls) settle(null);
-    for (const settle of [...this.probes, ...this.errands]) settle(new Error('closed'));
+    for (const settle of [...this.probes, ...this.simples]) settle(new Error('closed'));
     for (const key of keys) this.#look(key);
     await this.settle();
     this.#jobs.close();
@@ -457,9 +457,9 @@ export class World extends Clockwork {
     });
   }
 
-  #errand({ word }: SimpleCommand): Promise<string | CallFailure> {
-    this.seen.add(`errand ${word}`);
-    return new Promise((resolve, reject) => this.errands.push(settler(resolve, reject)));
+  #simple({ word }: SimpleCommand): Promise<string | CallFailure> {
+    this.seen.add(`simple ${word}`);
+    return new Promise((resolve, reject) => this.simples.push(settler(resolve, reject)));
   }
 
   /** What the snapshot says of a VM, against what was told to those who wait. */

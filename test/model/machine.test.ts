@@ -70,7 +70,7 @@ const actions = fc.oneof(
   { weight: 1, arbitrary: kind('rebooted', { key }) },
   { weight: 3, arbitrary: examine },
   { weight: 3, arbitrary: ports },
-  { weight: 1, arbitrary: kind('errand', { said: fc.oneof(fc.constant('well'), failures) }) },
+  { weight: 1, arbitrary: kind('simple', { said: fc.oneof(fc.constant('well'), failures) }) },
   {
     weight: 1,
     arbitrary: kind('wall', { by: fc.constantFrom(-1, -3_600_000, -30 * 86_400_000, 1, 7_200_000, 366 * 86_400_000) }),
@@ -171,8 +171,8 @@ function act(action: Exclude<Action, { what: 'time' }>): void {
     case 'ports':
       for (const settle of world.probes.splice(0)) settle(action.open);
       break;
-    case 'errand':
-      world.errands.shift()?.(action.said);
+    case 'simple':
+      world.simples.shift()?.(action.said);
       break;
     case 'examine':
       world.examine(action.key, action.verdict);

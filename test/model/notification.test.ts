@@ -105,7 +105,7 @@ describe('a VM changes', () => {
   const named = rows.map(([was, is, notifications]) => ({ was, is, notifications, from: words(was), to: words(is) }));
 
   test.each(named)('$from, then $to', ({ was, is, notifications }) => {
-    expect(becomes({ domain: was }, is)).toEqual(notifications.map(happening => ({ ...happening, at: now })));
+    expect(becomes({ domain: was }, is)).toEqual(notifications.map(notification => ({ ...notification, at: now })));
   });
 });
 
@@ -157,8 +157,8 @@ describe('who it was that stopped it', () => {
       { event_type: 'power_cut', by: 'ups', id: 'ups-1', seconds: 600 },
     ],
   ])('%s', (_, before, is, { ...expected }) => {
-    const [happening] = becomes(before, is);
-    expect(happening).toEqual({ at: now, reason: is?.reason, ...expected });
+    const [notification] = becomes(before, is);
+    expect(notification).toEqual({ at: now, reason: is?.reason, ...expected });
   });
 });
 
@@ -193,8 +193,8 @@ describe('the first look at libvirt', () => {
   });
 
   test('a shutdown that had been given up before is late, whoever saw it', () => {
-    const [happening] = becomes({ ...unseen, remembered: ran, asked: { ...asked, open: false } }, off);
-    expect(happening).toMatchObject({ event_type: 'shut_down', by: 'ups', late: true });
+    const [notification] = becomes({ ...unseen, remembered: ran, asked: { ...asked, open: false } }, off);
+    expect(notification).toMatchObject({ event_type: 'shut_down', by: 'ups', late: true });
   });
 });
 

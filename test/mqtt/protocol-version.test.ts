@@ -5,13 +5,13 @@ type Outcome = Parameters<typeof afterwards>[1];
 
 /** What is spoken at each attempt, `?` marking a trial, given the outcome of each. */
 function attempts(...outcomes: Outcome[]): string[] {
-  let dialect = newest;
+  let protocol = newest;
   const spoken = [];
   for (const outcome of outcomes) {
-    spoken.push(`${dialect.version}${dialect.trial ? '?' : ''}`);
-    dialect = afterwards(dialect, outcome);
+    spoken.push(`${protocol.version}${protocol.trial ? '?' : ''}`);
+    protocol = afterwards(protocol, outcome);
   }
-  return [...spoken, `${dialect.version}${dialect.trial ? '?' : ''}`];
+  return [...spoken, `${protocol.version}${protocol.trial ? '?' : ''}`];
 }
 
 test.each<{ what: string; outcomes: Outcome[]; expected: string[] }>([

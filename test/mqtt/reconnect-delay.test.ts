@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { Pace } from '../../src/mqtt/reconnect-delay.ts';
+import { ReconnectDelay } from '../../src/mqtt/reconnect-delay.ts';
 
 const random = () => 1;
-const slowest = () => new Pace({ lost: { random }, refused: { random }, takenOver: { random } });
+const slowest = () => new ReconnectDelay({ lost: { random }, refused: { random }, takenOver: { random } });
 
 test.each([
   ['unreachable', [100, 200, 400, 800, 1_600, 2_000, 2_000]],
@@ -17,5 +17,5 @@ test.each([
 });
 
 test('waits at least half of it', () => {
-  expect(new Pace({ takenOver: { random: () => 0 } }).after('taken_over')).toBe(15_000);
+  expect(new ReconnectDelay({ takenOver: { random: () => 0 } }).after('taken_over')).toBe(15_000);
 });

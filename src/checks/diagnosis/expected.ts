@@ -4,7 +4,7 @@ import type { Machine } from './evidence.ts';
 import { type Cause, diagnoses } from './table.ts';
 
 /** How it stands to what it is meant to be. */
-export interface Intention {
+export interface Expectation {
   wish: Wish | null;
   /** The bridge is carrying a command out, which changes that. */
   busy: boolean;
@@ -23,7 +23,7 @@ export function leftToSettle({ selfOffAt, wish }: VmSnapshot, now: number): numb
 }
 
 /** A problem is a difference from what is meant; null: nobody can tell. */
-export function isProblem(cause: Cause, machine: Machine, { wish, busy, settling }: Intention): boolean | null {
+export function isProblem(cause: Cause, machine: Machine, { wish, busy, settling }: Expectation): boolean | null {
   if (machine === 'crashed' || machine === 'io_error') return true;
   if (busy) return false;
   const halted = machine === 'paused' || machine === 'asleep';
@@ -37,9 +37,9 @@ export function isProblem(cause: Cause, machine: Machine, { wish, busy, settling
 }
 
 /** What a difference from what is meant adds to the sentence, and to what there is to do. */
-export function ofIntention(
+export function ofExpectation(
   machine: Machine,
-  { wish, settling }: Pick<Intention, 'wish' | 'settling'>,
+  { wish, settling }: Pick<Expectation, 'wish' | 'settling'>,
 ): { reason: string; next: string } | null {
   if (wish === 'off' && !['off', 'died', 'absent'].includes(machine)) {
     return {

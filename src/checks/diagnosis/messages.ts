@@ -27,7 +27,7 @@ export interface Facts {
 }
 
 /** The sentence and the next step of a diagnosis, with what was found. */
-export function inWords(cause: Cause, facts: Facts): { reason: string; next: string | null } {
+export function messageOf(cause: Cause, facts: Facts): { reason: string; next: string | null } {
   const { reason, next } = diagnoses[cause];
   const words = new Map(Object.entries(wordsOf(facts)));
   const fill = (text: string) => text.replaceAll(/\{(\w+)\}/g, (_, name: string) => words.get(name) ?? '').trim();

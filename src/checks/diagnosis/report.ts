@@ -1,14 +1,14 @@
 import { type Check, type DsmIdentity, isReachable, type ProbeName, type ProbeRow } from '../../model/check.ts';
-import type { Standing } from '../engine/debounce.ts';
+import type { Debounced } from '../engine/debounce.ts';
 import type { Machine } from './evidence.ts';
-import { type Intention, isProblem, ofIntention } from './expected.ts';
-import { type Facts, inWords } from './messages.ts';
+import { type Expectation, isProblem, ofExpectation } from './expected.ts';
+import { type Facts, messageOf } from './messages.ts';
 import { type Cause, diagnoses } from './table.ts';
 
 /** Everything that has been found, as the one thing that is told. Pure. */
 
-export interface Told extends Intention {
-  standing: Standing;
+export interface ReportInput extends Expectation {
+  debounced: Debounced;
   machine: Machine;
   facts: Facts;
   rows: Readonly<Partial<Record<ProbeName, ProbeRow>>>;
@@ -20,12 +20,12 @@ export interface Told extends Intention {
   dsm: DsmIdentity;
 }
 
-export function report(told: Told): Check {
-  const { standing, machine, wish, busy, facts, rows, latency, wasUp, bootSeconds, dsm } = told;
-  const { cause, since, failures } = standing;
+export function report(told: ReportInput): Check {
+  const { debounced, machine, wish, busy, facts, rows, latency, wasUp, bootSeconds, dsm } = told;
+  const { cause, since, failures } = debounced;
   const { verdict } = diagnoses[cause];
   const problem = isProblem(cause, machine, told);
-  const words = sentences(cause, facts, busy ? null : ofIntention(machine, told));
+  const words = sentences(cause, facts, busy ? null : ofExpectation(machine, told));
   return {
     verdict,
     cause,
@@ -48,7 +48,7 @@ export function report(told: Told): Check {
 }
 
 function sentences(cause: Cause, facts: Facts, more: { reason: string; next: string } | null) {
-  const { reason, next } = inWords(cause, facts);
+  const { reason, next } = messageOf(cause, facts);
   return more ? { reason: `${reason} ${more.reason}`, next: more.next } : { reason, next };
 }
 

@@ -1,7 +1,7 @@
 import { type Cause, diagnoses } from '../diagnosis/table.ts';
 
 /** What a VM's checks have come to so far: one bad check is no verdict yet. Pure. */
-export interface Standing {
+export interface Debounced {
   cause: Cause;
   /** Since when its verdict stands, milliseconds since 1970. */
   since: number;
@@ -9,7 +9,7 @@ export interface Standing {
   failures: number;
 }
 
-export function notChecked(now: number): Standing {
+export function notChecked(now: number): Debounced {
   return { cause: 'not_checked', since: now, failures: 0 };
 }
 
@@ -17,7 +17,7 @@ export function notChecked(now: number): Standing {
  * Takes in what a check found. Silence that makes it worse than it stands has to be found `needed` times in a row;
  * what DSM or its installer says in so many words counts at once, and so does what libvirt says of the machine.
  */
-export function settle(before: Standing, found: Cause, needed: number, now: number): Standing {
+export function debounce(before: Debounced, found: Cause, needed: number, now: number): Debounced {
   const failures = badness(found) > badness(before.cause) ? before.failures + 1 : 0;
   if (failures > 0 && failures < needed) return { ...before, failures };
   const same = diagnoses[before.cause].verdict === diagnoses[found].verdict;

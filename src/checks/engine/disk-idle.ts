@@ -11,7 +11,7 @@ type Rest = 'awake' | 'quiet' | 'unknown';
  * Whether DSM's disks may be asleep, from what they were asked: an awake DSM writes every few seconds. Whoever is asked
  * over the network then would wake them.
  */
-export class Quiet {
+export class DiskIdle {
   #requests: number | null = null;
   #lastAt: number | null = null;
   #unknown = false;

@@ -4,8 +4,8 @@ import type { DsmPlace, Findings } from '../finding.ts';
 import type { WebPort } from '../probes/web/port.ts';
 import { usualPorts, webPorts } from '../probes/web/ports.ts';
 import type { Probes } from '../probes.ts';
-import { discover, locate, relocate, type Subject } from './locate.ts';
-import { type Ask, asker, nowhere, unasked } from './probe-timeout.ts';
+import { type CheckTarget, discover, locate, relocate } from './locate.ts';
+import { type Ask, createAsk, nowhere, unasked } from './probe-timeout.ts';
 
 /** One check of one VM: the probes in their order, from the host's wire up to DSM's own words. */
 
@@ -45,12 +45,12 @@ export function longest(probeTimeout: number): number {
 
 /** Rejects when `signal` aborts, and never otherwise. */
 export async function examine(
-  subjectNow: () => Subject,
+  subjectNow: () => CheckTarget,
   probes: Probes,
   options: ExamineOptions,
 ): Promise<Examination> {
   const { prepare, enough, gentle, probeTimeout, signal } = options;
-  const ask = asker({ probeTimeout, whole: longest(probeTimeout), signal });
+  const ask = createAsk({ probeTimeout, whole: longest(probeTimeout), signal });
   if (prepare) await ask.any(undefined, prepare);
   const subject = subjectNow();
   const macs = subject.nics.map(nic => nic.mac);
@@ -66,7 +66,7 @@ export async function examine(
   const { address, neighbour, swept } =
     found.lost && hearing !== null ? await relocate(found, await hearing, macs, probes, ask) : found;
 
-  const [bridge, tcp] = await Promise.all([bridging, knock(subject, address, probes, ask)]);
+  const [bridge, tcp] = await Promise.all([bridging, probeTcp(subject, address, probes, ask)]);
   const lower: Lower = { bridge, neighbour, tcp };
   const ports = webPorts(subject.ports, subject.identity);
   const port = ports[0]?.port ?? usualPorts.http;
@@ -87,7 +87,12 @@ export async function examine(
   };
 }
 
-async function knock({ ports }: Subject, address: string | null, probes: Probes, ask: Ask): Promise<Findings['tcp']> {
+async function probeTcp(
+  { ports }: CheckTarget,
+  address: string | null,
+  probes: Probes,
+  ask: Ask,
+): Promise<Findings['tcp']> {
   if (address === null) return nowhere('tcp');
   if (ports.length === 0) return unasked('tcp', 'No ports are configured.');
   return ask('tcp', limits => probes.tcp({ address, ports }, limits));

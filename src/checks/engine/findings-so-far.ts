@@ -4,35 +4,35 @@ import { type Findings, type Kind, outcomeOf } from '../finding.ts';
 import type { Examination, Lower } from './examine.ts';
 
 /** What the probes found in this run of the machine: the latest of each, for a cheap check asks only some. Pure. */
-export interface Ledger {
+export interface FindingsSoFar {
   readonly findings: Partial<Findings>;
   readonly rows: Readonly<Partial<Record<ProbeName, ProbeRow>>>;
   /** How the lower layers were when all was asked; null: it never was. */
   readonly whole: string | null;
 }
 
-export const emptyLedger: Ledger = { findings: {}, rows: {}, whole: null };
+export const noFindings: FindingsSoFar = { findings: {}, rows: {}, whole: null };
 
 /** With what a check found. `at`: ISO 8601. */
-export function entered(ledger: Ledger, { findings, address }: Examination, at: string): Ledger {
+export function withFindings(before: FindingsSoFar, { findings, address }: Examination, at: string): FindingsSoFar {
   const asked = probeNames.flatMap(name => {
     const finding = findings[name];
     return finding ? [[name, rowOf(name, finding, at)] as const] : [];
   });
   return {
-    findings: { ...ledger.findings, ...findings },
-    rows: { ...ledger.rows, ...Object.fromEntries(asked) },
-    whole: findings.dsm ? signature(findings, address) : ledger.whole,
+    findings: { ...before.findings, ...findings },
+    rows: { ...before.rows, ...Object.fromEntries(asked) },
+    whole: findings.dsm ? signature(findings, address) : before.whole,
   };
 }
 
 /** Whether the lower layers are as they were when all was asked: then what was said above them still holds. */
-export function isUnchanged(ledger: Ledger, lower: Lower, address: string | null): boolean {
-  return ledger.whole === signature(lower, address);
+export function isUnchanged(before: FindingsSoFar, lower: Lower, address: string | null): boolean {
+  return before.whole === signature(lower, address);
 }
 
 /** The words that the verdict goes by. */
-export function kindsIn({ findings }: Ledger): Pick<Evidence, ProbeName> {
+export function kindsIn({ findings }: FindingsSoFar): Pick<Evidence, ProbeName> {
   const kind = <P extends ProbeName>(probe: P): Kind<P> => (findings[probe]?.kind ?? 'not_applicable') as Kind<P>;
   return {
     bridge: kind('bridge'),

@@ -6,7 +6,7 @@ import type { Probes } from '../probes.ts';
 import { type Ask, unasked } from './probe-timeout.ts';
 
 /** One VM as a check comes to it: what is known of it beforehand. */
-export interface Subject {
+export interface CheckTarget {
   key: VmKey;
   nics: readonly Nic[];
   /** libvirt's host is this machine. */
@@ -36,7 +36,7 @@ export interface Place {
 }
 
 /** As configured, where it was last, where libvirt knows it, or anywhere in the network of its bridge. */
-export async function locate(subject: Subject, macs: readonly string[], probes: Probes, ask: Ask): Promise<Place> {
+export async function locate(subject: CheckTarget, macs: readonly string[], probes: Probes, ask: Ask): Promise<Place> {
   const { key, nics, lastAddress, sweep } = subject;
   // A name that nobody can look up now is no reason to lose it.
   const configured =
@@ -78,7 +78,13 @@ export async function relocate(
   return { ...place, address, neighbour };
 }
 
-export function discover(subject: Subject, macs: readonly string[], { neighbour }: Place, probes: Probes, ask: Ask) {
+export function discover(
+  subject: CheckTarget,
+  macs: readonly string[],
+  { neighbour }: Place,
+  probes: Probes,
+  ask: Ask,
+) {
   const addresses = neighbour.kind === 'ok' && neighbour.address !== null ? [neighbour.address] : [];
   const target = { macs, addresses, answeredBefore: subject.discovered };
   return ask('discovery', limits => probes.discovery(target, limits));
@@ -87,6 +93,6 @@ export function discover(subject: Subject, macs: readonly string[], { neighbour 
 /** Its MAC does not answer where it should. */
 const outside: ReadonlySet<string> = new Set(['silent', 'taken']);
 
-function sourcesOf(nics: Subject['nics']): string[] {
+function sourcesOf(nics: CheckTarget['nics']): string[] {
   return nics.map(nic => nic.source).filter(source => source !== null);
 }

@@ -7,7 +7,7 @@ export interface Due {
 }
 
 /** The next look that no schedule knows of: one at a time, the sooner one wins. */
-export class Alarm {
+export class NextCheck {
   readonly #act: () => void;
   readonly #clock: Clock;
   readonly #automatic: boolean;

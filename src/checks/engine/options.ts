@@ -2,7 +2,7 @@ import type { Expectation } from '../../model/check.ts';
 import type { Event } from '../../model/event.ts';
 import type { VmKey, VmSnapshot } from '../../model/snapshot.ts';
 import type { Clock } from '../../util/clock.ts';
-import type { Places } from '../../util/semaphore.ts';
+import type { Semaphore } from '../../util/semaphore.ts';
 import type { Probes } from '../probes.ts';
 import type { Host } from './machine-run.ts';
 import type { Due } from './next-check.ts';
@@ -45,6 +45,6 @@ export interface VmChecksOptions {
   scheduled: () => Due | null;
   emit: (event: Event) => void;
   /** Shared by all VMs. */
-  places: Places;
+  places: Semaphore;
   clock: Clock;
 }

@@ -18,7 +18,7 @@ export interface Ask {
   any<T>(otherwise: T, run: (limits: Limits) => Promise<T>): Promise<T>;
 }
 
-export function asker({ probeTimeout, whole, signal }: AskOptions): Ask {
+export function createAsk({ probeTimeout, whole, signal }: AskOptions): Ask {
   const end = performance.now() + whole;
   const inTime = async <T>(otherwise: T, run: (limits: Limits) => Promise<T>): Promise<T> => {
     signal.throwIfAborted();

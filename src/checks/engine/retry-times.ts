@@ -1,6 +1,6 @@
 import type { Age } from '../diagnosis/evidence.ts';
 import { type Cause, diagnoses } from '../diagnosis/table.ts';
-import type { Standing } from './debounce.ts';
+import type { Debounced } from './debounce.ts';
 
 /** When to look again, and how closely. Pure; milliseconds. */
 
@@ -24,7 +24,7 @@ export function asksAsMuch(one: Depth, other: Depth): boolean {
 const seenFromBelow: ReadonlySet<Cause> = new Set(['up', 'up_asleep', 'up_behind', 'behind', 'port_closed', 'cut_off']);
 
 /** Where something is wrong, all is asked; where the disks may be asleep (`quiet`), no more than must be. */
-export function isCheapEnough(depth: Depth, { cause, failures }: Standing, quiet: boolean): boolean {
+export function isCheapEnough(depth: Depth, { cause, failures }: Debounced, quiet: boolean): boolean {
   const settled = seenFromBelow.has(cause) && failures === 0;
   return settled && (depth === 'cheap' || (depth === 'deep' && quiet));
 }
@@ -33,7 +33,7 @@ export function isCheapEnough(depth: Depth, { cause, failures }: Standing, quiet
 const onTheWay: ReadonlySet<string> = new Set(['booting', 'starting', 'loader', 'updating']);
 
 /** Until the next check, apart from the schedule; null: there is no hurry. */
-export function pauseAfter({ cause, failures }: Standing, age: Age): number | null {
+export function pauseAfter({ cause, failures }: Debounced, age: Age): number | null {
   if (failures > 0) return retest;
   if (!onTheWay.has(diagnoses[cause].verdict)) return null;
   return age === 'young' ? whileBooting : retest;

@@ -7,11 +7,11 @@ import { type Age, ageOf, canAnswer, type Machine } from '../diagnosis/evidence.
 import type { Facts } from '../diagnosis/messages.ts';
 import type { Cause } from '../diagnosis/table.ts';
 import type { Examination, Lower } from './examine.ts';
-import { emptyLedger, entered, isUnchanged, kindsIn, type Ledger } from './findings-so-far.ts';
+import { type FindingsSoFar, isUnchanged, kindsIn, noFindings, withFindings } from './findings-so-far.ts';
 import { type Host, type Run, resetAt, runOf, toKnown, upAt } from './machine-run.ts';
 import { type Known, nothingKnown } from './store.ts';
 
-export interface KnowledgeOptions {
+export interface RunStateOptions {
   /** What was known when the bridge last ended. */
   known: Known;
   remember: (known: Known) => void;
@@ -22,16 +22,16 @@ export interface KnowledgeOptions {
 }
 
 /** What is known of one VM: the run of its machine, what the probes found in it, and who DSM is. Asks nobody. */
-export class Knowledge {
-  readonly #options: KnowledgeOptions;
+export class RunState {
+  readonly #options: RunStateOptions;
   #known: Known;
   #run: Run | null = null;
-  #ledger: Ledger = emptyLedger;
+  #findings: FindingsSoFar = noFindings;
   #port = 5_000;
   /** When DSM began to say that it updates, which may be long after power on; of the clock that only goes on. */
   #updatingSince: number | null = null;
 
-  constructor(options: KnowledgeOptions) {
+  constructor(options: RunStateOptions) {
     this.#options = options;
     this.#known = options.known;
   }
@@ -51,15 +51,15 @@ export class Knowledge {
 
   /** Everything has been asked in this run. */
   get whole(): boolean {
-    return this.#ledger.whole !== null;
+    return this.#findings.whole !== null;
   }
 
-  get rows(): Ledger['rows'] {
-    return this.#ledger.rows;
+  get rows(): FindingsSoFar['rows'] {
+    return this.#findings.rows;
   }
 
   get latency(): number | null {
-    return this.#ledger.findings.tcp?.ms ?? null;
+    return this.#findings.findings.tcp?.ms ?? null;
   }
 
   get hasBeenUp(): boolean {
@@ -94,9 +94,9 @@ export class Knowledge {
   take(found: Examination): void {
     const { clock } = this.#options;
     const { address, identity, findings } = found;
-    this.#ledger = entered(this.#ledger, found, new Date(clock.date()).toISOString());
+    this.#findings = withFindings(this.#findings, found, new Date(clock.date()).toISOString());
     this.#port = found.port;
-    this.#updatingSince = isUpdating(this.#ledger) ? (this.#updatingSince ?? clock.now()) : null;
+    this.#updatingSince = isUpdating(this.#findings) ? (this.#updatingSince ?? clock.now()) : null;
     const answers = findings.neighbour.kind === 'ok' || findings.tcp.open.length > 0;
     this.#keep({
       ...this.#known,
@@ -114,7 +114,7 @@ export class Knowledge {
   }
 
   isUnchanged(lower: Lower, address: string | null): boolean {
-    return isUnchanged(this.#ledger, lower, address);
+    return isUnchanged(this.#findings, lower, address);
   }
 
   cause(machine: Machine): Cause {
@@ -122,9 +122,9 @@ export class Knowledge {
       return this.age() === 'young' ? 'booting' : 'not_checked';
     }
     const past = this.#run?.wasUp ? 'was_up' : 'fresh';
-    const evidence = { machine, age: this.age(), past, ...kindsIn(this.#ledger) } as const;
+    const evidence = { machine, age: this.age(), past, ...kindsIn(this.#findings) } as const;
     const cause = diagnose(evidence);
-    const worst = this.#ledger.findings.bridge?.worst ?? null;
+    const worst = this.#findings.findings.bridge?.worst ?? null;
     // Of several NICs one is well, and yet nothing comes through: the other one was the way.
     return worst !== null && unheard.has(cause) ? diagnose({ ...evidence, bridge: worst.kind }) : cause;
   }
@@ -135,7 +135,7 @@ export class Knowledge {
 
   /** For the sentences, in which a NIC that a probe spoke of goes before the first. */
   facts(cause: Cause, { domain }: VmSnapshot, ports: readonly number[]): Omit<Facts, 'domain' | 'instead'> {
-    const { findings } = this.#ledger;
+    const { findings } = this.#findings;
     const nics = domain?.hardware.nics ?? [];
     const worst = findings.bridge?.worst ?? null;
     const cable = worst !== null && worst.kind === cause ? worst : findings.bridge;
@@ -158,7 +158,7 @@ export class Knowledge {
 
   #begin(run: Run | null): true {
     this.#run = run;
-    this.#ledger = emptyLedger;
+    this.#findings = noFindings;
     this.#updatingSince = null;
     this.#rememberRun();
     return true;
@@ -186,6 +186,6 @@ export class Knowledge {
 /** Nothing answers, for want of a better reason. */
 const unheard: ReadonlySet<Cause> = new Set(['silent', 'no_answer', 'filtered', 'address_unknown']);
 
-function isUpdating({ findings }: Ledger): boolean {
+function isUpdating({ findings }: FindingsSoFar): boolean {
   return findings.dsm?.kind === 'updating' || findings.discovery?.kind === 'updating';
 }

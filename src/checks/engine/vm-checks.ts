@@ -5,14 +5,14 @@ import type { Event } from '../../model/event.ts';
 import type { Activity, VmSnapshot } from '../../model/snapshot.ts';
 import { canAnswer, type Machine, machineOf } from '../diagnosis/evidence.ts';
 import { leftToSettle } from '../diagnosis/expected.ts';
-import { inWords } from '../diagnosis/messages.ts';
+import { messageOf } from '../diagnosis/messages.ts';
 import { report } from '../diagnosis/report.ts';
 import { type Cause, diagnoses } from '../diagnosis/table.ts';
-import { isSilence, notChecked, type Standing, saidByMachine, settle } from './debounce.ts';
-import { Quiet } from './disk-idle.ts';
+import { type Debounced, debounce, isSilence, notChecked, saidByMachine } from './debounce.ts';
+import { DiskIdle } from './disk-idle.ts';
 import { examine, longest } from './examine.ts';
-import type { Subject } from './locate.ts';
-import { Alarm, type Due } from './next-check.ts';
+import type { CheckTarget } from './locate.ts';
+import { type Due, NextCheck } from './next-check.ts';
 import type { VmChecksOptions } from './options.ts';
 import {
   afterChange,
@@ -23,7 +23,7 @@ import {
   pauseAfter,
   retest,
 } from './retry-times.ts';
-import { Knowledge } from './run-state.ts';
+import { RunState } from './run-state.ts';
 
 /**
  * The checks of one VM: one at a time, what they have come to, and when the next is due. What libvirt says of the
@@ -31,10 +31,10 @@ import { Knowledge } from './run-state.ts';
  */
 export class VmChecks {
   readonly #options: VmChecksOptions;
-  readonly #knowledge: Knowledge;
-  readonly #quiet = new Quiet();
-  readonly #alarm: Alarm;
-  #standing: Standing;
+  readonly #runState: RunState;
+  readonly #quiet = new DiskIdle();
+  readonly #alarm: NextCheck;
+  #debounced: Debounced;
   /** What the last check found by itself. */
   #found: Cause = 'not_checked';
   #checkedAt: number | null = null;
@@ -49,9 +49,9 @@ export class VmChecks {
 
   constructor(options: VmChecksOptions) {
     this.#options = options;
-    this.#knowledge = new Knowledge({ ...options, bootGrace: options.policy.bootGrace });
-    this.#standing = notChecked(options.clock.date());
-    this.#alarm = new Alarm(() => void this.check('deep'), options);
+    this.#runState = new RunState({ ...options, bootGrace: options.policy.bootGrace });
+    this.#debounced = notChecked(options.clock.date());
+    this.#alarm = new NextCheck(() => void this.check('deep'), options);
   }
 
   start(): void {
@@ -60,7 +60,7 @@ export class VmChecks {
 
   /** IPv4 of DSM, if it is known. */
   get address(): string | null {
-    return this.#knowledge.address;
+    return this.#runState.address;
   }
 
   /** The verdict and its sentence, and what the last check found if that is not it. */
@@ -68,7 +68,7 @@ export class VmChecks {
     const vm = this.#options.vm();
     if (!vm?.check) return 'it has not been checked yet';
     const { verdict, reason, failures } = vm.check;
-    const otherwise = inWords(this.#found, this.#facts(vm, this.#found)).reason;
+    const otherwise = messageOf(this.#found, this.#facts(vm, this.#found)).reason;
     return `${verdict}: ${reason}${failures > 0 ? ` But this check found: ${otherwise}` : ''}`;
   }
 
@@ -86,7 +86,7 @@ export class VmChecks {
         this.#hearDisks(event);
         return;
       case 'rebooted':
-        if (this.#knowledge.reset()) this.#beginAnew();
+        if (this.#runState.reset()) this.#beginAnew();
         this.#look();
         return;
       case 'domain':
@@ -136,20 +136,20 @@ export class VmChecks {
     signal.throwIfAborted();
     if (!canAnswer(this.#machine())) return this.#done();
     const rest = this.#quiet.at(performance.now());
-    const cheap = isCheapEnough(depth, this.#standing, rest === 'quiet');
+    const cheap = isCheapEnough(depth, this.#debounced, rest === 'quiet');
     const found = await examine(() => this.#subject(), probes, {
-      prepare: cheap && diagnoses[this.#standing.cause].verdict === 'up' ? null : () => this.#reread(),
-      enough: cheap ? (lower, address) => this.#knowledge.isUnchanged(lower, address) : null,
-      gentle: rest !== 'awake' || this.#standing.cause === 'up_asleep',
+      prepare: cheap && diagnoses[this.#debounced.cause].verdict === 'up' ? null : () => this.#reread(),
+      enough: cheap ? (lower, address) => this.#runState.isUnchanged(lower, address) : null,
+      gentle: rest !== 'awake' || this.#debounced.cause === 'up_asleep',
       probeTimeout: policy.probeTimeout,
       signal,
     });
     if (found.swept) this.#sweptAt = performance.now();
-    this.#knowledge.take(found);
-    this.#found = this.#knowledge.cause(this.#machine());
-    this.#standing = settle(this.#standing, this.#found, policy.failuresBeforeDown, this.#options.clock.date());
-    const { verdict } = diagnoses[this.#standing.cause];
-    if (verdict === 'up' || verdict === 'degraded') this.#knowledge.wasUp();
+    this.#runState.take(found);
+    this.#found = this.#runState.cause(this.#machine());
+    this.#debounced = debounce(this.#debounced, this.#found, policy.failuresBeforeDown, this.#options.clock.date());
+    const { verdict } = diagnoses[this.#debounced.cause];
+    if (verdict === 'up' || verdict === 'degraded') this.#runState.wasUp();
     this.#goOn();
     this.#done();
   }
@@ -168,7 +168,7 @@ export class VmChecks {
 
   /** When it is to be looked at again, apart from the schedule. */
   #goOn(): void {
-    const pause = pauseAfter(this.#standing, this.#knowledge.age());
+    const pause = pauseAfter(this.#debounced, this.#runState.age());
     if (pause !== null) this.#alarm.in(pause);
   }
 
@@ -176,7 +176,7 @@ export class VmChecks {
     const hardware = this.#options.vm()?.domain?.hardware ?? unknownHardware;
     const stirred = this.#quiet.hear(stats, hardware, performance.now());
     // What it said of its disks may be so no longer.
-    if (stirred && this.#standing.cause === 'up_asleep') this.#alarm.in(retest);
+    if (stirred && this.#debounced.cause === 'up_asleep') this.#alarm.in(retest);
   }
 
   /** A guest that powers itself off, and stays so, is meant to be off. */
@@ -199,28 +199,28 @@ export class VmChecks {
   #look(): void {
     const vm = this.#options.vm();
     if (!vm) return;
-    if (this.#knowledge.follow(vm, this.#options.runId())) this.#beginAnew();
+    if (this.#runState.follow(vm, this.#options.runId())) this.#beginAnew();
     const wired = JSON.stringify(vm.domain?.hardware.nics ?? null);
-    if (this.#knowledge.running && this.#wired !== null && wired !== this.#wired) this.#alarm.in(afterChange);
+    if (this.#runState.running && this.#wired !== null && wired !== this.#wired) this.#alarm.in(afterChange);
     this.#wired = wired;
 
     const machine = this.#machine();
-    const cause = this.#knowledge.cause(machine);
-    const halted = saidByMachine(this.#standing.cause);
+    const cause = this.#runState.cause(machine);
+    const halted = saidByMachine(this.#debounced.cause);
     const resumed = canAnswer(machine) && halted;
     // libvirt's last word stands while it is away, until a check knows better.
     const stands = machine === 'unseen' && halted;
-    if (!stands && (!canAnswer(machine) || !this.#knowledge.whole)) this.#settle(cause);
+    if (!stands && (!canAnswer(machine) || !this.#runState.whole)) this.#debounce(cause);
     else if (resumed && !stands) {
       // What was found before it was halted may be true no more: the good is believed until it is looked at again.
-      this.#settle(isSilence(cause) ? 'not_checked' : cause);
+      this.#debounce(isSilence(cause) ? 'not_checked' : cause);
       this.#alarm.in(afterChange);
     }
     this.#tell();
   }
 
-  #settle(cause: Cause): void {
-    this.#standing = settle(this.#standing, cause, 1, this.#options.clock.date());
+  #debounce(cause: Cause): void {
+    this.#debounced = debounce(this.#debounced, cause, 1, this.#options.clock.date());
     this.#found = cause;
   }
 
@@ -229,7 +229,7 @@ export class VmChecks {
     this.#sweptAt = Number.NEGATIVE_INFINITY;
     this.#current?.abort.abort();
     this.#alarm.cancel();
-    if (this.#knowledge.running) this.#alarm.in(afterChange);
+    if (this.#runState.running) this.#alarm.in(afterChange);
     this.#due = this.#next();
   }
 
@@ -237,15 +237,15 @@ export class VmChecks {
     const { key, vm: now, emit, automatic } = this.#options;
     const vm = now();
     // What was told before stands on the broker, until there is something to say.
-    if (!vm || this.#closed || (automatic && this.#standing.cause === 'not_checked')) return;
-    const { rows, latency, hasBeenUp: wasUp, bootSeconds, dsm } = this.#knowledge;
+    if (!vm || this.#closed || (automatic && this.#debounced.cause === 'not_checked')) return;
+    const { rows, latency, hasBeenUp: wasUp, bootSeconds, dsm } = this.#runState;
     const check = report({
-      standing: this.#standing,
+      debounced: this.#debounced,
       machine: this.#machine(),
       wish: this.#wish(vm),
       busy: vm.work !== null,
       settling: this.#leftToSettle() !== null,
-      facts: this.#facts(vm, this.#standing.cause),
+      facts: this.#facts(vm, this.#debounced.cause),
       ...{ rows, latency, wasUp, bootSeconds, dsm },
       checkedAt: this.#checkedAt,
       nextAt: this.#next()?.date ?? null,
@@ -256,7 +256,7 @@ export class VmChecks {
 
   #facts(vm: VmSnapshot, cause: Cause) {
     const { policy, domain, instead } = this.#options;
-    const facts = this.#knowledge.facts(cause, vm, policy.ports);
+    const facts = this.#runState.facts(cause, vm, policy.ports);
     return {
       ...facts,
       domain: vm.domain?.name ?? domain,
@@ -265,10 +265,10 @@ export class VmChecks {
     };
   }
 
-  #subject(): Subject {
+  #subject(): CheckTarget {
     const { key, policy, vm } = this.#options;
     const local = this.#options.local();
-    const { known } = this.#knowledge;
+    const { known } = this.#runState;
     return {
       key,
       nics: vm()?.domain?.hardware.nics ?? [],
@@ -278,7 +278,7 @@ export class VmChecks {
       ports: policy.ports,
       identity: known.dsm,
       discovered: known.discovered,
-      sweep: local && performance.now() - this.#sweptAt >= betweenSweeps(this.#knowledge.age()),
+      sweep: local && performance.now() - this.#sweptAt >= betweenSweeps(this.#runState.age()),
     };
   }
 

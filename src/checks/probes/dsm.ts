@@ -22,7 +22,7 @@ const infoPaths = [`/webapi/query.cgi?${info}`, `/webapi/entry.cgi?${info}`];
 
 /** Rejects only with the reason of `limits.signal`. */
 export async function dsm(target: DsmTarget, limits: Limits): Promise<Found> {
-  const ask = asker(target, limits);
+  const ask = createAsk(target, limits);
   const found = await converse(target.port, target.base, ask);
   // What its page's path begins with need not be what a proxy has put before all of them.
   const lost = target.base !== '' && (found.kind === 'other' || found.kind === 'silent');
@@ -61,7 +61,7 @@ async function converse(port: number, base: string, ask: Ask): Promise<Found> {
 type Ask = (path: string, share?: number) => Promise<Followed>;
 
 /** Every question gets what is left of the time, or its share of that. */
-function asker({ address, port, secure, name }: DsmTarget, { timeout, signal }: Limits): Ask {
+function createAsk({ address, port, secure, name }: DsmTarget, { timeout, signal }: Limits): Ask {
   const ends = performance.now() + timeout;
   return (path, share = 1) => {
     const left = Math.max(0, ends - performance.now()) / share;

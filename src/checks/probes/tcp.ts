@@ -1,5 +1,5 @@
 import { enumerate } from '../../util/enumerate.ts';
-import { type Knock, knock } from '../../util/tcp-probe.ts';
+import { probeTcp, type TcpProbe } from '../../util/tcp-probe.ts';
 import type { Findings, Kind, Limits } from '../finding.ts';
 
 export interface TcpTarget {
@@ -13,9 +13,9 @@ const noRoute = 'ENETUNREACH';
 /** Whether the ports take connections, all asked at once; each is hung up on at once. */
 export async function tcp({ address, ports }: TcpTarget, limits: Limits): Promise<Findings['tcp']> {
   limits.signal.throwIfAborted();
-  const knocks = await Promise.all(ports.map(async port => ({ port, ...(await knock(address, port, limits)) })));
+  const knocks = await Promise.all(ports.map(async port => ({ port, ...(await probeTcp(address, port, limits)) })));
   limits.signal.throwIfAborted();
-  const of = (answer: Knock['answer']) => knocks.filter(each => each.answer === answer);
+  const of = (answer: TcpProbe['answer']) => knocks.filter(each => each.answer === answer);
   const open = of('open');
   const closed = knocks.filter(({ answer }) => answer !== 'open').map(({ port }) => port);
   const ms = open.length > 0 ? Math.round(Math.min(...open.map(each => each.ms)) * 10) / 10 : null;
@@ -28,13 +28,13 @@ export async function tcp({ address, ports }: TcpTarget, limits: Limits): Promis
   return { ...found, kind: kindOf(open, closed, of('refused')), explanation: explain(address, of) };
 }
 
-function kindOf(open: readonly Knock[], closed: readonly number[], refused: readonly Knock[]): Kind<'tcp'> {
+function kindOf(open: readonly TcpProbe[], closed: readonly number[], refused: readonly TcpProbe[]): Kind<'tcp'> {
   if (closed.length === 0) return 'all';
   if (open.length > 0) return 'some';
   return refused.length > 0 ? 'refused' : 'silent';
 }
 
-function explain(address: string, of: (answer: Knock['answer']) => readonly { port: number }[]): string {
+function explain(address: string, of: (answer: TcpProbe['answer']) => readonly { port: number }[]): string {
   const clauses = (['open', 'refused', 'silent'] as const).flatMap(answer => {
     const ports = of(answer).map(({ port }) => port);
     if (ports.length === 0) return [];
@@ -48,4 +48,4 @@ const words = {
   open: ['is open', 'are open'],
   refused: ['refuses', 'refuse'],
   silent: ['does not answer', 'do not answer'],
-} as const satisfies Record<Knock['answer'], readonly [string, string]>;
+} as const satisfies Record<TcpProbe['answer'], readonly [string, string]>;

@@ -8,7 +8,7 @@ import type { LoaderImage } from '../image/image.ts';
 import { LoaderFailure } from './failure.ts';
 import type { LoaderRecord } from './journal.ts';
 import type { JobParts } from './parts.ts';
-import type { Story } from './run-log.ts';
+import type { RunLog } from './run-log.ts';
 
 /**
  * A run is bound to one domain, and its copy to one image. A name or a path may lead to another one meanwhile: then
@@ -21,11 +21,11 @@ export class NotOurs extends LoaderFailure {
 /** A run, as far as this needs it. */
 interface Bound {
   readonly parts: Pick<JobParts, 'power' | 'settings'>;
-  readonly story: Pick<Story, 'record'>;
+  readonly runLog: Pick<RunLog, 'record'>;
 }
 
 /** Throws `NotOurs` when another domain is meant now than the one that the run is about. */
-export function mustBeOurs({ parts: { power }, story: { record } }: Bound): void {
+export function mustBeOurs({ parts: { power }, runLog: { record } }: Bound): void {
   const other = otherDomain(power.vm.domain, record);
   if (other) throw other;
 }
@@ -42,8 +42,8 @@ export function otherDomain(domain: Domain | null, record: Pick<LoaderRecord, 'u
  * cannot be proven, with `no_backup` or `bad_backup` when there is no copy, or as reading does.
  */
 export async function mustFit(run: Bound, image: LoaderImage, signal: AbortSignal): Promise<Backup> {
-  const { parts, story } = run;
-  const { backup, uuid } = story.record;
+  const { parts, runLog } = run;
+  const { backup, uuid } = runLog.record;
   if (!backup) throw new LoaderFailure('no_backup', 'There is no copy to go back to.');
   // The folder of the copies may have been moved.
   const moved = join(parts.settings.backupDir, basename(backup.file));

@@ -4,7 +4,7 @@ import { connect } from '../../ssh/connect.ts';
 import { isSshError, SshError } from '../../ssh/errors.ts';
 import { type Account, newAccount } from '../../ssh/login.ts';
 import type { SshSession } from '../../ssh/session.ts';
-import { knock } from '../../util/tcp-probe.ts';
+import { probeTcp } from '../../util/tcp-probe.ts';
 import type { LoaderAdapter } from '../adapter.ts';
 import { LoaderFailure } from './failure.ts';
 import type { Guest, GuestKind, JobTimes } from './parts.ts';
@@ -49,7 +49,7 @@ export async function reachBuilder(
         throw new LoaderFailure('no_address', 'Nobody knows the address of the image builder.', 'Set `ssh.host`.');
       }
       const { port } = settings.ssh;
-      const { answer } = await knock(host, port, { timeout: left(), signal });
+      const { answer } = await probeTcp(host, port, { timeout: left(), signal });
       // After that: what comes up between the look and the login would be met unseen.
       mustHaveNoPage(await guest.identify(host, signal), host);
       if (answer !== 'open') throw new SshError('unreachable', 'nothing answers at the SSH port');

@@ -11,7 +11,7 @@ import { Journal, type LoaderRecord } from './journal.ts';
 import { sweepScratch } from './open-image.ts';
 import { rebuild } from './rebuild.ts';
 import { carryOut, left, whatNow } from './recovery.ts';
-import { lookAtCopy, rollBack } from './rollback.ts';
+import { checkBackup, rollBack } from './rollback.ts';
 import { type Beginning, beginRun, phase, type Run } from './run.ts';
 import { mayRollBack, shown } from './run-log.ts';
 
@@ -25,7 +25,7 @@ export async function carryOutJob(
   try {
     const run = await beginRun(beginning);
     const outcome = await carryOut(run, acts[beginning.word]);
-    return { outcome, record: run.story.record, loader: run.story.loader };
+    return { outcome, record: run.runLog.record, loader: run.runLog.loader };
   } catch (error) {
     const { message, advice } = explain(error);
     const outcome = rejected({ code: 'preflight', message: [message, advice].filter(Boolean).join(' ') });
@@ -34,9 +34,9 @@ export async function carryOutJob(
 }
 
 async function rollback(run: Run): Promise<Outcome> {
-  await phase(run, 'preflight', signal => lookAtCopy(run, signal));
+  await phase(run, 'preflight', signal => checkBackup(run, signal));
   const outcome = await rollBack(run);
-  await run.story.end({ phase: 'rolled_back', result: 'rolled_back', code: null, error: null, nextStep: null });
+  await run.runLog.end({ phase: 'rolled_back', result: 'rolled_back', code: null, error: null, nextStep: null });
   return outcome;
 }
 

@@ -23,7 +23,7 @@ export async function sweepScratch(folder: string): Promise<void> {
  * write to one image would ruin it. Rejects as `use` does, with the reason of that signal, or with `NotOurs`.
  */
 export async function withImage<T>(
-  run: Pick<Run, 'parts' | 'story'>,
+  run: Pick<Run, 'parts' | 'runLog'>,
   signal: AbortSignal,
   use: (image: LoaderImage, how: { signal: AbortSignal; scratch: string }) => Promise<T>,
 ): Promise<T> {

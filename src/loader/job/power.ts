@@ -23,14 +23,14 @@ export async function powerOff(
  * An image builder that an earlier run has left behind may not hear the power button. It is known by its host key; where
  * that run came no further than starting it, it is met as in a rebuild. Nobody logs in to DSM.
  */
-async function askBuilder({ parts, story, account }: Run, signal: AbortSignal): Promise<boolean> {
-  const { host_key, touched } = story.record;
+async function askBuilder({ parts, runLog, account }: Run, signal: AbortSignal): Promise<boolean> {
+  const { host_key, touched } = runLog.record;
   if (account.left <= 0 || touched === 'no' || (host_key === null && touched !== 'menu')) return false;
   try {
     const known = { get: () => null, set: () => {} };
     const { ssh } = parts.settings;
     const settings = { ...parts.settings, ssh: { ...ssh, hostKey: host_key ?? ssh.hostKey } };
-    const say = (words: string) => story.say(words);
+    const say = (words: string) => runLog.say(words);
     const from = { ...parts, settings, hostKey: known, say };
     await using session = await reachBuilder(from, account, parts.times.again, signal);
     await powerOffBuilder(session, signal);

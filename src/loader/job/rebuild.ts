@@ -8,7 +8,7 @@ import { isImageError } from '../image/errors.ts';
 import type { LoaderImage } from '../image/image.ts';
 import { prove } from '../image/restore.ts';
 import { chooseEntry } from '../menu-keys.ts';
-import { type Survey, survey } from '../plan/inspect.ts';
+import { type Inspection, inspect } from '../plan/inspect.ts';
 import { armFromWithin } from './boot-files.ts';
 import { loaderSource, mustFit } from './bound.ts';
 import { powerOffBuilder, reachBuilder } from './builder.ts';
@@ -46,54 +46,54 @@ export async function rebuild(run: Run): Promise<Outcome> {
 const cannotShutDown = { message: 'DSM could not be shut down', advice: null };
 
 /** A plan that can be carried out. */
-type Plan = Survey & { builderEntry: string };
+type ReadyPlan = Inspection & { builderEntry: string };
 
-async function preflight({ parts, story }: Run, signal: AbortSignal): Promise<Plan> {
+async function preflight({ parts, runLog }: Run, signal: AbortSignal): Promise<ReadyPlan> {
   const { settings, adapter, power, open, local, folder } = parts;
   const { vm } = power;
   const ref = parts.ref();
   if (!ref || !vm.domain) throw new Refused('libvirt_unavailable', 'libvirt is away.');
   await using client = await opened(open, signal);
-  const found = await survey({
+  const found = await inspect({
     ...{ settings, adapter, vm, ref, local, signal },
     client: client.libvirt,
     scratch: scratchFolder(folder),
     onTimeout: parts.onTimeout,
     ...parts.world,
   });
-  story.hide(found.secrets);
-  for (const { level, message, advice } of found.findings) story.say(`${level}: ${message} ${advice ?? ''}`.trimEnd());
+  runLog.hide(found.secrets);
+  for (const { level, message, advice } of found.findings) runLog.say(`${level}: ${message} ${advice ?? ''}`.trimEnd());
   const reason = found.findings.find(({ level }) => level === 'refuse');
   if (reason) throw new Refused(reason.code, reason.message, reason.advice);
   const { builderEntry, boot } = found;
   if (builderEntry === null) throw new Refused('no_builder_entry', "The loader's menu has no image builder.");
-  await story.remember({ boot_entry: boot?.next ?? null });
+  await runLog.remember({ boot_entry: boot?.next ?? null });
   return { ...found, builderEntry };
 }
 
 /** One that an earlier run has made of a sound image is not given up for a copy of an image that may be half built. */
 async function copyImage(run: Run, signal: AbortSignal): Promise<void> {
-  const { parts, story } = run;
+  const { parts, runLog } = run;
   const { settings, key, power, now } = parts;
   await withImage(run, signal, async (image, how) => {
-    const { touched, backup: kept } = story.record;
+    const { touched, backup: kept } = runLog.record;
     if (touched !== 'no' && kept) {
       const why = await unusable(run, image, how.signal);
       if (why === null) {
-        story.say(`the copy of ${kept.at} stays the one to go back to`);
+        runLog.say(`the copy of ${kept.at} stays the one to go back to`);
         return;
       }
-      story.say(`the copy of ${kept.at} is no way back for this image: ${why}`);
+      runLog.say(`the copy of ${kept.at} is no way back for this image: ${why}`);
     }
     const options = {
       ...{ folder: settings.backupDir, name: key, keep: settings.keepBackups, now },
       domain: power.vm.domain?.name ?? key,
-      ...{ uuid: story.record.uuid, source: loaderSource(power) },
+      ...{ uuid: runLog.record.uuid, source: loaderSource(power) },
       spare: kept ? [kept.file] : [],
     };
-    const { file, at, size } = await backUp(image, options, how.signal, (done, total) => story.progress(done / total));
-    await story.remember({ backup: { file, at, size }, touched: 'no' });
-    story.say(`copied to ${file}`);
+    const { file, at, size } = await backUp(image, options, how.signal, (done, total) => runLog.progress(done / total));
+    await runLog.remember({ backup: { file, at, size }, touched: 'no' });
+    runLog.say(`copied to ${file}`);
   });
 }
 
@@ -101,7 +101,7 @@ async function copyImage(run: Run, signal: AbortSignal): Promise<void> {
 async function unusable(run: Run, image: LoaderImage, signal: AbortSignal): Promise<string | null> {
   try {
     const copy = await mustFit(run, image, signal);
-    await prove(copy, signal, done => run.story.progress(done / copy.size));
+    await prove(copy, signal, done => run.runLog.progress(done / copy.size));
     return null;
   } catch (error) {
     signal.throwIfAborted();
@@ -110,21 +110,21 @@ async function unusable(run: Run, image: LoaderImage, signal: AbortSignal): Prom
 }
 
 /** Resolves to the entry's place where the menu cannot be set, and keys must be pressed; else null. */
-async function armBuilder(run: Run, { builderEntry }: Plan, signal: AbortSignal): Promise<number | null> {
-  const { story } = run;
+async function armBuilder(run: Run, { builderEntry }: ReadyPlan, signal: AbortSignal): Promise<number | null> {
+  const { runLog } = run;
   return withImage(run, signal, async (image, how) => {
     await mustFit(run, image, how.signal);
-    const before = story.record.touched;
-    if (before === 'no') await story.remember({ touched: 'menu' });
+    const before = runLog.record.touched;
+    if (before === 'no') await runLog.remember({ touched: 'menu' });
     try {
       const { after } = await armEntry(image, builderEntry, how);
-      await story.remember({ boot_entry: after.next });
+      await runLog.remember({ boot_entry: after.next });
       return null;
     } catch (error) {
       if (!isImageError(error, 'cannot_arm', 'bad_grubenv')) throw error;
       // Neither writes anything.
-      await story.remember({ touched: before });
-      story.say(`${error.message}: the entry is chosen by keys instead`);
+      await runLog.remember({ touched: before });
+      runLog.say(`${error.message}: the entry is chosen by keys instead`);
       const { entries } = await readBoot(image, how).catch(() => ({ entries: [] as readonly string[] }));
       if (entries.length === 0) throw error;
       return entries.indexOf(builderEntry);
@@ -138,7 +138,7 @@ async function start({ parts: { power } }: Run, signal: AbortSignal): Promise<vo
 }
 
 async function enterBuilder(
-  { parts, story, account }: Run,
+  { parts, runLog, account }: Run,
   byKeys: number | null,
   signal: AbortSignal,
 ): Promise<SshSession> {
@@ -153,12 +153,12 @@ async function enterBuilder(
       },
     };
     const session = await reachBuilder(
-      { ...parts, hostKey, say: words => story.say(words) },
+      { ...parts, hostKey, say: words => runLog.say(words) },
       account,
       parts.times.connect,
       signal,
     );
-    await story.remember({ host_key: key });
+    await runLog.remember({ host_key: key });
     return session;
   } finally {
     reached.abort();
@@ -183,23 +183,28 @@ async function pressKeys(
 }
 
 /** The first thing that is done in the builder: whatever happens from now on, a reboot comes home. */
-async function armDsm({ parts, story }: Run, session: SshSession, plan: Plan, signal: AbortSignal): Promise<void> {
+async function armDsm(
+  { parts, runLog }: Run,
+  session: SshSession,
+  plan: ReadyPlan,
+  signal: AbortSignal,
+): Promise<void> {
   try {
     const title = await armFromWithin(session, parts.adapter, plan.loaderBus, signal);
-    await story.remember({ boot_entry: title });
+    await runLog.remember({ boot_entry: title });
   } catch (error) {
     if (!isImageError(error, 'cannot_arm', 'bad_grubenv')) throw error;
-    story.say(`${error.message}: the menu decides by itself`);
+    runLog.say(`${error.message}: the menu decides by itself`);
   }
 }
 
 async function build(run: Run, session: SshSession, steps: readonly Step[], signal: AbortSignal): Promise<void> {
-  await run.story.remember({ touched: 'building' });
+  await run.runLog.remember({ touched: 'building' });
   await buildSteps(run, session, steps, signal);
 }
 
-async function verify(run: Run, session: SshSession, { loaderBus }: Plan, signal: AbortSignal): Promise<void> {
-  const { parts, story } = run;
+async function verify(run: Run, session: SshSession, { loaderBus }: ReadyPlan, signal: AbortSignal): Promise<void> {
+  const { parts, runLog } = run;
   const { settings, adapter, power, times } = parts;
   await powerOffBuilder(session, signal);
   if (!(await power.goesOff(times.powerOff, signal))) {
@@ -219,15 +224,15 @@ async function verify(run: Run, session: SshSession, { loaderBus }: Plan, signal
       if (isImageError(error, 'cannot_arm', 'bad_grubenv')) return null;
       throw error;
     });
-    await story.remember({ touched: 'built', boot_entry: armed?.after.next ?? null });
+    await runLog.remember({ touched: 'built', boot_entry: armed?.after.next ?? null });
   });
 }
 
-async function conclude(run: Run, { sameDsm }: Plan, signal: AbortSignal): Promise<Outcome> {
-  const { parts, story } = run;
+async function conclude(run: Run, { sameDsm }: ReadyPlan, signal: AbortSignal): Promise<Outcome> {
+  const { parts, runLog } = run;
   const { guest, times, settings } = parts;
-  const say = (words: string) => story.say(words);
-  const { check, come } = await awaitDsm(guest, times, say, share => story.progress(share), signal);
+  const say = (words: string) => runLog.say(words);
+  const { check, come } = await awaitDsm(guest, times, say, share => runLog.progress(share), signal);
   const wanted = wantedDsm(settings);
   if (come === 'installer' && sameDsm) {
     const message = `DSM ${wanted.version} was installed, and does not come up from its new loader: ${check.reason}`;
@@ -243,13 +248,13 @@ async function conclude(run: Run, { sameDsm }: Plan, signal: AbortSignal): Promi
   if (come === 'installer') {
     const message = `The loader for ${wanted.model} ${wanted.version} is in place. ${check.reason}`;
     const nextStep = `Install DSM ${wanted.version} on its page; until then \`rollback\` puts the old loader back.`;
-    await story.end({ phase: 'done', result: 'awaiting_dsm_install', code: null, error: message, nextStep });
+    await runLog.end({ phase: 'done', result: 'awaiting_dsm_install', code: null, error: message, nextStep });
     return succeeded('awaiting_dsm_install', message);
   }
-  await story.remember({ touched: 'no' });
+  await runLog.remember({ touched: 'no' });
   const runs = check.dsm.version;
   const other = runs !== null && runs !== wanted.version ? ` It says that it is ${runs}.` : '';
-  await story.end({ phase: 'done', result: 'succeeded', code: null, error: null, nextStep: null });
+  await runLog.end({ phase: 'done', result: 'succeeded', code: null, error: null, nextStep: null });
   return succeeded('done', `DSM is up with its new loader for ${wanted.model} ${wanted.version}.${other}`);
 }
 

@@ -30,28 +30,28 @@ export async function carryOut(run: Run, act: (run: Run) => Promise<Outcome>): P
 }
 
 async function settle(run: Run, error: unknown): Promise<Outcome> {
-  const { story } = run;
+  const { runLog } = run;
   if (error instanceof Closing) {
-    await story.leave();
+    await runLog.leave();
     return failed('outcome_unknown', 'the bridge is stopping; the VM is left to itself');
   }
   if (error instanceof Cancelled) {
-    if (story.record.touched === 'menu' && isOff(run)) await undo(run);
+    if (runLog.record.touched === 'menu' && isOff(run)) await undo(run);
     return end(run, explain(error), 'cancelled');
   }
   const failure = explain(error);
-  story.say(`${failure.code}: ${failure.message}`);
+  runLog.say(`${failure.code}: ${failure.message}`);
   // Nothing is changed in this phase.
-  if (failure instanceof Refused || (failure instanceof NotOurs && story.record.phase === 'preflight')) {
+  if (failure instanceof Refused || (failure instanceof NotOurs && runLog.record.phase === 'preflight')) {
     await end(run, failure, 'failed', failure instanceof NotOurs ? 'Nothing was written.' : '');
     return refusedOutcome(failure);
   }
-  if (story.record.word === 'rollback') return end(run, failure, 'failed');
-  if (story.record.touched === 'menu' && isOff(run)) {
+  if (runLog.record.word === 'rollback') return end(run, failure, 'failed');
+  if (runLog.record.touched === 'menu' && isOff(run)) {
     await libvirtBack(run);
     await undo(run);
   }
-  if (story.record.touched === 'no') {
+  if (runLog.record.touched === 'no') {
     const again = run.ran && isOff(run) ? await startAgain(run) : '';
     return end(run, failure, 'failed', again);
   }
@@ -62,10 +62,10 @@ async function settle(run: Run, error: unknown): Promise<Outcome> {
 
 /** The menu alone was changed, and DSM has not run since: it is put back without asking. */
 async function undo(run: Run): Promise<void> {
-  run.story.step('Putting the boot menu back');
+  run.runLog.step('Putting the boot menu back');
   // A signal of its own: that of the run is raised.
   await putBack(run, 'menu', AbortSignal.timeout(undoWithin), () => {}).catch(error => {
-    run.story.say(`the menu could not be put back: ${explain(error).message}`);
+    run.runLog.say(`the menu could not be put back: ${explain(error).message}`);
   });
 }
 
@@ -88,7 +88,7 @@ async function libvirtBack({ parts: { open, power, times }, signal }: Run): Prom
 }
 
 async function startAgain(run: Run): Promise<string> {
-  run.story.step('Starting DSM again');
+  run.runLog.step('Starting DSM again');
   await libvirtBack(run);
   const outcome = await run.parts.power.start(run.signal);
   return outcome.status === 'succeeded'
@@ -97,7 +97,7 @@ async function startAgain(run: Run): Promise<string> {
 }
 
 async function automatically(run: Run, failure: LoaderFailure): Promise<Outcome> {
-  run.story.say('rolling back, as the configuration says');
+  run.runLog.say('rolling back, as the configuration says');
   try {
     await rollBack(run);
   } catch (error) {
@@ -108,24 +108,24 @@ async function automatically(run: Run, failure: LoaderFailure): Promise<Outcome>
   }
   const message = `${failure.message} The old loader is back in its place, and DSM has come up from it.`;
   const { code, advice } = failure;
-  await run.story.end({ phase: 'rolled_back', result: 'rolled_back', code, error: message, nextStep: advice });
-  return failed('rolled_back', run.story.loader.error ?? message);
+  await run.runLog.end({ phase: 'rolled_back', result: 'rolled_back', code, error: message, nextStep: advice });
+  return failed('rolled_back', run.runLog.loader.error ?? message);
 }
 
 async function end(run: Run, failure: LoaderFailure, how: 'failed' | 'cancelled', more = ''): Promise<Outcome> {
-  const { story, parts } = run;
+  const { runLog, parts } = run;
   // The run's own signal may be raised.
   const known = await parts.power.reachable(1, new AbortController().signal).catch(() => false);
-  const domain = known ? ours(parts.power.vm.domain, story.record) : null;
+  const domain = known ? ours(parts.power.vm.domain, runLog.record) : null;
   const why = how === 'cancelled' ? '' : failure.message;
-  const error = [why, more, left(domain, story.record)].filter(Boolean).join(' ');
-  const offered = mayRollBack({ ...story.record, phase: how }) && !(failure instanceof NotOurs);
-  const nextStep = [failure.advice, whatNow(domain, story.record.touched, offered)].filter(Boolean).join(' ') || null;
+  const error = [why, more, left(domain, runLog.record)].filter(Boolean).join(' ');
+  const offered = mayRollBack({ ...runLog.record, phase: how }) && !(failure instanceof NotOurs);
+  const nextStep = [failure.advice, whatNow(domain, runLog.record.touched, offered)].filter(Boolean).join(' ') || null;
   const code = how === 'cancelled' ? 'cancelled' : failure.code;
-  await story.end({ phase: how, result: how, code, error, nextStep });
-  const message = story.loader.error ?? error;
+  await runLog.end({ phase: how, result: how, code, error, nextStep });
+  const message = runLog.loader.error ?? error;
   if (how === 'cancelled') return cancelled('cancelled', message);
-  return failed(story.record.word === 'rollback' ? 'rollback_failed' : 'rebuild_failed', message);
+  return failed(runLog.record.word === 'rollback' ? 'rollback_failed' : 'rebuild_failed', message);
 }
 
 /** Another one under the same name says nothing of the one whose loader it is. */
@@ -170,6 +170,6 @@ export function whatNow(domain: Domain | null, touched: Touched, offered: boolea
   return touched === 'no' && domain?.active === false ? '`start` brings DSM back.' : null;
 }
 
-function isOff({ parts: { power }, story }: Run): boolean {
-  return ours(power.vm.domain, story.record)?.active === false;
+function isOff({ parts: { power }, runLog }: Run): boolean {
+  return ours(power.vm.domain, runLog.record)?.active === false;
 }

@@ -19,22 +19,22 @@ const mustBeOff = {
 
 export async function rollBack(run: Run): Promise<Outcome> {
   await phase(run, 'rolling_back', async signal => {
-    const { parts, story } = run;
-    story.step('Powering the VM off');
+    const { parts, runLog } = run;
+    runLog.step('Powering the VM off');
     await powerOff(run, mustBeOff, signal);
-    story.progress(0.2);
-    story.step("Writing the old loader's image back");
-    await putBack(run, 'building', signal, share => story.progress(0.2 + 0.4 * share));
-    story.step('Starting DSM from the old loader');
+    runLog.progress(0.2);
+    runLog.step("Writing the old loader's image back");
+    await putBack(run, 'building', signal, share => runLog.progress(0.2 + 0.4 * share));
+    runLog.step('Starting DSM from the old loader');
     const outcome = await parts.power.start(signal);
     if (outcome.status !== 'succeeded')
       throw failureOf(outcome, 'The old loader is back, but the VM could not be started');
-    story.step('Waiting for DSM');
-    const say = (words: string) => story.say(words);
+    runLog.step('Waiting for DSM');
+    const say = (words: string) => runLog.say(words);
     const { guest, times } = parts;
-    const { check, come } = await awaitDsm(guest, times, say, share => story.progress(0.6 + 0.4 * share), signal);
+    const { check, come } = await awaitDsm(guest, times, say, share => runLog.progress(0.6 + 0.4 * share), signal);
     // It may have been in its installer before, too.
-    if (come === 'installer' && check.verdict !== story.record.verdict && story.record.verdict !== 'loader') {
+    if (come === 'installer' && check.verdict !== runLog.record.verdict && runLog.record.verdict !== 'loader') {
       throw new LoaderFailure('dsm_lost', `The old loader is back, but DSM is not: ${check.reason}`, check.nextStep);
     }
   });
@@ -42,7 +42,7 @@ export async function rollBack(run: Run): Promise<Outcome> {
 }
 
 /** Whether the copy is one of this domain's image. Nothing is changed: the VM may be on. */
-export async function lookAtCopy(run: Run, signal: AbortSignal): Promise<void> {
+export async function checkBackup(run: Run, signal: AbortSignal): Promise<void> {
   const { settings, power, open } = run.parts;
   await using client = await opened(open, signal);
   await using image = await openImage(settings.image, loaderSource(power), client.libvirt, signal);
@@ -59,13 +59,13 @@ export async function putBack(
   signal: AbortSignal,
   progress: (share: number) => void,
 ): Promise<void> {
-  const { story } = run;
+  const { runLog } = run;
   await withImage(run, signal, async (image, how) => {
     const { file } = await mustFit(run, image, how.signal);
-    await story.remember({ touched: meanwhile });
+    await runLog.remember({ touched: meanwhile });
     const { written } = await restore(image, file, how.signal, (done, total) => progress(done / total));
     const boot = await readBoot(image, how).catch(() => null);
-    await story.remember({ touched: 'no', boot_entry: boot?.next ?? null });
-    story.say(`the image is again what ${file} is; ${written} bytes were written`);
+    await runLog.remember({ touched: 'no', boot_entry: boot?.next ?? null });
+    runLog.say(`the image is again what ${file} is; ${written} bytes were written`);
   });
 }

@@ -31,7 +31,7 @@ export interface Ending {
  * Tells what a run does as it does it: to the journal before it is done, to the topics as it goes. Whatever passes is
  * without serial numbers and MACs.
  */
-export class Story {
+export class RunLog {
   readonly #parts: Pick<JobParts, 'show' | 'line' | 'now' | 'times' | 'key'>;
   readonly #journal: Journal;
   #record: LoaderRecord;

@@ -7,12 +7,12 @@ import { LoaderFailure, unwritable } from './failure.ts';
 import { Journal, type LoaderRecord } from './journal.ts';
 import type { JobParts } from './parts.ts';
 import { phases, type RunningPhase } from './phases.ts';
-import { Story } from './run-log.ts';
+import { RunLog } from './run-log.ts';
 
 /** One rebuild or rollback under way: what its phases share. */
 export interface Run {
   readonly parts: JobParts;
-  readonly story: Story;
+  readonly runLog: RunLog;
   /** Raised with `Cancelled` or `Closing`. */
   readonly signal: AbortSignal;
   readonly progress: (code: Code<'progress'>, message: string) => void;
@@ -59,10 +59,10 @@ export async function beginRun({ word, parts, loader, before, signal, progress }
       ...{ startedAt: at.toISOString(), endedAt: null, elapsed: 0, result: null, code: null, error: null },
       ...{ nextStep: null, rollback: false, log: [] },
     };
-    const story = new Story(parts, journal, record(log), fresh);
-    story.hide(secrets(parts));
-    if (before?.backup && !known) story.say(`${before.backup.file} stays: it is of another domain, ${before.uuid}`);
-    return { parts, story, signal, progress, account: newAccount(), ran: domain?.active === true };
+    const runLog = new RunLog(parts, journal, record(log), fresh);
+    runLog.hide(secrets(parts));
+    if (before?.backup && !known) runLog.say(`${before.backup.file} stays: it is of another domain, ${before.uuid}`);
+    return { parts, runLog, signal, progress, account: newAccount(), ran: domain?.active === true };
   } catch (error) {
     throw unwritable(folder, error);
   }
@@ -73,9 +73,9 @@ export async function beginRun({ word, parts, loader, before, signal, progress }
  * own signal first of all; with `NotOurs` when another domain has taken the VM's name.
  */
 export async function phase<T>(run: Run, name: RunningPhase, act: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const { story, signal, progress } = run;
+  const { runLog, signal, progress } = run;
   signal.throwIfAborted();
-  await story.phase(name);
+  await runLog.phase(name);
   mustBeOurs(run);
   const { title, within } = phases[name];
   progress('phase', `${name}: ${title}`);

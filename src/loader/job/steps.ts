@@ -16,7 +16,7 @@ export async function buildSteps(
   steps: readonly Step[],
   signal: AbortSignal,
 ): Promise<void> {
-  const { parts, story } = run;
+  const { parts, runLog } = run;
   const { adapter } = parts;
   const outputs = new Map<string, string>();
   const whole = steps.reduce((total, { weight }) => total + weight, 0);
@@ -25,18 +25,18 @@ export async function buildSteps(
     if (adapter.applies(step, outputs)) {
       const said = await runStep(run, session, step, outputs, signal);
       if (step.kept) outputs.set(step.name, said);
-      story.hide(adapter.secrets(said));
+      runLog.hide(adapter.secrets(said));
       const objection = adapter.objection(step, said);
       if (objection) throw new LoaderFailure(objection.code, objection.message, objection.advice);
-    } else story.say(`left out: ${step.title} (${step.onlyIf?.words ?? ''})`);
+    } else runLog.say(`left out: ${step.title} (${step.onlyIf?.words ?? ''})`);
     done += step.weight;
-    story.progress(done / whole);
+    runLog.progress(done / whole);
   }
 }
 
 /** Resolves to its output, if that is kept. */
 async function runStep(
-  { parts: { adapter, times }, story }: Run,
+  { parts: { adapter, times }, runLog }: Run,
   session: SshSession,
   step: Step,
   outputs: Outputs,
@@ -44,11 +44,11 @@ async function runStep(
 ): Promise<string> {
   const input = step.input ? adapter.input(step, outputs) : null;
   if (input && 'problem' in input) throw new LoaderFailure(input.problem.code, input.problem.message);
-  story.step(step.title);
-  for (const note of input?.notes ?? []) story.say(note);
-  story.say(`$ ${step.command}`);
+  runLog.step(step.title);
+  for (const note of input?.notes ?? []) runLog.say(note);
+  runLog.say(`$ ${step.command}`);
   const judge = adapter.judge(step);
-  const told = step.kept ? null : story.output();
+  const told = step.kept ? null : runLog.output();
   let kept = '';
   const take = (piece: string) => {
     judge.take(piece);
@@ -67,15 +67,15 @@ async function runStep(
     throw given(step, judge, error);
   }
   told?.end();
-  for (const name of end.answered) story.say(`answered: ${name} → ${answer(step, name)}`);
+  for (const name of end.answered) runLog.say(`answered: ${name} → ${answer(step, name)}`);
   const outcome = judge.end(end.status);
   if (!outcome.ok) {
     const { code, message, advice } = outcome;
-    const lines = advice === null ? story.tail(end.tail) : [];
+    const lines = advice === null ? runLog.tail(end.tail) : [];
     const said = lines.length > 0 ? ` It said at last:\n${lines.join('\n')}\n` : '';
     throw new LoaderFailure(code, message + said, advice);
   }
-  for (const note of outcome.notes) story.say(note);
+  for (const note of outcome.notes) runLog.say(note);
   return kept;
 }
 

@@ -14,7 +14,7 @@ export interface BackupFolder {
 const patience = 10_000;
 
 /** Rejects with the signal's reason only. */
-export function lookAtFolder(folder: string, signal: AbortSignal): Promise<BackupFolder> {
+export function inspectFolder(folder: string, signal: AbortSignal): Promise<BackupFolder> {
   return within(patience, signal, () => look(resolve(folder)), {
     nearest: null,
     trouble: `${folder} does not answer within ${patience / 1_000} s.`,

@@ -14,7 +14,7 @@ import { openImage } from '../image/open.ts';
 import { explain } from '../job/failure.ts';
 
 /** The loader's image as it is now: found, read, and left as it is. */
-export interface ImageLook {
+export interface ImageInspection {
   /** Why it cannot be used, a sentence; null: it can. */
   trouble: { certain: boolean; why: string; advice: string | null } | null;
   path: string;
@@ -30,7 +30,7 @@ export interface ImageLook {
   space: { needed: number | null; free: number | null };
 }
 
-export interface ImageLookOptions {
+export interface InspectImageOptions {
   way: LoaderSettings['image'];
   /** The loader's, as the domain's XML has it. */
   disk: Pick<Disk, 'target' | 'source'> | null;
@@ -55,16 +55,24 @@ export interface ImageLookOptions {
 const short = 10_000;
 /** It can have some 100 MB, from another machine. */
 const homePatience = 30_000;
-const unknown: ImageLook['space'] = { needed: null, free: null };
+const unknown: ImageInspection['space'] = { needed: null, free: null };
 
 /** Rejects with the signal's reason, or with an error of our own making. */
-export function lookAtImage(options: ImageLookOptions): Promise<ImageLook> {
+export function inspectImage(options: InspectImageOptions): Promise<ImageInspection> {
   const { way, disk, patience = 120_000, signal } = options;
   const path = way.way === 'path' ? way.path : (disk?.source ?? '');
-  const look: ImageLook = { trouble: null, path, size: null, diskSize: null, boot: null, home: null, space: unknown };
+  const look: ImageInspection = {
+    trouble: null,
+    path,
+    size: null,
+    diskSize: null,
+    boot: null,
+    home: null,
+    space: unknown,
+  };
   const why = `${path} was not read within ${patience / 1_000} s.`;
   // What was found before something failed is told all the same.
-  return within<ImageLook>(
+  return within<ImageInspection>(
     patience,
     signal,
     async limit => {
@@ -79,7 +87,7 @@ export function lookAtImage(options: ImageLookOptions): Promise<ImageLook> {
   );
 }
 
-async function read(options: ImageLookOptions, look: ImageLook): Promise<void> {
+async function read(options: InspectImageOptions, look: ImageInspection): Promise<void> {
   const { way, disk, client, scratch, backups, signal, menu = readBoot } = options;
   await using image = await openImage(way, disk?.source ?? null, client, signal);
   look.size = await image.size();
@@ -95,10 +103,10 @@ async function read(options: ImageLookOptions, look: ImageLook): Promise<void> {
 /** What is wrong with it is no reason to leave the image unused. */
 function homeOf(
   image: LoaderImage,
-  { place, home = readHome, signal }: ImageLookOptions,
-): Promise<NonNullable<ImageLook['home']>> {
+  { place, home = readHome, signal }: InspectImageOptions,
+): Promise<NonNullable<ImageInspection['home']>> {
   const late = { why: `The saved home of the image builder was not read within ${homePatience / 1_000} s.` };
-  return within<NonNullable<ImageLook['home']>>(
+  return within<NonNullable<ImageInspection['home']>>(
     homePatience,
     signal,
     limit =>
@@ -116,7 +124,7 @@ function mustBeWritable(path: string): Promise<void> {
 }
 
 /** A QEMU that hangs does not tell it. */
-async function diskSize({ way, disk, client, ref, signal }: ImageLookOptions): Promise<number | null> {
+async function diskSize({ way, disk, client, ref, signal }: InspectImageOptions): Promise<number | null> {
   if (way.way !== 'path' || !disk) return null;
   return client.blockInfo(ref, disk.target, { timeout: short, signal }).then(
     ({ capacity }) => capacity,
@@ -124,14 +132,17 @@ async function diskSize({ way, disk, client, ref, signal }: ImageLookOptions): P
   );
 }
 
-function room(image: LoaderImage, folder: string | null, signal: AbortSignal): Promise<ImageLook['space']> {
+function room(image: LoaderImage, folder: string | null, signal: AbortSignal): Promise<ImageInspection['space']> {
   if (folder === null) return Promise.resolve(unknown);
-  return within<ImageLook['space']>(short, signal, () => spaceFor(image, folder).catch(() => unknown), unknown).catch(
-    () => unknown,
-  );
+  return within<ImageInspection['space']>(
+    short,
+    signal,
+    () => spaceFor(image, folder).catch(() => unknown),
+    unknown,
+  ).catch(() => unknown);
 }
 
-function troubleOf(error: unknown): ImageLook['trouble'] {
+function troubleOf(error: unknown): ImageInspection['trouble'] {
   if (!isImageError(error)) throw error;
   const { cause } = error;
   const lost = cause instanceof ConnectionLost || cause instanceof TimeoutError;

@@ -9,11 +9,11 @@ import type { readHome } from '../image/home.ts';
 import { fetchedAlways, newestRelease, readRelease } from '../kinds/tcrp/release.ts';
 import { type PlatformId, parsePlatformId } from '../platforms.ts';
 import { type MapChoice, mapOf } from '../sata-map.ts';
-import { lookAtFolder } from './backup-folder.ts';
+import { inspectFolder } from './backup-folder.ts';
 import { cpuFlags, type Definition, readDefinition } from './definition.ts';
 import { type Fetch, lookUp } from './extensions.ts';
 import type { Finding, ImageFacts, Known, PreflightFacts } from './finding.ts';
-import { type ImageLook, lookAtImage } from './image.ts';
+import { type ImageInspection, inspectImage } from './image.ts';
 import { otherLoader } from './other-loader.ts';
 import { type ReadClass, withClasses } from './pci-class.ts';
 import { preflight } from './preflight.ts';
@@ -21,7 +21,7 @@ import { type Reach, sourcesReachable } from './sources.ts';
 
 /** All that is looked at before a rebuild. Nothing is changed, and nothing is waited for without end. */
 
-export interface SurveyOptions {
+export interface InspectOptions {
   settings: LoaderSettings;
   adapter: LoaderAdapter;
   vm: Pick<VmSnapshot, 'domain'> & { check: Pick<Check, 'verdict' | 'dsm'> | null };
@@ -43,7 +43,7 @@ export interface SurveyOptions {
   pciClass?: ReadClass | undefined;
 }
 
-export interface Survey {
+export interface Inspection {
   /** The gravest first. */
   findings: readonly Finding[];
   /** One of them refuses. */
@@ -76,11 +76,11 @@ const definitionPatience = 10_000;
 const qemuStick = { vid: '0x46f4', pid: '0x0001' };
 
 /** Rejects as libvirt's calls do when the domain's definition is not to be had, or with the signal's reason. */
-export async function survey(options: SurveyOptions): Promise<Survey> {
+export async function inspect(options: InspectOptions): Promise<Inspection> {
   const { settings, adapter, vm, signal } = options;
   const parsed = parsePlatformId(settings.platform);
   const id = 'id' in parsed ? parsed.id : null;
-  const folder = lookAtFolder(settings.backupDir, signal);
+  const folder = inspectFolder(settings.backupDir, signal);
   const [guest, backups, sources, extensions] = await Promise.all([
     lookAtGuest(
       options,
@@ -144,14 +144,14 @@ export async function survey(options: SurveyOptions): Promise<Survey> {
 
 /** The definition, and what only it leads to. It is what the VM will start from, whatever runs now. */
 async function lookAtGuest(
-  { adapter, client, ref, settings, local, scratch, signal, cpuinfo, menu, home, pciClass }: SurveyOptions,
+  { adapter, client, ref, settings, local, scratch, signal, cpuinfo, menu, home, pciClass }: InspectOptions,
   backups: Promise<string | null>,
-): Promise<{ definition: Definition; image: ImageLook; flags: readonly string[] | null }> {
+): Promise<{ definition: Definition; image: ImageInspection; flags: readonly string[] | null }> {
   const xml = await client.xml(ref, { inactive: true, timeout: definitionPatience, signal });
   const definition = readDefinition(xml);
   const disk = loaderOf(definition) ?? null;
   const [image, flags, controllers] = await Promise.all([
-    lookAtImage({ way: settings.image, disk, client, ref, scratch, backups, signal, menu, home, place: adapter.home }),
+    inspectImage({ way: settings.image, disk, client, ref, scratch, backups, signal, menu, home, place: adapter.home }),
     cpuFlags(definition, local, cpuinfo),
     withClasses(definition.controllers, local, signal, pciClass),
   ]);
@@ -159,13 +159,16 @@ async function lookAtGuest(
 }
 
 /** The configuration that the image builder will start with, or why it is not known; null: there is no image. */
-function configOf({ home }: ImageLook, { home: place }: LoaderAdapter): { text: string } | { why: string } | null {
+function configOf(
+  { home }: ImageInspection,
+  { home: place }: LoaderAdapter,
+): { text: string } | { why: string } | null {
   if (!home || 'why' in home) return home;
   const file = home.files.get(place.config);
   return file ? { text: file.toString('utf8') } : { why: `${place.archive} in the image has no ${place.config}.` };
 }
 
-function releaseOf({ home, trouble }: ImageLook): PreflightFacts['release'] {
+function releaseOf({ home, trouble }: ImageInspection): PreflightFacts['release'] {
   if (!home || 'why' in home) return { why: home?.why ?? trouble?.why ?? 'The image was not read.' };
   return (
     readRelease(home.files) ?? { why: 'The saved home of the image builder has no rploader.sh with its list of ids.' }
@@ -177,7 +180,7 @@ function loaderOf({ hardware }: Definition) {
 }
 
 function imageFacts(
-  { trouble, size, diskSize }: ImageLook,
+  { trouble, size, diskSize }: ImageInspection,
   menu: Pick<Extract<ImageFacts, { found: 'yes' }>, 'entries' | 'other'>,
 ): ImageFacts {
   if (trouble) return { found: trouble.certain ? 'no' : 'unknown', why: trouble.why, advice: trouble.advice };
@@ -195,7 +198,7 @@ function loaderFacts(
 }
 
 /** DSM does; what runs in its place has no daemon for the button. */
-function obeysAcpi(check: SurveyOptions['vm']['check']): Known {
+function obeysAcpi(check: InspectOptions['vm']['check']): Known {
   switch (check?.verdict) {
     case 'up':
     case 'degraded':
@@ -209,7 +212,7 @@ function obeysAcpi(check: SurveyOptions['vm']['check']): Known {
   }
 }
 
-function installedDsm(check: SurveyOptions['vm']['check']): PreflightFacts['installed'] {
+function installedDsm(check: InspectOptions['vm']['check']): PreflightFacts['installed'] {
   const { model = null, version = null } = check?.dsm ?? {};
   const [, build] = /-(\d{4,6})$/.exec(version ?? '') ?? [];
   return model === null && version === null ? null : { model, build: build === undefined ? null : Number(build) };

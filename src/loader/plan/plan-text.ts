@@ -1,9 +1,9 @@
 import type { Finding } from './finding.ts';
-import { type Draft, type DraftCommand, type DraftPhase, size } from './plan.ts';
+import { type Plan, type PlanCommand, type PlanPhase, size } from './plan.ts';
 
-/** A draft of a rebuild as lines for a terminal of 100 columns; `dry`: nothing will come of it. Pure. */
-export function draftText(draft: Draft, dry = true): string[] {
-  const { name, id, model, version, platform, findings, phases, failure } = draft;
+/** The plan of a rebuild as lines for a terminal of 100 columns; `dry`: nothing will come of it. Pure. */
+export function planText(plan: Plan, dry = true): string[] {
+  const { name, id, model, version, platform, findings, phases, failure } = plan;
   // The notes on the map stand where it is set.
   const told = findings.filter(({ code }) => code !== 'sata_map' || phases.length === 0);
   return [
@@ -13,8 +13,8 @@ export function draftText(draft: Draft, dry = true): string[] {
     '',
     ...table([
       ['Loader', `TinyCore RedPill, ${platform}`],
-      ['Image', draft.image ? `${draft.image.path}, ${size(draft.image.size)}` : 'not found'],
-      ['Boot menu', draft.boot_entry.now === null ? 'not known' : `starts ${draft.boot_entry.now}`],
+      ['Image', plan.image ? `${plan.image.path}, ${size(plan.image.size)}` : 'not found'],
+      ['Boot menu', plan.boot_entry.now === null ? 'not known' : `starts ${plan.boot_entry.now}`],
     ]),
     '',
     verdict(findings),
@@ -46,7 +46,7 @@ function finding({ level, message, advice }: Finding): string[] {
 const indent = ' '.repeat(5);
 const deeper = ' '.repeat(9);
 
-function phase({ title, does, values, commands }: DraftPhase, index: number): string[] {
+function phase({ title, does, values, commands }: PlanPhase, index: number): string[] {
   return [
     '',
     `${String(index + 1).padStart(3)}  ${title}`,
@@ -56,7 +56,7 @@ function phase({ title, does, values, commands }: DraftPhase, index: number): st
   ];
 }
 
-function command({ title, command: line, condition, prompts, settings, notes }: DraftCommand, index: number): string[] {
+function command({ title, command: line, condition, prompts, settings, notes }: PlanCommand, index: number): string[] {
   const when = condition === null ? '' : ` (${condition})`;
   const asked = prompts.map(({ asks, answer, times }) => {
     const often = times > 1 ? ` (up to ${times} times)` : '';

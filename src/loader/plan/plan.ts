@@ -5,11 +5,11 @@ import { type LoaderSettings, wantedDsm } from '../../model/loader-settings.ts';
 import { spell } from '../../util/duration.ts';
 import type { Prompt, Step } from '../adapter.ts';
 import type { Finding } from './finding.ts';
-import type { Survey } from './inspect.ts';
+import type { Inspection } from './inspect.ts';
 
 /** A rebuild that has not begun, as plain data: what was found, and what would be done, in its order. Pure. */
 
-export interface Draft {
+export interface Plan {
   /** The VM's key, and its name for people. */
   id: string;
   name: string;
@@ -32,13 +32,13 @@ export interface Draft {
   /** Titles of the boot menu: what starts next as it is now, the image builder, DSM. */
   boot_entry: { now: string | null; builder: string | null; dsm: string | null };
   /** Empty where no plan can be made. */
-  phases: readonly DraftPhase[];
+  phases: readonly PlanPhase[];
   on_failure: 'ask' | 'auto';
   /** What becomes of it then, a sentence each. */
   failure: readonly string[];
 }
 
-export interface DraftPhase {
+export interface PlanPhase {
   phase: LoaderPhase;
   /** `Shut DSM down` */
   title: string;
@@ -46,15 +46,15 @@ export interface DraftPhase {
   does: readonly string[];
   /** What it does to something, by name: `from`, `to`. */
   values: Readonly<Record<string, string>>;
-  commands: readonly DraftCommand[];
+  commands: readonly PlanCommand[];
 }
 
-export interface DraftOptions {
+export interface PlanOptions {
   key: string;
   label: string;
   running: boolean;
   settings: LoaderSettings;
-  survey: Survey;
+  inspection: Inspection;
   /** Milliseconds. */
   shutdown: {
     method: ShutdownMethod;
@@ -65,25 +65,25 @@ export interface DraftOptions {
   };
 }
 
-export function draft(options: DraftOptions): Draft {
-  const { key, label, settings, survey } = options;
-  const { findings, image, boot, builderEntry, dsmEntry, backup } = survey;
+export function planRebuild(options: PlanOptions): Plan {
+  const { key, label, settings, inspection } = options;
+  const { findings, image, boot, builderEntry, dsmEntry, backup } = inspection;
   const { kind, model, platform, backupDir, keepBackups, onFailure } = settings;
   const file = join(backupDir, `${key}-<time>.img`);
   return {
     ...{ id: key, name: label, loader: kind, model, version: wantedDsm(settings).version, platform },
-    ...{ possible: !survey.refused, findings, image },
+    ...{ possible: !inspection.refused, findings, image },
     backup: { file, needed: backup.needed, free: backup.free, keep: keepBackups },
     boot_entry: { now: boot?.next ?? null, builder: builderEntry, dsm: dsmEntry },
-    phases: survey.steps.length === 0 ? [] : phases(options, file),
+    phases: inspection.steps.length === 0 ? [] : phases(options, file),
     on_failure: onFailure,
     failure: failure(onFailure),
   };
 }
 
-function phases(options: DraftOptions, file: string): DraftPhase[] {
-  const { settings, survey, running } = options;
-  const { boot, builderEntry, dsmEntry, backup, sameDsm } = survey;
+function phases(options: PlanOptions, file: string): PlanPhase[] {
+  const { settings, inspection, running } = options;
+  const { boot, builderEntry, dsmEntry, backup, sameDsm } = inspection;
   const { model, keepBackups, ssh } = settings;
   const { version } = wantedDsm(settings);
   const now = boot?.next ?? '(not known)';
@@ -112,7 +112,7 @@ function phases(options: DraftOptions, file: string): DraftPhase[] {
     }),
     {
       ...phase('building', `Build the loader for ${model} ${version}`, []),
-      commands: draftCommands(survey.steps, survey.mapNotes),
+      commands: planCommands(inspection.steps, inspection.mapNotes),
     },
     phase('verifying', 'Look whether the new loader is in place', [
       `The image builder is powered off, and the boot menu read: it must be for ${model} ${version}, and start DSM.`,
@@ -122,16 +122,11 @@ function phases(options: DraftOptions, file: string): DraftPhase[] {
   ];
 }
 
-function phase(
-  name: LoaderPhase,
-  title: string,
-  does: readonly string[],
-  values: DraftPhase['values'] = {},
-): DraftPhase {
+function phase(name: LoaderPhase, title: string, does: readonly string[], values: PlanPhase['values'] = {}): PlanPhase {
   return { phase: name, title, does, values, commands: [] };
 }
 
-function shutdown({ method, timeout, resendEvery, maxPresses, onTimeout }: DraftOptions['shutdown']): string[] {
+function shutdown({ method, timeout, resendEvery, maxPresses, onTimeout }: PlanOptions['shutdown']): string[] {
   const again =
     maxPresses > 1 ? `, again every ${spell(resendEvery).replace(/^1 /, '')}, ${maxPresses} times in all` : '';
   const asks = {
@@ -155,7 +150,7 @@ function success(sameDsm: boolean, model: string, version: string): string[] {
   ];
 }
 
-function failure(onFailure: Draft['on_failure']): string[] {
+function failure(onFailure: Plan['on_failure']): string[] {
   const rollback = 'the VM is turned off, the image put back from its copy and compared, and DSM started from it';
   return [
     'As long as only the boot menu was touched it is set back, and DSM is started again.',
@@ -174,7 +169,7 @@ export function size(bytes: number | null): string {
 
 /** The commands of a plan as people read them. Pure. */
 
-export interface DraftCommand {
+export interface PlanCommand {
   /** `build` */
   name: string;
   title: string;
@@ -182,7 +177,7 @@ export interface DraftCommand {
   command: string;
   /** When it is run, in words; null: always. */
   condition: string | null;
-  prompts: readonly DraftPrompt[];
+  prompts: readonly PlanPrompt[];
   /** What is written into user_config.json; null: nothing. */
   settings: Readonly<Record<string, string>> | null;
   /** On what is written, a sentence each. */
@@ -190,7 +185,7 @@ export interface DraftCommand {
   timeout_seconds: number;
 }
 
-interface DraftPrompt {
+interface PlanPrompt {
   /** Its text; `…` for what is not known before. */
   asks: string;
   /** Empty: ENTER alone. */
@@ -199,7 +194,7 @@ interface DraftPrompt {
   times: number;
 }
 
-function draftCommands(steps: readonly Step[], mapNotes: readonly string[]): DraftCommand[] {
+function planCommands(steps: readonly Step[], mapNotes: readonly string[]): PlanCommand[] {
   return steps.map(step => {
     const { name, title, command, onlyIf, prompts, input, timeout } = step;
     return {
@@ -215,7 +210,7 @@ function identity(kept: boolean): string[] {
   return kept ? ['Serial number and MACs stay what they are.'] : [];
 }
 
-function prompt({ pattern, answer, times = 1 }: Prompt): DraftPrompt {
+function prompt({ pattern, answer, times = 1 }: Prompt): PlanPrompt {
   return { asks: words(pattern), answer, times };
 }
 

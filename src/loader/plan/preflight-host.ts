@@ -1,7 +1,7 @@
 import { type Finding, type PreflightFacts, refuse, tell, warn } from './finding.ts';
 
 /** Image, backup, servers, and the way to a VM that is off. */
-export function aroundFindings(facts: PreflightFacts): readonly Finding[] {
+export function hostFindings(facts: PreflightFacts): readonly Finding[] {
   return [...image(facts), ...backup(facts), ...sources(facts), ...powerOff(facts)];
 }
 

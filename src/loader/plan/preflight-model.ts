@@ -13,17 +13,17 @@ import { type Finding, type PreflightFacts, refuse, tell, warn } from './finding
 
 /** Whether there can be a loader for the DSM that is asked for. */
 
-export function wantedFindings(facts: PreflightFacts): readonly Finding[] {
+export function modelFindings(facts: PreflightFacts): readonly Finding[] {
   const parsed = parsePlatformId(facts.platform);
   if ('problem' in parsed) {
     const { code, message, nearest: ids } = parsed.problem;
-    return [refuse(code, message, proposal(ids)), ...modelFindings(facts.model)];
+    return [refuse(code, message, proposal(ids)), ...nameFindings(facts.model)];
   }
   const { id } = parsed;
   const build = buildFindings(id, facts);
   const possible = build.every(({ level }) => level !== 'refuse');
   return [
-    ...modelFindings(facts.model),
+    ...nameFindings(facts.model),
     ...agreement(id, facts.model),
     ...build,
     // Of a build that is not to be had, there is no more to say.
@@ -31,7 +31,7 @@ export function wantedFindings(facts: PreflightFacts): readonly Finding[] {
   ];
 }
 
-function modelFindings(model: string): Finding[] {
+function nameFindings(model: string): Finding[] {
   if (platformOf(model)) return [];
   const meant = nearest(
     model,

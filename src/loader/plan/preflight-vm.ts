@@ -12,7 +12,7 @@ const leastMemory = 2 * 2 ** 30;
 const redpillVirtio = 'https://github.com/pocopico/redpill-load/raw/develop/redpill-virtio/rpext-index.json';
 const acpid = 'https://github.com/pocopico/tcrp-addons/raw/main/acpid/rpext-index.json';
 
-export function guestFindings(facts: PreflightFacts): readonly Finding[] {
+export function vmFindings(facts: PreflightFacts): readonly Finding[] {
   const parsed = parsePlatformId(facts.platform);
   const platform = 'id' in parsed ? parsed.id.platform : null;
   return [

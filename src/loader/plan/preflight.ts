@@ -1,8 +1,8 @@
 import type { Finding, Level, PreflightFacts } from './finding.ts';
-import { aroundFindings } from './preflight-host.ts';
+import { hostFindings } from './preflight-host.ts';
 import { identityFindings } from './preflight-identity.ts';
-import { wantedFindings } from './preflight-model.ts';
-import { guestFindings } from './preflight-vm.ts';
+import { modelFindings } from './preflight-model.ts';
+import { vmFindings } from './preflight-vm.ts';
 
 /** Judges, before anything is touched, whether a rebuild can work. Pure: what is to be known is handed in. */
 
@@ -10,7 +10,7 @@ const order: readonly Level[] = ['refuse', 'warn', 'tell'];
 
 /** The gravest first. A rebuild is not begun while one of them refuses. */
 export function preflight(facts: PreflightFacts): readonly Finding[] {
-  const all = [...wantedFindings(facts), ...guestFindings(facts), ...aroundFindings(facts), ...identityFindings(facts)];
+  const all = [...modelFindings(facts), ...vmFindings(facts), ...hostFindings(facts), ...identityFindings(facts)];
   return gravestFirst(all);
 }
 

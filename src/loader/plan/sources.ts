@@ -1,5 +1,5 @@
 import { within } from '../../util/deadline.ts';
-import { knock } from '../../util/tcp-probe.ts';
+import { probeTcp } from '../../util/tcp-probe.ts';
 import type { Known } from './finding.ts';
 
 /** Whether the servers answer that a build fetches from. */
@@ -22,7 +22,7 @@ export async function sourcesReachable(signal: AbortSignal, reach: Reach = reach
 }
 
 const reachByTcp: Reach = async (host, signal) => {
-  const { answer, code } = await knock(host, 443, { timeout: patience, signal });
+  const { answer, code } = await probeTcp(host, 443, { timeout: patience, signal });
   if (answer === 'open') return 'yes';
   return answer === 'refused' || code === 'ENOTFOUND' ? 'no' : 'unknown';
 };

@@ -27,24 +27,24 @@ export function left({ word, stage }: Job): string {
 }
 
 export interface Amendment {
-  asker: Ticket;
+  ticket: Ticket;
   /** Milliseconds from now. */
   timeout: number;
   onTimeout: TimeoutPolicy | null;
 }
 
 /** More would be a flood. */
-const mostAskers = 32;
+const mostTickets = 32;
 
 /** A shutdown that comes during a shutdown: all get the outcome, whatever it changes. Null: too many ask. */
-export function amend(job: Job, { asker, timeout, onTimeout }: Amendment, now: number): Step | null {
-  if (job.askers.length >= mostAskers) return null;
+export function amend(job: Job, { ticket, timeout, onTimeout }: Amendment, now: number): Step | null {
+  if (job.tickets.length >= mostTickets) return null;
   const policy = onTimeout ?? job.plan.onTimeout;
   const least = policy === 'force_off' ? job.begunAt + leastBeforeCut : 0;
   const deadline = Math.max(Math.min(job.deadline, now + timeout), least);
   const next = {
     ...job,
-    askers: [...job.askers, asker],
+    tickets: [...job.tickets, ticket],
     keptStart: null,
     deadline,
     plan: { ...job.plan, onTimeout: policy },
@@ -59,10 +59,10 @@ export function amend(job: Job, { asker, timeout, onTimeout }: Amendment, now: n
 }
 
 /** A start that comes during a shutdown. Null: there is one already. */
-export function keepStart(job: Job, asker: Ticket): Step | null {
+export function keepStart(job: Job, ticket: Ticket): Step | null {
   if (job.keptStart !== null) return null;
   return {
-    job: { ...job, keptStart: asker },
+    job: { ...job, keptStart: ticket },
     effects: [progress('start_after_off', 'it will be started when it is off')],
   };
 }

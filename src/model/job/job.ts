@@ -14,7 +14,7 @@ export interface Job {
   /** The domain it was asked of; another one under the same name is not its business. */
   readonly uuid: string;
   /** Who asked, the first one first: all of them get the outcome. */
-  readonly askers: readonly Ticket[];
+  readonly tickets: readonly Ticket[];
   /** To be started when it is off. */
   readonly keptStart: Ticket | null;
   readonly plan: Plan;

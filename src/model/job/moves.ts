@@ -33,7 +33,7 @@ export function startAgain(job: Job, words: string, now: number): Step {
 
 /** The end. A kept start begins if it succeeded in powering it off (`offAt`: when). */
 export function over(job: Job, outcome: Outcome, offAt: number | null = null): Step {
-  const ended: Effect = { type: 'end', tickets: job.askers, outcome };
+  const ended: Effect = { type: 'end', tickets: job.tickets, outcome };
   if (job.keptStart === null) return { job: null, effects: [ended] };
   if (offAt === null) {
     const given: Effect = {
@@ -44,7 +44,7 @@ export function over(job: Job, outcome: Outcome, offAt: number | null = null): S
     return { job: null, effects: [ended, given] };
   }
   const plan = { ...job.plan, startTimeout };
-  const start: Job = { ...job, word: 'start', askers: [job.keptStart], keptStart: null, plan, begunAt: offAt };
+  const start: Job = { ...job, word: 'start', tickets: [job.keptStart], keptStart: null, plan, begunAt: offAt };
   const next = startAfter(start, plan.pause, offAt);
   return { ...next, effects: [ended, ...next.effects] };
 }

@@ -20,7 +20,7 @@ import { deafness, fragility, isUnwatched, portsTell, press, unwatched, withDeaf
 /** The machine: how a job begins, and what each thing that happens makes of it. */
 
 export interface Beginning extends Pick<Job, 'word' | 'uuid' | 'guest'> {
-  asker: Ticket;
+  ticket: Ticket;
   plan: Plan;
   /** How a start or a resume is done, and whether the guest reboots itself. */
   call: Call;
@@ -29,9 +29,9 @@ export interface Beginning extends Pick<Job, 'word' | 'uuid' | 'guest'> {
 }
 
 export function begin(beginning: Beginning, now: number): Step {
-  const { word, uuid, asker, plan, call, offFor, guest } = beginning;
+  const { word, uuid, ticket, plan, call, offFor, guest } = beginning;
   const times = { begunAt: now, deadline: now, up: true, serial: 0 };
-  const base = { word, uuid, askers: [asker], keptStart: null, plan, guest, ...times };
+  const base = { word, uuid, tickets: [ticket], keptStart: null, plan, guest, ...times };
   if (call === 'start')
     return startAfter({ ...base, stage: { at: 'calling', call } }, plan.pause - (offFor ?? plan.pause), now);
   if (call !== 'press') return calling({ ...base, stage: { at: 'calling', call } }, call, now);

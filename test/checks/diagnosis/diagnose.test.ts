@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { diagnose } from '../../../src/checks/diagnosis/diagnose.ts';
 import { type Evidence, machines } from '../../../src/checks/diagnosis/evidence.ts';
-import { isProblem, ofIntention } from '../../../src/checks/diagnosis/expected.ts';
+import { isProblem, ofExpectation } from '../../../src/checks/diagnosis/expected.ts';
 import { type Cause, causes, diagnoses } from '../../../src/checks/diagnosis/table.ts';
 import { kinds } from '../../../src/checks/finding.ts';
 import { verdicts, wishes } from '../../../src/model/check.ts';
@@ -256,8 +256,8 @@ describe('a problem is a difference from what it is meant to be', () => {
   });
 
   test('the difference is put in words, where there is one', () => {
-    expect(ofIntention('running', { wish: 'off', settling: false })?.reason).toBe('It is meant to be off.');
-    expect(ofIntention('off', { wish: 'running', settling: false })?.next).toMatch(/^Start it/);
+    expect(ofExpectation('running', { wish: 'off', settling: false })?.reason).toBe('It is meant to be off.');
+    expect(ofExpectation('off', { wish: 'running', settling: false })?.next).toMatch(/^Start it/);
     for (const [machine, wish] of [
       ['off', 'off'],
       ['off', null],
@@ -266,7 +266,7 @@ describe('a problem is a difference from what it is meant to be', () => {
       ['paused', 'paused'],
       ['absent', 'off'],
     ] as const) {
-      expect(ofIntention(machine, { wish, settling: false })).toBeNull();
+      expect(ofExpectation(machine, { wish, settling: false })).toBeNull();
     }
   });
 });

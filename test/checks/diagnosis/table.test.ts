@@ -1,6 +1,6 @@
 /** The sentences people read: whole, with what was found in them, and nothing left in braces. */
 import { describe, expect, test } from 'vitest';
-import { type Facts, inWords, span } from '../../../src/checks/diagnosis/messages.ts';
+import { type Facts, messageOf, span } from '../../../src/checks/diagnosis/messages.ts';
 import { causes, diagnoses } from '../../../src/checks/diagnosis/table.ts';
 
 const facts: Facts = {
@@ -29,7 +29,7 @@ describe.each([
   ['nothing known', nothing],
 ])('%s', (_, known) => {
   test.each(causes)('%s', cause => {
-    const { reason, next } = inWords(cause, known);
+    const { reason, next } = messageOf(cause, known);
     for (const sentence of [reason, ...(next === null ? [] : [next])]) {
       expect(sentence).toMatch(/^\S.*\.$/);
       expect(sentence).not.toMatch(/[{}]|undefined|null|NaN| {2}/);
@@ -48,16 +48,16 @@ test.each([
   ],
   ['link_down', 'DSM cannot be reached: its network cable is unplugged at libvirt. The bridge said so.'],
 ] as const)('%s reads', (cause, sentence) => {
-  expect(inWords(cause, facts).reason).toBe(sentence);
+  expect(messageOf(cause, facts).reason).toBe(sentence);
 });
 
 test('commands can be pasted', () => {
-  expect(inWords('link_down', facts).next).toContain('`virsh domif-setlink DSM 52:54:00:d5:30:01 up`');
-  expect(inWords('misplugged', facts).next).toContain('`ip link set vnet0 master br0`');
+  expect(messageOf('link_down', facts).next).toContain('`virsh domif-setlink DSM 52:54:00:d5:30:01 up`');
+  expect(messageOf('misplugged', facts).next).toContain('`ip link set vnet0 master br0`');
 });
 
 test('a value cannot bring a placeholder of its own', () => {
-  expect(inWords('loader', { ...facts, web: 'It says {address} and $1.' }).reason).toContain(
+  expect(messageOf('loader', { ...facts, web: 'It says {address} and $1.' }).reason).toContain(
     'It says {address} and $1.',
   );
 });

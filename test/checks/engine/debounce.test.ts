@@ -2,9 +2,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Cause, causes, diagnoses } from '../../../src/checks/diagnosis/table.ts';
-import { notChecked, type Standing, settle } from '../../../src/checks/engine/debounce.ts';
+import { type Debounced, debounce, notChecked } from '../../../src/checks/engine/debounce.ts';
 
-const at = (cause: Cause, failures = 0): Standing => ({ cause, since: 0, failures });
+const at = (cause: Cause, failures = 0): Debounced => ({ cause, since: 0, failures });
 
 describe('what a check finds', () => {
   test.each<[before: Cause, found: Cause, after: Cause, failures: number]>([
@@ -31,13 +31,13 @@ describe('what a check finds', () => {
     ['port_closed', 'cut_off', 'cut_off', 0],
     ['off', 'booting', 'booting', 0],
   ])('%s, then %s: %s', (before, found, after, failures) => {
-    expect(settle(at(before), found, 2, 9)).toMatchObject({ cause: after, failures });
+    expect(debounce(at(before), found, 2, 9)).toMatchObject({ cause: after, failures });
   });
 
   test('since when is that of the verdict', () => {
-    expect(settle(at('silent'), 'taken', 2, 9)).toEqual({ cause: 'taken', since: 0, failures: 0 });
-    expect(settle(at('silent'), 'up', 2, 9)).toEqual({ cause: 'up', since: 9, failures: 0 });
-    expect(settle(notChecked(3), 'up', 2, 9).since).toBe(9);
+    expect(debounce(at('silent'), 'taken', 2, 9)).toEqual({ cause: 'taken', since: 0, failures: 0 });
+    expect(debounce(at('silent'), 'up', 2, 9)).toEqual({ cause: 'up', since: 9, failures: 0 });
+    expect(debounce(notChecked(3), 'up', 2, 9).since).toBe(9);
   });
 });
 
@@ -47,21 +47,21 @@ test('whatever is found in whatever order: silence counts when it was found as o
       fc.array(fc.constantFrom(...causes), { maxLength: 30 }),
       fc.integer({ min: 1, max: 5 }),
       (found, needed) => {
-        let standing = notChecked(0);
+        let debounced = notChecked(0);
         for (const cause of found) {
-          const before = standing;
-          standing = settle(before, cause, needed, 1);
-          expect(standing.failures).toBeLessThan(needed);
-          const held = standing.cause !== cause;
+          const before = debounced;
+          debounced = debounce(before, cause, needed, 1);
+          expect(debounced.failures).toBeLessThan(needed);
+          const held = debounced.cause !== cause;
           if (held) {
-            expect(standing).toEqual({ ...before, failures: before.failures + 1 });
+            expect(debounced).toEqual({ ...before, failures: before.failures + 1 });
             expect(['unreachable', 'degraded', 'unknown', 'loader']).toContain(diagnoses[cause].verdict);
-          } else expect(standing.failures).toBe(0);
+          } else expect(debounced.failures).toBe(0);
         }
         // The last one again and again is believed in the end.
         const last = found.at(-1);
-        for (let i = 0; last && i < needed; i++) standing = settle(standing, last, needed, 2);
-        if (last) expect(standing.cause).toBe(last);
+        for (let i = 0; last && i < needed; i++) debounced = debounce(debounced, last, needed, 2);
+        if (last) expect(debounced.cause).toBe(last);
       },
     ),
   );

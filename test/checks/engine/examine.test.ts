@@ -1,7 +1,7 @@
 /** One check: where DSM is looked for, what is asked of it, and what a check does with time. */
 import { describe, expect, test } from 'vitest';
 import { examine, longest } from '../../../src/checks/engine/examine.ts';
-import type { Subject } from '../../../src/checks/engine/locate.ts';
+import type { CheckTarget } from '../../../src/checks/engine/locate.ts';
 import type { Findings, Kind } from '../../../src/checks/finding.ts';
 import type { Probes } from '../../../src/checks/probes.ts';
 import { type DsmIdentity, unknownDsm } from '../../../src/model/check.ts';
@@ -9,7 +9,7 @@ import { domain } from '../../model/samples.ts';
 
 const mac = '52:54:00:d5:30:01';
 
-const subject: Subject = {
+const subject: CheckTarget = {
   ...{ key: 'DSM', nics: domain.hardware.nics, local: true, configured: null, lastAddress: null },
   ...{ ports: [5_000, 445], identity: null, discovered: false, sweep: false },
 };
@@ -61,7 +61,7 @@ function probesOf({ at = [], taken = [], libvirt = [], device = null, web = {}, 
 
 const run = (
   probes: Probes,
-  about: Partial<Subject> = {},
+  about: Partial<CheckTarget> = {},
   signal = new AbortController().signal,
   probeTimeout = 1_000,
 ) =>
@@ -77,7 +77,7 @@ describe('where it is', () => {
   const ten = '10.0.0.20';
   const eleven = '10.0.0.21';
 
-  test.each<[what: string, about: Partial<Subject>, scene: Scene, address: string | null, kind: string]>([
+  test.each<[what: string, about: Partial<CheckTarget>, scene: Scene, address: string | null, kind: string]>([
     ['as configured', { configured: ten }, { at: [ten] }, ten, 'ok'],
     ['by its name', { configured: 'nas.lan' }, { at: [ten] }, ten, 'ok'],
     ['as configured, though its MAC does not answer', { configured: ten }, {}, ten, 'silent'],
@@ -118,7 +118,7 @@ describe('where it is', () => {
     expect(targets('tcp')).toEqual(address === null ? [] : [{ address, ports: [5_000, 445] }]);
   });
 
-  test.each<[what: string, about: Partial<Subject>, address: string | null]>([
+  test.each<[what: string, about: Partial<CheckTarget>, address: string | null]>([
     ['where it was last', { lastAddress: ten }, ten],
     ['as configured', { configured: 'nas.lan' }, ten],
     ['nowhere', {}, null],
@@ -132,7 +132,7 @@ describe('where it is', () => {
   });
 
   test('the whole network of its bridge is searched where that is allowed and nothing else helps', async () => {
-    const searched = (scene: Scene, about: Partial<Subject>) => {
+    const searched = (scene: Scene, about: Partial<CheckTarget>) => {
       const { probes, targets } = probesOf(scene);
       return run(probes, about).then(found => {
         const around = (targets('neighbour') as { around?: string[] }[]).flatMap(target => target.around ?? []);
@@ -196,7 +196,7 @@ describe('its page', () => {
   const at = { lastAddress: '10.0.0.20' };
   const told = (more: Partial<DsmIdentity>) => ({ ...unknownDsm, ...more });
 
-  test.each<[what: string, about: Partial<Subject>, ports: object[]]>([
+  test.each<[what: string, about: Partial<CheckTarget>, ports: object[]]>([
     [
       'the usual ports',
       { ports: [5_000, 5_001, 445] },
@@ -293,7 +293,7 @@ describe('time', () => {
     ...{ addresses: never, resolve: never },
   };
 
-  test.each<[what: string, overrides: Partial<Probes>, about: Partial<Subject>]>([
+  test.each<[what: string, overrides: Partial<Probes>, about: Partial<CheckTarget>]>([
     ['nobody ever answers, and keeps to no time', stuck, { lastAddress: '10.0.0.20' }],
     ['not even the name', stuck, { configured: 'nas.lan' }],
     [

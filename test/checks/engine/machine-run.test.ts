@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { ageOf, machineOf } from '../../../src/checks/diagnosis/evidence.ts';
-import { Quiet } from '../../../src/checks/engine/disk-idle.ts';
+import { DiskIdle } from '../../../src/checks/engine/disk-idle.ts';
 import { type KnownRun, resetAt, runOf, toKnown, upAt } from '../../../src/checks/engine/machine-run.ts';
 import { checkRememberedChecks, nothingKnown } from '../../../src/checks/engine/store.ts';
 import { unknownDisk, unknownStats } from '../../../src/model/stats.ts';
@@ -83,7 +83,7 @@ test.each([
 });
 
 test('disks are quiet after ten minutes without a request, and unknown where libvirt does not count them', () => {
-  const quiet = new Quiet();
+  const quiet = new DiskIdle();
   const [disk] = domain.hardware.disks;
   const disks = [
     { target: 'sda', role: 'data' as const, bus: 'scsi', source: null },

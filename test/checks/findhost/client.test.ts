@@ -31,14 +31,14 @@ async function listen(options: Partial<ListenOptions> = {}): Promise<Findhostd> 
 }
 
 function open(port: number, options: FindhostOptions = {}): Findhost {
-  const radio = new Findhost({ port, spacing, broadcasts: () => [], ...options });
-  closing.push(() => radio.close());
-  return radio;
+  const client = new Findhost({ port, spacing, broadcasts: () => [], ...options });
+  closing.push(() => client.close());
+  return client;
 }
 
 async function start(nasOptions: Partial<ListenOptions> = {}, options: FindhostOptions = {}) {
   const nas = await listen(nasOptions);
-  return { nas, radio: open(nas.port, options) };
+  return { nas, client: open(nas.port, options) };
 }
 
 /** By the MAC of the fake, and where it is. */
@@ -54,8 +54,8 @@ function ownAddress(): string {
 }
 
 /** Asks and gives up, so that the next one finds a query that was sent just now. */
-async function askInVain(radio: Findhost, nas: Findhostd, patience = 1_000): Promise<void> {
-  const found = radio.find(about(nas, { timeout: patience }));
+async function askInVain(client: Findhost, nas: Findhostd, patience = 1_000): Promise<void> {
+  const found = client.find(about(nas, { timeout: patience }));
   await nas.asked.take();
   vi.advanceTimersByTime(patience);
   expect(await found).toEqual({ kind: 'silence' });
@@ -63,24 +63,24 @@ async function askInVain(radio: Findhost, nas: Findhostd, patience = 1_000): Pro
 
 describe('who is found', () => {
   test('a device by its MAC', async () => {
-    const { nas, radio } = await start({ mac: '52:54:00:aa:bb:cc', name: 'vault' });
-    expect(await radio.find(about(nas))).toMatchObject({
+    const { nas, client } = await start({ mac: '52:54:00:aa:bb:cc', name: 'vault' });
+    expect(await client.find(about(nas))).toMatchObject({
       ...{ kind: 'heard', from: nas.address, ms: 0 },
       packet: { mac: '52:54:00:aa:bb:cc', identity: { name: 'vault', address: nas.address } },
     });
   });
 
   test.each([null, '00:11:32:00:00:01'])('a device by where it answers from, whose MAC is %s', async mac => {
-    const { nas, radio } = await start({ mac });
-    expect(await radio.find(about(nas, { macs: [nobody] }))).toMatchObject({ kind: 'heard', packet: { mac } });
+    const { nas, client } = await start({ mac });
+    expect(await client.find(about(nas, { macs: [nobody] }))).toMatchObject({ kind: 'heard', packet: { mac } });
   });
 
   test('not another one that answers', async () => {
-    const { nas, radio } = await start({ mode: 'slow' });
-    const found = radio.find(
+    const { nas, client } = await start({ mode: 'slow' });
+    const found = client.find(
       about(nas, { macs: [nobody], addresses: ['127.0.0.1', nas.address.replace('127', '10')] }),
     );
-    const other = radio.find(about(nas));
+    const other = client.find(about(nas));
     await nas.asked.take();
     nas.answer();
     expect(await other).toMatchObject({ kind: 'heard' });
@@ -89,30 +89,30 @@ describe('who is found', () => {
   });
 
   test.each<Mode>(['garbage', 'echo'])('a device after what is none: %s', async mode => {
-    const { nas, radio } = await start({ mode });
-    expect(await radio.find(about(nas))).toMatchObject({ kind: 'heard' });
+    const { nas, client } = await start({ mode });
+    expect(await client.find(about(nas))).toMatchObject({ kind: 'heard' });
   });
 
   test.each<Mode>(['half', 'silent'])('nobody: %s', async mode => {
-    const { nas, radio } = await start({ mode });
-    const found = radio.find(about(nas));
+    const { nas, client } = await start({ mode });
+    const found = client.find(about(nas));
     await nas.asked.take();
     vi.advanceTimersByTime(timeout);
     expect(await found).toEqual({ kind: 'silence' });
   });
 
   test('a device besides our own question, which a broadcast brings back', async () => {
-    const { nas, radio } = await start({}, { broadcasts: () => ['127.255.255.255'] });
-    expect(await radio.find(about(nas))).toMatchObject({ kind: 'heard', from: nas.address });
+    const { nas, client } = await start({}, { broadcasts: () => ['127.255.255.255'] });
+    expect(await client.find(about(nas))).toMatchObject({ kind: 'heard', from: nas.address });
   });
 });
 
 describe('when is asked', () => {
   test('once for all who ask together, and each gets its own', async () => {
-    const { nas, radio } = await start({ mac: '52:54:00:00:00:01' });
+    const { nas, client } = await start({ mac: '52:54:00:00:00:01' });
     const second = await listen({ port: nas.port, mac: '52:54:00:00:00:02' });
     const questions = Array.from({ length: 20 }, (_, index) => about(index % 2 === 0 ? nas : second));
-    const found = await Promise.all(questions.map(question => radio.find(question)));
+    const found = await Promise.all(questions.map(question => client.find(question)));
     expect(found.map(answer => answer.kind === 'heard' && answer.packet.mac)).toEqual(
       questions.map(({ macs }) => macs[0]),
     );
@@ -120,14 +120,14 @@ describe('when is asked', () => {
   });
 
   test('not again within the spacing: what was heard meanwhile counts, and then no more', async () => {
-    const { nas, radio } = await start();
-    const first = await radio.find(about(nas));
+    const { nas, client } = await start();
+    const first = await client.find(about(nas));
     vi.advanceTimersByTime(spacing - 1);
-    expect(await radio.find(about(nas))).toEqual(first);
+    expect(await client.find(about(nas))).toEqual(first);
     expect(nas.asked.all).toHaveLength(1);
     vi.advanceTimersByTime(1);
     nas.mode = 'silent';
-    const found = radio.find(about(nas));
+    const found = client.find(about(nas));
     await nas.asked.take();
     await nas.asked.take();
     vi.advanceTimersByTime(timeout);
@@ -135,19 +135,19 @@ describe('when is asked', () => {
   });
 
   test('who comes after a query shares its answers', async () => {
-    const { nas, radio } = await start({ mode: 'slow' });
-    await askInVain(radio, nas, 1_000);
+    const { nas, client } = await start({ mode: 'slow' });
+    await askInVain(client, nas, 1_000);
     vi.advanceTimersByTime(1_000);
-    const found = radio.find(about(nas));
+    const found = client.find(about(nas));
     nas.answer();
     expect(await found).toMatchObject({ kind: 'heard', ms: 2_000 });
     expect(nas.asked.all).toHaveLength(1);
   });
 
   test('who comes too late for its answers gets those to the next', async () => {
-    const { nas, radio } = await start({ mode: 'slow' });
-    await askInVain(radio, nas, 4_000);
-    const found = radio.find(about(nas));
+    const { nas, client } = await start({ mode: 'slow' });
+    await askInVain(client, nas, 4_000);
+    const found = client.find(about(nas));
     await settled();
     vi.advanceTimersByTime(1_000);
     await nas.asked.take();
@@ -158,8 +158,8 @@ describe('when is asked', () => {
   });
 
   test('again while somebody waits, and not when nobody does', async () => {
-    const { nas, radio } = await start({ mode: 'silent' });
-    const found = radio.find(about(nas, { timeout: 2.5 * spacing }));
+    const { nas, client } = await start({ mode: 'silent' });
+    const found = client.find(about(nas, { timeout: 2.5 * spacing }));
     for (let query = 0; query < 3; query++) {
       await nas.asked.take();
       vi.advanceTimersByTime(spacing);
@@ -167,22 +167,22 @@ describe('when is asked', () => {
     expect(await found).toEqual({ kind: 'silence' });
     vi.advanceTimersByTime(10 * spacing);
     nas.mode = 'prompt';
-    await radio.find(about(nas));
+    await client.find(about(nas));
     expect(nas.asked.all).toHaveLength(4);
   });
 
   test('those who were named before are asked as well, for who has to share the query', async () => {
-    const { nas, radio } = await start();
+    const { nas, client } = await start();
     const second = await listen({ port: nas.port, mac: '52:54:00:00:00:02' });
-    await radio.find(about(nas));
+    await client.find(about(nas));
     vi.advanceTimersByTime(spacing);
-    await radio.find(about(second));
+    await client.find(about(second));
     expect([nas, second].map(({ asked }) => asked.all.length)).toEqual([2, 1]);
   });
 
   test('an address that cannot be asked keeps nobody from being found', async () => {
-    const { nas, radio } = await start({}, { broadcasts: () => ['::1'] });
-    expect(await radio.find(about(nas, { addresses: ['nonsense', '::1', nas.address] }))).toMatchObject({
+    const { nas, client } = await start({}, { broadcasts: () => ['::1'] });
+    expect(await client.find(about(nas, { addresses: ['nonsense', '::1', nas.address] }))).toMatchObject({
       kind: 'heard',
     });
   });
@@ -190,33 +190,33 @@ describe('when is asked', () => {
 
 describe('when it ends early', () => {
   test('who gives up is rejected at once, and others are not', async () => {
-    const { nas, radio } = await start({ mode: 'slow' });
+    const { nas, client } = await start({ mode: 'slow' });
     const abort = new AbortController();
-    const given = radio.find(about(nas, { signal: abort.signal }));
-    const other = radio.find(about(nas));
+    const given = client.find(about(nas, { signal: abort.signal }));
+    const other = client.find(about(nas));
     await nas.asked.take();
     abort.abort(new Error('enough'));
     await expect(given).rejects.toThrow('enough');
-    await expect(radio.find(about(nas, { signal: abort.signal }))).rejects.toThrow('enough');
+    await expect(client.find(about(nas, { signal: abort.signal }))).rejects.toThrow('enough');
     nas.answer();
     expect(await other).toMatchObject({ kind: 'heard' });
   });
 
   test('closed, it tells who waits and who comes, as often as it is closed', async () => {
-    const { nas, radio } = await start({ mode: 'silent' });
-    const found = radio.find(about(nas));
+    const { nas, client } = await start({ mode: 'silent' });
+    const found = client.find(about(nas));
     await nas.asked.take();
-    await Promise.all([radio.close(), radio.close()]);
+    await Promise.all([client.close(), client.close()]);
     const closed = { kind: 'unavailable', reason: 'it was closed' };
     expect(await found).toEqual(closed);
-    expect(await radio.find(about(nas))).toEqual(closed);
-    await radio.close();
+    expect(await client.find(about(nas))).toEqual(closed);
+    await client.close();
   });
 
   test('closed while it opens', async () => {
-    const { nas, radio } = await start();
-    const found = radio.find(about(nas));
-    await radio.close();
+    const { nas, client } = await start();
+    const found = client.find(about(nas));
+    await client.close();
     expect(await found).toEqual({ kind: 'unavailable', reason: 'it was closed' });
     expect(nas.asked.all).toEqual([]);
   });
@@ -230,9 +230,9 @@ describe('when it ends early', () => {
     const nas = await listen({ mode: 'silent' });
     const program = `
       import { Findhost } from ${JSON.stringify(new URL('../../../src/checks/findhost/client.ts', import.meta.url).href)};
-      const radio = new Findhost({ port: ${nas.port}, broadcasts: () => [] });
+      const client = new Findhost({ port: ${nas.port}, broadcasts: () => [] });
       const question = { macs: [], addresses: ['${nas.address}'], timeout: 50, signal: new AbortController().signal };
-      console.log((await radio.find(question)).kind);`;
+      console.log((await client.find(question)).kind);`;
     const started = performance.now();
     const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program]);
     expect(stdout).toBe('silence\n');
@@ -248,16 +248,16 @@ describe('when its port is trouble', () => {
     taken.bind(0, '0.0.0.0');
     await once(taken, 'listening');
     const { port } = taken.address();
-    const radio = open(port);
+    const client = open(port);
     const question = { macs: [nobody], addresses: [], timeout, signal: new AbortController().signal };
-    expect(await radio.find(question)).toEqual({
+    expect(await client.find(question)).toEqual({
       kind: 'unavailable',
       reason: `another program on this machine has UDP port ${port} to itself`,
     });
     taken.close();
     await once(taken, 'close');
     const nas = await listen({ port });
-    expect(await radio.find(about(nas))).toMatchObject({ kind: 'heard' });
+    expect(await client.find(about(nas))).toMatchObject({ kind: 'heard' });
   });
 
   test.each([
@@ -269,15 +269,15 @@ describe('when its port is trouble', () => {
       queueMicrotask(() => socket.emit('error', Object.assign(new Error(code), { code })));
       return socket;
     };
-    const radio = open(9999, { socket: () => socket });
+    const client = open(9999, { socket: () => socket });
     const question = { macs: [nobody], addresses: [], timeout, signal: new AbortController().signal };
-    expect(await radio.find(question)).toEqual({ kind: 'unavailable', reason });
+    expect(await client.find(question)).toEqual({ kind: 'unavailable', reason });
   });
 
   test('a socket that breaks is replaced: by the next query for who waits', async () => {
     const sockets: Socket[] = [];
-    const { nas, radio } = await start({ mode: 'slow' }, { socket: () => made(sockets) });
-    const found = radio.find(about(nas, { timeout: 2 * spacing }));
+    const { nas, client } = await start({ mode: 'slow' }, { socket: () => made(sockets) });
+    const found = client.find(about(nas, { timeout: 2 * spacing }));
     await nas.asked.take();
     sockets[0]?.emit('error', new Error('broken'));
     vi.advanceTimersByTime(spacing);
@@ -289,11 +289,11 @@ describe('when its port is trouble', () => {
 
   test('a socket that breaks is replaced: by the next question', async () => {
     const sockets: Socket[] = [];
-    const { nas, radio } = await start({}, { socket: () => made(sockets) });
-    await radio.find(about(nas));
+    const { nas, client } = await start({}, { socket: () => made(sockets) });
+    await client.find(about(nas));
     sockets[0]?.emit('error', new Error('broken'));
     vi.advanceTimersByTime(spacing);
-    expect(await radio.find(about(nas))).toMatchObject({ kind: 'heard' });
+    expect(await client.find(about(nas))).toMatchObject({ kind: 'heard' });
     expect(sockets).toHaveLength(2);
   });
 });
@@ -301,8 +301,8 @@ describe('when its port is trouble', () => {
 describe('whatever comes', () => {
   test('10 000 datagrams of anything do no harm', async () => {
     const sockets: Socket[] = [];
-    const { nas, radio } = await start({ mode: 'slow' }, { socket: () => made(sockets) });
-    const found = radio.find(about(nas));
+    const { nas, client } = await start({ mode: 'slow' }, { socket: () => made(sockets) });
+    const found = client.find(about(nas));
     await nas.asked.take();
     const from: RemoteInfo = { address: '127.0.0.9', family: 'IPv4', port: 1_234, size: 0 };
     const random = fc.uint8Array({ maxLength: 400 });
@@ -322,9 +322,9 @@ describe('whatever comes', () => {
   });
 
   test('an answer that comes in pieces before it comes whole', async () => {
-    const { nas, radio } = await start({ mode: 'slow' });
+    const { nas, client } = await start({ mode: 'slow' });
     // What is cut between two fields is an answer of less, from the same address.
-    const [found] = [radio.find(about(nas, { addresses: [] })), radio.find(about(nas))];
+    const [found] = [client.find(about(nas, { addresses: [] })), client.find(about(nas))];
     await nas.asked.take();
     const whole = encodeReply({ mac: nobody });
     for (let length = 0; length < whole.length; length += 7) nas.say(whole.subarray(0, length));

@@ -27,13 +27,13 @@ async function closed(): Promise<number> {
   return port;
 }
 
-function knock(ports: number[], { timeout = 10_000, signal = new AbortController().signal } = {}) {
+function probeTcp(ports: number[], { timeout = 10_000, signal = new AbortController().signal } = {}) {
   return tcp({ address, ports }, { timeout, signal });
 }
 
 test('every port is open', async () => {
   const [one, two] = [await open(), await open()];
-  const finding = await knock([one, two]);
+  const finding = await probeTcp([one, two]);
   expect(finding).toMatchObject({ kind: 'all', open: [one, two], closed: [] });
   expect(finding.explanation).toBe(`At ${address} ports ${one} and ${two} are open.`);
   expect(finding.ms).toBeGreaterThanOrEqual(0);
@@ -41,14 +41,14 @@ test('every port is open', async () => {
 
 test('some are, and the others are named', async () => {
   const [one, two] = [await open(), await closed()];
-  const finding = await knock([two, one]);
+  const finding = await probeTcp([two, one]);
   expect(finding).toMatchObject({ kind: 'some', open: [one], closed: [two] });
   expect(finding.explanation).toBe(`At ${address} port ${one} is open, port ${two} refuses.`);
 });
 
 test('none is, but a machine is there', async () => {
   const ports = [await closed(), await closed(), await closed()];
-  const finding = await knock(ports);
+  const finding = await probeTcp(ports);
   expect(finding).toMatchObject({ kind: 'refused', ms: null, open: [], closed: ports });
   expect(finding.explanation).toBe(`At ${address} ports ${ports[0]}, ${ports[1]} and ${ports[2]} refuse.`);
 });
@@ -56,7 +56,7 @@ test('none is, but a machine is there', async () => {
 describe('a port that says nothing', () => {
   test('is waited for as long as is allowed', async () => {
     await using mute = await muted();
-    const finding = await knock([mute.port], { timeout: 50 });
+    const finding = await probeTcp([mute.port], { timeout: 50 });
     expect(finding).toMatchObject({ kind: 'silent', ms: null, open: [], closed: [mute.port] });
     expect(finding.explanation).toBe(`At ${address} port ${mute.port} does not answer.`);
   });
@@ -64,8 +64,11 @@ describe('a port that says nothing', () => {
   test('does not hide that others refuse or accept', async () => {
     await using mute = await muted();
     const [one, two] = [await open(), await closed()];
-    expect(await knock([mute.port, two], { timeout: 50 })).toMatchObject({ kind: 'refused', closed: [mute.port, two] });
-    const { kind, explanation } = await knock([mute.port, one, two], { timeout: 50 });
+    expect(await probeTcp([mute.port, two], { timeout: 50 })).toMatchObject({
+      kind: 'refused',
+      closed: [mute.port, two],
+    });
+    const { kind, explanation } = await probeTcp([mute.port, one, two], { timeout: 50 });
     expect(kind).toBe('some');
     expect(explanation).toBe(
       `At ${address} port ${one} is open, port ${two} refuses, port ${mute.port} does not answer.`,
@@ -75,20 +78,20 @@ describe('a port that says nothing', () => {
   test('is left at once when told to', async () => {
     await using mute = await muted();
     const controller = new AbortController();
-    const knocked = knock([mute.port], { timeout: 60_000, signal: controller.signal });
+    const knocked = probeTcp([mute.port], { timeout: 60_000, signal: controller.signal });
     const stopped = expect(knocked).rejects.toThrow('stop');
     controller.abort(new Error('stop'));
     await stopped;
   });
 });
 
-test('told to stop beforehand, it does not knock', async () => {
+test('told to stop beforehand, it does not probeTcp', async () => {
   const signal = AbortSignal.abort(new Error('stop'));
-  await expect(knock([await open()], { signal })).rejects.toThrow('stop');
+  await expect(probeTcp([await open()], { signal })).rejects.toThrow('stop');
 });
 
 test('no port, nothing to say', async () => {
-  expect(await knock([])).toMatchObject({ kind: 'not_applicable', open: [], closed: [] });
+  expect(await probeTcp([])).toMatchObject({ kind: 'not_applicable', open: [], closed: [] });
 });
 
 test('of a guest that shuts down: whether any port is still open', async () => {

@@ -9,7 +9,7 @@ import { plainToHttps, readScenario, type Scenario, type ScenarioName, type Serv
 
 /**
  * A DSM in this process, at a loopback address of its own: the scenarios of the lab's guest over real sockets. Its
- * certificate signs itself. It answers discovery at the asker's address only: loopback has no broadcast.
+ * certificate signs itself. It answers discovery at the client's address only: loopback has no broadcast.
  */
 
 export interface ListenOptions {

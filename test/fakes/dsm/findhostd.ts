@@ -4,7 +4,7 @@ import { Inbox } from '../../mqtt/inbox.ts';
 
 /**
  * A NAS as Synology's discovery sees it: one address that is asked at the discovery port and answers, from another
- * port, to the asker's address at that port, wherever the question came from. Written from captures, not from the
+ * port, to the client's address at that port, wherever the question came from. Written from captures, not from the
  * code under test. Real ones answer after one to three seconds and by broadcast too.
  */
 

@@ -82,7 +82,7 @@ async function makeFat32(path: string, content: Buffer): Promise<void> {
     512,
     0,
   );
-  // Places one and two are empty: their type is 0.
+  // Semaphore one and two are empty: their type is 0.
   for (const nth of [0, 1]) await file.write(Buffer.alloc(16), 0, 16, 446 + 16 * nth);
   const boot = Buffer.alloc(512);
   boot.writeUInt16LE(512, 11);

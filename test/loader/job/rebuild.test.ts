@@ -79,7 +79,7 @@ test('with a menu that cannot be set, the builder is chosen by keys', async () =
   expect(world.machine.booted).toEqual([titles.usb, titles.builder, titles.usb]);
 });
 
-describe('the arming', () => {
+describe('the confirmation', () => {
   test.concurrent('is needed, serves once, and ends when something begins', async () => {
     await using world = await LoaderWorld.start();
     expect(await world.ask('rebuild', { confirm: false })).toMatchObject({
@@ -104,7 +104,7 @@ describe('the arming', () => {
   });
 });
 
-test.concurrent('meanwhile only errands and its end are taken', async () => {
+test.concurrent('meanwhile only simple commands and its end are taken', async () => {
   await using world = await LoaderWorld.start({ faults: ['silence'] });
   const asked = world.ask('rebuild');
   await world.loader(({ step }) => step === 'Build the loader');

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { readBoot } from '../../../src/loader/image/boot-entry.ts';
 import { ImageError } from '../../../src/loader/image/errors.ts';
 import { openImage } from '../../../src/loader/image/open.ts';
-import type { Survey } from '../../../src/loader/plan/inspect.ts';
+import type { Inspection } from '../../../src/loader/plan/inspect.ts';
 import { makeLoaderImage } from '../../fakes/box/image.ts';
 import { mbr } from '../image/disk.ts';
 import { builder, friend, sata, usb } from '../image/grub-files.ts';
@@ -16,15 +16,15 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
-const codes = ({ findings }: Pick<Survey, 'findings'>) =>
+const codes = ({ findings }: Pick<Inspection, 'findings'>) =>
   findings.filter(({ code }) => code !== 'sata_map').map(({ level, code }) => `${level} ${code}`);
-const finding = ({ findings }: Survey, code: string) => findings.find(each => each.code === code);
+const finding = ({ findings }: Inspection, code: string) => findings.find(each => each.code === code);
 const never = () => new Promise<never>(() => {});
 
 test('the seed: nothing is in its way, its map is 12 / 1000, and its commands are planned', async () => {
   await using it = await rebuildWorld();
   it.domain.start();
-  const found = await it.survey({ verdict: 'up', dsm: { model: 'DS918+', version: '7.1.1-42962' } });
+  const found = await it.inspect({ verdict: 'up', dsm: { model: 'DS918+', version: '7.1.1-42962' } });
   expect(codes(found)).toEqual(['tell config_replaced']);
   expect(found).toMatchObject({
     ...{ refused: false, image: { path: it.image, size: 4 * megabyte }, boot, builderEntry: builder, dsmEntry: usb },
@@ -44,7 +44,7 @@ test('the seed: nothing is in its way, its map is 12 / 1000, and its commands ar
 test('nothing is changed by looking', async () => {
   await using it = await rebuildWorld();
   const before = await readFile(it.image);
-  await it.survey();
+  await it.inspect();
   expect((await readFile(it.image)).equals(before)).toBe(true);
   expect(await readdir(join(it.folder, 'data'))).toEqual(['scratch']);
   expect(await readdir(join(it.folder, 'data', 'scratch'))).toEqual([]);
@@ -58,7 +58,7 @@ describe('the image', () => {
 
   test('without a pool, and none allowed: what to do', async () => {
     await using it = await rebuildWorld();
-    const found = await it.survey({ settings: { image: { way: 'volume', transientPool: false } } });
+    const found = await it.inspect({ settings: { image: { way: 'volume', transientPool: false } } });
     expect(found).toMatchObject({ refused: true, image: null, boot: null });
     expect(codes(found)).toEqual(['refuse no_image', 'tell config_replaced']);
     expect(finding(found, 'no_image')).toMatchObject({
@@ -70,7 +70,7 @@ describe('the image', () => {
   test('without the storage driver', async () => {
     await using it = await rebuildWorld();
     it.daemon.options.storageDriver = false;
-    const found = await it.survey();
+    const found = await it.inspect();
     expect(finding(found, 'no_image')?.message).toContain('libvirt-daemon-driver-storage');
   });
 
@@ -84,20 +84,20 @@ describe('the image', () => {
       [megabyte, sector],
     ]);
     vi.stubEnv('PATH', it.folder);
-    const found = await it.survey({ menu: readBoot });
+    const found = await it.inspect({ menu: readBoot });
     expect(finding(found, 'no_image')?.message).toContain('package mtools');
     expect(found).toMatchObject({ image: { size: 4 * megabyte }, boot: null });
   });
 
   test('of another kind', async () => {
     await using it = await rebuildWorld();
-    const found = await it.survey({ menu: readBoot });
+    const found = await it.inspect({ menu: readBoot });
     expect(finding(found, 'no_image')).toMatchObject({ advice: expect.stringContaining('a raw image') });
   });
 
   test('at a configured path, as large as the disk', async () => {
     await using it = await rebuildWorld();
-    const found = await it.survey({ settings: path(it.image) });
+    const found = await it.inspect({ settings: path(it.image) });
     expect(codes(found)).toEqual(['tell config_replaced']);
     expect(it.daemon.callsOf('domainGetBlockInfo')).toMatchObject([{ args: { path: 'hdz' } }]);
     expect(it.daemon.callsOf('storageVolDownload')).toEqual([]);
@@ -106,26 +106,26 @@ describe('the image', () => {
   test('at a configured path, and another than the disk', async () => {
     await using it = await rebuildWorld();
     it.domain.stats.set({ 'block.2.capacity': 8 * megabyte });
-    const found = await it.survey({ settings: path(it.image) });
+    const found = await it.inspect({ settings: path(it.image) });
     expect(codes(found)).toContain('refuse image_differs');
   });
 
   test('at a configured path, while libvirt does not tell its size', async () => {
     await using it = await rebuildWorld();
     it.daemon.refuse('domainGetBlockInfo', 38, 'no');
-    expect(codes(await it.survey({ settings: path(it.image) }))).toEqual(['tell config_replaced']);
+    expect(codes(await it.inspect({ settings: path(it.image) }))).toEqual(['tell config_replaced']);
   });
 
   test('at a configured path where nothing is', async () => {
     await using it = await rebuildWorld();
-    const found = await it.survey({ settings: path('/nowhere/loader.img') });
+    const found = await it.inspect({ settings: path('/nowhere/loader.img') });
     expect(finding(found, 'no_image')?.message).toContain('/nowhere/loader.img');
   });
 
   test('not to be read in time: unknown, and no reason to refuse', async () => {
     await using it = await rebuildWorld();
     it.daemon.drop('storageVolLookupByPath');
-    const found = await it.survey();
+    const found = await it.inspect();
     expect(codes(found)).toContain('warn image_unknown');
     expect(found.refused).toBe(false);
   });
@@ -136,13 +136,13 @@ describe('the image', () => {
     ['the entries of RR', ['Configure loader', 'Enter BIOS Setup', 'Start Memtest86+'], 'refuse other_loader'],
   ])('a menu with %s', async (_, entries, expected) => {
     await using it = await rebuildWorld();
-    expect(codes(await it.survey({ menu: async () => ({ ...boot, entries }) }))).toContain(expected);
+    expect(codes(await it.inspect({ menu: async () => ({ ...boot, entries }) }))).toContain(expected);
   });
 
   test('Friend is the way home where it is there', async () => {
     await using it = await rebuildWorld();
     const menu = async () => ({ ...boot, entries: [usb, sata, builder, friend] });
-    expect(await it.survey({ menu })).toMatchObject({ dsmEntry: friend });
+    expect(await it.inspect({ menu })).toMatchObject({ dsmEntry: friend });
   });
 
   test.each([
@@ -177,7 +177,7 @@ describe('the home of the builder in the image', () => {
   ])('of %s: its list decides, whatever the menu looks like', async (tag, expected) => {
     await using it = await rebuildWorld();
     const menu = async () => ({ ...boot, entries: ['RedPill DS918+ 7.1.1-42962 (USB, Verbose)', builder] });
-    expect(codes(await it.survey({ ...asked, menu, home: async () => home(tag) }))).toEqual(
+    expect(codes(await it.inspect({ ...asked, menu, home: async () => home(tag) }))).toEqual(
       expected === null ? [] : [expected],
     );
   });
@@ -196,7 +196,7 @@ describe('the home of the builder in the image', () => {
     ],
   ])('%s: warned of, not guessed', async (_, home, words) => {
     await using it = await rebuildWorld();
-    const found = await it.survey({ ...asked, home });
+    const found = await it.inspect({ ...asked, home });
     expect(codes(found)).toContain('warn depends_on_release');
     expect(found.refused).toBe(false);
     expect(finding(found, 'depends_on_release')?.message).toContain(words);
@@ -206,7 +206,7 @@ describe('the home of the builder in the image', () => {
     await using it = await rebuildWorld();
     await makeLoaderImage(it.image);
     it.domain.start();
-    const found = await it.survey({
+    const found = await it.inspect({
       settings: { upgrade: 'never', platform: 'ds918p-7.1.1-42951' },
       fetch: all,
       home: undefined,
@@ -218,9 +218,9 @@ describe('the home of the builder in the image', () => {
   test('the upgrade replaces it: what that leads to decides', async () => {
     await using it = await rebuildWorld();
     const upgrade = { platform: 'ds918p-7.2.0-64570', upgrade: 'full' } as const;
-    expect(codes(await it.survey({ settings: upgrade, fetch: all }))).toEqual(['tell config_replaced']);
+    expect(codes(await it.inspect({ settings: upgrade, fetch: all }))).toEqual(['tell config_replaced']);
     const old = { platform: 'ds918p-7.1.1-42951', upgrade: 'full' } as const;
-    expect(codes(await it.survey({ settings: old, fetch: all }))).toEqual(['refuse unknown_build']);
+    expect(codes(await it.inspect({ settings: old, fetch: all }))).toEqual(['refuse unknown_build']);
   });
 
   test('what it adds by itself is looked up, and what every build fetches', async () => {
@@ -229,7 +229,7 @@ describe('the home of the builder in the image', () => {
       async (url: string) => new Response(index(url.includes('eudev') ? 'ds918p_64570' : 'ds918p_42951')),
     );
     const settings = { platform: 'ds918p-7.1.1-42951', upgrade: 'never', extensions: [] } as const;
-    const found = await it.survey({ settings, fetch, home: async () => home('0.9.4.6') });
+    const found = await it.inspect({ settings, fetch, home: async () => home('0.9.4.6') });
     const names = fetch.mock.calls.map(([url]) => url.split('/').at(-2));
     expect(names.sort()).toEqual(['all-modules', 'boot-wait', 'disks', 'eudev', 'misc', 'redpillprod']);
     expect(codes(found)).toEqual(['refuse no_recipe', 'warn no_acpid_extension']);
@@ -244,7 +244,7 @@ describe('the home of the builder in the image', () => {
     await using it = await rebuildWorld();
     const settings = { model: 'DS1019+', platform: 'ds1019p-7.1.1-42962', upgrade: 'never', keepIdentity } as const;
     const fetch = async () => new Response(index('ds1019p_42962'));
-    const found = codes(await it.survey({ settings, fetch, home: async () => home('0.10.0.0', config) }));
+    const found = codes(await it.inspect({ settings, fetch, home: async () => home('0.10.0.0', config) }));
     expect(found.filter(code => code.includes('serial'))).toEqual(expected === null ? [] : [expected]);
   });
 });
@@ -254,13 +254,13 @@ describe('the VM', () => {
     await using it = await rebuildWorld();
     it.domain.start();
     it.daemon.define(it.domain.xml({ inactive: true }).replaceAll('4194304', '1048576'));
-    expect(codes(await it.survey())).toContain('refuse too_little_memory');
+    expect(codes(await it.inspect())).toContain('refuse too_little_memory');
   });
 
   test('that goes when it is off', async () => {
     await using it = await rebuildWorld();
     it.domain.persistent = false;
-    expect(codes(await it.survey())).toContain('refuse transient');
+    expect(codes(await it.inspect())).toContain('refuse transient');
   });
 
   test.each([
@@ -274,7 +274,7 @@ describe('the VM', () => {
   ])('a CPU: %s', async (_, change, cpuinfo, local, lacks) => {
     await using it = await rebuildWorld(change);
     const reader = cpuinfo === undefined ? world.cpuinfo : async () => cpuinfo;
-    expect(codes(await it.survey({ local, cpuinfo: reader })).includes('warn cpu_lacks')).toBe(lacks);
+    expect(codes(await it.inspect({ local, cpuinfo: reader })).includes('warn cpu_lacks')).toBe(lacks);
   });
 
   test('two disks on USB: the IDs of QEMU’s stick are written, and nothing is asked', async () => {
@@ -284,7 +284,7 @@ describe('the VM', () => {
         "<disk type='file' device='disk'><source file='/x'/><target dev='sdx' bus='usb'/></disk><controller type=",
       ),
     );
-    const found = await it.survey();
+    const found = await it.inspect();
     expect(codes(found)).toContain('tell several_usb_disks');
     expect(found.facts).toMatchObject({ usbDisks: 2, usbIds: { vid: '0x46f4', pid: '0x0001' } });
     expect(found.steps.map(({ name }) => name)).not.toContain('identifyusb');
@@ -293,12 +293,12 @@ describe('the VM', () => {
   test('a USB device of the host may be a disk too', async () => {
     const device = "<hostdev mode='subsystem' type='usb'><source><vendor id='0x1'/></source></hostdev>";
     await using it = await rebuildWorld(xml => xml.replace('</devices>', `${device}</devices>`));
-    expect((await it.survey()).facts).toMatchObject({ usbDisks: 2, usbIds: { vid: '0x46f4' } });
+    expect((await it.inspect()).facts).toMatchObject({ usbDisks: 2, usbIds: { vid: '0x46f4' } });
   });
 
   test('without a loader', async () => {
     await using it = await rebuildWorld(xml => xml.replace(/<disk type='file'.*?<\/disk>/s, ''));
-    const found = await it.survey();
+    const found = await it.inspect();
     expect(codes(found).filter(code => code.startsWith('refuse'))).toEqual(['refuse no_loader_disk']);
     expect(found).toMatchObject({ image: null, loaderBus: null });
   });
@@ -306,7 +306,7 @@ describe('the VM', () => {
   test('with a map of one own', async () => {
     await using it = await rebuildWorld();
     const sataMap = { SataPortMap: '1', DiskIdxMap: '10' };
-    const found = await it.survey({ settings: { sataMap } });
+    const found = await it.inspect({ settings: { sataMap } });
     expect(found.facts?.map).toEqual(sataMap);
     expect(found.mapNotes).toEqual([
       'It is the configured map, not one that was computed from the VM.',
@@ -321,13 +321,13 @@ describe('the VM', () => {
         `<disk type='block' device='disk'><target dev='sd${unit}x' bus='sata'/><address type='drive' controller='0' unit='${unit}'/></disk>`,
     );
     await using it = await rebuildWorld(xml => xml.replace('<devices>', `<devices>${disks.join('')}`));
-    expect(await it.survey()).toMatchObject({ refused: true, facts: null, steps: [], mapNotes: [] });
+    expect(await it.inspect()).toMatchObject({ refused: true, facts: null, steps: [], mapNotes: [] });
   });
 
   test('of no platform: no plan, and no server is asked for a recipe', async () => {
     await using it = await rebuildWorld();
     const fetch = vi.fn(world.fetch);
-    const found = await it.survey({ settings: { platform: 'DS918+' }, fetch });
+    const found = await it.inspect({ settings: { platform: 'DS918+' }, fetch });
     expect(found).toMatchObject({ refused: true, facts: null, steps: [], sameDsm: false });
     expect(fetch).not.toHaveBeenCalled();
   });
@@ -342,7 +342,7 @@ describe('the VM', () => {
   ] as const)('%s: obeys the button: %s', async (verdict, obeys) => {
     await using it = await rebuildWorld();
     it.domain.start();
-    expect(codes(await it.survey({ verdict })).includes('warn no_acpi')).toBe(obeys === 'no');
+    expect(codes(await it.inspect({ verdict })).includes('warn no_acpi')).toBe(obeys === 'no');
   });
 
   test.each([
@@ -352,7 +352,7 @@ describe('the VM', () => {
     ['of unknown build', { model: 'DS918+', version: '?' }, false, []],
   ])('a DSM is installed: %s', async (_, dsm, sameDsm, expected) => {
     await using it = await rebuildWorld();
-    const found = await it.survey({ dsm });
+    const found = await it.inspect({ dsm });
     expect(found.sameDsm).toBe(sameDsm);
     expect(codes(found)).toEqual([...expected, 'tell config_replaced']);
   });
@@ -360,7 +360,7 @@ describe('the VM', () => {
   test('its definition is kept back: it rejects', async () => {
     await using it = await rebuildWorld();
     it.daemon.refuse('domainGetXmlDesc', 38, 'not now');
-    await expect(it.survey()).rejects.toThrow('not now');
+    await expect(it.inspect()).rejects.toThrow('not now');
   });
 });
 
@@ -368,21 +368,21 @@ describe('a place for the copy', () => {
   test('where a file is', async () => {
     await using it = await rebuildWorld();
     await writeFile(it.backups, '');
-    const found = await it.survey();
+    const found = await it.inspect();
     expect(finding(found, 'backup_unwritable')?.message).toContain('is not a folder');
   });
 
   test('that is there', async () => {
     await using it = await rebuildWorld();
     await mkdir(it.backups);
-    expect(codes(await it.survey())).toEqual(['tell config_replaced']);
+    expect(codes(await it.inspect())).toEqual(['tell config_replaced']);
   });
 
   test.skipIf(process.getuid?.() === 0)('that may not be written', async () => {
     await using it = await rebuildWorld();
     await mkdir(it.backups);
     await chmod(it.backups, 0o500);
-    expect(codes(await it.survey())).toContain('refuse backup_unwritable');
+    expect(codes(await it.inspect())).toContain('refuse backup_unwritable');
     expect((await stat(it.backups)).isDirectory()).toBe(true);
   });
 });
@@ -395,7 +395,7 @@ test('given up: the signal’s reason', async () => {
     asked.resolve();
     return never();
   };
-  const found = it.survey({ signal: controller.signal, reach, fetch: never, menu: never });
+  const found = it.inspect({ signal: controller.signal, reach, fetch: never, menu: never });
   await asked.promise;
   controller.abort(new Error('enough'));
   await expect(found).rejects.toThrow('enough');
@@ -404,17 +404,17 @@ test('given up: the signal’s reason', async () => {
 test('what the menu cannot be read for is told in the image’s own words', async () => {
   await using it = await rebuildWorld();
   const menu = () => Promise.reject(new ImageError('bad_grubenv', 'the environment block is damaged'));
-  const found = await it.survey({ menu });
+  const found = await it.inspect({ menu });
   expect(finding(found, 'no_image')?.message).toContain('The environment block is damaged.');
 });
 
 test('an index without the DSM, or that is none', async () => {
   await using it = await rebuildWorld();
-  const other = await it.survey({ fetch: async () => new Response(index('ds918p_42661')) });
+  const other = await it.inspect({ fetch: async () => new Response(index('ds918p_42661')) });
   expect(codes(other)).toContain('refuse no_recipe');
-  const none = await it.survey({ fetch: async () => new Response('', { status: 404 }) });
+  const none = await it.inspect({ fetch: async () => new Response('', { status: 404 }) });
   expect(codes(none)).toContain('refuse no_extension');
-  const nobody = await it.survey({ fetch: () => Promise.reject(new Error('no route')) });
+  const nobody = await it.inspect({ fetch: () => Promise.reject(new Error('no route')) });
   expect(codes(nobody)).toEqual(['tell recipe_unknown', 'tell recipe_unknown', 'tell config_replaced']);
 });
 

@@ -1,6 +1,6 @@
 /** What a rebuild finds out of SataPortMap and DiskIdxMap before it touches anything: of cards that are passed through. */
 import { expect, test, vi } from 'vitest';
-import type { Survey } from '../../../src/loader/plan/inspect.ts';
+import type { Inspection } from '../../../src/loader/plan/inspect.ts';
 import { rebuildWorld } from '../rebuild-world.ts';
 
 const address = (bus: string, slot: string) =>
@@ -8,7 +8,7 @@ const address = (bus: string, slot: string) =>
 const card = `<hostdev mode='subsystem' type='pci' managed='yes'><source>${address('0x04', '0x00').replace("type='pci'", '')}
   </source>${address('0x00', '0x06')}</hostdev>`;
 const withCard = (xml: string) => xml.replace('</devices>', `${card}</devices>`);
-const refusals = ({ findings }: Survey) => findings.filter(({ level }) => level === 'refuse');
+const refusals = ({ findings }: Inspection) => findings.filter(({ level }) => level === 'refuse');
 const unsure = (verb: string, advice: string) => ({
   code: 'sata_map_unknown',
   message: expect.stringContaining(`0000:04:00.0 of the host, in the VM at 0000:00:06.0, ${verb} a SATA controller`),
@@ -24,7 +24,7 @@ test.each([
 ])('a passed-through card takes no digit that is called inert: %s refuses the rebuild', async (_, code, verb) => {
   await using it = await rebuildWorld(withCard);
   const pciClass = vi.fn(async () => `${code}\n`);
-  const found = await it.survey({ pciClass });
+  const found = await it.inspect({ pciClass });
   expect(pciClass).toHaveBeenCalledWith('0000:04:00.0', expect.anything());
   expect(refusals(found)).toMatchObject([unsure(verb, proposal)]);
   expect(found).toMatchObject({ refused: true, facts: null, steps: [], mapNotes: [] });
@@ -39,7 +39,7 @@ test.each([
   ['a USB controller', '0x0c0330'],
 ])('a passed-through card that is surely no SATA controller changes nothing: %s', async (_, code) => {
   await using it = await rebuildWorld(withCard);
-  const found = await it.survey({ pciClass: async () => `${code}\n` });
+  const found = await it.inspect({ pciClass: async () => `${code}\n` });
   expect(refusals(found)).toEqual([]);
   expect(found.facts?.map).toEqual({ SataPortMap: '12', DiskIdxMap: '1000' });
 });
@@ -47,27 +47,27 @@ test.each([
 test('a card whose class cannot be read may be a SATA controller', async () => {
   await using it = await rebuildWorld(withCard);
   const pciClass = () => Promise.reject(new Error('ENOENT'));
-  expect(refusals(await it.survey({ pciClass }))).toMatchObject([unsure('may be', proposal)]);
+  expect(refusals(await it.inspect({ pciClass }))).toMatchObject([unsure('may be', proposal)]);
 });
 
 test('a card of another host is not looked up on this one', async () => {
   await using it = await rebuildWorld(withCard);
   const pciClass = vi.fn(async () => '0x030000');
-  expect(refusals(await it.survey({ local: false, pciClass }))).toMatchObject([unsure('may be', proposal)]);
+  expect(refusals(await it.inspect({ local: false, pciClass }))).toMatchObject([unsure('may be', proposal)]);
   expect(pciClass).not.toHaveBeenCalled();
 });
 
 test('without a card nothing is looked up', async () => {
   await using it = await rebuildWorld();
   const pciClass = vi.fn(async () => '0x010601');
-  expect(refusals(await it.survey({ pciClass }))).toEqual([]);
+  expect(refusals(await it.inspect({ pciClass }))).toEqual([]);
   expect(pciClass).not.toHaveBeenCalled();
 });
 
 test('a configured map is taken as it is, with the reason why none could be worked out', async () => {
   await using it = await rebuildWorld(withCard);
   const sataMap = { SataPortMap: '41', DiskIdxMap: '0010' };
-  const found = await it.survey({ settings: { sataMap }, pciClass: async () => '0x010601' });
+  const found = await it.inspect({ settings: { sataMap }, pciClass: async () => '0x010601' });
   expect(refusals(found)).toEqual([]);
   expect(found.facts?.map).toEqual(sataMap);
   expect(found.mapNotes).toEqual([

@@ -1,30 +1,30 @@
 /** The plan of a rebuild as people and programs read it. */
 import { describe, expect, test } from 'vitest';
-import { type DraftOptions, draft } from '../../../src/loader/plan/plan.ts';
-import { draftText, fold, shellWords } from '../../../src/loader/plan/plan-text.ts';
+import { type PlanOptions, planRebuild } from '../../../src/loader/plan/plan.ts';
+import { fold, planText, shellWords } from '../../../src/loader/plan/plan-text.ts';
 import type { LoaderSettings } from '../../../src/model/loader-settings.ts';
 import { rebuildWorld } from '../rebuild-world.ts';
 
-const shutdown: DraftOptions['shutdown'] = {
+const shutdown: PlanOptions['shutdown'] = {
   ...{ method: 'acpi', timeout: 300_000, resendEvery: 60_000, maxPresses: 3, onTimeout: 'report' },
 };
 
-async function drafted(
+async function planned(
   more: Partial<LoaderSettings> = {},
-  changes: Partial<Omit<DraftOptions, 'settings' | 'survey'>> = {},
+  changes: Partial<Omit<PlanOptions, 'settings' | 'survey'>> = {},
   dsm?: { model: string; version: string },
 ) {
   await using it = await rebuildWorld();
-  const survey = await it.survey({ settings: more, ...(dsm && { dsm }) });
+  const inspection = await it.inspect({ settings: more, ...(dsm && { dsm }) });
   const settings = { ...it.settings, ...more };
-  const plan = draft({ key: 'DSM', label: 'DSM VM', running: true, settings, survey, shutdown, ...changes });
-  const lines = draftText(plan).map(line => line.replaceAll(it.folder, '/srv'));
+  const plan = planRebuild({ key: 'DSM', label: 'DSM VM', running: true, settings, inspection, shutdown, ...changes });
+  const lines = planText(plan).map(line => line.replaceAll(it.folder, '/srv'));
   return { plan, lines, text: lines.join('\n') };
 }
 
 describe('the seed', () => {
   test('its commands in its order, with its maps', async () => {
-    const { plan } = await drafted();
+    const { plan } = await planned();
     const commands = plan.phases.flatMap(phase => phase.commands);
     expect(commands.map(({ command }) => command).filter(line => /^\S+rploader\.sh|^cp rploader/.test(line))).toEqual([
       './rploader.sh version',
@@ -45,12 +45,12 @@ describe('the seed', () => {
   });
 
   test('no upgrade unless it is configured', async () => {
-    const { text } = await drafted({ upgrade: 'never' });
+    const { text } = await planned({ upgrade: 'never' });
     expect(text).not.toContain('fullupgrade');
   });
 
   test('as text', async () => {
-    const { text } = await drafted({ extensions: [] }, {}, { model: 'DS918+', version: '7.1.1-42962' });
+    const { text } = await planned({ extensions: [] }, {}, { model: 'DS918+', version: '7.1.1-42962' });
     const free = text
       .replaceAll(/\d+ (MiB|GiB) are free/g, '9 GiB are free')
       .replace(/\d MiB at most/, '2 MiB at most');
@@ -177,20 +177,20 @@ describe('the seed', () => {
 });
 
 test('every line fits a terminal, but for a URL', async () => {
-  const { lines } = await drafted();
+  const { lines } = await planned();
   expect(lines.filter(line => line.length > 100 && !line.includes('https://'))).toEqual([]);
   expect(lines.filter(line => line !== line.trimEnd())).toEqual([]);
 });
 
 test('neither password nor MAC nor serial number', async () => {
-  const { plan, text } = await drafted({}, {}, { model: 'DS918+', version: '7.1.1-42962' });
+  const { plan, text } = await planned({}, {}, { model: 'DS918+', version: '7.1.1-42962' });
   for (const shown of [text, JSON.stringify(plan)]) {
     expect(shown).not.toMatch(/hush-hush|P@ssw0rd|xx:xx|([0-9a-f]{2}:){5}/);
   }
 });
 
 test('prompts as they are asked, each with its answer', async () => {
-  const { plan } = await drafted();
+  const { plan } = await planned();
   const asked = Object.fromEntries(
     plan.phases.flatMap(({ commands }) => commands.map(({ name, prompts }) => [name, prompts])),
   );
@@ -209,7 +209,7 @@ test('prompts as they are asked, each with its answer', async () => {
 
 describe('what differs', () => {
   test('a VM that is off is not shut down', async () => {
-    const { plan, text } = await drafted({}, { running: false });
+    const { plan, text } = await planned({}, { running: false });
     expect(plan.phases.map(({ phase }) => phase)).not.toContain('shutting_down');
     expect(text).toContain('The VM is off already.');
   });
@@ -220,25 +220,25 @@ describe('what differs', () => {
     [{ timeout: 90_000 }, 'it has 90 seconds to be off'],
     [{ onTimeout: 'force_off' }, 'its power is cut'],
   ] as const)('%j', async (more, expected) => {
-    const { plan } = await drafted({}, { shutdown: { ...shutdown, ...more } });
+    const { plan } = await planned({}, { shutdown: { ...shutdown, ...more } });
     expect(plan.phases[0]?.does.join(' ')).toContain(expected);
   });
 
   test('another DSM than the one that is installed', async () => {
-    const same = await drafted({}, {}, { model: 'DS918+', version: '7.1.1-42962' });
+    const same = await planned({}, {}, { model: 'DS918+', version: '7.1.1-42962' });
     const ends = ({ plan }: typeof same) => plan.phases.at(-1)?.does.join(' ');
     expect(ends(same)).toContain('would count as a failure');
-    const other = await drafted({}, {}, { model: 'DS918+', version: '7.1.1-42951' });
+    const other = await planned({}, {}, { model: 'DS918+', version: '7.1.1-42951' });
     expect(ends(other)).toContain('have the archive of DS918+, 7.1.1-42962, at hand');
   });
 
   test('a rollback by itself', async () => {
-    expect((await drafted({ onFailure: 'auto' })).text).toContain('comes back by itself');
-    expect((await drafted()).text).toContain('`rollback` is offered');
+    expect((await planned({ onFailure: 'auto' })).text).toContain('comes back by itself');
+    expect((await planned()).text).toContain('`rollback` is offered');
   });
 
   test('no plan: what was found, and nothing of what would be done', async () => {
-    const { plan, text } = await drafted({ platform: 'DS918+' });
+    const { plan, text } = await planned({ platform: 'DS918+' });
     expect(plan).toMatchObject({ possible: false, phases: [] });
     expect(text).toContain('It cannot be done: one thing is in its way.');
     expect(text).not.toContain('What would be done');

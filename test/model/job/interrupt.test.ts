@@ -13,11 +13,11 @@ const given = (rig: Rig) => {
 };
 /** Null: it would change nothing. */
 const amended = (rig: Rig, timeout: number, onTimeout: TimeoutPolicy | null = null) => {
-  const step = amend(given(rig), { asker: second, timeout, onTimeout }, rig.now);
+  const step = amend(given(rig), { ticket: second, timeout, onTimeout }, rig.now);
   return step && rig.apply(step);
 };
-const kept = (rig: Rig, asker = second) => {
-  const step = keepStart(given(rig), asker);
+const kept = (rig: Rig, ticket = second) => {
+  const step = keepStart(given(rig), ticket);
   return step && rig.apply(step);
 };
 
@@ -123,7 +123,7 @@ describe('a start for later', () => {
     rig.waits(20_000);
     expect(rig.sees(off)).toEqual(['end succeeded/done']);
     expect([...rig.outcomes.keys()]).toEqual([first]);
-    expect(rig.job).toMatchObject({ word: 'start', askers: [second], keptStart: null, begunAt: rig.now });
+    expect(rig.job).toMatchObject({ word: 'start', tickets: [second], keptStart: null, begunAt: rig.now });
     expect(rig.waits(9_999)).toEqual([]);
     expect(rig.waits(1)).toEqual(['starting', 'call start']);
     expect(rig.deadline).toBe(120_000);

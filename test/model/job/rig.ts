@@ -53,13 +53,13 @@ export const failures = {
   silent: { kind: 'unanswered', message: 'hangs' },
 } as const satisfies Record<string, CallFailure>;
 
-/** The first asker; those who come later have the next numbers. */
+/** The first ticket; those who come later have the next numbers. */
 export const first = 1;
 
 export class Rig {
   job: Job | null = null;
   now: number;
-  /** How it ended, for each asker: `succeeded/done: it is off`. */
+  /** How it ended, for each ticket: `succeeded/done: it is off`. */
   readonly outcomes = new Map<number, string>();
   /** What was said on the way, the last words of each code. */
   readonly said = new Map<string, string>();
@@ -70,13 +70,13 @@ export class Rig {
     this.now = now;
     const {
       uuid: id = uuid,
-      asker = first,
+      ticket = first,
       call = usual[word],
       offFor = null,
       guest = unknownGuest,
       ...planned
     } = changes;
-    this.apply(begin({ word, uuid: id, asker, call, offFor, guest, plan: { ...plan, ...planned } }, now));
+    this.apply(begin({ word, uuid: id, ticket, call, offFor, guest, plan: { ...plan, ...planned } }, now));
   }
 
   /** What it wants when this happens, at once. */

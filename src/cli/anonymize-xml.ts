@@ -16,7 +16,7 @@ const element = /<([\w:.-]+)((?:\s+[\w:.-]+\s*=\s*(?:"[^"]*"|'[^']*'))*)(\s*\/?>
 const attribute = /([\w:.-]+)(\s*=\s*)("[^"]*"|'[^']*')/g;
 
 /** What is not XML comes back as it was. */
-export function disguiseXml(xml: string): string {
+export function anonymizeXml(xml: string): string {
   return xml
     .replaceAll(/<!--.*?-->|<!\[CDATA\[.*?\]\]>/gs, '')
     .replaceAll(/(<metadata\b[^>]*>).*?(<\/metadata>)/gs, '$1[hidden]$2')
