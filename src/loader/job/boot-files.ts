@@ -1,8 +1,8 @@
 import type { SshSession } from '../../ssh/session.ts';
 import type { LoaderAdapter } from '../adapter.ts';
 import { arm, type GrubFiles } from '../image/boot-entry.ts';
-import { readMenu } from '../image/grub-config.ts';
-import { formatGrubEnv, parseGrubEnv } from '../image/grub-env.ts';
+import { readMenu } from '../image/grub/config.ts';
+import { formatGrubEnv, parseGrubEnv } from '../image/grub/env.ts';
 import { LoaderFailure } from './failure.ts';
 
 /**

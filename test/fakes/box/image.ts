@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { formatGrubEnv } from '../../../src/loader/image/grub-env.ts';
+import { formatGrubEnv } from '../../../src/loader/image/grub/env.ts';
 import { parseMbr, sectorBytes } from '../../../src/loader/image/mbr.ts';
 import { mbr } from '../../loader/image/disk.ts';
 import { Fat } from './fat.ts';

@@ -1,11 +1,11 @@
-import { readMenu } from '../../../src/loader/image/grub-config.ts';
+import { readMenu } from '../../../src/loader/image/grub/config.ts';
 import {
   formatGrubEnv,
   type GrubEnv,
   grubEnvValue,
   parseGrubEnv,
   withGrubEnv,
-} from '../../../src/loader/image/grub-env.ts';
+} from '../../../src/loader/image/grub/env.ts';
 import type { Fat } from './fat.ts';
 import { withPartition } from './image.ts';
 

@@ -1,4 +1,4 @@
-import type { GrubEnv } from '../../../src/loader/image/grub-env.ts';
+import type { GrubEnv } from '../../../src/loader/image/grub/env.ts';
 
 /** Menus and environment blocks as loaders have them. */
 

@@ -3,11 +3,11 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { type RebuildPlanOptions, rebuildPlan } from '../../src/cli/rebuild-plan.ts';
-import type { Config } from '../../src/config/config.ts';
-import type { LoaderSettings } from '../../src/model/loader-settings.ts';
-import { vmConfig } from '../bridge/running.ts';
-import { boot, type RebuildWorld, rebuildWorld, world } from '../loader/rebuild-world.ts';
+import { type RebuildPlanOptions, rebuildPlan } from '../../../src/cli/loader/rebuild-plan.ts';
+import type { Config } from '../../../src/config/config.ts';
+import type { LoaderSettings } from '../../../src/model/loader-settings.ts';
+import { vmConfig } from '../../bridge/running.ts';
+import { boot, type RebuildWorld, rebuildWorld, world } from '../../loader/rebuild-world.ts';
 
 interface Changes {
   vm?: Partial<Config['vms'][number]>;

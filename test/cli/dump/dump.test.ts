@@ -1,10 +1,10 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { Anonymizer } from '../../src/cli/anonymizer.ts';
-import { dump } from '../../src/cli/dump.ts';
-import type { Loaded } from '../../src/config/load.ts';
-import { Running } from '../bridge/running.ts';
+import { Anonymizer } from '../../../src/cli/dump/anonymizer.ts';
+import { dump } from '../../../src/cli/dump/dump.ts';
+import type { Loaded } from '../../../src/config/load.ts';
+import { Running } from '../../bridge/running.ts';
 
 async function dumped(running: Running, output?: string) {
   const base = running.config();

@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net';
-import { redact } from '../loader/redact.ts';
+import { redact } from '../../loader/redact.ts';
 import { anonymizeXml } from './anonymize-xml.ts';
 
 /**

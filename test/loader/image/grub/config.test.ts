@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { arm } from '../../../src/loader/image/boot-entry.ts';
-import { ImageError } from '../../../src/loader/image/errors.ts';
-import { choices, readMenu, savedName, withFixedDefault } from '../../../src/loader/image/grub-config.ts';
-import type { GrubEnv } from '../../../src/loader/image/grub-env.ts';
-import { builder, env, friend, onceConfig, sata, tcrpConfig, usb } from './grub-files.ts';
+import { arm } from '../../../../src/loader/image/boot-entry.ts';
+import { ImageError } from '../../../../src/loader/image/errors.ts';
+import { choices, readMenu, savedName, withFixedDefault } from '../../../../src/loader/image/grub/config.ts';
+import type { GrubEnv } from '../../../../src/loader/image/grub/env.ts';
+import { builder, env, friend, onceConfig, sata, tcrpConfig, usb } from '../grub-files.ts';
 
 const next = (config: string, block: GrubEnv | null) => {
   const { entries, next: index } = readMenu(config, block);

@@ -1,12 +1,12 @@
-import type { Config } from '../config/config.ts';
-import type { LoaderWord } from '../model/commands.ts';
-import { agrees } from './ask.ts';
-import { LoaderProgress } from './loader-progress.ts';
-import { requestOverMqtt } from './mqtt-request.ts';
-import { exitCode } from './outcome.ts';
-import type { ProgressOptions } from './progress.ts';
+import type { Config } from '../../config/config.ts';
+import type { LoaderWord } from '../../model/commands.ts';
+import { agrees } from '../ask.ts';
+import { requestOverMqtt } from '../mqtt-request.ts';
+import { exitCode } from '../outcome.ts';
+import type { ProgressOptions } from '../progress.ts';
+import { type CommandOptions, commandPayload, findVm, UsageError } from '../request.ts';
+import { LoaderProgress } from './progress.ts';
 import { type RebuildPlanOptions, rebuildPlan } from './rebuild-plan.ts';
-import { type CommandOptions, commandPayload, findVm, UsageError } from './request.ts';
 
 export interface RebuildOptions extends ProgressOptions {
   config: Config;

@@ -1,5 +1,5 @@
-import { type GrubEnv, grubEnvValue } from './grub-env.ts';
-import { expand, type Statement, statements, type Word } from './grub-words.ts';
+import { type GrubEnv, grubEnvValue } from './env.ts';
+import { expand, type Statement, statements, type Word } from './words.ts';
 
 /**
  * What a grub.cfg boots: its menu, and which entry is the default when its environment block says this. It is run as far

@@ -1,18 +1,18 @@
 import { readdir, stat, writeFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import { join, relative } from 'node:path';
-import { opener } from '../app/libvirt.ts';
-import type { Config } from '../config/config.ts';
-import type { Loaded } from '../config/load.ts';
-import type { Libvirt } from '../libvirt/client.ts';
-import { silent } from '../util/logger.ts';
-import { version } from '../util/version.ts';
-import { identify } from '../vm/read.ts';
-import { Watch } from '../vm/watch.ts';
+import { opener } from '../../app/libvirt.ts';
+import type { Config } from '../../config/config.ts';
+import type { Loaded } from '../../config/load.ts';
+import type { Libvirt } from '../../libvirt/client.ts';
+import { silent } from '../../util/logger.ts';
+import { version } from '../../util/version.ts';
+import { identify } from '../../vm/read.ts';
+import { Watch } from '../../vm/watch.ts';
+import { summarize } from '../check-config.ts';
+import { askReady } from '../health.ts';
+import { exitCode } from '../outcome.ts';
 import { Anonymizer } from './anonymizer.ts';
-import { summarize } from './check-config.ts';
-import { askReady } from './health.ts';
-import { exitCode } from './outcome.ts';
 
 export interface DumpOptions {
   loaded: Loaded;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { formatGrubEnv, grubEnvValue, parseGrubEnv, withGrubEnv } from '../../../src/loader/image/grub-env.ts';
+import { formatGrubEnv, grubEnvValue, parseGrubEnv, withGrubEnv } from '../../../../src/loader/image/grub/env.ts';
 
 const head = '# GRUB Environment Block\n';
 const block = (lines: string) => Buffer.from((head + lines).padEnd(1_024, '#'), 'latin1');

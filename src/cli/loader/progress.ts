@@ -1,8 +1,8 @@
-import type { ResponseDocument } from '../commands/responder.ts';
-import type { LoaderDocument } from '../model/documents.ts';
-import type { Shown } from './mqtt-request.ts';
-import { isFinal } from './outcome.ts';
-import { bar, line, type ProgressOptions } from './progress.ts';
+import type { ResponseDocument } from '../../commands/responder.ts';
+import type { LoaderDocument } from '../../model/documents.ts';
+import type { Shown } from '../mqtt-request.ts';
+import { isFinal } from '../outcome.ts';
+import { bar, line, type ProgressOptions } from '../progress.ts';
 
 /**
  * Shows a rebuild or rollback as it goes: a line for each phase and step, with a bar under them on a terminal; or every

@@ -1,7 +1,7 @@
 /** What a dump must not say: planted wherever a definition may hold it. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Anonymizer } from '../../src/cli/anonymizer.ts';
+import { Anonymizer } from '../../../src/cli/dump/anonymizer.ts';
 
 /** As printed on a disk, by any maker; at least 8 characters. */
 const serial = fc.stringMatching(/^[A-Z]{1,2}[0-9]{2}[A-Z0-9]{6,12}$/);
