@@ -4,3 +4,6 @@ import { vi } from 'vitest';
 export function eventually<T>(check: () => T | Promise<T>, { interval = 10, timeout = 60_000 } = {}): Promise<T> {
   return vi.waitFor(check, { interval, timeout });
 }
+
+/** Milliseconds: more than anything takes that does not hang, on a machine that is busy with something else too. */
+export const slow = 30_000;

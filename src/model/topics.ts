@@ -8,7 +8,7 @@ export interface Topics {
   commands: { filters: readonly string[]; parse(topic: string): CommandTopic | null };
 }
 
-interface VmTopics {
+export interface VmTopics {
   availability: string;
   state: string;
   stats: string;

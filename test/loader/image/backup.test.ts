@@ -229,7 +229,7 @@ describe('no restoring', () => {
     });
 
   test.each<[string, (file: string) => Promise<void>]>([
-    ['that was changed', async file => patch(file, 5, 'x')],
+    ['that was changed', async file => patch(file, 5, 'changed')],
     ['whose hole was filled', async file => patch(file, 2 * megabyte, 'x')],
     ['that was cut off', file => truncate(file, size - 1)],
     ['that has grown', file => truncate(file, size + 1)],
