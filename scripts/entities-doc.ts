@@ -31,7 +31,7 @@ A button is there if its key is among the VM's \`commands\`, the power switch if
 entity tells, [Checks](checks.md) what the checks' entities do; those, the event and the button Check stay available while libvirt is
 away, for DSM can be asked without it.
 
-VmStore used does not count what the guest could give away, its cache above all. A kernel before 4.6 does not tell that:
+Memory used does not count what the guest could give away, its cache above all. A kernel before 4.6 does not tell that:
 then it is *unknown*. vCPUs are those that are online, memory what the guest has now, of perhaps more that can be added.
 
 ${attributes(machine)}

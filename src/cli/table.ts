@@ -16,7 +16,7 @@ export function renderVm({ name, state, reason, hardware, stats }: VmView): stri
     const { cpu, memory } = stats;
     rows.push(['CPU', show(cpu.percent, 1, '%'), `of ${show(cpu.vcpus ?? hardware.vcpus, 0, 'vCPUs')}`]);
     rows.push([
-      'VmStore',
+      'Memory',
       show(mebi(memory.used), 0, 'MiB used'),
       `of ${show(mebi(memory.total), 0, 'MiB')}, ${show(mebi(memory.resident), 0, 'MiB resident')}`,
     ]);

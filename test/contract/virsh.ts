@@ -97,7 +97,7 @@ const states: Record<string, readonly [number, number]> = {
 function node(rows: Record<string, string>): Host['node'] {
   return {
     model: rows['CPU model'] ?? '',
-    memory: leading(rows['VmStore size']),
+    memory: leading(rows['Memory size']),
     cpus: leading(rows['CPU(s)']),
     mhz: leading(rows['CPU frequency']),
     nodes: leading(rows['NUMA cell(s)']),

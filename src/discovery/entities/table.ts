@@ -116,12 +116,12 @@ const machineEntities: readonly VmEntity[] = [
   sensor('vcpus', 'vCPUs', state('vcpus'), detail),
   sensor('cpu', 'CPU', stats('cpu', 'percent'), percent, { icon: 'mdi:cpu-64-bit' }),
   sensor('cpu_time', 'CPU time', stats('cpu', 'seconds'), seconds, total, detail),
-  sensor('memory_used', 'VmStore used', stats('memory', 'used'), mebibytes, { icon: 'mdi:memory' }),
-  sensor('memory_used_percent', 'VmStore used share', stats('memory', 'used_percent'), percent, detail),
-  sensor('memory_total', 'VmStore total', stats('memory', 'total'), mebibytes, detail),
-  sensor('memory_usable', 'VmStore usable', stats('memory', 'usable'), mebibytes, detail),
-  sensor('memory_unused', 'VmStore unused', stats('memory', 'unused'), mebibytes, detail),
-  sensor('memory_resident', 'VmStore resident', stats('memory', 'resident'), mebibytes, detail),
+  sensor('memory_used', 'Memory used', stats('memory', 'used'), mebibytes, { icon: 'mdi:memory' }),
+  sensor('memory_used_percent', 'Memory used share', stats('memory', 'used_percent'), percent, detail),
+  sensor('memory_total', 'Memory total', stats('memory', 'total'), mebibytes, detail),
+  sensor('memory_usable', 'Memory usable', stats('memory', 'usable'), mebibytes, detail),
+  sensor('memory_unused', 'Memory unused', stats('memory', 'unused'), mebibytes, detail),
+  sensor('memory_resident', 'Memory resident', stats('memory', 'resident'), mebibytes, detail),
   binarySensor('stats_stale', 'Stale statistics', stats('stale'), { device_class: 'problem' }, diagnostic),
 ];
 

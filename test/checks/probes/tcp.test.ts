@@ -85,7 +85,7 @@ describe('a port that says nothing', () => {
   });
 });
 
-test('told to stop beforehand, it does not probeTcp', async () => {
+test('told to stop beforehand, it does not try', async () => {
   const signal = AbortSignal.abort(new Error('stop'));
   await expect(probeTcp([await open()], { signal })).rejects.toThrow('stop');
 });

@@ -107,7 +107,7 @@ describe('what people see', () => {
         'State',
         'Activity',
         'CPU',
-        'VmStore used',
+        'Memory used',
         'Stale statistics',
       ],
       ...['Disk 1 read', 'Disk 1 write', 'Disk 2 read', 'Disk 2 write', 'Network receive', 'Network send'],
