@@ -5,7 +5,7 @@
  * Plain JavaScript, from `dist`: the compiler that Node loads for TypeScript would be in the memory that is measured.
  */
 import { loadConfig } from '../../dist/config/load.js';
-import { main } from '../../dist/main.js';
+import { main } from '../../dist/app/run.js';
 import { createLogger } from '../../dist/util/pino.js';
 import { answer } from './usage.js';
 
