@@ -75,7 +75,7 @@ describe('send, to a running bridge', () => {
     });
     expect(await runCli(config, 'send', 'NAS', 'shutdown')).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('there is DSM'),
+      stderr: expect.stringContaining('It has DSM'),
     });
     expect(await runCli(config, 'send', 'DSM', 'explode')).toMatchObject({ code: 2 });
     expect(await runCli(config, 'send', 'DSM', 'shutdown', '--timeout', 'soon')).toMatchObject({ code: 2 });
