@@ -3,14 +3,14 @@
  * line to order a check of every VM. Arguments: the configuration file, milliseconds between polls, and the setting.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { main } from '../../dist/app/run.js';
+import { VmChecks } from '../../dist/checks/engine/vm-checks.js';
 import { Findhost } from '../../dist/checks/findhost/client.js';
 import { bridge } from '../../dist/checks/probes/bridge.js';
 import { discovery } from '../../dist/checks/probes/discovery.js';
 import { neighbour } from '../../dist/checks/probes/neighbour.js';
 import { ping } from '../../dist/checks/probes/ping.js';
-import { VmChecks } from '../../dist/checks/engine/vm-checks.js';
 import { loadConfig } from '../../dist/config/load.js';
-import { main } from '../../dist/app/run.js';
 import { createLogger } from '../../dist/util/pino.js';
 import { answer } from './usage.js';
 

@@ -4,8 +4,9 @@
  *
  * Plain JavaScript, from `dist`: the compiler that Node loads for TypeScript would be in the memory that is measured.
  */
-import { loadConfig } from '../../dist/config/load.js';
+
 import { main } from '../../dist/app/run.js';
+import { loadConfig } from '../../dist/config/load.js';
 import { createLogger } from '../../dist/util/pino.js';
 import { answer } from './usage.js';
 
