@@ -21,6 +21,7 @@ const retired: Readonly<Record<string, string>> = {
   happening: 'notification',
   happenings: 'notifications',
   shelf: 'entry',
+  shelves: 'entries',
   knowledge: 'run state',
   steering: 'power',
 };
@@ -28,7 +29,7 @@ const retired: Readonly<Record<string, string>> = {
 const own = 'scripts/words.ts';
 const files = execFileSync('git', ['ls-files', '--', 'src', 'test', 'scripts'], { encoding: 'utf8' })
   .split('\n')
-  .filter(file => file.endsWith('.ts') && file !== own);
+  .filter(file => /\.[jt]s$/.test(file) && file !== own);
 /** Also as a part of `camelCase` and of `kebab-case`. */
 const pattern = new RegExp(`(?<![A-Za-z])(?:${Object.keys(retired).join('|')})(?![a-z])`, 'gi');
 const humps = (text: string) => text.replaceAll(/(?<=[a-z])(?=[A-Z])/g, ' ');

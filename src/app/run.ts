@@ -33,7 +33,7 @@ export interface Tuning {
   signal?: AbortSignal;
   /** Milliseconds for a `shutdown --direct`, or a bridge that is ending, to leave the data directory. */
   lockPatience?: number;
-  /** Milliseconds until it is looked what is stale on the broker. */
+  /** Milliseconds until the bridge looks for what is stale on the broker. */
   staleAfter?: number;
   /** Milliseconds between off and start. */
   pause?: number;

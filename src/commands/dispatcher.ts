@@ -43,7 +43,7 @@ interface VmCommands {
   key: VmKey;
   policy: Policy;
   power: PowerJob;
-  /** Holds the power's place while something is in it. */
+  /** While it has a job, `power` has none. */
   loader: LoaderJobs;
   /** Monotonic milliseconds at which it was seen to stop; null while it runs, undefined if nobody saw it. */
   offAt: number | null | undefined;
@@ -151,7 +151,7 @@ export class Dispatcher {
     return refusal(command, policy, this.#options.readOnly, this.#clock.date().getTime());
   }
 
-  /** In the free power, or beside, after, or instead of what is in it. */
+  /** In the free job place, or beside, after, or instead of what is in it. */
   #place(accepted: Accepted): Rejection | null {
     const { vm, command, ticket } = accepted;
     const { power, policy, loader } = vm;
@@ -173,14 +173,14 @@ export class Dispatcher {
         return this.#replace(accepted, job);
       case 'amend': {
         const { timeout } = planOf(command, policy, 0);
-        return this.#join(accepted, job, amend(job, { ticket: ticket, timeout, onTimeout: command.onTimeout }, now));
+        return this.#join(accepted, job, amend(job, { ticket, timeout, onTimeout: command.onTimeout }, now));
       }
       case 'keep':
         return this.#join(accepted, job, keepStart(job, ticket));
     }
   }
 
-  /** What needs no power, its end, and what comes after its end. */
+  /** What needs no job place, the end of the loader's job, and what comes after that. */
   #besideLoader(accepted: Accepted, job: LoaderJob): Rejection | null {
     const { vm, command, ticket } = accepted;
     const fate = interruption('rebuild', command.word);
@@ -225,7 +225,7 @@ export class Dispatcher {
     const { power } = vm;
     const staysOff = occupation(job) === 'waiting' && command.word === 'shutdown';
     const decision = staysOff ? null : this.#decide(vm, command.word);
-    if (decision?.do === 'reject') return rejectionOf(decision);
+    if (decision?.do === 'reject') return decision;
     power.apply(end(job, 'superseded'));
     // Whoever was just told may have given a command of his own.
     if (power.job) return busy(power.job.word, power.remaining);
@@ -239,7 +239,7 @@ export class Dispatcher {
     const decision = this.#decide(vm, command.word);
     switch (decision.do) {
       case 'reject':
-        return rejectionOf(decision);
+        return decision;
       case 'nothing':
         this.#pending.end([ticket], succeeded('already', decision.message));
         return null;
@@ -284,7 +284,7 @@ export class Dispatcher {
       {
         word: command.word as PowerWord,
         uuid: this.#uuid(vm) ?? '',
-        ticket: ticket,
+        ticket,
         plan: planOf(command, policy, this.#options.pause ?? restartPause),
         call: callOf(action, command, policy),
         offFor: typeof offAt === 'number' ? now - offAt : null,
@@ -311,10 +311,6 @@ export class Dispatcher {
 }
 
 type JobAction = Exclude<Action, BesideWord | LoaderWord | 'cancel'>;
-
-function rejectionOf({ code, message }: Rejection): Rejection {
-  return { code, message };
-}
 
 function callOf(action: JobAction, { method }: Command, { reboot }: Policy): Call {
   if (action === 'shutdown') return 'press';

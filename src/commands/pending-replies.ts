@@ -11,17 +11,17 @@ export interface PendingReply {
 
 /** Those who wait for the outcome of a command. Each gets one last word. */
 export class PendingReplies {
-  readonly #answers: Replies;
+  readonly #replies: Replies;
   readonly #open = new Map<Ticket, PendingReply>();
   #tickets = 0;
 
-  constructor(answers: Replies) {
-    this.#answers = answers;
+  constructor(replies: Replies) {
+    this.#replies = replies;
   }
 
-  open(asking: PendingReply): Ticket {
+  open(reply: PendingReply): Ticket {
     this.#tickets += 1;
-    this.#open.set(this.#tickets, asking);
+    this.#open.set(this.#tickets, reply);
     return this.#tickets;
   }
 
@@ -31,22 +31,22 @@ export class PendingReplies {
 
   /** `remaining`: milliseconds until it gives up, here and below. */
   accepted(ticket: Ticket, word: PowerWord | LoaderWord, remaining: number): void {
-    const asking = this.#open.get(ticket);
-    if (asking) this.#answers.accepted(asking.request, word, remaining);
+    const reply = this.#open.get(ticket);
+    if (reply) this.#replies.accepted(reply.request, word, remaining);
   }
 
   progress(tickets: readonly Ticket[], code: string, message: string, remaining: number): void {
     for (const ticket of tickets) {
-      const asking = this.#open.get(ticket);
-      if (asking) this.#answers.progress(asking.request, code, message, remaining);
+      const reply = this.#open.get(ticket);
+      if (reply) this.#replies.progress(reply.request, code, message, remaining);
     }
   }
 
   end(tickets: readonly Ticket[], outcome: Outcome): void {
     for (const ticket of tickets) {
-      const asking = this.#open.get(ticket);
+      const reply = this.#open.get(ticket);
       this.#open.delete(ticket);
-      if (asking) this.#answers.ended(asking.request, outcome);
+      if (reply) this.#replies.ended(reply.request, outcome);
     }
   }
 

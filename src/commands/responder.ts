@@ -60,11 +60,11 @@ const final: ReadonlySet<Status> = new Set<FinalStatus>(['succeeded', 'rejected'
 /** Replies over MQTT, and to whoever waits on this machine. */
 export class Responder implements Replies {
   readonly #options: ResponderOptions;
-  readonly #refusals: RejectionLog;
+  readonly #rejections: RejectionLog;
 
   constructor(options: ResponderOptions) {
     this.#options = options;
-    this.#refusals = new RejectionLog(options.logger);
+    this.#rejections = new RejectionLog(options.logger);
   }
 
   accepted(request: Request, word: PowerWord | LoaderWord, remaining: number): void {
@@ -99,7 +99,7 @@ export class Responder implements Replies {
     const remaining_ms = remaining === null ? null : Math.round(remaining);
     const response: ResponseDocument = { id, command, status, code, message, elapsed_ms, remaining_ms };
     const fields = { vm: key, by, ...response };
-    if (status === 'rejected') this.#refusals.log(fields);
+    if (status === 'rejected') this.#rejections.log(fields);
     else logger[status === 'failed' ? 'warn' : 'info']({ event: `command.${status}`, ...fields }, 'command');
     const publication = { payload: JSON.stringify(response), qos: 1, retain: false } as const;
     send({ topic: topics.vm(key).response, ...publication });

@@ -17,7 +17,7 @@ export interface SimpleCommandsOptions {
   publishScreen: (key: VmKey, picture: Buffer) => boolean;
 }
 
-/** Commands that need no slot: they change nothing that another one could be at. */
+/** Commands that need no job place: they change nothing that another one could be at. */
 export function simpleCommands(options: SimpleCommandsOptions) {
   const { screenshot, setAutostart, arm, check, read, publish, publishScreen } = options;
   return async (key: VmKey, { word, enabled }: SimpleCommand): Promise<string | CallFailure> => {

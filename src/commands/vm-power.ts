@@ -41,7 +41,7 @@ export class NotOff extends Error {
 /** A VM's state and power for a job with several steps, such as a rebuild. The rules are those of the commands. */
 export class VmPower {
   readonly #options: VmPowerOptions;
-  readonly #job: PowerJob;
+  readonly #powerJob: PowerJob;
   readonly #pending: PendingReplies;
   #offAt: number | null = null;
   #ended: ((outcome: Outcome) => void) | null = null;
@@ -56,7 +56,7 @@ export class VmPower {
       progress: (_, __, message) => progress(message),
       ended: (_, outcome) => this.#ended?.(outcome),
     });
-    this.#job = new PowerJob(key, policy, parts, this.#pending, clock);
+    this.#powerJob = new PowerJob(key, policy, parts, this.#pending, clock);
   }
 
   get vm(): VmSnapshot {
@@ -72,7 +72,7 @@ export class VmPower {
   /** To be told of every event of the VM, and of libvirt's coming and going, after the snapshot has taken it. */
   hear(event: Event): void {
     if (event.type === 'domain') this.#offAt = event.domain?.active ? null : (this.#offAt ?? this.#options.clock.now());
-    this.#job.hear(event);
+    this.#powerJob.hear(event);
     for (const listener of this.#listeners) listener();
   }
 
@@ -128,7 +128,7 @@ export class VmPower {
   }
 
   close(): void {
-    this.#job.close();
+    this.#powerJob.close();
     this.#pending.endAll(failed('outcome_unknown', 'the bridge is stopping'));
   }
 
@@ -167,12 +167,12 @@ export class VmPower {
     const offFor = this.#offAt === null ? null : now - this.#offAt;
     const call = word === 'start' ? (decision.do === 'start' ? 'start' : 'resume') : 'press';
     const abort = () => {
-      if (this.#job.job) this.#job.apply(end(this.#job.job, 'cancelled'));
+      if (this.#powerJob.job) this.#powerJob.apply(end(this.#powerJob.job, 'cancelled'));
     };
     signal.addEventListener('abort', abort, { once: true });
     try {
-      const { guest } = this.#job;
-      this.#job.begin(begin({ word, uuid, ticket, plan, call, offFor, guest }, now), ticket);
+      const { guest } = this.#powerJob;
+      this.#powerJob.begin(begin({ word, uuid, ticket, plan, call, offFor, guest }, now), ticket);
       const outcome = await ended;
       return signal.aborted ? cancelled('cancelled', outcome.message) : outcome;
     } finally {

@@ -36,7 +36,7 @@ export interface AnnouncerOptions extends DeviceQueueOptions {
  */
 export class Announcer {
   readonly #options: AnnouncerOptions;
-  readonly #lines = new Map<string, DeviceQueue>();
+  readonly #queues = new Map<string, DeviceQueue>();
   /** The VM that each device was last announced for. */
   #owners: ReadonlyMap<string, VmOptions> = new Map();
   #announced: Announced;
@@ -58,18 +58,18 @@ export class Announcer {
   /** A session has begun: say everything again. */
   connected(): void {
     this.#connected = true;
-    for (const line of this.#lines.values()) line.clear();
+    for (const line of this.#queues.values()) line.clear();
     this.#announceAll();
   }
 
   disconnected(): void {
     this.#connected = false;
-    for (const line of this.#lines.values()) line.clear();
+    for (const line of this.#queues.values()) line.clear();
   }
 
   /** Home Assistant was born: it has forgotten all. */
   again(): void {
-    for (const line of this.#lines.values()) line.outdated();
+    for (const line of this.#queues.values()) line.outdated();
     if (this.#connected) this.#announceAll();
   }
 
@@ -119,18 +119,18 @@ export class Announcer {
     if (this.#sure) for (const key of this.#former.splice(0)) this.#options.retire(key);
     // A replaced domain's entities go first, or its successor would be given ids with "_2".
     for (const topic of gone) this.#remove(topic);
-    for (const [topic, line] of this.#lines) if (!isWanted(topic) && !gone.includes(topic)) line.clear();
-    const removedAt = Math.max(...gone.map(topic => this.#line(topic).settledAt));
+    for (const [topic, line] of this.#queues) if (!isWanted(topic) && !gone.includes(topic)) line.clear();
+    const removedAt = Math.max(...gone.map(topic => this.#queue(topic).settledAt));
     for (const device of [own, ...wanted]) this.#announce(device, removedAt);
   }
 
   #remove(topic: string): void {
-    this.#line(topic).lead([{ ...removeDevice(topic), delivered: () => this.#forget(topic) }]);
+    this.#queue(topic).lead([{ ...removeDevice(topic), delivered: () => this.#forget(topic) }]);
   }
 
   #announce(device: Discovery, removedAt: number): void {
     const { topic } = device;
-    const line = this.#line(topic);
+    const line = this.#queue(topic);
     if (!(topic in this.#announced.devices)) line.notBefore(removedAt);
     const published = components(device);
     // What may be there already is remembered too: whoever forgets it never removes it.
@@ -150,9 +150,9 @@ export class Announcer {
     );
   }
 
-  #line(topic: string): DeviceQueue {
-    const line = this.#lines.get(topic) ?? new DeviceQueue(topic, this.#options);
-    this.#lines.set(topic, line);
+  #queue(topic: string): DeviceQueue {
+    const line = this.#queues.get(topic) ?? new DeviceQueue(topic, this.#options);
+    this.#queues.set(topic, line);
     return line;
   }
 

@@ -59,7 +59,7 @@ interface LoaderEntry {
 export class Rebuilds {
   readonly #options: RebuildsOptions;
   readonly #clock: Clock;
-  readonly #shelves = new Map<VmKey, LoaderEntry>();
+  readonly #entries = new Map<VmKey, LoaderEntry>();
 
   constructor(options: RebuildsOptions) {
     this.#options = options;
@@ -77,14 +77,14 @@ export class Rebuilds {
         confirmation: new ConfirmationWindow(this.#clock, armedUntil => this.#show(entry, { armedUntil })),
         ...{ vmPower: null, end: null, done: Promise.resolve() },
       };
-      this.#shelves.set(key, entry);
+      this.#entries.set(key, entry);
     }
-    return new Map([...this.#shelves].map(([key, { loader }]) => [key, loader]));
+    return new Map([...this.#entries].map(([key, { loader }]) => [key, loader]));
   }
 
   /** Whether `rebuild` and `rollback` need no confirmation for a while; resolves to that in a sentence. */
   arm(key: VmKey, enabled: boolean): string {
-    const entry = this.#shelves.get(key);
+    const entry = this.#entries.get(key);
     if (!entry) return 'no loader is configured';
     if (enabled) return `a rebuild or rollback may be commanded until ${entry.confirmation.begin()}`;
     entry.confirmation.end();
@@ -93,7 +93,7 @@ export class Rebuilds {
 
   /** Begins it, or says why not. */
   readonly begin = (key: VmKey, command: LoaderCommand, teller: LoaderReplies): LoaderJob | Rejection => {
-    const entry = this.#shelves.get(key);
+    const entry = this.#entries.get(key);
     if (!entry) return { code: 'not_allowed', message: 'no loader is configured for this VM' };
     if (!command.confirm && entry.confirmation.until === null) {
       const message = `'${command.word}' must be armed first, or be sent as {"command":"${command.word}","confirm":true}`;
@@ -111,10 +111,10 @@ export class Rebuilds {
   /** To be told of every event, after the snapshot has taken it. */
   hear(event: Event): void {
     if (event.type === 'hypervisor_up' || event.type === 'hypervisor_down') {
-      for (const { vmPower } of this.#shelves.values()) vmPower?.hear(event);
+      for (const { vmPower } of this.#entries.values()) vmPower?.hear(event);
       return;
     }
-    const entry = 'key' in event ? this.#shelves.get(event.key) : undefined;
+    const entry = 'key' in event ? this.#entries.get(event.key) : undefined;
     if (!entry) return;
     entry.vmPower?.hear(event);
     if (event.type === 'domain') this.#tellInterrupted(entry, event.domain, event.at);
@@ -123,13 +123,13 @@ export class Rebuilds {
 
   /** The VMs are left to themselves; the next bridge tells of what was under way. */
   async close(): Promise<void> {
-    for (const entry of this.#shelves.values()) {
+    for (const entry of this.#entries.values()) {
       entry.confirmation.close();
       entry.vmPower?.close();
       entry.end?.abort(new Closing('the bridge is stopping'));
     }
     await Promise.race([
-      Promise.all([...this.#shelves.values()].map(({ done }) => done)),
+      Promise.all([...this.#entries.values()].map(({ done }) => done)),
       delay(farewell, undefined, { ref: false }),
     ]);
   }

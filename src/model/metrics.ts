@@ -6,7 +6,7 @@
  * base units (bytes, operations); only a latency is in milliseconds.
  */
 
-export type Unit = '%' | 's' | 'ms' | 'MB/s' | 'Mbit/s' | 'MiB' | 'GB' | 'ops/s' | 'packets/s';
+export type Unit = 'ms' | 'MB/s' | 'Mbit/s' | 'GB' | 'ops/s' | 'packets/s';
 
 export interface Metric<Counter extends string = string> {
   /**

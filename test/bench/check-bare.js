@@ -13,9 +13,9 @@ import { answer } from './usage.js';
  * and the `bytes` that come back. `query` goes to UDP port `findhost`, and its answer comes to the same.
  */
 process.once('message', async ({ address, ports, findhost, query, beside, turns }) => {
-  const radio = createSocket({ type: 'udp4', reuseAddr: true });
-  radio.bind(findhost, '0.0.0.0');
-  await once(radio, 'listening');
+  const socket = createSocket({ type: 'udp4', reuseAddr: true });
+  socket.bind(findhost, '0.0.0.0');
+  await once(socket, 'listening');
 
   answer(async ({ depth, ping }) => {
     const heard = depth === 'cheap' ? null : discover();
@@ -30,8 +30,8 @@ process.once('message', async ({ address, ports, findhost, query, beside, turns 
   process.send('ready');
 
   function discover() {
-    const heard = once(radio, 'message');
-    radio.send(query, findhost, address);
+    const heard = once(socket, 'message');
+    socket.send(query, findhost, address);
     return heard;
   }
 

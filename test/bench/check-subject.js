@@ -21,13 +21,13 @@ const libvirt = { ...config.libvirt, statsInterval: Number(interval) };
 
 let withPing = command !== null;
 // It asks by name alone, so that the network of the machine hears nothing of it; and as often as there are checks.
-const radio = new Findhost({ port: findhost, spacing: 1, broadcasts: () => [] });
+const findhostClient = new Findhost({ port: findhost, spacing: 1, broadcasts: () => [] });
 const probes = {
   bridge: stuck ? never : (target, limits) => bridge({ ...target, root }, limits),
   neighbour: (target, limits) => neighbour({ ...target, root, networks }, limits),
   ping: async (target, limits) =>
     withPing ? ping({ ...target, command }, limits) : { kind: 'not_applicable', ms: null, explanation: 'Left out.' },
-  discovery: (target, limits) => discovery(radio, target, limits),
+  discovery: (target, limits) => discovery(findhostClient, target, limits),
 };
 
 // They are nobody's but the bridge's: whoever is started is kept hold of.

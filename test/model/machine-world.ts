@@ -275,7 +275,7 @@ export class World extends Clockwork {
     return sent;
   }
 
-  /** Those whose command holds the VM's one slot, the first one first. */
+  /** Those whose command holds the VM's one job place, the first one first. */
   #live(key: string): Sent[] {
     return this.sent.filter(sent => sent.key === key && sent.accepted && !sent.outcome);
   }

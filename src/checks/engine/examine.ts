@@ -66,7 +66,7 @@ export async function examine(
   const { address, neighbour, swept } =
     found.lost && hearing !== null ? await relocate(found, await hearing, macs, probes, ask) : found;
 
-  const [bridge, tcp] = await Promise.all([bridging, probeTcp(subject, address, probes, ask)]);
+  const [bridge, tcp] = await Promise.all([bridging, openPorts(subject, address, probes, ask)]);
   const lower: Lower = { bridge, neighbour, tcp };
   const ports = webPorts(subject.ports, subject.identity);
   const port = ports[0]?.port ?? usualPorts.http;
@@ -87,7 +87,7 @@ export async function examine(
   };
 }
 
-async function probeTcp(
+async function openPorts(
   { ports }: CheckTarget,
   address: string | null,
   probes: Probes,

@@ -26,7 +26,7 @@ export class RunState {
   readonly #options: RunStateOptions;
   #known: Known;
   #run: Run | null = null;
-  #findings: FindingsSoFar = noFindings;
+  #soFar: FindingsSoFar = noFindings;
   #port = 5_000;
   /** When DSM began to say that it updates, which may be long after power on; of the clock that only goes on. */
   #updatingSince: number | null = null;
@@ -51,15 +51,15 @@ export class RunState {
 
   /** Everything has been asked in this run. */
   get whole(): boolean {
-    return this.#findings.whole !== null;
+    return this.#soFar.whole !== null;
   }
 
   get rows(): FindingsSoFar['rows'] {
-    return this.#findings.rows;
+    return this.#soFar.rows;
   }
 
   get latency(): number | null {
-    return this.#findings.findings.tcp?.ms ?? null;
+    return this.#soFar.findings.tcp?.ms ?? null;
   }
 
   get hasBeenUp(): boolean {
@@ -94,9 +94,9 @@ export class RunState {
   take(found: Examination): void {
     const { clock } = this.#options;
     const { address, identity, findings } = found;
-    this.#findings = withFindings(this.#findings, found, new Date(clock.date()).toISOString());
+    this.#soFar = withFindings(this.#soFar, found, new Date(clock.date()).toISOString());
     this.#port = found.port;
-    this.#updatingSince = isUpdating(this.#findings) ? (this.#updatingSince ?? clock.now()) : null;
+    this.#updatingSince = isUpdating(this.#soFar) ? (this.#updatingSince ?? clock.now()) : null;
     const answers = findings.neighbour.kind === 'ok' || findings.tcp.open.length > 0;
     this.#keep({
       ...this.#known,
@@ -114,7 +114,7 @@ export class RunState {
   }
 
   isUnchanged(lower: Lower, address: string | null): boolean {
-    return isUnchanged(this.#findings, lower, address);
+    return isUnchanged(this.#soFar, lower, address);
   }
 
   cause(machine: Machine): Cause {
@@ -122,9 +122,9 @@ export class RunState {
       return this.age() === 'young' ? 'booting' : 'not_checked';
     }
     const past = this.#run?.wasUp ? 'was_up' : 'fresh';
-    const evidence = { machine, age: this.age(), past, ...kindsIn(this.#findings) } as const;
+    const evidence = { machine, age: this.age(), past, ...kindsIn(this.#soFar) } as const;
     const cause = diagnose(evidence);
-    const worst = this.#findings.findings.bridge?.worst ?? null;
+    const worst = this.#soFar.findings.bridge?.worst ?? null;
     // Of several NICs one is well, and yet nothing comes through: the other one was the way.
     return worst !== null && unheard.has(cause) ? diagnose({ ...evidence, bridge: worst.kind }) : cause;
   }
@@ -135,7 +135,7 @@ export class RunState {
 
   /** For the sentences, in which a NIC that a probe spoke of goes before the first. */
   facts(cause: Cause, { domain }: VmSnapshot, ports: readonly number[]): Omit<Facts, 'domain' | 'instead'> {
-    const { findings } = this.#findings;
+    const { findings } = this.#soFar;
     const nics = domain?.hardware.nics ?? [];
     const worst = findings.bridge?.worst ?? null;
     const cable = worst !== null && worst.kind === cause ? worst : findings.bridge;
@@ -158,7 +158,7 @@ export class RunState {
 
   #begin(run: Run | null): true {
     this.#run = run;
-    this.#findings = noFindings;
+    this.#soFar = noFindings;
     this.#updatingSince = null;
     this.#rememberRun();
     return true;

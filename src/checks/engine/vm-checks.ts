@@ -32,8 +32,8 @@ import { RunState } from './run-state.ts';
 export class VmChecks {
   readonly #options: VmChecksOptions;
   readonly #runState: RunState;
-  readonly #quiet = new DiskIdle();
-  readonly #alarm: NextCheck;
+  readonly #diskIdle = new DiskIdle();
+  readonly #nextCheck: NextCheck;
   #debounced: Debounced;
   /** What the last check found by itself. */
   #found: Cause = 'not_checked';
@@ -51,7 +51,7 @@ export class VmChecks {
     this.#options = options;
     this.#runState = new RunState({ ...options, bootGrace: options.policy.bootGrace });
     this.#debounced = notChecked(options.clock.date());
-    this.#alarm = new NextCheck(() => void this.check('deep'), options);
+    this.#nextCheck = new NextCheck(() => void this.check('deep'), options);
   }
 
   start(): void {
@@ -126,7 +126,7 @@ export class VmChecks {
 
   close(): void {
     this.#closed = true;
-    this.#alarm.cancel();
+    this.#nextCheck.cancel();
     clearTimeout(this.#settling);
     this.#current?.abort.abort();
   }
@@ -135,7 +135,7 @@ export class VmChecks {
     const { policy, probes } = this.#options;
     signal.throwIfAborted();
     if (!canAnswer(this.#machine())) return this.#done();
-    const rest = this.#quiet.at(performance.now());
+    const rest = this.#diskIdle.at(performance.now());
     const cheap = isCheapEnough(depth, this.#debounced, rest === 'quiet');
     const found = await examine(() => this.#subject(), probes, {
       prepare: cheap && diagnoses[this.#debounced.cause].verdict === 'up' ? null : () => this.#reread(),
@@ -169,14 +169,14 @@ export class VmChecks {
   /** When it is to be looked at again, apart from the schedule. */
   #goOn(): void {
     const pause = pauseAfter(this.#debounced, this.#runState.age());
-    if (pause !== null) this.#alarm.in(pause);
+    if (pause !== null) this.#nextCheck.in(pause);
   }
 
   #hearDisks({ stats }: Extract<Event, { type: 'stats' }>): void {
     const hardware = this.#options.vm()?.domain?.hardware ?? unknownHardware;
-    const stirred = this.#quiet.hear(stats, hardware, performance.now());
+    const stirred = this.#diskIdle.hear(stats, hardware, performance.now());
     // What it said of its disks may be so no longer.
-    if (stirred && this.#debounced.cause === 'up_asleep') this.#alarm.in(retest);
+    if (stirred && this.#debounced.cause === 'up_asleep') this.#nextCheck.in(retest);
   }
 
   /** A guest that powers itself off, and stays so, is meant to be off. */
@@ -201,7 +201,7 @@ export class VmChecks {
     if (!vm) return;
     if (this.#runState.follow(vm, this.#options.runId())) this.#beginAnew();
     const wired = JSON.stringify(vm.domain?.hardware.nics ?? null);
-    if (this.#runState.running && this.#wired !== null && wired !== this.#wired) this.#alarm.in(afterChange);
+    if (this.#runState.running && this.#wired !== null && wired !== this.#wired) this.#nextCheck.in(afterChange);
     this.#wired = wired;
 
     const machine = this.#machine();
@@ -214,7 +214,7 @@ export class VmChecks {
     else if (resumed && !stands) {
       // What was found before it was halted may be true no more: the good is believed until it is looked at again.
       this.#debounce(isSilence(cause) ? 'not_checked' : cause);
-      this.#alarm.in(afterChange);
+      this.#nextCheck.in(afterChange);
     }
     this.#tell();
   }
@@ -225,11 +225,11 @@ export class VmChecks {
   }
 
   #beginAnew(): void {
-    this.#quiet.reset();
+    this.#diskIdle.reset();
     this.#sweptAt = Number.NEGATIVE_INFINITY;
     this.#current?.abort.abort();
-    this.#alarm.cancel();
-    if (this.#runState.running) this.#alarm.in(afterChange);
+    this.#nextCheck.cancel();
+    if (this.#runState.running) this.#nextCheck.in(afterChange);
     this.#due = this.#next();
   }
 
@@ -297,7 +297,7 @@ export class VmChecks {
   }
 
   #next(): Due | null {
-    const { due } = this.#alarm;
+    const { due } = this.#nextCheck;
     const scheduled = this.#options.scheduled();
     return due && scheduled ? (due.now < scheduled.now ? due : scheduled) : (due ?? scheduled);
   }

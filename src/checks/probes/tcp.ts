@@ -13,15 +13,15 @@ const noRoute = 'ENETUNREACH';
 /** Whether the ports take connections, all asked at once; each is hung up on at once. */
 export async function tcp({ address, ports }: TcpTarget, limits: Limits): Promise<Findings['tcp']> {
   limits.signal.throwIfAborted();
-  const knocks = await Promise.all(ports.map(async port => ({ port, ...(await probeTcp(address, port, limits)) })));
+  const tries = await Promise.all(ports.map(async port => ({ port, ...(await probeTcp(address, port, limits)) })));
   limits.signal.throwIfAborted();
-  const of = (answer: TcpProbe['answer']) => knocks.filter(each => each.answer === answer);
+  const of = (answer: TcpProbe['answer']) => tries.filter(each => each.answer === answer);
   const open = of('open');
-  const closed = knocks.filter(({ answer }) => answer !== 'open').map(({ port }) => port);
+  const closed = tries.filter(({ answer }) => answer !== 'open').map(({ port }) => port);
   const ms = open.length > 0 ? Math.round(Math.min(...open.map(each => each.ms)) * 10) / 10 : null;
   const found = { ms, open: open.map(({ port }) => port), closed };
-  if (knocks.length === 0) return { ...found, kind: 'not_applicable', explanation: 'No port is configured.' };
-  if (knocks.every(({ code }) => code === noRoute)) {
+  if (tries.length === 0) return { ...found, kind: 'not_applicable', explanation: 'No port is configured.' };
+  if (tries.every(({ code }) => code === noRoute)) {
     const explanation = `This machine has no route to ${address}.`;
     return { ...found, kind: 'not_applicable', explanation };
   }

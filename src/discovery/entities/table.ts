@@ -158,12 +158,9 @@ function metricEntities<T extends Readonly<Record<string, Metric>>>(
 }
 
 const measures: Readonly<Record<Unit, Traits>> = {
-  '%': percent,
-  s: seconds,
   ms: milliseconds,
   'MB/s': megabytesPerSecond,
   'Mbit/s': megabitsPerSecond,
-  MiB: mebibytes,
   GB: gigabytes,
   'ops/s': perSecond('ops'),
   'packets/s': perSecond('packets'),

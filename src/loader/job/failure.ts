@@ -39,9 +39,7 @@ export function unwritable(folder: string, error: unknown): LoaderFailure {
     'journal',
     `${where} cannot be written: ${message}.`,
     'Make `data_dir` writable, with some room.',
-    {
-      cause: error,
-    },
+    { cause: error },
   );
 }
 

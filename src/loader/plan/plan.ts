@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import type { ShutdownMethod, TimeoutPolicy } from '../../model/command.ts';
 import type { LoaderPhase } from '../../model/loader.ts';
 import { type LoaderSettings, wantedDsm } from '../../model/loader-settings.ts';
+import type { Policy } from '../../model/policy.ts';
 import { spell } from '../../util/duration.ts';
 import type { Prompt, Step } from '../adapter.ts';
 import type { Finding } from './finding.ts';
@@ -56,13 +56,7 @@ export interface PlanOptions {
   settings: LoaderSettings;
   inspection: Inspection;
   /** Milliseconds. */
-  shutdown: {
-    method: ShutdownMethod;
-    timeout: number;
-    resendEvery: number;
-    maxPresses: number;
-    onTimeout: TimeoutPolicy;
-  };
+  shutdown: Policy['shutdown'];
 }
 
 export function planRebuild(options: PlanOptions): Plan {

@@ -125,6 +125,15 @@ export class LoaderWorld implements AsyncDisposable {
     return sumOf(this.machine.image);
   }
 
+  /** A rebuild whose copy of the image is held up until `stuck` is released; `asked` is what becomes of it. */
+  async copying() {
+    const asked = this.ask('rebuild');
+    await this.loader(({ phase }) => phase === 'shutting_down');
+    const stuck = this.running.daemon.hang('storageVolDownload');
+    await this.loader(({ phase }) => phase === 'backing_up');
+    return { asked, stuck };
+  }
+
   /** A command to its end: its last answer, and what the loader's document then says. */
   async ask(word: string, options: object = {}): Promise<{ answer: ResponseDocument; loader: LoaderDocument }> {
     const id = `${word}-${randomUUID()}`;

@@ -132,10 +132,8 @@ describe('after a cancelled rebuild, another domain has the name', () => {
 test('another domain takes the name while the image is copied: it is neither written nor started', async () => {
   await using world = await LoaderWorld.start({ powerButton: 1_000 });
   const { daemon } = world.running;
-  const asked = world.ask('rebuild');
-  await world.loader(({ phase }) => phase === 'shutting_down');
-  using stuck = daemon.hang('storageVolDownload');
-  await world.loader(({ phase }) => phase === 'backing_up');
+  const { asked, stuck } = await world.copying();
+  using _held = stuck;
   const image = await otherImage(world);
   const [xml, sum] = [otherXml(world, image, randomUUID()), await sumOf(image)];
   world.machine.domain.undefine();
@@ -151,10 +149,8 @@ test('another domain takes the name while the image is copied: it is neither wri
 test('another domain has the name when libvirt comes back: it is not started in the place of DSM', async () => {
   await using world = await LoaderWorld.start({ powerButton: 1_000 });
   const { daemon } = world.running;
-  const asked = world.ask('rebuild');
-  await world.loader(({ phase }) => phase === 'shutting_down');
-  using stuck = daemon.hang('storageVolDownload');
-  await world.loader(({ phase }) => phase === 'backing_up');
+  const { asked, stuck } = await world.copying();
+  using _held = stuck;
   await daemon.kill();
   stuck.release();
   await world.loader(({ step }) => step === 'Starting DSM again');

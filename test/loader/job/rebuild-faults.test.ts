@@ -310,10 +310,8 @@ describe('libvirt', () => {
   test.concurrent('stays away: told, as far as is known, and the loader is as it was', async () => {
     await using world = await start({ powerButton: 1_000 });
     const { daemon } = world.running;
-    const asked = world.ask('rebuild');
-    await world.loader(({ phase }) => phase === 'shutting_down');
-    using stuck = daemon.hang('storageVolDownload');
-    await world.loader(({ phase }) => phase === 'backing_up');
+    const { asked, stuck } = await world.copying();
+    using _held = stuck;
     await daemon.kill();
     stuck.release();
     await world.seen.take('b/DSM/availability', 'offline');
@@ -327,11 +325,8 @@ describe('libvirt', () => {
 
   test.concurrent('has the VM started by somebody else while its image is copied: nothing is written', async () => {
     await using world = await start({ powerButton: 1_000 });
-    const { daemon } = world.running;
-    const asked = world.ask('rebuild');
-    await world.loader(({ phase }) => phase === 'shutting_down');
-    using stuck = daemon.hang('storageVolDownload');
-    await world.loader(({ phase }) => phase === 'backing_up');
+    const { asked, stuck } = await world.copying();
+    using _held = stuck;
     world.machine.domain.start();
     await world.machine.up();
     stuck.release();
