@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { vmStoreFile } from '../bridge/vm-store.ts';
 import { checkAnnounced, nothingAnnounced } from '../discovery/announced-store.ts';
+import { inTime } from '../util/deadline.ts';
 import { lockWithin } from '../util/lock.ts';
 import type { Logger } from '../util/logger.ts';
 import { Store } from '../util/store.ts';
@@ -44,8 +44,7 @@ export async function openStores(folder: string, logger: Logger, patience: numbe
     vms: { file: vms, was: remembered },
     checks: { file: checks, was: checked },
     close: async () => {
-      const written = Promise.all(files.map(file => file.settled()));
-      await Promise.race([written, delay(storePatience, undefined, { ref: false })]);
+      await inTime(Promise.all(files.map(file => file.settled())), storePatience, null);
       if (lock.reason === null) lock.release();
     },
   };

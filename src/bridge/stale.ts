@@ -1,3 +1,4 @@
+import { addAbortListener } from 'node:events';
 /**
  * What a bridge has left on the broker of VMs that it no longer serves, when `data_dir`, in which it remembers them, was
  * lost. Only what surely comes from a bridge of this base topic: another program, or a bridge one level below, may
@@ -56,7 +57,7 @@ const quiet = 1_000;
 const longest = 10_000;
 
 /** Looks what the broker keeps, in a session of its own. Rejects with a sentence for people. */
-export function keptBy(
+export async function keptBy(
   connection: Omit<MqttClientOptions, 'subscriptions' | 'logger'>,
   filters: readonly string[],
   signal?: AbortSignal,
@@ -80,16 +81,15 @@ export function keptBy(
     if (retain) wait();
   });
   const late = setTimeout(() => (client.connected ? end() : reject(new Error('it does not answer'))), longest);
-  const abort = () => reject(signal?.reason);
-  signal?.addEventListener('abort', abort, { once: true });
-  if (signal?.aborted) abort();
-  else client.start();
-  return promise.finally(() => {
+  using _ = signal && addAbortListener(signal, () => reject(signal.reason));
+  if (!signal?.aborted) client.start();
+  try {
+    return await promise;
+  } finally {
     clearTimeout(calm);
     clearTimeout(late);
-    signal?.removeEventListener('abort', abort);
-    return client.close();
-  });
+    await client.close();
+  }
 }
 
 /** The VM that one of a bridge's topics is of; null: it is none of them. */

@@ -1,3 +1,4 @@
+import { addAbortListener } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { checksStore, createChecks, thisHost } from '../app/checks.ts';
 import { opener } from '../app/libvirt.ts';
@@ -7,6 +8,7 @@ import type { Libvirt } from '../libvirt/client.ts';
 import { type CheckDocument, checkDocument } from '../model/documents.ts';
 import { emptyVm } from '../model/snapshot.ts';
 import { State } from '../model/state.ts';
+import { inTime } from '../util/deadline.ts';
 import { silent } from '../util/logger.ts';
 import { Watch } from '../vm/watch.ts';
 import { renderCheck } from './check-table.ts';
@@ -77,7 +79,7 @@ async function examineAll(config: Config, signal: AbortSignal): Promise<{ rows: 
   try {
     const trouble = client instanceof Error ? client.message : await begin(watch, client);
     start();
-    signal.addEventListener('abort', () => checks.close(), { once: true });
+    using _ = addAbortListener(signal, () => checks.close());
     await Promise.all(vms.map(({ key }) => checks.check(key)));
     const rows = vms.flatMap(({ key, label }) => {
       const vm = state.snapshot.vms[key];
@@ -94,10 +96,9 @@ const once = { failuresBeforeDown: 1, schedule: null, deepSchedule: null } as co
 
 /** Null: the domains have been read. */
 async function begin(watch: Watch, client: Libvirt): Promise<string | null> {
-  const late = delay(patience, 'it did not answer in time', { ref: false });
   const read = watch.begin(client).then(
     () => null,
     (error: Error) => error.message,
   );
-  return Promise.race([read, late]);
+  return inTime(read, patience, 'it did not answer in time');
 }

@@ -1,3 +1,4 @@
+import { addAbortListener } from 'node:events';
 import { checksStore, thisHost } from '../app/checks.ts';
 import { createDispatcher, createHypervisor, createPower } from '../app/power.ts';
 import { recall, VmStore, vmStoreFile } from '../bridge/vm-store.ts';
@@ -71,14 +72,12 @@ export async function direct(options: DirectOptions): Promise<Outcome> {
     if (!begun) replies.ended(request, cancelled('cancelled', 'interrupted before anything was done'));
     begun = true;
   };
-  signal.addEventListener('abort', stop, { once: true });
-  if (signal.aborted) stop();
-  else link.start();
+  using _ = addAbortListener(signal, stop);
+  if (!signal.aborted) link.start();
   try {
     return await promise;
   } finally {
     clearTimeout(deadline);
-    signal.removeEventListener('abort', stop);
     await link.close();
     await file.settled();
   }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { addAbortListener } from 'node:events';
 import { connection } from '../app/mqtt.ts';
 import type { ResponseDocument } from '../commands/responder.ts';
 import type { Config } from '../config/config.ts';
@@ -42,7 +43,7 @@ class Unreached extends Error {}
 export async function requestOverMqtt(options: MqttRequestOptions): Promise<ExitCode> {
   const { signal, shown } = options;
   const request = new MqttRequest(options);
-  signal?.addEventListener('abort', request.leave, { once: true });
+  using _ = signal && addAbortListener(signal, request.leave);
   try {
     return await request.outcome();
   } catch (error) {
@@ -50,7 +51,6 @@ export async function requestOverMqtt(options: MqttRequestOptions): Promise<Exit
     shown.note(error.message);
     return exitCode.unreached;
   } finally {
-    signal?.removeEventListener('abort', request.leave);
     shown.close();
     await request.close();
   }

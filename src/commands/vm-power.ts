@@ -1,3 +1,4 @@
+import { addAbortListener } from 'node:events';
 import { cancelled, failed, type Outcome, succeeded } from '../model/codes.ts';
 import type { PowerWord } from '../model/commands.ts';
 import { decide } from '../model/decide.ts';
@@ -133,16 +134,12 @@ export class VmPower {
   }
 
   /** Resolves after the next event, or when the signal is raised. */
-  #next(signal: AbortSignal): Promise<void> {
-    return new Promise(resolve => {
-      const done = () => {
-        this.#listeners.delete(done);
-        signal.removeEventListener('abort', done);
-        resolve();
-      };
-      this.#listeners.add(done);
-      signal.addEventListener('abort', done, { once: true });
-    });
+  async #next(signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    using _ = addAbortListener(signal, () => resolve());
+    this.#listeners.add(resolve);
+    await promise;
+    this.#listeners.delete(resolve);
   }
 
   async #carryOut(word: PowerWord & ('shutdown' | 'start'), signal: AbortSignal): Promise<Outcome> {
@@ -166,18 +163,13 @@ export class VmPower {
     const ticket = this.#pending.open({ request: request(key, command, now), command });
     const offFor = this.#offAt === null ? null : now - this.#offAt;
     const call = word === 'start' ? (decision.do === 'start' ? 'start' : 'resume') : 'press';
-    const abort = () => {
+    using _ = addAbortListener(signal, () => {
       if (this.#powerJob.job) this.#powerJob.apply(end(this.#powerJob.job, 'cancelled'));
-    };
-    signal.addEventListener('abort', abort, { once: true });
-    try {
-      const { guest } = this.#powerJob;
-      this.#powerJob.begin(begin({ word, uuid, ticket, plan, call, offFor, guest }, now), ticket);
-      const outcome = await ended;
-      return signal.aborted ? cancelled('cancelled', outcome.message) : outcome;
-    } finally {
-      signal.removeEventListener('abort', abort);
-    }
+    });
+    const { guest } = this.#powerJob;
+    this.#powerJob.begin(begin({ word, uuid, ticket, plan, call, offFor, guest }, now), ticket);
+    const outcome = await ended;
+    return signal.aborted ? cancelled('cancelled', outcome.message) : outcome;
   }
 }
 

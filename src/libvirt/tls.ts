@@ -1,3 +1,4 @@
+import { addAbortListener } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
@@ -48,43 +49,34 @@ async function read(file: string): Promise<Buffer> {
   }
 }
 
-function accepted(socket: TLSSocket, where: string, signal: AbortSignal): Promise<TLSSocket> {
-  return new Promise((resolve, reject) => {
-    let secure = false;
-    const settle = () => {
-      signal.removeEventListener('abort', abort);
-      socket.removeListener('error', fail).removeListener('close', refused).removeListener('readable', look);
-    };
-    const give = (error: unknown) => {
-      settle();
-      socket.on('error', () => {});
-      socket.destroy();
-      reject(error);
-    };
-    const abort = () => give(signal.reason);
-    const refused = (cause?: unknown) =>
-      give(
-        new ConnectError(`${where} does not accept the client certificate: another CA, or not in tls_allowed_dn_list`, {
-          cause,
-        }),
-      );
-    // Once the handshake is over for us, the server may still refuse our certificate.
-    const fail = (error: NodeJS.ErrnoException) =>
-      secure ? refused(error) : give(new ConnectError(`${where}: ${explain(error)}`, { cause: error }));
-    const look = () => {
-      const byte: Buffer | null = socket.read(1);
-      if (!byte) return;
-      if (byte[0] !== 1) return give(new ConnectError(`${where} answers, but not as libvirtd does`));
-      settle();
-      resolve(socket);
-    };
-    signal.addEventListener('abort', abort, { once: true });
-    socket.on('error', fail).on('close', refused);
-    socket.once('secureConnect', () => {
-      secure = true;
-      socket.on('readable', look);
-    });
+async function accepted(socket: TLSSocket, where: string, signal: AbortSignal): Promise<TLSSocket> {
+  const { promise, resolve, reject } = Promise.withResolvers<TLSSocket>();
+  let secure = false;
+  const fail = (message: string, cause?: unknown) => reject(new ConnectError(message, { cause }));
+  const refused = (cause?: unknown) =>
+    fail(`${where} does not accept the client certificate: another CA, or not in tls_allowed_dn_list`, cause);
+  // Once the handshake is over for us, the server may still refuse our certificate.
+  const failed = (error: NodeJS.ErrnoException) =>
+    secure ? refused(error) : fail(`${where}: ${explain(error)}`, error);
+  const look = () => {
+    const byte: Buffer | null = socket.read(1);
+    if (byte?.[0] === 1) resolve(socket);
+    else if (byte) fail(`${where} answers, but not as libvirtd does`);
+  };
+  socket.on('error', failed).on('close', refused);
+  socket.once('secureConnect', () => {
+    secure = true;
+    socket.on('readable', look);
   });
+  using _ = addAbortListener(signal, () => reject(signal.reason));
+  try {
+    return await promise;
+  } catch (error) {
+    socket.on('error', () => {}).destroy();
+    throw error;
+  } finally {
+    socket.off('error', failed).off('close', refused).off('readable', look);
+  }
 }
 
 function explain(error: NodeJS.ErrnoException): string {

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { ConnectError } from './errors.ts';
@@ -19,31 +20,18 @@ export function unixDialer(sockets: readonly string[]): Dialer {
 }
 
 /** Null when there is no such socket. */
-function dialUnix(path: string, signal: AbortSignal): Promise<Duplex | null> {
-  return new Promise((resolve, reject) => {
+async function dialUnix(path: string, signal: AbortSignal): Promise<Duplex | null> {
+  signal.throwIfAborted();
+  const socket = connect(path);
+  try {
+    await once(socket, 'connect', { signal });
+    return socket;
+  } catch (error) {
+    socket.on('error', () => {}).destroy();
     signal.throwIfAborted();
-    const socket = connect(path);
-    const settle = () => {
-      signal.removeEventListener('abort', abort);
-      socket.removeAllListeners();
-    };
-    const abort = () => {
-      settle();
-      socket.on('error', () => {});
-      socket.destroy();
-      reject(signal.reason);
-    };
-    signal.addEventListener('abort', abort, { once: true });
-    socket.once('connect', () => {
-      settle();
-      resolve(socket);
-    });
-    socket.once('error', (error: NodeJS.ErrnoException) => {
-      settle();
-      if (error.code === 'ENOENT') resolve(null);
-      else reject(new ConnectError(`${path}: ${explain(error)}`, { cause: error }));
-    });
-  });
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw new ConnectError(`${path}: ${explain(error as NodeJS.ErrnoException)}`, { cause: error });
+  }
 }
 
 function explain(error: NodeJS.ErrnoException): string {

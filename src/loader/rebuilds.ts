@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { LoaderCommand, LoaderJob, LoaderReplies } from '../commands/loader-jobs.ts';
 import type { Clock, PowerJobParts } from '../commands/power-job.ts';
 import { VmPower } from '../commands/vm-power.ts';
@@ -11,6 +10,7 @@ import type { LoaderSettings } from '../model/loader-settings.ts';
 import type { Notification } from '../model/notification.ts';
 import type { Policy } from '../model/policy.ts';
 import type { Activity, VmKey, Work } from '../model/snapshot.ts';
+import { inTime } from '../util/deadline.ts';
 import type { Logger } from '../util/logger.ts';
 import type { LoaderAdapter } from './adapter.ts';
 import { ConfirmationWindow } from './confirmation-window.ts';
@@ -128,10 +128,7 @@ export class Rebuilds {
       entry.vmPower?.close();
       entry.end?.abort(new Closing('the bridge is stopping'));
     }
-    await Promise.race([
-      Promise.all([...this.#entries.values()].map(({ done }) => done)),
-      delay(farewell, undefined, { ref: false }),
-    ]);
+    await inTime(Promise.all([...this.#entries.values()].map(({ done }) => done)), farewell, null);
   }
 
   #begin(entry: LoaderEntry, command: LoaderCommand, teller: LoaderReplies): LoaderJob {

@@ -6,8 +6,8 @@
  */
 import { EventEmitter } from 'node:events';
 import { Socket } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type IConnackPacket, type IPublishPacket, type MqttClient } from 'mqtt';
+import { inTime } from '../util/deadline.ts';
 import type { Logger } from '../util/logger.ts';
 import { isSecure } from './address.ts';
 import './codec.ts';
@@ -105,7 +105,7 @@ export class Session extends EventEmitter<{
     if (mqtt && this.#outbox && (await this.#delivered(final)) && !this.#ended) {
       const gone = new Promise<void>(resolve => mqtt.once('close', resolve));
       mqtt.end();
-      await within(GOODBYE, gone, undefined);
+      await inTime(gone, GOODBYE, undefined);
     }
     this.#end(new MqttFailure('done', 'closed'));
   }
@@ -113,7 +113,7 @@ export class Session extends EventEmitter<{
   async #delivered(final: Publication | undefined): Promise<boolean> {
     if (!final) return true;
     const acknowledged = new Promise<boolean>(resolve => this.publish({ ...final, settled: resolve }));
-    return within(PARTING, acknowledged, false);
+    return inTime(acknowledged, PARTING, false);
   }
 
   #answered(mqtt: MqttClient, { properties = {} }: IConnackPacket): void {
@@ -185,8 +185,4 @@ function send(mqtt: MqttClient, publication: Publication, done: (error?: Error) 
   const { topic, payload, qos } = publication;
   // With a callback, MQTT.js would add a drain listener to a slow socket for every QoS 0 message.
   mqtt.publish(topic, payload, publishOptions(publication), qos === 0 ? undefined : done);
-}
-
-function within<T>(milliseconds: number, promise: Promise<T>, otherwise: T): Promise<T> {
-  return Promise.race([promise, delay(milliseconds, otherwise, { ref: false })]);
 }

@@ -1,3 +1,4 @@
+import { addAbortListener } from 'node:events';
 import type { ClientChannel } from 'ssh2';
 import { spell } from '../util/duration.ts';
 import { Dialogue, type Prompt } from './dialogue.ts';
@@ -74,7 +75,7 @@ export class Command {
     const cancelled = () => this.#giveUp('cancelled', 'the command was cancelled', { cause: signal.reason });
     const ended = new AbortController();
     const timer = setTimeout(() => this.#giveUp('deadline', 'the command took too long'), deadline);
-    signal.addEventListener('abort', cancelled, { once: true });
+    using _ = addAbortListener(signal, cancelled);
     try {
       if (signal.aborted) cancelled();
       if (this.#settled) return this.#end(await this.#outcome.promise);
@@ -95,7 +96,6 @@ export class Command {
       ended.abort();
       clearTimeout(timer);
       clearTimeout(this.#timer);
-      signal.removeEventListener('abort', cancelled);
     }
   }
 

@@ -1,3 +1,4 @@
+import { addAbortListener } from 'node:events';
 import { connect as dial, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import ssh2 from 'ssh2';
@@ -84,9 +85,8 @@ class Attempt {
     const { host, port = 22 } = this.#options;
     const socket = dial({ host, port, noDelay: true });
     const settle = this.#done.resolve;
-    const abort = () => settle(cancelled(signal));
     const timer = setTimeout(() => settle(new SshError('timed_out', this.#late())), this.#timeout);
-    signal.addEventListener('abort', abort, { once: true });
+    using _ = addAbortListener(signal, () => settle(cancelled(signal)));
     try {
       this.#start(socket);
     } catch (error) {
@@ -94,7 +94,6 @@ class Attempt {
     }
     const outcome = await this.#done.promise;
     clearTimeout(timer);
-    signal.removeEventListener('abort', abort);
     // The library's own end() would wait for the peer.
     if (outcome instanceof SshError) socket.destroy();
     return outcome;

@@ -1,3 +1,4 @@
+import { addAbortListener } from 'node:events';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Client, ClientCallback, ClientChannel } from 'ssh2';
@@ -64,29 +65,25 @@ export class SshSession implements Shell {
   }
 
   /** `begin` is called at once, before the channel says anything. */
-  #channel<T>(
+  async #channel<T>(
     refused: string,
     signal: AbortSignal,
     open: (begun: ClientCallback) => unknown,
     begin: (channel: ClientChannel) => T,
   ): Promise<T> {
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) throw cancelled(signal);
-      const abort = () => reject(cancelled(signal));
-      signal.addEventListener('abort', abort, { once: true });
-      const begun: ClientCallback = (error, channel) => {
-        signal.removeEventListener('abort', abort);
+    if (signal.aborted) throw cancelled(signal);
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    using _ = addAbortListener(signal, () => reject(cancelled(signal)));
+    try {
+      open((error, channel) => {
         if (signal.aborted) channel?.close();
         else if (channel && !error) resolve(begin(channel));
         else reject(this.#over ? lost() : new SshError('not_started', refused, error));
-      };
-      try {
-        open(begun);
-      } catch {
-        signal.removeEventListener('abort', abort);
-        reject(lost());
-      }
-    });
+      });
+    } catch {
+      reject(lost());
+    }
+    return await promise;
   }
 
   /** Says goodbye, and does not wait long for an answer. */

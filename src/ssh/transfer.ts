@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { addAbortListener } from 'node:events';
 import type { ClientChannel } from 'ssh2';
 import { cancelled, SshError } from './errors.ts';
 import { quote } from './quote.ts';
@@ -88,7 +89,7 @@ async function transfer(
   };
   const cancel = () => giveUp(cancelled(signal));
   const timer = setTimeout(() => giveUp(new SshError('deadline', 'the file was not transferred in time')), timeout);
-  signal.addEventListener('abort', cancel, { once: true });
+  using _ = addAbortListener(signal, cancel);
   if (signal.aborted) cancel();
   const begin = (channel: ClientChannel) => {
     const pieces: Buffer[] = [];
@@ -120,7 +121,6 @@ async function transfer(
   } finally {
     end.abort();
     clearTimeout(timer);
-    signal.removeEventListener('abort', cancel);
   }
 }
 

@@ -1,10 +1,31 @@
-/** Milliseconds for what heeds its signal to clean up behind itself. */
+import { addAbortListener } from 'node:events';
+
+/** Milliseconds for what heeds its signal to clean up. */
 const grace = 1_000;
 
 /**
- * The result of `act`, or `late` when so many milliseconds have passed: then its signal is raised, and it is waited for
- * a moment longer, but no more; a file system that hangs heeds no signal. Rejects as `act` does, or with the signal's
- * reason.
+ * The result of `promise`, or `late` when so many milliseconds pass first. Rejects as `promise` does, or with the
+ * signal's reason. Leaves no timer and no listener behind.
+ */
+export async function inTime<T, L>(
+  promise: Promise<T>,
+  milliseconds: number,
+  late: L,
+  signal?: AbortSignal,
+): Promise<T | L> {
+  const { promise: over, resolve, reject } = Promise.withResolvers<L>();
+  const timer = setTimeout(resolve, milliseconds, late);
+  using _ = signal && addAbortListener(signal, () => reject(signal.reason));
+  try {
+    return await Promise.race([promise, over]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * `inTime` for something that can be told to stop: its signal is raised at the deadline. It may then take a moment to
+ * clean up, but no more; a file system that hangs heeds no signal.
  */
 export async function within<T>(
   milliseconds: number,
@@ -13,34 +34,12 @@ export async function within<T>(
   late: T,
 ): Promise<T> {
   signal.throwIfAborted();
-  const limit = new AbortController();
-  const { promise: ended, resolve, reject } = Promise.withResolvers<T>();
-  const timer = setTimeout(() => {
-    resolve(late);
-    limit.abort();
-  }, milliseconds);
-  const abort = () => {
-    reject(signal.reason);
-    limit.abort(signal.reason);
-  };
-  signal.addEventListener('abort', abort, { once: true });
-  const acting = act(limit.signal);
+  const end = new AbortController();
+  const acting = act(AbortSignal.any([signal, end.signal]));
   try {
-    return await Promise.race([acting, ended]);
+    return await inTime(acting, milliseconds, late, signal);
   } finally {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', abort);
-    await settled(acting);
+    end.abort();
+    await inTime(Promise.allSettled([acting]), grace, null);
   }
-}
-
-async function settled(promise: Promise<unknown>): Promise<void> {
-  const { promise: enough, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, grace);
-  const done = promise.then(
-    () => {},
-    () => {},
-  );
-  await Promise.race([done, enough]);
-  clearTimeout(timer);
 }

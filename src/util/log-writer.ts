@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { DestinationStream } from 'pino';
+import { inTime } from './deadline.ts';
 
 /**
  * Log lines on a stream whose reader may stop reading, or be gone: nothing ever waits for it. Beyond `limit` characters
@@ -44,7 +44,7 @@ export class LogWriter implements DestinationStream {
   /** Resolves when all lines are out, or cannot be, or after so many milliseconds. */
   async flush(patience: number): Promise<void> {
     const written = new Promise<void>(resolve => this.#output.write('', () => resolve()));
-    await Promise.race([written, delay(patience, undefined, { ref: false })]);
+    await inTime(written, patience, undefined);
   }
 
   #written(error: Error | null | undefined): void {

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
 
 /** What a TCP port says to whoever wants in. */
@@ -19,23 +20,22 @@ export interface TcpProbeOptions {
 }
 
 /** Connects, and hangs up without a word. Never rejects. */
-export function probeTcp(host: string, port: number, { timeout, signal }: TcpProbeOptions): Promise<TcpProbe> {
-  const { promise, resolve } = Promise.withResolvers<TcpProbe>();
+export async function probeTcp(host: string, port: number, { timeout, signal }: TcpProbeOptions): Promise<TcpProbe> {
   const started = performance.now();
-  const socket = connect({ host, port });
-  const settle = (answer: TcpProbe['answer'], code: string | null = null) => {
-    clearTimeout(timer);
-    signal?.removeEventListener('abort', giveUp);
-    socket.destroy();
-    resolve({ answer, ms: performance.now() - started, code });
+  const found = (answer: TcpProbe['answer'], code: string | null = null): TcpProbe => {
+    return { answer, ms: performance.now() - started, code };
   };
-  const giveUp = () => settle('silent');
-  const timer = setTimeout(giveUp, timeout);
-  socket.once('connect', () => settle('open'));
-  socket.on('error', ({ code }: NodeJS.ErrnoException) => {
-    settle(code === 'ECONNREFUSED' || code === 'ECONNRESET' ? 'refused' : 'silent', code ?? null);
-  });
-  if (signal?.aborted) giveUp();
-  else signal?.addEventListener('abort', giveUp, { once: true });
-  return promise;
+  const deadline = AbortSignal.timeout(timeout);
+  const limit = signal ? AbortSignal.any([signal, deadline]) : deadline;
+  const socket = connect({ host, port });
+  try {
+    await once(socket, 'connect', { signal: limit });
+    return found('open');
+  } catch (error) {
+    if (limit.aborted) return found('silent');
+    const { code = null } = error as { code?: string };
+    return found(code === 'ECONNREFUSED' || code === 'ECONNRESET' ? 'refused' : 'silent', code);
+  } finally {
+    socket.on('error', () => {}).destroy();
+  }
 }

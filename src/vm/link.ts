@@ -1,4 +1,4 @@
-import { EventEmitter } from 'node:events';
+import { addAbortListener, EventEmitter } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Libvirt } from '../libvirt/client.ts';
 import { type BackoffOptions, backoff } from '../util/backoff.ts';
@@ -70,15 +70,13 @@ export class Link extends EventEmitter<LinkEvents> {
       client.onClosed(cause => resolve(cause?.message ?? 'the connection was closed'));
     });
     // Whatever it is at: a preparation that waits for a daemon that hangs would go on waiting.
-    const hangUp = () => void client.close();
-    signal.addEventListener('abort', hangUp, { once: true });
+    using _ = addAbortListener(signal, () => void client.close());
     try {
       signal.throwIfAborted();
       await this.#options.prepare?.(client, signal);
       signal.throwIfAborted();
       return await this.#serve(client, closed, onUp);
     } finally {
-      signal.removeEventListener('abort', hangUp);
       this.#client = null;
       await client.close();
     }

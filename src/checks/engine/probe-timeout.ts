@@ -1,4 +1,5 @@
 import type { ProbeName } from '../../model/check.ts';
+import { inTime } from '../../util/deadline.ts';
 import type { Findings, Limits } from '../finding.ts';
 
 /** Time for the probes of one check: each has its own, all share the check's, and none is believed to keep to it. */
@@ -20,26 +21,28 @@ export interface Ask {
 
 export function createAsk({ probeTimeout, whole, signal }: AskOptions): Ask {
   const end = performance.now() + whole;
-  const inTime = async <T>(otherwise: T, run: (limits: Limits) => Promise<T>): Promise<T> => {
+  const bounded = async <T>(otherwise: T, run: (limits: Limits) => Promise<T>): Promise<T> => {
     signal.throwIfAborted();
     const timeout = Math.min(probeTimeout, end - performance.now());
     if (timeout <= 0) return otherwise;
     const over = new AbortController();
-    const { promise: ended, resolve } = Promise.withResolvers<T>();
-    const stop = () => resolve(otherwise);
-    // A moment more than the probe has: its own word on why says more.
-    const timer = setTimeout(stop, timeout + grace);
-    signal.addEventListener('abort', stop, { once: true });
     const limits = { timeout, signal: AbortSignal.any([signal, over.signal]) };
-    const answer = await Promise.race([run(limits).catch(() => otherwise), ended]);
-    clearTimeout(timer);
-    signal.removeEventListener('abort', stop);
-    over.abort();
-    signal.throwIfAborted();
-    return answer;
+    try {
+      // A moment more than the probe has: its own word on why says more.
+      const answer = await inTime(
+        run(limits).catch(() => otherwise),
+        timeout + grace,
+        otherwise,
+        signal,
+      );
+      signal.throwIfAborted();
+      return answer;
+    } finally {
+      over.abort();
+    }
   };
   const any: Ask['any'] = (otherwise, run) => {
-    const answer = inTime(otherwise, run);
+    const answer = bounded(otherwise, run);
     // Several are under way at once: whoever awaits the first must not leave the others' rejections to nobody.
     answer.catch(() => {});
     return answer;

@@ -1,5 +1,6 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { isIPv4 } from 'node:net';
+import { inTime } from '../../util/deadline.ts';
 import { type Interfaces, ownInterfaces } from '../host/networks.ts';
 import { Answers, type Found, type Heard, isFrom, type Wanted } from './heard.ts';
 import { encodeQuery, parsePacket } from './packet.ts';
@@ -216,26 +217,15 @@ class Waiters {
   }
 
   /** Resolves to what it is told, or to silence after `timeout` milliseconds; rejects when `signal` aborts. */
-  wait(wanted: Wanted, timeout: number, signal: AbortSignal): Promise<Found> {
-    return new Promise((resolve, reject) => {
-      const leave = () => {
-        this.#waiters.delete(waiter);
-        clearTimeout(deadline);
-        signal.removeEventListener('abort', giveUp);
-      };
-      const settle = (found: Found) => {
-        leave();
-        resolve(found);
-      };
-      const giveUp = () => {
-        leave();
-        reject(signal.reason);
-      };
-      const waiter: Waiter = { wanted, settle };
-      const deadline = setTimeout(settle, timeout, { kind: 'silence' });
-      signal.addEventListener('abort', giveUp, { once: true });
-      this.#waiters.add(waiter);
-    });
+  async wait(wanted: Wanted, timeout: number, signal: AbortSignal): Promise<Found> {
+    const { promise, resolve: settle } = Promise.withResolvers<Found>();
+    const waiter: Waiter = { wanted, settle };
+    this.#waiters.add(waiter);
+    try {
+      return await inTime<Found, Found>(promise, timeout, { kind: 'silence' }, signal);
+    } finally {
+      this.#waiters.delete(waiter);
+    }
   }
 
   /** Those whom it concerns wait no more. */

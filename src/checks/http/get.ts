@@ -1,4 +1,5 @@
 import { constants } from 'node:crypto';
+import { addAbortListener } from 'node:events';
 import { type IncomingMessage, type RequestOptions, request as requestPlain } from 'node:http';
 import { request as requestSecure } from 'node:https';
 import { type FailureWord, failureWord } from './failure.ts';
@@ -51,50 +52,42 @@ const bodyLimit = 256 * 1024;
 const headerLimit = 16 * 1024;
 
 /** Rejects only with the reason of `limits.signal`. */
-export function get(target: HttpTarget, limits: HttpLimits): Promise<HttpResult> {
+export async function get(target: HttpTarget, limits: HttpLimits): Promise<HttpResult> {
   const { timeout, connectTimeout = timeout, signal } = limits;
+  signal.throwIfAborted();
   const began = performance.now();
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    let accepted = false;
-    const request = (target.secure ? requestSecure : requestPlain)(optionsOf(target));
-    const end = () => {
-      clearTimeout(deadline);
+  const { promise, resolve, reject } = Promise.withResolvers<HttpResult>();
+  let accepted = false;
+  const request = (target.secure ? requestSecure : requestPlain)(optionsOf(target));
+  const fail = (failure: FailureWord) => resolve({ failure, accepted });
+  const deadline = setTimeout(fail, timeout, 'timeout');
+  const connecting = setTimeout(fail, connectTimeout, 'timeout');
+  using _ = addAbortListener(signal, () => reject(signal.reason));
+  request.on('socket', socket =>
+    socket.once('connect', () => {
+      accepted = true;
       clearTimeout(connecting);
-      signal.removeEventListener('abort', abort);
-      request.destroy();
-    };
-    const settle = (result: HttpResult) => {
-      end();
-      resolve(result);
-    };
-    const fail = (failure: FailureWord) => settle({ failure, accepted });
-    const abort = () => {
-      end();
-      reject(signal.reason);
-    };
-    const deadline = setTimeout(fail, timeout, 'timeout');
-    const connecting = setTimeout(fail, connectTimeout, 'timeout');
-    signal.addEventListener('abort', abort);
-    request.on('socket', socket =>
-      socket.once('connect', () => {
-        accepted = true;
-        clearTimeout(connecting);
-      }),
-    );
-    const failed = (error: NodeJS.ErrnoException) => fail(failureWord(error.code, accepted));
-    request.on('error', failed);
-    // Nobody asked for another protocol; what speaks it is ours to close.
-    request.on('upgrade', (_, socket) => {
-      socket.destroy();
-      fail('not_http');
-    });
-    request.on('response', response => {
-      response.on('error', failed);
-      gather(response, body => settle({ failure: null, ...headOf(response), body, ms: elapsed(began) }));
-    });
-    request.end();
+    }),
+  );
+  const failed = (error: NodeJS.ErrnoException) => fail(failureWord(error.code, accepted));
+  request.on('error', failed);
+  // Nobody asked for another protocol; what speaks it is ours to close.
+  request.on('upgrade', (_request, socket) => {
+    socket.destroy();
+    fail('not_http');
   });
+  request.on('response', response => {
+    response.on('error', failed);
+    gather(response, body => resolve({ failure: null, ...headOf(response), body, ms: elapsed(began) }));
+  });
+  request.end();
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(deadline);
+    clearTimeout(connecting);
+    request.destroy();
+  }
 }
 
 function optionsOf(target: HttpTarget): RequestOptions & Record<string, unknown> {

@@ -1,5 +1,5 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import type { Nic } from '../../model/domain.ts';
+import { inTime } from '../../util/deadline.ts';
 import { type Findings, type Limits, outcomeOf } from '../finding.ts';
 import { type Judgement, judgeDefinition, judgePlug } from '../host/judge.ts';
 import { readPlug } from '../host/plug.ts';
@@ -18,19 +18,11 @@ export interface BridgeTarget {
  */
 export async function bridge({ nics, local, root = '/' }: BridgeTarget, limits: Limits): Promise<Findings['bridge']> {
   limits.signal.throwIfAborted();
-  const over = new AbortController();
-  const signal = AbortSignal.any([limits.signal, over.signal]);
   const judged = Promise.all(
     nics.map(async nic => judgeDefinition(nic, local) ?? judgePlug(await readPlug(root, nic))),
   );
   // A network driver in trouble keeps whoever asks for its carrier.
-  const late = wait(limits.timeout, null, { signal });
-  try {
-    return finding((await Promise.race([judged, late])) ?? tooLate, nics);
-  } finally {
-    over.abort();
-    late.catch(() => {});
-  }
+  return finding(await inTime(judged, limits.timeout, tooLate, limits.signal), nics);
 }
 
 const nothing: Judgement = { kind: 'not_applicable', words: 'it has no NIC' };

@@ -1,4 +1,5 @@
 import { type ExecFileException, execFile } from 'node:child_process';
+import { addAbortListener } from 'node:events';
 import { isIPv4 } from 'node:net';
 import type { Findings, Kind, Limits } from '../finding.ts';
 
@@ -48,7 +49,7 @@ interface Run {
 }
 
 /** Resolves when the process has ended, by itself, at the deadline, or because the signal has aborted. */
-function run(command: string, address: string, { timeout, signal }: Limits): Promise<Run> {
+async function run(command: string, address: string, { timeout, signal }: Limits): Promise<Run> {
   const { promise, resolve } = Promise.withResolvers<Run>();
   const started = performance.now();
   // BusyBox takes whole seconds only.
@@ -64,18 +65,16 @@ function run(command: string, address: string, { timeout, signal }: Limits): Pro
       env: { ...process.env, LC_ALL: 'C' },
     },
     (error, output, complaint) => {
-      signal.removeEventListener('abort', kill);
       resolve({ error, output, complaint, ms: Math.round(performance.now() - started) });
     },
   );
-  const kill = () => {
+  using _ = addAbortListener(signal, () => {
     child.kill('SIGKILL');
     // Whoever it has started may hold them open.
     child.stdout?.destroy();
     child.stderr?.destroy();
-  };
-  signal.addEventListener('abort', kill, { once: true });
-  return promise;
+  });
+  return await promise;
 }
 
 /** Milliseconds: `… time=0.345 ms`, in both. Null: it does not say. */

@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { inTime } from '../../../util/deadline.ts';
 import type { Limits } from '../../finding.ts';
 
 /**
@@ -10,33 +11,22 @@ import type { Limits } from '../../finding.ts';
 const most = 1_024;
 
 /** Milliseconds until the greeting; null: none came. Rejects only with the reason of `limits.signal`. */
-export function sshBanner(address: string, port: number, { timeout, signal }: Limits): Promise<number | null> {
+export async function sshBanner(address: string, port: number, { timeout, signal }: Limits): Promise<number | null> {
+  signal.throwIfAborted();
   const began = performance.now();
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const socket = connect({ host: address, port });
-    const end = () => {
-      clearTimeout(deadline);
-      signal.removeEventListener('abort', abort);
-      socket.destroy();
-    };
-    const settle = (greeted: boolean) => {
-      end();
-      resolve(greeted ? Math.round(performance.now() - began) : null);
-    };
-    const abort = () => {
-      end();
-      reject(signal.reason);
-    };
-    const deadline = setTimeout(settle, timeout, false);
-    signal.addEventListener('abort', abort);
-    let said = '';
-    socket.on('data', chunk => {
-      said += chunk.toString('latin1', 0, most);
-      if (/^SSH-/m.test(said)) settle(true);
-      else if (said.length >= most) settle(false);
-    });
-    socket.on('error', () => settle(false));
-    socket.on('close', () => settle(false));
+  const { promise: greeted, resolve } = Promise.withResolvers<boolean>();
+  const socket = connect({ host: address, port });
+  let said = '';
+  socket.on('data', chunk => {
+    said += chunk.toString('latin1', 0, most);
+    if (/^SSH-/m.test(said)) resolve(true);
+    else if (said.length >= most) resolve(false);
   });
+  socket.on('error', () => resolve(false));
+  socket.on('close', () => resolve(false));
+  try {
+    return (await inTime(greeted, timeout, false, signal)) ? Math.round(performance.now() - began) : null;
+  } finally {
+    socket.destroy();
+  }
 }
