@@ -40,15 +40,15 @@ function problem(cause: Cause): string {
 /** What each is for; the rest of its row is the code's. */
 const does: Readonly<Record<ProbeName, string>> = {
   bridge:
-    "The VM's cable on this host: its tap is there, up, and plugged into the bridge that libvirt names; the bridge is up, and a network card of it has a link. Only reads what the kernel tells",
+    "The VM's cable on this host: its tap exists, is up, and is plugged into the bridge that libvirt names; the bridge is up, and one of its network cards has a link. Only reads what the kernel reports",
   neighbour:
-    "Whether the VM's own network card, by its MAC, answers for the address. Sends an empty datagram, so that the kernel asks, and reads the kernel's answer",
-  ping: "One ping, by the system's own `ping`. Never decides alone",
-  tcp: 'Whether the ports of `checks.ports` accept; each connection is closed at once',
-  web: "What page answers: DSM's, the Web Assistant's, a loader's, another's, or one that stands before DSM's. A redirect to a name is followed to the same address, and never to another one. Where no web port accepts, a loader's terminal (port 7681) and SSH's greeting (22) are looked for. Nobody logs in",
-  dsm: 'What DSM says without a login: whether its boot is done and its disks sleep (`pingpong.cgi`), whether its API answers (`SYNO.API.Info`), what its installer waits for (`get_state.cgi`)',
+    "Whether the VM's own NIC, known by its MAC, answers for the address. Sends an empty datagram, so that the kernel sends an ARP request, and reads the kernel's result",
+  ping: "One ping, with the system's `ping`. Never decides alone",
+  tcp: 'Whether the ports of `checks.ports` accept a connection; closes each one at once',
+  web: "Which page answers: DSM's, the Web Assistant's, a loader's, another one, or one that stands before DSM's. Follows a redirect to a name at the same address, and never to another address. If no web port accepts, looks for a loader's terminal (port 7681) and the SSH banner (22). Never logs in",
+  dsm: 'What DSM says without a login: whether it has booted and its disks sleep (`pingpong.cgi`), whether its API answers (`SYNO.API.Info`), what its installer waits for (`get_state.cgi`)',
   discovery:
-    "Synology's discovery on UDP port 9999, by which DSM also tells that it boots or is updated, with its name, model, version and ports. Known by its MAC; one query in five seconds at most, for all VMs",
+    "What DSM answers to Synology's discovery on UDP port 9999: that it is ready, boots or updates, and its name, model, version and ports. Recognizes DSM by its MAC; sends at most one query in five seconds, for all VMs",
 };
 
 function probeTable(): string {

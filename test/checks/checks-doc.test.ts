@@ -43,16 +43,16 @@ test('so are the times and defaults that its sentences name', async () => {
   for (const sentence of [
     '`schedule`, every minute',
     '`deep_schedule`, every 15 minutes',
-    `all, ${follows.afterPowerOn / 1_000} s after the bridge has found it running`,
-    `all, ${follows.whileBooting / 1_000} s after the last check has ended; ${follows.bootingLate / 1_000} s once`,
-    `found it worse | all, ${retest / 1_000} s later`,
-    `\`probe_timeout\` (${time('probe_timeout') / 1_000} s), and a whole check ${times(longest(1))} that at most`,
+    `all probes, ${follows.afterPowerOn / 1_000} s after the bridge finds the VM running`,
+    `all probes, ${follows.whileBooting / 1_000} s after the last check ended; ${follows.bootingLate / 1_000} s once`,
+    `a worse result | all probes, ${retest / 1_000} s later`,
+    `\`probe_timeout\` (${time('probe_timeout') / 1_000} s), and a whole check at most ${times(longest(1))} that`,
     `at any of its data disks for ${quietTime() / minute} minutes`,
     `\`booting\` for \`boot_grace\` (${time('boot_grace') / minute} minutes)`,
-    `a DSM that says that it is updated, after ${times(patienceForUpdates())} that`,
+    `A DSM that reports an update is one after ${times(patienceForUpdates())} that`,
     `\`failures_before_down\` (${needed}) times in a row, ${retest / 1_000} s apart`,
-    `A check that has not ended ${patience / 1_000} s after it should have`,
-    'called `unreachable` within two minutes',
+    `If a check has not ended ${patience / 1_000} s after it should have`,
+    'is `unreachable` within two minutes',
   ]) {
     expect(page).toContain(sentence);
   }
