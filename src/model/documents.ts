@@ -2,7 +2,7 @@ import { type ProbeName, type ProbeRow, probeNames, unknownDsm, type Verdict, ty
 import { byKey, type DomainState } from './domain.ts';
 import { isUnderWay, type LoaderBackup, type LoaderPhase, type LoaderResult, type WantedDsm } from './loader.ts';
 import type { Activity, LastError, LastStop, Phase, Snapshot, VmKey, VmSnapshot } from './snapshot.ts';
-import { type Stats, unknownCpu, unknownDisk, unknownMemory, unknownNic } from './stats.ts';
+import { type Stats, unknownDisk, unknownNic, unknownStats } from './stats.ts';
 
 /** The JSON documents on the topics, as pure projections of the snapshot. Unknown is `null`; no key ever goes missing. */
 
@@ -70,10 +70,7 @@ export function statsDocument(vm: VmSnapshot): Stats {
   const { stats } = vm;
   const hardware = vm.domain?.hardware;
   return {
-    sampled_at: stats?.sampled_at ?? null,
-    stale: stats?.stale ?? false,
-    cpu: stats?.cpu ?? unknownCpu,
-    memory: stats?.memory ?? unknownMemory,
+    ...(stats ?? unknownStats(null)),
     disks: {
       ...Object.fromEntries((hardware?.disks ?? []).map(disk => [disk.target, unknownDisk])),
       ...stats?.disks,

@@ -6,118 +6,181 @@
  * base units (bytes, operations); only a latency is in milliseconds.
  */
 
-export type Unit = 'ms' | 'MB/s' | 'Mbit/s' | 'GB' | 'ops/s' | 'packets/s';
-
-export interface Metric<Counter extends string = string> {
-  /**
-   * - `rate`: growth of the counter in a second
-   * - `latency`: growth of the second counter, nanoseconds, for each one of the first; in milliseconds
-   * - `total`: the counter, which only grows and starts anew with the VM
-   * - `value`: the counter, which goes up and down
-   */
-  is: 'rate' | 'latency' | 'total' | 'value';
-  from: readonly Counter[];
-  entity?: MetricEntity;
+export interface UnitRow {
+  /** Base units of the topic in one of these. */
+  per?: number;
+  /** Decimals kept: a change beyond them is noise that would fill the recorder. */
+  digits: number;
+  /** Decimals displayed. */
+  shown: number;
+  device_class?: 'data_rate' | 'data_size' | 'duration';
 }
 
-export interface MetricEntity {
+/** The units that people read. */
+export const units = {
+  '%': { digits: 1, shown: 1 },
+  s: { digits: 1, shown: 0, device_class: 'duration' },
+  ms: { digits: 2, shown: 1, device_class: 'duration' },
+  MiB: { per: 2 ** 20, digits: 1, shown: 0, device_class: 'data_size' },
+  GB: { per: 1e9, digits: 3, shown: 1, device_class: 'data_size' },
+  'MB/s': { per: 1e6, digits: 3, shown: 2, device_class: 'data_rate' },
+  'Mbit/s': { per: 1e6 / 8, digits: 3, shown: 2, device_class: 'data_rate' },
+  'ops/s': { digits: 1, shown: 1 },
+  'packets/s': { digits: 1, shown: 1 },
+} as const satisfies Record<string, UnitRow>;
+export type Unit = keyof typeof units;
+
+/** What two samples tell of a counter; null: unknown. */
+export interface Reading<Counter extends string> {
+  now(counter: Counter): number | null;
+  /** Since the sample before; null as well if the counter went down, for then it counts anew. */
+  grown(counter: Counter): number | null;
+  seconds: number;
+}
+
+/** How a number is made from counters. */
+interface Measure<Counter extends string> {
+  from: readonly Counter[];
+  number(reading: Reading<Counter>): number | null;
+  /** It only grows, and starts anew with the VM. */
+  grows: boolean;
+}
+
+interface MetricEntity {
   /** What comes after the disk or NIC in the entity's key and name. */
   key: string;
   name: string;
   /** What Home Assistant shows; a number without one has no unit. */
   unit?: Unit;
-  /** It is one of the first numbers that people look for: enabled from the start where the disk or NIC is. */
+  /** People look for this number first: it is enabled from the start. */
   icon?: `mdi:${string}`;
 }
 
-function metric<const Counter extends string>(is: Metric['is'], ...from: Counter[]) {
-  return (key?: string, name = '', unit?: Unit, icon?: `mdi:${string}`): Metric<Counter> => ({
-    ...{ is, from },
-    ...(key !== undefined && { entity: { key, name, ...(unit && { unit }), ...(icon && { icon }) } }),
+export interface Metric<Counter extends string = string> extends Measure<Counter> {
+  entity: MetricEntity | null;
+}
+
+/** The counter, which goes up and down, of so many base units each. */
+const value = <const C extends string>(from: C, size = 1) =>
+  metric({ from: [from], grows: false, number: ({ now }) => known(now(from), number => number * size) });
+
+/** The counter, which only grows. */
+const total = <const C extends string>(from: C) =>
+  metric({ from: [from], grows: true, number: ({ now }) => now(from) });
+
+/** Growth of the counter in a second. One decimal is plenty for bytes and operations. */
+const rate = <const C extends string>(from: C) =>
+  metric({
+    ...{ from: [from], grows: false },
+    number: ({ grown, seconds }) => (seconds > 0 ? known(grown(from), growth => round(growth / seconds, 1)) : null),
   });
+
+/** Growth of `time`, nanoseconds, for each one of `count`; in milliseconds. */
+const latency = <const C extends string>(count: C, time: C) =>
+  metric({
+    ...{ from: [count, time], grows: false },
+    number: ({ grown }) => {
+      const times = grown(count);
+      return times ? known(grown(time), nanoseconds => round(nanoseconds / times / 1e6, 3)) : null;
+    },
+  });
+
+function metric<C extends string>(measure: Measure<C>) {
+  return (key?: string, name = '', unit?: Unit, icon?: `mdi:${string}`): Metric<C> => ({
+    ...measure,
+    entity: key === undefined ? null : { key, name, ...(unit && { unit }), ...(icon && { icon }) },
+  });
+}
+
+/** Of all vCPUs together. `guest`: nanoseconds of their threads; `total`: of QEMU, which counts where they do not tell. */
+export const cpuMetrics = {
+  percent: metric({
+    ...{ from: ['guest', 'total', 'vcpus'], grows: false },
+    number: ({ now, grown, seconds }) => {
+      const vcpus = now('vcpus');
+      const used = grown('guest') ?? grown('total');
+      if (used === null || !vcpus || seconds <= 0) return null;
+      // Two clocks are compared, so a busy guest may come out a little above the whole.
+      return round(Math.min(1, used / 1e9 / seconds / vcpus) * 100, 2);
+    },
+  })('cpu', 'CPU', '%', 'mdi:cpu-64-bit'),
+  vcpus: value('vcpus')(),
+  seconds: metric({
+    ...{ from: ['guest', 'total'], grows: true },
+    number: ({ now }) => known(now('guest') ?? now('total'), nanoseconds => round(nanoseconds / 1e9, 3)),
+  })('cpu_time', 'CPU time', 's'),
+};
+
+const kib = 1_024;
+
+/**
+ * `balloon.` What the guest uses is what it has, less what it could give away. Only its balloon driver knows, and that
+ * of a kernel before 4.6 does not: it tells what is unused, and the rest is mostly cache.
+ */
+export const memoryMetrics = {
+  used: metric({ ...{ from: ['available', 'usable'], grows: false }, number: ({ now }) => used(now) })(
+    ...(['memory_used', 'Memory used', 'MiB', 'mdi:memory'] as const),
+  ),
+  used_percent: metric({
+    ...{ from: ['available', 'usable'], grows: false },
+    number: ({ now }) => {
+      const available = now('available');
+      return available ? known(used(now), bytes => round((bytes / kib / available) * 100, 2)) : null;
+    },
+  })('memory_used_percent', 'Memory used share', '%'),
+  total: value('current', kib)('memory_total', 'Memory total', 'MiB'),
+  usable: value('usable', kib)('memory_usable', 'Memory usable', 'MiB'),
+  unused: value('unused', kib)('memory_unused', 'Memory unused', 'MiB'),
+  resident: value('rss', kib)('memory_resident', 'Memory resident', 'MiB'),
+};
+
+/** Bytes. */
+function used(now: Reading<'available' | 'usable'>['now']): number | null {
+  const [available, usable] = [now('available'), now('usable')];
+  return available === null || usable === null ? null : Math.max(0, available - usable) * kib;
 }
 
 /** `block.<n>.` */
 export const diskMetrics = {
-  read_bytes_per_second: metric('rate', 'rd.bytes')('read_rate', 'read', 'MB/s', 'mdi:harddisk'),
-  write_bytes_per_second: metric('rate', 'wr.bytes')('write_rate', 'write', 'MB/s', 'mdi:harddisk'),
-  read_operations_per_second: metric('rate', 'rd.reqs')('read_operations', 'read operations', 'ops/s'),
-  write_operations_per_second: metric('rate', 'wr.reqs')('write_operations', 'write operations', 'ops/s'),
-  flush_operations_per_second: metric('rate', 'fl.reqs')('flush_operations', 'flush operations', 'ops/s'),
-  read_latency_ms: metric('latency', 'rd.reqs', 'rd.times')('read_latency', 'read latency', 'ms'),
-  write_latency_ms: metric('latency', 'wr.reqs', 'wr.times')('write_latency', 'write latency', 'ms'),
-  flush_latency_ms: metric('latency', 'fl.reqs', 'fl.times')('flush_latency', 'flush latency', 'ms'),
-  read_bytes: metric('total', 'rd.bytes')('read_total', 'read total', 'GB'),
-  write_bytes: metric('total', 'wr.bytes')('write_total', 'write total', 'GB'),
-  read_operations: metric('total', 'rd.reqs')(),
-  write_operations: metric('total', 'wr.reqs')(),
-  errors: metric('total', 'errors')('errors', 'errors'),
-  capacity: metric('value', 'capacity')('capacity', 'capacity', 'GB'),
-  allocation: metric('value', 'allocation')('allocation', 'allocation', 'GB'),
-  physical: metric('value', 'physical')('physical', 'physical size', 'GB'),
+  read_bytes_per_second: rate('rd.bytes')('read_rate', 'read', 'MB/s', 'mdi:harddisk'),
+  write_bytes_per_second: rate('wr.bytes')('write_rate', 'write', 'MB/s', 'mdi:harddisk'),
+  read_operations_per_second: rate('rd.reqs')('read_operations', 'read operations', 'ops/s'),
+  write_operations_per_second: rate('wr.reqs')('write_operations', 'write operations', 'ops/s'),
+  flush_operations_per_second: rate('fl.reqs')('flush_operations', 'flush operations', 'ops/s'),
+  read_latency_ms: latency('rd.reqs', 'rd.times')('read_latency', 'read latency', 'ms'),
+  write_latency_ms: latency('wr.reqs', 'wr.times')('write_latency', 'write latency', 'ms'),
+  flush_latency_ms: latency('fl.reqs', 'fl.times')('flush_latency', 'flush latency', 'ms'),
+  read_bytes: total('rd.bytes')('read_total', 'read total', 'GB'),
+  write_bytes: total('wr.bytes')('write_total', 'write total', 'GB'),
+  read_operations: total('rd.reqs')(),
+  write_operations: total('wr.reqs')(),
+  errors: total('errors')('errors', 'errors'),
+  capacity: value('capacity')('capacity', 'capacity', 'GB'),
+  allocation: value('allocation')('allocation', 'allocation', 'GB'),
+  physical: value('physical')('physical', 'physical size', 'GB'),
 };
 
 /** `net.<n>.`; directions are the guest's: received is what came to the guest. */
 export const nicMetrics = {
-  rx_bytes_per_second: metric('rate', 'rx.bytes')('rx_rate', 'receive', 'Mbit/s', 'mdi:download-network'),
-  tx_bytes_per_second: metric('rate', 'tx.bytes')('tx_rate', 'send', 'Mbit/s', 'mdi:upload-network'),
-  rx_packets_per_second: metric('rate', 'rx.pkts')('rx_packets', 'receive packets', 'packets/s'),
-  tx_packets_per_second: metric('rate', 'tx.pkts')('tx_packets', 'send packets', 'packets/s'),
-  rx_bytes: metric('total', 'rx.bytes')('rx_total', 'receive total', 'GB'),
-  tx_bytes: metric('total', 'tx.bytes')('tx_total', 'send total', 'GB'),
-  rx_packets: metric('total', 'rx.pkts')(),
-  tx_packets: metric('total', 'tx.pkts')(),
-  rx_errors: metric('total', 'rx.errs')('rx_errors', 'receive errors'),
-  tx_errors: metric('total', 'tx.errs')('tx_errors', 'send errors'),
-  rx_drops: metric('total', 'rx.drop')('rx_drops', 'receive drops'),
-  tx_drops: metric('total', 'tx.drop')('tx_drops', 'send drops'),
+  rx_bytes_per_second: rate('rx.bytes')('rx_rate', 'receive', 'Mbit/s', 'mdi:download-network'),
+  tx_bytes_per_second: rate('tx.bytes')('tx_rate', 'send', 'Mbit/s', 'mdi:upload-network'),
+  rx_packets_per_second: rate('rx.pkts')('rx_packets', 'receive packets', 'packets/s'),
+  tx_packets_per_second: rate('tx.pkts')('tx_packets', 'send packets', 'packets/s'),
+  rx_bytes: total('rx.bytes')('rx_total', 'receive total', 'GB'),
+  tx_bytes: total('tx.bytes')('tx_total', 'send total', 'GB'),
+  rx_packets: total('rx.pkts')(),
+  tx_packets: total('tx.pkts')(),
+  rx_errors: total('rx.errs')('rx_errors', 'receive errors'),
+  tx_errors: total('tx.errs')('tx_errors', 'send errors'),
+  rx_drops: total('rx.drop')('rx_drops', 'receive drops'),
+  tx_drops: total('tx.drop')('tx_drops', 'send drops'),
 };
 
-type Table = Readonly<Record<string, Metric>>;
-
-/** A sample's numbers; null: unknown, never zero. */
-export type Numbers<T extends Table> = Record<keyof T & string, number | null>;
-/** The counters that a table's numbers are made from; null: libvirt has not told. */
-export type Counters<T extends Table> = Record<T[keyof T]['from'][number], number | null>;
-
-export function unknownNumbers<T extends Table>(table: T): Numbers<T> {
-  return Object.fromEntries(Object.keys(table).map(key => [key, null])) as Numbers<T>;
+function known(number: number | null, make: (number: number) => number): number | null {
+  return number === null ? null : make(number);
 }
 
-/** The names of the counters, each once. */
-export function countersOf<T extends Table>(table: T): readonly (keyof Counters<T>)[] {
-  return [...new Set(Object.values(table).flatMap(({ from }) => from))] as (keyof Counters<T>)[];
-}
-
-/** The numbers of one sample. `before`: the sample before it, so many seconds ago. */
-export function numbersOf<T extends Table>(
-  table: T,
-  now: Counters<T>,
-  before: Counters<T> | undefined,
-  seconds: number,
-): Numbers<T> {
-  const grown = (name: keyof Counters<T> | undefined) =>
-    name === undefined ? null : growth(now[name], before?.[name]);
-  const number = ({ is, from: [first, second] }: Metric): number | null => {
-    if (is === 'total' || is === 'value') return now[first as keyof Counters<T>] ?? null;
-    const count = grown(first as keyof Counters<T>);
-    // One decimal is plenty for bytes and operations a second.
-    if (is === 'rate') return count === null || seconds <= 0 ? null : round(count / seconds, 1);
-    const nanoseconds = grown(second as keyof Counters<T>);
-    return count && nanoseconds !== null ? round(nanoseconds / count / 1e6, 3) : null;
-  };
-  const numbers: Record<string, number | null> = {};
-  for (const key in table) numbers[key] = number(table[key] as Metric);
-  return numbers as Numbers<T>;
-}
-
-/** Null when one is unknown, or when the counter went down: then it counts anew. */
-export function growth(now: number | null | undefined, before: number | null | undefined): number | null {
-  if (now === null || now === undefined || before === null || before === undefined) return null;
-  return now < before ? null : now - before;
-}
-
-export function round(value: number, digits: number): number {
+function round(number: number, digits: number): number {
   const scale = 10 ** digits;
-  return Math.round(value * scale) / scale;
+  return Math.round(number * scale) / scale;
 }

@@ -1,5 +1,6 @@
 import type { TypedParam } from '../libvirt/structs.ts';
-import { countersOf, diskMetrics, nicMetrics, type Counters as TableCounters } from '../model/metrics.ts';
+import { type cpuMetrics, diskMetrics, memoryMetrics, nicMetrics } from '../model/metrics.ts';
+import { countersOf, type Counters as TableCounters } from '../model/stats.ts';
 
 /**
  * The counters of one domain in one bulk statistics record, by the keys of virConnectGetAllDomainStats. Which keys there
@@ -8,23 +9,17 @@ import { countersOf, diskMetrics, nicMetrics, type Counters as TableCounters } f
 export interface Counters {
   /** `virDomainState` */
   state: number | null;
-  cpu: {
-    /** Nanoseconds of the whole QEMU process, and of its vCPU threads alone; the latter only QEMU can tell. */
-    total: number | null;
-    guest: number | null;
-    vcpus: number | null;
-  };
+  /** Times in nanoseconds; those of the vCPU threads only QEMU can tell. */
+  cpu: TableCounters<typeof cpuMetrics>;
   /** KiB */
-  balloon: Record<BalloonKey, number | null>;
+  balloon: TableCounters<typeof memoryMetrics>;
   /** By target; with nothing but nulls when QEMU did not answer. */
   disks: Map<string, TableCounters<typeof diskMetrics>>;
   /** By tap name. */
   nics: Map<string, TableCounters<typeof nicMetrics>>;
 }
 
-const balloonKeys = ['current', 'available', 'usable', 'unused', 'rss'] as const;
-type BalloonKey = (typeof balloonKeys)[number];
-
+const balloonKeys = countersOf(memoryMetrics);
 const diskKeys = countersOf(diskMetrics);
 const nicKeys = countersOf(nicMetrics);
 

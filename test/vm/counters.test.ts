@@ -37,13 +37,12 @@ describe.each(releases)('recorded with libvirt %s', release => {
       for (const disk of counters?.disks.values() ?? []) {
         const { errors, ...known } = disk;
         expect(errors).toBeNull();
-        expect(Object.values(known)).toEqual(Array.from({ length: 11 }, () => expect.any(Number)));
+        expect(Object.values(known)).toEqual(Object.keys(known).map(() => expect.any(Number)));
         expect(disk.capacity).toBeGreaterThan(60_000_000);
       }
       expect([...(counters?.nics.keys() ?? [])]).toEqual(['vnet0']);
-      expect(Object.values(counters?.nics.get('vnet0') ?? {})).toEqual(
-        Array.from({ length: 8 }, () => expect.any(Number)),
-      );
+      const nic = Object.values(counters?.nics.get('vnet0') ?? {});
+      expect(nic).toEqual(nic.map(() => expect.any(Number)));
     }
   });
 

@@ -2,7 +2,7 @@ import { type CommandWord, commandWords, isPermitted, runsAs } from '../../model
 import { loaderPhases, loaderResults } from '../../model/loader.ts';
 import { control } from './controls.ts';
 import { binarySensor, type Entity, loader, loaderMembers, loaderObject, sensor, update } from './entity.ts';
-import { asked, detail, diagnostic, oneOf, percent, sentence, timestamp } from './traits.ts';
+import { asked, detail, diagnostic, inUnit, oneOf, sentence, timestamp } from './traits.ts';
 import { updateTemplate } from './update-template.ts';
 
 /** The part of the table that is the loader's: its rebuild, and what it takes to command that. */
@@ -46,7 +46,7 @@ const sensors: readonly LoaderEntity[] = [
     icon: 'mdi:clipboard-check',
     attributes: loaderMembers('code', 'error', 'next_step'),
   }),
-  sensor('loader_progress', 'Loader progress', loader('percent'), percent, detail, asked, {
+  sensor('loader_progress', 'Loader progress', loader('percent'), inUnit('%'), detail, asked, {
     suggested_display_precision: 0,
     icon: 'mdi:progress-helper',
   }),

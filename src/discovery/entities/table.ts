@@ -1,6 +1,6 @@
 import { probeNames, probeOutcomes, verdicts } from '../../model/check.ts';
 import { byKey, type Disk, type DomainDescription, domainStates } from '../../model/domain.ts';
-import { diskMetrics, type Metric, type MetricEntity, nicMetrics, type Unit } from '../../model/metrics.ts';
+import { cpuMetrics, diskMetrics, type Metric, memoryMetrics, nicMetrics } from '../../model/metrics.ts';
 import { notificationTypes } from '../../model/notification.ts';
 import { activities } from '../../model/snapshot.ts';
 import { controlEntities, type VmControls } from './controls.ts';
@@ -13,31 +13,15 @@ import {
   eventEntity,
   info,
   infoObject,
+  type Row,
   sensor,
   state,
   stateMembers,
   stateObject,
   stats,
-  type Traits,
 } from './entity.ts';
 import { loaderEntities } from './loader.ts';
-import {
-  asked,
-  detail,
-  diagnostic,
-  gigabytes,
-  mebibytes,
-  megabitsPerSecond,
-  megabytesPerSecond,
-  milliseconds,
-  oneOf,
-  percent,
-  perSecond,
-  seconds,
-  sentence,
-  timestamp,
-  total,
-} from './traits.ts';
+import { asked, detail, diagnostic, inUnit, oneOf, sentence, timestamp, total } from './traits.ts';
 
 /**
  * THE table: every entity that Home Assistant is told of, one a line, with its name, its unit and whether it is on from
@@ -75,8 +59,8 @@ const checkEntities: readonly VmEntity[] = [
   sensor('verdict_reason', 'Reason', check('reason'), sentence, detail, asked),
   sensor('next_step', 'Next step', check('next_step'), sentence, detail, asked),
   sensor('next_check', 'Next check', check('next_at'), timestamp, detail, asked),
-  sensor('latency', 'Latency', check('latency_ms'), milliseconds, detail, asked),
-  sensor('boot_time', 'Boot time', check('boot_seconds'), seconds, detail, asked),
+  sensor('latency', 'Latency', check('latency_ms'), inUnit('ms'), detail, asked),
+  sensor('boot_time', 'Boot time', check('boot_seconds'), inUnit('s'), detail, asked),
   sensor('dsm_version', 'DSM version', check('dsm', 'version'), detail, asked, { attributes: checkObject('dsm') }),
   sensor('dsm_model', 'DSM model', check('dsm', 'model'), detail, asked),
   sensor('dsm_name', 'DSM name', check('dsm', 'name'), detail, asked),
@@ -109,19 +93,13 @@ const machineEntities: readonly VmEntity[] = [
     attributes: stateObject('last_stop'),
   }),
   sensor('last_stop_reason', 'Last stop reason', state('last_stop', 'reason'), detail),
-  sensor('shutdown_took', 'Shutdown took', state('last_stop', 'seconds'), seconds, detail),
+  sensor('shutdown_took', 'Shutdown took', state('last_stop', 'seconds'), inUnit('s'), detail),
   sensor('last_error', 'Last error', state('last_error', 'message'), sentence, detail, {
     attributes: stateObject('last_error'),
   }),
   sensor('vcpus', 'vCPUs', state('vcpus'), detail),
-  sensor('cpu', 'CPU', stats('cpu', 'percent'), percent, { icon: 'mdi:cpu-64-bit' }),
-  sensor('cpu_time', 'CPU time', stats('cpu', 'seconds'), seconds, total, detail),
-  sensor('memory_used', 'Memory used', stats('memory', 'used'), mebibytes, { icon: 'mdi:memory' }),
-  sensor('memory_used_percent', 'Memory used share', stats('memory', 'used_percent'), percent, detail),
-  sensor('memory_total', 'Memory total', stats('memory', 'total'), mebibytes, detail),
-  sensor('memory_usable', 'Memory usable', stats('memory', 'usable'), mebibytes, detail),
-  sensor('memory_unused', 'Memory unused', stats('memory', 'unused'), mebibytes, detail),
-  sensor('memory_resident', 'Memory resident', stats('memory', 'resident'), mebibytes, detail),
+  ...metricEntities(cpuMetrics, ['cpu']),
+  ...metricEntities(memoryMetrics, ['memory']),
   binarySensor('stats_stale', 'Stale statistics', stats('stale'), { device_class: 'problem' }, diagnostic),
 ];
 
@@ -131,43 +109,30 @@ function diskName({ role, target }: Disk, number: number): string {
 
 function diskEntities({ target, role }: Disk, name: string): VmEntity[] {
   const attributes = { ...stateObject('disks', target), and: { target } };
-  return metricEntities(diskMetrics, (value, { key, name: what, ...more }) =>
-    sensor(`disk_${slug(target)}_${key}`, `${name} ${what}`, stats('disks', target, value), ...measured(more), {
-      ...(more.icon && { attributes }),
-      ...(role !== 'data' && detail),
-    }),
+  return metricEntities(diskMetrics, ['disks', target], `disk_${slug(target)}_`, `${name} `, { attributes }).map(
+    entity => (role === 'data' ? entity : { ...entity, ...detail }),
   );
 }
 
 function nicEntities(hex: string, name: string): VmEntity[] {
-  const attributes = stateObject('nics', hex);
-  return metricEntities(nicMetrics, (value, { key, name: what, ...more }) =>
-    sensor(`nic_${hex}_${key}`, `${name} ${what}`, stats('nics', hex, value), ...measured(more), {
-      ...(more.icon && { attributes }),
-    }),
-  );
+  return metricEntities(nicMetrics, ['nics', hex], `nic_${hex}_`, `${name} `, { attributes: stateObject('nics', hex) });
 }
 
-function metricEntities<T extends Readonly<Record<string, Metric>>>(
-  table: T,
-  entity: (value: keyof T & string, shown: MetricEntity & Pick<Metric, 'is'>) => VmEntity,
+/** `first`: what the first numbers that people look for have besides. */
+function metricEntities(
+  table: Readonly<Record<string, Metric>>,
+  place: readonly string[],
+  key = '',
+  name = '',
+  first: Row<'stats' | 'state'> = {},
 ): VmEntity[] {
-  return Object.entries(table).flatMap(([value, { is, entity: shown }]) =>
-    shown ? [entity(value, { ...shown, is })] : [],
-  );
-}
-
-const measures: Readonly<Record<Unit, Traits>> = {
-  ms: milliseconds,
-  'MB/s': megabytesPerSecond,
-  'Mbit/s': megabitsPerSecond,
-  GB: gigabytes,
-  'ops/s': perSecond('ops'),
-  'packets/s': perSecond('packets'),
-};
-
-function measured({ is, unit, icon }: Pick<MetricEntity, 'unit' | 'icon'> & Pick<Metric, 'is'>): Traits[] {
-  return [unit ? measures[unit] : {}, is === 'total' ? total : {}, icon ? { icon } : detail];
+  return Object.entries(table).flatMap(([number, { entity, grows }]) => {
+    if (!entity) return [];
+    const { unit, icon } = entity;
+    const traits = [unit ? inUnit(unit) : {}, grows ? total : {}, icon ? { icon, ...first } : detail];
+    const value = { topic: 'stats', path: [...place, number] } as const;
+    return [sensor<'stats' | 'state'>(`${key}${entity.key}`, `${name}${entity.name}`, value, ...traits)];
+  });
 }
 
 const connectivity = { device_class: 'connectivity', ...diagnostic } as const;
