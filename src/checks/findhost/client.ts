@@ -230,6 +230,10 @@ class Waiters {
 
   /** Those whom it concerns wait no more. */
   tell(found: Found, concerns: (wanted: Wanted) => boolean = () => true): void {
-    for (const { wanted, settle } of this.#waiters) if (concerns(wanted)) settle(found);
+    for (const waiter of this.#waiters) {
+      if (!concerns(waiter.wanted)) continue;
+      this.#waiters.delete(waiter);
+      waiter.settle(found);
+    }
   }
 }

@@ -162,7 +162,7 @@ describe('when is asked', () => {
     const found = client.find(about(nas, { timeout: 2.5 * spacing }));
     for (let query = 0; query < 3; query++) {
       await nas.asked.take();
-      vi.advanceTimersByTime(spacing);
+      await vi.advanceTimersByTimeAsync(spacing);
     }
     expect(await found).toEqual({ kind: 'silence' });
     vi.advanceTimersByTime(10 * spacing);
