@@ -40,9 +40,9 @@ const parts: Readonly<Record<string, () => string>> = {
       Object.entries(notifications).map(([type, meaning]) => [code(type), meaning]),
     ),
   runs: () =>
-    `Each time the tests run, the parser gets ${count(propertyRuns.payloads)} payloads made at random, and the machine ` +
-    `behind the commands ${count(propertyRuns.stories)} random stories of commands, libvirt and time. The ` +
-    `whole way of a command, from the broker to libvirt, gets ${count(propertyRuns.histories)} random histories.`,
+    `Each test run gives the parser ${count(propertyRuns.payloads)} random payloads, and the state machine behind the ` +
+    `commands ${count(propertyRuns.stories)} random stories of commands, libvirt and time. The whole path of a ` +
+    `command, from the broker to libvirt, gets ${count(propertyRuns.histories)} random histories.`,
 };
 
 /** What a key may hold is what the parser says when it holds something else. */
@@ -102,7 +102,7 @@ const underWay: Record<Occupation, string> = {
   waiting: 'the pause before a start',
   shutdown: 'a shutdown',
   reboot: 'a reboot, until it is off',
-  call: 'anything else: libvirt is at it',
+  call: 'anything else: libvirt carries it out',
   rebuild: 'a rebuild of the loader, or a rollback',
 };
 
