@@ -19,7 +19,7 @@ export function filled(page: string): string {
 const otherwise: Readonly<Partial<Record<RunningPhase, string>>> = {
   shutting_down: '`shutdown.timeout`, or the command’s `timeout`',
   connecting: '5 min',
-  building: '60 min for the build, 10 to 15 for each command before; 15 and 5 without anything new',
+  building: '60 min for the build, 10 to 15 for each command before it; 15 and 5 without new output',
   checking: 'four times `boot_grace`, and 2 min',
   rolling_back: 'as `shutting_down` and `checking`',
 };
