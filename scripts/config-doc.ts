@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { leafPaths, type Path, pathText, type Shape, shapeAt } from '../src/config/shape.ts';
+import type { Path } from '../src/config/problem.ts';
+import { leafPaths, pathText, type Shape, shapeAt } from '../src/config/shape.ts';
 import { code, fillIn, keep, table } from './page.ts';
 
 /**

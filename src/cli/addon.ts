@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { z } from 'zod';
-import { logLevels } from '../config/schema.ts';
+import { logLevels } from '../config/config.ts';
 import { replaceFile } from '../util/replace-file.ts';
 
 /**

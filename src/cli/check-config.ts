@@ -11,7 +11,6 @@ export interface CheckConfigOptions {
   env: Readonly<Record<string, string | undefined>>;
   stdout: Output;
   stderr: Output;
-  cwd?: string;
   checkUri?: NonNullable<LoadOptions['checkUri']>;
 }
 

@@ -1,147 +1,139 @@
 import { hostname } from 'node:os';
-import type { Expectation } from '../model/check.ts';
-import type { RebootMethod, ShutdownMethod, TimeoutPolicy } from '../model/command.ts';
-import type { CommandWord } from '../model/commands.ts';
-import type { LoaderSettings } from '../model/loader-settings.ts';
+import { join } from 'node:path';
+import { z } from 'zod';
 import { defaultVmKey } from '../model/topics.ts';
-import type { NamedFiles } from './files.ts';
-import { loaderSettings } from './loader.ts';
-import type { logLevels, powerSwitchCategories, RawConfig } from './schema.ts';
+import { certificate, password, tlsKey } from './files.ts';
+import { brokerUrl, libvirtUri, line, listen, topic } from './formats.ts';
+import { camel, checked, duration, file, maybe, text, together } from './kinds.ts';
+import { mqttRule, vmsRule } from './rules.ts';
+import { vm } from './vm.ts';
 
-/** The checked configuration as the parts take it: defaults filled in, secrets read, durations in milliseconds. */
-export interface Config {
-  readonly instance: string;
-  readonly mqtt: {
-    readonly url: string;
-    readonly clientId: string;
-    readonly username: string | null;
-    readonly password: string | null;
-    /** PEM text. */
-    readonly ca: string | null;
-    readonly cert: string | null;
-    readonly key: string | null;
-    readonly baseTopic: string;
-  };
-  readonly homeAssistant: {
-    readonly discoveryPrefix: string;
-    readonly statusTopic: string;
-    readonly powerSwitchCategory: (typeof powerSwitchCategories)[number];
-  };
-  readonly libvirt: {
-    readonly uri: string;
-    readonly readOnly: boolean;
-    /** Milliseconds. */
-    readonly statsInterval: number;
-  };
-  /** At least one; no two with the same key or domain. */
-  readonly vms: readonly VmConfig[];
-  readonly dataDir: string;
-  /** Null: nowhere. */
-  readonly health: { readonly listen: { readonly host: string; readonly port: number } | null };
-  readonly log: { readonly level: LogLevel; readonly pretty: boolean };
-}
+/**
+ * The one truth about the configuration: the keys of the file, their types, defaults and the descriptions from which the
+ * JSON schema is made, and what the parts take. A key that is not here is an error. `writeOnly` marks a secret: its value
+ * is printed nowhere.
+ */
 
-interface VmConfig {
-  /** Name or UUID. */
-  readonly domain: string;
-  /** Topic segment; of a domain given by UUID, without an `id`, the UUID. */
-  readonly key: string;
-  /** The device's name in Home Assistant. */
-  readonly label: string;
-  /** DSM's own, not the host's; null: not configured. */
-  readonly address: string | null;
-  readonly commands: readonly CommandWord[];
-  /** Milliseconds. */
-  readonly shutdown: {
-    readonly method: ShutdownMethod;
-    readonly timeout: number;
-    readonly resendEvery: number;
-    readonly maxPresses: number;
-    readonly onTimeout: TimeoutPolicy;
-  };
-  readonly reboot: { readonly method: RebootMethod };
-  readonly expected: Expectation;
-  /** Milliseconds. */
-  readonly checks: {
-    /** Cron expressions; null: never. */
-    readonly schedule: string | null;
-    readonly deepSchedule: string | null;
-    /** Null: the system's. */
-    readonly timezone: string | null;
-    readonly failuresBeforeDown: number;
-    readonly bootGrace: number;
-    readonly probeTimeout: number;
-    readonly ports: readonly number[];
-  };
-  /** Null: it is not rebuilt. */
-  readonly loader: LoaderSettings | null;
-}
+/** As the parts take it: keys in camel case, secrets read, durations in milliseconds, null for what is not there. */
+export type Config = z.output<typeof configSchema>;
 
-type LogLevel = (typeof logLevels)[number];
+export const logLevels = ['error', 'warn', 'info', 'debug'] as const;
 
-export function buildConfig(raw: RawConfig, files: NamedFiles): Config {
-  const { mqtt, home_assistant, libvirt, log } = raw;
-  const instance = raw.instance ?? hostname();
-  const content = (key: string) => files.get(key) ?? null;
+const mqtt = z
+  .strictObject({
+    url: checked(brokerUrl).meta({
+      description: 'The broker: mqtt, mqtts, ws or wss. No user and password in it.',
+      examples: ['mqtt://broker.lan:1883', 'mqtts://broker.lan:8883'],
+    }),
+    client_id: maybe(checked(line(1_000))).describe(
+      'MQTT client identifier, unique on the broker. Default: dsm2mqtt-<instance>.',
+    ),
+    username: maybe(checked(line(10_000))).describe('User at the broker.'),
+    password: maybe(text).meta({ description: 'Password at the broker.', writeOnly: true }),
+    password_file: maybe(file(password)).describe('File to read the password from, instead of `password`.'),
+    ca_file: maybe(file(certificate)).describe('Certificates of a private authority, PEM. For mqtts and wss.'),
+    cert_file: maybe(file(certificate)).describe('Client certificate, PEM; needs key_file. For mqtts and wss.'),
+    key_file: maybe(file(tlsKey)).describe('Key of the client certificate, PEM, without a passphrase.'),
+    base_topic: checked(topic).prefault('dsm2mqtt').describe('First part of every topic of this bridge.'),
+  })
+  .check(together(mqttRule))
+  .transform(({ password_file, ca_file, cert_file, key_file, ...rest }) => ({
+    ...rest,
+    password: rest.password ?? password_file,
+    ...{ ca: ca_file, cert: cert_file, key: key_file },
+  }));
+
+const homeAssistant = z.strictObject({
+  discovery_prefix: checked(topic)
+    .prefault('homeassistant')
+    .describe("Discovery prefix, as in Home Assistant's MQTT options."),
+  status_topic: checked(topic)
+    .prefault('homeassistant/status')
+    .describe('Topic of its birth message; the bridge announces again when it says online.'),
+  power_switch_category: z
+    .enum(['config', 'none'])
+    .default('config')
+    .describe('config keeps the power switch out of "turn off everything"; none makes it an ordinary switch.'),
+});
+
+const libvirt = z.strictObject({
+  uri: checked(libvirtUri)
+    .prefault('qemu:///system')
+    .meta({
+      description:
+        "libvirtd: over its unix socket, over TLS (?pkipath=FOLDER with cacert.pem, clientcert.pem and clientkey.pem), or over SSH to its socket (?keyfile=FILE&known_hosts=FILE). From another host the guest's taps cannot be seen: set address.",
+      examples: [
+        'qemu:///system',
+        'qemu+tls://host.lan/system?pkipath=/config/pki',
+        'qemu+ssh://root@host.lan/system?keyfile=/config/id_ed25519&known_hosts=/config/known_hosts',
+      ],
+    }),
+  read_only: z
+    .boolean()
+    .default(false)
+    .describe('Use the read-only socket: no command entities, every command is refused.'),
+  stats_interval: duration('1s').prefault('30s').describe('Time between two statistics samples, at least 1s.'),
+});
+
+const health = z.strictObject({
+  listen: checked(listen)
+    .meta({
+      description: 'Where /health and /ready are served over HTTP, or off.',
+      examples: ['127.0.0.1:8099', 'off'],
+    })
+    .transform(placeOf)
+    .prefault('127.0.0.1:8099'),
+});
+
+const log = z.strictObject({
+  level: z.enum(logLevels).default('info').describe('The least severe level that is logged.'),
+  pretty: z.boolean().default(false).describe('Lines for people instead of JSON; needs pino-pretty.'),
+});
+
+const written = z.strictObject({
+  instance: checked(line(128))
+    .optional()
+    .transform(name => name ?? hostname())
+    .describe("Name of this bridge. Default: the host's name."),
+  mqtt: mqtt.describe('The MQTT broker.'),
+  home_assistant: homeAssistant.prefault({}).describe('How the VMs appear in Home Assistant.'),
+  libvirt: libvirt.prefault({}).describe('The hypervisor.'),
+  vms: z
+    .array(vm)
+    .min(1, 'must name at least one VM')
+    .check(together(vmsRule))
+    .describe('The virtual machines to bridge.'),
+  data_dir: text.default('/data').describe('Directory for what must survive a restart.'),
+  health: health.prefault({}).describe('How supervisors learn how the bridge is.'),
+  log: log.prefault({}).describe('The log, on standard output.'),
+});
+
+export const configSchema = written
+  .transform(config => camel(derived(config)))
+  .meta({
+    title: 'dsm2mqtt configuration',
+    description: 'Every key can also be set by environment: DSM2MQTT_MQTT__URL.',
+  });
+
+/** With the defaults that hang on other keys. */
+function derived({ instance, mqtt, vms, data_dir, ...rest }: z.output<typeof written>) {
+  const backups = join(data_dir, 'loader-backups');
   return {
-    instance,
-    mqtt: {
-      url: mqtt.url,
-      clientId: mqtt.client_id ?? `dsm2mqtt-${instance}`,
-      username: mqtt.username ?? null,
-      password: mqtt.password ?? content('mqtt.password_file'),
-      ca: content('mqtt.ca_file'),
-      cert: content('mqtt.cert_file'),
-      key: content('mqtt.key_file'),
-      baseTopic: mqtt.base_topic,
-    },
-    homeAssistant: {
-      discoveryPrefix: home_assistant.discovery_prefix,
-      statusTopic: home_assistant.status_topic,
-      powerSwitchCategory: home_assistant.power_switch_category,
-    },
-    libvirt: { uri: libvirt.uri, readOnly: libvirt.read_only, statsInterval: libvirt.stats_interval },
-    vms: raw.vms.map((vm, index) => ({
-      domain: vm.domain,
-      key: vm.id ?? defaultVmKey(vm.domain),
-      label: vm.name ?? vm.domain,
-      address: vm.address ?? null,
-      commands: [...new Set(vm.commands)],
-      shutdown: {
-        method: vm.shutdown.method,
-        timeout: vm.shutdown.timeout,
-        resendEvery: vm.shutdown.resend_every,
-        maxPresses: vm.shutdown.max_presses,
-        onTimeout: vm.shutdown.on_timeout,
-      },
-      reboot: vm.reboot,
-      expected: vm.expected,
-      checks: {
-        schedule: timesOf(vm.checks.schedule),
-        deepSchedule: timesOf(vm.checks.deep_schedule),
-        timezone: vm.checks.timezone ?? null,
-        failuresBeforeDown: vm.checks.failures_before_down,
-        bootGrace: vm.checks.boot_grace,
-        probeTimeout: vm.checks.probe_timeout,
-        ports: [...new Set(vm.checks.ports)],
-      },
-      loader: vm.loader
-        ? loaderSettings(vm.loader, raw.data_dir, key => content(`vms[${index}].loader.ssh.${key}`))
-        : null,
+    ...{ ...rest, instance, data_dir },
+    mqtt: { ...mqtt, client_id: mqtt.client_id ?? `dsm2mqtt-${instance}` },
+    vms: vms.map(({ id, name, commands, loader, ...vm }) => ({
+      ...vm,
+      key: id ?? defaultVmKey(vm.domain),
+      label: name ?? vm.domain,
+      commands: [...new Set(commands)],
+      loader: loader && { ...loader, backup_dir: loader.backup_dir ?? backups },
     })),
-    dataDir: raw.data_dir,
-    health: { listen: placeOf(raw.health.listen) },
-    log: { level: log.level, pretty: log.pretty },
   };
 }
 
-/** `HOST:PORT` */
-function placeOf(listen: string): Config['health']['listen'] {
+/** `HOST:PORT`, or null: nowhere. */
+function placeOf(listen: string): { host: string; port: number } | null {
   if (listen === 'off') return null;
   const at = listen.lastIndexOf(':');
   return { host: listen.slice(0, at), port: Number(listen.slice(at + 1)) };
-}
-
-function timesOf(schedule: string): string | null {
-  return schedule === 'never' ? null : schedule;
 }

@@ -1,17 +1,7 @@
 import { parseDocument } from 'yaml';
 import { nearest } from '../util/did-you-mean.ts';
-import type { Problem } from './problem.ts';
-import {
-  childShape,
-  jsonSchema,
-  keysOf,
-  leafPaths,
-  type Path,
-  pathText,
-  type Shape,
-  shapeAt,
-  variableName,
-} from './shape.ts';
+import type { Path, Problem } from './problem.ts';
+import { childShape, jsonSchema, keysOf, leafPaths, pathText, type Shape, shapeAt, variableName } from './shape.ts';
 import { isMapping, valueAt, withValueAt } from './value.ts';
 
 /** Overrides from the environment: `DSM2MQTT_MQTT__URL` is `mqtt.url`, `DSM2MQTT_VMS__0__DOMAIN` is `vms[0].domain`. */
@@ -32,51 +22,55 @@ const reserved = /^DSM2MQTT_(CONFIG|LAB|LAB_.*|SERVICE_(HOST|PORT.*)|PORT(_\d+_(
 export function readEnvironment(environment: Environment): { overrides: Override[]; problems: Problem[] } {
   const overrides: Override[] = [];
   const problems: Problem[] = [];
-  const complain = (variable: string, path: string, message: string, hint: string | null) =>
-    problems.push({ where: `environment ${variable}`, path, message, hint, source: null });
-
   // In order, so that list entries come one after the other.
   for (const variable of Object.keys(environment).toSorted(inNumericOrder)) {
     const text = environment[variable];
     if (text === undefined || !variable.toUpperCase().startsWith(prefix)) continue;
-    if (/^(["']).*\1$/s.test(text)) {
-      const hint =
-        'an env file keeps them: leave them out. A value that truly has them goes into the configuration file';
-      complain(variable, '', 'the quotes around it are part of its value', hint);
-      continue;
-    }
-    if (reserved.test(variable)) continue;
-    const path = pathOf(variable);
-    const shape = path && shapeAt(path);
-    if (!path || !shape || shape.type === 'object' || shape.items?.type === 'object') {
-      complain(variable, '', 'no such setting', suggestion(variable));
-      continue;
-    }
-    const same = overrides.find(other => variableName(other.path) === variableName(path));
-    const value = shape.type === 'string' ? { data: text } : parseValue(text);
-    if (same) complain(variable, pathText(path), `is also set by ${same.variable}`, 'remove one of them');
-    else if (value) overrides.push({ variable, path, value: value.data });
-    else complain(variable, pathText(path), 'is not valid YAML', shape.type === 'array' ? 'write [a, b]' : null);
+    const read = readVariable(variable, text, overrides);
+    if (read && 'variable' in read) overrides.push(read);
+    else if (read) problems.push(read);
   }
   return { overrides, problems };
+}
+
+/** Null: it is none of ours. */
+function readVariable(variable: string, text: string, before: readonly Override[]): Override | Problem | null {
+  const problem = (path: Path, message: string, hint: string | null) => problemOf({ variable, path }, message, hint);
+  if (/^(["']).*\1$/s.test(text)) {
+    const hint = 'an env file keeps them: leave them out. A value that truly has them goes into the configuration file';
+    return problem([], 'the quotes around it are part of its value', hint);
+  }
+  if (reserved.test(variable)) return null;
+  const path = pathOf(variable);
+  const shape = path && shapeAt(path);
+  if (!path || !shape || shape.type === 'object' || shape.items?.type === 'object') {
+    return problem([], 'no such setting', suggestion(variable));
+  }
+  const same = before.find(other => variableName(other.path) === variableName(path));
+  if (same) return problem(path, `is also set by ${same.variable}`, 'remove one of them');
+  const value = shape.type === 'string' ? { data: text } : parseValue(text);
+  if (value) return { variable, path, value: value.data };
+  return problem(path, 'is not valid YAML', shape.type === 'array' ? 'write [a, b]' : null);
+}
+
+function problemOf({ variable, path }: Omit<Override, 'value'>, message: string, hint: string | null): Problem {
+  return { where: `environment ${variable}`, path: pathText(path), message, hint };
 }
 
 /** The data with every override in it, and the overrides that would leave a hole in a list. */
 export function applyOverrides(data: unknown, overrides: readonly Override[]): { data: unknown; problems: Problem[] } {
   const problems: Problem[] = [];
   let merged = data;
-  for (const { variable, path, value } of overrides) {
-    const gap = path.findIndex(
-      (step, index) => typeof step === 'number' && step > lengthAt(merged, path.slice(0, index)),
-    );
+  for (const override of overrides) {
+    const { path, value } = override;
+    const gap = path.findIndex((step, at) => typeof step === 'number' && step > lengthAt(merged, path.slice(0, at)));
     if (gap < 0) {
       merged = withValueAt(withSection(merged, path.slice(0, -1)), path, value);
       continue;
     }
     const list = path.slice(0, gap);
     const message = `there is no ${pathText([...list, lengthAt(merged, list)])} before it`;
-    const hint = 'lists count from 0, without holes';
-    problems.push({ where: `environment ${variable}`, path: pathText(path), message, hint, source: null });
+    problems.push(problemOf(override, message, 'lists count from 0, without holes'));
   }
   return { data: merged, problems };
 }
@@ -85,17 +79,14 @@ function pathOf(variable: string): Path | null {
   const path: (string | number)[] = [];
   let shape: Shape | null = jsonSchema;
   for (const word of variable.slice(prefix.length).toLowerCase().split('__')) {
-    const step: string | number = /^(0|[1-9]\d{0,3})$/.test(word) ? Number(word) : keyOf(shape, word);
+    // Not every key is in lower case.
+    const key = keysOf(shape).find(known => known.toLowerCase() === word) ?? word;
+    const step: string | number = /^(0|[1-9]\d{0,3})$/.test(word) ? Number(word) : key;
     shape = childShape(shape, step);
     if (!shape) return null;
     path.push(step);
   }
   return path;
-}
-
-/** Not every key is in lower case. */
-function keyOf(shape: Shape, word: string): string {
-  return keysOf(shape).find(key => key.toLowerCase() === word) ?? word;
 }
 
 function parseValue(text: string): { data: unknown } | null {

@@ -1,28 +1,38 @@
 import type { z } from 'zod';
 import { nearest } from '../util/did-you-mean.ts';
-import type { Issue } from './problem.ts';
-import { isKeyLike, keysOf, leafPaths, type Path, pathText, type Shape, shapeAt, variableName } from './shape.ts';
-import { valueAt } from './value.ts';
+import type { Issue, Path } from './problem.ts';
+import { isKeyLike, keysOf, leafPaths, pathText, type Shape, shapeAt, variableName } from './shape.ts';
 
 /** A zod issue in words: what was expected, what was found, what to write instead. Never the value of a secret. */
-export function explain(issue: z.core.$ZodIssue, raw: unknown): Issue[] {
+export function explain(issue: z.core.$ZodIssue): Issue[] {
   const path = issue.path.map(step => (typeof step === 'symbol' ? String(step) : step));
+  const shape = shapeAt(path);
+  const wrong = (message: string, hint: string | null = null): Issue[] => [{ path, message, hint, at: 'value' }];
   switch (issue.code) {
     case 'unrecognized_keys':
       return issue.keys.map(key => unknownKey(path, key));
     case 'invalid_type':
-      return [wrongType(path, valueAt(raw, path))];
+      if (issue.input === undefined) return wrong('is missing', howToSet(path, shape));
+      return wrong(`expected ${expected(shape)}, found ${found(issue.input, shape)}`, typeHint(issue.input, shape));
     case 'invalid_value':
-      return [wrongWord(path, valueAt(raw, path))];
-    case 'invalid_union':
-      return wrongAlternative(path, issue.errors, raw);
+      return wrong(...wrongWord(issue.input, shape));
+    case 'invalid_union': {
+      const within = meant(issue.errors);
+      if (!within) return wrong(...wrongWord(issue.input, shape));
+      return within.flatMap(inner => explain({ ...inner, path: [...path, ...inner.path] }));
+    }
     case 'too_small':
     case 'too_big':
-      return [outOfBounds(path, issue)];
-    case 'custom':
-      return [{ path, message: issue.message, hint: textOrNull(issue.params?.['hint']), at: 'value' }];
+      // A number far out of bounds is told twice, the first time with a note.
+      if ('note' in issue) return [];
+      // Of a text or a list the schema has the words.
+      return wrong(shape?.type === 'integer' ? `must be ${bounds(shape)}` : issue.message);
+    case 'custom': {
+      const { hint = null, at = 'value' } = (issue.params ?? {}) as Partial<Issue>;
+      return [{ path, message: issue.message, hint, at }];
+    }
     default:
-      return [{ path, message: issue.message, hint: null, at: 'value' }];
+      return wrong(issue.message);
   }
 }
 
@@ -37,102 +47,67 @@ function unknownKey(path: Path, key: string): Issue {
   const message = `unknown key \`${key}\``;
   if (near) return { ...issue, message: `${message}, did you mean \`${near}\`?`, hint: null };
   const elsewhere = leafPaths().filter(leaf => leaf.at(-1) === key);
-  const hint =
-    elsewhere.length === 1 || elsewhere.length === 2
-      ? `there is ${elsewhere.map(pathText).join(' and ')}`
-      : `known ${path.length ? 'here' : 'keys'}: ${known.join(', ')}`;
+  const few = elsewhere.length === 1 || elsewhere.length === 2;
+  const hint = few
+    ? `there is ${elsewhere.map(pathText).join(' and ')}`
+    : `known ${path.length ? 'here' : 'keys'}: ${known.join(', ')}`;
   return { ...issue, message, hint };
 }
 
-function wrongType(path: Path, found: unknown): Issue {
-  const shape = shapeAt(path);
+/** Of a key that is missing. */
+function howToSet(path: Path, shape: Shape | null): string | null {
+  const key = path.at(-1);
+  if (key === 'vms') return 'name a VM: `vms: [{ domain: DSM }]`';
+  if (shape?.type === 'object' || shape?.type === 'array') return null;
   const example = shape?.examples?.[0];
-  if (found === undefined) {
-    const leaf = shape?.type !== 'object' && shape?.type !== 'array';
-    const key = path.at(-1);
-    const hint = leaf
-      ? `set ${pathText(path)}${example ? ` (\`${key}: ${example}\`)` : ''} or ${variableName(path)}`
-      : null;
-    return {
-      path,
-      message: 'is missing',
-      hint: key === 'vms' ? 'name a VM: `vms: [{ domain: DSM }]`' : hint,
-      at: 'value',
-    };
-  }
-  const quotable = shape?.type === 'string' && (typeof found === 'number' || typeof found === 'boolean');
-  const fraction = shape?.type === 'integer' && Number.isFinite(found);
-  const hint = shape?.type === 'integer' ? bounds(shape) : example ? `for example ${example}` : null;
-  return {
-    path,
-    message: `expected ${expected(shape)}, found ${fraction ? found : kind(found)}`,
-    hint: quotable && !shape.examples ? 'put it in quotes' : hint,
-    at: 'value',
-  };
+  return `set ${pathText(path)}${example ? ` (\`${key}: ${example}\`)` : ''} or ${variableName(path)}`;
 }
 
-/** Of a text or a list the schema has the words. */
-function outOfBounds(path: Path, { origin, message }: { origin: string; message: string }): Issue {
-  const shape = shapeAt(path);
-  const number = origin === 'number' || origin === 'int';
-  return { path, message: shape && number ? `must be ${bounds(shape)}` : message, hint: null, at: 'value' };
+function typeHint(value: unknown, shape: Shape | null): string | null {
+  if (shape?.type === 'integer') return bounds(shape);
+  if (shape?.examples) return `for example ${shape.examples[0]}`;
+  const quotable = shape?.type === 'string' && (typeof value === 'number' || typeof value === 'boolean');
+  return quotable ? 'put it in quotes' : null;
 }
 
 function bounds({ minimum = -Infinity, maximum = Infinity }: Shape): string {
   return `between ${minimum} and ${maximum}`;
 }
 
-function wrongWord(path: Path, found: unknown): Issue {
-  const shape = shapeAt(path);
+/** Of a word that is none of those there are: the message and the hint. */
+function wrongWord(value: unknown, shape: Shape | null): [string, string | null] {
   const words = shape?.enum ?? shape?.anyOf?.flatMap(one => one.enum ?? []) ?? [];
-  const near = typeof found === 'string' ? nearest(found, words) : null;
-  return {
-    path,
-    message: `expected ${expected(shape)}, found ${typeof found === 'string' ? `\`${shorten(found)}\`` : kind(found)}`,
-    hint: near && `did you mean \`${near}\`?`,
-    at: 'value',
-  };
+  const word = typeof value === 'string' ? value : null;
+  const near = word === null ? null : nearest(word, words);
+  const quoted = word === null ? found(value, shape) : `\`${word.length > 40 ? `${word.slice(0, 39)}…` : word}\``;
+  return [`expected ${expected(shape)}, found ${quoted}`, near && `did you mean \`${near}\`?`];
 }
 
-/** What is wrong within the alternative that is meant; if none is, that it is neither. */
-function wrongAlternative(path: Path, alternatives: readonly z.core.$ZodIssue[][], raw: unknown): Issue[] {
-  const meant = alternatives.find(issues =>
+/** What is wrong within the alternative that is meant; undefined: it is none of them. */
+function meant(alternatives: readonly z.core.$ZodIssue[][]): z.core.$ZodIssue[] | undefined {
+  return alternatives.find(issues =>
     issues.every(issue => issue.path.length > 0 || issue.code === 'unrecognized_keys'),
   );
-  return meant
-    ? meant.flatMap(issue => explain({ ...issue, path: [...path, ...issue.path] }, raw))
-    : [wrongWord(path, valueAt(raw, path))];
 }
 
 function expected(shape: Shape | null): string {
   if (shape?.anyOf) return shape.anyOf.map(expected).join(' or ');
   if (shape?.enum) return `${shape.enum.length > 1 ? 'one of ' : ''}${shape.enum.join(', ')}`;
-  switch (shape?.type) {
-    case 'object':
-      return 'a mapping of keys';
-    case 'array':
-      return 'a list';
-    case 'boolean':
-      return 'true or false';
-    case 'integer':
-      return 'a whole number';
-    default:
-      return 'text';
-  }
+  return {
+    object: 'a mapping of keys',
+    array: 'a list',
+    boolean: 'true or false',
+    integer: 'a whole number',
+    string: 'text',
+  }[shape?.type ?? 'string'];
 }
 
-function kind(value: unknown): string {
+function found(value: unknown, shape: Shape | null): string {
   if (value === null) return 'nothing';
   if (Array.isArray(value)) return 'a list';
-  if (typeof value === 'object') return 'a mapping';
-  if (typeof value === 'boolean') return 'true or false';
-  return typeof value === 'number' || typeof value === 'bigint' ? 'a number' : 'text';
-}
-
-function shorten(text: string): string {
-  return text.length > 40 ? `${text.slice(0, 39)}…` : text;
-}
-
-function textOrNull(value: unknown): string | null {
-  return typeof value === 'string' ? value : null;
+  if (shape?.type === 'integer' && Number.isFinite(value)) return String(value);
+  const kinds: Readonly<Record<string, string>> = {
+    ...{ object: 'a mapping', boolean: 'true or false', number: 'a number', bigint: 'a number' },
+  };
+  return kinds[typeof value] ?? 'text';
 }

@@ -1,99 +1,154 @@
 import { isIP } from 'node:net';
+import { isAbsolute } from 'node:path';
 import { validateDetailed } from 'node-cron';
-import { topicFault as nameFault } from '../model/topics.ts';
-import type { Fault } from './fault.ts';
+import { topicFault } from '../model/topics.ts';
+import type { Fault } from './problem.ts';
 
-/** What is wrong with a URL, an address, a topic or a libvirt URI; null if nothing. No message repeats the value: it may hold a password. */
+/** What is wrong with a text that has a format; null: nothing. No message repeats the text: it may hold a password. */
+export type Format = (text: string) => Fault | null;
 
-const brokerSchemes = ['mqtt:', 'mqtts:', 'ws:', 'wss:'];
+function must(hold: (text: string) => boolean, message: string, hint: string): Format {
+  return text => (hold(text) ? null : { message, hint });
+}
 
-export function urlFault(text: string): Fault | null {
+/** One line, as MQTT and people can take it. */
+export function line(most: number): Format {
+  return text => {
+    if (text === '') return { message: 'must not be empty', hint: null };
+    if (text.length > most) return { message: `must have at most ${most} characters, not ${text.length}`, hint: null };
+    const odd = /\p{Cc}/u.test(text) || !text.isWellFormed();
+    return odd ? { message: 'contains a line break, or another character that MQTT does not allow', hint: null } : null;
+  };
+}
+
+export const brokerUrl: Format = text => {
   const hint = 'write mqtt://host:1883, mqtts://host:8883, ws://host/path or wss://host/path';
-  if (!URL.canParse(text)) return { message: 'expected a URL', hint };
-  const url = new URL(text);
+  const url = URL.parse(text);
+  if (!url) return { message: 'expected a URL', hint };
   if (url.username || url.password) {
     return { message: 'must not contain a user or password', hint: 'use mqtt.username and mqtt.password_file' };
   }
-  if (!brokerSchemes.includes(url.protocol) || !url.hostname) {
+  if (!/^(mqtts?|wss?):$/.test(url.protocol) || !url.hostname) {
     return { message: 'expected the URL of an MQTT broker', hint };
   }
   if (url.protocol.startsWith('mqtt') && !['', '/'].includes(url.pathname)) {
     return { message: 'must not have a path', hint: 'only ws and wss have one; for topics there is mqtt.base_topic' };
   }
   return url.search || url.hash ? { message: 'must not have a query or a fragment', hint: null } : null;
-}
+};
+
+export const extensionUrl: Format = text => {
+  const hint = 'the http or https URL of its rpext-index.json';
+  const url = URL.parse(text);
+  if (!url) return { message: 'expected a URL', hint };
+  if (!/^https?:$/.test(url.protocol)) {
+    return { message: 'expected a URL that begins with http:// or https://', hint };
+  }
+  if (!url.username && !url.password) return null;
+  return { message: 'must not contain a user or password', hint: 'the loader fetches it without a login' };
+};
 
 /** A host name need not be known now: the guest may be off. */
-export function addressFault(text: string): Fault | null {
-  const hint = 'for example 192.168.1.20 or nas.lan';
+export const address: Format = text => {
+  const message = addressFault(text);
+  return message === null ? null : { message, hint: 'for example 192.168.1.20 or nas.lan' };
+};
+
+function addressFault(text: string): string | null {
   if (isIP(text) === 4) return null;
-  if (isIP(text) === 6) return { message: 'must be a host name or an IPv4 address', hint };
-  if (text === '') return { message: 'must not be empty', hint };
-  if (/[/?#@]/.test(text)) return { message: 'expected a host name or an IP address, and nothing else', hint };
-  if (/^([^:]*|\[.*\]):\d+$/.test(text)) return { message: 'must not have a port', hint };
-  if (/^\[.*\]$/.test(text)) return { message: 'must not have brackets', hint };
+  if (isIP(text) === 6) return 'must be a host name or an IPv4 address';
+  if (text === '') return 'must not be empty';
+  if (/[/?#@]/.test(text)) return 'expected a host name or an IP address, and nothing else';
+  if (/^([^:]*|\[.*\]):\d+$/.test(text)) return 'must not have a port';
+  if (/^\[.*\]$/.test(text)) return 'must not have brackets';
   const labels = text.replace(/\.$/, '').split('.');
-  if (/^\d+$/.test(labels.at(-1) ?? '')) return { message: 'is not an IP address', hint };
+  if (/^\d+$/.test(labels.at(-1) ?? '')) return 'is not an IP address';
   const isName = text.length <= 253 && labels.every(label => /^(?!-)[\p{L}\p{M}\p{N}_-]{1,63}(?<!-)$/u.test(label));
-  return isName ? null : { message: 'expected a host name or an IP address', hint };
+  return isName ? null : 'expected a host name or an IP address';
 }
 
 /** `off`, or a name or IPv4 address with a port. */
-export function listenFault(text: string): Fault | null {
+export const listen: Format = text => {
   const hint = 'for example 127.0.0.1:8099, or off';
   if (text === 'off') return null;
   const [, host = '', port = ''] = /^(.*):(\d{1,5})$/.exec(text) ?? [];
-  if (port === '' || Number(port) < 1 || Number(port) > 65_535)
-    return { message: 'expected an address and a port', hint };
-  return addressFault(host) ? { message: 'expected a host name or an IPv4 address before the port', hint } : null;
-}
+  if (Number(port) < 1 || Number(port) > 65_535) return { message: 'expected an address and a port', hint };
+  const fault = addressFault(host);
+  return fault === null ? null : { message: 'expected a host name or an IPv4 address before the port', hint };
+};
 
-export function scheduleFault(text: string): Fault | null {
+/** A cron expression, or `never`. */
+export const schedule: Format = text => {
   if (text === 'never') return null;
   const hint = 'write minute, hour, day, month and weekday, for example * * * * *; or never';
   const [error] = validateDetailed(text).errors;
   if (!error) return null;
-  const field = cronFields[error.field];
-  return { message: field ? `is no cron expression: its ${field} is wrong` : 'expected a cron expression', hint };
-}
-
-const cronFields: Readonly<Record<string, string>> = {
-  second: 'second',
-  minute: 'minute',
-  hour: 'hour',
-  dayOfMonth: 'day',
-  month: 'month',
-  dayOfWeek: 'weekday',
+  if (error.field === 'expression') return { message: 'expected a cron expression', hint };
+  const field = error.field.replace(/^dayOf(Month|Week)$/, (_, of) => (of === 'Week' ? 'weekday' : 'day'));
+  return { message: `is no cron expression: its ${field} is wrong`, hint };
 };
 
-export function timezoneFault(text: string): Fault | null {
+export const timezone = must(isTimezone, 'expected a time zone', 'for example Europe/Berlin or UTC');
+
+function isTimezone(text: string): boolean {
   try {
     new Intl.DateTimeFormat('en', { timeZone: text });
-    return null;
+    return true;
   } catch {
-    return { message: 'expected a time zone', hint: 'for example Europe/Berlin or UTC' };
+    return false;
   }
 }
 
-export function topicFault(text: string): Fault | null {
-  const example = 'for example dsm2mqtt or site/dsm2mqtt';
-  if (text.startsWith('/') || text.endsWith('/')) return { message: 'must not start or end with /', hint: example };
-  const message = nameFault(text);
-  return message === null ? null : { message, hint: example };
-}
+export const topic: Format = text => {
+  const message = /^\/|\/$/.test(text) ? 'must not start or end with /' : topicFault(text);
+  return message === null ? null : { message, hint: 'for example dsm2mqtt or site/dsm2mqtt' };
+};
 
-export function uriFault(text: string): Fault | null {
-  const hint = 'qemu:///system, qemu+tls://host/system or qemu+ssh://user@host/system';
+export const libvirtUri: Format = text => {
+  const message = uriFault(text);
+  return message === null
+    ? null
+    : { message, hint: 'qemu:///system, qemu+tls://host/system or qemu+ssh://user@host/system' };
+};
+
+function uriFault(text: string): string | null {
   const [, driver, transport = 'unix', host] = /^([a-z]+)(?:\+([a-z0-9]+))?:\/\/([^/?#]*)\/[^#\s]*$/.exec(text) ?? [];
-  if (!driver) return { message: 'expected a libvirt URI', hint };
-  if (driver !== 'qemu' && driver !== 'test') {
-    return { message: 'expected the driver qemu (or test)', hint };
-  }
-  if (!['unix', 'tls', 'ssh'].includes(transport)) {
-    return { message: `the transport +${transport} is not supported`, hint };
-  }
-  if (host && /:.*@/.test(host)) return { message: 'must not hold a password: SSH logs in with a key', hint };
-  if (transport === 'unix' && host) return { message: 'must not name a host without +tls or +ssh', hint };
-  if (transport !== 'unix' && !host) return { message: 'must name a host', hint };
-  return null;
+  if (!driver) return 'expected a libvirt URI';
+  if (driver !== 'qemu' && driver !== 'test') return 'expected the driver qemu (or test)';
+  if (!['unix', 'tls', 'ssh'].includes(transport)) return `the transport +${transport} is not supported`;
+  if (host && /:.*@/.test(host)) return 'must not hold a password: SSH logs in with a key';
+  if (transport === 'unix' && host) return 'must not name a host without +tls or +ssh';
+  return transport === 'unix' || host ? null : 'must name a host';
 }
+
+/** Whether the loader knows it is judged before a rebuild, with proposals. */
+export const platform = must(
+  text => /^[a-z\d]+-\d+(\.\d+){1,2}-\d+$/i.test(text),
+  'expected a platform id: model, version, build',
+  'for example ds918p-7.1.1-42962',
+);
+
+export const image = must(
+  text => text === 'volume' || isAbsolute(text),
+  'expected volume or an absolute path',
+  'for example /images/loader.img',
+);
+
+export const sataPortMap: Format = text => {
+  if (/^[1-9]\d{0,7}$/.test(text)) return null;
+  return text.startsWith('0')
+    ? { message: 'must not begin with 0', hint: 'the kernel panics at it; give an unused first controller a 1' }
+    : { message: 'expected 1 to 8 digits', hint: 'a digit for each SATA controller, its ports: "12"' };
+};
+
+export const diskIdxMap = must(
+  text => /^([\da-f]{2}){1,8}$/i.test(text),
+  'expected pairs of hex digits, 8 at most',
+  'two for each SATA controller, the first slot of its disks: "1000"',
+);
+
+export const hostKey = must(
+  text => /^(accept-new|SHA256:[A-Za-z\d+/]{43}=?)$/.test(text),
+  'expected accept-new or a fingerprint',
+  'ssh-keygen -l prints it: SHA256: and 43 letters, digits, + or /',
+);

@@ -1,14 +1,12 @@
 import { access } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { buildConfig, type Config } from './config.ts';
+import { type Config, configSchema } from './config.ts';
 import { applyOverrides, type Environment, type Override, readEnvironment } from './environment.ts';
 import { explain } from './explain.ts';
-import { readNamedFiles, readText } from './files.ts';
-import { ConfigError, type Issue, type Problem } from './problem.ts';
-import { crossCheck } from './rules.ts';
-import { configSchema, type RawConfig } from './schema.ts';
-import { jsonSchema, pathText } from './shape.ts';
-import { withEmptySections } from './value.ts';
+import { readText } from './files.ts';
+import { ConfigError, type Issue, type Path, type Problem } from './problem.ts';
+import { childShape, jsonSchema, pathText, type Shape } from './shape.ts';
+import { isMapping } from './value.ts';
 import { parseYaml, type YamlFile } from './yaml.ts';
 
 /** File and environment to a checked configuration, or every problem at once. Environment goes over file. */
@@ -19,54 +17,46 @@ export interface LoadOptions {
   env: Environment;
   /** What is wrong with a libvirt URI, or null; the client knows best what it can dial. */
   checkUri?: (uri: string, readOnly: boolean) => string | null;
-  /** Where relative paths start; default the process's directory. */
-  cwd?: string;
 }
 
 export interface Loaded {
   config: Config;
-  sources: Sources;
-}
-
-interface Sources {
-  /** Null when everything comes from the environment. */
-  file: string | null;
-  /** Names of the variables that set something. */
-  environment: readonly string[];
+  sources: {
+    /** Null when everything comes from the environment. */
+    file: string | null;
+    /** Names of the variables that set something. */
+    environment: readonly string[];
+  };
 }
 
 const usualPlaces = ['config.yaml', '/config/config.yaml'];
 
-/** @throws {ConfigError} */
-export async function loadConfig({ config, env, checkUri, cwd = process.cwd() }: LoadOptions): Promise<Loaded> {
-  const environment = readEnvironment(env);
-  const file = await findFile(config ?? (env['DSM2MQTT_CONFIG'] || undefined), cwd);
-  if (file === null && environment.overrides.length === 0) throw nothingFound(cwd, environment.problems);
-  const yaml = file === null ? null : await readYaml(file, cwd, environment.problems);
-
-  const merged = applyOverrides(withEmptySections(yaml?.data ?? null, jsonSchema), environment.overrides);
-  const data = withMqtt(merged.data);
-  const parsed = configSchema.safeParse(data);
-  const named = await readNamedFiles(data, cwd);
-  const issues = [
-    ...distinct(parsed.error?.issues.flatMap(issue => explain(issue, data)) ?? []),
-    ...crossCheck(data),
-    ...(parsed.data && checkUri ? checkLibvirt(parsed.data.libvirt, checkUri) : []),
-    ...named.issues,
-  ];
-  const problems = [...environment.problems, ...merged.problems, ...place(issues, file, yaml, environment.overrides)];
+/** Relative paths are relative to the process's directory. @throws {ConfigError} */
+export async function loadConfig({ config, env, checkUri }: LoadOptions): Promise<Loaded> {
+  const { overrides, problems } = readEnvironment(env);
+  const file = config ?? (env['DSM2MQTT_CONFIG'] || (await findFile()));
+  if (file === null && overrides.length === 0) throw new ConfigError([nothingFound(), ...problems]);
+  const yaml = file === null ? null : await readYaml(file, problems);
+  const merged = applyOverrides(withEmptySections(yaml?.data ?? null, jsonSchema), overrides);
+  const parsed = await configSchema.safeParseAsync(withMqtt(merged.data), { reportInput: true });
+  const issues = parsed.error?.issues.flatMap(explain) ?? [];
+  if (parsed.data && checkUri) {
+    const { uri, readOnly } = parsed.data.libvirt;
+    const message = checkUri(uri, readOnly);
+    if (message !== null) issues.push({ path: ['libvirt', 'uri'], message, hint: null, at: 'value' });
+  }
+  problems.push(...merged.problems, ...place(issues, locator(file, yaml, overrides)));
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
   return {
-    config: buildConfig(parsed.data, named.files),
-    sources: { file, environment: environment.overrides.map(({ variable }) => variable) },
+    config: parsed.data,
+    sources: { file, environment: overrides.map(({ variable }) => variable) },
   };
 }
 
-/** As it was named, so that messages show what the user knows. */
-async function findFile(named: string | undefined, cwd: string): Promise<string | null> {
-  if (named !== undefined) return named;
+/** As it is named there, so that messages show what the user knows. */
+async function findFile(): Promise<string | null> {
   for (const place of usualPlaces) {
-    const there = await access(resolve(cwd, place)).then(
+    const there = await access(place).then(
       () => true,
       () => false,
     );
@@ -75,68 +65,61 @@ async function findFile(named: string | undefined, cwd: string): Promise<string 
   return null;
 }
 
-async function readYaml(file: string, cwd: string, others: readonly Problem[]): Promise<YamlFile> {
-  const text = await readText(resolve(cwd, file));
-  if (typeof text !== 'string') {
-    throw new ConfigError([{ where: file, path: '', ...text, source: null }, ...others]);
-  }
+async function readYaml(file: string, others: readonly Problem[]): Promise<YamlFile> {
+  const text = await readText(resolve(file));
+  if (typeof text !== 'string') throw new ConfigError([{ where: file, path: '', ...text }, ...others]);
   const yaml = parseYaml(text);
   if (yaml.errors.length === 0) return yaml;
-  const inOrder = yaml.errors.toSorted((a, b) => a.offset - b.offset);
-  const problems = inOrder.map(({ offset, issue }) => ({ path: '', ...issue, ...inFile(file, yaml, offset) }));
+  const problems = yaml.errors.map(({ offset, ...fault }) => ({
+    where: `${file}:${yaml.position(offset)}`,
+    path: '',
+    ...fault,
+  }));
   throw new ConfigError([...problems, ...others]);
+}
+
+/** A section whose every key is commented out reads as nothing: an empty section. */
+function withEmptySections(value: unknown, shape: Shape | null): unknown {
+  if (shape?.type === 'object') {
+    if (value === null) return {};
+    if (!isMapping(value)) return value;
+    return Object.fromEntries(
+      Object.entries(value).map(([key, child]) => [key, withEmptySections(child, childShape(shape, key))]),
+    );
+  }
+  // Only as deep as the schema goes: YAML can hold a list that contains itself.
+  const items = shape?.items;
+  return items && Array.isArray(value) ? value.map(item => withEmptySections(item, items)) : value;
 }
 
 /** So that a file without the section is told of `mqtt.url`, not of `mqtt`. */
 function withMqtt(data: unknown): unknown {
-  return typeof data === 'object' && !Array.isArray(data) ? { mqtt: {}, ...data } : data;
+  return isMapping(data) ? { mqtt: {}, ...data } : data;
+}
+
+type Locator = (path: Path, at: Issue['at']) => { offset: number; where: string };
+
+/** Where a path comes from, the file's offsets first. */
+function locator(file: string | null, yaml: YamlFile | null, overrides: readonly Override[]): Locator {
+  return (path, at) => {
+    const override = overrides.find(other => other.path.every((step, index) => step === path[index]));
+    if (override || !yaml)
+      return { offset: Number.MAX_SAFE_INTEGER, where: `environment ${override?.variable ?? ''}`.trim() };
+    const offset = yaml.locate(path, at);
+    return { offset, where: `${file}:${yaml.position(offset)}` };
+  };
 }
 
 /** Gives every issue its place, in the order of the file. */
-function place(issues: Issue[], file: string | null, yaml: YamlFile | null, overrides: readonly Override[]): Problem[] {
-  const placed = issues.map(({ path, message, hint, at }) => {
-    const text = pathText(path);
-    const override = overrides.find(other => other.path.every((step, index) => step === path[index]));
-    const offset = override ? null : (yaml?.locate(path, at) ?? 0);
-    const problem: Problem =
-      file !== null && yaml && offset !== null
-        ? { path: text, message, hint, ...inFile(file, yaml, offset) }
-        : {
-            path: text,
-            message,
-            hint,
-            where: ['environment', override?.variable].filter(Boolean).join(' '),
-            source: null,
-          };
-    return { offset: offset ?? Number.POSITIVE_INFINITY, problem };
-  });
-  return placed.toSorted((a, b) => a.offset - b.offset).map(({ problem }) => problem);
+function place(issues: readonly Issue[], locate: Locator): Problem[] {
+  return issues
+    .map(({ path, message, hint, at }) => ({ ...locate(path, at), path: pathText(path), message, hint }))
+    .toSorted((a, b) => a.offset - b.offset)
+    .map(({ offset: _, ...problem }) => problem);
 }
 
-function inFile(file: string, yaml: YamlFile, offset: number): Pick<Problem, 'where' | 'source'> {
-  return { where: `${file}:${yaml.position(offset)}`, source: yaml.sourceLine(offset) };
-}
-
-function nothingFound(cwd: string, others: readonly Problem[]): ConfigError {
-  const looked = usualPlaces.map(place => resolve(cwd, place)).join(', ');
+function nothingFound(): Problem {
+  const looked = usualPlaces.map(place => resolve(place)).join(', ');
   const hint = 'name a file with --config or DSM2MQTT_CONFIG, or set DSM2MQTT_MQTT__URL and DSM2MQTT_VMS__0__DOMAIN';
-  const problem = {
-    where: 'configuration',
-    path: '',
-    message: `no file found; looked for ${looked}`,
-    hint,
-    source: null,
-  };
-  return new ConfigError([problem, ...others]);
-}
-
-/** A number far out of bounds is told twice. */
-function distinct(issues: Issue[]): Issue[] {
-  const byText = new Map(issues.map(issue => [`${pathText(issue.path)}: ${issue.message}`, issue]));
-  return [...byText.values()];
-}
-
-function checkLibvirt(libvirt: RawConfig['libvirt'], checkUri: NonNullable<LoadOptions['checkUri']>): Issue[] {
-  const message = checkUri(libvirt.uri, libvirt.read_only);
-  return message === null ? [] : [{ path: ['libvirt', 'uri'], message, hint: null, at: 'value' }];
+  return { where: 'configuration', path: '', message: `no file found; looked for ${looked}`, hint };
 }

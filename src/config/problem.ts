@@ -1,7 +1,12 @@
-import type { Fault } from './fault.ts';
-import type { Path } from './shape.ts';
+export type Path = readonly (string | number)[];
 
-/** One thing wrong, told by the part that found it; where it stands is looked up afterwards. */
+/** What is wrong with a value, and what to write instead. No message repeats a value that may be a secret. */
+export interface Fault {
+  message: string;
+  hint: string | null;
+}
+
+/** One thing wrong; where it stands is looked up afterwards. */
 export interface Issue extends Fault {
   path: Path;
   /** Whether the key itself is wrong (it should not be there) or its value. */
@@ -9,23 +14,11 @@ export interface Issue extends Fault {
 }
 
 /** One thing wrong, as people read it. */
-export interface Problem {
+export interface Problem extends Fault {
   /** `config.yaml:3:14`, `environment DSM2MQTT_MQTT__URL`, or plain `environment`. */
   where: string;
   /** `vms[0].domain`; empty for the whole file. */
   path: string;
-  message: string;
-  hint: string | null;
-  /** The line of the file, everything but known harmless values masked; null for the environment. */
-  source: SourceLine | null;
-}
-
-export interface SourceLine {
-  /** From 1. */
-  line: number;
-  text: string;
-  /** Characters before the place in `text`. */
-  caret: number;
 }
 
 /** The configuration cannot be used; every problem at once. */
@@ -34,29 +27,19 @@ export class ConfigError extends Error {
   readonly code = 'invalid_configuration';
   readonly problems: readonly Problem[];
 
-  constructor(problems: readonly Problem[], options?: ErrorOptions) {
-    super(problems.map(problemLine).join('\n'), options);
+  constructor(problems: readonly Problem[]) {
+    super(problems.map(problemLine).join('\n'));
     this.problems = problems;
   }
 }
 
-/** Compiler style, with the source line and a caret where there is one, and the count. */
+/** Compiler style, each with its hint below it, and the count. */
 export function renderProblems(problems: readonly Problem[]): string {
   const count = `${problems.length} ${problems.length === 1 ? 'problem' : 'problems'}`;
-  return [...problems.map(renderProblem), count].join('\n\n');
-}
-
-function renderProblem(problem: Problem): string {
-  const { hint, source } = problem;
-  const lines = [problemLine(problem)];
-  if (source) {
-    const number = String(source.line).padStart(5);
-    lines.push(`${number} | ${source.text}`, `${' '.repeat(5)} | ${' '.repeat(source.caret)}^`);
-  }
-  if (hint) lines.push(`      hint: ${hint}`);
-  return lines.join('\n');
+  const lines = problems.map(problem => [problemLine(problem), ...(problem.hint ? [`  hint: ${problem.hint}`] : [])]);
+  return [...lines.map(one => one.join('\n')), count].join('\n\n');
 }
 
 function problemLine({ where, path, message }: Problem): string {
-  return path ? `${where}: ${path}: ${message}` : `${where}: ${message}`;
+  return [where, path, message].filter(Boolean).join(': ');
 }

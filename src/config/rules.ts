@@ -1,128 +1,82 @@
-import { defaultCommands, listedCommands } from '../model/commands.ts';
+import { listedCommands } from '../model/commands.ts';
 import { defaultVmKey, isVmKey } from '../model/topics.ts';
-import { diskIdxMapFault, sataPortMapFault } from './loader-formats.ts';
-import type { Issue } from './problem.ts';
-import type { Path } from './shape.ts';
+import type { Complain } from './kinds.ts';
 import { isMapping, valueAt } from './value.ts';
 
-/** What no single key can tell: how the settings fit together. Works on data that may have other faults as well. */
-export function crossCheck(data: unknown): Issue[] {
-  return [...checkMqtt(valueAt(data, ['mqtt'])), ...checkVms(valueAt(data, ['vms']))];
-}
+/** What no single key can tell: how the settings of a section fit together. Whatever stands in it may be wrong itself. */
 
-function checkMqtt(mqtt: unknown): Issue[] {
-  const given = (key: string) => valueAt(mqtt, [key]) !== undefined;
-  const issues = checkPassword(mqtt, ['mqtt']);
-  const complain = (key: string, message: string, hint: string | null) =>
-    issues.push({ path: ['mqtt', key], message, hint, at: 'key' });
-
-  if (given('cert_file') && !given('key_file')) complain('cert_file', 'needs key_file beside it', null);
-  if (given('key_file') && !given('cert_file')) complain('key_file', 'needs cert_file beside it', null);
-  const url = valueAt(mqtt, ['url']);
-  if (typeof url === 'string' && /^(mqtt|ws):/i.test(url)) {
-    for (const key of ['ca_file', 'cert_file', 'key_file'].filter(given)) {
-      complain(key, 'has no effect without TLS', 'use mqtts:// or wss:// in mqtt.url');
-    }
+export function mqttRule(mqtt: unknown, complain: Complain): void {
+  passwordRule(mqtt, complain);
+  if (!isMapping(mqtt)) return;
+  const given = (key: string) => (mqtt[key] ?? null) !== null;
+  if (given('cert_file') && !given('key_file')) complain(['cert_file'], 'needs key_file beside it', null, 'key');
+  if (given('key_file') && !given('cert_file')) complain(['key_file'], 'needs cert_file beside it', null, 'key');
+  if (!/^(mqtt|ws):/i.test(String(mqtt['url']))) return;
+  for (const key of ['ca_file', 'cert_file', 'key_file'].filter(given)) {
+    complain([key], 'has no effect without TLS', 'use mqtts:// or wss:// in mqtt.url', 'key');
   }
-  return issues;
 }
 
-function checkPassword(section: unknown, path: Path): Issue[] {
-  const both = ['password', 'password_file'].every(key => valueAt(section, [key]) !== undefined);
-  const message = 'password and password_file are both given';
-  return both ? [{ path: [...path, 'password_file'], message, hint: 'keep one of them', at: 'key' }] : [];
+export function passwordRule(section: unknown, complain: Complain): void {
+  const both = ['password', 'password_file'].every(key => (valueAt(section, [key]) ?? null) !== null);
+  if (both) complain(['password_file'], 'password and password_file are both given', 'keep one of them', 'key');
 }
 
-function checkVms(vms: unknown): Issue[] {
-  if (!Array.isArray(vms)) return [];
-  const issues: Issue[] = [];
-  const complain = (path: Path, message: string, hint: string | null) =>
-    issues.push({ path, message, hint, at: 'value' });
+/** What is not listed is never done, by a policy neither; and a rebuild needs a loader. */
+export function vmRule(vm: unknown, complain: Complain): void {
+  const commands = valueAt(vm, ['commands']);
+  if (!Array.isArray(commands)) return;
+  if (valueAt(vm, ['shutdown', 'on_timeout']) === 'force_off' && !commands.includes('force_off')) {
+    const listed = listedCommands.filter(word => word === 'force_off' || commands.includes(word));
+    const hint = `write \`commands: [${listed.join(', ')}]\`, or \`on_timeout: report\``;
+    complain(['shutdown', 'on_timeout'], 'force_off is not among the commands of this VM', hint);
+  }
+  if ((valueAt(vm, ['loader']) ?? null) !== null) return;
+  const hint = "add `loader: { model: DS918+, platform: ds918p-7.1.1-42962 }`, with the VM's own, or leave it out";
+  for (const [index, word] of commands.entries()) {
+    const needsLoader = word === 'rebuild' || word === 'rollback';
+    if (needsLoader)
+      complain(['commands', index], `the command \`${word}\` needs a loader, and this VM has none`, hint);
+  }
+}
+
+export function loaderRule(loader: unknown, complain: Complain): void {
+  if (valueAt(loader, ['image']) === 'volume' || valueAt(loader, ['transient_pool']) !== true) return;
+  complain(['transient_pool'], 'has no effect', 'only for `image: volume` a pool can be made', 'key');
+}
+
+/** No two have the same domain or key. */
+export function vmsRule(vms: unknown, complain: Complain): void {
+  if (!Array.isArray(vms)) return;
   const domains = new Map<string, number>();
   const keys = new Map<string, number>();
-
   for (const [index, vm] of vms.entries()) {
-    const { domain, id } = isMapping(vm) ? vm : {};
-    checkEscalation(vm, index, complain);
-    issues.push(...checkLoader(vm, ['vms', index]));
+    const { domain, id = null } = isMapping(vm) ? vm : {};
     if (typeof domain !== 'string' || domain === '') continue;
-
-    const twin = domains.get(domainIdentity(domain));
+    const twin = domains.get(identityOf(domain));
     if (twin !== undefined) {
-      complain(['vms', index, 'domain'], `vms[${twin}] is the same domain`, 'one entry a domain');
+      complain([index, 'domain'], `vms[${twin}] is the same domain`, 'one entry a domain');
       continue;
     }
-    domains.set(domainIdentity(domain), index);
-
-    if (id !== undefined && typeof id !== 'string') continue;
+    domains.set(identityOf(domain), index);
+    if (id === '' || (id !== null && typeof id !== 'string')) continue;
     const key = id ?? defaultVmKey(domain);
-    const path: Path = ['vms', index, id === undefined ? 'domain' : 'id'];
     const owner = keys.get(key);
-    if (id === '') continue;
     if (isVmKey(key) && owner === undefined) {
       keys.set(key, index);
       continue;
     }
-    const hint = `give it another: \`id: ${freeKey(key, vms)}\``;
-    if (owner !== undefined) complain(path, `the id \`${key}\` is taken by vms[${owner}]`, hint);
-    else if (id === undefined) complain(path, 'no id can be made of this name', hint);
-    else complain(path, 'an id has at most 128 letters, digits, _ and - only, and is not `bridge`', hint);
+    const wrong =
+      id === null
+        ? 'no id can be made of this name'
+        : 'an id has at most 128 letters, digits, _ and - only, and is not `bridge`';
+    const message = owner === undefined ? wrong : `the id \`${key}\` is taken by vms[${owner}]`;
+    complain([index, id === null ? 'domain' : 'id'], message, `give it another: \`id: ${freeKey(key, vms)}\``);
   }
-  return issues;
-}
-
-/** What is not listed is never done, by a policy neither. */
-function checkEscalation(
-  vm: unknown,
-  index: number,
-  complain: (path: Path, message: string, hint: string | null) => void,
-): void {
-  if (valueAt(vm, ['shutdown', 'on_timeout']) !== 'force_off') return;
-  const commands = valueAt(vm, ['commands']) ?? defaultCommands;
-  if (!Array.isArray(commands) || commands.includes('force_off')) return;
-  const listed = listedCommands.filter(word => word === 'force_off' || commands.includes(word));
-  const hint = `write \`commands: [${listed.join(', ')}]\`, or \`on_timeout: report\``;
-  complain(['vms', index, 'shutdown', 'on_timeout'], 'force_off is not among the commands of this VM', hint);
-}
-
-function checkLoader(vm: unknown, path: Path): Issue[] {
-  const loader = valueAt(vm, ['loader']);
-  if (loader === undefined) return checkCommands(valueAt(vm, ['commands']), [...path, 'commands']);
-  const here = [...path, 'loader'];
-  const issues = [
-    ...checkPassword(valueAt(loader, ['ssh']), [...here, 'ssh']),
-    ...checkSataMap(valueAt(loader, ['sata_map']), [...here, 'sata_map']),
-  ];
-  const image = valueAt(loader, ['image']) ?? 'volume';
-  if (image !== 'volume' && valueAt(loader, ['transient_pool']) === true) {
-    const hint = 'only for `image: volume` a pool can be made';
-    issues.push({ path: [...here, 'transient_pool'], message: 'has no effect', hint, at: 'key' });
-  }
-  return issues;
-}
-
-/** Of a VM without a loader. */
-function checkCommands(commands: unknown, path: Path): Issue[] {
-  if (!Array.isArray(commands)) return [];
-  const hint = "add `loader: { model: DS918+, platform: ds918p-7.1.1-42962 }`, with the VM's own, or leave it out";
-  return [...commands.entries()]
-    .filter(([, word]) => word === 'rebuild' || word === 'rollback')
-    .map(([index, word]) => ({
-      ...{ path: [...path, index], hint, at: 'value' },
-      message: `the command \`${word}\` needs a loader, and this VM has none`,
-    }));
-}
-
-function checkSataMap(map: unknown, path: Path): Issue[] {
-  const [ports, slots] = ['SataPortMap', 'DiskIdxMap'].map(key => valueAt(map, [key]));
-  if (typeof ports !== 'string' || sataPortMapFault(ports)) return [];
-  if (typeof slots !== 'string' || diskIdxMapFault(slots) || slots.length === 2 * ports.length) return [];
-  const message = `must have two digits for each one of SataPortMap: ${2 * ports.length}, not ${slots.length}`;
-  return [{ path: [...path, 'DiskIdxMap'], message, hint: null, at: 'value' }];
 }
 
 /** Names are case-sensitive, UUIDs are not. */
-function domainIdentity(domain: string): string {
+function identityOf(domain: string): string {
   return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(domain) ? domain.toLowerCase() : domain;
 }
 

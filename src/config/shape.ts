@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { configSchema } from './schema.ts';
+import { configSchema } from './config.ts';
+import type { Path } from './problem.ts';
 
 /** The schema as plain data: what `dsm2mqtt schema` prints and what every look-up of a key goes by. */
 
@@ -11,27 +12,22 @@ export interface Shape {
   readonly enum?: readonly string[];
   readonly minimum?: number;
   readonly maximum?: number;
-  /** A secret. */
-  readonly writeOnly?: boolean;
+  readonly required?: readonly string[];
   readonly properties?: Readonly<Record<string, Shape>>;
   readonly items?: Shape;
   /** A word, or else a section. */
   readonly anyOf?: readonly Shape[];
 }
 
-export type Path = readonly (string | number)[];
-
 /** JSON Schema (2020-12) of the file as people write it: defaults are optional, durations are text. */
 export const jsonSchema = z.toJSONSchema(configSchema, { io: 'input' }) as Shape;
 
 /** Null where the schema knows nothing. */
 export function shapeAt(path: Path): Shape | null {
-  let shape: Shape | undefined = jsonSchema;
-  for (const step of path) shape = childShape(shape, step) ?? undefined;
-  return shape ?? null;
+  return path.reduce<Shape | null>(childShape, jsonSchema);
 }
 
-export function childShape(shape: Shape | null | undefined, step: string | number): Shape | null {
+export function childShape(shape: Shape | null, step: string | number): Shape | null {
   if (typeof step === 'number') return shape?.items ?? null;
   const children = childrenOf(shape);
   return Object.hasOwn(children, step) ? (children[step] ?? null) : null;
@@ -41,7 +37,7 @@ export function keysOf(shape: Shape | null): string[] {
   return Object.keys(childrenOf(shape));
 }
 
-function childrenOf(shape: Shape | null | undefined): Readonly<Record<string, Shape>> {
+function childrenOf(shape: Shape | null): Readonly<Record<string, Shape>> {
   return shape?.properties ?? shape?.anyOf?.find(one => one.properties)?.properties ?? {};
 }
 
@@ -54,11 +50,8 @@ export function leafPaths(shape: Shape = jsonSchema, path: Path = []): Path[] {
 
 /** `vms[0].domain` */
 export function pathText(path: Path): string {
-  return path
-    .map((step, index) =>
-      typeof step === 'number' ? `[${step}]` : `${index ? '.' : ''}${isKeyLike(step) ? step : '?'}`,
-    )
-    .join('');
+  const words = path.map(step => (typeof step === 'number' ? `[${step}]` : `.${isKeyLike(step) ? step : '?'}`));
+  return words.join('').replace(/^\./, '');
 }
 
 /** Whether a key may be shown: `password:hunter2`, the space forgotten, is a key as well. */

@@ -1,4 +1,4 @@
-import { childShape, type Path, type Shape } from './shape.ts';
+import type { Path } from './problem.ts';
 
 /** Reading and changing untyped data by path; nothing is changed in place (a YAML alias shares its object). */
 
@@ -8,13 +8,10 @@ export function isMapping(value: unknown): value is Readonly<Record<string, unkn
 
 /** Undefined where there is nothing. */
 export function valueAt(value: unknown, path: Path): unknown {
-  let here = value;
-  for (const step of path) {
-    if (Array.isArray(here) && typeof step === 'number') here = here[step];
-    else if (isMapping(here) && Object.hasOwn(here, step)) here = here[step];
-    else return undefined;
-  }
-  return here;
+  return path.reduce((here, step) => {
+    if (typeof step === 'number') return Array.isArray(here) ? here[step] : undefined;
+    return isMapping(here) && Object.hasOwn(here, step) ? here[step] : undefined;
+  }, value);
 }
 
 /** Sections on the way are made; where something else stands in the way, `value` comes back as it was. */
@@ -27,18 +24,4 @@ export function withValueAt(value: unknown, path: Path, leaf: unknown): unknown 
   }
   const mapping = value ?? {};
   return isMapping(mapping) ? { ...mapping, [step]: withValueAt(mapping[step], rest, leaf) } : value;
-}
-
-/** A section whose every key is commented out reads as nothing: an empty section. */
-export function withEmptySections(value: unknown, shape: Shape | null): unknown {
-  if (shape?.type === 'object') {
-    if (value === null) return {};
-    if (!isMapping(value)) return value;
-    return Object.fromEntries(
-      Object.entries(value).map(([key, child]) => [key, withEmptySections(child, childShape(shape, key))]),
-    );
-  }
-  // Only as deep as the schema goes: YAML can hold a list that contains itself.
-  const items = shape?.items;
-  return items && Array.isArray(value) ? value.map(item => withEmptySections(item, items)) : value;
 }

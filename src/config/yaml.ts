@@ -1,20 +1,5 @@
-import {
-  type Alias,
-  type Document,
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  type Node,
-  type Pair,
-  parseDocument,
-  visit,
-} from 'yaml';
-import { maskLine, type Span } from './mask.ts';
-import type { Issue, SourceLine } from './problem.ts';
-import { childShape, isKeyLike, jsonSchema, keysOf, type Path, type Shape } from './shape.ts';
-import { sentenceFor } from './yaml-errors.ts';
+import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from 'yaml';
+import type { Fault, Issue, Path } from './problem.ts';
 
 /**
  * One YAML file: its data, and where in it a path stands. The parser's own sentences quote the file (and with it a
@@ -23,141 +8,125 @@ import { sentenceFor } from './yaml-errors.ts';
 export interface YamlFile {
   /** Plain data; null if there are syntax errors. */
   data: unknown;
-  errors: readonly { offset: number; issue: Omit<Issue, 'path' | 'at'> }[];
-  /** Offset of the key or value at the path, else of the nearest section around it; null if nothing of it is here. */
-  locate(path: Path, at: Issue['at']): number | null;
+  /** In the order of the file. */
+  errors: readonly (Fault & { offset: number })[];
+  /** Offset of the key or value at the path, else of the nearest section around it. */
+  locate(path: Path, at: Issue['at']): number;
   /** `3:14` */
   position(offset: number): string;
-  sourceLine(offset: number): SourceLine;
 }
 
 export function parseYaml(text: string): YamlFile {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true, stringKeys: true });
-  const errors = [...document.errors, ...document.warnings].map(error => ({
-    offset: error.pos[0],
-    issue: sentenceFor(error.code),
-  }));
-  if (errors.length === 0) {
-    for (const offset of looseAliases(document)) errors.push({ offset, issue: sentenceFor('BAD_ALIAS') });
-  }
+  const errors = [...document.errors, ...document.warnings].map(({ code, pos }) => faultAt(pos[0], code));
+  if (errors.length === 0) errors.push(...looseAliases(document).map(offset => faultAt(offset, 'BAD_ALIAS')));
   let data: unknown = null;
   try {
     if (errors.length === 0) data = document.toJS({ maxAliasCount: 100 });
   } catch {
-    errors.push({ offset: 0, issue: sentenceFor('RESOURCE_EXHAUSTION') });
+    errors.push(faultAt(0, 'RESOURCE_EXHAUSTION'));
   }
-  const spans = (errors.length === 0 ? harmless : knownKeys)(document.contents, jsonSchema);
   return {
     data,
-    errors,
+    errors: errors.toSorted((a, b) => a.offset - b.offset),
     locate: (path, at) => locate(document, path, at),
     position: offset => {
       const { line, col } = lines.linePos(offset);
       return `${line}:${col}`;
     },
-    sourceLine: offset => {
-      const { line } = lines.linePos(offset);
-      const start = lines.lineStarts[line - 1] ?? 0;
-      const end = text.indexOf('\n', start);
-      return { line, ...maskLine(text, { start, end: end < 0 ? text.length : end }, spans, offset) };
-    },
   };
+}
+
+function faultAt(offset: number, code: string): Fault & { offset: number } {
+  const [message, hint = null] = sentences[code] ?? ['is not valid YAML here'];
+  return { offset, message, hint };
 }
 
 function looseAliases(document: Document): number[] {
   const offsets: number[] = [];
   visit(document, {
     Alias: (_, alias) => {
-      if (!alias.resolve(document)) offsets.push(start(alias) ?? 0);
+      if (!alias.resolve(document)) offsets.push(start(alias));
     },
   });
   return offsets;
 }
 
-function locate(document: Document, path: Path, at: Issue['at']): number | null {
+function locate(document: Document, path: Path, at: Issue['at']): number {
   let node: unknown = document.contents;
-  let offset: number | null = null;
+  let offset = start(node);
   for (const [index, step] of path.entries()) {
-    const pair: Pair | null = typeof step === 'string' ? findPair(document, node, step) : null;
-    const value = pair ? pair.value : typeof step === 'number' ? findItem(document, node, step) : undefined;
-    if (value === undefined) return offset;
-    const last = index === path.length - 1;
-    const keyOffset = pair ? start(pair.key) : null;
-    offset = (last && at === 'value' ? start(value) : (keyOffset ?? start(value))) ?? keyOffset ?? offset;
-    node = value;
+    const entry = findEntry(document, node, step);
+    if (!entry) break;
+    node = entry.value;
+    const wanted = index === path.length - 1 && at === 'value' ? node : (entry.key ?? node);
+    offset = start(wanted ?? entry.key);
   }
-  return offset ?? start(node);
+  return offset;
 }
 
-function findPair(document: Document, node: unknown, key: string): Pair | null {
-  const map = resolve(document, node);
-  if (!isMap(map)) return null;
-  const named = map.items.find(pair => keyText(pair) === key);
+interface Entry {
+  /** Undefined: of a list. */
+  key?: unknown;
+  value: unknown;
+}
+
+function findEntry(document: Document, node: unknown, step: string | number): Entry | undefined {
+  const collection = isAlias(node) ? node.resolve(document) : node;
+  if (isSeq(collection) && typeof step === 'number') {
+    return step < collection.items.length ? { value: collection.items[step] } : undefined;
+  }
+  if (!isMap(collection)) return undefined;
+  const named = collection.items.find(({ key }) => keyText(key) === step);
   if (named) return named;
-  for (const pair of map.items) {
-    if (keyText(pair) !== '<<') continue;
-    const merged = resolve(document, pair.value);
-    const found = isSeq(merged)
-      ? merged.items.map(item => findPair(document, item, key)).find(inner => inner !== null)
-      : findPair(document, merged, key);
-    if (found) return found;
-  }
-  return null;
+  const merged = collection.items.filter(({ key }) => keyText(key) === '<<').map(({ value }) => value);
+  return merged
+    .flatMap(source => (isSeq(source) ? source.items : [source]))
+    .map(source => findEntry(document, source, step))
+    .find(entry => entry !== undefined);
 }
 
-function findItem(document: Document, node: unknown, index: number): unknown {
-  const list = resolve(document, node);
-  return isSeq(list) ? list.items[index] : undefined;
-}
-
-function resolve(document: Document, node: unknown): unknown {
-  return isAlias(node) ? (node as Alias).resolve(document) : node;
-}
-
-function keyText(pair: Pair): string {
-  const key = isScalar(pair.key) ? pair.key.value : '';
+function keyText(key: unknown): string {
+  const value = isScalar(key) ? key.value : '';
   // The parser keeps the merge key as a symbol.
-  return typeof key === 'symbol' ? (key.description ?? '') : String(key);
+  return typeof value === 'symbol' ? (value.description ?? '') : String(value);
 }
 
-function start(node: unknown): number | null {
-  return (node as Node | null | undefined)?.range?.[0] ?? null;
+function start(node: unknown): number {
+  return (node as Node | null)?.range?.[0] ?? 0;
 }
 
-/** Spans that may be shown: keys, and values that the schema knows and does not call a secret. */
-function harmless(node: unknown, shape: Shape | null): Span[] {
-  if (isSeq(node)) return node.items.flatMap(item => harmless(item, shape?.items ?? null));
-  if (isMap(node) && keysOf(shape).length > 0) {
-    return node.items.flatMap(pair => {
-      const key = keyText(pair);
-      const legible = isKeyLike(key) && pair.value !== null;
-      return [...(legible ? span(pair.key) : []), ...harmless(pair.value, childShape(shape, key))];
-    });
-  }
-  const known = isScalar(node) && shape && !shape.properties && !shape.items && !shape.writeOnly;
-  return known && isPlain(String(node.value)) ? span(node) : [];
-}
+const quote = 'put the value in quotes';
+const indent = 'indent with spaces, the same number for every key of a section';
 
-/** In a file with syntax errors only known keys: what seems to be a key or a value may be half of a password. */
-function knownKeys(node: unknown, shape: Shape | null): Span[] {
-  if (isSeq(node)) return node.items.flatMap(item => knownKeys(item, shape?.items ?? null));
-  if (!isMap(node)) return [];
-  return node.items.flatMap(pair => {
-    const child = childShape(shape, keyText(pair));
-    return child ? [...span(pair.key), ...knownKeys(pair.value, child)] : [];
-  });
-}
-
-/**
- * A URL may hold a password, and a broken one in any place (`mqtt://user:pass`, its end taken for a comment). In its
- * query a token is usual; libvirt's has none.
- */
-function isPlain(value: string): boolean {
-  return !/[:@]/.test(value) || /^[a-z+]+:\/\/[\w.-]*(:\d{1,5})?[\w./-]*((?<=^qemu.*)\?[\w./=&-]*)?$/i.test(value);
-}
-
-function span(node: unknown): Span[] {
-  const range = (node as Node | null)?.range;
-  return range ? [{ start: range[0], end: range[1] }] : [];
-}
+/** By the parser's code: what is wrong, and what to do. */
+const sentences: Readonly<Record<string, readonly [message: string, hint?: string]>> = {
+  ALIAS_PROPS: ['an alias cannot have an anchor or a tag'],
+  BAD_ALIAS: ['alias without an anchor above it', `if the value really starts with *, ${quote}`],
+  BAD_COLLECTION_TYPE: ['the tag does not fit the value'],
+  BAD_DIRECTIVE: ['a line that starts with % is a YAML directive'],
+  BAD_DQ_ESCAPE: ['unknown escape in double quotes', "write \\\\ for a backslash, or use 'single quotes'"],
+  BAD_INDENT: ['bad indentation', indent],
+  BAD_SCALAR_START: ['a plain value cannot start with this character', quote],
+  BLOCK_AS_IMPLICIT_KEY: ['a mapping cannot start here', `if the value contains ": ", ${quote}`],
+  BLOCK_IN_FLOW: ['an indented block cannot stand between braces'],
+  DUPLICATE_KEY: ['the key is given twice', 'keep one of the two'],
+  KEY_OVER_1024_CHARS: ['the key is too long'],
+  MISSING_CHAR: [
+    'something is missing: a quote, a bracket, or the space after a colon',
+    'is one opened above and never closed?',
+  ],
+  MULTILINE_IMPLICIT_KEY: ['expected `key: value` on one line', 'is the space after the colon missing?'],
+  MULTIPLE_ANCHORS: ['two anchors on one value'],
+  MULTIPLE_DOCS: ['a second document starts here', 'remove the line of dashes'],
+  MULTIPLE_TAGS: ['two tags on one value'],
+  NON_STRING_KEY: ['a key must be a word'],
+  RESOURCE_EXHAUSTION: ['nested too deeply, or aliases that multiply'],
+  TAB_AS_INDENT: ['a tab cannot indent', indent],
+  TAG_RESOLVE_FAILED: [
+    'unknown tag',
+    `there is no !secret and no !env_var: use password_file or the environment. If the value starts with !, ${quote}`,
+  ],
+  UNEXPECTED_TOKEN: ['not expected here', 'a quote, a bracket or an indentation above may be wrong'],
+};

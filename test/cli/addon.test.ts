@@ -9,8 +9,8 @@ import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { writeAddonConfig } from '../../src/cli/addon.ts';
+import { logLevels } from '../../src/config/config.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import { logLevels } from '../../src/config/schema.ts';
 import { commandWords } from '../../src/model/commands.ts';
 import { version } from '../../src/util/version.ts';
 

@@ -4,13 +4,12 @@ import { printSchema } from '../../src/cli/schema.ts';
 import { directory } from '../config/harness.ts';
 
 async function run(text: string, { json = false, env = {} } = {}) {
-  using place = directory({ 'config.yaml': text });
+  using _ = directory({ 'config.yaml': text });
   let out = '';
   let err = '';
   const code = await checkConfig({
     json,
     env,
-    cwd: place.path,
     stdout: {
       write: (chunk: string) => {
         out += chunk;
@@ -134,18 +133,14 @@ test('and for programs', async () => {
   });
 });
 
-test('a wrong one: place, line, caret, hint and count', async () => {
+test('a wrong one: place, hint and count', async () => {
   expect(await run('mqtt:\n  url: mqtt://broker\n  usrname: joe\nvms:\n  - domain: ___\n')).toEqual({
     code: 2,
     out: '',
     err: `config.yaml:3:3: mqtt.usrname: unknown key \`usrname\`, did you mean \`username\`?
-    3 |   usrname: ***
-      |   ^
 
 config.yaml:5:13: vms[0].domain: no id can be made of this name
-    5 |   - domain: ___
-      |             ^
-      hint: give it another: \`id: vm\`
+  hint: give it another: \`id: vm\`
 
 2 problems
 `,

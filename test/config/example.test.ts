@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
-import { leafPaths, type Path, pathText, shapeAt } from '../../src/config/shape.ts';
+import type { Path } from '../../src/config/problem.ts';
+import { leafPaths, pathText, shapeAt } from '../../src/config/shape.ts';
 import { valueAt } from '../../src/config/value.ts';
 import { load, minimal } from './harness.ts';
 

@@ -5,12 +5,19 @@ import type { Config } from '../../src/config/config.ts';
 import { type LoadOptions, loadConfig } from '../../src/config/load.ts';
 import { ConfigError, type Problem } from '../../src/config/problem.ts';
 
-/** A directory with the given files in it, gone with `using`. */
+/** A directory with the given files in it, the process's own as long as `using` has it; then it is gone. */
 export function directory(files: Record<string, string | Uint8Array> = {}) {
+  const before = process.cwd();
   const path = mkdtempSync(join(tmpdir(), 'dsm2mqtt-config-'));
-  const write = (name: string, content: string | Uint8Array) => writeFileSync(join(path, name), content);
-  for (const [name, content] of Object.entries(files)) write(name, content);
-  return { path, write, [Symbol.dispose]: () => rmSync(path, { recursive: true }) };
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(path, name), content);
+  process.chdir(path);
+  return {
+    path,
+    [Symbol.dispose]: () => {
+      process.chdir(before);
+      rmSync(path, { recursive: true });
+    },
+  };
 }
 
 export const minimal = 'mqtt: { url: mqtt://broker }\nvms: [{ domain: DSM }]\n';
@@ -20,8 +27,8 @@ export const withLoader = (more = '') =>
   `mqtt: { url: mqtt://broker }\nvms: [{ domain: DSM, loader: { model: DS918+, platform: ds918p-7.1.1-42962${more && ', '}${more} } }]\n`;
 
 export async function load(text: string | Uint8Array, env: LoadOptions['env'] = {}): Promise<Config> {
-  using place = directory({ 'config.yaml': text });
-  return (await loadConfig({ env, cwd: place.path })).config;
+  using _ = directory({ 'config.yaml': text });
+  return (await loadConfig({ env })).config;
 }
 
 /** The problems of a configuration that must be refused, and only in the one proper way. */

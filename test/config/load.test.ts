@@ -53,7 +53,7 @@ test('a minimal file is a broker and a domain', async () => {
 });
 
 test('every key is taken, those of a loader aside', async () => {
-  using files = directory({
+  using _ = directory({
     password: 'p\n',
     'ca.pem': '-----BEGIN CERTIFICATE-----\nca',
     'cert.pem': '-----BEGIN CERTIFICATE-----\ncert',
@@ -76,7 +76,7 @@ health: { listen: 'nas.lan:80' }
 log: { level: debug, pretty: true }
 `,
   });
-  const { config } = await loadConfig({ env: {}, cwd: files.path });
+  const { config } = await loadConfig({ env: {} });
   expect(config).toEqual({
     instance: 'nas',
     mqtt: {
@@ -147,28 +147,28 @@ test('a byte order mark and Windows line ends do no harm', async () => {
 
 test('--config goes over DSM2MQTT_CONFIG, and that over ./config.yaml', async () => {
   const named = (name: string) => `instance: ${name}\n${minimal}`;
-  using place = directory({ 'config.yaml': named('usual'), 'a.yaml': named('option'), 'b.yaml': named('variable') });
+  using _ = directory({ 'config.yaml': named('usual'), 'a.yaml': named('option'), 'b.yaml': named('variable') });
   const env = { DSM2MQTT_CONFIG: 'b.yaml' };
   const found = [
-    await loadConfig({ config: 'a.yaml', env, cwd: place.path }),
-    await loadConfig({ env, cwd: place.path }),
-    await loadConfig({ env: { DSM2MQTT_CONFIG: '' }, cwd: place.path }),
+    await loadConfig({ config: 'a.yaml', env }),
+    await loadConfig({ env }),
+    await loadConfig({ env: { DSM2MQTT_CONFIG: '' } }),
   ];
   expect(found.map(({ config }) => config.instance)).toEqual(['option', 'variable', 'usual']);
   expect(found.map(({ sources }) => sources.file)).toEqual(['a.yaml', 'b.yaml', 'config.yaml']);
 });
 
 test('the environment alone is enough', async () => {
-  using place = directory();
+  using _ = directory();
   const env = { DSM2MQTT_MQTT__URL: 'mqtt://broker', DSM2MQTT_VMS__0__DOMAIN: 'DSM' };
-  const { config, sources } = await loadConfig({ env, cwd: place.path });
+  const { config, sources } = await loadConfig({ env });
   expect(config.vms[0]?.domain).toBe('DSM');
   expect(sources).toEqual({ file: null, environment: Object.keys(env) });
 });
 
 test('nothing at all: it says where it looked', async () => {
   using place = directory();
-  const [problem] = await problemsOf(loadConfig({ env: {}, cwd: place.path }));
+  const [problem] = await problemsOf(loadConfig({ env: {} }));
   expect(problem?.message).toContain(join(place.path, 'config.yaml'));
   expect(problem?.message).toContain('/config/config.yaml');
 });
@@ -180,7 +180,7 @@ test('a named file that is missing, a directory or not UTF-8 is told as such', a
   });
   mkdirSync(join(place.path, 'config.yaml'));
   const told = async (config?: string) => {
-    const problems = await problemsOf(loadConfig({ config, env: {}, cwd: place.path }));
+    const problems = await problemsOf(loadConfig({ config, env: {} }));
     return problems.map(({ where, message, hint }) => `${where}: ${message} (${hint})`).join();
   };
   expect(await told('none.yaml')).toMatch(/^none\.yaml: .* does not exist/);

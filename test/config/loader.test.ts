@@ -23,7 +23,7 @@ test('of a loader only model and platform are required', async () => {
 });
 
 test('every key of it is taken', async () => {
-  using files = directory({
+  using _ = directory({
     password: 'p\n',
     key: openSsh,
     'config.yaml': `
@@ -42,7 +42,7 @@ vms:
 data_dir: /var/lib/dsm2mqtt
 `,
   });
-  const { config } = await loadConfig({ env: {}, cwd: files.path });
+  const { config } = await loadConfig({ env: {} });
   expect(config.vms[0]?.commands).toEqual(['rebuild', 'rollback']);
   expect(config.vms[0]?.loader).toEqual({
     kind: 'tcrp',

@@ -1,0 +1,107 @@
+import { z } from 'zod';
+import { expectations } from '../model/check.ts';
+import { rebootMethods, shutdownMethods, timeoutPolicies } from '../model/command.ts';
+import { type CommandWord, defaultCommands, listedCommands } from '../model/commands.ts';
+import { address, schedule, timezone } from './formats.ts';
+import { checked, duration, list, maybe, port, text, together } from './kinds.ts';
+import { loader } from './loader.ts';
+import { vmRule } from './rules.ts';
+
+/** The keys of `vms[]`. */
+
+const unlessNever = (times: string) => (times === 'never' ? null : times);
+
+const shutdown = z.strictObject({
+  method: z
+    .enum(shutdownMethods)
+    .default('acpi')
+    .describe('acpi presses the power button; agent asks the guest agent; auto the agent, else the button.'),
+  timeout: duration('1s').prefault('5m').describe('How long to wait for the guest to power off; then it has failed.'),
+  resend_every: duration('1s').prefault('60s').describe('How long to wait before the guest is asked again.'),
+  max_presses: z
+    .int()
+    .min(1)
+    .max(20)
+    .default(3)
+    .describe('How often the guest is asked from when DSM is up; before that it does not hear, and no press counts.'),
+  on_timeout: z
+    .enum(timeoutPolicies)
+    .default('report')
+    .describe('report tells and leaves it running; force_off cuts its power, never before 60s, nor while DSM updates.'),
+});
+
+const checks = z.strictObject({
+  schedule: checked(schedule)
+    .meta({
+      description:
+        'When the cheap probes run, a cron expression (seconds may stand in front), or never; with both schedules never, it is checked only on command.',
+      examples: ['* * * * *', 'never'],
+    })
+    .transform(unlessNever)
+    .prefault('* * * * *'),
+  deep_schedule: checked(schedule)
+    .meta({
+      description: 'When all probes run, a cron expression, or never; not while its disks seem to be asleep.',
+      examples: ['*/15 * * * *', 'never'],
+    })
+    .transform(unlessNever)
+    .prefault('*/15 * * * *'),
+  timezone: maybe(
+    checked(timezone).meta({
+      description: "Time zone of the schedules. Default: the system's.",
+      examples: ['Europe/Berlin'],
+    }),
+  ),
+  failures_before_down: z
+    .int()
+    .min(1)
+    .max(20)
+    .default(2)
+    .describe('Checks in a row that must find it down, 15s apart, before it is called so.'),
+  boot_grace: duration('1s')
+    .prefault('15m')
+    .describe('How long after power on it may take to answer; four times that while it says that it updates.'),
+  probe_timeout: duration('100ms', '60s')
+    .prefault('5s')
+    .describe('How long each probe may take, at least 100ms; a whole check takes four times that at most.'),
+  ports: list(port).prefault([5_000, 5_001, 445]).describe('TCP ports that must answer.'),
+});
+
+export const vm = z
+  .strictObject({
+    domain: text.meta({ description: "libvirt's name or UUID of the domain.", examples: ['DSM'] }),
+    id: maybe(text).describe(
+      'The topic segment: letters, digits, _ and -. Default: the domain with all else replaced by _.',
+    ),
+    name: maybe(text).describe("The device's name in Home Assistant. Default: the domain as given."),
+    address: maybe(
+      checked(address).meta({
+        description:
+          "DSM's name or IPv4 address in the network. Default: found by the MAC of its NIC, where this machine can.",
+        examples: ['192.168.1.20'],
+      }),
+    ),
+    commands: z
+      .array(z.enum<readonly CommandWord[]>(listedCommands))
+      .default([...defaultCommands])
+      .describe('What may be commanded; everything else is refused. rebuild and rollback need a loader.'),
+    shutdown: shutdown.prefault({}).describe('How this VM is shut down.'),
+    expected: z
+      .enum(expectations)
+      .default('last_intended')
+      .describe(
+        'What it is meant to be: a problem is a difference from that. last_commanded: what it was last told; last_intended: also off, if DSM powered itself off and is still off 10 minutes later.',
+      ),
+    checks: checks.prefault({}).describe('How it is checked whether DSM answers.'),
+    reboot: z
+      .strictObject({
+        method: z
+          .enum(rebootMethods)
+          .default('shutdown')
+          .describe('shutdown sees it off and starts it again; guest lets the guest restart itself.'),
+      })
+      .prefault({})
+      .describe('How this VM is rebooted.'),
+    loader: maybe(loader).describe('Its loader and how that is rebuilt. Without it, nothing of the kind is done.'),
+  })
+  .check(together(vmRule));
