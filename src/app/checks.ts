@@ -2,11 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { uptime } from 'node:os';
 import { join } from 'node:path';
 import { Checks } from '../checks/checks.ts';
-import type { Host } from '../checks/engine/machine-run.ts';
+import type { Host } from '../checks/engine/run.ts';
 import { checkRememberedChecks, type RememberedChecks } from '../checks/engine/store.ts';
 import { Findhost } from '../checks/findhost/client.ts';
 import type { Findings } from '../checks/finding.ts';
-import { identify } from '../checks/identify.ts';
+import { webPorts } from '../checks/probes/web/port.ts';
 import { type Probes, realProbes } from '../checks/probes.ts';
 import type { Config } from '../config/config.ts';
 import type { Libvirt } from '../libvirt/client.ts';
@@ -76,13 +76,15 @@ export function createChecks(options: RunningChecksOptions): RunningChecks {
     },
     remembered,
   );
-  const times = new Map(config.vms.map(vm => [vm.key, vm.checks]));
   return {
     checks,
-    identify: async (key, address, signal) => {
-      const { ports = [], probeTimeout: timeout = 0 } = times.get(key) ?? {};
+    identify: async (key, host, signal) => {
+      const { ports = [], probeTimeout: timeout = 0 } = config.vms.find(vm => vm.key === key)?.checks ?? {};
       const { dsm = null } = state.snapshot.vms[key]?.check ?? {};
-      return identify(all, address, ports, dsm, { timeout, signal });
+      const address = await all.resolve(host);
+      if (address === null) return 'not_applicable';
+      const target = { address, ports: webPorts(ports, dsm), loaderSigns: false };
+      return (await all.web(target, { timeout, signal })).kind;
     },
     start: () => {
       if (!options.client) link.start();

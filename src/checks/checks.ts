@@ -1,32 +1,16 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Event } from '../model/event.ts';
-import type { VmKey, VmSnapshot } from '../model/snapshot.ts';
+import type { VmKey } from '../model/snapshot.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
 import type { Logger } from '../util/logger.ts';
 import { Semaphore } from '../util/semaphore.ts';
-import type { Host } from './engine/machine-run.ts';
-import type { CheckPolicy } from './engine/options.ts';
 import { Schedule, type Timetable } from './engine/schedule.ts';
-import { nothingKnown, type RememberedChecks } from './engine/store.ts';
-import { VmChecks } from './engine/vm-checks.ts';
-import type { Probes } from './probes.ts';
+import type { CheckPolicy } from './engine/state.ts';
+import { type Known, nothingKnown, type RememberedChecks } from './engine/store.ts';
+import { type SharedOptions, VmChecks } from './engine/vm-checks.ts';
 
-export interface ChecksOptions {
+export interface ChecksOptions extends SharedOptions {
   vms: readonly { key: VmKey; domain: string; checks: CheckPolicy & Timetable }[];
-  /** A VM as it is known now, and whether libvirt is there. */
-  vm: (key: VmKey) => VmSnapshot | null;
-  libvirtUp: () => boolean;
-  /** libvirt's id of the VM's run; null: it does not run. */
-  runId: (key: VmKey) => number | null;
-  /** What libvirt has instead of a VM's domain; for people. */
-  instead: (key: VmKey) => string;
-  /** Reads a VM's definition again. */
-  reread: (key: VmKey) => Promise<void>;
-  probes: Probes;
-  /** libvirt's host is this machine. */
-  local: () => boolean;
-  host: Host;
-  emit: (event: Event) => void;
   save: (remembered: RememberedChecks) => void;
   logger: Logger;
   clock?: Clock;
@@ -51,7 +35,7 @@ export class Checks {
   #watchdog: NodeJS.Timeout | undefined;
 
   constructor(options: ChecksOptions, remembered: RememberedChecks) {
-    const { vms, vm, runId, instead, reread, logger: _, clock = systemClock, ...shared } = options;
+    const { vms, clock = systemClock } = options;
     const places = new Semaphore(atOnce);
     this.#options = options;
     this.#remembered = remembered;
@@ -59,12 +43,8 @@ export class Checks {
       const stagger = (index % staggered) * apart;
       const schedule = new Schedule(checks, { check: depth => void checker.check(depth), clock, stagger });
       const checker: VmChecks = new VmChecks({
-        ...shared,
+        ...options,
         ...{ key, domain, policy: checks, places, clock },
-        vm: () => vm(key),
-        runId: () => runId(key),
-        instead: () => instead(key),
-        reread: () => reread(key),
         known: (Object.hasOwn(remembered, key) ? remembered[key] : null) ?? nothingKnown,
         automatic: checks.schedule !== null || checks.deepSchedule !== null,
         remember: known => this.#remember(key, known),
@@ -103,11 +83,10 @@ export class Checks {
 
   close(): void {
     clearInterval(this.#watchdog);
-    for (const schedule of this.#schedules) schedule.close();
-    for (const vm of this.#vms.values()) vm.close();
+    for (const each of [...this.#schedules, ...this.#vms.values()]) each.close();
   }
 
-  #remember(key: VmKey, known: RememberedChecks[string]): void {
+  #remember(key: VmKey, known: Known): void {
     this.#remembered = { ...this.#remembered, [key]: known };
     this.#options.save(this.#remembered);
   }

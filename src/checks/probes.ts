@@ -1,29 +1,33 @@
 import { lookup } from 'node:dns/promises';
 import { isIPv4 } from 'node:net';
-import type { Nic } from '../model/domain.ts';
+import type { ProbeName } from '../model/check.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import type { Findhost } from './findhost/client.ts';
 import type { Findings, Limits } from './finding.ts';
-import { bridge } from './probes/bridge.ts';
+import { type BridgeTarget, bridge } from './probes/bridge.ts';
 import { type DiscoveryTarget, discovery } from './probes/discovery.ts';
 import { type DsmTarget, dsm } from './probes/dsm.ts';
-import { neighbour } from './probes/neighbour.ts';
-import { ping } from './probes/ping.ts';
+import { type NeighbourTarget, neighbour } from './probes/neighbour.ts';
+import { type PingTarget, ping } from './probes/ping.ts';
 import { type TcpTarget, tcp } from './probes/tcp.ts';
 import { type WebTarget, web } from './probes/web.ts';
 
-/** Everything that a check asks, as one bundle: a test, or a VM on another planet, may bring its own. */
-export interface Probes {
-  bridge(target: { nics: readonly Nic[]; local: boolean }, limits: Limits): Promise<Findings['bridge']>;
-  neighbour(
-    target: { macs: readonly string[]; candidates: readonly string[]; around?: readonly string[] },
-    limits: Limits,
-  ): Promise<Findings['neighbour']>;
-  ping(target: { address: string }, limits: Limits): Promise<Findings['ping']>;
-  tcp(target: TcpTarget, limits: Limits): Promise<Findings['tcp']>;
-  web(target: WebTarget, limits: Limits): Promise<Findings['web']>;
-  dsm(target: DsmTarget, limits: Limits): Promise<Findings['dsm']>;
-  discovery(target: DiscoveryTarget, limits: Limits): Promise<Findings['discovery']>;
+/** Whom each probe asks, and what it has to know for that. */
+export interface Targets {
+  bridge: BridgeTarget;
+  neighbour: NeighbourTarget;
+  ping: PingTarget;
+  tcp: TcpTarget;
+  web: WebTarget;
+  dsm: DsmTarget;
+  discovery: DiscoveryTarget;
+}
+
+/** A row for each probe. */
+export type ProbeTable = { [P in ProbeName]: (target: Targets[P], limits: Limits) => Promise<Findings[P]> };
+
+/** Everything that a check asks, as one bundle: a test may bring its own. */
+export interface Probes extends ProbeTable {
   /** IPv4 addresses that libvirt knows of a VM's NICs. */
   addresses(key: VmKey, limits: Limits): Promise<readonly string[]>;
   /** IPv4 of a configured name or address; null: it has none, or nobody could say. */
@@ -33,30 +37,23 @@ export interface Probes {
 /** The real ones. */
 export function realProbes(findhost: Pick<Findhost, 'find'>, addresses: Probes['addresses']): Probes {
   return {
-    bridge,
-    neighbour,
-    ping,
-    tcp,
-    web,
-    dsm,
+    ...{ bridge, neighbour, ping, tcp, web, dsm, addresses, resolve: resolver() },
     discovery: (target, limits) => discovery(findhost, target, limits),
-    addresses,
-    resolve: resolver(),
   };
 }
 
 /** One question at a time for each name: a name server that does not answer would fill the threads of the process. */
 function resolver(): Probes['resolve'] {
   const asked = new Map<string, Promise<string | null>>();
+  const ask = (name: string) =>
+    lookup(name, { family: 4 })
+      .then(({ address }) => address)
+      .catch(() => null)
+      .finally(() => asked.delete(name));
   return async name => {
     if (isIPv4(name)) return name;
-    const under = asked.get(name);
-    if (under !== undefined) return under;
-    const answer = lookup(name, { family: 4 }).then(
-      ({ address }) => address,
-      () => null,
-    );
+    const answer = asked.get(name) ?? ask(name);
     asked.set(name, answer);
-    return answer.finally(() => asked.delete(name));
+    return answer;
   };
 }

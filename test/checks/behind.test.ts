@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { diagnose } from '../../src/checks/diagnosis/diagnose.ts';
 import type { Cause } from '../../src/checks/diagnosis/table.ts';
 import { examine } from '../../src/checks/engine/examine.ts';
-import { kindsIn, noFindings, withFindings } from '../../src/checks/engine/findings-so-far.ts';
+import { kindsOf } from '../../src/checks/engine/state.ts';
 import type { Findings } from '../../src/checks/finding.ts';
 import { dsm } from '../../src/checks/probes/dsm.ts';
 import { web } from '../../src/checks/probes/web.ts';
@@ -63,8 +63,7 @@ async function check({ port }: Pick<Peer, 'port'>, ways: Ways = {}): Promise<{ c
   const found = await examine(() => subject, probes, {
     ...{ prepare: null, enough: null, gentle, probeTimeout: timeout, signal },
   });
-  const kinds = kindsIn(withFindings(noFindings, found, ''));
-  const cause = diagnose({ machine: 'running', age: 'old', past: 'was_up', ...kinds });
+  const cause = diagnose({ machine: 'running', age: 'old', past: 'was_up', ...kindsOf(found.findings) });
   return { cause, told: found.findings.web?.explanation ?? '' };
 }
 

@@ -3,13 +3,12 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { filled } from '../../scripts/checks-doc.ts';
 import { ageOf } from '../../src/checks/diagnosis/evidence.ts';
 import { type Facts, messageOf } from '../../src/checks/diagnosis/messages.ts';
-import { DiskIdle } from '../../src/checks/engine/disk-idle.ts';
-import { longest } from '../../src/checks/engine/examine.ts';
+import { longest } from '../../src/checks/engine/ask.ts';
+import { untilAsleep } from '../../src/checks/engine/disk-idle.ts';
 import { retest } from '../../src/checks/engine/retry-times.ts';
 import { shapeAt } from '../../src/config/shape.ts';
 import { type CheckDocument, checkDocument } from '../../src/model/documents.ts';
 import { emptyVm } from '../../src/model/snapshot.ts';
-import { unknownDisk, unknownStats } from '../../src/model/stats.ts';
 import { parseDuration } from '../../src/util/duration.ts';
 import { at, domain, off } from '../model/samples.ts';
 import { gone, Ward } from './ward.ts';
@@ -47,7 +46,7 @@ test('so are the times and defaults that its sentences name', async () => {
     `all probes, ${follows.whileBooting / 1_000} s after the last check ended; ${follows.bootingLate / 1_000} s once`,
     `a worse result | all probes, ${retest / 1_000} s later`,
     `\`probe_timeout\` (${time('probe_timeout') / 1_000} s), and a whole check at most ${times(longest(1))} that`,
-    `at any of its data disks for ${quietTime() / minute} minutes`,
+    `at any of its data disks for ${untilAsleep / minute} minutes`,
     `\`booting\` for \`boot_grace\` (${time('boot_grace') / minute} minutes)`,
     `A DSM that reports an update is one after ${times(patienceForUpdates())} that`,
     `\`failures_before_down\` (${needed}) times in a row, ${retest / 1_000} s apart`,
@@ -115,15 +114,6 @@ async function isOverdue(late: number): Promise<boolean> {
   await pass(1_000);
   ward.checks.close();
   return ward.snapshot.overdueChecks.length > 0;
-}
-
-/** Milliseconds. */
-function quietTime(): number {
-  const quiet = new DiskIdle();
-  const stats = unknownStats(at);
-  const disks = { sda: { ...unknownDisk, read_operations: 1, write_operations: 1 } };
-  quiet.hear({ ...stats, disks }, domain.hardware, 0);
-  return first(minute, now => quiet.at(now) === 'quiet');
 }
 
 /** Of `boot_grace`. */

@@ -9,10 +9,6 @@ export interface Debounced {
   failures: number;
 }
 
-export function notChecked(now: number): Debounced {
-  return { cause: 'not_checked', since: now, failures: 0 };
-}
-
 /**
  * Takes in what a check found. Silence that makes it worse than it stands has to be found `needed` times in a row;
  * what DSM or its installer says in so many words counts at once, and so does what libvirt says of the machine.
@@ -33,9 +29,9 @@ export function isSilence(cause: Cause): boolean {
 const wanting: ReadonlySet<Cause> = new Set(['loader', 'unseen', 'address_unknown', 'out_of_sight', 'behind']);
 
 function badness(cause: Cause): number {
-  if (wanting.has(cause)) return 1;
   const { verdict } = diagnoses[cause];
-  return verdict === 'unreachable' ? 2 : verdict === 'degraded' ? 1 : 0;
+  if (verdict === 'unreachable') return 2;
+  return verdict === 'degraded' || wanting.has(cause) ? 1 : 0;
 }
 
 /** The verdict came from libvirt, and not from a probe. */

@@ -1,16 +1,15 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { DsmIdentity } from '../../model/check.ts';
+import { type DsmIdentity, unknownDsm } from '../../model/check.ts';
 import type { DsmPlace, Findings } from '../finding.ts';
-import type { WebPort } from '../probes/web/port.ts';
-import { usualPorts, webPorts } from '../probes/web/ports.ts';
+import { usualPorts, type WebPort, webPorts } from '../probes/web/port.ts';
 import type { Probes } from '../probes.ts';
-import { type CheckTarget, discover, locate, relocate } from './locate.ts';
-import { type Ask, createAsk, nowhere, unasked } from './probe-timeout.ts';
+import { type Ask, createAsk, nowhere, unasked } from './ask.ts';
+import { type CheckTarget, locate, macsOf, relocate } from './locate.ts';
 
 /** One check of one VM: the probes in their order, from the host's wire up to DSM's own words. */
 
 export interface ExamineOptions {
-  /** Brings what is known of the subject up to date; null: it is. */
+  /** Brings what is known of the target up to date; null: it is. */
   prepare: (() => Promise<void>) | null;
   /** Whether what the lower layers say will do; they disturb nobody. Null: all is asked in any case. */
   enough: ((lower: Lower, address: string | null) => boolean) | null;
@@ -38,80 +37,69 @@ export type Lower = Pick<Findings, 'bridge' | 'neighbour' | 'tcp'>;
 /** A ping is a process of its own: too dear for every minute. */
 type Upper = Pick<Findings, 'ping' | 'web' | 'dsm' | 'discovery'>;
 
-/** Milliseconds that a check takes at most: no more than so many probes wait for one another. */
-export function longest(probeTimeout: number): number {
-  return 4 * probeTimeout;
-}
-
 /** Rejects when `signal` aborts, and never otherwise. */
 export async function examine(
-  subjectNow: () => CheckTarget,
+  targetNow: () => CheckTarget,
   probes: Probes,
-  options: ExamineOptions,
+  { prepare, enough, gentle, probeTimeout, signal }: ExamineOptions,
 ): Promise<Examination> {
-  const { prepare, enough, gentle, probeTimeout, signal } = options;
-  const ask = createAsk({ probeTimeout, whole: longest(probeTimeout), signal });
+  const ask = createAsk(probes, probeTimeout, signal);
   if (prepare) await ask.any(undefined, prepare);
-  const subject = subjectNow();
-  const macs = subject.nics.map(nic => nic.mac);
-  const bridging =
-    macs.length === 0
-      ? unasked('bridge', 'Its NICs are not known.')
-      : ask('bridge', limits => probes.bridge({ nics: subject.nics, local: subject.local }, limits));
+  const target = targetNow();
+  const { nics, local } = target;
+  const macs = macsOf(target);
+  const bridging = nics.length > 0 ? ask('bridge', { nics, local }) : unasked('bridge', 'Its NICs are not known.');
 
-  const found = await locate(subject, macs, probes, ask);
-  const broadcast = () => discover(subject, macs, found, probes, ask);
+  const found = await locate(target, probes, ask);
+  const known = found.neighbour.kind === 'ok' ? [found.neighbour.address].filter(address => address !== null) : [];
+  const discover = () => ask('discovery', { macs, addresses: known, answeredBefore: target.discovered });
   // Its answer takes seconds: where it is wanted in any case, it is awaited beside the rest.
-  const hearing = enough === null || found.lost ? broadcast() : null;
-  const { address, neighbour, swept } =
-    found.lost && hearing !== null ? await relocate(found, await hearing, macs, probes, ask) : found;
+  const early = enough === null || found.lost ? discover() : null;
+  const said = found.lost ? ((await early)?.device?.address ?? null) : null;
+  const { address, neighbour, swept } = await relocate(found, said, macs, ask);
 
-  const [bridge, tcp] = await Promise.all([bridging, openPorts(subject, address, probes, ask)]);
+  const [bridge, tcp] = await Promise.all([bridging, openPorts(target, address, ask)]);
   const lower: Lower = { bridge, neighbour, tcp };
-  const ports = webPorts(subject.ports, subject.identity);
+  const ports = webPorts(target.ports, target.identity);
   const port = ports[0]?.port ?? usualPorts.http;
   if (enough?.(lower, address)) return { findings: lower, address, port, identity: null, swept };
 
-  const discovering = hearing ?? broadcast();
   const [ping, { web, dsm }, discovery] = await Promise.all([
-    address === null ? nowhere('ping') : ask('ping', limits => probes.ping({ address }, limits)),
-    gentle ? wake(address, ports, probes, ask) : converse(address, ports, probes, ask),
-    discovering,
+    address === null ? nowhere('ping') : ask('ping', { address }),
+    askDsm(address, ports, gentle, ask),
+    early ?? discover(),
   ]);
   return {
     findings: { ...lower, ping, web, dsm, discovery },
     address,
     port: web.port ?? port,
-    identity: merged(discovery.device, dsm.identity, subject.identity),
+    identity: merged(discovery.device, dsm.identity, target.identity),
     swept,
   };
 }
 
-async function openPorts(
-  { ports }: CheckTarget,
-  address: string | null,
-  probes: Probes,
-  ask: Ask,
-): Promise<Findings['tcp']> {
+async function openPorts({ ports }: CheckTarget, address: string | null, ask: Ask): Promise<Findings['tcp']> {
   if (address === null) return nowhere('tcp');
-  if (ports.length === 0) return unasked('tcp', 'No ports are configured.');
-  return ask('tcp', limits => probes.tcp({ address, ports }, limits));
+  return ports.length > 0 ? ask('tcp', { address, ports }) : unasked('tcp', 'No ports are configured.');
 }
 
 type Conversation = Pick<Findings, 'web' | 'dsm'>;
-/** What DSM has said in this check, where it was asked. */
-type Said = { place: DsmPlace } & Pick<Findings, 'dsm'>;
 
-/** Its page, and whoever is behind that, who is not asked twice. */
-async function converse(
+/** Its page, and whoever is behind that. `gentle`: first of all whether its disks sleep; the rest if they do not. */
+async function askDsm(
   address: string | null,
   ports: readonly WebPort[],
-  probes: Probes,
+  gentle: boolean,
   ask: Ask,
-  said: Said | null = null,
 ): Promise<Conversation> {
   if (address === null) return { web: nowhere('web'), dsm: nowhere('dsm') };
-  const web = await ask('web', limits => probes.web({ address, ports, loaderSigns: true }, limits));
+  const [first] = ports;
+  const usual = { port: first?.port ?? usualPorts.http, secure: first?.secure ?? false, name: null, base: '' };
+  const before = gentle ? await ask('dsm', { address, ...usual }) : null;
+  if (before?.kind === 'asleep') {
+    return { web: unasked('web', 'It was not asked for, because the disks are asleep.'), dsm: before };
+  }
+  const web = await ask('web', { address, ports, loaderSigns: true });
   const { kind, port, secure, name, base } = web;
   // A loader's terminal is no place to ask; its page where DSM's should be may be that of the installer.
   const elsewhere = kind === 'loader' && !ports.some(page => page.port === port);
@@ -119,23 +107,9 @@ async function converse(
     return { web, dsm: unasked('dsm', 'It was not asked, because its page does not answer.') };
   }
   const place: DsmPlace = { port, secure, name, base };
-  if (said && isDeepStrictEqual(said.place, place) && said.dsm.kind !== 'silent') return { web, dsm: said.dsm };
-  return { web, dsm: await ask('dsm', limits => probes.dsm({ address, ...place }, limits)) };
-}
-
-/** Only whether its disks sleep; the rest if they do not. */
-async function wake(
-  address: string | null,
-  ports: readonly WebPort[],
-  probes: Probes,
-  ask: Ask,
-): Promise<Conversation> {
-  const [{ port, secure: known } = { port: usualPorts.http, secure: false }] = ports;
-  if (address === null) return converse(address, ports, probes, ask);
-  const place: DsmPlace = { port, secure: known ?? false, name: null, base: '' };
-  const dsm = await ask('dsm', limits => probes.dsm({ address, ...place }, limits));
-  if (dsm.kind !== 'asleep') return converse(address, ports, probes, ask, { place, dsm });
-  return { web: unasked('web', 'It was not asked for, because the disks are asleep.'), dsm };
+  // Nobody is asked twice.
+  if (before && isDeepStrictEqual(place, usual) && before.kind !== 'silent') return { web, dsm: before };
+  return { web, dsm: await ask('dsm', { address, ...place }) };
 }
 
 /** Discovery says most; then the installer, and then what was known. Null: nothing was said. */
@@ -145,18 +119,9 @@ function merged(
   known: DsmIdentity | null,
 ): DsmIdentity | null {
   if (!device && !installer) return null;
-  const said = [device, installer, known].filter(source => source !== null);
-  const pick = <K extends keyof DsmIdentity>(key: K): DsmIdentity[K] =>
-    (said.find(source => source[key] !== null)?.[key] ?? null) as DsmIdentity[K];
+  const sources = [known, installer, device].filter(source => source !== null);
+  const said = sources.map(source => Object.entries(source).filter(([, value]) => value !== null));
   // An update belongs to its version.
-  const versioned = said.find(source => source.version !== null);
-  return {
-    name: pick('name'),
-    model: pick('model'),
-    version: versioned?.version ?? null,
-    update: versioned?.update ?? null,
-    address: pick('address'),
-    httpPort: pick('httpPort'),
-    httpsPort: pick('httpsPort'),
-  };
+  const update = sources.findLast(({ version }) => version !== null)?.update ?? null;
+  return { ...unknownDsm, ...Object.fromEntries(said.flat()), update };
 }

@@ -3,7 +3,7 @@ import type { Nic } from '../../model/domain.ts';
 import type { VmKey } from '../../model/snapshot.ts';
 import type { Findings } from '../finding.ts';
 import type { Probes } from '../probes.ts';
-import { type Ask, unasked } from './probe-timeout.ts';
+import { type Ask, unasked } from './ask.ts';
 
 /** One VM as a check comes to it: what is known of it beforehand. */
 export interface CheckTarget {
@@ -24,7 +24,6 @@ export interface CheckTarget {
 }
 
 /** Where DSM is: found by the MAC of its NIC, so that no address need be configured. */
-
 export interface Place {
   /** IPv4, the best that is known; null: none. */
   address: string | null;
@@ -36,17 +35,18 @@ export interface Place {
 }
 
 /** As configured, where it was last, where libvirt knows it, or anywhere in the network of its bridge. */
-export async function locate(subject: CheckTarget, macs: readonly string[], probes: Probes, ask: Ask): Promise<Place> {
-  const { key, nics, lastAddress, sweep } = subject;
+export async function locate(target: CheckTarget, probes: Probes, ask: Ask): Promise<Place> {
+  const { key, nics, lastAddress, sweep } = target;
+  const name = target.configured;
   // A name that nobody can look up now is no reason to lose it.
-  const configured =
-    subject.configured === null ? null : await ask.any(null, () => probes.resolve(subject.configured ?? ''));
+  const configured = name === null ? null : await ask.any(null, () => probes.resolve(name));
   const at = (address: string | null, neighbour: Findings['neighbour'], swept = false): Place => {
-    const lost = configured === null && (address === null || outside.has(neighbour.kind));
-    return { address, neighbour, lost, swept };
+    // Its MAC does not answer where it should.
+    const outside = neighbour.kind === 'silent' || neighbour.kind === 'taken';
+    return { address, neighbour, lost: configured === null && (address === null || outside), swept };
   };
-  const seek = (candidates: readonly string[], around: readonly string[] = []) =>
-    ask('neighbour', limits => probes.neighbour({ macs, candidates, around }, limits));
+  const macs = macsOf(target);
+  const seek = (candidates: readonly string[]) => ask('neighbour', { macs, candidates });
   const given = configured ?? lastAddress;
   // Whoever answers, it could not be told from another machine.
   if (macs.length === 0) return at(given, unasked('neighbour', 'The MAC of its NIC is not known.'));
@@ -59,40 +59,17 @@ export async function locate(subject: CheckTarget, macs: readonly string[], prob
   // Whoever answers at its old address may be another machine.
   const guess = second.address ?? fresh[0] ?? (first.kind === 'taken' ? null : given);
   if (second.address !== null || !sweep) return at(guess, second);
-  const third = await seek([], sourcesOf(nics));
+  const around = nics.map(nic => nic.source).filter(source => source !== null);
+  const third = await ask('neighbour', { macs, candidates: [], around });
   return third.address === null ? at(guess, second, true) : at(third.address, third, true);
 }
 
 /** Somewhere else than where it was thought to be, if it has said so itself. */
-export async function relocate(
-  place: Place,
-  { device }: Findings['discovery'],
-  macs: readonly string[],
-  probes: Probes,
-  ask: Ask,
-): Promise<Place> {
-  const address = device?.address ?? null;
-  if (address === null || address === place.address) return place;
-  const target = { macs, candidates: [address] };
-  const neighbour = await ask('neighbour', limits => probes.neighbour(target, limits));
-  return { ...place, address, neighbour };
+export async function relocate(place: Place, said: string | null, macs: readonly string[], ask: Ask): Promise<Place> {
+  if (said === null || said === place.address) return place;
+  return { ...place, address: said, neighbour: await ask('neighbour', { macs, candidates: [said] }) };
 }
 
-export function discover(
-  subject: CheckTarget,
-  macs: readonly string[],
-  { neighbour }: Place,
-  probes: Probes,
-  ask: Ask,
-) {
-  const addresses = neighbour.kind === 'ok' && neighbour.address !== null ? [neighbour.address] : [];
-  const target = { macs, addresses, answeredBefore: subject.discovered };
-  return ask('discovery', limits => probes.discovery(target, limits));
-}
-
-/** Its MAC does not answer where it should. */
-const outside: ReadonlySet<string> = new Set(['silent', 'taken']);
-
-function sourcesOf(nics: CheckTarget['nics']): string[] {
-  return nics.map(nic => nic.source).filter(source => source !== null);
+export function macsOf({ nics }: Pick<CheckTarget, 'nics'>): string[] {
+  return nics.map(({ mac }) => mac);
 }

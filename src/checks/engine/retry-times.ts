@@ -2,7 +2,7 @@ import type { Age } from '../diagnosis/evidence.ts';
 import { type Cause, diagnoses } from '../diagnosis/table.ts';
 import type { Debounced } from './debounce.ts';
 
-/** When to look again, and how closely. Pure; milliseconds. */
+/** When a VM is checked again, and how closely. Pure; milliseconds. */
 
 /** How much is asked. `cheap`: the lower layers, if those are as they were. `command`: a person waits, and all is asked. */
 export type Depth = 'cheap' | 'deep' | 'command';
@@ -14,10 +14,10 @@ const whileBooting = 5_000;
 /** After a change in the network, of which several come at once. */
 export const afterChange = 1_000;
 
-const depths: Readonly<Record<Depth, number>> = { cheap: 0, deep: 1, command: 2 };
+const depths: readonly Depth[] = ['cheap', 'deep', 'command'];
 
 export function asksAsMuch(one: Depth, other: Depth): boolean {
-  return depths[one] >= depths[other];
+  return depths.indexOf(one) >= depths.indexOf(other);
 }
 
 /** What would look otherwise from the lower layers, if it changed. */

@@ -1,7 +1,7 @@
 import { createTask, type ScheduledTask } from 'node-cron';
 import type { Clock } from '../../util/clock.ts';
-import type { Due } from './next-check.ts';
 import type { Depth } from './retry-times.ts';
+import type { Moment } from './run.ts';
 
 /** When a VM is checked: cron expressions, null for never. */
 export interface Timetable {
@@ -24,8 +24,8 @@ export interface ScheduleOptions {
 const longestSleep = 20_000;
 
 /**
- * The times of one VM's checks. What they are node-cron says, and nothing more: its own timers would wait for the old
- * time when the clock is set back, and go through every minute that is skipped when it is set forward.
+ * The times of one VM's checks. node-cron only computes them: its own timers would wait for the old time when the clock
+ * is set back, and go through every minute that is skipped when it is set forward.
  */
 export class Schedule {
   readonly #options: ScheduleOptions;
@@ -34,35 +34,30 @@ export class Schedule {
   #timer: NodeJS.Timeout | undefined;
 
   constructor({ schedule, deepSchedule, timezone }: Timetable, options: ScheduleOptions) {
-    const row = (expression: string | null, depth: Depth) =>
-      expression === null
-        ? []
-        : [{ depth, task: createTask(expression, () => {}, timezone === null ? {} : { timezone }) }];
+    const row = (expression: string | null, depth: Depth) => {
+      if (expression === null) return [];
+      return [{ depth, task: createTask(expression, () => {}, timezone === null ? {} : { timezone }) }];
+    };
     this.#options = options;
     // At the same time the deep one goes first, and serves for both.
     this.#rows = [...row(deepSchedule, 'deep'), ...row(schedule, 'cheap')];
   }
 
   /** Null: never, or not yet. */
-  get next(): Due | null {
+  get next(): Moment | null {
     const { clock } = this.#options;
-    if (!this.#next) return null;
-    return { date: this.#next.date, now: clock.now() + this.#next.date - clock.date() };
+    return this.#next && { date: this.#next.date, now: clock.now() + this.#next.date - clock.date() };
   }
 
   start(): void {
-    this.#plan();
+    this.#next = this.#soonest();
+    this.#sleep();
   }
 
   close(): void {
     clearTimeout(this.#timer);
     this.#next = null;
     for (const { task } of this.#rows) void task.destroy();
-  }
-
-  #plan(): void {
-    this.#next = this.#soonest();
-    this.#sleep();
   }
 
   #sleep(): void {
@@ -75,26 +70,19 @@ export class Schedule {
     const { check, clock } = this.#options;
     const due = this.#next;
     if (!due) return;
-    if (clock.date() >= due.date) {
-      this.#plan();
-      check(due.depth);
-      return;
-    }
-    // Set back, it comes round sooner than was planned.
+    const isDue = clock.date() >= due.date;
     const soonest = this.#soonest();
-    if (soonest && soonest.date < due.date) this.#next = soonest;
+    // When the clock was set back, it comes round sooner than was planned.
+    if (isDue || (soonest && soonest.date < due.date)) this.#next = soonest;
     this.#sleep();
+    if (isDue) check(due.depth);
   }
 
   #soonest(): { date: number; depth: Depth } | null {
-    const { stagger } = this.#options;
     const times = this.#rows.flatMap(({ task, depth }) => {
       const [next] = task.getNextRuns(1);
-      return next ? [{ date: next.getTime() + stagger, depth }] : [];
+      return next ? [{ date: next.getTime() + this.#options.stagger, depth }] : [];
     });
-    return times.reduce<(typeof times)[number] | null>(
-      (one, other) => (one && one.date <= other.date ? one : other),
-      null,
-    );
+    return times.toSorted((one, other) => one.date - other.date)[0] ?? null;
   }
 }

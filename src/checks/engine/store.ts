@@ -2,38 +2,33 @@ import { z } from 'zod';
 
 /** What the checks know of a VM that must survive the bridge. */
 
-const word = z.string().nullable();
-const count = z.number().nullable();
-
-const identity = z.object({
-  name: word,
-  model: word,
-  version: word,
-  update: count,
-  address: word,
-  httpPort: count,
-  httpsPort: count,
-});
+const text = z.string().nullable();
+const number = z.number().nullable();
 
 const known = z.object({
   /** Of the domain that all this is about. */
-  uuid: word,
-  /** The run that was seen last; null: none that could be known again. */
+  uuid: text,
+  /** The run that was seen last, with `since` in milliseconds since 1970; null: none that could be known again. */
   run: z
     .object({
       boot: z.string(),
       id: z.number(),
-      since: count,
+      since: number,
       exact: z.boolean(),
       wasUp: z.boolean(),
-      bootSeconds: count,
+      bootSeconds: number,
     })
     .nullable(),
   /** IPv4, where it answered last. */
-  address: word,
+  address: text,
   /** It has answered Synology's discovery. */
   discovered: z.boolean(),
-  dsm: identity.nullable(),
+  dsm: z
+    .object({
+      ...{ name: text, model: text, version: text, update: number },
+      ...{ address: text, httpPort: number, httpsPort: number },
+    })
+    .nullable(),
 });
 
 const schema = z.record(z.string(), known);

@@ -1,57 +1,81 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Wish } from '../../model/check.ts';
 import { unknownHardware } from '../../model/domain.ts';
 import type { Event } from '../../model/event.ts';
-import type { Activity, VmSnapshot } from '../../model/snapshot.ts';
+import type { Activity, VmKey, VmSnapshot } from '../../model/snapshot.ts';
+import type { Clock } from '../../util/clock.ts';
+import type { Semaphore } from '../../util/semaphore.ts';
 import { canAnswer, type Machine, machineOf } from '../diagnosis/evidence.ts';
 import { leftToSettle } from '../diagnosis/expected.ts';
 import { messageOf } from '../diagnosis/messages.ts';
-import { report } from '../diagnosis/report.ts';
-import { type Cause, diagnoses } from '../diagnosis/table.ts';
-import { type Debounced, debounce, isSilence, notChecked, saidByMachine } from './debounce.ts';
-import { DiskIdle } from './disk-idle.ts';
-import { examine, longest } from './examine.ts';
+import { diagnoses } from '../diagnosis/table.ts';
+import type { Probes } from '../probes.ts';
+import { longest } from './ask.ts';
+import { restOf } from './disk-idle.ts';
+import { type Examination, examine } from './examine.ts';
 import type { CheckTarget } from './locate.ts';
-import { type Due, NextCheck } from './next-check.ts';
-import type { VmChecksOptions } from './options.ts';
+import { factsOf, type ReportContext, report } from './report.ts';
+import { asksAsMuch, betweenSweeps, type Depth, isCheapEnough } from './retry-times.ts';
+import type { Host, Moment } from './run.ts';
 import {
-  afterChange,
-  asksAsMuch,
-  betweenSweeps,
-  type Depth,
-  isCheapEnough,
-  pauseAfter,
-  retest,
-} from './retry-times.ts';
-import { RunState } from './run-state.ts';
+  ageIn,
+  type CheckContext,
+  type CheckEvent,
+  type CheckPolicy,
+  type CheckState,
+  initialState,
+  isUnchanged,
+  reduce,
+} from './state.ts';
+import type { Known } from './store.ts';
 
-/**
- * The checks of one VM: one at a time, what they have come to, and when the next is due. What libvirt says of the
- * machine counts at once and without a check.
- */
+/** What the checks of all VMs share. */
+export interface SharedOptions {
+  /** A VM as it is known now, and whether libvirt is there. */
+  vm: (key: VmKey) => VmSnapshot | null;
+  libvirtUp: () => boolean;
+  /** libvirt's id of the VM's run; null: it does not run. */
+  runId: (key: VmKey) => number | null;
+  /** What libvirt has instead of a VM's domain; for people. */
+  instead: (key: VmKey) => string;
+  /** Reads a VM's definition again: libvirt has no event for a link that is set down. */
+  reread: (key: VmKey) => Promise<void>;
+  probes: Probes;
+  /** libvirt's host is this machine. */
+  local: () => boolean;
+  host: Host;
+  emit: (event: Event) => void;
+}
+
+export interface VmChecksOptions extends SharedOptions {
+  key: VmKey;
+  /** libvirt's name or UUID of it. */
+  domain: string;
+  policy: CheckPolicy;
+  known: Known;
+  remember: (known: Known) => void;
+  /** Checks are made not only when somebody asks for one. */
+  automatic: boolean;
+  /** When the schedule comes round next; null: never. */
+  scheduled: () => Moment | null;
+  places: Semaphore;
+  clock: Clock;
+}
+
+/** The checks of one VM, one at a time: makes them when they are due, and publishes what they have come to. */
 export class VmChecks {
   readonly #options: VmChecksOptions;
-  readonly #runState: RunState;
-  readonly #diskIdle = new DiskIdle();
-  readonly #nextCheck: NextCheck;
-  #debounced: Debounced;
-  /** What the last check found by itself. */
-  #found: Cause = 'not_checked';
-  #checkedAt: number | null = null;
-  /** When the next one was to begin, as it was known at the end of the last one. */
-  #due: Due | null = null;
-  #sweptAt = Number.NEGATIVE_INFINITY;
+  #state: CheckState;
+  /** When the next check was to begin, as the last one or a new run left it. */
+  #due: Moment | null = null;
   #current: { depth: Depth; done: Promise<void>; abort: AbortController } | null = null;
-  #wired: string | null = null;
+  #timer: NodeJS.Timeout | undefined;
   /** Until a guest's own power off counts as meant. */
   #settling: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(options: VmChecksOptions) {
     this.#options = options;
-    this.#runState = new RunState({ ...options, bootGrace: options.policy.bootGrace });
-    this.#debounced = notChecked(options.clock.date());
-    this.#nextCheck = new NextCheck(() => void this.check('deep'), options);
+    this.#state = initialState(options.known, options.clock.date());
   }
 
   start(): void {
@@ -60,15 +84,16 @@ export class VmChecks {
 
   /** IPv4 of DSM, if it is known. */
   get address(): string | null {
-    return this.#runState.address;
+    return this.#state.known.address;
   }
 
   /** The verdict and its sentence, and what the last check found if that is not it. */
   get summary(): string {
-    const vm = this.#options.vm();
+    const vm = this.#vm();
     if (!vm?.check) return 'it has not been checked yet';
     const { verdict, reason, failures } = vm.check;
-    const otherwise = messageOf(this.#found, this.#facts(vm, this.#found)).reason;
+    const { found } = this.#state;
+    const otherwise = messageOf(found, factsOf(this.#state, found, this.#reportContext(vm))).reason;
     return `${verdict}: ${reason}${failures > 0 ? ` But this check found: ${otherwise}` : ''}`;
   }
 
@@ -82,11 +107,13 @@ export class VmChecks {
   hear(event: Event): void {
     if (this.#closed) return;
     switch (event.type) {
-      case 'stats':
-        this.#hearDisks(event);
+      case 'stats': {
+        const hardware = this.#vm()?.domain?.hardware ?? unknownHardware;
+        this.#apply({ type: 'stats', stats: event.stats, hardware });
         return;
+      }
       case 'rebooted':
-        if (this.#runState.reset()) this.#beginAnew();
+        this.#apply({ type: 'reset' });
         this.#look();
         return;
       case 'domain':
@@ -107,8 +134,7 @@ export class VmChecks {
     if (this.#current) {
       const { depth: under, done } = this.#current;
       await done;
-      if (asksAsMuch(under, depth)) return;
-      return this.check(depth);
+      return asksAsMuch(under, depth) ? undefined : this.check(depth);
     }
     const abort = new AbortController();
     const done = this.#options.places
@@ -126,57 +152,72 @@ export class VmChecks {
 
   close(): void {
     this.#closed = true;
-    this.#nextCheck.cancel();
+    clearTimeout(this.#timer);
     clearTimeout(this.#settling);
     this.#current?.abort.abort();
   }
 
   async #check(depth: Depth, signal: AbortSignal): Promise<void> {
-    const { policy, probes } = this.#options;
     signal.throwIfAborted();
-    if (!canAnswer(this.#machine())) return this.#done();
-    const rest = this.#diskIdle.at(performance.now());
-    const cheap = isCheapEnough(depth, this.#debounced, rest === 'quiet');
-    const found = await examine(() => this.#subject(), probes, {
-      prepare: cheap && diagnoses[this.#debounced.cause].verdict === 'up' ? null : () => this.#reread(),
-      enough: cheap ? (lower, address) => this.#runState.isUnchanged(lower, address) : null,
-      gentle: rest !== 'awake' || this.#debounced.cause === 'up_asleep',
-      probeTimeout: policy.probeTimeout,
-      signal,
-    });
-    if (found.swept) this.#sweptAt = performance.now();
-    this.#runState.take(found);
-    this.#found = this.#runState.cause(this.#machine());
-    this.#debounced = debounce(this.#debounced, this.#found, policy.failuresBeforeDown, this.#options.clock.date());
-    const { verdict } = diagnoses[this.#debounced.cause];
-    if (verdict === 'up' || verdict === 'degraded') this.#runState.wasUp();
-    this.#goOn();
-    this.#done();
-  }
-
-  /** Not while a command is under way: libvirt may not answer before it is done, and the command waits beside it. */
-  async #reread(): Promise<void> {
-    const { vm, reread } = this.#options;
-    if (vm()?.work === null) await reread();
-  }
-
-  #done(): void {
-    this.#checkedAt = this.#options.clock.date();
+    const found = canAnswer(this.#machine()) ? await this.#examine(depth, signal) : null;
+    this.#apply({ type: 'checked', machine: this.#machine(), found });
     this.#due = this.#next();
     this.#tell();
   }
 
-  /** When it is to be looked at again, apart from the schedule. */
-  #goOn(): void {
-    const pause = pauseAfter(this.#debounced, this.#runState.age());
-    if (pause !== null) this.#nextCheck.in(pause);
+  #examine(depth: Depth, signal: AbortSignal): Promise<Examination> {
+    const { policy, probes, clock } = this.#options;
+    const { debounced, disks } = this.#state;
+    const rest = restOf(disks, clock.now());
+    const cheap = isCheapEnough(depth, debounced, rest === 'quiet');
+    return examine(() => this.#target(), probes, {
+      prepare: cheap && diagnoses[debounced.cause].verdict === 'up' ? null : () => this.#reread(),
+      enough: cheap ? (lower, address) => isUnchanged(this.#state, lower, address) : null,
+      gentle: rest !== 'awake' || debounced.cause === 'up_asleep',
+      probeTimeout: policy.probeTimeout,
+      signal,
+    });
   }
 
-  #hearDisks({ stats }: Extract<Event, { type: 'stats' }>): void {
-    const hardware = this.#options.vm()?.domain?.hardware ?? unknownHardware;
-    const stirred = this.#diskIdle.hear(stats, hardware, performance.now());
-    // What it said of its disks may be so no longer.
-    if (stirred && this.#debounced.cause === 'up_asleep') this.#nextCheck.in(retest);
+  /** Not while a command is under way: libvirt may not answer before it is done, and the command waits beside it. */
+  async #reread(): Promise<void> {
+    const { key, reread } = this.#options;
+    if (this.#vm()?.work === null) await reread(key);
+  }
+
+  /** What libvirt says of the machine counts at once. */
+  #look(): void {
+    const { key, runId } = this.#options;
+    const vm = this.#vm();
+    if (!vm) return;
+    this.#apply({ type: 'machine', machine: this.#machine(), vm, runId: runId(key) });
+    this.#tell();
+  }
+
+  #apply(event: CheckEvent): void {
+    const before = this.#state;
+    const state = reduce(before, event, this.#context());
+    this.#state = state;
+    if (!isDeepStrictEqual(state.known, before.known)) this.#options.remember(state.known);
+    if (state.next !== before.next) this.#setTimer(state.next);
+    if (state.runs === before.runs) return;
+    this.#current?.abort.abort();
+    this.#due = this.#next();
+  }
+
+  #setTimer(next: Moment | null): void {
+    clearTimeout(this.#timer);
+    if (!next) return;
+    const act = () => {
+      this.#apply({ type: 'due' });
+      void this.check('deep');
+    };
+    this.#timer = setTimeout(act, next.now - this.#options.clock.now()).unref();
+  }
+
+  #context(): CheckContext {
+    const { clock, host, policy, automatic } = this.#options;
+    return { at: { date: clock.date(), now: clock.now() }, host, policy, automatic };
   }
 
   /** A guest that powers itself off, and stays so, is meant to be off. */
@@ -190,116 +231,64 @@ export class VmChecks {
   }
 
   #leftToSettle(): number | null {
-    const { vm, policy, clock } = this.#options;
-    const known = vm();
-    return known?.seen && policy.expected === 'last_intended' ? leftToSettle(known, clock.date()) : null;
-  }
-
-  /** What the machine alone says counts at once. */
-  #look(): void {
-    const vm = this.#options.vm();
-    if (!vm) return;
-    if (this.#runState.follow(vm, this.#options.runId())) this.#beginAnew();
-    const wired = JSON.stringify(vm.domain?.hardware.nics ?? null);
-    if (this.#runState.running && this.#wired !== null && wired !== this.#wired) this.#nextCheck.in(afterChange);
-    this.#wired = wired;
-
-    const machine = this.#machine();
-    const cause = this.#runState.cause(machine);
-    const halted = saidByMachine(this.#debounced.cause);
-    const resumed = canAnswer(machine) && halted;
-    // libvirt's last word stands while it is away, until a check knows better.
-    const stands = machine === 'unseen' && halted;
-    if (!stands && (!canAnswer(machine) || !this.#runState.whole)) this.#debounce(cause);
-    else if (resumed && !stands) {
-      // What was found before it was halted may be true no more: the good is believed until it is looked at again.
-      this.#debounce(isSilence(cause) ? 'not_checked' : cause);
-      this.#nextCheck.in(afterChange);
-    }
-    this.#tell();
-  }
-
-  #debounce(cause: Cause): void {
-    this.#debounced = debounce(this.#debounced, cause, 1, this.#options.clock.date());
-    this.#found = cause;
-  }
-
-  #beginAnew(): void {
-    this.#diskIdle.reset();
-    this.#sweptAt = Number.NEGATIVE_INFINITY;
-    this.#current?.abort.abort();
-    this.#nextCheck.cancel();
-    if (this.#runState.running) this.#nextCheck.in(afterChange);
-    this.#due = this.#next();
+    const { policy, clock } = this.#options;
+    const vm = this.#vm();
+    return vm?.seen && policy.expected === 'last_intended' ? leftToSettle(vm, clock.date()) : null;
   }
 
   #tell(): void {
-    const { key, vm: now, emit, automatic } = this.#options;
-    const vm = now();
+    const { key, emit, automatic, clock } = this.#options;
+    const vm = this.#vm();
     // What was told before stands on the broker, until there is something to say.
-    if (!vm || this.#closed || (automatic && this.#debounced.cause === 'not_checked')) return;
-    const { rows, latency, hasBeenUp: wasUp, bootSeconds, dsm } = this.#runState;
-    const check = report({
-      debounced: this.#debounced,
-      machine: this.#machine(),
-      wish: this.#wish(vm),
-      busy: vm.work !== null,
-      settling: this.#leftToSettle() !== null,
-      facts: this.#facts(vm, this.#debounced.cause),
-      ...{ rows, latency, wasUp, bootSeconds, dsm },
-      checkedAt: this.#checkedAt,
-      nextAt: this.#next()?.date ?? null,
-    });
+    if (!vm || this.#closed || (automatic && this.#state.debounced.cause === 'not_checked')) return;
+    const check = report(this.#state, this.#reportContext(vm));
     if (isDeepStrictEqual(check, vm.check)) return;
-    emit({ type: 'checked', key, check, at: new Date(this.#options.clock.date()).toISOString() });
+    emit({ type: 'checked', key, check, at: new Date(clock.date()).toISOString() });
   }
 
-  #facts(vm: VmSnapshot, cause: Cause) {
-    const { policy, domain, instead } = this.#options;
-    const facts = this.#runState.facts(cause, vm, policy.ports);
+  #reportContext(vm: VmSnapshot): ReportContext {
+    const { key, domain, instead, clock, policy } = this.#options;
     return {
-      ...facts,
-      domain: vm.domain?.name ?? domain,
-      instead: instead(),
-      address: facts.address ?? policy.address,
+      ...{ vm, domain, policy, machine: this.#machine(), instead: instead(key), now: clock.now() },
+      settling: this.#leftToSettle() !== null,
+      nextAt: this.#next()?.date ?? null,
     };
   }
 
-  #subject(): CheckTarget {
-    const { key, policy, vm } = this.#options;
-    const local = this.#options.local();
-    const { known } = this.#runState;
+  #target(): CheckTarget {
+    const { key, policy, local, clock } = this.#options;
+    const { known, sweptAt } = this.#state;
+    const isLocal = local();
     return {
       key,
-      nics: vm()?.domain?.hardware.nics ?? [],
-      local,
+      nics: this.#vm()?.domain?.hardware.nics ?? [],
+      local: isLocal,
       configured: policy.address,
       lastAddress: known.address,
       ports: policy.ports,
       identity: known.dsm,
       discovered: known.discovered,
-      sweep: local && performance.now() - this.#sweptAt >= betweenSweeps(this.#runState.age()),
+      sweep: isLocal && clock.now() - sweptAt >= betweenSweeps(ageIn(this.#state, this.#context())),
     };
   }
 
+  #vm(): VmSnapshot | null {
+    return this.#options.vm(this.#options.key);
+  }
+
   #machine(): Machine {
-    const { vm, libvirtUp } = this.#options;
-    const { domain = null, seen = false, work = null } = vm() ?? {};
+    const { domain = null, seen = false, work = null } = this.#vm() ?? {};
     return machineOf(domain, {
-      seen: libvirtUp() && seen,
+      seen: this.#options.libvirtUp() && seen,
       stopping: work !== null && stopping.has(work.activity),
     });
   }
 
-  #wish({ wish }: VmSnapshot): Wish | null {
-    const { expected } = this.#options.policy;
-    return expected === 'running' || expected === 'off' ? expected : wish;
-  }
-
-  #next(): Due | null {
-    const { due } = this.#nextCheck;
+  #next(): Moment | null {
+    const { next } = this.#state;
     const scheduled = this.#options.scheduled();
-    return due && scheduled ? (due.now < scheduled.now ? due : scheduled) : (due ?? scheduled);
+    if (!next || !scheduled) return next ?? scheduled;
+    return next.now < scheduled.now ? next : scheduled;
   }
 }
 

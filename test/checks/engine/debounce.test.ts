@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Cause, causes, diagnoses } from '../../../src/checks/diagnosis/table.ts';
-import { type Debounced, debounce, notChecked } from '../../../src/checks/engine/debounce.ts';
+import { type Debounced, debounce } from '../../../src/checks/engine/debounce.ts';
 
 const at = (cause: Cause, failures = 0): Debounced => ({ cause, since: 0, failures });
 
@@ -37,7 +37,7 @@ describe('what a check finds', () => {
   test('since when is that of the verdict', () => {
     expect(debounce(at('silent'), 'taken', 2, 9)).toEqual({ cause: 'taken', since: 0, failures: 0 });
     expect(debounce(at('silent'), 'up', 2, 9)).toEqual({ cause: 'up', since: 9, failures: 0 });
-    expect(debounce(notChecked(3), 'up', 2, 9).since).toBe(9);
+    expect(debounce(at('not_checked'), 'up', 2, 9).since).toBe(9);
   });
 });
 
@@ -47,7 +47,7 @@ test('whatever is found in whatever order: silence counts when it was found as o
       fc.array(fc.constantFrom(...causes), { maxLength: 30 }),
       fc.integer({ min: 1, max: 5 }),
       (found, needed) => {
-        let debounced = notChecked(0);
+        let debounced = at('not_checked');
         for (const cause of found) {
           const before = debounced;
           debounced = debounce(before, cause, needed, 1);

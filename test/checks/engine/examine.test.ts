@@ -1,6 +1,7 @@
 /** One check: where DSM is looked for, what is asked of it, and what a check does with time. */
 import { describe, expect, test } from 'vitest';
-import { examine, longest } from '../../../src/checks/engine/examine.ts';
+import { longest } from '../../../src/checks/engine/ask.ts';
+import { examine } from '../../../src/checks/engine/examine.ts';
 import type { CheckTarget } from '../../../src/checks/engine/locate.ts';
 import type { Findings, Kind } from '../../../src/checks/finding.ts';
 import type { Probes } from '../../../src/checks/probes.ts';

@@ -1,6 +1,6 @@
 /** A VM's checks from power on to off: when they are made, of what, and what they come to. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { longest } from '../../../src/checks/engine/examine.ts';
+import { longest } from '../../../src/checks/engine/ask.ts';
 import { retest } from '../../../src/checks/engine/retry-times.ts';
 import { unknownDsm } from '../../../src/model/check.ts';
 import { reduce } from '../../../src/model/reduce.ts';

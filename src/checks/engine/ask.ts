@@ -1,40 +1,33 @@
 import type { ProbeName } from '../../model/check.ts';
 import { inTime } from '../../util/deadline.ts';
 import type { Findings, Limits } from '../finding.ts';
+import type { ProbeTable, Targets } from '../probes.ts';
 
-/** Time for the probes of one check: each has its own, all share the check's, and none is believed to keep to it. */
-
-export interface AskOptions {
-  /** Milliseconds for each probe. */
-  probeTimeout: number;
-  /** Milliseconds for all of them. */
-  whole: number;
-  signal: AbortSignal;
-}
+/** Time for the probes of one check: each has its own, all share the check's, and none is trusted to keep to it. */
 
 export interface Ask {
-  /** What a probe finds, or, when its time is up or it fails, that it has found nothing. Rejects when the check is ended. */
-  <P extends ProbeName>(probe: P, run: (limits: Limits) => Promise<Findings[P]>): Promise<Findings[P]>;
+  /** What a probe finds; nothing, when its time is up or it fails. Rejects when the check is ended. */
+  <P extends ProbeName>(probe: P, target: Targets[P]): Promise<Findings[P]>;
   /** Likewise, for what is no probe. */
   any<T>(otherwise: T, run: (limits: Limits) => Promise<T>): Promise<T>;
 }
 
-export function createAsk({ probeTimeout, whole, signal }: AskOptions): Ask {
-  const end = performance.now() + whole;
+/** Milliseconds that a check takes at most: no more than so many probes wait for one another. */
+export function longest(probeTimeout: number): number {
+  return 4 * probeTimeout;
+}
+
+export function createAsk(probes: ProbeTable, probeTimeout: number, signal: AbortSignal): Ask {
+  const end = performance.now() + longest(probeTimeout);
   const bounded = async <T>(otherwise: T, run: (limits: Limits) => Promise<T>): Promise<T> => {
     signal.throwIfAborted();
     const timeout = Math.min(probeTimeout, end - performance.now());
     if (timeout <= 0) return otherwise;
     const over = new AbortController();
     const limits = { timeout, signal: AbortSignal.any([signal, over.signal]) };
+    const asked = run(limits).catch(() => otherwise);
     try {
-      // A moment more than the probe has: its own word on why says more.
-      const answer = await inTime(
-        run(limits).catch(() => otherwise),
-        timeout + grace,
-        otherwise,
-        signal,
-      );
+      const answer = await inTime(asked, timeout + grace, otherwise, signal);
       signal.throwIfAborted();
       return answer;
     } finally {
@@ -47,12 +40,12 @@ export function createAsk({ probeTimeout, whole, signal }: AskOptions): Ask {
     answer.catch(() => {});
     return answer;
   };
-  const ask = <P extends ProbeName>(probe: P, run: (limits: Limits) => Promise<Findings[P]>) =>
-    any<Findings[P]>(late(probe), run);
+  const ask = <P extends ProbeName>(probe: P, target: Targets[P]) =>
+    any<Findings[P]>(late(probe), limits => probes[probe](target, limits));
   return Object.assign(ask, { any });
 }
 
-/** Milliseconds. */
+/** Milliseconds more than the probe has: its own word on why it is late says more. */
 const grace = 50;
 
 /** A probe that could not be asked, and why. */

@@ -1,11 +1,13 @@
 import { expect, test } from 'vitest';
 import { ageOf, machineOf } from '../../../src/checks/diagnosis/evidence.ts';
-import { DiskIdle } from '../../../src/checks/engine/disk-idle.ts';
-import { type KnownRun, resetAt, runOf, toKnown, upAt } from '../../../src/checks/engine/machine-run.ts';
-import { checkRememberedChecks, nothingKnown } from '../../../src/checks/engine/store.ts';
-import { unknownDisk, unknownStats } from '../../../src/model/stats.ts';
+import { noActivity, restOf, withSample } from '../../../src/checks/engine/disk-idle.ts';
+import { resetAt, runOf, toKnown, upAt } from '../../../src/checks/engine/run.ts';
+import { checkRememberedChecks, type Known, nothingKnown } from '../../../src/checks/engine/store.ts';
+import type { Hardware } from '../../../src/model/domain.ts';
+import { type Stats, unknownDisk, unknownStats } from '../../../src/model/stats.ts';
 import { active, domain, off, offBy, uuid } from '../../model/samples.ts';
 
+type KnownRun = NonNullable<Known['run']>;
 const host = { boot: 'b1', uptime: () => 60_000 };
 const known: KnownRun = { id: 3, since: 1_000, exact: true, wasUp: true, bootSeconds: 40, boot: 'b1' };
 type Seen = Parameters<typeof runOf>[0];
@@ -18,23 +20,23 @@ test.each<[what: string, about: Partial<Seen>, before: KnownRun | null, since: n
   ['another boot of the host', {}, { ...known, boot: 'b0' }, 40_000, false],
   ['never seen', {}, null, 40_000, false],
 ])('a run: %s', (_, about, before, since, exact) => {
-  const clock = { date: () => 100_000, now: () => 1_100_000 };
+  const clock = { date: 100_000, now: 1_100_000 };
   expect(runOf({ ...seen, ...about }, before, host, clock)).toMatchObject({ since: since && since + 1_000_000, exact });
 });
 
 test('on another host it may have run for ever', () => {
-  expect(runOf(seen, null, { ...host, boot: null }, { date: () => 100_000, now: () => 5 })).toMatchObject({
+  expect(runOf(seen, null, { ...host, boot: null }, { date: 100_000, now: 5 })).toMatchObject({
     since: null,
     exact: false,
   });
 });
 
 test('it is known again by the clock on the wall, and measured by the one that only goes on', () => {
-  const clock = { date: () => 100_000, now: () => 7_000 };
+  const clock = { date: 100_000, now: 7_000 };
   const run = runOf({ ...seen, startedAt: '1970-01-01T00:01:40.000Z' }, null, host, clock);
   expect(run.since).toBe(7_000);
   // An hour later by the wall, which was set; a minute by the other.
-  expect(toKnown(run, 'b1', { date: () => 3_700_000, now: () => 67_000 })).toMatchObject({
+  expect(toKnown(run, 'b1', { date: 3_700_000, now: 67_000 })).toMatchObject({
     since: 3_640_000,
     boot: 'b1',
   });
@@ -83,13 +85,6 @@ test.each([
 });
 
 test('disks are quiet after ten minutes without a request, and unknown where libvirt does not count them', () => {
-  const quiet = new DiskIdle();
-  const [disk] = domain.hardware.disks;
-  const disks = [
-    { target: 'sda', role: 'data' as const, bus: 'scsi', source: null },
-    { target: 'hdz', role: 'loader' as const, bus: 'usb', source: null },
-  ];
-  expect(disk).toBeDefined();
   const sample = (data: number | null, loader: number, stale = false) => ({
     ...unknownStats(null),
     stale,
@@ -98,25 +93,26 @@ test('disks are quiet after ten minutes without a request, and unknown where lib
       hdz: { ...unknownDisk, read_operations: loader, write_operations: 0 },
     },
   });
-  const guest = { disks, hiddenDisks: false };
-  expect(quiet.at(0)).toBe('awake');
-  quiet.hear(sample(5, 1), guest, 0);
-  quiet.hear(sample(5, 2), guest, 599_999);
-  expect(quiet.at(599_999)).toBe('awake');
-  expect(quiet.at(600_000)).toBe('quiet');
-  quiet.hear(sample(6, 2), guest, 600_001);
-  expect(quiet.at(600_001)).toBe('awake');
-  expect(quiet.at(1_200_001)).toBe('quiet');
-  quiet.hear(sample(6, 2, true), guest, 1_200_002);
-  expect(quiet.at(1_200_002)).toBe('awake');
-  quiet.hear(sample(null, 2), guest, 1_300_000);
-  expect(quiet.at(9_999_999)).toBe('unknown');
-  quiet.hear(sample(6, 2), { disks: [], hiddenDisks: false }, 9_999_999);
-  expect(quiet.at(99_999_999)).toBe('unknown');
-  quiet.hear(sample(6, 2), { disks, hiddenDisks: true }, 99_999_999);
-  expect(quiet.at(999_999_999)).toBe('unknown');
-  quiet.reset();
-  expect(quiet.at(999_999_999)).toBe('awake');
+  let activity = noActivity;
+  const hear = (now: number, stats: Stats, changes: Partial<Hardware> = {}) => {
+    activity = withSample(activity, stats, { ...domain.hardware, ...changes }, now);
+  };
+  expect(restOf(activity, 0)).toBe('awake');
+  hear(0, sample(5, 1));
+  hear(599_999, sample(5, 2));
+  expect(restOf(activity, 599_999)).toBe('awake');
+  expect(restOf(activity, 600_000)).toBe('quiet');
+  hear(600_001, sample(6, 2));
+  expect(restOf(activity, 600_001)).toBe('awake');
+  expect(restOf(activity, 1_200_001)).toBe('quiet');
+  hear(1_200_002, sample(6, 2, true));
+  expect(restOf(activity, 1_200_002)).toBe('awake');
+  hear(1_300_000, sample(null, 2));
+  expect(restOf(activity, 9_999_999)).toBe('unknown');
+  hear(9_999_999, sample(6, 2), { disks: [] });
+  expect(restOf(activity, 99_999_999)).toBe('unknown');
+  hear(99_999_999, sample(6, 2), { hiddenDisks: true });
+  expect(restOf(activity, 999_999_999)).toBe('unknown');
 });
 
 test('what is remembered is read back, and anything else is not', () => {

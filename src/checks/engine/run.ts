@@ -1,4 +1,4 @@
-import type { Clock } from '../../util/clock.ts';
+import type { Known } from './store.ts';
 
 /** One run of a machine, from power on to off: how long it has been on, and whether DSM was up in it. */
 export interface Run {
@@ -13,6 +13,12 @@ export interface Run {
   bootSeconds: number | null;
 }
 
+/** One moment by both clocks (`Clock`). */
+export interface Moment {
+  date: number;
+  now: number;
+}
+
 /** What this machine knows of its own start. */
 export interface Host {
   /** Another one after every boot; null: libvirt's host is another machine, whose boots are not seen. */
@@ -21,31 +27,27 @@ export interface Host {
   uptime(): number;
 }
 
-/** One that was seen in an earlier life of the bridge: its times are milliseconds since 1970. */
-export type KnownRun = Run & { boot: string };
-
-/** A domain that is seen to run: the run that was known, if it is still that one, else what can be said of it. */
+/** The run of a domain that is seen to run: the one that was known, if it is still that one, else a new one. */
 export function runOf(
-  seen: { id: number; startedAt: string | null },
-  known: KnownRun | null,
+  { id, startedAt }: { id: number; startedAt: string | null },
+  known: Known['run'],
   host: Host,
-  clock: Clock,
+  at: Moment,
 ): Run {
-  const { id, startedAt } = seen;
-  const ago = (date: number) => clock.now() - Math.max(0, clock.date() - date);
-  if (startedAt !== null) return { ...begun, id, since: ago(Date.parse(startedAt)), exact: true };
+  const monotonic = (date: number) => at.now - Math.max(0, at.date - date);
+  if (startedAt !== null) return { ...begun, id, since: monotonic(Date.parse(startedAt)), exact: true };
   // Ids begin anew with the host.
   if (known && known.id === id && known.boot === host.boot) {
-    const { since, exact, wasUp, bootSeconds } = known;
-    return { id, since: since === null ? null : ago(since), exact, wasUp, bootSeconds };
+    const { boot: _, since, ...run } = known;
+    return { ...run, since: since === null ? null : monotonic(since) };
   }
   // Not earlier than its host at any rate: after a power failure both begin, and the bridge last.
-  return { ...begun, id, since: host.boot === null ? null : clock.now() - host.uptime(), exact: false };
+  return { ...begun, id, since: host.boot === null ? null : at.now - host.uptime(), exact: false };
 }
 
 const begun = { wasUp: false, bootSeconds: null } as const;
 
-/** It was reset: all begins anew, but for its id. */
+/** The machine was reset: all begins anew, but for its id. */
 export function resetAt({ id }: Run, now: number): Run {
   return { ...begun, id, since: now, exact: true };
 }
@@ -57,8 +59,8 @@ export function upAt(run: Run, now: number): Run {
   return { ...run, wasUp: true, bootSeconds: seconds };
 }
 
-/** To be known again; `since` as milliseconds since 1970. */
-export function toKnown(run: Run, boot: string, clock: Clock): KnownRun {
-  const since = run.since === null ? null : Math.round(clock.date() - (clock.now() - run.since));
+/** For the store, with `since` as milliseconds since 1970. */
+export function toKnown(run: Run, boot: string, at: Moment): Known['run'] {
+  const since = run.since === null ? null : Math.round(at.date - (at.now - run.since));
   return { ...run, since, boot };
 }

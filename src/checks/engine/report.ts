@@ -1,0 +1,90 @@
+import { type Check, isReachable, type ProbeName, type ProbeRow, unknownDsm, type Wish } from '../../model/check.ts';
+import type { VmSnapshot } from '../../model/snapshot.ts';
+import type { Machine } from '../diagnosis/evidence.ts';
+import { isProblem, ofExpectation } from '../diagnosis/expected.ts';
+import { type Facts, messageOf } from '../diagnosis/messages.ts';
+import { type Cause, diagnoses } from '../diagnosis/table.ts';
+import { type Kind, outcomeOf } from '../finding.ts';
+import { type CheckPolicy, type CheckState, sinceStart } from './state.ts';
+
+/** Everything that the checks of a VM have found, as the one thing that is published. Pure. */
+
+export interface ReportContext {
+  vm: VmSnapshot;
+  machine: Machine;
+  /** Its guest has powered itself off: whether that was meant is not known yet. */
+  settling: boolean;
+  /** Milliseconds since 1970; null: no check is planned. */
+  nextAt: number | null;
+  /** As configured: libvirt's name or UUID of it. */
+  domain: string;
+  /** What libvirt has instead of that domain; for people. */
+  instead: string;
+  policy: CheckPolicy;
+  /** Of the clock that only goes on. */
+  now: number;
+}
+
+export function report(state: CheckState, context: ReportContext): Check {
+  const { vm, machine, settling, nextAt } = context;
+  const wish = wishOf(context);
+  const { known, run, findings, checkedAt } = state;
+  const { cause, since, failures } = state.debounced;
+  const { verdict } = diagnoses[cause];
+  const busy = vm.work !== null;
+  const problem = isProblem(cause, machine, { wish, busy, settling });
+  const words = messageOf(cause, factsOf(state, cause, context));
+  const more = busy ? null : ofExpectation(machine, { wish, settling });
+  // Off, or paused, as it is meant to be: there is nothing to do.
+  const idle = ['off', 'paused', 'asleep'].includes(machine) && problem !== true;
+  return {
+    ...{ verdict, cause, problem, failures, reachable: isReachable(verdict), since: iso(since), expected: wish },
+    reason: more ? `${words.reason} ${more.reason}` : words.reason,
+    nextStep: idle ? null : (more ?? words).next,
+    probes: rowsOf(findings),
+    latency: findings.tcp?.ms ?? null,
+    checkedAt: checkedAt === null ? null : iso(checkedAt),
+    nextAt: nextAt === null ? null : iso(nextAt),
+    wasUp: run?.wasUp ?? false,
+    bootSeconds: run?.bootSeconds ?? null,
+    dsm: { ...(known.dsm ?? unknownDsm), address: known.address },
+  };
+}
+
+/** What the sentence of a cause names; a NIC that a probe spoke of goes before the first. */
+export function factsOf(state: CheckState, cause: Cause, context: ReportContext): Facts {
+  const { vm, domain, instead, policy, now } = context;
+  const { known, port, run, findings } = state;
+  const worst = findings.bridge?.worst ?? null;
+  const cable = worst !== null && worst.kind === cause ? worst : findings.bridge;
+  const nics = vm.domain?.hardware.nics ?? [];
+  const { mac = null, tap = null, source = null } = nics.find(nic => nic.mac === cable?.mac) ?? nics[0] ?? {};
+  return {
+    ...{ domain: vm.domain?.name ?? domain, instead, mac, tap, source },
+    ...{ address: known.address ?? policy.address, port, ports: policy.ports },
+    closed: findings.tcp?.closed ?? [],
+    age: run?.exact ? sinceStart(state, now) : null,
+    grace: policy.bootGrace,
+    bridge: cable?.explanation ?? '',
+    neighbour: findings.neighbour?.explanation ?? '',
+    web: findings.web?.explanation ?? '',
+  };
+}
+
+function rowsOf(findings: CheckState['findings']): Check['probes'] {
+  const row = <P extends ProbeName>(probe: P, finding: NonNullable<CheckState['findings'][P]>): ProbeRow => {
+    const { kind, ms, explanation, at } = finding;
+    return { outcome: outcomeOf(probe, kind as Kind<P>), ms, explanation, at };
+  };
+  const found = Object.entries(findings) as [ProbeName, NonNullable<CheckState['findings'][ProbeName]>][];
+  return Object.fromEntries(found.map(([probe, finding]) => [probe, row(probe, finding)]));
+}
+
+/** What the configuration expects goes over what was commanded. */
+function wishOf({ vm, policy: { expected } }: ReportContext): Wish | null {
+  return expected === 'running' || expected === 'off' ? expected : vm.wish;
+}
+
+function iso(time: number): string {
+  return new Date(time).toISOString();
+}

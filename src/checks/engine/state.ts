@@ -1,0 +1,234 @@
+import { isDeepStrictEqual } from 'node:util';
+import { type Expectation, type ProbeName, probeNames } from '../../model/check.ts';
+import type { Hardware, Nic } from '../../model/domain.ts';
+import type { VmSnapshot } from '../../model/snapshot.ts';
+import type { Stats } from '../../model/stats.ts';
+import { diagnose } from '../diagnosis/diagnose.ts';
+import { type Age, ageOf, canAnswer, type Evidence, type Machine } from '../diagnosis/evidence.ts';
+import { type Cause, diagnoses } from '../diagnosis/table.ts';
+import type { Findings } from '../finding.ts';
+import { type Debounced, debounce, isSilence, saidByMachine } from './debounce.ts';
+import { type DiskActivity, isStirred, noActivity, withSample } from './disk-idle.ts';
+import type { Examination, Lower } from './examine.ts';
+import { afterChange, pauseAfter, retest } from './retry-times.ts';
+import { type Host, type Moment, type Run, resetAt, runOf, toKnown, upAt } from './run.ts';
+import { type Known, nothingKnown } from './store.ts';
+
+/** What the checks of one VM know, and what every event makes of it. Pure: it asks nobody, and starts no timer. */
+
+/** What the configuration says of one VM's checks. Milliseconds. */
+export interface CheckPolicy {
+  expected: Expectation;
+  /** A name or an address; null: to be found. */
+  address: string | null;
+  ports: readonly number[];
+  failuresBeforeDown: number;
+  bootGrace: number;
+  probeTimeout: number;
+}
+
+export interface CheckState {
+  /** What survives the bridge. */
+  readonly known: Known;
+  /** Null: the machine does not run. */
+  readonly run: Run | null;
+  /** Runs so far: what was found in another one says nothing any more. */
+  readonly runs: number;
+  /** The latest of each probe in this run, for a cheap check asks only some. `at`: ISO 8601. */
+  readonly findings: { readonly [P in ProbeName]?: Findings[P] & { at: string } };
+  /** How the lower layers were when everything was asked; null: it never was in this run. */
+  readonly baseline: unknown;
+  /** Of DSM's page. */
+  readonly port: number;
+  /** When DSM began to say that it updates, which may be long after power on. */
+  readonly updatingSince: number | null;
+  /** When the whole network was searched last. */
+  readonly sweptAt: number;
+  readonly disks: DiskActivity;
+  /** As libvirt told them last. */
+  readonly nics: readonly Nic[] | null;
+  /** What the last check found by itself, and what all have come to. */
+  readonly found: Cause;
+  readonly debounced: Debounced;
+  readonly checkedAt: number | null;
+  /** When the next check is due that no schedule knows of; null: there is none. */
+  readonly next: Moment | null;
+}
+
+export type CheckEvent =
+  /** libvirt spoke of the machine, or went, or came back. */
+  | { type: 'machine'; machine: Machine; vm: VmSnapshot; runId: number | null }
+  | { type: 'reset' }
+  | { type: 'stats'; stats: Stats; hardware: Hardware }
+  /** A check ended; `found` null: there was nobody to ask. */
+  | { type: 'checked'; machine: Machine; found: Examination | null }
+  /** The time of `next` has come. */
+  | { type: 'due' };
+
+export interface CheckContext {
+  at: Moment;
+  host: Host;
+  policy: CheckPolicy;
+  /** Checks are made not only when somebody asks for one. */
+  automatic: boolean;
+}
+
+export function initialState(known: Known, date: number): CheckState {
+  return {
+    ...{ known, run: null, runs: 0, findings: {}, baseline: null, port: 5_000, updatingSince: null },
+    ...{ sweptAt: Number.NEGATIVE_INFINITY, disks: noActivity, nics: null, checkedAt: null, next: null },
+    ...{ found: 'not_checked', debounced: { cause: 'not_checked', since: date, failures: 0 } },
+  };
+}
+
+export function reduce(state: CheckState, event: CheckEvent, context: CheckContext): CheckState {
+  const { at } = context;
+  switch (event.type) {
+    case 'machine':
+      return follow(ofRun(state, event, context), event, context);
+    case 'reset':
+      return state.run ? begin(state, resetAt(state.run, at.now), context) : state;
+    case 'stats': {
+      const disks = withSample(state.disks, event.stats, event.hardware, at.now);
+      // What DSM said of its disks may be so no longer.
+      const stirred = state.debounced.cause === 'up_asleep' && isStirred(state.disks, disks);
+      return { ...(stirred ? checkIn(retest, state, context) : state), disks };
+    }
+    case 'checked':
+      return { ...(event.found ? take(state, event.found, event.machine, context) : state), checkedAt: at.date };
+    case 'due':
+      return { ...state, next: null };
+  }
+}
+
+export function causeOf(state: CheckState, machine: Machine, context: CheckContext): Cause {
+  const age = ageIn(state, context);
+  if (state.baseline === null && canAnswer(machine) && machine !== 'stopping') {
+    return age === 'young' ? 'booting' : 'not_checked';
+  }
+  const past = state.run?.wasUp ? 'was_up' : 'fresh';
+  const evidence: Evidence = { machine, age, past, ...kindsOf(state.findings) };
+  const cause = diagnose(evidence);
+  const worst = state.findings.bridge?.worst ?? null;
+  // Of several NICs one is well, and yet nothing comes through: the other one was the way.
+  return worst !== null && unheard.has(cause) ? diagnose({ ...evidence, bridge: worst.kind }) : cause;
+}
+
+/** Nothing answers, for want of a better reason. */
+const unheard: ReadonlySet<Cause> = new Set(['silent', 'no_answer', 'filtered', 'address_unknown']);
+
+export function ageIn(state: CheckState, { at, policy }: CheckContext): Age {
+  return ageOf(sinceStart(state, at.now), policy.bootGrace);
+}
+
+/** Milliseconds since it was powered on, or since its update began; null: nobody knows. */
+export function sinceStart({ updatingSince, run }: CheckState, now: number): number | null {
+  const since = updatingSince ?? run?.since ?? null;
+  return since === null ? null : now - since;
+}
+
+/** Whether the lower layers are as they were when all was asked: then what was said above them still holds. */
+export function isUnchanged({ baseline }: CheckState, lower: Lower, address: string | null): boolean {
+  return isDeepStrictEqual(baseline, baselineOf(lower, address));
+}
+
+function baselineOf({ bridge, neighbour, tcp }: Lower, address: string | null): unknown {
+  return [bridge.kind, neighbour.kind, tcp.kind, tcp.open, address];
+}
+
+/** The words that the verdict goes by. */
+export function kindsOf(findings: Partial<Findings>): Pick<Evidence, ProbeName> {
+  const kinds = probeNames.map(name => [name, findings[name]?.kind ?? 'not_applicable']);
+  return Object.fromEntries(kinds) as Pick<Evidence, ProbeName>;
+}
+
+type Seen = Extract<CheckEvent, { type: 'machine' }>;
+
+/** With the run of the machine as libvirt tells it now. */
+function ofRun(before: CheckState, { vm, runId }: Seen, context: CheckContext): CheckState {
+  const { domain, startedAt } = vm;
+  const another = domain !== null && before.known.uuid !== null && before.known.uuid !== domain.uuid;
+  const state = another ? { ...before, known: nothingKnown } : before;
+  if (!domain?.active) return state.run ? begin(state, null, context) : state;
+  const id = runId ?? state.run?.id ?? -1;
+  const known = { ...state.known, uuid: domain.uuid };
+  if (state.run?.id === id) return { ...state, known };
+  return begin({ ...state, known }, runOf({ id, startedAt }, known.run, context.host, context.at), context);
+}
+
+/** What the machine alone says counts at once. */
+function follow(before: CheckState, { vm, machine }: Seen, context: CheckContext): CheckState {
+  const nics = vm.domain?.hardware.nics ?? null;
+  const rewired = before.run !== null && before.nics !== null && !isDeepStrictEqual(nics, before.nics);
+  const state = { ...(rewired ? checkIn(afterChange, before, context) : before), nics };
+  const cause = causeOf(state, machine, context);
+  const halted = saidByMachine(state.debounced.cause);
+  // libvirt's last word stands while it is away, until a check knows better.
+  if (machine === 'unseen' && halted) return state;
+  if (!canAnswer(machine) || state.baseline === null) return stand(state, cause, context);
+  if (!halted) return state;
+  // It was resumed. What was found before may be true no more: only the good is believed until the next check.
+  return checkIn(afterChange, stand(state, isSilence(cause) ? 'not_checked' : cause, context), context);
+}
+
+function stand(state: CheckState, cause: Cause, { at }: CheckContext): CheckState {
+  return { ...state, found: cause, debounced: debounce(state.debounced, cause, 1, at.date) };
+}
+
+/** With what a check found. */
+function take(before: CheckState, found: Examination, machine: Machine, context: CheckContext): CheckState {
+  const { at, policy } = context;
+  const { findings, address, identity } = found;
+  const asked = Object.entries(findings).map(([probe, finding]) => [
+    probe,
+    { ...finding, at: new Date(at.date).toISOString() },
+  ]);
+  const all: CheckState['findings'] = { ...before.findings, ...Object.fromEntries(asked) };
+  const updating = all.dsm?.kind === 'updating' || all.discovery?.kind === 'updating';
+  const answers = findings.neighbour.kind === 'ok' || findings.tcp.open.length > 0;
+  const { known } = before;
+  const state: CheckState = {
+    ...before,
+    findings: all,
+    baseline: findings.dsm ? baselineOf(findings, address) : before.baseline,
+    port: found.port,
+    updatingSince: updating ? (before.updatingSince ?? at.now) : null,
+    sweptAt: found.swept ? at.now : before.sweptAt,
+    known: {
+      ...known,
+      address: answers && address !== null ? address : known.address,
+      discovered: known.discovered || (findings.discovery?.device ?? null) !== null,
+      dsm: identity ? { ...identity, address: address ?? identity.address } : known.dsm,
+    },
+  };
+  const cause = causeOf(state, machine, context);
+  const debounced = debounce(before.debounced, cause, policy.failuresBeforeDown, at.date);
+  const judged = { ...state, found: cause, debounced };
+  const { verdict } = diagnoses[debounced.cause];
+  const after = verdict === 'up' || verdict === 'degraded' ? withUp(judged, context) : judged;
+  const pause = pauseAfter(debounced, ageIn(after, context));
+  return pause === null ? after : checkIn(pause, after, context);
+}
+
+/** DSM can be used: in this run it boots no more. */
+function withUp(state: CheckState, context: CheckContext): CheckState {
+  return state.run && !state.run.wasUp ? withRun(state, upAt(state.run, context.at.now), context) : state;
+}
+
+/** Another run, or none. */
+function begin(before: CheckState, run: Run | null, context: CheckContext): CheckState {
+  const { findings, baseline, updatingSince, sweptAt, disks } = initialState(before.known, 0);
+  const clean = { ...before, findings, baseline, updatingSince, sweptAt, disks, next: null, runs: before.runs + 1 };
+  return withRun(run ? checkIn(afterChange, clean, context) : clean, run, context);
+}
+
+function withRun(state: CheckState, run: Run | null, { host, at }: CheckContext): CheckState {
+  const known = run && host.boot !== null ? toKnown(run, host.boot, at) : null;
+  return { ...state, run, known: { ...state.known, run: known } };
+}
+
+/** The sooner one of two wins. */
+function checkIn(milliseconds: number, state: CheckState, { at, automatic }: CheckContext): CheckState {
+  const next = { date: at.date + milliseconds, now: at.now + milliseconds };
+  return !automatic || (state.next && state.next.now <= next.now) ? state : { ...state, next };
+}
