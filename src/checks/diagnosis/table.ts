@@ -2,7 +2,7 @@ import type { Verdict } from '../../model/check.ts';
 
 /**
  * THE table of what can be the matter: the verdict, what people read, and what to look at next. docs/checks.md is made
- * from it. In braces: what the check found (`Facts` in words.ts), a probe's name for its whole sentence.
+ * from it. In braces: what the check found (`Facts` in messages.ts), a probe's name for its whole sentence.
  */
 interface Diagnosis {
   verdict: Verdict;

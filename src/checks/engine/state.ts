@@ -101,7 +101,7 @@ export function reduce(state: CheckState, event: CheckEvent, context: CheckConte
   }
 }
 
-export function causeOf(state: CheckState, machine: Machine, context: CheckContext): Cause {
+function causeOf(state: CheckState, machine: Machine, context: CheckContext): Cause {
   const age = ageIn(state, context);
   if (state.baseline === null && canAnswer(machine) && machine !== 'stopping') {
     return age === 'young' ? 'booting' : 'not_checked';

@@ -1,8 +1,9 @@
 import { createSocket, type Socket } from 'node:dgram';
+import { once } from 'node:events';
 import { isIPv4 } from 'node:net';
 import { inTime } from '../../util/deadline.ts';
-import { type Interfaces, ownInterfaces } from '../host/networks.ts';
-import { Answers, type Found, type Heard, isFrom, type Wanted } from './heard.ts';
+import { broadcastAddresses } from '../host/networks.ts';
+import { Answers, type Heard, isFrom, type Wanted } from './answers.ts';
 import { encodeQuery, parsePacket } from './packet.ts';
 
 export interface FindhostOptions {
@@ -14,8 +15,6 @@ export interface FindhostOptions {
   broadcasts?: () => readonly string[];
   /** Makes a socket that is not bound yet and lets others listen at its port too. */
   socket?: () => Socket;
-  /** Milliseconds of a clock that never goes back. */
-  now?: () => number;
 }
 
 export interface Question extends Wanted {
@@ -24,51 +23,43 @@ export interface Question extends Wanted {
   signal: AbortSignal;
 }
 
-/** Devices that are kept. */
-const mostAnswers = 256;
+/** What became of a question. `ms`: milliseconds from the query before it to its arrival. */
+export type Found =
+  | ({ kind: 'heard'; ms: number } & Pick<Heard, 'packet' | 'from'>)
+  /** Nobody answered in time. */
+  | { kind: 'silence' }
+  /** Nothing can be heard. `reason` for people: half a sentence. */
+  | { kind: 'unavailable'; reason: string };
+
 /** Addresses that are asked one by one. */
 const mostNamed = 32;
 
 /**
  * The one socket for Synology's discovery, opened at the first question and shared by all. It asks at most once in
- * `spacing`, however many want to know, and never if nobody does. So a question shares the last query if that is not
- * older than `spacing`, and else has a query of its own at once. What counts as its answer is whatever matches and
- * arrived *after the query that it shares was sent*: it may be here already, and is then up to `spacing` old; else it
- * is waited for. The next query goes out in its turn while somebody still waits, and its answers count as well. Thus
- * one who asks for at least as long as devices take to answer never misses a device that answers every query.
+ * `spacing`, however many want to know, and never if nobody does. A question shares the last query if that is not older
+ * than `spacing`, and else has a query of its own at once. What counts as its answer is whatever matches and arrived
+ * *after the query that it shares was sent*: it may be here already, and is then up to `spacing` old. The next query
+ * goes out in its turn while somebody still waits. Thus one who asks for at least as long as devices take to answer
+ * never misses a device that answers every query.
  *
  * A query goes to every broadcast address, and to the latest addresses that anybody named: a later question may have to
  * share it. The process may end while this is open, but not while somebody waits.
  */
 export class Findhost {
-  readonly #port: number;
-  readonly #spacing: number;
-  readonly #broadcasts: () => readonly string[];
-  readonly #makeSocket: () => Socket;
-  readonly #now: () => number;
-  readonly #answers = new Answers(mostAnswers);
+  readonly #options: Required<FindhostOptions>;
+  readonly #answers = new Answers();
   readonly #named = new Set<string>();
-  readonly #waiters = new Waiters();
-  #socket: Socket | null = null;
-  #opening: Promise<string | null> | null = null;
-  /** When the last query was sent. */
+  readonly #waiters = new Set<{ wanted: Wanted; resolve: (found: Found) => void }>();
+  #socket: Promise<Socket> | null = null;
+  /** When the last query was sent, of a clock that only goes on. */
   #sent = Number.NEGATIVE_INFINITY;
   /** Until the next query may be sent; always there while somebody waits. */
   #turn: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor({
-    port = 9999,
-    spacing = 5_000,
-    broadcasts = broadcastAddresses,
-    socket = () => createSocket({ type: 'udp4', reuseAddr: true }),
-    now = () => performance.now(),
-  }: FindhostOptions = {}) {
-    this.#port = port;
-    this.#spacing = spacing;
-    this.#broadcasts = broadcasts;
-    this.#makeSocket = socket;
-    this.#now = now;
+  constructor(options: FindhostOptions = {}) {
+    const socket = () => createSocket({ type: 'udp4', reuseAddr: true });
+    this.#options = { port: 9999, spacing: 5_000, broadcasts: broadcastAddresses, socket, ...options };
   }
 
   /** Resolves as soon as there is an answer, at the latest after `timeout`; rejects only when `signal` aborts. */
@@ -76,87 +67,93 @@ export class Findhost {
     signal.throwIfAborted();
     // Before anything is awaited, so that a query goes to all who are named at the same moment.
     this.#name(wanted.addresses);
-    const trouble = await this.#open();
+    const trouble = await this.#query();
     signal.throwIfAborted();
-    if (this.#closed) return closed;
-    if (trouble !== null) return { kind: 'unavailable', reason: trouble };
-    this.#query();
+    if (trouble) return trouble;
     const heard = this.#answers.find(wanted, this.#sent);
-    return heard ? this.#foundBy(heard) : this.#waiters.wait(wanted, timeout, signal);
+    if (heard) return this.#foundBy(heard);
+    const { promise, resolve } = Promise.withResolvers<Found>();
+    const waiter = { wanted, resolve };
+    this.#waiters.add(waiter);
+    try {
+      return await inTime<Found, Found>(promise, timeout, { kind: 'silence' }, signal);
+    } finally {
+      this.#waiters.delete(waiter);
+    }
   }
 
   /** Whoever still waits is told so. */
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#turn);
-    this.#waiters.tell(closed);
-    await this.#opening;
-    const socket = this.#socket;
+    this.#tell(closed);
+    const opening = this.#socket;
     this.#socket = null;
+    const socket = await opening?.catch(() => null);
     if (socket) await new Promise<void>(resolve => socket.close(resolve));
   }
 
-  /** Null, or the reason that it cannot; once closed, it opens nothing. */
-  async #open(): Promise<string | null> {
-    if (this.#socket || this.#closed) return null;
-    this.#opening ??= this.#bind();
-    return this.#opening;
-  }
-
-  #bind(): Promise<string | null> {
-    return new Promise(resolve => {
-      const socket = this.#makeSocket();
-      const opened = (trouble: string | null) => {
-        this.#opening = null;
-        resolve(trouble);
-      };
-      socket.on('message', (bytes, { address }) => this.#hear(bytes, address));
-      socket.once('listening', () => {
-        socket.setBroadcast(true);
-        socket.unref();
-        this.#socket = socket;
-        opened(null);
-      });
-      // What breaks later is opened again by the next question, or by the next query.
-      socket.once('error', error => {
-        socket.on('error', () => {});
-        socket.close();
-        if (this.#socket === socket) this.#socket = null;
-        opened(reasonOf(error, this.#port));
-      });
-      socket.bind({ address: '0.0.0.0', port: this.#port });
-    });
-  }
-
-  /** Unless it is too early. */
-  #query(): void {
-    if (this.#turn || this.#closed) return;
-    this.#sent = this.#now();
-    this.#turn = setTimeout(() => {
-      this.#turn = undefined;
-      void this.#next();
-    }, this.#spacing).unref();
-    const query = encodeQuery();
-    for (const address of new Set([...this.#broadcasts(), ...this.#named])) {
-      // A network that is down or forbids it is no failure: another way may lead there.
-      this.#socket?.send(query, this.#port, address, () => {});
+  /** Sends a query, unless it is too early; resolves to what keeps it from that. */
+  async #query(): Promise<Found | null> {
+    if (this.#closed) return closed;
+    const { port, spacing, broadcasts } = this.#options;
+    try {
+      this.#socket ??= this.#open();
+      const socket = await this.#socket;
+      if (this.#closed) return closed;
+      if (this.#turn) return null;
+      this.#sent = performance.now();
+      this.#turn = setTimeout(() => void this.#next(), spacing).unref();
+      for (const address of new Set([...broadcasts(), ...this.#named])) {
+        // A network that is down or forbids it is no failure: another way may lead there.
+        socket.send(encodeQuery(), port, address, () => {});
+      }
+      return null;
+    } catch (error) {
+      this.#socket = null;
+      return { kind: 'unavailable', reason: reasonOf(error as NodeJS.ErrnoException, port) };
     }
   }
 
   /** Asks again while somebody waits. */
   async #next(): Promise<void> {
+    this.#turn = undefined;
     if (this.#waiters.size === 0) return;
-    const trouble = await this.#open();
-    if (trouble === null) this.#query();
-    else this.#waiters.tell({ kind: 'unavailable', reason: trouble });
+    const trouble = await this.#query();
+    if (trouble) this.#tell(trouble);
+  }
+
+  async #open(): Promise<Socket> {
+    const { port, socket: make } = this.#options;
+    const socket = make();
+    // What breaks later is opened again by the next query.
+    socket.once('error', () => {
+      socket.on('error', () => {});
+      socket.close();
+      this.#socket = null;
+    });
+    socket.on('message', (bytes, { address }) => this.#hear(bytes, address));
+    socket.bind({ address: '0.0.0.0', port });
+    await once(socket, 'listening');
+    socket.setBroadcast(true);
+    return socket.unref();
   }
 
   #hear(bytes: Buffer, from: string): void {
     const packet = parsePacket(bytes);
     if (!packet) return;
-    const heard = { packet, from, at: this.#now() };
+    const heard = { packet, from, at: performance.now() };
     this.#answers.add(heard);
-    this.#waiters.tell(this.#foundBy(heard), wanted => isFrom(heard, wanted));
+    this.#tell(this.#foundBy(heard), wanted => isFrom(heard, wanted));
+  }
+
+  /** Those whom it concerns wait no more. */
+  #tell(found: Found, concerns: (wanted: Wanted) => boolean = () => true): void {
+    for (const waiter of this.#waiters) {
+      if (!concerns(waiter.wanted)) continue;
+      this.#waiters.delete(waiter);
+      waiter.resolve(found);
+    }
   }
 
   #foundBy({ packet, from, at }: Heard): Found {
@@ -174,66 +171,8 @@ export class Findhost {
 
 const closed: Found = { kind: 'unavailable', reason: 'it was closed' };
 
-function reasonOf(error: NodeJS.ErrnoException, port: number): string {
-  if (error.code === 'EADDRINUSE') return `another program on this machine has UDP port ${port} to itself`;
-  if (error.code === 'EACCES') return `this user may not listen at UDP port ${port}`;
-  return `UDP port ${port} cannot be listened at (${error.code ?? error.message})`;
-}
-
-/** Everyone on the network of the default route. */
-const everyone = '255.255.255.255';
-
-/** Where a question reaches everyone: the broadcast address of each IPv4 network of this machine, and the general one. */
-export function broadcastAddresses(interfaces: Interfaces = ownInterfaces()): string[] {
-  const own = Object.values(interfaces)
-    .flatMap(addresses => addresses ?? [])
-    .filter(({ family, internal }) => family === 'IPv4' && !internal)
-    .map(({ address, netmask }) => broadcastOf(address, netmask))
-    .filter(address => address !== null);
-  return [...new Set([...own, everyone])];
-}
-
-/** Null for networks of one or two addresses, which have none (RFC 3021). */
-function broadcastOf(address: string, netmask: string): string | null {
-  const mask = netmask.split('.').map(Number);
-  if ((mask[3] ?? 255) >= 254) return null;
-  return address
-    .split('.')
-    .map((part, index) => Number(part) | (~(mask[index] ?? 0) & 0xff))
-    .join('.');
-}
-
-interface Waiter {
-  wanted: Wanted;
-  settle: (found: Found) => void;
-}
-
-/** Those who wait for an answer, each until it is told, its time is over, or it gives up. They keep the process alive. */
-class Waiters {
-  readonly #waiters = new Set<Waiter>();
-
-  get size(): number {
-    return this.#waiters.size;
-  }
-
-  /** Resolves to what it is told, or to silence after `timeout` milliseconds; rejects when `signal` aborts. */
-  async wait(wanted: Wanted, timeout: number, signal: AbortSignal): Promise<Found> {
-    const { promise, resolve: settle } = Promise.withResolvers<Found>();
-    const waiter: Waiter = { wanted, settle };
-    this.#waiters.add(waiter);
-    try {
-      return await inTime<Found, Found>(promise, timeout, { kind: 'silence' }, signal);
-    } finally {
-      this.#waiters.delete(waiter);
-    }
-  }
-
-  /** Those whom it concerns wait no more. */
-  tell(found: Found, concerns: (wanted: Wanted) => boolean = () => true): void {
-    for (const waiter of this.#waiters) {
-      if (!concerns(waiter.wanted)) continue;
-      this.#waiters.delete(waiter);
-      waiter.settle(found);
-    }
-  }
+function reasonOf({ code, message }: NodeJS.ErrnoException, port: number): string {
+  if (code === 'EADDRINUSE') return `another program on this machine has UDP port ${port} to itself`;
+  if (code === 'EACCES') return `this user may not listen at UDP port ${port}`;
+  return `UDP port ${port} cannot be listened at (${code ?? message})`;
 }

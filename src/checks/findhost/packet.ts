@@ -12,7 +12,7 @@ import type { DsmIdentity } from '../../model/check.ts';
 export interface Packet {
   /** One of `packetType`'s answers. */
   type: number;
-  /** 0xa7, how far it is with its boot or setup; see meaning.ts. */
+  /** 0xa7, how far it is with its boot or setup; see states.ts. */
   state: number | null;
   /** Of the network card that it answers from: lower case with colons, as libvirt writes it. */
   mac: string | null;

@@ -45,16 +45,7 @@ const byType: Readonly<Record<number, Meaning>> = {
   [packetType.recover]: { kind: 'recoverable', words: 'its system needs to be recovered' },
 };
 
-export function meaningOf(packet: Packet): Kind<'discovery'> {
-  return lookUp(packet).kind;
-}
-
-/** Completes "It says that …". */
-export function wordsOf(packet: Packet): string {
-  return lookUp(packet).words;
-}
-
 /** A state that is not known says nothing either. */
-function lookUp({ state, type }: Packet): Meaning {
+export function meaningOf({ state, type }: Packet): Meaning {
   return (state === null ? null : byState[state]) ?? byType[type] ?? ready;
 }

@@ -19,28 +19,44 @@ export function ownNetworks(interfaces: Interfaces = ownInterfaces()): Network[]
   );
 }
 
-/** Whether an IPv4 address is of this network. */
-export function isInside({ address, netmask }: Network, candidate: string): boolean {
-  const mask = bits(netmask);
-  return isIPv4(candidate) && (bits(candidate) & mask) === (bits(address) & mask);
-}
-
-/** Every other address of a network of at most 256; a larger one has none, because to ask them all would be a flood. */
-export function othersIn({ address, netmask }: Network): string[] {
-  const size = (~bits(netmask) >>> 0) + 1;
-  if (size > 256) return [];
-  const first = (bits(address) & bits(netmask)) >>> 0;
-  const all = Array.from({ length: Math.max(0, size - 2) }, (_, i) => text(first + 1 + i));
-  return all.filter(other => other !== address);
-}
-
 /** None where a service may not look at them (systemd's RestrictAddressFamilies without netlink). */
-export function ownInterfaces(): Interfaces {
+function ownInterfaces(): Interfaces {
   try {
     return networkInterfaces();
   } catch {
     return {};
   }
+}
+
+/** Everyone on the network of the default route. */
+const everyone = '255.255.255.255';
+
+/** Where a datagram reaches everyone: the broadcast address of each network of this machine, and the general one. */
+export function broadcastAddresses(interfaces?: Interfaces): string[] {
+  const own = ownNetworks(interfaces)
+    // Networks of one or two addresses have none (RFC 3021).
+    .filter(network => sizeOf(network) > 2)
+    .map(({ address, netmask }) => text(bits(address) | ~bits(netmask)));
+  return [...new Set([...own, everyone])];
+}
+
+/** Whether an IPv4 address is of this network. */
+export function isInside({ address, netmask }: Network, candidate: string): boolean {
+  return isIPv4(candidate) && ((bits(candidate) ^ bits(address)) & bits(netmask)) === 0;
+}
+
+/** Every other address of a network of at most 256; a larger one has none, because to ask them all would be a flood. */
+export function othersIn(network: Network): string[] {
+  const size = sizeOf(network);
+  if (size > 256) return [];
+  const first = bits(network.address) & bits(network.netmask);
+  const all = Array.from({ length: Math.max(0, size - 2) }, (_, i) => text(first + 1 + i));
+  return all.filter(other => other !== network.address);
+}
+
+/** Addresses in it. */
+function sizeOf({ netmask }: Network): number {
+  return (~bits(netmask) >>> 0) + 1;
 }
 
 function bits(address: string): number {

@@ -1,7 +1,7 @@
 import { fullVersion } from '../../model/check.ts';
 import { formatDuration } from '../../util/duration.ts';
 import type { Findhost } from '../findhost/client.ts';
-import { meaningOf, wordsOf } from '../findhost/states.ts';
+import { meaningOf } from '../findhost/states.ts';
 import type { Findings, Limits } from '../finding.ts';
 
 /** Asks Synology's discovery for one VM: the only probe to which DSM tells of itself while it boots or updates. */
@@ -24,29 +24,27 @@ export async function discovery(
   { macs, addresses, answeredBefore }: DiscoveryTarget,
   { timeout, signal }: Limits,
 ): Promise<Findings['discovery']> {
+  const none = (kind: 'silent' | 'not_applicable', explanation: string) => ({
+    kind,
+    ms: null,
+    explanation,
+    device: null,
+  });
   if (macs.length + addresses.length === 0) {
     return none('not_applicable', 'No network card of the VM is known by which its answer could be told.');
   }
   const found = await findhost.find({ macs, addresses, timeout, signal });
   if (found.kind === 'unavailable') return none('not_applicable', `${what} cannot be used: ${found.reason}.`);
   if (found.kind === 'silence') {
-    const silence = `did not answer ${what} within ${formatDuration(rounded(timeout))}`;
-    return answeredBefore
-      ? none('silent', `DSM ${silence}, and it did before.`)
-      : none(
-          'not_applicable',
-          `DSM ${silence}, and never did before: a firewall, or a container without the host's network, may keep its answers out.`,
-        );
+    const silence = `DSM did not answer ${what} within ${formatDuration(rounded(timeout))}`;
+    if (answeredBefore) return none('silent', `${silence}, and it did before.`);
+    const why = "a firewall, or a container without the host's network, may keep its answers out";
+    return none('not_applicable', `${silence}, and never did before: ${why}.`);
   }
   const { packet, from, ms } = found;
   const device = { ...packet.identity, address: packet.identity.address ?? from };
-  const kind = meaningOf(packet);
-  const explanation = kind === 'ready' ? introduce(device) : `It says that ${wordsOf(packet)}.`;
-  return { kind, ms, explanation, device };
-}
-
-function none(kind: 'silent' | 'not_applicable', explanation: string): Findings['discovery'] {
-  return { kind, ms: null, explanation, device: null };
+  const { kind, words } = meaningOf(packet);
+  return { kind, ms, explanation: kind === 'ready' ? introduce(device) : `It says that ${words}.`, device };
 }
 
 /** To seconds, or milliseconds below one: what is left of a check's time is no round number. */
@@ -54,10 +52,8 @@ function rounded(milliseconds: number): number {
   return milliseconds < 1_000 ? Math.round(milliseconds) : Math.round(milliseconds / 1_000) * 1_000;
 }
 
-type Device = NonNullable<Findings['discovery']['device']>;
-
 /** "DSM answers as diskstation, DS918+, DSM 7.1.1-42962 Update 6." */
-function introduce(device: Device): string {
+function introduce(device: NonNullable<Findings['discovery']['device']>): string {
   const version = fullVersion(device);
   const parts = [device.name, device.model, version && `DSM ${version}`].filter(part => part !== null);
   return parts.length > 0 ? `DSM answers as ${parts.join(', ')}.` : 'DSM answers.';

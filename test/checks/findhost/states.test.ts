@@ -1,7 +1,7 @@
 /** Every state in every kind of packet means one thing. */
 import { describe, expect, test } from 'vitest';
 import type { Packet } from '../../../src/checks/findhost/packet.ts';
-import { meaningOf, wordsOf } from '../../../src/checks/findhost/states.ts';
+import { meaningOf } from '../../../src/checks/findhost/states.ts';
 
 const identity: Packet['identity'] = {
   ...{ name: null, model: null, version: null, update: null },
@@ -41,13 +41,13 @@ describe.each([
   [99, 'ready'],
 ])('in a packet of type %i', (type, meaning) => {
   test.each(states)('state %s', (state, expected) => {
-    expect(meaningOf(packet(type, state))).toBe(expected === own ? meaning : expected);
+    expect(meaningOf(packet(type, state)).kind).toBe(expected === own ? meaning : expected);
   });
 });
 
 test('each is put into words', () => {
-  expect(wordsOf(packet(2, 5))).toBe('it is still booting');
+  expect(meaningOf(packet(2, 5)).words).toBe('it is still booting');
   for (const type of [2, 6, 16]) {
-    for (const [state] of states) expect(wordsOf(packet(type, state))).toMatch(/^[a-z].*[a-z]$/i);
+    for (const [state] of states) expect(meaningOf(packet(type, state)).words).toMatch(/^[a-z].*[a-z]$/i);
   }
 });

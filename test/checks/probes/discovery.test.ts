@@ -1,7 +1,6 @@
 /** What discovery finds, in words. */
 import { afterEach, expect, test } from 'vitest';
-import { Findhost } from '../../../src/checks/findhost/client.ts';
-import type { Found } from '../../../src/checks/findhost/heard.ts';
+import { Findhost, type Found } from '../../../src/checks/findhost/client.ts';
 import { parsePacket } from '../../../src/checks/findhost/packet.ts';
 import { type DiscoveryTarget, discovery } from '../../../src/checks/probes/discovery.ts';
 import { encodeReply, type Fields, Findhostd, serials } from '../../fakes/dsm/findhostd.ts';

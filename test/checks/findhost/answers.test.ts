@@ -1,6 +1,6 @@
 /** Answers are kept, found by whose they are, and not kept without end. */
 import { expect, test } from 'vitest';
-import { Answers, type Heard } from '../../../src/checks/findhost/heard.ts';
+import { Answers, type Heard } from '../../../src/checks/findhost/answers.ts';
 import { parsePacket } from '../../../src/checks/findhost/packet.ts';
 import { encodeReply } from '../../fakes/dsm/findhostd.ts';
 
@@ -36,7 +36,6 @@ test('an address that another device has by now does not count before the MAC', 
 test('the oldest goes when there are too many, and who was heard again is not the oldest', () => {
   const answers = new Answers(3);
   for (const number of [1, 2, 3, 1, 4]) answers.add(heard(mac(number), `10.0.0.${number}`, number));
-  expect(answers.size).toBe(3);
   const known = [1, 2, 3, 4].filter(number => answers.find({ macs: [mac(number)], addresses: [] }, 0));
   expect(known).toEqual([1, 3, 4]);
 });

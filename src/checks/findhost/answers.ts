@@ -1,7 +1,5 @@
 import type { Packet } from './packet.ts';
 
-/** The answers that came, and whose they are. */
-
 /** One answer as it arrived. */
 export interface Heard {
   packet: Packet;
@@ -19,23 +17,12 @@ export interface Wanted {
   addresses: readonly string[];
 }
 
-/** What became of a question. */
-export type Found =
-  | {
-      kind: 'heard';
-      packet: Packet;
-      /** IPv4 that it came from. */
-      from: string;
-      /** Milliseconds from the query before it to its arrival. */
-      ms: number;
-    }
-  /** Nobody answered in time. */
-  | { kind: 'silence' }
-  /** Nothing can be heard. `reason` for people: half a sentence. */
-  | { kind: 'unavailable'; reason: string };
-
 export function isFrom(heard: Heard, wanted: Wanted): boolean {
   return hasMac(heard, wanted) || wanted.addresses.includes(heard.from);
+}
+
+function hasMac({ packet }: Heard, { macs }: Wanted): boolean {
+  return packet.mac !== null && macs.includes(packet.mac);
 }
 
 /** The latest answer of each device at each of its addresses; the oldest go when there are too many. */
@@ -44,36 +31,20 @@ export class Answers {
   /** In the order of arrival. */
   readonly #answers = new Map<string, Heard>();
 
-  constructor(most: number) {
+  constructor(most = 256) {
     this.#most = most;
-  }
-
-  get size(): number {
-    return this.#answers.size;
   }
 
   add(heard: Heard): void {
     const key = `${heard.packet.mac} ${heard.from}`;
     this.#answers.delete(key);
     this.#answers.set(key, heard);
-    if (this.#answers.size <= this.#most) return;
-    for (const oldest of this.#answers.keys()) {
-      this.#answers.delete(oldest);
-      break;
-    }
+    for (const oldest of [...this.#answers.keys()].slice(0, -this.#most)) this.#answers.delete(oldest);
   }
 
   /** The latest one that arrived at `since` or later. A MAC counts before an address, which may have changed hands. */
   find(wanted: Wanted, since: number): Heard | null {
-    const recent = [...this.#answers.values()].filter(({ at }) => at >= since);
-    return (
-      recent.findLast(heard => hasMac(heard, wanted)) ??
-      recent.findLast(({ from }) => wanted.addresses.includes(from)) ??
-      null
-    );
+    const recent = [...this.#answers.values()].filter(heard => heard.at >= since && isFrom(heard, wanted));
+    return recent.findLast(heard => hasMac(heard, wanted)) ?? recent.at(-1) ?? null;
   }
-}
-
-function hasMac({ packet }: Heard, { macs }: Wanted): boolean {
-  return packet.mac !== null && macs.includes(packet.mac);
 }
