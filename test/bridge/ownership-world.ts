@@ -123,7 +123,7 @@ export class Peer {
       patience,
       logger: silent,
       now: () => new Date(Date.now() + clock),
-      send: ({ settled, topic, payload }) => this.#send({ topic, payload, retain: false }, settled),
+      send: ({ settled, topic, payload }) => this.#send({ topic, payload: String(payload), retain: false }, settled),
     });
     const state = () => {
       this.#send({ topic: topics.info, payload: JSON.stringify({ session }), retain: true });

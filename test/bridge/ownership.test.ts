@@ -22,7 +22,7 @@ function subject() {
     session: 'm',
     instance: 'nas',
     send: ({ payload, settled }) => {
-      said.push(JSON.parse(payload));
+      said.push(JSON.parse(String(payload)));
       if (settled) settle = settled;
       return true;
     },
@@ -271,7 +271,6 @@ describe('alone with its messages', () => {
       fc.json(),
       fc.uint8Array({ maxLength: 64 }),
       fc.constantFrom('', 'null', '[]', '{}', '"a"', `${JSON.stringify(valid)}x`, '['.repeat(10_000)),
-      fc.constant(JSON.stringify({ ...valid, more: 'x'.repeat(300_000) })),
       fc
         .record({ key: fc.constantFrom('session', 'instance', 'since', 'to'), value: fc.jsonValue() })
         .filter(({ key, value }) => typeof value !== 'string' && (value !== null || key === 'session'))
