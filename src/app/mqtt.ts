@@ -1,8 +1,8 @@
 import { Ownership } from '../bridge/ownership.ts';
 import type { Config } from '../config/config.ts';
+import type { Publication } from '../model/message.ts';
 import { type Topics, topics as topicsOf } from '../model/topics.ts';
 import { MqttClient, type MqttClientOptions } from '../mqtt/client.ts';
-import type { Publication } from '../mqtt/message.ts';
 import type { Logger } from '../util/logger.ts';
 
 /** How to reach and enter the broker, as the configuration says. */

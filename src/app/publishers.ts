@@ -1,5 +1,4 @@
 import { EventPublisher } from '../bridge/event-publisher.ts';
-import { LateStats } from '../bridge/late-stats.ts';
 import { Publisher } from '../bridge/publisher.ts';
 import { VmStore } from '../bridge/vm-store.ts';
 import { Responder } from '../commands/responder.ts';
@@ -32,7 +31,6 @@ export function createPublishers(base: Base, { topics, send }: Broker) {
   const { instance, homeAssistant, libvirt, vms } = config;
   const events = new EventPublisher({ topics, send, logger: logger.child({ part: 'vm' }) });
   const publisher = new Publisher({ topics, identity: { version, instance, session, startedAt }, send });
-  const lateStats = new LateStats(state, publisher);
   const announcer = new Announcer(
     {
       bridge: { prefix: homeAssistant.discoveryPrefix, topics, instance, version },
@@ -47,12 +45,12 @@ export function createPublishers(base: Base, { topics, send }: Broker) {
       send,
       save: value => stores.announced.file.save(value),
       retire: key => publisher.retire(key),
-      delivered: lateStats.publish,
+      resample: key => publisher.stats(state.snapshot, key),
     },
     stores.announced.was,
   );
   return {
-    ...{ events, publisher, lateStats, announcer },
+    ...{ events, publisher, announcer },
     responder: new Responder({ topics, send, notify: events.publish, logger: logger.child({ part: 'command' }) }),
     vmStore: new VmStore(value => stores.vms.file.save(value), stores.vms.was, host.boot),
   };

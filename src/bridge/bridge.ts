@@ -1,17 +1,15 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Dispatcher } from '../commands/dispatcher.ts';
 import { type ReadRequest, readLocalRequest, readRequest } from '../commands/reader.ts';
 import type { Request, Responder } from '../commands/responder.ts';
 import type { Announcer } from '../discovery/announcer.ts';
 import type { Event } from '../model/event.ts';
+import type { Message } from '../model/message.ts';
 import { notificationsOf } from '../model/notification.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { State } from '../model/state.ts';
 import type { Topics } from '../model/topics.ts';
 import type { MqttClient } from '../mqtt/client.ts';
-import type { Message } from '../mqtt/message.ts';
 import type { EventPublisher } from './event-publisher.ts';
-import type { LateStats } from './late-stats.ts';
 import type { Ownership } from './ownership.ts';
 import type { Publisher } from './publisher.ts';
 import type { VmStore } from './vm-store.ts';
@@ -26,7 +24,6 @@ export interface BridgeParts {
   mqtt: MqttClient;
   ownership: Ownership;
   publisher: Publisher;
-  lateStats: LateStats;
   announcer: Announcer;
   responder: Responder;
   events: EventPublisher;
@@ -55,10 +52,10 @@ interface Arrival {
 
 /** State to MQTT, and messages to commands. What is published is decided in the parts, what it means in `model`. */
 export class Bridge {
-  readonly #abort = new AbortController();
   readonly #parts: BridgeParts;
   /** Messages from before it is certain that no other bridge is meant. */
   #early: { message: Message; arrival: Arrival }[] = [];
+  #birth: NodeJS.Timeout | undefined;
 
   constructor(parts: BridgeParts) {
     this.#parts = parts;
@@ -89,8 +86,7 @@ export class Bridge {
   }
 
   close(): void {
-    this.#abort.abort();
-    this.#parts.lateStats.close();
+    clearTimeout(this.#birth);
     this.#parts.announcer.close();
   }
 
@@ -117,7 +113,7 @@ export class Bridge {
   #receive(message: Message, arrival: Arrival): void {
     const { topics, reserved, statusTopic } = this.#parts;
     if (message.topic === statusTopic) {
-      if (message.payload.toString() === 'online' && !message.retain) void this.#greet();
+      if (message.payload.toString() === 'online' && !message.retain) this.#greet();
       return;
     }
     this.#carryOut(readRequest(message, { topics, reserved, known: this.#known, ...arrival }));
@@ -132,17 +128,11 @@ export class Bridge {
     else dispatcher.submit(read.request, read.command);
   }
 
-  /** Home Assistant starts: it has forgotten the devices, and no broker keeps the samples. */
-  async #greet(): Promise<void> {
-    const { state, announcer, lateStats, birthJitter = 1_000 } = this.#parts;
-    const { signal } = this.#abort;
-    try {
-      await delay(Math.random() * birthJitter, undefined, { signal });
-      announcer.again();
-      for (const key of Object.keys(state.snapshot.vms)) lateStats.publish(key);
-    } catch (error) {
-      if (!signal.aborted) throw error;
-    }
+  /** Home Assistant starts: it has forgotten the devices. */
+  #greet(): void {
+    const { announcer, birthJitter = 1_000 } = this.#parts;
+    clearTimeout(this.#birth);
+    this.#birth = setTimeout(() => announcer.again(), Math.random() * birthJitter);
   }
 }
 

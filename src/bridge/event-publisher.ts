@@ -1,3 +1,4 @@
+import type { Publication, Send } from '../model/message.ts';
 import type { Notification, NotificationType } from '../model/notification.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import type { Topics } from '../model/topics.ts';
@@ -5,8 +6,7 @@ import type { Logger } from '../util/logger.ts';
 
 export interface EventPublisherOptions {
   topics: Topics;
-  /** Not retained: what happens while the broker is away is in the log alone. */
-  send: (publication: { topic: string; payload: string; qos: 1; retain: false }) => boolean;
+  send: Send;
   logger: Logger;
   /** Monotonic, milliseconds. */
   now?: () => number;
@@ -16,15 +16,15 @@ const troubles: ReadonlySet<NotificationType> = new Set(['crashed', 'paused_on_i
 
 const mostEarly = 100;
 
-/** Milliseconds: libvirt was seen to tell of one reset three times. */
+/** Milliseconds: libvirt was seen to report one reset three times. */
 const sameReboot = 1_000;
 
-/** Tells what happened to a VM: on `B/V/event` and in the log. */
+/** Reports what happened to a VM: on `B/V/event`, not retained, and in the log; while the broker is away, only there. */
 export class EventPublisher {
   readonly #options: EventPublisherOptions;
   readonly #rebootedAt = new Map<VmKey, number>();
-  /** What is found out at the start is told to the first session; null: it has begun. */
-  #early: [topic: string, payload: string][] | null = [];
+  /** What is found out at the start waits for the first session; null: it has begun. */
+  #early: Publication[] | null = [];
 
   constructor(options: EventPublisherOptions) {
     this.#options = options;
@@ -33,24 +33,25 @@ export class EventPublisher {
   readonly publish = (key: VmKey, notification: Notification): void => {
     const { topics, send, logger } = this.#options;
     const { event_type, command, ...fields } = notification;
-    if (event_type === 'rebooted' && this.#isPublished(key)) return;
+    if (event_type === 'rebooted' && this.#isRepeated(key)) return;
     // Commands have their own lines already.
     if (command === undefined || event_type === 'interrupted') {
       logger[troubles.has(event_type) ? 'warn' : 'info']({ ...fields, event: `vm.${event_type}`, vm: key }, 'VM');
     }
-    const [topic, payload] = [topics.vm(key).event, JSON.stringify(notification)];
-    if (!this.#early) send({ topic, payload, qos: 1, retain: false });
-    else if (this.#early.length < mostEarly) this.#early.push([topic, payload]);
+    const payload = JSON.stringify(notification);
+    const publication = { topic: topics.vm(key).event, payload, qos: 1, retain: false } as const;
+    if (!this.#early) send(publication);
+    else if (this.#early.length < mostEarly) this.#early.push(publication);
   };
 
-  /** The first session has begun; of later outages only the log tells. */
+  /** A session has begun. */
   begin(): void {
     const early = this.#early ?? [];
     this.#early = null;
-    for (const [topic, payload] of early) this.#options.send({ topic, payload, qos: 1, retain: false });
+    for (const publication of early) this.#options.send(publication);
   }
 
-  #isPublished(key: VmKey): boolean {
+  #isRepeated(key: VmKey): boolean {
     const now = this.#options.now?.() ?? performance.now();
     const before = this.#rebootedAt.get(key) ?? Number.NEGATIVE_INFINITY;
     this.#rebootedAt.set(key, now);

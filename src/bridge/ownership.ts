@@ -18,7 +18,7 @@
  */
 import { EventEmitter } from 'node:events';
 import { z } from 'zod';
-import type { Message, Publication } from '../mqtt/message.ts';
+import type { Message, Publication } from '../model/message.ts';
 import type { Logger } from '../util/logger.ts';
 
 export interface OwnershipOptions {

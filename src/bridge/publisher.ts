@@ -6,15 +6,28 @@ import {
   stateDocument,
   statsDocument,
 } from '../model/documents.ts';
-import type { Snapshot, VmKey } from '../model/snapshot.ts';
+import type { Send } from '../model/message.ts';
+import type { Snapshot, VmKey, VmSnapshot } from '../model/snapshot.ts';
 import { retainedTopics, type Topics } from '../model/topics.ts';
 
 export interface PublisherOptions {
   topics: Topics;
   identity: Identity;
   /** False: the broker is away; all is said again when it is back. */
-  send: (publication: { topic: string; payload: string | Buffer; qos: 0 | 1; retain: boolean }) => boolean;
+  send: Send;
 }
+
+/** The retained documents of a VM; each may have changed when one of its parts is another object than before. */
+const documents: readonly {
+  topic: 'state' | 'check' | 'loader';
+  parts: (vm: VmSnapshot) => readonly unknown[];
+  /** Null: nothing is known yet; what the broker has from an earlier life is nearer to the truth. */
+  of: (vm: VmSnapshot) => object | null;
+}[] = [
+  { topic: 'state', parts: vm => [vm], of: stateDocument },
+  { topic: 'check', parts: vm => [vm.check], of: vm => vm.check && checkDocument(vm) },
+  { topic: 'loader', parts: vm => [vm.loader, vm.check?.dsm], of: loaderDocument },
+];
 
 /** Says what changed, once, and everything when a session begins. */
 export class Publisher {
@@ -26,43 +39,25 @@ export class Publisher {
     this.#options = options;
   }
 
-  /** Parts of the snapshot that kept their identity did not change; `keys` are the only VMs that may have. */
+  /** `keys` are the only VMs that may have changed. */
   update(next: Snapshot, before: Snapshot, keys: readonly VmKey[] = Object.keys(next.vms)): void {
-    if (next.hypervisor !== before.hypervisor || next.overdueChecks !== before.overdueChecks) this.#bridge(next);
-    for (const key of keys) {
-      const [vm, old] = [next.vms[key], before.vms[key]];
-      if (vm === old && next.hypervisor === before.hypervisor) continue;
-      if (vm !== old) this.#state(next, key);
-      if (vm?.check !== old?.check) this.#check(next, key);
-      if (vm?.loader !== old?.loader || vm?.check?.dsm !== old?.check?.dsm) this.#loader(next, key);
-      if (vm?.stats !== old?.stats) this.stats(next, key);
-      this.#availability(next, key);
-    }
+    const isUpOrDown = next.hypervisor !== before.hypervisor;
+    if (isUpOrDown || next.overdueChecks !== before.overdueChecks) this.#bridge(next);
+    for (const key of keys) if (isUpOrDown || next.vms[key] !== before.vms[key]) this.#vm(next, key, before.vms[key]);
   }
 
   /** For a new session: whatever the broker may have forgotten. Online comes last, when all else is true. */
   all(snapshot: Snapshot): void {
     this.#sent.clear();
     this.#bridge(snapshot);
-    for (const key of Object.keys(snapshot.vms)) {
-      this.#state(snapshot, key);
-      this.#check(snapshot, key);
-      this.#loader(snapshot, key);
-      this.stats(snapshot, key);
-      this.#availability(snapshot, key);
-    }
+    for (const key of Object.keys(snapshot.vms)) this.#vm(snapshot, key);
     this.#retained(this.#options.topics.bridge.state, 'online');
   }
 
   /** Everything of one VM, whatever the broker has. */
   again(snapshot: Snapshot, key: VmKey): void {
-    const { state, check, loader, availability } = this.#options.topics.vm(key);
-    for (const topic of [state, check, loader, availability]) this.#sent.delete(topic);
-    this.#state(snapshot, key);
-    this.#check(snapshot, key);
-    this.#loader(snapshot, key);
-    this.stats(snapshot, key);
-    this.#availability(snapshot, key);
+    for (const topic of retainedTopics(this.#options.topics.vm(key))) this.#sent.delete(topic);
+    this.#vm(snapshot, key);
   }
 
   /** Nothing is said of a domain that has not been seen: its disks and NICs are not known either. */
@@ -78,37 +73,31 @@ export class Publisher {
     return this.#options.send({ topic: this.#options.topics.vm(key).screen, payload: picture, qos: 1, retain: true });
   }
 
-  /** One line that the rebuild of its loader has said. */
+  /** One line of the output of a rebuild. */
   loaderLine(key: VmKey, line: string): void {
     this.#options.send({ topic: this.#options.topics.vm(key).loaderLog, payload: line, qos: 0, retain: false });
   }
 
-  /** Takes back what the broker keeps of a VM that is no longer configured. */
+  /** Clears what the broker keeps of a VM that is no longer configured. */
   retire(key: VmKey): void {
-    for (const topic of retainedTopics(this.#options.topics.vm(key)))
+    for (const topic of retainedTopics(this.#options.topics.vm(key))) {
       this.#options.send({ topic, payload: '', qos: 1, retain: true });
+    }
   }
 
-  #state(snapshot: Snapshot, key: VmKey): void {
+  /** What may differ from `before`. */
+  #vm(snapshot: Snapshot, key: VmKey, before?: VmSnapshot): void {
     const vm = snapshot.vms[key];
-    if (vm) this.#retained(this.#options.topics.vm(key).state, JSON.stringify(stateDocument(vm)));
-  }
-
-  /** Nothing is said before the first verdict: what the broker has from an earlier life is nearer to the truth. */
-  #check(snapshot: Snapshot, key: VmKey): void {
-    const vm = snapshot.vms[key];
-    if (vm?.check) this.#retained(this.#options.topics.vm(key).check, JSON.stringify(checkDocument(vm)));
-  }
-
-  #loader(snapshot: Snapshot, key: VmKey): void {
-    const vm = snapshot.vms[key];
-    const document = vm ? loaderDocument(vm) : null;
-    if (document) this.#retained(this.#options.topics.vm(key).loader, JSON.stringify(document));
-  }
-
-  #availability(snapshot: Snapshot, key: VmKey): void {
-    const there = snapshot.hypervisor.up && Boolean(snapshot.vms[key]?.domain);
-    this.#retained(this.#options.topics.vm(key).availability, there ? 'online' : 'offline');
+    if (!vm) return;
+    const topics = this.#options.topics.vm(key);
+    for (const { topic, parts, of } of documents) {
+      const old = before && parts(before);
+      if (old && parts(vm).every((part, i) => part === old[i])) continue;
+      const document = of(vm);
+      if (document) this.#retained(topics[topic], JSON.stringify(document));
+    }
+    if (vm.stats !== before?.stats) this.stats(snapshot, key);
+    this.#retained(topics.availability, snapshot.hypervisor.up && vm.domain ? 'online' : 'offline');
   }
 
   #bridge(snapshot: Snapshot): void {

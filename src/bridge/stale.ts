@@ -5,10 +5,10 @@ import { addAbortListener } from 'node:events';
  * have retained topics there too.
  */
 
+import type { Message } from '../model/message.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import { isVmKey, retainedTopics, type Topics } from '../model/topics.ts';
 import { MqttClient, type MqttClientOptions } from '../mqtt/client.ts';
-import type { Message } from '../mqtt/message.ts';
 import { silent } from '../util/logger.ts';
 
 /** What the broker keeps: payload by topic. */

@@ -145,7 +145,7 @@ class MqttRequest {
       payload: this.#options.payload,
       qos: 1,
       retain: false,
-      properties: { expirySeconds: patience.answer / 1_000 },
+      expirySeconds: patience.answer / 1_000,
       settled: taken => {
         if (!taken) this.#fail('the broker did not take the command: may this user publish it?');
       },

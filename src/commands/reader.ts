@@ -1,19 +1,9 @@
 import type { Rejection } from '../model/codes.ts';
 import { type Command, isInvalid, maxPayload, parseCommand } from '../model/command.ts';
+import type { Message } from '../model/message.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import { type Topics, topicFault } from '../model/topics.ts';
 import type { Request } from './responder.ts';
-
-/** A message as it came; the MQTT client's own type has more. */
-export interface Incoming {
-  topic: string;
-  payload: Buffer;
-  retain: boolean;
-  duplicate: boolean;
-  responseTopic: string | null;
-  correlationData: Buffer | null;
-  expirySeconds: number | null;
-}
 
 export type ReadRequest =
   | { request: Request; command: Command }
@@ -35,7 +25,7 @@ export interface ReadOptions {
  * What a message asks for. One with the retain flag is refused whatever it says: it was stored in another hour, or it
  * comes from a broker that stored it, through a bridge between two brokers.
  */
-export function readRequest(message: Incoming, { topics, reserved, known, now, date }: ReadOptions): ReadRequest {
+export function readRequest(message: Message, { topics, reserved, known, now, date }: ReadOptions): ReadRequest {
   const address = topics.commands.parse(message.topic);
   if (!address || message.payload.length === 0) return null;
   const { payload } = message;
@@ -86,7 +76,7 @@ export function readLocalRequest(
 const mostCorrelationData = 1_024;
 
 /** Why no answer can go where the sender wants it. `own` is the VM's response topic, where every answer goes anyway. */
-function routeFault({ responseTopic, correlationData }: Incoming, own: string, reserved: readonly string[]) {
+function routeFault({ responseTopic, correlationData }: Message, own: string, reserved: readonly string[]) {
   if (correlationData && correlationData.length > mostCorrelationData) {
     return `the correlation data must have at most ${mostCorrelationData} bytes`;
   }

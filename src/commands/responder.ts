@@ -1,5 +1,6 @@
 import { type FinalStatus, type Outcome, rejected, type Status } from '../model/codes.ts';
 import type { LoaderWord, PowerWord } from '../model/commands.ts';
+import type { Send } from '../model/message.ts';
 import { ended, type Notification, requested } from '../model/notification.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import type { Topics } from '../model/topics.ts';
@@ -43,13 +44,7 @@ export interface Replies {
 
 export interface ResponderOptions {
   topics: Topics;
-  send: (publication: {
-    topic: string;
-    payload: string;
-    qos: 1;
-    retain: false;
-    properties?: { correlationData: Buffer };
-  }) => boolean;
+  send: Send;
   notify: (key: VmKey, notification: Notification) => void;
   logger: Logger;
   now?: () => Date;
@@ -105,7 +100,7 @@ export class Responder implements Replies {
     send({ topic: topics.vm(key).response, ...publication });
     reply?.(response, final.has(status));
     if (responseTopic === null || responseTopic === topics.vm(key).response) return;
-    send({ topic: responseTopic, ...publication, ...(correlationData && { properties: { correlationData } }) });
+    send({ topic: responseTopic, ...publication, ...(correlationData && { correlationData }) });
   }
 
   #commanded({ command, id, by }: Request) {

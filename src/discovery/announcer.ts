@@ -13,19 +13,21 @@ import { DeviceQueue, type DeviceQueueOptions } from './device-queue.ts';
 import {
   type BridgeOptions,
   bridgeDevicePayload,
+  type Components,
+  components,
   type Discovery,
+  transition,
   type VmOptions,
   vmDevicePayload,
   vmDeviceTopic,
 } from './entities/payload.ts';
-import { type Components, components, removeDevice, transition } from './entities/removal.ts';
 
 export interface AnnouncerOptions extends DeviceQueueOptions {
   bridge: BridgeOptions;
   vms: readonly VmOptions[];
   save: (announced: Announced) => void;
-  /** The broker has the device of a VM. */
-  delivered?: (key: VmKey) => void;
+  /** Publishes the VM's sample once more: until the next one, Home Assistant takes a new device's values for expired. */
+  resample: (key: VmKey) => void;
   /** Clears the retained topics of a VM that is no longer configured. */
   retire: (key: VmKey) => void;
 }
@@ -58,18 +60,17 @@ export class Announcer {
   /** A session has begun: say everything again. */
   connected(): void {
     this.#connected = true;
-    for (const line of this.#queues.values()) line.clear();
-    this.#announceAll();
+    this.again();
   }
 
   disconnected(): void {
     this.#connected = false;
-    for (const line of this.#queues.values()) line.clear();
+    for (const queue of this.#queues.values()) queue.clear();
   }
 
   /** Home Assistant was born: it has forgotten all. */
   again(): void {
-    for (const line of this.#queues.values()) line.outdated();
+    for (const queue of this.#queues.values()) queue.clear();
     if (this.#connected) this.#announceAll();
   }
 
@@ -118,42 +119,33 @@ export class Announcer {
     const gone = this.#sure ? Object.keys(this.#announced.devices).filter(topic => !isWanted(topic)) : [];
     if (this.#sure) for (const key of this.#former.splice(0)) this.#options.retire(key);
     // A replaced domain's entities go first, or its successor would be given ids with "_2".
-    for (const topic of gone) this.#remove(topic);
-    for (const [topic, line] of this.#queues) if (!isWanted(topic) && !gone.includes(topic)) line.clear();
-    const removedAt = Math.max(...gone.map(topic => this.#queue(topic).settledAt));
+    for (const topic of gone) this.#queue(topic).lead({ payloads: [''], delivered: () => this.#forget(topic) });
+    for (const [topic, queue] of this.#queues) if (!isWanted(topic) && !gone.includes(topic)) queue.clear();
+    const removedAt = Math.max(...gone.map(topic => this.#queue(topic).lastAt));
     for (const device of [own, ...wanted]) this.#announce(device, removedAt);
-  }
-
-  #remove(topic: string): void {
-    this.#queue(topic).lead([{ ...removeDevice(topic), delivered: () => this.#forget(topic) }]);
   }
 
   #announce(device: Discovery, removedAt: number): void {
     const { topic } = device;
-    const line = this.#queue(topic);
-    if (!(topic in this.#announced.devices)) line.notBefore(removedAt);
+    const queue = this.#queue(topic);
+    if (!(topic in this.#announced.devices)) queue.notBefore(removedAt);
     const published = components(device);
-    // What may be there already is remembered too: whoever forgets it never removes it.
-    const sending = () => this.#remember(topic, { ...published, ...this.#announced.devices[topic] });
-    const delivered = () => {
-      this.#remember(topic, published);
-      const vm = this.#owners.get(topic);
-      if (vm) this.#options.delivered?.(vm.key);
-    };
-    const steps = transition(this.#announced.devices[topic] ?? {}, device);
-    line.lead(
-      steps.map(({ payload }, i) => ({
-        payload: JSON.stringify(payload),
-        sending,
-        ...(i === steps.length - 1 && { delivered }),
-      })),
-    );
+    queue.lead({
+      payloads: transition(this.#announced.devices[topic] ?? {}, device).map(({ payload }) => JSON.stringify(payload)),
+      // What may be there already is remembered too: whoever forgets it never removes it.
+      sending: () => this.#remember(topic, { ...published, ...this.#announced.devices[topic] }),
+      delivered: () => this.#remember(topic, published),
+      settled: () => {
+        const vm = this.#owners.get(topic);
+        if (vm) this.#options.resample(vm.key);
+      },
+    });
   }
 
   #queue(topic: string): DeviceQueue {
-    const line = this.#queues.get(topic) ?? new DeviceQueue(topic, this.#options);
-    this.#queues.set(topic, line);
-    return line;
+    const queue = this.#queues.get(topic) ?? new DeviceQueue(topic, this.#options);
+    this.#queues.set(topic, queue);
+    return queue;
   }
 
   #remember(topic: string, published: Components): void {

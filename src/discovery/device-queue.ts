@@ -1,25 +1,25 @@
+import type { Send } from '../model/message.ts';
+
 export interface DeviceQueueOptions {
-  /** False: the broker is away. `settled` is told whether the broker has it. */
-  send: (publication: {
-    topic: string;
-    payload: string;
-    qos: 1;
-    retain: true;
-    settled: (delivered: boolean) => void;
-  }) => boolean;
+  send: Send;
   /**
-   * Milliseconds between two messages of one device: Home Assistant drops parts of a payload that comes while it is at
-   * an earlier one.
+   * Milliseconds between two messages of one device: Home Assistant drops parts of a payload that comes while it still
+   * works on an earlier one.
    */
   spacing?: number;
+  /** Milliseconds until Home Assistant has taken a device in. */
+  settle?: number;
 }
 
-export interface Step {
-  payload: string;
-  /** From now on Home Assistant may have it. */
+export interface Aim {
+  /** The messages that lead there, in order. */
+  payloads: readonly string[];
+  /** From now on Home Assistant may have one of them. */
   sending?: () => void;
-  /** It was the last one, and the broker has it. */
-  delivered?: () => void;
+  /** The broker has the last one. */
+  delivered: () => void;
+  /** And Home Assistant has taken it in. */
+  settled?: () => void;
 }
 
 /** The discovery messages of one device, in order and spaced; a new aim takes the place of the one before. */
@@ -27,11 +27,11 @@ export class DeviceQueue {
   readonly #topic: string;
   readonly #options: DeviceQueueOptions;
   readonly #spacing: number;
-  #steps: readonly Step[] = [];
+  #left: readonly string[] = [];
   #sentAt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
-  /** The payload that Home Assistant has, or will have when the steps are through. */
-  #aim: string | null = null;
+  /** Home Assistant is there, or will be when nothing is left. */
+  #aim: Aim | null = null;
 
   constructor(topic: string, options: DeviceQueueOptions) {
     this.#topic = topic;
@@ -40,9 +40,9 @@ export class DeviceQueue {
   }
 
   /** When its last message was sent, or will be; monotonic, milliseconds. */
-  get settledAt(): number {
-    if (this.#steps.length === 0) return this.#sentAt;
-    return Math.max(performance.now(), this.#sentAt + this.#steps.length * this.#spacing);
+  get lastAt(): number {
+    if (this.#left.length === 0) return this.#sentAt;
+    return Math.max(performance.now(), this.#sentAt + this.#left.length * this.#spacing);
   }
 
   /** Counts as if something had been sent at that time. */
@@ -50,42 +50,42 @@ export class DeviceQueue {
     this.#sentAt = Math.max(this.#sentAt, time);
   }
 
-  /** Sends these, unless they lead where it is already going. */
-  lead(steps: readonly Step[]): void {
-    const aim = steps.at(-1)?.payload ?? null;
-    if (this.#aim === aim) return;
+  /** Sends these messages, unless they lead where it is already going. */
+  lead(aim: Aim): void {
+    if (this.#aim?.payloads.at(-1) === aim.payloads.at(-1)) return;
     this.clear();
-    this.#steps = steps;
     this.#aim = aim;
-    this.#advance();
+    this.#left = aim.payloads;
+    this.#advance(aim);
   }
 
-  /** Home Assistant has forgotten what it was sent. */
-  outdated(): void {
-    this.#aim = null;
-  }
-
+  /** Sends nothing more, and forgets what Home Assistant has. */
   clear(): void {
     clearTimeout(this.#timer);
-    this.#steps = [];
+    this.#left = [];
     this.#aim = null;
   }
 
-  #advance(): void {
-    const [step, ...rest] = this.#steps;
-    if (!step) return;
+  #advance(aim: Aim): void {
+    const [payload, ...left] = this.#left;
+    if (payload === undefined) return;
     const wait = this.#sentAt + this.#spacing - performance.now();
     if (wait > 0) {
-      this.#timer = setTimeout(() => this.#advance(), wait);
+      this.#timer = setTimeout(() => this.#advance(aim), wait);
       return;
     }
-    step.sending?.();
+    aim.sending?.();
     const settled = (delivered: boolean) => {
-      if (delivered && this.#aim === step.payload) step.delivered?.();
+      if (delivered && left.length === 0 && this.#aim === aim) this.#delivered(aim);
     };
-    if (!this.#options.send({ topic: this.#topic, payload: step.payload, qos: 1, retain: true, settled })) return;
+    if (!this.#options.send({ topic: this.#topic, payload, qos: 1, retain: true, settled })) return;
     this.#sentAt = performance.now();
-    this.#steps = rest;
-    this.#advance();
+    this.#left = left;
+    this.#advance(aim);
+  }
+
+  #delivered({ delivered, settled }: Aim): void {
+    delivered();
+    if (settled) this.#timer = setTimeout(settled, this.#options.settle ?? 2_000);
   }
 }

@@ -1,21 +1,20 @@
 /**
- * The bridge's line to the broker: sessions, one after the other, for as long as it runs.
+ * The connection to the broker: sessions, one after the other, for as long as the bridge runs.
  *
  * Nothing is queued while there is none: a publication is dropped, and whoever publishes says everything again at
- * `connected`. An outage is told once, again if its reason becomes one that only a person can mend, and its end once.
+ * `connected`. The log has an outage once, again if its reason becomes one that only a person can mend, and its end once.
  */
 import { EventEmitter } from 'node:events';
+import type { Message, Publication } from '../model/message.ts';
 import type { Logger } from '../util/logger.ts';
 import { type FailureCode, MqttFailure } from './failure.ts';
 import { otherScheme } from './look.ts';
-import type { Message, Publication, Will } from './message.ts';
 import type { ConnectOptions } from './packets.ts';
 import { afterwards, newest, type ProtocolVersion } from './protocol-version.ts';
-import { ReconnectDelay, type ReconnectDelayOptions } from './reconnect-delay.ts';
+import { type ReconnectDelayOptions, reconnectDelays } from './reconnect-delay.ts';
 import { type Opened, Session } from './session.ts';
 
 export interface MqttClientOptions extends Omit<ConnectOptions, 'connectTimeout' | 'keepalive'> {
-  will?: Will;
   subscriptions: readonly string[];
   /** Those of them whose messages keep the sender's retain flag: MQTT 5 only. */
   asPublished?: readonly string[];
@@ -32,9 +31,9 @@ export interface MqttClientOptions extends Omit<ConnectOptions, 'connectTimeout'
 }
 
 /** Hang-ups in a row, each soon after the broker had answered, that are no accident. */
-const SUSPICIOUS = 5;
-/** Milliseconds until it is looked again what listens at the address. */
-const LOOK_AGAIN = 60_000;
+const suspicious = 5;
+/** Milliseconds between two looks at what listens at the address. */
+const lookAgain = 60_000;
 
 export class MqttClient extends EventEmitter<{
   connected: [Opened];
@@ -42,12 +41,12 @@ export class MqttClient extends EventEmitter<{
   message: [Message];
 }> {
   readonly #options: MqttClientOptions;
-  readonly #pace: ReconnectDelay;
+  #nextDelay: ReturnType<typeof reconnectDelays>;
   #protocol: ProtocolVersion = newest;
   #session: Session | undefined;
   #started = false;
   readonly #abort = new AbortController();
-  /** When it was last looked what listens at the address. */
+  /** When it last looked what listens at the address. */
   #lookedAt = Number.NEGATIVE_INFINITY;
   #retry: NodeJS.Timeout | undefined;
   /** Why the broker is away, as last told. */
@@ -63,7 +62,7 @@ export class MqttClient extends EventEmitter<{
   constructor(options: MqttClientOptions) {
     super();
     this.#options = options;
-    this.#pace = new ReconnectDelay(options.pace);
+    this.#nextDelay = reconnectDelays(options.pace);
   }
 
   get connected(): boolean {
@@ -116,7 +115,7 @@ export class MqttClient extends EventEmitter<{
       this.#session = undefined;
       this.#connected = false;
       const lived = openedAt === undefined ? null : performance.now() - openedAt;
-      const due = performance.now() - this.#lookedAt > LOOK_AGAIN;
+      const due = performance.now() - this.#lookedAt > lookAgain;
       if (lived === null && failure.isPuzzling && due) void this.#look(failure);
       else this.#ended(this.#judge(failure, lived ?? 0, heaviest));
     });
@@ -154,7 +153,7 @@ export class MqttClient extends EventEmitter<{
     // Neither is an outage, only how versions are found out.
     const negotiating =
       failure.code === 'done' || (failure.code === 'version' && this.#protocol.version < before.version);
-    this.#retry = setTimeout(() => this.#renew(), negotiating ? 0 : this.#pace.after(failure.code));
+    this.#retry = setTimeout(() => this.#renew(), negotiating ? 0 : this.#nextDelay(failure.code));
     if (!negotiating) this.#tell(failure);
     else this.#options.logger.debug({ event: 'mqtt.version', next: this.#protocol.version }, 'trying another version');
   }
@@ -162,11 +161,11 @@ export class MqttClient extends EventEmitter<{
   /** MQTT 3.1.1 brokers, and Mosquitto 2.0, do not say why: another one takes the session, or a message is too large. */
   #judge(failure: MqttFailure, lived: number, heaviest: Publication | undefined): MqttFailure {
     const stable = lived >= (this.#options.stable ?? 10_000);
-    if (stable) this.#pace.reset();
+    if (stable) this.#nextDelay = reconnectDelays(this.#options.pace);
     this.#hangUps = failure.code === 'closed' && !stable ? this.#hangUps + 1 : 0;
     const same = this.#hangUps === 1 || this.#suspect?.topic === heaviest?.topic;
     this.#suspect = same ? heaviest : undefined;
-    if (this.#hangUps < SUSPICIOUS) return failure;
+    if (this.#hangUps < suspicious) return failure;
     const { topic, payload } = this.#suspect ?? {};
     if (topic === undefined || payload === undefined) {
       const words = 'the broker hangs up again and again: does another client use the same client id?';

@@ -1,68 +1,51 @@
 import type { Readable } from 'node:stream';
 
-/**
- * MQTT 3.1.1 has no word for the largest packet that a client takes, and MQTT.js keeps a packet in memory until it is
- * whole. Here a longer one is cut as it comes in: its end is thrown away. Of a publication that is the end of the
- * payload, so it arrives and can be refused for its length; any other packet becomes one that is malformed.
- */
-
-/** To be called before the stream has read anything. */
-export function cutPackets(stream: Pick<Readable, 'push'>, most: number): void {
-  const cutter = new Cutter(most);
-  const push = stream.push.bind(stream);
-  stream.push = (chunk: unknown, encoding) => {
-    if (!Buffer.isBuffer(chunk)) return push(chunk, encoding);
-    const kept = cutter.cut(chunk);
-    // To push nothing would end the reading.
-    return kept.length === 0 || push(kept);
-  };
-}
-
 /** Bytes of a length (MQTT 3.1.1, 2.2.3); more of them are malformed. */
 const longestLength = 4;
 
-class Cutter {
-  readonly #most: number;
+/**
+ * MQTT 3.1.1 has no word for the largest packet that a client takes, and MQTT.js keeps a packet in memory until it is
+ * whole. This cuts the end of a longer one off as it comes in. Of a publication that is the end of the payload, so it
+ * arrives and can be refused for its length; any other packet becomes malformed. Call it before the stream has read
+ * anything. `most`: bytes after the fixed header.
+ */
+export function cutPackets(stream: Pick<Readable, 'push'>, most: number): void {
+  const push = stream.push.bind(stream);
   /** Of the packet's fixed header: its first byte, and its length as far as it is here. */
-  #header: number[] = [];
-  #keep = 0;
-  #drop = 0;
-
-  constructor(most: number) {
-    this.#most = most;
-  }
-
-  cut(chunk: Buffer): Buffer {
-    const kept: Buffer[] = [];
-    for (let at = 0; at < chunk.length; ) {
-      const rest = chunk.subarray(at);
-      if (this.#keep > 0) {
-        kept.push(rest.subarray(0, this.#keep));
-        at += this.#keep;
-        this.#keep -= Math.min(this.#keep, rest.length);
-      } else if (this.#drop > 0) {
-        at += this.#drop;
-        this.#drop -= Math.min(this.#drop, rest.length);
-      } else {
-        this.#header.push(rest.readUInt8());
-        at += 1;
-        kept.push(Buffer.from(this.#begin()));
-      }
-    }
-    return Buffer.concat(kept);
-  }
+  let header: number[] = [];
+  let keep = 0;
+  let drop = 0;
 
   /** The packet's fixed header as it is passed on, once it is whole. */
-  #begin(): number[] {
-    const [first = 0, ...length] = this.#header;
+  const begin = (byte: number): number[] => {
+    header.push(byte);
+    const [first = 0, ...length] = header;
     const last = length.at(-1);
     if (last === undefined || (last >= 128 && length.length < longestLength)) return [];
-    this.#header = [];
-    const bytes = length.reduceRight((sum, byte) => sum * 128 + (byte % 128), 0);
-    this.#keep = Math.min(bytes, this.#most);
-    this.#drop = bytes - this.#keep;
-    return [first, ...(this.#drop > 0 ? varint(this.#keep) : length)];
-  }
+    header = [];
+    const bytes = length.reduceRight((sum, part) => sum * 128 + (part % 128), 0);
+    keep = Math.min(bytes, most);
+    drop = bytes - keep;
+    return [first, ...(drop > 0 ? varint(keep) : length)];
+  };
+
+  stream.push = (chunk: unknown, encoding) => {
+    if (!Buffer.isBuffer(chunk)) return push(chunk, encoding);
+    const kept: Buffer[] = [];
+    for (let rest = chunk; rest.length > 0; ) {
+      const inHeader = keep + drop === 0;
+      const taken = rest.subarray(0, keep || drop || 1);
+      rest = rest.subarray(taken.length);
+      if (inHeader) kept.push(Buffer.from(begin(taken.readUInt8())));
+      else if (keep > 0) {
+        kept.push(taken);
+        keep -= taken.length;
+      } else drop -= taken.length;
+    }
+    const whole = Buffer.concat(kept);
+    // To push nothing would end the reading.
+    return whole.length === 0 || push(whole);
+  };
 }
 
 function varint(value: number): number[] {

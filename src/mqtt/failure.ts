@@ -1,121 +1,106 @@
 /** Why a session did not open, or ended: a code to decide by and a plain sentence to show. */
 import { ReasonCodes } from 'mqtt';
 
-export type FailureCode =
+interface Kind {
+  /** Retrying alone will not mend it. */
+  person?: boolean;
+  /** As if something else listened at the address than it says. */
+  puzzling?: boolean;
+  /** How soon to try again; default `lost`. */
+  pace?: 'refused' | 'takenOver';
+}
+
+const kinds = {
   /** No such name, no route, nothing listens. */
-  | 'unreachable'
+  unreachable: {},
   /** Not open within the connect time-out. */
-  | 'timed_out'
+  timed_out: { puzzling: true },
   /** Connected, then no answer to a ping. */
-  | 'silent'
+  silent: {},
   /** Closed before the broker answered our CONNECT. */
-  | 'closed_early'
-  | 'closed'
+  closed_early: { puzzling: true },
+  closed: {},
   /** Something answers at the address, but speaks otherwise than `mqtt.url` says. */
-  | 'scheme'
+  scheme: { person: true },
   /** Closed each time while the same message was on its way. */
-  | 'too_large'
-  | 'tls'
+  too_large: { person: true, pace: 'takenOver' },
+  tls: { person: true },
   /** User, password or permission to connect. */
-  | 'credentials'
-  | 'client_id'
+  credentials: { person: true, pace: 'refused' },
+  client_id: { person: true },
   /** This protocol version is not spoken there. */
-  | 'version'
+  version: { person: true },
   /** Another client came with our client id. */
-  | 'taken_over'
+  taken_over: { person: true, pace: 'takenOver' },
   /** The broker said why, and it may pass: busy, shutting down, quota. */
-  | 'refused'
+  refused: {},
   /** What came is not MQTT, or breaks its rules. */
-  | 'protocol'
+  protocol: { person: true, puzzling: true },
   /** We ended it. */
-  | 'done';
+  done: {},
+} satisfies Record<string, Kind>;
+
+export type FailureCode = keyof typeof kinds;
+
+export function paceOf(code: FailureCode): 'lost' | 'refused' | 'takenOver' {
+  return (kinds[code] as Kind).pace ?? 'lost';
+}
 
 export class MqttFailure extends Error {
   override readonly name = 'MqttFailure';
   readonly code: FailureCode;
+  /** Retrying alone will not mend it. */
+  readonly needsPerson: boolean;
+  /** As if something else listened at the address than it says. */
+  readonly isPuzzling: boolean;
 
   constructor(code: FailureCode, message: string, cause?: unknown) {
     super(message, { cause });
+    const { person = false, puzzling = false }: Kind = kinds[code];
     this.code = code;
-  }
-
-  /** Retrying alone will not mend it. */
-  get needsPerson(): boolean {
-    return NEEDS_PERSON.has(this.code);
-  }
-
-  /** As if something else listened at the address than it says. */
-  get isPuzzling(): boolean {
-    if (this.code !== 'tls') return PUZZLING.has(this.code);
-    return this.cause instanceof Error && 'code' in this.cause && /^(EPROTO|ERR_SSL_)/.test(String(this.cause.code));
+    this.needsPerson = person;
+    // That the other end speaks no TLS is all that these say.
+    this.isPuzzling =
+      puzzling || (code === 'tls' && /^(EPROTO|ERR_SSL_)/.test(String((cause as TlsError | undefined)?.code)));
   }
 }
 
-const PUZZLING: ReadonlySet<FailureCode> = new Set(['closed_early', 'timed_out', 'protocol']);
-
-const NEEDS_PERSON: ReadonlySet<FailureCode> = new Set([
-  'scheme',
-  'too_large',
-  'tls',
-  'credentials',
-  'client_id',
-  'version',
-  'taken_over',
-  'protocol',
-]);
+type Words = readonly [FailureCode, string];
 
 /** A CONNACK's or DISCONNECT's reason: MQTT 3.1.1 §3.2.2.3 (1 to 5), MQTT 5 §2.4 (128 and up). */
 export function fromReason(reason: number): MqttFailure {
-  const known = REASONS[reason];
+  const known = reasons[reason];
   if (known) return new MqttFailure(...known);
   const words = (ReasonCodes as Record<number, string>)[reason] || 'no reason given';
   return new MqttFailure('refused', `the broker ended the connection: ${words} (${reason})`);
 }
 
-const VERSION = ['version', 'the broker does not speak this version of MQTT'] as const;
-const CLIENT_ID = [
+const version: Words = ['version', 'the broker does not speak this version of MQTT'];
+const clientId: Words = [
   'client_id',
   'the broker refuses this client id: set mqtt.client_id; some take at most 23 letters and digits',
-] as const;
-const PASSWORD = ['credentials', 'the broker refuses the user name or password'] as const;
-const PERMISSION = [
+];
+const password: Words = ['credentials', 'the broker refuses the user name or password'];
+const permission: Words = [
   'credentials',
   'the broker does not let this client in: user name, password or its access list',
-] as const;
+];
 
-const REASONS: Readonly<Record<number, readonly [FailureCode, string]>> = {
-  1: VERSION,
-  2: CLIENT_ID,
-  4: PASSWORD,
-  5: PERMISSION,
+const reasons: Readonly<Record<number, Words>> = {
+  1: version,
+  2: clientId,
+  4: password,
+  5: permission,
   130: ['protocol', 'the broker reports a protocol error'],
-  132: VERSION,
-  133: CLIENT_ID,
-  134: PASSWORD,
-  135: PERMISSION,
+  132: version,
+  133: clientId,
+  134: password,
+  135: permission,
   138: ['credentials', 'the broker has banned this client'],
   140: ['credentials', 'the broker wants another way of authentication'],
   141: ['silent', 'the broker has not heard from this client in time'],
   142: ['taken_over', 'another client uses the same client id: is a second bridge running?'],
 };
-
-/** An error of the socket, of TLS, of the WebSocket or of MQTT.js. */
-export function fromError(error: TlsError, { secure, answered, ca }: Circumstances): MqttFailure {
-  const { code, message } = error;
-  if (typeof code === 'number') return fromReason(code);
-  if (typeof code !== 'string') {
-    return new MqttFailure('protocol', `the other end does not speak MQTT: ${message}`, error);
-  }
-  if (code === 'ECONNRESET' || code === 'EPIPE') return closed(answered, error);
-  if (code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') {
-    const what = 'the broker sends a WebSocket message of more than 4 MiB: is a command of that size retained?';
-    return new MqttFailure('protocol', what, error);
-  }
-  const words = UNREACHABLE[code];
-  if (words) return new MqttFailure('unreachable', words, error);
-  if (secure) return new MqttFailure('tls', certificateWords(code, error, ca), error);
-  return new MqttFailure('unreachable', message, error);
-}
 
 export interface Circumstances {
   /** The address asks for TLS. */
@@ -126,6 +111,44 @@ export interface Circumstances {
   ca: boolean;
 }
 
+/** An error of the socket, of TLS, of the WebSocket or of MQTT.js. */
+export function fromError(error: TlsError, { secure, answered, ca }: Circumstances): MqttFailure {
+  const { code, message } = error;
+  if (typeof code === 'number') return fromReason(code);
+  if (typeof code !== 'string') {
+    return new MqttFailure('protocol', `the other end does not speak MQTT: ${message}`, error);
+  }
+  if (code === 'ECONNRESET' || code === 'EPIPE') return closed(answered, error);
+  const known = errors[code];
+  if (known) return new MqttFailure(...known, error);
+  return secure
+    ? new MqttFailure('tls', tlsWords(code, error, ca), error)
+    : new MqttFailure('unreachable', message, error);
+}
+
+/** The other end closed without a word. */
+export function closed(answered: boolean, cause?: unknown): MqttFailure {
+  return answered
+    ? new MqttFailure('closed', 'the connection to the broker broke', cause)
+    : new MqttFailure('closed_early', 'the broker closed the connection before it answered', cause);
+}
+
+const errors: Readonly<Record<string, Words>> = {
+  ECONNREFUSED: ['unreachable', 'nothing listens at the broker’s address'],
+  ENOTFOUND: ['unreachable', 'the broker’s name is not known'],
+  EAI_AGAIN: ['unreachable', 'the broker’s name cannot be looked up now'],
+  EHOSTUNREACH: ['unreachable', 'there is no route to the broker'],
+  ENETUNREACH: ['unreachable', 'there is no network to the broker'],
+  EHOSTDOWN: ['unreachable', 'the broker’s host is down'],
+  ETIMEDOUT: ['unreachable', 'the broker’s host does not answer'],
+  WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: [
+    'protocol',
+    'the broker sends a WebSocket message of more than 4 MiB: is a command of that size retained?',
+  ],
+  CERT_HAS_EXPIRED: ['tls', 'the broker’s certificate has expired: renew it, or set this machine’s clock'],
+  CERT_NOT_YET_VALID: ['tls', 'the broker’s certificate is not valid yet: set this machine’s clock'],
+};
+
 /** Node's, if it has one: the certificate and the host that do not fit. */
 interface TlsError extends Error {
   code?: unknown;
@@ -133,47 +156,21 @@ interface TlsError extends Error {
   cert?: { subjectaltname?: string; subject?: { CN?: string | string[] } };
 }
 
-function certificateWords(code: string, { message, host, cert }: TlsError, ca: boolean): string {
+const untrusted =
+  /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(GET_ISSUER|VERIFY_LEAF)\w+|CERT_UNTRUSTED|INVALID_CA)$/;
+
+function tlsWords(code: string, { message, host, cert }: TlsError, ca: boolean): string {
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID' && cert) {
     // Of the subject only where there are no alternative names: all others look at those alone.
     const given = cert.subjectaltname?.split(', ') ?? [cert.subject?.CN ?? 'no name'].flat();
     const names = given.slice(0, 5).map(name => name.replace(/^(DNS|IP Address):/, ''));
     return `the broker’s certificate is for ${names.join(', ')}, not for ${host}: write a name that it has in mqtt.url`;
   }
-  if (code === 'CERT_HAS_EXPIRED') return 'the broker’s certificate has expired: renew it, or set this machine’s clock';
-  if (code === 'CERT_NOT_YET_VALID') return 'the broker’s certificate is not valid yet: set this machine’s clock';
   if (code.endsWith('CERTIFICATE_REQUIRED')) {
     return 'the broker wants to see a certificate: give mqtt.cert_file and mqtt.key_file';
   }
-  if (!UNTRUSTED.has(code)) return `TLS failed: ${message} (${code})`;
+  if (!untrusted.test(code)) return `TLS failed: ${message} (${code})`;
   return ca
     ? 'the authority in mqtt.ca_file has not signed the broker’s certificate: name the one that has'
     : 'no authority known here has signed the broker’s certificate: name the one that has in mqtt.ca_file';
-}
-
-const UNTRUSTED: ReadonlySet<string> = new Set([
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'CERT_UNTRUSTED',
-  'INVALID_CA',
-]);
-
-const UNREACHABLE: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nothing listens at the broker’s address',
-  ENOTFOUND: 'the broker’s name is not known',
-  EAI_AGAIN: 'the broker’s name cannot be looked up now',
-  EHOSTUNREACH: 'there is no route to the broker',
-  ENETUNREACH: 'there is no network to the broker',
-  EHOSTDOWN: 'the broker’s host is down',
-  ETIMEDOUT: 'the broker’s host does not answer',
-};
-
-/** The other end closed without a word. */
-export function closed(answered: boolean, cause?: unknown): MqttFailure {
-  return answered
-    ? new MqttFailure('closed', 'the connection to the broker broke', cause)
-    : new MqttFailure('closed_early', 'the broker closed the connection before it answered', cause);
 }

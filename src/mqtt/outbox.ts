@@ -5,8 +5,8 @@
  * unacknowledged, QoS 1 waits in line: of a retained topic the newest only, of the others the last thousand. While the
  * wire does not drain, QoS 0 is dropped.
  */
+import type { Publication } from '../model/message.ts';
 import type { Logger } from '../util/logger.ts';
-import type { Publication } from './message.ts';
 import { isTopic, sizeOf } from './packets.ts';
 
 export interface Wire {
@@ -14,12 +14,6 @@ export interface Wire {
   send(publication: Publication, done: (error?: Error) => void): void;
   /** Bytes that the socket has not taken yet. */
   buffered(): number;
-}
-
-export interface OutboxOptions {
-  wire: Wire;
-  limits: Limits;
-  logger: Logger;
 }
 
 /** The broker's, as its CONNACK gives them: MQTT 5 §3.2.2.3. */
@@ -32,41 +26,43 @@ export interface Limits {
 }
 
 /** Bytes unacknowledged, or not yet taken by the socket, from which on the way is full. One message may reach over. */
-const FULL = 1 << 20;
-const WINDOW = 64;
-const LINE = 1_000;
-/** Topics whose refusal is remembered, so as to tell it once. */
-const TOLD = 1_000;
+const full = 1 << 20;
+const widest = 64;
+const longestLine = 1_000;
+/** Topics whose refusal is remembered, so as to log it once. */
+const mostLogged = 1_000;
 
 export class Outbox {
   readonly #wire: Wire;
-  readonly #limits: Required<Limits>;
+  readonly #limits: Limits;
+  readonly #window: number;
   readonly #logger: Logger;
+  /** By topic where a newer one takes the older one's place. */
   readonly #line = new Map<string | symbol, Publication>();
   readonly #inFlight = new Set<Publication>();
-  readonly #told = new Set<string>();
+  readonly #logged = new Set<string>();
+  /** In flight. */
   #bytes = 0;
-  #passing = 0;
   #dropped = 0;
   #closed = false;
 
-  constructor({ wire, limits, logger }: OutboxOptions) {
-    const { receiveMaximum = WINDOW, maximumPacketSize = Number.POSITIVE_INFINITY, maximumQoS = 1 } = limits;
+  constructor(wire: Wire, limits: Limits, logger: Logger) {
     this.#wire = wire;
-    this.#limits = { receiveMaximum: Math.min(receiveMaximum, WINDOW), maximumPacketSize, maximumQoS };
+    this.#limits = limits;
+    this.#window = Math.min(limits.receiveMaximum ?? widest, widest);
     this.#logger = logger;
   }
 
   /** False: dropped. True: written, or in line. */
   push(publication: Publication): boolean {
     const problem = this.#problem(publication);
-    if (problem) this.#tell(publication.topic, problem);
+    if (problem) this.#logRefused(publication.topic, problem);
     if (problem || this.#closed) {
       publication.settled?.(false);
       return false;
     }
-    if (publication.qos === 0) return this.#pass(publication);
-    if (this.#limits.maximumQoS === 0) return this.#pass({ ...publication, qos: 0 });
+    if (publication.qos === 0) return this.#sendUnacknowledged(publication);
+    if (this.#limits.maximumQoS === 0) return this.#sendUnacknowledged({ ...publication, qos: 0 });
     if (this.#line.size === 0 && this.#hasRoom()) this.#send(publication);
     else this.#enqueue(publication);
     return true;
@@ -85,9 +81,9 @@ export class Outbox {
     for (const publication of lost) publication.settled?.(false);
   }
 
-  #pass(publication: Publication): boolean {
+  #sendUnacknowledged(publication: Publication): boolean {
     const buffered = this.#wire.buffered();
-    if (buffered >= FULL) {
+    if (buffered >= full) {
       this.#drop(publication);
       return false;
     }
@@ -102,7 +98,7 @@ export class Outbox {
   }
 
   #hasRoom(): boolean {
-    return this.#inFlight.size < this.#limits.receiveMaximum && this.#bytes < FULL;
+    return this.#inFlight.size < this.#window && this.#bytes < full;
   }
 
   #send(publication: Publication): void {
@@ -114,7 +110,7 @@ export class Outbox {
     this.#wire.send(publication, error => {
       if (!this.#inFlight.delete(flight)) return;
       this.#bytes -= bytes;
-      if (error) this.#tell(flight.topic, error.message);
+      if (error) this.#logRefused(flight.topic, error.message);
       flight.settled?.(!error);
       this.#drain();
     });
@@ -128,31 +124,21 @@ export class Outbox {
       older?.settled?.(false);
       return;
     }
-    if (this.#passing >= LINE) this.#dropOldest();
-    this.#passing += 1;
-    this.#line.set(Symbol(), publication);
-  }
-
-  #dropOldest(): void {
-    for (const [key, publication] of this.#line) {
-      if (publication.retain) continue;
-      this.#take(key, publication);
-      this.#drop(publication);
-      return;
+    const others = [...this.#line].filter(([, { retain }]) => !retain);
+    const [oldest] = others;
+    if (oldest && others.length >= longestLine) {
+      this.#line.delete(oldest[0]);
+      this.#drop(oldest[1]);
     }
+    this.#line.set(Symbol(), publication);
   }
 
   #drain(): void {
     for (const [key, publication] of this.#line) {
       if (this.#closed || !this.#hasRoom()) return;
-      this.#take(key, publication);
+      this.#line.delete(key);
       this.#send(publication);
     }
-  }
-
-  #take(key: string | symbol, publication: Publication): void {
-    this.#line.delete(key);
-    if (!publication.retain) this.#passing -= 1;
   }
 
   #drop(publication: Publication): void {
@@ -163,17 +149,17 @@ export class Outbox {
     publication.settled?.(false);
   }
 
-  #problem(publication: Publication): string | undefined {
-    if (!isTopic(publication.topic)) return 'it is not the name of a topic';
-    const [bytes, most] = [sizeOf(publication), this.#limits.maximumPacketSize];
-    if (bytes > most)
-      return `it is larger than the broker takes: about ${bytes} bytes, and the broker's limit is ${most}`;
-    return undefined;
+  #problem({ topic, ...rest }: Publication): string | undefined {
+    if (!isTopic(topic)) return 'it is not the name of a topic';
+    const bytes = sizeOf({ topic, ...rest });
+    const { maximumPacketSize: most = Number.POSITIVE_INFINITY } = this.#limits;
+    if (bytes <= most) return undefined;
+    return `it is larger than the broker takes: about ${bytes} bytes, and the broker's limit is ${most}`;
   }
 
-  #tell(topic: string, reason: string): void {
-    if (this.#told.has(topic) || this.#told.size >= TOLD) return;
-    this.#told.add(topic);
+  #logRefused(topic: string, reason: string): void {
+    if (this.#logged.has(topic) || this.#logged.size >= mostLogged) return;
+    this.#logged.add(topic);
     this.#logger.error({ event: 'mqtt.publish_refused', topic, reason }, 'A message was not published');
   }
 }

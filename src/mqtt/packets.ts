@@ -1,8 +1,16 @@
 /** Between the project's words and MQTT.js's. */
+import { createRequire } from 'node:module';
 import type { IClientOptions, IClientPublishOptions, IPublishPacket } from 'mqtt';
+import type { Message, Publication } from '../model/message.ts';
 import { address, type Tls } from './address.ts';
-import type { Message, Publication, Will } from './message.ts';
 import type { Version } from './protocol-version.ts';
+
+/**
+ * MQTT.js's codec keeps a buffer for each of the 65 536 packet ids unless told otherwise: 12 MiB, made at the first
+ * packet. It is reached through MQTT.js, because only the copy that MQTT.js itself uses counts.
+ */
+const fromMqtt = createRequire(createRequire(import.meta.url).resolve('mqtt'));
+(fromMqtt('mqtt-packet') as { writeToStream: { cacheNumbers: boolean } }).writeToStream.cacheNumbers = false;
 
 export interface ConnectOptions {
   url: string;
@@ -11,7 +19,8 @@ export interface ConnectOptions {
   username?: string;
   password?: string;
   tls?: Tls;
-  will?: Will;
+  /** What the broker publishes for us when the connection breaks. */
+  will?: Publication;
   /** From the first byte to the answered subscription, milliseconds. */
   connectTimeout: number;
   /** Seconds without a sign of life before a ping; its missing answer ends the session half of this later. */
@@ -19,7 +28,7 @@ export interface ConnectOptions {
 }
 
 /** A command is a few hundred bytes; a broker must not make us buffer more. MQTT 5 says so, for 3.1.1 see `cut.ts`. */
-export const LARGEST_INCOMING = 256 * 1024;
+export const largestIncoming = 256 * 1024;
 
 /** One connection that MQTT.js neither renews nor queues for. Throws a TypeError for an address that cannot work. */
 export function connectOptions(options: ConnectOptions, version: Version, trial: boolean): IClientOptions {
@@ -29,7 +38,7 @@ export function connectOptions(options: ConnectOptions, version: Version, trial:
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),
     ...(will && !trial && { will: { ...will, payload: Buffer.from(will.payload) } }),
-    ...(version === 5 && { properties: { sessionExpiryInterval: 0, maximumPacketSize: LARGEST_INCOMING } }),
+    ...(version === 5 && { properties: { sessionExpiryInterval: 0, maximumPacketSize: largestIncoming } }),
     clientId,
     protocolVersion: version,
     clean: true,
@@ -43,19 +52,12 @@ export function connectOptions(options: ConnectOptions, version: Version, trial:
   };
 }
 
-export function publishOptions({ qos, retain, properties }: Publication): IClientPublishOptions {
-  if (!properties) return { qos, retain };
-  const { responseTopic, correlationData, expirySeconds, contentType } = properties;
-  return {
-    qos,
-    retain,
-    properties: {
-      ...(responseTopic !== undefined && { responseTopic }),
-      ...(correlationData !== undefined && { correlationData }),
-      ...(expirySeconds !== undefined && { messageExpiryInterval: expirySeconds }),
-      ...(contentType !== undefined && { contentType }),
-    },
+export function publishOptions({ qos, retain, correlationData, expirySeconds }: Publication): IClientPublishOptions {
+  const properties = {
+    ...(correlationData !== undefined && { correlationData }),
+    ...(expirySeconds !== undefined && { messageExpiryInterval: expirySeconds }),
   };
+  return { qos, retain, ...(Object.keys(properties).length > 0 && { properties }) };
 }
 
 /** A property that a sender repeats against the rules arrives as a list: taken as absent. */
@@ -79,10 +81,6 @@ export function isTopic(topic: string): boolean {
 }
 
 /** Bytes of the packet, at most. */
-export function sizeOf({ topic, payload, properties }: Publication): number {
-  const { responseTopic = '', correlationData = '', contentType = '' } = properties ?? {};
-  return [topic, payload, responseTopic, correlationData, contentType].reduce(
-    (bytes, part) => bytes + Buffer.byteLength(part),
-    64,
-  );
+export function sizeOf({ topic, payload, correlationData }: Publication): number {
+  return 64 + Buffer.byteLength(topic) + Buffer.byteLength(payload) + (correlationData?.length ?? 0);
 }

@@ -1,6 +1,5 @@
-/** How long to wait before the next session, by why the last one failed. */
 import { type BackoffOptions, backoff } from '../util/backoff.ts';
-import type { FailureCode } from './failure.ts';
+import { type FailureCode, paceOf } from './failure.ts';
 
 export interface ReconnectDelayOptions {
   /** After an ordinary failure; default 100 ms to 2 s. */
@@ -11,29 +10,12 @@ export interface ReconnectDelayOptions {
   takenOver?: BackoffOptions;
 }
 
-export class ReconnectDelay {
-  readonly #options: ReconnectDelayOptions;
-  #delays: Record<keyof ReconnectDelayOptions, Generator<number, never>> | undefined;
-
-  constructor(options: ReconnectDelayOptions = {}) {
-    this.#options = options;
-  }
-
-  /** Milliseconds; longer each time. */
-  after(code: FailureCode): number {
-    const { lost = {}, refused, takenOver } = this.#options;
-    this.#delays ??= {
-      lost: backoff(lost),
-      refused: backoff({ first: 2_000, cap: 30_000, ...refused }),
-      takenOver: backoff({ first: 30_000, cap: 30_000, ...takenOver }),
-    };
-    const delays = this.#delays;
-    if (code === 'taken_over' || code === 'too_large') return delays.takenOver.next().value;
-    return code === 'credentials' ? delays.refused.next().value : delays.lost.next().value;
-  }
-
-  /** All is well: the next failure is a first one. */
-  reset(): void {
-    this.#delays = undefined;
-  }
+/** Milliseconds before the next session, by why the last one failed; longer each time. */
+export function reconnectDelays({ lost, refused, takenOver }: ReconnectDelayOptions = {}) {
+  const delays = {
+    lost: backoff(lost),
+    refused: backoff({ first: 2_000, cap: 30_000, ...refused }),
+    takenOver: backoff({ first: 30_000, cap: 30_000, ...takenOver }),
+  };
+  return (code: FailureCode): number => delays[paceOf(code)].next().value;
 }

@@ -7,15 +7,14 @@
 import { EventEmitter } from 'node:events';
 import { Socket } from 'node:net';
 import { connect, type IConnackPacket, type IPublishPacket, type MqttClient } from 'mqtt';
+import type { Message, Publication } from '../model/message.ts';
 import { inTime } from '../util/deadline.ts';
 import type { Logger } from '../util/logger.ts';
 import { isSecure } from './address.ts';
-import './codec.ts';
 import { cutPackets } from './cut.ts';
 import { type Circumstances, closed, fromError, fromReason, MqttFailure } from './failure.ts';
-import type { Message, Publication } from './message.ts';
 import { type Limits, Outbox } from './outbox.ts';
-import { type ConnectOptions, connectOptions, LARGEST_INCOMING, publishOptions, readMessage } from './packets.ts';
+import { type ConnectOptions, connectOptions, largestIncoming, publishOptions, readMessage } from './packets.ts';
 import type { ProtocolVersion } from './protocol-version.ts';
 
 export interface SessionOptions extends ConnectOptions {
@@ -34,8 +33,8 @@ export interface Opened {
 }
 
 /** Milliseconds for the last message's acknowledgement, then for the broker to hang up. */
-const PARTING = 1_000;
-const GOODBYE = 300;
+const parting = 1_000;
+const goodbye = 300;
 
 export class Session extends EventEmitter<{
   opened: [Opened];
@@ -47,7 +46,6 @@ export class Session extends EventEmitter<{
   readonly #circumstances: Circumstances;
   #mqtt: MqttClient | undefined;
   #deadline: NodeJS.Timeout | undefined;
-  #limits: Limits = {};
   /** From the answered subscription on. */
   #outbox: Outbox | undefined;
   /** Messages from before that. */
@@ -73,16 +71,15 @@ export class Session extends EventEmitter<{
     mqtt.on('error', error => this.#fail(error));
     // MQTT.js would report it as an error that only its text tells from others.
     mqtt.onKeepaliveTimeout = () => this.#end(new MqttFailure('silent', 'the broker does not answer any more'));
-    this.#deadline = setTimeout(() => {
-      this.#end(new MqttFailure('timed_out', 'the broker did not answer in time'));
-    }, connectTimeout);
+    const late = new MqttFailure('timed_out', 'the broker did not answer in time');
+    this.#deadline = setTimeout(() => this.#end(late), connectTimeout);
     try {
       mqtt.connect();
     } catch (error) {
       this.#fail(error as Error);
       return;
     }
-    cutPackets(mqtt.stream, LARGEST_INCOMING);
+    cutPackets(mqtt.stream, largestIncoming);
     // MQTT.js swallows a stream's errors that have no code.
     mqtt.stream.on('error', (error: Error) => this.#fail(error));
     // Else a publish may wait 40 ms for the acknowledgement of the segment before it.
@@ -105,53 +102,46 @@ export class Session extends EventEmitter<{
     if (mqtt && this.#outbox && (await this.#delivered(final)) && !this.#ended) {
       const gone = new Promise<void>(resolve => mqtt.once('close', resolve));
       mqtt.end();
-      await inTime(gone, GOODBYE, undefined);
+      await inTime(gone, goodbye, undefined);
     }
     this.#end(new MqttFailure('done', 'closed'));
   }
 
-  async #delivered(final: Publication | undefined): Promise<boolean> {
+  #delivered(final: Publication | undefined): boolean | Promise<boolean> {
     if (!final) return true;
-    const acknowledged = new Promise<boolean>(resolve => this.publish({ ...final, settled: resolve }));
-    return inTime(acknowledged, PARTING, false);
+    const acknowledged = new Promise<boolean>(settled => this.publish({ ...final, settled }));
+    return inTime(acknowledged, parting, false);
   }
 
   #answered(mqtt: MqttClient, { properties = {} }: IConnackPacket): void {
     this.#circumstances.answered = true;
-    this.#limits = properties;
     if (this.#options.protocol.trial) {
       this.#end(new MqttFailure('done', 'the broker takes this version'));
       return;
     }
     const { subscriptions, asPublished = [] } = this.#options;
-    // Retain handling 0: stored messages arrive too.
-    const wanted = Object.fromEntries(
-      subscriptions.map(filter => [filter, { qos: 1, nl: true, rap: asPublished.includes(filter), rh: 0 } as const]),
-    );
-    const filters = Object.keys(wanted);
+    const filters = [...new Set(subscriptions)];
     if (filters.length === 0) {
-      this.#open(mqtt, []);
+      this.#open(mqtt, properties, []);
       return;
     }
+    // Retain handling 0: stored messages arrive too.
+    const wanted = Object.fromEntries(
+      filters.map(filter => [filter, { qos: 1, nl: true, rap: asPublished.includes(filter), rh: 0 } as const]),
+    );
     mqtt.subscribe(wanted, (error, _subscriptions, suback) => {
-      const granted = suback?.granted;
-      if (granted?.length !== filters.length) {
-        this.#fail(error ?? new Error('its answer to the subscription is broken'));
-        return;
-      }
+      const granted = suback?.granted ?? [];
       const refused = filters.filter((_, index) => Number(granted[index]) >= 0x80);
-      this.#open(mqtt, refused);
+      if (granted.length === filters.length) this.#open(mqtt, properties, refused);
+      else this.#fail(error ?? new Error('its answer to the subscription is broken'));
     });
   }
 
-  #open(mqtt: MqttClient, refused: readonly string[]): void {
+  #open(mqtt: MqttClient, limits: Limits, refused: readonly string[]): void {
     if (this.#ended || this.#leaving) return;
     clearTimeout(this.#deadline);
-    this.#outbox = new Outbox({
-      wire: { send: (publication, done) => send(mqtt, publication, done), buffered: () => mqtt.stream.writableLength },
-      limits: this.#limits,
-      logger: this.#options.logger,
-    });
+    const wire = { send: send.bind(null, mqtt), buffered: () => mqtt.stream.writableLength };
+    this.#outbox = new Outbox(wire, limits, this.#options.logger);
     this.emit('opened', { version: this.#options.protocol.version === 5 ? '5.0' : '3.1.1', refused });
     for (const message of this.#early.splice(0)) this.emit('message', message);
   }

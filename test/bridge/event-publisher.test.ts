@@ -11,7 +11,8 @@ function set() {
   const time = { now: 0 };
   const events = new EventPublisher({
     topics: topics('b'),
-    send: ({ topic, payload, retain }) => sent.push({ topic, retain, type: JSON.parse(payload).event_type }) > 0,
+    send: ({ topic, payload, retain }) =>
+      sent.push({ topic, retain, type: JSON.parse(String(payload)).event_type }) > 0,
     logger: log,
     now: () => time.now,
   });
@@ -37,7 +38,7 @@ test('what is found out before the first session is told when it begins', () => 
   const sent: string[] = [];
   const events = new EventPublisher({
     topics: topics('b'),
-    send: ({ payload }) => sent.push(JSON.parse(payload).event_type) > 0,
+    send: ({ payload }) => sent.push(JSON.parse(String(payload)).event_type) > 0,
     logger: recorder(),
   });
   events.publish('DSM', { event_type: 'interrupted', at });

@@ -17,6 +17,7 @@ import type { CommandWord } from '../../src/model/commands.ts';
 import type { Domain } from '../../src/model/domain.ts';
 import type { Event } from '../../src/model/event.ts';
 import type { Call } from '../../src/model/job/job.ts';
+import type { Publication } from '../../src/model/message.ts';
 import type { Policy } from '../../src/model/policy.ts';
 import { emptyVm, type Work } from '../../src/model/snapshot.ts';
 import { State } from '../../src/model/state.ts';
@@ -179,7 +180,7 @@ export class World extends Clockwork {
   #written: (() => void)[] = [];
   readonly #told = new Map<string, { verdict: Verdict; until: number }>();
   #ports: boolean | null = true;
-  #published: { topic: string; payload: string; properties?: { correlationData: Buffer } }[] = [];
+  #published: Publication[] = [];
   #last: [packet: Packet, meant: Meant] | null = null;
   #connected = false;
   /** libvirt's connection is there. */
@@ -274,7 +275,6 @@ export class World extends Clockwork {
       ownership: ownership as unknown as BridgeParts['ownership'],
       publisher: idle as unknown as BridgeParts['publisher'],
       announcer: idle as unknown as BridgeParts['announcer'],
-      lateStats: idle as unknown as BridgeParts['lateStats'],
       vmStore: idle as unknown as BridgeParts['vmStore'],
     });
     state.subscribe((event, before) => bridge.hear(event, before));
@@ -577,7 +577,7 @@ export class World extends Clockwork {
     if (`${answers.map(({ topic }) => topic)}` !== `${expected}`) {
       this.broken(`the answer goes to ${answers.map(({ topic }) => topic)}, not to ${expected}`);
     }
-    const mark = answers[1]?.properties?.correlationData ?? null;
+    const mark = answers[1]?.correlationData ?? null;
     if (answers.length > 1 && mark !== sent.correlationData) this.broken('the answer has another mark');
     this.seen.add(`${word} ${status}/${code}`);
   }

@@ -9,6 +9,7 @@ import type { CommandWord } from '../../src/model/commands.ts';
 import type { Domain } from '../../src/model/domain.ts';
 import type { Event } from '../../src/model/event.ts';
 import type { Call, CallFailure } from '../../src/model/job/job.ts';
+import type { Publication } from '../../src/model/message.ts';
 import type { Notification } from '../../src/model/notification.ts';
 import type { Policy } from '../../src/model/policy.ts';
 import { reduce } from '../../src/model/reduce.ts';
@@ -36,7 +37,7 @@ const daring: Policy = policy({ commands: [...policy().commands, 'force_off'] })
 class Scene {
   readonly log = recorder();
   readonly calls: [key: string, call: Call, how: { method: string; signal: AbortSignal }][] = [];
-  readonly responses: { topic: string; payload: string; properties?: { correlationData: Buffer } }[] = [];
+  readonly responses: Publication[] = [];
   readonly events: Event[] = [];
   readonly notifications: Notification[] = [];
   readonly jobs: Dispatcher;
@@ -105,7 +106,7 @@ class Scene {
   told(topic = 'b/DSM/response', id: string | null = null): string[] {
     return this.responses
       .filter(response => response.topic === topic)
-      .map(({ payload }) => JSON.parse(payload))
+      .map(({ payload }) => JSON.parse(String(payload)))
       .filter(response => id === null || response.id === id)
       .map(({ status, code }) => (status === code ? status : `${status}/${code}`));
   }
@@ -115,7 +116,7 @@ class Scene {
   }
 
   last() {
-    return JSON.parse(this.responses.at(-1)?.payload ?? 'null');
+    return JSON.parse(String(this.responses.at(-1)?.payload ?? null));
   }
 
   get made(): Call[] {
@@ -196,8 +197,8 @@ describe('carried out', () => {
     scene.seen(domain);
     expect(scene.told('me')).toEqual(['accepted', 'succeeded/done']);
     expect(scene.told()).toEqual(['accepted', 'succeeded/done']);
-    for (const { topic, properties } of scene.responses) {
-      expect(properties).toEqual(topic === 'me' ? { correlationData } : undefined);
+    for (const { topic, correlationData: mark } of scene.responses) {
+      expect(mark).toBe(topic === 'me' ? correlationData : undefined);
     }
   });
 

@@ -1,20 +1,22 @@
 /** A message, from wherever it comes, as the command it is; and refused for what it may not be. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Incoming, readLocalRequest, readRequest } from '../../src/commands/reader.ts';
+import { readLocalRequest, readRequest } from '../../src/commands/reader.ts';
 import { codes } from '../../src/model/codes.ts';
 import { command, maxPayload } from '../../src/model/command.ts';
+import type { Message } from '../../src/model/message.ts';
 import { topics } from '../../src/model/topics.ts';
 
 const date = Date.UTC(2026, 10, 22, 8);
-const message = (topic: string, payload: string | Buffer, more: Partial<Incoming> = {}): Incoming => ({
+const message = (topic: string, payload: string | Buffer, more: Partial<Message> = {}): Message => ({
   topic,
   payload: Buffer.from(payload),
+  qos: 1,
   ...{ retain: false, duplicate: false, responseTopic: null, correlationData: null, expirySeconds: null },
   ...more,
 });
 const known = (key: string) => key === 'DSM';
-const take = (incoming: Incoming) =>
+const take = (incoming: Message) =>
   readRequest(incoming, { topics: topics('b'), reserved: ['b', 'ha', 'hass/status'], known, now: 7, date });
 
 test('a command, with where its answer goes', () => {
@@ -49,7 +51,7 @@ test.each([{}, { retain: true }, { duplicate: true }])('nothing at all is what c
 
 describe('refused', () => {
   const json = '{"command":"start","id":"a","by":"me"}';
-  test.each<[what: string, incoming: Incoming, code: string, request: object]>([
+  test.each<[what: string, incoming: Message, code: string, request: object]>([
     ['stored', message('b/DSM/command', json, { retain: true }), 'retained', { command: 'start', id: 'a', by: 'me' }],
     ['stored and wrong', message('b/DSM/command', 'x', { retain: true }), 'retained', { command: 'x', by: null }],
     ['stored, of another VM', message('b/other/power/set', 'ON', { retain: true }), 'retained', { key: 'other' }],

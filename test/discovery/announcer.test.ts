@@ -5,6 +5,7 @@ import { type Announced, checkAnnounced, nothingAnnounced } from '../../src/disc
 import { Announcer, type AnnouncerOptions } from '../../src/discovery/announcer.ts';
 import type { BridgeOptions, VmOptions } from '../../src/discovery/entities/payload.ts';
 import { type Disk, type Domain, unknownHardware } from '../../src/model/domain.ts';
+import type { Publication } from '../../src/model/message.ts';
 import { emptyVm, type Snapshot } from '../../src/model/snapshot.ts';
 import { topics } from '../../src/model/topics.ts';
 import { domain, otherUuid, uuid } from '../model/samples.ts';
@@ -42,9 +43,10 @@ class World {
   readonly entities = new Map<string, Set<string>>();
   saved: Announced = nothingAnnounced;
   readonly retired: string[] = [];
+  readonly resampled: string[] = [];
   lossy = false;
   accepts = true;
-  #flying: Parameters<AnnouncerOptions['send']>[0][] = [];
+  #flying: Publication[] = [];
 
   announcer(options: Partial<AnnouncerOptions> = {}): Announcer {
     return new Announcer(
@@ -53,7 +55,8 @@ class World {
         vms: [vm],
         send: publication => {
           if (!this.accepts) return false;
-          this.messages.push({ topic: publication.topic, payload: publication.payload, at: performance.now() });
+          const { topic, payload } = publication;
+          this.messages.push({ topic, payload: String(payload), at: performance.now() });
           this.#flying.push(publication);
           if (!this.lossy) this.deliver();
           return true;
@@ -65,6 +68,7 @@ class World {
           this.saved = read;
         },
         retire: key => this.retired.push(key),
+        resample: key => this.resampled.push(key),
         ...options,
       },
       this.saved,
@@ -73,16 +77,16 @@ class World {
 
   deliver(count = Number.POSITIVE_INFINITY): void {
     for (const { topic, payload, settled } of this.#flying.splice(0, count)) {
-      this.#hear(topic, payload);
-      settled(true);
+      this.#hear(topic, String(payload));
+      settled?.(true);
     }
   }
 
   /** The line breaks: on the way there, or with Home Assistant's hearing it and the answer on its way back. */
   lose({ heard = false } = {}): void {
     for (const { topic, payload, settled } of this.#flying.splice(0)) {
-      if (heard) this.#hear(topic, payload);
-      settled(false);
+      if (heard) this.#hear(topic, String(payload));
+      settled?.(false);
     }
   }
 
@@ -188,6 +192,23 @@ test('a new session and a birth are told everything, some seconds after the last
   announcer.again();
   vi.advanceTimersByTime(60_000);
   expect(world.messages).toHaveLength(8);
+});
+
+test('a VM whose device the broker has gets its sample once more, when Home Assistant has taken the device in', () => {
+  world.lossy = true;
+  const announcer = started();
+  vi.advanceTimersByTime(60_000);
+  expect(world.resampled).toEqual([]);
+  world.deliver();
+  vi.advanceTimersByTime(1_999);
+  expect(world.resampled).toEqual([]);
+  vi.advanceTimersByTime(1);
+  expect(world.resampled).toEqual(['DSM']);
+  announcer.again();
+  vi.advanceTimersByTime(spacing);
+  world.deliver();
+  vi.advanceTimersByTime(60_000);
+  expect(world.resampled).toEqual(['DSM', 'DSM']);
 });
 
 describe('a disk is taken away', () => {

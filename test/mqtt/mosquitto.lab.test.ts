@@ -65,7 +65,7 @@ test('a service call’s answer finds its way: response topic, correlation, expi
   const answer = new Promise(resolve => caller.once('message', (_topic, _payload, packet) => resolve(packet)));
   const { responseTopic, correlationData } = command;
   if (!responseTopic || !correlationData) throw new Error('no address');
-  client.publish({ topic: responseTopic, payload: '{}', qos: 1, retain: false, properties: { correlationData } });
+  client.publish({ topic: responseTopic, payload: '{}', qos: 1, retain: false, correlationData });
   expect(await answer).toMatchObject({ topic: 'caller/answer', properties: { correlationData: Buffer.from('42') } });
   await caller.endAsync(true);
 });

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest';
-import type { Publication } from '../../src/mqtt/message.ts';
+import type { Publication } from '../../src/model/message.ts';
 import { Outbox } from '../../src/mqtt/outbox.ts';
 import { recorder } from './inbox.ts';
 import { state } from './subject.ts';
@@ -27,7 +27,7 @@ function outbox(window: number): Outbox {
     },
     buffered: () => buffered,
   };
-  return new Outbox({ wire, limits: { receiveMaximum: window }, logger: log });
+  return new Outbox(wire, { receiveMaximum: window }, log);
 }
 
 function tracked(publication: Publication): Publication {

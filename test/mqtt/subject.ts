@@ -1,6 +1,6 @@
+import type { Message, Publication } from '../../src/model/message.ts';
 import { MqttClient, type MqttClientOptions } from '../../src/mqtt/client.ts';
 import type { MqttFailure } from '../../src/mqtt/failure.ts';
-import type { Message, Publication } from '../../src/mqtt/message.ts';
 import type { Opened } from '../../src/mqtt/session.ts';
 import { Inbox, recorder } from './inbox.ts';
 

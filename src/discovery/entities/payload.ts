@@ -165,3 +165,26 @@ function availabilityOf<T extends string>({ available, only_while }: Entity<T>, 
   if (!only_while) return usual;
   return [...usual, { topic: device.topics[only_while.topic], value_template: availabilityTemplate(only_while.path) }];
 }
+
+/**
+ * What to remember of a payload: the platform by component key. Home Assistant keeps an entity that is merely left out
+ * of the next one; somebody has to tell it of each that goes.
+ */
+export type Components = Readonly<Record<string, Platform>>;
+
+export function components({ payload }: Discovery): Components {
+  return Object.fromEntries(Object.entries(payload.components).map(([key, { platform }]) => [key, platform]));
+}
+
+/**
+ * The messages that lead from what was published to `next`, in order: `next` alone, or before it one that removes what
+ * is gone or has changed its platform. Home Assistant needs a few seconds between the two: it drops components of a
+ * payload while it still works on an earlier one.
+ */
+export function transition(published: Components, next: Discovery): Discovery[] {
+  const { components } = next.payload;
+  const gone = Object.entries(published).filter(([key, platform]) => components[key]?.platform !== platform);
+  if (gone.length === 0) return [next];
+  const removed = Object.fromEntries(gone.map(([key, platform]): [string, Component] => [key, { platform }]));
+  return [{ ...next, payload: { ...next.payload, components: { ...components, ...removed } } }, next];
+}

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Platform } from '../../../src/discovery/entities/entity.ts';
-import { vmDevicePayload } from '../../../src/discovery/entities/payload.ts';
-import { components, removeDevice, transition } from '../../../src/discovery/entities/removal.ts';
+import { components, transition, vmDevicePayload } from '../../../src/discovery/entities/payload.ts';
 import { type CommandWord, commandWords, defaultCommands } from '../../../src/model/commands.ts';
 import { refusals } from '../home-assistant.ts';
 import { bridge, description, hypervisor, vm } from '../samples.ts';
@@ -52,8 +51,4 @@ test('Home Assistant takes both steps', () => {
   const steps = transition({ gone: 'button', autostart: 'switch' }, next);
   expect(steps).toHaveLength(2);
   for (const { topic, payload } of steps) expect(refusals(topic, payload)).toEqual([]);
-});
-
-test('a device is removed by an empty message', () => {
-  expect(removeDevice(next.topic)).toEqual({ topic: next.topic, payload: '' });
 });

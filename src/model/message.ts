@@ -1,12 +1,12 @@
-/** What goes over the broker, in the project's own words. */
+/** What goes over the broker. */
 
 export interface Message {
   readonly topic: string;
   readonly payload: Buffer;
   readonly qos: 0 | 1 | 2;
   /**
-   * The message was stored before this session subscribed. With `asPublished`, on MQTT 5, also: its sender asked the
-   * broker to store it. On 3.1.1 a live message never has it.
+   * The broker stored the message before this session subscribed. With `asPublished`, on MQTT 5, also: its sender asked
+   * the broker to store it. On 3.1.1 a live message never has it.
    */
   readonly retain: boolean;
   /** The broker sends it again because it missed our acknowledgement. */
@@ -25,21 +25,12 @@ export interface Publication {
   readonly qos: 0 | 1;
   /** A retained publication is a state: while it waits for its turn, a newer one on its topic takes its place. */
   readonly retain: boolean;
-  /** MQTT 5 only; left out on 3.1.1. */
-  readonly properties?: {
-    readonly responseTopic?: string;
-    readonly correlationData?: Buffer;
-    readonly expirySeconds?: number;
-    readonly contentType?: string;
-  };
+  /** MQTT 5 only, as is the next one; left out on 3.1.1. */
+  readonly correlationData?: Buffer;
+  readonly expirySeconds?: number;
   /** Called once: true when written (QoS 0) or acknowledged (QoS 1), false when dropped, replaced, refused or lost. */
   readonly settled?: (delivered: boolean) => void;
 }
 
-/** What the broker publishes for us when the connection breaks. */
-export interface Will {
-  readonly topic: string;
-  readonly payload: string;
-  readonly qos: 0 | 1;
-  readonly retain: boolean;
-}
+/** False: dropped, because the broker is away or the base topic is not ours. */
+export type Send = (publication: Publication) => boolean;
