@@ -148,11 +148,6 @@ export class Calls {
       call.settle?.({ error: new ConnectionLost(`${call.name}: ${lost.message}`, { cause: lost }) });
     }
     this.#inFlight.clear();
-    this.withdraw(lost);
-  }
-
-  /** Fails what is queued, which had no effect. */
-  withdraw(lost: ConnectionLost): void {
     for (const { call } of this.#queue.splice(0)) call.settle?.({ error: unsent(lost) });
   }
 

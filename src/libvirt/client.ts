@@ -5,7 +5,7 @@ import { type DomainEvent, type DomainEventName, domainEvents } from './events.t
 import { shakeHands } from './handshake.ts';
 import { procedures } from './procedures.ts';
 import { Storage } from './storage.ts';
-import { Collector } from './stream.ts';
+import { Collector, ReadStream, type Wire } from './stream.ts';
 import type { DomainRef, GuestInterface, StatsRecord } from './structs.ts';
 import { tlsDialer } from './tls.ts';
 import { type Dialer, unixDialer } from './transport.ts';
@@ -89,7 +89,6 @@ export class Libvirt {
    * the event callbacks in two threads at once, and crashes (libvirtd 9.0, seen); one that only loses a client does not.
    */
   async close(): Promise<void> {
-    this.#connection.withdraw();
     this.#connection.close();
   }
 
@@ -136,11 +135,6 @@ export class Libvirt {
     return { libvirt: dotted(libvirt.version), hypervisor: dotted(hypervisor.version) };
   }
 
-  /** The host: CPU model, memory in KiB, CPU topology. */
-  nodeInfo(options?: CallOptions) {
-    return this.#connection.call(procedures.nodeGetInfo, undefined, options);
-  }
-
   /** Every domain, running or not. */
   async domains(options?: CallOptions): Promise<DomainRef[]> {
     return (await this.#connection.call(procedures.connectListAllDomains, { needResults: 1, flags: 0 }, options))
@@ -159,11 +153,6 @@ export class Libvirt {
   /** `virDomainState` and its reason, as numbers. */
   state(domain: DomainRef, options?: CallOptions): Promise<{ state: number; reason: number }> {
     return this.#connection.call(procedures.domainGetState, { domain, flags: 0 }, options);
-  }
-
-  /** Memory in KiB, CPU time in nanoseconds. */
-  info(domain: DomainRef, options?: CallOptions) {
-    return this.#connection.call(procedures.domainGetInfo, { domain }, options);
   }
 
   async xml(
@@ -268,7 +257,8 @@ export class Libvirt {
   ): Promise<{ mime: string | null; data: Buffer }> {
     const picture = new Collector(limit);
     const args = { domain, screen, flags: 0 };
-    const { mime } = await this.#connection.read(procedures.domainScreenshot, args, picture, options);
+    const stream = (wire: Wire) => new ReadStream(picture, wire);
+    const { mime } = await this.#connection.call(procedures.domainScreenshot, args, options, stream);
     return { mime, data: picture.bytes };
   }
 

@@ -13,8 +13,7 @@ import {
   remoteProgram,
 } from './frame.ts';
 import type { Procedure } from './procedures.ts';
-import { ReadStream, type Sink } from './stream.ts';
-import { type Source, WriteStream } from './write-stream.ts';
+import type { CallStream, Wire } from './stream.ts';
 import { none, XdrReader } from './xdr.ts';
 
 export interface ConnectionOptions {
@@ -74,40 +73,18 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     return this;
   }
 
-  /** Rejects with `LibvirtError`, `TimeoutError`, `ConnectionLost`, `ProtocolError`, or the signal's reason. */
-  call<Args, Reply>(procedure: Procedure<Args, Reply>, args: Args, options: CallOptions = {}): Promise<Reply> {
-    return this.#calls.submit(procedure, args, this.#limited(options));
-  }
-
   /**
-   * A call that brings a stream, which goes to `sink`; resolves to the reply when all of it has come. Rejects as a call
-   * does, or with what the sink throws. The time-out is for the whole, and whoever gives up has the daemon stop.
+   * Rejects with `LibvirtError`, `TimeoutError`, `ConnectionLost`, `ProtocolError`, or the signal's reason. With a
+   * stream, it resolves when the daemon has confirmed all of it too, and rejects also with what its source or collector
+   * throws; the time-out is for the whole, and whoever gives up has the daemon stop.
    */
-  read<Args, Reply>(
+  call<Args, Reply>(
     procedure: Procedure<Args, Reply>,
     args: Args,
-    sink: Sink,
     options: CallOptions = {},
+    stream: ((wire: Wire) => CallStream) | null = null,
   ): Promise<Reply> {
-    return this.#calls.submit(procedure, args, this.#limited(options), wire => new ReadStream(sink, wire));
-  }
-
-  /**
-   * A call that takes a stream, which comes from `source`; resolves to the reply when the daemon has confirmed all of
-   * it. Rejects as a call does, or with what the source throws. The time-out is for the whole, and whoever gives up has
-   * the daemon stop; what had been sent by then is written or not.
-   */
-  write<Args, Reply>(
-    procedure: Procedure<Args, Reply>,
-    args: Args,
-    source: Source,
-    options: CallOptions = {},
-  ): Promise<Reply> {
-    return this.#calls.submit(procedure, args, this.#limited(options), wire => new WriteStream(source, wire));
-  }
-
-  #limited(options: CallOptions): CallOptions {
-    return { ...options, timeout: options.timeout ?? this.#timeout };
+    return this.#calls.submit(procedure, args, { ...options, timeout: options.timeout ?? this.#timeout }, stream);
   }
 
   /** Ends it now. Calls under way fail as `ConnectionLost`: their outcome is unknown. */
@@ -119,11 +96,6 @@ export class Connection extends EventEmitter<ConnectionEvents> {
   onceClosed(listener: (cause: Error | null) => void): void {
     if (this.#ended) listener(this.#cause);
     else this.once('closed', listener);
-  }
-
-  /** Takes back the calls that have not left yet: they reject as unsent. */
-  withdraw(): void {
-    this.#calls.withdraw(new ConnectionLost('the connection is being closed here'));
   }
 
   [Symbol.dispose](): void {

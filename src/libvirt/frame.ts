@@ -9,15 +9,7 @@ import { type Codec, XdrWriter } from './xdr.ts';
 export const remoteProgram = { number: 0x20008086, version: 1 } as const;
 export const keepaliveProgram = { number: 0x6b656570, version: 1 } as const;
 
-export const frameType = {
-  call: 0,
-  reply: 1,
-  message: 2,
-  stream: 3,
-  callWithFds: 4,
-  replyWithFds: 5,
-  streamHole: 6,
-} as const;
+export const frameType = { call: 0, reply: 1, message: 2, stream: 3, streamHole: 6 } as const;
 export const frameStatus = { ok: 0, error: 1, continue: 2 } as const;
 
 export interface Header {

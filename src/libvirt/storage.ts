@@ -1,9 +1,9 @@
 import type { CallOptions } from './calls.ts';
 import type { Connection } from './connection.ts';
 import { procedures } from './procedures.ts';
-import { Collector } from './stream.ts';
+import { Collector, ReadStream } from './stream.ts';
 import type { PoolRef, VolumeRef } from './structs.ts';
-import type { Source } from './write-stream.ts';
+import { type Source, WriteStream } from './write-stream.ts';
 
 /** A part of a volume, in bytes. */
 export interface Range {
@@ -77,7 +77,7 @@ export class Storage {
     if (length === 0) return Buffer.alloc(0);
     const bytes = new Collector(length);
     const args = { volume, offset, length, flags: sparse };
-    await this.#connection.read(procedures.storageVolDownload, args, bytes, options);
+    await this.#connection.call(procedures.storageVolDownload, args, options, wire => new ReadStream(bytes, wire));
     return bytes.bytes;
   }
 
@@ -89,7 +89,8 @@ export class Storage {
   async upload(volume: VolumeRef, range: Range, source: Source, options?: CallOptions): Promise<void> {
     if (range.length === 0) return;
     const args = { volume, ...range, flags: 0 };
-    await this.#connection.write(procedures.storageVolUpload, args, exactly(source, range.length), options);
+    const bytes = exactly(source, range.length);
+    await this.#connection.call(procedures.storageVolUpload, args, options, wire => new WriteStream(bytes, wire));
   }
 }
 

@@ -8,13 +8,6 @@ import { hyper, struct, uint, XdrReader } from './xdr.ts';
  * (virnetprotocol.x). The client then says OK and the daemon confirms it; ERROR from either side ends it early.
  */
 
-/** Where a stream's bytes go, in order. What it throws ends the stream and is the caller's error. */
-export interface Sink {
-  data(bytes: Buffer): void;
-  /** So many zeros in place of bytes; sent only of streams that were asked to be sparse. */
-  hole(length: number): void;
-}
-
 /** What a stream needs of the call that opened it. */
 export interface Wire {
   /** The call's name, for errors. */
@@ -27,28 +20,14 @@ export interface Wire {
   fail(error: Error): void;
 }
 
-/**
- * A call's stream, to its caller or from it. It knows what is to be said and when it is over; the call that opened it
- * keeps its place until then.
- */
-export interface CallStream {
-  /** Nothing more of it concerns us. */
-  readonly over: boolean;
-  /** The call's reply has come; packets may have overtaken it. Before, the daemon drops what is said of the stream. */
-  opened(): void;
-  /** Gives it up. It is over when the daemon has confirmed that, and what comes until then is ignored. */
-  abort(): void;
-  /** The connection has gone: nothing more is said. */
-  lost(): void;
-  /** Takes a packet. Throws `ProtocolError` when it is none. */
-  take(frame: Frame): void;
-}
-
 /** `virNetStreamHole` */
 export const streamHole = struct({ length: hyper, flags: uint });
 
-/** What both directions share: how a stream ends. We say OK or ERROR once, and the daemon confirms it. */
-export abstract class EndingStream implements CallStream {
+/**
+ * A call's stream, to its caller or from it: what is to be said of it, and when it is over. We say OK or ERROR once, and
+ * the daemon confirms it. The call keeps its place until then.
+ */
+export abstract class CallStream {
   protected readonly wire: Wire;
   #replied = false;
   /** How we end it: OK or ERROR; null while it goes on. */
@@ -59,6 +38,7 @@ export abstract class EndingStream implements CallStream {
     this.wire = wire;
   }
 
+  /** Nothing more of it concerns us. */
   get over(): boolean {
     return this.#over;
   }
@@ -68,23 +48,33 @@ export abstract class EndingStream implements CallStream {
     return this.#over || this.#ending !== null;
   }
 
+  /** The call's reply has come; packets may have overtaken it. Before, the daemon drops what is said of the stream. */
   opened(): void {
     this.#replied = true;
     if (this.#ending !== null) this.wire.say(this.#ending);
   }
 
+  /** Gives it up. It is over when the daemon has confirmed that, and what comes until then is ignored. */
   abort(): void {
     this.end(frameStatus.error);
   }
 
+  /** The connection has gone: nothing more is said. */
   lost(): void {
     this.#over = true;
   }
 
+  /** Takes a packet. Throws `ProtocolError` when it is none. */
   take(frame: Frame): void {
-    if (frame.status === frameStatus.error) this.#broken(frame.payload);
-    else if (frame.status === frameStatus.ok) this.#confirmed();
-    else if (!this.ended) this.takePacket(frame);
+    if (frame.status === frameStatus.error) {
+      this.#over = true;
+      // A stream that failed may stay with the daemon until the client ends it. Where it is gone, nobody answers.
+      this.fail(new LibvirtError(remoteError.decode(new XdrReader(frame.payload)), this.wire.name));
+    } else if (frame.status !== frameStatus.ok) {
+      if (!this.ended) this.takePacket(frame);
+    } else if (this.#ending !== null) {
+      this.#over = true;
+    } else throw new ProtocolError(`${this.wire.name}: the stream was confirmed before its end`);
   }
 
   protected abstract takePacket(frame: Frame): void;
@@ -100,46 +90,27 @@ export abstract class EndingStream implements CallStream {
     this.abort();
     this.wire.fail(error);
   }
-
-  #broken(payload: Buffer): void {
-    this.#over = true;
-    // A stream that failed may stay with the daemon until the client ends it. Where it is gone, nobody answers.
-    this.fail(new LibvirtError(remoteError.decode(new XdrReader(payload)), this.wire.name));
-  }
-
-  #confirmed(): void {
-    if (this.#ending === null) throw new ProtocolError(`${this.wire.name}: the stream was confirmed before its end`);
-    this.#over = true;
-  }
 }
 
 /**
- * One stream from the daemon to a sink. libvirtd itself stops counting a call at its reply, but it counts our OK or
+ * One stream from the daemon into memory. libvirtd itself stops counting a call at its reply, but it counts our OK or
  * ERROR, which must find a place too.
  */
-export class ReadStream extends EndingStream {
-  readonly #sink: Sink;
+export class ReadStream extends CallStream {
+  readonly #collector: Collector;
 
-  constructor(sink: Sink, wire: Wire) {
+  constructor(collector: Collector, wire: Wire) {
     super(wire);
-    this.#sink = sink;
+    this.#collector = collector;
   }
 
   protected override takePacket({ type, payload }: Frame): void {
-    if (type === frameType.streamHole) this.#skip(payload);
-    else if (payload.length === 0) this.end(frameStatus.ok);
-    else this.#pass(() => this.#sink.data(payload));
-  }
-
-  #skip(payload: Buffer): void {
-    const { length } = streamHole.decode(new XdrReader(payload));
-    if (length < 0) throw new ProtocolError(`${this.wire.name}: a hole of ${length} bytes`);
-    this.#pass(() => this.#sink.hole(length));
-  }
-
-  #pass(feed: () => void): void {
+    const hole = type === frameType.streamHole ? streamHole.decode(new XdrReader(payload)).length : null;
+    if (hole !== null && hole < 0) throw new ProtocolError(`${this.wire.name}: a hole of ${hole} bytes`);
     try {
-      feed();
+      if (hole !== null) this.#collector.hole(hole);
+      else if (payload.length === 0) this.end(frameStatus.ok);
+      else this.#collector.data(payload);
     } catch (error) {
       this.fail(error as Error);
     }
@@ -147,9 +118,9 @@ export class ReadStream extends EndingStream {
 }
 
 /** Gathers a stream in memory, and throws `LimitError` instead of holding more than `limit` bytes. */
-export class Collector implements Sink {
+export class Collector {
   readonly #limit: number;
-  #bytes = Buffer.alloc(0);
+  readonly #pieces: Buffer[] = [];
   #length = 0;
 
   constructor(limit: number) {
@@ -158,31 +129,22 @@ export class Collector implements Sink {
 
   /** What has come so far. */
   get bytes(): Buffer {
-    return this.#bytes.subarray(0, this.#length);
+    return Buffer.concat(this.#pieces, this.#length);
   }
 
   data(bytes: Buffer): void {
-    const at = this.#grow(bytes.length);
-    bytes.copy(this.#bytes, at);
+    this.#grow(bytes.length);
+    this.#pieces.push(bytes);
   }
 
+  /** So many zeros in place of bytes; sent only of streams that were asked to be sparse. */
   hole(length: number): void {
     this.#grow(length);
+    this.#pieces.push(Buffer.alloc(length));
   }
 
-  /**
-   * Where the next `length` bytes go, zeros so far; may replace `#bytes`. Doubles them, so that many small packets cost
-   * linear time.
-   */
-  #grow(length: number): number {
-    const at = this.#length;
-    if (length > this.#limit - at) throw new LimitError(`more than ${this.#limit} bytes`);
+  #grow(length: number): void {
+    if (length > this.#limit - this.#length) throw new LimitError(`more than ${this.#limit} bytes`);
     this.#length += length;
-    if (this.#length > this.#bytes.length) {
-      const larger = Buffer.alloc(Math.min(this.#limit, Math.max(this.#length, this.#bytes.length * 2)));
-      this.#bytes.copy(larger, 0, 0, at);
-      this.#bytes = larger;
-    }
-    return at;
   }
 }

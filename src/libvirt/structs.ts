@@ -4,7 +4,6 @@ import {
   bool,
   type Codec,
   double,
-  fixedArray,
   fixedOpaque,
   hyper,
   int,
@@ -24,7 +23,6 @@ export const maxDomains = 16_384;
 /** Of one key press. */
 export const maxKeys = 16;
 const maxStatsParams = 262_144;
-const maxEventParams = 2_048;
 const maxInterfaces = 2_048;
 const maxAddresses = 2_048;
 
@@ -96,8 +94,6 @@ const typedParam: Codec<TypedParam> = {
   },
 };
 
-export const eventParams = array(typedParam, maxEventParams);
-
 /** One domain's part of a bulk statistics reply. Which keys there are varies by version and by state. */
 export const statsRecord = struct({ domain: domainRef, params: array(typedParam, maxStatsParams) });
 export type StatsRecord = Value<typeof statsRecord>;
@@ -112,13 +108,6 @@ const guestInterface = struct({
 });
 export type GuestInterface = Value<typeof guestInterface>;
 export const guestInterfaces = array(guestInterface, maxInterfaces);
-
-/** `char model[32]` is 32 XDR ints, 128 bytes. */
-export const cpuModel: Codec<string> = mapped(
-  fixedArray(int, 32),
-  codes => String.fromCharCode(...codes.slice(0, codes.indexOf(0) === -1 ? 32 : codes.indexOf(0))),
-  model => Array.from({ length: 32 }, (_, i) => model.charCodeAt(i) || 0),
-);
 
 function arm(type: number): Codec<unknown> {
   const codec = paramArms[type];

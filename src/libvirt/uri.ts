@@ -1,5 +1,16 @@
-import type { SshEndpoint } from './ssh-endpoint.ts';
 import type { TlsEndpoint } from './tls.ts';
+
+/** A machine whose libvirt socket is reached by SSH. Dialling it is for whoever has an SSH client. */
+export interface SshEndpoint {
+  transport: 'ssh';
+  host: string;
+  port: number;
+  user: string;
+  /** The private key, without a passphrase. */
+  keyFile: string;
+  /** In OpenSSH's format; the host must be in it. */
+  knownHosts: string;
+}
 
 /**
  * libvirt connection URIs (https://libvirt.org/uri.html): `driver[+transport]://[user@][host][:port]/path[?params]`.

@@ -1,5 +1,5 @@
 import { frameStatus } from './frame.ts';
-import { EndingStream, type Wire } from './stream.ts';
+import { CallStream, type Wire } from './stream.ts';
 
 /** Where a stream's bytes come from, in order. What it throws ends the stream and is the caller's error. */
 export type Source = Iterable<Buffer> | AsyncIterable<Buffer>;
@@ -18,7 +18,7 @@ const packetBytes = 65_536;
  * That it is confirmed does not prove that all of it was written: 9.0 loses an error of its last writes
  * (virFDStreamCloseInt), and none syncs. Whoever has to know reads it again.
  */
-export class WriteStream extends EndingStream {
+export class WriteStream extends CallStream {
   readonly #source: Source;
 
   constructor(source: Source, wire: Wire) {

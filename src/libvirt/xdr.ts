@@ -197,18 +197,13 @@ export function array<T>(codec: Codec<T>, max: number): Codec<T[]> {
       writer.uint(values.length);
       for (const value of values) codec.encode(writer, value);
     },
-    decode: reader => decodeMany(reader, codec, reader.length(max)),
-  };
-}
-
-/** Exactly `length` elements with no length word. */
-export function fixedArray<T>(codec: Codec<T>, length: number): Codec<T[]> {
-  return {
-    encode: (writer, values) => {
-      if (values.length !== length) throw new RangeError(`${values.length} elements where ${length} are due`);
-      for (const value of values) codec.encode(writer, value);
+    decode: reader => {
+      const count = reader.length(max);
+      const values: T[] = [];
+      // Grown as decoded, so that a lying count costs nothing before the bytes run out.
+      for (let i = 0; i < count; i++) values.push(codec.decode(reader));
+      return values;
     },
-    decode: reader => decodeMany(reader, codec, length),
   };
 }
 
@@ -236,13 +231,6 @@ export function mapped<T, U>(codec: Codec<T>, decode: (value: T) => U, encode: (
     encode: (writer, value) => codec.encode(writer, encode(value)),
     decode: reader => decode(codec.decode(reader)),
   };
-}
-
-function decodeMany<T>(reader: XdrReader, codec: Codec<T>, count: number): T[] {
-  const values: T[] = [];
-  // Grown as decoded, so that a lying count costs nothing before the bytes run out.
-  for (let i = 0; i < count; i++) values.push(codec.decode(reader));
-  return values;
 }
 
 function padding(length: number): number {

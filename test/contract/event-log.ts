@@ -24,10 +24,10 @@ export class EventLog {
     );
   }
 
-  /** Every event of this domain in order: `event:detail` for a lifecycle, else its name; those of a clock left out. */
+  /** Every event of this domain in order: `event:detail` for a lifecycle, else its name. */
   all(name: string): string[] {
     return this.#events
-      .filter(event => event.domain.name === name && event.name !== 'rtcChange')
+      .filter(event => event.domain.name === name)
       .map(event => (event.name === 'lifecycle' ? `${event.event}:${event.detail}` : event.name));
   }
 

@@ -13,9 +13,8 @@ export function fakeWitness(daemon: FakeLibvirtd): Witness {
     },
     state: async name => daemon.domain(name).state,
     info: async name => {
-      const { hardware, persistent, autostart } = daemon.domain(name);
-      const { memory, vcpus } = hardware;
-      return { maxMemory: memory, memory, vcpus, persistent, autostart };
+      const { persistent, autostart } = daemon.domain(name);
+      return { persistent, autostart };
     },
     xml: async (name, options) => daemon.domain(name).xml(options),
     stats: async name => {
@@ -37,7 +36,6 @@ export function fakeWitness(daemon: FakeLibvirtd): Witness {
       hostname: 'nas-host',
       libvirt: '9.0.0',
       hypervisor: '7.2.22',
-      node: { model: 'x86_64', memory: 16_777_216, cpus: 8, mhz: 2_400, nodes: 1, sockets: 1, cores: 4, threads: 2 },
     }),
 
     start: async name => daemon.domain(name).start(),

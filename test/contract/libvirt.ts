@@ -46,14 +46,10 @@ export function libvirtContract({ witness, expected, ...contract }: Contract): v
     }
 
     test('the host', async () => {
-      const { hostname, libvirt, hypervisor, node } = await witness.host();
+      const { hostname, libvirt, hypervisor } = await witness.host();
       expect(await client.type()).toBe(expected.type);
       expect(await client.hostname()).toBe(hostname);
       expect(await client.versions()).toEqual({ libvirt, hypervisor });
-      const ours = await client.nodeInfo();
-      // The clock wanders.
-      expect({ ...ours, mhz: node.mhz }).toEqual(node);
-      expect(ours.mhz).toBeGreaterThan(0);
     });
 
     test('events: every one is subscribed to, or refused by name', () => {
@@ -91,7 +87,7 @@ export function libvirtContract({ witness, expected, ...contract }: Contract): v
     describe('while it is off', () => {
       beforeEach(off);
 
-      test('state, info, XML, autostart, persistence', async () => {
+      test('state, XML, autostart, persistence', async () => {
         await agree(domain);
         expect((await client.state(domain)).state).toBe(5);
         expect(await client.xml(domain)).toBe(await witness.xml(domain.name, { inactive: true }));
@@ -142,7 +138,7 @@ export function libvirtContract({ witness, expected, ...contract }: Contract): v
     describe('while it runs', () => {
       beforeEach(on);
 
-      test('state, info, XML, autostart, persistence', async () => {
+      test('state, XML, autostart, persistence', async () => {
         await agree(domain);
         const [live, inactive] = [await client.xml(domain), await client.xml(domain, { inactive: true })];
         expect(live).toMatch(new RegExp(`<domain [^>]*id='${domain.id}'`));
@@ -265,10 +261,8 @@ export function libvirtContract({ witness, expected, ...contract }: Contract): v
 
     /** Everything read of one domain is what the witness says. */
     async function agree(ref: DomainRef): Promise<void> {
-      const { maxMemory, memory, vcpus, persistent, autostart } = await witness.info(ref.name);
-      const state = await client.state(ref);
-      expect(state).toEqual(await witness.state(ref.name));
-      expect(await client.info(ref)).toMatchObject({ state: state.state, maxMemory, memory, vcpus });
+      const { persistent, autostart } = await witness.info(ref.name);
+      expect(await client.state(ref)).toEqual(await witness.state(ref.name));
       expect(await client.persistent(ref)).toBe(persistent);
       expect(await client.autostart(ref)).toBe(autostart);
       expect(await client.xml(ref)).toBe(await witness.xml(ref.name));

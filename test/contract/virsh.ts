@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { GuestInterface } from '../../src/libvirt/structs.ts';
 import { virsh } from '../lab/lab.ts';
-import type { Host, Witness } from './witness.ts';
+import type { Witness } from './witness.ts';
 
 /** What virsh says of the daemon at this URI. */
 export function virshWitness(uri: string): Witness {
@@ -23,9 +23,6 @@ export function virshWitness(uri: string): Witness {
     info: async name => {
       const rows = table(await ask('dominfo', name));
       return {
-        maxMemory: leading(rows['Max memory']),
-        memory: leading(rows['Used memory']),
-        vcpus: leading(rows['CPU(s)']),
         persistent: rows['Persistent'] === 'yes',
         autostart: rows['Autostart'] === 'enable',
       };
@@ -58,7 +55,6 @@ export function virshWitness(uri: string): Witness {
         hostname: await ask('hostname'),
         libvirt: /daemon: (\S+)/.exec(versions)?.[1] ?? '',
         hypervisor: /hypervisor: \S+ (\S+)/.exec(versions)?.[1] ?? '',
-        node: node(table(await ask('nodeinfo'))),
       };
     },
 
@@ -93,19 +89,6 @@ const states: Record<string, readonly [number, number]> = {
   'shut off (destroyed)': [5, 2],
   'shut off (crashed)': [5, 3],
 };
-
-function node(rows: Record<string, string>): Host['node'] {
-  return {
-    model: rows['CPU model'] ?? '',
-    memory: leading(rows['Memory size']),
-    cpus: leading(rows['CPU(s)']),
-    mhz: leading(rows['CPU frequency']),
-    nodes: leading(rows['NUMA cell(s)']),
-    sockets: leading(rows['CPU socket(s)']),
-    cores: leading(rows['Core(s) per socket']),
-    threads: leading(rows['Thread(s) per core']),
-  };
-}
 
 /** Lines of name, MAC, protocol and `address/prefix` below a head. */
 function interfaces(text: string): GuestInterface[] {

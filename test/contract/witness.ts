@@ -26,11 +26,6 @@ export interface Witness {
 }
 
 interface Info {
-  /** KiB */
-  maxMemory: number;
-  /** KiB */
-  memory: number;
-  vcpus: number;
   persistent: boolean;
   autostart: boolean;
 }
@@ -39,14 +34,4 @@ export interface Host {
   hostname: string;
   libvirt: string;
   hypervisor: string;
-  node: {
-    model: string;
-    memory: number;
-    cpus: number;
-    mhz: number;
-    nodes: number;
-    sockets: number;
-    cores: number;
-    threads: number;
-  };
 }

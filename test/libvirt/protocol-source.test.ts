@@ -17,10 +17,9 @@ const tree = process.env['LIBVIRT_SOURCE'];
 /** Where our name is shorter than libvirt's. */
 const theirNames: Record<string, string> = {
   domainEventRegister: 'connect_domain_event_callback_register_any',
-  domainEventDeregister: 'connect_domain_event_callback_deregister_any',
 };
 /** Of these events libvirt has the callback id in the struct itself, and not in the name. */
-const unwrapped = ['blockJob2', 'blockThreshold', 'memoryFailure', 'memoryDeviceSizeChange', 'nicMacChange'];
+const unwrapped = ['nicMacChange'];
 
 const snake = (name: string) =>
   name

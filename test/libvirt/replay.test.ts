@@ -49,7 +49,6 @@ describe.each(releases)('libvirt %s', release => {
   test('what it says of its host', async () => {
     await using client = await replayed(release);
     expect(await client.type()).toBe('QEMU');
-    expect(await client.nodeInfo()).toMatchObject({ model: 'x86_64', nodes: 1 });
     await expect(client.versions()).rejects.toMatchObject({ code: 3 });
   });
 
@@ -57,8 +56,7 @@ describe.each(releases)('libvirt %s', release => {
     await using client = await replayed(release);
     const refused = await client.subscribe(Object.keys(domainEvents) as DomainEventName[]);
     // Nobody asked for the newest.
-    const old = release === '6.0.0' ? ['memoryFailure', 'memoryDeviceSizeChange'] : [];
-    expect(refused).toEqual([...old, 'nicMacChange']);
+    expect(refused).toEqual(['nicMacChange']);
   });
 
   test('its domain, off and running', async () => {
@@ -68,7 +66,6 @@ describe.each(releases)('libvirt %s', release => {
     expect(await client.domainByName('DSM')).toEqual(off);
     await expect(client.domainByName('nope')).rejects.toMatchObject({ code: 42 });
     expect(await client.state(off)).toEqual({ state: 5, reason: 0 });
-    expect(await client.info(off)).toEqual({ state: 5, maxMemory: 131_072, memory: 131_072, vcpus: 2, cpuTime: 0 });
     expect(await client.xml(off)).toMatch(/^<domain type='(qemu|kvm)'>/);
     expect(await client.state(running)).toEqual({ state: 1, reason: 1 });
     expect(await client.xml(running)).toContain("<target dev='vnet0'/>");

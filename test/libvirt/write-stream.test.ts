@@ -5,12 +5,11 @@ import { describe, expect, test, vi } from 'vitest';
 import type { CallOptions } from '../../src/libvirt/calls.ts';
 import { Connection } from '../../src/libvirt/connection.ts';
 import { ConnectionLost, ProtocolError } from '../../src/libvirt/errors.ts';
-import { type Frame, frameStatus, frameType, headerBytes, remoteProgram } from '../../src/libvirt/frame.ts';
+import { frameStatus, frameType, headerBytes, remoteProgram } from '../../src/libvirt/frame.ts';
 import { procedures } from '../../src/libvirt/procedures.ts';
-import type { Source } from '../../src/libvirt/write-stream.ts';
+import { type Source, WriteStream } from '../../src/libvirt/write-stream.ts';
 import { eventually } from '../eventually.ts';
-import { rawFrame } from '../fakes/libvirtd/stream.ts';
-import { connected, Peer } from './peer.ts';
+import { Peer, streaming } from './peer.ts';
 import { recording } from './recordings.ts';
 
 const { storageVolUpload: upload, connectGetHostname: hostname } = procedures;
@@ -19,51 +18,20 @@ const args = { volume, offset: 0, length: 0, flags: 0 };
 const { ok, error, continue: more } = frameStatus;
 const packet = 65_536;
 
-async function setUp(source: Source, { maxInFlight = 4, ...options }: CallOptions & { maxInFlight?: number } = {}) {
-  const { connection, peer } = connected({ maxInFlight });
-  const write = connection.write(upload, args, source, options);
-  // Whoever looks at it looks later.
-  write.catch(() => {});
-  const call = await peer.frame(1);
-  const sent = () => peer.frames.filter(({ type }) => type === frameType.stream);
-  return {
-    connection,
-    peer,
-    write,
-    call,
-    sent,
-    statuses: () => sent().map(({ status }) => status),
-    bytes: () => Buffer.concat(sent().map(({ payload }) => payload)),
-    reply: () => peer.reply(call, upload, undefined),
-    say: (status: number, payload = '', type: number = frameType.stream) => {
-      const { serial, procedure } = call;
-      const header = { program: remoteProgram.number, version: remoteProgram.version, procedure, type, serial, status };
-      peer.stream.write(rawFrame(header, Buffer.from(payload)));
-    },
-    /** Another call is answered: all that was sent before has been dealt with. */
-    roundTrip: async () => {
-      const first = peer.frames.length + 1;
-      const answer = connection.call(hostname, undefined);
-      let asked: Frame | undefined;
-      for (let nth = first; asked === undefined; nth++) {
-        const frame = await peer.frame(nth);
-        if (frame.procedure === hostname.number) asked = frame;
-      }
-      peer.reply(asked, hostname, { hostname: 'nas' });
-      return answer;
-    },
-    [Symbol.dispose]: () => connection.close(),
-  };
+async function setUp(source: Source, options: CallOptions & { maxInFlight?: number } = {}) {
+  const played = await streaming(upload, args, wire => new WriteStream(source, wire), options);
+  const bytes = () => Buffer.concat(played.sent().map(({ payload }) => payload));
+  return { ...played, bytes, reply: () => played.reply(undefined) };
 }
 
 describe('written to its end', () => {
   test('nothing before the reply; then packets, and OK both ways', async () => {
     using it = await setUp([Buffer.from('some '), Buffer.alloc(0), Buffer.from('bytes')]);
     await it.roundTrip();
-    expect(it.statuses()).toEqual([]);
+    expect(it.said()).toEqual([]);
     it.reply();
     await it.peer.frame(5);
-    expect(it.statuses()).toEqual([more, more, ok]);
+    expect(it.said()).toEqual([more, more, ok]);
     expect(it.bytes().toString()).toBe('some bytes');
     const { payload: _, ...header } = it.sent()[0] ?? it.call;
     expect(header).toEqual({
@@ -75,11 +43,11 @@ describe('written to its end', () => {
       status: more,
     });
     const settled = vi.fn();
-    it.write.then(settled, settled);
+    it.done.then(settled, settled);
     await it.roundTrip();
     expect(settled).not.toHaveBeenCalled();
     it.say(ok);
-    await it.write;
+    await it.done;
   });
 
   test.each(['6.0.0', '9.0.0'] as const)('as the official client does with libvirt %s', async release => {
@@ -88,7 +56,7 @@ describe('written to its end', () => {
     const data = theirs.filter(({ status }) => status === more).map(({ bytes }) => bytes.subarray(headerBytes));
     using it = await setUp(data);
     it.reply();
-    it.say(ok, '', frameType.stream);
+    it.say(ok);
     await it.peer.frame(1 + theirs.length);
     expect(it.sent().map(({ status, payload }) => [status, payload.toString('hex')])).toEqual(
       theirs.map(({ status, bytes }) => [status, bytes.subarray(headerBytes).toString('hex')]),
@@ -107,9 +75,9 @@ describe('written to its end', () => {
         });
         using it = await setUp(source);
         it.reply();
-        await eventually(() => expect(it.statuses().at(-1)).toBe(ok), { interval: 1 });
+        await eventually(() => expect(it.said().at(-1)).toBe(ok), { interval: 1 });
         it.say(ok);
-        await it.write;
+        await it.done;
         expect(it.bytes().equals(whole)).toBe(true);
         expect(Math.max(0, ...it.sent().map(({ payload }) => payload.length))).toBeLessThanOrEqual(packet);
       }),
@@ -123,14 +91,26 @@ describe('written to its end', () => {
     it.say(more);
     await it.roundTrip();
     it.peer.fail(it.call, 38);
-    await expect(it.write).rejects.toMatchObject({ name: 'LibvirtError', code: 38 });
+    await expect(it.done).rejects.toMatchObject({ name: 'LibvirtError', code: 38 });
   });
 });
 
 describe('what the socket does not take', () => {
-  test('is not made, and another call waits for one packet only', async () => {
+  /** A write that has begun, and whose peer reads no more. */
+  async function stuck(source: Source) {
     const [ours, theirs] = duplexPair();
     const connection = new Connection(ours, {}).start();
+    const write = connection.call(upload, args, {}, wire => new WriteStream(source, wire));
+    write.catch(() => {});
+    const peer = new Peer(theirs);
+    peer.reply(await peer.frame(1), upload, undefined);
+    await peer.frame(2);
+    theirs.pause();
+    await new Promise(resolve => setImmediate(resolve));
+    return { connection, write, peer, ours, theirs };
+  }
+
+  test('is not made, and another call waits for one packet only', async () => {
     let made = 0;
     const source = function* () {
       for (;;) {
@@ -138,13 +118,7 @@ describe('what the socket does not take', () => {
         yield Buffer.alloc(packet);
       }
     };
-    const write = connection.write(upload, args, source());
-    write.catch(() => {});
-    const peer = new Peer(theirs);
-    peer.reply(await peer.frame(1), upload, undefined);
-    await peer.frame(2);
-    theirs.pause();
-    await new Promise(resolve => setImmediate(resolve));
+    const { connection, write, peer, ours, theirs } = await stuck(source());
     const before = made;
     for (let i = 0; i < 20; i++) await new Promise(resolve => setImmediate(resolve));
     expect(made - before).toBeLessThanOrEqual(2);
@@ -153,36 +127,18 @@ describe('what the socket does not take', () => {
     const call = connection.call(hostname, undefined);
     expect(queued).toBeLessThanOrEqual(2 * (packet + headerBytes));
     theirs.resume();
-    for (let nth = length + 1; ; nth++) {
-      const frame = await peer.frame(nth);
-      if (frame.procedure !== hostname.number) continue;
-      expect(nth - length).toBeLessThanOrEqual(3);
-      peer.reply(frame, hostname, { hostname: 'nas' });
-      break;
-    }
+    let nth = length + 1;
+    while ((await peer.frame(nth)).procedure !== hostname.number) nth += 1;
+    expect(nth - length).toBeLessThanOrEqual(3);
+    peer.reply(await peer.frame(nth), hostname, { hostname: 'nas' });
     await call;
     connection.close();
     await expect(write).rejects.toThrow(ConnectionLost);
   });
 
   test('waits no longer than the connection lives', async () => {
-    const [ours, theirs] = duplexPair();
-    const connection = new Connection(ours, {}).start();
     const ended = vi.fn();
-    const source = async function* () {
-      try {
-        for (;;) yield Buffer.alloc(packet);
-      } finally {
-        ended();
-      }
-    };
-    const write = connection.write(upload, args, source());
-    write.catch(() => {});
-    const peer = new Peer(theirs);
-    peer.reply(await peer.frame(1), upload, undefined);
-    await peer.frame(2);
-    theirs.pause();
-    await new Promise(resolve => setImmediate(resolve));
+    const { connection, write } = await stuck(forever(ended, packet));
     connection.close();
     await expect(write).rejects.toMatchObject({ name: 'ConnectionLost', sent: true });
     await eventually(() => expect(ended).toHaveBeenCalledOnce(), { interval: 1 });
@@ -193,9 +149,9 @@ describe('refused', () => {
   test('with the reply: nothing is sent, nothing is ended', async () => {
     using it = await setUp([Buffer.from('x')], { maxInFlight: 1 });
     it.peer.refuse(it.call, 50);
-    await expect(it.write).rejects.toMatchObject({ name: 'LibvirtError', code: 50 });
+    await expect(it.done).rejects.toMatchObject({ name: 'LibvirtError', code: 50 });
     await it.roundTrip();
-    expect(it.statuses()).toEqual([]);
+    expect(it.said()).toEqual([]);
   });
 
   test('in the middle: the daemon’s error, and its source is let go', async () => {
@@ -204,10 +160,10 @@ describe('refused', () => {
     it.reply();
     await it.peer.frame(3);
     it.peer.fail(it.call, 38);
-    await expect(it.write).rejects.toMatchObject({ name: 'LibvirtError', code: 38 });
+    await expect(it.done).rejects.toMatchObject({ name: 'LibvirtError', code: 38 });
     await eventually(() => expect(ended).toHaveBeenCalledOnce(), { interval: 1 });
     await it.roundTrip();
-    expect(it.statuses().filter(status => status !== more)).toEqual([error]);
+    expect(it.said().filter(status => status !== more)).toEqual([error]);
   });
 
   test('at the end: what was sent is not all written', async () => {
@@ -215,9 +171,9 @@ describe('refused', () => {
     it.reply();
     await it.peer.frame(3);
     it.peer.fail(it.call, 38);
-    await expect(it.write).rejects.toMatchObject({ code: 38 });
+    await expect(it.done).rejects.toMatchObject({ code: 38 });
     await it.roundTrip();
-    expect(it.statuses()).toEqual([more, ok]);
+    expect(it.said()).toEqual([more, ok]);
   });
 });
 
@@ -229,9 +185,9 @@ describe('given up', () => {
     };
     using it = await setUp(source(), { maxInFlight: 1 });
     it.reply();
-    await expect(it.write).rejects.toThrow('unreadable');
+    await expect(it.done).rejects.toThrow('unreadable');
     await it.peer.frame(3);
-    expect(it.statuses()).toEqual([more, error]);
+    expect(it.said()).toEqual([more, error]);
     // The call keeps its place until that is confirmed.
     const next = it.connection.call(hostname, undefined);
     expect(it.peer.frames.length).toBe(3);
@@ -247,22 +203,22 @@ describe('given up', () => {
     const ended = vi.fn();
     using it = await setUp(forever(ended), options());
     it.reply();
-    await expect(it.write).rejects.toMatchObject({ name: 'TimeoutError' });
+    await expect(it.done).rejects.toMatchObject({ name: 'TimeoutError' });
     await eventually(() => expect(ended).toHaveBeenCalledOnce(), { interval: 1 });
     await it.roundTrip();
-    expect(it.statuses().at(-1)).toBe(error);
+    expect(it.said().at(-1)).toBe(error);
   });
 
   test('before the reply: said only then', async () => {
     const controller = new AbortController();
     using it = await setUp([Buffer.from('x')], { signal: controller.signal });
     controller.abort(new Error('enough'));
-    await expect(it.write).rejects.toThrow('enough');
+    await expect(it.done).rejects.toThrow('enough');
     await it.roundTrip();
-    expect(it.statuses()).toEqual([]);
+    expect(it.said()).toEqual([]);
     it.reply();
     await it.roundTrip();
-    expect(it.statuses()).toEqual([error]);
+    expect(it.said()).toEqual([error]);
   });
 });
 
@@ -272,7 +228,7 @@ describe('the end of the connection', () => {
     it.reply();
     await it.peer.frame(3);
     it.peer.stream.destroy();
-    await expect(it.write).rejects.toMatchObject({ name: 'ConnectionLost', sent: true });
+    await expect(it.done).rejects.toMatchObject({ name: 'ConnectionLost', sent: true });
   });
 
   test.each([
@@ -283,17 +239,17 @@ describe('the end of the connection', () => {
     const closed = new Promise(resolve => it.connection.onceClosed(resolve));
     it.reply();
     it.say(status, payload);
-    await expect(it.write).rejects.toSatisfy(
+    await expect(it.done).rejects.toSatisfy(
       failure => failure instanceof ProtocolError || failure instanceof ConnectionLost,
     );
     expect(await closed).toBeInstanceOf(ProtocolError);
   });
 });
 
-async function* forever(ended: () => void = () => {}): AsyncGenerator<Buffer> {
+async function* forever(ended: () => void = () => {}, size = 1_000): AsyncGenerator<Buffer> {
   try {
     for (;;) {
-      yield Buffer.alloc(1_000);
+      yield Buffer.alloc(size);
       await new Promise(resolve => setImmediate(resolve));
     }
   } finally {

@@ -127,9 +127,8 @@ export class FakeDomain {
   ioError(target: string): void {
     this.#mustRun();
     const disk = this.hardware.disks.find(each => each.target === target);
-    const body = { domain: this.ref, source: disk?.source ?? '', device: `${target}-alias`, action: 1 };
-    this.#host.emit('ioError', body);
-    this.#host.emit('ioErrorReason', { ...body, reason: 'enospc' });
+    const body = { source: disk?.source ?? '', device: `${target}-alias`, action: 1, reason: 'enospc' };
+    this.#host.emit('ioErrorReason', { domain: this.ref, ...body });
     this.#become(state.paused, reason.paused.ioError, lifecycle.suspendedIoError);
   }
 

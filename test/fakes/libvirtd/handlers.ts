@@ -24,7 +24,6 @@ export const beforeOpen: ReadonlySet<ProcedureName> = new Set([
   'authList',
   'authPolkit',
   'connectOpen',
-  'connectClose',
   'connectSupportsFeature',
 ]);
 
@@ -45,21 +44,10 @@ export const handlers: Handlers = {
     client.opened = true;
     client.readOnly ||= (flags & openReadOnly) !== 0;
   },
-  connectClose: () => {},
   connectGetType: () => ({ type: 'QEMU' }),
   connectGetVersion: ({ daemon }) => ({ version: daemon.options.hypervisorVersion }),
   connectGetLibVersion: ({ daemon }) => ({ version: daemon.options.libvirtVersion }),
   connectGetHostname: ({ daemon }) => ({ hostname: daemon.options.hostname }),
-  nodeGetInfo: () => ({
-    model: 'x86_64',
-    memory: 16_777_216,
-    cpus: 8,
-    mhz: 2_400,
-    nodes: 1,
-    sockets: 1,
-    cores: 4,
-    threads: 2,
-  }),
   connectSupportsFeature: (client, args) => {
     if (args.feature === feature.keepalive) client.startKeepalive();
     const known: readonly number[] = client.daemon.options.eventCallbacks
@@ -80,18 +68,6 @@ export const handlers: Handlers = {
   domainLookupByUuid: (client, args) => ({ domain: find(client, args).ref }),
 
   domainGetState: (client, { domain }) => find(client, domain).state,
-  domainGetInfo: (client, args) => {
-    const domain = find(client, args.domain);
-    const { memory, vcpus } = domain.hardware;
-    const { state } = domain.state;
-    return {
-      state,
-      maxMemory: memory,
-      memory: domain.active ? domain.stats.number('balloon.current') : memory,
-      vcpus,
-      cpuTime: domain.active ? domain.stats.number('cpu.time') : 0,
-    };
-  },
   domainGetXmlDesc: async (client, { domain: ref, flags }) => {
     const domain = find(client, ref);
     if (client.daemon.options.libvirtVersion >= xmlTakesJobSince) await domain.jobFree();
@@ -206,7 +182,6 @@ export const handlers: Handlers = {
   },
 
   domainEventRegister: (client, { eventId, domain }) => ({ callbackId: client.register(eventId, domain) }),
-  domainEventDeregister: (client, { callbackId }) => client.deregister(callbackId),
 };
 
 function find({ daemon }: { daemon: Daemon }, { uuid }: { uuid: string }): FakeDomain {

@@ -25,7 +25,6 @@ export const refusals = {
   notOpen: () => refusal(1, from.rpc, 'internal error: connection not open'),
   invalidPath: (path: string) => refusal(8, from.qemu, `invalid argument: invalid path ${path} not assigned to domain`),
   tracked: () => refusal(8, from.event, 'invalid argument: event callback already tracked'),
-  unknownCallback: (id: number) => refusal(8, from.rpc, `invalid argument: domain event callback ${id} not registered`),
   noKeys: () => refusal(8, from.domain, 'invalid argument: nkeycodes in virDomainSendKey must be greater than zero'),
   readOnly: (procedure: string) =>
     refusal(29, from.domain, `operation forbidden: read only access prevents ${procedure}`),

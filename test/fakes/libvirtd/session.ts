@@ -111,10 +111,6 @@ export class Session implements Client {
     return callbackId;
   }
 
-  deregister(callbackId: number): void {
-    if (!this.#registrations.delete(callbackId)) throw refusals.unknownCallback(callbackId);
-  }
-
   /** libvirtd pings every client that asked about keepalive, and hangs up on one that does not answer. */
   startKeepalive(): void {
     const { interval, count } = this.daemon.options.keepalive;

@@ -55,7 +55,6 @@ export interface Client {
   opened: boolean;
   startKeepalive(): void;
   register(eventId: number, domain: DomainRef | null): number;
-  deregister(callbackId: number): void;
   /** Hangs up, in the middle of whatever it was doing. */
   destroy(): void;
 }
