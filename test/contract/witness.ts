@@ -30,7 +30,7 @@ interface Info {
   autostart: boolean;
 }
 
-export interface Host {
+interface Host {
   hostname: string;
   libvirt: string;
   hypervisor: string;
