@@ -16,52 +16,53 @@ export function page(): string {
 
 <!-- Made from the tables in src/discovery by \`node scripts/entities-doc.ts --write\`. -->
 
-What Home Assistant shows of each virtual machine and of the bridge. **On** says whether an entity is enabled from the
-start; the others wait under the device's "entities not shown". A value that is not known is *unknown*, never zero.
-Unique ids are \`dsm2mqtt_<domain uuid>_<key>\`. The topics, below the base topic \`B\` and the machine's key \`V\`, carry the
-same values in base units (bytes, bytes per second).
+Home Assistant shows these entities for each virtual machine and for the bridge. **On** marks those that are enabled from
+the start; you find the others under the device's "entities not shown". An unknown value is *unknown*, never zero. Unique
+ids are \`dsm2mqtt_<domain uuid>_<key>\`. The topics, below the base topic \`B\` and the machine's key \`V\`, carry the same
+values in base units (bytes, bytes per second).
 
 ## Virtual machine
 
 ${entityTable('B/V', machine)}
 
-A button is there if its key is among the VM's \`commands\`, the power switch if both of its are, the screen if
-\`screenshot\` is. Autostart is a switch if \`autostart\` is among them, else a binary sensor that only shows it. With
-\`libvirt.read_only\` nothing can be pressed or switched. [Commands](commands.md) says what each does, and what the event
-entity tells, [Checks](checks.md) what the checks' entities do; those, the event and the button Check stay available while libvirt is
-away, for DSM can be asked without it.
+The VM's \`commands\` decide which entities there are: a button needs its key, the power switch both of its keys, and the
+screen \`screenshot\`. Autostart is a switch with \`autostart\`, otherwise a binary sensor that only shows it. With
+\`libvirt.read_only\` you cannot press or switch anything. [Commands](commands.md) explains the commands and the event
+entity, [Checks](checks.md) the entities of the checks. Those, the event and the button Check stay available while libvirt
+is away, because the bridge can query DSM without it.
 
-Memory used does not count what the guest could give away, its cache above all. A kernel before 4.6 does not tell that:
-then it is *unknown*. vCPUs are those that are online, memory what the guest has now, of perhaps more that can be added.
+Memory used does not count what the guest could free, mostly its cache. A kernel before 4.6 does not report that, and then
+the value is *unknown*. vCPUs are those that are online. Memory is what the guest has now; there may be more to add.
 
 ${attributes(machine)}
 
 ## Loader
 
-These are there if the VM's \`loader\` is configured.
+These entities need \`loader\` in the VM's configuration.
 
 ${entityTable('B/V', loader)}
 
-The two buttons are there if their keys are among the VM's \`commands\`, the switch if one of them is. They can be pressed
-while the switch is on, which it is for a while only. The update entity compares the DSM that runs with the one that the
-configuration asks for. It has no "Install", so that "update everything" cannot take the NAS down, and it is *unknown*
-until DSM has told its version; Home Assistant does not compare builds, so another build of the same release is no update
-to it. All but the buttons stay available while libvirt is away.
+The two buttons need their keys among the VM's \`commands\`, the switch one of them. You can press them while the switch is
+on, which it is for a while only. The update entity compares the DSM that runs with the one that the configuration asks
+for. It has no "Install", so that "update everything" cannot shut the NAS down. It is *unknown* until DSM has reported its
+version. Home Assistant does not compare builds, so it sees no update in another build of the same release. All entities
+except the buttons stay available while libvirt is away.
 
 ${attributes(loader)}
 
 ## Each disk
 
-Data disks are "Disk 1", "Disk 2", … in the machine's order; the loader's, which is the one that the firmware starts, is
-"Loader disk", a drive "Removable disk hdc". All entities of those two start disabled. Keys carry the target, here \`sda\`. The rates have role, bus, host path and
-target as attributes.
+Data disks are "Disk 1", "Disk 2", … in the machine's order. The loader's disk, which the firmware boots, is "Loader disk";
+a drive is "Removable disk hdc". All entities of those two start disabled. Keys have the target, here \`sda\`. The rates have
+role, bus, host path and target as attributes.
 
 ${entityTable('B/V', of('disk_'))}
 
 ## Each network interface
 
-"Network", or "Network 1", "Network 2", … when there are several. Directions are the guest's. Keys carry the MAC, here of
-52:54:00:d5:30:01; the second one of the same MAC has \`525400d53001_2\`, in the definition's order. The rates have MAC, model, bridge and tap as attributes.
+One interface is "Network"; several are "Network 1", "Network 2", …. Directions are the guest's. Keys have the MAC, here of
+52:54:00:d5:30:01; a second interface with the same MAC has \`525400d53001_2\`, in the definition's order. The rates have MAC,
+model, bridge and tap as attributes.
 
 ${entityTable('B/V', of('nic_'))}
 
