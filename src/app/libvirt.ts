@@ -64,10 +64,10 @@ function sshDialer(endpoint: SshEndpoint, sockets: readonly string[]): Dialer {
           : `${knownHosts} has no key of ${host} that can be used here, only ${unusable.join(', ')}`;
       throw new ConnectError(`${what}: ssh-keyscan -p ${port} ${host} prints its keys`);
     }
-    const hostKey = { policy: 'pinned', fingerprints: keys.map(key => key.fingerprint) } as const;
+    const hostKeys = keys.map(key => key.fingerprint);
     const hostKeyTypes = keys.map(key => key.type);
     const session = await connect(
-      { host, port, user, privateKey, hostKey, hostKeyTypes, within: sshWithin, once: true },
+      { host, port, user, privateKey, hostKeys, hostKeyTypes, within: sshWithin },
       signal,
     ).catch(error => {
       throw told(error, `${user}@${host}`);

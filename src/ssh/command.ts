@@ -1,14 +1,15 @@
 import { addAbortListener } from 'node:events';
+import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientChannel } from 'ssh2';
 import { spell } from '../util/duration.ts';
 import { Dialogue, type Prompt } from './dialogue.ts';
-import { type CommandEnd, CommandError, type Failure } from './errors.ts';
+import { type CommandEnd, CommandError } from './errors.ts';
 import { News } from './news.ts';
-import type { Shell } from './shell.ts';
-import { stop } from './stop.ts';
-import { Stream } from './stream.ts';
-import { Tail } from './tail.ts';
-import { wrap } from './wrap.ts';
+import { Plain } from './plain.ts';
+import type { SshSession } from './session.ts';
+import { exchange } from './transfer.ts';
+import { Announcement, killCommand, wrap } from './wrap.ts';
 
 /**
  * One long command: its output as it comes, its questions answered, its silence watched, and its end told honestly.
@@ -20,8 +21,6 @@ export interface RunOptions {
   prompts?: readonly Prompt[];
   /** Sent whole at the start and followed by the end of stdin; no prompt can be answered then. */
   stdin?: Uint8Array;
-  /** In a terminal of its own. Default: none. */
-  pty?: boolean;
   /** All of the output, in order. Where it returns a promise, the command is made to wait. */
   onOutput?: (text: string) => void | Promise<void>;
   /** Milliseconds without anything new in its output (`News`) after which it is given up. */
@@ -39,30 +38,46 @@ export interface RunOptions {
   linger?: number;
 }
 
-/** Characters. */
+/**
+ * Runs a command of a POSIX shell to its end. Rejects with `CommandError` when it is given up or its outcome is not
+ * known, and with `SshError` when it was not started.
+ */
+export function runCommand(session: SshSession, command: string, options: RunOptions): Promise<CommandEnd> {
+  return new Command(session, options).run(command);
+}
+
+/** Characters of its output. */
 const kept = 65_536;
 
-export class Command {
-  readonly #shell: Shell;
-  readonly #command: string;
+interface Running {
+  channel: ClientChannel;
+  /** Resolves when nobody holds its output any more. */
+  ended: Promise<void>;
+}
+
+class Command {
+  readonly #session: SshSession;
   readonly #options: RunOptions;
   readonly #dialogue: Dialogue;
-  readonly #tail = new Tail(kept);
-  readonly #answered: string[] = [];
-  readonly #began = performance.now();
-  /** Why it is given up, or null at its end. */
-  readonly #outcome = Promise.withResolvers<Failure | null>();
-  #settled = false;
-  #exit: Pick<CommandEnd, 'status' | 'signal'> | null = null;
-  #heard = this.#began;
   readonly #news = new News();
+  readonly #plain = new Plain();
+  readonly #announcement = new Announcement();
+  readonly #answered: string[] = [];
+  /** Why it is given up, or null at its end. */
+  readonly #outcome = Promise.withResolvers<CommandError | null>();
+  #settled = false;
+  #over = false;
+  #exit: Pick<CommandEnd, 'status' | 'signal'> | null = null;
+  #tail = '';
+  #heard = performance.now();
   /** When it last said something new; whatever time nobody listened does not count. */
-  #alive = this.#began;
+  #alive = this.#heard;
+  /** Pieces of output that somebody is being waited for to take. */
+  #taking = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(shell: Shell, command: string, options: RunOptions) {
-    this.#shell = shell;
-    this.#command = command;
+  constructor(session: SshSession, options: RunOptions) {
+    this.#session = session;
     this.#options = options;
     const { settle = 300, promptPatience: patience = 10_000 } = options;
     // Where nothing can be answered, whatever is asked is unknown.
@@ -70,84 +85,91 @@ export class Command {
   }
 
   /** To be called once. */
-  async run(): Promise<CommandEnd> {
-    const { signal, deadline, grace = 5_000, pty = false } = this.#options;
-    const cancelled = () => this.#giveUp('cancelled', 'the command was cancelled', { cause: signal.reason });
-    const ended = new AbortController();
-    const timer = setTimeout(() => this.#giveUp('deadline', 'the command took too long'), deadline);
-    using _ = addAbortListener(signal, cancelled);
+  async run(command: string): Promise<CommandEnd> {
+    const { signal, deadline } = this.#options;
+    const over = new AbortController();
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(deadline)]);
+    const expire = () => {
+      if (signal.aborted) this.#giveUp('cancelled', 'the command was cancelled', { cause: signal.reason });
+      else this.#giveUp('deadline', 'the command took too long');
+    };
+    using _ = addAbortListener(limit, expire);
     try {
-      if (signal.aborted) cancelled();
-      if (this.#settled) return this.#end(await this.#outcome.promise);
-      const begin = (channel: ClientChannel) => ({ channel, stream: this.#listen(channel) });
-      const starting = this.#shell.exec(wrap(this.#command), { pty, signal: ended.signal }, begin);
+      if (limit.aborted) expire();
+      const listen = (channel: ClientChannel) => this.#listen(channel);
+      const starting = this.#settled ? null : this.#session.exec(wrap(command), over.signal, listen);
       // Given up before it began, it may yet have begun: nobody knows.
       const running = await Promise.race([starting, this.#outcome.promise.then(() => null)]);
       const failure = await this.#outcome.promise;
-      this.#settled = true;
-      clearTimeout(this.#timer);
-      if (failure && running) {
-        running.stream.drain();
-        await stop(this.#shell, running.channel, running.stream, grace);
-      }
-      running?.channel.close();
+      if (failure && running) await this.#stop(running);
       return this.#end(failure);
     } finally {
-      ended.abort();
-      clearTimeout(timer);
+      over.abort();
       clearTimeout(this.#timer);
     }
   }
 
-  #end(failure: Failure | null): CommandEnd {
-    const said = { tail: this.#tail.text, answered: this.#answered };
-    const end = this.#exit && { ...this.#exit, ...said, ms: Math.round(performance.now() - this.#began) };
+  #end(failure: CommandError | null): CommandEnd {
+    const end = this.#exit && { ...this.#exit, tail: this.#tail, answered: this.#answered };
     if (end && !failure) return end;
-    throw new CommandError(failure ?? wordless, { end, ...said });
+    throw Object.assign(failure ?? wordless(), { end, tail: this.#tail });
   }
 
-  #listen(channel: ClientChannel): Stream {
+  #listen(channel: ClientChannel): Running {
+    // Writing to a command that has just ended.
+    channel.on('error', () => {});
     channel.on('exit', (status: number | null, signal?: string) => {
       this.#exit = { status, signal: signal ?? null };
       this.#heard = performance.now();
-      this.#watch(channel, stream);
+      this.#watch(channel);
     });
-    const stream: Stream = new Stream(channel, {
-      take: text => {
-        this.#tail.add(text);
-        this.#hear(text);
-        return this.#options.onOutput?.(text);
-      },
-      ready: waited => {
-        if (waited) {
-          this.#alive += performance.now() - this.#heard;
-          this.#hear('');
-        }
-        this.#watch(channel, stream);
-      },
-      failed: cause => this.#giveUp('output', 'the output could not be kept', { cause }),
-    });
-    void stream.ended.then(() => {
+    const closed = new Promise<void>(resolve => channel.once('close', resolve));
+    const read = [this.#read(channel, channel, this.#announcement), this.#read(channel, channel.stderr)];
+    const ended = Promise.allSettled([...read, closed]).then(() => {
+      this.#over = true;
       if (this.#exit) this.#conclude(null);
-      else if (this.#shell.over) this.#giveUp('connection_lost', 'the connection broke while the command ran');
-      else this.#conclude(wordless);
+      else if (this.#session.over) this.#giveUp('connection_lost', 'the connection broke while the command ran');
+      else this.#conclude(wordless());
     });
     if (this.#options.stdin) channel.end(this.#options.stdin);
-    this.#watch(channel, stream);
-    return stream;
+    this.#watch(channel);
+    return { channel, ended };
   }
 
-  #hear(text: string): void {
+  /** Whoever is not ready for the output is waited for: then SSH's window closes, and the command's next write blocks. */
+  async #read(channel: ClientChannel, half: Readable, announcement?: Announcement): Promise<void> {
+    half.setEncoding('utf8');
+    for await (const piece of half.iterator({ destroyOnReturn: false })) {
+      await this.#take(channel, announcement ? announcement.feed(piece) : piece);
+    }
+    if (announcement) await this.#take(channel, announcement.flush());
+  }
+
+  async #take(channel: ClientChannel, text: string): Promise<void> {
+    if (text === '') return;
+    this.#tail = (this.#tail + text).slice(-kept);
+    const plain = this.#plain.feed(text);
+    const began = performance.now();
+    if (this.#news.feed(plain)) this.#alive = began;
+    this.#taking += 1;
+    try {
+      const taken = this.#options.onOutput?.(text);
+      if (taken instanceof Promise) await Promise.race([taken, this.#outcome.promise]);
+    } catch (cause) {
+      this.#giveUp('output', 'the output could not be kept', { cause });
+    }
+    this.#taking -= 1;
     this.#heard = performance.now();
-    if (this.#news.feed(text)) this.#alive = this.#heard;
-    this.#dialogue.feed(text, this.#heard);
+    this.#alive += this.#heard - began;
+    this.#dialogue.feed(plain, this.#heard);
+    this.#watch(channel);
   }
 
   /** Does what is due, and comes back when something else will be. */
-  #watch(channel: ClientChannel, stream: Stream): void {
+  #watch(channel: ClientChannel): void {
     clearTimeout(this.#timer);
     // What nobody is ready to hear may be said meanwhile.
-    if (this.#settled || stream.held) return;
+    if (this.#settled || this.#taking > 0) return;
     const { silence, linger = 2_000 } = this.#options;
     const now = performance.now();
     const over = this.#exit ? this.#heard + linger : this.#alive + silence;
@@ -163,7 +185,7 @@ export class Command {
     } else {
       if (step?.kind === 'answer') this.#answer(channel, step.name, step.text);
       const next = step?.kind === 'wait' && step.until !== null ? Math.min(step.until, over) : over;
-      this.#timer = setTimeout(() => this.#watch(channel, stream), Math.max(1, next - now));
+      this.#timer = setTimeout(() => this.#watch(channel), Math.max(1, next - now));
     }
   }
 
@@ -172,15 +194,36 @@ export class Command {
     if (channel.writable) channel.write(`${text}\n`);
   }
 
-  #giveUp(code: Failure['code'], message: string, more: Pick<Failure, 'prompt' | 'stall' | 'cause'> = {}): void {
-    this.#conclude({ code, message, ...more });
+  /**
+   * Ends the command and all that it started, TERM first and KILL after, each in two ways: as SSH's own signal, which
+   * old servers ignore and dropbear hands to the first process alone, and from a second command that signals the group.
+   */
+  async #stop({ channel, ended }: Running): Promise<void> {
+    const { grace = 5_000 } = this.#options;
+    const { group } = this.#announcement;
+    for (const name of ['TERM', 'KILL'] as const) {
+      if (this.#over || this.#session.over) return;
+      channel.signal(name);
+      const how = { signal: new AbortController().signal, timeout: grace };
+      // A session may be full, or lost.
+      const killed = group === null ? null : exchange(this.#session, killCommand(group, name), how).catch(() => {});
+      await Promise.race([ended, this.#session.closed, sleep(grace, undefined, { ref: false })]);
+      // Not left on its way: the next command might meet it.
+      await killed;
+    }
+  }
+
+  #giveUp(...failure: ConstructorParameters<typeof CommandError>): void {
+    this.#conclude(new CommandError(...failure));
   }
 
   /** The first word counts. */
-  #conclude(failure: Failure | null): void {
+  #conclude(failure: CommandError | null): void {
     this.#settled = true;
     this.#outcome.resolve(failure);
   }
 }
 
-const wordless: Failure = { code: 'outcome_unknown', message: 'the command ended without a word on how' };
+function wordless(): CommandError {
+  return new CommandError('outcome_unknown', 'the command ended without a word on how');
+}

@@ -1,120 +1,90 @@
 import { addAbortListener } from 'node:events';
 import { connect as dial, type Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import ssh2 from 'ssh2';
-import { backoff } from '../util/backoff.ts';
-import { cancelled, SshError, type SshErrorCode } from './errors.ts';
-import { HostKey, type HostKeyPolicy, hostKeyAlgorithms } from './host-key.ts';
-import { type Account, type Credentials, Login, type LoginAttempt, newAccount } from './login.ts';
+import { cancelled, SshError } from './errors.ts';
+import { fingerprint, hostKeyAlgorithms, isExpected } from './host-key.ts';
+import { type Account, type Credentials, Login, mustBeUsable, newAccount } from './login.ts';
 import { SshSession } from './session.ts';
-
-/**
- * A session with a machine that may still be booting: what a boot explains is tried again until the time is up; a wrong
- * key and a refused login are final at once.
- */
 
 export interface ConnectOptions extends Credentials {
   host: string;
   /** Default 22. */
   port?: number;
-  hostKey: HostKeyPolicy;
+  /** Fingerprints of the keys that the server may have; null: any key. */
+  hostKeys: readonly string[] | null;
   /** What types of host key to ask for, as `known_hosts` has them; default: the library's, in its order. */
   hostKeyTypes?: readonly string[];
-  /** Milliseconds for all of it. */
+  /** Told the fingerprint of the server's key as soon as the server has proven that the key is its own. */
+  onHostKey?: (fingerprint: string) => void;
+  /** Milliseconds up to the login. */
   within: number;
   /** Shared by all that log in for one purpose; default: one of its own. */
   account?: Account;
-  /** The first failure is final: somebody else tries again. */
-  once?: boolean;
-  /** Milliseconds for one connection up to its login; default 10 s. */
-  attemptTimeout?: number;
   /** How a dead peer is noticed: after `misses` unanswered questions, and one more interval. Default 2 of 5 s: 15 s. */
   keepalive?: { interval: number; misses: number };
-  /** 0 to 1, for the delays between attempts. */
-  random?: () => number;
-  /** Told of every attempt that will be followed by another. */
-  onRetry?: (error: SshError) => void;
 }
 
-/** Of these a boot may be the reason. */
-const passing: ReadonlySet<SshErrorCode> = new Set(['unreachable', 'timed_out', 'handshake', 'connection_lost']);
-
-/** Milliseconds; with less, an attempt would only say that it had no time. */
-const shortest = 1_000;
-
-/** Rejects with `SshError`. */
+/** Connects and logs in, once. Rejects with `SshError`. */
 export async function connect(options: ConnectOptions, signal: AbortSignal): Promise<SshSession> {
-  const { within, attemptTimeout = 10_000 } = options;
-  const login = new Login(options, options.account ?? newAccount());
-  const end = performance.now() + within;
-  const delays = backoff({ first: 250, ...(options.random && { random: options.random }) });
-  for (;;) {
-    const left = end - performance.now();
-    const timeout = Math.min(attemptTimeout, left);
-    const opened = await new Attempt(options, login, timeout).run(signal);
-    if (!(opened instanceof SshError)) return opened;
-    const delay = delays.next().value;
-    const enough = performance.now() + delay + Math.min(attemptTimeout, shortest) < end;
-    if (options.once || !passing.has(opened.code) || login.spent || !enough) throw opened;
-    options.onRetry?.(opened);
-    await sleep(delay, undefined, { signal }).catch(() => {
-      throw cancelled(signal);
-    });
-  }
+  mustBeUsable(options);
+  if (signal.aborted) throw cancelled(signal);
+  return new Attempt(options).run(signal);
 }
 
 /** One connection, used once. */
 class Attempt {
   readonly #options: ConnectOptions;
-  readonly #timeout: number;
   readonly #client = new ssh2.Client();
-  readonly #hostKey: HostKey;
-  readonly #login: LoginAttempt;
-  readonly #done = Promise.withResolvers<SshSession | SshError>();
+  readonly #login: Login;
+  readonly #done = Promise.withResolvers<SshSession>();
   #phase: 'dialling' | 'handshake' | 'login' = 'dialling';
+  #mismatch: SshError | null = null;
 
-  constructor(options: ConnectOptions, login: Login, timeout: number) {
+  constructor(options: ConnectOptions) {
     this.#options = options;
-    this.#timeout = timeout;
-    this.#hostKey = new HostKey(options.hostKey);
-    this.#login = login.begin(() => this.#done.resolve(this.#login.failed()));
+    this.#login = new Login(options, options.account ?? newAccount(), () => this.#fail(this.#login.failed()));
   }
 
-  async run(signal: AbortSignal): Promise<SshSession | SshError> {
-    if (signal.aborted) throw cancelled(signal);
-    const { host, port = 22 } = this.#options;
+  async run(signal: AbortSignal): Promise<SshSession> {
+    const { host, port = 22, within } = this.#options;
     const socket = dial({ host, port, noDelay: true });
-    const settle = this.#done.resolve;
-    const timer = setTimeout(() => settle(new SshError('timed_out', this.#late())), this.#timeout);
-    using _ = addAbortListener(signal, () => settle(cancelled(signal)));
+    const abort = () => this.#fail(signal.aborted ? cancelled(signal) : new SshError('timed_out', this.#late()));
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(within)]);
+    using _ = addAbortListener(limit, abort);
     try {
       this.#start(socket);
     } catch (error) {
-      settle(new SshError('incompatible', `no SSH with these options: ${(error as Error).message}`, error));
+      this.#fail(new SshError('incompatible', `no SSH with these options: ${(error as Error).message}`, error));
     }
-    const outcome = await this.#done.promise;
-    clearTimeout(timer);
-    // The library's own end() would wait for the peer.
-    if (outcome instanceof SshError) socket.destroy();
-    return outcome;
+    try {
+      return await this.#done.promise;
+    } catch (error) {
+      // The library's own end() would wait for the peer.
+      socket.destroy();
+      throw error;
+    }
+  }
+
+  #fail(error: SshError): void {
+    this.#done.reject(error);
   }
 
   #start(socket: Socket): void {
     const { user, hostKeyTypes, keepalive: { interval, misses } = { interval: 5_000, misses: 2 } } = this.#options;
     const client = this.#client;
-    const settle = this.#done.resolve;
+    let key = '';
     client.on('connect', () => {
       this.#phase = 'handshake';
     });
     client.on('handshake', () => {
-      if (this.#phase === 'handshake') this.#hostKey.proven();
+      if (this.#phase === 'handshake') this.#options.onHostKey?.(key);
       this.#phase = 'login';
     });
-    client.on('ready', () => settle(new SshSession(client, socket)));
-    client.on('change password', () => settle(this.#login.failed()));
+    client.on('ready', () => this.#done.resolve(new SshSession(client, socket)));
+    client.on('change password', () => this.#fail(this.#login.failed()));
     // Stays for the session's life: a client without a listener would throw.
-    client.on('error', (error: Error) => settle(this.#explain(error)));
-    client.on('close', () => settle(this.#explain()));
+    client.on('error', (error: Error) => this.#fail(this.#explain(error)));
+    client.on('close', () => this.#fail(this.#explain()));
     client.connect({
       sock: socket,
       username: user,
@@ -122,37 +92,46 @@ class Attempt {
       keepaliveInterval: interval,
       keepaliveCountMax: misses,
       ...(hostKeyTypes && { algorithms: { serverHostKey: [...new Set(hostKeyTypes.flatMap(hostKeyAlgorithms))] } }),
-      hostVerifier: (key: Buffer) => this.#hostKey.verify(key),
+      hostVerifier: (shown: Buffer) => {
+        key = fingerprint(shown);
+        return this.#isExpected(key);
+      },
       authHandler: (offered, _, next) => {
         const method = this.#login.next(offered);
         if (method) next(method);
-        else settle(this.#login.failed());
+        else this.#fail(this.#login.failed());
       },
     });
   }
 
+  #isExpected(key: string): boolean {
+    const { hostKeys } = this.#options;
+    if (hostKeys === null || isExpected(key, hostKeys)) return true;
+    const expected = `${hostKeys.join(' or ')} was expected: another machine, or one set up anew`;
+    this.#mismatch = new SshError('host_key_mismatch', `the SSH server's key is ${key}, and ${expected}`);
+    return false;
+  }
+
   /** `error` is the library's; without one the connection just ended. */
   #explain(error?: Error & { code?: unknown; level?: unknown }): SshError {
-    if (this.#hostKey.mismatch) return this.#hostKey.mismatch;
-    const cause = error;
+    if (this.#mismatch) return this.#mismatch;
     if (this.#phase === 'dialling') {
       const why = typeof error?.code === 'string' ? ` (${error.code})` : '';
-      return new SshError('unreachable', `nothing answers at the SSH port${why}`, cause);
+      return new SshError('unreachable', `nothing answers at the SSH port${why}`, error);
+    }
+    if (this.#phase === 'handshake' && error?.level === 'handshake') {
+      return new SshError('incompatible', `no SSH with this server: ${error.message}`, error);
     }
     if (this.#phase === 'handshake') {
-      if (error?.level === 'handshake')
-        return new SshError('incompatible', `no SSH with this server: ${error.message}`, cause);
-      return new SshError('handshake', 'the connection ended before SSH had begun', cause);
+      return new SshError('handshake', 'the connection ended before SSH had begun', error);
     }
     // A number is the reason of the server's own goodbye (RFC 4253, 11.1): after an attempt, that it was one too many.
-    if (typeof error?.code === 'number' && this.#login.begun) return this.#login.failed(cause);
-    return new SshError('connection_lost', 'the connection broke during the login', cause);
+    if (typeof error?.code === 'number' && this.#login.begun) return this.#login.failed(error);
+    return new SshError('connection_lost', 'the connection broke during the login', error);
   }
 
   #late(): string {
-    const what = { dialling: 'no connection', handshake: 'no answer to SSH’s greeting', login: 'no login' }[
-      this.#phase
-    ];
-    return `${what} within ${Math.round(this.#timeout / 1_000)} s`;
+    const missing = { dialling: 'no connection', handshake: 'no answer to SSH’s greeting', login: 'no login' };
+    return `${missing[this.#phase]} within ${Math.round(this.#options.within / 1_000)} s`;
   }
 }

@@ -1,6 +1,3 @@
-import { Plain } from './plain.ts';
-import { Tail } from './tail.ts';
-
 /**
  * Which of a command's questions to answer, decided from its output and the time alone.
  *
@@ -11,10 +8,10 @@ import { Tail } from './tail.ts';
 
 export interface Prompt {
   name: string;
-  /** Matches the prompt up to its last visible character, colours left out. White space after it is allowed for. */
+  /** Matches the prompt up to its last visible character, without colours. White space after it is allowed for. */
   pattern: RegExp;
-  /** Without its line feed, `''` being ENTER alone; null: it is known, and nothing must be answered. */
-  answer: string | null;
+  /** Without its line feed, `''` being ENTER alone. */
+  answer: string;
   /** How often it may be asked; default 1. Asked again, it is as good as unknown. */
   times?: number;
 }
@@ -40,9 +37,8 @@ const told = 300;
 export class Dialogue {
   readonly #prompts: readonly { prompt: Prompt; last: RegExp }[];
   readonly #patience: Patience;
-  readonly #plain = new Plain();
   /** Since the last answer. */
-  readonly #said = new Tail(window);
+  #said = '';
   readonly #asked = new Map<Prompt, number>();
   #at = 0;
 
@@ -51,34 +47,34 @@ export class Dialogue {
     this.#patience = patience;
   }
 
-  /** Takes output that came at `now`, milliseconds of any clock. Empty, it says that nobody listened until now. */
+  /** Takes plain output that came at `now`, milliseconds of any clock. Empty, it says that nobody listened until now. */
   feed(output: string, now: number): void {
-    this.#said.add(this.#plain.feed(output));
+    this.#said = (this.#said + output).slice(-window);
     this.#at = now;
   }
 
   /** What is to be done at `now`. An answer is given out once. */
   next(now: number): Step {
-    const said = this.#said.text;
+    const said = this.#said;
     const settled = this.#at + this.#patience.settle;
     if (said.trim() === '') return { kind: 'wait', until: null };
     if (now < settled) return { kind: 'wait', until: settled };
     const prompt = this.#prompts.find(({ last }) => last.test(said))?.prompt ?? null;
     const answer = prompt && this.#answer(prompt);
     if (prompt && answer !== null) {
-      this.#said.clear();
+      this.#said = '';
       return { kind: 'answer', name: prompt.name, text: answer };
     }
     if (!prompt && !isQuestion(said)) return { kind: 'wait', until: null };
     const late = this.#at + this.#patience.patience;
     if (now < late) return { kind: 'wait', until: late };
-    this.#said.clear();
+    this.#said = '';
     return { kind: 'unknown_prompt', name: prompt?.name ?? null, text: question(said) };
   }
 
   #answer(prompt: Prompt): string | null {
     const asked = this.#asked.get(prompt) ?? 0;
-    if (prompt.answer === null || asked >= (prompt.times ?? 1)) return null;
+    if (asked >= (prompt.times ?? 1)) return null;
     this.#asked.set(prompt, asked + 1);
     return prompt.answer;
   }

@@ -61,39 +61,28 @@ export interface CommandEnd {
   tail: string;
   /** Names of the prompts that were answered, in order. */
   answered: readonly string[];
-  /** Milliseconds from its start. */
-  ms: number;
 }
 
 /** A command that was given up. */
 export class CommandError extends SshError {
   override name = 'CommandError';
-  /** How it then ended; null: it may still run. */
-  readonly end: CommandEnd | null;
-  readonly tail: string;
-  readonly answered: readonly string[];
   /** What it asked, with `unknown_prompt`; the name of a prompt that is known, but has no answer left. */
   readonly prompt: { readonly name: string | null; readonly text: string } | null;
   /** Where it stood, with `silent`: what its progress meter said, and the server of the last URL in its output. */
   readonly stall: { readonly stands: string | null; readonly host: string | null } | null;
+  /** How it then ended; null: it may still run. */
+  end: CommandEnd | null = null;
+  tail = '';
 
-  constructor(failure: Failure, { end, tail, answered }: Pick<CommandError, 'end' | 'tail' | 'answered'>) {
-    super(failure.code, failure.message, failure.cause);
-    this.prompt = failure.prompt ?? null;
-    this.stall = failure.stall ?? null;
-    this.end = end;
-    this.tail = tail;
-    this.answered = answered;
+  constructor(
+    code: SshErrorCode,
+    message: string,
+    { prompt = null, stall = null, cause }: Partial<Pick<CommandError, 'prompt' | 'stall' | 'cause'>> = {},
+  ) {
+    super(code, message, cause);
+    this.prompt = prompt;
+    this.stall = stall;
   }
-}
-
-/** Why a command is given up. */
-export interface Failure {
-  code: SshErrorCode;
-  message: string;
-  prompt?: CommandError['prompt'];
-  stall?: CommandError['stall'];
-  cause?: unknown;
 }
 
 /** What a signal that was raised becomes. */

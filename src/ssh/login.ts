@@ -1,14 +1,6 @@
 import ssh2, { type AnyAuthMethod, type KeyboardInteractiveCallback, type Prompt } from 'ssh2';
 import { SshError } from './errors.ts';
 
-/**
- * The login of one `connect` or of several in a row: at most two times anything secret is shown to the server.
- * DSM, and who guards a network, blocks an address after a few more.
- *
- * First the server is asked what it offers (RFC 4252, 5.2: `none`, which counts nowhere as an attempt). Then what is
- * configured is tried, each once: the key, and the password, by `keyboard-interactive` where that alone is offered.
- */
-
 export interface Credentials {
   user: string;
   password?: string;
@@ -16,47 +8,23 @@ export interface Credentials {
   privateKey?: string | Buffer;
 }
 
-/** What may still be shown of that. */
+/** How often something secret may still be shown to a server. */
 export interface Account {
   left: number;
 }
 
-const most = 2;
-
+/** DSM, and who guards a network, blocks an address after a few more. */
 export function newAccount(): Account {
-  return { left: most };
+  return { left: 2 };
 }
 
-export class Login {
-  readonly #credentials: Credentials;
-  readonly #account: Account;
-
-  /** Throws `SshError` when there is nothing to log in with. */
-  constructor(credentials: Credentials, account: Account) {
-    const { privateKey, password } = credentials;
-    if (privateKey === undefined && password === undefined) {
-      throw new SshError('invalid_key', 'neither a password nor a private key is configured');
-    }
-    if (privateKey !== undefined && !isPrivateKey(privateKey)) {
-      throw new SshError('invalid_key', 'the private key cannot be read: wrong format, or it has a passphrase');
-    }
-    this.#credentials = credentials;
-    this.#account = account;
+/** Throws `SshError` when there is nothing to log in with. */
+export function mustBeUsable({ privateKey, password }: Credentials): void {
+  if (privateKey === undefined && password === undefined) {
+    throw new SshError('invalid_key', 'neither a password nor a private key is configured');
   }
-
-  /** No further attempt is allowed. */
-  get spent(): boolean {
-    return this.#account.left <= 0;
-  }
-
-  /** `giveUp` is called when the server asks what we cannot answer. */
-  begin(giveUp: () => void): LoginAttempt {
-    const mayTry = () => {
-      if (this.spent) return false;
-      this.#account.left--;
-      return true;
-    };
-    return new LoginAttempt(this.#credentials, mayTry, giveUp);
+  if (privateKey !== undefined && !isPrivateKey(privateKey)) {
+    throw new SshError('invalid_key', 'the private key cannot be read: wrong format, or it has a passphrase');
   }
 }
 
@@ -70,20 +38,24 @@ function isPrivateKey(text: string | Buffer): boolean {
   }
 }
 
-/** The login of one connection. */
-export class LoginAttempt {
+/**
+ * The login of one connection. First the server is asked what it offers (RFC 4252, 5.2: `none`, which counts nowhere as
+ * an attempt). Then what is configured is tried, each once: the key, and the password, by `keyboard-interactive` where
+ * that alone is offered. Each takes one attempt off the account.
+ */
+export class Login {
   readonly #credentials: Credentials;
-  readonly #mayTry: () => boolean;
+  readonly #account: Account;
   readonly #giveUp: () => void;
   readonly #left: ('key' | 'password')[] = ['key', 'password'];
   /** What the server took at last; null before. */
   #offered: readonly string[] | null = null;
   #begun = false;
 
-  /** `mayTry` takes one attempt off the account. */
-  constructor(credentials: Credentials, mayTry: () => boolean, giveUp: () => void) {
+  /** `giveUp` is called when the server asks what we cannot answer. */
+  constructor(credentials: Credentials, account: Account, giveUp: () => void) {
     this.#credentials = credentials;
-    this.#mayTry = mayTry;
+    this.#account = account;
     this.#giveUp = giveUp;
   }
 
@@ -99,7 +71,8 @@ export class LoginAttempt {
     for (let way = this.#left.shift(); way; way = this.#left.shift()) {
       const method = way === 'key' ? this.#key(offered) : this.#password(offered);
       if (method === null) continue;
-      if (!this.#mayTry()) return false;
+      if (this.#account.left <= 0) return false;
+      this.#account.left--;
       this.#begun = true;
       return method;
     }

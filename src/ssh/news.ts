@@ -1,5 +1,3 @@
-import { Plain } from './plain.ts';
-
 /**
  * Which output is news: a sign that a command gets on. A progress meter whose download stands still writes a line a
  * second, and a spinner turns. So a line counts by what it says without times, speeds and drawings, and only if none of
@@ -25,7 +23,6 @@ const begun = /[\d-][\d:.-]{0,15}\s?[A-Za-z/]{0,8}$/;
 const url = /\bhttps?:\/\/(?:[^\s/@]{0,80}@)?([\w.-]{1,253})/g;
 
 export class News {
-  readonly #plain = new Plain();
   readonly #said: string[] = [];
   #line = '';
   /** The line is written over another: only at its end it is known what it says. */
@@ -45,10 +42,10 @@ export class News {
     return this.#host;
   }
 
-  /** Takes output, cut anywhere; whether any of it is news. */
+  /** Takes plain output, cut anywhere; whether any of it is news. */
   feed(output: string): boolean {
     // Ends of lines, and what goes back in one, stand at the odd places.
-    const parts = (this.#line + this.#plain.feed(output)).split(/([\r\n\b])/);
+    const parts = (this.#line + output).split(/([\r\n\b])/);
     let news = false;
     for (let at = Math.max(0, parts.length - 1 - 2 * most); at < parts.length - 1; at += 2) {
       if (this.#ends((parts[at] ?? '').slice(-longest))) news = true;

@@ -2,13 +2,10 @@ import { addAbortListener } from 'node:events';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Client, ClientCallback, ClientChannel } from 'ssh2';
-import { Command, type RunOptions } from './command.ts';
-import { type CommandEnd, cancelled, SshError } from './errors.ts';
-import type { ExecOptions, Shell } from './shell.ts';
-import { download, type TransferOptions, upload } from './transfer.ts';
+import { cancelled, SshError } from './errors.ts';
 
 /** One logged-in connection, used once: when it is lost, it stays lost. Commands may run side by side. */
-export class SshSession implements Shell {
+export class SshSession {
   readonly #client: Client;
   readonly #socket: Socket;
   readonly #closed = Promise.withResolvers<void>();
@@ -30,32 +27,21 @@ export class SshSession implements Shell {
     return this.#over;
   }
 
-  /** Resolves when the connection has ended, by whomever. */
+  /** Resolves then. */
   get closed(): Promise<void> {
     return this.#closed.promise;
   }
 
   /**
-   * Runs a command of a POSIX shell to its end. Rejects with `CommandError` when it is given up or its outcome is not
-   * known, and with `SshError` when it was not started.
+   * Starts a command. `begin` gets its channel in the same turn, before anything can have come through it. Rejects with
+   * `SshError`, and at once when `signal` is raised, which also closes the channel, whenever that is.
    */
-  run(command: string, options: RunOptions): Promise<CommandEnd> {
-    return new Command(this, command, options).run();
-  }
-
-  /** Replaces a small file as a whole, or leaves it as it is. Needs no SFTP. Rejects with `SshError`. */
-  upload(path: string, bytes: Uint8Array, options: TransferOptions): Promise<void> {
-    return upload(this, path, bytes, options);
-  }
-
-  /** Reads a small file. Rejects with `SshError`. */
-  download(path: string, options: TransferOptions): Promise<Buffer> {
-    return download(this, path, options);
-  }
-
-  exec<T>(command: string, { pty = false, signal }: ExecOptions, begin: (channel: ClientChannel) => T): Promise<T> {
-    const open = (begun: ClientCallback) => this.#client.exec(command, { pty: pty && terminal }, begun);
-    return this.#channel('the SSH server does not start the command', signal, open, begin);
+  exec<T>(command: string, signal: AbortSignal, begin: (channel: ClientChannel) => T | Promise<T>): Promise<T> {
+    const open = (begun: ClientCallback) => this.#client.exec(command, begun);
+    return this.#channel('the SSH server does not start the command', signal, open, channel => {
+      signal.addEventListener('abort', () => channel.close(), { once: true });
+      return begin(channel);
+    });
   }
 
   /** A stream to a unix socket of that machine. Rejects with `SshError`, `not_started` if it is not there or not allowed. */
@@ -64,12 +50,11 @@ export class SshSession implements Shell {
     return this.#channel(`no stream to ${path}`, signal, open, channel => channel);
   }
 
-  /** `begin` is called at once, before the channel says anything. */
   async #channel<T>(
     refused: string,
     signal: AbortSignal,
     open: (begun: ClientCallback) => unknown,
-    begin: (channel: ClientChannel) => T,
+    begin: (channel: ClientChannel) => T | Promise<T>,
   ): Promise<T> {
     if (signal.aborted) throw cancelled(signal);
     const { promise, resolve, reject } = Promise.withResolvers<T>();
@@ -77,7 +62,7 @@ export class SshSession implements Shell {
     try {
       open((error, channel) => {
         if (signal.aborted) channel?.close();
-        else if (channel && !error) resolve(begin(channel));
+        else if (channel && !error) Promise.resolve(begin(channel)).then(resolve, reject);
         else reject(this.#over ? lost() : new SshError('not_started', refused, error));
       });
     } catch {
@@ -103,8 +88,6 @@ export class SshSession implements Shell {
   }
 }
 
-/** Wide, so that nothing is wrapped. */
-const terminal = { term: 'xterm', cols: 500, rows: 50 };
 /** Milliseconds. */
 const goodbye = 500;
 

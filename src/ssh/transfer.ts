@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
-import { addAbortListener } from 'node:events';
 import type { ClientChannel } from 'ssh2';
 import { cancelled, SshError } from './errors.ts';
 import { quote } from './quote.ts';
-import type { Shell } from './shell.ts';
+import type { SshSession } from './session.ts';
 
 /**
  * Small files through a shell and `cat`, for servers without SFTP. What arrives is compared by its length, and by its
@@ -44,17 +43,25 @@ if command -v sha256sum >/dev/null; then s=$(sha256sum <"$1"); fi
 echo "size=$((n)) sha256=\${s%% *}." >&2
 exec cat <"$1"`;
 
-export async function upload(shell: Shell, path: string, bytes: Uint8Array, options: TransferOptions): Promise<void> {
-  const { limit = defaultLimit } = options;
+export async function upload(
+  session: SshSession,
+  path: string,
+  bytes: Uint8Array,
+  { limit = defaultLimit, ...options }: TransferOptions,
+): Promise<void> {
   if (bytes.length > limit) throw new SshError('too_large', `${bytes.length} bytes are more than ${limit}`);
   const script = call(receive, path, `${bytes.length}`, sha256(bytes));
-  const { status } = await transfer(shell, script, bytes, limit, options);
+  const { status } = await exchange(session, script, { ...options, limit, stdin: bytes });
   if (status !== 0) throw failed(path, status);
 }
 
-export async function download(shell: Shell, path: string, options: TransferOptions): Promise<Buffer> {
-  const { limit = defaultLimit } = options;
-  const { status, content, remarks } = await transfer(shell, call(send, path, `${limit}`), null, limit, options);
+export async function download(
+  session: SshSession,
+  path: string,
+  { limit = defaultLimit, ...options }: TransferOptions,
+): Promise<Buffer> {
+  const script = call(send, path, `${limit}`);
+  const { status, content, remarks } = await exchange(session, script, { ...options, limit });
   if (status === tooLarge) throw new SshError('too_large', `${path} has more than ${limit} bytes`);
   if (status !== 0) throw failed(path, status);
   const [, size, sum] = /size=(\d+) sha256=([0-9a-f]*)\./.exec(remarks) ?? [];
@@ -62,7 +69,7 @@ export async function download(shell: Shell, path: string, options: TransferOpti
   return content;
 }
 
-interface Transferred {
+interface Exchange {
   /** Null when a signal ended it, or nobody said how it ended. */
   status: number | null;
   content: Buffer;
@@ -73,55 +80,52 @@ interface Transferred {
 /** Characters of stderr. */
 const heard = 4_096;
 
-async function transfer(
-  shell: Shell,
+/** Runs a script with all of its input, and takes all of its output. Rejects with `SshError`. */
+export async function exchange(
+  session: SshSession,
   script: string,
-  stdin: Uint8Array | null,
-  limit: number,
-  { signal, timeout = 30_000 }: TransferOptions,
-): Promise<Transferred> {
-  const end = new AbortController();
-  const { promise, resolve, reject } = Promise.withResolvers<Transferred>();
-  promise.catch(() => {});
-  const giveUp = (error: SshError) => {
-    reject(error);
-    end.abort();
-  };
-  const cancel = () => giveUp(cancelled(signal));
-  const timer = setTimeout(() => giveUp(new SshError('deadline', 'the file was not transferred in time')), timeout);
-  using _ = addAbortListener(signal, cancel);
-  if (signal.aborted) cancel();
-  const begin = (channel: ClientChannel) => {
-    const pieces: Buffer[] = [];
-    let length = 0;
-    let remarks = '';
-    let status: number | null = null;
-    channel.on('error', () => {});
-    channel.on('exit', (code: number | null) => {
-      status = code;
-    });
-    channel.on('data', (piece: Buffer) => {
-      length += piece.length;
-      if (length > limit) giveUp(new SshError('too_large', `more than ${limit} bytes`));
-      else pieces.push(piece);
-    });
-    channel.stderr.on('data', (piece: Buffer) => {
-      remarks = (remarks + piece.toString('latin1')).slice(0, heard);
-    });
-    channel.once('close', () => {
-      if (status === null && shell.over) reject(new SshError('connection_lost', 'the connection broke'));
-      else resolve({ status, content: Buffer.concat(pieces), remarks });
-    });
-    end.signal.addEventListener('abort', () => channel.close(), { once: true });
+  { stdin, limit = defaultLimit, signal, timeout = 30_000 }: TransferOptions & { stdin?: Uint8Array },
+): Promise<Exchange> {
+  const over = new AbortController();
+  const late = AbortSignal.timeout(timeout);
+  const begin = async (channel: ClientChannel): Promise<Exchange> => {
+    const taken = collect(channel, limit);
     if (stdin) channel.end(stdin);
+    const exchanged = await taken;
+    if (exchanged.status === null && session.over) throw new SshError('connection_lost', 'the connection broke');
+    return exchanged;
   };
   try {
-    await Promise.race([shell.exec(script, { signal: end.signal }, begin), promise]);
-    return await promise;
+    return await session.exec(script, AbortSignal.any([signal, late, over.signal]), begin);
+  } catch (error) {
+    if (signal.aborted) throw cancelled(signal);
+    if (late.aborted) throw new SshError('deadline', 'the file was not transferred in time');
+    throw error;
   } finally {
-    end.abort();
-    clearTimeout(timer);
+    over.abort();
   }
+}
+
+function collect(channel: ClientChannel, limit: number): Promise<Exchange> {
+  const { promise, resolve, reject } = Promise.withResolvers<Exchange>();
+  const pieces: Buffer[] = [];
+  let [length, remarks] = [0, ''];
+  let status: number | null = null;
+  // Writing to a command that has just ended.
+  channel.on('error', () => {});
+  channel.on('exit', (code: number | null) => {
+    status = code;
+  });
+  channel.on('data', (piece: Buffer) => {
+    length += piece.length;
+    if (length > limit) reject(new SshError('too_large', `more than ${limit} bytes`));
+    else pieces.push(piece);
+  });
+  channel.stderr.on('data', (piece: Buffer) => {
+    remarks = (remarks + piece.toString('latin1')).slice(0, heard);
+  });
+  channel.once('close', () => resolve({ status, content: Buffer.concat(pieces), remarks }));
+  return promise;
 }
 
 function call(script: string, ...words: string[]): string {

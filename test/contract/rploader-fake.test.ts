@@ -18,7 +18,7 @@ rploaderContract("the fake builder's script", async release => {
     await connect(
       {
         ...{ host, port, user: 'tc', password: 'P@ssw0rd', within: 20_000 },
-        hostKey: { policy: 'pinned', fingerprints: [fingerprint] },
+        hostKeys: [fingerprint],
       },
       AbortSignal.timeout(20_000),
     ),

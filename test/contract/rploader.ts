@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { LoaderConfig } from '../../src/loader/adapter.ts';
 import { tcrp } from '../../src/loader/kinds/tcrp/index.ts';
 import { judgeStep } from '../../src/loader/kinds/tcrp/outcome.ts';
+import { runCommand } from '../../src/ssh/command.ts';
 import { quote } from '../../src/ssh/quote.ts';
 import type { SshSession } from '../../src/ssh/session.ts';
 import type { LoaderFault } from '../lab/loader.ts';
@@ -106,7 +107,7 @@ export function rploaderContract(
         const input = step.input ? tcrp.input(step, outputs) : null;
         if (input && 'problem' in input) throw new Error(input.problem.message);
         let output = '';
-        const end = await standIn.session.run(step.command, {
+        const end = await runCommand(standIn.session, step.command, {
           ...{ prompts: step.prompts, silence: 60_000, deadline: 120_000, signal: AbortSignal.timeout(120_000) },
           onOutput: text => {
             output += text;
@@ -126,6 +127,6 @@ export function rploaderContract(
 
 async function run(session: SshSession, command: string): Promise<void> {
   const limits = { silence: 60_000, deadline: 60_000, signal: AbortSignal.timeout(60_000) };
-  const { status, tail } = await session.run(command, limits);
+  const { status, tail } = await runCommand(session, command, limits);
   if (status !== 0) throw new Error(`${command}: ${tail}`);
 }

@@ -231,20 +231,8 @@ rploaderContract(
     await box.run(
       '[ ! -e kept.json ] || cp kept.json user_config.json; rm -rf redpill-load old; sudo rm -rf /mnt/sdc3/auxfiles/*',
     );
-    let key: string | null = null;
-    const known = {
-      get: () => key,
-      set: (fingerprint: string) => {
-        key = fingerprint;
-      },
-    };
-    const session = await connect(
-      {
-        ...{ host: address.guest, user: 'tc', password: 'P@ssw0rd', within: 60_000 },
-        hostKey: { policy: 'accept_new', known },
-      },
-      AbortSignal.timeout(60_000),
-    );
+    const login = { host: address.guest, user: 'tc', password: 'P@ssw0rd', hostKeys: null, within: 60_000 };
+    const session = await connect(login, AbortSignal.timeout(60_000));
     return {
       session,
       auxfiles: '/mnt/sdc3/auxfiles',

@@ -9,8 +9,7 @@ export const never = new AbortController().signal;
 
 /** The way into a server, with the password that it takes. */
 export function way({ host, port, fingerprint }: Sshd, more: Partial<ConnectOptions> = {}): ConnectOptions {
-  const hostKey = { policy: 'pinned', fingerprints: [fingerprint] } as const;
-  return { host, port, user: 'tc', password: 'secret', hostKey, within: 10_000, random: () => 0, ...more };
+  return { host, port, user: 'tc', password: 'secret', hostKeys: [fingerprint], within: 10_000, ...more };
 }
 
 export function login(server: Sshd, more: Partial<ConnectOptions> = {}) {

@@ -1,13 +1,14 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
-import { type AuthContext, utils } from 'ssh2';
+import { type AuthContext, type Connection, utils } from 'ssh2';
 import { describe, expect, test, vi } from 'vitest';
+import { runCommand } from '../../src/ssh/command.ts';
 import { connect } from '../../src/ssh/connect.ts';
 import { SshError } from '../../src/ssh/errors.ts';
-import { fingerprint, type KnownKey } from '../../src/ssh/host-key.ts';
+import { fingerprint } from '../../src/ssh/host-key.ts';
 import { eventually, slow } from '../eventually.ts';
 import { newKeyPair } from '../fakes/ssh-key.ts';
-import { type SshdOptions, startSshd } from '../fakes/sshd.ts';
+import { startSshd } from '../fakes/sshd.ts';
 import { failure, login, never, way } from './client.ts';
 
 const offering =
@@ -26,43 +27,15 @@ async function closedPort(): Promise<number> {
 }
 
 describe('a machine that boots', () => {
-  test('nothing listens yet', async () => {
-    const port = await closedPort();
-    const retries: string[] = [];
-    const started = Promise.withResolvers<Awaited<ReturnType<typeof startSshd>>>();
-    const onRetry = ({ code }: SshError) => {
-      if (retries.push(code) === 2) startSshd({ port }).then(started.resolve, started.reject);
-    };
-    // Of the same key.
-    await using sibling = await startSshd();
-    await using session = await login(sibling, { port, onRetry });
-    await using server = await started.promise;
-    expect(server.logins).toEqual(['tc none', 'tc password secret']);
-    expect(retries.slice(0, 2)).toEqual(['unreachable', 'unreachable']);
-    expect(session.over).toBe(false);
-  });
-
-  test.each(['drop', 'mute'] as const)('the first connections end in %s', async fate => {
-    await using server = await startSshd({ gate: nth => (nth < 3 ? fate : 'serve') });
-    const codes: string[] = [];
-    const onRetry = ({ code }: SshError) => codes.push(code);
-    await using _ = await login(server, { attemptTimeout: 1_000, onRetry });
-    expect(server.connections()).toBe(3);
-    const code = fate === 'drop' ? 'handshake' : 'timed_out';
-    expect(codes).toEqual([code, code]);
-  });
-
   test.each([
-    ['unreachable', 'nothing', async () => ({ port: await closedPort() })],
-    ['handshake', 'drop', async () => ({})],
-    ['timed_out', 'mute', async () => ({})],
-  ] as const)('never: %s', async (code, fate, more) => {
-    await using server = await startSshd({ gate: () => (fate === 'nothing' ? 'serve' : fate) });
-    const began = performance.now();
-    const times = fate === 'mute' ? { within: 700, attemptTimeout: 200 } : { within: 2_500 };
-    const error = await failure(login(server, { ...times, ...(await more()) }), SshError);
-    expect(error.code).toBe(code);
-    expect(performance.now() - began).toBeLessThan(slow);
+    ['unreachable', 'nothing listens', { gate: 'serve' }],
+    ['handshake', 'it drops the connection', { gate: 'drop' }],
+    ['timed_out', 'it never says a word', { gate: 'mute' }],
+  ] as const)('%s: %s', async (code, what, { gate }) => {
+    await using server = await startSshd({ gate: () => gate });
+    const port = what === 'nothing listens' ? await closedPort() : server.port;
+    const within = gate === 'mute' ? 300 : slow;
+    expect(await failure(login(server, { port, within }), SshError)).toMatchObject({ code });
     await eventually(() => expect(server.open()).toBe(0));
   });
 
@@ -72,7 +45,7 @@ describe('a machine that boots', () => {
     await once(web, 'listening');
     const { port } = web.address() as AddressInfo;
     await using server = await startSshd();
-    expect(await failure(login(server, { port, within: 2_500 }), SshError)).toMatchObject({ code: 'handshake' });
+    expect(await failure(login(server, { port }), SshError)).toMatchObject({ code: 'handshake' });
     web.close();
   });
 
@@ -179,36 +152,34 @@ describe('the login', () => {
     expect(server.logins).toEqual(['tc none']);
   });
 
-  const cutOff = (kind: 'goodbye' | 'drop'): Pick<SshdOptions, 'login'> => ({
-    login: (context, connection) => {
-      if (context.method === 'none') return context.reject(['password']);
-      // Too many failures: a goodbye with a reason. The other is a server that dies.
-      const { _protocol, _sock } = connection as unknown as {
-        _protocol: { disconnect(reason: number): void };
-        _sock: { destroy(): void };
-      };
-      if (kind === 'goodbye') _protocol.disconnect(2);
-      else _sock.destroy();
-    },
-  });
+  type Fate = (connection: Connection) => void;
+  const inside = (connection: Connection) =>
+    connection as unknown as { _protocol: { disconnect(reason: number): void }; _sock: { destroy(): void } };
 
-  test('is final when the server says goodbye to it', async () => {
-    await using server = await startSshd(cutOff('goodbye'));
-    expect(await failure(login(server), SshError)).toMatchObject({ code: 'authentication_failed' });
+  test.each<[what: string, code: string, fate: Fate]>([
+    // Too many failures: a goodbye with a reason.
+    [
+      'the server says goodbye to it',
+      'authentication_failed',
+      connection => inside(connection)._protocol.disconnect(2),
+    ],
+    ['the server dies', 'connection_lost', connection => inside(connection)._sock.destroy()],
+    ['it is never answered', 'timed_out', () => {}],
+  ])('ends when %s: %s', async (_, code, fate) => {
+    await using server = await startSshd({
+      login: (context, connection) => (context.method === 'none' ? context.reject(['password']) : fate(connection)),
+    });
+    expect(await failure(login(server, { within: code === 'timed_out' ? 1_000 : slow }), SshError)).toMatchObject({
+      code,
+    });
     expect(attempts(server.logins)).toHaveLength(1);
   });
 
-  test('is tried once more when the connection broke, and not a third time', async () => {
-    await using server = await startSshd(cutOff('drop'));
-    expect(await failure(login(server), SshError)).toMatchObject({ code: 'connection_lost' });
-    expect(attempts(server.logins)).toHaveLength(2);
-  });
-
-  test('that is never answered is tried once more', async () => {
-    const login_ = (context: AuthContext) => (context.method === 'none' ? context.reject(['password']) : undefined);
-    await using server = await startSshd({ login: login_ });
-    expect(await failure(login(server, { attemptTimeout: 1_000 }), SshError)).toMatchObject({ code: 'timed_out' });
-    expect(attempts(server.logins)).toHaveLength(2);
+  test('shows nothing secret when its account is spent', async () => {
+    await using server = await startSshd();
+    const account = { left: 0 };
+    expect(await failure(login(server, { account }), SshError)).toMatchObject({ code: 'authentication_failed' });
+    expect(attempts(server.logins)).toEqual([]);
   });
 
   test('wants a password to be changed: somebody has to', async () => {
@@ -248,41 +219,26 @@ describe('the login', () => {
 
 describe('the host key', () => {
   const other = 'SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU';
-  const known = (fingerprint: string | null) => {
-    const set = vi.fn<KnownKey['set']>();
-    return { policy: 'accept_new', known: { get: () => fingerprint, set } } as const;
-  };
 
-  test.each([
-    ['pinned', () => ({ policy: 'pinned', fingerprints: [other] }) as const],
-    ['met before', () => known(other)],
-  ])('is another than the one %s: nothing is said', async (_, hostKey) => {
+  test('is another than expected: nothing is said', async () => {
     await using server = await startSshd();
-    const error = await failure(login(server, { hostKey: hostKey() }), SshError);
+    const onHostKey = vi.fn();
+    const error = await failure(login(server, { hostKeys: [other], onHostKey }), SshError);
     expect(error.code).toBe('host_key_mismatch');
     expect(error.message).toContain(server.fingerprint);
     expect(error.message).toContain(other);
     expect(server.logins).toEqual([]);
-    expect(server.connections()).toBe(1);
+    expect(onHostKey).not.toHaveBeenCalled();
   });
 
-  test('is kept when it is new', async () => {
+  test.each([
+    ['any', () => null],
+    ['as people paste it', (fingerprint: string) => [other, ` ${fingerprint}=\n`]],
+  ])('is expected: %s; and it is told', async (_, hostKeys) => {
     await using server = await startSshd();
-    const hostKey = known(null);
-    await using _ = await login(server, { hostKey });
-    expect(hostKey.known.set.mock.calls).toEqual([[server.fingerprint]]);
-  });
-
-  test('is left alone when it is known', async () => {
-    await using server = await startSshd();
-    const hostKey = known(server.fingerprint);
-    await using _ = await login(server, { hostKey });
-    expect(hostKey.known.set).not.toHaveBeenCalled();
-  });
-
-  test('may be pinned as people paste it', async () => {
-    await using server = await startSshd();
-    await using _ = await login(server, { hostKey: { policy: 'pinned', fingerprints: [` ${server.fingerprint}=\n`] } });
+    const onHostKey = vi.fn();
+    await using _session = await login(server, { hostKeys: hostKeys(server.fingerprint), onHostKey });
+    expect(onHostKey.mock.calls).toEqual([[server.fingerprint]]);
   });
 
   test('looks as `ssh-keygen -l` prints it', () => {
@@ -300,7 +256,7 @@ describe('a session', () => {
     expect(session.over).toBe(true);
     await eventually(() => expect(server.open()).toBe(0));
     const options = { silence: 1_000, deadline: 1_000, signal: never };
-    expect(await failure(session.run('true', options), SshError)).toMatchObject({ code: 'connection_lost' });
+    expect(await failure(runCommand(session, 'true', options), SshError)).toMatchObject({ code: 'connection_lost' });
   });
 
   test('ends although the server does not', async () => {

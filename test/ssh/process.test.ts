@@ -6,10 +6,10 @@ import { startSshd } from '../fakes/sshd.ts';
 
 test.each([
   ['closed', 'await session.close()'],
-  ['closed while a command runs', 'session.run("sleep 60", options).catch(() => {}); await session.close()'],
+  ['closed while a command runs', 'runCommand(session, "sleep 60", options).catch(() => {}); await session.close()'],
   [
     'after a command was given up',
-    'await session.run("sleep 60", { ...options, silence: 100 }).catch(() => {}); await session.close()',
+    'await runCommand(session, "sleep 60", { ...options, silence: 100 }).catch(() => {}); await session.close()',
   ],
 ])('nothing keeps it alive: %s', async (_, last) => {
   await using server = await startSshd();
@@ -20,14 +20,15 @@ test.each([
     user: 'tc',
     password: 'secret',
     within: 9_000,
-    hostKey: { policy: 'pinned', fingerprints: [fingerprint] },
+    hostKeys: [fingerprint],
   };
   const script = `
     const { connect } = await import(${JSON.stringify(new URL('../../src/ssh/connect.ts', import.meta.url).href)});
+    const { runCommand } = await import(${JSON.stringify(new URL('../../src/ssh/command.ts', import.meta.url).href)});
     const signal = new AbortController().signal;
     const options = { silence: 50_000, deadline: 60_000, signal };
     const session = await connect(${JSON.stringify(options)}, signal);
-    const { tail } = await session.run('echo done', options);
+    const { tail } = await runCommand(session, 'echo done', options);
     ${last};
     process.on('exit', () => process.stdout.write(tail + Math.round(performance.now() - began)));
     const began = performance.now();`;

@@ -2,6 +2,7 @@ import { chmod, mkdir, readdir, readFile, readlink, stat, symlink, writeFile } f
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { SshError } from '../../src/ssh/errors.ts';
+import { download, upload } from '../../src/ssh/transfer.ts';
 import { eventually } from '../eventually.ts';
 import { type Played, type SshdOptions, startSshd } from '../fakes/sshd.ts';
 import { failure, login, never, ownFolder } from './client.ts';
@@ -12,8 +13,8 @@ async function setUp(options: SshdOptions = {}) {
   return {
     server,
     session,
-    upload: (path: string, bytes: Uint8Array, more = {}) => session.upload(path, bytes, { signal: never, ...more }),
-    download: (path: string, more = {}) => session.download(path, { signal: never, ...more }),
+    upload: (path: string, bytes: Uint8Array, more = {}) => upload(session, path, bytes, { signal: never, ...more }),
+    download: (path: string, more = {}) => download(session, path, { signal: never, ...more }),
     async [Symbol.asyncDispose]() {
       await session.close();
       await server[Symbol.asyncDispose]();

@@ -1,4 +1,6 @@
+import { runCommand } from '../../ssh/command.ts';
 import type { SshSession } from '../../ssh/session.ts';
+import { download, upload } from '../../ssh/transfer.ts';
 import type { LoaderAdapter } from '../adapter.ts';
 import { arm, type GrubFiles } from '../image/boot-entry.ts';
 import { readMenu } from '../image/grub/config.ts';
@@ -34,9 +36,9 @@ export async function armFromWithin(
     if (title === null) throw new LoaderFailure('no_dsm_entry', "The loader's boot menu has no entry for DSM.");
     const index = entries.findIndex(entry => entry.title === title);
     const armed = arm(files, index);
-    if (armed.config !== files.config) await session.upload(paths.config, Buffer.from(armed.config), { signal });
+    if (armed.config !== files.config) await upload(session, paths.config, Buffer.from(armed.config), { signal });
     if (armed.env && paths.env !== null && armed.env !== files.env) {
-      await session.upload(paths.env, formatGrubEnv(armed.env), { signal });
+      await upload(session, paths.env, formatGrubEnv(armed.env), { signal });
     }
     return { title, index };
   });
@@ -101,11 +103,11 @@ async function readFiles(
   const [, place] = /in=(\S+)\.\s/.exec(`${found}\n`) ?? [];
   if (place === undefined) throw new LoaderFailure('no_grub', 'The boot partition has no grub.cfg.');
   const paths = { config: `${place}/grub.cfg`, env: found.includes('env.') ? `${place}/grubenv` : null };
-  const config = (await session.download(paths.config, { signal })).toString('utf8');
-  const env = paths.env === null ? null : parseGrubEnv(await session.download(paths.env, { signal }));
+  const config = (await download(session, paths.config, { signal })).toString('utf8');
+  const env = paths.env === null ? null : parseGrubEnv(await download(session, paths.env, { signal }));
   return { files: { config, env }, paths };
 }
 
 async function say(session: SshSession, command: string, signal: AbortSignal): Promise<string> {
-  return (await session.run(command, { silence: within, deadline: within, signal })).tail;
+  return (await runCommand(session, command, { silence: within, deadline: within, signal })).tail;
 }

@@ -1,25 +1,23 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LoaderSettings } from '../../model/loader-settings.ts';
+import { runCommand } from '../../ssh/command.ts';
 import { connect } from '../../ssh/connect.ts';
 import { isSshError, SshError } from '../../ssh/errors.ts';
-import { type Account, newAccount } from '../../ssh/login.ts';
+import { type Account, type Credentials, newAccount } from '../../ssh/login.ts';
 import type { SshSession } from '../../ssh/session.ts';
 import { probeTcp } from '../../util/tcp-probe.ts';
 import type { LoaderAdapter } from '../adapter.ts';
 import { LoaderFailure } from './failure.ts';
-import type { Guest, GuestKind, JobTimes } from './parts.ts';
+import type { GuestKind, JobParts } from './parts.ts';
+import type { RunLog } from './run-log.ts';
 
 /** The image builder over SSH: found, told from DSM before anybody logs in, and powered off again. */
 
-export interface BuilderParts {
-  settings: LoaderSettings;
-  adapter: LoaderAdapter;
-  guest: Guest;
-  times: JobTimes;
-  /** Of its key at this boot. */
-  hostKey: { get(): string | null; set(fingerprint: string): void };
-  /** Told what it waits for. */
-  say: (words: string) => void;
+/** A run, as far as this needs it. */
+export interface BuilderRun {
+  readonly parts: Pick<JobParts, 'settings' | 'adapter' | 'guest' | 'times'>;
+  readonly runLog: Pick<RunLog, 'say' | 'remember'>;
+  readonly account: Account;
 }
 
 /** Milliseconds for one attempt. */
@@ -28,40 +26,48 @@ const attempt = 10_000;
 const short = 30_000;
 
 /**
- * Resolves to a session with what is proven to be the builder. Rejects as `connect`, or with `LoaderFailure`. `account`:
- * of all logins of one run; a builder that was reached fills it again.
+ * Resolves to a session with what is proven to be the builder, whose host key is then written down. Rejects as
+ * `connect`, or with `LoaderFailure`. A builder that was reached fills the run's account again. `expected`: its host
+ * key; null: the first one that it shows.
  */
 export async function reachBuilder(
-  parts: BuilderParts,
-  account: Account,
+  { parts, runLog, account }: BuilderRun,
   within: number,
+  expected: string | null,
   signal: AbortSignal,
 ): Promise<SshSession> {
-  const { settings, guest, times, say } = parts;
+  const { settings, adapter, guest, times } = parts;
+  const { ssh } = settings;
   const ends = performance.now() + within;
-  const left = () => Math.min(attempt, Math.max(1, ends - performance.now()));
+  const left = () => Math.ceil(Math.min(attempt, Math.max(1, ends - performance.now())));
+  let hostKey = expected;
   let last: Error | null = null;
   while (performance.now() < ends) {
     signal.throwIfAborted();
-    const host = settings.ssh.host ?? guest.address();
+    const host = ssh.host ?? guest.address();
     try {
       if (host === null) {
         throw new LoaderFailure('no_address', 'Nobody knows the address of the image builder.', 'Set `ssh.host`.');
       }
-      const { port } = settings.ssh;
-      const { answer } = await probeTcp(host, port, { timeout: left(), signal });
+      const { answer } = await probeTcp(host, ssh.port, { timeout: left(), signal });
       // After that: what comes up between the look and the login would be met unseen.
       mustHaveNoPage(await guest.identify(host, signal), host);
       if (answer !== 'open') throw new SshError('unreachable', 'nothing answers at the SSH port');
+      const onHostKey = (key: string) => {
+        hostKey = key;
+      };
+      const hostKeys = hostKey === null ? null : [hostKey];
+      const server = { host, port: ssh.port, hostKeys, onHostKey };
       const session = await proven(
-        await connect({ ...login(parts, host), account, within: left(), once: true }, signal),
+        await connect({ ...credentials(ssh, adapter), ...server, account, within: left() }, signal),
       );
       Object.assign(account, newAccount());
+      await runLog.remember({ host_key: hostKey });
       return session;
     } catch (error) {
       signal.throwIfAborted();
       if (account.left <= 0 || !mayPass(error)) throw error;
-      if (error.message !== last?.message) say(`not yet: ${error.message}`);
+      if (error.message !== last?.message) runLog.say(`not yet: ${error.message}`);
       last = error;
     }
     await delay(Math.min(times.look, 2_000), undefined, { signal });
@@ -87,29 +93,16 @@ function mustHaveNoPage(kind: GuestKind, host: string): void {
   );
 }
 
-function login({ settings, adapter, hostKey }: BuilderParts, host: string) {
-  const { ssh } = settings;
-  const password = ssh.password ?? (ssh.privateKey === null ? adapter.login.password : null);
-  return {
-    host,
-    port: ssh.port,
-    user: ssh.user,
-    ...(password !== null && { password }),
-    ...(ssh.privateKey !== null && { privateKey: ssh.privateKey }),
-    hostKey:
-      ssh.hostKey === null
-        ? ({ policy: 'accept_new', known: hostKey } as const)
-        : ({ policy: 'pinned', fingerprints: [ssh.hostKey] } as const),
-  };
+function credentials({ user, password, privateKey }: LoaderSettings['ssh'], adapter: LoaderAdapter): Credentials {
+  if (privateKey === null) return { user, password: password ?? adapter.login.password };
+  return { user, privateKey, ...(password !== null && { password }) };
 }
 
 /** Whatever has let us in: nothing is done to a DSM, or to some other machine at this address. */
 async function proven(session: SshSession): Promise<SshSession> {
-  const end = await session
-    .run('[ -x ./rploader.sh ] && ! [ -e /etc.defaults/VERSION ] && echo builder', {
-      ...{ silence: short, deadline: short, signal: AbortSignal.timeout(short) },
-    })
-    .catch(error => error as Error);
+  const look = '[ -x ./rploader.sh ] && ! [ -e /etc.defaults/VERSION ] && echo builder';
+  const limits = { silence: short, deadline: short, signal: AbortSignal.timeout(short) };
+  const end = await runCommand(session, look, limits).catch(error => error as Error);
   if (!(end instanceof Error) && end.status === 0 && end.tail.includes('builder')) return session;
   await session.close();
   if (end instanceof Error) throw end;
@@ -123,7 +116,7 @@ async function proven(session: SshSession): Promise<SshSession> {
 /** Asks it to power itself off; whether it does is seen at libvirt. Never rejects for the connection's end. */
 export async function powerOffBuilder(session: SshSession, signal: AbortSignal): Promise<void> {
   const options = { silence: short, deadline: short, signal, linger: 0, grace: 0 };
-  await session.run('sync; sudo poweroff', options).catch(error => {
+  await runCommand(session, 'sync; sudo poweroff', options).catch(error => {
     if (!isSshError(error) || error.code === 'cancelled') throw error;
   });
 }

@@ -23,16 +23,13 @@ export async function powerOff(
  * An image builder that an earlier run has left behind may not hear the power button. It is known by its host key; where
  * that run came no further than starting it, it is met as in a rebuild. Nobody logs in to DSM.
  */
-async function askBuilder({ parts, runLog, account }: Run, signal: AbortSignal): Promise<boolean> {
+async function askBuilder(run: Run, signal: AbortSignal): Promise<boolean> {
+  const { parts, runLog, account } = run;
   const { host_key, touched } = runLog.record;
   if (account.left <= 0 || touched === 'no' || (host_key === null && touched !== 'menu')) return false;
   try {
-    const known = { get: () => null, set: () => {} };
-    const { ssh } = parts.settings;
-    const settings = { ...parts.settings, ssh: { ...ssh, hostKey: host_key ?? ssh.hostKey } };
-    const say = (words: string) => runLog.say(words);
-    const from = { ...parts, settings, hostKey: known, say };
-    await using session = await reachBuilder(from, account, parts.times.again, signal);
+    const { times, settings } = parts;
+    await using session = await reachBuilder(run, times.again, host_key ?? settings.ssh.hostKey, signal);
     await powerOffBuilder(session, signal);
     return true;
   } catch (error) {

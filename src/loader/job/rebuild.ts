@@ -137,29 +137,12 @@ async function start({ parts: { power } }: Run, signal: AbortSignal): Promise<vo
   if (outcome.status !== 'succeeded') throw failureOf(outcome, 'The VM could not be started');
 }
 
-async function enterBuilder(
-  { parts, runLog, account }: Run,
-  byKeys: number | null,
-  signal: AbortSignal,
-): Promise<SshSession> {
+async function enterBuilder(run: Run, byKeys: number | null, signal: AbortSignal): Promise<SshSession> {
+  const { parts } = run;
   const reached = new AbortController();
   const keys = byKeys === null ? null : pressKeys(parts, byKeys, AbortSignal.any([signal, reached.signal]));
   try {
-    let key: string | null = null;
-    const hostKey = {
-      get: () => key,
-      set: (fingerprint: string) => {
-        key = fingerprint;
-      },
-    };
-    const session = await reachBuilder(
-      { ...parts, hostKey, say: words => runLog.say(words) },
-      account,
-      parts.times.connect,
-      signal,
-    );
-    await runLog.remember({ host_key: key });
-    return session;
+    return await reachBuilder(run, parts.times.connect, parts.settings.ssh.hostKey, signal);
   } finally {
     reached.abort();
     await keys;

@@ -1,3 +1,4 @@
+import { runCommand } from '../../ssh/command.ts';
 import { type CommandEnd, CommandError } from '../../ssh/errors.ts';
 import type { SshSession } from '../../ssh/session.ts';
 import type { Outputs, Step } from '../adapter.ts';
@@ -57,7 +58,7 @@ async function runStep(
   };
   let end: CommandEnd;
   try {
-    end = await session.run(step.command, {
+    end = await runCommand(session, step.command, {
       ...{ prompts: step.prompts, silence: step.silence, deadline: step.timeout, signal, onOutput: take },
       promptPatience: times.question,
       ...(input && { stdin: Buffer.from(input.text) }),

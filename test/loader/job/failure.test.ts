@@ -30,8 +30,7 @@ test.each([
     'Read the last lines of its output; a download may hang.',
   ],
 ])('a command that stands still is told with where it stands: %j', (stall, message, advice) => {
-  const said = { end: null, tail: '', answered: [] };
-  const error = new CommandError({ code: 'silent', message: 'nothing new came for 15 minutes', stall }, said);
+  const error = new CommandError('silent', 'nothing new came for 15 minutes', { stall });
   expect(explain(error)).toMatchObject({ code: 'ssh_silent', message, advice });
 });
 
