@@ -7,8 +7,8 @@ import { simpleCommands } from '../commands/simple.ts';
 import type { Config } from '../config/config.ts';
 import { emptyVm } from '../model/snapshot.ts';
 import { State } from '../model/state.ts';
-import { Control } from '../servers/control.ts';
-import { Health, healthOf } from '../servers/health.ts';
+import { controlServer } from '../servers/control.ts';
+import { healthOf, healthServer } from '../servers/health.ts';
 import type { Logger } from '../util/logger.ts';
 import { autostart, screenshot } from '../vm/simple-calls.ts';
 import { createChecks, thisHost } from './checks.ts';
@@ -174,14 +174,14 @@ function createServers({ config, logger, stores, state }: Base, { mqtt, ownershi
     health: { listen },
     mqtt: { baseTopic },
   } = config;
-  const control = new Control({
+  const control = controlServer({
     path: join(dataDir, 'control.sock'),
     submit: bridge.submit,
     logger: logger.child({ part: 'control' }),
   });
   const health =
     listen &&
-    new Health({
+    healthServer({
       ...listen,
       report: () => {
         const away = mqtt.reason ?? 'no session with the broker yet, or the base topic is still another bridge’s';

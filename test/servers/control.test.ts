@@ -1,12 +1,14 @@
+/** The control socket, by its real client where that is well-behaved, and by hand where it is not. */
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { Control, type ControlOptions } from '../../src/servers/control.ts';
+import { askControl } from '../../src/cli/control.ts';
+import { type ControlOptions, controlServer } from '../../src/servers/control.ts';
+import type { Server } from '../../src/servers/server.ts';
 import { eventually } from '../eventually.ts';
 import { Inbox, recorder } from '../mqtt/inbox.ts';
 
@@ -15,43 +17,49 @@ type Reply = Parameters<ControlOptions['submit']>[2];
 let folder: string;
 let path: string;
 let log: ReturnType<typeof recorder>;
-let controls: Control[];
+let servers: Server[];
 let submitted: Inbox<{ vm: string; payload: string; reply: Reply }>;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'control-'));
   path = join(folder, 'control.sock');
   log = recorder();
-  controls = [];
+  servers = [];
   submitted = new Inbox();
 });
 afterEach(async () => {
-  for (const control of controls) control.close();
+  for (const server of servers) server.close();
   await rm(folder, { recursive: true, force: true });
 });
 
-async function start(options: Partial<ControlOptions> = {}): Promise<Control> {
+async function start(options: Partial<ControlOptions> = {}): Promise<Server> {
   const submit: ControlOptions['submit'] = (vm, payload, reply) => submitted.push({ vm, payload, reply });
-  const control = new Control({ path, submit, logger: log, ...options });
-  controls.push(control);
-  await control.start();
-  return control;
+  const server = controlServer({ path, submit, logger: log, ...options });
+  servers.push(server);
+  await server.start();
+  return server;
 }
 
-/** A client made by hand. */
+/** All that is answered. */
+async function ask(payload: string, signal?: AbortSignal): Promise<object[]> {
+  const heard: object[] = [];
+  const options = { patience: 60_000, ...(signal && { signal }) };
+  for await (const response of askControl(path, 'DSM', payload, options)) heard.push(response);
+  return heard;
+}
+
+/** A client made by hand: what it hears, and when it is gone. */
 class Caller implements Disposable {
   readonly socket: Socket;
-  readonly lines = new Inbox<unknown>();
   readonly gone: Promise<unknown>;
+  heard = '';
 
   constructor(text: string | Buffer = '') {
-    const socket = connect(path);
-    socket.on('error', () => {});
-    const lines = createInterface(socket).on('line', line => this.lines.push(JSON.parse(line)));
-    // It tells the socket's errors again.
-    lines.on('error', () => {});
-    this.gone = new Promise(resolve => socket.once('close', resolve));
-    if (text.length > 0) socket.write(text);
-    this.socket = socket;
+    this.socket = connect(path).on('error', () => {});
+    this.socket.on('data', chunk => {
+      this.heard += chunk;
+    });
+    this.gone = new Promise(resolve => this.socket.once('close', resolve));
+    if (text.length > 0) this.socket.write(text);
   }
 
   [Symbol.dispose](): void {
@@ -59,56 +67,26 @@ class Caller implements Disposable {
   }
 }
 
+const head = (length: number) => `POST /command?vm=DSM HTTP/1.1\r\nhost: x\r\ncontent-length: ${length}\r\n\r\n`;
+const shutdown = `${head(8)}shutdown`;
+
 test('is for its owner alone, in the place of whatever was there, and gone when it is closed', async () => {
   await writeFile(path, 'stale');
-  const control = await start();
-  const { mode } = await stat(path);
-  expect(mode & 0o777).toBe(0o600);
+  const server = await start();
+  expect((await stat(path)).mode & 0o777).toBe(0o600);
   expect(log.entries).toEqual([]);
-  control.close();
-  control.close();
+  server.close();
+  server.close();
   expect(await readdir(folder)).toEqual([]);
 });
 
-test('hands a line over and gives back each answer', async () => {
+test('a command of 8 KiB is taken, a longer one is refused', async () => {
   await start();
-  using caller = new Caller('{"vm":"DSM","payload":"shut');
-  await once(caller.socket, 'connect');
-  caller.socket.write('down"}\n');
-  const { vm, payload, reply } = await submitted.take();
-  expect([vm, payload]).toEqual(['DSM', 'shutdown']);
-  reply({ status: 'accepted' }, false);
-  expect(await caller.lines.take()).toEqual({ final: false, response: { status: 'accepted' } });
-  reply({ status: 'succeeded' }, true);
-  expect(await caller.lines.take()).toEqual({ final: true, response: { status: 'succeeded' } });
-  await caller.gone;
-  reply({ status: 'late' }, true);
-});
-
-test.each([
-  ['"ON"', 'ON'],
-  ['"{\\"command\\":\\"start\\"}"', '{"command":"start"}'],
-  ['{"command":"start","id":"1"}', '{"command":"start","id":"1"}'],
-])('the payload %s', async (payload, expected) => {
-  await start({ submit: (_, given, reply) => reply({ given }, true) });
-  using caller = new Caller(`{"vm":"DSM","payload":${payload}}\n{"vm":"other","payload":"never"}\n`);
-  expect(await caller.lines.take()).toEqual({ final: true, response: { given: expected } });
-  await caller.gone;
-  expect(caller.lines.all).toHaveLength(1);
-});
-
-test('a line of 8 KiB is taken, a longer one is not', async () => {
-  await start();
-  const line = (length: number) => `{"vm":"DSM","payload":"${'x'.repeat(length - 26)}" }`;
-  using longest = new Caller(`${line(8_192)}\n`);
-  expect((await submitted.take()).payload).toHaveLength(8_166);
-  for (const text of [`${line(8_193)}\n`, 'x'.repeat(1_000_000)]) {
-    using caller = new Caller(text);
-    const answer = { final: true, response: { status: 'rejected', code: 'invalid_payload' } };
-    expect(await caller.lines.take()).toMatchObject(answer);
-    await caller.gone;
+  void ask('x'.repeat(8_192)).catch(() => {});
+  expect((await submitted.take()).payload).toHaveLength(8_192);
+  for (const length of [8_193, 3_000_000]) {
+    expect(await ask('x'.repeat(length))).toMatchObject([{ status: 'rejected', code: 'invalid_payload' }]);
   }
-  expect(longest.lines.all).toEqual([]);
   expect(submitted.all).toHaveLength(1);
 });
 
@@ -119,58 +97,49 @@ test('whatever comes, it is refused or nothing comes of it', async () => {
     reply({ code: 'taken' }, true);
   };
   await start({ patience: 20, submit });
-  const json = fc.oneof(
-    fc.json(),
-    fc.record({ vm: fc.jsonValue(), payload: fc.jsonValue() }).map(o => JSON.stringify(o)),
-  );
-  const anything = fc.oneof(
-    fc.uint8Array({ maxLength: 200 }),
-    json,
-    json.map(text => `${text}\n`),
-  );
+  const request = fc
+    .record({ path: fc.webPath(), query: fc.webQueryParameters(), body: fc.string() })
+    .map(({ path, query, body }) => `POST /command${path}?${query} HTTP/1.1\r\nhost: x\r\n\r\n${body}`);
+  const anything = fc.oneof(fc.uint8Array({ maxLength: 200 }), request, fc.constant(shutdown));
   await fc.assert(
     fc.asyncProperty(anything, async bytes => {
       using caller = new Caller(Buffer.from(bytes as string));
       await caller.gone;
-      const codes = caller.lines.all.map(line => (line as { response: { code: string } }).response.code);
-      expect([[], ['taken'], ['invalid_payload']]).toContainEqual(codes);
+      expect(caller.heard).toMatch(/^(HTTP\/1.1 4\d\d |HTTP\/1.1 200 OK\r\n.*{"code":"taken"}\n|$)/s);
     }),
     { numRuns: 200 },
   );
   expect(given.every(each => typeof each === 'string')).toBe(true);
+  expect(given).toContain('DSM');
 });
 
 test('who says nothing, or not all of it, is cut off; who waits for an answer is not', async () => {
   await start({ patience: 300 });
-  using waiting = new Caller('{"vm":"DSM","payload":"shutdown"}\n');
+  const waiting = ask('shutdown');
   const { reply } = await submitted.take();
   using silent = new Caller();
-  using slow = new Caller('{"vm":');
-  const drip = setInterval(() => slow.socket.write(' '), 20);
-  await Promise.all([silent.gone, slow.gone]);
+  using slow = new Caller('POST /command HTTP/1.1\r\n');
+  using half = new Caller(`${head(100)}shut`);
+  const drip = setInterval(() => slow.socket.write('a: b\r\n'), 20);
+  await Promise.all([silent.gone, slow.gone, half.gone]);
   clearInterval(drip);
   reply({ status: 'succeeded' }, true);
-  expect(await waiting.lines.take()).toMatchObject({ final: true });
+  expect(await waiting).toEqual([{ status: 'succeeded' }]);
 });
 
 test('nine at once are one too many, until one of them has gone', async () => {
   await start();
-  const line = '{"vm":"DSM","payload":"shutdown"}\n';
-  const eight = await Promise.all(
-    Array.from({ length: 8 }, async () => {
-      const caller = new Caller(line);
-      await submitted.take();
-      return caller;
-    }),
-  );
-  using ninth = new Caller(line);
-  expect(await ninth.lines.take()).toMatchObject({ final: true, response: { status: 'rejected', code: 'busy' } });
-  await ninth.gone;
-  for (const caller of eight) caller.socket.destroy();
+  const end = new AbortController();
+  const eight = Array.from({ length: 8 }, () => ask('shutdown', end.signal));
+  for (const _ of eight) await submitted.take();
+  expect(await ask('shutdown')).toMatchObject([{ status: 'rejected', code: 'busy' }]);
+  end.abort();
+  await Promise.allSettled(eight);
   await eventually(async () => {
-    using next = new Caller(line);
-    await submitted.take(() => true, { deadline: 100 });
-    expect(next.lines.all).toEqual([]);
+    const next = ask('start');
+    const { reply } = await submitted.take(() => true, { deadline: 100 });
+    reply({ status: 'succeeded' }, true);
+    expect(await next).toEqual([{ status: 'succeeded' }]);
   });
 });
 
@@ -178,72 +147,65 @@ test('those who say nothing keep nobody away', async () => {
   await start({ patience: 60_000 });
   const silent: Caller[] = [];
   for (let nth = 0; nth < 40; nth++) {
-    const caller = new Caller(nth % 2 === 0 ? '' : '{"vm":');
+    const caller = new Caller(['', 'POST /comm', head(9)][nth % 3]);
     await once(caller.socket, 'connect');
     silent.push(caller);
   }
-  using caller = new Caller('{"vm":"DSM","payload":"shutdown"}\n');
+  const asking = ask('shutdown');
   const { reply } = await submitted.take();
   reply({ status: 'succeeded' }, true);
-  expect(await caller.lines.take()).toMatchObject({ final: true });
+  expect(await asking).toEqual([{ status: 'succeeded' }]);
   await Promise.all(silent.slice(0, 32).map(({ gone }) => gone));
   for (const { socket } of silent) socket.destroy();
 });
 
 test('a client that goes away takes nothing back, and its answers are dropped', async () => {
   await start();
-  using caller = new Caller('{"vm":"DSM","payload":"shutdown"}\n');
+  const end = new AbortController();
+  const asking = ask('shutdown', end.signal);
   const { reply } = await submitted.take();
-  caller.socket.destroy();
-  await caller.gone;
+  end.abort();
+  await expect(asking).rejects.toBe(end.signal.reason);
   for (const _ of [1, 2, 3]) reply({ status: 'progress' }, false);
-  using next = new Caller('{"vm":"DSM","payload":"start"}\n');
-  await submitted.take();
+  const next = ask('start');
+  const { reply: other } = await submitted.take();
   reply({ status: 'succeeded' }, true);
-  expect(next.lines.all).toEqual([]);
+  other({ status: 'failed' }, true);
+  expect(await next).toEqual([{ status: 'failed' }]);
 });
 
 test('a client that does not read is cut off before it costs much', async () => {
   await start();
-  using caller = new Caller();
-  await once(caller.socket, 'connect');
+  using caller = new Caller(shutdown);
   caller.socket.pause();
-  caller.socket.write('{"vm":"DSM","payload":"shutdown"}\n');
   const { reply } = await submitted.take();
   for (let i = 0; i < 2_000; i++) reply({ text: 'x'.repeat(1_000) }, false);
   caller.socket.resume();
   await caller.gone;
-  expect(caller.lines.all.length).toBeLessThan(1_500);
+  expect(caller.heard.length).toBeLessThan(1_500_000);
 });
 
-test('closing ends the connections', async () => {
-  const control = await start();
-  using caller = new Caller('{"vm":"DSM","payload":"shutdown"}\n');
+test('closing ends the connections, for good', async () => {
+  const server = await start();
+  const asking = ask('shutdown');
   const { reply } = await submitted.take();
-  control.close();
-  await caller.gone;
+  server.close();
+  await expect(asking).rejects.toThrow('broke before its last answer');
   reply({}, true);
-  await control.start();
+  await server.start();
   expect(await readdir(folder)).toEqual([]);
 });
 
 test('without a place for it, it says so once and is done without', async () => {
-  const file = join(folder, 'file');
+  const [file, long] = [join(folder, 'file'), join(folder, 'x'.repeat(120))];
   await writeFile(file, '');
   await mkdir(join(folder, 'taken', 'sub'), { recursive: true });
-  const long = join(folder, 'x'.repeat(120));
   await mkdir(long);
-  await chmod(folder, 0o700);
-  for (const place of [
-    join(long, 'control.sock'),
-    join(file, 'control.sock'),
-    join(folder, 'taken'),
-    join(folder, 'no', 's'),
-  ]) {
+  for (const place of [join(long, 's'), join(file, 's'), join(folder, 'taken'), join(folder, 'no', 's')]) {
     const before = log.entries.length;
-    const control = await start({ path: place });
+    const server = await start({ path: place });
     expect(log.entries.slice(before)).toMatchObject([{ level: 'warn', event: 'control.unavailable', path: place }]);
-    control.close();
+    server.close();
   }
   expect(await readdir(join(folder, 'taken'))).toEqual(['sub']);
 });
@@ -251,7 +213,7 @@ test('without a place for it, it says so once and is done without', async () => 
 test('a path of 107 bytes is short enough', async () => {
   path = join(folder, 'x'.repeat(107 - folder.length - 1));
   await start();
-  using _ = new Caller('{"vm":"DSM","payload":"start"}\n');
-  await submitted.take();
+  void ask('start').catch(() => {});
+  expect((await submitted.take()).vm).toBe('DSM');
   expect(log.entries).toEqual([]);
 });

@@ -1,0 +1,148 @@
+import { once } from 'node:events';
+import { chmodSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server as NodeServer, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+
+/**
+ * A small HTTP server on a unix socket, which is its owner's alone, or on a TCP port. It answers in lines of JSON. Who
+ * holds it up is cut off: who says nothing, or only half of it, or does not read.
+ */
+export interface ServerOptions {
+  /** Of a socket at most 107 bytes; whatever is in its place is taken away. */
+  at: { path: string } | { host: string; port: number };
+  /** By method and path: `GET /health`. */
+  routes: Readonly<Record<string, Route>>;
+  /** Connections that have not said yet what they want; the oldest one gives way. */
+  mostSilent: number;
+  /** Milliseconds for a request to come; default 5 000. */
+  patience?: number | undefined;
+  /** Is told why it does not listen. */
+  unavailable: (reason: string) => void;
+}
+
+/** `body`: null when it is longer than 8 KiB; `others`: how many wait for an answer already. */
+export type Route = (request: { query: URLSearchParams; body: string | null; others: number }, reply: Reply) => void;
+
+/** May come at once or later, until the final one, which is the default. Who is gone hears nothing. */
+export type Reply = (document: object, options?: { status?: number; final?: boolean }) => void;
+
+/** Bytes: `sun_path` without its end mark, see unix(7). */
+const longestPath = 107;
+const longestBody = 8_192;
+/** Bytes of answers that a client has not read. */
+const mostUnread = 65_536;
+/** Milliseconds in which a client may take its final answer. */
+const farewell = 1_000;
+
+export class Server {
+  readonly #options: ServerOptions;
+  readonly #silent = new Set<Socket>();
+  #waiting = 0;
+  #server: NodeServer | undefined;
+  #closed = false;
+
+  constructor(options: ServerOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when it listens, or when it was told why it cannot; never rejects. */
+  async start(): Promise<void> {
+    const { at, unavailable } = this.#options;
+    try {
+      if ('path' in at) await makeWay(at.path);
+      if (!this.#closed) await this.#listen();
+    } catch (error) {
+      this.#server?.close();
+      unavailable((error as Error).message);
+    }
+  }
+
+  /** Idempotent. Clients lose the connection, their commands go on. */
+  close(): void {
+    this.#closed = true;
+    this.#server?.close();
+    this.#server?.closeAllConnections();
+  }
+
+  async #listen(): Promise<void> {
+    const { at, patience = 5_000 } = this.#options;
+    const times = { requestTimeout: patience, headersTimeout: patience };
+    const server = createServer({ ...times, connectionsCheckingInterval: Math.min(patience, 1_000) });
+    this.#server = server;
+    server.on('connection', socket => this.#welcome(socket));
+    server.on('request', (request, response) => void this.#serve(request, response));
+    // Bound within the call: there is no moment at which somebody else may connect.
+    const mask = process.umask(0o077);
+    try {
+      server.listen(at);
+      if ('path' in at && server.listening) chmodSync(at.path, 0o600);
+    } finally {
+      process.umask(mask);
+    }
+    await once(server, 'listening');
+    server.on('error', () => {});
+  }
+
+  /** Whoever says nothing keeps nobody away who does. */
+  #welcome(socket: Socket): void {
+    this.#silent.add(socket);
+    socket.once('close', () => this.#silent.delete(socket));
+    const [oldest] = this.#silent;
+    if (!oldest || this.#silent.size <= this.#options.mostSilent) return;
+    this.#silent.delete(oldest);
+    oldest.destroy();
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await read(request).catch(() => undefined);
+    // It went away in the middle of its request.
+    if (body === undefined) return;
+    this.#silent.delete(request.socket);
+    const { routes } = this.#options;
+    const method = request.method === 'HEAD' ? 'GET' : request.method;
+    const [path = '', query] = (request.url ?? '').split('?');
+    const route = routes[`${method} ${path}`];
+    const paths = Object.keys(routes).map(known => known.replace(/^\S+ /, ''));
+    const reply = replyTo(response);
+    if (route) {
+      response.once('close', () => this.#waiting--);
+      route({ query: new URLSearchParams(query), body, others: this.#waiting++ }, reply);
+    } else if (paths.includes(path)) reply({ error: `this is not for ${method}` }, { status: 405 });
+    else reply({ error: `there are ${paths.join(' and ')}` }, { status: 404 });
+  }
+}
+
+async function makeWay(path: string): Promise<void> {
+  const length = Buffer.byteLength(path);
+  if (length > longestPath) throw new Error(`the path has ${length} bytes, a socket's at most ${longestPath}`);
+  await rm(path, { force: true });
+}
+
+/** All of it is read, so that the answer is not lost with the rest. */
+async function read(request: IncomingMessage): Promise<string | null> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length <= longestBody) chunks.push(chunk);
+  }
+  return length > longestBody ? null : Buffer.concat(chunks).toString();
+}
+
+function replyTo(response: ServerResponse): Reply {
+  return (document, { status = 200, final = true } = {}) => {
+    if (response.writableEnded || response.destroyed) return;
+    if (!response.headersSent) {
+      const headers = { 'content-type': 'application/json', 'cache-control': 'no-store', connection: 'close' };
+      response.writeHead(status, headers);
+    }
+    const line = `${JSON.stringify(document)}\n`;
+    if (response.writableLength > mostUnread) response.destroy();
+    else if (!final) response.write(line);
+    else {
+      response.end(line);
+      setTimeout(() => response.destroy(), farewell).unref();
+    }
+  };
+}
