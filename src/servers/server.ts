@@ -25,7 +25,7 @@ export interface ServerOptions {
 export type Route = (request: { query: URLSearchParams; body: string | null; others: number }, reply: Reply) => void;
 
 /** May come at once or later, until the final one, which is the default. Who is gone hears nothing. */
-export type Reply = (document: object, options?: { status?: number; final?: boolean }) => void;
+type Reply = (document: object, options?: { status?: number; final?: boolean }) => void;
 
 /** Bytes: `sun_path` without its end mark, see unix(7). */
 const longestPath = 107;
