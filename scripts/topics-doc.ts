@@ -13,12 +13,12 @@ interface About {
 
 /** A topic that nobody has described does not compile. */
 const ofBridge: Record<keyof Topics['bridge'], About> = {
-  state: { retained: true, what: '`online` or `offline`; the broker says the latter when the bridge is gone' },
+  state: { retained: true, what: '`online` or `offline`; the broker publishes `offline` when the bridge is gone' },
   info: {
     retained: true,
-    what: 'JSON: versions, the libvirt connection, the VMs that it serves, whether checks are overdue',
+    what: 'JSON: versions, the libvirt connection, the VMs that the bridge serves, whether checks are overdue',
   },
-  claim: { retained: true, what: 'which process has the base topic; a second one refuses to start' },
+  claim: { retained: true, what: 'which process owns the base topic; a second one refuses to start' },
 };
 
 const ofVm: Record<keyof ReturnType<Topics['vm']>, About> = {
@@ -32,13 +32,13 @@ const ofVm: Record<keyof ReturnType<Topics['vm']>, About> = {
     retained: true,
     what: "JSON: verdict, reason, next step, what each probe found, DSM's name, version and address ([Checks](checks.md))",
   },
-  response: { retained: false, what: 'JSON: what became of a command ([Commands](commands.md))' },
+  response: { retained: false, what: 'JSON: the response to a command ([Commands](commands.md))' },
   event: { retained: false, what: 'JSON: what happened: started, shut_down, crashed, paused_on_io_error, …' },
-  screen: { retained: true, what: 'PNG, when `screenshot` was commanded' },
+  screen: { retained: true, what: 'PNG, after the command `screenshot`' },
   loader: { retained: true, what: 'JSON: how far a rebuild is, how the last one ended ([Rebuild](rebuild.md))' },
-  loaderLog: { retained: false, what: 'each line that the image builder says' },
+  loaderLog: { retained: false, what: 'each line of output from the image builder' },
   power: { retained: false, what: '**in**: `ON`, `OFF`' },
-  command: { retained: false, what: '**in**: a command by its word, or as JSON ([Commands](commands.md))' },
+  command: { retained: false, what: '**in**: a command as a single word, or as JSON ([Commands](commands.md))' },
 };
 
 export function page(): string {
@@ -48,13 +48,13 @@ export function page(): string {
 
 <!-- Made from src/model/topics.ts by \`node scripts/topics-doc.ts --write\`. -->
 
-\`B\` is \`mqtt.base_topic\` (\`dsm2mqtt\`), \`V\` a VM's key. All at QoS 1, but the statistics and the loader's log at 0.
+\`B\` is \`mqtt.base_topic\` (\`dsm2mqtt\`), \`V\` a VM's key. The statistics and the loader's log have QoS 0, all others QoS 1.
 
 ${table(['Topic', 'Retained', ''], [...rows(vm('V'), ofVm), ...rows(bridge, ofBridge)])}
 
-The bridge subscribes to ${commands.filters.map(code).join(' and ')}, and to Home Assistant's \`homeassistant/status\`. Commands
-with the retain flag are refused. What Home Assistant is told of the devices is on \`homeassistant/device/dsm2mqtt_…/config\`,
-retained; [Entities](entities.md) has what is in it.
+The bridge subscribes to ${commands.filters.map(code).join(' and ')}, and to Home Assistant's \`homeassistant/status\`.
+It refuses commands with the retain flag. It publishes its devices for Home Assistant on
+\`homeassistant/device/dsm2mqtt_…/config\`, retained; [Entities](entities.md) lists what they contain.
 
 \`\`\`sh
 mosquitto_sub -h broker.lan -v -t 'dsm2mqtt/#'
