@@ -3,32 +3,44 @@ import type { MapPair } from './sata-map.ts';
 
 /**
  * What the rebuild must know of one kind of loader: which commands make a new image, what they ask, how to tell whether
- * they did it, and what its boot menu calls things. All of it pure; who runs the commands is no matter of an adapter.
+ * they did it, and what its boot menu calls things. All of it is pure; an adapter runs no commands.
  */
-
 export interface LoaderAdapter {
+  /** `tcrp` */
   readonly name: string;
   /** With which its image is delivered. */
   readonly login: { readonly user: string; readonly password: string };
-  /** In the order in which they are to be run. */
-  plan(config: LoaderConfig, facts: LoaderFacts): readonly Step[];
-  /** Whether a step with a condition is to be run, once the outputs it depends on are there. */
-  applies(step: Step, outputs: Outputs): boolean;
-  /** What a step that has `input` gets on its standard input. */
-  input(step: Step, outputs: Outputs): StepInput;
   /** Where the image builder's home is saved; `config`: the file in it with serial number and MACs. */
   readonly home: SavedHome & { readonly config: string };
-  judgeConfig(text: string): ConfigVerdict;
-  /** Why the rebuild must end after a step, though that has worked, by its output; null: it can go on. */
-  objection(step: Step, output: string): Problem | null;
-  /** Serial numbers and MACs in an output that is kept, so that they can be hidden elsewhere. */
-  secrets(output: string): readonly string[];
+  /** What `upgrade: full` leads to. */
+  readonly newest: LoaderRelease;
+  /** Null: these files of the home do not tell. */
+  release(home: ReadonlyMap<string, Buffer>): LoaderRelease | null;
+  /** In the order in which they are to be run. */
+  plan(config: LoaderConfig, facts: LoaderFacts): readonly Step[];
   /** Follows one run of a step. */
   judge(step: Step): Judge;
+  judgeConfig(text: string): ConfigVerdict;
+  /** Serial numbers and MACs in an output that is kept, so that they can be hidden elsewhere. */
+  secrets(output: string): readonly string[];
   /** A title of this menu; null when there is none for it. `loaderBus`: what the loader's own disk is on. */
   bootEntry(menu: readonly string[], want: 'builder' | 'dsm', loaderBus: string | null): string | null;
   /** Whether the menu is one that was built for this DSM. */
   builtFor(menu: readonly string[], dsm: { model: string; version: string }): boolean;
+}
+
+/** What a release of a loader can build. */
+export interface LoaderRelease {
+  /** `0.9.4.6`; null: not known. */
+  version: string | null;
+  /** By each id that it lists, the URLs of the extensions that it adds by itself. */
+  builds: ReadonlyMap<string, readonly string[]>;
+  /** URLs of what it fetches for each build, beside the extensions that it lists. */
+  always: readonly string[];
+  /** The model by the prefix of an id; null: not known. */
+  models: ReadonlyMap<string, string> | null;
+  /** Models for which it makes serial numbers; null: not known. */
+  serials: readonly string[] | null;
 }
 
 export interface LoaderConfig {
@@ -62,8 +74,8 @@ export interface Step {
   /** One line of shell. */
   command: string;
   prompts: readonly Prompt[];
-  /** Settings that are written; shown in a plan, and null for a step that takes nothing on standard input. */
-  input: { edits: Readonly<Record<string, string>>; keepIdentity: boolean } | null;
+  /** What it gets on standard input; null: nothing. */
+  input: Input | null;
   /** Its output is for later steps, by its name, and for no log: it may hold serial number and MAC. */
   kept: boolean;
   /** Milliseconds without output after which it counts as hung. */
@@ -72,11 +84,14 @@ export interface Step {
   timeout: number;
   /** Its part of the time that all take, as a number beside the others'. */
   weight: number;
+  /** Null: it is run always. */
   onlyIf: Condition | null;
   /** What its output has when it has worked; no exit code proves that. */
   proofs: readonly Proof[];
   /** Exit codes with which it ends when it has worked. Any other one means that it failed. */
   exitCodes: readonly number[];
+  /** Why the rebuild must end after it though it has worked, by its output; null: it can go on. */
+  objection(output: string): Problem | null;
 }
 
 export interface Prompt {
@@ -89,9 +104,16 @@ export interface Prompt {
   times?: number;
 }
 
-export interface Condition {
-  code: 'upgraded_from_0.9' | 'no_identity';
+interface Input {
+  /** Settings that are written; shown in a plan. */
+  edits: Readonly<Record<string, string>>;
+  keepIdentity: boolean;
+  text(outputs: Outputs): { text: string; notes: readonly string[] } | { problem: { code: string; message: string } };
+}
+
+interface Condition {
   words: string;
+  holds(outputs: Outputs): boolean;
 }
 
 /** `pattern` matches 500 characters at most and looks at nothing outside of them, so that a stream can be read in pieces. */
@@ -100,16 +122,14 @@ interface Proof {
   pattern: RegExp;
 }
 
-/** By step, of those that are kept. */
+/** By step, of those that are kept and have run. */
 export type Outputs = ReadonlyMap<string, string>;
-
-export type StepInput = { text: string; notes: readonly string[] } | { problem: { code: string; message: string } };
 
 /** Why no rebuild can be made from a configuration; or whether it has a serial number and a MAC, or they must be made. */
 export type ConfigVerdict = { problem: Problem } | { complete: boolean };
 
 /** `message`: a sentence. `advice`: what to do. */
-export interface Problem {
+interface Problem {
   code: string;
   message: string;
   advice: string;

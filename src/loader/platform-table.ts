@@ -1,7 +1,7 @@
 /**
  * THE table of models that loaders can build, with what each asks of its VM. What nobody has written down is null.
- * Sources: the table "DSM 7.x Loaders and Platforms" (xpenology.com, topic 61634) for threads, QuickSync, NVMe and
- * RAIDF1; the loaders' own `config/*` for disks; RR's `platforms.yml` for device tree and CPU.
+ * Sources: the table "DSM 7.x Loaders and Platforms" (xpenology.com, topic 61634) for threads; the loaders' own
+ * `config/*` for disks; RR's `platforms.yml` for device tree and CPU.
  */
 
 export interface Platform {
@@ -9,17 +9,12 @@ export interface Platform {
   model: string;
   /** How its ids begin: `ds918p`. */
   prefix: string;
-  /** Synology's name for the hardware: `apollolake`. */
-  platform: string;
   /** The disks' places are in a device tree, and SataPortMap and DiskIdxMap mean nothing. */
   deviceTree: boolean;
   /** What its kernel asks of the CPU, in the words of /proc/cpuinfo; `movbe` came with Haswell. */
   cpuFlags: readonly string[] | null;
   maxThreads: number | null;
   maxDisks: number | null;
-  quickSync: boolean | null;
-  nvmeCache: boolean | null;
-  raidF1: boolean | null;
   /** `7.1.1-42962`, ascending: what the newest release of TinyCore RedPill has an id and all files for. */
   builds: readonly string[];
 }
@@ -29,39 +24,27 @@ const builds = ['7.0.1-42218', '7.1.0-42661', '7.1.1-42962', '7.2.0-64570'];
 const haswell = ['movbe'];
 const any: readonly string[] = [];
 
-const apollolake = { platform: 'apollolake', deviceTree: false, cpuFlags: haswell, maxDisks: 16 };
-const broadwell = { platform: 'broadwell', deviceTree: false, cpuFlags: any };
-const broadwellnk = { platform: 'broadwellnk', deviceTree: false, cpuFlags: any, maxDisks: 24 };
-const bromolow = { platform: 'bromolow', deviceTree: false, cpuFlags: any, maxDisks: 15 };
-const denverton = { platform: 'denverton', deviceTree: false, cpuFlags: haswell, maxDisks: 24 };
-const epyc7002 = { platform: 'epyc7002', deviceTree: true, cpuFlags: any, maxDisks: 25 };
-const geminilake = { platform: 'geminilake', deviceTree: true, cpuFlags: haswell, maxDisks: 16 };
-const purley = { platform: 'purley', deviceTree: true, cpuFlags: any, maxDisks: 25 };
-const r1000 = { platform: 'r1000', deviceTree: true, cpuFlags: any };
-const v1000 = { platform: 'v1000', deviceTree: true, cpuFlags: any };
-
-const unsaid = {
-  cpuFlags: null,
-  maxThreads: null,
-  maxDisks: null,
-  quickSync: null,
-  nvmeCache: null,
-  raidF1: null,
-  builds: [],
-};
+const apollolake = { deviceTree: false, cpuFlags: haswell, maxDisks: 16 };
+const broadwell = { deviceTree: false, cpuFlags: any };
+const broadwellnk = { deviceTree: false, cpuFlags: any, maxDisks: 24 };
+const bromolow = { deviceTree: false, cpuFlags: any, maxDisks: 15 };
+const denverton = { deviceTree: false, cpuFlags: haswell, maxDisks: 24 };
+const epyc7002 = { deviceTree: true, cpuFlags: any, maxDisks: 25 };
+const geminilake = { deviceTree: true, cpuFlags: haswell, maxDisks: 16 };
+const purley = { deviceTree: true, cpuFlags: any, maxDisks: 25 };
+const r1000 = { deviceTree: true, cpuFlags: any };
+const v1000 = { deviceTree: true, cpuFlags: any };
+/** `geminilakenk`, `r1000nk`, `v1000nk`. */
+const newest = { deviceTree: true };
 
 export const platforms: readonly Platform[] = [
-  row('DS918+', apollolake, { maxThreads: 8, quickSync: true, nvmeCache: true, raidF1: false, builds }),
-  row('DS3622xs+', broadwellnk, { maxThreads: 24, quickSync: false, nvmeCache: true, raidF1: true, builds }),
-  row('DS920+', geminilake, { maxThreads: 8, quickSync: true, nvmeCache: true, raidF1: false, builds }),
-  row('DS1621+', v1000, { maxThreads: 16, quickSync: false, nvmeCache: true, raidF1: false, builds }),
-  row('DS3617xs', broadwell, {
-    ...{ maxThreads: 24, maxDisks: 15, quickSync: false, nvmeCache: true, raidF1: true, builds },
-  }),
-  row('DVA3221', denverton, { maxThreads: 16, quickSync: false, nvmeCache: true, raidF1: false, builds }),
-  row('DS3615xs', bromolow, {
-    ...{ maxThreads: 16, quickSync: false, nvmeCache: false, raidF1: true, builds: builds.slice(0, 3) },
-  }),
+  row('DS918+', apollolake, { maxThreads: 8, builds }),
+  row('DS3622xs+', broadwellnk, { maxThreads: 24, builds }),
+  row('DS920+', geminilake, { maxThreads: 8, builds }),
+  row('DS1621+', v1000, { maxThreads: 16, builds }),
+  row('DS3617xs', broadwell, { maxThreads: 24, maxDisks: 15, builds }),
+  row('DVA3221', denverton, { maxThreads: 16, builds }),
+  row('DS3615xs', bromolow, { maxThreads: 16, builds: builds.slice(0, 3) }),
   row('DS1019+', apollolake, { builds }),
   row('DS2422+', v1000, { builds }),
   row('DS723+', r1000, { builds: builds.slice(2) }),
@@ -79,9 +62,9 @@ export const platforms: readonly Platform[] = [
   row('RS3618xs', broadwell, { maxDisks: 24 }),
   row('SA6400', epyc7002),
   // Of M-Shell and RR only.
-  row('DS425+', { platform: 'geminilakenk', deviceTree: true }),
-  row('DS725+', { platform: 'r1000nk', deviceTree: true }),
-  row('DS925+', { platform: 'v1000nk', deviceTree: true }),
+  row('DS425+', newest),
+  row('DS725+', newest),
+  row('DS925+', newest),
 ];
 
 /** How the ids began before release 0.9.2.9: by platform, of which there was one model each. */
@@ -98,8 +81,9 @@ export const oldPrefixes: ReadonlyMap<string, string> = new Map([
 /** The model lower case, + as p: how the loaders make ids of models. */
 function row(
   model: string,
-  hardware: Pick<Platform, 'platform' | 'deviceTree'> & Partial<Platform>,
+  hardware: Pick<Platform, 'deviceTree'> & Partial<Platform>,
   told: Partial<Platform> = {},
 ): Platform {
-  return { ...unsaid, model, prefix: model.toLowerCase().replaceAll('+', 'p'), ...hardware, ...told };
+  const prefix = model.toLowerCase().replaceAll('+', 'p');
+  return { model, prefix, cpuFlags: null, maxThreads: null, maxDisks: null, builds: [], ...hardware, ...told };
 }

@@ -19,20 +19,27 @@ interface IdProblem {
   nearest: readonly string[];
 }
 
-type ParsedId = { id: PlatformId } | { problem: IdProblem };
-
 /** The first DSM that no release of TinyCore RedPill lists. */
 export const firstUnknownVersion = '7.2.2';
 
 /** Whether the loader has such a build is another question: its release says so. */
-export function parsePlatformId(text: string): ParsedId {
-  const [, prefix, version, build] = /^([a-z0-9]+)-(\d+\.\d+(?:\.\d+)?)-(\d{4,6})$/.exec(text) ?? [];
-  if (prefix === undefined || version === undefined || build === undefined) return { problem: malformed(text) };
+export function parsePlatformId(text: string): { id: PlatformId } | { problem: IdProblem } {
+  const [, prefix = '', version = '', build = ''] = /^([a-z0-9]+)-(\d+\.\d+(?:\.\d+)?)-(\d{4,6})$/.exec(text) ?? [];
   const platform = platforms.find(row => row.prefix === prefix);
   if (platform) return { id: { id: text, platform, version, build: Number(build) } };
+  const meant = nearest(text, platforms.flatMap(idsOf));
+  if (prefix === '') {
+    const message = `"${text}" is no platform id: they are written like ds918p-7.1.1-42962.`;
+    return { problem: { code: 'malformed', message, nearest: meant === null ? [] : [meant] } };
+  }
   const today = oldPrefixes.get(prefix);
-  if (today !== undefined) return { problem: renamed(text, `${today}-${version}-${build}`) };
-  return { problem: unknownModel(text, prefix) };
+  if (today !== undefined) {
+    const id = `${today}-${version}-${build}`;
+    const message = `"${text}" is an id of loaders before 0.9.2.9, which called models by their platform; it is "${id}" now.`;
+    return { problem: { code: 'old_id', message, nearest: [id] } };
+  }
+  const ids = meant === null ? idsOfNearest(prefix) : [meant];
+  return { problem: { code: 'unknown_model', message: `"${text}" names no model that is known here.`, nearest: ids } };
 }
 
 /** Null for a model that no loader knows. */
@@ -52,39 +59,17 @@ export function nearestIds({ platform, build }: PlatformId, ids: Iterable<string
 
 /** Of versions like `7.2.2`: negative when a is the earlier one. */
 export function compareVersions(a: string, b: string): number {
-  const [left, right] = [a, b].map(version => version.split('.').map(Number));
-  for (let part = 0; part < 3; part++) {
-    const difference = (left?.[part] ?? 0) - (right?.[part] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return 0;
+  const [left = [], right = []] = [a, b].map(version => version.split('.').map(Number));
+  const part = [0, 1, 2].find(nth => (left[nth] ?? 0) !== (right[nth] ?? 0)) ?? 0;
+  return (left[part] ?? 0) - (right[part] ?? 0);
 }
 
-function malformed(text: string): IdProblem {
-  const message = `"${text}" is no platform id: they are written like ds918p-7.1.1-42962.`;
-  const meant = nearest(text, allIds());
-  return { code: 'malformed', message, nearest: meant === null ? [] : [meant] };
-}
-
-function renamed(text: string, today: string): IdProblem {
-  const message = `"${text}" is an id of loaders before 0.9.2.9, which called models by their platform; it is "${today}" now.`;
-  return { code: 'old_id', message, nearest: [today] };
-}
-
-function unknownModel(text: string, prefix: string): IdProblem {
-  const meant =
-    nearest(text, allIds()) ??
-    nearest(
-      prefix,
-      platforms.map(row => row.prefix),
-    );
-  const row = platforms.find(candidate => meant !== null && meant.split('-')[0] === candidate.prefix);
-  const ids = meant?.includes('-') ? [meant] : row ? idsOf(row).slice(-3) : [];
-  return { code: 'unknown_model', message: `"${text}" names no model that is known here.`, nearest: ids };
-}
-
-function allIds(): readonly string[] {
-  return platforms.flatMap(idsOf);
+function idsOfNearest(prefix: string): readonly string[] {
+  const meant = nearest(
+    prefix,
+    platforms.map(row => row.prefix),
+  );
+  return platforms.filter(row => row.prefix === meant).flatMap(row => idsOf(row).slice(-3));
 }
 
 function idsOf({ prefix, builds }: Platform): readonly string[] {

@@ -16,47 +16,81 @@ export interface MapPair {
   DiskIdxMap: string;
 }
 
-export interface SataMap extends MapPair {
-  kind: 'map';
-  /** What a person should know of it, a sentence each. */
+/** With what a person should know of it, a sentence each. */
+export interface MapChoice {
+  map: MapPair;
   notes: readonly string[];
 }
 
-export interface SataRefusal {
-  kind: 'refused';
-  code: 'too_many_controllers' | 'too_many_ports' | 'too_many_disks' | 'sata_map_unknown';
-  message: string;
-  advice: string;
+interface MapRefusal {
+  refusal: {
+    code: 'too_many_controllers' | 'too_many_ports' | 'too_many_disks' | 'sata_map_unknown';
+    message: string;
+    advice: string;
+  };
 }
 
 /** What user_config.json says unless somebody changed it, which counts for more than the model's own number. */
 const defaultSlots = 16;
 /** Synology's buffer holds 8 characters, the last one being the end. */
 const mostControllers = 7;
-const byHand = 'Or set `sata_map` yourself.';
+
+/** As configured, or computed; null: it was to be computed, and cannot be. */
+export function mapOf(
+  configured: LoaderSettings['sataMap'],
+  platform: Platform,
+  controllers: readonly StorageController[],
+): MapChoice | null {
+  const computed = sataMap(controllers, platform);
+  if (configured === 'auto' || platform.deviceTree) return 'map' in computed ? computed : null;
+  const notes = ['It is the configured map, not one that was computed from the VM.'];
+  if ('refusal' in computed) notes.push(computed.refusal.message);
+  else if (!sameMap(computed.map, configured)) {
+    const { SataPortMap, DiskIdxMap } = computed.map;
+    notes.push(`Computed, SataPortMap would be ${SataPortMap}, and DiskIdxMap ${DiskIdxMap}.`);
+  }
+  return { map: configured, notes };
+}
+
+export function sameMap(a: MapPair, b: MapPair): boolean {
+  return a.SataPortMap === b.SataPortMap && a.DiskIdxMap.toUpperCase() === b.DiskIdxMap.toUpperCase();
+}
 
 export function sataMap(
   controllers: readonly StorageController[],
   { model, deviceTree, maxDisks }: Pick<Platform, 'model' | 'deviceTree' | 'maxDisks'>,
-): SataMap | SataRefusal {
+): MapChoice | MapRefusal {
   if (deviceTree) {
     const note = `${model} finds its disks by a device tree: SataPortMap and DiskIdxMap mean nothing to it and stay empty.`;
-    return { kind: 'map', SataPortMap: '', DiskIdxMap: '', notes: [note] };
+    return { map: { SataPortMap: '', DiskIdxMap: '' }, notes: [note] };
   }
   const slots = maxDisks ?? defaultSlots;
-  const sata = controllers.filter(({ kind }) => kind === 'ahci' || kind === 'passthrough').toSorted(asFound);
-  const virtio = controllers.filter(({ kind, disks }) => kind === 'virtio-scsi' && disksOf(disks).length > 0);
-  const notes = otherScsi(controllers);
+  const found = controllers.filter(({ kind }) => kind === 'ahci' || kind === 'passthrough').toSorted(asFound);
+  const sata = found.map(controller => sataHost(controller, found.length > 1));
+  const virtio = controllers
+    .filter(({ kind, disks }) => kind === 'virtio-scsi' && count(disks) > 0)
+    .map(({ index, disks }): Host => {
+      return { name: `The virtio-scsi controller ${index}`, ports: count(disks), notes: [], doubts: [] };
+    });
+  const notes = controllers.some(({ kind, disks }) => kind === 'scsi' && count(disks) > 0) ? [otherScsi] : [];
   if (sata.length === 0) {
     const note = 'There is no SATA controller: 1 and 00 only keep the kernel from a first digit of 0.';
-    return { kind: 'map', SataPortMap: '1', DiskIdxMap: '00', notes: [note, ...notes] };
+    return { map: { SataPortMap: '1', DiskIdxMap: '00' }, notes: [note, ...notes] };
   }
-  const sataHosts = sata.map(host => sataHost(host, sata.length > 1));
-  const hosts = [...sataHosts, ...virtio.map(scsiHost)];
-  const refusal = refuse(hosts, slots, model) ?? unsure(sataHosts, slots);
-  if (refusal) return refusal;
+  const hosts = [...sata, ...virtio];
+  const refusal = tooMany(hosts, slots, model) ?? unsure(sata, slots);
+  if (refusal) return { refusal };
   const told = [...hosts.flatMap(host => host.notes), ...notes, ...inert(virtio.length)];
-  return { kind: 'map', ...write(hosts, slots), notes: told };
+  return { map: write(hosts, slots), notes: told };
+}
+
+interface Host {
+  name: string;
+  /** Null: it has no data disk, and is put out of the way. */
+  ports: number | 'unknown' | null;
+  notes: readonly string[];
+  /** Why the map cannot be known, a sentence each. */
+  doubts: readonly string[];
 }
 
 /** N: ports that nobody knows; ??: what depends on them. */
@@ -76,45 +110,30 @@ function write(hosts: readonly Host[], slots: number): MapPair {
   return map;
 }
 
-interface Host {
-  name: string;
-  /** Null: it has no data disk, and is put out of the way. */
-  ports: number | 'unknown' | null;
-  notes: readonly string[];
-  /** Why the map cannot be known, a sentence each. */
-  doubts: readonly string[];
-}
-
 function sataHost(controller: StorageController, several: boolean): Host {
-  const { kind, host, busOrder } = controller;
+  const { kind, host, busOrder, disks } = controller;
   const name = nameOf(controller);
-  const lost = several && busOrder === null;
-  const doubts = lost
-    ? [`${name} has an unknown place in the guest's order of controllers; \`dmesg\` of DSM shows it.`]
-    : [];
+  const lost = `${name} has an unknown place in the guest's order of controllers; \`dmesg\` of DSM shows it.`;
+  const doubts = several && busOrder === null ? [lost] : [];
   if (kind === 'passthrough' || host) {
     const what = kind === 'ahci' ? 'is' : 'may be';
-    const ports = `${name} ${what} a SATA controller, and how many ports it has is not known.`;
-    return { name, ports: 'unknown', notes: [], doubts: [ports, ...doubts] };
+    const unknown = `${name} ${what} a SATA controller, and how many ports it has is not known.`;
+    return { name, ports: 'unknown', notes: [], doubts: [unknown, ...doubts] };
   }
-  const held = controller.disks.filter(({ role }) => role !== 'removable');
-  const data = disksOf(controller.disks);
-  const notes: string[] = [];
-  if (data.length === 0) {
+  const held = disks.filter(({ role }) => role !== 'removable');
+  const data = count(disks);
+  if (data === 0) {
     const what = held.length > 0 ? 'carries the loader only' : 'is unused';
     return { name, ports: null, notes: [`${name} ${what}: it gets one port behind the last slot.`], doubts };
   }
-  if (held.length > data.length) notes.push(`${name} carries the loader beside data disks: the loader takes a slot.`);
+  const notes: string[] = [];
+  if (held.length > data) notes.push(`${name} carries the loader beside data disks: the loader takes a slot.`);
   // Ports cannot be left out: the digit reaches up to the highest one in use.
   const ports = Math.max(held.length, ...held.map(({ unit }) => (unit ?? 0) + 1));
   const empty = ports - held.length;
-  if (empty > 0)
-    notes.push(`${name} has ${count(empty, 'empty port')} before its last disk: as many slots stay empty.`);
+  const plural = empty === 1 ? '' : 's';
+  if (empty > 0) notes.push(`${name} has ${empty} empty port${plural} before its last disk: as many slots stay empty.`);
   return { name, ports, notes, doubts };
-}
-
-function scsiHost({ index, disks }: StorageController): Host {
-  return { name: `The virtio-scsi controller ${index}`, ports: disksOf(disks).length, notes: [], doubts: [] };
 }
 
 /** Addresses of the guest are those of the VM's XML. */
@@ -122,47 +141,44 @@ function nameOf({ kind, host, pci, model, index }: StorageController): string {
   const place = pci ? ` at ${formatPci(pci)}` : '';
   if (host)
     return `The passed-through device ${formatPci(host)} of the host, in the VM${place || ' at an unknown address'},`;
-  if (kind === 'passthrough')
-    return model ? `The device "${model}" of qemu:commandline` : `The passed-through device${place}`;
-  return `The SATA controller ${index}${place}`;
+  if (kind === 'ahci') return `The SATA controller ${index}${place}`;
+  return model ? `The device "${model}" of qemu:commandline` : `The passed-through device${place}`;
 }
 
-function refuse(hosts: readonly Host[], slots: number, model: string): SataRefusal | null {
+function tooMany(hosts: readonly Host[], slots: number, model: string): MapRefusal['refusal'] | null {
+  const advice = 'Or set `sata_map` yourself.';
   if (hosts.length > mostControllers) {
     const message = `There are ${hosts.length} controllers, and SataPortMap has room for ${mostControllers}: put the disks on fewer.`;
-    return { kind: 'refused', code: 'too_many_controllers', message, advice: byHand };
+    return { code: 'too_many_controllers', message, advice };
   }
   const large = hosts.find(({ ports }) => typeof ports === 'number' && ports > 9);
   if (large) {
     const message = `${large.name} needs ${large.ports} ports, and a digit of SataPortMap says 9 at most: spread its disks over more controllers.`;
-    return { kind: 'refused', code: 'too_many_ports', message, advice: byHand };
+    return { code: 'too_many_ports', message, advice };
   }
   const sum = slotsOf(hosts);
-  if (sum <= slots) return null;
   const message = `The controllers take ${sum} slots, and ${model} has ${slots}: take disks away, or close gaps between ports.`;
-  return { kind: 'refused', code: 'too_many_disks', message, advice: byHand };
+  return sum > slots ? { code: 'too_many_disks', message, advice } : null;
 }
 
 /** The digits of virtio-scsi are left out of the proposal: they are inert. */
-function unsure(sata: readonly Host[], slots: number): SataRefusal | null {
+function unsure(sata: readonly Host[], slots: number): MapRefusal['refusal'] | null {
   const doubts = sata.flatMap(host => host.doubts);
   if (doubts.length === 0) return null;
   const { SataPortMap, DiskIdxMap } = write(sata, slots);
   const advice = [`Set \`sata_map: { SataPortMap: "${SataPortMap}", DiskIdxMap: "${DiskIdxMap}" }\` yourself.`];
-  if (SataPortMap.includes('N'))
-    advice.push(
-      'N is the number of ports of the device. A device that is no SATA controller has no digit and no pair.',
-    );
+  if (SataPortMap.includes('N')) advice.push(unknownPorts);
   if (DiskIdxMap.includes('?')) advice.push('?? is the first slot behind the device before.');
   const message = `${doubts.join(' ')} \`sata_map: auto\` cannot be sure of the map.`;
-  return { kind: 'refused', code: 'sata_map_unknown', message, advice: advice.join(' ') };
+  return { code: 'sata_map_unknown', message, advice: advice.join(' ') };
 }
 
+const unknownPorts =
+  'N is the number of ports of the device. A device that is no SATA controller has no digit and no pair.';
+
 /** What the map cannot tell. */
-function otherScsi(controllers: readonly StorageController[]): string[] {
-  if (!controllers.some(({ kind, disks }) => kind === 'scsi' && disksOf(disks).length > 0)) return [];
-  return ['Disks on a SCSI controller other than virtio-scsi are not counted: DSM does not go by these maps there.'];
-}
+const otherScsi =
+  'Disks on a SCSI controller other than virtio-scsi are not counted: DSM does not go by these maps there.';
 
 function inert(digits: number): string[] {
   if (digits === 0) return [];
@@ -170,8 +186,9 @@ function inert(digits: number): string[] {
   return [`${which} of SataPortMap ${mean} virtio-scsi; only SATA controllers are known to heed it, so this is inert.`];
 }
 
-function disksOf(disks: StorageController['disks']): StorageController['disks'] {
-  return disks.filter(({ role }) => role === 'data');
+/** Data disks. */
+function count(disks: StorageController['disks']): number {
+  return disks.filter(({ role }) => role === 'data').length;
 }
 
 function slotsOf(hosts: readonly Host[]): number {
@@ -187,38 +204,4 @@ function asFound(a: StorageController, b: StorageController): number {
 
 function pair(index: number): string {
   return index.toString(16).toUpperCase().padStart(2, '0');
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
-}
-
-/** SataPortMap and DiskIdxMap as they will be set, with what there is to say of them, a sentence each. */
-export interface MapChoice {
-  map: MapPair;
-  notes: readonly string[];
-}
-
-/** As configured, or computed; null: it was to be computed, and cannot be. Pure. */
-export function mapOf(
-  configured: LoaderSettings['sataMap'],
-  platform: Platform,
-  controllers: readonly StorageController[],
-): MapChoice | null {
-  const computed = sataMap(controllers, platform);
-  if (configured === 'auto' || platform.deviceTree) {
-    if (computed.kind === 'refused') return null;
-    const { SataPortMap, DiskIdxMap, notes } = computed;
-    return { map: { SataPortMap, DiskIdxMap }, notes };
-  }
-  const notes = ['It is the configured map, not one that was computed from the VM.'];
-  if (computed.kind === 'refused') notes.push(computed.message);
-  else if (!same(computed, configured)) {
-    notes.push(`Computed, SataPortMap would be ${computed.SataPortMap}, and DiskIdxMap ${computed.DiskIdxMap}.`);
-  }
-  return { map: configured, notes };
-}
-
-function same(a: MapPair, b: MapPair): boolean {
-  return a.SataPortMap === b.SataPortMap && a.DiskIdxMap.toUpperCase() === b.DiskIdxMap.toUpperCase();
 }

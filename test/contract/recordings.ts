@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import type { LoaderConfig, Step } from '../../src/loader/adapter.ts';
+import type { LoaderConfig, Outcome, Step } from '../../src/loader/adapter.ts';
 import { tcrp } from '../../src/loader/kinds/tcrp/index.ts';
 
 /** What the real rploader.sh says, asks and ends with, release by release: test/fixtures/rploader. */
@@ -51,6 +51,13 @@ export function stepOf(name: string, more: Partial<LoaderConfig> = {}): Step {
 /** Names of what the output proves. */
 export function proven({ proofs }: Step, output: string): readonly string[] {
   return proofs.filter(({ pattern }) => pattern.test(output)).map(({ name }) => name);
+}
+
+/** What the product makes of a step's output. */
+export function judgeStep(step: Step, output: string, exitCode: number | null): Outcome {
+  const judge = tcrp.judge(step);
+  judge.take(output);
+  return judge.end(exitCode);
 }
 
 function read(release: string, file: string): string {

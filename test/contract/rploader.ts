@@ -4,13 +4,11 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { LoaderConfig } from '../../src/loader/adapter.ts';
-import { tcrp } from '../../src/loader/kinds/tcrp/index.ts';
-import { judgeStep } from '../../src/loader/kinds/tcrp/outcome.ts';
 import { runCommand } from '../../src/ssh/command.ts';
 import { quote } from '../../src/ssh/quote.ts';
 import type { SshSession } from '../../src/ssh/session.ts';
 import type { LoaderFault } from '../lab/loader.ts';
-import { proven, recording, recordings, releases, stepOf } from './recordings.ts';
+import { judgeStep, proven, recording, recordings, releases, stepOf } from './recordings.ts';
 
 /** A home with the stand-in of this release. */
 export interface StandIn extends AsyncDisposable {
@@ -104,7 +102,7 @@ export function rploaderContract(
         const step = stepOf(real.step, config);
         await standIn.fault(faults);
         if (before !== undefined) await run(standIn.session, `AUXFILES=${quote(standIn.auxfiles)}; ${before}`);
-        const input = step.input ? tcrp.input(step, outputs) : null;
+        const input = step.input?.text(outputs) ?? null;
         if (input && 'problem' in input) throw new Error(input.problem.message);
         let output = '';
         const end = await runCommand(standIn.session, step.command, {

@@ -6,6 +6,7 @@ import { parseUri } from '../../src/libvirt/uri.ts';
 import type { Boot } from '../../src/loader/image/boot-entry.ts';
 import { tcrp } from '../../src/loader/kinds/tcrp/index.ts';
 import { type Inspection, type InspectOptions, inspect } from '../../src/loader/plan/inspect.ts';
+import type { World } from '../../src/loader/plan/world.ts';
 import { unknownDsm, type Verdict } from '../../src/model/check.ts';
 import type { LoaderSettings } from '../../src/model/loader-settings.ts';
 import type { VmSnapshot } from '../../src/model/snapshot.ts';
@@ -44,11 +45,11 @@ export const home = (tag: string, config = JSON.stringify({ general: {}, extra_c
 /** All is well with everything that is out there. */
 export const world = {
   fetch: async () => new Response(index('ds918p_42962', 'ds918p_42661')),
-  reach: async () => 'yes',
+  reach: async () => 'yes' as const,
   cpuinfo: async () => 'processor\t: 0\nflags\t\t: fpu sse2 movbe x2apic\n',
   menu: async () => boot,
   home: async () => home('0.9.2.9'),
-} satisfies Partial<InspectOptions>;
+} satisfies Partial<World>;
 
 export interface RebuildWorld extends AsyncDisposable {
   folder: string;
@@ -63,7 +64,7 @@ export interface RebuildWorld extends AsyncDisposable {
   inspect(changes?: InspectChanges): Promise<Inspection>;
 }
 
-type InspectChanges = Partial<Omit<InspectOptions, 'settings'>> & {
+type InspectChanges = Partial<World & Pick<InspectOptions, 'local' | 'signal'>> & {
   settings?: Partial<LoaderSettings>;
   verdict?: Verdict;
   dsm?: { model: string; version: string };
@@ -86,13 +87,13 @@ export async function rebuildWorld(
   const own = { ...settings, backupDir: backups };
   return {
     ...{ folder, daemon, domain, client, image, backups, settings: own },
-    inspect: async ({ settings: changed, verdict, dsm, ...more } = {}) => {
+    inspect: async ({ settings: changed, verdict, dsm, local = true, signal = soon(), ...other } = {}) => {
       const { ref, vm } = await look(client, domain.name);
       const check = verdict || dsm ? { verdict: verdict ?? 'unknown', dsm: { ...unknownDsm, ...dsm } } : null;
       return inspect({
         ...{ settings: { ...own, ...changed }, adapter: tcrp, vm: { ...vm, check }, client, ref },
-        ...{ scratch: join(folder, 'data', 'scratch'), local: true, onTimeout: 'report', signal: soon() },
-        ...{ ...world, ...more },
+        ...{ scratch: join(folder, 'data', 'scratch'), local, onTimeout: 'report', signal },
+        world: { ...world, ...other },
       });
     },
     [Symbol.asyncDispose]: async () => {

@@ -1,8 +1,7 @@
 /** What the real rploader.sh said, release by release, and what the product makes of it. */
 import { describe, expect, test } from 'vitest';
 import { tcrp } from '../../src/loader/kinds/tcrp/index.ts';
-import { judgeStep } from '../../src/loader/kinds/tcrp/outcome.ts';
-import { recordings, releases, stepOf } from '../contract/recordings.ts';
+import { judgeStep, recordings, releases, stepOf } from '../contract/recordings.ts';
 
 /** What it says of each that did not go well, in every release or as each has it. */
 const failed: Readonly<Record<string, string | Readonly<Record<string, string>>>> = {

@@ -7,11 +7,12 @@ import type { Config } from '../../config/config.ts';
 import type { Libvirt } from '../../libvirt/client.ts';
 import { ConnectError, ConnectionLost, ProtocolError, TimeoutError } from '../../libvirt/errors.ts';
 import { tcrp } from '../../loader/kinds/tcrp/index.ts';
-import { type Finding, warn } from '../../loader/plan/finding.ts';
+import type { Finding } from '../../loader/plan/finding.ts';
 import { type InspectOptions, inspect } from '../../loader/plan/inspect.ts';
 import { type Plan, planRebuild } from '../../loader/plan/plan.ts';
 import { planText } from '../../loader/plan/plan-text.ts';
 import { gravestFirst } from '../../loader/plan/preflight.ts';
+import type { World } from '../../loader/plan/world.ts';
 import type { Command } from '../../model/command.ts';
 import type { LoaderSettings } from '../../model/loader-settings.ts';
 import { silent } from '../../util/logger.ts';
@@ -32,7 +33,7 @@ export interface RebuildPlanOptions {
   /** What the command says of the time to power off; default: nothing. */
   command?: Pick<Command, 'timeout' | 'onTimeout'>;
   /** For tests: others than the real ones. */
-  world?: Pick<InspectOptions, 'fetch' | 'reach' | 'cpuinfo' | 'menu' | 'home'>;
+  world?: Partial<World>;
 }
 
 type Vm = Config['vms'][number];
@@ -82,7 +83,7 @@ async function drafted(
   const scratch = await temporary(config.dataDir);
   try {
     const found = await inspect({
-      ...{ settings: loader, adapter: tcrp, client, ref, signal, scratch, ...world },
+      ...{ settings: loader, adapter: tcrp, client, ref, signal, scratch, world },
       vm: { domain, check: await lastCheck(config, key, ref.uuid) },
       local: isLocal(config.libvirt, await client.hostname({ signal })),
       onTimeout: shutdown.onTimeout,
@@ -98,11 +99,11 @@ async function drafted(
 function permission({ libvirt }: Config, { commands }: Vm): Finding[] {
   if (libvirt.readOnly) {
     const message = 'libvirt is configured as read-only: the bridge refuses every command.';
-    return [warn('read_only', message, 'Leave out `read_only`.')];
+    return [{ level: 'warn', code: 'read_only', message, advice: 'Leave out `read_only`.' }];
   }
   if (commands.includes('rebuild')) return [];
   const message = "`rebuild` is not among this VM's commands: the bridge refuses it.";
-  return [warn('not_allowed', message, 'Add it to `commands`.')];
+  return [{ level: 'warn', code: 'not_allowed', message, advice: 'Add it to `commands`.' }];
 }
 
 /** As far as the bridge remembers DSM; nobody has looked at it now. */

@@ -7,7 +7,7 @@ import type { Loader } from '../../model/loader.ts';
 import type { LoaderSettings } from '../../model/loader-settings.ts';
 import type { VmKey } from '../../model/snapshot.ts';
 import type { LoaderAdapter } from '../adapter.ts';
-import type { InspectOptions } from '../plan/inspect.ts';
+import type { World } from '../plan/world.ts';
 
 /** What a rebuild needs of the rest of the bridge, and is handed by it. */
 export interface JobParts {
@@ -33,7 +33,7 @@ export interface JobParts {
   /** What a guest that does not power off must reckon with. */
   onTimeout: TimeoutPolicy;
   /** For tests: others than the real ones. */
-  world?: Pick<InspectOptions, 'fetch' | 'reach' | 'cpuinfo'> | undefined;
+  world?: Partial<World> | undefined;
 }
 
 /** What answers in the VM. */

@@ -59,7 +59,7 @@ async function preflight({ parts, runLog }: Run, signal: AbortSignal): Promise<R
     client: client.libvirt,
     scratch: scratchFolder(folder),
     onTimeout: parts.onTimeout,
-    ...parts.world,
+    world: parts.world,
   });
   runLog.hide(found.secrets);
   for (const { level, message, advice } of found.findings) runLog.say(`${level}: ${message} ${advice ?? ''}`.trimEnd());

@@ -23,11 +23,11 @@ export async function buildSteps(
   const whole = steps.reduce((total, { weight }) => total + weight, 0);
   let done = 0;
   for (const step of steps) {
-    if (adapter.applies(step, outputs)) {
+    if (step.onlyIf?.holds(outputs) ?? true) {
       const said = await runStep(run, session, step, outputs, signal);
       if (step.kept) outputs.set(step.name, said);
       runLog.hide(adapter.secrets(said));
-      const objection = adapter.objection(step, said);
+      const objection = step.objection(said);
       if (objection) throw new LoaderFailure(objection.code, objection.message, objection.advice);
     } else runLog.say(`left out: ${step.title} (${step.onlyIf?.words ?? ''})`);
     done += step.weight;
@@ -43,7 +43,7 @@ async function runStep(
   outputs: Outputs,
   signal: AbortSignal,
 ): Promise<string> {
-  const input = step.input ? adapter.input(step, outputs) : null;
+  const input = step.input?.text(outputs) ?? null;
   if (input && 'problem' in input) throw new LoaderFailure(input.problem.code, input.problem.message);
   runLog.step(step.title);
   for (const note of input?.notes ?? []) runLog.say(note);

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import type { Hardware } from '../../model/domain.ts';
 import { parseControllers, type StorageController } from '../../vm/controllers.ts';
 import { parseDomainXml } from '../../vm/domain-xml.ts';
@@ -27,20 +26,12 @@ export function readDefinition(xml: string): Definition {
   };
 }
 
-/** In the words of /proc/cpuinfo; null: not known, as when the CPU is none of this machine. */
-export async function cpuFlags(
-  { hostCpu: cpu }: Definition,
-  local: boolean,
-  cpuinfo: () => Promise<string> = () => readFile('/proc/cpuinfo', 'utf8'),
-): Promise<readonly string[] | null> {
-  if (cpu === null || !local) return null;
-  const [, flags] = /^flags\s*:(.*)$/m.exec(await cpuinfo().catch(() => '')) ?? [];
-  return (
-    flags
-      ?.trim()
-      .split(/\s+/)
-      .filter(flag => !cpu.without.includes(flag)) ?? null
-  );
+/** In the words of /proc/cpuinfo, which has this text; null: not known. */
+export function cpuFlags({ hostCpu: cpu }: Definition, cpuinfo: string): readonly string[] | null {
+  const [, flags] = /^flags\s*:(.*)$/m.exec(cpuinfo) ?? [];
+  if (cpu === null || flags === undefined) return null;
+  const all = flags.trim().split(/\s+/);
+  return all.filter(flag => !cpu.without.includes(flag));
 }
 
 /** Without KVM, `maximum` is all that QEMU can emulate (formatdomain, `cpu`). */
@@ -48,10 +39,7 @@ function hostCpu(domain: Node | undefined): Definition['hostCpu'] {
   const cpu = child(domain, 'cpu');
   const mode = text(cpu, '@mode');
   if (text(domain, '@type') !== 'kvm' || (mode !== 'host-passthrough' && mode !== 'maximum')) return null;
-  const without = features(cpu).filter(node => ['disable', 'forbid'].includes(text(node, '@policy') ?? ''));
-  return { without: without.flatMap(node => text(node, '@name') ?? []) };
-}
-
-function features(cpu: Node | undefined): Node[] {
-  return [cpu?.['feature']].flat().filter(node => typeof node === 'object');
+  const features = [cpu?.['feature']].flat().filter(node => typeof node === 'object');
+  const taken = features.filter(node => ['disable', 'forbid'].includes(text(node, '@policy') ?? ''));
+  return { without: taken.flatMap(node => text(node, '@name') ?? []) };
 }

@@ -1,13 +1,12 @@
 import { within } from '../../util/deadline.ts';
 import type { PlatformId } from '../platforms.ts';
 import type { Extension, Recipe } from './finding.ts';
+import type { World } from './world.ts';
 
 /**
  * Whether an extension can be built for a DSM. Its index is JSON whose `releases` has the URL of a recipe for each
  * `ds918p_42962` (redpill-load, ext-manager.sh).
  */
-
-export type Fetch = (url: string, init: { signal: AbortSignal }) => Promise<Response>;
 
 /** Milliseconds, redirects included. */
 const patience = 10_000;
@@ -15,48 +14,36 @@ const maxBytes = 1024 ** 2;
 
 /** `id` null: for no DSM, so nothing is asked. Rejects with the signal's reason only. */
 export function lookUp(
+  { fetch }: Pick<World, 'fetch'>,
   urls: readonly string[],
   id: PlatformId | null,
   signal: AbortSignal,
-  get: Fetch | undefined,
 ): Promise<readonly Extension[]> {
   const release = id && `${id.platform.prefix}_${id.build}`;
-  return Promise.all(
-    urls.map(async url => ({ url, recipe: release === null ? 'unknown' : await recipeOf(url, release, signal, get) })),
-  );
+  const look = (url: string) => (limit: AbortSignal) =>
+    recipeOf(fetch, url, release ?? '', limit).catch((): Recipe => 'unknown');
+  const asked = urls.map(async (url): Promise<Extension> => {
+    const safe = release !== null && url.startsWith('https://');
+    return { url, recipe: safe ? await within(patience, signal, look(url), 'unknown') : 'unknown' };
+  });
+  return Promise.all(asked);
 }
 
-/** `release`: `ds918p_42962`. Rejects with the signal's reason only. */
-export function recipeOf(url: string, release: string, signal: AbortSignal, get: Fetch = fetch): Promise<Recipe> {
-  if (!url.startsWith('https://')) return Promise.resolve('unknown');
-  return within(patience, signal, limit => look(url, release, get, limit).catch(() => 'unknown' as const), 'unknown');
-}
-
-async function look(url: string, release: string, get: Fetch, signal: AbortSignal): Promise<Recipe> {
-  const response = await get(url, { signal });
+async function recipeOf(fetch: World['fetch'], url: string, release: string, signal: AbortSignal): Promise<Recipe> {
+  const response = await fetch(url, { signal });
   if (!response.ok) {
     await response.body?.cancel();
     return response.status === 404 || response.status === 410 ? 'no_index' : 'unknown';
   }
-  const text = await body(response);
-  return text === null ? 'unknown' : judge(text, release);
-}
-
-/** Null: it is longer than any index. */
-async function body({ body: stream }: Response): Promise<string | null> {
   const pieces: Uint8Array[] = [];
   let bytes = 0;
-  for await (const piece of stream ?? []) {
+  for await (const piece of response.body ?? []) {
     bytes += piece.length;
-    // To leave the loop cancels the stream.
-    if (bytes > maxBytes) return null;
+    // No index is longer. To leave the loop cancels the stream.
+    if (bytes > maxBytes) return 'unknown';
     pieces.push(piece);
   }
-  return Buffer.concat(pieces).toString('utf8');
-}
-
-function judge(text: string, release: string): Recipe {
-  const releases = releasesOf(text);
+  const releases = releasesOf(Buffer.concat(pieces).toString('utf8'));
   if (releases === null) return 'no_index';
   return Object.hasOwn(releases, release) && typeof releases[release] === 'string' ? 'yes' : 'no';
 }

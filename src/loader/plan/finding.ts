@@ -1,8 +1,7 @@
 import type { Disk, Nic } from '../../model/domain.ts';
+import type { LoaderSettings } from '../../model/loader-settings.ts';
 import type { StorageController } from '../../vm/controllers.ts';
-import type { ConfigVerdict } from '../adapter.ts';
-import type { LoaderRelease } from '../kinds/tcrp/release.ts';
-import type { MapPair } from '../sata-map.ts';
+import type { ConfigVerdict, LoaderRelease } from '../adapter.ts';
 
 /** What is looked at before a rebuild, and what is found. */
 
@@ -43,17 +42,15 @@ export type ImageFacts =
     }
   | { found: 'no' | 'unknown'; why: string; advice: string | null };
 
+type Configured = 'model' | 'platform' | 'upgrade' | 'sataMap' | 'keepIdentity';
+
 /** Null and `unknown`: nobody could say. */
-export interface PreflightFacts {
-  /** As configured. */
-  model: string;
-  platform: string;
-  upgrade: 'never' | 'full';
+export interface PreflightFacts extends Pick<LoaderSettings, Configured> {
   extensions: readonly Extension[];
-  sataMap: 'auto' | MapPair;
-  keepIdentity: boolean;
   /** What will build: of the image, or what its upgrade leads to. `why` it is not known: a sentence. */
   release: LoaderRelease | { why: string };
+  /** What `upgrade: full` leads to. */
+  newest: LoaderRelease;
   /** What it fetches by itself. */
   fetched: readonly Extension[];
 
@@ -87,14 +84,11 @@ export interface PreflightFacts {
   installed: { model: string | null; build: number | null } | null;
 }
 
-export function refuse(code: string, message: string, advice: string | null): Finding {
-  return { level: 'refuse', code, message, advice };
-}
+/** A row of what a rebuild is refused for, warned of or told: one finding when it applies, else none. */
+type Row = (code: string, applies: boolean, text: { message: string; advice?: string | null }) => readonly Finding[];
 
-export function warn(code: string, message: string, advice: string | null): Finding {
-  return { level: 'warn', code, message, advice };
-}
-
-export function tell(code: string, message: string, advice: string | null = null): Finding {
-  return { level: 'tell', code, message, advice };
-}
+export const [refuse, warn, tell] = (['refuse', 'warn', 'tell'] as const).map(
+  (level): Row =>
+    (code, applies, { message, advice = null }) =>
+      applies ? [{ level, code, message, advice }] : [],
+) as [Row, Row, Row];

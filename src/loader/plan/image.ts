@@ -6,17 +6,19 @@ import type { Disk } from '../../model/domain.ts';
 import type { LoaderSettings } from '../../model/loader-settings.ts';
 import { within } from '../../util/deadline.ts';
 import { spaceFor } from '../image/backup.ts';
-import { type Boot, readBoot } from '../image/boot-entry.ts';
-import { type ImageError, isImageError, writing } from '../image/errors.ts';
-import { type HomeFiles, readHome, type SavedHome } from '../image/home.ts';
+import type { Boot } from '../image/boot-entry.ts';
+import { type ImageErrorCode, isImageError, writing } from '../image/errors.ts';
+import type { HomeFiles, SavedHome } from '../image/home.ts';
 import type { LoaderImage } from '../image/image.ts';
 import { openImage } from '../image/open.ts';
 import { explain } from '../job/failure.ts';
+import type { ImageFacts } from './finding.ts';
+import type { World } from './world.ts';
 
 /** The loader's image as it is now: found, read, and left as it is. */
 export interface ImageInspection {
-  /** Why it cannot be used, a sentence; null: it can. */
-  trouble: { certain: boolean; why: string; advice: string | null } | null;
+  /** Why it cannot be used; null: it can. */
+  trouble: Exclude<ImageFacts, { found: 'yes' }> | null;
   path: string;
   /** Bytes. */
   size: number | null;
@@ -41,129 +43,104 @@ export interface InspectImageOptions {
   /** A folder where copies would be, once it is known; null: there is none. */
   backups: Promise<string | null>;
   signal: AbortSignal;
-  /** Default: by mtools. */
-  menu?: typeof readBoot | undefined;
+  world: Pick<World, 'menu' | 'home'>;
   /** Where the image builder's home is saved. */
   place: SavedHome;
-  /** Default: from the image. */
-  home?: typeof readHome | undefined;
-  /** Milliseconds for all of it; default two minutes. */
-  patience?: number | undefined;
 }
 
-/** Milliseconds for one question. */
-const short = 10_000;
-/** It can have some 100 MB, from another machine. */
-const homePatience = 30_000;
+/** Milliseconds. The home can have some 100 MB, from another machine. */
+const patience = { all: 120_000, question: 10_000, home: 30_000 };
 const unknown: ImageInspection['space'] = { needed: null, free: null };
 
 /** Rejects with the signal's reason, or with an error of our own making. */
 export function inspectImage(options: InspectImageOptions): Promise<ImageInspection> {
-  const { way, disk, patience = 120_000, signal } = options;
+  const { way, disk, signal } = options;
   const path = way.way === 'path' ? way.path : (disk?.source ?? '');
-  const look: ImageInspection = {
-    trouble: null,
-    path,
-    size: null,
-    diskSize: null,
-    boot: null,
-    home: null,
+  const found: ImageInspection = {
+    ...{ trouble: null, path, size: null, diskSize: null, boot: null, home: null },
     space: unknown,
   };
-  const why = `${path} was not read within ${patience / 1_000} s.`;
+  const why = `${path} was not read within ${patience.all / 1_000} s.`;
   // What was found before something failed is told all the same.
-  return within<ImageInspection>(
-    patience,
-    signal,
-    async limit => {
-      try {
-        await read({ ...options, signal: limit }, look);
-        return look;
-      } catch (error) {
-        return { ...look, trouble: troubleOf(error) };
-      }
-    },
-    { ...look, trouble: { certain: false, why, advice: null } },
-  );
+  const look = async (limit: AbortSignal): Promise<ImageInspection> => {
+    try {
+      await read({ ...options, signal: limit }, found);
+      return found;
+    } catch (error) {
+      return { ...found, trouble: troubleOf(error) };
+    }
+  };
+  return within(patience.all, signal, look, { ...found, trouble: { found: 'unknown', why, advice: null } });
 }
 
-async function read(options: InspectImageOptions, look: ImageInspection): Promise<void> {
-  const { way, disk, client, scratch, backups, signal, menu = readBoot } = options;
+async function read(options: InspectImageOptions, found: ImageInspection): Promise<void> {
+  const { way, disk, client, ref, scratch, backups, signal, world } = options;
   await using image = await openImage(way, disk?.source ?? null, client, signal);
-  look.size = await image.size();
-  // While it is being read, what else there is to know of it.
-  const beside = Promise.all([diskSize(options), room(image, await backups, signal)]);
-  if (way.way === 'path') await mustBeWritable(way.path);
+  found.size = await image.size();
+  // While it is being read, what else there is to know of it. A QEMU that hangs tells no size.
+  const size = async () => {
+    if (way.way !== 'path' || !disk) return null;
+    return (await client.blockInfo(ref, disk.target, { timeout: patience.question, signal })).capacity;
+  };
+  const beside = Promise.all([size().catch(() => null), room(image, await backups, signal)]);
+  if (way.way === 'path') {
+    // By its mode and its mount; nothing is written.
+    await writing(way.path, () => access(way.path, constants.R_OK | constants.W_OK));
+  }
   await writing(scratch, () => mkdir(scratch, { recursive: true, mode: 0o700 }));
-  look.boot = await menu(image, { scratch, signal });
-  look.home = await homeOf(image, options);
-  [look.diskSize, look.space] = await beside;
+  found.boot = await world.menu(image, { scratch, signal });
+  found.home = await homeOf(image, options);
+  [found.diskSize, found.space] = await beside;
 }
 
 /** What is wrong with it is no reason to leave the image unused. */
-function homeOf(
-  image: LoaderImage,
-  { place, home = readHome, signal }: InspectImageOptions,
-): Promise<NonNullable<ImageInspection['home']>> {
-  const late = { why: `The saved home of the image builder was not read within ${homePatience / 1_000} s.` };
-  return within<NonNullable<ImageInspection['home']>>(
-    homePatience,
-    signal,
-    limit =>
-      home(image, place, limit).then(
-        files => ({ files }),
-        error => ({ why: explain(error).message }),
-      ),
-    late,
-  );
-}
-
-/** By its mode and its mount; nothing is written. */
-function mustBeWritable(path: string): Promise<void> {
-  return writing(path, () => access(path, constants.R_OK | constants.W_OK));
-}
-
-/** A QEMU that hangs does not tell it. */
-async function diskSize({ way, disk, client, ref, signal }: InspectImageOptions): Promise<number | null> {
-  if (way.way !== 'path' || !disk) return null;
-  return client.blockInfo(ref, disk.target, { timeout: short, signal }).then(
-    ({ capacity }) => capacity,
-    () => null,
-  );
+function homeOf(image: LoaderImage, { place, world, signal }: InspectImageOptions): Promise<ImageInspection['home']> {
+  const why = `The saved home of the image builder was not read within ${patience.home / 1_000} s.`;
+  const look = (limit: AbortSignal): Promise<ImageInspection['home']> =>
+    world.home(image, place, limit).then(
+      files => ({ files }),
+      error => ({ why: explain(error).message }),
+    );
+  return within(patience.home, signal, look, { why });
 }
 
 function room(image: LoaderImage, folder: string | null, signal: AbortSignal): Promise<ImageInspection['space']> {
   if (folder === null) return Promise.resolve(unknown);
-  return within<ImageInspection['space']>(
-    short,
-    signal,
-    () => spaceFor(image, folder).catch(() => unknown),
-    unknown,
-  ).catch(() => unknown);
+  const ask = (): Promise<ImageInspection['space']> => spaceFor(image, folder);
+  return within(patience.question, signal, ask, unknown).catch(() => unknown);
 }
 
 function troubleOf(error: unknown): ImageInspection['trouble'] {
   if (!isImageError(error)) throw error;
-  const { cause } = error;
+  const { cause, code } = error;
   const lost = cause instanceof ConnectionLost || cause instanceof TimeoutError;
   const { message, advice } = explain(error);
-  return { certain: !lost, why: message, advice: advice ?? adviceFor(error) };
+  return { found: lost ? 'unknown' : 'no', why: message, advice: advice ?? adviceFor[code] ?? null };
 }
 
-function adviceFor({ code }: ImageError): string | null {
-  switch (code) {
-    case 'not_found':
-    case 'unreadable':
-      return 'Mount its folder and set `image` to the path, or let libvirt have a storage pool there.';
-    case 'unwritable':
-      return 'Mount it so that the bridge may write, and let its user do so.';
-    case 'not_an_image':
-    case 'not_mbr':
-    case 'no_fat':
-    case 'no_grub':
-    case 'bad_grubenv':
-      return 'It has to be a raw image of TinyCore RedPill, with its boot menu.';
-    default:
-      return null;
-  }
+const unread = 'Mount its folder and set `image` to the path, or let libvirt have a storage pool there.';
+const otherImage = 'It has to be a raw image of TinyCore RedPill, with its boot menu.';
+const adviceFor: Readonly<Partial<Record<ImageErrorCode, string>>> = {
+  ...{ not_found: unread, unreadable: unread },
+  unwritable: 'Mount it so that the bridge may write, and let its user do so.',
+  ...{
+    not_an_image: otherImage,
+    not_mbr: otherImage,
+    no_fat: otherImage,
+    no_grub: otherImage,
+    bad_grubenv: otherImage,
+  },
+};
+
+/** By titles that stand in the boot menu of one loader alone, also before it has built anything. */
+const loaders: readonly (readonly [name: string, title: RegExp])[] = [
+  ['M-shell', /^Alpine Redpill Image Build$/],
+  ['Arc', /^Arc (?:Config|Automated Config|DSM|Update) Mode$/],
+  // ARPL has the same menu: RR is made of it.
+  ['RR or ARPL', /^Configure loader$/],
+];
+
+/** Which loader has written a boot menu, if it is a known one other than TinyCore RedPill; null: none. Pure. */
+export function otherLoader(menu: readonly string[]): string | null {
+  return loaders.find(([, pattern]) => menu.some(title => pattern.test(title)))?.[0] ?? null;
 }

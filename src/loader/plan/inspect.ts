@@ -1,23 +1,19 @@
 import type { Libvirt } from '../../libvirt/client.ts';
 import type { DomainRef } from '../../libvirt/structs.ts';
 import type { Check } from '../../model/check.ts';
+import type { Disk } from '../../model/domain.ts';
 import type { LoaderSettings } from '../../model/loader-settings.ts';
 import type { VmSnapshot } from '../../model/snapshot.ts';
 import type { LoaderAdapter, LoaderFacts, Step } from '../adapter.ts';
-import type { Boot, readBoot } from '../image/boot-entry.ts';
-import type { readHome } from '../image/home.ts';
-import { fetchedAlways, newestRelease, readRelease } from '../kinds/tcrp/release.ts';
-import { type PlatformId, parsePlatformId } from '../platforms.ts';
-import { type MapChoice, mapOf } from '../sata-map.ts';
-import { inspectFolder } from './backup-folder.ts';
+import type { Boot } from '../image/boot-entry.ts';
+import { parsePlatformId } from '../platforms.ts';
+import { mapOf } from '../sata-map.ts';
 import { cpuFlags, type Definition, readDefinition } from './definition.ts';
-import { type Fetch, lookUp } from './extensions.ts';
-import type { Finding, ImageFacts, Known, PreflightFacts } from './finding.ts';
-import { type ImageInspection, inspectImage } from './image.ts';
-import { otherLoader } from './other-loader.ts';
-import { type ReadClass, withClasses } from './pci-class.ts';
+import { lookUp } from './extensions.ts';
+import type { Finding, Known, PreflightFacts } from './finding.ts';
+import { type ImageInspection, inspectImage, otherLoader } from './image.ts';
 import { preflight } from './preflight.ts';
-import { type Reach, sourcesReachable } from './sources.ts';
+import { inspectFolder, realWorld, sourcesReachable, type World, withClasses } from './world.ts';
 
 /** All that is looked at before a rebuild. Nothing is changed, and nothing is waited for without end. */
 
@@ -34,13 +30,8 @@ export interface InspectOptions {
   /** What becomes of a guest that does not power off. */
   onTimeout: 'report' | 'force_off';
   signal: AbortSignal;
-  /** For tests: others than the real ones. */
-  fetch?: Fetch | undefined;
-  reach?: Reach | undefined;
-  cpuinfo?: (() => Promise<string>) | undefined;
-  menu?: typeof readBoot | undefined;
-  home?: typeof readHome | undefined;
-  pciClass?: ReadClass | undefined;
+  /** For tests: what is other than in the real one. */
+  world?: Partial<World> | undefined;
 }
 
 export interface Inspection {
@@ -77,65 +68,56 @@ const qemuStick = { vid: '0x46f4', pid: '0x0001' };
 
 /** Rejects as libvirt's calls do when the domain's definition is not to be had, or with the signal's reason. */
 export async function inspect(options: InspectOptions): Promise<Inspection> {
-  const { settings, adapter, vm, signal } = options;
+  const { settings, adapter, vm, signal, onTimeout } = options;
+  const world = { ...realWorld, ...options.world };
   const parsed = parsePlatformId(settings.platform);
   const id = 'id' in parsed ? parsed.id : null;
   const folder = inspectFolder(settings.backupDir, signal);
-  const [guest, backups, sources, extensions] = await Promise.all([
-    lookAtGuest(
-      options,
-      folder.then(
-        ({ nearest }) => nearest,
-        () => null,
-      ),
-    ),
+  const [guest, { trouble }, sources, extensions] = await Promise.all([
+    lookAtGuest(options, world, folder),
     folder,
-    sourcesReachable(signal, options.reach),
-    lookUp(settings.extensions, id, signal, options.fetch),
+    sourcesReachable(world, signal),
+    lookUp(world, settings.extensions, id, signal),
   ]);
-  const { definition, image, flags } = guest;
+  const { definition, loader, image, flags } = guest;
+  const { hardware, controllers, usbDisks } = definition;
   const config = configOf(image, adapter);
-  const release = settings.upgrade === 'full' ? newestRelease : releaseOf(image);
+  const release = settings.upgrade === 'full' ? adapter.newest : releaseOf(image, adapter);
   const own = 'why' in release ? [] : (release.builds.get(settings.platform) ?? []);
-  const fetched = await lookUp([...own, ...fetchedAlways], id, signal, options.fetch);
-  const loaderBus = loaderOf(definition)?.bus ?? null;
+  const fetched = await lookUp(world, [...own, ...adapter.newest.always], id, signal);
+  const loaderBus = loader?.bus ?? null;
   const menu = image.boot?.entries ?? [];
-  const entries = {
-    builder: adapter.bootEntry(menu, 'builder', loaderBus),
-    dsm: adapter.bootEntry(menu, 'dsm', loaderBus),
-  };
+  const [builder, dsm] = (['builder', 'dsm'] as const).map(want => adapter.bootEntry(menu, want, loaderBus)) as [
+    string | null,
+    string | null,
+  ];
   const installed = installedDsm(vm.check);
   const usbIds = loaderBus === 'usb' ? qemuStick : null;
-  const { memory, vcpus, disks, nics, loaderPassedThrough } = definition.hardware;
-  const { model, platform, upgrade, keepIdentity, sataMap } = settings;
   const findings = preflight({
-    ...{ model, platform, upgrade, keepIdentity, sataMap, extensions, release, fetched },
-    persistent: vm.domain?.persistent ?? true,
-    ...{
-      memory,
-      vcpus,
-      disks,
-      nics,
-      loaderPassedThrough,
-      cpuFlags: flags,
-      controllers: definition.controllers,
-      usbIds,
+    ...{ ...settings, ...hardware, extensions, release, newest: adapter.newest, fetched, controllers, usbIds },
+    ...{ cpuFlags: flags, sources, installed, onTimeout, persistent: vm.domain?.persistent ?? true },
+    ...{ running: vm.domain?.active ?? false, obeysAcpi: obeysAcpi(vm.check) },
+    image: image.trouble ?? {
+      ...{ found: 'yes', size: image.size ?? 0, diskSize: image.diskSize, entries: { builder, dsm } },
+      other: otherLoader(menu),
     },
-    image: imageFacts(image, { entries, other: otherLoader(menu) }),
     config: config && ('text' in config ? adapter.judgeConfig(config.text) : config),
-    backup: { ...image.space, trouble: backups.trouble },
-    ...{ sources, running: vm.domain?.active ?? false, obeysAcpi: obeysAcpi(vm.check), installed },
-    onTimeout: options.onTimeout,
+    backup: { ...image.space, trouble },
   });
-  const choice = id === null ? null : mapOf(sataMap, id.platform, definition.controllers);
-  const facts = id === null || choice === null ? null : loaderFacts(id, choice, definition.usbDisks, usbIds);
+  const choice = id && mapOf(settings.sataMap, id.platform, controllers);
+  const facts: LoaderFacts | null = id &&
+    choice && {
+      // Of one stick the loader itself finds the IDs.
+      ...{ map: choice.map, deviceTree: id.platform.deviceTree, usbDisks, usbIds: usbDisks > 1 ? usbIds : null },
+    };
   return {
     findings,
     refused: findings.some(({ level }) => level === 'refuse'),
     image: image.size === null ? null : { path: image.path, size: image.size },
-    ...{ boot: image.boot, builderEntry: entries.builder, dsmEntry: entries.dsm, loaderBus, facts },
+    ...{ boot: image.boot, builderEntry: builder, dsmEntry: dsm, loaderBus, facts },
     secrets: config && 'text' in config ? adapter.secrets(config.text) : [],
-    sameDsm: id !== null && isSame(installed, id),
+    sameDsm:
+      id !== null && installed?.build === id.build && (installed.model ?? id.platform.model) === id.platform.model,
     backup: { folder: settings.backupDir, ...image.space },
     mapNotes: choice?.notes ?? [],
     steps: facts === null ? [] : adapter.plan(settings, facts),
@@ -144,18 +126,31 @@ export async function inspect(options: InspectOptions): Promise<Inspection> {
 
 /** The definition, and what only it leads to. It is what the VM will start from, whatever runs now. */
 async function lookAtGuest(
-  { adapter, client, ref, settings, local, scratch, signal, cpuinfo, menu, home, pciClass }: InspectOptions,
-  backups: Promise<string | null>,
-): Promise<{ definition: Definition; image: ImageInspection; flags: readonly string[] | null }> {
+  { adapter, client, ref, settings, local, scratch, signal }: InspectOptions,
+  world: World,
+  folder: ReturnType<typeof inspectFolder>,
+): Promise<{
+  definition: Definition;
+  loader: Disk | null;
+  image: ImageInspection;
+  flags: readonly string[] | null;
+}> {
   const xml = await client.xml(ref, { inactive: true, timeout: definitionPatience, signal });
   const definition = readDefinition(xml);
-  const disk = loaderOf(definition) ?? null;
-  const [image, flags, controllers] = await Promise.all([
-    inspectImage({ way: settings.image, disk, client, ref, scratch, backups, signal, menu, home, place: adapter.home }),
-    cpuFlags(definition, local, cpuinfo),
-    withClasses(definition.controllers, local, signal, pciClass),
+  const loader = definition.hardware.disks.find(({ role }) => role === 'loader') ?? null;
+  const backups = folder.then(
+    ({ nearest }) => nearest,
+    () => null,
+  );
+  const [image, cpuinfo, controllers] = await Promise.all([
+    inspectImage({
+      ...{ way: settings.image, disk: loader, client, ref, scratch, backups, signal, world, place: adapter.home },
+    }),
+    // Of another machine's CPU and devices, this one knows nothing.
+    local ? world.cpuinfo().catch(() => '') : '',
+    local ? withClasses(world, definition.controllers, signal) : definition.controllers,
   ]);
-  return { definition: { ...definition, controllers }, image, flags };
+  return { definition: { ...definition, controllers }, loader, image, flags: cpuFlags(definition, cpuinfo) };
 }
 
 /** The configuration that the image builder will start with, or why it is not known; null: there is no image. */
@@ -168,57 +163,23 @@ function configOf(
   return file ? { text: file.toString('utf8') } : { why: `${place.archive} in the image has no ${place.config}.` };
 }
 
-function releaseOf({ home, trouble }: ImageInspection): PreflightFacts['release'] {
+function releaseOf({ home, trouble }: ImageInspection, adapter: LoaderAdapter): PreflightFacts['release'] {
   if (!home || 'why' in home) return { why: home?.why ?? trouble?.why ?? 'The image was not read.' };
-  return (
-    readRelease(home.files) ?? { why: 'The saved home of the image builder has no rploader.sh with its list of ids.' }
-  );
+  const none = { why: 'The saved home of the image builder has no rploader.sh with its list of ids.' };
+  return adapter.release(home.files) ?? none;
 }
 
-function loaderOf({ hardware }: Definition) {
-  return hardware.disks.find(({ role }) => role === 'loader');
-}
-
-function imageFacts(
-  { trouble, size, diskSize }: ImageInspection,
-  menu: Pick<Extract<ImageFacts, { found: 'yes' }>, 'entries' | 'other'>,
-): ImageFacts {
-  if (trouble) return { found: trouble.certain ? 'no' : 'unknown', why: trouble.why, advice: trouble.advice };
-  return { found: 'yes', size: size ?? 0, diskSize, ...menu };
-}
-
-function loaderFacts(
-  { platform }: PlatformId,
-  { map }: MapChoice,
-  usbDisks: number,
-  ids: LoaderFacts['usbIds'],
-): LoaderFacts {
-  // Of one stick the loader itself finds the IDs.
-  return { map, deviceTree: platform.deviceTree, usbDisks, usbIds: usbDisks > 1 ? ids : null };
-}
+const obeying: Readonly<Partial<Record<Check['verdict'], Known>>> = {
+  ...{ up: 'yes', degraded: 'yes', installer: 'no', recoverable: 'no', loader: 'no' },
+};
 
 /** DSM does; what runs in its place has no daemon for the button. */
 function obeysAcpi(check: InspectOptions['vm']['check']): Known {
-  switch (check?.verdict) {
-    case 'up':
-    case 'degraded':
-      return 'yes';
-    case 'installer':
-    case 'recoverable':
-    case 'loader':
-      return 'no';
-    default:
-      return 'unknown';
-  }
+  return (check && obeying[check.verdict]) ?? 'unknown';
 }
 
 function installedDsm(check: InspectOptions['vm']['check']): PreflightFacts['installed'] {
   const { model = null, version = null } = check?.dsm ?? {};
   const [, build] = /-(\d{4,6})$/.exec(version ?? '') ?? [];
   return model === null && version === null ? null : { model, build: build === undefined ? null : Number(build) };
-}
-
-function isSame(installed: PreflightFacts['installed'], { platform, build }: PlatformId): boolean {
-  const model = installed?.model ?? platform.model;
-  return installed?.build === build && model === platform.model;
 }

@@ -6,10 +6,11 @@ export function planText(plan: Plan, dry = true): string[] {
   const { name, id, model, version, platform, findings, phases, failure } = plan;
   // The notes on the map stand where it is set.
   const told = findings.filter(({ code }) => code !== 'sata_map' || phases.length === 0);
+  const done = ['', 'What would be done', ...phases.flatMap(phase)];
+  const failed = ['', 'If it fails', ...failure.flatMap(sentence => fold(sentence, '  '))];
+  const what = `${name} (${id}): a rebuild of its loader for ${model} ${version}.`;
   return [
-    ...fold(
-      `${name} (${id}): a rebuild of its loader for ${model} ${version}.${dry ? ' A dry run: nothing is changed.' : ''}`,
-    ),
+    ...fold(dry ? `${what} A dry run: nothing is changed.` : what),
     '',
     ...table([
       ['Loader', `TinyCore RedPill, ${platform}`],
@@ -19,8 +20,7 @@ export function planText(plan: Plan, dry = true): string[] {
     '',
     verdict(findings),
     ...told.flatMap(finding),
-    ...(phases.length === 0 ? [] : ['', 'What would be done', ...phases.flatMap(phase)]),
-    ...(phases.length === 0 ? [] : ['', 'If it fails', ...failure.flatMap(sentence => fold(sentence, '  '))]),
+    ...(phases.length === 0 ? [] : [...done, ...failed]),
   ];
 }
 
@@ -80,8 +80,6 @@ function table(rows: readonly (readonly string[])[], before = '  '): string[] {
   const beside = ' '.repeat(before.length + width + 2);
   return rows.flatMap(([name = '', value = '']) => fold(value, `${before}${name.padEnd(width)}  `, beside));
 }
-
-/** Text in lines that a terminal can show. Pure. */
 
 const columns = 100;
 

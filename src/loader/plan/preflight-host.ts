@@ -2,74 +2,96 @@ import { type Finding, type PreflightFacts, refuse, tell, warn } from './finding
 
 /** Image, backup, servers, and the way to a VM that is off. */
 export function hostFindings(facts: PreflightFacts): readonly Finding[] {
-  return [...image(facts), ...backup(facts), ...sources(facts), ...powerOff(facts)];
+  const { image, disks, backup, sources, running, obeysAcpi, onTimeout } = facts;
+  const { needed, free, trouble } = backup;
+  const known = needed !== null && free !== null;
+  const deaf = running && obeysAcpi === 'no';
+  const button = 'What runs in the VM now (an installer, a recovery, a loader) does not heed the power button';
+  return [
+    // What is not there has no image either.
+    ...(disks.some(({ role }) => role === 'loader') ? imageFindings(image) : []),
+    ...refuse('backup_unwritable', trouble !== null, {
+      message: `No copy of the image can be made. ${trouble}`,
+      advice: 'Let the bridge write there, or set `backup_dir` to another folder.',
+    }),
+    // Where there is no image, how much there is to be copied is the least that is wrong.
+    ...warn('backup_space_unknown', trouble === null && !known && image.found === 'yes', {
+      message: 'Whether there is space for a copy of the image could not be looked up.',
+    }),
+    ...refuse('backup_space', trouble === null && known && free < needed, {
+      message: `A copy of the image needs ${mib(needed)}, and ${mib(free)} are free.`,
+      advice: 'Make room in `backup_dir`, or keep fewer backups.',
+    }),
+    ...tell('sources_unknown', sources === 'unknown', {
+      message: "Whether the loader's sources can be reached could not be looked up.",
+    }),
+    ...warn('sources_unreachable', sources === 'no', {
+      message: "Not all of the loader's sources can be reached from here: the build would fail.",
+      advice: 'Check the way to github.com and global.download.synology.com.',
+    }),
+    ...warn('no_acpi', deaf && onTimeout === 'force_off', {
+      message: `${button}: when its time is up, its power is cut.`,
+    }),
+    ...warn('no_acpi', deaf && onTimeout === 'report', {
+      message: `${button}: the rebuild will end there, with the VM running.`,
+      advice: 'Power it off yourself, or ask with `on_timeout: force_off`.',
+    }),
+  ];
 }
 
-function image({ image: found, disks }: PreflightFacts): Finding[] {
-  // What is not there has no image either.
-  if (!disks.some(({ role }) => role === 'loader')) return [];
-  if (found.found !== 'yes') {
-    if (found.found === 'no')
-      return [refuse('no_image', `The loader's image cannot be used. ${found.why}`, found.advice)];
-    const message = `Whether the loader's image can be read and written could not be looked up. ${found.why}`;
-    return [warn('image_unknown', message, found.advice)];
+function imageFindings(image: PreflightFacts['image']): readonly Finding[] {
+  if (image.found !== 'yes') {
+    const { found, why, advice } = image;
+    const message = `Whether the loader's image can be read and written could not be looked up. ${why}`;
+    return [
+      ...refuse('no_image', found === 'no', { message: `The loader's image cannot be used. ${why}`, advice }),
+      ...warn('image_unknown', found === 'unknown', { message, advice }),
+    ];
   }
-  const { size, diskSize, entries, other } = found;
-  const findings = [];
-  if (diskSize !== null && diskSize !== size) {
-    const message = `The image at the configured path has ${size} bytes, and the VM's own disk has ${diskSize}: they are two.`;
-    findings.push(refuse('image_differs', message, "Set `image` to the path at which the VM's own image is mounted."));
-  }
-  const { builder, dsm } = entries;
-  if (builder === null && other !== null) {
-    const message = `The loader's image is one of ${other}, which only its own menu can rebuild: the bridge knows TinyCore RedPill.`;
-    const advice = `Rebuild it in the menu of ${other}, or attach an image of TinyCore RedPill.`;
-    return [...findings, refuse('other_loader', message, advice)];
-  }
-  if (builder === null) {
-    const message = "The loader's boot menu has no entry for the image builder.";
-    findings.push(refuse('no_builder_entry', message, 'Begin with a fresh image of TinyCore RedPill.'));
-  }
-  if (dsm === null) {
-    const message =
-      "The loader's boot menu has no entry that starts DSM from this disk, to come home to when a build fails.";
-    findings.push(refuse('no_dsm_entry', message, 'Build the loader once by hand, or begin with a fresh image.'));
-  }
-  return findings;
+  const { size, diskSize, entries, other } = image;
+  const isOther = entries.builder === null && other !== null;
+  return [
+    ...refuse('image_differs', diskSize !== null && diskSize !== size, {
+      message: `The image at the configured path has ${size} bytes, and the VM's own disk has ${diskSize}: they are two.`,
+      advice: "Set `image` to the path at which the VM's own image is mounted.",
+    }),
+    ...refuse('other_loader', isOther, {
+      message: `The loader's image is one of ${other}, which only its own menu can rebuild: the bridge knows TinyCore RedPill.`,
+      advice: `Rebuild it in the menu of ${other}, or attach an image of TinyCore RedPill.`,
+    }),
+    ...refuse('no_builder_entry', !isOther && entries.builder === null, {
+      message: "The loader's boot menu has no entry for the image builder.",
+      advice: 'Begin with a fresh image of TinyCore RedPill.',
+    }),
+    ...refuse('no_dsm_entry', !isOther && entries.dsm === null, {
+      message:
+        "The loader's boot menu has no entry that starts DSM from this disk, to come home to when a build fails.",
+      advice: 'Build the loader once by hand, or begin with a fresh image.',
+    }),
+  ];
 }
 
-function backup({ backup: { needed, free, trouble }, image: { found } }: PreflightFacts): Finding[] {
-  if (trouble !== null) {
-    const advice = 'Let the bridge write there, or set `backup_dir` to another folder.';
-    return [refuse('backup_unwritable', `No copy of the image can be made. ${trouble}`, advice)];
-  }
-  if (needed === null || free === null) {
-    // How much there is to be copied is the least that is wrong.
-    if (found !== 'yes') return [];
-    const message = 'Whether there is space for a copy of the image could not be looked up.';
-    return [warn('backup_space_unknown', message, null)];
-  }
-  if (free >= needed) return [];
-  const message = `A copy of the image needs ${mib(needed)}, and ${mib(free)} are free.`;
-  return [refuse('backup_space', message, 'Make room in `backup_dir`, or keep fewer backups.')];
+/** Whether serial number and MACs can stay what they are, by the configuration that the image builder will start with. */
+export function identityFindings({ config, keepIdentity, upgrade, installed }: PreflightFacts): readonly Finding[] {
+  // Nothing of it is kept; or there is no image to look into, which is told elsewhere.
+  if (config === null || (!keepIdentity && upgrade === 'full')) return [];
+  if ('problem' in config) return refuse(config.problem.code, true, config.problem);
+  const lacking = 'complete' in config && !config.complete && keepIdentity;
+  const none = 'The image builder has no serial number, or no MAC, to be kept: what is missing is made anew';
+  return [
+    ...warn('config_unknown', 'why' in config, {
+      message: `The image builder's configuration, with serial number and MACs, could not be looked at. ${'why' in config ? config.why : ''}`,
+      advice: 'The rebuild ends in the image builder, before it changes anything there, if they cannot be kept.',
+    }),
+    ...tell('identity_made', lacking && installed === null, { message: `${none}.` }),
+    // An earlier rebuild that failed may have left a fresh configuration behind.
+    ...warn('identity_made', lacking && installed !== null, {
+      message: `${none}, though a DSM is installed.`,
+      advice: '`rollback` first if a rebuild failed before; or write both into user_config.json in the image builder.',
+    }),
+  ];
 }
 
-function sources({ sources: reachable }: PreflightFacts): Finding[] {
-  if (reachable === 'yes') return [];
-  if (reachable === 'unknown')
-    return [tell('sources_unknown', "Whether the loader's sources can be reached could not be looked up.")];
-  const message = "Not all of the loader's sources can be reached from here: the build would fail.";
-  return [warn('sources_unreachable', message, 'Check the way to github.com and global.download.synology.com.')];
-}
-
-function powerOff({ running, obeysAcpi, onTimeout }: PreflightFacts): Finding[] {
-  if (!running || obeysAcpi !== 'no') return [];
-  const message = 'What runs in the VM now (an installer, a recovery, a loader) does not heed the power button';
-  if (onTimeout === 'force_off') return [warn('no_acpi', `${message}: when its time is up, its power is cut.`, null)];
-  const advice = 'Power it off yourself, or ask with `on_timeout: force_off`.';
-  return [warn('no_acpi', `${message}: the rebuild will end there, with the VM running.`, advice)];
-}
-
-function mib(bytes: number): string {
-  return `${Math.ceil(bytes / 2 ** 20)} MiB`;
+function mib(bytes: number | null): string {
+  return `${Math.ceil((bytes ?? 0) / 2 ** 20)} MiB`;
 }

@@ -1,5 +1,4 @@
 import { nearest } from '../../util/did-you-mean.ts';
-import { newestRelease } from '../kinds/tcrp/release.ts';
 import { platforms } from '../platform-table.ts';
 import {
   compareVersions,
@@ -13,61 +12,72 @@ import { type Finding, type PreflightFacts, refuse, tell, warn } from './finding
 
 /** Whether there can be a loader for the DSM that is asked for. */
 
-export function modelFindings(facts: PreflightFacts): readonly Finding[] {
-  const parsed = parsePlatformId(facts.platform);
-  if ('problem' in parsed) {
-    const { code, message, nearest: ids } = parsed.problem;
-    return [refuse(code, message, proposal(ids)), ...nameFindings(facts.model)];
-  }
-  const { id } = parsed;
-  const build = buildFindings(id, facts);
-  const possible = build.every(({ level }) => level !== 'refuse');
-  return [
-    ...nameFindings(facts.model),
-    ...agreement(id, facts.model),
-    ...build,
-    // Of a build that is not to be had, there is no more to say.
-    ...(possible ? [...extensionFindings(id, facts), ...serialFindings(id, facts), ...changes(id, facts)] : []),
-  ];
-}
+const full = 'Set `upgrade: full`';
 
-function nameFindings(model: string): Finding[] {
-  if (platformOf(model)) return [];
+export function modelFindings(facts: PreflightFacts): readonly Finding[] {
+  const { model, platform } = facts;
+  const known = platformOf(model) !== null;
   const meant = nearest(
     model,
     platforms.map(row => row.model),
   );
-  const advice = meant === null ? 'Write it as Synology does: DS918+.' : `Perhaps ${meant} is meant.`;
-  return [refuse('unknown_model', `"${model}" is no model that is known here.`, advice)];
+  const unknown = refuse('unknown_model', !known, {
+    message: `"${model}" is no model that is known here.`,
+    advice: meant === null ? 'Write it as Synology does: DS918+.' : `Perhaps ${meant} is meant.`,
+  });
+  const parsed = parsePlatformId(platform);
+  if ('problem' in parsed) {
+    const { code, message, nearest: ids } = parsed.problem;
+    return [...refuse(code, true, { message, advice: proposal(ids) }), ...unknown];
+  }
+  const { id } = parsed;
+  const build = buildFindings(id, facts);
+  return [
+    ...unknown,
+    ...refuse('model_differs', known && id.platform.model !== model, {
+      message: `The platform id ${platform} is of ${id.platform.model}, and the configured model is ${model}.`,
+      advice: 'Correct `model` or `platform`.',
+    }),
+    ...build,
+    // Of a build that is not to be had, there is no more to say.
+    ...(build.some(({ level }) => level === 'refuse')
+      ? []
+      : [...extensionFindings(id, facts), ...serialFindings(id, facts), ...changes(id, facts)]),
+  ];
 }
 
-function agreement({ id, platform }: PlatformId, model: string): Finding[] {
-  if (platform.model === model || !platformOf(model)) return [];
-  const message = `The platform id ${id} is of ${platform.model}, and the configured model is ${model}.`;
-  return [refuse('model_differs', message, 'Correct `model` or `platform`.')];
-}
-
-function buildFindings(id: PlatformId, { release, upgrade }: PreflightFacts): Finding[] {
-  const { prefix, model, builds } = id.platform;
-  const newestHas = newestRelease.builds.has(id.id);
+function buildFindings({ id, version, ...wanted }: PlatformId, { release, newest, upgrade }: PreflightFacts) {
+  const { prefix, model, builds } = wanted.platform;
+  const known = 'why' in release ? null : release;
+  const listed = known ? [...known.builds.keys()].some(each => each.startsWith(`${prefix}-`)) : builds.length > 0;
+  const newestHas = newest.builds.has(id);
   const upgradeHelps = upgrade === 'never' && newestHas;
-  const unknown = 'why' in release;
-  const listed = unknown ? builds.length > 0 : [...release.builds.keys()].some(each => each.startsWith(`${prefix}-`));
-  if (!listed || (!unknown && release.models && release.models.get(prefix) !== model)) {
-    const message = `${named(release)} cannot build a loader for ${model}.`;
-    const other = 'Choose another model, or another loader: M-Shell and RR know it.';
-    return [refuse('not_buildable', message, upgradeHelps ? 'Set `upgrade: full`.' : other)];
+  if (!listed || (known?.models && known.models.get(prefix) !== model)) {
+    return refuse('not_buildable', true, {
+      message: `${named(release)} cannot build a loader for ${model}.`,
+      advice: upgradeHelps ? `${full}.` : 'Choose another model, or another loader: M-Shell and RR know it.',
+    });
   }
-  if (!unknown && release.builds.has(id.id)) return [];
-  const ids = unknown ? newestRelease.builds.keys() : release.builds.keys();
-  const advice = `${upgradeHelps ? 'Set `upgrade: full`. ' : ''}${proposal(nearestIds(id, ids))}`;
-  if (compareVersions(id.version, firstUnknownVersion) >= 0) {
-    return [refuse('dsm_too_new', `TinyCore RedPill knows no DSM from ${firstUnknownVersion} on.`, advice)];
-  }
-  if (!unknown) return [refuse('unknown_build', `${named(release)} cannot build ${id.id}.`, advice)];
-  const message = `Whether the image's TinyCore RedPill can build ${id.id} is not known. ${release.why}`;
-  const look = 'Look whether `./rploader.sh help` lists it in the image builder.';
-  return [warn('depends_on_release', message, newestHas ? 'Set `upgrade: full`: its release can.' : look)];
+  const has = known?.builds.has(id) ?? false;
+  const tooNew = compareVersions(version, firstUnknownVersion) >= 0;
+  const others = nearestIds({ id, version, ...wanted }, (known ?? newest).builds.keys());
+  const advice = `${upgradeHelps ? `${full}. ` : ''}${proposal(others)}`;
+  return [
+    ...refuse('dsm_too_new', !has && tooNew, {
+      message: `TinyCore RedPill knows no DSM from ${firstUnknownVersion} on.`,
+      advice,
+    }),
+    ...refuse('unknown_build', !has && !tooNew && known !== null, {
+      message: `${named(release)} cannot build ${id}.`,
+      advice,
+    }),
+    ...warn('depends_on_release', !tooNew && known === null, {
+      message: `Whether the image's TinyCore RedPill can build ${id} is not known. ${'why' in release ? release.why : ''}`,
+      advice: newestHas
+        ? `${full}: its release can.`
+        : 'Look whether `./rploader.sh help` lists it in the image builder.',
+    }),
+  ];
 }
 
 function named(release: PreflightFacts['release']): string {
@@ -75,65 +85,65 @@ function named(release: PreflightFacts['release']): string {
   return release.version === null ? "The image's TinyCore RedPill" : `TinyCore RedPill ${release.version}`;
 }
 
-function extensionFindings(id: PlatformId, { extensions, fetched, release }: PreflightFacts): Finding[] {
+function extensionFindings(id: PlatformId, { extensions, fetched, release, newest }: PreflightFacts) {
   const key = `${id.platform.prefix}_${id.build}`;
-  const configured = extensions.flatMap(({ url, recipe }) => {
-    if (recipe === 'yes') return [];
-    if (recipe === 'no_index') {
-      const message = `There is no extension's index at ${url}, and the build would fail.`;
-      return [refuse('no_extension', message, 'Correct the URL: it is that of a raw rpext-index.json.')];
-    }
-    if (recipe === 'no') {
-      const message = `The extension ${url} has no recipe for ${key}, and the build would fail.`;
-      return [refuse('no_recipe', message, 'Leave it out, or choose a build that it has a recipe for.')];
-    }
-    return [tell('recipe_unknown', `Whether the extension ${url} has a recipe for ${key} could not be looked up.`)];
-  });
-  const missing = fetched.filter(({ recipe }) => recipe === 'no' || recipe === 'no_index');
-  const whole = 'why' in release ? [] : [...release.builds.keys()].filter(each => newestRelease.builds.has(each));
+  const whole = 'why' in release ? [] : [...release.builds.keys()].filter(each => newest.builds.has(each));
   return [
-    ...configured,
-    ...missing.map(({ url }) => {
-      const message = `The loader itself fetches ${url}, which has nothing for ${key}: the build would fail.`;
-      return refuse('no_recipe', message, proposal(nearestIds(id, whole)));
+    ...extensions.flatMap(({ url, recipe }) => [
+      ...refuse('no_extension', recipe === 'no_index', {
+        message: `There is no extension's index at ${url}, and the build would fail.`,
+        advice: 'Correct the URL: it is that of a raw rpext-index.json.',
+      }),
+      ...refuse('no_recipe', recipe === 'no', {
+        message: `The extension ${url} has no recipe for ${key}, and the build would fail.`,
+        advice: 'Leave it out, or choose a build that it has a recipe for.',
+      }),
+      ...tell('recipe_unknown', recipe === 'unknown', {
+        message: `Whether the extension ${url} has a recipe for ${key} could not be looked up.`,
+      }),
+    ]),
+    ...fetched.flatMap(({ url, recipe }) =>
+      refuse('no_recipe', recipe === 'no' || recipe === 'no_index', {
+        message: `The loader itself fetches ${url}, which has nothing for ${key}: the build would fail.`,
+        advice: proposal(nearestIds(id, whole)),
+      }),
+    ),
+  ];
+}
+
+function serialFindings({ platform: { model } }: PlatformId, { release, keepIdentity, config }: PreflightFacts) {
+  if ('why' in release || (release.serials?.includes(model) ?? true)) return [];
+  const complete = config && 'complete' in config ? config.complete : null;
+  const none = `${named(release)} makes no serial numbers for ${model}`;
+  const advice =
+    'Write `sn` and `mac1` into user_config.json in the image builder, save it with `./rploader.sh backup`, and set `keep_identity: true`; or choose another model.';
+  const why = keepIdentity ? 'the image has none to keep' : 'the old one is not to be kept';
+  return [
+    ...refuse('no_serial_numbers', !keepIdentity || complete === false, { message: `${none}, and ${why}.`, advice }),
+    ...warn('no_serial_numbers', keepIdentity && complete === null, {
+      message: `${none}, and whether the image has one to keep is not known.`,
+      advice,
     }),
   ];
 }
 
-function serialFindings({ platform: { model } }: PlatformId, facts: PreflightFacts): Finding[] {
-  const { release, keepIdentity, config } = facts;
-  if ('why' in release || (release.serials?.includes(model) ?? true)) return [];
-  const complete = config && 'complete' in config ? config.complete : null;
-  if (keepIdentity && complete) return [];
-  const none = `${named(release)} makes no serial numbers for ${model}`;
-  const advice =
-    'Write `sn` and `mac1` into user_config.json in the image builder, save it with `./rploader.sh backup`, and set `keep_identity: true`; or choose another model.';
-  if (!keepIdentity) return [refuse('no_serial_numbers', `${none}, and the old one is not to be kept.`, advice)];
-  if (complete === false) return [refuse('no_serial_numbers', `${none}, and the image has none to keep.`, advice)];
-  return [warn('no_serial_numbers', `${none}, and whether the image has one to keep is not known.`, advice)];
-}
-
 /** What will be otherwise afterwards. */
-function changes({ build, platform }: PlatformId, facts: PreflightFacts): Finding[] {
-  const { installed, keepIdentity, upgrade } = facts;
-  const findings = [];
-  const otherModel = installed?.model != null && installed.model !== platform.model;
-  const otherBuild = installed?.build != null && installed.build !== build;
-  if (otherModel || otherBuild) {
-    const message = `It is a loader for another DSM than the one that is installed: the VM will come up in DSM's installer.`;
-    findings.push(tell('other_dsm', message, `Have the archive of ${platform.model}, build ${build}, at hand.`));
-  }
-  if (otherModel && keepIdentity) {
-    const message = `The serial number that is kept was made for ${installed?.model}, not for ${platform.model}.`;
-    findings.push(tell('foreign_identity', message));
-  }
-  if (!keepIdentity) findings.push(tell('new_identity', 'DSM gets a new serial number, and the MAC of its NIC.'));
-  if (upgrade === 'full') {
-    const message =
-      'The upgrade replaces user_config.json: serial number and MACs are put back, other changes in it are lost.';
-    findings.push(tell('config_replaced', message));
-  }
-  return findings;
+function changes({ build, platform: { model } }: PlatformId, { installed, keepIdentity, upgrade }: PreflightFacts) {
+  const otherModel = (installed?.model ?? model) !== model;
+  return [
+    ...tell('other_dsm', otherModel || (installed?.build ?? build) !== build, {
+      message: "It is a loader for another DSM than the one that is installed: the VM will come up in DSM's installer.",
+      advice: `Have the archive of ${model}, build ${build}, at hand.`,
+    }),
+    ...tell('foreign_identity', otherModel && keepIdentity, {
+      message: `The serial number that is kept was made for ${installed?.model}, not for ${model}.`,
+    }),
+    ...tell('new_identity', !keepIdentity, { message: 'DSM gets a new serial number, and the MAC of its NIC.' }),
+    ...tell('config_replaced', upgrade === 'full', {
+      message:
+        'The upgrade replaces user_config.json: serial number and MACs are put back, other changes in it are lost.',
+    }),
+  ];
 }
 
 function proposal(ids: readonly string[]): string {

@@ -13,112 +13,106 @@ const redpillVirtio = 'https://github.com/pocopico/redpill-load/raw/develop/redp
 const acpid = 'https://github.com/pocopico/tcrp-addons/raw/main/acpid/rpext-index.json';
 
 export function vmFindings(facts: PreflightFacts): readonly Finding[] {
-  const parsed = parsePlatformId(facts.platform);
-  const platform = 'id' in parsed ? parsed.id.platform : null;
+  const { persistent, memory, platform } = facts;
+  const parsed = parsePlatformId(platform);
   return [
-    ...lifetime(facts),
-    ...memory(facts),
-    ...(platform ? [...cpu(platform, facts), ...disks(platform, facts)] : []),
-    ...loaderDisk(facts),
+    ...refuse('transient', !persistent, {
+      message: 'The domain is transient: libvirt forgets it when it is off, and it has to be off for a rebuild.',
+      advice: 'Define it: `virsh dumpxml` and `virsh define`.',
+    }),
+    ...refuse('too_little_memory', memory !== null && memory < leastMemory, {
+      message: `The VM has ${Math.round((memory ?? 0) / 2 ** 20)} MiB of memory, and the loader needs 2 GiB to build.`,
+      advice: 'Give the VM 2 GiB of memory or more.',
+    }),
+    ...('id' in parsed ? hardware(parsed.id.platform, facts) : []),
     ...drivers(facts),
   ];
 }
 
-function lifetime({ persistent }: PreflightFacts): Finding[] {
-  if (persistent) return [];
-  const message = 'The domain is transient: libvirt forgets it when it is off, and it has to be off for a rebuild.';
-  return [refuse('transient', message, 'Define it: `virsh dumpxml` and `virsh define`.')];
-}
-
-function memory({ memory: bytes }: PreflightFacts): Finding[] {
-  if (bytes === null || bytes >= leastMemory) return [];
-  const message = `The VM has ${Math.round(bytes / 2 ** 20)} MiB of memory, and the loader needs 2 GiB to build.`;
-  return [refuse('too_little_memory', message, 'Give the VM 2 GiB of memory or more.')];
-}
-
-function cpu({ model, maxThreads, cpuFlags: needed }: Platform, { vcpus, cpuFlags }: PreflightFacts): Finding[] {
-  const findings = [];
-  if (vcpus !== null && maxThreads !== null && vcpus > maxThreads) {
-    const message = `The VM has ${vcpus} vCPUs, and ${model} uses ${maxThreads} at most.`;
-    findings.push(refuse('too_many_vcpus', message, `Give the VM ${maxThreads} vCPUs or fewer.`));
-  }
-  const missing = cpuFlags === null ? [] : (needed ?? []).filter(flag => !cpuFlags.includes(flag));
-  if (missing.length > 0) {
-    const message = `${model} needs a CPU with ${missing.join(' and ')}, which this one lacks: DSM will hardly start.`;
-    findings.push(warn('cpu_lacks', message, 'Set `<cpu mode="host-passthrough"/>`, or choose another model.'));
-  }
-  return findings;
-}
-
-function disks(platform: Platform, { disks: all, controllers, sataMap: map }: PreflightFacts): Finding[] {
-  const data = all.filter(({ role, bus }) => role === 'data' && bus !== 'usb');
-  const { model, maxDisks, deviceTree } = platform;
-  if (maxDisks !== null && data.length > maxDisks) {
-    const message = `The VM has ${data.length} disks, and ${model} has ${maxDisks} slots.`;
-    return [refuse('too_many_disks', message, 'Take disks away, or choose a larger model.')];
-  }
-  if (deviceTree && data.some(({ bus }) => bus !== 'sata')) {
-    const message = `${model} finds disks on SATA only, and not all of this VM's are: DSM may not see them.`;
-    return [warn('disks_unseen', message, 'Put the disks on SATA, or choose a model without a device tree.')];
-  }
-  if (map !== 'auto') return [];
-  const computed = sataMap(controllers, platform);
-  if (computed.kind === 'map') return computed.notes.map(note => tell('sata_map', note));
-  return [refuse(computed.code, computed.message, computed.advice)];
-}
-
-function loaderDisk({ disks: all, usbIds, loaderPassedThrough }: PreflightFacts): Finding[] {
-  const loader = all.find(({ role }) => role === 'loader');
-  if (loaderPassedThrough) {
-    const message =
-      'The loader is on a USB stick of the host that is passed through: its image cannot be read or written.';
-    return [refuse('loader_on_stick', message, 'Copy the stick to an image, and attach that on USB.')];
-  }
-  if (!loader) {
-    const message = 'The VM has no disk that looks like a loader: none on USB, and none that boots first.';
-    return [refuse('no_loader_disk', message, "Attach the loader's image on USB.")];
-  }
-  if (loader.bus !== 'usb' && loader.bus !== 'sata') {
-    const message = `The loader's disk ${loader.target} is on ${loader.bus ?? 'an unknown bus'}: from there it starts without its own files and without SSH.`;
-    return [refuse('loader_bus', message, "Attach the loader's image on USB.")];
-  }
-  if (loader.bus === 'sata') {
-    const message = `The loader's disk ${loader.target} is on SATA: it works, but takes a place that a disk could have.`;
-    return [tell('loader_on_sata', message)];
-  }
-  const sticks = all.filter(({ bus }) => bus === 'usb').length;
-  if (sticks < 2) return [];
-  const several = `${sticks} disks are on USB, and the loader would ask which one is its own.`;
-  if (usbIds)
-    return [tell('several_usb_disks', `${several} It is not asked; vendor and product ID are written instead.`)];
-  return [refuse('several_usb_disks', several, 'Leave only the loader on USB.')];
+function hardware(platform: Platform, facts: PreflightFacts): readonly Finding[] {
+  const { model, maxThreads, maxDisks, deviceTree, cpuFlags } = platform;
+  const { vcpus, disks, controllers } = facts;
+  const missing = (cpuFlags ?? []).filter(flag => facts.cpuFlags?.includes(flag) === false);
+  const data = disks.filter(({ role, bus }) => role === 'data' && bus !== 'usb');
+  const tooMany = maxDisks !== null && data.length > maxDisks;
+  const unseen = !tooMany && deviceTree && data.some(({ bus }) => bus !== 'sata');
+  const map = facts.sataMap === 'auto' && !tooMany && !unseen ? sataMap(controllers, platform) : null;
+  return [
+    ...refuse('too_many_vcpus', vcpus !== null && maxThreads !== null && vcpus > maxThreads, {
+      message: `The VM has ${vcpus} vCPUs, and ${model} uses ${maxThreads} at most.`,
+      advice: `Give the VM ${maxThreads} vCPUs or fewer.`,
+    }),
+    ...warn('cpu_lacks', missing.length > 0, {
+      message: `${model} needs a CPU with ${missing.join(' and ')}, which this one lacks: DSM will hardly start.`,
+      advice: 'Set `<cpu mode="host-passthrough"/>`, or choose another model.',
+    }),
+    ...refuse('too_many_disks', tooMany, {
+      message: `The VM has ${data.length} disks, and ${model} has ${maxDisks} slots.`,
+      advice: 'Take disks away, or choose a larger model.',
+    }),
+    ...warn('disks_unseen', unseen, {
+      message: `${model} finds disks on SATA only, and not all of this VM's are: DSM may not see them.`,
+      advice: 'Put the disks on SATA, or choose a model without a device tree.',
+    }),
+    ...(map && 'map' in map ? map.notes.flatMap(message => tell('sata_map', true, { message })) : []),
+    ...(map && 'refusal' in map ? refuse(map.refusal.code, true, map.refusal) : []),
+  ];
 }
 
 /**
  * Every release looks for extensions by the IDs of PCI devices, and finds none for virtio. Those that have the drivers:
  * one named virtio, or all-modules, of which eudev loads what is needed.
  */
-function drivers({ disks: all, nics, controllers, extensions, fetched, release }: PreflightFacts): Finding[] {
+function drivers({ disks, nics, controllers, extensions, fetched, release }: PreflightFacts): readonly Finding[] {
   const has = (name: string) => [...extensions, ...fetched].some(({ url }) => url.includes(name));
-  const findings = [];
-  if (!has('virtio') && !(has('all-modules') && has('eudev'))) {
-    const onScsi = controllers.filter(({ kind }) => kind === 'virtio-scsi').flatMap(({ disks: held }) => held);
-    const virtio = [...all.filter(({ bus }) => bus === 'virtio'), ...onScsi].filter(({ role }) => role === 'data');
-    const none = `${'why' in release ? 'As far as is known, no' : 'No'} extension brings the driver of the VM's virtio`;
-    const add = `Add ${redpillVirtio} to \`extensions\` (up to build 42962), set \`upgrade: full\`, or`;
-    if (nics.some(({ model }) => model?.startsWith('virtio'))) {
-      const message = `${none} NIC: DSM will have no network.`;
-      findings.push(warn('no_virtio_extension', message, `${add} give the NIC the model e1000e.`));
-    }
-    if (virtio.length > 0) {
-      const message = `${none} disks (${virtio.map(({ target }) => target).join(', ')}): DSM will not see them.`;
-      findings.push(warn('no_virtio_extension', message, `${add} put the disks on SATA.`));
-    }
-  }
-  if (!has('acpid')) {
-    const message =
-      'No acpid extension is configured: the new DSM will not heed the power button, and cannot be shut down.';
-    findings.push(warn('no_acpid_extension', message, `Add ${acpid} to \`extensions\`.`));
-  }
-  return findings;
+  const lacking = !has('virtio') && !(has('all-modules') && has('eudev'));
+  const onScsi = controllers.filter(({ kind }) => kind === 'virtio-scsi').flatMap(({ disks: held }) => held);
+  const virtio = [...disks.filter(({ bus }) => bus === 'virtio'), ...onScsi].filter(({ role }) => role === 'data');
+  const none = `${'why' in release ? 'As far as is known, no' : 'No'} extension brings the driver of the VM's virtio`;
+  const add = `Add ${redpillVirtio} to \`extensions\` (up to build 42962), set \`upgrade: full\`, or`;
+  return [
+    ...warn('no_virtio_extension', lacking && nics.some(({ model }) => model?.startsWith('virtio')), {
+      message: `${none} NIC: DSM will have no network.`,
+      advice: `${add} give the NIC the model e1000e.`,
+    }),
+    ...warn('no_virtio_extension', lacking && virtio.length > 0, {
+      message: `${none} disks (${virtio.map(({ target }) => target).join(', ')}): DSM will not see them.`,
+      advice: `${add} put the disks on SATA.`,
+    }),
+    ...warn('no_acpid_extension', !has('acpid'), {
+      message: 'No acpid extension is configured: the new DSM will not heed the power button, and cannot be shut down.',
+      advice: `Add ${acpid} to \`extensions\`.`,
+    }),
+  ];
+}
+
+export function loaderDiskFindings({ disks, usbIds, loaderPassedThrough }: PreflightFacts): readonly Finding[] {
+  const loader = disks.find(({ role }) => role === 'loader');
+  const [target, bus] = loaderPassedThrough || !loader ? [null, null] : [loader.target, loader.bus];
+  const sticks = disks.filter(each => each.bus === 'usb').length;
+  const several = `${sticks} disks are on USB, and the loader would ask which one is its own.`;
+  return [
+    ...refuse('loader_on_stick', loaderPassedThrough, {
+      message: 'The loader is on a USB stick of the host that is passed through: its image cannot be read or written.',
+      advice: 'Copy the stick to an image, and attach that on USB.',
+    }),
+    ...refuse('no_loader_disk', !loaderPassedThrough && !loader, {
+      message: 'The VM has no disk that looks like a loader: none on USB, and none that boots first.',
+      advice: "Attach the loader's image on USB.",
+    }),
+    ...refuse('loader_bus', target !== null && bus !== 'usb' && bus !== 'sata', {
+      message: `The loader's disk ${target} is on ${bus ?? 'an unknown bus'}: from there it starts without its own files and without SSH.`,
+      advice: "Attach the loader's image on USB.",
+    }),
+    ...tell('loader_on_sata', bus === 'sata', {
+      message: `The loader's disk ${target} is on SATA: it works, but takes a place that a disk could have.`,
+    }),
+    ...tell('several_usb_disks', bus === 'usb' && sticks > 1 && usbIds !== null, {
+      message: `${several} It is not asked; vendor and product ID are written instead.`,
+    }),
+    ...refuse('several_usb_disks', bus === 'usb' && sticks > 1 && usbIds === null, {
+      message: several,
+      advice: 'Leave only the loader on USB.',
+    }),
+  ];
 }

@@ -1,8 +1,7 @@
 import type { Finding, Level, PreflightFacts } from './finding.ts';
-import { hostFindings } from './preflight-host.ts';
-import { identityFindings } from './preflight-identity.ts';
+import { hostFindings, identityFindings } from './preflight-host.ts';
 import { modelFindings } from './preflight-model.ts';
-import { vmFindings } from './preflight-vm.ts';
+import { loaderDiskFindings, vmFindings } from './preflight-vm.ts';
 
 /** Judges, before anything is touched, whether a rebuild can work. Pure: what is to be known is handed in. */
 
@@ -10,8 +9,8 @@ const order: readonly Level[] = ['refuse', 'warn', 'tell'];
 
 /** The gravest first. A rebuild is not begun while one of them refuses. */
 export function preflight(facts: PreflightFacts): readonly Finding[] {
-  const all = [...modelFindings(facts), ...vmFindings(facts), ...hostFindings(facts), ...identityFindings(facts)];
-  return gravestFirst(all);
+  const tables = [modelFindings, vmFindings, loaderDiskFindings, hostFindings, identityFindings];
+  return gravestFirst(tables.flatMap(table => table(facts)));
 }
 
 export function gravestFirst(findings: readonly Finding[]): readonly Finding[] {

@@ -1,8 +1,10 @@
 /** Extensions' indexes as servers give them. */
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { describe, expect, test } from 'vitest';
-import { type Fetch, recipeOf } from '../../../src/loader/plan/extensions.ts';
+import { describe, expect, test, vi } from 'vitest';
+import { lookUp } from '../../../src/loader/plan/extensions.ts';
+import type { World } from '../../../src/loader/plan/world.ts';
+import { parsePlatformId } from '../../../src/loader/platforms.ts';
 import { soon } from '../image/images.ts';
 import { index } from '../rebuild-world.ts';
 
@@ -14,13 +16,20 @@ const failed = (status: number): RequestListener => {
   return (_, response) => response.writeHead(status).end(index('ds918p_42962'));
 };
 
+const parsed = parsePlatformId('ds918p-7.1.1-42962');
+/** Of one extension. */
+async function recipeOf(world: Pick<World, 'fetch'>, signal = soon(), from = url) {
+  const [found] = await lookUp(world, [from], 'id' in parsed ? parsed.id : null, signal);
+  return found?.recipe;
+}
+
 /** A server on this machine, under the name of another. */
-async function serve(listener: RequestListener): Promise<AsyncDisposable & { get: Fetch }> {
+async function serve(listener: RequestListener): Promise<AsyncDisposable & Pick<World, 'fetch'>> {
   const server = createServer(listener);
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   return {
-    get: (wanted, init) => fetch(wanted.replace('https://extensions.test', `http://127.0.0.1:${port}`), init),
+    fetch: (wanted, init) => fetch(wanted.replace('https://extensions.test', `http://127.0.0.1:${port}`), init),
     [Symbol.asyncDispose]: () => {
       server.closeAllConnections();
       return new Promise(resolve => server.close(() => resolve()));
@@ -48,18 +57,19 @@ describe('an index', () => {
     ['that ends in the middle', broken(), 'unknown'],
   ])('%s', async (_, listener, expected) => {
     await using server = await serve(listener);
-    expect(await recipeOf(url, 'ds918p_42962', soon(), server.get)).toBe(expected);
+    expect(await recipeOf(server)).toBe(expected);
   });
 
   test('that is never asked for, because its URL is not safe', async () => {
-    const get = () => Promise.reject(new Error('asked'));
-    expect(await recipeOf('http://extensions.test/x.json', 'ds918p_42962', soon(), get)).toBe('unknown');
+    const fetch = vi.fn(() => Promise.reject(new Error('asked')));
+    expect(await recipeOf({ fetch }, soon(), 'http://extensions.test/x.json')).toBe('unknown');
+    expect(fetch).not.toHaveBeenCalled();
   });
 
   test('given up: the signal’s reason', async () => {
     const controller = new AbortController();
     await using server = await serve(() => controller.abort(new Error('enough')));
-    await expect(recipeOf(url, 'ds918p_42962', controller.signal, server.get)).rejects.toThrow('enough');
+    await expect(recipeOf(server, controller.signal)).rejects.toThrow('enough');
   });
 });
 

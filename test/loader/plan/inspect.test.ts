@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { readBoot } from '../../../src/loader/image/boot-entry.ts';
 import { ImageError } from '../../../src/loader/image/errors.ts';
+import { readHome } from '../../../src/loader/image/home.ts';
 import { openImage } from '../../../src/loader/image/open.ts';
 import type { Inspection } from '../../../src/loader/plan/inspect.ts';
 import { makeLoaderImage } from '../../fakes/box/image.ts';
@@ -209,7 +210,7 @@ describe('the home of the builder in the image', () => {
     const found = await it.inspect({
       settings: { upgrade: 'never', platform: 'ds918p-7.1.1-42951' },
       fetch: all,
-      home: undefined,
+      home: readHome,
     });
     expect(codes(found)).toEqual(['refuse unknown_build']);
     expect(finding(found, 'unknown_build')?.advice).toContain('ds918p-7.1.1-42962');

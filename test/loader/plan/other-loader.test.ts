@@ -1,6 +1,6 @@
 /** Whose boot menu it is, by its titles. */
 import { expect, test } from 'vitest';
-import { otherLoader } from '../../../src/loader/plan/other-loader.ts';
+import { otherLoader } from '../../../src/loader/plan/image.ts';
 
 test.each([
   ['M-shell', ['Alpine Redpill Image Build', 'Tiny Core Friend DS3622xs+ 7.2.2-72806 Update 3 DDSML']],

@@ -40,6 +40,7 @@ const facts: PreflightFacts = {
   config: { complete: true },
   ...{ sources: 'yes', running: true, obeysAcpi: 'yes', onTimeout: 'report' },
   installed: { model: 'DS918+', build: 42_962 },
+  newest: newestRelease,
 };
 const found = (more: Partial<PreflightFacts>) =>
   preflight({ ...facts, ...more }).filter(({ code }) => code !== 'sata_map');

@@ -2,25 +2,18 @@ import { Plain } from '../../../ssh/plain.ts';
 import type { Judge, Outcome, Step } from '../../adapter.ts';
 import { failures } from './failures.ts';
 
-/**
- * Whether a step has done what it is for. Exit codes of rploader.sh lie, a part of its output has no line feeds, and
- * "*** Process will exit ***" is said in good builds too. So the step has failed if its exit code is none of a good run,
- * if a proof is missing, or if it said what no good run says. Then the table of failures tells why: its first entry that
- * was said. Reads a stream in pieces and keeps little of it.
- */
-
 /** Characters that a pattern may match. */
 const reach = 512;
 
 /** 126 and 127: no such program (POSIX, shell). */
 const noProgram = new Set([126, 127]);
 
-export function judgeStep(step: Step, output: string, exitCode: number | null): Outcome {
-  const reader = new OutcomeReader(step);
-  reader.take(output);
-  return reader.end(exitCode);
-}
-
+/**
+ * Whether a step has done what it is for. Exit codes of rploader.sh lie, a part of its output has no line feeds, and
+ * "*** Process will exit ***" is said in good builds too. So the step has failed if its exit code is none of a good run,
+ * if a proof is missing, or if it said what no good run says. Then the table of failures tells why: its first entry that
+ * was said. Reads a stream in pieces and keeps little of it.
+ */
 export class OutcomeReader implements Judge {
   readonly #step: Step;
   readonly #plain = new Plain();
@@ -41,9 +34,11 @@ export class OutcomeReader implements Judge {
     // Its last line may have no end.
     this.#add(`${this.#plain.end()}\n`);
     this.#read();
-    // What one wants to add is there: all is well.
-    const trouble = this.#isAlreadyThere() ? this.#unproven() : (this.#badExit(exitCode) ?? this.#unproven());
-    return this.#explained(trouble !== null) ?? trouble ?? { ok: true, notes: this.#notes() };
+    // What one wants to add is there: all is well, though the exit code is 1. A build says the same in passing.
+    const there = this.#step.name.startsWith('extension_') && this.#seen.has(alreadyAdded.pattern);
+    const trouble = (there ? null : this.#badExit(exitCode)) ?? this.#unproven();
+    const reason = there ? null : this.#reason(trouble !== null);
+    return reason ?? trouble ?? { ok: true, notes: this.#said(remarks).map(({ note }) => note) };
   }
 
   #add(text: string): void {
@@ -52,8 +47,7 @@ export class OutcomeReader implements Judge {
   }
 
   #read(): void {
-    const patterns = [...failures, ...this.#step.proofs, ...remarks].map(({ pattern }) => pattern);
-    for (const pattern of patterns) {
+    for (const { pattern } of [...failures, ...this.#step.proofs, ...remarks]) {
       const match = this.#seen.has(pattern) ? null : pattern.exec(this.#text);
       if (match) this.#seen.set(pattern, match);
     }
@@ -61,51 +55,43 @@ export class OutcomeReader implements Judge {
     this.#unread = 0;
   }
 
+  #said<T extends { pattern: RegExp }>(rows: readonly T[]): T[] {
+    return rows.filter(({ pattern }) => this.#seen.has(pattern));
+  }
+
   /** `failed`: that is known already. Else only what no good run says shows it. */
-  #explained(failed: boolean): Outcome | null {
-    if (this.#isAlreadyThere()) return null;
-    const said = failures.filter(({ pattern }) => this.#seen.has(pattern));
+  #reason(failed: boolean): Outcome | null {
+    const said = this.#said(failures);
     const [first] = said;
-    if (!first || !(failed || said.some(({ lies }) => lies))) return null;
+    if (!first || !(failed || said.some(({ alone }) => alone))) return null;
     const { code, message, pattern, advice } = first;
-    return {
-      ok: false,
-      code,
-      message: message.replace('$1', () => this.#seen.get(pattern)?.[1]?.trim() ?? '?'),
-      advice,
-    };
+    const named = this.#seen.get(pattern)?.[1]?.trim() ?? '?';
+    return { ok: false, code, message: message.replace('$1', () => named), advice };
   }
 
   #badExit(exitCode: number | null): Outcome | null {
     const { title, exitCodes } = this.#step;
-    if (exitCode === null) {
-      return { ok: false, code: 'no_exit_code', message: `"${title}" ended without saying how.`, advice: null };
-    }
+    if (exitCode === null) return failed('no_exit_code', `"${title}" ended without saying how.`);
     if (exitCodes.includes(exitCode)) return null;
-    if (noProgram.has(exitCode)) {
-      const message = `"${title}" could not be started: the loader's files are not where they should be.`;
-      const advice = "Check that the loader's disk is on USB; on another bus it starts without its own files.";
-      return { ok: false, code: 'no_program', message, advice };
-    }
-    return { ok: false, code: 'exit_code', message: `"${title}" ended with exit code ${exitCode}.`, advice: null };
+    if (!noProgram.has(exitCode)) return failed('exit_code', `"${title}" ended with exit code ${exitCode}.`);
+    return failed(
+      'no_program',
+      `"${title}" could not be started: the loader's files are not where they should be.`,
+      "Check that the loader's disk is on USB; on another bus it starts without its own files.",
+    );
   }
 
   #unproven(): Outcome | null {
-    const missing = this.#step.proofs.filter(({ pattern }) => !this.#seen.has(pattern));
+    const { title, proofs } = this.#step;
+    const missing = proofs.filter(({ pattern }) => !this.#seen.has(pattern)).map(({ name }) => name);
     if (missing.length === 0) return null;
-    const names = missing.map(({ name }) => name).join(', ');
-    const message = `"${this.#step.title}" ended without an error, but its output does not show that it worked (${names}).`;
-    return { ok: false, code: 'not_proven', message, advice: null };
+    const message = `"${title}" ended without an error, but its output does not show that it worked (${missing.join(', ')}).`;
+    return failed('not_proven', message);
   }
+}
 
-  #notes(): readonly string[] {
-    return remarks.filter(({ pattern }) => this.#seen.has(pattern)).map(({ note }) => note);
-  }
-
-  /** Its exit code is then 1. In a build the same is said in passing. */
-  #isAlreadyThere(): boolean {
-    return this.#step.name.startsWith('extension_') && this.#seen.has(alreadyAdded.pattern);
-  }
+function failed(code: string, message: string, advice: string | null = null): Outcome {
+  return { ok: false, code, message, advice };
 }
 
 const alreadyAdded = { pattern: /Extension is already added/, note: 'An extension was there already.' };

@@ -1,29 +1,38 @@
 import { quote } from '../../../ssh/quote.ts';
-import type { Condition, LoaderConfig, LoaderFacts, Step } from '../../adapter.ts';
-import { backUpHome, customModule, keepLastStatus, overridePorts, selfUpdate, updateConfig } from './prompts.ts';
+import type { LoaderConfig, LoaderFacts, Outputs, Prompt, Step } from '../../adapter.ts';
+import { explainDifference, satamapOf } from './satamap.ts';
+import { editUserConfig, isComplete, judgeConfig, readIdentity, userConfig } from './user-config.ts';
 
 /**
  * The commands of a rebuild with TinyCore RedPill, in the order that works: the upgrade puts a new user_config.json in
  * place, so everything that is written into it comes afterwards, and the build reads it last. Pure.
  */
 
-/** `Condition.code` says what each needs to know. */
-const conditions: Readonly<Record<Condition['code'], Condition>> = {
-  'upgraded_from_0.9': {
-    code: 'upgraded_from_0.9',
-    words: 'only if the image had release 0.9, whose upgrade fetches only a part of 0.10',
-  },
-  no_identity: { code: 'no_identity', words: 'only if user_config.json has no serial number and MAC to be kept' },
-};
-
 const minute = 60_000;
-const config = 'user_config.json';
 const version = './rploader.sh version';
-/** Its own word on where everything is, at the end of `backup`. */
-const homeSaved = { name: 'home_saved', pattern: /Backing up home files to/ };
-const lastStatusKept = { name: 'last_status_kept', pattern: /OK, keeping last status/ };
 
-const saveConfig = read('save_config', 'Save user_config.json', `cat ${config}`, /"extra_cmdline"/);
+/** Every question of rploader.sh that a rebuild meets, and its one right answer. They are read from standard input. */
+const prompts = {
+  /** After serialgen, identifyusb and satamap. */
+  update_config: [/Should i update the user_config\.json with these values \? \[Yy\/Nn\]/, 'y'],
+  /** Asked for each SATA controller; ENTER takes the number that is proposed. */
+  override_ports: [/Override # of ports or ENTER to accept <?\d{1,2}>?/, '', 8],
+  /** At the end of `backup`. */
+  back_up_home: [/Should i update the \w{1,16} with your current files \[Yy\/Nn\]/, 'y'],
+  /** The same at the end of `fullupgrade`: what came is proven first. */
+  keep_last_status: [/Should i update the \w{1,16} with your current files \[Yy\/Nn\]/, 'n'],
+  /** With y, the build replaces the script and ends with exit code 0, without having built anything. */
+  self_update: [/There is a newer version of the script on the repo should we use that \? \[yY\/nN\]/, 'n'],
+  custom_module: [/Found custom redpill module, do you want to use this instead \? \[yY\/nN\](?: :)?/, 'n'],
+} as const satisfies Readonly<Record<string, readonly [pattern: RegExp, answer: string, times?: number]>>;
+
+const saveConfig = {
+  ...read('save_config', 'Save user_config.json', `cat ${userConfig}`, /"extra_cmdline"/),
+  objection: (output: string) => {
+    const verdict = judgeConfig(output);
+    return 'problem' in verdict ? verdict.problem : null;
+  },
+};
 
 export function plan(wanted: LoaderConfig, facts: LoaderFacts): readonly Step[] {
   return [
@@ -35,12 +44,16 @@ export function plan(wanted: LoaderConfig, facts: LoaderFacts): readonly Step[] 
     serialgen(wanted),
     ...(facts.usbDisks === 1 ? [identifyusb()] : []),
     ...(facts.deviceTree ? [] : [satamap()]),
-    read('read_config', 'Read user_config.json', `cat ${config}`, /"extra_cmdline"/),
+    read('read_config', 'Read user_config.json', `cat ${userConfig}`, /"extra_cmdline"/),
     edit(wanted, facts),
     ...wanted.extensions.map((url, nth) => extension(wanted.platform, url, nth + 1)),
     checkExtractor(),
     build(wanted.platform),
-    backup(),
+    // The home is in memory until this has been done; its own word on where everything is.
+    step('backup', "Save the loader's home", './rploader.sh backup', {
+      ...{ prompts: [prompt('back_up_home')], weight: 4 },
+      proofs: [{ name: 'home_saved', pattern: /Backing up home files to/ }],
+    }),
   ];
 }
 
@@ -49,13 +62,23 @@ function step(name: string, title: string, command: string, more: Partial<Step>)
     ...{ name, title, command, prompts: [], input: null, kept: false },
     // Most begin by fetching the date from a server, which takes its time where it is out of reach.
     ...{ silence: 5 * minute, timeout: 10 * minute, weight: 1, onlyIf: null, proofs: [], exitCodes: [0] },
+    objection: () => null,
     ...more,
   };
 }
 
-function read(name: string, title: string, command: string, proof: RegExp): Step {
-  const proofs = [{ name: 'content', pattern: proof }];
-  return step(name, title, command, { kept: true, silence: minute, timeout: minute, weight: 0, proofs });
+/** One that asks no server. */
+function short(name: string, title: string, command: string, proof: Step['proofs'][number], more: Partial<Step> = {}) {
+  return step(name, title, command, { silence: minute, timeout: minute, weight: 0, proofs: [proof], ...more });
+}
+
+function read(name: string, title: string, command: string, pattern: RegExp): Step {
+  return short(name, title, command, { name: 'content', pattern }, { kept: true });
+}
+
+function prompt(name: keyof typeof prompts): Prompt {
+  const [pattern, answer, times = 1] = prompts[name];
+  return { name, pattern, answer, times };
 }
 
 /**
@@ -66,50 +89,60 @@ function read(name: string, title: string, command: string, proof: RegExp): Step
 function upgrade(): Step[] {
   const old = 'old/before-upgrade';
   const keep = `rm -rf ${old}; mkdir -p ${old} && cp rploader.sh *.json ${old} && echo '# old' >>rploader.sh && echo kept`;
-  const json = `custom_config.json custom_config_jun.json global_config.json rpext-index.json ${config}`;
+  const json = `custom_config.json custom_config_jun.json global_config.json rpext-index.json ${userConfig}`;
   const whole = [
     "head -n 1 rploader.sh | grep '^#!' && ! grep -x '# old' rploader.sh",
     `${version} | grep -x '[0-9][0-9.]*'`,
     `echo ${json} | xargs -n 1 jq -e . >/dev/null`,
   ].join(' && ');
   const check = `if ${whole}; then echo 'The upgrade is whole.'; else sudo cp ${old}/* .; echo 'The upgrade is not whole.'; fi`;
-  const run = { prompts: [keepLastStatus], timeout: 15 * minute, weight: 6, proofs: [lastStatusKept] };
-  const short = (proof: RegExp) => ({
-    ...{ silence: minute, timeout: minute, weight: 0, proofs: [{ name: 'said', pattern: proof }] },
-  });
-  const again = { onlyIf: conditions['upgraded_from_0.9'] };
+  const isWhole = { name: 'said', pattern: /The upgrade is whole\./ };
+  const run = {
+    ...{ prompts: [prompt('keep_last_status')], timeout: 15 * minute, weight: 6 },
+    proofs: [{ name: 'last_status_kept', pattern: /OK, keeping last status/ }],
+  };
+  const onlyIf = {
+    words: 'only if the image had release 0.9, whose upgrade fetches only a part of 0.10',
+    holds: (outputs: Outputs) => /\b0\.9\./.test(outputs.get('version') ?? ''),
+  };
   // Of a copy: a late release writes over the script that runs, and its shell goes on in the middle of the new one.
   const fullupgrade = 'cp rploader.sh old/rploader.sh && old/rploader.sh fullupgrade';
   return [
-    step('keep_old_files', 'Keep the old files', keep, short(/kept/)),
+    short('keep_old_files', 'Keep the old files', keep, { name: 'said', pattern: /kept/ }),
     step('upgrade', 'Upgrade the loader', fullupgrade, run),
-    step('check_upgrade', 'Check what came', check, short(/The upgrade is whole\./)),
-    step('upgrade_again', 'Complete the upgrade', fullupgrade, { ...run, ...again }),
-    step('check_upgrade_again', 'Check what came', check, { ...short(/The upgrade is whole\./), ...again }),
+    short('check_upgrade', 'Check what came', check, isWhole),
+    step('upgrade_again', 'Complete the upgrade', fullupgrade, { ...run, onlyIf }),
+    short('check_upgrade_again', 'Check what came', check, isWhole, { onlyIf }),
   ];
 }
 
 function serialgen({ model, keepIdentity }: LoaderConfig): Step {
+  const missing = {
+    words: 'only if user_config.json has no serial number and MAC to be kept',
+    holds: (outputs: Outputs) => {
+      const saved = readIdentity(outputs.get('save_config') ?? '');
+      return !('problem' in saved) && !isComplete(saved.identity);
+    },
+  };
   return step('serialgen', 'Make a serial number', `./rploader.sh serialgen ${word(model)} realmac`, {
-    prompts: [updateConfig],
-    onlyIf: keepIdentity ? conditions.no_identity : null,
+    prompts: [prompt('update_config')],
+    onlyIf: keepIdentity ? missing : null,
     proofs: [{ name: 'serial_number', pattern: /Serial Number for Model/ }],
   });
 }
 
 /** Under emulation it only says which numbers a stick of QEMU has. */
 function identifyusb(): Step {
+  const pattern = /Vendor ID : 0x[0-9a-f]{4} Product ID : 0x[0-9a-f]{4}|VID 0x46f4 and PID 0x0001/;
   return step('identifyusb', "Find the loader's USB stick", './rploader.sh identifyusb', {
-    prompts: [updateConfig],
-    proofs: [
-      { name: 'usb_ids', pattern: /Vendor ID : 0x[0-9a-f]{4} Product ID : 0x[0-9a-f]{4}|VID 0x46f4 and PID 0x0001/ },
-    ],
+    prompts: [prompt('update_config')],
+    proofs: [{ name: 'usb_ids', pattern }],
   });
 }
 
 function satamap(): Step {
   return step('satamap', 'Map the SATA ports', './rploader.sh satamap', {
-    prompts: [overridePorts, updateConfig],
+    prompts: [prompt('override_ports'), prompt('update_config')],
     proofs: [{ name: 'done', pattern: /Done\./ }],
   });
 }
@@ -118,12 +151,37 @@ function satamap(): Step {
 function edit({ keepIdentity }: LoaderConfig, { map, usbIds }: LoaderFacts): Step {
   const edits = { ...map, ...usbIds };
   const right = Object.entries(edits).map(([key, value]) => `.extra_cmdline.${key} == ${JSON.stringify(value)}`);
-  const partial = `${config}.new`;
+  const partial = `${userConfig}.new`;
   const check = `test -s ${partial} && jq -e ${word(right.join(' and '))} ${partial}`;
-  return step('edit_config', `Write ${config}`, `cat >${partial} && ${check} && mv -f ${partial} ${config}`, {
-    ...{ input: { edits, keepIdentity }, silence: minute, timeout: minute },
+  const command = `cat >${partial} && ${check} && mv -f ${partial} ${userConfig}`;
+  const text: NonNullable<Step['input']>['text'] = outputs => newConfig(outputs, edits, keepIdentity);
+  return step('edit_config', `Write ${userConfig}`, command, {
+    ...{ input: { edits, keepIdentity, text }, silence: minute, timeout: minute },
     proofs: [{ name: 'checked', pattern: /true/ }],
   });
+}
+
+/** The configuration as it is now, with our settings, and with the serial number and MACs from before where kept. */
+function newConfig(
+  outputs: Outputs,
+  edits: LoaderFacts['map'],
+  keepIdentity: boolean,
+): ReturnType<NonNullable<Step['input']>['text']> {
+  const now = outputs.get('read_config') ?? '';
+  const saved = keepIdentity ? readIdentity(outputs.get('save_config') ?? '') : { identity: {} };
+  if ('problem' in saved) return saved;
+  const edited = editUserConfig(now, { ...edits, ...saved.identity });
+  if ('problem' in edited) return edited;
+  const made = readIdentity(edited.text);
+  if ('problem' in made) return made;
+  if (!isComplete(made.identity)) {
+    const message = 'user_config.json has no serial number and MAC, though they were to be made.';
+    return { problem: { code: 'no_identity', message } };
+  }
+  const satamaps = satamapOf(now);
+  // A device tree needs no map, and satamap is not asked.
+  const notes = satamaps && edits.SataPortMap !== '' ? explainDifference(edits, satamaps) : [];
+  return { text: edited.text, notes };
 }
 
 function extension(platform: string, url: string, nth: number): Step {
@@ -144,30 +202,25 @@ function checkExtractor(): Step {
     'LD_LIBRARY_PATH="$d/lib" "$d/synoarchive.nano" >/dev/null 2>&1',
     'if [ $? -ne 3 ]; then sudo rm -rf "$d" && echo "removed $d, which was broken"; fi; done; echo checked',
   ].join('; ');
-  return step('check_extractor', "Check the extractor of DSM's archive", command, {
-    ...{ silence: minute, timeout: minute, weight: 0, proofs: [{ name: 'checked', pattern: /checked/ }] },
-  });
+  const proof = { name: 'checked', pattern: /checked/ };
+  return short('check_extractor', "Check the extractor of DSM's archive", command, proof);
 }
 
 /** Two of DSM's own archives of some 370 MB each are fetched the first time, and a progress meter is all one hears. */
 function build(platform: string): Step {
   return step('build', 'Build the loader', `./rploader.sh build ${word(platform)}`, {
-    ...{ prompts: [selfUpdate, customModule], silence: 15 * minute, timeout: 60 * minute, weight: 70 },
+    ...{
+      prompts: [prompt('self_update'), prompt('custom_module')],
+      silence: 15 * minute,
+      timeout: 60 * minute,
+      weight: 70,
+    },
     proofs: [
       { name: 'usb_line', pattern: /Updated user_config with USB Command Line :[^\S\n]{0,8}[^\s]/ },
       { name: 'sata_line', pattern: /Updated user_config with SATA Command Line :[^\S\n]{0,8}[^\s]/ },
       // The last line of a good build; nothing says that it is finished.
       { name: 'session_saved', pattern: /Saving current user_config\.json\s{1,4}-> OK !/ },
     ],
-  });
-}
-
-/** The home is in memory until this has been done. */
-function backup(): Step {
-  return step('backup', "Save the loader's home", './rploader.sh backup', {
-    prompts: [backUpHome],
-    weight: 4,
-    proofs: [homeSaved],
   });
 }
 

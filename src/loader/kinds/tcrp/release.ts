@@ -1,20 +1,11 @@
 import { z } from 'zod';
+import type { LoaderRelease } from '../../adapter.ts';
 import { platforms } from '../../platform-table.ts';
 
 /**
  * What a release of TinyCore RedPill can build, read from its own files in the builder's home. Its number does not tell:
  * 0.9.4.5 and 0.9.4.6 take another list of ids than those before and after, and images are edited. Pure.
  */
-export interface LoaderRelease {
-  /** `0.9.4.6`; null: its script does not say. */
-  version: string | null;
-  /** By each id that it lists, the URLs of the extensions that it adds by itself. */
-  builds: ReadonlyMap<string, readonly string[]>;
-  /** The model by the prefix of an id, as its script looks it up; null: not known. */
-  models: ReadonlyMap<string, string> | null;
-  /** Models for which it makes serial numbers; null: not known. */
-  serials: readonly string[] | null;
-}
 
 const script = 'rploader.sh';
 const jun = 'custom_config_jun.json';
@@ -22,20 +13,22 @@ const jun = 'custom_config_jun.json';
 /** What is read of a home. */
 export const releaseFiles: readonly string[] = [script, 'custom_config.json', 'custom_config2.json', jun];
 
-/** What every release fetches for each build, beside the extensions that it lists: the kernel module, and boot-wait. */
-export const fetchedAlways: readonly string[] = [
+/** The kernel module, and boot-wait. */
+const always: readonly string[] = [
   'https://github.com/pocopico/rp-ext/raw/main/redpillprod/rpext-index.json',
   'https://github.com/pocopico/tcrp-addons/raw/main/boot-wait/rpext-index.json',
 ];
+const addons = ['all-modules', 'eudev', 'disks', 'misc'].map(
+  name => `https://github.com/pocopico/tcrp-addons/raw/main/${name}/rpext-index.json`,
+);
 
-/** What `upgrade: full` leads to: the last release, of 2023. Only the builds that it also has all files for. */
+/** The last release, of 2023. Only the builds that it also has all files for. */
 export const newestRelease: LoaderRelease = {
   version: '0.10.0.0',
   builds: new Map(
-    platforms.flatMap(({ prefix, builds }) =>
-      builds.map(build => [`${prefix}-${build}`, ['all-modules', 'eudev', 'disks', 'misc'].map(addon)] as const),
-    ),
+    platforms.flatMap(({ prefix, builds }) => builds.map(build => [`${prefix}-${build}`, addons] as const)),
   ),
+  always,
   models: new Map(platforms.map(({ prefix, model }) => [prefix, model])),
   // It offers them for DS1019+ and DS723+ too, and compares with ds1019p and ds723p.
   serials: platforms.map(({ model }) => model).filter(model => !['DS1019+', 'DS723+'].includes(model)),
@@ -50,19 +43,17 @@ export function areEnough(home: ReadonlyMap<string, Buffer>): boolean {
 /** Null unless there is a script with its list of ids. */
 export function readRelease(home: ReadonlyMap<string, Buffer>): LoaderRelease | null {
   const text = home.get(script)?.toString('utf8');
-  if (text === undefined) return null;
-  const listed = buildsIn(home.get(listOf(text)));
-  if (listed === null) return null;
+  const listed = text === undefined ? null : buildsIn(home.get(listOf(text)));
+  if (text === undefined || listed === null) return null;
   const [, version = null] = /^rploaderver="([\w.]+)"/m.exec(text) ?? [];
   // Of an id that both have, it takes the first.
   const builds = new Map([...(buildsIn(home.get(jun)) ?? []), ...listed]);
-  return { version, builds, models: modelsIn(text), serials: serialsIn(text) };
+  return { version, builds, always, models: modelsIn(text), serials: serialsIn(text) };
 }
 
 /** The file that the script takes its ids from. */
 function listOf(text: string): string {
-  const [, name = 'custom_config.json'] = /^CUSTOMCONFIG="(?:[^"]*\/)?([^"/]+)"/m.exec(text) ?? [];
-  return name;
+  return /^CUSTOMCONFIG="(?:[^"]*\/)?([^"/]+)"/m.exec(text)?.[1] ?? 'custom_config.json';
 }
 
 const list = z.object({
@@ -73,10 +64,8 @@ const list = z.object({
 
 function buildsIn(file: Buffer | undefined): (readonly [string, readonly string[]])[] | null {
   try {
-    const { build_configs } = list.parse(JSON.parse(file?.toString('utf8') ?? ''));
-    return build_configs.map(({ id, add_extensions }) => {
-      const urls = add_extensions.flatMap(Object.values<string>).filter(url => url.startsWith('https://'));
-      return [id, urls] as const;
+    return list.parse(JSON.parse(file?.toString('utf8') ?? '')).build_configs.map(({ id, add_extensions }) => {
+      return [id, add_extensions.flatMap(Object.values<string>).filter(url => url.startsWith('https://'))];
     });
   } catch {
     return null;
@@ -85,27 +74,24 @@ function buildsIn(file: Buffer | undefined): (readonly [string, readonly string[
 
 /** Its `setplatform`: a chain of `if`, each of which compares with prefixes and sets the model. */
 function modelsIn(text: string): LoaderRelease['models'] {
-  const branches = functionIn(text, 'setplatform')?.split(/\b(?:el)?if\b/) ?? [];
-  const models = branches.flatMap(branch => {
-    const [, model] = /\bMODEL="([^"]+)"/.exec(branch) ?? [];
-    const prefixes = [...branch.matchAll(/"\$\{TARGET_PLATFORM\}" = "(\w+)"/g)].flatMap(([, prefix]) => prefix ?? []);
-    return model === undefined ? [] : prefixes.map(prefix => [prefix, model] as const);
-  });
+  const models = functionIn(text, 'setplatform')
+    .split(/\b(?:el)?if\b/)
+    .flatMap(branch => {
+      const [, model] = /\bMODEL="([^"]+)"/.exec(branch) ?? [];
+      const prefixes = branch.matchAll(/"\$\{TARGET_PLATFORM\}" = "(\w+)"/g);
+      return model === undefined ? [] : [...prefixes].map(([, prefix = '']) => [prefix, model] as const);
+    });
   return models.length === 0 ? null : new Map(models);
 }
 
 /** Its `serialgen`: one long `if` that compares with each model. */
 function serialsIn(text: string): LoaderRelease['serials'] {
-  const compared = functionIn(text, 'serialgen')?.matchAll(/"\$1" = "([^"]+)"/g) ?? [];
-  const models = [...compared].flatMap(([, model]) => model ?? []);
+  const models = [...functionIn(text, 'serialgen').matchAll(/"\$1" = "([^"]+)"/g)].map(([, model = '']) => model);
   return models.length === 0 ? null : models;
 }
 
-function functionIn(text: string, name: string): string | null {
+/** Empty: there is none. */
+function functionIn(text: string, name: string): string {
   const start = text.indexOf(`\nfunction ${name}() {`);
-  return start === -1 ? null : (text.slice(start).split('\n}')[0] ?? null);
-}
-
-function addon(name: string): string {
-  return `https://github.com/pocopico/tcrp-addons/raw/main/${name}/rpext-index.json`;
+  return start === -1 ? '' : (text.slice(start).split('\n}')[0] ?? '');
 }

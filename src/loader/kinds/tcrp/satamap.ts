@@ -1,4 +1,4 @@
-import type { MapPair } from '../../sata-map.ts';
+import { type MapPair, sameMap } from '../../sata-map.ts';
 
 /**
  * What `rploader.sh satamap` makes of the same VM, and why it differs from our map. It asks lspci for SATA controllers
@@ -17,28 +17,33 @@ export function satamapOf(userConfig: string): MapPair | null {
 
 /** A sentence for each reason; none when both are the same. */
 export function explainDifference(ours: MapPair, satamaps: MapPair): readonly string[] {
-  const [mine, theirs] = [ours, satamaps].map(hosts);
-  if (mine === undefined || theirs === undefined || same(ours, satamaps)) return [];
-  const reasons = [`satamap proposes ${told(satamaps)}, and ${told(ours)} is used.`];
+  if (sameMap(ours, satamaps)) return [];
+  const [mine, theirs] = [hosts(ours), hosts(satamaps)];
   const shared = Math.min(mine.length, theirs.length);
-  const begins = mine.slice(0, shared).every((host, at) => host === theirs[at]);
-  if (begins && mine.length > theirs.length)
-    reasons.push('satamap counts SATA controllers only; the digits after those are for virtio-scsi, and are inert.');
-  else if (begins)
-    reasons.push('satamap sees more SATA controllers than the XML of the VM has: one may be passed through.');
-  if (/[^0-9]/.test(satamaps.SataPortMap))
-    reasons.push('satamap writes a sign beyond 9 for a controller with more ports, which is experimental.');
-  const differing = theirs.filter((host, at) => at < shared && host !== mine[at]);
-  if (differing.some(isParked))
-    reasons.push(
+  const differing = theirs.slice(0, shared).filter((host, at) => host !== mine[at]);
+  const begins = differing.length === 0;
+  const parked = differing.some(isParked);
+  const reasons: readonly (readonly [holds: boolean, reason: string])[] = [
+    [true, `satamap proposes ${told(satamaps)}, and ${told(ours)} is used.`],
+    [
+      begins && mine.length > theirs.length,
+      'satamap counts SATA controllers only; the digits after those are for virtio-scsi, and are inert.',
+    ],
+    [
+      begins && mine.length <= theirs.length,
+      'satamap sees more SATA controllers than the XML of the VM has: one may be passed through.',
+    ],
+    [
+      /[^0-9]/.test(satamaps.SataPortMap),
+      'satamap writes a sign beyond 9 for a controller with more ports, which is experimental.',
+    ],
+    [
+      parked,
       'satamap takes the SATA controller at 00:1f.2 for unused and puts it behind the last slot, even when disks are on it.',
-    );
-  else if (!begins) reasons.push('satamap counts ports of a controller, where ours ends at the last disk.');
-  return reasons;
-}
-
-function same(a: MapPair, b: MapPair): boolean {
-  return a.SataPortMap === b.SataPortMap && a.DiskIdxMap.toUpperCase() === b.DiskIdxMap.toUpperCase();
+    ],
+    [!begins && !parked, 'satamap counts ports of a controller, where ours ends at the last disk.'],
+  ];
+  return reasons.flatMap(([holds, reason]) => (holds ? [reason] : []));
 }
 
 /** One controller each: its digit and its pair. */

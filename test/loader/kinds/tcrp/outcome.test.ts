@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest';
 import type { Outcome, Step } from '../../../../src/loader/adapter.ts';
 import { failures } from '../../../../src/loader/kinds/tcrp/failures.ts';
 import { tcrp } from '../../../../src/loader/kinds/tcrp/index.ts';
-import { judgeStep } from '../../../../src/loader/kinds/tcrp/outcome.ts';
 import { Redactor, redact } from '../../../../src/loader/redact.ts';
+import { judgeStep } from '../../../contract/recordings.ts';
 import * as output from './output.ts';
 
 const steps = tcrp.plan(
