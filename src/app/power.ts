@@ -6,8 +6,8 @@ import type { Policy } from '../model/policy.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import type { State } from '../model/state.ts';
 import type { Logger } from '../util/logger.ts';
+import { anyPortOpen } from '../util/tcp-probe.ts';
 import { Link } from '../vm/link.ts';
-import { anyPortOpen } from '../vm/ports.ts';
 import { callPower } from '../vm/power.ts';
 import { Watch } from '../vm/watch.ts';
 import { opener } from './libvirt.ts';
@@ -30,6 +30,8 @@ export function createHypervisor({ libvirt, vms }: Config, state: State, logger:
 
 /** DSM's own pages: what it closes early when it shuts down. */
 const dsmPorts = [5_000, 5_001];
+/** Milliseconds. */
+const portPatience = 2_000;
 
 /** `addressOf`: DSM's address, where more is known than is configured. */
 export function createPower(
@@ -46,7 +48,7 @@ export function createPower(
     missing: key => watch.missing(key),
     portsOpen: async key => {
       const address = addresses.get(key) ?? addressOf(key);
-      return address === null ? null : anyPortOpen(address, dsmPorts);
+      return address === null ? null : anyPortOpen(address, dsmPorts, portPatience);
     },
     emit: state.dispatch,
   };

@@ -10,7 +10,7 @@ import { State } from '../model/state.ts';
 import { controlServer } from '../servers/control.ts';
 import { healthOf, healthServer } from '../servers/health.ts';
 import type { Logger } from '../util/logger.ts';
-import { autostart, screenshot } from '../vm/simple-calls.ts';
+import { screenshot, setAutostart } from '../vm/power.ts';
 import { createChecks, thisHost } from './checks.ts';
 import { createRebuilds, type LoaderOptions } from './loader.ts';
 import { type Broker, connection, createBroker } from './mqtt.ts';
@@ -134,10 +134,10 @@ async function createMachines(
     ...tuning.loader,
   });
   const simple = simpleCommands({
-    screenshot: key => screenshot(statistics.client(), watch.target(key)),
+    screenshot: key => screenshot(statistics.client(), watch.target(key)?.ref ?? null),
     check: key => checks.checks.check(key),
     arm: (key, enabled) => rebuilds.arm(key, enabled),
-    setAutostart: (key, enabled) => autostart(watch.client, watch.target(key), enabled),
+    setAutostart: (key, enabled) => setAutostart(watch.client, watch.target(key)?.ref ?? null, enabled),
     read: async key => {
       await watch.hint(key);
       statistics.sample();

@@ -93,3 +93,8 @@ export const errorCode = {
 export function isLibvirtError(error: unknown, ...codes: number[]): error is LibvirtError {
   return error instanceof LibvirtError && (codes.length === 0 || codes.includes(error.code));
 }
+
+/** Of a call that was not answered as the protocol has it: whether it was done may not be known. */
+export function isConnectionError(error: unknown): error is ConnectionLost | TimeoutError | ProtocolError {
+  return [ConnectionLost, TimeoutError, ProtocolError].some(kind => error instanceof kind);
+}

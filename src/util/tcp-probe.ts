@@ -39,3 +39,9 @@ export async function probeTcp(host: string, port: number, { timeout, signal }: 
     socket.on('error', () => {}).destroy();
   }
 }
+
+/** Whether anything listens on one of these ports. */
+export async function anyPortOpen(host: string, ports: readonly number[], timeout: number): Promise<boolean> {
+  const knocks = await Promise.all(ports.map(port => probeTcp(host, port, { timeout })));
+  return knocks.some(({ answer }) => answer === 'open');
+}

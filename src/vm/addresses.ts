@@ -1,6 +1,6 @@
 import { isIPv4 } from 'node:net';
 import type { Libvirt } from '../libvirt/client.ts';
-import { ConnectionLost, isLibvirtError, ProtocolError, TimeoutError } from '../libvirt/errors.ts';
+import { isConnectionError, isLibvirtError } from '../libvirt/errors.ts';
 import type { DomainRef, GuestInterface } from '../libvirt/structs.ts';
 
 export interface AddressOptions {
@@ -35,8 +35,6 @@ export async function addressesOf(
 }
 
 function nothing(error: unknown): GuestInterface[] {
-  const expected =
-    isLibvirtError(error) || [ConnectionLost, TimeoutError, ProtocolError].some(kind => error instanceof kind);
-  if (expected) return [];
+  if (isLibvirtError(error) || isConnectionError(error)) return [];
   throw error;
 }

@@ -1,6 +1,5 @@
 import type { Disk } from '../model/domain.ts';
-import { role } from './domain-xml.ts';
-import { loaderDevice } from './loader-disk.ts';
+import { loaderDevice, role } from './domain-xml.ts';
 import { anyNumber, child, children, type Node, parseDomain, text } from './xml.ts';
 
 /**

@@ -1,7 +1,7 @@
 import type { Libvirt } from '../libvirt/client.ts';
-import { ConnectionLost, ProtocolError, TimeoutError } from '../libvirt/errors.ts';
+import { isConnectionError } from '../libvirt/errors.ts';
 import type { DomainRef } from '../libvirt/structs.ts';
-import { unknownHardware } from '../model/domain.ts';
+import { inTime } from '../util/deadline.ts';
 import type { Logger } from '../util/logger.ts';
 import { Semaphore } from '../util/semaphore.ts';
 import { type Details, readDetails } from './read.ts';
@@ -41,17 +41,15 @@ export class DefinitionQueue {
     return { answer, overdue };
   }
 
-  #send(client: Libvirt, ref: DomainRef, giveUp: (reason: string) => void): Promise<Details | null> {
-    let late = 0;
-    const timer = setTimeout(() => {
-      late = 1;
-      this.#overdue += late;
-      giveUp(`no answer within ${this.#patience} ms`);
-      this.#release();
-    }, this.#patience);
-    return readDetails(client, ref).finally(() => {
-      clearTimeout(timer);
-      this.#overdue -= late;
+  async #send(client: Libvirt, ref: DomainRef, giveUp: (reason: string) => void): Promise<Details | null> {
+    const reading = readDetails(client, ref);
+    const first = await inTime(reading, this.#patience, 'late' as const);
+    if (first !== 'late') return first;
+    this.#overdue += 1;
+    giveUp(`no answer within ${this.#patience} ms`);
+    this.#release();
+    return reading.finally(() => {
+      this.#overdue -= 1;
     });
   }
 
@@ -62,96 +60,76 @@ export class DefinitionQueue {
   }
 }
 
-export interface DefinitionOptions {
-  /** Whose it is, for the log. */
-  vm: string;
-  /** Shared by all domains of a connection. */
-  queue: DefinitionQueue;
-  logger: Logger;
-}
+/** What became of a question; null: the domain is gone. */
+export type Defined = Details | 'unknown' | null;
 
 /**
- * The definition of one configured domain, as far as it can be had. Newer libvirtds keep it back while the domain's
+ * Reads the definition of one configured domain, as far as it can be had. Newer libvirtds keep it back while the domain's
  * QEMU hangs, and some domains are defined in ways that cannot be parsed: neither may hold up state and commands.
  */
 export class Definition {
-  readonly #options: DefinitionOptions;
-  /** As last read. */
-  #known: { uuid: string; details: Details } | null = null;
+  readonly #vm: string;
+  readonly #queue: DefinitionQueue;
+  readonly #logger: Logger;
   /** The question without an answer yet; `again`: something may have changed since it was sent. */
-  #pending: { uuid: string; again: boolean } | null = null;
+  #pending: { client: Libvirt; uuid: string; again: boolean } | null = null;
   /** Why it could not be read, as last told. */
   #complaint: string | null = null;
 
-  constructor(options: DefinitionOptions) {
-    this.#options = options;
-  }
-
-  /** What was last read of this domain. */
-  of(uuid: string): Details {
-    if (this.#known?.uuid === uuid) return this.#known.details;
-    return { persistent: true, autostart: null, hardware: unknownHardware };
-  }
-
-  /** A connection has ended, and with it what was awaited on it. */
-  forget(): void {
-    this.#pending = null;
+  /** `vm`: for the log; `queue`: shared by all domains of a connection. */
+  constructor(vm: string, queue: DefinitionQueue, logger: Logger) {
+    this.#vm = vm;
+    this.#queue = queue;
+    this.#logger = logger;
   }
 
   /**
-   * Resolves when it is read, cannot be read, or is overdue; to false if the domain is gone. An overdue answer is taken
-   * when it comes, and then `arrived` is called; `again`: the domain has to be read once more.
+   * Resolves when it is read, cannot be read, or is overdue. `arrived` is called when an overdue answer comes; `again`:
+   * the domain has to be read once more. Rejects when the connection is lost.
    */
-  async read(client: Libvirt, ref: DomainRef, arrived: (again: boolean) => void): Promise<boolean> {
+  async read(client: Libvirt, ref: DomainRef, arrived: (defined: Defined, again: boolean) => void): Promise<Defined> {
     // One more question would take one of the few places of the connection.
-    if (this.#pending?.uuid === ref.uuid) {
+    if (this.#pending?.client === client && this.#pending.uuid === ref.uuid) {
       this.#pending.again = true;
-      return true;
+      return 'unknown';
     }
-    const pending = { uuid: ref.uuid, again: false };
+    const pending = { client, uuid: ref.uuid, again: false };
     this.#pending = pending;
-    const { answer, overdue } = this.#options.queue.ask(client, ref, () => {
+    const { answer, overdue } = this.#queue.ask(client, ref, () => {
       pending.again = false;
     });
-    const read = this.#take(pending, answer);
-    const there = await Promise.race([read, overdue]);
-    if (typeof there === 'boolean') return there;
-    this.#complain(there);
+    const read = this.#take(answer).finally(() => {
+      if (this.#pending === pending) this.#pending = null;
+    });
+    const first = await Promise.race([read, overdue.then(reason => ({ reason }))]);
+    if (first === null || first === 'unknown' || !('reason' in first)) return first;
+    this.#complain(first.reason);
     // A lost connection is told elsewhere.
     read.then(
-      still => arrived(pending.again || !still),
+      defined => arrived(defined, pending.again),
       () => {},
     );
-    return true;
+    return 'unknown';
   }
 
-  /** False: the domain is gone. Rejects when the connection is lost. */
-  async #take(pending: { uuid: string }, answer: Promise<Details | null>): Promise<boolean> {
-    const result = await answer.catch((error: Error) => error);
-    const asked = this.#pending === pending;
-    if (asked) this.#pending = null;
-    if (isConnectionError(result)) throw result;
-    if (!asked || result === null) return result !== null;
-    if (result instanceof Error) {
-      this.#complain(result.message);
-      return true;
+  async #take(answer: Promise<Details | null>): Promise<Defined> {
+    try {
+      const details = await answer;
+      if (details) this.#complaint = null;
+      return details;
+    } catch (error) {
+      if (isConnectionError(error)) throw error;
+      this.#complain((error as Error).message);
+      return 'unknown';
     }
-    this.#complaint = null;
-    this.#known = { uuid: pending.uuid, details: result };
-    return true;
   }
 
   #complain(reason: string): void {
     if (this.#complaint === reason) return;
     this.#complaint = reason;
-    const { vm, logger } = this.#options;
-    logger.warn(
-      { event: 'domain.definition_unknown', vm, reason },
+    this.#logger.warn(
+      { event: 'domain.definition_unknown', vm: this.#vm, reason },
       "a domain's definition cannot be read; its disks and NICs are those last seen",
     );
   }
-}
-
-function isConnectionError(error: unknown): boolean {
-  return [ConnectionLost, ProtocolError, TimeoutError].some(kind => error instanceof kind);
 }

@@ -1,5 +1,4 @@
 import type { Disk, Hardware, Nic } from '../model/domain.ts';
-import { isDisk, isPassedUsb, loaderDevice } from './loader-disk.ts';
 import { child, children, content, type Node, number, parseDomain, safe, text } from './xml.ts';
 
 /**
@@ -8,24 +7,13 @@ import { child, children, content, type Node, number, parseDomain, safe, text } 
  */
 
 /** KiB unless the element says otherwise (libvirt's formatdomain, `memory`). */
-const units = new Map(
-  Object.entries({
-    b: 1,
-    bytes: 1,
-    KB: 1e3,
-    k: 1024,
-    KiB: 1024,
-    MB: 1e6,
-    M: 1024 ** 2,
-    MiB: 1024 ** 2,
-    GB: 1e9,
-    G: 1024 ** 3,
-    GiB: 1024 ** 3,
-    TB: 1e12,
-    T: 1024 ** 4,
-    TiB: 1024 ** 4,
+const units = new Map([
+  ...[['b', 1] as const, ['bytes', 1] as const, ['k', 1024] as const],
+  ...['K', 'M', 'G', 'T'].flatMap((letter, i) => {
+    const [decimal, binary] = [1000 ** (i + 1), 1024 ** (i + 1)];
+    return [[`${letter}B`, decimal] as const, [letter, binary] as const, [`${letter}iB`, binary] as const];
   }),
-);
+]);
 
 /** Throws when it is no XML at all. */
 export function parseDomainXml(xml: string): Hardware {
@@ -53,6 +41,38 @@ function disk(node: Node, loader: Node | null): Disk | null {
   if (target === null) return null;
   const bus = text(child(node, 'target'), '@bus');
   return { target, role: role(node, loader), bus, source: source(child(node, 'source')) };
+}
+
+function isDisk(node: Node): boolean {
+  const device = text(node, '@device') ?? 'disk';
+  return device === 'disk' || device === 'lun';
+}
+
+/** A USB device of the host that the guest has for itself: a stick, or anything else. */
+function isPassedUsb(node: Node): boolean {
+  return text(node, '@type') === 'usb';
+}
+
+/**
+ * The disk, or the passed-through USB device (`hostdev`), or null. `<boot order>` of the devices decides; CD drives and
+ * NICs in it are passed over, as the firmware does when it finds nothing there. With `<boot dev='hd'/>` QEMU is told the
+ * first disk alone, in the order in which libvirt writes the XML (qemuBuildDisksCommandLine). libvirt writes one or the
+ * other; without both the firmware finds a loader on USB.
+ */
+export function loaderDevice(domain: Node | undefined): Node | null {
+  const devices = child(domain, 'devices');
+  const disks = children(devices, 'disk').filter(isDisk);
+  const passed = children(devices, 'hostdev').filter(isPassedUsb);
+  const [first] = [...disks, ...passed]
+    .flatMap(node => {
+      const order = number(text(children(node, 'boot')[0], '@order'));
+      return order === null ? [] : [{ node, order }];
+    })
+    .sort((one, other) => one.order - other.order);
+  if (first) return first.node;
+  const byKind = children(child(domain, 'os'), 'boot').some(boot => text(boot, '@dev') === 'hd');
+  const disk = byKind ? disks[0] : disks.find(node => text(child(node, 'target'), '@bus') === 'usb');
+  return disk ?? passed[0] ?? null;
 }
 
 /** `loader`: as `loaderDevice` tells. */

@@ -3,6 +3,7 @@ import { ConnectionLost, errorCode, isLibvirtError, ProtocolError, TimeoutError 
 import type { DomainRef } from '../libvirt/structs.ts';
 import type { ShutdownMethod } from '../model/command.ts';
 import { type Call, type CallFailure, callPatience } from '../model/job/job.ts';
+import { takeScreenshot } from './screen.ts';
 
 export interface CallManner {
   /** Of a press, and of a reboot by the guest. */
@@ -12,26 +13,53 @@ export interface CallManner {
 }
 
 /**
- * Does what a call's name says with one libvirt call, or two where the agent fails and the button is left. Null: libvirt has taken it; what comes of it is told by events.
- * Never retried: after a lost connection nobody knows whether it was done.
+ * Does what a call's name says with one libvirt call, or two where the agent fails and the button is left. Null: libvirt
+ * has taken it; events tell what comes of it. Never retried: after a lost connection nobody knows whether it was done.
  */
-export async function callPower(
+export function callPower(
   client: Libvirt | null,
   ref: DomainRef | null,
   call: Call,
   how: CallManner,
 ): Promise<CallFailure | null> {
+  return attempt(client, ref, async (...domain) => {
+    await made(...domain, call, how);
+    return null;
+  });
+}
+
+/** PNG. */
+export function screenshot(client: Libvirt | null, ref: DomainRef | null): Promise<Buffer | CallFailure> {
+  return attempt(client, ref, (...domain) => takeScreenshot(...domain, { timeout: callPatience.change }));
+}
+
+/** Whether the domain starts with the host; null: done. */
+export function setAutostart(
+  client: Libvirt | null,
+  ref: DomainRef | null,
+  enabled: boolean,
+): Promise<CallFailure | null> {
+  return attempt(client, ref, async (to, domain) => {
+    await to.setAutostart(domain, enabled, { timeout: callPatience.change });
+    return null;
+  });
+}
+
+/** What `act` gives, or what its failure means to whoever asked for it. Rethrows what is a fault of our own. */
+async function attempt<T>(
+  client: Libvirt | null,
+  ref: DomainRef | null,
+  act: (client: Libvirt, ref: DomainRef) => Promise<T>,
+): Promise<T | CallFailure> {
   if (!client || !ref) return { kind: 'rejected', code: 'libvirt_unavailable', message: 'libvirt is away' };
   try {
-    await made(client, ref, call, how);
-    return null;
+    return await act(client, ref);
   } catch (error) {
     return callFailure(error);
   }
 }
 
-/** What a failed libvirt call means to whoever asked for it. Rethrows what is a fault of our own. */
-export function callFailure(error: unknown): CallFailure {
+function callFailure(error: unknown): CallFailure {
   if (error instanceof ProtocolError) return { kind: 'failed', code: 'outcome_unknown', message: error.message };
   if (error instanceof ConnectionLost || error instanceof TimeoutError) {
     const { message } = error;

@@ -53,66 +53,25 @@ interface Picture {
   pixels: Buffer;
 }
 
+/** White space, or a comment for the end of its line. */
+const gap = '(?:[ \\t\\n\\v\\f\\r]|#[^\\n\\r]*[\\n\\r])';
+const ppmHeader = new RegExp(`^P6${gap}+(\\d{1,9})${gap}+(\\d{1,9})${gap}+(\\d{1,9})${gap}`);
+/** Bytes in which a header must end. */
+const headerLimit = 4_096;
+
 /** Raw PPM of 8 bits a colour (https://netpbm.sourceforge.net/doc/ppm.html), a view of its bytes. */
 function decodePpm(bytes: Buffer): Picture {
-  const header = new PpmHeader(bytes);
-  const [width, height, most] = [header.number(), header.number(), header.number()];
+  const header = ppmHeader.exec(bytes.toString('latin1', 0, headerLimit));
+  if (!header) throw new ScreenError('the PPM has no proper header');
+  const [width = 0, height = 0, most = 0] = header.slice(1).map(Number);
   if (most !== 255) throw new ScreenError(`a PPM of ${most + 1} shades a colour instead of 256`);
   for (const side of [width, height]) {
     if (side < 1 || side > maxSide) throw new ScreenError(`a PPM of ${width} × ${height} pixels`);
   }
-  const pixels = bytes.subarray(header.length, header.length + width * height * 3);
+  const [all] = header;
+  const pixels = bytes.subarray(all.length, all.length + width * height * 3);
   if (pixels.length < width * height * 3) throw new ScreenError('the PPM is cut off');
   return { width, height, pixels };
-}
-
-/** `P6`, then numbers between white space, then one white space; `#` begins a comment that ends with its line. */
-class PpmHeader {
-  readonly #bytes: Buffer;
-  #at = 2;
-
-  constructor(bytes: Buffer) {
-    this.#bytes = bytes;
-  }
-
-  /** Up to where it was read. */
-  get length(): number {
-    return this.#at;
-  }
-
-  /** The next number, and the one white space after it. */
-  number(): number {
-    let digits = '';
-    let character = this.#next();
-    // The magic number needs white space after it, which later numbers have consumed already.
-    if (this.#at === 3 && !isSpace(character)) throw new ScreenError('the PPM has no proper header');
-    while (isSpace(character)) character = this.#next();
-    for (; !isSpace(character); character = this.#next()) {
-      if (!/^\d$/.test(character) || digits.length === 9) throw new ScreenError('the PPM has no proper header');
-      digits += character;
-    }
-    return Number(digits);
-  }
-
-  /** A comment passes for the line feed that ends it. */
-  #next(): string {
-    const first = this.#character();
-    if (first !== '#') return first;
-    for (;;) {
-      const character = this.#character();
-      if (character === '\n' || character === '\r') return character;
-    }
-  }
-
-  #character(): string {
-    const code = this.#bytes[this.#at++];
-    if (code === undefined) throw new ScreenError('the PPM is cut off');
-    return String.fromCharCode(code);
-  }
-}
-
-function isSpace(character: string): boolean {
-  return /^[ \t\n\v\f\r]$/.test(character);
 }
 
 /** Eight bits a colour, no filter, not interlaced (RFC 2083); the work is done off the event loop. */

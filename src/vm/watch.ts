@@ -3,15 +3,15 @@ import type { Libvirt } from '../libvirt/client.ts';
 import { ConnectionLost, isLibvirtError } from '../libvirt/errors.ts';
 import type { DomainEvent, DomainEventName } from '../libvirt/events.ts';
 import type { DomainRef } from '../libvirt/structs.ts';
-import type { Domain } from '../model/domain.ts';
+import { type Domain, unknownHardware } from '../model/domain.ts';
 import type { Event } from '../model/event.ts';
 import { callPatience } from '../model/job/job.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import { instead } from '../util/did-you-mean.ts';
 import type { Logger } from '../util/logger.ts';
 import { Semaphore } from '../util/semaphore.ts';
-import { Definition, DefinitionQueue } from './definition.ts';
-import { identify, isUuid, readState } from './read.ts';
+import { type Defined, Definition, DefinitionQueue } from './definition.ts';
+import { type Details, identify, isUuid, readState } from './read.ts';
 
 interface Watched {
   key: VmKey;
@@ -22,7 +22,6 @@ interface Watched {
 export interface WatchOptions {
   vms: readonly Watched[];
   emit: (event: Event) => void;
-  now?: () => Date;
   /** Milliseconds that a domain's definition is waited for; see `DefinitionQueue`. */
   patience?: number;
   /**
@@ -74,6 +73,9 @@ const subscriptions: readonly DomainEventName[] = [
   ...detailed,
 ];
 
+/** Of a domain whose definition was never read. */
+const undefinedDetails: Details = { persistent: true, autostart: null, hardware: unknownHardware };
+
 /** Domains whose state is read at once: as many calls as a connection has under way. */
 const statesAtOnce = 4;
 
@@ -99,7 +101,7 @@ export class Watch {
     this.#entries = new Map(
       vms.map(({ key, domain }) => {
         const uuid = isUuid(domain) ? domain.toLowerCase() : null;
-        const definition = new Definition({ vm: key, queue, logger });
+        const definition = new Definition(key, queue, logger);
         const nothing = { target: undefined, reading: null, again: null, refusal: null, killed: false };
         return [key, { key, domain, uuid, definition, ...nothing }];
       }),
@@ -139,10 +141,7 @@ export class Watch {
       if (this.#client === client) this.#client = null;
     });
     const entries = [...this.#entries.values()];
-    for (const entry of entries) {
-      entry.definition.forget();
-      entry.killed = false;
-    }
+    for (const entry of entries) entry.killed = false;
     const refused = await client.subscribe(subscriptions);
     if (refused.length > 0)
       logger.info({ event: 'libvirt.events_unknown', refused }, 'this libvirtd does not know some events');
@@ -183,7 +182,8 @@ export class Watch {
         if (event.name === 'lifecycle' && event.event === shutdown.event) {
           entry.killed = event.detail === shutdown.byHost;
         }
-        if (event.name === 'reboot') this.#options.emit({ type: 'rebooted', key: entry.key, at: this.#time() });
+        if (event.name === 'reboot')
+          this.#options.emit({ type: 'rebooted', key: entry.key, at: new Date().toISOString() });
         void this.#refreshSafely(entry, client, details);
       }
     }
@@ -195,42 +195,37 @@ export class Watch {
       // Told once, though several may wait for one read.
       if (error instanceof ConnectionLost || client !== this.#client) return;
       this.#client = null;
-      this.#options.logger.warn(
-        { event: 'domain.read_failed', vm: entry.key, reason: error.message },
-        'reading a domain failed',
-      );
+      const fields = { event: 'domain.read_failed', vm: entry.key, reason: error.message };
+      this.#options.logger.warn(fields, 'reading a domain failed');
       void client.close();
     });
   }
 
-  async #refresh(entry: Entry, client: Libvirt, details: boolean): Promise<void> {
+  #refresh(entry: Entry, client: Libvirt, details: boolean): Promise<void> {
     if (entry.reading !== null) {
       entry.again = { details: details || (entry.again?.details ?? false) };
       return entry.reading;
     }
-    entry.reading = this.#read(entry, client, details);
-    try {
-      await entry.reading;
-    } finally {
+    const read = async () => {
+      for (let next: { details: boolean } | null = { details }; next; next = entry.again) {
+        entry.again = null;
+        await this.#readOnce(entry, client, next.details);
+      }
+    };
+    entry.reading = read().finally(() => {
       entry.reading = null;
-    }
-  }
-
-  async #read(entry: Entry, client: Libvirt, details: boolean): Promise<void> {
-    for (let next: { details: boolean } | null = { details }; next; next = entry.again) {
-      entry.again = null;
-      await this.#readOnce(entry, client, next.details);
-    }
+    });
+    return entry.reading;
   }
 
   /** State first, because somebody waits for it; what takes an XML to know follows. */
   async #readOnce(entry: Entry, client: Libvirt, details: boolean): Promise<void> {
-    const before = entry.target;
     const { statePatience: timeout = callPatience.cut_power } = this.#options;
-    const reading = this.#turns.take(() => readState(client, entry.domain, before?.ref ?? null, { timeout }));
+    const reading = this.#turns.take(() => readState(client, entry.domain, entry.target?.ref ?? null, { timeout }));
     const read = await reading.catch(error => this.#refused(entry, error));
     if (client !== this.#client || read === undefined) return;
     entry.refusal = null;
+    const before = entry.target;
     if (!read) {
       if (before !== undefined) await this.#list(client);
       return this.#set(entry, null);
@@ -240,20 +235,21 @@ export class Watch {
     const { uuid, name } = ref;
     const { key, definition } = entry;
     const known = before?.ref.uuid === uuid ? before.domain : null;
-    const set = () => {
-      this.#set(entry, { key, ref, domain: { uuid, name, active, state, reason, ...definition.of(uuid) } });
+    const set = (more: Details) => {
+      this.#set(entry, { key, ref, domain: { ...more, uuid, name, active, state, reason } });
     };
     const otherRun = before && known && isOtherRun(before, ref, active);
     if (otherRun) {
       this.#set(entry, { key, ref, domain: { ...known, active: false, state: 'shut_off', reason: 'unseen' } });
     }
     // Without its hardware a new domain would be published bare, and then once more.
-    if (known) set();
+    if (known) set(known);
     if (!details && !otherRun && known && known.active === active && known.name === name) return;
-    const there = await definition.read(client, ref, again => this.#arrived(entry, client, again));
+    const defined = await definition.read(client, ref, (late, again) => this.#arrived(entry, client, ref, late, again));
     if (client !== this.#client) return;
-    if (there) set();
-    else entry.again ??= { details: true };
+    if (defined === null) entry.again ??= { details: true };
+    else if (defined !== 'unknown') set(defined);
+    else if (!known) set(undefinedDetails);
   }
 
   async #list(client: Libvirt): Promise<void> {
@@ -265,11 +261,11 @@ export class Watch {
   }
 
   /** Its definition came late. */
-  #arrived(entry: Entry, client: Libvirt, again: boolean): void {
-    const { target, definition } = entry;
-    if (client !== this.#client || !target) return;
-    this.#set(entry, { ...target, domain: { ...target.domain, ...definition.of(target.ref.uuid) } });
-    if (again) void this.#refreshSafely(entry, client, true);
+  #arrived(entry: Entry, client: Libvirt, { uuid }: DomainRef, defined: Defined, again: boolean): void {
+    const { target } = entry;
+    if (client !== this.#client || target?.ref.uuid !== uuid) return;
+    if (defined && defined !== 'unknown') this.#set(entry, { ...target, domain: { ...target.domain, ...defined } });
+    if (again || !defined) void this.#refreshSafely(entry, client, true);
   }
 
   /** What libvirt will not tell of one domain is no reason to lose the others. */
@@ -288,11 +284,8 @@ export class Watch {
     entry.target = target;
     // That there is none is told too: until then nobody knows.
     if (before !== undefined && isDeepStrictEqual(before?.domain, target?.domain)) return;
-    this.#options.emit({ type: 'domain', key: entry.key, domain: target?.domain ?? null, at: this.#time() });
-  }
-
-  #time(): string {
-    return (this.#options.now?.() ?? new Date()).toISOString();
+    const domain = target?.domain ?? null;
+    this.#options.emit({ type: 'domain', key: entry.key, domain, at: new Date().toISOString() });
   }
 }
 

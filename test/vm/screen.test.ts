@@ -123,8 +123,8 @@ describe('anything else is a ScreenError', () => {
     ['a negative width', ppmOf('P6 -1 1 255\n', Buffer.alloc(3)), /no proper header/],
     ['no white space after the magic', ppmOf('P61 1 255\n', Buffer.alloc(3)), /no proper header/],
     ['words', ppmOf('P6 wide high 255\n', Buffer.alloc(3)), /no proper header/],
-    ['a header cut off', Buffer.from('P6 1 1'), /cut off/],
-    ['a header cut off in a comment', Buffer.from('P6 1 1 # and'), /cut off/],
+    ['a header cut off', Buffer.from('P6 1 1'), /no proper header/],
+    ['a header cut off in a comment', Buffer.from('P6 1 1 # and'), /no proper header/],
     ['a byte too few', ppmOf('P6 2 2 255\n', Buffer.alloc(11)), /cut off/],
   ])('%s', async (_, bytes, message) => {
     const failure = toPng(bytes, 'image/jpeg');

@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, test } from 'vitest';
 import { tcp } from '../../../src/checks/probes/tcp.ts';
-import { anyPortOpen } from '../../../src/vm/ports.ts';
+import { anyPortOpen } from '../../../src/util/tcp-probe.ts';
 
 const address = '127.0.0.1';
 const servers: Server[] = [];
@@ -97,7 +97,7 @@ test('no port, nothing to say', async () => {
 test('of a guest that shuts down: whether any port is still open', async () => {
   await using mute = await muted();
   const [one, two] = [await open(), await closed()];
-  expect(await anyPortOpen(address, [two, one])).toBe(true);
+  expect(await anyPortOpen(address, [two, one], 2_000)).toBe(true);
   expect(await anyPortOpen(address, [two, mute.port], 50)).toBe(false);
 });
 
