@@ -1,8 +1,8 @@
 import { constants } from 'node:crypto';
-import { addAbortListener } from 'node:events';
+import { once } from 'node:events';
 import { type IncomingMessage, type RequestOptions, request as requestPlain } from 'node:http';
 import { request as requestSecure } from 'node:https';
-import { type FailureWord, failureWord } from './failure.ts';
+import { inTime } from '../../util/deadline.ts';
 
 /**
  * One GET at an address, bounded in time and size, on a connection of its own. What the world does to it is a value.
@@ -10,15 +10,18 @@ import { type FailureWord, failureWord } from './failure.ts';
  * asked for, it is asked for at that address, and nobody looks its name up.
  */
 
-export interface HttpTarget {
-  /** IPv4. */
-  address: string;
+export interface Place {
+  /** The host that is asked for; null: the address. */
+  name: string | null;
   port: number;
   secure: boolean;
   /** With its query: `/webman/pingpong.cgi?action=cors`. */
   path: string;
-  /** The host that is asked for; null: the address. */
-  name: string | null;
+}
+
+export interface HttpTarget extends Place {
+  /** IPv4. */
+  address: string;
 }
 
 export interface HttpLimits {
@@ -48,50 +51,64 @@ export interface HttpFailure {
 
 export type HttpResult = HttpAnswer | HttpFailure;
 
+/** In words of our own: Node's and OpenSSL's differ with their versions. */
+type FailureWord =
+  | 'refused'
+  /** Nothing came in time, or not all of it. */
+  | 'timeout'
+  /** The connection ended early. */
+  | 'reset'
+  | 'not_http'
+  /** No TLS, or none that we can agree on. */
+  | 'tls'
+  | 'unreachable';
+
 const bodyLimit = 256 * 1024;
 const headerLimit = 16 * 1024;
 
 /** Rejects only with the reason of `limits.signal`. */
-export async function get(target: HttpTarget, limits: HttpLimits): Promise<HttpResult> {
-  const { timeout, connectTimeout = timeout, signal } = limits;
+export async function get(
+  target: HttpTarget,
+  { timeout, connectTimeout = timeout, signal }: HttpLimits,
+): Promise<HttpResult> {
   signal.throwIfAborted();
   const began = performance.now();
-  const { promise, resolve, reject } = Promise.withResolvers<HttpResult>();
   let accepted = false;
   const request = (target.secure ? requestSecure : requestPlain)(optionsOf(target));
-  const fail = (failure: FailureWord) => resolve({ failure, accepted });
-  const deadline = setTimeout(fail, timeout, 'timeout');
-  const connecting = setTimeout(fail, connectTimeout, 'timeout');
-  using _ = addAbortListener(signal, () => reject(signal.reason));
-  request.on('socket', socket =>
+  const late = setTimeout(() => request.destroy(errorOf('ETIMEDOUT')), connectTimeout);
+  request.once('socket', socket =>
     socket.once('connect', () => {
       accepted = true;
-      clearTimeout(connecting);
+      clearTimeout(late);
     }),
   );
-  const failed = (error: NodeJS.ErrnoException) => fail(failureWord(error.code, accepted));
-  request.on('error', failed);
   // Nobody asked for another protocol; what speaks it is ours to close.
-  request.on('upgrade', (_request, socket) => {
+  request.once('upgrade', (_, socket) => {
     socket.destroy();
-    fail('not_http');
+    request.emit('error', errorOf('HPE_UPGRADE'));
   });
-  request.on('response', response => {
-    response.on('error', failed);
-    gather(response, body => resolve({ failure: null, ...headOf(response), body, ms: elapsed(began) }));
-  });
-  request.end();
+  request.on('error', () => {});
+  const answer = async (): Promise<HttpResult> => {
+    try {
+      const [response] = (await once(request.end(), 'response')) as [IncomingMessage];
+      const body = await read(response);
+      const headers = Object.entries(response.headers).map(([name, value]) => [name, String(value)]);
+      const { statusCode: status = 0 } = response;
+      const ms = Math.round(performance.now() - began);
+      return { failure: null, status, headers: Object.fromEntries(headers), body, ms };
+    } catch (error) {
+      return { failure: failureWord((error as NodeJS.ErrnoException).code, accepted), accepted };
+    }
+  };
   try {
-    return await promise;
+    return (await inTime(answer(), timeout, null, signal)) ?? { failure: 'timeout', accepted };
   } finally {
-    clearTimeout(deadline);
-    clearTimeout(connecting);
+    clearTimeout(late);
     request.destroy();
   }
 }
 
-function optionsOf(target: HttpTarget): RequestOptions & Record<string, unknown> {
-  const { address, port, secure, path, name } = target;
+function optionsOf({ address, port, secure, path, name }: HttpTarget): RequestOptions & Record<string, unknown> {
   const { origin, host } = new URL(`${secure ? 'https' : 'http'}://${name ?? address}:${port}`);
   return {
     host: address,
@@ -114,26 +131,33 @@ function optionsOf(target: HttpTarget): RequestOptions & Record<string, unknown>
 }
 
 /** Up to the limit; the rest is left on the wire. */
-function gather(response: IncomingMessage, done: (body: string) => void): void {
+async function read(response: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;
-  const finish = () => done(Buffer.concat(chunks).subarray(0, bodyLimit).toString());
-  response.on('data', (chunk: Buffer) => {
-    if (length >= bodyLimit) return;
+  for await (const chunk of response) {
     chunks.push(chunk);
     length += chunk.length;
-    if (length >= bodyLimit) finish();
-  });
-  response.on('end', finish);
+    if (length >= bodyLimit) break;
+  }
+  return Buffer.concat(chunks).subarray(0, bodyLimit).toString();
 }
 
-function headOf({ statusCode = 0, headers }: IncomingMessage): Pick<HttpAnswer, 'status' | 'headers'> {
-  return {
-    status: statusCode,
-    headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)])),
-  };
+function errorOf(code: string): Error {
+  return Object.assign(new Error(code), { code });
 }
 
-function elapsed(since: number): number {
-  return Math.round(performance.now() - since);
+const words: ReadonlyMap<string | undefined, FailureWord> = new Map([
+  ['ECONNREFUSED', 'refused'],
+  ['ETIMEDOUT', 'timeout'],
+  ['ECONNRESET', 'reset'],
+  ['ECONNABORTED', 'reset'],
+  ['EPIPE', 'reset'],
+  ['EPROTO', 'tls'],
+]);
+
+/** `code` is that of a Node error. Before the port has accepted, what is not known means that it cannot be reached. */
+export function failureWord(code: string | undefined, accepted: boolean): FailureWord {
+  if (code?.startsWith('HPE_')) return 'not_http';
+  if (code?.startsWith('ERR_SSL_') || code?.startsWith('ERR_TLS_')) return 'tls';
+  return words.get(code) ?? (accepted ? 'reset' : 'unreachable');
 }

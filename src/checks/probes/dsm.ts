@@ -1,6 +1,6 @@
 import type { DsmPlace, Findings, Kind, Limits } from '../finding.ts';
-import { type Followed, follow, type Place } from '../http/follow.ts';
-import type { HttpFailure } from '../http/get.ts';
+import { type Followed, follow } from '../http/follow.ts';
+import type { HttpFailure, Place } from '../http/get.ts';
 import { type InstallState, readApiInfo, readPingpong, readState } from './dsm-answers.ts';
 import { shorten } from './web/page.ts';
 

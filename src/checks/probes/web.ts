@@ -1,10 +1,11 @@
+import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { inTime } from '../../util/deadline.ts';
 import { enumerate } from '../../util/enumerate.ts';
 import type { Findings, Limits } from '../finding.ts';
 import { get } from '../http/get.ts';
 import { pageOf } from './web/page.ts';
 import { lookAt, type WebPort } from './web/port.ts';
-import { sshBanner } from './web/ssh-banner.ts';
 
 /**
  * What kind of page answers at an address. The best page of all ports wins. Where none
@@ -34,32 +35,26 @@ const ranks: readonly Seen['kind'][] = ['dsm', 'installer', 'loader', 'behind', 
 const headStart = 75;
 /** Milliseconds that an earlier port gets to answer as well: else it would be chance which one is told. */
 const moment = 300;
+/** Characters of SSH's greeting; a server may say other lines first. */
+const longestGreeting = 1_024;
 
 /** Rejects only with the reason of `limits.signal`. */
 export async function web(
   { address, ports, loaderSigns }: WebTarget,
-  limits: Limits,
+  { timeout, signal }: Limits,
   loaderPorts: LoaderPorts = { terminal: 7681, ssh: 22 },
 ): Promise<Seen> {
-  const numbers = ports.map(({ port }) => port);
   if (ports.length === 0) return nowhere('not_applicable', 'No web port is configured.');
-  const ends = performance.now() + limits.timeout;
+  const ends = performance.now() + timeout;
   const left = () => Math.max(0, ends - performance.now());
-  // A port that drops what it gets is known by then, and time for the loader's ports remains.
-  const connectTimeout = limits.timeout / 2;
   const through = new AbortController();
-  const look = {
-    address,
-    connectTimeout,
-    left,
-    signal: AbortSignal.any([limits.signal, through.signal]),
-  };
+  // A port that drops what it gets is known by half the time, and the rest remains for the loader's ports.
+  const look = { address, connectTimeout: timeout / 2, left, signal: AbortSignal.any([signal, through.signal]) };
   const seen = await enough(inTurn(ports, port => lookAt(port, look), look.signal)).finally(() => through.abort());
   const best = seen.toSorted((a, b) => ranks.indexOf(a.kind) - ranks.indexOf(b.kind))[0];
   if (best && best.kind !== 'closed') return best;
-  const closed = `No web port accepts connections (${enumerate(numbers)})`;
-  const rest = { timeout: left(), signal: limits.signal };
-  const loader = loaderSigns ? await lookForLoader(address, loaderPorts, closed, rest) : null;
+  const closed = `No web port accepts connections (${enumerate(ports.map(({ port }) => port))})`;
+  const loader = loaderSigns ? await lookForLoader(address, loaderPorts, closed, { timeout: left(), signal }) : null;
   return loader ?? nowhere('closed', `${closed}.`);
 }
 
@@ -72,36 +67,29 @@ function inTurn(
   const looks: Promise<Seen>[] = [];
   for (const port of ports) {
     const before = looks.at(-1);
-    const turn = before && Promise.race([before, delay(headStart, undefined, { signal })]).catch(() => {});
+    const turn = before && inTime(before, headStart, null, signal).catch(() => {});
     looks.push(Promise.resolve(turn).then(() => begin(port)));
   }
   return looks;
 }
 
-/** Those that are there when it is clear which one is the best. */
-function enough(looks: readonly Promise<Seen>[]): Promise<readonly Seen[]> {
-  return new Promise((resolve, reject) => {
-    const seen = new Map<number, Seen>();
-    let timer: NodeJS.Timeout | undefined;
-    const finish = () => {
-      clearTimeout(timer);
-      resolve(looks.flatMap((_, index) => seen.get(index) ?? []));
-    };
-    const fail = (error: unknown) => {
-      clearTimeout(timer);
-      reject(error);
-    };
-    const add = (index: number, found: Seen) => {
-      seen.set(index, found);
-      const open = looks.findIndex((_, each) => !seen.has(each));
-      const dsm = looks.findIndex((_, each) => seen.get(each)?.kind === 'dsm');
-      if (open < 0 || (dsm >= 0 && dsm < open)) finish();
-      else if (dsm >= 0) timer ??= setTimeout(finish, moment);
-    };
-    looks.forEach((look, index) => {
-      look.then(found => add(index, found), fail);
-    });
+/** What was seen when it is clear which one is the best: all, or DSM and all before it, or DSM a moment ago. */
+async function enough(looks: readonly Promise<Seen>[]): Promise<readonly Seen[]> {
+  const seen: (Seen | null)[] = looks.map(() => null);
+  const noted = looks.map(async (look, index) => {
+    seen[index] = await look;
+    return seen[index];
   });
+  const dsm = async (some: readonly Promise<Seen>[]) => {
+    const last = (await Promise.all(some)).at(-1);
+    return last?.kind === 'dsm' ? null : new Promise<never>(() => {});
+  };
+  await Promise.race([
+    Promise.all(noted),
+    ...noted.map((_, index) => dsm(noted.slice(0, index + 1))),
+    ...noted.map(look => dsm([look]).then(() => delay(moment, null, { ref: false }))),
+  ]);
+  return seen.filter(each => each !== null);
 }
 
 /** RR, Arc and ARPL stop their boot when somebody logs in: a page and a greeting are no login. */
@@ -113,7 +101,7 @@ async function lookForLoader(
 ): Promise<Seen | null> {
   const [page, greeting] = await Promise.all([
     get({ address, name: null, port: terminal, secure: false, path: '/' }, limits),
-    sshBanner(address, ssh, limits),
+    sshGreeting(address, ssh, limits),
   ]);
   if (page.failure === null && pageOf(page) === 'loader') {
     const explanation = `${closed}, but a loader's terminal answers on port ${terminal}.`;
@@ -122,6 +110,26 @@ async function lookForLoader(
   if (greeting === null) return null;
   const explanation = `SSH answers on port ${ssh} but DSM's page does not, as with a loader.`;
   return { ...nowhere('loader', explanation), ms: greeting };
+}
+
+/** Milliseconds until SSH greets (RFC 4253, 4.2), to which nothing is said; null: it does not. */
+async function sshGreeting(address: string, port: number, { timeout, signal }: Limits): Promise<number | null> {
+  const began = performance.now();
+  const socket = connect({ host: address, port });
+  const isGreeted = async () => {
+    let said = '';
+    for await (const chunk of socket) {
+      said += chunk.toString('latin1');
+      if (/^SSH-/m.test(said)) return true;
+      if (said.length >= longestGreeting) break;
+    }
+    return false;
+  };
+  const greeted = await inTime(isGreeted(), timeout, false, signal)
+    .catch(() => false)
+    .finally(() => socket.destroy());
+  signal.throwIfAborted();
+  return greeted ? Math.round(performance.now() - began) : null;
 }
 
 function nowhere(kind: Seen['kind'], explanation: string): Seen {

@@ -1,7 +1,8 @@
 import { isIP } from 'node:net';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Followed, follow, nextPlace, type Place } from '../../../src/checks/http/follow.ts';
+import { type Followed, follow, nextPlace } from '../../../src/checks/http/follow.ts';
+import type { Place } from '../../../src/checks/http/get.ts';
 import { anyUnit } from '../any-unit.ts';
 import { address, closedPort, ownCertificate, type Peer, redirect, startPages } from './peer.ts';
 

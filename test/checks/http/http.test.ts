@@ -2,8 +2,7 @@ import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { expect, test } from 'vitest';
-import { failureWord } from '../../../src/checks/http/failure.ts';
-import { get, type HttpAnswer, type HttpResult } from '../../../src/checks/http/get.ts';
+import { failureWord, get, type HttpAnswer, type HttpResult } from '../../../src/checks/http/get.ts';
 import { slow } from '../../eventually.ts';
 import { address, closedPort, oldCertificate, ownCertificate, type Peer, startHttp, startRaw } from './peer.ts';
 
