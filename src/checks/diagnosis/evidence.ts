@@ -1,3 +1,4 @@
+import type { ProbeName } from '../../model/check.ts';
 import type { Domain } from '../../model/domain.ts';
 import type { Kind } from '../finding.ts';
 
@@ -32,18 +33,7 @@ const patienceForUpdates = 4;
 export const pasts = ['fresh', 'was_up'] as const;
 type Past = (typeof pasts)[number];
 
-export interface Evidence {
-  machine: Machine;
-  age: Age;
-  past: Past;
-  bridge: Kind<'bridge'>;
-  neighbour: Kind<'neighbour'>;
-  ping: Kind<'ping'>;
-  tcp: Kind<'tcp'>;
-  web: Kind<'web'>;
-  dsm: Kind<'dsm'>;
-  discovery: Kind<'discovery'>;
-}
+export type Evidence = { machine: Machine; age: Age; past: Past } & { [P in ProbeName]: Kind<P> };
 
 /** `seen`: libvirt is there, and has been read. `stopping`: the guest has been asked to power off, or to restart. */
 export function machineOf(domain: Domain | null, { seen, stopping }: { seen: boolean; stopping: boolean }): Machine {

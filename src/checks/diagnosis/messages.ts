@@ -29,28 +29,17 @@ export interface Facts {
 /** The sentence and the next step of a diagnosis, with what was found. */
 export function messageOf(cause: Cause, facts: Facts): { reason: string; next: string | null } {
   const { reason, next } = diagnoses[cause];
-  const words = new Map(Object.entries(wordsOf(facts)));
-  const fill = (text: string) => text.replaceAll(/\{(\w+)\}/g, (_, name: string) => words.get(name) ?? '').trim();
+  const { address, ports, closed, mac, tap, source, age, grace, ...texts } = facts;
+  const words = new Map<string, string | number>(
+    Object.entries({
+      ...texts,
+      ...{ address: address ?? 'its address', ports: enumerate(ports), closed: enumerate(closed) },
+      ...{ mac: mac ?? 'MAC', tap: tap ?? 'TAP', source: source ?? 'BRIDGE' },
+      ...{ age: age === null ? 'a while' : span(age), grace: span(grace) },
+    }),
+  );
+  const fill = (text: string) => text.replaceAll(/\{(\w+)\}/g, (_, name: string) => `${words.get(name) ?? ''}`).trim();
   return { reason: fill(reason), next: next === null ? null : fill(next) };
-}
-
-function wordsOf(facts: Facts): { [K in keyof Facts]: string } {
-  return {
-    domain: facts.domain,
-    instead: facts.instead,
-    address: facts.address ?? 'its address',
-    port: String(facts.port),
-    ports: enumerate(facts.ports),
-    closed: enumerate(facts.closed),
-    mac: facts.mac ?? 'MAC',
-    tap: facts.tap ?? 'TAP',
-    source: facts.source ?? 'BRIDGE',
-    age: facts.age === null ? 'a while' : span(facts.age),
-    grace: span(facts.grace),
-    bridge: facts.bridge,
-    neighbour: facts.neighbour,
-    web: facts.web,
-  };
 }
 
 /** `less than a minute`, `12 min`, `3 h`, `5 days`: no finer, or the sentence would be another one at every check. */

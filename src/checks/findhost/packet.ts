@@ -48,10 +48,8 @@ const id = {
 } as const;
 /** 1.2.0.0; queries without it are not answered. */
 const protocol = 0x01_02_00_00;
-const answers: ReadonlySet<number> = new Set([
-  ...[packetType.response, packetType.junior, packetType.recover],
-  ...[packetType.responseV2, packetType.juniorV2],
-]);
+const { query, queryV2, ...answerTypes } = packetType;
+const answers: ReadonlySet<number> = new Set(Object.values(answerTypes));
 /** Bytes; real answers have some 300. */
 const longestPacket = 2_048;
 /** Characters. */
@@ -59,7 +57,7 @@ const longestText = 64;
 
 /** The shortest question that every DSM answers, 20 bytes. */
 export function encodeQuery(): Buffer {
-  return Buffer.concat([magic, numberField(id.protocol, protocol), numberField(id.type, packetType.query)]);
+  return Buffer.concat([magic, numberField(id.protocol, protocol), numberField(id.type, query)]);
 }
 
 /**
@@ -70,20 +68,24 @@ export function parsePacket(bytes: Buffer): Packet | null {
   if (bytes.length > longestPacket || !bytes.subarray(0, magic.length).equals(magic)) return null;
   const fields = readFields(bytes.subarray(magic.length));
   if (!fields) return null;
-  const type = number(fields.get(id.type));
+  const field = <T>(name: keyof typeof id, read: (value: Buffer) => T | null): T | null => {
+    const value = fields.get(id[name]);
+    return value ? read(value) : null;
+  };
+  const type = field('type', number);
   if (type === null || !answers.has(type)) return null;
   return {
     type,
-    state: number(fields.get(id.state)),
-    mac: mac(fields.get(id.mac)),
+    state: field('state', number),
+    mac: field('mac', mac),
     identity: {
-      name: text(fields.get(id.name)),
-      model: text(fields.get(id.model)),
-      version: version(text(fields.get(id.version)), number(fields.get(id.build))),
-      update: number(fields.get(id.update)),
-      address: address(fields.get(id.address)),
-      httpPort: port(fields.get(id.httpPort)),
-      httpsPort: port(fields.get(id.httpsPort)),
+      name: field('name', text),
+      model: field('model', text),
+      version: version(field('version', text), field('build', number)),
+      update: field('update', number),
+      address: field('address', address),
+      httpPort: field('httpPort', port),
+      httpsPort: field('httpsPort', port),
     },
   };
 }
@@ -110,27 +112,27 @@ function numberField(id: number, value: number): Buffer {
 }
 
 /** All that were seen have four bytes; fewer mean the same. */
-function number(value: Buffer | undefined): number | null {
-  return value && value.length >= 1 && value.length <= 4 ? value.readUIntLE(0, value.length) : null;
+function number(value: Buffer): number | null {
+  return value.length >= 1 && value.length <= 4 ? value.readUIntLE(0, value.length) : null;
 }
 
-function port(value: Buffer | undefined): number | null {
+function port(value: Buffer): number | null {
   const port = number(value);
   return port !== null && port >= 1 && port <= 65_535 ? port : null;
 }
 
 /** A device without one says 0.0.0.0. */
-function address(value: Buffer | undefined): string | null {
-  return value?.length === 4 && value.some(byte => byte !== 0) ? value.join('.') : null;
+function address(value: Buffer): string | null {
+  return value.length === 4 && value.some(byte => byte !== 0) ? value.join('.') : null;
 }
 
 /** Anything can come from the network: what cannot be printed on one line is left out. */
-function text(value: Buffer | undefined): string | null {
-  const printable = value?.toString('utf8').replaceAll(/[\p{C}\p{Zl}\p{Zp}\uFFFD]/gu, '') ?? '';
+function text(value: Buffer): string | null {
+  const printable = value.toString('utf8').replaceAll(/[\p{C}\p{Zl}\p{Zp}\uFFFD]/gu, '');
   return [...printable].slice(0, longestText).join('').trim() || null;
 }
 
-function mac(value: Buffer | undefined): string | null {
+function mac(value: Buffer): string | null {
   const mac = text(value)?.toLowerCase().replaceAll('-', ':') ?? '';
   return /^[\da-f]{2}(:[\da-f]{2}){5}$/.test(mac) && mac !== '00:00:00:00:00:00' ? mac : null;
 }

@@ -3,17 +3,15 @@ import { readBytes } from './files.ts';
 
 /** The kernel's IPv4 neighbours, as `/proc/net/arp` has them (proc_net(5)). */
 
+/**
+ * Somebody has answered for the address. The kernel believes so for up to a minute after that machine is gone (36 s
+ * seen): it asks again only when its last answer is half a minute old and there is something to send, eight seconds
+ * after which it gives up.
+ */
 export interface Neighbour {
   address: string;
-  /** Lower case; `00:00:00:00:00:00` while it is not known. */
+  /** Lower case. */
   mac: string;
-  /**
-   * Somebody has answered for the address. It stays so for up to a minute after that machine is gone (36 s seen): the
-   * kernel asks again only when its last answer is half a minute old and there is something to send, eight seconds
-   * after which it gives up.
-   */
-  complete: boolean;
-  device: string;
 }
 
 /** `ATF_COM` of linux/if_arp.h. */
@@ -28,14 +26,11 @@ export async function readArp(root: string): Promise<Neighbour[]> {
 /** Address, hardware type, flags, MAC, mask, device; the head and whatever else is no entry are passed over. */
 export function parseArp(text: string): Neighbour[] {
   const entries = text.matchAll(
-    /^([\d.]+) +0x[0-9a-f]+ +(0x[0-9a-f]{1,8}) +([0-9a-f]{2}(?::[0-9a-f]{2}){5}) +\S+ +(\S+)$/gim,
+    /^([\d.]+) +0x[0-9a-f]+ +(0x[0-9a-f]{1,8}) +([0-9a-f]{2}(?::[0-9a-f]{2}){5}) +\S+ +\S+$/gim,
   );
-  return Array.from(entries, ([, address = '', flags, mac = '', device = '']) => ({
-    address,
-    mac: mac.toLowerCase(),
-    complete: (Number(flags) & complete) !== 0,
-    device,
-  }));
+  return Array.from(entries)
+    .filter(([, , flags]) => (Number(flags) & complete) !== 0)
+    .map(([, address = '', , mac = '']) => ({ address, mac: mac.toLowerCase() }));
 }
 
 /** Who answers where. */
@@ -55,9 +50,8 @@ export function answersIn(
   macs: readonly string[],
   candidates: readonly string[],
 ): Answers {
-  const complete = table.filter(entry => entry.complete);
-  const mine = complete.filter(({ mac }) => macs.includes(mac)).map(({ address }) => address);
-  const asked = complete.filter(({ address }) => candidates.includes(address));
+  const mine = table.filter(({ mac }) => macs.includes(mac)).map(({ address }) => address);
+  const asked = table.filter(({ address }) => candidates.includes(address));
   return {
     here: candidates.find(address => mine.includes(address)) ?? null,
     elsewhere: mine.find(address => !candidates.includes(address)) ?? null,

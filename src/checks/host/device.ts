@@ -5,6 +5,7 @@ import { exists, readLink, readNames, readNumber } from './files.ts';
 
 export interface Device {
   name: string;
+  folder: string;
   /** Administratively: `ip link set … up`. */
   up: boolean;
   /** Something is at the other end of its cable, or has the tap open; null: it is down, and the kernel does not say. */
@@ -22,22 +23,19 @@ const flag = { up: 0x1, noArp: 0x80 };
 const maxDepth = 8;
 
 /** Null: there is none of that name, or this is not its network. */
-export async function readDevice(root: string, name: string): Promise<Device | null> {
-  const folder = folderOf(root, name);
+export async function readDevice(root: string, name: string | null): Promise<Device | null> {
+  const folder = name === null ? null : folderOf(root, name);
   const flags = folder === null ? null : await readNumber(join(folder, 'flags'));
-  if (folder === null || flags === null) return null;
+  if (name === null || folder === null || flags === null) return null;
   const [carrier, master, bridge] = await Promise.all([
     readNumber(join(folder, 'carrier')),
     readLink(join(folder, 'master')),
     exists(join(folder, 'bridge')),
   ]);
   return {
-    name,
-    up: (flags & flag.up) !== 0,
+    ...{ name, folder, master, up: (flags & flag.up) !== 0, arp: (flags & flag.noArp) === 0 },
     carrier: carrier === null ? null : carrier === 1,
-    arp: (flags & flag.noArp) === 0,
     kind: bridge ? 'linux-bridge' : 'other',
-    master,
   };
 }
 
@@ -47,13 +45,13 @@ export async function isPhysical(root: string, name: string, depth = 0): Promise
   if (folder === null || depth === maxDepth) return false;
   const inside = await readNames(folder);
   if (inside.includes('device')) return true;
-  const below = inside.flatMap(entry => /^lower_(.+)$/.exec(entry)?.[1] ?? []);
+  const below = inside.filter(entry => entry.startsWith('lower_')).map(entry => entry.slice('lower_'.length));
   const answers = await Promise.all(below.map(lower => isPhysical(root, lower, depth + 1)));
   return answers.includes(true);
 }
 
 /** Null: no device can have that name (`dev_valid_name` of the kernel), so that none leads out of the folder. */
-export function folderOf(root: string, name: string): string | null {
+function folderOf(root: string, name: string): string | null {
   const valid = /^[^/\s]{1,15}$/.test(name) && name !== '.' && name !== '..';
   return valid ? join(root, 'sys/class/net', name) : null;
 }

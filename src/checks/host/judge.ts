@@ -1,7 +1,6 @@
 import type { Nic } from '../../model/domain.ts';
 import type { Kind } from '../finding.ts';
-import type { Heard } from './bridge.ts';
-import type { Plug } from './plug.ts';
+import type { Heard, Plug } from './plug.ts';
 
 /** Pure: what one NIC's facts amount to. What stands nearest to the guest is blamed first. */
 
@@ -16,22 +15,17 @@ const tapped: readonly (string | null)[] = ['bridge', 'network', 'ethernet'];
 
 /** What can be said without a look at the host; null: one is needed. */
 export function judgeDefinition({ mac, link, type, source }: Nic, local: boolean): Judgement | null {
+  const its = `its NIC ${mac}`;
   if (link === 'down') {
-    return {
-      kind: 'link_down',
-      words: `the link of its NIC ${mac} is set down at libvirt, as if its cable were pulled`,
-    };
+    const words = `the link of ${its} is set down at libvirt, as if its cable were pulled`;
+    return { kind: 'link_down', words };
   }
   if (type === 'direct') {
-    const over = source ?? 'a network card';
-    return {
-      kind: 'macvtap',
-      words: `its NIC ${mac} is on ${over} by macvtap, over which a guest and its own host cannot talk to each other`,
-    };
+    const over = `${source ?? 'a network card'} by macvtap, over which a guest and its own host cannot talk to each other`;
+    return { kind: 'macvtap', words: `${its} is on ${over}` };
   }
-  if (!tapped.includes(type)) return unseen(`its NIC ${mac} is of type ${type ?? 'unknown'}, which has no tap here`);
-  if (!local) return unseen('libvirt runs on another machine, whose bridge cannot be seen from here');
-  return null;
+  if (!tapped.includes(type)) return unseen(`${its} is of type ${type ?? 'unknown'}, which has no tap here`);
+  return local ? null : unseen('libvirt runs on another machine, whose bridge cannot be seen from here');
 }
 
 export function judgePlug(plug: Plug): Judgement {
@@ -39,19 +33,20 @@ export function judgePlug(plug: Plug): Judgement {
   if (!tap && !bridge) {
     return unseen("this process does not see the host's network; a container needs the host's network for this");
   }
-  if (!tap) return { kind: 'no_tap', words: missingTap(nic) };
+  if (!tap) {
+    const none = `its NIC ${nic.mac} has no tap that libvirt could name`;
+    return { kind: 'no_tap', words: nic.tap === null ? none : `its tap ${nic.tap} does not exist` };
+  }
   const its = `its tap ${tap.name}`;
   if (!tap.up) return { kind: 'tap_down', words: `${its} is down` };
   if (nic.source === null) return { kind: 'ok', words: `${its} is up, and libvirt does not say where it belongs` };
   if (bridge && bridge.kind !== 'linux-bridge') {
-    return {
-      kind: 'ok',
-      words: `${its} is up, and what else Open vSwitch does with it at ${bridge.name} is not known`,
-    };
+    const unknown = `what else Open vSwitch does with it at ${bridge.name} is not known`;
+    return { kind: 'ok', words: `${its} is up, and ${unknown}` };
   }
   if (!bridge || tap.master !== bridge.name) {
     const gone = bridge || nic.type === 'network' ? '' : ', which does not exist';
-    const where = tap.master === null ? 'plugged into no bridge' : `plugged into ${tap.master}`;
+    const where = `plugged into ${tap.master ?? 'no bridge'}`;
     return { kind: 'misplugged', words: `${its} is ${where} instead of ${nic.source}${gone}` };
   }
   if (!bridge.up) return { kind: 'bridge_down', words: `its bridge ${bridge.name} is down` };
@@ -59,15 +54,13 @@ export function judgePlug(plug: Plug): Judgement {
 }
 
 function judgeBridge({ uplinks, heard, filtered, docker }: Plug, its: string, bridge: string): Judgement {
-  const linked = uplinks.filter(({ carrier }) => carrier === true);
+  const names = uplinks.map(({ name }) => name).join(', ');
+  const linked = uplinks.filter(({ carrier }) => carrier === true).map(({ name }) => name);
   if (uplinks.length > 0 && linked.length === 0) {
-    const dead = names(uplinks);
-    return { kind: 'no_uplink', words: `its bridge ${bridge} is cut off: no cable or no link at ${dead}` };
+    return { kind: 'no_uplink', words: `its bridge ${bridge} is cut off: no cable or no link at ${names}` };
   }
-  const out =
-    linked.length > 0
-      ? `whose way out ${names(linked)} has a link`
-      : 'which has no network card, so that only this host, or a route through it, reaches the guest';
+  const island = 'which has no network card, so that only this host, or a route through it, reaches the guest';
+  const out = linked.length > 0 ? `whose way out ${linked.join(', ')} has a link` : island;
   const words = [`${its} is up and plugged into ${bridge}, ${out}`];
   if (heard) words.push(lastFrame(heard));
   if (filtered) {
@@ -77,16 +70,8 @@ function judgeBridge({ uplinks, heard, filtered, docker }: Plug, its: string, br
   return { kind: 'ok', words: words.join('; ') };
 }
 
-function missingTap({ mac, tap }: Nic): string {
-  return tap === null ? `its NIC ${mac} has no tap that libvirt could name` : `its tap ${tap} does not exist`;
-}
-
 function unseen(words: string): Judgement {
   return { kind: 'not_applicable', words };
-}
-
-function names(devices: readonly { name: string }[]): string {
-  return devices.map(({ name }) => name).join(', ');
 }
 
 function lastFrame({ ago }: Heard): string {

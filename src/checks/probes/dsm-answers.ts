@@ -5,12 +5,6 @@ import type { DsmIdentity } from '../../model/check.ts';
  * The three questions that DSM answers without a login, in its own words. PURE: anything else, HTML above all, is null.
  */
 
-/** Of `/webapi/query.cgi?api=SYNO.API.Info&…&query=SYNO.API.Auth`. */
-export interface ApiInfo {
-  /** Where one would log in: `entry.cgi`, until DSM 6 `auth.cgi`. */
-  auth: string;
-}
-
 /** Of `/webman/pingpong.cgi?action=cors`. */
 export interface Pingpong {
   bootDone: boolean | null;
@@ -30,7 +24,8 @@ export interface InstallState {
   identity: DsmIdentity;
 }
 
-export function readApiInfo(body: string): ApiInfo | null {
+/** Of `/webapi/query.cgi?api=SYNO.API.Info&…&query=SYNO.API.Auth`: where one would log in, `auth.cgi` until DSM 6. */
+export function readApiInfo(body: string): { auth: string } | null {
   const answer = parse(body);
   if (answer?.['success'] !== true) return null;
   const auth = text(fields(fields(answer['data'])?.['SYNO.API.Auth'])?.['path']);
@@ -60,13 +55,8 @@ export function readState(body: string): InstallState | null {
     diskLargeEnough: truth(info['disk_size_enough']),
     // The serial number beside them stays where it is.
     identity: {
-      name: text(info['hostname']),
-      model: text(info['model']),
-      version: text(info['build_ver']),
-      update: null,
-      address: addressOf(info['ip_addr']),
-      httpPort: null,
-      httpsPort: portOf(info['https_admin_port']),
+      ...{ name: text(info['hostname']), model: text(info['model']), version: text(info['build_ver']), update: null },
+      ...{ address: addressOf(info['ip_addr']), httpPort: null, httpsPort: portOf(info['https_admin_port']) },
     },
   };
 }
@@ -88,9 +78,8 @@ function fields(value: unknown): Readonly<Record<string, unknown>> | null {
 
 /** The scripts write JSON by hand: numbers and truths may be strings. */
 function truth(value: unknown): boolean | null {
-  if (value === true || value === 'true' || value === 'yes' || value === 1 || value === '1') return true;
-  if (value === false || value === 'false' || value === 'no' || value === 0 || value === '0') return false;
-  return null;
+  if ([true, 'true', 'yes', 1, '1'].some(yes => yes === value)) return true;
+  return [false, 'false', 'no', 0, '0'].some(no => no === value) ? false : null;
 }
 
 /** One short printable line. */

@@ -46,14 +46,14 @@ async function converse(port: number, base: string, ask: Ask): Promise<Found> {
     const answer = await ask(base + path);
     answers.push(answer);
     const api = read(answer, readApiInfo);
-    if (api) {
-      return found('ready', `DSM answers ${api.on}${pong?.bootDone ? ' and has finished booting' : ''}.`, api.ms);
-    }
+    const done = pong?.bootDone ? ' and has finished booting' : '';
+    if (api) return found('ready', `DSM answers ${api.on}${done}.`, api.ms);
     if (answer.result.failure !== null) break;
   }
   const last = await ask(`${base}/webman/get_state.cgi`);
   const state = read(last, readState);
-  if (state) return { ...found(...waiting(state, state.on), state.ms), identity: state.identity };
+  if (state)
+    return { ...found(...waiting(state, `the Web Assistant ${state.on}`), state.ms), identity: state.identity };
   if (pong) return found('mute', `DSM's web server answers ${pong.on}, but its API does not.`, pong.ms);
   return undecided([...answers, last], port);
 }
@@ -61,11 +61,11 @@ async function converse(port: number, base: string, ask: Ask): Promise<Found> {
 type Ask = (path: string, share?: number) => Promise<Followed>;
 
 /** Every question gets what is left of the time, or its share of that. */
-function createAsk({ address, port, secure, name }: DsmTarget, { timeout, signal }: Limits): Ask {
+function createAsk({ base: _, ...target }: DsmTarget, { timeout, signal }: Limits): Ask {
   const ends = performance.now() + timeout;
   return (path, share = 1) => {
     const left = Math.max(0, ends - performance.now()) / share;
-    return follow({ address, port, secure, name, path }, { timeout: left, signal });
+    return follow({ ...target, path }, { timeout: left, signal });
   };
 }
 
@@ -80,20 +80,19 @@ function onPort({ port, name }: Place): string {
   return `on port ${port}${name === null ? '' : ` as ${shorten(name)}`}`;
 }
 
-function waiting(state: InstallState, on: string): [Kind<'dsm'>, string] {
+/** `assistant`: the Web Assistant, and where it is. */
+function waiting(state: InstallState, assistant: string): [Kind<'dsm'>, string] {
   const { status, installing, hasDisk, diskLargeEnough } = state;
-  if (installing) return ['updating', `DSM is being installed or updated, says the Web Assistant ${on}.`];
+  if (installing) return ['updating', `DSM is being installed or updated, says ${assistant}.`];
   // Before its status, which is that of an earlier look where there is no disk any more.
-  if (hasDisk === false) return ['no_disk', `DSM sees no disk, says the Web Assistant ${on}.`];
-  if (status === 'sys_crash')
-    return ['recoverable', `DSM is damaged, and the Web Assistant ${on} offers to repair it.`];
+  if (hasDisk === false) return ['no_disk', `DSM sees no disk, says ${assistant}.`];
+  if (status === 'sys_crash') return ['recoverable', `DSM is damaged, and ${assistant} offers to repair it.`];
   if (status === 'sys_migrat') {
-    return ['migratable', `The disks come from another machine, and the Web Assistant ${on} offers to migrate them.`];
+    return ['migratable', `The disks come from another machine, and ${assistant} offers to migrate them.`];
   }
-  if (diskLargeEnough === false)
-    return ['small_disk', `No disk is large enough for DSM, says the Web Assistant ${on}.`];
-  const known = status === 'not_install';
-  return ['installer', `${known ? 'No DSM is installed' : 'DSM does not run'}, and the Web Assistant ${on} waits.`];
+  if (diskLargeEnough === false) return ['small_disk', `No disk is large enough for DSM, says ${assistant}.`];
+  const known = status === 'not_install' ? 'No DSM is installed' : 'DSM does not run';
+  return ['installer', `${known}, and ${assistant} waits.`];
 }
 
 /** Nothing came in DSM's words. */
@@ -101,28 +100,23 @@ function undecided(asked: readonly Followed[], port: number): Found {
   const answers = asked.map(({ result }) => result).filter(result => result.failure === null);
   // DSM's nginx says this while what it hands its API to is not up. At DSM's own port nobody else is likely to.
   const alone = answers.find(({ status }) => status >= 502 && status <= 504);
-  if (alone) {
-    const explanation = `The web server on port ${port} runs, but DSM behind it does not answer`;
-    return found('mute', `${explanation} (HTTP ${alone.status}).`, alone.ms);
-  }
+  const runs = `The web server on port ${port} runs, but DSM behind it does not answer`;
+  if (alone) return found('mute', `${runs} (HTTP ${alone.status}).`, alone.ms);
   const [first] = answers;
   if (first) return found('other', `Port ${port} answers, but not in DSM's words (HTTP ${first.status}).`, first.ms);
+  // One that hangs takes the question, and has no answer in time.
+  const hangs = ({ failure, accepted }: HttpFailure) => accepted && failure === 'timeout';
   const astray = asked.find(({ result, hops }) => hops > 0 && result.failure !== null && !hangs(result));
   if (astray) return found('other', `Port ${port} redirects to where nothing answers ${onPort(astray.at)}.`);
   const failure = asked.map(({ result }) => result).find(result => result.failure !== null);
   return found('silent', silence(failure, port));
 }
 
-/** It takes the question, and has no answer in time. */
-function hangs({ failure, accepted }: HttpFailure): boolean {
-  return accepted && failure === 'timeout';
-}
-
 function silence(result: HttpFailure | undefined, port: number): string {
   if (!result?.accepted) return `Port ${port} does not accept connections.`;
-  if (result.failure === 'timeout') return `Port ${port} accepts connections, but DSM does not answer in time.`;
-  if (result.failure === 'reset') return `Port ${port} accepts connections, but drops them without an answer.`;
-  return `Port ${port} accepts connections, but does not answer as DSM's web server does.`;
+  const how = { timeout: 'DSM does not answer in time', reset: 'drops them without an answer' };
+  const otherwise = "does not answer as DSM's web server does";
+  return `Port ${port} accepts connections, but ${how[result.failure as keyof typeof how] ?? otherwise}.`;
 }
 
 function found(kind: Kind<'dsm'>, explanation: string, ms: number | null = null): Found {

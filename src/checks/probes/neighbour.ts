@@ -29,7 +29,7 @@ const discardPort = 9;
 /**
  * Whether the guest's own MAC answers for an address: the layer below IP, which no firewall of a guest hides. Sends one
  * datagram to each candidate, so that the kernel asks who has it, and reads the kernel's table until it knows. A guest
- * that has just gone still counts as answering for up to a minute (see `Neighbour.complete`).
+ * that has just gone still counts as answering for up to a minute (see `Neighbour`).
  */
 export async function neighbour(target: NeighbourTarget, limits: Limits): Promise<Findings['neighbour']> {
   limits.signal.throwIfAborted();
@@ -41,30 +41,24 @@ export async function neighbour(target: NeighbourTarget, limits: Limits): Promis
   const candidates = [...new Set(target.candidates)].filter(each => direct.some(network => isInside(network, each)));
   const own = candidates.find(candidate => networks.some(({ address }) => address === candidate));
   const others = candidates.filter(candidate => candidate !== own);
-
   const swept = direct.filter(({ device }) => around.includes(device)).flatMap(othersIn);
+  const look = async () => answersIn(await readArp(root), macs, others);
 
-  let answers = answersIn(await readArp(root), macs, others);
+  let answers = await look();
   const known = answers.here ?? answers.elsewhere;
   // Of what is known already it makes the kernel ask anew in time.
   nudge([...new Set([...others, ...(answers.elsewhere ? [answers.elsewhere] : []), ...swept])]);
   const settled = () => answers.here !== null || (swept.length > 0 ? answers.elsewhere !== null : answers.all);
   while (!settled() && performance.now() < deadline) {
     await wait(interval, null, { signal: limits.signal });
-    answers = answersIn(await readArp(root), macs, others);
+    answers = await look();
   }
-  const ms = Math.round(performance.now() - started);
   const address = answers.here ?? answers.elsewhere;
-  if (address !== null)
-    return { kind: 'ok', ms, address, explanation: explainFound(address, known, candidates, answers) };
-  return { ms: null, address: null, ...explainLost(target.candidates, candidates, own, answers) };
-}
-
-/** `known` is where it had answered before it was asked now. */
-function explainFound(address: string, known: string | null, direct: readonly string[], { here }: Answers): string {
-  const answers = address === known ? 'has answered within the last minute' : 'answers';
-  const instead = here === null && direct.length > 0 ? `, and not at ${direct.join(', ')}` : '';
-  return `The guest's network card ${answers} at ${address}${instead}.`;
+  if (address === null) return { ms: null, address, ...explainLost(target.candidates, candidates, own, answers) };
+  const how = address === known ? 'has answered within the last minute' : 'answers';
+  const instead = answers.here === null && candidates.length > 0 ? `, and not at ${candidates.join(', ')}` : '';
+  const explanation = `The guest's network card ${how} at ${address}${instead}.`;
+  return { kind: 'ok', ms: Math.round(performance.now() - started), address, explanation };
 }
 
 /** `given` are all candidates, `direct` those that can be asked for, `own` the one that is this machine's. */
@@ -81,11 +75,10 @@ function explainLost(
   if (own !== undefined) {
     return { kind: 'taken', explanation: `The address ${own} is this machine's own, so it cannot be the guest's.` };
   }
-  const addresses = (direct.length > 0 ? direct : given).join(', ');
-  if (direct.length > 0) return { kind: 'silent', explanation: `No network card answers at ${addresses}.` };
+  if (direct.length > 0) return { kind: 'silent', explanation: `No network card answers at ${direct.join(', ')}.` };
   const explanation =
     given.length > 0
-      ? `This machine has no link to a network of ${addresses}, and only there could it ask for the network card.`
+      ? `This machine has no link to a network of ${given.join(', ')}, and only there could it ask for the network card.`
       : 'No address of the guest is known, and its network card has not been heard of.';
   return { kind: 'not_applicable', explanation };
 }
@@ -98,13 +91,7 @@ async function withArp(root: string, networks: readonly Network[]): Promise<Netw
 
 /** What becomes of them is of no interest. */
 function sendDatagrams(addresses: readonly string[]): void {
-  if (addresses.length === 0) return;
-  const socket = createSocket('udp4');
-  let left = addresses.length;
-  const sent = () => {
-    left -= 1;
-    if (left === 0) socket.close();
-  };
-  socket.once('error', sent);
-  for (const address of addresses) socket.send('', discardPort, address, sent);
+  const socket = createSocket('udp4').on('error', () => {});
+  const sent = addresses.map(address => new Promise(done => socket.send('', discardPort, address, done)));
+  void Promise.all(sent).then(() => socket.close());
 }

@@ -18,12 +18,14 @@ const maxOutput = 65_536;
  * that cannot be sent says nothing of the guest. Its process is gone when this answers.
  */
 export async function ping({ address, command = 'ping' }: PingTarget, limits: Limits): Promise<Findings['ping']> {
+  const lost = (kind: Kind<'ping'>, explanation: string) => ({ kind, ms: null, explanation });
   limits.signal.throwIfAborted();
   if (!isIPv4(address)) return lost('not_applicable', `'${address}' is no IPv4 address, so it was not pinged.`);
-  const { error, output, complaint, ms: whole } = await run(command, address, limits);
+  const started = performance.now();
+  const { error, output, complaint } = await run(command, address, limits);
   limits.signal.throwIfAborted();
   if (!error) {
-    const ms = parseTime(output) ?? whole;
+    const ms = parseTime(output) ?? Math.round(performance.now() - started);
     return { kind: 'ok', ms, explanation: `${address} answers a ping within ${ms} ms.` };
   }
   if (error.code === 'ENOENT') return lost('not_applicable', 'This system has no ping.');
@@ -35,38 +37,30 @@ export async function ping({ address, command = 'ping' }: PingTarget, limits: Li
   return lost('not_applicable', `No ping could be sent from here (${reason ?? `exit code ${error.code}`}).`);
 }
 
-function lost(kind: Kind<'ping'>, explanation: string): Findings['ping'] {
-  return { kind, ms: null, explanation };
-}
-
 interface Run {
   /** Null: it has exited with 0. */
   error: ExecFileException | null;
   output: string;
   complaint: string;
-  /** Milliseconds. */
-  ms: number;
 }
 
 /** Resolves when the process has ended, by itself, at the deadline, or because the signal has aborted. */
 async function run(command: string, address: string, { timeout, signal }: Limits): Promise<Run> {
   const { promise, resolve } = Promise.withResolvers<Run>();
-  const started = performance.now();
   // BusyBox takes whole seconds only.
   const patience = Math.max(1, Math.floor(timeout / 1_000));
+  const options = {
+    // To Node no time at all is no limit.
+    timeout: Math.max(1, timeout),
+    killSignal: 'SIGKILL',
+    maxBuffer: maxOutput,
+    env: { ...process.env, LC_ALL: 'C' },
+  } as const;
   const child = execFile(
     command,
-    ['-n', '-c', '1', '-W', String(patience), address],
-    // To Node no time at all is no limit.
-    {
-      timeout: Math.max(1, timeout),
-      killSignal: 'SIGKILL',
-      maxBuffer: maxOutput,
-      env: { ...process.env, LC_ALL: 'C' },
-    },
-    (error, output, complaint) => {
-      resolve({ error, output, complaint, ms: Math.round(performance.now() - started) });
-    },
+    ['-n', '-c', '1', '-W', `${patience}`, address],
+    options,
+    (error, output, complaint) => resolve({ error, output, complaint }),
   );
   using _ = addAbortListener(signal, () => {
     child.kill('SIGKILL');
@@ -83,14 +77,9 @@ function parseTime(output: string): number | null {
   return time === undefined ? null : Number(time);
 }
 
-/** The line of its complaint that says most, without the program's name. */
+/** The line of its complaint that says most, without the program's name; null: it has none. */
 function reasonIn(complaint: string): string | null {
-  const lines = complaint.split('\n').filter(line => line.trim() !== '');
-  const line = lines.find(each => /permi|denied/i.test(each)) ?? lines[0];
-  return (
-    line
-      ?.replace(/^\S*ping: /, '')
-      .trim()
-      .slice(0, 200) ?? null
-  );
+  const lines = complaint.split('\n').map(line => line.trim());
+  const line = lines.find(each => /permi|denied/i.test(each)) ?? lines.find(each => each !== '');
+  return line?.replace(/^\S*ping: /, '').slice(0, 200) ?? null;
 }

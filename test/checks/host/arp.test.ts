@@ -17,20 +17,11 @@ const real = `IP address       HW type     Flags       HW address            Mas
 10.99.0.23       0x1         0x6         52:54:00:D5:30:03     *        br0.12
 `;
 
-test('the kernel’s own table', () => {
+test('of the kernel’s own table those that have answered', () => {
   expect(parseArp(real)).toEqual([
-    { address: '10.99.0.20', mac: '52:54:00:d5:30:01', complete: true, device: 'br0' },
-    { address: '10.99.0.21', mac: '00:00:00:00:00:00', complete: false, device: 'br0' },
-    { address: '10.99.0.22', mac: '52:54:00:d5:30:02', complete: false, device: 'br0' },
-    { address: '10.99.0.23', mac: '52:54:00:d5:30:03', complete: true, device: 'br0.12' },
+    { address: '10.99.0.20', mac: '52:54:00:d5:30:01' },
+    { address: '10.99.0.23', mac: '52:54:00:d5:30:03' },
   ]);
-});
-
-test('whatever it is, it is a list', () => {
-  fc.assert(
-    fc.property(fc.string(), text => Array.isArray(parseArp(text))),
-    { numRuns: 1_000 },
-  );
 });
 
 test('anything in between is passed over, and what is written is read', () => {
@@ -53,18 +44,17 @@ test('a table without an end is not read to its end', async () => {
   await using host = await FakeHost.make();
   await mkdir(join(host.root, 'proc/net'), { recursive: true });
   await writeFile(join(host.root, 'proc/net/arp'), `${real}${' '.repeat(2 * 1024 ** 2)}\n${real}`);
-  expect(await readArp(host.root)).toHaveLength(4);
+  expect(await readArp(host.root)).toHaveLength(2);
 });
 
 describe('who answers where', () => {
   const mine = '52:54:00:d5:30:01';
   const other = '00:11:32:00:00:01';
-  const at = (address: string, mac: string, complete = true): Neighbour => ({ address, mac, complete, device: 'br0' });
+  const at = (address: string, mac: string): Neighbour => ({ address, mac });
   const nobody = { here: null, elsewhere: null, taken: null, all: false };
 
   test.each<[string, Neighbour[], object]>([
     ['nobody', [], nobody],
-    ['not yet', [at('10.0.0.5', mine, false)], nobody],
     ['the guest', [at('10.0.0.5', mine)], { ...nobody, here: '10.0.0.5' }],
     ['the guest at its second', [at('10.0.0.6', mine)], { ...nobody, here: '10.0.0.6' }],
     ['another', [at('10.0.0.5', other)], { ...nobody, taken: at('10.0.0.5', other) }],

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { parseForwarding } from '../../../src/checks/host/forwarding.ts';
+import { parseForwarding } from '../../../src/checks/host/plug.ts';
 import { forwardingEntry } from './fake-host.ts';
 
 const anyMac = fc

@@ -1,7 +1,7 @@
 import type { DsmIdentity } from '../../../model/check.ts';
 import type { DsmPlace, Findings } from '../../finding.ts';
 import { type Followed, follow } from '../../http/follow.ts';
-import { get, type HttpAnswer, type HttpFailure, type HttpLimits } from '../../http/get.ts';
+import { get, type HttpAnswer, type HttpFailure, type Place } from '../../http/get.ts';
 import { readState } from '../dsm-answers.ts';
 import { gateOf, type PageKind, pageOf, shorten, titleOf } from './page.ts';
 
@@ -21,15 +21,9 @@ const otherServices: ReadonlySet<number> = new Set([21, 22, 111, 137, 138, 139, 
 
 /** Where DSM's pages are: where it says itself, and its usual ports, or else whatever is configured. */
 export function webPorts(ports: readonly number[], identity: DsmIdentity | null): WebPort[] {
-  const { httpPort = null, httpsPort = null } = identity ?? {};
-  const told = [
-    ...(httpPort === null ? [] : [{ port: httpPort, secure: false }]),
-    ...(httpsPort === null ? [] : [{ port: httpsPort, secure: true }]),
-  ];
-  const usual = [
-    { port: usualPorts.http, secure: false },
-    { port: usualPorts.https, secure: true },
-  ];
+  const page = (port: number | null | undefined, secure: boolean) => (port ? [{ port, secure }] : []);
+  const told = [...page(identity?.httpPort, false), ...page(identity?.httpsPort, true)];
+  const usual = [...page(usualPorts.http, false), ...page(usualPorts.https, true)];
   const expected = usual.filter(({ port }) => ports.includes(port));
   const others = ports.filter(port => !otherServices.has(port)).map(port => ({ port, secure: null }));
   const known: WebPort[] = [...told, ...(expected.length > 0 ? expected : others)];
@@ -54,8 +48,8 @@ type Way = Omit<Followed, 'result'>;
 export async function lookAt({ port, secure }: WebPort, look: Look): Promise<Seen> {
   const { address, connectTimeout, signal } = look;
   const visit = async (tls: boolean) => {
-    const limits: HttpLimits = { timeout: look.left(), connectTimeout, signal };
-    return { tls, ...(await follow({ address, name: null, port, secure: tls, path: '/' }, limits)) };
+    const place = { address, name: null, port, secure: tls, path: '/' };
+    return { tls, ...(await follow(place, { timeout: look.left(), connectTimeout, signal })) };
   };
   const first = await visit(secure ?? false);
   const second = secure === null && wantsTls(first) ? await visit(true) : first;
@@ -87,29 +81,30 @@ function unseen(origin: DsmPlace, { at, hops }: Way, { failure, accepted }: Http
   return { ...nowhere, kind: 'silent', explanation: `Port ${port} accepts connections, but ${silence(failure)}.` };
 }
 
-async function judge(origin: DsmPlace, way: Way, answer: HttpAnswer, look: Look): Promise<Seen> {
-  const { ms } = answer;
-  const { at, stopped } = way;
-  const place: DsmPlace = { port: at.port, secure: at.secure, name: at.name, base: baseOf(at.path) };
+async function judge(origin: DsmPlace, { at, stopped }: Way, answer: HttpAnswer, look: Look): Promise<Seen> {
+  const { ms, status, body } = answer;
+  const { path, ...place } = at;
   const as = at.name === null ? '' : ` as ${shorten(at.name)}`;
-  const on = `on port ${at.port}${as}`;
   const kind = pageOf(answer);
-  if (kind !== 'other') return { ...place, ms, kind, explanation: `${pages[kind]} answers ${on}.` };
+  if (kind !== 'other')
+    return { ...place, base: baseOf(path), ms, kind, explanation: `${pages[kind]} answers on port ${at.port}${as}.` };
   // What is not DSM's page is not where DSM is asked: that is where it was looked for.
   const behind = (explanation: string): Seen => ({ ...origin, ms, kind: 'behind', explanation });
   if (stopped !== null) return behind(`Port ${origin.port} ${astray(stopped)}.`);
-  const title = titleOf(answer.body);
-  const what = `${title === null ? '' : `“${title}”, `}HTTP ${answer.status}`;
-  const gate = gateOf(answer);
+  const here = (kind: Seen['kind'], explanation: string): Seen => ({ ...place, base: '', ms, kind, explanation });
+  const title = titleOf(body);
+  const what = `${title === null ? '' : `“${title}”, `}HTTP ${status}`;
   const page = `Port ${at.port} answers${as} with a page that`;
+  const gate = gateOf(answer);
   if (gate !== null) return behind(`${page} ${gate} (${what}).`);
-  const none = absence(answer);
-  if (none) return { ...place, base: '', ms, kind: 'silent', explanation: `Port ${at.port} answers, but ${none}.` };
-  if (await isInstaller(place, look)) {
-    return { ...place, base: '', ms, kind: 'installer', explanation: `${pages.installer} answers ${on}.` };
+  // A web server that has no page to show: its word for that is no page of something else.
+  if (status >= 502 && status <= 504) {
+    return here('silent', `Port ${at.port} answers, but what is behind its web server does not yet (HTTP ${status}).`);
   }
+  if (body.trim() === '') return here('silent', `Port ${at.port} answers, but with an empty page (HTTP ${status}).`);
+  if (await isInstaller(at, look)) return here('installer', `${pages.installer} answers on port ${at.port}${as}.`);
   const explanation = `${page} is not DSM's (${what}).`;
-  return at.name === null ? { ...place, base: '', ms, kind, explanation } : behind(explanation);
+  return at.name === null ? here(kind, explanation) : behind(explanation);
 }
 
 /** Of `/dsm/webman/index.cgi`, `/dsm`: what a proxy has put before DSM's own paths. */
@@ -119,16 +114,9 @@ function baseOf(path: string): string {
 }
 
 /** The installer's page may change its looks; how it tells its state stays. */
-async function isInstaller({ port, secure, name }: DsmPlace, { address, left, signal }: Look): Promise<boolean> {
-  const path = '/webman/get_state.cgi';
-  const state = await get({ address, name, port, secure, path }, { timeout: left(), signal });
+async function isInstaller(at: Place, { address, left, signal }: Look): Promise<boolean> {
+  const state = await get({ ...at, address, path: '/webman/get_state.cgi' }, { timeout: left(), signal });
   return state.failure === null && readState(state.body) !== null;
-}
-
-/** A web server that has no page to show: its word for that is no page of something else. */
-function absence({ status, body }: HttpAnswer): string | null {
-  if (status >= 502 && status <= 504) return `what is behind its web server does not yet (HTTP ${status})`;
-  return body.trim() === '' ? `with an empty page (HTTP ${status})` : null;
 }
 
 function silence(failure: HttpFailure['failure']): string {
