@@ -1,14 +1,12 @@
-import { addAbortListener } from 'node:events';
 /**
  * What a bridge has left on the broker of VMs that it no longer serves, when `data_dir`, in which it remembers them, was
  * lost. Only what surely comes from a bridge of this base topic: another program, or a bridge one level below, may
  * have retained topics there too.
  */
-
-import type { Message } from '../model/message.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import { isVmKey, retainedTopics, type Topics } from '../model/topics.ts';
 import { MqttClient, type MqttClientOptions } from '../mqtt/client.ts';
+import { inTime } from '../util/deadline.ts';
 import { silent } from '../util/logger.ts';
 
 /** What the broker keeps: payload by topic. */
@@ -56,38 +54,33 @@ export function staleTopics({ keys, devices }: Stale, topics: Topics): string[] 
 const quiet = 1_000;
 const longest = 10_000;
 
-/** Looks what the broker keeps, in a session of its own. Rejects with a sentence for people. */
+/** Reads what the broker keeps, in a session of its own. Rejects with a sentence for people. */
 export async function keptBy(
   connection: Omit<MqttClientOptions, 'subscriptions' | 'logger'>,
   filters: readonly string[],
   signal?: AbortSignal,
 ): Promise<Kept> {
+  signal?.throwIfAborted();
   const client = new MqttClient({ ...connection, subscriptions: filters, logger: silent });
-  const { promise, resolve, reject } = Promise.withResolvers<Kept>();
   const kept = new Map<string, string>();
-  const end = () => resolve(kept);
+  const { promise, resolve, reject } = Promise.withResolvers<'calm'>();
   let calm: NodeJS.Timeout | undefined;
-  const wait = () => {
-    clearTimeout(calm);
-    calm = setTimeout(end, quiet);
-  };
   client.on('connected', ({ refused }) => {
     if (refused.length > 0) reject(new Error(`the broker does not let this user read ${refused.join(', ')}`));
-    wait();
+    calm = setTimeout(resolve, quiet, 'calm');
   });
   client.on('disconnected', reject);
-  client.on('message', ({ topic, payload, retain }: Message) => {
+  client.on('message', ({ topic, payload, retain }) => {
     kept.set(topic, payload.toString());
-    if (retain) wait();
+    if (retain) calm?.refresh();
   });
-  const late = setTimeout(() => (client.connected ? end() : reject(new Error('it does not answer'))), longest);
-  using _ = signal && addAbortListener(signal, () => reject(signal.reason));
-  if (!signal?.aborted) client.start();
+  client.start();
   try {
-    return await promise;
+    const end = await inTime(promise, longest, 'late', signal);
+    if (end === 'late' && !client.connected) throw new Error('it does not answer');
+    return kept;
   } finally {
     clearTimeout(calm);
-    clearTimeout(late);
     await client.close();
   }
 }

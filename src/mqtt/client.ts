@@ -21,17 +21,17 @@ export interface MqttClientOptions extends Omit<ConnectOptions, 'connectTimeout'
   logger: Logger;
   /** Milliseconds; default 5 000. */
   connectTimeout?: number;
-  /** For each connection that only looks what listens at the address, milliseconds; default 800. */
+  /** For each connection that only looks at what listens at the address, milliseconds; default 800. */
   lookTimeout?: number;
   /** Seconds; default 15: a broker that dies silently is noticed after at most 22.5. */
   keepalive?: number;
   pace?: ReconnectDelayOptions;
-  /** A session that lives this long ends the slowing down, milliseconds; default 10 000. */
-  stable?: number;
 }
 
 /** Hang-ups in a row, each soon after the broker had answered, that are no accident. */
 const suspicious = 5;
+/** Milliseconds: a session that lives this long ends the slowing down. */
+const stable = 10_000;
 /** Milliseconds between two looks at what listens at the address. */
 const lookAgain = 60_000;
 
@@ -41,22 +41,22 @@ export class MqttClient extends EventEmitter<{
   message: [Message];
 }> {
   readonly #options: MqttClientOptions;
+  readonly #abort = new AbortController();
   #nextDelay: ReturnType<typeof reconnectDelays>;
   #protocol: ProtocolVersion = newest;
   #session: Session | undefined;
-  #started = false;
-  readonly #abort = new AbortController();
+  #connected = false;
+  #retry: NodeJS.Timeout | undefined;
   /** When it last looked what listens at the address. */
   #lookedAt = Number.NEGATIVE_INFINITY;
-  #retry: NodeJS.Timeout | undefined;
-  /** Why the broker is away, as last told. */
+  /** Why the broker is away, as last logged. */
   #outage: FailureCode | undefined;
   #reason: string | null = null;
+  /** Refused subscriptions, as last logged. */
   #refused = '';
   #hangUps = 0;
   /** What was on its way at every one of them. */
   #suspect: Publication | undefined;
-  #connected = false;
   #closing: Promise<void> | undefined;
 
   constructor(options: MqttClientOptions) {
@@ -74,11 +74,9 @@ export class MqttClient extends EventEmitter<{
     return this.#reason;
   }
 
-  /** Throws a TypeError for an address that can never work. */
+  /** Call it once. Throws a TypeError for an address that can never work. */
   start(): void {
-    if (this.#started || this.#closing !== undefined) return;
-    this.#started = true;
-    this.#renew();
+    if (this.#closing === undefined) this.#renew();
   }
 
   /** Hands the packet to the socket before it returns. False: dropped, because there is no session or it is congested. */
@@ -90,15 +88,11 @@ export class MqttClient extends EventEmitter<{
 
   /** Publishes `final` if there is a session, and ends it without the will; within 1.5 s, whatever the broker does. */
   close(final?: Publication): Promise<void> {
-    this.#closing ??= this.#close(final);
-    return this.#closing;
-  }
-
-  async #close(final: Publication | undefined): Promise<void> {
     clearTimeout(this.#retry);
     this.#abort.abort();
     this.#connected = false;
-    await this.#session?.close(final);
+    this.#closing ??= Promise.resolve(this.#session?.close(final));
+    return this.#closing;
   }
 
   #renew(): void {
@@ -138,7 +132,7 @@ export class MqttClient extends EventEmitter<{
     this.emit('connected', opened);
   }
 
-  /** Before it is told: does the address say how to speak there? */
+  /** Before the failure is logged: does the address say how to speak there? */
   async #look(failure: MqttFailure): Promise<void> {
     this.#lookedAt = performance.now();
     const { url, lookTimeout = 800 } = this.#options;
@@ -148,44 +142,43 @@ export class MqttClient extends EventEmitter<{
 
   #ended(failure: MqttFailure): void {
     if (this.#closing !== undefined) return;
-    const before = this.#protocol;
-    this.#protocol = afterwards(before, failure.code);
+    const before = this.#protocol.version;
+    this.#protocol = afterwards(this.#protocol, failure.code);
     // Neither is an outage, only how versions are found out.
-    const negotiating =
-      failure.code === 'done' || (failure.code === 'version' && this.#protocol.version < before.version);
+    const negotiating = failure.code === 'done' || (failure.code === 'version' && this.#protocol.version < before);
     this.#retry = setTimeout(() => this.#renew(), negotiating ? 0 : this.#nextDelay(failure.code));
-    if (!negotiating) this.#tell(failure);
+    if (!negotiating) this.#log(failure);
     else this.#options.logger.debug({ event: 'mqtt.version', next: this.#protocol.version }, 'trying another version');
   }
 
   /** MQTT 3.1.1 brokers, and Mosquitto 2.0, do not say why: another one takes the session, or a message is too large. */
   #judge(failure: MqttFailure, lived: number, heaviest: Publication | undefined): MqttFailure {
-    const stable = lived >= (this.#options.stable ?? 10_000);
-    if (stable) this.#nextDelay = reconnectDelays(this.#options.pace);
-    this.#hangUps = failure.code === 'closed' && !stable ? this.#hangUps + 1 : 0;
+    const isStable = lived >= stable;
+    if (isStable) this.#nextDelay = reconnectDelays(this.#options.pace);
+    this.#hangUps = failure.code === 'closed' && !isStable ? this.#hangUps + 1 : 0;
     const same = this.#hangUps === 1 || this.#suspect?.topic === heaviest?.topic;
     this.#suspect = same ? heaviest : undefined;
     if (this.#hangUps < suspicious) return failure;
-    const { topic, payload } = this.#suspect ?? {};
-    if (topic === undefined || payload === undefined) {
+    if (!this.#suspect) {
       const words = 'the broker hangs up again and again: does another client use the same client id?';
       return new MqttFailure('taken_over', words, failure);
     }
+    const { topic, payload } = this.#suspect;
     const words = `the broker hangs up each time while ${topic} is on its way, ${Buffer.byteLength(payload)} bytes: is its limit for a message below that (Mosquitto: max_packet_size), or does another client use the same client id?`;
     return new MqttFailure('too_large', words, failure);
   }
 
-  #tell(failure: MqttFailure): void {
-    const { code, message: reason } = failure;
+  #log(failure: MqttFailure): void {
+    const { code, message: reason, needsPerson } = failure;
+    const { logger, url } = this.#options;
     this.#reason = reason;
-    const news = this.#outage === undefined || (failure.needsPerson && this.#outage !== code);
-    const fields = { event: 'mqtt.disconnected', broker: new URL(this.#options.url).host, code, reason };
-    if (!news) {
-      this.#options.logger.debug({ ...fields, event: 'mqtt.retry' }, 'the broker is still away');
+    const fields = { broker: new URL(url).host, code, reason };
+    if (this.#outage !== undefined && !(needsPerson && this.#outage !== code)) {
+      logger.debug({ event: 'mqtt.retry', ...fields }, 'the broker is still away');
       return;
     }
     this.#outage = code;
-    this.#options.logger[failure.needsPerson ? 'error' : 'warn'](fields, 'no connection to the broker');
+    logger[needsPerson ? 'error' : 'warn']({ event: 'mqtt.disconnected', ...fields }, 'no connection to the broker');
     this.emit('disconnected', failure);
   }
 }

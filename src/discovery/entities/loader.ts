@@ -2,8 +2,8 @@ import { type CommandWord, commandWords, isPermitted, runsAs } from '../../model
 import { loaderPhases, loaderResults } from '../../model/loader.ts';
 import { control } from './controls.ts';
 import { binarySensor, type Entity, loader, loaderMembers, loaderObject, sensor, update } from './entity.ts';
+import { lookUp } from './template.ts';
 import { asked, detail, diagnostic, inUnit, oneOf, sentence, timestamp } from './traits.ts';
-import { updateTemplate } from './update-template.ts';
 
 /** The part of the table that is the loader's: its rebuild, and what it takes to command that. */
 
@@ -23,16 +23,26 @@ type LoaderEntity = Entity<'loader' | 'command'>;
 /** It needs no confirmation while it is armed: a button cannot give one. */
 const armed = { only_while: loader('armed') } as const;
 
+const at = (...path: Parameters<typeof loader>) => lookUp(loader(...path).path);
+
+/**
+ * All values of the update entity as the one JSON object that Home Assistant takes, from core's
+ * components/mqtt/update.py: a null refuses it whole, except as the percentage, and a key that is not there leaves what
+ * was there before. So an unknown version is left out, and the entity is unknown until it gets one; what can end is
+ * always there.
+ */
+const updateMembers = [
+  `[('installed_version', ${at('installed', 'version')} | default(none)), ` +
+    `('latest_version', ${at('wanted', 'version')} | default(none))] | rejectattr(1, 'none')`,
+  `title=['DSM', ${at('wanted', 'model')}] | select('string') | join(' ')`,
+  `in_progress=${at('under_way')} | default(false, true)`,
+  `update_percentage=${at('percent')} | default(none)`,
+  `release_summary=[${at('error')}, ${at('next_step')}] | select('string') | join(' ')`,
+];
+
 /** Without a command: "update everything" must not take the NAS down. */
 const loaderUpdate: LoaderEntity = update('loader_update', 'Loader', { topic: 'loader', path: [] }, diagnostic, asked, {
-  value_template: updateTemplate({
-    installed_version: loader('installed', 'version').path,
-    latest_version: loader('wanted', 'version').path,
-    title: ['DSM', loader('wanted', 'model').path],
-    in_progress: loader('under_way').path,
-    update_percentage: loader('percent').path,
-    release_summary: [loader('error').path, loader('next_step').path],
-  }),
+  value_template: `{{ dict(${updateMembers.join(', ')}) | tojson }}`,
 });
 
 const sensors: readonly LoaderEntity[] = [

@@ -25,8 +25,8 @@ import { asked, detail, diagnostic, inUnit, oneOf, sentence, timestamp, total } 
 
 /**
  * THE table: every entity that Home Assistant is told of, one a line, with its name, its unit and whether it is on from
- * the start. The discovery payload and docs/entities.md are made from it. What commands is in controls.ts, the loader's
- * rows are in loader-entities.ts.
+ * the start. The discovery payload and docs/entities.md are made from it. The rows that command are in controls.ts, those
+ * of the loader in loader.ts.
  */
 
 export type VmEntity = Entity<'state' | 'stats' | 'check' | 'power' | 'command' | 'event' | 'screen' | 'loader'>;

@@ -45,6 +45,6 @@ function member(key: string): string {
   return /^[a-z_]+$/.test(key) ? `.${key}` : `[${quote(key)}]`;
 }
 
-export function quote(text: string): string {
+function quote(text: string): string {
   return `'${text.replaceAll(/['\\]/g, '\\$&')}'`;
 }
