@@ -1,18 +1,10 @@
-import {
-  common,
-  deviceTexts,
-  type PlatformRules,
-  platforms,
-  sensorClasses,
-  shared,
-  stateClasses,
-} from './home-assistant-options.ts';
 import { render } from './jinja.ts';
 
 /**
- * Home Assistant's validation of a device discovery message, as far as this project's platforms go; modelled on core's
- * components/mqtt (schemas, discovery, entity, sensor, util) of 2025.10 to 2026.8. Gives every reason to refuse the
- * message or one of its entities; none means accepted.
+ * Home Assistant's validation of a device discovery message, as far as this project goes: an option that it does not use
+ * is unknown here. Modelled on core's components/mqtt (schemas, discovery, entity, sensor, util) and
+ * components/sensor/const of 2025.10 to 2026.8. Gives every reason to refuse the message or one of its entities; none
+ * means accepted.
  *
  * Stricter where Home Assistant would go wrong in silence: an option that the platform does not know (it drops it), a
  * wildcard in a topic that is read, a measured class without its unit, a template that warns on an empty document.
@@ -23,162 +15,172 @@ export function refusals(topic: string, payload: unknown): string[] {
 
 type Reasons = Generator<string, void>;
 type Options = Readonly<Record<string, unknown>>;
+type Rule = (value: unknown) => boolean;
+
+const isText: Rule = value => typeof value === 'string';
+const isWholeNumber: Rule = value => Number.isInteger(value) && Number(value) >= 0;
+const oneOf =
+  (...allowed: unknown[]): Rule =>
+  value =>
+    allowed.includes(value);
+const matches =
+  (pattern: RegExp): Rule =>
+  value =>
+    isText(value) && pattern.test(String(value));
+const isTopic: Rule = value =>
+  matches(/^[^+#\p{Cc}\p{NChar}]+$/u)(value) && new TextEncoder().encode(String(value)).length <= 65_535;
+const isListOfTexts: Rule = value =>
+  Array.isArray(value) &&
+  value.length > 0 &&
+  value.every(text => isText(text) && text !== '') &&
+  new Set(value).size === value.length;
+const isTemplate: Rule = value => {
+  try {
+    render(String(value), {});
+    return true;
+  } catch {
+    return false;
+  }
+};
+const isAvailability: Rule = value =>
+  Array.isArray(value) &&
+  value.every(({ topic, value_template, ...more }) => {
+    return isTopic(topic) && (value_template === undefined || isTemplate(value_template)) && isEmpty(more);
+  });
+
+const rootRules: Readonly<Record<string, Rule>> = {
+  device: isRecord,
+  origin: isRecord,
+  components: isRecord,
+  availability: isAvailability,
+  availability_mode: oneOf('all', 'any', 'latest'),
+  qos: oneOf(0, 1, 2),
+};
+
+const deviceRules: Readonly<Record<string, Rule>> = {
+  ...{ name: isText, manufacturer: isText, model: isText, model_id: isText, hw_version: isText, sw_version: isText },
+  via_device: isText,
+  identifiers: isListOfTexts,
+  configuration_url: matches(/^(https?|homeassistant):\/\//),
+};
+
+/** What every platform knows. */
+const commonRules: Readonly<Record<string, Rule>> = {
+  platform: isText,
+  unique_id: isText,
+  default_entity_id: matches(/^[a-z_]+\.(?!_)(?!.*__)[a-z0-9_]+(?<!_)$/),
+  name: value => value === null || isText(value),
+  entity_category: oneOf('config', 'diagnostic'),
+  enabled_by_default: oneOf(true, false),
+  icon: matches(/:/),
+  availability: isAvailability,
+  json_attributes_topic: isTopic,
+  json_attributes_template: isTemplate,
+};
+
+/** What a platform knows besides; the first option is required. */
+const platforms: Readonly<Record<string, Readonly<Record<string, Rule>>>> = {
+  sensor: {
+    state_topic: isTopic,
+    value_template: isTemplate,
+    expire_after: isWholeNumber,
+    device_class: oneOf('data_rate', 'data_size', 'duration', 'enum', 'timestamp'),
+    state_class: oneOf('measurement', 'total', 'total_increasing'),
+    unit_of_measurement: isText,
+    suggested_display_precision: isWholeNumber,
+    options: isListOfTexts,
+    entity_category: oneOf('diagnostic'),
+  },
+  binary_sensor: {
+    state_topic: isTopic,
+    value_template: isTemplate,
+    expire_after: isWholeNumber,
+    device_class: oneOf('connectivity', 'problem'),
+    payload_on: isText,
+    payload_off: isText,
+    entity_category: oneOf('diagnostic'),
+  },
+  switch: {
+    command_topic: isTopic,
+    state_topic: isTopic,
+    value_template: isTemplate,
+    ...{ payload_on: isText, payload_off: isText, state_on: isText, state_off: isText },
+  },
+  button: { command_topic: isTopic, payload_press: isText },
+  event: { state_topic: isTopic, event_types: isListOfTexts, entity_category: oneOf('diagnostic') },
+  image: { image_topic: isTopic, content_type: matches(/^image\/[a-z]+$/) },
+  update: { state_topic: isTopic, value_template: isTemplate },
+};
+
+/** What goes with a sensor's device class. */
+const units: Readonly<Record<string, readonly string[]>> = {
+  data_rate: ['kB/s', 'MB/s', 'Mbit/s'],
+  data_size: ['MB', 'GB', 'MiB', 'GiB'],
+  duration: ['min', 's', 'ms'],
+};
+
+/** Attributes of these names it drops, for they are its own. */
+export const blockedAttributes = [
+  ...['assumed_state', 'available', 'device_class', 'device_info', 'entity_category', 'entity_picture'],
+  ...['entity_registry_enabled_default', 'extra_state_attributes', 'force_update', 'friendly_name', 'icon'],
+  ...['last_reset', 'options', 'should_poll', 'state', 'state_class', 'supported_features', 'unique_id'],
+  'unit_of_measurement',
+];
 
 function* message(topic: string, root: Options): Reasons {
-  if (!/^\w+\/device\/(?:[\w-]+\/)?[\w-]+\/config$/.test(topic)) yield `illegal discovery topic: ${topic}`;
-  yield* onlyKeys(root, ['device', 'origin', 'components', ...shared]);
-  yield* device(record(root['device']));
-  yield* origin(record(root['origin']));
-  yield* sharedOptions(root);
-  if (!isRecord(root['components'])) yield 'components are required';
-
+  if (!/^\w+\/device\/[\w-]+\/config$/.test(topic)) yield `illegal discovery topic: ${topic}`;
+  yield* checked(root, rootRules, ['device', 'origin', 'components']);
+  yield* checked(record(root['device']), deviceRules, ['identifiers']);
+  yield* checked(record(root['origin']), { name: isText, sw_version: isText }, ['name']);
   const taken = new Set<unknown>();
   for (const [key, value] of Object.entries(record(root['components']))) {
-    for (const reason of component(record(value), root)) yield `${key}: ${reason}`;
-    const id = record(value)['unique_id'];
-    if (id !== undefined && taken.has(id)) yield `${key}: unique_id is taken: ${id}`;
+    const options = record(value);
+    for (const reason of component(options)) yield `${key}: ${reason}`;
+    const { unique_id: id } = options;
+    if (id !== undefined && taken.has(id)) yield `${key}: unique_id is taken`;
     taken.add(id);
   }
 }
 
-function* device(options: Options): Reasons {
-  yield* onlyKeys(options, [...deviceTexts, 'configuration_url', 'identifiers', 'connections']);
-  yield* texts(options, deviceTexts);
-  if ([options['identifiers'] ?? [], options['connections'] ?? []].flat().length === 0) {
-    yield 'device needs identifiers or connections';
+function* component(options: Options): Reasons {
+  const platform = platforms[String(options['platform'])];
+  if (!platform) return yield 'platform is none that we model';
+  // To be removed.
+  if (Object.keys(options).length === 1) return;
+  yield* checked(options, { ...commonRules, ...platform }, ['unique_id', ...Object.keys(platform).slice(0, 1)]);
+  if (!String(options['default_entity_id']).startsWith(`${options['platform']}.`))
+    yield 'default_entity_id is another’s';
+  for (const [key, needed] of [
+    ['json_attributes_template', 'json_attributes_topic'],
+    ['value_template', 'state_topic'],
+  ] as const) {
+    if (options[key] !== undefined && options[needed] === undefined) yield `${key} needs ${needed}`;
   }
-  yield* matches(options, 'configuration_url', /^(https?|homeassistant):\/\//);
-}
-
-function* origin(options: Options): Reasons {
-  yield* onlyKeys(options, ['name', 'sw_version', 'support_url']);
-  if (options['name'] === undefined) yield 'origin needs a name';
-  yield* texts(options, ['name', 'sw_version']);
-  yield* matches(options, 'support_url', /^https?:\/\//);
-}
-
-function* sharedOptions(options: Options): Reasons {
-  if (options['availability'] !== undefined && options['availability_topic'] !== undefined) {
-    yield 'availability excludes availability_topic';
-  }
-  yield* oneOf(options, 'availability_mode', ['all', 'any', 'latest']);
-  yield* oneOf(options, 'qos', [0, 1, 2]);
-  for (const entry of [options['availability'] ?? []].flat()) {
-    yield* onlyKeys(record(entry), ['topic', 'payload_available', 'payload_not_available', 'value_template']);
-    yield* topicName(record(entry)['topic']);
-    if (record(entry)['value_template'] !== undefined) yield* template(record(entry)['value_template']);
-  }
-  for (const key of ['availability_topic', 'state_topic', 'command_topic']) {
-    if (options[key] !== undefined) yield* topicName(options[key]);
-  }
-}
-
-function* component(own: Options, root: Options): Reasons {
-  const platform = platforms[String(own['platform'])];
-  if (!platform) return yield `platform is none that we model: ${own['platform']}`;
-  if (Object.keys(own).length === 1) return;
-
-  yield* onlyKeys(own, [...common, ...platform.required, ...platform.optional]);
-  const inherited = Object.entries(root).filter(([key]) => shared.includes(key) && !(key in own));
-  const options = { ...own, ...Object.fromEntries(inherited) };
-  for (const key of ['unique_id', ...platform.required]) if (options[key] === undefined) yield `${key} is required`;
-  yield* sharedOptions(options);
-  yield* entity(options, platform);
+  if (options['platform'] === 'event' && options['event_types'] === undefined) yield 'event_types is required';
   if (options['platform'] === 'sensor') yield* sensor(options);
-  if (options['platform'] === 'event') yield* event(options);
-  if (options['platform'] === 'image') yield* image(options);
 }
 
-function* entity(options: Options, { categories, deviceClasses }: PlatformRules): Reasons {
-  const present = (key: string) => options[key] !== undefined;
-  yield* texts(options, ['unique_id', ...stateTexts, 'payload_press', 'unit_of_measurement']);
-  if (options['name'] !== null) yield* texts(options, ['name']);
-  yield* oneOf(options, 'enabled_by_default', [true, false]);
-  yield* oneOf(options, 'entity_category', categories);
-  yield* oneOf(options, 'device_class', deviceClasses);
-  yield* wholeNumber(options, 'expire_after');
-  yield* matches(options, 'icon', /:/);
-  yield* matches(options, 'default_entity_id', new RegExp(`^${options['platform']}\\.(?!_)(?!.*__)[a-z0-9_]+(?<!_)$`));
-  if (present('json_attributes_topic')) yield* topicName(options['json_attributes_topic']);
-  if (present('json_attributes_template') && !present('json_attributes_topic')) yield 'attributes need a topic';
-  if (present('value_template') && !present('state_topic')) yield 'value_template needs a state_topic';
-  for (const key of Object.keys(options).filter(name => name.endsWith('_template'))) yield* template(options[key]);
+function* sensor({ device_class, state_class, unit_of_measurement: unit, options }: Options): Reasons {
+  if ((device_class === 'enum') !== (options !== undefined)) yield 'options need enum, and enum needs options';
+  const allowed = units[String(device_class)];
+  if (allowed && !oneOf(...allowed)(unit)) yield `${device_class} may not be in ${unit}`;
+  if (device_class === 'data_rate' && state_class !== 'measurement') yield 'data_rate needs state_class measurement';
+  const measured = unit !== undefined || state_class !== undefined;
+  if (measured && (device_class === 'timestamp' || device_class === 'enum')) yield `${device_class} is not measured`;
 }
 
-const stateTexts = ['payload_on', 'payload_off', 'state_on', 'state_off'];
-
-function* event({ event_types: types }: Options): Reasons {
-  if (types === undefined) return;
-  if (!Array.isArray(types) || types.length === 0) return yield 'event_types are empty';
-  if (types.some(type => typeof type !== 'string' || type === '')) yield 'event_types are not texts';
-  if (new Set(types).size < types.length) yield 'event_types say one twice';
-}
-
-function* image(options: Options): Reasons {
-  const topics = ['image_topic', 'url_topic'].filter(key => options[key] !== undefined);
-  if (topics.length !== 1) yield 'image needs one of image_topic and url_topic';
-  for (const key of topics) yield* topicName(options[key]);
-  if (options['content_type'] !== undefined && options['url_topic'] !== undefined) {
-    yield 'content_type excludes url_topic';
-  }
-  yield* matches(options, 'content_type', /^image\/[a-z]+$/);
-  yield* oneOf(options, 'image_encoding', ['b64']);
-}
-
-function* sensor(options: Options): Reasons {
-  const { device_class, state_class, unit_of_measurement: unit, options: choices } = options;
-  yield* oneOf(options, 'state_class', stateClasses);
-  yield* wholeNumber(options, 'suggested_display_precision');
-  if (options['last_reset_value_template'] !== undefined && state_class !== 'total') yield 'last_reset without total';
-  if (choices !== undefined) {
-    if (!Array.isArray(choices) || choices.length === 0) yield 'options are empty';
-    if (device_class !== 'enum') yield 'options need device_class enum';
-    if (state_class !== undefined || unit !== undefined) yield 'options exclude state_class and unit_of_measurement';
-  } else if (device_class === 'enum') yield 'enum needs options';
-
-  const rules = sensorClasses[String(device_class)];
-  if (!rules) return;
-  if (rules.units.length > 0 && unit === undefined) yield `${device_class} needs a unit_of_measurement`;
-  yield* oneOf(options, 'unit_of_measurement', rules.units);
-  yield* oneOf(options, 'state_class', rules.stateClasses);
-}
-
-function* topicName(topic: unknown): Reasons {
-  if (typeof topic !== 'string' || topic === '') return yield 'topic is empty';
-  if (new TextEncoder().encode(topic).length > 65_535) yield 'topic is too long';
-  if (/[+#]/.test(topic)) yield `topic has a wildcard: ${topic}`;
-  if (/[\p{Cc}\p{Noncharacter_Code_Point}]/u.test(topic)) yield 'topic has a control character';
-}
-
-function* template(source: unknown): Reasons {
-  try {
-    render(String(source), {});
-  } catch (error) {
-    yield `template: ${error}`;
+/** Every option is known, and as it may be. */
+function* checked(options: Options, rules: Readonly<Record<string, Rule>>, required: readonly string[]): Reasons {
+  for (const key of required) if (options[key] === undefined) yield `${key} is required`;
+  for (const [key, value] of Object.entries(options)) {
+    if (!rules[key]) yield `unknown option: ${key}`;
+    else if (value !== undefined && !rules[key](value))
+      yield `${key} may not be ${JSON.stringify(value)?.slice(0, 200)}`;
   }
 }
 
-function* onlyKeys(options: Options, known: string[]): Reasons {
-  for (const key of Object.keys(options)) if (!known.includes(key)) yield `unknown option: ${key}`;
-}
-
-function* texts(options: Options, keys: string[]): Reasons {
-  for (const key of keys) {
-    if (options[key] !== undefined && typeof options[key] !== 'string') yield `${key} is not a text`;
-  }
-}
-
-function* oneOf(options: Options, key: string, allowed: readonly unknown[]): Reasons {
-  if (options[key] !== undefined && !allowed.includes(options[key])) yield `${key} may not be ${options[key]}`;
-}
-
-function* matches(options: Options, key: string, pattern: RegExp): Reasons {
-  if (options[key] !== undefined && !pattern.test(String(options[key]))) yield `${key} may not be ${options[key]}`;
-}
-
-function* wholeNumber(options: Options, key: string): Reasons {
-  const value = options[key];
-  if (value !== undefined && !(Number.isInteger(value) && Number(value) >= 0)) yield `${key} may not be ${value}`;
+function isEmpty(value: object): boolean {
+  return Object.keys(value).length === 0;
 }
 
 function isRecord(value: unknown): value is Options {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { bridgeDevicePayload, type Component, vmDevicePayload } from '../../../src/discovery/entities/payload.ts';
 import { attributesTemplate, valueTemplate } from '../../../src/discovery/entities/template.ts';
-import { blockedAttributes } from '../home-assistant-options.ts';
+import { blockedAttributes } from '../home-assistant.ts';
 import { render } from '../jinja.ts';
 import { bridge, description, documents, hypervisor, vmWithLoader } from '../samples.ts';
 
