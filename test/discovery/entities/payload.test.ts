@@ -1,9 +1,13 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { Platform } from '../../../src/discovery/entities/entity.ts';
 import {
   bridgeDevicePayload,
   type Component,
+  components,
   type DevicePayload,
+  transition,
+  type VmOptions,
   vmDevicePayload,
 } from '../../../src/discovery/entities/payload.ts';
 import { type Command, command, parseCommand } from '../../../src/model/command.ts';
@@ -125,13 +129,6 @@ describe('what people see', () => {
       ...['Network 1 receive', 'Network 2 receive'],
     ]);
   });
-
-  test('names are in sentence case and leave the device out', () => {
-    for (const name of named(announce()).filter(name => name !== null)) {
-      expect(name).toMatch(/^(v?[A-Z])/);
-      expect(name).not.toContain(vm.label);
-    }
-  });
 });
 
 describe('commands', () => {
@@ -206,14 +203,6 @@ describe('commands', () => {
     expect(shutdown).toMatchObject({ command_topic: 'dsm2mqtt/DSM/command', payload_press: 'shutdown' });
     expect(announce({ ...vm, powerCategory: null })['power']).not.toHaveProperty('entity_category');
   });
-
-  test('whether it starts with the host is shown, and switched only where that may be commanded', () => {
-    const shown = announce()['autostart'];
-    const switched = announce({ ...vm, commands: ['autostart'] })['autostart'];
-    expect(shown).toMatchObject({ platform: 'binary_sensor', entity_category: 'diagnostic' });
-    expect(switched).toMatchObject({ platform: 'switch', state_on: 'ON', state_off: 'OFF' });
-    expect(switched?.['value_template']).toBe(shown?.['value_template']);
-  });
 });
 
 test('the event entity reads the payload as it is, and knows every type', () => {
@@ -233,12 +222,6 @@ test('statistics expire after four intervals, not before three minutes; what is 
   const expiry = (statsInterval: number) => announce({ ...vm, statsInterval })['cpu']?.['expire_after'];
   expect([expiry(1), expiry(45), expiry(60.1)]).toEqual([180, 180, 241]);
   expect(announce()['state']).not.toHaveProperty('expire_after');
-});
-
-test('no entity has its commands stored: the bridge refuses those', () => {
-  const entities = Object.values(announce({ ...vm, commands: commandWords }));
-  expect(entities.filter(entity => 'command_topic' in entity).length).toBeGreaterThan(5);
-  for (const entity of entities) expect(entity).not.toHaveProperty('retain');
 });
 
 test('the connection speaks while the bridge cannot', () => {
@@ -290,4 +273,30 @@ describe('whatever the VM is called and has', () => {
         },
       ),
     ));
+});
+
+describe('from one payload to the next', () => {
+  const announced = (changes: Partial<VmOptions> = {}) =>
+    vmDevicePayload(bridge, { ...vm, ...changes }, description, hypervisor);
+  const next = announced();
+
+  test('nothing to remove: one message', () => {
+    expect(transition(components(next), next)).toEqual([next]);
+    expect(transition({}, next)).toEqual([next]);
+  });
+
+  test.each<[string, Partial<VmOptions>, Partial<VmOptions>, Record<string, Platform>]>([
+    ['a command less', { commands: ['start', 'reboot'] }, { commands: ['start'] }, { reboot: 'button' }],
+    ['no screenshot', { commands: ['screenshot'] }, { commands: [] }, { screenshot: 'button', screen: 'image' }],
+    ['autostart is shown only', { commands: ['autostart'] }, { commands: [] }, { autostart: 'switch' }],
+    ['autostart can be switched', { commands: [] }, { commands: ['autostart'] }, { autostart: 'binary_sensor' }],
+    ['no loader', { loader: true }, { loader: false }, { loader_update: 'update', loader_phase: 'sensor' }],
+  ])('%s: what goes is removed as what it was, then left out', (_, before, after, gone) => {
+    const target = announced(after);
+    const [first, last, ...more] = transition(components(announced(before)), target);
+    const removed = Object.fromEntries(Object.entries(gone).map(([key, platform]) => [key, { platform }]));
+    expect(first?.payload.components).toMatchObject({ ...target.payload.components, ...removed });
+    expect([last, more]).toEqual([target, []]);
+    for (const step of [first, last]) expect(refusals(String(step?.topic), step?.payload)).toEqual([]);
+  });
 });
