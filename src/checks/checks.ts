@@ -23,7 +23,7 @@ const apart = 200;
 const staggered = 50;
 /** Milliseconds between looks at whether a check is overdue, and how late it may be. */
 const watchEvery = 10_000;
-const patience = 30_000;
+export const patience = 30_000;
 
 /** The checks of all VMs: when, of which, and whether they all run. */
 export class Checks {

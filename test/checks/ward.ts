@@ -1,3 +1,4 @@
+import { vi } from 'vitest';
 import { Checks, type ChecksOptions } from '../../src/checks/checks.ts';
 import type { RememberedChecks } from '../../src/checks/engine/store.ts';
 import { type Findings, type Kind, type Limits, outcomeOf } from '../../src/checks/finding.ts';
@@ -7,6 +8,7 @@ import type { Domain } from '../../src/model/domain.ts';
 import type { Event } from '../../src/model/event.ts';
 import { reduce } from '../../src/model/reduce.ts';
 import { emptyVm, type Snapshot, type VmSnapshot } from '../../src/model/snapshot.ts';
+import { unknownDisk, unknownStats } from '../../src/model/stats.ts';
 import { domain } from '../model/samples.ts';
 import { recorder } from '../mqtt/inbox.ts';
 
@@ -119,6 +121,19 @@ export class Ward {
     this.dispatch(up ? { type: 'hypervisor_up', info } : { type: 'hypervisor_down', reason: 'killed' });
   }
 
+  /** A check on command, with the world as it is now, and the time that it takes. */
+  async command(world: Partial<World> = {}): Promise<string> {
+    this.world = { ...this.world, ...world };
+    const [said] = await Promise.all([this.checks.check('DSM'), vi.advanceTimersByTimeAsync(100)]);
+    return said;
+  }
+
+  /** Requests that libvirt has counted at its data disk. */
+  sample(requests: number): void {
+    const sda = { ...unknownDisk, read_operations: requests, write_operations: 7 };
+    this.dispatch({ type: 'stats', key: 'DSM', stats: { ...unknownStats(null), disks: { sda } } });
+  }
+
   /** libvirt is there, and the domain as it is. */
   begin(now: Domain | null = domain): this {
     this.seen(now);
@@ -138,38 +153,30 @@ export class Ward {
       const ms = outcomeOf(probe, kind) === 'ok' ? 1 : null;
       return { kind, ms, explanation: `${probe} is ${kind}.`, ...rest } as unknown as Findings[P];
     };
-    const accepting: Record<Kind<'tcp'>, number[]> = {
-      ...{ all: [5_000, 445], some: [5_000], refused: [], silent: [], not_applicable: [] },
-    };
+    const accepting = { all: [5_000, 445], some: [5_000], refused: [], silent: [], not_applicable: [] };
     return {
       bridge: ({ nics }, limits) => answer('bridge', limits, { mac: nics[0]?.mac ?? null, worst: this.worst }),
-      neighbour: ({ candidates }, limits) => {
+      neighbour: async ({ candidates }, limits) => {
         this.targets.push({ candidates, address: null });
         const address = this.world.neighbour === 'ok' ? (candidates[0] ?? null) : null;
-        return candidates.length > 0 && address === null
-          ? answer('neighbour', limits, { address })
-          : answer('neighbour', limits, { address }).then(found =>
-              address === null ? { ...found, kind: 'not_applicable' } : found,
-            );
+        const found = await answer('neighbour', limits, { address });
+        return candidates.length > 0 || address !== null ? found : { ...found, kind: 'not_applicable' };
       },
       ping: (_, limits) => answer('ping', limits),
       tcp: ({ address, ports }, limits) => {
         this.targets.push({ candidates: [], address });
-        const accepted = accepting[this.world.tcp];
-        return answer('tcp', limits, { open: accepted, closed: ports.filter(port => !accepted.includes(port)) });
+        const open: readonly number[] = accepting[this.world.tcp];
+        return answer('tcp', limits, { open, closed: ports.filter(port => !open.includes(port)) });
       },
-      web: (_, limits) =>
-        answer('web', limits, {
-          port: this.world.web === 'closed' ? null : 5_000,
-          secure: false,
-          name: null,
-          base: '',
-        }),
+      web: (_, limits) => {
+        const port = this.world.web === 'closed' ? null : 5_000;
+        return answer('web', limits, { port, secure: false, name: null, base: '' });
+      },
       dsm: (_, limits) => answer('dsm', limits, { identity: null }),
-      discovery: (_, limits) =>
-        answer('discovery', limits, {
-          device: ['silent', 'not_applicable'].includes(this.world.discovery) ? null : device,
-        }),
+      discovery: (_, limits) => {
+        const mute = ['silent', 'not_applicable'].includes(this.world.discovery);
+        return answer('discovery', limits, { device: mute ? null : device });
+      },
       addresses: async () => this.libvirtKnows,
       resolve: async name => (name === 'nas.lan' ? '10.0.0.21' : null),
     };

@@ -27,7 +27,7 @@ export type Machine = (typeof machines)[number];
 /** Since it was powered on: within `boot_grace`, within four times that (an update may take so long), longer. */
 export const ages = ['young', 'grown', 'old'] as const;
 export type Age = (typeof ages)[number];
-const patienceForUpdates = 4;
+export const patienceForUpdates = 4;
 
 /** Whether DSM has been up since the machine was powered on: one that has does not boot. */
 export const pasts = ['fresh', 'was_up'] as const;

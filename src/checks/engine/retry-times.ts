@@ -10,7 +10,7 @@ export type Depth = 'cheap' | 'deep' | 'command';
 /** Until a check that found something worse is made again, before anybody is told. */
 export const retest = 15_000;
 /** Between checks while DSM comes up. */
-const whileBooting = 5_000;
+export const whileBooting = 5_000;
 /** After a change in the network, of which several come at once. */
 export const afterChange = 1_000;
 

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { type Facts, messageOf, span } from '../../../src/checks/diagnosis/messages.ts';
 import { causes, diagnoses } from '../../../src/checks/diagnosis/table.ts';
+import { verdicts } from '../../../src/model/check.ts';
 
 const facts: Facts = {
   domain: 'DSM',
@@ -31,7 +32,7 @@ describe.each([
   test.each(causes)('%s', cause => {
     const { reason, next } = messageOf(cause, known);
     for (const sentence of [reason, ...(next === null ? [] : [next])]) {
-      expect(sentence).toMatch(/^\S.*\.$/);
+      expect(sentence).toMatch(/^(libvirt|[A-Z]).*\.$/);
       expect(sentence).not.toMatch(/[{}]|undefined|null|NaN| {2}/);
     }
     // Home Assistant cuts a state at 255 characters.
@@ -72,7 +73,11 @@ test.each([
   [172_800_000, '2 days'],
 ])('%d ms: %s', (milliseconds, text) => expect(span(milliseconds)).toBe(text));
 
-test('no sentence is said twice', () => {
-  const reasons = causes.map(cause => diagnoses[cause].reason);
-  expect(new Set(reasons).size).toBe(reasons.length);
+test('every verdict has a diagnosis, and no sentence is said twice', () => {
+  expect(new Set(causes.map(cause => diagnoses[cause].verdict))).toEqual(new Set(verdicts));
+  expect(new Set(causes.map(cause => diagnoses[cause].reason)).size).toBe(causes.length);
+  for (const cause of causes) {
+    const { next, verdict } = diagnoses[cause];
+    expect([cause, next === null]).toEqual([cause, verdict === 'up' || cause === 'not_checked']);
+  }
 });

@@ -4,6 +4,7 @@ import { longest } from '../../../src/checks/engine/ask.ts';
 import { examine } from '../../../src/checks/engine/examine.ts';
 import type { CheckTarget } from '../../../src/checks/engine/locate.ts';
 import type { Findings, Kind } from '../../../src/checks/finding.ts';
+import { webPorts } from '../../../src/checks/probes/web/port.ts';
 import type { Probes } from '../../../src/checks/probes.ts';
 import { type DsmIdentity, unknownDsm } from '../../../src/model/check.ts';
 import { domain } from '../../model/samples.ts';
@@ -193,44 +194,31 @@ describe('where it is', () => {
   });
 });
 
+/** `5001s` is https, `8080?` either. */
+test.each<[what: string, ports: number[], identity: Partial<DsmIdentity> | null, pages: string]>([
+  ['the usual ports', [5_000, 5_001, 445], null, '5000 5001s'],
+  ['the one of them that is configured', [5_001, 445], null, '5001s'],
+  ['others', [8_080, 445, 22], null, '8080?'],
+  ['none that could be a page', [445], null, '5000 5001s'],
+  ['where it says itself, and the usual one', [5_000], { httpPort: 81, httpsPort: 444 }, '81 444s 5000'],
+  ['no port twice', [5_000], { httpPort: 5_000 }, '5000'],
+])('its page is looked for at %s', (_, ports, identity, pages) => {
+  const found = webPorts(ports, identity && { ...unknownDsm, ...identity });
+  const text = found.map(
+    ({ port, secure }) =>
+      `${port}${
+        new Map([
+          [null, '?'],
+          [true, 's'],
+        ]).get(secure) ?? ''
+      }`,
+  );
+  expect(text.join(' ')).toBe(pages);
+});
+
 describe('its page', () => {
   const at = { lastAddress: '10.0.0.20' };
   const told = (more: Partial<DsmIdentity>) => ({ ...unknownDsm, ...more });
-
-  test.each<[what: string, about: Partial<CheckTarget>, ports: object[]]>([
-    [
-      'the usual ports',
-      { ports: [5_000, 5_001, 445] },
-      [
-        { port: 5_000, secure: false },
-        { port: 5_001, secure: true },
-      ],
-    ],
-    ['the one of them that is configured', { ports: [5_001, 445] }, [{ port: 5_001, secure: true }]],
-    ['others', { ports: [8_080, 445, 22] }, [{ port: 8_080, secure: null }]],
-    [
-      'none that could be a page',
-      { ports: [445] },
-      [
-        { port: 5_000, secure: false },
-        { port: 5_001, secure: true },
-      ],
-    ],
-    [
-      'where it says itself, and the usual one',
-      { ports: [5_000], identity: told({ httpPort: 81, httpsPort: 444 }) },
-      [
-        { port: 81, secure: false },
-        { port: 444, secure: true },
-        { port: 5_000, secure: false },
-      ],
-    ],
-    ['no port twice', { ports: [5_000], identity: told({ httpPort: 5_000 }) }, [{ port: 5_000, secure: false }]],
-  ])('is looked for at %s', async (_, about, ports) => {
-    const { probes, targets } = probesOf({ at: ['10.0.0.20'] });
-    await run(probes, { ...at, ...about });
-    expect(targets('web')).toMatchObject([{ ports }]);
-  });
 
   test.each<[web: Partial<Findings['web']>, asked: boolean]>([
     [{ kind: 'dsm' }, true],

@@ -5,7 +5,6 @@ import { retest } from '../../../src/checks/engine/retry-times.ts';
 import { unknownDsm } from '../../../src/model/check.ts';
 import { reduce } from '../../../src/model/reduce.ts';
 import type { Activity, Work } from '../../../src/model/snapshot.ts';
-import { type Stats, unknownStats } from '../../../src/model/stats.ts';
 import { active, domain, off, offBy, otherUuid } from '../../model/samples.ts';
 import { device, gone, up, Ward } from '../ward.ts';
 
@@ -56,7 +55,7 @@ describe('a bridge that has just begun', () => {
 
   test('asks DSM though libvirt is away, if it knows where', async () => {
     const ward = new Ward({ address: 'nas.lan' });
-    await Promise.all([ward.checks.check('DSM'), pass(100)]);
+    await ward.command();
     expect(ward.check).toMatchObject({ verdict: 'up', reason: 'DSM answers at 10.0.0.21.' });
   });
 });
@@ -111,8 +110,7 @@ describe('power on', () => {
   test('however long it was up before', async () => {
     const ward = await settled({ bootGrace: 60_000 });
     await pass(3_600_000);
-    ward.world = { ...gone, discovery: 'updating' };
-    await Promise.all([ward.checks.check('DSM'), pass(100)]);
+    await ward.command({ ...gone, discovery: 'updating' });
     expect(ward.check).toMatchObject({ cause: 'updating', problem: false });
     await pass(200_000);
     expect(ward.check).toMatchObject({ cause: 'updating', problem: false });
@@ -147,8 +145,7 @@ describe('power on', () => {
 describe('something is wrong', () => {
   test('one bad check is no verdict; the next one comes soon and asks everything', async () => {
     const ward = await settled();
-    ward.world = { ...gone };
-    await Promise.all([ward.checks.check('DSM'), pass(100)]);
+    await ward.command(gone);
     expect(ward.check).toMatchObject({ verdict: 'up', failures: 1, problem: false });
     expect(ward.check.probes.tcp?.outcome).toBe('failed');
     expect(Date.parse(ward.check.nextAt ?? '') - Date.now()).toBeLessThanOrEqual(retest);
@@ -161,45 +158,11 @@ describe('something is wrong', () => {
     expect(ward.check).toMatchObject({ verdict: 'unreachable', reachable: false, problem: true, failures: 0 });
   });
 
-  test('nor are four, where five are asked for', async () => {
-    const ward = await settled({ failuresBeforeDown: 5 });
-    ward.world = { ...gone };
-    await Promise.all([ward.checks.check('DSM'), pass(100)]);
-    for (const failures of [1, 2, 3, 4]) {
-      expect(ward.check).toMatchObject({ verdict: 'up', failures });
-      await pass(retest);
-    }
-    expect(ward.check).toMatchObject({ verdict: 'unreachable', failures: 0 });
-  });
-
-  test('it was a mishap', async () => {
-    const ward = await settled();
-    ward.world = { ...gone };
-    await Promise.all([ward.checks.check('DSM'), pass(100)]);
-    ward.world = { ...up };
-    await pass(retest);
-    expect(ward.check).toMatchObject({ verdict: 'up', failures: 0 });
-    expect(ward.verdicts).toEqual(['up']);
-  });
-
   test('what DSM says itself counts at once', async () => {
     const ward = await settled();
-    ward.world = { ...up, web: 'installer', dsm: 'recoverable', discovery: 'recoverable' };
-    await Promise.all([ward.checks.check('DSM'), pass(100)]);
+    await ward.command({ ...up, web: 'installer', dsm: 'recoverable', discovery: 'recoverable' });
     expect(ward.check).toMatchObject({ verdict: 'recoverable', problem: true });
     expect(ward.check.nextStep).toContain('http://10.0.0.20:5000');
-  });
-
-  test('since when is told of the verdict, not of its finer word', async () => {
-    const ward = await settled();
-    ward.world = { ...gone };
-    await Promise.all([ward.checks.check('DSM'), pass(100)]);
-    await pass(retest);
-    const { since } = ward.check;
-    await pass(60_000);
-    ward.world = { ...gone, neighbour: 'ok', tcp: 'refused' };
-    await Promise.all([ward.checks.check('DSM'), pass(100)]);
-    expect(ward.check).toMatchObject({ verdict: 'unreachable', cause: 'ports_closed', since });
   });
 });
 
@@ -232,42 +195,31 @@ describe('a cheap check', () => {
 
   test('everything is asked by the deep schedule, unless the disks seem to be asleep', async () => {
     const ward = await settled({ deepSchedule: '*/15 * * * *' });
-    const sample = (operations: number) => {
-      const disk = { read_operations: operations, write_operations: 7 };
-      const stats = { ...unknownStats(new Date().toISOString()), disks: { sda: disk, sdb: disk } };
-      ward.dispatch({ type: 'stats', key: 'DSM', stats: stats as unknown as ReturnType<typeof unknownStats> });
-    };
-    sample(1);
+    ward.sample(1);
     await pass(14 * 60_000);
-    sample(2);
+    ward.sample(2);
     await pass(60_000);
     expect(new Set(ward.asked)).toEqual(new Set(whole));
     ward.asked = [];
-    sample(2);
+    ward.sample(2);
     await pass(15 * 60_000);
     expect(new Set(ward.asked)).toEqual(new Set(lower));
     ward.asked = [];
-    sample(3);
+    ward.sample(3);
     await pass(15 * 60_000 - 10_000);
-    sample(4);
+    ward.sample(4);
     await pass(10_000);
     expect(new Set(ward.asked)).toEqual(new Set(whole));
   });
 });
 
 describe('disks that sleep', () => {
-  const sample = (ward: Ward, operations: number) => {
-    const disk = { read_operations: operations, write_operations: 7 };
-    const stats = { ...unknownStats(null), disks: { sda: disk, sdb: disk } } as unknown as Stats;
-    ward.dispatch({ type: 'stats', key: 'DSM', stats });
-  };
-
   test('are not woken by a bridge that has just begun and has no history yet', async () => {
     const ward = new Ward({ schedule: '* * * * *' });
     ward.world = { ...up, dsm: 'asleep' };
     ward.begin();
     for (let second = 0; second < 720; second += 30) {
-      sample(ward, 5);
+      ward.sample(5);
       await pass(30_000);
     }
     expect(ward.check.cause).toBe('up_asleep');
@@ -283,12 +235,12 @@ describe('disks that sleep', () => {
       ...domain,
       hardware: { ...domain.hardware, ...hardware },
     });
-    sample(ward, 5);
+    ward.sample(5);
     await pass(10_000);
     ward.world = { ...up, dsm: 'asleep' };
     ward.asked = [];
     for (let quarter = 0; quarter < 12; quarter++) {
-      sample(ward, 5);
+      ward.sample(5);
       await pass(15 * 60_000);
     }
     expect(ward.check.cause).toBe('up_asleep');
@@ -301,10 +253,9 @@ describe('with several NICs', () => {
   test('one that is well does not hide the fault of the other, where nobody answers', async () => {
     const ward = await settled();
     ward.worst = { kind: 'link_down', mac: '52:54:00:d5:30:01', explanation: 'The link of its other NIC is down.' };
-    await Promise.all([ward.checks.check('DSM'), pass(100)]);
+    await ward.command();
     expect(ward.check.cause).toBe('up');
-    ward.world = { ...gone };
-    await Promise.all([ward.checks.check('DSM'), pass(100)]);
+    await ward.command(gone);
     await pass(retest);
     expect(ward.check).toMatchObject({ cause: 'link_down' });
     expect(ward.check.reason).toContain('The link of its other NIC is down.');
@@ -314,30 +265,23 @@ describe('with several NICs', () => {
 describe('on command', () => {
   test('all is asked, though the disks may be asleep; of those first', async () => {
     const ward = await settled();
-    const disk = { read_operations: 1, write_operations: 7 };
-    const stats = { ...unknownStats(null), disks: { sda: disk, sdb: disk } } as unknown as Stats;
-    ward.dispatch({ type: 'stats', key: 'DSM', stats });
+    ward.sample(1);
     await pass(600_000);
     ward.asked = [];
     ward.world = { ...up, dsm: 'asleep' };
-    const [said] = await Promise.all([ward.checks.check('DSM'), pass(100)]);
+    const said = await ward.command();
     expect(said).toBe('up: DSM answers at 10.0.0.20; its disks are asleep.');
     expect(ward.asked).not.toContain('web');
     // They wake up: what was said of them is asked again.
     ward.world = { ...up };
-    ward.dispatch({
-      type: 'stats',
-      key: 'DSM',
-      stats: { ...stats, disks: { sda: { ...disk, read_operations: 9 }, sdb: disk } } as unknown as Stats,
-    });
+    ward.sample(9);
     await pass(retest + 100);
     expect(ward.check.cause).toBe('up');
   });
 
   test('what this one check found is answered, though it is no verdict yet', async () => {
     const ward = await settled();
-    ward.world = { ...gone };
-    const [said] = await Promise.all([ward.checks.check('DSM'), pass(100)]);
+    const said = await ward.command(gone);
     expect(said).toMatch(/^up: DSM answers at 10\.0\.0\.20\. But this check found: The VM runs, but nothing/);
   });
 });
@@ -473,8 +417,7 @@ describe('the machine speaks for itself', () => {
 
   test('paused, and resumed: one bad check before it is still no verdict', async () => {
     const ward = await settled();
-    ward.world = { ...gone };
-    await Promise.all([ward.checks.check('DSM'), pass(100)]);
+    await ward.command(gone);
     expect(ward.check).toMatchObject({ verdict: 'up', failures: 1 });
     ward.seen(active('paused', 'user'));
     ward.seen(domain);
@@ -525,7 +468,7 @@ describe('the machine speaks for itself', () => {
     expect(ward.check).toMatchObject({ verdict: 'up', problem: false });
     ward.world = { ...gone };
     for (let i = 0; i < 3; i++) {
-      await Promise.all([ward.checks.check('DSM'), pass(100)]);
+      await ward.command();
       await pass(retest);
     }
     expect(ward.check).toMatchObject({ cause: 'stopping', problem: false });
@@ -534,10 +477,9 @@ describe('the machine speaks for itself', () => {
   test('libvirt goes: DSM still answers; it does not: nobody can tell', async () => {
     const ward = await settled();
     ward.libvirt(false);
-    await Promise.all([ward.checks.check('DSM'), pass(100)]);
+    await ward.command();
     expect(ward.check).toMatchObject({ verdict: 'up', problem: false });
-    ward.world = { ...gone };
-    await Promise.all([ward.checks.check('DSM'), pass(100)]);
+    await ward.command(gone);
     expect(ward.check).toMatchObject({ verdict: 'up', failures: 1 });
     await pass(retest);
     expect(ward.check).toMatchObject({ verdict: 'unknown', cause: 'unseen', problem: null, reachable: null });
@@ -548,8 +490,7 @@ describe('the machine speaks for itself', () => {
     ward.seen(active('paused', 'user'));
     ward.libvirt(false);
     expect(ward.check).toMatchObject({ verdict: 'paused', reachable: false });
-    ward.world = { ...gone };
-    await Promise.all([ward.checks.check('DSM'), pass(100)]);
+    await ward.command(gone);
     await pass(retest);
     expect(ward.check.verdict).toBe('unknown');
   });
@@ -567,11 +508,11 @@ describe('the machine speaks for itself', () => {
     ward.world = { ...gone };
     ward.dispatch({ type: 'work', key: 'DSM', work: workOn('shutting_down') });
     const asked = ward.rereads;
-    await Promise.all([ward.checks.check('DSM'), pass(100)]);
+    await ward.command();
     expect(ward.asked).toContain('tcp');
     expect(ward.rereads).toBe(asked);
     ward.dispatch({ type: 'work', key: 'DSM', work: null });
-    await Promise.all([ward.checks.check('DSM'), pass(100)]);
+    await ward.command();
     expect(ward.rereads).toBe(asked + 1);
   });
 
@@ -609,7 +550,7 @@ describe('one at a time', () => {
     expect(ended).toBe(true);
     await asked;
     ward.stuck.clear();
-    await Promise.all([ward.checks.check('DSM'), pass(100)]);
+    await ward.command();
     expect(ward.check).toMatchObject({ verdict: 'up', failures: 0 });
   });
 
@@ -742,8 +683,7 @@ describe('a check that is not made', () => {
     await pass(3_600_000);
     expect(ward.asked).toEqual([]);
     expect(ward.check).toMatchObject({ cause: 'not_checked', nextAt: null });
-    ward.world = { ...gone };
-    await Promise.all([ward.checks.check('DSM'), pass(100)]);
+    await ward.command(gone);
     await pass(3_600_000);
     expect(ward.check).toMatchObject({ failures: 1, nextAt: null });
     expect(ward.snapshot.overdueChecks).toEqual([]);

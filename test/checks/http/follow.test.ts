@@ -111,21 +111,7 @@ test.each<[string, Partial<Place> | { elsewhere: string } | null]>([
 });
 
 test('any location leads to this machine, or nowhere', () => {
-  const scrap = fc.constantFrom(
-    'http://',
-    'https:',
-    '//',
-    'nas',
-    ':5000',
-    '10.0.0.9',
-    '/',
-    '?',
-    '#',
-    '\\',
-    '@',
-    '%zz',
-    ' ',
-  );
+  const scrap = fc.constantFrom(' ', ...'http:// https: // nas :5000 10.0.0.9 / ? # \\ @ %zz'.split(' '));
   const location = fc.oneof(
     fc.string({ unit: anyUnit }),
     fc.array(scrap, { maxLength: 9 }).map(all => all.join('')),
