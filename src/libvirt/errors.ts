@@ -67,27 +67,17 @@ export class LibvirtError extends Error {
 
 /** The `virErrorNumber`s that a caller may want to tell apart. */
 export const errorCode = {
-  internal: 1,
   noSupport: 3,
-  invalidArgument: 8,
   operationFailed: 9,
   /** A write on the read-only socket. */
   operationDenied: 29,
-  /** A system call of the daemon's failed: a full disk, a file that is not there. */
-  system: 38,
-  rpc: 39,
   noDomain: 42,
-  authFailed: 45,
   noStoragePool: 49,
   noStorageVolume: 50,
   /** Not possible in this state: starting a running domain. */
   operationInvalid: 55,
-  operationTimeout: 68,
   /** Asked of something the domain lacks: a guest agent. */
   argumentUnsupported: 74,
-  operationUnsupported: 84,
-  agentUnresponsive: 86,
-  accessDenied: 88,
 } as const;
 
 export function isLibvirtError(error: unknown, ...codes: number[]): error is LibvirtError {

@@ -84,12 +84,12 @@ export interface TypedParam {
 const typedParam: Codec<TypedParam> = {
   encode: (writer, { field, type, value }) => {
     text.encode(writer, field);
-    writer.int(type);
+    int.encode(writer, type);
     arm(type).encode(writer, value);
   },
   decode: reader => {
     const field = text.decode(reader);
-    const type = reader.int();
+    const type = int.decode(reader);
     return { field, type, value: arm(type).decode(reader) as TypedParam['value'] };
   },
 };

@@ -18,65 +18,31 @@ export type Value<C> = C extends Codec<infer T> ? T : never;
 const two32 = 0x1_0000_0000;
 
 export class XdrReader {
-  readonly #bytes: Buffer;
+  readonly bytes: Buffer;
   #offset = 0;
 
   constructor(bytes: Buffer) {
-    this.#bytes = bytes;
+    this.bytes = bytes;
   }
 
   get remaining(): number {
-    return this.#bytes.length - this.#offset;
+    return this.bytes.length - this.#offset;
   }
 
-  int(): number {
-    return this.#bytes.readInt32BE(this.#take(4));
-  }
-
-  uint(): number {
-    return this.#bytes.readUInt32BE(this.#take(4));
-  }
-
-  hyper(): number {
-    const at = this.#take(8);
-    return this.#bytes.readInt32BE(at) * two32 + this.#bytes.readUInt32BE(at + 4);
-  }
-
-  uhyper(): number {
-    const at = this.#take(8);
-    return this.#bytes.readUInt32BE(at) * two32 + this.#bytes.readUInt32BE(at + 4);
-  }
-
-  double(): number {
-    return this.#bytes.readDoubleBE(this.#take(8));
-  }
-
-  /** A view of the next `length` bytes; their padding to a multiple of four is consumed too. */
-  opaque(length: number): Buffer {
-    const at = this.#take(length + padding(length));
-    return this.#bytes.subarray(at, at + length);
-  }
-
-  /** The next `length` bytes as UTF-8; their padding is consumed too. */
-  utf8(length: number): string {
-    const at = this.#take(length + padding(length));
-    return this.#bytes.toString('utf8', at, at + length);
+  /** Where the next `length` bytes are; their padding to a multiple of four is consumed too. */
+  take(length: number): number {
+    const padded = length + padding(length);
+    if (padded > this.remaining) throw new ProtocolError(`${padded} bytes expected, ${this.remaining} left`);
+    const at = this.#offset;
+    this.#offset += padded;
+    return at;
   }
 
   /** A length word, refused above `max`. */
   length(max: number): number {
-    const length = this.uint();
+    const length = uint.decode(this);
     if (length > max) throw new ProtocolError(`length ${length} exceeds its bound of ${max}`);
     return length;
-  }
-
-  #take(length: number): number {
-    if (length > this.remaining) {
-      throw new ProtocolError(`${length} bytes expected, ${this.remaining} left`);
-    }
-    const at = this.#offset;
-    this.#offset += length;
-    return at;
   }
 }
 
@@ -90,52 +56,14 @@ export class XdrWriter {
     this.#length = reserved;
   }
 
-  int(value: number): void {
-    const at = this.#grow(4);
-    this.#bytes.writeInt32BE(value, at);
+  get bytes(): Buffer {
+    return this.#bytes;
   }
 
-  uint(value: number): void {
-    const at = this.#grow(4);
-    this.#bytes.writeUInt32BE(value, at);
-  }
-
-  hyper(value: number): void {
-    this.#words(value, high => high | 0);
-  }
-
-  uhyper(value: number): void {
-    if (value < 0) throw new RangeError(`${value} is negative`);
-    this.#words(value, high => high);
-  }
-
-  double(value: number): void {
-    const at = this.#grow(8);
-    this.#bytes.writeDoubleBE(value, at);
-  }
-
-  opaque(bytes: Uint8Array): void {
-    const at = this.#grow(bytes.length + padding(bytes.length));
-    this.#bytes.set(bytes, at);
-  }
-
-  /** What was written, the reserved bytes first; the writer is not to be used afterwards. */
-  finish(): Buffer {
-    return this.#bytes.subarray(0, this.#length);
-  }
-
-  #words(value: number, signed: (high: number) => number): void {
-    if (!Number.isSafeInteger(value)) throw new RangeError(`${value} is not a safe integer`);
-    const at = this.#grow(8);
-    const high = Math.floor(value / two32);
-    this.#bytes.writeInt32BE(signed(high), at);
-    this.#bytes.writeUInt32BE(value - high * two32, at + 4);
-  }
-
-  /** Where the next `length` bytes go. May replace `#bytes`: call it before touching them. */
-  #grow(length: number): number {
+  /** Where the next `length` bytes go, and zeros up to a multiple of four. May replace `bytes`: call it before. */
+  grow(length: number): number {
     const at = this.#length;
-    this.#length += length;
+    this.#length += length + padding(length);
     if (this.#length > this.#bytes.length) {
       const larger = Buffer.alloc(Math.max(this.#length, this.#bytes.length * 2));
       this.#bytes.copy(larger, 0, 0, at);
@@ -143,17 +71,67 @@ export class XdrWriter {
     }
     return at;
   }
+
+  /** What was written, the reserved bytes first; the writer is not to be used afterwards. */
+  finish(): Buffer {
+    return this.#bytes.subarray(0, this.#length);
+  }
 }
 
-export const int: Codec<number> = { encode: (w, v) => w.int(v), decode: r => r.int() };
-export const uint: Codec<number> = { encode: (w, v) => w.uint(v), decode: r => r.uint() };
-export const hyper: Codec<number> = { encode: (w, v) => w.hyper(v), decode: r => r.hyper() };
-export const uhyper: Codec<number> = { encode: (w, v) => w.uhyper(v), decode: r => r.uhyper() };
-export const double: Codec<number> = { encode: (w, v) => w.double(v), decode: r => r.double() };
+/** A number of so many bytes. */
+function fixed(
+  size: number,
+  read: (bytes: Buffer, at: number) => number,
+  write: (bytes: Buffer, at: number, value: number) => void,
+): Codec<number> {
+  return {
+    encode: (writer, value) => {
+      const at = writer.grow(size);
+      write(writer.bytes, at, value);
+    },
+    decode: reader => read(reader.bytes, reader.take(size)),
+  };
+}
+
+function words(bytes: Buffer, at: number, value: number): void {
+  if (!Number.isSafeInteger(value)) throw new RangeError(`${value} is not a safe integer`);
+  const high = Math.floor(value / two32);
+  bytes.writeUInt32BE(high >>> 0, at);
+  bytes.writeUInt32BE(value - high * two32, at + 4);
+}
+
+export const int = fixed(
+  4,
+  (bytes, at) => bytes.readInt32BE(at),
+  (bytes, at, value) => bytes.writeInt32BE(value, at),
+);
+export const uint = fixed(
+  4,
+  (bytes, at) => bytes.readUInt32BE(at),
+  (bytes, at, value) => bytes.writeUInt32BE(value, at),
+);
+export const hyper = fixed(
+  8,
+  (bytes, at) => bytes.readInt32BE(at) * two32 + bytes.readUInt32BE(at + 4),
+  (bytes, at, value) => words(bytes, at, value),
+);
+export const uhyper = fixed(
+  8,
+  (bytes, at) => bytes.readUInt32BE(at) * two32 + bytes.readUInt32BE(at + 4),
+  (bytes, at, value) => {
+    if (value < 0) throw new RangeError(`${value} is negative`);
+    words(bytes, at, value);
+  },
+);
+export const double = fixed(
+  8,
+  (bytes, at) => bytes.readDoubleBE(at),
+  (bytes, at, value) => bytes.writeDoubleBE(value, at),
+);
 export const none: Codec<void> = { encode: () => {}, decode: () => {} };
 
 /** libvirt sends booleans as ints. */
-export const bool: Codec<boolean> = { encode: (w, v) => w.int(v ? 1 : 0), decode: r => r.int() !== 0 };
+export const bool: Codec<boolean> = mapped(int, Boolean, value => (value ? 1 : 0));
 
 /** UTF-8, at most `max` bytes. */
 export function string(max: number): Codec<string> {
@@ -161,20 +139,30 @@ export function string(max: number): Codec<string> {
     encode: (writer, value) => {
       const bytes = Buffer.from(value, 'utf8');
       if (bytes.length > max) throw new RangeError(`a string of ${bytes.length} bytes exceeds its bound of ${max}`);
-      writer.uint(bytes.length);
-      writer.opaque(bytes);
+      uint.encode(writer, bytes.length);
+      const at = writer.grow(bytes.length);
+      writer.bytes.set(bytes, at);
     },
-    decode: reader => reader.utf8(reader.length(max)),
+    decode: reader => {
+      const length = reader.length(max);
+      const at = reader.take(length);
+      return reader.bytes.toString('utf8', at, at + length);
+    },
   };
 }
 
+/** Read as a view. */
 export function fixedOpaque(length: number): Codec<Buffer> {
   return {
     encode: (writer, value) => {
       if (value.length !== length) throw new RangeError(`${value.length} bytes where ${length} are due`);
-      writer.opaque(value);
+      const at = writer.grow(length);
+      writer.bytes.set(value, at);
     },
-    decode: reader => reader.opaque(length),
+    decode: reader => {
+      const at = reader.take(length);
+      return reader.bytes.subarray(at, at + length);
+    },
   };
 }
 
@@ -182,7 +170,7 @@ export function fixedOpaque(length: number): Codec<Buffer> {
 export function optional<T>(codec: Codec<T>): Codec<T | null> {
   return {
     encode: (writer, value) => {
-      writer.uint(value === null ? 0 : 1);
+      uint.encode(writer, value === null ? 0 : 1);
       if (value !== null) codec.encode(writer, value);
     },
     decode: reader => (reader.length(1) === 0 ? null : codec.decode(reader)),
@@ -194,7 +182,7 @@ export function array<T>(codec: Codec<T>, max: number): Codec<T[]> {
   return {
     encode: (writer, values) => {
       if (values.length > max) throw new RangeError(`${values.length} elements exceed their bound of ${max}`);
-      writer.uint(values.length);
+      uint.encode(writer, values.length);
       for (const value of values) codec.encode(writer, value);
     },
     decode: reader => {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { XdrWriter } from '../../src/libvirt/xdr.ts';
+import { type Codec, fixedOpaque, hyper, int, string, uhyper, uint, XdrWriter } from '../../src/libvirt/xdr.ts';
 
 /** Numbers and shapes of libvirt's protocol, without its text. */
 export interface ProtocolFacts {
@@ -81,7 +81,7 @@ export class ProtocolSource {
     const pointed = pointers[type];
     if (primitive) primitive(writer, leaves);
     else if (pointed !== undefined) {
-      writer.uint(1);
+      uint.encode(writer, 1);
       this.#write(pointed, writer, leaves);
     } else if (!structs[type]) throw new Error(`${type} is beyond this reader`);
     else for (const [field, shape] of structs[type]) this.#writeField(field, shape, writer, leaves);
@@ -89,10 +89,10 @@ export class ProtocolSource {
 
   #writeField(type: string, shape: string, writer: XdrWriter, leaves: Leaf[]): void {
     if (type === 'char' && shape === '[32]') {
-      for (let i = 0; i < 32; i++) writer.int('model'.charCodeAt(i) || 0);
+      for (let i = 0; i < 32; i++) int.encode(writer, 'model'.charCodeAt(i) || 0);
       leaves.push('model');
     } else if (shape.startsWith('<')) {
-      writer.uint(2);
+      uint.encode(writer, 2);
       this.#write(type, writer, leaves);
       this.#write(type, writer, leaves);
     } else if (shape === '') this.#write(type, writer, leaves);
@@ -102,30 +102,36 @@ export class ProtocolSource {
 
 type Leaf = number | string;
 
+type Primitive = (writer: XdrWriter, leaves: Leaf[]) => void;
+
 /** Every number is the leaf's place, every text says it. */
-const primitives: Record<string, (writer: XdrWriter, leaves: Leaf[]) => void> = {
-  int: (writer, leaves) => writer.int(leaves.push(leaves.length + 1)),
-  'unsigned int': (writer, leaves) => writer.uint(leaves.push(leaves.length + 1)),
-  char: (writer, leaves) => writer.int(leaves.push(leaves.length + 1)),
-  'unsigned char': (writer, leaves) => writer.uint(leaves.push(leaves.length + 1)),
-  'unsigned short': (writer, leaves) => writer.uint(leaves.push(leaves.length + 1)),
-  hyper: (writer, leaves) => writer.hyper(leaves.push(leaves.length + 1)),
-  'unsigned hyper': (writer, leaves) => writer.uhyper(leaves.push(leaves.length + 1)),
+const place =
+  (codec: Codec<number>): Primitive =>
+  (writer, leaves) =>
+    codec.encode(writer, leaves.push(leaves.length + 1));
+
+const primitives: Record<string, Primitive> = {
+  int: place(int),
+  'unsigned int': place(uint),
+  char: place(int),
+  'unsigned char': place(uint),
+  'unsigned short': place(uint),
+  hyper: place(hyper),
+  'unsigned hyper': place(uhyper),
   remote_nonnull_string: (writer, leaves) => {
     const text = `text ${leaves.length + 1}`;
     leaves.push(text);
-    writer.uint(text.length);
-    writer.opaque(Buffer.from(text));
+    string(20).encode(writer, text);
   },
   remote_uuid: (writer, leaves) => {
     leaves.push('01010101-0101-0101-0101-010101010101');
-    writer.opaque(Buffer.alloc(16, 1));
+    fixedOpaque(16).encode(writer, Buffer.alloc(16, 1));
   },
   // A union: an unsigned integer stands for its arms, which the recordings cover.
   remote_typed_param_value: (writer, leaves) => {
     leaves.push(2);
-    writer.int(2);
-    writer.uint(leaves.push(leaves.length + 1));
+    int.encode(writer, 2);
+    place(uint)(writer, leaves);
   },
 };
 
