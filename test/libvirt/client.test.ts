@@ -146,12 +146,3 @@ test('subscribing survives refusals, not a lost connection', async () => {
   it.daemon.drop('domainEventRegister');
   await expect(client.subscribe(['reboot'])).rejects.toBeInstanceOf(ConnectionLost);
 });
-
-test('the error of a call shows the caller', async () => {
-  await using it = await attempt({});
-  await using client = await it.open();
-  async function whoAsks(): Promise<unknown> {
-    return await client.domainByName('nope').catch((error: Error) => error.stack);
-  }
-  expect(await whoAsks()).toContain('whoAsks');
-});

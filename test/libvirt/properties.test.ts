@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ProtocolError } from '../../src/libvirt/errors.ts';
 import { domainEvents } from '../../src/libvirt/events.ts';
-import { encodeFrame, FrameDecoder } from '../../src/libvirt/frame.ts';
+import { FrameDecoder } from '../../src/libvirt/frame.ts';
 import { procedures } from '../../src/libvirt/procedures.ts';
 import { domainRef, guestInterfaces, remoteError, statsRecord } from '../../src/libvirt/structs.ts';
 import {
@@ -153,39 +153,4 @@ describe('arbitrary bytes', () => {
       }),
     );
   });
-});
-
-test('however a stream is cut, the frames are the same', () => {
-  const header = fc.record({
-    program: uint32,
-    version: uint32,
-    procedure: int32,
-    type: int32,
-    serial: uint32,
-    status: int32,
-  });
-  const frame = fc.record({ header, payload: fc.uint8Array({ maxLength: 100 }) });
-  fc.assert(
-    fc.property(
-      fc.array(frame, { maxLength: 10 }),
-      fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1 }),
-      (list, cuts) => {
-        const padded = list.map(each => ({
-          ...each.header,
-          payload: Buffer.concat([each.payload, Buffer.alloc((4 - (each.payload.length % 4)) % 4)]),
-        }));
-        const stream = Buffer.concat(
-          padded.map(({ payload, ...each }) => encodeFrame(each, fixedOpaque(payload.length), payload)),
-        );
-        const decoder = new FrameDecoder();
-        const seen = [];
-        for (let at = 0, i = 0; at < stream.length; i++) {
-          const size = cuts[i % cuts.length] ?? 1;
-          seen.push(...decoder.push(stream.subarray(at, at + size)));
-          at += size;
-        }
-        expect(seen).toEqual(padded);
-      },
-    ),
-  );
 });

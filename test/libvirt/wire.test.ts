@@ -42,13 +42,6 @@ function encode<T>(codec: Codec<T>, value: T): Buffer {
   return writer.finish();
 }
 
-/** Values that the daemon sent for one of our procedures or events, in order. */
-function received<T>(frames: RecordedFrame[], row: { number: number; reply: Codec<T> }): T[] {
-  return frames
-    .filter(({ type, status, procedure }) => type === frameType.reply && status === 0 && procedure === row.number)
-    .map(({ bytes }) => decodeAll(row.reply, bytes.subarray(headerBytes)));
-}
-
 describe.each(releases)('recorded with libvirt %s', release => {
   const frames = recording(release);
   const stream = Buffer.concat(frames.map(({ bytes }) => bytes));
@@ -64,13 +57,6 @@ describe.each(releases)('recorded with libvirt %s', release => {
 
   test('the stream is cut into the frames it was made of', () => {
     expect(new FrameDecoder().push(stream)).toEqual(expected);
-  });
-
-  test('byte by byte too', () => {
-    const decoder = new FrameDecoder();
-    const seen = [];
-    for (let i = 0; i < stream.length; i++) seen.push(...decoder.push(stream.subarray(i, i + 1)));
-    expect(seen).toEqual(expected);
   });
 
   test('and in chunks of any size', () => {
@@ -165,16 +151,6 @@ describe.each(releases)('recorded with libvirt %s', release => {
     // 6.0 does not tell of the shutdown that a destroy begins with.
     const destroyed = release === '6.0.0' ? ['5:1'] : ['6:2', '5:1'];
     expect(story).toEqual(['4:0', '2:0', '3:0', '4:0', ...destroyed, '1:0']);
-  });
-
-  test('statistics of a running domain, whose keys vary by version', () => {
-    const [all] = received(frames, procedures.connectGetAllDomainStats);
-    const keys = all?.records[0]?.params.map(({ field }) => field) ?? [];
-    for (const key of ['state.state', 'balloon.current', 'vcpu.0.time', 'net.0.rx.bytes', 'block.2.fl.times']) {
-      expect(keys).toContain(key);
-    }
-    // 6.0 takes it from a cgroup, which that daemon had not.
-    expect(keys.includes('cpu.time')).toBe(release !== '6.0.0');
   });
 });
 

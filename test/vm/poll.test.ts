@@ -334,18 +334,13 @@ describe('the guest’s memory', () => {
     await daemon.called('domainSetMemoryStatsPeriod', 2);
   });
 
-  test('is not asked for where nothing may be written', async () => {
+  test.each<[string, Partial<PollOptions>, Record<string, number>]>([
+    ['where nothing may be written', { readOnly: true }, {}],
+    ['where it comes by itself', {}, { 'balloon.available': 1_000 }],
+  ])('is not asked for %s', async (_, options, stats) => {
     domain.start();
-    const { tick, client } = await polling({ readOnly: true });
-    await tick();
-    await client.hostname();
-    expect(daemon.callsOf('domainSetMemoryStatsPeriod')).toEqual([]);
-  });
-
-  test('or where it comes by itself', async () => {
-    domain.start();
-    domain.stats.set({ 'balloon.available': 1_000 });
-    const { tick, client } = await polling();
+    domain.stats.set(stats);
+    const { tick, client } = await polling(options);
     await tick();
     await client.hostname();
     expect(daemon.callsOf('domainSetMemoryStatsPeriod')).toEqual([]);

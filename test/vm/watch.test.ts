@@ -310,15 +310,6 @@ test('a daemon that knows few events is watched by those', async () => {
   await events.domain('DSM', now => now?.active === true);
 });
 
-test('many domains, each its own', async () => {
-  const domains = daemon.defineMany(20);
-  const { watch, events } = await started(domains.map(({ name }) => name));
-  expect(watch.targets().map(({ ref }) => ref.name)).toEqual(domains.map(({ name }) => name));
-  domains[7]?.start();
-  await events.domain('vm7', now => now?.active === true);
-  expect(watch.targets().filter(({ domain }) => domain.active)).toHaveLength(1);
-});
-
 describe('a connection later', () => {
   test('nothing has changed: nothing is told but that libvirt is up', async () => {
     daemon.define().start();

@@ -161,11 +161,6 @@ export class FakeLibvirtd implements Daemon {
     return this.#faults.breakStream(name, trouble, options);
   }
 
-  /** Sends these bytes to every client. */
-  garbage(bytes: Buffer): void {
-    for (const session of this.sessions) session.write(bytes);
-  }
-
   /** SIGSTOP: connections are accepted, and nobody answers. */
   freeze(): void {
     this.#frozen = true;

@@ -29,7 +29,6 @@ export class FakeDomain {
   readonly guest: Guest = {
     powerButton: 20,
     agent: 'none',
-    stubborn: false,
     screens: [blankScreen],
     addresses: { lease: [], agent: [] },
   };
@@ -39,8 +38,6 @@ export class FakeDomain {
   presses = 0;
   /** The keys of each press of the keyboard since then. */
   keys: (readonly number[])[] = [];
-  /** The next start fails as an internal error with this message. */
-  nextStartFails: string | null = null;
   /** Seconds between the balloon's reports, as last asked for. */
   memoryPeriod = 0;
   readonly #host: Host;
@@ -165,9 +162,8 @@ export class FakeDomain {
   }
 
   /** Somebody at libvirt pulls the plug. */
-  destroy({ graceful = false } = {}): void {
+  destroy(): void {
     this.#mustRun();
-    if (graceful && this.guest.stubborn) throw refusals.busyProcess();
     this.#become(state.shutdown, reason.shutdown.unknown, lifecycle.shutdownHost);
     this.#stop(reason.shutoff.destroyed, lifecycle.stoppedDestroyed);
   }

@@ -5,8 +5,6 @@ export interface Guest {
   /** What the power button does: nothing, or a power-off after so many milliseconds. */
   powerButton: 'ignored' | number;
   agent: 'none' | 'answers' | 'silent';
-  /** QEMU does not end on SIGTERM, so a graceful destroy fails. */
-  stubborn: boolean;
   /** What each screen shows, PNG or PPM as QEMU would write it. */
   screens: Buffer[];
   /** What libvirt's networks gave it, and what its agent says. */

@@ -10,7 +10,6 @@ const feature = { keepalive: 10, eventCallbacks: 14, closeCallback: 15 };
 const authType = { none: 0, sasl: 1, polkit: 2 };
 /** Of `shutdown` and `reboot` alike. */
 const powerFlag = { acpi: 1, agent: 2 };
-const destroyGracefully = 1;
 const addressSource = { lease: 0, agent: 1 };
 const openReadOnly = 1;
 const xmlInactive = 2;
@@ -114,11 +113,6 @@ export const handlers: Handlers = {
   },
   domainCreateWithFlags: (client, { domain: ref }) => {
     const domain = findWritable(client, ref, 'virDomainCreateWithFlags');
-    if (domain.nextStartFails) {
-      const message = domain.nextStartFails;
-      domain.nextStartFails = null;
-      throw refusals.internal(message);
-    }
     domain.start();
     return { domain: domain.ref };
   },
@@ -176,9 +170,9 @@ export const handlers: Handlers = {
     if (!domain.active) throw refusals.notRunning();
     domain.keys.push(keys);
   },
-  domainDestroyFlags: (client, { domain: ref, flags }) => {
+  domainDestroyFlags: (client, { domain: ref }) => {
     const domain = findWritable(client, ref, 'virDomainDestroyFlags');
-    domain.destroy({ graceful: (flags & destroyGracefully) !== 0 });
+    domain.destroy();
   },
 
   domainEventRegister: (client, { eventId, domain }) => ({ callbackId: client.register(eventId, domain) }),

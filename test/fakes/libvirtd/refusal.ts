@@ -28,7 +28,6 @@ export const refusals = {
   noKeys: () => refusal(8, from.domain, 'invalid argument: nkeycodes in virDomainSendKey must be greater than zero'),
   readOnly: (procedure: string) =>
     refusal(29, from.domain, `operation forbidden: read only access prevents ${procedure}`),
-  busyProcess: () => refusal(38, 0, 'Failed to terminate process 4711 with SIGTERM: Device or resource busy'),
   unauthenticated: () => refusal(39, from.rpc, 'authentication required'),
   unknownProcedure: (number: number) => refusal(39, from.rpc, `unknown procedure: ${number}`),
   undecodable: () => refusal(39, from.rpc, 'Unable to decode message payload'),

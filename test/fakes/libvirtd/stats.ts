@@ -60,10 +60,6 @@ export class FakeStats {
     });
   }
 
-  get(key: string): Value | undefined {
-    return this.#values.get(key);
-  }
-
   number(key: string): number {
     return Number(this.#values.get(key) ?? 0);
   }
