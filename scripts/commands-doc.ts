@@ -40,9 +40,8 @@ const parts: Readonly<Record<string, () => string>> = {
       Object.entries(notifications).map(([type, meaning]) => [code(type), meaning]),
     ),
   runs: () =>
-    `Each test run gives the parser ${count(propertyRuns.payloads)} random payloads, and the state machine behind the ` +
-    `commands ${count(propertyRuns.stories)} random stories of commands, libvirt and time. The whole path of a ` +
-    `command, from the broker to libvirt, gets ${count(propertyRuns.histories)} random histories.`,
+    `Each test run gives the parser ${count(propertyRuns.payloads)} random payloads. The whole path of a command, ` +
+    `from the broker to libvirt, gets ${count(propertyRuns.histories)} random histories.`,
 };
 
 /** What a key may hold is what the parser says when it holds something else. */

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import type { Findings } from '../checks/finding.ts';
-import type { PowerJobParts } from '../commands/power-job.ts';
 import type { Config } from '../config/config.ts';
 import type { Guest, GuestKind } from '../loader/job/parts.ts';
 import { tcrp } from '../loader/kinds/tcrp/index.ts';
@@ -10,12 +9,10 @@ import type { RunningChecks } from './checks.ts';
 import { isLocal } from './libvirt.ts';
 import { type Hypervisor, policiesOf } from './power.ts';
 
-export interface LoaderOptions
-  extends Pick<RebuildsOptions, 'line' | 'notify' | 'logger' | 'times' | 'world' | 'pause'> {
+export interface LoaderOptions extends Pick<RebuildsOptions, 'line' | 'notify' | 'logger' | 'times' | 'world'> {
   config: Config;
   state: State;
   hypervisor: Pick<Hypervisor, 'open' | 'watch'>;
-  power: PowerJobParts;
   checks: Pick<RunningChecks, 'checks' | 'identify'>;
   /** Default: of the kinds that there are. */
   adapter?: RebuildsOptions['adapter'];
@@ -46,6 +43,8 @@ export async function createRebuilds(options: LoaderOptions): Promise<Rebuilds> 
     adapter: () => tcrp,
     folder: join(config.dataDir, 'loader'),
     open,
+    snapshot: () => state.snapshot,
+    emit: state.dispatch,
     ref: key => watch.target(key)?.ref ?? null,
     local: () => isLocal(config.libvirt, state.snapshot.hypervisor.info?.hostname ?? null),
     ...rest,

@@ -1,5 +1,5 @@
 import { Dispatcher, type DispatcherOptions } from '../commands/dispatcher.ts';
-import type { PowerJobParts } from '../commands/power-job.ts';
+import type { PowerParts } from '../commands/power-job.ts';
 import type { Config } from '../config/config.ts';
 import type { Libvirt } from '../libvirt/client.ts';
 import type { Policy } from '../model/policy.ts';
@@ -39,7 +39,7 @@ export function createPower(
   state: State,
   watch: Watch,
   addressOf: (key: VmKey) => string | null,
-): PowerJobParts {
+): PowerParts {
   const addresses = new Map(vms.map(({ key, address }) => [key, address]));
   return {
     snapshot: () => state.snapshot,
@@ -55,10 +55,7 @@ export function createPower(
 }
 
 export function policiesOf({ vms }: Config): Readonly<Record<VmKey, Policy>> {
-  // Where no address is configured, the checks may find one.
-  return Object.fromEntries(
-    vms.map(({ key, commands, shutdown, reboot }) => [key, { commands, shutdown, reboot, watchPorts: true }]),
-  );
+  return Object.fromEntries(vms.map(vm => [vm.key, vm]));
 }
 
 export function createDispatcher(config: Config, options: Omit<DispatcherOptions, 'vms' | 'readOnly'>): Dispatcher {

@@ -3,19 +3,18 @@ import { join } from 'node:path';
 import { Bridge } from '../bridge/bridge.ts';
 import { recall } from '../bridge/vm-store.ts';
 import type { Probes } from '../checks/probes.ts';
-import { simpleCommands } from '../commands/simple.ts';
 import type { Config } from '../config/config.ts';
 import { emptyVm } from '../model/snapshot.ts';
 import { State } from '../model/state.ts';
 import { controlServer } from '../servers/control.ts';
 import { healthOf, healthServer } from '../servers/health.ts';
 import type { Logger } from '../util/logger.ts';
-import { screenshot, setAutostart } from '../vm/power.ts';
 import { createChecks, thisHost } from './checks.ts';
 import { createRebuilds, type LoaderOptions } from './loader.ts';
 import { type Broker, connection, createBroker } from './mqtt.ts';
 import { createDispatcher, createHypervisor, createPower, type Hypervisor } from './power.ts';
 import { type Base, createPublishers, type Publishers } from './publishers.ts';
+import { simpleCommands } from './simple-commands.ts';
 import { staleTeller } from './stale-topics.ts';
 import { createStatistics, type Statistics } from './statistics.ts';
 import { openStores } from './stores.ts';
@@ -128,23 +127,12 @@ async function createMachines(
   });
   const power = createPower(config, state, watch, key => checks.checks.address(key));
   const rebuilds = await createRebuilds({
-    ...{ config, state, hypervisor, power, checks, notify: events.publish, ...(pause !== undefined && { pause }) },
+    ...{ config, state, hypervisor, checks, notify: events.publish },
     line: (key, text) => publisher.loaderLine(key, text),
     logger: logger.child({ part: 'loader' }),
     ...tuning.loader,
   });
-  const simple = simpleCommands({
-    screenshot: key => screenshot(statistics.client(), watch.target(key)?.ref ?? null),
-    check: key => checks.checks.check(key),
-    arm: (key, enabled) => rebuilds.arm(key, enabled),
-    setAutostart: (key, enabled) => setAutostart(watch.client, watch.target(key)?.ref ?? null, enabled),
-    read: async key => {
-      await watch.hint(key);
-      statistics.sample();
-    },
-    publish: key => publisher.again(state.snapshot, key),
-    publishScreen: (key, picture) => publisher.screen(key, picture),
-  });
+  const simple = simpleCommands({ state, hypervisor, statistics, checks: checks.checks, rebuilds, publisher });
   const dispatcher = createDispatcher(config, {
     ...{ ...power, simple, replies: responder, ...(pause !== undefined && { pause }) },
     loader: rebuilds.begin,

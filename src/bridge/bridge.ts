@@ -2,6 +2,7 @@ import type { Dispatcher } from '../commands/dispatcher.ts';
 import { type ReadRequest, readLocalRequest, readRequest } from '../commands/reader.ts';
 import type { Request, Responder } from '../commands/responder.ts';
 import type { Announcer } from '../discovery/announcer.ts';
+import { rejected } from '../model/codes.ts';
 import type { Event } from '../model/event.ts';
 import type { Message } from '../model/message.ts';
 import { notificationsOf } from '../model/notification.ts';
@@ -124,7 +125,7 @@ export class Bridge {
   #carryOut(read: ReadRequest): void {
     if (!read) return;
     const { responder, dispatcher } = this.#parts;
-    if ('rejection' in read) responder.rejected(read.request, read.rejection);
+    if ('rejection' in read) responder.ended(read.request, rejected(read.rejection));
     else dispatcher.submit(read.request, read.command);
   }
 

@@ -2,7 +2,7 @@ import { addAbortListener } from 'node:events';
 import { checksStore, thisHost } from '../app/checks.ts';
 import { createDispatcher, createHypervisor, createPower } from '../app/power.ts';
 import { recall, VmStore, vmStoreFile } from '../bridge/vm-store.ts';
-import type { Replies, Request, ResponseDocument } from '../commands/responder.ts';
+import { type Replies, type Request, type ResponseDocument, responseOf } from '../commands/responder.ts';
 import type { Config } from '../config/config.ts';
 import { cancelled, type Outcome, rejected } from '../model/codes.ts';
 import type { Command } from '../model/command.ts';
@@ -50,7 +50,6 @@ export async function direct(options: DirectOptions): Promise<Outcome> {
   const { link, watch } = createHypervisor(only, state, silent);
   const dispatcher = createDispatcher(only, {
     ...createPower(only, state, watch, each => checked[each]?.address ?? null),
-    simple: () => Promise.resolve('nothing done'),
     replies,
   });
   state.subscribe(event => {
@@ -84,22 +83,16 @@ export async function direct(options: DirectOptions): Promise<Outcome> {
 }
 
 function repliesTo(show: (response: ResponseDocument) => void, resolve: (outcome: Outcome) => void): Replies {
-  const document = ({ id, command, receivedAt }: Request, remaining: number | null) => ({
-    id,
-    command,
-    elapsed_ms: Math.round(performance.now() - receivedAt),
-    remaining_ms: remaining === null ? null : Math.round(remaining),
-  });
   return {
-    accepted: (request, _word, remaining) => {
-      const message = `${request.command} is under way, straight over libvirt; no check tells what DSM does`;
-      show({ ...document(request, remaining), status: 'accepted', code: 'accepted', message });
+    accepted: (request, word, remaining) => {
+      const message = `${word} is under way, straight over libvirt; no check tells what DSM does`;
+      show(responseOf(request, { status: 'accepted', code: 'accepted', message, remaining }));
     },
     progress: (request, code, message, remaining) => {
-      show({ ...document(request, remaining), status: 'progress', code, message });
+      show(responseOf(request, { status: 'progress', code, message, remaining }));
     },
     ended: (request, outcome) => {
-      show({ ...document(request, null), ...outcome });
+      show(responseOf(request, { ...outcome, remaining: null }));
       resolve(outcome);
     },
   };

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Config } from '../config/config.ts';
 import { type Command, isInvalid, parseCommand } from '../model/command.ts';
+import { commandWords, rowOf } from '../model/commands.ts';
 import { instead } from '../util/did-you-mean.ts';
 
 /** A command line's wish as the JSON that the bridge takes. */
@@ -24,7 +25,8 @@ export function commandPayload(
   value: string | undefined,
   { id = randomUUID(), by = 'cli', timeout, onTimeout, method, confirm }: CommandOptions,
 ): { payload: string; command: Command; id: string } {
-  const isSwitch = word === 'autostart' || word === 'arm';
+  const known = commandWords.find(one => one === word);
+  const isSwitch = known !== undefined && rowOf(known).options?.includes('enabled');
   if (value !== undefined && (!isSwitch || !['on', 'off'].includes(value))) {
     throw new UsageError(isSwitch ? `${word} is on or off, not '${value}'` : `${word} takes no '${value}'`);
   }

@@ -1,52 +1,40 @@
 import type { Wish } from '../model/check.ts';
 import { failed, type Outcome, type Rejection, rejected, succeeded } from '../model/codes.ts';
 import type { Command } from '../model/command.ts';
-import {
-  type BesideWord,
-  type CommandWord,
-  interruption,
-  type LoaderWord,
-  type PowerWord,
-  rowOf,
-  runsAs,
-} from '../model/commands.ts';
-import { type Action, type Decision, decideFor, libvirtAway } from '../model/decide.ts';
+import { type BesideWord, type Call, interruption, type PowerWord, rowOf, runsAs } from '../model/commands.ts';
 import type { Event } from '../model/event.ts';
-import { amend, end, keepStart } from '../model/job/interrupt.ts';
-import { type Call, type CallFailure, type Job, occupation, type Step, type Ticket } from '../model/job/job.ts';
-import { begin } from '../model/job/step.ts';
-import { type Policy, planOf, refusal, restartPause } from '../model/policy.ts';
+import { amend, keepStart } from '../model/job/interrupt.ts';
+import type { CallFailure, Step, Ticket } from '../model/job/job.ts';
+import { type Decision, decideFor, firstCall, libvirtAway, type Policy, planOf, refusal } from '../model/policy.ts';
 import type { VmKey } from '../model/snapshot.ts';
-import { type BeginLoaderJob, type LoaderCommand, type LoaderJob, LoaderJobs } from './loader-jobs.ts';
-import { PendingReplies } from './pending-replies.ts';
-import { type Clock, PowerJob, type PowerJobParts } from './power-job.ts';
+import { type Clock, systemClock } from '../util/clock.ts';
+import { type BeginLoaderJob, JobPlace, type Occupant } from './job-place.ts';
+import { PowerJob, type PowerParts } from './power-job.ts';
+import { unknownVm } from './reader.ts';
 import { RecentIds } from './recent-ids.ts';
 import type { Replies, Request } from './responder.ts';
 
-export interface DispatcherOptions extends PowerJobParts {
+/** What needs no job; resolves to what to say of it. `enabled`: of a switch. */
+export type SimpleCommands = Readonly<
+  Record<BesideWord, (key: VmKey, enabled: boolean) => Promise<string | CallFailure>>
+>;
+
+export interface DispatcherOptions extends PowerParts {
   vms: Readonly<Record<VmKey, Policy>>;
   readOnly: boolean;
-  /** What needs no job; resolves to what to say of it. */
-  simple: (key: VmKey, command: SimpleCommand) => Promise<string | CallFailure>;
-  /** Begins a long operation; default: there are none here. */
+  /** Default: there are none here, as without a bridge. */
+  simple?: SimpleCommands;
+  /** Begins a loader's job; default: there is no loader here. */
   loader?: BeginLoaderJob;
   replies: Replies;
-  clock?: Clock;
-  /** Milliseconds between off and start. */
-  pause?: number;
 }
-
-export type SimpleCommand = Omit<Command, 'word'> & { word: BesideWord };
 
 /** One VM's commands. */
 interface VmCommands {
   key: VmKey;
   policy: Policy;
-  power: PowerJob;
-  /** While it has a job, `power` has none. */
-  loader: LoaderJobs;
-  /** Monotonic milliseconds at which it was seen to stop; null while it runs, undefined if nobody saw it. */
-  offAt: number | null | undefined;
+  place: JobPlace;
+  recentIds: RecentIds;
   /** Simple commands under way. */
   simple: number;
 }
@@ -66,200 +54,196 @@ export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #clock: Clock;
   readonly #vms: ReadonlyMap<VmKey, VmCommands>;
-  readonly #pending: PendingReplies;
-  readonly #recentIds = new RecentIds();
+  /** Those who wait for their last word. */
+  readonly #open = new Set<Ticket>();
   #closed = false;
 
   constructor(options: DispatcherOptions) {
-    const clock = options.clock ?? { now: () => performance.now(), date: () => new Date() };
-    const pending = new PendingReplies(options.replies);
+    const { vms, clock = systemClock } = options;
     const vm = (key: VmKey, policy: Policy): VmCommands => {
-      const power = new PowerJob(key, policy, options, pending, clock);
-      return { key, policy, power, loader: new LoaderJobs(key, options.loader, pending), offAt: undefined, simple: 0 };
+      const place = new JobPlace(new PowerJob(key, policy, options));
+      return { key, policy, place, recentIds: new RecentIds(), simple: 0 };
     };
     this.#options = options;
     this.#clock = clock;
-    this.#pending = pending;
-    this.#vms = new Map(Object.entries(options.vms).map(([key, policy]) => [key, vm(key, policy)]));
+    this.#vms = new Map(Object.entries(vms).map(([key, policy]) => [key, vm(key, policy)]));
   }
 
   /** A libvirt call that it leads to is written before this returns, unless earlier ones are stuck. */
   submit(request: Request, command: Command): void {
-    const { replies } = this.#options;
-    const vm = this.#vms.get(request.key);
-    if (!vm) {
-      replies.ended(request, rejected({ code: 'unknown_vm', message: `there is no VM '${request.key}' here` }));
+    const { key } = request;
+    const vm = this.#vms.get(key);
+    const refused = vm ? this.#refusal(vm, command) : unknownVm(key);
+    if (!vm || refused) {
+      this.#options.replies.ended(request, rejected(refused ?? unknownVm(key)));
       return;
     }
-    const refused = this.#refusal(vm, command);
-    if (refused) {
-      replies.ended(request, rejected(refused));
-      return;
-    }
-    const ticket = this.#pending.open({ request, command });
+    const ticket = this.#ticket(request, command);
     const rejection = this.#place({ vm, command, ticket });
     if (rejection) {
-      this.#pending.end([ticket], rejected(rejection));
+      ticket.ended(rejected(rejection));
       return;
     }
-    if (command.id !== null) this.#recentIds.take(vm.key, command.id, this.#clock.now());
-    this.#wish(vm.key, rowOf(command.word).expects ?? null);
-  }
-
-  #wish(key: VmKey, wish: Wish | null): void {
-    if (wish !== null && wish !== this.#options.snapshot().vms[key]?.wish) {
-      this.#options.emit({ type: 'wished', key, wish });
-    }
+    if (command.id !== null) vm.recentIds.take(command.id, this.#clock.now());
+    this.#wish(vm, rowOf(command.word).expects);
   }
 
   /** To be told of every event, after the snapshot has taken it. */
   hear(event: Event): void {
     if (event.type === 'hypervisor_up' || event.type === 'hypervisor_down') {
-      for (const { power } of this.#vms.values()) power.hear(event);
-      return;
-    }
-    const vm = 'key' in event ? this.#vms.get(event.key) : undefined;
-    if (!vm) return;
-    if (event.type === 'domain') {
-      if (event.domain?.active) vm.offAt = null;
-      else if (vm.offAt === null) vm.offAt = this.#clock.now();
-    }
-    vm.power.hear(event);
+      for (const { place } of this.#vms.values()) place.power.hear(event);
+    } else if ('key' in event) this.#vms.get(event.key)?.place.power.hear(event);
   }
 
   /** The VMs are left to themselves; who asked is told that nobody watches any more. */
   close(): void {
     this.#closed = true;
-    for (const { power } of this.#vms.values()) power.close();
-    this.#pending.endAll(failed('outcome_unknown', 'the bridge is stopping; the VM is left to itself'));
+    for (const { place } of this.#vms.values()) place.power.close();
+    for (const ticket of this.#open) ticket.ended(stopping);
   }
 
-  #refusal({ key, policy }: VmCommands, command: Command): Rejection | null {
+  /** Nothing is told after the last word. */
+  #ticket(request: Request, command: Command): Ticket {
+    const { replies } = this.#options;
+    const ticket: Ticket = {
+      command,
+      accepted: remaining => replies.accepted(request, command.word, remaining),
+      progress: (code, message, remaining) => {
+        if (this.#open.has(ticket)) replies.progress(request, code, message, remaining);
+      },
+      ended: outcome => {
+        if (this.#open.delete(ticket)) replies.ended(request, outcome);
+      },
+    };
+    this.#open.add(ticket);
+    return ticket;
+  }
+
+  #wish({ key }: VmCommands, wish: Wish | undefined): void {
+    if (wish === undefined || wish === this.#options.snapshot().vms[key]?.wish) return;
+    this.#options.emit({ type: 'wished', key, wish });
+  }
+
+  #refusal({ policy, recentIds }: VmCommands, command: Command): Rejection | null {
     const refused = this.#refusalNow(policy, command);
     if (refused || command.id === null) return refused;
     const now = this.#clock.now();
-    if (this.#recentIds.has(key, command.id, now)) {
+    if (recentIds.has(command.id, now)) {
       return { code: 'duplicate', message: 'a command with this id was carried out already' };
     }
-    if (this.#recentIds.hasRoom(key, now)) return null;
+    if (recentIds.hasRoom(now)) return null;
     return { code: 'busy', message: 'too many ids of the last 10 minutes are remembered: wait, or leave the id out' };
   }
 
   /** As long as it waits for its turn, too. */
   #refusalNow(policy: Policy, command: Command): Rejection | null {
     if (this.#closed) return { code: 'busy', message: 'the bridge is stopping' };
-    return refusal(command, policy, this.#options.readOnly, this.#clock.date().getTime());
+    return refusal(command, policy, this.#options.readOnly, this.#clock.date());
   }
 
   /** In the free job place, or beside, after, or instead of what is in it. */
   #place(accepted: Accepted): Rejection | null {
     const { vm, command, ticket } = accepted;
-    const { power, policy, loader } = vm;
-    if (loader.job) return this.#besideLoader(accepted, loader.job);
-    const { job } = power;
-    if (!job) return this.#carryOut(accepted);
-    const now = this.#clock.now();
-    switch (interruption(occupation(job), command.word)) {
+    const { occupant } = vm.place;
+    if (!occupant) return this.#carryOut(accepted);
+    switch (interruption(occupant.occupation, command.word)) {
       case 'beside':
         return this.#carryOut(accepted);
       case 'busy':
-        return busy(job.word, power.remaining);
+        return busy(occupant);
       case 'end':
-        power.apply(end(job, 'cancelled'));
-        this.#pending.end([ticket], succeeded('done', `'${job.word}' was cancelled`));
-        this.#stays(vm.key);
-        return null;
+        return this.#end(accepted, occupant);
       case 'replace':
-        return this.#replace(accepted, job);
+        return occupant.occupation === 'rebuild'
+          ? this.#replaceLoader(accepted, occupant)
+          : this.#replace(accepted, occupant);
       case 'amend': {
-        const { timeout } = planOf(command, policy, 0);
-        return this.#join(accepted, job, amend(job, { ticket, timeout, onTimeout: command.onTimeout }, now));
+        const { timeout } = planOf(command, vm.policy, 0);
+        const amendment = { ticket, timeout, onTimeout: command.onTimeout };
+        return this.#join(accepted, occupant, job => amend(job, amendment, this.#clock.now()));
       }
       case 'keep':
-        return this.#join(accepted, job, keepStart(job, ticket));
+        return this.#join(accepted, occupant, job => keepStart(job, ticket));
     }
   }
 
-  /** What needs no job place, the end of the loader's job, and what comes after that. */
-  #besideLoader(accepted: Accepted, job: LoaderJob): Rejection | null {
+  #end({ vm, ticket }: Accepted, occupant: Occupant): Rejection | null {
+    const ends = vm.place.end('cancelled', ticket, ({ status, message }) => {
+      ticket.ended(succeeded(status === 'cancelled' ? 'done' : 'already', message));
+      if (status === 'cancelled') this.#stays(vm);
+    });
+    return ends ? null : busy(occupant);
+  }
+
+  /** Nothing is given up for a command that cannot be carried out. */
+  #replace(accepted: Accepted, { occupation }: Occupant): Rejection | null {
     const { vm, command, ticket } = accepted;
-    const fate = interruption('rebuild', command.word);
-    if (fate === 'beside') return this.#carryOut(accepted);
-    if (fate === 'replace' && this.#isAway) return libvirtAway;
+    const staysOff = occupation === 'waiting' && command.word === 'shutdown';
+    const decision = staysOff ? null : this.#decide(vm, command);
+    if (decision?.do === 'reject') return decision;
+    vm.place.end('superseded', ticket, () => {});
+    // Whoever was just told may have given a command of his own.
+    const { occupant } = vm.place;
+    if (occupant) return busy(occupant);
+    if (!staysOff) return this.#carryOut(accepted);
+    // Needs nobody at libvirt: it is only not started.
+    ticket.ended(succeeded('already', 'it is off, and is not started'));
+    return null;
+  }
+
+  /** Carried out when the loader's job has ended, if that is then still possible. */
+  #replaceLoader(accepted: Accepted, occupant: Occupant): Rejection | null {
+    const { vm, command, ticket } = accepted;
+    if (this.#isAway) return libvirtAway;
     const uuid = this.#uuid(vm);
-    const then = fate === 'replace' ? () => this.#afterLoader(accepted, uuid) : null;
-    const ends = fate === 'end' || fate === 'replace';
-    return ends && vm.loader.end(ticket, then) ? null : busy(job.word, job.remaining);
-  }
-
-  /** `uuid`: of the domain that was meant. */
-  #afterLoader(accepted: Accepted, uuid: string | undefined): void {
-    const { vm, command, ticket } = accepted;
-    if (this.#uuid(vm) !== uuid) {
-      this.#pending.end([ticket], failed('domain_gone', 'the domain was replaced by another'));
-      return;
-    }
-    const rejection = this.#refusalNow(vm.policy, command) ?? this.#place(accepted);
-    if (rejection) this.#pending.end([ticket], rejected(rejection));
-    // The end of the long one has said otherwise.
-    else this.#wish(vm.key, rowOf(command.word).expects ?? null);
+    const ends = vm.place.end('superseded', ticket, () => {
+      if (this.#uuid(vm) !== uuid) {
+        ticket.ended(failed('domain_gone', 'the domain was replaced by another'));
+        return;
+      }
+      const rejection = this.#refusalNow(vm.policy, command) ?? this.#place(accepted);
+      if (rejection) ticket.ended(rejected(rejection));
+      // The end of the loader's job has said otherwise.
+      else this.#wish(vm, rowOf(command.word).expects);
+    });
+    return ends ? null : busy(occupant);
   }
 
   /** It is meant to be as it is. */
-  #stays(key: VmKey): void {
-    this.#wish(key, this.#options.snapshot().vms[key]?.domain?.active ? 'running' : 'off');
+  #stays(vm: VmCommands): void {
+    this.#wish(vm, this.#options.snapshot().vms[vm.key]?.domain?.active ? 'running' : 'off');
   }
 
-  #join({ vm: { power }, command, ticket }: Accepted, job: Job, joined: Step | null): Rejection | null {
+  #join({ vm, ticket }: Accepted, occupant: Occupant, join: (job: NonNullable<PowerJob['job']>) => Step | null) {
     if (this.#isAway) return libvirtAway;
-    if (!joined) return busy(job.word, power.remaining);
-    const remaining = Math.max(0, (joined.job ?? job).deadline - this.#clock.now());
-    this.#pending.accepted(ticket, command.word as PowerWord, remaining);
+    const { power } = vm.place;
+    const joined = power.job && join(power.job);
+    if (!joined?.job) return busy(occupant);
+    ticket.accepted(Math.max(0, joined.job.deadline - this.#clock.now()));
     power.apply(joined);
     return null;
   }
 
-  /** Nothing is given up for a command that cannot be carried out. */
-  #replace(accepted: Accepted, job: Job): Rejection | null {
+  #carryOut(accepted: Accepted): Rejection | null {
     const { vm, command, ticket } = accepted;
-    const { power } = vm;
-    const staysOff = occupation(job) === 'waiting' && command.word === 'shutdown';
-    const decision = staysOff ? null : this.#decide(vm, command.word);
-    if (decision?.do === 'reject') return decision;
-    power.apply(end(job, 'superseded'));
-    // Whoever was just told may have given a command of his own.
-    if (power.job) return busy(power.job.word, power.remaining);
-    if (!staysOff) return this.#carryOut(accepted);
-    // Needs nobody at libvirt: it is only not started.
-    this.#pending.end([ticket], succeeded('already', 'it is off, and is not started'));
-    return null;
-  }
-
-  #carryOut({ vm, command, ticket }: Accepted): Rejection | null {
-    const decision = this.#decide(vm, command.word);
-    switch (decision.do) {
-      case 'reject':
-        return decision;
-      case 'nothing':
-        this.#pending.end([ticket], succeeded('already', decision.message));
-        return null;
-      case 'cancel':
-        this.#pending.end([ticket], succeeded('already', 'nothing is under way'));
-        return null;
-      default:
-        return this.#run({ vm, command, ticket }, decision.do);
-    }
-  }
-
-  #run(accepted: Accepted, action: Exclude<Action, 'cancel'>): Rejection | null {
-    const { vm, command, ticket } = accepted;
-    if (runsAs('loader', action)) return this.#beginLoader(accepted, { ...command, word: action });
-    if (!runsAs('beside', action)) {
-      this.#begin(accepted, action);
+    const { word } = command;
+    const decision = this.#decide(vm, command);
+    if (decision.do === 'reject') return decision;
+    if (decision.do === 'nothing') {
+      ticket.ended(succeeded('already', decision.message));
       return null;
     }
-    if (vm.simple >= mostSimple) return { code: 'busy', message: `${mostSimple} others like it are under way` };
-    void this.#simple(vm, { ...command, word: action }, ticket);
+    if (runsAs('power', word)) {
+      this.#begin(accepted, word, decision.call);
+      return null;
+    }
+    if (runsAs('beside', word)) return this.#simple(accepted, word);
+    if (runsAs('loader', word)) {
+      const { loader: begin } = this.#options;
+      if (!begin) return { code: 'not_allowed', message: 'no loader is configured' };
+      return vm.place.beginLoader({ command: { ...command, word }, ticket, begin }, () => this.#stays(vm));
+    }
+    ticket.ended(succeeded('already', 'nothing is under way'));
     return null;
   }
 
@@ -272,53 +256,34 @@ export class Dispatcher {
     return this.#options.snapshot().vms[key]?.domain?.uuid;
   }
 
-  #decide({ key, power }: VmCommands, word: CommandWord): Decision {
+  #decide({ key, place }: VmCommands, { word }: Command): Decision {
     const { snapshot, missing } = this.#options;
-    return decideFor(key, word, snapshot(), power.guest.verdict, missing);
+    return decideFor(key, word, snapshot(), place.power.guest.verdict, missing);
   }
 
-  #begin({ vm, command, ticket }: Accepted, action: JobAction): void {
-    const { policy, power, offAt } = vm;
-    const now = this.#clock.now();
-    const begun = begin(
-      {
-        word: command.word as PowerWord,
-        uuid: this.#uuid(vm) ?? '',
-        ticket,
-        plan: planOf(command, policy, this.#options.pause ?? restartPause),
-        call: callOf(action, command, policy),
-        offFor: typeof offAt === 'number' ? now - offAt : null,
-        guest: power.guest,
-      },
-      now,
-    );
-    power.begin(begun, ticket);
+  #begin({ vm, command, ticket }: Accepted, word: PowerWord, call: Call | null): void {
+    const uuid = this.#uuid(vm) ?? '';
+    if (call) vm.place.power.begin({ word, call: firstCall(command, vm.policy, call), command, uuid, ticket });
   }
 
-  #beginLoader({ vm, ticket }: Accepted, command: LoaderCommand): Rejection | null {
-    const begun = vm.loader.begin(ticket, command, () => this.#stays(vm.key));
-    if ('code' in begun) return begun;
-    this.#pending.accepted(ticket, command.word, begun.remaining);
+  #simple({ vm, command, ticket }: Accepted, word: BesideWord): Rejection | null {
+    const carryOut = this.#options.simple?.[word];
+    if (!carryOut) return { code: 'not_allowed', message: `'${word}' needs the bridge` };
+    if (vm.simple >= mostSimple) return { code: 'busy', message: `${mostSimple} others like it are under way` };
+    vm.simple += 1;
+    void carryOut(vm.key, command.enabled === true)
+      .catch((error: Error) => error)
+      .then(said => {
+        vm.simple -= 1;
+        ticket.ended(simpleOutcome(said));
+      });
     return null;
   }
-
-  async #simple(vm: VmCommands, command: SimpleCommand, ticket: Ticket): Promise<void> {
-    vm.simple += 1;
-    const said = await this.#options.simple(vm.key, command).catch((error: Error) => error);
-    vm.simple -= 1;
-    this.#pending.end([ticket], simpleOutcome(said));
-  }
 }
 
-type JobAction = Exclude<Action, BesideWord | LoaderWord | 'cancel'>;
+const stopping = failed('outcome_unknown', 'the bridge is stopping; the VM is left to itself');
 
-function callOf(action: JobAction, { method }: Command, { reboot }: Policy): Call {
-  if (action === 'shutdown') return 'press';
-  if (action === 'reboot') return (method ?? reboot.method) === 'guest' ? 'guest_reboot' : 'press';
-  return action === 'force_off' ? 'cut_power' : action;
-}
-
-function busy(word: CommandWord, remaining: number): Rejection {
+function busy({ word, remaining }: Occupant): Rejection {
   return { code: 'busy', message: `'${word}' is under way, for ${Math.ceil(remaining / 1_000)} s at most` };
 }
 

@@ -1,11 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Check, Verdict } from '../model/check.ts';
-import type { ShutdownMethod } from '../model/command.ts';
+import { failed, type Outcome } from '../model/codes.ts';
+import type { Command, ShutdownMethod } from '../model/command.ts';
+import type { Call, PowerWord } from '../model/commands.ts';
 import type { Event } from '../model/event.ts';
 import { type Guest, guestOf } from '../model/job/guest.ts';
-import { expire } from '../model/job/interrupt.ts';
+import { end, expire } from '../model/job/interrupt.ts';
 import {
-  type Call,
   type CallFailure,
   type Effect,
   fragile,
@@ -15,16 +16,16 @@ import {
   type Step,
   type Ticket,
   wakeAt,
+  workOf,
 } from '../model/job/job.ts';
-import { step } from '../model/job/step.ts';
-import { workOf } from '../model/job/view.ts';
-import type { Policy } from '../model/policy.ts';
-import type { Snapshot, VmKey } from '../model/snapshot.ts';
-import type { PendingReplies } from './pending-replies.ts';
+import { begin, step } from '../model/job/step.ts';
+import { type Policy, planOf, restartPause } from '../model/policy.ts';
+import type { Snapshot, VmKey, Work } from '../model/snapshot.ts';
+import { type Clock, systemClock } from '../util/clock.ts';
 import { askedAfter, askedOf } from './stop-cause.ts';
 
 /** What carrying a command out needs. */
-export interface PowerJobParts {
+export interface PowerParts {
   snapshot: () => Snapshot;
   /** One libvirt call on the VM's domain; null: libvirt has taken it. */
   call: (key: VmKey, call: Call, how: { method: ShutdownMethod; signal: AbortSignal }) => Promise<CallFailure | null>;
@@ -35,20 +36,27 @@ export interface PowerJobParts {
   /** Whether DSM's ports answer; null: its address is not known. */
   portsOpen: (key: VmKey) => Promise<boolean | null>;
   emit: (event: Event) => void;
+  clock?: Clock;
+  /** Milliseconds between off and start. */
+  pause?: number;
 }
 
-export interface Clock {
-  /** Monotonic, milliseconds. */
-  now(): number;
-  date(): Date;
+/** What is to be done: `command` says how, `call` comes first. */
+export interface PowerJobStart {
+  word: PowerWord;
+  call: Call;
+  command: Command;
+  uuid: string;
+  ticket: Ticket;
 }
 
-/** Where a VM's one job is: runs the machine's effects, and wakes it when its time comes. */
+/** A VM's job of libvirt calls, one at a time: runs the machine's effects, and wakes it when its time comes. */
 export class PowerJob {
-  readonly #key: VmKey;
-  readonly #policy: Policy;
-  readonly #parts: PowerJobParts;
-  readonly #pending: PendingReplies;
+  readonly key: VmKey;
+  readonly policy: Policy;
+  readonly parts: PowerParts;
+  /** Called after every event. */
+  readonly listeners = new Set<() => void>();
   readonly #clock: Clock;
   #job: Job | null = null;
   /** Tells a job from the one before it: a late answer concerns nobody. */
@@ -59,16 +67,19 @@ export class PowerJob {
   /** Milliseconds since 1970 at the monotonic clock's zero: taken once a job, or its deadline would jitter. */
   #epoch = 0;
   /** The last check, and the epoch then: how old it is does not change when the clock is set. */
-  #heard: { check: Check; epoch: number } | null = null;
+  #checked: { check: Check; epoch: number } | null = null;
+  /** Monotonic milliseconds at which it was seen to stop; null while it runs, undefined if nobody saw it. */
+  #offAt: number | null | undefined;
   /** Of the calls of this stage: what has not left when it is over, or when DSM begins to update, never does. */
   #calls = new AbortController();
+  /** Of the loader's job whose step this one is. */
+  #around: Work | null = null;
 
-  constructor(key: VmKey, policy: Policy, parts: PowerJobParts, pending: PendingReplies, clock: Clock) {
-    this.#key = key;
-    this.#policy = policy;
-    this.#parts = parts;
-    this.#pending = pending;
-    this.#clock = clock;
+  constructor(key: VmKey, policy: Policy, parts: PowerParts) {
+    this.key = key;
+    this.policy = policy;
+    this.parts = parts;
+    this.#clock = parts.clock ?? systemClock;
   }
 
   get job(): Job | null {
@@ -82,10 +93,16 @@ export class PowerJob {
 
   /** What the checks say of DSM now. */
   get guest(): Guest {
-    const { check = null } = this.#parts.snapshot().vms[this.#key] ?? {};
+    const { check = null } = this.parts.snapshot().vms[this.key] ?? {};
     const now = this.#clock.now();
-    const date = check && this.#heard?.check === check ? this.#heard.epoch + now : this.#clock.date().getTime();
+    const date = check && this.#checked?.check === check ? this.#checked.epoch + now : this.#clock.date();
     return guestOf(check, date, now);
+  }
+
+  /** What is shown while no call is under way, and whose activity it is while one is. */
+  set around(work: Work | null) {
+    this.#around = work;
+    this.#show(this.#job);
   }
 
   /** To be told of every event of the VM, and of libvirt's coming and going, after the snapshot has taken it. */
@@ -93,89 +110,104 @@ export class PowerJob {
     switch (event.type) {
       case 'hypervisor_up':
       case 'hypervisor_down':
-        this.input({ type: 'hypervisor', up: event.type === 'hypervisor_up' });
-        return;
+        this.#input({ type: 'hypervisor', up: event.type === 'hypervisor_up' });
+        break;
       case 'domain':
-        this.input(event);
-        return;
+        if (event.domain?.active) this.#offAt = null;
+        else if (this.#offAt === null) this.#offAt = this.#clock.now();
+        this.#input(event);
+        break;
       case 'rebooted':
         this.#boot += 1;
-        this.input(event);
-        return;
+        this.#input(event);
+        break;
       case 'checked':
-        this.#heard = { check: event.check, epoch: this.#clock.date().getTime() - this.#clock.now() };
+        this.#checked = { check: event.check, epoch: this.#clock.date() - this.#clock.now() };
         if (this.#job && isHarmful(this.#job, this.guest.verdict)) this.#withdraw();
-        this.input({ type: 'guest', guest: this.guest });
-        return;
+        this.#input({ type: 'guest', guest: this.guest });
+        break;
       default:
     }
+    for (const listener of this.listeners) listener();
   }
 
-  begin({ job, effects }: Step, ticket: Ticket): void {
+  begin({ word, call, command, uuid, ticket }: PowerJobStart): void {
+    const now = this.#clock.now();
+    const plan = planOf(command, this.policy, this.parts.pause ?? restartPause);
+    const offFor = typeof this.#offAt === 'number' ? now - this.#offAt : null;
+    const begun = begin({ word, uuid, ticket, plan, call, offFor, guest: this.guest }, now);
     this.#run += 1;
-    this.#epoch = this.#clock.date().getTime() - this.#clock.now();
-    this.#apply(job, { job, effects }, ticket);
+    this.#epoch = this.#clock.date() - now;
+    if (begun.job) this.#apply(begun.job, begun, ticket);
   }
 
-  input(input: JobInput): void {
-    const job = this.#job;
-    if (!job) return;
-    this.apply(this.#isExpired(job) ? expire(job) : step(job, input, this.#clock.now()));
-  }
-
+  /** What another command has made of it. */
   apply(step: Step): void {
     if (this.#job) this.#apply(this.#job, step, null);
   }
 
+  end(code: 'cancelled' | 'superseded'): void {
+    if (this.#job) this.apply(end(this.#job, code));
+  }
+
   /** The VM is left to itself. */
   close(): void {
+    const { tickets = [], keptStart = null } = this.#job ?? {};
     clearTimeout(this.#timer);
     this.#calls.abort();
-    if (this.#job) this.#parts.emit({ type: 'work', key: this.#key, work: null });
     this.#job = null;
+    this.around = null;
+    const outcome = failed('outcome_unknown', 'the bridge is stopping; the VM is left to itself');
+    for (const ticket of keptStart ? [...tickets, keptStart] : tickets) ticket.ended(outcome);
+  }
+
+  #input(input: JobInput): void {
+    const job = this.#job;
+    if (job) this.apply(this.#isExpired(job) ? expire(job) : step(job, input, this.#clock.now()));
   }
 
   /** Calls first, because somebody waits for them; then the state; the answers last, when all they say is true. */
-  #apply(before: Job | null, { job, effects }: Step, beginner: Ticket | null): void {
-    if (!before) return;
+  #apply(before: Job, { job, effects }: Step, beginner: Ticket | null): void {
     clearTimeout(this.#timer);
     this.#job = job;
     if (beginner !== null || job?.stage.at !== before.stage.at || job.word !== before.word) this.#withdraw();
     for (const effect of effects) this.#perform(job ?? before, effect);
-    this.#show(before, job, effects);
+    const ended = effects.find(effect => effect.type === 'end')?.outcome ?? null;
+    this.#blame(before, job, ended);
+    this.#show(job);
     const current = job ?? before;
     const remaining = Math.max(0, current.deadline - this.#clock.now());
-    if (beginner !== null) this.#pending.accepted(beginner, current.word, remaining);
+    beginner?.accepted(remaining);
     const everyone = current.keptStart === null ? current.tickets : [...current.tickets, current.keptStart];
     for (const effect of effects) {
-      if (effect.type === 'progress') this.#pending.progress(everyone, effect.code, effect.message, remaining);
-      if (effect.type === 'end') this.#pending.end(effect.tickets, effect.outcome);
+      if (effect.type === 'progress') {
+        for (const ticket of everyone) ticket.progress(effect.code, effect.message, remaining);
+      }
+      if (effect.type === 'end') for (const ticket of effect.tickets) ticket.ended(effect.outcome);
     }
     // Whoever was answered may have given the next command already.
     if (!job || this.#job !== job) return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(
-      () => this.input({ type: 'tick' }),
-      Math.max(0, Math.ceil(wakeAt(job) - this.#clock.now())),
-    );
+    const wait = Math.max(0, Math.ceil(wakeAt(job) - this.#clock.now()));
+    this.#timer = setTimeout(() => this.#input({ type: 'tick' }), wait);
   }
 
   /** A start that waits for its turn is not carried out after its time. */
   #isExpired({ word, stage, tickets: [first] }: Job): boolean {
     if (word !== 'start' || stage.at !== 'pausing') return false;
-    const expiresAt = this.#pending.command(first)?.expiresAt ?? null;
-    return expiresAt !== null && this.#clock.date().getTime() > expiresAt;
+    const { expiresAt = null } = first?.command ?? {};
+    return expiresAt !== null && this.#clock.date() > expiresAt;
   }
 
   #perform(job: Job, effect: Effect): void {
     const run = this.#run;
     const tell = (input: JobInput) => {
-      if (run === this.#run) this.input(input);
+      if (run === this.#run) this.#input(input);
     };
     if (effect.type === 'probe') {
       const boot = this.#boot;
-      void this.#parts
-        .portsOpen(this.#key)
+      void this.parts
+        .portsOpen(this.key)
         .catch(() => false)
         .then(open => {
           if (boot === this.#boot) tell({ type: 'ports', open });
@@ -184,9 +216,9 @@ export class PowerJob {
       const { serial } = effect;
       void this.#call(job, effect.call).then(async failure => {
         // What it asked for may have come about without an event, or without it: the state is the truth.
-        await this.#parts.read(this.#key).catch(() => {});
-        const { hypervisor, vms } = this.#parts.snapshot();
-        if (hypervisor.up) tell({ type: 'domain', domain: vms[this.#key]?.domain ?? null });
+        await this.parts.read(this.key).catch(() => {});
+        const { hypervisor, vms } = this.parts.snapshot();
+        if (hypervisor.up) tell({ type: 'domain', domain: vms[this.key]?.domain ?? null });
         tell({ type: 'answered', serial, failure });
       });
     }
@@ -198,37 +230,42 @@ export class PowerJob {
   }
 
   #call(job: Job, call: Call): Promise<CallFailure | null> {
-    if (call === 'cut_power' && !mayCutPower(job, this.#policy.commands, this.#clock.now())) {
+    if (call === 'cut_power' && !mayCutPower(job, this.policy.commands, this.#clock.now())) {
       return Promise.resolve(notPermitted);
     }
-    const wished = this.#pending.command(job.tickets[0])?.method;
-    const method = wished === 'acpi' || wished === 'agent' || wished === 'auto' ? wished : this.#policy.shutdown.method;
+    const wished = job.tickets[0]?.command.method;
+    const method = wished === 'acpi' || wished === 'agent' || wished === 'auto' ? wished : this.policy.shutdown.method;
     const { signal } = this.#calls;
-    return this.#parts.call(this.#key, call, { method, signal }).catch((error: Error) => {
+    return this.parts.call(this.key, call, { method, signal }).catch((error: Error) => {
       if (signal.aborted) return { kind: 'unanswered', message: 'the call was given up' };
       return { kind: 'failed', code: 'outcome_unknown', message: error.message };
     });
   }
 
-  /** The snapshot learns what is under way, who is behind it, and what went wrong. */
-  #show(before: Job, job: Job | null, effects: readonly Effect[]): void {
-    const key = this.#key;
-    const { emit, snapshot } = this.#parts;
-    const vm = snapshot().vms[key];
-    const time = (at: number) => new Date(this.#epoch + at).toISOString();
-    const at = this.#clock.date().toISOString();
-    const ended = effects.find(effect => effect.type === 'end')?.outcome ?? null;
-    const command = job && this.#pending.command(job.tickets[0]);
-    const known = vm?.asked ?? null;
-    const asked = command ? askedOf(job, command, known, time) : askedAfter(before, ended, known, at);
+  /** The snapshot learns who is behind a stop, and what went wrong. */
+  #blame(before: Job, job: Job | null, ended: Outcome | null): void {
+    const { key } = this;
+    const { emit } = this.parts;
+    const at = new Date(this.#clock.date()).toISOString();
+    const known = this.parts.snapshot().vms[key]?.asked ?? null;
+    const command = job?.tickets[0]?.command;
+    const asked = job && command ? askedOf(job, command, known, this.#time) : askedAfter(before, ended, known, at);
     if (asked !== known) emit({ type: 'asked', key, asked });
-    if (ended?.status === 'failed') {
-      const { code, message } = ended;
-      emit({ type: 'error', key, error: { code, message: `${before.word}: ${message}`, at } });
-    }
-    const work = job && workOf(job, time);
-    if (!isDeepStrictEqual(work, vm?.work ?? null)) emit({ type: 'work', key, work });
+    if (ended?.status !== 'failed') return;
+    const { code, message } = ended;
+    emit({ type: 'error', key, error: { code, message: `${before.word}: ${message}`, at } });
   }
+
+  /** The snapshot learns what is under way. */
+  #show(job: Job | null): void {
+    const { key } = this;
+    const { activity } = this.#around ?? {};
+    const work = job ? { ...workOf(job, this.#time), ...(activity && { activity }) } : this.#around;
+    const known = this.parts.snapshot().vms[key]?.work ?? null;
+    if (!isDeepStrictEqual(work, known)) this.parts.emit({ type: 'work', key, work });
+  }
+
+  readonly #time = (at: number): string => new Date(this.#epoch + at).toISOString();
 }
 
 /** What is being asked of DSM must not reach it as it is now. Somebody's own power cut is another matter. */
@@ -239,7 +276,7 @@ function isHarmful({ word, stage }: Job, verdict: Verdict): boolean {
   return verdict === 'updating' && asks;
 }
 
-/** Never seen: the machine does not ask for it, and this is the lock behind that door. */
+/** Never seen: the machine does not ask for it. This is a second guard. */
 const notPermitted: CallFailure = {
   kind: 'failed',
   code: 'libvirt_error',

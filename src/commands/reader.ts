@@ -1,5 +1,5 @@
 import type { Rejection } from '../model/codes.ts';
-import { type Command, isInvalid, maxPayload, parseCommand } from '../model/command.ts';
+import { type Command, type InvalidCommand, isInvalid, maxPayload, parseCommand } from '../model/command.ts';
 import type { Message } from '../model/message.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import { type Topics, topicFault } from '../model/topics.ts';
@@ -26,32 +26,18 @@ export interface ReadOptions {
  * comes from a broker that stored it, through a bridge between two brokers.
  */
 export function readRequest(message: Message, { topics, reserved, known, now, date }: ReadOptions): ReadRequest {
+  const { payload, responseTopic, correlationData } = message;
   const address = topics.commands.parse(message.topic);
-  if (!address || message.payload.length === 0) return null;
-  const { payload } = message;
-  const fault = routeFault(message, topics.vm(address.key).response, reserved);
-  const parsed = parseCommand(address.kind, payload.toString('utf8', 0, maxPayload + 1));
-  const request: Request = {
-    key: address.key,
-    command: parsed.word,
-    id: parsed.id,
-    by: isInvalid(parsed) ? null : parsed.by,
-    responseTopic: fault === null ? message.responseTopic : null,
-    correlationData: fault === null ? message.correlationData : null,
-    reply: null,
-    receivedAt: now,
-  };
-  const refuse = (rejection: Rejection) => ({ request, rejection });
-  if (message.retain) {
-    const text =
-      'a command with the retain flag is never carried out: publish it without; an empty retained message clears a stored one';
-    return refuse({ code: 'retained', message: text });
-  }
-  // Within a session nothing is lost, so this one has been here before.
-  if (message.duplicate) return refuse({ code: 'duplicate', message: 'the broker has delivered this message twice' });
-  if (!known(address.key)) return refuse({ code: 'unknown_vm', message: `there is no VM '${address.key}' here` });
-  if (isInvalid(parsed)) return refuse(parsed);
-  if (fault !== null) return refuse({ code: 'invalid_payload', message: fault });
+  if (!address || payload.length === 0) return null;
+  const { key, kind } = address;
+  const fault = routeFault(message, topics.vm(key).response, reserved);
+  const parsed = parseCommand(kind, payload.toString('utf8', 0, maxPayload + 1));
+  const route = fault === null ? { responseTopic, correlationData } : nowhere;
+  const request: Request = { ...senderOf(parsed), ...route, key, reply: null, receivedAt: now };
+  const rejection = notToBeCarriedOut(message) ?? (known(key) ? null : unknownVm(key));
+  if (rejection) return { request, rejection };
+  if (isInvalid(parsed)) return { request, rejection: parsed };
+  if (fault !== null) return { request, rejection: { code: 'invalid_payload', message: fault } };
   return { request, command: sooner(parsed, message.expirySeconds, date) };
 }
 
@@ -63,13 +49,29 @@ export function readLocalRequest(
   reply: NonNullable<Request['reply']>,
 ): NonNullable<ReadRequest> {
   const parsed = parseCommand('command', payload);
-  const by = isInvalid(parsed) ? null : parsed.by;
-  const route = { responseTopic: null, correlationData: null, reply };
-  const request: Request = { key, command: parsed.word, id: parsed.id, by, ...route, receivedAt: now };
-  if (!known(key)) {
-    return { request, rejection: { code: 'unknown_vm', message: `there is no VM '${key}' here` } };
-  }
+  const request: Request = { ...senderOf(parsed), ...nowhere, key, reply, receivedAt: now };
+  if (!known(key)) return { request, rejection: unknownVm(key) };
   return isInvalid(parsed) ? { request, rejection: parsed } : { request, command: parsed };
+}
+
+export function unknownVm(key: VmKey): Rejection {
+  return { code: 'unknown_vm', message: `there is no VM '${key}' here` };
+}
+
+const nowhere = { responseTopic: null, correlationData: null };
+
+function senderOf(parsed: Command | InvalidCommand): Pick<Request, 'command' | 'id' | 'by'> {
+  return { command: parsed.word, id: parsed.id, by: isInvalid(parsed) ? null : parsed.by };
+}
+
+function notToBeCarriedOut({ retain, duplicate }: Message): Rejection | null {
+  if (retain) {
+    const message =
+      'a command with the retain flag is never carried out: publish it without; an empty retained message clears a stored one';
+    return { code: 'retained', message };
+  }
+  // Within a session nothing is lost, so this one has been here before.
+  return duplicate ? { code: 'duplicate', message: 'the broker has delivered this message twice' } : null;
 }
 
 /** Bytes. */

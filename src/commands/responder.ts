@@ -1,5 +1,5 @@
-import { type FinalStatus, type Outcome, rejected, type Status } from '../model/codes.ts';
-import type { LoaderWord, PowerWord } from '../model/commands.ts';
+import type { Outcome, Status } from '../model/codes.ts';
+import { type CommandWord, isJob } from '../model/commands.ts';
 import type { Send } from '../model/message.ts';
 import { ended, type Notification, requested } from '../model/notification.ts';
 import type { VmKey } from '../model/snapshot.ts';
@@ -37,7 +37,7 @@ export interface ResponseDocument {
 
 /** Every command gets its answers here, and leaves its line in the log. */
 export interface Replies {
-  accepted(request: Request, word: PowerWord | LoaderWord, remaining: number): void;
+  accepted(request: Request, word: CommandWord, remaining: number): void;
   progress(request: Request, code: string, message: string, remaining: number): void;
   ended(request: Request, outcome: Outcome): void;
 }
@@ -50,7 +50,22 @@ export interface ResponderOptions {
   now?: () => Date;
 }
 
-const final: ReadonlySet<Status> = new Set<FinalStatus>(['succeeded', 'rejected', 'failed', 'cancelled']);
+/** What a response says; `remaining`: milliseconds. */
+interface Answer {
+  status: Status;
+  code: string;
+  message: string;
+  remaining: number | null;
+}
+
+export function responseOf(
+  { id, command, receivedAt }: Pick<Request, 'id' | 'command' | 'receivedAt'>,
+  { status, code, message, remaining }: Answer,
+): ResponseDocument {
+  const elapsed_ms = Math.round(performance.now() - receivedAt);
+  const remaining_ms = remaining === null ? null : Math.round(remaining);
+  return { id, command, status, code, message, elapsed_ms, remaining_ms };
+}
 
 /** Replies over MQTT, and to whoever waits on this machine. */
 export class Responder implements Replies {
@@ -62,22 +77,13 @@ export class Responder implements Replies {
     this.#rejections = new RejectionLog(options.logger);
   }
 
-  accepted(request: Request, word: PowerWord | LoaderWord, remaining: number): void {
-    this.#answer(request, {
-      status: 'accepted',
-      code: 'accepted',
-      message: `${request.command} is under way`,
-      remaining,
-    });
-    this.#options.notify(request.key, requested(word, this.#commanded(request)));
+  accepted(request: Request, word: CommandWord, remaining: number): void {
+    this.#answer(request, { status: 'accepted', code: 'accepted', message: `${word} is under way`, remaining });
+    if (isJob(word)) this.#options.notify(request.key, requested(word, this.#commanded(request)));
   }
 
   progress(request: Request, code: string, message: string, remaining: number): void {
     this.#answer(request, { status: 'progress', code, message, remaining });
-  }
-
-  rejected(request: Request, rejection: Parameters<typeof rejected>[0]): void {
-    this.ended(request, rejected(rejection));
   }
 
   ended(request: Request, outcome: Outcome): void {
@@ -86,20 +92,19 @@ export class Responder implements Replies {
     if (outcome.code !== 'unknown_vm') this.#options.notify(request.key, ended(this.#commanded(request), outcome));
   }
 
-  #answer(request: Request, answer: { status: Status; code: string; message: string; remaining: number | null }): void {
+  #answer(request: Request, answer: Answer): void {
     const { topics, send, logger } = this.#options;
-    const { key, id, command, by, responseTopic, correlationData, reply } = request;
-    const { status, code, message, remaining } = answer;
-    const elapsed_ms = Math.round(performance.now() - request.receivedAt);
-    const remaining_ms = remaining === null ? null : Math.round(remaining);
-    const response: ResponseDocument = { id, command, status, code, message, elapsed_ms, remaining_ms };
+    const { key, by, responseTopic, correlationData, reply } = request;
+    const response = responseOf(request, answer);
+    const { status } = answer;
     const fields = { vm: key, by, ...response };
     if (status === 'rejected') this.#rejections.log(fields);
     else logger[status === 'failed' ? 'warn' : 'info']({ event: `command.${status}`, ...fields }, 'command');
     const publication = { payload: JSON.stringify(response), qos: 1, retain: false } as const;
-    send({ topic: topics.vm(key).response, ...publication });
-    reply?.(response, final.has(status));
-    if (responseTopic === null || responseTopic === topics.vm(key).response) return;
+    const own = topics.vm(key).response;
+    send({ topic: own, ...publication });
+    reply?.(response, answer.remaining === null);
+    if (responseTopic === null || responseTopic === own) return;
     send({ topic: responseTopic, ...publication, ...(correlationData && { correlationData }) });
   }
 

@@ -1,4 +1,4 @@
-import type { Clock } from '../commands/power-job.ts';
+import type { Clock } from '../util/clock.ts';
 
 /** Milliseconds that it lasts. */
 const armedFor = 10 * 60_000;
@@ -22,7 +22,7 @@ export class ConfirmationWindow {
   }
 
   begin(): string {
-    const until = new Date(this.#clock.date().getTime() + armedFor).toISOString();
+    const until = new Date(this.#clock.date() + armedFor).toISOString();
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.end(), armedFor).unref();
     this.#change(until);

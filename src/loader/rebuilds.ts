@@ -1,6 +1,4 @@
-import type { LoaderCommand, LoaderJob, LoaderReplies } from '../commands/loader-jobs.ts';
-import type { Clock, PowerJobParts } from '../commands/power-job.ts';
-import { VmPower } from '../commands/vm-power.ts';
+import type { LoaderCommand, LoaderJob, LoaderJobPlace } from '../commands/job-place.ts';
 import type { Rejection } from '../model/codes.ts';
 import type { LoaderWord } from '../model/commands.ts';
 import type { Domain } from '../model/domain.ts';
@@ -9,7 +7,8 @@ import type { Loader } from '../model/loader.ts';
 import type { LoaderSettings } from '../model/loader-settings.ts';
 import type { Notification } from '../model/notification.ts';
 import type { Policy } from '../model/policy.ts';
-import type { Activity, VmKey, Work } from '../model/snapshot.ts';
+import type { Snapshot, VmKey } from '../model/snapshot.ts';
+import { type Clock, systemClock } from '../util/clock.ts';
 import { inTime } from '../util/deadline.ts';
 import type { Logger } from '../util/logger.ts';
 import type { LoaderAdapter } from './adapter.ts';
@@ -24,7 +23,8 @@ export interface RebuildsOptions {
   vms: readonly { key: VmKey; settings: LoaderSettings; policy: Policy; guest: Guest }[];
   adapter: (kind: LoaderSettings['kind']) => LoaderAdapter;
   folder: string;
-  power: PowerJobParts;
+  snapshot: () => Snapshot;
+  emit: (event: Event) => void;
   open: JobParts['open'];
   ref: (key: VmKey) => ReturnType<JobParts['ref']>;
   local: () => boolean;
@@ -35,8 +35,6 @@ export interface RebuildsOptions {
   times?: Partial<JobTimes>;
   /** For tests. */
   world?: JobParts['world'];
-  /** Milliseconds between off and start. */
-  pause?: number;
 }
 
 /** One VM's loader. */
@@ -50,7 +48,6 @@ interface LoaderEntry {
   /** An earlier bridge was ended in the middle of it, and nobody has been told how the VM is now. */
   interrupted: LoaderWord | null;
   confirmation: ConfirmationWindow;
-  vmPower: VmPower | null;
   end: AbortController | null;
   done: Promise<unknown>;
 }
@@ -63,7 +60,7 @@ export class Rebuilds {
 
   constructor(options: RebuildsOptions) {
     this.#options = options;
-    this.#clock = options.clock ?? { now: () => performance.now(), date: () => new Date() };
+    this.#clock = options.clock ?? systemClock;
   }
 
   /** Reads the journals; resolves to what is known of each loader. To be called once, before all else. */
@@ -75,7 +72,7 @@ export class Rebuilds {
       const entry: LoaderEntry = {
         ...{ key, settings, policy, guest, loader, record, interrupted },
         confirmation: new ConfirmationWindow(this.#clock, armedUntil => this.#show(entry, { armedUntil })),
-        ...{ vmPower: null, end: null, done: Promise.resolve() },
+        ...{ end: null, done: Promise.resolve() },
       };
       this.#entries.set(key, entry);
     }
@@ -92,7 +89,7 @@ export class Rebuilds {
   }
 
   /** Begins it, or says why not. */
-  readonly begin = (key: VmKey, command: LoaderCommand, teller: LoaderReplies): LoaderJob | Rejection => {
+  readonly begin = (key: VmKey, command: LoaderCommand, place: LoaderJobPlace): LoaderJob | Rejection => {
     const entry = this.#entries.get(key);
     if (!entry) return { code: 'not_allowed', message: 'no loader is configured for this VM' };
     if (!command.confirm && entry.confirmation.until === null) {
@@ -105,18 +102,13 @@ export class Rebuilds {
         message: 'there is nothing to roll back: no failed or interrupted rebuild has left its loader changed',
       };
     }
-    return this.#begin(entry, command, teller);
+    return this.#begin(entry, command, place);
   };
 
   /** To be told of every event, after the snapshot has taken it. */
   hear(event: Event): void {
-    if (event.type === 'hypervisor_up' || event.type === 'hypervisor_down') {
-      for (const { vmPower } of this.#entries.values()) vmPower?.hear(event);
-      return;
-    }
     const entry = 'key' in event ? this.#entries.get(event.key) : undefined;
     if (!entry) return;
-    entry.vmPower?.hear(event);
     if (event.type === 'domain') this.#tellInterrupted(entry, event.domain, event.at);
     if (event.type === 'checked' && event.check.verdict === 'up') this.#installed(entry);
   }
@@ -125,59 +117,40 @@ export class Rebuilds {
   async close(): Promise<void> {
     for (const entry of this.#entries.values()) {
       entry.confirmation.close();
-      entry.vmPower?.close();
       entry.end?.abort(new Closing('the bridge is stopping'));
     }
     await inTime(Promise.all([...this.#entries.values()].map(({ done }) => done)), farewell, null);
   }
 
-  #begin(entry: LoaderEntry, command: LoaderCommand, teller: LoaderReplies): LoaderJob {
-    const { key, policy } = entry;
-    const { clock = this.#clock, pause, power } = this.#options;
-    const { word } = command;
+  #begin(entry: LoaderEntry, command: LoaderCommand, place: LoaderJobPlace): LoaderJob {
+    const { key, policy, record } = entry;
+    const { word, timeout, onTimeout } = command;
     const began = this.#clock.now();
     const end = new AbortController();
     const facts = this.#facts(entry);
-    const whole = longest(facts, command.timeout ?? policy.shutdown.timeout);
+    const whole = longest(facts, timeout ?? policy.shutdown.timeout);
     const remaining = () => Math.max(0, began + whole - this.#clock.now());
-    const activity: Activity = word === 'rebuild' ? 'rebuilding' : 'rolling_back';
-    const since = this.#clock.date();
-    const work: Work = {
-      ...{ activity, phase: null, since: since.toISOString(), attempt: null, startAfterOff: false },
-      deadline: new Date(since.getTime() + whole).toISOString(),
-    };
-    const emit = (event: Event) => {
-      if (event.type !== 'work') power.emit(event);
-      else power.emit({ ...event, work: event.work ? { ...event.work, activity } : work });
-    };
-    const vmPower = new VmPower({
-      uuid: (word === 'rollback' ? entry.record?.uuid : power.snapshot().vms[key]?.domain?.uuid) ?? '',
-      ...{ key, policy, command, clock, progress: message => teller.progress('phase', message, remaining()) },
-      parts: { ...power, emit },
-      ...(pause !== undefined && { pause }),
+    const power = place.power({
+      uuid: (word === 'rollback' ? record?.uuid : this.#options.snapshot().vms[key]?.domain?.uuid) ?? '',
+      progress: message => place.progress('phase', message, remaining()),
     });
-    entry.vmPower = vmPower;
     entry.end = end;
     entry.confirmation.end();
-    power.emit({ type: 'work', key, work });
-    const parts: JobParts = { ...facts, power: vmPower, onTimeout: command.onTimeout ?? 'report' };
     const beginning: Beginning = {
-      ...{ word, parts, loader: entry.loader, before: entry.record, signal: end.signal },
-      progress: (code, message) => teller.progress(code, message, remaining()),
+      ...{ word, parts: { ...facts, power, onTimeout: onTimeout ?? 'report' } },
+      ...{ loader: entry.loader, before: record, signal: end.signal },
+      progress: (code, message) => place.progress(code, message, remaining()),
     };
     // What was to be written down before goes first.
     entry.done = entry.done
       .then(() => carryOutJob(beginning))
       .then(({ outcome, record, loader }) => {
-        entry.vmPower = null;
         entry.end = null;
         entry.record = record;
         entry.loader = { ...loader, armedUntil: entry.confirmation.until };
-        power.emit({ type: 'work', key, work: null });
-        teller.ended(outcome);
+        place.ended(outcome);
       });
     return {
-      word,
       get remaining() {
         return remaining();
       },
@@ -195,7 +168,7 @@ export class Rebuilds {
       ref: () => ref(key),
       show: loader => this.#show(entry, { ...loader, armedUntil: entry.confirmation.until }),
       line: text => line(key, text),
-      now: () => this.#clock.date(),
+      now: () => new Date(this.#clock.date()),
       times: { ...usualTimes, ...times },
     };
   }
@@ -221,7 +194,7 @@ export class Rebuilds {
   /** DSM has written its new system: the old loader would not fit it any more. */
   #installed(entry: LoaderEntry): void {
     const { key, record, loader } = entry;
-    const { uuid } = this.#options.power.snapshot().vms[key]?.domain ?? {};
+    const { uuid } = this.#options.snapshot().vms[key]?.domain ?? {};
     if (!record || record.uuid !== uuid || entry.end || loader.result !== 'awaiting_dsm_install') return;
     entry.record = { ...record, result: 'succeeded', touched: 'no', error: null, next_step: null };
     entry.done = keepRecord(this.#options.folder, key, entry.record);
@@ -231,7 +204,8 @@ export class Rebuilds {
   #show(entry: LoaderEntry, change: Partial<Loader>): void {
     const { key } = entry;
     entry.loader = { ...entry.loader, ...change };
-    this.#options.power.emit({ type: 'loader', key, loader: entry.loader, at: this.#clock.date().toISOString() });
+    const at = new Date(this.#clock.date()).toISOString();
+    this.#options.emit({ type: 'loader', key, loader: entry.loader, at });
   }
 }
 

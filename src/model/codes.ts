@@ -70,7 +70,7 @@ export type Code<S extends Status = Status> = { [K in S]: keyof (typeof codes)[K
 
 /** The last word on a command. */
 export type Outcome = { [S in FinalStatus]: { status: S; code: Code<S>; message: string } }[FinalStatus];
-export type FinalStatus = 'succeeded' | 'rejected' | 'failed' | 'cancelled';
+type FinalStatus = 'succeeded' | 'rejected' | 'failed' | 'cancelled';
 export type Rejection = { code: Code<'rejected'>; message: string };
 
 export function succeeded(code: Code<'succeeded'>, message: string): Outcome {

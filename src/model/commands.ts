@@ -1,5 +1,6 @@
 import type { Wish } from './check.ts';
 import type { DomainState } from './domain.ts';
+import type { Activity } from './snapshot.ts';
 
 /**
  * THE table of commands. A row says how a command runs, who may give it, what it means for a domain as it is, what it
@@ -9,7 +10,10 @@ import type { DomainState } from './domain.ts';
 /** A domain's state, or that libvirt has no such domain. */
 export type Situation = DomainState | 'absent';
 
-/** What a command means in a situation: `do` itself, another one's call, nothing to do, or no. */
+/** One libvirt call. `press`: the guest is asked to power off, by the method that was chosen. */
+export type Call = 'start' | 'wake_up' | 'resume' | 'suspend' | 'reset' | 'press' | 'guest_reboot' | 'cut_power';
+
+/** What a command means in a situation: `do` itself, another call, nothing to do, or no. */
 export type Meaning = 'do' | 'start' | 'resume' | 'wake_up' | { already: string } | { no: string };
 
 /**
@@ -32,6 +36,12 @@ export type Interruption = 'busy' | 'end' | 'replace' | 'amend' | 'keep' | 'besi
 interface CommandRow {
   /** `power`: as a job of libvirt calls; `loader`: as a job of the loader; `beside`: at any time; `cancel`: it ends a job. */
   runs: 'power' | 'loader' | 'beside' | 'cancel';
+  /** Of `power`: the call that it begins with. */
+  call?: Call;
+  /** Instead, where its method is `guest`. */
+  byGuest?: Call;
+  /** What `B/V/state` says while its job is under way. */
+  activity?: Activity;
   /** Permitted where the configuration lists no commands: nothing that can hurt. */
   byDefault?: true;
   /** It cannot be listed: whoever may give one of these may give it. */
@@ -42,6 +52,8 @@ interface CommandRow {
   options?: readonly ('timeout' | 'on_timeout' | 'method' | 'enabled' | 'confirm')[];
   /** Missing: it is done in every situation, libvirt away included. */
   means?: Readonly<Record<Situation, Meaning>>;
+  /** Why a transient domain cannot have it. */
+  transient?: string;
   /** Why it is refused while DSM is installed or updated. */
   whileUpdating?: string;
   /** Missing: `busy`, or `beside` if it runs so. */
@@ -90,6 +102,8 @@ const loaderJob = {
 export const commands = {
   start: {
     runs: 'power',
+    call: 'start',
+    activity: 'starting',
     byDefault: true,
     expects: 'running',
     options: ['timeout'],
@@ -102,6 +116,8 @@ export const commands = {
   },
   shutdown: {
     runs: 'power',
+    call: 'press',
+    activity: 'shutting_down',
     byDefault: true,
     expects: 'off',
     options: ['timeout', 'on_timeout', 'method'],
@@ -118,6 +134,9 @@ export const commands = {
   },
   reboot: {
     runs: 'power',
+    call: 'press',
+    byGuest: 'guest_reboot',
+    activity: 'rebooting',
     expects: 'running',
     options: ['timeout', 'on_timeout', 'method'],
     means: { ...awake, ...deaf, shutting_down: closing, shut_off: startIt, ...absent },
@@ -126,6 +145,8 @@ export const commands = {
   },
   suspend: {
     runs: 'power',
+    call: 'suspend',
+    activity: 'none',
     expects: 'paused',
     means: {
       ...{ ...awake, paused: { already: 'it is paused already' }, shutting_down: closing, shut_off: isOff },
@@ -135,6 +156,8 @@ export const commands = {
   },
   resume: {
     runs: 'power',
+    call: 'resume',
+    activity: 'starting',
     expects: 'running',
     means: {
       ...{ running: runsAlready, idle: runsAlready, paused: 'do', shutting_down: closing, shut_off: startIt },
@@ -144,6 +167,8 @@ export const commands = {
   },
   reset: {
     runs: 'power',
+    call: 'reset',
+    activity: 'rebooting',
     expects: 'running',
     means: {
       ...{ ...awake, paused: { no: 'it is paused; resume it first' }, shutting_down: closing, shut_off: isOff },
@@ -154,6 +179,8 @@ export const commands = {
   },
   force_off: {
     runs: 'power',
+    call: 'cut_power',
+    activity: 'shutting_down',
     expects: 'off',
     means: { ...always, shut_off: offAlready, ...absent },
     interrupts: { waiting: 'replace', shutdown: 'replace', reboot: 'replace' },
@@ -168,15 +195,18 @@ export const commands = {
     runs: 'beside',
     options: ['enabled'],
     means: { ...always, ...absent },
+    transient: 'a transient domain cannot start by itself',
     entity: { as: 'switch', name: 'Autostart', icon: 'mdi:power-cycle', kind: 'serious' },
   },
   rebuild: {
     ...loaderJob,
+    activity: 'rebuilding',
     whileUpdating: 'rebuild the loader when that is over',
     entity: { as: 'button', name: 'Rebuild loader', icon: 'mdi:hammer-wrench', kind: 'serious' },
   },
   rollback: {
     ...loaderJob,
+    activity: 'rolling_back',
     whileUpdating: 'roll back when that is over',
     entity: { as: 'button', name: 'Roll back loader', icon: 'mdi:backup-restore', kind: 'serious' },
   },
@@ -205,12 +235,17 @@ export type PowerWord = Running<'power'>;
 export type LoaderWord = Running<'loader'>;
 export type BesideWord = Running<'beside'>;
 
-/** Whether a command's action is one of those that run so. */
-export function runsAs<Runs extends CommandRow['runs']>(runs: Runs, action: string): action is Running<Runs> {
-  return Object.hasOwn(commands, action) && rowOf(action as CommandWord).runs === runs;
+/** Whether the command runs so. */
+export function runsAs<Runs extends CommandRow['runs']>(runs: Runs, word: CommandWord): word is Running<Runs> {
+  return rowOf(word).runs === runs;
 }
 
 export const commandWords = Object.keys(commands) as readonly CommandWord[];
+
+/** Whether a job carries it out. */
+export function isJob(word: CommandWord): word is PowerWord | LoaderWord {
+  return runsAs('power', word) || runsAs('loader', word);
+}
 
 export function rowOf(word: CommandWord): CommandRow {
   return commands[word];

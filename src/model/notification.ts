@@ -1,11 +1,17 @@
 import type { Check, Verdict } from './check.ts';
 import type { Code, Outcome } from './codes.ts';
-import type { LoaderWord, PowerWord } from './commands.ts';
+import { commandWords, isJob, type LoaderWord, type PowerWord } from './commands.ts';
 import type { Event } from './event.ts';
 import type { LoaderPhase } from './loader.ts';
 import type { LastStop, VmSnapshot } from './snapshot.ts';
 
 /** What is worth telling people: `B/V/event`, Home Assistant's event entity, the log. Pure. */
+
+type JobWord = PowerWord | LoaderWord;
+
+const requestTypes = Object.fromEntries(
+  commandWords.filter(isJob).map(word => [`${word}_requested`, `\`${word}\` was accepted`]),
+) as Record<`${JobWord}_requested`, string>;
 
 export const notifications = {
   started: 'it was started',
@@ -24,15 +30,7 @@ export const notifications = {
   undefined: 'libvirt has forgotten the domain',
   verdict_changed: 'the checks have come to another verdict on DSM',
   interrupted: 'the bridge had been ended in the middle of a command',
-  start_requested: 'a start was accepted',
-  shutdown_requested: 'a shutdown was accepted',
-  reboot_requested: 'a reboot was accepted',
-  suspend_requested: 'a suspend was accepted',
-  resume_requested: 'a resume was accepted',
-  reset_requested: 'a reset was accepted',
-  force_off_requested: 'a power cut was accepted',
-  rebuild_requested: 'a rebuild of the loader was accepted',
-  rollback_requested: 'a rollback of the loader was accepted',
+  ...requestTypes,
   loader_phase: 'a rebuild or rollback of the loader has come to its next phase',
   shutdown_timed_out: 'the guest did not power off in time; it is left running',
   command_succeeded: 'a command has succeeded',
@@ -143,7 +141,7 @@ export interface Commanded {
   at: string;
 }
 
-export function requested(word: PowerWord | LoaderWord, commanded: Commanded): Notification {
+export function requested(word: JobWord, commanded: Commanded): Notification {
   return { event_type: `${word}_requested`, ...commanded };
 }
 

@@ -2,7 +2,8 @@ import { destroyFlag, type Libvirt, rebootFlag, shutdownFlag } from '../libvirt/
 import { ConnectionLost, errorCode, isLibvirtError, ProtocolError, TimeoutError } from '../libvirt/errors.ts';
 import type { DomainRef } from '../libvirt/structs.ts';
 import type { ShutdownMethod } from '../model/command.ts';
-import { type Call, type CallFailure, callPatience } from '../model/job/job.ts';
+import type { Call } from '../model/commands.ts';
+import { type CallFailure, callPatience } from '../model/job/job.ts';
 import { takeScreenshot } from './screen.ts';
 
 export interface CallManner {

@@ -3,9 +3,9 @@ import type { IPublishPacket } from 'mqtt';
 import { Bridge, type BridgeParts } from '../../src/bridge/bridge.ts';
 import { EventPublisher } from '../../src/bridge/event-publisher.ts';
 import { Dispatcher, type DispatcherOptions } from '../../src/commands/dispatcher.ts';
-import type { BeginLoaderJob } from '../../src/commands/loader-jobs.ts';
+import type { BeginLoaderJob } from '../../src/commands/job-place.ts';
 import { type Request, Responder, type ResponseDocument } from '../../src/commands/responder.ts';
-import { VmPower } from '../../src/commands/vm-power.ts';
+import type { VmPower } from '../../src/commands/vm-power.ts';
 import type { CallOptions } from '../../src/libvirt/calls.ts';
 import type { Libvirt } from '../../src/libvirt/client.ts';
 import { ConnectionLost, LibvirtError, TimeoutError } from '../../src/libvirt/errors.ts';
@@ -13,13 +13,11 @@ import type { DomainRef } from '../../src/libvirt/structs.ts';
 import type { Verdict } from '../../src/model/check.ts';
 import { cancelled, failed, type Outcome, succeeded } from '../../src/model/codes.ts';
 import type { Command, TimeoutPolicy } from '../../src/model/command.ts';
-import type { CommandWord } from '../../src/model/commands.ts';
+import { type Call, type CommandWord, commandWords, runsAs } from '../../src/model/commands.ts';
 import type { Domain } from '../../src/model/domain.ts';
-import type { Event } from '../../src/model/event.ts';
-import type { Call } from '../../src/model/job/job.ts';
 import type { Publication } from '../../src/model/message.ts';
 import type { Policy } from '../../src/model/policy.ts';
-import { emptyVm, type Work } from '../../src/model/snapshot.ts';
+import { emptyVm } from '../../src/model/snapshot.ts';
 import { State } from '../../src/model/state.ts';
 import { topics as topicsOf } from '../../src/model/topics.ts';
 import { MqttClient } from '../../src/mqtt/client.ts';
@@ -106,12 +104,7 @@ interface Life {
   state: State;
   dispatcher: Dispatcher;
   /** Rebuilds under way. */
-  rebuilds: Map<string, Rebuild>;
-}
-
-interface Rebuild {
-  steps: VmPower;
-  end: AbortController;
+  rebuilds: Set<AbortController>;
 }
 
 const keys = ['DSM', 'other'] as const;
@@ -120,6 +113,7 @@ const topics = topicsOf(base);
 const reserved = [base, 'ha', 'hass/status'] as const;
 const memory = 600_000;
 const leastBeforeCut = 60_000;
+const restartPause = 10_000;
 /** A verdict of which no other follows is believed for so long. */
 const belief = 300_000;
 /** Seconds that a command may wait for the base topic to be the bridge's. */
@@ -178,6 +172,9 @@ export class World extends Clockwork {
   readonly #requests = new Map<Request, Sent>();
   #simples: ((said: string | Error) => void)[] = [];
   #written: (() => void)[] = [];
+  /** When it was seen to stop; null: it runs. */
+  readonly #offAt = new Map<string, number | null>();
+  readonly #presses = new Map<string, { since: string; at: number }>();
   readonly #told = new Map<string, { verdict: Verdict; until: number }>();
   #ports: boolean | null = true;
   #published: Publication[] = [];
@@ -188,6 +185,7 @@ export class World extends Clockwork {
   /** Calls wait behind others that libvirt does not answer. */
   #stuck = false;
   #life: Life;
+  #closed = false;
   #lives = 0;
   #uuids = 0;
 
@@ -221,7 +219,7 @@ export class World extends Clockwork {
       this.#ended(this.#of(request), outcome);
     };
     const { policy, readOnly } = this.#rules;
-    const clock = { now: () => this.now, date: now };
+    const clock = { now: () => this.now, date: () => this.date };
     const power: Pick<DispatcherOptions, 'snapshot' | 'call' | 'read' | 'missing' | 'portsOpen' | 'emit'> = {
       snapshot: () => state.snapshot,
       emit: state.dispatch,
@@ -230,30 +228,24 @@ export class World extends Clockwork {
       missing: () => 'libvirt has no such domain',
       portsOpen: async () => this.#ports,
     };
-    const rebuilds = new Map<string, Rebuild>();
-    const long: BeginLoaderJob = (key, command, teller) => {
+    const rebuilds = new Set<AbortController>();
+    const loader: BeginLoaderJob = (key, command, place) => {
       if (!command.confirm) return { code: 'not_armed', message: 'it is not confirmed' };
       const end = new AbortController();
-      const progress = (message: string) => teller.progress('phase', message, 1);
-      const work: Work = { ...rebuilding, since: this.iso, deadline: this.iso };
-      const emit = (event: Event) =>
-        state.dispatch(event.type === 'work' ? { ...event, work: event.work ?? work } : event);
-      const parts = { ...power, emit };
-      const uuid = power.snapshot().vms[key]?.domain?.uuid ?? '';
-      const steps = new VmPower({ key, uuid, policy, parts, command, clock, progress });
-      rebuilds.set(key, { steps, end });
-      state.dispatch({ type: 'work', key, work });
+      const uuid = state.snapshot.vms[key]?.domain?.uuid ?? '';
+      const steps = place.power({ uuid, progress: message => place.progress('phase', message, 1) });
+      rebuilds.add(end);
       void this.#rebuild(state, key, steps, end.signal).then(outcome => {
-        rebuilds.delete(key);
-        state.dispatch({ type: 'work', key, work: null });
-        teller.ended(outcome);
+        rebuilds.delete(end);
+        place.ended(outcome);
       });
-      return { word: command.word, remaining: day, cancel: () => end.abort() };
+      return { remaining: day, cancel: () => end.abort() };
     };
+    const simple = commandWords.filter(word => runsAs('beside', word)).map(word => [word, () => this.#simple(word)]);
     const dispatcher = new TracedDispatcher(
       {
-        ...{ ...power, vms: { DSM: policy, other: policy }, readOnly, clock, loader: long },
-        simple: (_, { word }) => this.#simple(word),
+        ...{ ...power, vms: { DSM: policy, other: policy }, readOnly, clock, loader },
+        simple: Object.fromEntries(simple),
         replies: {
           accepted: (request, word, remaining) => {
             responder.accepted(request, word, remaining);
@@ -279,10 +271,10 @@ export class World extends Clockwork {
     });
     state.subscribe((event, before) => bridge.hear(event, before));
     state.subscribe(event => dispatcher.hear(event));
-    state.subscribe(event => this.#hear(rebuilds, event));
     bridge.start();
     const life: Life = { number, state, bridge, mqtt, ownership, dispatcher, rebuilds };
     this.#life = life;
+    this.#closed = false;
     this.link(true);
     this.connect(true);
     return life;
@@ -435,6 +427,7 @@ export class World extends Clockwork {
     this.#linked = false;
     this.#stuck = false;
     this.#told.clear();
+    this.#offAt.clear();
     this.seen.add(`restart ${how}`);
     this.#begin();
     await this.settle();
@@ -457,12 +450,10 @@ export class World extends Clockwork {
   async close(): Promise<void> {
     const { bridge, dispatcher, rebuilds, number } = this.#life;
     const made = this.#made;
+    this.#closed = true;
     bridge.close();
     dispatcher.close();
-    for (const { steps, end } of rebuilds.values()) {
-      steps.close();
-      end.abort();
-    }
+    for (const end of rebuilds) end.abort();
     for (const { settle } of this.#open()) settle(null);
     for (const settle of this.#simples.splice(0)) settle(new Error('closed'));
     await this.settle();
@@ -486,7 +477,22 @@ export class World extends Clockwork {
   protected inspect(): void {
     const waiting = this.#life.ownership.holding ? this.#arriving[0] : undefined;
     if (waiting) this.broken(`nobody has looked at ${waiting.word}`);
-    for (const key of keys) this.#oneAtATime(key);
+    for (const key of keys) {
+      this.#oneAtATime(key);
+      if (!this.#closed) this.#shown(key);
+    }
+  }
+
+  /** What the snapshot shows is what those who wait were told. */
+  #shown(key: string): void {
+    const { work = null, asked = null } = this.#life.state.snapshot.vms[key] ?? {};
+    const [first, ...others] = this.#live(key);
+    if (!first && work) this.broken(`${work.activity}, though nobody waits for it`);
+    if (!first && asked?.open) this.broken('a stop is still asked for, and nobody waits for it');
+    if (first && !work) this.broken(`${first.word} is not shown`);
+    if (first && work?.startAfterOff !== others.some(({ word }) => word === 'start')) {
+      this.broken('a start is kept and not shown, or the other way round');
+    }
   }
 
   #oneAtATime(key: string): void {
@@ -611,9 +617,20 @@ export class World extends Clockwork {
   #call(life: Life, key: string, call: Call, how: Parameters<typeof callPower>[3]): ReturnType<typeof callPower> {
     if (life !== this.#life) return new Promise(() => {});
     if (!this.#linked || !life.state.snapshot.hypervisor.up) this.broken(`${call} while libvirt is away`);
-    const { uuid } = life.state.snapshot.vms[key]?.domain ?? {};
+    const { domain, work } = life.state.snapshot.vms[key] ?? {};
+    const { uuid } = domain ?? {};
+    if (call === 'press' && work) this.#mustBeApart(key, work.since);
     const ref = uuid === undefined ? null : { uuid, name: key, id: 1 };
     return callPower(this.#linked ? this.#client(key, call) : null, ref, call, how);
+  }
+
+  /** Two presses of one job, which began at `since`. */
+  #mustBeApart(key: string, since: string): void {
+    const before = this.#presses.get(key);
+    if (before?.since === since && this.now - before.at < this.#rules.policy.shutdown.resendEvery) {
+      this.broken('pressed too soon');
+    }
+    this.#presses.set(key, { since, at: this.now });
   }
 
   /** libvirt's client, as far as one call needs it. */
@@ -674,6 +691,8 @@ export class World extends Clockwork {
     if (readOnly) this.broken(`${call}, and libvirt is only to be read`);
     if (word && !policy.commands.includes(word)) this.broken(`${word} is not listed`);
     if (call === 'press' && this.#verdict(key) === 'updating') this.broken('pressed while DSM updates');
+    const offAt = this.#offAt.get(key) ?? Number.NEGATIVE_INFINITY;
+    if (call === 'start' && this.now - offAt < restartPause) this.broken('started without a pause');
     if (call === 'cut_power') this.#mayCut(key, owner);
     const twin = this.#sent.find(sent => id !== null && sent !== owner && isTwin(sent, owner));
     if (twin) this.broken(`${word} and ${twin.word} have one id, and both act`);
@@ -726,6 +745,8 @@ export class World extends Clockwork {
     if (before?.seen && before.domain === is) return;
     const other = before?.domain?.active !== is?.active || before?.domain?.uuid !== is?.uuid;
     if (other) this.#told.delete(key);
+    if (is?.active) this.#offAt.set(key, null);
+    else if (this.#offAt.get(key) === null) this.#offAt.set(key, this.now);
     state.dispatch({ type: 'domain', key, domain: is, at: this.iso });
     if (other) this.examine(key, is?.active ? 'booting' : 'off');
   }
@@ -748,10 +769,6 @@ export class World extends Clockwork {
   }
 
   // A rebuild, as far as power is concerned.
-
-  #hear(rebuilds: Life['rebuilds'], event: Event): void {
-    for (const [key, { steps }] of rebuilds) if (!('key' in event) || event.key === key) steps.hear(event);
-  }
 
   /** It is bound to the domain with which it began, as `loader/job` is. */
   async #rebuild(state: State, key: string, steps: VmPower, signal: AbortSignal): Promise<Outcome> {
@@ -778,8 +795,6 @@ export class World extends Clockwork {
     });
   }
 }
-
-const rebuilding = { activity: 'rebuilding', phase: null, attempt: null, startAfterOff: false } as const;
 
 export function refusal(message: string): LibvirtError {
   return new LibvirtError({ code: 55, domain: 10, message, level: 2 }, 'a call');

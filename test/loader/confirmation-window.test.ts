@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { ConfirmationWindow } from '../../src/loader/confirmation-window.ts';
+import { systemClock } from '../../src/util/clock.ts';
 
 const at = '2026-11-26T10:00:00.000Z';
 const until = '2026-11-26T10:10:00.000Z';
@@ -13,9 +14,7 @@ afterEach(() => {
 
 function confirmation() {
   const told: (string | null)[] = [];
-  const it = new ConfirmationWindow({ now: () => performance.now(), date: () => new Date() }, change =>
-    told.push(change),
-  );
+  const it = new ConfirmationWindow(systemClock, change => told.push(change));
   return { it, told };
 }
 

@@ -7,9 +7,10 @@ import {
   interruption,
   type Occupation,
   occupations,
+  rowOf,
 } from '../../src/model/commands.ts';
-import { decide } from '../../src/model/decide.ts';
 import { type Domain, domainStates } from '../../src/model/domain.ts';
+import { decide } from '../../src/model/policy.ts';
 import { active, domain, off } from './samples.ts';
 
 const situations = [...domainStates, 'absent'] as const;
@@ -43,7 +44,7 @@ const cells = commandWords.flatMap(word => {
 /** What `decide` says of it, in a word. */
 function meaning(word: CommandWord, now: Domain | null): string {
   const decision = decide(word, now);
-  if (!('message' in decision)) return decision.do;
+  if (decision.do === 'run') return decision.call === (rowOf(word).call ?? null) ? word : `${decision.call}`;
   expect(decision.message).not.toBe('');
   return decision.do === 'nothing' ? 'already' : 'no';
 }

@@ -1,9 +1,8 @@
 /** What stories of commands, libvirt and the guest are made of; for fast-check. */
 import fc from 'fast-check';
 import type { Verdict } from '../../src/model/check.ts';
-import { type CommandWord, commandWords } from '../../src/model/commands.ts';
+import { type Call, type CommandWord, commandWords } from '../../src/model/commands.ts';
 import type { Domain } from '../../src/model/domain.ts';
-import type { Call } from '../../src/model/job/job.ts';
 import type { Policy } from '../../src/model/policy.ts';
 import { active, domain, off, offBy, otherUuid } from './samples.ts';
 
@@ -22,7 +21,6 @@ export const policies: fc.Arbitrary<Policy> = fc.record({
     onTimeout: fc.constantFrom('report', 'force_off'),
   }),
   reboot: fc.record({ method: fc.constantFrom('shutdown', 'guest') }),
-  watchPorts: fc.boolean(),
 });
 
 /** The commands that make a story are more likely than the others. */

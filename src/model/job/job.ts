@@ -1,8 +1,9 @@
 import type { Verdict } from '../check.ts';
 import type { Code, Outcome } from '../codes.ts';
-import type { TimeoutPolicy } from '../command.ts';
-import type { CommandWord, Occupation, PowerWord } from '../commands.ts';
+import type { Command, TimeoutPolicy } from '../command.ts';
+import { type Call, type CommandWord, type Occupation, type PowerWord, rowOf } from '../commands.ts';
 import type { Domain } from '../domain.ts';
+import type { Phase, Work } from '../snapshot.ts';
 import type { Guest } from './guest.ts';
 
 /**
@@ -29,11 +30,14 @@ export interface Job {
   readonly serial: number;
 }
 
-/** One who waits for an answer. */
-export type Ticket = number;
-
-/** One libvirt call. `press`: the guest is asked to power off, by the method that was chosen. */
-export type Call = 'start' | 'wake_up' | 'resume' | 'suspend' | 'reset' | 'press' | 'guest_reboot' | 'cut_power';
+/** One who gave a command, and waits for what becomes of it: nothing is told after the end. */
+export interface Ticket {
+  readonly command: Command;
+  /** `remaining`: milliseconds until it gives up, here and below. */
+  accepted(remaining: number): void;
+  progress(code: Code<'progress'>, message: string, remaining: number): void;
+  ended(outcome: Outcome): void;
+}
 
 /** Milliseconds throughout. */
 export interface Plan {
@@ -44,13 +48,11 @@ export interface Plan {
   resendEvery: number;
   maxPresses: number;
   onTimeout: TimeoutPolicy;
-  /** The guest's ports can be tried. */
-  watchPorts: boolean;
   /** Between off and start. */
   pause: number;
 }
 
-export type Stage =
+type Stage =
   | { at: 'pausing'; until: number }
   | { at: 'calling'; call: Exclude<Call, 'press'> }
   | {
@@ -126,10 +128,6 @@ export function verdictNow({ guest }: Job, now: number): Verdict {
   return now < guest.until ? guest.verdict : 'unknown';
 }
 
-export function isFragile(job: Job, now: number): boolean {
-  return fragile.has(verdictNow(job, now));
-}
-
 /** When the guest is to be asked next; null: not any more. Never while DSM is said to update. */
 export function nextPress({ stage, plan, guest, begunAt }: Job): number | null {
   if (stage.at !== 'pressing' || stage.closing || stage.counted >= plan.maxPresses) return null;
@@ -145,7 +143,9 @@ export function nextPress({ stage, plan, guest, begunAt }: Job): number | null {
 export function mayCutPower(job: Job, permitted: readonly CommandWord[], now: number): boolean {
   if (!permitted.includes('force_off')) return false;
   if (job.word === 'force_off') return true;
-  return job.plan.onTimeout === 'force_off' && now - job.begunAt >= leastBeforeCut && !isFragile(job, now);
+  return (
+    job.plan.onTimeout === 'force_off' && now - job.begunAt >= leastBeforeCut && !fragile.has(verdictNow(job, now))
+  );
 }
 
 /** When it wants its next tick. */
@@ -160,4 +160,23 @@ export function occupation({ word, stage }: Job): Occupation {
   if (stage.at === 'pausing') return 'waiting';
   if (stage.at === 'calling') return stage.call === 'guest_reboot' ? 'reboot' : 'call';
   return word === 'reboot' ? 'reboot' : 'shutdown';
+}
+
+/** What the snapshot says of it; times as the caller's clock has them. */
+export function workOf(job: Job, time: (at: number) => string): Work {
+  const { stage } = job;
+  return {
+    activity: rowOf(job.word).activity ?? 'none',
+    phase: phaseOf(stage),
+    since: time(job.begunAt),
+    deadline: time(job.deadline),
+    attempt: stage.at === 'pressing' ? stage.attempt : null,
+    startAfterOff: job.keptStart !== null,
+  };
+}
+
+function phaseOf(stage: Stage): Phase {
+  if (stage.at === 'pausing') return 'pausing';
+  if (stage.at === 'pressing' || stage.call === 'guest_reboot') return 'waiting_for_guest';
+  return stage.call === 'cut_power' ? 'cutting_power' : 'calling';
 }

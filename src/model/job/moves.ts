@@ -1,7 +1,13 @@
 import { type Code, cancelled, type Outcome } from '../codes.ts';
-import { type Call, callPatience, type Effect, type Job, type Plan, type Step, startTimeout } from './job.ts';
+import type { Call } from '../commands.ts';
+import { callPatience, type Effect, type Job, type Plan, type Step, startTimeout, type Ticket } from './job.ts';
 
 /** How one stage of a job follows the other. */
+
+/** Nothing changes, and nothing is to be done. */
+export function stay(job: Job): Step {
+  return { job, effects: [] };
+}
 
 export function startAfter(job: Job, pause: number, now: number): Step {
   const wait = Math.max(0, pause);
@@ -33,20 +39,20 @@ export function startAgain(job: Job, words: string, now: number): Step {
 
 /** The end. A kept start begins if it succeeded in powering it off (`offAt`: when). */
 export function over(job: Job, outcome: Outcome, offAt: number | null = null): Step {
+  const { keptStart } = job;
   const ended: Effect = { type: 'end', tickets: job.tickets, outcome };
-  if (job.keptStart === null) return { job: null, effects: [ended] };
-  if (offAt === null) {
-    const given: Effect = {
-      type: 'end',
-      tickets: [job.keptStart],
-      outcome: cancelled('superseded', 'the shutdown before it did not succeed'),
-    };
-    return { job: null, effects: [ended, given] };
-  }
+  if (keptStart === null) return { job: null, effects: [ended] };
+  if (offAt === null)
+    return { job: null, effects: [ended, superseded(keptStart, 'the shutdown before it did not succeed')] };
   const plan = { ...job.plan, startTimeout };
-  const start: Job = { ...job, word: 'start', tickets: [job.keptStart], keptStart: null, plan, begunAt: offAt };
+  const start: Job = { ...job, word: 'start', tickets: [keptStart], keptStart: null, plan, begunAt: offAt };
   const next = startAfter(start, plan.pause, offAt);
   return { ...next, effects: [ended, ...next.effects] };
+}
+
+/** The end of a kept start that is not carried out. */
+export function superseded(keptStart: Ticket, message: string): Effect {
+  return { type: 'end', tickets: [keptStart], outcome: cancelled('superseded', message) };
 }
 
 export function progress(code: Code<'progress'>, message: string): Effect {

@@ -1,8 +1,8 @@
 import type { Verdict } from '../check.ts';
-import { type Effect, isFragile, type Job, type Step, verdictNow } from './job.ts';
-import { progress, seconds } from './moves.ts';
+import { type Effect, fragile, type Job, type Step, verdictNow } from './job.ts';
+import { progress, seconds, stay } from './moves.ts';
 
-/** PendingReply a guest to power off: which presses count, whether they are heard, and what is said of that. */
+/** Asking a guest to power off: which presses count, whether they are heard, and what is said of that. */
 
 /** What DSM does instead of hearing its power button. */
 const instead: Readonly<Partial<Record<Verdict, string>>> = {
@@ -25,16 +25,17 @@ export function portsTell(job: Job, now: number): boolean {
 
 /** Why a time-out may not cut its power; null: it may. */
 export function fragility(job: Job, now: number): string | null {
-  return isFragile(job, now) ? (instead[verdictNow(job, now)] ?? null) : null;
+  const verdict = verdictNow(job, now);
+  return fragile.has(verdict) ? (instead[verdict] ?? null) : null;
 }
 
 /** Why nobody hears its power button; null: it is heard, or nothing tells. */
 export function deafness(job: Job, now: number): string | null {
-  const { stage, plan } = job;
+  const { stage } = job;
   if (stage.at !== 'pressing') return null;
   if (stage.hears) return fragility(job, now);
   // Its ports are about to tell.
-  if (plan.watchPorts && stage.ports === 'unknown' && portsTell(job, now)) return null;
+  if (stage.ports === 'unknown' && portsTell(job, now)) return null;
   return instead[verdictNow(job, now)] ?? (stage.ports === 'closed' ? "DSM's ports 5000 and 5001 are closed" : null);
 }
 
@@ -48,7 +49,7 @@ export const unwatched = 'nothing tells whether it hears the power button';
 
 export function press(job: Job, now: number): Step {
   const { stage, plan } = job;
-  if (stage.at !== 'pressing') return { job, effects: [] };
+  if (stage.at !== 'pressing') return stay(job);
   const attempt = stage.attempt + 1;
   const counts = stage.hears || isUnwatched(job);
   const counted = stage.counted + (counts ? 1 : 0);

@@ -1,9 +1,9 @@
 import { failed, type Outcome, rejected, succeeded } from '../codes.ts';
+import type { Call } from '../commands.ts';
 import type { Domain } from '../domain.ts';
 import { endOf, hindrance } from './ending.ts';
 import { type Guest, unknownGuest } from './guest.ts';
 import {
-  type Call,
   type CallFailure,
   type Job,
   type JobInput,
@@ -14,7 +14,7 @@ import {
   type Ticket,
   verdictNow,
 } from './job.ts';
-import { calling, over, progress, seconds, startAfter, startAgain } from './moves.ts';
+import { calling, over, progress, seconds, startAfter, startAgain, stay } from './moves.ts';
 import { deafness, fragility, isUnwatched, portsTell, press, unwatched, withDeafness } from './pressing.ts';
 
 /** The machine: how a job begins, and what each thing that happens makes of it. */
@@ -32,16 +32,17 @@ export function begin(beginning: Beginning, now: number): Step {
   const { word, uuid, ticket, plan, call, offFor, guest } = beginning;
   const times = { begunAt: now, deadline: now, up: true, serial: 0 };
   const base = { word, uuid, tickets: [ticket], keptStart: null, plan, guest, ...times };
-  if (call === 'start')
+  if (call === 'start') {
     return startAfter({ ...base, stage: { at: 'calling', call } }, plan.pause - (offFor ?? plan.pause), now);
+  }
   if (call !== 'press') return calling({ ...base, stage: { at: 'calling', call } }, call, now);
   const least = plan.onTimeout === 'force_off' ? leastBeforeCut : 0;
   const stage = { at: 'pressing', attempt: 0, pressedAt: null, probing: false, said: null, ...unheard } as const;
   const deadline = now + Math.max(plan.timeout, least);
   const job: Job = { ...base, deadline, stage: { ...stage, hears: guest.wasUp } };
-  if (nextPress(job) !== now) return withDeafness({ job, effects: [] }, now);
-  const step = press(job, now);
-  return withDeafness(plan.watchPorts ? { ...step, effects: [...step.effects, { type: 'probe' }] } : step, now);
+  if (nextPress(job) !== now) return withDeafness(stay(job), now);
+  const { job: pressed, effects } = press(job, now);
+  return withDeafness({ job: pressed, effects: [...effects, { type: 'probe' }] }, now);
 }
 
 /** As after power on. */
@@ -67,63 +68,66 @@ export function step(job: Job, input: JobInput, now: number): Step {
 }
 
 function answered(job: Job, serial: number, failure: CallFailure | null): Step {
-  const { stage } = job;
+  const { stage, word } = job;
   // An earlier call's answer concerns nobody any more.
-  if (serial !== job.serial || stage.at === 'pausing') return { job, effects: [] };
-  if (!failure) {
-    const done = stage.at === 'calling' && stage.call === 'reset';
-    return done ? over(job, succeeded('done', 'it was reset')) : { job, effects: [] };
-  }
-  if (failure.kind === 'unanswered') return { job, effects: [progress('no_answer', failure.message)] };
-  if (stage.at === 'pressing' && stage.attempt > 1)
-    return { job, effects: [progress('press_failed', failure.message)] };
+  if (serial !== job.serial || stage.at === 'pausing') return stay(job);
+  const call = stage.at === 'calling' ? stage.call : 'press';
+  if (!failure) return call === 'reset' ? over(job, succeeded('done', goals.reset.done)) : stay(job);
   const { message } = failure;
-  if (job.word !== 'force_off' && stage.at === 'calling' && stage.call === 'cut_power') {
-    const unknown = failure.kind === 'failed' && failure.code === 'outcome_unknown';
+  if (failure.kind === 'unanswered') return { job, effects: [progress('no_answer', message)] };
+  if (stage.at === 'pressing' && stage.attempt > 1) return { job, effects: [progress('press_failed', message)] };
+  if (word !== 'force_off' && call === 'cut_power') {
+    const unknown = failure.code === 'outcome_unknown';
     const fate = unknown ? 'nobody knows whether its power was cut' : 'cutting its power failed too';
     const words = `the guest did not power off, and ${fate}: ${message}`;
     return over(job, failed(unknown ? 'outcome_unknown' : 'libvirt_error', words));
   }
   if (failure.kind === 'failed') return over(job, failed(failure.code, message));
   // A reboot's start that could not be sent is no rejection: the guest was shut down.
-  const begun = job.word === 'reboot' && stage.at === 'calling' && stage.call === 'start';
-  return over(
-    job,
-    begun ? failed('libvirt_error', `it is off, and starting it failed: ${message}`) : rejected(failure),
-  );
+  if (word !== 'reboot' || call !== 'start') return over(job, rejected(failure));
+  return over(job, failed('libvirt_error', `it is off, and starting it failed: ${message}`));
 }
+
+/** What a call is to bring about. `reached`: that shows in the domain; missing: something else tells. */
+interface Goal {
+  aim: string;
+  done: string;
+  reached?: (domain: Domain) => boolean;
+}
+
+const runs = ({ state }: Domain) => state === 'running' || state === 'idle';
+const goals: Readonly<Record<Exclude<Call, 'press'>, Goal>> = {
+  start: { aim: 'run', done: 'it runs', reached: ({ active }) => active },
+  wake_up: { aim: 'wake up', done: 'it runs', reached: runs },
+  resume: { aim: 'run', done: 'it runs', reached: runs },
+  suspend: { aim: 'pause', done: 'it is paused', reached: ({ state }) => state === 'paused' },
+  reset: { aim: 'be reset', done: 'it was reset' },
+  guest_reboot: { aim: 'restart', done: 'it has restarted' },
+  cut_power: { aim: 'go off', done: 'its power was cut' },
+};
 
 function seen(job: Job, domain: Domain | null, now: number): Step {
   if (domain && domain.uuid !== job.uuid) return over(job, failed('domain_gone', 'the domain was replaced by another'));
   const { stage } = job;
   if (stage.at === 'pressing') return domain?.active ? stopped(job, hindrance(domain)) : wentOff(job, domain, now);
-  if (stage.at === 'pausing') {
+  if (stage.at === 'pausing' || stage.call === 'start') {
     if (!domain) return over(job, failed('domain_gone', 'the domain was undefined'));
-    return domain.active ? over(job, succeeded('done', 'it runs; somebody else started it')) : { job, effects: [] };
+    const other = stage.at === 'pausing' ? '; somebody else started it' : '';
+    return domain.active ? over(job, succeeded('done', `${goals.start.done}${other}`)) : stay(job);
   }
-  switch (stage.call) {
-    case 'start':
-      if (!domain) return over(job, failed('domain_gone', 'the domain was undefined'));
-      return domain.active ? over(job, succeeded('done', 'it runs')) : { job, effects: [] };
-    case 'resume':
-    case 'wake_up':
-      if (!domain?.active) return fellOff(job, domain, 'it went off meanwhile');
-      return ['running', 'idle'].includes(domain.state)
-        ? over(job, succeeded('done', 'it runs'))
-        : { job, effects: [] };
-    case 'suspend':
-      if (!domain?.active) return fellOff(job, domain, 'it went off meanwhile');
-      return domain.state === 'paused' ? over(job, succeeded('done', 'it is paused')) : { job, effects: [] };
-    case 'reset':
-      return domain?.active ? { job, effects: [] } : fellOff(job, domain, 'it went off meanwhile');
-    case 'guest_reboot':
-      if (domain?.active) return stopped(job, hindrance(domain));
-      return fellOff(job, domain, 'it powered off instead of restarting');
-    case 'cut_power':
-      if (domain?.active) return { job, effects: [] };
-      // At the last moment it did power off by itself.
-      return domain?.reason === 'shutdown' ? wentOff(job, domain, now) : powerIsCut(job, now);
+  const { call } = stage;
+  if (call === 'cut_power') {
+    if (domain?.active) return stay(job);
+    // At the last moment it did power off by itself.
+    return domain?.reason === 'shutdown' ? wentOff(job, domain, now) : powerIsCut(job, now);
   }
+  const byGuest = call === 'guest_reboot';
+  if (!domain?.active) {
+    return fellOff(job, domain, byGuest ? 'it powered off instead of restarting' : 'it went off meanwhile');
+  }
+  if (byGuest) return stopped(job, hindrance(domain));
+  const { done, reached } = goals[call];
+  return reached?.(domain) ? over(job, succeeded('done', done)) : stay(job);
 }
 
 /** Off, in whatever way, while the guest was being waited for. */
@@ -144,16 +148,17 @@ function fellOff(job: Job, domain: Domain | null, message: string): Step {
 function powerIsCut(job: Job, now: number): Step {
   const harm = fragility(job, now);
   const told = harm === null ? '' : `. The checks had said: ${harm}. Look whether DSM still starts`;
-  if (job.word === 'force_off') return over(job, succeeded('done', `its power was cut${told}`));
+  if (job.word === 'force_off') return over(job, succeeded('done', `${goals.cut_power.done}${told}`));
   const words = `the guest did not power off within ${seconds(now - job.begunAt)}; its power was cut`;
   return job.word === 'reboot' ? startAgain(job, words, now) : over(job, succeeded('forced', words), now);
 }
 
 function rebooted(job: Job): Step {
   const { stage } = job;
-  if (stage.at === 'calling' && stage.call === 'guest_reboot') return over(job, succeeded('done', 'it has restarted'));
-  if (stage.at === 'calling' && stage.call === 'reset') return over(job, succeeded('done', 'it was reset'));
-  if (stage.at !== 'pressing') return { job, effects: [] };
+  if (stage.at === 'calling' && (stage.call === 'guest_reboot' || stage.call === 'reset')) {
+    return over(job, succeeded('done', goals[stage.call].done));
+  }
+  if (stage.at !== 'pressing') return stay(job);
   // It boots: what was known of it is past, and so are the presses.
   const anew: Job = { ...job, guest: unknownGuest, stage: { ...stage, ...unheard, probing: false, said: null } };
   return {
@@ -164,7 +169,7 @@ function rebooted(job: Job): Step {
 
 function portsSeen(job: Job, open: boolean | null, now: number): Step {
   const { stage } = job;
-  if (stage.at !== 'pressing' || stage.closing) return { job, effects: [] };
+  if (stage.at !== 'pressing' || stage.closing) return stay(job);
   // Ports that never were open, or are another's than DSM's, tell nothing.
   if (open === false && stage.ports === 'open' && stage.hears) {
     const closing = progress('closing', 'DSM has closed its ports: it is shutting down, and is not asked again');
@@ -179,12 +184,12 @@ function portsSeen(job: Job, open: boolean | null, now: number): Step {
   const due = nextPress(seen);
   // The very first answer may be to a question from long before the press was due.
   const answered = stage.probing && stage.ports !== 'unknown' && job.up && due !== null && due <= now;
-  return withDeafness(answered ? press(seen, now) : { job: seen, effects: [] }, now);
+  return withDeafness(answered ? press(seen, now) : stay(seen), now);
 }
 
 function guestSeen(job: Job, guest: Guest, now: number): Step {
   const { stage } = job;
-  if (stage.at !== 'pressing') return { job, effects: [] };
+  if (stage.at !== 'pressing') return stay(job);
   const hears = stage.hears || guest.wasUp;
   const next: Job = {
     ...job,
@@ -197,15 +202,14 @@ function guestSeen(job: Job, guest: Guest, now: number): Step {
 
 function tick(job: Job, now: number): Step {
   if (now >= job.deadline) return timeUp(job, now);
-  const { stage, up, plan } = job;
-  if (!up) return { job, effects: [] };
+  const { stage, up } = job;
+  if (!up) return stay(job);
   if (stage.at === 'pausing' && now >= stage.until) {
     const next = calling(job, 'start', now);
     return { ...next, effects: [progress('starting', 'starting it'), ...next.effects] };
   }
   const due = nextPress(job);
-  if (stage.at !== 'pressing' || stage.probing || due === null || now < due) return { job, effects: [] };
-  if (!plan.watchPorts) return press(job, now);
+  if (stage.at !== 'pressing' || stage.probing || due === null || now < due) return stay(job);
   return { job: { ...job, stage: { ...stage, probing: true } }, effects: [{ type: 'probe' }] };
 }
 
@@ -230,19 +234,10 @@ function timeUp(job: Job, now: number): Step {
     const uncut = plan.onTimeout === 'force_off' ? ', so that its power is not cut' : '';
     return over(job, failed('timed_out', `${base}${why ? `: ${why}${uncut}` : ''}; it is left running`));
   }
-  const aims = {
-    start: 'run',
-    wake_up: 'wake up',
-    resume: 'run',
-    suspend: 'pause',
-    reset: 'be reset',
-    guest_reboot: 'restart',
-    cut_power: 'go off',
-  };
-  return over(job, failed('timed_out', `it was not seen to ${aims[stage.call]} ${time}`));
+  return over(job, failed('timed_out', `it was not seen to ${goals[stage.call].aim} ${time}`));
 }
 
 /** Something keeps the guest from powering off. */
 function stopped(job: Job, why: Outcome | null): Step {
-  return why ? over(job, why) : { job, effects: [] };
+  return why ? over(job, why) : stay(job);
 }

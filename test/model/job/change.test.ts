@@ -1,8 +1,8 @@
 /** Commands that libvirt carries out by itself: start, suspend, resume, reset, force_off. */
 import { describe, expect, test } from 'vitest';
-import type { PowerWord } from '../../../src/model/commands.ts';
+import type { Call, PowerWord } from '../../../src/model/commands.ts';
 import type { Domain } from '../../../src/model/domain.ts';
-import type { Call, JobInput } from '../../../src/model/job/job.ts';
+import type { JobInput } from '../../../src/model/job/job.ts';
 import { active, domain, off, offBy, otherUuid } from '../samples.ts';
 import { away, back, failures, first, Rig, rebooted, saw } from './rig.ts';
 

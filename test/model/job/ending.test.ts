@@ -3,10 +3,9 @@ import { describe, expect, test } from 'vitest';
 import type { PowerWord } from '../../../src/model/commands.ts';
 import { endOf, hindrance } from '../../../src/model/job/ending.ts';
 import { keepStart } from '../../../src/model/job/interrupt.ts';
-import { occupation } from '../../../src/model/job/job.ts';
-import { workOf } from '../../../src/model/job/view.ts';
+import { occupation, workOf } from '../../../src/model/job/job.ts';
 import { active, domain, off, offBy } from '../samples.ts';
-import { first, Rig } from './rig.ts';
+import { first, Rig, second } from './rig.ts';
 
 describe('off', () => {
   test.each([
@@ -131,7 +130,7 @@ describe('what is shown of it', () => {
     const rig = new Rig('shutdown', {}, 0);
     rig.waits(60_000);
     expect(shown(rig)).toMatchObject({ attempt: 2, startAfterOff: false });
-    const step = rig.job && keepStart(rig.job, 2);
+    const step = rig.job && keepStart(rig.job, second);
     if (step) rig.apply(step);
     expect(shown(rig)).toMatchObject({ attempt: 2, startAfterOff: true });
     rig.sees(off);

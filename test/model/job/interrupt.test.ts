@@ -4,9 +4,8 @@ import type { TimeoutPolicy } from '../../../src/model/command.ts';
 import { amend, end, expire, keepStart, left } from '../../../src/model/job/interrupt.ts';
 import { wakeAt } from '../../../src/model/job/job.ts';
 import { active, domain, off, offBy, otherUuid } from '../samples.ts';
-import { away, back, failures, first, ports, Rig } from './rig.ts';
+import { away, back, failures, first, ports, Rig, second, third } from './rig.ts';
 
-const [second, third] = [2, 3];
 const given = (rig: Rig) => {
   if (!rig.job) throw new Error('it is over');
   return rig.job;
@@ -224,7 +223,7 @@ describe('a start for later', () => {
   });
 
   test('the shutdown’s late answers are not its own', () => {
-    const rig = new Rig('shutdown', { watchPorts: true });
+    const rig = new Rig('shutdown', { watched: true });
     kept(rig);
     rig.sees(off);
     for (const failure of [null, ...Object.values(failures)]) expect(rig.answers(failure)).toEqual([]);
@@ -256,7 +255,7 @@ describe('ended by hand', () => {
 });
 
 test('whatever has happened, it never wants to be woken in the past', () => {
-  const rig = new Rig('shutdown', { watchPorts: true, onTimeout: 'force_off' });
+  const rig = new Rig('shutdown', { watched: true, onTimeout: 'force_off' });
   const deeds = [
     ...[() => rig.hears(ports(true)), () => rig.waits(60_000), () => rig.hears(away), () => rig.hears(ports(true))],
     ...[() => rig.waits(70_000), () => rig.hears(back), () => rig.hears(ports(true)), () => kept(rig)],

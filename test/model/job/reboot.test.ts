@@ -32,7 +32,7 @@ describe('by a shutdown', () => {
   });
 
   test('is pressed and its ports are watched as a shutdown', () => {
-    const rig = new Rig('reboot', { ...patient, watchPorts: true });
+    const rig = new Rig('reboot', { ...patient, watched: true });
     expect(rig.asks).toEqual(['call press', 'probe']);
     rig.hears(ports(true));
     expect(rig.waits(60_000)).toEqual(['probe']);

@@ -1,13 +1,14 @@
-import type { PowerWord } from '../../../src/model/commands.ts';
+import { command } from '../../../src/model/command.ts';
+import type { Call, PowerWord } from '../../../src/model/commands.ts';
 import type { Domain } from '../../../src/model/domain.ts';
 import { type Guest, unknownGuest } from '../../../src/model/job/guest.ts';
 import {
-  type Call,
   type CallFailure,
   type Job,
   type JobInput,
   type Plan,
   type Step,
+  type Ticket,
   wakeAt,
 } from '../../../src/model/job/job.ts';
 import { type Beginning, begin, step } from '../../../src/model/job/step.ts';
@@ -21,7 +22,6 @@ const plan: Plan = {
   resendEvery: 60_000,
   maxPresses: 3,
   onTimeout: 'report',
-  watchPorts: false,
   pause: 10_000,
 };
 
@@ -53,29 +53,40 @@ export const failures = {
   silent: { kind: 'unanswered', message: 'hangs' },
 } as const satisfies Record<string, CallFailure>;
 
-/** The first ticket; those who come later have the next numbers. */
-export const first = 1;
+const ticket = (id: string): Ticket => ({
+  command: command('shutdown', { id }),
+  accepted: () => {},
+  progress: () => {},
+  ended: () => {},
+});
+
+/** Who asks first, and those who come later. */
+export const first = ticket('first');
+export const second = ticket('second');
+export const third = ticket('third');
+
+interface Changes extends Partial<Plan & Omit<Beginning, 'word' | 'plan'>> {
+  /** The test says what DSM's ports do; otherwise its address is not known. */
+  watched?: boolean;
+}
 
 export class Rig {
   job: Job | null = null;
   now: number;
   /** How it ended, for each ticket: `succeeded/done: it is off`. */
-  readonly outcomes = new Map<number, string>();
+  readonly outcomes = new Map<Ticket, string>();
   /** What was said on the way, the last words of each code. */
   readonly said = new Map<string, string>();
   /** What it asked for last. */
   asks: string[] = [];
+  readonly #watched: boolean;
 
-  constructor(word: PowerWord, changes: Partial<Plan & Omit<Beginning, 'word' | 'plan'>> = {}, now = 1_000_000) {
+  constructor(word: PowerWord, changes: Changes = {}, now = 1_000_000) {
+    const { watched = false, ...beginning } = changes;
+    const { uuid: id = uuid, ticket = first, call = usual[word], offFor = null, ...others } = beginning;
+    const { guest = unknownGuest, ...planned } = others;
     this.now = now;
-    const {
-      uuid: id = uuid,
-      ticket = first,
-      call = usual[word],
-      offFor = null,
-      guest = unknownGuest,
-      ...planned
-    } = changes;
+    this.#watched = watched;
     this.apply(begin({ word, uuid: id, ticket, call, offFor, guest, plan: { ...plan, ...planned } }, now));
   }
 
@@ -120,6 +131,9 @@ export class Rig {
       if (effect.type === 'progress') this.said.set(effect.code, effect.message);
       return effect.type === 'progress' ? effect.code : effect.type;
     });
+    if (this.#watched || !this.asks.includes('probe')) return this.asks;
+    const asks = this.asks.filter(what => what !== 'probe');
+    this.asks = [...asks, ...this.hears(ports(null))];
     return this.asks;
   }
 

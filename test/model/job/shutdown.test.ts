@@ -58,7 +58,7 @@ describe('presses', () => {
 });
 
 describe('ports', () => {
-  const watched = (more = {}) => new Rig('shutdown', { watchPorts: true, ...more });
+  const watched = (more = {}) => new Rig('shutdown', { watched: true, ...more });
 
   test('are tried at the beginning and before each press', () => {
     const rig = watched();

@@ -1,0 +1,50 @@
+import type { Publisher } from '../bridge/publisher.ts';
+import type { SimpleCommands } from '../commands/dispatcher.ts';
+import type { Rebuilds } from '../loader/rebuilds.ts';
+import type { VmKey } from '../model/snapshot.ts';
+import type { State } from '../model/state.ts';
+import { screenshot, setAutostart } from '../vm/power.ts';
+import type { RunningChecks } from './checks.ts';
+import type { Hypervisor } from './power.ts';
+import type { Statistics } from './statistics.ts';
+
+export interface SimpleCommandsParts {
+  state: State;
+  hypervisor: Pick<Hypervisor, 'watch'>;
+  statistics: Statistics;
+  checks: RunningChecks['checks'];
+  rebuilds: Rebuilds;
+  publisher: Publisher;
+}
+
+/** Commands that need no job place: they change nothing that another one could be at. */
+export function simpleCommands(parts: SimpleCommandsParts): SimpleCommands {
+  const { state, hypervisor, statistics, checks, rebuilds, publisher } = parts;
+  const { watch } = hypervisor;
+  const read = async (key: VmKey) => {
+    await watch.hint(key);
+    statistics.sample();
+  };
+  return {
+    refresh: async key => {
+      await read(key);
+      publisher.again(state.snapshot, key);
+      return 'read and published again';
+    },
+    arm: async (key, enabled) => rebuilds.arm(key, enabled),
+    check: key => checks.check(key),
+    autostart: async (key, enabled) => {
+      const failure = await setAutostart(watch.client, watch.target(key)?.ref ?? null, enabled);
+      // libvirt has no event for it.
+      await read(key);
+      return failure ?? (enabled ? 'it starts with the host' : 'it does not start with the host');
+    },
+    screenshot: async key => {
+      const picture = await screenshot(statistics.client(), watch.target(key)?.ref ?? null);
+      if (!Buffer.isBuffer(picture)) return picture;
+      if (publisher.screen(key, picture)) return `${picture.length} bytes of PNG`;
+      const message = 'the broker did not take the picture: it is away, or the picture too large';
+      return { kind: 'failed', code: 'outcome_unknown', message };
+    },
+  };
+}
