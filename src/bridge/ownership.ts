@@ -52,6 +52,30 @@ type Claim = z.infer<typeof claimSchema>;
 const mostPatiences = 32;
 const mostAnswered = 100;
 
+/** What is known in one session. */
+class Round {
+  readonly phase: 'idle' | 'asking' | 'holding';
+  /** When the topic was granted, ISO with milliseconds, UTC. */
+  since = '';
+  /** The broker has our question: what it keeps has normally been heard. */
+  acknowledged = false;
+  /** What the state topic says. */
+  online = false;
+  /** Whose document is on the info topic: the session; null if it has none or was not heard. */
+  info: string | null = null;
+  /** Others that were heard asking. */
+  rival: 'none' | 'larger' | 'smaller' = 'none';
+  /** While holding: whose questions it has answered, the newest last. */
+  answered: readonly string[] = [];
+  /** How often in a row somebody spoke as if it held the topic too, and then did not answer. */
+  unanswered = 0;
+  timer: NodeJS.Timeout | undefined;
+
+  constructor(phase: Round['phase']) {
+    this.phase = phase;
+  }
+}
+
 export class Ownership extends EventEmitter<{
   /** Publish everything. Again in each session. */
   granted: [];
@@ -63,7 +87,7 @@ export class Ownership extends EventEmitter<{
   readonly #options: OwnershipOptions;
   /** Refused or closed: nothing more happens. */
   #over = false;
-  #round = newRound('idle');
+  #round = new Round('idle');
 
   constructor(options: OwnershipOptions) {
     super();
@@ -108,7 +132,7 @@ export class Ownership extends EventEmitter<{
 
   #next(phase: Round['phase']): Round {
     clearTimeout(this.#round.timer);
-    this.#round = newRound(this.#over ? 'idle' : phase);
+    this.#round = new Round(this.#over ? 'idle' : phase);
     return this.#round;
   }
 
@@ -241,33 +265,6 @@ export class Ownership extends EventEmitter<{
     const publication = { topic: topics.claim, payload: JSON.stringify(claim), qos: 1, retain: false } as const;
     send(settled ? { ...publication, settled } : publication);
   }
-}
-
-/** What is known in one session. */
-interface Round {
-  readonly phase: 'idle' | 'asking' | 'holding';
-  /** When the topic was granted, ISO with milliseconds, UTC. */
-  since: string;
-  /** The broker has our question: what it keeps has normally been heard. */
-  acknowledged: boolean;
-  /** What the state topic says. */
-  online: boolean;
-  /** Whose document is on the info topic: the session; null if it has none or was not heard. */
-  info: string | null;
-  /** Others that were heard asking. */
-  rival: 'none' | 'larger' | 'smaller';
-  /** While holding: whose questions it has answered, the newest last. */
-  answered: readonly string[];
-  /** How often in a row somebody spoke as if it held the topic too, and then did not answer. */
-  unanswered: number;
-  timer: NodeJS.Timeout | undefined;
-}
-
-function newRound(phase: Round['phase']): Round {
-  return {
-    ...{ phase, since: '', acknowledged: false, online: false, info: null },
-    ...{ rival: 'none', answered: [], unanswered: 0, timer: undefined },
-  };
 }
 
 function parse<T>(schema: z.ZodType<T>, payload: Buffer): T | null {

@@ -1,12 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Check, fullVersion } from '../model/check.ts';
-import {
-  type Domain,
-  type DomainDescription,
-  type DsmDescription,
-  unknownDescription,
-  unknownHardware,
-} from '../model/domain.ts';
+import { type Domain, type DomainDescription, unknownDescription, unknownHardware } from '../model/domain.ts';
 import type { Snapshot, VmKey } from '../model/snapshot.ts';
 import type { Announced } from './announced-store.ts';
 import { DeviceQueue, type DeviceQueueOptions } from './device-queue.ts';
@@ -170,21 +164,17 @@ function describe(
   check: Check | null,
   known: DomainDescription | null,
 ): DomainDescription {
+  // What this life of the bridge has not found yet, an earlier one may have.
+  const dsm = known?.uuid === uuid ? known.dsm : unknownDescription;
+  const { model = null, address = null, httpPort = null } = check?.dsm ?? {};
   return {
     uuid,
     name,
     hardware: { ...hardware, nics: hardware.nics.map(nic => ({ ...nic, tap: null, link: null })) },
-    dsm: describeDsm(check, known?.uuid === uuid ? known.dsm : unknownDescription),
-  };
-}
-
-/** What has not been said yet in this life of the bridge may have been in an earlier one. */
-function describeDsm(check: Check | null, known: DsmDescription): DsmDescription {
-  if (!check) return known;
-  const { model, address, httpPort } = check.dsm;
-  return {
-    model: model ?? known.model,
-    version: fullVersion(check.dsm) ?? known.version,
-    url: address === null ? known.url : `http://${address}:${httpPort ?? 5_000}`,
+    dsm: {
+      model: model ?? dsm.model,
+      version: (check && fullVersion(check.dsm)) ?? dsm.version,
+      url: address === null ? dsm.url : `http://${address}:${httpPort ?? 5_000}`,
+    },
   };
 }
