@@ -6,8 +6,7 @@ import { describe, expect, test } from 'vitest';
 import type { Stats } from '../../src/model/stats.ts';
 import { slow } from '../eventually.ts';
 import { dsmXml } from '../fakes/libvirtd/xml.ts';
-import { PUBLISH, readPublish, SUBSCRIBE, startPeer, text } from '../mqtt/peer.ts';
-import { startProxy } from '../mqtt/proxy.ts';
+import { type Line, startProxy } from '../mqtt/proxy.ts';
 import { Running, response, state, stateOf, vmConfig } from './running.ts';
 
 const uuid = '186682f9-0f0b-4a9e-867b-364706339405';
@@ -181,37 +180,6 @@ describe('commands', () => {
     expect(await response(seen)).toMatchObject({ status: 'failed', code: 'timed_out', id: 'u' });
     expect(await state(seen, ({ last_error }) => last_error.code === 'timed_out')).toMatchObject({ power: 'ON' });
     expect(daemon.callsOf('domainDestroyFlags')).toEqual([]);
-  });
-
-  test.concurrent('MQTT 5: the answer goes where the sender wants it, with the sender’s mark', async () => {
-    await using running = await Running.prepare();
-    running.daemon.define();
-    await using peer = await startPeer({
-      [SUBSCRIBE]: (packet, connection) => connection.suback(packet, 1, 1, 1, 1, 1, 1),
-    });
-    await running.start({ mqtt: { url: peer.url } });
-    const connection = await peer.connections.take();
-    await connection.packets.take(packet => {
-      return (
-        packet.type === PUBLISH &&
-        readPublish(packet, 5).topic === 'b/DSM/availability' &&
-        readPublish(packet, 5).payload === 'online'
-      );
-    });
-    const mark = Buffer.from([7, 0, 9]);
-    const properties = Buffer.concat([
-      Buffer.from([0x08]),
-      text('me/answers'),
-      Buffer.from([0x09, 0, mark.length]),
-      mark,
-    ]);
-    connection.publish('b/DSM/command', '{"command":"shutdown","id":"a"}', [...properties]);
-    const packet = await connection.packets.take(
-      each => each.type === PUBLISH && readPublish(each, 5).topic === 'me/answers',
-    );
-    const answer = readPublish(packet, 5);
-    expect(JSON.parse(answer.payload)).toMatchObject({ id: 'a', status: 'succeeded', code: 'already' });
-    expect(answer.properties.includes(mark)).toBe(true);
   });
 });
 
@@ -399,22 +367,15 @@ test.concurrent('a domain by its UUID is followed through a new name, one by its
   expect(await state(seen, document => document.uuid !== null)).toMatchObject({ uuid: otherUuid });
 });
 
-test.concurrent('a disk more is announced', async () => {
-  await using running = await Running.start();
-  await running.seen.take(deviceOf(uuid));
-  const disk = "<disk type='file' device='disk'><source file='/c'/><target dev='sdc' bus='scsi'/></disk>";
-  running.daemon.domain('DSM').redefine(dsmXml().replace('<controller', () => `${disk}<controller`));
-  const { disks } = await state(running.seen, document => 'sdc' in document.disks);
-  expect(disks['sdc']).toEqual({ role: 'data', bus: 'scsi', source: '/c', capacity: null });
-});
-
-test.concurrent('a device that is announced again gets its numbers again: Home Assistant takes them for expired', async () => {
+test.concurrent('a disk more: announced, and with the numbers again, which Home Assistant takes for expired', async () => {
   await using running = await Running.start();
   const { seen } = running;
   await seen.take(deviceOf(uuid));
   for (const _ of ['the first', 'once more']) await seen.take('b/DSM/stats');
   const disk = "<disk type='file' device='disk'><source file='/c'/><target dev='sdc' bus='scsi'/></disk>";
   running.daemon.domain('DSM').redefine(dsmXml().replace('<controller', () => `${disk}<controller`));
+  const { disks } = await state(seen, document => 'sdc' in document.disks);
+  expect(disks['sdc']).toEqual({ role: 'data', bus: 'scsi', source: '/c', capacity: null });
   await seen.seen.take(message => message.topic === deviceOf(uuid) && message.payload.includes('sdc'));
   await seen.take('b/DSM/stats');
 });
@@ -437,34 +398,26 @@ describe('closed', () => {
     await running.stop();
   });
 
-  test.concurrent.each<[what: string, kill: (running: Running) => Promise<void> | void]>([
+  test.concurrent.each<[what: string, kill: (running: Running, line: Line) => unknown]>([
     ['libvirt frozen', ({ daemon }) => daemon.freeze()],
     ['libvirt killed', ({ daemon }) => daemon.kill()],
     ['the broker killed', ({ broker }) => broker.kill()],
+    ['both away', ({ broker, daemon }) => Promise.all([broker.kill(), daemon.stop()])],
     [
-      'both away',
-      async ({ broker, daemon }) => {
-        await Promise.all([broker.kill(), daemon.stop()]);
+      'both silent',
+      ({ daemon }, line) => {
+        daemon.freeze();
+        line.freeze();
       },
     ],
   ])('within 2 s with %s', async (_, kill) => {
-    await using running = await Running.start();
-    await kill(running);
-    const before = performance.now();
-    await running.stop();
-    expect(performance.now() - before).toBeLessThan(slow);
-    running.daemon.thaw();
-  });
-
-  test.concurrent('within 2 s with a broker that has fallen silent', async () => {
     await using running = await Running.prepare();
     running.daemon.define();
     await using line = await startProxy(running.broker.port);
     const seen = await running.observe();
     await running.start({ mqtt: { url: line.url } });
     await seen.take('b/DSM/availability', 'online');
-    running.daemon.freeze();
-    line.freeze();
+    await kill(running, line);
     const before = performance.now();
     await running.stop();
     expect(performance.now() - before).toBeLessThan(slow);
