@@ -3,6 +3,7 @@ import { MqttClient, type MqttClientOptions } from '../../src/mqtt/client.ts';
 import type { MqttFailure } from '../../src/mqtt/failure.ts';
 import type { Opened } from '../../src/mqtt/session.ts';
 import { Inbox, recorder } from './inbox.ts';
+import { type Rules, startPeer } from './peer.ts';
 
 export const WILL = { topic: 'b/bridge/state', payload: 'offline', qos: 1, retain: true } as const;
 
@@ -49,4 +50,24 @@ export function state(topic: string, payload: string | Buffer, more: Partial<Pub
 /** Publishes and waits for its fate. */
 export function delivered(client: MqttClient, publication: Publication): Promise<boolean> {
   return new Promise(resolve => client.publish({ ...publication, settled: resolve }));
+}
+
+/** A client and its connection to a broker made by hand. `begin` sees the client before it connects. */
+export async function pair(
+  rules: Rules = {},
+  options: Partial<MqttClientOptions> = {},
+  begin: (client: Subject) => void = () => {},
+) {
+  const peer = await startPeer(rules);
+  const client = new Subject(peer.url, options);
+  begin(client);
+  client.start();
+  await client.opened.take();
+  return {
+    ...{ peer, client, connection: await peer.connections.take() },
+    async [Symbol.asyncDispose]() {
+      await client.close();
+      await peer[Symbol.asyncDispose]();
+    },
+  };
 }
