@@ -57,9 +57,8 @@ function probeTable(): string {
 }
 
 function found(probe: ProbeName, outcome: ProbeOutcome): string {
-  return Object.entries<ProbeOutcome>(kinds[probe])
-    .filter(([, counts]) => counts === outcome)
-    .map(([word]) => (word === 'not_applicable' ? 'could not be asked' : word.replaceAll('_', ' ')))
+  return kinds[probe][outcome]
+    .map(word => (word === 'not_applicable' ? 'could not be asked' : word.replaceAll('_', ' ')))
     .join(', ');
 }
 

@@ -1,103 +1,69 @@
 import type { DsmIdentity, ProbeName, ProbeOutcome } from '../model/check.ts';
 
-/** Everything that each probe can find, and what it counts as: the verdict goes by these words alone. */
+/** Everything that each probe can find, by what it counts as: the verdict goes by these words alone. */
 export const kinds = {
   bridge: {
-    ok: 'ok',
-    /** libvirt has set the NIC's link down. */
-    link_down: 'failed',
-    /** libvirt names a tap that the host does not have, or none. */
-    no_tap: 'failed',
-    tap_down: 'failed',
-    /** The tap is a port of another bridge than the definition names, or of none. */
-    misplugged: 'failed',
-    /** The bridge itself is down. */
-    bridge_down: 'failed',
-    /** The bridge has physical ports, and none of them has a carrier. */
-    no_uplink: 'failed',
-    /** Macvtap: a guest on it and its host cannot talk to each other. */
-    macvtap: 'not_applicable',
+    ok: ['ok'],
+    /**
+     * `link_down`: libvirt has set the NIC's link down. `no_tap`: libvirt names a tap that the host does not have, or
+     * none. `misplugged`: the tap is a port of another bridge than the definition names, or of none. `no_uplink`: the
+     * bridge has physical ports, and none of them has a carrier.
+     */
+    failed: ['link_down', 'no_tap', 'tap_down', 'misplugged', 'bridge_down', 'no_uplink'],
     /** Another host, a container without the host's network, a kind of NIC without a tap. */
-    not_applicable: 'not_applicable',
+    not_applicable: ['macvtap', 'not_applicable'],
   },
   neighbour: {
-    ok: 'ok',
-    /** Nothing answers for any address that is known of it. */
-    silent: 'failed',
-    /** Another machine has its address. */
-    taken: 'failed',
+    ok: ['ok'],
+    /** `taken`: another machine has its address. */
+    failed: ['silent', 'taken'],
     /** No address is known, or it is not in a network of this machine. */
-    not_applicable: 'not_applicable',
+    not_applicable: ['not_applicable'],
   },
-  ping: { ok: 'ok', silent: 'failed', not_applicable: 'not_applicable' },
+  ping: { ok: ['ok'], failed: ['silent'], not_applicable: ['not_applicable'] },
   tcp: {
-    /** Every configured port accepts. */
-    all: 'ok',
-    some: 'failed',
-    /** No port accepts, and at least one refuses: a machine is there. */
-    refused: 'failed',
-    /** No port says anything. */
-    silent: 'failed',
-    not_applicable: 'not_applicable',
+    ok: ['all'],
+    /** `refused`: no port accepts, and at least one refuses, so that a machine is there. */
+    failed: ['some', 'refused', 'silent'],
+    not_applicable: ['not_applicable'],
   },
   web: {
-    dsm: 'ok',
-    /** Synology's Web Assistant. */
-    installer: 'failed',
-    /** A loader's own page or shell. */
-    loader: 'failed',
-    /** Something stands before the page: it wants a login, or sends its guests to where nobody answers from here. */
-    behind: 'not_applicable',
-    /** A page of something else. */
-    other: 'failed',
-    /** A port accepts, but no page comes. */
-    silent: 'failed',
-    /** No web port accepts. */
-    closed: 'failed',
-    not_applicable: 'not_applicable',
+    ok: ['dsm'],
+    /** `silent`: a port accepts, but no page comes. `closed`: no web port accepts. */
+    failed: ['installer', 'loader', 'other', 'silent', 'closed'],
+    /** `behind`: what stands before the page wants a login, or sends its guests to where nobody answers from here. */
+    not_applicable: ['behind', 'not_applicable'],
   },
   dsm: {
-    /** The API answers and the boot is done. */
-    ready: 'ok',
-    /** The API answers, and the disks are asleep; it was asked nothing more. */
-    asleep: 'ok',
-    /** The API answers; the boot is not done. */
-    starting: 'failed',
-    /** No DSM is installed. */
-    installer: 'failed',
-    /** The installer has no disk to install DSM on, or none that is large enough. */
-    no_disk: 'failed',
-    small_disk: 'failed',
-    /** The disks come from another machine. */
-    migratable: 'failed',
-    /** DSM's system is broken and can be repaired. */
-    recoverable: 'failed',
-    /** It is being installed or updated at this moment. */
-    updating: 'failed',
-    /** DSM's web server answers, and its API does not: it boots, is busy, or hangs. */
-    mute: 'failed',
-    /** Something answers, but not in DSM's words. */
-    other: 'failed',
-    silent: 'failed',
-    not_applicable: 'not_applicable',
+    /** `asleep`: its disks are, and it was asked nothing more. */
+    ok: ['ready', 'asleep'],
+    /**
+     * The installer waits: `no_disk` or `small_disk`, as it has none that is large enough; `migratable`: the disks come
+     * from another machine; `recoverable`: DSM's system is broken and can be repaired. `mute`: DSM's web server answers,
+     * and its API does not. `other`: something answers, but not in DSM's words.
+     */
+    failed: [
+      ...['starting', 'installer', 'no_disk', 'small_disk', 'migratable', 'recoverable', 'updating'],
+      ...['mute', 'other', 'silent'],
+    ],
+    not_applicable: ['not_applicable'],
   },
   discovery: {
-    ready: 'ok',
-    booting: 'failed',
-    /** DSM starts its services. */
-    starting: 'failed',
-    updating: 'failed',
-    installer: 'failed',
-    migratable: 'failed',
-    recoverable: 'failed',
-    /** It answered before, and does not now. */
-    silent: 'failed',
+    ok: ['ready'],
+    /** `silent`: it answered before. */
+    failed: ['booting', 'starting', 'updating', 'installer', 'migratable', 'recoverable', 'silent'],
     /** It never answered (a firewall, a container without the host's network), or the port is taken. */
-    not_applicable: 'not_applicable',
+    not_applicable: ['not_applicable'],
   },
-} as const satisfies Record<ProbeName, Record<string, ProbeOutcome>>;
+} as const satisfies Record<ProbeName, Record<ProbeOutcome, readonly string[]>>;
 
-export type Kind<P extends ProbeName> = Extract<keyof (typeof kinds)[P], string>;
+export type Kind<P extends ProbeName> = (typeof kinds)[P][ProbeOutcome][number];
+
+export function outcomeOf<P extends ProbeName>(probe: P, kind: Kind<P>): ProbeOutcome {
+  const { ok, failed }: Record<ProbeOutcome, readonly string[]> = kinds[probe];
+  if (ok.includes(kind)) return 'ok';
+  return failed.includes(kind) ? 'failed' : 'not_applicable';
+}
 
 /** What one probe found. */
 interface Finding<P extends ProbeName> {
@@ -116,18 +82,14 @@ export interface Findings {
     /** Of several NICs one that is not well, though another is. */
     worst: { kind: Kind<'bridge'>; mac: string; explanation: string } | null;
   };
-  neighbour: Finding<'neighbour'> & {
-    /** IPv4 at which the guest's own MAC answers; null: nowhere. */
-    address: string | null;
-  };
+  /** `address`: IPv4 at which the guest's own MAC answers; null: nowhere. */
+  neighbour: Finding<'neighbour'> & { address: string | null };
   ping: Finding<'ping'>;
   tcp: Finding<'tcp'> & { open: readonly number[]; closed: readonly number[] };
   /** And where DSM is to be asked; port null: nowhere. */
   web: Finding<'web'> & Omit<DsmPlace, 'port'> & { port: number | null };
-  dsm: Finding<'dsm'> & {
-    /** As the installer tells it. */
-    identity: DsmIdentity | null;
-  };
+  /** `identity`: as the installer tells it. */
+  dsm: Finding<'dsm'> & { identity: DsmIdentity | null };
   discovery: Finding<'discovery'> & { device: DsmIdentity | null };
 }
 
@@ -141,14 +103,25 @@ export interface DsmPlace {
   base: string;
 }
 
+/** A finding of which no more is known than its word and why. */
+export function bare<P extends ProbeName>(probe: P, kind: Kind<P>, explanation: string): Findings[P] {
+  return { kind, ms: null, explanation, ...nothing[probe] } as unknown as Findings[P];
+}
+
+const nothing: { [P in ProbeName]: Omit<Findings[P], keyof Finding<P>> } = {
+  bridge: { mac: null, worst: null },
+  neighbour: { address: null },
+  ping: {},
+  tcp: { open: [], closed: [] },
+  web: { port: null, secure: false, name: null, base: '' },
+  dsm: { identity: null },
+  discovery: { device: null },
+};
+
 /** How long a probe may take. */
 export interface Limits {
   /** Milliseconds; a probe that is through earlier does not wait for them. */
   timeout: number;
   /** Ends it at once; what it then finds is of no interest, and it may reject. */
   signal: AbortSignal;
-}
-
-export function outcomeOf<P extends ProbeName>(probe: P, kind: Kind<P>): ProbeOutcome {
-  return (kinds[probe] as Record<string, ProbeOutcome>)[kind] ?? 'failed';
 }

@@ -1,6 +1,6 @@
 import type { ProbeName } from '../../model/check.ts';
 import { inTime } from '../../util/deadline.ts';
-import type { Findings, Limits } from '../finding.ts';
+import { bare, type Findings, type Kind, type Limits } from '../finding.ts';
 import type { ProbeTable, Targets } from '../probes.ts';
 
 /** Time for the probes of one check: each has its own, all share the check's, and none is trusted to keep to it. */
@@ -50,24 +50,13 @@ const grace = 50;
 
 /** A probe that could not be asked, and why. */
 export function unasked<P extends ProbeName>(probe: P, explanation: string): Findings[P] {
-  return { kind: 'not_applicable', ms: null, explanation, ...empty[probe] } as unknown as Findings[P];
+  return bare(probe, 'not_applicable' as Kind<P>, explanation);
 }
 
 /** Of one that needs an address. */
 export function nowhere<P extends ProbeName>(probe: P): Findings[P] {
   return unasked(probe, 'It was not asked, because the address is not known.');
 }
-
-/** What is not known when nothing is known. */
-const empty: { [P in ProbeName]: Omit<Findings[P], 'kind' | 'ms' | 'explanation'> } = {
-  bridge: { mac: null, worst: null },
-  neighbour: { address: null },
-  ping: {},
-  tcp: { open: [], closed: [] },
-  web: { port: null, secure: false, name: null, base: '' },
-  dsm: { identity: null },
-  discovery: { device: null },
-};
 
 /** Nothing came in time: silence, where silence means something. */
 function late<P extends ProbeName>(probe: P): Findings[P] {

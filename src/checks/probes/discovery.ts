@@ -2,7 +2,7 @@ import { fullVersion } from '../../model/check.ts';
 import { formatDuration } from '../../util/duration.ts';
 import type { Findhost } from '../findhost/client.ts';
 import { meaningOf } from '../findhost/states.ts';
-import type { Findings, Limits } from '../finding.ts';
+import { bare, type Findings, type Limits } from '../finding.ts';
 
 /** Asks Synology's discovery for one VM: the only probe to which DSM tells of itself while it boots or updates. */
 
@@ -24,22 +24,17 @@ export async function discovery(
   { macs, addresses, answeredBefore }: DiscoveryTarget,
   { timeout, signal }: Limits,
 ): Promise<Findings['discovery']> {
-  const none = (kind: 'silent' | 'not_applicable', explanation: string) => ({
-    kind,
-    ms: null,
-    explanation,
-    device: null,
-  });
   if (macs.length + addresses.length === 0) {
-    return none('not_applicable', 'No network card of the VM is known by which its answer could be told.');
+    return bare('discovery', 'not_applicable', 'No network card of the VM is known by which its answer could be told.');
   }
   const found = await findhost.find({ macs, addresses, timeout, signal });
-  if (found.kind === 'unavailable') return none('not_applicable', `${what} cannot be used: ${found.reason}.`);
+  if (found.kind === 'unavailable')
+    return bare('discovery', 'not_applicable', `${what} cannot be used: ${found.reason}.`);
   if (found.kind === 'silence') {
     const silence = `DSM did not answer ${what} within ${formatDuration(rounded(timeout))}`;
-    if (answeredBefore) return none('silent', `${silence}, and it did before.`);
+    if (answeredBefore) return bare('discovery', 'silent', `${silence}, and it did before.`);
     const why = "a firewall, or a container without the host's network, may keep its answers out";
-    return none('not_applicable', `${silence}, and never did before: ${why}.`);
+    return bare('discovery', 'not_applicable', `${silence}, and never did before: ${why}.`);
   }
   const { packet, from, ms } = found;
   const device = { ...packet.identity, address: packet.identity.address ?? from };

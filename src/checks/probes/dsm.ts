@@ -1,4 +1,4 @@
-import type { DsmPlace, Findings, Kind, Limits } from '../finding.ts';
+import { bare, type DsmPlace, type Findings, type Kind, type Limits } from '../finding.ts';
 import { type Followed, follow } from '../http/follow.ts';
 import type { HttpFailure, Place } from '../http/get.ts';
 import { type InstallState, readApiInfo, readPingpong, readState } from './dsm-answers.ts';
@@ -120,5 +120,5 @@ function silence(result: HttpFailure | undefined, port: number): string {
 }
 
 function found(kind: Kind<'dsm'>, explanation: string, ms: number | null = null): Found {
-  return { kind, ms, explanation, identity: null };
+  return { ...bare('dsm', kind, explanation), ms };
 }

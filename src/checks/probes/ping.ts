@@ -1,7 +1,7 @@
 import { type ExecFileException, execFile } from 'node:child_process';
 import { addAbortListener } from 'node:events';
 import { isIPv4 } from 'node:net';
-import type { Findings, Kind, Limits } from '../finding.ts';
+import { bare, type Findings, type Limits } from '../finding.ts';
 
 export interface PingTarget {
   /** IPv4. */
@@ -18,9 +18,8 @@ const maxOutput = 65_536;
  * that cannot be sent says nothing of the guest. Its process is gone when this answers.
  */
 export async function ping({ address, command = 'ping' }: PingTarget, limits: Limits): Promise<Findings['ping']> {
-  const lost = (kind: Kind<'ping'>, explanation: string) => ({ kind, ms: null, explanation });
   limits.signal.throwIfAborted();
-  if (!isIPv4(address)) return lost('not_applicable', `'${address}' is no IPv4 address, so it was not pinged.`);
+  if (!isIPv4(address)) return bare('ping', 'not_applicable', `'${address}' is no IPv4 address, so it was not pinged.`);
   const started = performance.now();
   const { error, output, complaint } = await run(command, address, limits);
   limits.signal.throwIfAborted();
@@ -28,13 +27,13 @@ export async function ping({ address, command = 'ping' }: PingTarget, limits: Li
     const ms = parseTime(output) ?? Math.round(performance.now() - started);
     return { kind: 'ok', ms, explanation: `${address} answers a ping within ${ms} ms.` };
   }
-  if (error.code === 'ENOENT') return lost('not_applicable', 'This system has no ping.');
+  if (error.code === 'ENOENT') return bare('ping', 'not_applicable', 'This system has no ping.');
   const reason = reasonIn(complaint);
   // Both exit by 1 when nothing came back; BusyBox does so too when it cannot ask, but then it complains.
   if (error.killed || (error.code === 1 && reason === null)) {
-    return lost('silent', `${address} does not answer a ping; a firewall may be why.`);
+    return bare('ping', 'silent', `${address} does not answer a ping; a firewall may be why.`);
   }
-  return lost('not_applicable', `No ping could be sent from here (${reason ?? `exit code ${error.code}`}).`);
+  return bare('ping', 'not_applicable', `No ping could be sent from here (${reason ?? `exit code ${error.code}`}).`);
 }
 
 interface Run {

@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { inTime } from '../../util/deadline.ts';
 import { enumerate } from '../../util/enumerate.ts';
-import type { Findings, Limits } from '../finding.ts';
+import { bare, type Findings, type Limits } from '../finding.ts';
 import { get } from '../http/get.ts';
 import { pageOf } from './web/page.ts';
 import { lookAt, type WebPort } from './web/port.ts';
@@ -44,7 +44,7 @@ export async function web(
   { timeout, signal }: Limits,
   loaderPorts: LoaderPorts = { terminal: 7681, ssh: 22 },
 ): Promise<Seen> {
-  if (ports.length === 0) return nowhere('not_applicable', 'No web port is configured.');
+  if (ports.length === 0) return bare('web', 'not_applicable', 'No web port is configured.');
   const ends = performance.now() + timeout;
   const left = () => Math.max(0, ends - performance.now());
   const through = new AbortController();
@@ -55,7 +55,7 @@ export async function web(
   if (best && best.kind !== 'closed') return best;
   const closed = `No web port accepts connections (${enumerate(ports.map(({ port }) => port))})`;
   const loader = loaderSigns ? await lookForLoader(address, loaderPorts, closed, { timeout: left(), signal }) : null;
-  return loader ?? nowhere('closed', `${closed}.`);
+  return loader ?? bare('web', 'closed', `${closed}.`);
 }
 
 /** Each begins when the one before it has found something, or has taken a while: most often the first one is enough. */
@@ -105,11 +105,11 @@ async function lookForLoader(
   ]);
   if (page.failure === null && pageOf(page) === 'loader') {
     const explanation = `${closed}, but a loader's terminal answers on port ${terminal}.`;
-    return { ...nowhere('loader', explanation), ms: page.ms, port: terminal };
+    return { ...bare('web', 'loader', explanation), ms: page.ms, port: terminal };
   }
   if (greeting === null) return null;
   const explanation = `SSH answers on port ${ssh} but DSM's page does not, as with a loader.`;
-  return { ...nowhere('loader', explanation), ms: greeting };
+  return { ...bare('web', 'loader', explanation), ms: greeting };
 }
 
 /** Milliseconds until SSH greets (RFC 4253, 4.2), to which nothing is said; null: it does not. */
@@ -130,8 +130,4 @@ async function sshGreeting(address: string, port: number, { timeout, signal }: L
     .finally(() => socket.destroy());
   signal.throwIfAborted();
   return greeted ? Math.round(performance.now() - began) : null;
-}
-
-function nowhere(kind: Seen['kind'], explanation: string): Seen {
-  return { kind, ms: null, explanation, port: null, secure: false, name: null, base: '' };
 }

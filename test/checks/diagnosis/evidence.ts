@@ -2,7 +2,7 @@ import { ages, type Evidence, machines, pasts } from '../../../src/checks/diagno
 import { type Kind, kinds } from '../../../src/checks/finding.ts';
 import type { ProbeName } from '../../../src/model/check.ts';
 
-const all = <P extends ProbeName>(probe: P) => Object.keys(kinds[probe]) as Kind<P>[];
+const all = <P extends ProbeName>(probe: P) => Object.values(kinds[probe]).flat() as Kind<P>[];
 
 /** Every value of every field, as the types declare them. */
 const values: { [K in keyof Evidence]: readonly Evidence[K][] } = {
