@@ -1,9 +1,8 @@
 import type { LoaderCommand, LoaderJob, LoaderJobPlace } from '../commands/job-place.ts';
 import type { Rejection } from '../model/codes.ts';
-import type { LoaderWord } from '../model/commands.ts';
 import type { Domain } from '../model/domain.ts';
 import type { Event } from '../model/event.ts';
-import type { Loader } from '../model/loader.ts';
+import { isUnderWay, type Loader } from '../model/loader.ts';
 import type { LoaderSettings } from '../model/loader-settings.ts';
 import type { Notification } from '../model/notification.ts';
 import type { Policy } from '../model/policy.ts';
@@ -14,9 +13,10 @@ import type { Logger } from '../util/logger.ts';
 import type { LoaderAdapter } from './adapter.ts';
 import { ConfirmationWindow } from './confirmation-window.ts';
 import { Cancelled, Closing } from './job/failure.ts';
-import { carryOutJob, interruptedLoader, keepRecord, recallLoader } from './job/index.ts';
-import type { LoaderRecord } from './job/journal.ts';
+import { carryOutJob, keepRecord, recallLoader } from './job/index.ts';
+import { type LoaderRecord, withRecord } from './job/journal.ts';
 import { type Guest, type JobParts, type JobTimes, usualTimes } from './job/parts.ts';
+import { interrupted } from './job/recovery.ts';
 import { type Beginning, longest } from './job/run.ts';
 
 export interface RebuildsOptions {
@@ -44,9 +44,8 @@ interface LoaderEntry {
   policy: Policy;
   guest: Guest;
   loader: Loader;
+  /** One under way before this bridge has begun any: an earlier bridge was ended in the middle of it. */
   record: LoaderRecord | null;
-  /** An earlier bridge was ended in the middle of it, and nobody has been told how the VM is now. */
-  interrupted: LoaderWord | null;
   confirmation: ConfirmationWindow;
   end: AbortController | null;
   done: Promise<unknown>;
@@ -67,10 +66,12 @@ export class Rebuilds {
   async recall(): Promise<ReadonlyMap<VmKey, Loader>> {
     const { vms, folder, logger } = this.#options;
     for (const { key, settings, policy, guest } of vms) {
-      const { loader, record, interrupted } = await recallLoader(folder, key, settings);
-      if (interrupted) logger.warn({ event: 'loader.interrupted', vm: key, phase: loader.phase }, loader.error ?? '');
+      const { loader, record } = await recallLoader(folder, key, settings);
+      if (record && isUnderWay(record)) {
+        logger.warn({ event: 'loader.interrupted', vm: key, phase: loader.phase }, loader.error ?? '');
+      }
       const entry: LoaderEntry = {
-        ...{ key, settings, policy, guest, loader, record, interrupted },
+        ...{ key, settings, policy, guest, loader, record },
         confirmation: new ConfirmationWindow(this.#clock, armedUntil => this.#show(entry, { armedUntil })),
         ...{ end: null, done: Promise.resolve() },
       };
@@ -175,20 +176,13 @@ export class Rebuilds {
 
   /** What an earlier bridge has left is told as soon as it is known how the VM is. */
   #tellInterrupted(entry: LoaderEntry, domain: Domain | null, at: string): void {
-    const { key, interrupted: command, record } = entry;
-    if (!command || !record) return;
-    entry.interrupted = null;
-    const loader = interruptedLoader(entry.loader, record, domain);
-    entry.record = {
-      ...record,
-      phase: 'interrupted',
-      result: 'interrupted',
-      error: loader.error,
-      next_step: loader.nextStep,
-    };
+    const { key, record } = entry;
+    if (!record || !isUnderWay(record) || entry.end) return;
+    entry.record = interrupted(record, domain);
     entry.done = keepRecord(this.#options.folder, key, entry.record);
-    this.#options.notify(key, { event_type: 'interrupted', at, command, message: loader.error ?? '' });
-    this.#show(entry, loader);
+    const message = entry.record.error ?? '';
+    this.#options.notify(key, { event_type: 'interrupted', at, command: record.word, message });
+    this.#show(entry, withRecord(entry.loader, entry.record));
   }
 
   /** DSM has written its new system: the old loader would not fit it any more. */

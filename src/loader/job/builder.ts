@@ -7,11 +7,12 @@ import { type Account, type Credentials, newAccount } from '../../ssh/login.ts';
 import type { SshSession } from '../../ssh/session.ts';
 import { probeTcp } from '../../util/tcp-probe.ts';
 import type { LoaderAdapter } from '../adapter.ts';
-import { LoaderFailure } from './failure.ts';
+import { LoaderFailure, mustSucceed } from './failure.ts';
 import type { GuestKind, JobParts } from './parts.ts';
+import type { Run } from './run.ts';
 import type { RunLog } from './run-log.ts';
 
-/** The image builder over SSH: found, told from DSM before anybody logs in, and powered off again. */
+/** The image builder over SSH: found, told from DSM before anybody logs in, and powered off again; and any guest off. */
 
 /** A run, as far as this needs it. */
 export interface BuilderRun {
@@ -119,4 +120,36 @@ export async function powerOffBuilder(session: SshSession, signal: AbortSignal):
   await runCommand(session, 'sync; sudo poweroff', options).catch(error => {
     if (!isSshError(error) || error.code === 'cancelled') throw error;
   });
+}
+
+/** The VM off, whatever runs in it. `what`: what could not be done, and how people can help. Rejects with `LoaderFailure`. */
+export async function powerOff(
+  run: Run,
+  what: { message: string; advice: string | null },
+  signal: AbortSignal,
+): Promise<void> {
+  const { power, times } = run.parts;
+  await power.read();
+  if (power.vm.domain?.active === false) return;
+  if ((await askBuilder(run, signal)) && (await power.goesOff(times.powerOff, signal))) return;
+  mustSucceed(await power.shutDown(signal), what.message, what.advice);
+}
+
+/**
+ * An image builder that an earlier run has left behind may not hear the power button. It is known by its host key; where
+ * that run came no further than starting it, it is met as in a rebuild. Nobody logs in to DSM.
+ */
+async function askBuilder(run: Run, signal: AbortSignal): Promise<boolean> {
+  const { times, settings } = run.parts;
+  const { host_key, touched } = run.runLog.record;
+  if (run.account.left <= 0 || touched === 'no' || (host_key === null && touched !== 'menu')) return false;
+  try {
+    await using session = await reachBuilder(run, times.again, host_key ?? settings.ssh.hostKey, signal);
+    await powerOffBuilder(session, signal);
+    return true;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!isSshError(error) && !(error instanceof LoaderFailure)) throw error;
+    return false;
+  }
 }

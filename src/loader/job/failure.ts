@@ -2,7 +2,7 @@ import { NotOff } from '../../commands/vm-power.ts';
 import { ConnectError, ConnectionLost, isLibvirtError, TimeoutError } from '../../libvirt/errors.ts';
 import type { Outcome } from '../../model/codes.ts';
 import { CommandError, SshError, type SshErrorCode } from '../../ssh/errors.ts';
-import { type ImageError, type ImageErrorCode, isImageError } from '../image/errors.ts';
+import { type ImageErrorCode, isImageError } from '../image/errors.ts';
 
 /** Why a rebuild or rollback does not go on: a code for machines, a sentence for people, and what they can do. */
 export class LoaderFailure extends Error {
@@ -17,78 +17,87 @@ export class LoaderFailure extends Error {
   }
 }
 
+/** It cannot work: nothing was changed. */
+export class Refused extends LoaderFailure {
+  override name = 'Refused';
+}
+
+/**
+ * A run is bound to one domain, and its backup to one image. A name or a path may lead to another one meanwhile: then
+ * the run writes nothing, and starts or stops nobody.
+ */
+export class NotOurs extends LoaderFailure {
+  override name = 'NotOurs';
+
+  /** `backup`: its file. */
+  constructor(code: string, message: string, backup: string | null) {
+    const byHand =
+      'If that copy is the right one all the same, put it back by hand, with the VM off: `cp --sparse=always FILE IMAGE`.';
+    super(code, message, backup && byHand.replace('FILE', () => backup));
+  }
+}
+
 /** Somebody asked for its end. */
 export class Cancelled extends Error {
   override name = 'Cancelled';
 }
 
-/** The bridge itself ends: what is under way stays as it is, and the next one tells of it. */
+/** The bridge itself ends: what is under way stays as it is, and the next one reports it. */
 export class Closing extends Error {
   override name = 'Closing';
 }
 
-export function failureOf({ code, message }: Outcome, what: string): LoaderFailure {
-  return new LoaderFailure(code, `${what}: ${message}.`);
+/** Throws `LoaderFailure` for every other outcome; `what`: what did not work. */
+export function mustSucceed({ status, code, message }: Outcome, what: string, advice: string | null = null): void {
+  if (status !== 'succeeded') throw new LoaderFailure(code, `${what}: ${message}.`, advice);
 }
 
 /** The journal: then nothing may be done that it would tell of. `folder`: where it is; empty: people know. */
-export function unwritable(folder: string, error: unknown): LoaderFailure {
-  const { message } = error as Error;
-  const where = folder === '' ? 'The journal' : `The journal in ${folder}`;
-  return new LoaderFailure(
-    'journal',
-    `${where} cannot be written: ${message}.`,
-    'Make `data_dir` writable, with some room.',
-    { cause: error },
-  );
+export function unwritable(folder: string, cause: unknown): LoaderFailure {
+  const message = `The journal${folder && ` in ${folder}`} cannot be written: ${(cause as Error).message}.`;
+  return new LoaderFailure('journal', message, 'Make `data_dir` writable, with some room.', { cause });
 }
 
 /** What was thrown, as a failure; what nobody foresaw keeps its message, for it is a fault of our own. */
-export function explain(error: unknown): LoaderFailure {
-  if (error instanceof LoaderFailure) return error;
-  if (error instanceof NotOff) return new LoaderFailure(error.code, error.message, error.advice, { cause: error });
-  if (error instanceof CommandError && error.prompt) {
-    const known = error.prompt.name === null ? '' : ', once too often';
-    const message = `The loader asks what has no answer here${known}: “${error.prompt.text}”`;
-    return new LoaderFailure('ssh_unknown_prompt', message, sshAdvice.unknown_prompt ?? null, { cause: error });
+export function explain(cause: unknown): LoaderFailure {
+  if (cause instanceof LoaderFailure) return cause;
+  const failure = (code: string, message: string, advice: string | null = null) =>
+    new LoaderFailure(code, message, advice, { cause });
+  if (cause instanceof NotOff) return failure(cause.code, cause.message, cause.advice);
+  if (cause instanceof SshError) return failure(`ssh_${cause.code}`, ...sshWords(cause));
+  if (isAway(cause) || (isImageError(cause) && isAway(cause.cause))) {
+    return failure('libvirt_unavailable', sentence(cause.message));
   }
-  if (error instanceof CommandError && error.stall) return stalled(error, error.stall);
-  if (error instanceof SshError) {
-    return new LoaderFailure(`ssh_${error.code}`, sentence(error.message), sshAdvice[error.code] ?? null, {
-      cause: error,
-    });
-  }
-  if (isAway(error) || (isImageError(error) && isAway(error.cause))) {
-    return new LoaderFailure('libvirt_unavailable', sentence(error.message), null, { cause: error });
-  }
-  if (isImageError(error)) return imageFailure(error);
-  if (isLibvirtError(error)) return new LoaderFailure('libvirt_error', sentence(error.message), null, { cause: error });
-  const { message } = error instanceof Error ? error : new Error(String(error));
-  return new LoaderFailure('internal', `Something that nobody foresaw: ${message}`, null, { cause: error });
+  if (isImageError(cause)) return failure(`image_${cause.code}`, sentence(cause.message), imageAdvice[cause.code]);
+  if (isLibvirtError(cause)) return failure('libvirt_error', sentence(cause.message));
+  const { message } = cause instanceof Error ? cause : new Error(String(cause));
+  return failure('internal', `Something that nobody foresaw: ${message}`);
 }
 
-/** Its words may hold what must not be said; whoever tells it hides that. */
-function stalled(error: CommandError, { stands, host }: NonNullable<CommandError['stall']>): LoaderFailure {
+/** A sentence, and what can be done. It may hold what must not be said; whoever tells it hides that. */
+function sshWords(error: SshError): [message: string, advice: string | null] {
+  const advice = sshAdvice[error.code] ?? null;
+  const { prompt = null, stall = null } = error instanceof CommandError ? error : {};
+  if (prompt) {
+    const known = prompt.name === null ? '' : ', once too often';
+    return [`The loader asks what has no answer here${known}: “${prompt.text}”`, advice];
+  }
+  if (!stall) return [sentence(error.message), advice];
+  const { stands, host } = stall;
   const at = stands === null ? '' : `; it stands at ${stands}`;
-  const named = host === null ? '' : ` The last server that it named is ${host}.`;
-  const look = host === null ? '' : `Check that the guest reaches ${host}. `;
-  const message = `${sentence(`${error.message}${at}`)}${named}`;
-  return new LoaderFailure(`ssh_${error.code}`, message, look + (sshAdvice.silent ?? ''), { cause: error });
+  const message = sentence(`${error.message}${at}`);
+  if (host === null) return [message, advice];
+  return [`${message} The last server that it named is ${host}.`, `Check that the guest reaches ${host}. ${advice}`];
 }
 
 function isAway(error: unknown): error is Error {
   return error instanceof ConnectError || error instanceof ConnectionLost || error instanceof TimeoutError;
 }
 
-function imageFailure(error: ImageError): LoaderFailure {
-  return new LoaderFailure(`image_${error.code}`, sentence(error.message), imageAdvice[error.code] ?? null, {
-    cause: error,
-  });
-}
-
+const noBuilder = "Look at the VM's screen: whether the image builder is up, and has an address.";
 const sshAdvice: Readonly<Partial<Record<SshErrorCode, string>>> = {
-  unreachable: "Look at the VM's screen: whether the image builder is up, and has an address.",
-  timed_out: "Look at the VM's screen: whether the image builder is up, and has an address.",
+  unreachable: noBuilder,
+  timed_out: noBuilder,
   authentication_failed: 'Correct `ssh.user` and `ssh.password_file`, or `ssh.private_key_file`.',
   host_key_mismatch: 'Correct `ssh.host_key`, or leave it out: the image builder may make a new key at each boot.',
   silent: 'Read the last lines of its output; a download may hang.',

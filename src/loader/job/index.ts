@@ -1,43 +1,51 @@
-import { type Outcome, rejected } from '../../model/codes.ts';
-import type { LoaderWord } from '../../model/commands.ts';
-import type { Domain } from '../../model/domain.ts';
+import { failed, type Outcome } from '../../model/codes.ts';
 import { idleLoader, isUnderWay, type Loader } from '../../model/loader.ts';
 import { type LoaderSettings, wantedDsm } from '../../model/loader-settings.ts';
 import type { VmKey } from '../../model/snapshot.ts';
 import { listBackups } from '../image/backups.ts';
-import { otherDomain } from './bound.ts';
-import { explain } from './failure.ts';
-import { Journal, type LoaderRecord } from './journal.ts';
-import { sweepScratch } from './open-image.ts';
+import { Cancelled, Closing, explain } from './failure.ts';
+import { type LoaderRecord, loadRecord, saveRecord, withRecord } from './journal.ts';
+import { sweepScratch } from './loader-image.ts';
 import { rebuild } from './rebuild.ts';
-import { carryOut, left, whatNow } from './recovery.ts';
-import { checkBackup, rollBack } from './rollback.ts';
-import { type Beginning, beginRun, phase, type Run } from './run.ts';
-import { mayRollBack, shown } from './run-log.ts';
+import { endOf, interrupted, refusal, settle } from './recovery.ts';
+import { rollback } from './rollback.ts';
+import { type Beginning, beginRun, type Run } from './run.ts';
+import type { Ending } from './run-log.ts';
 
-/** The rebuild of a loader and the way back, as the bridge calls them. */
+/** A rebuild of a loader or its rollback, as the bridge calls them. */
 
-/** Never rejects: every end is an outcome, and stands in the journal. Resolves to the record too, which the next run begins with. */
+const acts = { rebuild, rollback } as const;
+
+/** Never rejects: every end is an outcome, and stands in the journal. The next run begins with the record. */
 export async function carryOutJob(
   beginning: Beginning,
 ): Promise<{ outcome: Outcome; record: LoaderRecord | null; loader: Loader }> {
-  const acts = { rebuild, rollback } as const;
+  let run: Run;
   try {
-    const run = await beginRun(beginning);
-    const outcome = await carryOut(run, acts[beginning.word]);
-    return { outcome, record: run.runLog.record, loader: run.runLog.loader };
+    run = await beginRun(beginning);
   } catch (error) {
-    const { message, advice } = explain(error);
-    const outcome = rejected({ code: 'preflight', message: [message, advice].filter(Boolean).join(' ') });
-    return { outcome, record: beginning.before, loader: beginning.loader };
+    return { outcome: refusal(explain(error)), record: beginning.before, loader: beginning.loader };
   }
+  const { runLog } = run;
+  const outcome = await carryOut(run, acts[beginning.word]);
+  return { outcome, record: runLog.record, loader: runLog.loader };
 }
 
-async function rollback(run: Run): Promise<Outcome> {
-  await phase(run, 'preflight', signal => checkBackup(run, signal));
-  const outcome = await rollBack(run);
-  await run.runLog.end({ phase: 'rolled_back', result: 'rolled_back', code: null, error: null, nextStep: null });
-  return outcome;
+async function carryOut(run: Run, act: (run: Run) => Promise<Ending>): Promise<Outcome> {
+  const { runLog } = run;
+  const ending = await act(run)
+    .catch(error => settle(run, error))
+    // Nothing that goes wrong there may leave it without a word.
+    .catch(late => {
+      if (late instanceof Closing) return null;
+      return endOf(run, explain(late), late instanceof Cancelled ? 'cancelled' : 'failed');
+    });
+  if (ending === null) {
+    await runLog.leave();
+    return failed('outcome_unknown', 'the bridge is stopping; the VM is left to itself');
+  }
+  await runLog.end(ending);
+  return { ...ending.outcome, message: runLog.clean(ending.outcome.message) };
 }
 
 /** What is known of a VM's loader when the bridge begins: from the journal, and from the folder of its backups. */
@@ -45,53 +53,23 @@ export async function recallLoader(
   folder: string,
   key: VmKey,
   settings: LoaderSettings,
-): Promise<{ record: LoaderRecord | null; loader: Loader; interrupted: LoaderWord | null }> {
+): Promise<{ record: LoaderRecord | null; loader: Loader }> {
   await sweepScratch(folder).catch(() => {});
-  const found = await new Journal(folder, key).load();
-  const newest = (await listBackups(settings.backupDir, key).catch(() => []))[0] ?? null;
-  const idle = { ...idleLoader(wantedDsm(settings)), backup: newest && shown(newest) };
-  if (found === 'damaged') {
-    const error = `The journal of the last rebuild, ${folder}/${key}.json, is damaged: what became of it is not known.`;
-    const nextStep = 'Look at the VM, and remove that file.';
-    return {
-      record: null,
-      interrupted: null,
-      loader: { ...idle, phase: 'interrupted', result: 'interrupted', code: 'journal', error, nextStep },
-    };
+  const record = await loadRecord(folder, key);
+  const [newest] = await listBackups(settings.backupDir, key).catch(() => []);
+  const backup = newest ? { file: newest.file, at: newest.at, size: newest.size } : null;
+  const loader = { ...idleLoader(wantedDsm(settings)), backup };
+  if (record === null) return { record, loader };
+  if (record !== 'damaged') {
+    return { record, loader: withRecord(loader, isUnderWay(record) ? interrupted(record, null) : record) };
   }
-  if (!found) return { record: null, loader: idle, interrupted: null };
-  const interrupted = isUnderWay(found) ? found.word : null;
-  return {
-    record: found,
-    interrupted,
-    loader: interrupted ? interruptedLoader(idle, found, null) : recalled(idle, found),
-  };
+  const error = `The journal of the last rebuild, ${folder}/${key}.json, is damaged: what became of it is not known.`;
+  const nextStep = 'Look at the VM, and remove that file.';
+  const result = 'interrupted';
+  return { record: null, loader: { ...loader, phase: result, result, code: 'journal', error, nextStep } };
 }
 
 /** Never rejects: it only saves that the same is told again. Nothing else may be written of it meanwhile. */
 export function keepRecord(folder: string, key: VmKey, record: LoaderRecord): Promise<void> {
-  return new Journal(folder, key).write(record).catch(() => {});
-}
-
-/** Of a run that a kill has ended, with the state in which the VM is now; null: not yet known. */
-export function interruptedLoader(loader: Loader, was: LoaderRecord, domain: Domain | null): Loader {
-  const record: LoaderRecord = { ...was, phase: 'interrupted', result: 'interrupted', code: 'interrupted' };
-  const other = otherDomain(domain, was);
-  const error = `The bridge was ended in the phase ${was.phase} of a ${was.word}, and does not resume it. ${other?.message ?? left(domain, was)}`;
-  const nextStep = other ? other.advice : whatNow(domain, record.touched, mayRollBack(record));
-  return { ...recalled(loader, record), error, nextStep };
-}
-
-function recalled(loader: Loader, record: LoaderRecord): Loader {
-  const { phase, result, code, error, backup } = record;
-  return {
-    ...loader,
-    ...{ phase, result, code, error },
-    startedAt: record.started_at,
-    endedAt: record.ended_at,
-    nextStep: record.next_step,
-    backup: backup ?? loader.backup,
-    bootEntry: record.boot_entry,
-    rollback: mayRollBack(record),
-  };
+  return saveRecord(folder, key, record).catch(() => {});
 }

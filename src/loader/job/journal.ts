@@ -1,19 +1,17 @@
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { loaderPhases, loaderResults } from '../../model/loader.ts';
+import { type Loader, loaderPhases, loaderResults } from '../../model/loader.ts';
 import type { VmKey } from '../../model/snapshot.ts';
 import { replaceFile } from '../../util/replace-file.ts';
-import { LogFile } from './log-file.ts';
 
 /**
- * What must be known of a rebuild even after a kill -9: a record, on the disk before what it tells of is done, and
- * beside it all that was said, line by line. Neither has a serial number, a MAC or a password.
+ * What must be known of a rebuild even after a kill -9: a record, on the disk before what it tells of is done. Like the
+ * log beside it, it has no serial number, MAC or password.
  */
 
 const text = z.string();
 const time = z.iso.datetime({ offset: true });
-const backup = z.object({ file: text, at: time, size: z.number() });
 
 /**
  * How far the image on the disk may be from what it was: `menu`: only what its menu starts next; `building`: anything;
@@ -36,7 +34,7 @@ const schema = z.object({
   uuid: text,
   touched: z.enum(touches),
   /** Of the image before this was begun. */
-  backup: backup.nullable(),
+  backup: z.object({ file: text, at: time, size: z.number() }).nullable(),
   boot_entry: text.nullable(),
   /** What the loader was to be for. */
   model: text,
@@ -50,66 +48,41 @@ const schema = z.object({
 });
 export type LoaderRecord = z.infer<typeof schema>;
 
-/** Logs that stay, the new one among them. */
-const keptLogs = 10;
-
-export class Journal {
-  readonly #folder: string;
-  readonly #key: VmKey;
-  #log: LogFile | null = null;
-
-  constructor(folder: string, key: VmKey) {
-    this.#folder = folder;
-    this.#key = key;
+/** Of the latest run; null: there was none. `damaged`: there was one, and nobody can tell. */
+export async function loadRecord(folder: string, key: VmKey): Promise<LoaderRecord | 'damaged' | null> {
+  try {
+    return schema.safeParse(JSON.parse(await readFile(fileOf(folder, key), 'utf8'))).data ?? 'damaged';
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? null : 'damaged';
   }
+}
 
-  /** Where the log of a run is. */
-  path(log: string): string {
-    return join(this.#folder, log);
-  }
+/** On the disk when it resolves. Rejects when it cannot be written: then nothing may be done that it would tell of. */
+export async function saveRecord(folder: string, key: VmKey, record: LoaderRecord): Promise<void> {
+  await replaceFile(fileOf(folder, key), `${JSON.stringify(record, null, 2)}\n`);
+}
 
-  /** What is known of the latest run; null: there was none. `damaged`: there was one, and nobody can tell. */
-  async load(): Promise<LoaderRecord | 'damaged' | null> {
-    try {
-      return schema.safeParse(JSON.parse(await readFile(this.#record, 'utf8'))).data ?? 'damaged';
-    } catch (error) {
-      return (error as NodeJS.ErrnoException).code === 'ENOENT' ? null : 'damaged';
-    }
-  }
+function fileOf(folder: string, key: VmKey): string {
+  return join(folder, `${key}.json`);
+}
 
-  /** On the disk when it resolves. Rejects when it cannot be written: then nothing may be done that it would tell of. */
-  async write(record: LoaderRecord): Promise<void> {
-    await replaceFile(this.#record, `${JSON.stringify(record, null, 2)}\n`);
-  }
+/** There is a backup of the old image, and the image may be another one. */
+export function mayRollBack({ backup, touched, result, phase }: LoaderRecord): boolean {
+  if (!backup || touched === 'no') return false;
+  return result === 'awaiting_dsm_install' || phase === 'failed' || phase === 'cancelled' || phase === 'interrupted';
+}
 
-  /** Begins the log of a run; resolves to its name. Rejects when it cannot be written. */
-  async begin(at: Date): Promise<string> {
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-    const name = `${this.#key}-${at.toISOString().replaceAll(/[-:]|\.\d+/g, '')}.log`;
-    this.#log = await LogFile.open(this.path(name));
-    await this.#rotate();
-    return name;
-  }
-
-  /** One line of the log, with its time: the bridge's own words, or a program's output. Resolves when there is room for more. */
-  line(at: Date, words: string, kind: 'say' | 'output'): Promise<void> | void {
-    return this.#log?.[kind](`${at.toISOString()} ${words}`);
-  }
-
-  async end(): Promise<void> {
-    const log = this.#log;
-    this.#log = null;
-    await log?.end();
-  }
-
-  get #record(): string {
-    return join(this.#folder, `${this.#key}.json`);
-  }
-
-  async #rotate(): Promise<void> {
-    const rest = /^-\d{8}T\d{6}Z\.log$/;
-    const names = await readdir(this.#folder);
-    const ours = names.filter(name => name.startsWith(this.#key) && rest.test(name.slice(this.#key.length))).sort();
-    for (const name of ours.slice(0, -keptLogs)) await rm(this.path(name), { force: true });
-  }
+/** The loader as people see it, with what the record says. */
+export function withRecord(loader: Loader, record: LoaderRecord): Loader {
+  const { phase, result, code, error, backup } = record;
+  return {
+    ...loader,
+    ...{ phase, result, code, error },
+    startedAt: record.started_at,
+    endedAt: record.ended_at,
+    nextStep: record.next_step,
+    backup: backup ?? loader.backup,
+    bootEntry: record.boot_entry,
+    rollback: mayRollBack(record),
+  };
 }

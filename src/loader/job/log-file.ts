@@ -1,4 +1,8 @@
+import { once } from 'node:events';
 import { createWriteStream, type WriteStream } from 'node:fs';
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { VmKey } from '../../model/snapshot.ts';
 
 /**
  * All that is said in a run, line by line, in a file whose length has a bound. Beyond it a program's output is left out,
@@ -9,6 +13,20 @@ import { createWriteStream, type WriteStream } from 'node:fs';
 const longest = 16 * 1024 ** 2;
 /** Lines of output that are kept beyond that. */
 const tail = 200;
+/** Logs of a VM that stay, the new one among them. */
+const keptLogs = 10;
+
+/** Begins the log of a run; resolves to its name too. Rejects when it cannot be written. */
+export async function beginLog(folder: string, key: VmKey, at: Date): Promise<{ name: string; log: LogFile }> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const name = `${key}-${at.toISOString().replaceAll(/[-:]|\.\d+/g, '')}.log`;
+  const log = await LogFile.open(join(folder, name));
+  const rest = /^-\d{8}T\d{6}Z\.log$/;
+  const names = await readdir(folder);
+  const ours = names.filter(each => each.startsWith(key) && rest.test(each.slice(key.length))).sort();
+  for (const old of ours.slice(0, -keptLogs)) await rm(join(folder, old), { force: true });
+  return { name, log };
+}
 
 export class LogFile {
   readonly #stream: WriteStream;
@@ -29,7 +47,7 @@ export class LogFile {
   /** Rejects when it cannot be written. */
   static async open(path: string, most = longest): Promise<LogFile> {
     const stream = createWriteStream(path, { flags: 'a', mode: 0o600 });
-    await new Promise<void>((resolve, reject) => stream.once('open', () => resolve()).once('error', reject));
+    await once(stream, 'open');
     return new LogFile(stream, most);
   }
 

@@ -21,10 +21,13 @@ interface PhaseRow {
   cancelled: string;
   /** How a kill -9 of the bridge leaves them. */
   killed: string;
+  /** What a VM that is on does then, as far as is known: goes on a sentence “The VM runs”. */
+  runs?: string;
 }
 
 const minute = 60_000;
 const asItWas = 'as it was; nothing has been changed';
+const inBuilder = ' its image builder and not DSM, by all that is known';
 const builderRuns = 'the image builder runs, and the menu starts it again; `rollback` puts the old loader back';
 
 export const phases: Readonly<Record<RunningPhase, PhaseRow>> = {
@@ -37,6 +40,7 @@ export const phases: Readonly<Record<RunningPhase, PhaseRow>> = {
     ...{ title: 'Shutting DSM down', weight: 6, within: null },
     cancelled: 'the guest has been asked to power off and may still do so; the loader is untouched',
     killed: 'likewise; `start` brings DSM back',
+    runs: ', and may still power off, for it was asked to',
   },
   backing_up: {
     ...{ title: "Copying the loader's image", weight: 8, within: 60 * minute },
@@ -62,17 +66,20 @@ export const phases: Readonly<Record<RunningPhase, PhaseRow>> = {
     ...{ title: 'Setting the boot menu back to DSM', weight: 1, within: 3 * minute },
     cancelled: 'the image builder runs; `rollback` puts the old loader back',
     killed: 'likewise',
+    runs: inBuilder,
   },
   building: {
     ...{ title: 'Building the loader', weight: 60, within: null },
     cancelled:
       'what runs in the builder is ended, and the builder runs on; the image may be half built, `rollback` puts the old one back',
     killed: 'likewise, but what runs in the builder may run on for a while',
+    runs: inBuilder,
   },
   verifying: {
     ...{ title: 'Looking whether the new loader is in place', weight: 3, within: 10 * minute },
     cancelled: 'the builder may still run, or be off; the image is a new one that nobody has tried',
     killed: 'likewise',
+    runs: inBuilder,
   },
   booting_dsm: {
     ...{ title: 'Starting DSM from the new loader', weight: 1, within: 3 * minute },
@@ -92,17 +99,13 @@ export const phases: Readonly<Record<RunningPhase, PhaseRow>> = {
 };
 
 /** Those of a rebuild that goes well, in their order. */
-export const rebuildPhases = Object.keys(phases).filter(phase => phase !== 'rolling_back') as readonly Exclude<
-  RunningPhase,
-  'rolling_back'
->[];
+export const rebuildPhases = (Object.keys(phases) as RunningPhase[]).filter(phase => phase !== 'rolling_back');
 
 /** Whole percents; `share`: of the phase, from 0 to 1. */
 export function percentAt(phase: RunningPhase, share: number): number {
   const within = Math.min(1, Math.max(0, share));
   if (phase === 'rolling_back') return Math.floor(100 * within);
-  const weights = rebuildPhases.map(each => phases[each].weight);
-  const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);
-  const done = sum(weights.slice(0, rebuildPhases.indexOf(phase)));
-  return Math.floor((100 * (done + within * phases[phase].weight)) / sum(weights));
+  const sum = (names: readonly RunningPhase[]) => names.reduce((total, name) => total + phases[name].weight, 0);
+  const done = sum(rebuildPhases.slice(0, rebuildPhases.indexOf(phase)));
+  return Math.floor((100 * (done + within * phases[phase].weight)) / sum(rebuildPhases));
 }

@@ -1,4 +1,4 @@
-import { type Outcome, rejected, succeeded } from '../../model/codes.ts';
+import { succeeded } from '../../model/codes.ts';
 import { wantedDsm } from '../../model/loader-settings.ts';
 import type { SshSession } from '../../ssh/session.ts';
 import type { Step } from '../adapter.ts';
@@ -10,26 +10,19 @@ import { prove } from '../image/restore.ts';
 import { chooseEntry } from '../menu-keys.ts';
 import { type Inspection, inspect } from '../plan/inspect.ts';
 import { armFromWithin } from './boot-files.ts';
-import { loaderSource, mustFit } from './bound.ts';
-import { powerOffBuilder, reachBuilder } from './builder.ts';
-import { explain, failureOf, LoaderFailure } from './failure.ts';
-import { opened, scratchFolder, withImage } from './open-image.ts';
-import { powerOff } from './power.ts';
+import { powerOff, powerOffBuilder, reachBuilder } from './builder.ts';
+import { explain, LoaderFailure, mustSucceed, Refused } from './failure.ts';
+import { loaderSource, mustFit, scratchFolder, withImage } from './loader-image.ts';
 import { phase, type Run } from './run.ts';
+import type { Ending } from './run-log.ts';
 import { buildSteps } from './steps.ts';
 import { awaitDsm } from './wait-for-dsm.ts';
 
 /**
- * The rebuild, phase by phase. Nothing is written to the image before there is a proven copy of it, and nothing while
- * the VM is on, but by the loader itself. What a phase throws is settled by `settle.ts`.
+ * The rebuild, phase by phase. It writes nothing to the image before there is a proven backup of it, and nothing while
+ * the VM is on; only the loader itself does. `recovery.ts` settles what a phase throws.
  */
-
-/** It cannot work: nothing was changed. */
-export class Refused extends LoaderFailure {
-  override name = 'Refused';
-}
-
-export async function rebuild(run: Run): Promise<Outcome> {
+export async function rebuild(run: Run): Promise<Ending> {
   const plan = await phase(run, 'preflight', signal => preflight(run, signal));
   await phase(run, 'shutting_down', signal => powerOff(run, cannotShutDown, signal));
   await phase(run, 'backing_up', signal => copyImage(run, signal));
@@ -49,18 +42,13 @@ const cannotShutDown = { message: 'DSM could not be shut down', advice: null };
 type ReadyPlan = Inspection & { builderEntry: string };
 
 async function preflight({ parts, runLog }: Run, signal: AbortSignal): Promise<ReadyPlan> {
-  const { settings, adapter, power, open, local, folder } = parts;
+  const { settings, adapter, power, open, local, folder, onTimeout, world } = parts;
   const { vm } = power;
   const ref = parts.ref();
   if (!ref || !vm.domain) throw new Refused('libvirt_unavailable', 'libvirt is away.');
-  await using client = await opened(open, signal);
-  const found = await inspect({
-    ...{ settings, adapter, vm, ref, local, signal },
-    client: client.libvirt,
-    scratch: scratchFolder(folder),
-    onTimeout: parts.onTimeout,
-    world: parts.world,
-  });
+  await using client = await open(signal);
+  const scratch = scratchFolder(folder);
+  const found = await inspect({ settings, adapter, vm, ref, local, signal, client, scratch, onTimeout, world });
   runLog.hide(found.secrets);
   for (const { level, message, advice } of found.findings) runLog.say(`${level}: ${message} ${advice ?? ''}`.trimEnd());
   const reason = found.findings.find(({ level }) => level === 'refuse');
@@ -71,12 +59,12 @@ async function preflight({ parts, runLog }: Run, signal: AbortSignal): Promise<R
   return { ...found, builderEntry };
 }
 
-/** One that an earlier run has made of a sound image is not given up for a copy of an image that may be half built. */
+/** One that an earlier run has made of a sound image is not given up for a backup of an image that may be half built. */
 async function copyImage(run: Run, signal: AbortSignal): Promise<void> {
   const { parts, runLog } = run;
   const { settings, key, power, now } = parts;
   await withImage(run, signal, async (image, how) => {
-    const { touched, backup: kept } = runLog.record;
+    const { touched, backup: kept, uuid } = runLog.record;
     if (touched !== 'no' && kept) {
       const why = await unusable(run, image, how.signal);
       if (why === null) {
@@ -87,9 +75,7 @@ async function copyImage(run: Run, signal: AbortSignal): Promise<void> {
     }
     const options = {
       ...{ folder: settings.backupDir, name: key, keep: settings.keepBackups, now },
-      domain: power.vm.domain?.name ?? key,
-      ...{ uuid: runLog.record.uuid, source: loaderSource(power) },
-      spare: kept ? [kept.file] : [],
+      ...{ domain: power.vm.domain?.name ?? key, uuid, source: loaderSource(power), spare: kept ? [kept.file] : [] },
     };
     const { file, at, size } = await backUp(image, options, how.signal, (done, total) => runLog.progress(done / total));
     await runLog.remember({ backup: { file, at, size }, touched: 'no' });
@@ -97,7 +83,7 @@ async function copyImage(run: Run, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Why the copy that there is cannot be the one to go back to; null: it can. All of it is read. */
+/** Why the backup that there is cannot be the one to go back to; null: it can. All of it is read. */
 async function unusable(run: Run, image: LoaderImage, signal: AbortSignal): Promise<string | null> {
   try {
     const copy = await mustFit(run, image, signal);
@@ -109,6 +95,12 @@ async function unusable(run: Run, image: LoaderImage, signal: AbortSignal): Prom
   }
 }
 
+/** The error of a menu that cannot be set, to which nothing was written then; rethrows any other. */
+function unsettable(error: unknown): Error {
+  if (isImageError(error, 'cannot_arm', 'bad_grubenv')) return error;
+  throw error;
+}
+
 /** Resolves to the entry's place where the menu cannot be set, and keys must be pressed; else null. */
 async function armBuilder(run: Run, { builderEntry }: ReadyPlan, signal: AbortSignal): Promise<number | null> {
   const { runLog } = run;
@@ -116,33 +108,29 @@ async function armBuilder(run: Run, { builderEntry }: ReadyPlan, signal: AbortSi
     await mustFit(run, image, how.signal);
     const before = runLog.record.touched;
     if (before === 'no') await runLog.remember({ touched: 'menu' });
-    try {
-      const { after } = await armEntry(image, builderEntry, how);
-      await runLog.remember({ boot_entry: after.next });
+    const armed = await armEntry(image, builderEntry, how).catch(unsettable);
+    if (!(armed instanceof Error)) {
+      await runLog.remember({ boot_entry: armed.after.next });
       return null;
-    } catch (error) {
-      if (!isImageError(error, 'cannot_arm', 'bad_grubenv')) throw error;
-      // Neither writes anything.
-      await runLog.remember({ touched: before });
-      runLog.say(`${error.message}: the entry is chosen by keys instead`);
-      const { entries } = await readBoot(image, how).catch(() => ({ entries: [] as readonly string[] }));
-      if (entries.length === 0) throw error;
-      return entries.indexOf(builderEntry);
     }
+    await runLog.remember({ touched: before });
+    runLog.say(`${armed.message}: the entry is chosen by keys instead`);
+    const { entries } = await readBoot(image, how).catch(() => ({ entries: [] as readonly string[] }));
+    if (entries.length === 0) throw armed;
+    return entries.indexOf(builderEntry);
   });
 }
 
 async function start({ parts: { power } }: Run, signal: AbortSignal): Promise<void> {
-  const outcome = await power.start(signal);
-  if (outcome.status !== 'succeeded') throw failureOf(outcome, 'The VM could not be started');
+  mustSucceed(await power.start(signal), 'The VM could not be started');
 }
 
 async function enterBuilder(run: Run, byKeys: number | null, signal: AbortSignal): Promise<SshSession> {
-  const { parts } = run;
+  const { times, settings } = run.parts;
   const reached = new AbortController();
-  const keys = byKeys === null ? null : pressKeys(parts, byKeys, AbortSignal.any([signal, reached.signal]));
+  const keys = byKeys === null ? null : pressKeys(run, byKeys, AbortSignal.any([signal, reached.signal]));
   try {
-    return await reachBuilder(run, parts.times.connect, parts.settings.ssh.hostKey, signal);
+    return await reachBuilder(run, times.connect, settings.ssh.hostKey, signal);
   } finally {
     reached.abort();
     await keys;
@@ -150,16 +138,12 @@ async function enterBuilder(run: Run, byKeys: number | null, signal: AbortSignal
 }
 
 /** What becomes of it is seen by what boots. */
-async function pressKeys(
-  { open, ref: domainRef, times }: Run['parts'],
-  index: number,
-  signal: AbortSignal,
-): Promise<void> {
-  const ref = domainRef();
+async function pressKeys({ parts }: Run, index: number, signal: AbortSignal): Promise<void> {
+  const ref = parts.ref();
   if (!ref) return;
   try {
-    await using client = await opened(open, signal);
-    await chooseEntry(client.libvirt, ref, index, { signal, for: times.keys, every: 1_000 });
+    await using client = await parts.open(signal);
+    await chooseEntry(client, ref, index, { signal, for: parts.times.keys, every: 1_000 });
   } catch {
     // Then nobody logs in.
   }
@@ -172,13 +156,9 @@ async function armDsm(
   plan: ReadyPlan,
   signal: AbortSignal,
 ): Promise<void> {
-  try {
-    const title = await armFromWithin(session, parts.adapter, plan.loaderBus, signal);
-    await runLog.remember({ boot_entry: title });
-  } catch (error) {
-    if (!isImageError(error, 'cannot_arm', 'bad_grubenv')) throw error;
-    runLog.say(`${error.message}: the menu decides by itself`);
-  }
+  const title = await armFromWithin(session, parts.adapter, plan.loaderBus, signal).catch(unsettable);
+  if (title instanceof Error) runLog.say(`${title.message}: the menu decides by itself`);
+  else await runLog.remember({ boot_entry: title });
 }
 
 async function build(run: Run, session: SshSession, steps: readonly Step[], signal: AbortSignal): Promise<void> {
@@ -191,8 +171,7 @@ async function verify(run: Run, session: SshSession, { loaderBus }: ReadyPlan, s
   const { settings, adapter, power, times } = parts;
   await powerOffBuilder(session, signal);
   if (!(await power.goesOff(times.powerOff, signal))) {
-    const outcome = await power.shutDown(signal);
-    if (outcome.status !== 'succeeded') throw failureOf(outcome, 'The image builder does not power off');
+    mustSucceed(await power.shutDown(signal), 'The image builder does not power off');
   }
   const wanted = { model: settings.model, version: wantedDsm(settings).version.replace(/-.*/, '') };
   await withImage(run, signal, async (image, how) => {
@@ -203,44 +182,31 @@ async function verify(run: Run, session: SshSession, { loaderBus }: ReadyPlan, s
       const message = `The build has ended well, and yet the boot menu has no ${wanted.model} ${wanted.version}.`;
       throw new LoaderFailure('not_built', message, 'Read its output.');
     }
-    const armed = await armEntry(image, entry, how).catch(error => {
-      if (isImageError(error, 'cannot_arm', 'bad_grubenv')) return null;
-      throw error;
-    });
-    await runLog.remember({ touched: 'built', boot_entry: armed?.after.next ?? null });
+    const armed = await armEntry(image, entry, how).catch(unsettable);
+    await runLog.remember({ touched: 'built', boot_entry: armed instanceof Error ? null : armed.after.next });
   });
 }
 
-async function conclude(run: Run, { sameDsm }: ReadyPlan, signal: AbortSignal): Promise<Outcome> {
+async function conclude(run: Run, { sameDsm }: ReadyPlan, signal: AbortSignal): Promise<Ending> {
   const { parts, runLog } = run;
-  const { guest, times, settings } = parts;
-  const say = (words: string) => runLog.say(words);
-  const { check, come } = await awaitDsm(guest, times, say, share => runLog.progress(share), signal);
-  const wanted = wantedDsm(settings);
-  if (come === 'installer' && sameDsm) {
-    const message = `DSM ${wanted.version} was installed, and does not come up from its new loader: ${check.reason}`;
-    throw new LoaderFailure('dsm_lost', message, check.nextStep);
+  const { model, version } = wantedDsm(parts.settings);
+  const { check, come } = await awaitDsm(parts, runLog.say, runLog.progress, signal);
+  const { reason, nextStep, cause, dsm } = check;
+  if (come === 'up') {
+    await runLog.remember({ touched: 'no' });
+    const other = dsm.version !== null && dsm.version !== version ? ` It says that it is ${dsm.version}.` : '';
+    const outcome = succeeded('done', `DSM is up with its new loader for ${model} ${version}.${other}`);
+    return { phase: 'done', result: 'succeeded', code: null, error: null, next_step: null, outcome };
   }
-  if (come === 'installer' && check.cause === 'no_disk') {
-    throw new LoaderFailure(
-      'no_disk',
-      `The new loader starts, but its disks are gone: ${check.reason}`,
-      check.nextStep,
-    );
+  if (sameDsm) {
+    const message = `DSM ${version} was installed, and does not come up from its new loader: ${reason}`;
+    throw new LoaderFailure('dsm_lost', message, nextStep);
   }
-  if (come === 'installer') {
-    const message = `The loader for ${wanted.model} ${wanted.version} is in place. ${check.reason}`;
-    const nextStep = `Install DSM ${wanted.version} on its page; until then \`rollback\` puts the old loader back.`;
-    await runLog.end({ phase: 'done', result: 'awaiting_dsm_install', code: null, error: message, nextStep });
-    return succeeded('awaiting_dsm_install', message);
+  if (cause === 'no_disk') {
+    throw new LoaderFailure('no_disk', `The new loader starts, but its disks are gone: ${reason}`, nextStep);
   }
-  await runLog.remember({ touched: 'no' });
-  const runs = check.dsm.version;
-  const other = runs !== null && runs !== wanted.version ? ` It says that it is ${runs}.` : '';
-  await runLog.end({ phase: 'done', result: 'succeeded', code: null, error: null, nextStep: null });
-  return succeeded('done', `DSM is up with its new loader for ${wanted.model} ${wanted.version}.${other}`);
-}
-
-export function refusedOutcome({ message, advice }: LoaderFailure): Outcome {
-  return rejected({ code: 'preflight', message: [message, advice].filter(Boolean).join(' ') });
+  const error = `The loader for ${model} ${version} is in place. ${reason}`;
+  const next = `Install DSM ${version} on its page; until then \`rollback\` puts the old loader back.`;
+  const outcome = succeeded('awaiting_dsm_install', error);
+  return { phase: 'done', result: 'awaiting_dsm_install', code: null, error, next_step: next, outcome };
 }

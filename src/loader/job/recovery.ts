@@ -1,66 +1,56 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { cancelled, failed, type Outcome } from '../../model/codes.ts';
+import { cancelled, failed, type Outcome, rejected } from '../../model/codes.ts';
 import type { Domain } from '../../model/domain.ts';
-import { NotOurs } from './bound.ts';
-import { Cancelled, Closing, explain, type LoaderFailure } from './failure.ts';
-import type { LoaderRecord, Touched } from './journal.ts';
-import { opened } from './open-image.ts';
-import { Refused, refusedOutcome } from './rebuild.ts';
-import { putBack, rollBack } from './rollback.ts';
-import type { Run } from './run.ts';
-import { mayRollBack } from './run-log.ts';
+import { Cancelled, Closing, explain, type LoaderFailure, NotOurs, Refused } from './failure.ts';
+import { type LoaderRecord, mayRollBack, type Touched } from './journal.ts';
+import { putBack } from './loader-image.ts';
+import { phases, type RunningPhase } from './phases.ts';
+import { rollBack } from './rollback.ts';
+import { otherDomain, type Run } from './run.ts';
+import type { Ending } from './run-log.ts';
 
 /**
  * What becomes of a run that did not come to its end. A VM that it has switched off is started again where its loader
- * is as it was; where it is not, the copy is put back if the configuration says so, else that is offered. However it
+ * is as it was; where it is not, the backup is put back if the configuration says so, else that is offered. However it
  * ends, people are told how the VM is left.
  */
 
-/** Runs it to its end, whatever that is; never rejects. */
-export async function carryOut(run: Run, act: (run: Run) => Promise<Outcome>): Promise<Outcome> {
-  try {
-    return await act(run);
-  } catch (error) {
-    return settle(run, error).catch(async (late: unknown) => {
-      // Nothing that goes wrong here may leave it without a word.
-      const failure = explain(late);
-      return end(run, failure, 'failed');
-    });
-  }
-}
-
-async function settle(run: Run, error: unknown): Promise<Outcome> {
-  const { runLog } = run;
-  if (error instanceof Closing) {
-    await runLog.leave();
-    return failed('outcome_unknown', 'the bridge is stopping; the VM is left to itself');
-  }
+/** Rejects with `Closing` when the bridge ends. */
+export async function settle(run: Run, error: unknown): Promise<Ending> {
+  const { runLog, parts } = run;
+  if (error instanceof Closing) throw error;
   if (error instanceof Cancelled) {
     if (runLog.record.touched === 'menu' && isOff(run)) await undo(run);
-    return end(run, explain(error), 'cancelled');
+    return endOf(run, explain(error), 'cancelled');
   }
   const failure = explain(error);
+  const isOther = failure instanceof NotOurs;
   runLog.say(`${failure.code}: ${failure.message}`);
   // Nothing is changed in this phase.
-  if (failure instanceof Refused || (failure instanceof NotOurs && runLog.record.phase === 'preflight')) {
-    await end(run, failure, 'failed', failure instanceof NotOurs ? 'Nothing was written.' : '');
-    return refusedOutcome(failure);
+  if (failure instanceof Refused || (isOther && runLog.record.phase === 'preflight')) {
+    const ending = await endOf(run, failure, 'failed', isOther ? 'Nothing was written.' : '');
+    return { ...ending, outcome: refusal(failure) };
   }
-  if (runLog.record.word === 'rollback') return end(run, failure, 'failed');
+  if (runLog.record.word === 'rollback') return endOf(run, failure, 'failed');
   if (runLog.record.touched === 'menu' && isOff(run)) {
     await libvirtBack(run);
     await undo(run);
   }
   if (runLog.record.touched === 'no') {
     const again = run.ran && isOff(run) ? await startAgain(run) : '';
-    return end(run, failure, 'failed', again);
+    return endOf(run, failure, 'failed', again);
   }
-  if (run.parts.settings.onFailure !== 'auto' || failure instanceof NotOurs) return end(run, failure, 'failed');
+  if (parts.settings.onFailure !== 'auto' || isOther) return endOf(run, failure, 'failed');
   await libvirtBack(run);
   return automatically(run, failure);
 }
 
-/** The menu alone was changed, and DSM has not run since: it is put back without asking. */
+/** It cannot work: nothing was changed. */
+export function refusal({ message, advice }: LoaderFailure): Outcome {
+  return rejected({ code: 'preflight', message: [message, advice].filter(Boolean).join(' ') });
+}
+
+/** Only the menu was changed, and DSM has not run since: it is put back without asking. */
 async function undo(run: Run): Promise<void> {
   run.runLog.step('Putting the boot menu back');
   // A signal of its own: that of the run is raised.
@@ -78,11 +68,9 @@ const patience = 60_000;
 async function libvirtBack({ parts: { open, power, times }, signal }: Run): Promise<void> {
   const ends = performance.now() + patience;
   while (performance.now() < ends) {
-    const there = await opened(open, AbortSignal.any([signal, AbortSignal.timeout(patience)])).then(
-      connection => connection[Symbol.asyncDispose]().then(() => true),
-      () => false,
-    );
-    if (there && (await power.reachable(times.look, signal))) return;
+    const client = await open(AbortSignal.any([signal, AbortSignal.timeout(patience)])).catch(() => null);
+    await client?.close();
+    if (client && (await power.reachable(times.look, signal))) return;
     await delay(Math.min(times.look, 1_000), undefined, { signal });
   }
 }
@@ -90,13 +78,11 @@ async function libvirtBack({ parts: { open, power, times }, signal }: Run): Prom
 async function startAgain(run: Run): Promise<string> {
   run.runLog.step('Starting DSM again');
   await libvirtBack(run);
-  const outcome = await run.parts.power.start(run.signal);
-  return outcome.status === 'succeeded'
-    ? 'DSM was started again.'
-    : `DSM could not be started again: ${outcome.message}.`;
+  const { status, message } = await run.parts.power.start(run.signal);
+  return status === 'succeeded' ? 'DSM was started again.' : `DSM could not be started again: ${message}.`;
 }
 
-async function automatically(run: Run, failure: LoaderFailure): Promise<Outcome> {
+async function automatically(run: Run, failure: LoaderFailure): Promise<Ending> {
   run.runLog.say('rolling back, as the configuration says');
   try {
     await rollBack(run);
@@ -104,59 +90,52 @@ async function automatically(run: Run, failure: LoaderFailure): Promise<Outcome>
     if (error instanceof Closing || error instanceof Cancelled) throw error;
     const late = explain(error);
     late.message = `${failure.message} And the old loader could not be put back: ${late.message}`;
-    return end(run, late, 'failed');
+    return endOf(run, late, 'failed');
   }
-  const message = `${failure.message} The old loader is back in its place, and DSM has come up from it.`;
+  const error = `${failure.message} The old loader is back in its place, and DSM has come up from it.`;
   const { code, advice } = failure;
-  await run.runLog.end({ phase: 'rolled_back', result: 'rolled_back', code, error: message, nextStep: advice });
-  return failed('rolled_back', run.runLog.loader.error ?? message);
+  const outcome = failed('rolled_back', error);
+  return { phase: 'rolled_back', result: 'rolled_back', code, error, next_step: advice, outcome };
 }
 
-async function end(run: Run, failure: LoaderFailure, how: 'failed' | 'cancelled', more = ''): Promise<Outcome> {
-  const { runLog, parts } = run;
+/** With how the VM is left; `more`: what else was done. */
+export async function endOf(run: Run, failure: LoaderFailure, how: 'failed' | 'cancelled', more = ''): Promise<Ending> {
+  const { record } = run.runLog;
+  const { power } = run.parts;
   // The run's own signal may be raised.
-  const known = await parts.power.reachable(1, new AbortController().signal).catch(() => false);
-  const domain = known ? ours(parts.power.vm.domain, runLog.record) : null;
-  const why = how === 'cancelled' ? '' : failure.message;
-  const error = [why, more, left(domain, runLog.record)].filter(Boolean).join(' ');
-  const offered = mayRollBack({ ...runLog.record, phase: how }) && !(failure instanceof NotOurs);
-  const nextStep = [failure.advice, whatNow(domain, runLog.record.touched, offered)].filter(Boolean).join(' ') || null;
-  const code = how === 'cancelled' ? 'cancelled' : failure.code;
-  await runLog.end({ phase: how, result: how, code, error, nextStep });
-  const message = runLog.loader.error ?? error;
-  if (how === 'cancelled') return cancelled('cancelled', message);
-  return failed(runLog.record.word === 'rollback' ? 'rollback_failed' : 'rebuild_failed', message);
+  const known = await power.reachable(1, new AbortController().signal).catch(() => false);
+  const domain = known ? ours(power.vm.domain, record) : null;
+  const isCancelled = how === 'cancelled';
+  const error = [isCancelled ? '' : failure.message, more, left(domain, record)].filter(Boolean).join(' ');
+  const offered = mayRollBack({ ...record, phase: how }) && !(failure instanceof NotOurs);
+  const advice = [failure.advice, whatNow(domain, record.touched, offered)].filter(Boolean).join(' ');
+  const failedCode = record.word === 'rollback' ? 'rollback_failed' : 'rebuild_failed';
+  return {
+    ...{ phase: how, result: how, code: isCancelled ? 'cancelled' : failure.code, error, next_step: advice || null },
+    outcome: isCancelled ? cancelled('cancelled', error) : failed(failedCode, error),
+  };
 }
 
-/** Another one under the same name says nothing of the one whose loader it is. */
-function ours(domain: Domain | null, { uuid }: Pick<LoaderRecord, 'uuid'>): Domain | null {
-  return domain?.uuid === uuid ? domain : null;
+/** The record of a run that a kill has ended, with the state in which the VM is now; null: not yet known. */
+export function interrupted(was: LoaderRecord, domain: Domain | null): LoaderRecord {
+  const record: LoaderRecord = { ...was, phase: 'interrupted', result: 'interrupted', code: 'interrupted' };
+  const other = otherDomain(domain, was);
+  const how = other?.message ?? left(domain, was);
+  const error = `The bridge was ended in the phase ${was.phase} of a ${was.word}, and does not resume it. ${how}`;
+  return { ...record, error, next_step: other ? other.advice : whatNow(domain, was.touched, mayRollBack(record)) };
 }
 
-/** How the VM is left, in a sentence; `phase`: in which that was. */
-export function left(
-  found: Domain | null,
-  { phase, touched, boot_entry: entry, uuid }: Pick<LoaderRecord, 'phase' | 'touched' | 'boot_entry' | 'uuid'>,
-): string {
-  const domain = ours(found, { uuid });
-  const power =
-    domain === null
-      ? 'What the VM does is not known'
-      : domain.active
-        ? `The VM runs${running[phase] ?? ''}`
-        : 'The VM is off';
+/** How the VM is left, in a sentence; the record's phase: in which that was. */
+function left(domain: Domain | null, { phase, touched, boot_entry: entry }: LoaderRecord): string {
   const next = entry === null || touched === 'no' ? '' : `, and its menu starts “${entry}” next`;
-  return `${power}; ${images[touched]}${next}.`;
+  return `${powerOf(domain, phase)}; ${images[touched]}${next}.`;
 }
 
-/** What that means, as far as is known. */
-const builderRuns = ' its image builder and not DSM, by all that is known';
-const running: Readonly<Partial<Record<LoaderRecord['phase'], string>>> = {
-  shutting_down: ', and may still power off, for it was asked to',
-  arming_dsm: builderRuns,
-  building: builderRuns,
-  verifying: builderRuns,
-};
+function powerOf(domain: Domain | null, phase: LoaderRecord['phase']): string {
+  if (domain === null) return 'What the VM does is not known';
+  if (!domain.active) return 'The VM is off';
+  return `The VM runs${phases[phase as RunningPhase]?.runs ?? ''}`;
+}
 
 const images: Readonly<Record<Touched, string>> = {
   no: 'its loader is untouched',
@@ -165,9 +144,14 @@ const images: Readonly<Record<Touched, string>> = {
   built: 'its new loader is in place',
 };
 
-export function whatNow(domain: Domain | null, touched: Touched, offered: boolean): string | null {
+function whatNow(domain: Domain | null, touched: Touched, offered: boolean): string | null {
   if (offered) return '`rollback` puts the old loader back.';
   return touched === 'no' && domain?.active === false ? '`start` brings DSM back.' : null;
+}
+
+/** Another one under the same name says nothing of the one whose loader it is. */
+function ours(domain: Domain | null, { uuid }: LoaderRecord): Domain | null {
+  return domain?.uuid === uuid ? domain : null;
 }
 
 function isOff({ parts: { power }, runLog }: Run): boolean {

@@ -1,8 +1,10 @@
-import type { Loader, LoaderBackup, LoaderPhase, LoaderResult } from '../../model/loader.ts';
+import type { Outcome } from '../../model/codes.ts';
+import type { Loader } from '../../model/loader.ts';
 import { Redactor, redact } from '../redact.ts';
 import { unwritable } from './failure.ts';
-import type { Journal, LoaderRecord } from './journal.ts';
+import { type LoaderRecord, saveRecord, withRecord } from './journal.ts';
 import { Lines } from './lines.ts';
+import type { LogFile } from './log-file.ts';
 import type { JobParts } from './parts.ts';
 import { percentAt, phases, type RunningPhase } from './phases.ts';
 
@@ -18,41 +20,35 @@ const mostLines = 50;
 /** Before a line of the journal: whose it is. */
 const marks = { say: '*', output: '|' } as const;
 
-/** How a run ends, for people. */
-export interface Ending {
-  phase: LoaderPhase;
-  result: LoaderResult;
-  code: string | null;
-  error: string | null;
-  nextStep: string | null;
+/** How a run ends: what is written down, and what the command is answered. */
+export interface Ending extends Pick<LoaderRecord, 'phase' | 'result' | 'code' | 'error' | 'next_step'> {
+  outcome: Outcome;
 }
+
+type Facts = Partial<Pick<LoaderRecord, 'touched' | 'backup' | 'boot_entry' | 'host_key'>>;
+type Parts = Pick<JobParts, 'show' | 'line' | 'now' | 'times' | 'key' | 'folder'>;
 
 /**
  * Tells what a run does as it does it: to the journal before it is done, to the topics as it goes. Whatever passes is
  * without serial numbers and MACs.
  */
 export class RunLog {
-  readonly #parts: Pick<JobParts, 'show' | 'line' | 'now' | 'times' | 'key'>;
-  readonly #journal: Journal;
+  readonly #parts: Parts;
+  readonly #file: LogFile;
   #record: LoaderRecord;
   #loader: Loader;
   #phase: RunningPhase | null = null;
-  #known: string[] = [];
+  #known: readonly string[] = [];
   #timer: NodeJS.Timeout | undefined;
   #shownAt = Number.NEGATIVE_INFINITY;
   #second = { began: 0, lines: 0, left: 0 };
   readonly #beganAt = performance.now();
 
-  constructor(
-    parts: Pick<JobParts, 'show' | 'line' | 'now' | 'times' | 'key'>,
-    journal: Journal,
-    record: LoaderRecord,
-    loader: Loader,
-  ) {
+  constructor(parts: Parts, file: LogFile, record: LoaderRecord, loader: Loader) {
     this.#parts = parts;
-    this.#journal = journal;
+    this.#file = file;
     this.#record = record;
-    this.#loader = loader;
+    this.#loader = { ...withRecord(loader, record), elapsed: 0, log: [] };
   }
 
   get record(): LoaderRecord {
@@ -68,44 +64,42 @@ export class RunLog {
     this.#known = [...new Set([...this.#known, ...words])];
   }
 
+  /** A text as people may see it. */
+  clean(text: string): string {
+    return redact(text, this.#known);
+  }
+
   /** Rejects when it cannot be written down; then it must not be done. */
   async phase(phase: RunningPhase): Promise<void> {
     await this.#write({ phase });
+    const step = phases[phase].title;
     this.#phase = phase;
-    this.say(phases[phase].title);
-    this.#change({ phase, percent: percentAt(phase, 0), step: phases[phase].title }, true);
+    this.say(step);
+    this.#change({ percent: percentAt(phase, 0), step }, true);
   }
 
   /** What must be known whatever happens; on the disk when it resolves. */
-  async remember(
-    facts: Partial<Pick<LoaderRecord, 'touched' | 'backup' | 'boot_entry' | 'host_key' | 'verdict'>>,
-  ): Promise<void> {
+  async remember(facts: Facts): Promise<void> {
     await this.#write(facts);
-    this.#change(
-      {
-        ...(facts.backup && { backup: shown(facts.backup) }),
-        ...(facts.boot_entry !== undefined && { bootEntry: facts.boot_entry }),
-      },
-      false,
-    );
+    this.#change({}, false);
   }
 
   step(title: string): void {
     this.say(title);
-    this.#change({ step: redact(title, this.#known) }, true);
+    this.#change({ step: this.clean(title) }, true);
   }
 
   /** From 0 to 1, of the phase. */
-  progress(share: number): void {
+  readonly progress = (share: number): void => {
     if (!this.#phase) return;
     const percent = Math.max(this.#loader.percent ?? 0, percentAt(this.#phase, share));
     if (percent !== this.#loader.percent) this.#change({ percent }, false);
-  }
+  };
 
   /** One thing that the bridge itself has to say. */
-  say(words: string): void {
-    for (const line of redact(words, this.#known).split('\n')) void this.#line(line, 'say');
-  }
+  readonly say = (words: string): void => {
+    for (const line of this.clean(words).split('\n')) void this.#line(line, 'say');
+  };
 
   /** What a program says, as it says it; `end` when it has ended. */
   output(): { push(piece: string): Promise<void> | void; end(): void } {
@@ -124,47 +118,41 @@ export class RunLog {
   /** The last lines of an output, as people may see them. */
   tail(output: string): string[] {
     const lines = new Lines();
-    return [...lines.push(redact(output, this.#known)), ...lines.end()].slice(-shownWithFailure);
+    return [...lines.push(this.clean(output)), ...lines.end()].slice(-shownWithFailure);
   }
 
   /** The last word. Whoever reads the record afterwards knows that it has ended, if that can be written at all. */
-  async end({ phase, result, code, error, nextStep }: Ending): Promise<void> {
+  async end({ phase, result, code, error, next_step }: Ending): Promise<void> {
+    const clean = (text: string | null) => (text === null ? null : this.clean(text));
+    const facts = { phase, result, code, error: clean(error), next_step: clean(next_step) };
+    this.say([result, code, facts.error, facts.next_step].filter(Boolean).join(': '));
     clearTimeout(this.#timer);
-    const at = this.#parts.now().toISOString();
-    const [words, advice] = [error, nextStep].map(each => (each === null ? null : redact(each, this.#known)));
-    this.say([result, code, words, advice].filter(Boolean).join(': '));
-    const ended = { phase, result, code, error: words ?? null, next_step: advice ?? null, ended_at: at };
-    await this.#write(ended).catch(() => {});
-    await this.#journal.end();
+    await this.#write({ ...facts, ended_at: this.#parts.now().toISOString() }).catch(() => {});
+    await this.#file.end();
     this.#phase = null;
-    this.#change(
-      {
-        ...{ phase, result, code, endedAt: at, percent: null, step: null },
-        error: words ?? null,
-        nextStep: advice ?? null,
-        rollback: mayRollBack(this.#record),
-      },
-      true,
-    );
-    clearTimeout(this.#timer);
+    this.#change({ percent: null, step: null }, true);
   }
 
   /** The bridge ends: nothing more is told, and the record stays as it is. */
   async leave(): Promise<void> {
     clearTimeout(this.#timer);
-    await this.#journal.end();
+    await this.#file.end();
   }
 
   async #write(facts: Partial<LoaderRecord>): Promise<void> {
     this.#record = { ...this.#record, ...facts };
-    await this.#journal.write(this.#record).catch(error => {
+    try {
+      await saveRecord(this.#parts.folder, this.#parts.key, this.#record);
+    } catch (error) {
       throw unwritable('', error);
-    });
+    } finally {
+      this.#loader = withRecord(this.#loader, this.#record);
+    }
   }
 
   #line(line: string, kind: keyof typeof marks): Promise<void> | void {
     const { now, line: tell } = this.#parts;
-    const wait = this.#journal.line(now(), `${(this.#phase ?? '').padEnd(15)} ${marks[kind]} ${line}`, kind);
+    const wait = this.#file[kind](`${now().toISOString()} ${(this.#phase ?? '').padEnd(15)} ${marks[kind]} ${line}`);
     if (this.#mayTell(tell)) tell(line);
     this.#change({ log: [...this.#loader.log, line].slice(-tail) }, false);
     return wait;
@@ -205,14 +193,4 @@ export class RunLog {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#show(), milliseconds).unref();
   }
-}
-
-/** There is a copy of the old image, and the image may be another one. */
-export function mayRollBack({ backup, touched, result, phase }: LoaderRecord): boolean {
-  if (!backup || touched === 'no') return false;
-  return result === 'awaiting_dsm_install' || phase === 'failed' || phase === 'cancelled' || phase === 'interrupted';
-}
-
-export function shown({ file, at, size }: LoaderBackup): LoaderBackup {
-  return { file, at, size };
 }

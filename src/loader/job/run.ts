@@ -1,10 +1,11 @@
 import type { Code } from '../../model/codes.ts';
 import type { LoaderWord } from '../../model/commands.ts';
+import type { Domain } from '../../model/domain.ts';
 import type { Loader } from '../../model/loader.ts';
 import { type Account, newAccount } from '../../ssh/login.ts';
-import { mustBeOurs } from './bound.ts';
-import { LoaderFailure, unwritable } from './failure.ts';
-import { Journal, type LoaderRecord } from './journal.ts';
+import { LoaderFailure, NotOurs, unwritable } from './failure.ts';
+import type { LoaderRecord } from './journal.ts';
+import { beginLog } from './log-file.ts';
 import type { JobParts } from './parts.ts';
 import { phases, type RunningPhase } from './phases.ts';
 import { RunLog } from './run-log.ts';
@@ -22,44 +23,35 @@ export interface Run {
   readonly ran: boolean;
 }
 
-export interface Beginning {
+export interface Beginning extends Pick<Run, 'parts' | 'signal' | 'progress'> {
   word: LoaderWord;
-  parts: JobParts;
   loader: Loader;
   /** Of the run before; null: there was none. */
   before: LoaderRecord | null;
-  signal: AbortSignal;
-  progress: Run['progress'];
 }
 
 /** Rejects with `LoaderFailure` `journal` when nothing can be written down: then nothing may be done. */
 export async function beginRun({ word, parts, loader, before, signal, progress }: Beginning): Promise<Run> {
-  const { key, folder, settings, power, now } = parts;
-  const journal = new Journal(folder, key);
-  const at = now();
+  const { key, folder, settings, power } = parts;
+  const at = parts.now();
   const { domain, check } = power.vm;
-  // What is known of another domain's loader says nothing of this one's; a way back is that of the domain it was for.
+  // What is known of another domain's loader says nothing of this one's; its backup is for that domain.
   const uuid = (word === 'rollback' ? before?.uuid : domain?.uuid) ?? '';
   const known = before?.uuid === uuid ? before : null;
-  const record = (log: string): LoaderRecord => ({
-    ...{ version: 1, word, phase: 'preflight', started_at: at.toISOString(), ended_at: null },
-    ...{ result: null, code: null, error: null, next_step: null },
-    uuid,
-    // An image that an earlier run left half built is still that, and its copy the one to go back to.
-    touched: known?.touched ?? 'no',
-    backup: known?.backup ?? null,
-    boot_entry: known?.boot_entry ?? null,
-    host_key: known?.host_key ?? null,
-    ...{ model: settings.model, dsm: settings.platform, verdict: check?.verdict ?? null, log },
-  });
   try {
-    const log = await journal.begin(at);
-    const fresh: Loader = {
-      ...loader,
-      ...{ startedAt: at.toISOString(), endedAt: null, elapsed: 0, result: null, code: null, error: null },
-      ...{ nextStep: null, rollback: false, log: [] },
+    const { name, log } = await beginLog(folder, key, at);
+    const record: LoaderRecord = {
+      ...{ version: 1, word, phase: 'preflight', started_at: at.toISOString(), ended_at: null },
+      ...{ result: null, code: null, error: null, next_step: null },
+      uuid,
+      // An image that an earlier run left half built is still that, and its backup the one to go back to.
+      touched: known?.touched ?? 'no',
+      backup: known?.backup ?? null,
+      boot_entry: known?.boot_entry ?? null,
+      host_key: known?.host_key ?? null,
+      ...{ model: settings.model, dsm: settings.platform, verdict: check?.verdict ?? null, log: name },
     };
-    const runLog = new RunLog(parts, journal, record(log), fresh);
+    const runLog = new RunLog(parts, log, record, loader);
     runLog.hide(secrets(parts));
     if (before?.backup && !known) runLog.say(`${before.backup.file} stays: it is of another domain, ${before.uuid}`);
     return { parts, runLog, signal, progress, account: newAccount(), ran: domain?.active === true };
@@ -80,15 +72,27 @@ export async function phase<T>(run: Run, name: RunningPhase, act: (signal: Abort
   const { title, within } = phases[name];
   progress('phase', `${name}: ${title}`);
   const time = within === null ? null : AbortSignal.timeout(within);
-  const both = time ? AbortSignal.any([signal, time]) : signal;
   try {
-    return await act(both);
+    return await act(time ? AbortSignal.any([signal, time]) : signal);
   } catch (error) {
     signal.throwIfAborted();
     if (!time?.aborted) throw error;
     const message = `${title} took longer than ${Math.round((within ?? 0) / 60_000)} minutes.`;
     throw new LoaderFailure('timed_out', message, null, { cause: error });
   }
+}
+
+/** Throws `NotOurs` when another domain is meant now than the one that the run is about. */
+export function mustBeOurs({ parts: { power }, runLog: { record } }: Run): void {
+  const other = otherDomain(power.vm.domain, record);
+  if (other) throw other;
+}
+
+/** Null: it is the one whose loader the record is of, or there is none. */
+export function otherDomain(domain: Domain | null, { uuid, backup }: LoaderRecord): NotOurs | null {
+  if (!domain || domain.uuid === uuid) return null;
+  const message = `The domain ${domain.name} is another one now: its UUID is ${domain.uuid}, and ${uuid || 'an unknown one'} was expected.`;
+  return new NotOurs('other_domain', message, backup?.file ?? null);
 }
 
 /** Milliseconds that a rebuild or rollback may take at most, `shutdown` of them for the guest to power off. */

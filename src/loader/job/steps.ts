@@ -1,7 +1,7 @@
 import { runCommand } from '../../ssh/command.ts';
-import { type CommandEnd, CommandError } from '../../ssh/errors.ts';
+import { CommandError } from '../../ssh/errors.ts';
 import type { SshSession } from '../../ssh/session.ts';
-import type { Outputs, Step } from '../adapter.ts';
+import type { Judge, Outputs, Step } from '../adapter.ts';
 import { LoaderFailure } from './failure.ts';
 import type { Run } from './run.ts';
 
@@ -51,24 +51,24 @@ async function runStep(
   const judge = adapter.judge(step);
   const told = step.kept ? null : runLog.output();
   let kept = '';
-  const take = (piece: string) => {
+  const onOutput = (piece: string) => {
     judge.take(piece);
     if (step.kept) kept = (kept + piece).slice(0, mostKept);
     return told?.push(piece);
   };
-  let end: CommandEnd;
-  try {
-    end = await runCommand(session, step.command, {
-      ...{ prompts: step.prompts, silence: step.silence, deadline: step.timeout, signal, onOutput: take },
-      promptPatience: times.question,
-      ...(input && { stdin: Buffer.from(input.text) }),
-    });
-  } catch (error) {
-    told?.end();
-    throw given(step, judge, error);
+  const end = await runCommand(session, step.command, {
+    ...{ prompts: step.prompts, silence: step.silence, deadline: step.timeout, signal, onOutput },
+    promptPatience: times.question,
+    ...(input && { stdin: Buffer.from(input.text) }),
+  })
+    .catch(error => {
+      throw given(step, judge, error);
+    })
+    .finally(() => told?.end());
+  for (const name of end.answered) {
+    const answer = step.prompts.find(prompt => prompt.name === name)?.answer;
+    runLog.say(`answered: ${name} → ${answer || 'ENTER'}`);
   }
-  told?.end();
-  for (const name of end.answered) runLog.say(`answered: ${name} → ${answer(step, name)}`);
   const outcome = judge.end(end.status);
   if (!outcome.ok) {
     const { code, message, advice } = outcome;
@@ -81,19 +81,12 @@ async function runStep(
 }
 
 /** Of one that was given up, its own words may tell more than that it was. */
-function given({ title }: Step, judge: ReturnType<Run['parts']['adapter']['judge']>, error: unknown): unknown {
+function given({ title }: Step, judge: Judge, error: unknown): unknown {
   if (!(error instanceof CommandError) || error.code === 'cancelled' || error.prompt) return error;
   const known = judge.end(0);
-  if (known.ok || known.code === 'not_proven') return named(title, error);
-  return new LoaderFailure(known.code, known.message, known.advice, { cause: error });
-}
-
-function named(title: string, error: CommandError): CommandError {
+  if (!known.ok && known.code !== 'not_proven') {
+    return new LoaderFailure(known.code, known.message, known.advice, { cause: error });
+  }
   error.message = `“${title}”: ${error.message}`;
   return error;
-}
-
-function answer({ prompts }: Step, name: string): string {
-  const words = prompts.find(prompt => prompt.name === name)?.answer ?? '';
-  return words === '' ? 'ENTER' : words;
 }

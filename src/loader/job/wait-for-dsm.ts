@@ -1,19 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Check, Verdict } from '../../model/check.ts';
 import { LoaderFailure } from './failure.ts';
-import type { Guest, JobTimes } from './parts.ts';
+import type { JobParts } from './parts.ts';
 
 /** Waiting for what becomes of a DSM that was just started. */
 
 export interface Awaited {
-  /** Where the wait is over, well or not. */
   check: Check;
+  /** `up`: DSM can be used. */
   come: 'up' | 'installer';
 }
 
-/** DSM can be used. */
-const up: ReadonlySet<Verdict> = new Set(['up', 'degraded']);
-const installers: ReadonlySet<Verdict> = new Set(['installer', 'recoverable']);
+/** Where the wait is over. */
+const ends: Readonly<Partial<Record<Verdict, Awaited['come']>>> = {
+  ...{ up: 'up', degraded: 'up', installer: 'installer', recoverable: 'installer' },
+};
 /** Of these the checks themselves are sure: as many looks in a row are enough. */
 const lost: ReadonlySet<Verdict> = new Set(['off', 'paused', 'crashed', 'unreachable']);
 const looksToBeLost = 3;
@@ -23,8 +24,7 @@ const looksToBeLost = 3;
  * believed: a loader shows its own page for a moment at each boot. Rejects with `LoaderFailure`.
  */
 export async function awaitDsm(
-  guest: Guest,
-  { look, settle }: JobTimes,
+  { guest, times: { look, settle } }: Pick<JobParts, 'guest' | 'times'>,
   say: (words: string) => void,
   progress: (share: number) => void,
   signal: AbortSignal,
@@ -42,8 +42,8 @@ export async function awaitDsm(
       since = { verdict: check.verdict, at: now, looks: 0 };
       say(`${check.verdict}: ${check.reason}`);
     }
-    if (check && up.has(check.verdict)) return { check, come: 'up' };
-    if (check && installers.has(check.verdict)) return { check, come: 'installer' };
+    const come = check && ends[check.verdict];
+    if (check && come) return { check, come };
     if (check) {
       since.looks += 1;
       // Counted, not timed: a machine that stands still for a moment has not looked.

@@ -23,8 +23,7 @@ function guest(verdicts: readonly (Verdict | null)[], bootGrace = 1_000): Guest 
 const wait = (verdicts: readonly (Verdict | null)[], bootGrace?: number, signal = AbortSignal.timeout(60_000)) => {
   const said: string[] = [];
   const done = awaitDsm(
-    guest(verdicts, bootGrace),
-    times,
+    { guest: guest(verdicts, bootGrace), times },
     words => said.push(words),
     () => {},
     signal,
@@ -66,8 +65,7 @@ test('each verdict is told once', async () => {
 test('is given up when it is no longer wanted', async () => {
   const end = new AbortController();
   const waiting = awaitDsm(
-    guest(['booting']),
-    times,
+    { guest: guest(['booting']), times },
     () => end.abort(new Error('enough')),
     () => {},
     end.signal,

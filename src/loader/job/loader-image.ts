@@ -1,0 +1,137 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { type Backup, readBackup } from '../image/backups.ts';
+import { readBoot } from '../image/boot-entry.ts';
+import { ImageError } from '../image/errors.ts';
+import { FileImage } from '../image/file-image.ts';
+import { identityOf } from '../image/identity.ts';
+import type { LoaderImage } from '../image/image.ts';
+import { openImage } from '../image/open.ts';
+import { restore } from '../image/restore.ts';
+import { LoaderFailure, NotOurs } from './failure.ts';
+import type { Touched } from './journal.ts';
+import type { JobParts } from './parts.ts';
+import { mustBeOurs, type Run } from './run.ts';
+
+/** The image of a run's own domain, for as long as something is done to it, and the backup that belongs to it. */
+
+/** Where temporary files are; what is left there by a kill is swept at the next use. */
+export function scratchFolder(folder: string): string {
+  return join(folder, 'scratch');
+}
+
+export async function sweepScratch(folder: string): Promise<void> {
+  await rm(scratchFolder(folder), { recursive: true, force: true });
+}
+
+/**
+ * Hands the image to `use`, with a signal that is raised as soon as the VM is not known to be off any more: two that
+ * write to one image would ruin it. Rejects as `use` does, with the reason of that signal, or with `NotOurs`.
+ */
+export async function withImage<T>(
+  run: Run,
+  signal: AbortSignal,
+  use: (image: LoaderImage, how: { signal: AbortSignal; scratch: string }) => Promise<T>,
+): Promise<T> {
+  const { power, folder } = run.parts;
+  await power.read();
+  mustBeOurs(run);
+  using off = power.whileOff();
+  const both = AbortSignal.any([signal, off]);
+  const scratch = scratchFolder(folder);
+  await mkdir(scratch, { recursive: true, mode: 0o700 });
+  try {
+    both.throwIfAborted();
+    return await opened(run.parts, both, image => use(image, { signal: both, scratch }));
+  } catch (error) {
+    if (off.aborted && !signal.aborted) throw off.reason;
+    throw error;
+  }
+}
+
+/** Over a connection of its own. */
+async function opened<T>(
+  { settings, power, open }: JobParts,
+  signal: AbortSignal,
+  use: (image: LoaderImage) => Promise<T>,
+): Promise<T> {
+  await using client = await open(signal);
+  await using image = await openImage(settings.image, loaderSource(power), client, signal);
+  return await use(image);
+}
+
+/** Whether the backup is one of this domain's image. Nothing is changed: the VM may be on. */
+export async function checkBackup(run: Run, signal: AbortSignal): Promise<void> {
+  await opened(run.parts, signal, image => mustFit(run, image, signal));
+}
+
+/**
+ * Resolves to the backup to go back to, if it is one of this image and this domain. Rejects with `NotOurs` when that
+ * cannot be proven, with `no_backup` or `bad_backup` when there is no backup, or as reading does.
+ */
+export async function mustFit({ parts, runLog }: Run, image: LoaderImage, signal: AbortSignal): Promise<Backup> {
+  const { backup, uuid } = runLog.record;
+  if (!backup) throw new LoaderFailure('no_backup', 'There is no copy to go back to.');
+  // The folder of the backups may have been moved.
+  const moved = join(parts.settings.backupDir, basename(backup.file));
+  const copy = (await readBackup(backup.file)) ?? (await readBackup(moved));
+  if (!copy) throw new ImageError('bad_backup', `${backup.file} is not there, or has no record of what it is`);
+  const { file } = copy;
+  const refuse = (code: string, why: string) => new NotOurs(code, why, file);
+  if (copy.uuid === null) {
+    const why = `An older version has made the copy ${file}: it does not say which domain's it is.`;
+    throw refuse('unknown_copy', why);
+  }
+  if (copy.uuid !== uuid) {
+    throw refuse('other_domain', `The copy ${file} is of the domain ${copy.uuid}, and this one is ${uuid}.`);
+  }
+  const why = await difference(copy, image, loaderSource(parts.power), signal);
+  if (why !== null) throw refuse('other_image', `The copy ${file} is of another image: ${why}.`);
+  return copy;
+}
+
+/** Null: as far as can be seen the backup is of this image. */
+async function difference(
+  copy: Backup,
+  image: LoaderImage,
+  source: string | null,
+  signal: AbortSignal,
+): Promise<string | null> {
+  if (copy.source !== source) {
+    return `the domain's loader disk was ${copy.source ?? 'no file'}, and is ${source ?? 'no file'} now`;
+  }
+  if (copy.image !== image.path) return `that was ${copy.image}, and the loader's image is ${image.path} now`;
+  const size = await image.size();
+  if (copy.size !== size) return `it has ${copy.size} bytes, and ${image.path} has ${size}`;
+  await using file = await FileImage.open(copy.file);
+  const [was, is] = [await identityOf(file, signal), await identityOf(image, signal)];
+  if (is !== null && is === was) return null;
+  return `the disk signature, the partition table or a serial number of its file systems is other than in ${image.path}`;
+}
+
+/** The loader's disk in the domain's XML. */
+export function loaderSource({ vm }: JobParts['power']): string | null {
+  const disks = vm.domain?.hardware.disks ?? [];
+  return disks.find(({ role }) => role === 'loader')?.source ?? null;
+}
+
+/**
+ * Writes back only what differs from the backup, and compares all of it with the backup's checksum. `meanwhile`: how far
+ * the image may be from what it was until it is whole.
+ */
+export async function putBack(
+  run: Run,
+  meanwhile: Touched,
+  signal: AbortSignal,
+  progress: (share: number) => void,
+): Promise<void> {
+  const { runLog } = run;
+  await withImage(run, signal, async (image, how) => {
+    const { file } = await mustFit(run, image, how.signal);
+    await runLog.remember({ touched: meanwhile });
+    const { written } = await restore(image, file, how.signal, (done, total) => progress(done / total));
+    const boot = await readBoot(image, how).catch(() => null);
+    await runLog.remember({ touched: 'no', boot_entry: boot?.next ?? null });
+    runLog.say(`the image is again what ${file} is; ${written} bytes were written`);
+  });
+}
