@@ -40,6 +40,8 @@ export class RunLog {
   #phase: RunningPhase | null = null;
   #known: readonly string[] = [];
   #timer: NodeJS.Timeout | undefined;
+  /** It has changed since it was shown. */
+  #isNew = false;
   #shownAt = Number.NEGATIVE_INFINITY;
   #second = { began: 0, lines: 0, left: 0 };
   readonly #beganAt = performance.now();
@@ -71,6 +73,7 @@ export class RunLog {
 
   /** Rejects when it cannot be written down; then it must not be done. */
   async phase(phase: RunningPhase): Promise<void> {
+    this.#timer ??= setInterval(() => this.#tick(), this.#parts.times.tell).unref();
     await this.#write({ phase });
     const step = phases[phase].title;
     this.#phase = phase;
@@ -126,7 +129,7 @@ export class RunLog {
     const clean = (text: string | null) => (text === null ? null : this.clean(text));
     const facts = { phase, result, code, error: clean(error), next_step: clean(next_step) };
     this.say([result, code, facts.error, facts.next_step].filter(Boolean).join(': '));
-    clearTimeout(this.#timer);
+    clearInterval(this.#timer);
     await this.#write({ ...facts, ended_at: this.#parts.now().toISOString() }).catch(() => {});
     await this.#file.end();
     this.#phase = null;
@@ -135,7 +138,7 @@ export class RunLog {
 
   /** The bridge ends: nothing more is told, and the record stays as it is. */
   async leave(): Promise<void> {
-    clearTimeout(this.#timer);
+    clearInterval(this.#timer);
     await this.#file.end();
   }
 
@@ -173,24 +176,20 @@ export class RunLog {
   /** Told at once, or with what else comes in the next moment. */
   #change(change: Partial<Loader>, atOnce: boolean): void {
     this.#loader = { ...this.#loader, ...change };
-    const wait = this.#shownAt + this.#parts.times.tell - performance.now();
-    if (atOnce || wait <= 0) this.#show();
-    else this.#alarm(wait);
+    this.#isNew = true;
+    if (atOnce) this.#show();
+    else this.#tick();
+  }
+
+  #tick(): void {
+    const since = performance.now() - this.#shownAt;
+    if (since >= (this.#isNew ? this.#parts.times.tell : heartbeat)) this.#show();
   }
 
   #show(): void {
+    this.#isNew = false;
     this.#shownAt = performance.now();
-    const elapsed = Math.round((performance.now() - this.#beganAt) / 1_000);
-    this.#loader = { ...this.#loader, elapsed };
+    this.#loader = { ...this.#loader, elapsed: Math.round((this.#shownAt - this.#beganAt) / 1_000) };
     this.#parts.show(this.#loader);
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    if (this.#phase) this.#alarm(heartbeat);
-  }
-
-  #alarm(milliseconds: number): void {
-    if (this.#timer && milliseconds >= heartbeat) return;
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#show(), milliseconds).unref();
   }
 }
