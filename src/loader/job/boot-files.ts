@@ -74,7 +74,11 @@ class Builder {
   /** Partition 1 in a folder of its own for as long as `use` takes; on the disk when it resolves. */
   async mounted<T>(disk: string, use: (folder: string) => Promise<T>): Promise<T> {
     const failure = (what: string, advice: string | null) =>
-      new LoaderFailure('mount_failed', `The boot partition /dev/${disk}1 cannot be ${what} in the image builder.`, advice);
+      new LoaderFailure(
+        'mount_failed',
+        `The boot partition /dev/${disk}1 cannot be ${what} in the image builder.`,
+        advice,
+      );
     const mount = `m=$(mktemp -d /tmp/boot.XXXXXX) && sudo mount -t vfat -o umask=000 /dev/${disk}1 "$m" && echo "at=$m."`;
     const [, folder] = /at=(\S+)\./.exec(await this.#say(mount)) ?? [];
     if (folder === undefined) throw failure('mounted', 'A power-off and a new start often help.');
