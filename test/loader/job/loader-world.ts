@@ -1,5 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import fs, { readFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
+import { expect } from 'vitest';
 import { isFinal } from '../../../src/cli/outcome.ts';
 import type { ResponseDocument } from '../../../src/commands/responder.ts';
 import type { LoaderDocument } from '../../../src/model/documents.ts';
@@ -166,6 +168,20 @@ export class LoaderWorld implements AsyncDisposable {
     return this.seen.seen.all.filter(({ topic }) => topic === 'b/DSM/loader').map(({ payload }) => JSON.parse(payload));
   }
 
+  /** Puts the old image back, whatever becomes of DSM then. */
+  async rollsBack(): Promise<void> {
+    await this.command({ command: 'rollback', confirm: true });
+    await this.loader(({ step }) => step === 'Starting DSM from the old loader');
+    expect(await this.sum()).toBe(this.before);
+  }
+
+  /** A rebuild whose bridge ends when the image builder has been started. */
+  async abandoned(): Promise<void> {
+    void this.command({ command: 'rebuild', confirm: true });
+    await this.loader(({ phase }) => phase === 'connecting');
+    await this.running.stop();
+  }
+
   async command(command: object): Promise<void> {
     await this.seen.publish('b/DSM/command', JSON.stringify(command));
   }
@@ -183,6 +199,20 @@ export class LoaderWorld implements AsyncDisposable {
     await this.machine[Symbol.asyncDispose]();
     await this.running[Symbol.asyncDispose]();
   }
+}
+
+/** Another function in the place of one of `node:fs/promises`, in all of this process. */
+export function replaceFs<K extends keyof typeof fs>(
+  name: K,
+  make: (original: (typeof fs)[K]) => (typeof fs)[K],
+): Disposable {
+  const original = fs[name];
+  const put = (it: (typeof fs)[K]) => {
+    fs[name] = it;
+    syncBuiltinESMExports();
+  };
+  put(make(original));
+  return { [Symbol.dispose]: () => put(original) };
 }
 
 /** SHA-256 */

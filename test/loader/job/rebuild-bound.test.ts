@@ -1,15 +1,13 @@
 /** A rebuild and its way back are bound to one domain and one image, and to a VM that is known to be off. */
 import { randomBytes, randomUUID } from 'node:crypto';
-import type { FileHandle } from 'node:fs/promises';
-import fs, { open, readdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { syncBuiltinESMExports } from 'node:module';
+import { constants, open, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { LoaderDocument } from '../../../src/model/documents.ts';
 import type { LoaderSettings } from '../../../src/model/loader-settings.ts';
 import { makeLoaderImage } from '../../fakes/box/image.ts';
-import { LoaderWorld, type LoaderWorldOptions, sumOf } from './loader-world.ts';
+import { LoaderWorld, type LoaderWorldOptions, replaceFs, sumOf } from './loader-world.ts';
 
 /** A rebuild that was cancelled when the image builder had been started; the VM is off. */
 async function cancelled(options: LoaderWorldOptions = {}): Promise<{ world: LoaderWorld; loader: LoaderDocument }> {
@@ -97,9 +95,7 @@ describe('after a cancelled rebuild, another domain has the name', () => {
     world.running.daemon.domain('DSM').undefine();
     world.running.daemon.define(old);
     await world.ask('refresh');
-    await world.command({ command: 'rollback', confirm: true });
-    await world.loader(({ step }) => step === 'Starting DSM from the old loader');
-    expect(await world.sum()).toBe(world.before);
+    await world.rollsBack();
   });
 
   test('a rebuild of it makes a copy of its own first, and keeps the other one', async () => {
@@ -114,9 +110,7 @@ describe('after a cancelled rebuild, another domain has the name', () => {
 
   test('while the bridge was away: it is not told to be that one', async () => {
     await using world = await LoaderWorld.start({ ssh: { port: 1 } });
-    void world.command({ command: 'rebuild', confirm: true });
-    await world.loader(({ phase }) => phase === 'connecting');
-    await world.running.stop();
+    await world.abandoned();
     world.machine.domain.destroy();
     const uuid = randomUUID();
     const xml = otherXml(world, await otherImage(world), uuid);
@@ -165,84 +159,48 @@ test('another domain has the name when libvirt comes back: it is not started in 
 
 test('what was found interrupted is still being written down when the rollback begins', async () => {
   await using world = await LoaderWorld.start({ ssh: { port: 1 } });
-  void world.command({ command: 'rebuild', confirm: true });
-  await world.loader(({ phase }) => phase === 'connecting');
-  await world.running.stop();
-  const { writeFile } = fs;
+  await world.abandoned();
   let slow = 1;
-  const wait = async (file: unknown) => {
-    if (`${file}`.includes('DSM.json') && slow-- > 0) await delay(300);
-  };
-  fs.writeFile = (async (...all: Parameters<typeof writeFile>) => {
-    await writeFile(...all);
-    await wait(all[0]);
-  }) as typeof writeFile;
-  syncBuiltinESMExports();
-  try {
-    await world.begin();
-    world.machine.domain.destroy();
-    await world.command({ command: 'rollback', confirm: true });
-    await world.loader(({ step }) => step === 'Starting DSM from the old loader');
-    expect(await world.sum()).toBe(world.before);
-  } finally {
-    fs.writeFile = writeFile;
-    syncBuiltinESMExports();
-  }
+  using _ = replaceFs('writeFile', write => async (...all) => {
+    await write(...all);
+    if (`${all[0]}`.includes('DSM.json') && slow-- > 0) await delay(300);
+  });
+  await world.begin();
+  world.machine.domain.destroy();
+  await world.rollsBack();
 });
 
 describe('after a cancelled rebuild, a rollback is refused, and writes nothing', () => {
-  const rows: [string, string, (world: LoaderWorld, loader: LoaderDocument) => Promise<unknown>, boolean][] = [
-    [
-      'the domain has another loader disk',
-      'other_image',
-      async world => world.running.daemon.define(otherXml(world, await otherImage(world))),
-      false,
-    ],
-    [
-      'the domain has another loader disk, and the path is configured',
-      'other_image',
-      async world => world.running.daemon.define(otherXml(world, `${world.machine.image}.other.img`)),
-      true,
-    ],
-    [
-      'another path is configured',
-      'other_image',
-      async world => {
-        const path = await otherImage(world);
-        await restarted(world, () => ({ image: { way: 'path', path } }));
-      },
-      true,
-    ],
-    [
-      'the image is another disk, at the same path',
-      'other_image',
-      async ({ machine }) => {
-        await using file = await open(machine.image, 'r+');
-        await file.write(randomBytes(4), 0, 4, 440);
-      },
-      false,
-    ],
-    [
-      'a file system of the image was made anew',
-      'other_image',
-      async ({ machine }) => {
-        await using file = await open(machine.image, 'r+');
-        await file.write(randomBytes(4), 0, 4, 2_048 * 512 + 39);
-      },
-      false,
-    ],
-    [
-      'an older version made the copy, which does not say whose it is',
-      'unknown_copy',
-      async (_, { backup }) => {
-        const record = `${backup.file}.json`;
-        const { uuid: _uuid, source: _source, ...rest } = JSON.parse(await readFile(record, 'utf8'));
-        await writeFile(record, JSON.stringify(rest));
-      },
-      false,
-    ],
+  /** Another disk signature (at 440), or another serial number of a FAT file system. */
+  const scratch = async ({ machine }: LoaderWorld, at: number) => {
+    await using file = await open(machine.image, 'r+');
+    await file.write(randomBytes(4), 0, 4, at);
+  };
+  const otherPath = async (world: LoaderWorld) => {
+    const path = await otherImage(world);
+    await restarted(world, () => ({ image: { way: 'path', path } }));
+  };
+  const ofOlderVersion = async (_: LoaderWorld, { backup }: LoaderDocument) => {
+    const record = `${backup.file}.json`;
+    const { uuid: _uuid, source: _source, ...rest } = JSON.parse(await readFile(record, 'utf8'));
+    await writeFile(record, JSON.stringify(rest));
+  };
+  const otherDisk = async (world: LoaderWorld) => world.running.daemon.define(otherXml(world, await otherImage(world)));
+  type Row = [
+    string,
+    (world: LoaderWorld, loader: LoaderDocument) => Promise<unknown>,
+    byPath?: boolean,
+    code?: string,
   ];
-  test.each(rows)('%s', async (_, code, change, byPath) => {
+  const rows: Row[] = [
+    ['the domain has another loader disk', otherDisk],
+    ['the domain has another loader disk, and the path is configured', otherDisk, true],
+    ['another path is configured', otherPath, true],
+    ['the image is another disk, at the same path', world => scratch(world, 440)],
+    ['a file system of the image was made anew', world => scratch(world, 2_048 * 512 + 39)],
+    ['the copy does not say whose it is, as of an older version', ofOlderVersion, false, 'unknown_copy'],
+  ];
+  test.each(rows)('%s', async (_, change, byPath = false, code = 'other_image') => {
     const { world: made, loader } = await cancelled({ byPath });
     await using world = made;
     await change(world, loader);
@@ -258,9 +216,7 @@ test('the copies were moved, and the configuration with them: the way back is fo
   const moved = join(world.running.folder, 'moved');
   await restarted(world, () => ({ backupDir: moved }));
   await rename(join(world.running.folder, 'loader-backups'), moved);
-  await world.command({ command: 'rollback', confirm: true });
-  await world.loader(({ step }) => step === 'Starting DSM from the old loader');
-  expect(await world.sum()).toBe(world.before);
+  await world.rollsBack();
 });
 
 test('a rebuild does not rely on an earlier copy that is gone or damaged', async () => {
@@ -294,9 +250,7 @@ describe('libvirt goes away while the image is at a path of this machine', () =>
     expect(await world.sum()).toBe(sums.written);
     expect(sums.written).not.toBe(world.before);
     await online(world, () => world.running.daemon.listen());
-    await world.command({ command: 'rollback', confirm: true });
-    await world.loader(({ step }) => step === 'Starting DSM from the old loader');
-    expect(await world.sum()).toBe(world.before);
+    await world.rollsBack();
   });
 
   test('the menu is not written on, and is put back when libvirt is there again', async () => {
@@ -340,22 +294,14 @@ async function scribble(image: string): Promise<void> {
 
 /** Something happens when a file whose path ends so is opened to be written for the nth time. */
 function hook(path: string, nth: number, act: () => Promise<void>): Disposable & { opened: number } {
-  const original = fs.open;
-  const hooked = {
-    opened: 0,
-    [Symbol.dispose]() {
-      fs.open = original;
-      syncBuiltinESMExports();
-    },
-  };
-  fs.open = async (file, flags, mode): Promise<FileHandle> => {
-    const writes = flags === 'w' || (typeof flags === 'number' && (flags & fs.constants.O_WRONLY) !== 0);
+  const hooked = { opened: 0 };
+  const replaced = replaceFs('open', original => async (file, flags, mode) => {
+    const writes = flags === 'w' || (typeof flags === 'number' && (flags & constants.O_WRONLY) !== 0);
     if (writes && `${file}`.endsWith(path)) {
       hooked.opened += 1;
       if (hooked.opened === nth) await act();
     }
     return original(file, flags, mode);
-  };
-  syncBuiltinESMExports();
-  return hooked;
+  });
+  return Object.assign(hooked, { [Symbol.dispose]: () => replaced[Symbol.dispose]() });
 }
