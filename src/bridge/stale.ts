@@ -96,46 +96,35 @@ function keyOf(topic: string, topics: Topics): VmKey | null {
 
 function isStaleDevice(topic: string, payload: string, { topics, prefix, own, vms }: Ground): boolean {
   const [, uuid] = /^dsm2mqtt_(.+)$/.exec(topic.slice(`${prefix}/device/`.length).split('/')[0] ?? '') ?? [];
-  const document = parsed(payload);
-  if (uuid === undefined || topic === own || parsed(document?.['origin'])?.['name'] !== 'dsm2mqtt') return false;
-  const named = topicsIn(document);
-  const ofBridge: ReadonlySet<string> = new Set(Object.values(topics.bridge));
-  const keys = new Set(named.map(each => (ofBridge.has(each) ? '' : keyOf(each, topics))));
-  // One topic that is not of this bridge, and it is not this bridge's device.
-  if (named.length === 0 || keys.has(null)) return false;
-  const [key, ...others] = [...keys].filter(each => each !== '');
-  if (others.length > 0) return false;
+  const isOfBridge = Object(parsed(payload)['origin']).name === 'dsm2mqtt';
+  if (uuid === undefined || topic === own || !isOfBridge) return false;
+  const shared = Object.values(topics.bridge);
+  const others = topicsIn(payload).filter(each => !shared.includes(each));
+  const [key, ...more] = new Set(others.map(each => keyOf(each, topics)));
+  // One topic that is not of this bridge, or none at all, and it is not this bridge's device.
+  if (key === null || more.length > 0 || topicsIn(payload).length === 0) return false;
   // Another name of this bridge.
-  if (!key) return true;
+  if (key === undefined) return true;
   const served = vms.get(key);
   // libvirt has lost a domain of ours: its device stays, as the bridge lets it stay.
   return served === undefined || (served !== null && served !== uuid);
 }
 
-/** None of our own payloads is nested deeper. */
-const deepest = 16;
-
-/** Every topic that a discovery payload names; of one that is nested deeper than ours, one that is nobody's. */
-function topicsIn(value: unknown, name = '', depth = 0): string[] {
-  if (depth > deepest) return [''];
-  if (typeof value === 'string') return name === 'topic' || name.endsWith('_topic') ? [value] : [];
-  if (typeof value !== 'object' || value === null) return [];
-  return Object.entries(value).flatMap(([key, member]) =>
-    topicsIn(member, Array.isArray(value) ? name : key, depth + 1),
-  );
+/** Every topic that a discovery payload names. */
+function topicsIn(payload: string): string[] {
+  return [...payload.matchAll(/"(?:\w+_)?topic"\s*:\s*("(?:[^"\\]|\\.)*")/g)].map(([, text = '']) => JSON.parse(text));
 }
 
 /** Whether it is the document of a bridge's VM. */
 function isState(payload: string): boolean {
-  const document = parsed(payload);
-  return document !== null && ['power', 'activity', 'last_stop', 'uuid'].every(name => Object.hasOwn(document, name));
+  return ['power', 'activity', 'last_stop', 'uuid'].every(name => Object.hasOwn(parsed(payload), name));
 }
 
-function parsed(value: unknown): Readonly<Record<string, unknown>> | null {
-  if (typeof value === 'object') return value as Readonly<Record<string, unknown>> | null;
+/** An object without members if it is no JSON. */
+function parsed(payload: string): Readonly<Record<string, unknown>> {
   try {
-    return typeof value === 'string' ? parsed(JSON.parse(value) as object) : null;
+    return Object(JSON.parse(payload));
   } catch {
-    return null;
+    return {};
   }
 }

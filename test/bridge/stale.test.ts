@@ -11,7 +11,16 @@ const device = (id: string, more: string) =>
   ] as const;
 
 test('a device that is nested without measure hides no other one', () => {
-  const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`;
-  const [old, others] = [device('old', '{}'), device('deep', deep)];
-  expect(staleIn(new Map([others, old]), ground)).toEqual({ keys: [], devices: [old[0]] });
+  const deep = (inner: string) => `${'['.repeat(50_000)}${inner}${']'.repeat(50_000)}`;
+  const [old, nested, foreign] = [device('old', '{}'), device('deep', deep('')), device('not', deep('{"topic":"c"}'))];
+  expect(staleIn(new Map([foreign, nested, old]), ground)).toEqual({ keys: [], devices: [nested[0], old[0]] });
+});
+
+test.each([
+  ['"b\\/OLD\\/stats"', true],
+  ['"b\\/OLD\\/else"', false],
+  ['"a \\"topic\\":\\"c\\" in a text"', false],
+])('a topic as it is written in JSON: %s', (text, stale) => {
+  const [topic, payload] = device('old', `{"command_topic" : ${text}}`);
+  expect(staleIn(new Map([[topic, payload]]), ground).devices).toEqual(stale ? [topic] : []);
 });
