@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Component, vmDevicePayload } from '../../src/discovery/entities/payload.ts';
-import { command, parseCommand } from '../../src/model/command.ts';
 import { type CommandWord, commandWords } from '../../src/model/commands.ts';
 import { type LoaderDocument, loaderDocument } from '../../src/model/documents.ts';
 import { type Loader, loaderPhases } from '../../src/model/loader.ts';
@@ -77,16 +76,6 @@ test('a button is there while it is armed; all else while the bridge is', () => 
     for (const odd of [{}, { armed: null }, { armed: 'true' }]) expect(available(odd)).toBe('offline');
   }
   for (const component of Object.values(others)) expect(component).toHaveProperty('availability', [online]);
-});
-
-test('what is pressed or switched is a command that the bridge understands', () => {
-  const { rebuild, rollback, arm } = own();
-  const given = (payload: unknown) => parseCommand('command', String(payload));
-  expect(given(rebuild?.['payload_press'])).toEqual(command('rebuild'));
-  expect(given(rollback?.['payload_press'])).toEqual(command('rollback'));
-  expect(given(arm?.['payload_on'])).toEqual(command('arm', { enabled: true }));
-  expect(given(arm?.['payload_off'])).toEqual(command('arm', { enabled: false }));
-  for (const each of [rebuild, rollback, arm]) expect(each).toHaveProperty('command_topic', 'dsm2mqtt/DSM/command');
 });
 
 describe('the update entity', () => {

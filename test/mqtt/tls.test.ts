@@ -5,7 +5,6 @@ import { createServer, type TLSSocket, type TlsOptions } from 'node:tls';
 import { Aedes } from 'aedes';
 import { expect, test } from 'vitest';
 import { address } from '../../src/mqtt/address.ts';
-import { startPeer } from './peer.ts';
 import { subject } from './subject.ts';
 
 /** Signed by itself, for localhost and 127.0.0.1, until 2126. */
@@ -79,16 +78,6 @@ test('says that the broker wants to see a certificate', async () => {
   await using client = subject(`mqtts://localhost:${broker.port}`, { tls: { ca: cert }, lookTimeout: 30_000 });
   const { message } = await client.failures.take(({ code }) => code === 'tls');
   expect(message).toMatch(/mqtt\.cert_file and mqtt\.key_file$/);
-});
-
-test('says so when there is no TLS on the other end', async () => {
-  await using peer = await startPeer();
-  await using client = subject(peer.url.replace('mqtt:', 'mqtts:'), { lookTimeout: 30_000 });
-  expect(await client.failures.take()).toMatchObject({
-    code: 'scheme',
-    needsPerson: true,
-    message: expect.stringContaining(`speaks MQTT without TLS: write ${peer.url} in mqtt.url`),
-  });
 });
 
 test.each<[string, object]>([

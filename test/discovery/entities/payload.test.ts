@@ -14,7 +14,7 @@ import { type Command, command, parseCommand } from '../../../src/model/command.
 import { type CommandWord, commandWords } from '../../../src/model/commands.ts';
 import { notificationTypes } from '../../../src/model/notification.ts';
 import { refusals } from '../home-assistant.ts';
-import { bridge, description, disk, hypervisor, nic, vm, withHardware } from '../samples.ts';
+import { bridge, description, disk, hypervisor, nic, vm, vmWithLoader, withHardware } from '../samples.ts';
 
 const announce = (options = vm, described = description) =>
   vmDevicePayload(bridge, options, described, hypervisor).payload.components;
@@ -177,7 +177,7 @@ describe('commands', () => {
   });
 
   test('whatever is pressed or switched is a command that the bridge understands', () => {
-    const all = announce({ ...vm, commands: commandWords });
+    const all = announce(vmWithLoader);
     for (const [key, { command_topic, ...options }] of Object.entries(all)) {
       const { kind } = bridge.topics.commands.parse(String(command_topic)) ?? {};
       if (!kind) continue;
@@ -191,6 +191,7 @@ describe('commands', () => {
   const asked: Record<string, Command[]> = {
     power: [command('start'), command('shutdown')],
     autostart: [command('autostart', { enabled: true }), command('autostart', { enabled: false })],
+    arm: [command('arm', { enabled: true }), command('arm', { enabled: false })],
   };
 
   test('the switch shows what libvirt says and asks for either; a button says its word', () => {
