@@ -1,7 +1,7 @@
 import { Ownership } from '../bridge/ownership.ts';
 import type { Config } from '../config/config.ts';
 import type { Publication } from '../model/message.ts';
-import { type Topics, topics as topicsOf } from '../model/topics.ts';
+import { topics as topicsOf } from '../model/topics.ts';
 import { MqttClient, type MqttClientOptions } from '../mqtt/client.ts';
 import type { Logger } from '../util/logger.ts';
 
@@ -23,61 +23,40 @@ export function connection(
 }
 
 /** The session with the broker, and whether this bridge owns the base topic. */
-export interface Broker {
-  topics: Topics;
-  mqtt: MqttClient;
-  ownership: Ownership;
-  /** What is not ours to say is not said. */
-  send: (publication: Publication) => boolean;
-  refused: Promise<string>;
-  close(): Promise<void>;
-}
+export type Broker = ReturnType<typeof createBroker>;
 
 /** `session`: of this process, by which a bridge knows its own words from another one's. */
-export function createBroker(config: Config, session: string, logger: Logger): Broker {
-  const { instance, mqtt: settings } = config;
+export function createBroker({ instance, mqtt: settings, homeAssistant }: Config, session: string, logger: Logger) {
   const topics = topicsOf(settings.baseTopic);
   const offline = { topic: topics.bridge.state, payload: 'offline', qos: 1, retain: true } as const;
-  const mqtt = createMqtt(config, topics, offline, logger.child({ part: 'mqtt' }));
+  const mqtt = new MqttClient({
+    ...connection(settings),
+    // What the broker says when the session ends unheard.
+    will: offline,
+    subscriptions: [...topics.commands.filters, ...Object.values(topics.bridge), homeAssistant.statusTopic],
+    // The others need to know what was stored, and Home Assistant may have its birth message stored.
+    asPublished: topics.commands.filters,
+    logger: logger.child({ part: 'mqtt' }),
+  });
   const ownership = new Ownership({
-    topics: topics.bridge,
-    session,
-    instance,
+    ...{ topics: topics.bridge, session, instance },
     send: mqtt.publish.bind(mqtt),
     now: () => new Date(),
     logger: logger.child({ part: 'claim' }),
   });
   return {
-    topics,
-    mqtt,
-    ownership,
-    send: publication => {
+    ...{ topics, mqtt, ownership },
+    /** What is not ours to say is not said. */
+    send: (publication: Publication): boolean => {
       if (ownership.holding) return mqtt.publish(publication);
       publication.settled?.(false);
       return false;
     },
-    refused: new Promise(resolve => {
+    refused: new Promise<string>(resolve => {
       ownership.on('refused', other => resolve(inUse(settings.baseTopic, other)));
     }),
     close: () => mqtt.close(ownership.holding ? offline : undefined),
   };
-}
-
-/** `will`: what the broker says when the session ends unheard. */
-function createMqtt(
-  { mqtt, homeAssistant }: Config,
-  topics: Topics,
-  will: NonNullable<MqttClientOptions['will']>,
-  logger: Logger,
-): MqttClient {
-  return new MqttClient({
-    ...connection(mqtt),
-    will,
-    subscriptions: [...topics.commands.filters, ...Object.values(topics.bridge), homeAssistant.statusTopic],
-    // The others need to know what was stored, and Home Assistant may have its birth message stored.
-    asPublished: topics.commands.filters,
-    logger,
-  });
 }
 
 function inUse(base: string, { instance, since }: { instance: string; since: string | null }): string {

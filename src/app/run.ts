@@ -11,11 +11,11 @@ import { healthOf, healthServer } from '../servers/health.ts';
 import type { Logger } from '../util/logger.ts';
 import { createChecks, thisHost } from './checks.ts';
 import { createRebuilds, type LoaderOptions } from './loader.ts';
-import { type Broker, connection, createBroker } from './mqtt.ts';
+import { type Broker, createBroker } from './mqtt.ts';
 import { createDispatcher, createHypervisor, createPower, type Hypervisor } from './power.ts';
 import { type Base, createPublishers, type Publishers } from './publishers.ts';
 import { simpleCommands } from './simple-commands.ts';
-import { staleTeller } from './stale-topics.ts';
+import { createStaleTeller } from './stale-topics.ts';
 import { createStatistics, type Statistics } from './statistics.ts';
 import { openStores } from './stores.ts';
 
@@ -68,7 +68,7 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
   const machines = await createMachines(base, tuning, publishers, hypervisor, statistics);
   const bridge = createBridge(base, broker, publishers, machines);
   const servers = createServers(base, broker, bridge);
-  const stale = createStaleTeller(base, tuning, broker, hypervisor);
+  const stale = createStaleTeller(base, broker.ownership, hypervisor.link, tuning.staleAfter);
 
   // Whoever says it, before whoever acts on it.
   state.subscribe((event, before) => bridge.hear(event, before));
@@ -180,23 +180,4 @@ function createServers({ config, logger, stores, state }: Base, { mqtt, ownershi
   // Without the directory's lock, the socket may be another bridge's.
   const start = () => Promise.all([stores.locked && control.start(), health?.start()]);
   return { control, health, start };
-}
-
-/** Looks for what is stale once libvirt is there and the base topic is ours. */
-function createStaleTeller(
-  { config, logger, state }: Base,
-  tuning: Tuning,
-  { ownership }: Broker,
-  { link }: Hypervisor,
-) {
-  const stale = staleTeller({
-    config,
-    connection: { ...connection(config.mqtt), clientId: `${config.mqtt.clientId}-look` },
-    snapshot: () => (ownership.holding ? state.snapshot : null),
-    after: tuning.staleAfter,
-    logger: logger.child({ part: 'mqtt' }),
-  });
-  ownership.on('granted', stale.begin);
-  link.on('up', stale.begin);
-  return stale;
 }

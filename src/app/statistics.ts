@@ -1,5 +1,4 @@
 import type { Config } from '../config/config.ts';
-import type { Libvirt } from '../libvirt/client.ts';
 import type { Event } from '../model/event.ts';
 import type { State } from '../model/state.ts';
 import type { Logger } from '../util/logger.ts';
@@ -7,23 +6,15 @@ import { Link } from '../vm/link.ts';
 import { Poll } from '../vm/poll.ts';
 import type { Hypervisor } from './power.ts';
 
-export interface Statistics {
-  /** A connection of its own, which a hung QEMU may hold up; null while it is down. */
-  client(): Libvirt | null;
-  /** Takes a sample now, if libvirt is there. */
-  sample(): void;
-  /** To be told of every event. */
-  hear(event: Event): void;
-  start(): void;
-  close(): Promise<void>;
-}
+export type Statistics = ReturnType<typeof createStatistics>;
 
+/** Samples of all VMs, over a connection of their own: a hung QEMU may hold it up. */
 export function createStatistics(
   { libvirt }: Config,
   state: State,
   { open, watch, link: main }: Hypervisor,
   logger: Logger,
-): Statistics {
+) {
   const vmLogger = logger.child({ part: 'vm' });
   const link = new Link({ open, quiet: true, logger: logger.child({ part: 'libvirt-stats' }) });
   const poll = new Poll({
@@ -46,17 +37,18 @@ export function createStatistics(
   });
   return {
     client: () => link.client,
+    /** Takes one now, if libvirt is there. */
     sample,
-    hear: event => {
+    hear: (event: Event): void => {
       // A VM that has just started is not left without numbers for an interval; its state leaves first.
       const started = event.type === 'domain' && event.domain?.active && state.snapshot.hypervisor.up;
       if (started) setImmediate(sample);
     },
-    start: () => {
+    start: (): void => {
       link.start();
       poll.start();
     },
-    close: () => {
+    close: (): Promise<void> => {
       poll.close();
       return link.close();
     },

@@ -190,10 +190,8 @@ function decodeOutcome({ name, reply }: Call, { status, payload }: Frame): Outco
 }
 
 function timedOut(name: string, timeout: number, sent: boolean): TimeoutError {
-  return new TimeoutError(
-    sent ? `${name}: no reply within ${timeout} ms` : `${name}: not sent within ${timeout} ms, earlier calls are stuck`,
-    sent,
-  );
+  const why = sent ? `no reply within ${timeout} ms` : `not sent within ${timeout} ms, earlier calls are stuck`;
+  return new TimeoutError(`${name}: ${why}`, { sent });
 }
 
 function unsent(lost: ConnectionLost): ConnectionLost {

@@ -21,8 +21,7 @@ export class LimitError extends Error {
   override name = 'LimitError';
 }
 
-export class ConnectionLost extends Error {
-  override name = 'ConnectionLost';
+class Unanswered extends Error {
   /** False when the call never left: then it had no effect. */
   readonly sent: boolean;
 
@@ -32,15 +31,12 @@ export class ConnectionLost extends Error {
   }
 }
 
-export class TimeoutError extends Error {
-  override name = 'TimeoutError';
-  /** False when the call never left: then it had no effect. */
-  readonly sent: boolean;
+export class ConnectionLost extends Unanswered {
+  override name = 'ConnectionLost';
+}
 
-  constructor(message: string, sent: boolean) {
-    super(message);
-    this.sent = sent;
-  }
+export class TimeoutError extends Unanswered {
+  override name = 'TimeoutError';
 }
 
 /** The error struct of the wire (`virNetMessageError`), with the domain and network it may carry left out. */
@@ -86,5 +82,5 @@ export function isLibvirtError(error: unknown, ...codes: number[]): error is Lib
 
 /** Of a call that was not answered as the protocol has it: whether it was done may not be known. */
 export function isConnectionError(error: unknown): error is ConnectionLost | TimeoutError | ProtocolError {
-  return [ConnectionLost, TimeoutError, ProtocolError].some(kind => error instanceof kind);
+  return error instanceof Unanswered || error instanceof ProtocolError;
 }

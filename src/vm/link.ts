@@ -75,23 +75,17 @@ export class Link extends EventEmitter<LinkEvents> {
       signal.throwIfAborted();
       await this.#options.prepare?.(client, signal);
       signal.throwIfAborted();
-      return await this.#serve(client, closed, onUp);
+      this.#client = client;
+      this.#told.clear();
+      onUp();
+      const { logger, quiet } = this.#options;
+      logger[quiet ? 'debug' : 'info']({ event: 'libvirt.connected' }, 'connected to libvirt');
+      this.emit('up', client);
+      return await closed;
     } finally {
       this.#client = null;
       await client.close();
     }
-  }
-
-  async #serve(client: Libvirt, closed: Promise<string>, onUp: () => void): Promise<string> {
-    this.#client = client;
-    this.#told.clear();
-    onUp();
-    this.#options.logger[this.#options.quiet ? 'debug' : 'info'](
-      { event: 'libvirt.connected' },
-      'connected to libvirt',
-    );
-    this.emit('up', client);
-    return closed;
   }
 
   #tellDown(reason: string): void {

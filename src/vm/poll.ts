@@ -1,5 +1,6 @@
 import { type Libvirt, statsGroup } from '../libvirt/client.ts';
 import { ConnectionLost, isLibvirtError, TimeoutError } from '../libvirt/errors.ts';
+import type { StatsRecord } from '../libvirt/structs.ts';
 import type { Event } from '../model/event.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import { type Stats, unknownStats } from '../model/stats.ts';
@@ -88,8 +89,9 @@ export class Poll {
     if (this.#asking) return;
     this.#asking = true;
     try {
-      const answered = (await this.#ask(client, targets)) || (await this.#ask(client, targets));
-      if (!answered) this.#tellStale(targets);
+      const records = (await this.#ask(client, targets)) ?? (await this.#ask(client, targets));
+      if (records) this.#hear(client, targets, records);
+      else this.#tellStale(targets);
     } catch (error) {
       this.#tellStale(targets);
       if (!(error instanceof ConnectionLost)) {
@@ -100,27 +102,27 @@ export class Poll {
     }
   }
 
-  /** False: no answer in time. */
-  async #ask(client: Libvirt, targets: readonly Target[]): Promise<boolean> {
-    const { timeout = Math.min(this.#options.interval, 5_000), hint } = this.#options;
-    try {
-      const refs = targets.map(target => target.ref);
-      const records = await client.stats(refs, sampleGroups, { timeout });
-      const at = performance.now();
-      const byUuid = new Map(records.map(record => [record.domain.uuid, record]));
-      for (const target of this.#stillActive(targets)) {
-        const record = byUuid.get(target.ref.uuid);
-        const counters = record && readCounters(record.params);
-        // Numbers of another run, or of none, are not this one's.
-        const same = record && [record.domain.id, -1].includes(target.ref.id) && !isOff(counters?.state ?? null);
-        if (!counters || !same) hint(target.key);
-        else if (!hasAnswered(target.domain.hardware, counters)) this.#tellStale([target]);
-        else this.#take(client, target, counters, at);
-      }
-      return true;
-    } catch (error) {
-      if (error instanceof TimeoutError) return false;
+  /** Null: no answer in time. */
+  #ask(client: Libvirt, targets: readonly Target[]): Promise<StatsRecord[] | null> {
+    const { timeout = Math.min(this.#options.interval, 5_000) } = this.#options;
+    const refs = targets.map(target => target.ref);
+    return client.stats(refs, sampleGroups, { timeout }).catch(error => {
+      if (error instanceof TimeoutError) return null;
       throw error;
+    });
+  }
+
+  #hear(client: Libvirt, targets: readonly Target[], records: readonly StatsRecord[]): void {
+    const at = performance.now();
+    const byUuid = new Map(records.map(record => [record.domain.uuid, record]));
+    for (const target of this.#stillActive(targets)) {
+      const record = byUuid.get(target.ref.uuid);
+      const counters = record && readCounters(record.params);
+      // Numbers of another run, or of none, are not this one's.
+      const same = record && [record.domain.id, -1].includes(target.ref.id) && !isOff(counters?.state ?? null);
+      if (!counters || !same) this.#options.hint(target.key);
+      else if (!hasAnswered(target.domain.hardware, counters)) this.#tellStale([target]);
+      else this.#take(client, target, counters, at);
     }
   }
 

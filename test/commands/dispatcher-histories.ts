@@ -58,7 +58,7 @@ type Given = typeof given extends fc.Arbitrary<infer T> ? T : never;
 const failures = fc.constantFrom(
   () => refusal('no'),
   () => new ConnectionLost('lost'),
-  () => new TimeoutError('hangs', true),
+  () => new TimeoutError('hangs'),
 );
 const become = kind('become', {
   key,

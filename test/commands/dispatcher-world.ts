@@ -663,7 +663,7 @@ export class World extends Clockwork {
         },
       };
       const abort = () => made.settle(signal?.reason);
-      const late = () => made.settle(new TimeoutError(`no reply within ${timeout} ms`, made.left));
+      const late = () => made.settle(new TimeoutError(`no reply within ${timeout} ms`, { sent: made.left }));
       const timer = this.setTimeout(late, timeout);
       signal?.addEventListener('abort', abort, { once: true });
       this.#calls.push(made);
