@@ -2,24 +2,21 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import { opener } from '../app/libvirt.ts';
 import { connection } from '../app/mqtt.ts';
 import { groundOf } from '../app/stale-topics.ts';
 import { type Ground, type Kept, keptBy, type Stale, staleFilters, staleIn, staleTopics } from '../bridge/stale.ts';
 import type { Config } from '../config/config.ts';
 import { MqttClient } from '../mqtt/client.ts';
 import { silent } from '../util/logger.ts';
-import { Watch } from '../vm/watch.ts';
-import { agrees } from './ask.ts';
+import { openDomains } from './domains.ts';
 import { type ExitCode, exitCode } from './outcome.ts';
+import { agrees, type Input, type Output } from './terminal.ts';
 
-export interface CleanOptions {
+export interface CleanOptions extends Output {
   config: Config;
   /** Without asking. */
   yes: boolean;
-  stdin: NodeJS.ReadableStream & { isTTY?: boolean };
-  stdout: { write(text: string): unknown };
-  stderr: { write(text: string): unknown };
+  stdin: Input;
   signal: AbortSignal;
 }
 
@@ -40,10 +37,9 @@ class Refusal extends Error {
  * `dsm2mqtt clean`: lists what the broker keeps below our base topic of VMs that are served no more, asks, and clears
  * it. 0; 1: refused, or it is not all gone; 2: nobody can be asked; 3: libvirt or the broker was not reached.
  */
-export async function clean(options: CleanOptions): Promise<number> {
-  const { config, yes, stdin, stdout, stderr, signal } = options;
+export async function clean({ config, yes, stdin, stdout, stderr, signal }: CleanOptions): Promise<ExitCode> {
   try {
-    const uuids = await domains(config, signal);
+    const uuids = await domainsOf(config, signal);
     const look = async () => {
       const kept = await broker(config, () => keptBy(mqttOf(config), staleFilters(groundOf(config, uuids)), signal));
       const ground = groundOf(config, withServed(uuids, owner(config, kept)));
@@ -57,7 +53,7 @@ export async function clean(options: CleanOptions): Promise<number> {
     }
     stdout.write(listed(stale, ground, base));
     if (!yes && !stdin.isTTY) throw new Refusal(exitCode.usage, 'there is no terminal to ask at: say --yes');
-    if (!yes && !(await agrees('Remove all of this? [y/N] ', stdin, stderr as NodeJS.WritableStream, signal))) {
+    if (!yes && !(await agrees('Remove all of this? [y/N] ', stdin, stderr, signal))) {
       throw new Refusal(exitCode.failed, 'Nothing was done.');
     }
     await broker(config, () => clear(config, staleTopics(stale, ground.topics), signal));
@@ -79,16 +75,15 @@ export async function clean(options: CleanOptions): Promise<number> {
 }
 
 /** UUIDs of the configured VMs' domains; null: libvirt has none. Without libvirt nobody knows which VMs there are. */
-async function domains({ libvirt, vms }: Config, signal: AbortSignal): Promise<Map<string, string | null>> {
+async function domainsOf(config: Config, signal: AbortSignal): Promise<Map<string, string | null>> {
   try {
-    await using client = await opener(libvirt)(AbortSignal.any([signal, AbortSignal.timeout(patience.libvirt)]));
-    const watch = new Watch({ vms, emit: () => {}, logger: silent });
-    await watch.begin(client);
-    return new Map(vms.map(({ key }) => [key, watch.target(key)?.ref.uuid ?? null]));
+    await using domains = await openDomains(config, AbortSignal.any([signal, AbortSignal.timeout(patience.libvirt)]));
+    return new Map(config.vms.map(({ key }) => [key, domains.watch.target(key)?.ref.uuid ?? null]));
   } catch (error) {
+    const why = `${config.libvirt.uri}: ${(error as Error).message}`;
     throw new Refusal(
       exitCode.unreached,
-      `${libvirt.uri}: ${(error as Error).message}\nWithout libvirt nobody knows which VMs there are. Nothing was done.`,
+      `${why}\nWithout libvirt nobody knows which VMs there are. Nothing was done.`,
     );
   }
 }

@@ -34,9 +34,6 @@ export async function direct(options: DirectOptions): Promise<Outcome> {
     thisHost(),
   ]);
   const store = new VmStore(value => file.save(value), remembered, boot);
-  const { promise, resolve } = Promise.withResolvers<Outcome>();
-  const replies = repliesTo(show, resolve);
-
   // All of them: what is not in here would be forgotten.
   const state = new State(
     Object.fromEntries(config.vms.map(each => [each.key, recall(emptyVm(each.key, each.label), remembered, boot)])),
@@ -45,33 +42,34 @@ export async function direct(options: DirectOptions): Promise<Outcome> {
     ...{ key, command: command.word, id: command.id, by: command.by },
     ...{ responseTopic: null, correlationData: null, reply: null, receivedAt: performance.now() },
   };
-  let why = `libvirt did not answer within ${patience / 1_000} s`;
+  const { promise, resolve } = Promise.withResolvers<Outcome>();
+  const replies = repliesTo(show, resolve);
   const only = { ...config, vms: [vm] };
   const { link, watch } = createHypervisor(only, state, silent);
   const dispatcher = createDispatcher(only, {
     ...createPower(only, state, watch, each => checked[each]?.address ?? null),
     replies,
   });
+  let why = `libvirt did not answer within ${patience / 1_000} s`;
   state.subscribe(event => {
     if (lock) store.update(state.snapshot);
     dispatcher.hear(event);
     if (event.type === 'hypervisor_down') why = event.reason;
   });
+
   let begun = false;
-  link.on('up', () => {
-    if (!begun && !signal.aborted) dispatcher.submit(request, command);
-    begun = true;
-  });
-  const deadline = setTimeout(() => {
-    if (!begun) replies.ended(request, rejected({ code: 'libvirt_unavailable', message: why }));
-    begun = true;
-  }, patience);
-  const stop = () => {
-    dispatcher.close();
-    if (!begun) replies.ended(request, cancelled('cancelled', 'interrupted before anything was done'));
+  const begin = (first: () => void) => {
+    if (!begun) first();
     begun = true;
   };
-  using _ = addAbortListener(signal, stop);
+  link.on('up', () => begin(() => dispatcher.submit(request, command)));
+  const deadline = setTimeout(() => {
+    begin(() => replies.ended(request, rejected({ code: 'libvirt_unavailable', message: why })));
+  }, patience);
+  using _ = addAbortListener(signal, () => {
+    dispatcher.close();
+    begin(() => replies.ended(request, cancelled('cancelled', 'interrupted before anything was done')));
+  });
   if (!signal.aborted) link.start();
   try {
     return await promise;

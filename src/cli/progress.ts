@@ -1,74 +1,57 @@
 import type { ResponseDocument } from '../commands/responder.ts';
 import { isFinal } from './outcome.ts';
+import { bar, type Output, StatusLine } from './terminal.ts';
 
-interface Terminal {
-  write(text: string): unknown;
-  isTTY?: boolean;
-  columns?: number;
-}
-
-export interface ProgressOptions {
+export interface ProgressOptions extends Output {
   json: boolean;
-  stdout: Terminal;
-  stderr: Terminal;
 }
 
-const width = 24;
+/** Who is told of a command's answers. */
+export interface Shown {
+  show(response: ResponseDocument): void;
+  /** Says something that is no answer. */
+  note(text: string): void;
+  close(): void;
+}
 
 /**
  * Shows a command's answers as they come: JSON lines, or lines for people, with a bar under them on a terminal. What
  * it came to goes to stdout, the way there to stderr.
  */
-export class Progress {
+export class Progress implements Shown {
   readonly #options: ProgressOptions;
-  #ticker: NodeJS.Timeout | undefined;
-  #bar = false;
+  readonly #bar: StatusLine;
 
   constructor(options: ProgressOptions) {
     this.#options = options;
+    this.#bar = new StatusLine(options.stderr);
   }
 
   show(response: ResponseDocument): void {
     const { json, stdout, stderr } = this.#options;
-    clearInterval(this.#ticker);
-    this.#clear();
-    if (json) stdout.write(`${JSON.stringify(response)}\n`);
-    else (isFinal(response) ? stdout : stderr).write(`${line(response)}\n`);
-    if (response.remaining_ms === null || json || !stderr.isTTY) return;
+    this.#bar.clear();
+    if (json) {
+      stdout.write(`${JSON.stringify(response)}\n`);
+      return;
+    }
+    (isFinal(response) ? stdout : stderr).write(`${line(response)}\n`);
+    if (response.remaining_ms === null) return;
     const began = performance.now() - response.elapsed_ms;
-    const ends = performance.now() + response.remaining_ms;
-    const draw = () => this.#draw(performance.now() - began, ends - began);
-    draw();
-    this.#ticker = setInterval(draw, 1_000);
+    const whole = response.elapsed_ms + response.remaining_ms;
+    this.#bar.draw(() => {
+      const passed = performance.now() - began;
+      return `${bar(whole > 0 ? passed / whole : 1)} ${seconds(passed)} of ${seconds(whole)}`;
+    });
   }
 
-  /** Says something that is no answer. */
   note(text: string): void {
-    this.#clear();
+    this.#bar.clear();
     this.#options.stderr.write(`${text}\n`);
   }
 
   close(): void {
-    clearInterval(this.#ticker);
-    this.#clear();
+    this.#bar.clear();
   }
-
-  #draw(passed: number, whole: number): void {
-    const share = whole > 0 ? passed / whole : 1;
-    this.#options.stderr.write(`\r\u001b[K${bar(share)} ${seconds(passed)} of ${seconds(whole)}`);
-    this.#bar = true;
-  }
-
-  #clear(): void {
-    if (this.#bar) this.#options.stderr.write('\r\u001b[K');
-    this.#bar = false;
-  }
-}
-
-/** `share`: from 0 to 1. */
-export function bar(share: number): string {
-  const full = Math.round(Math.min(1, Math.max(0, share)) * width);
-  return `[${'#'.repeat(full)}${'.'.repeat(width - full)}]`;
 }
 
 export function line({ command, status, code, message, elapsed_ms, remaining_ms }: ResponseDocument): string {

@@ -1,5 +1,8 @@
+import { fullVersion, probeNames } from '../model/check.ts';
+import type { CheckDocument } from '../model/documents.ts';
 import { byKey, type Hardware, type Nic } from '../model/domain.ts';
 import type { Stats } from '../model/stats.ts';
+import { align } from './terminal.ts';
 
 /** A VM as lines for a terminal. Pure; shared by `status` and the demo. */
 export interface VmView {
@@ -15,18 +18,15 @@ export function renderVm({ name, state, reason, hardware, stats }: VmView): stri
   if (stats) {
     const { cpu, memory } = stats;
     rows.push(['CPU', show(cpu.percent, 1, '%'), `of ${show(cpu.vcpus ?? hardware.vcpus, 0, 'vCPUs')}`]);
-    rows.push([
-      'Memory',
-      show(mebi(memory.used), 0, 'MiB used'),
-      `of ${show(mebi(memory.total), 0, 'MiB')}, ${show(mebi(memory.resident), 0, 'MiB resident')}`,
-    ]);
+    const [used, total, resident] = [memory.used, memory.total, memory.resident].map(bytes => show(bytes, 0, 'MiB'));
+    rows.push(['Memory', `${used} used`, `of ${total}, ${resident} resident`]);
   }
   for (const { target, role, source } of hardware.disks) {
     const disk = stats?.disks[target];
     rows.push([
       `Disk ${target}`,
-      `read ${show(mega(disk?.read_bytes_per_second), 2, 'MB/s')}`,
-      `write ${show(mega(disk?.write_bytes_per_second), 2, 'MB/s')}`,
+      `read ${show(disk?.read_bytes_per_second, 2, 'MB/s')}`,
+      `write ${show(disk?.write_bytes_per_second, 2, 'MB/s')}`,
       `${show(disk?.read_operations_per_second, 0, 'r/s')} ${show(disk?.write_operations_per_second, 0, 'w/s')}`,
       `${role}, ${source ?? 'empty'}`,
     ]);
@@ -35,8 +35,8 @@ export function renderVm({ name, state, reason, hardware, stats }: VmView): stri
     const nic = stats?.nics[key];
     rows.push([
       `NIC ${mac}`,
-      `rx ${show(megabits(nic?.rx_bytes_per_second), 2, 'Mbit/s')}`,
-      `tx ${show(megabits(nic?.tx_bytes_per_second), 2, 'Mbit/s')}`,
+      `rx ${show(nic?.rx_bytes_per_second, 2, 'Mbit/s')}`,
+      `tx ${show(nic?.tx_bytes_per_second, 2, 'Mbit/s')}`,
       `${show(nic?.rx_packets_per_second, 0, 'p/s')} ${show(nic?.tx_packets_per_second, 0, 'p/s')}`,
       source ?? '',
     ]);
@@ -45,24 +45,30 @@ export function renderVm({ name, state, reason, hardware, stats }: VmView): stri
   return [`${name}: ${state} (${reason})${stale}`, ...align(rows)].join('\n');
 }
 
-/** Cells in columns, indented. */
-export function align(rows: readonly string[][]): string[] {
-  const widths = rows.reduce<number[]>((all, row) => row.map((cell, i) => Math.max(cell.length, all[i] ?? 0)), []);
-  return rows.map(row => `  ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ')}`.trimEnd());
-}
+/** Bytes, or bytes a second, in one of these. */
+const scales: Readonly<Record<string, number>> = { 'MB/s': 1e6, 'Mbit/s': 1e6 / 8, MiB: 1024 ** 2 };
 
 function show(value: number | null | undefined, digits: number, unit: string): string {
-  return value === null || value === undefined ? `– ${unit}` : `${value.toFixed(digits)} ${unit}`;
+  return `${value === null || value === undefined ? '–' : (value / (scales[unit] ?? 1)).toFixed(digits)} ${unit}`;
 }
 
-function mega(value: number | null | undefined): number | null {
-  return value === null || value === undefined ? null : value / 1e6;
+/** A check as lines for a terminal: the sentence, what to do, and a row for each probe. Pure. */
+export function renderCheck(row: CheckDocument & { id: string; name: string }): string {
+  const { id, name, verdict, reason, next_step, probes, dsm } = row;
+  const rows = probeNames.flatMap(probe => {
+    const { outcome, ms, explanation } = probes[probe];
+    const time = ms === null ? '' : `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
+    return outcome === null ? [] : [[probe, outcomes[outcome], time, explanation ?? '']];
+  });
+  const version = fullVersion(dsm);
+  const about = [dsm.name, dsm.model, version && `DSM ${version}`, dsm.address].filter(word => word !== null);
+  return [
+    `${name} (${id}): ${verdict}`,
+    `  ${reason}`,
+    ...(next_step === null ? [] : [`  → ${next_step}`]),
+    ...(about.length > 0 ? [`  ${about.join(', ')}`] : []),
+    ...(rows.length > 0 ? ['', ...align(rows)] : []),
+  ].join('\n');
 }
 
-function megabits(value: number | null | undefined): number | null {
-  return value === null || value === undefined ? null : (value * 8) / 1e6;
-}
-
-function mebi(value: number | null): number | null {
-  return value === null ? null : value / 1024 ** 2;
-}
+const outcomes = { ok: 'ok', failed: 'FAILED', not_applicable: '–' } as const;

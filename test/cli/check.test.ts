@@ -2,17 +2,13 @@
 import { expect, test } from 'vitest';
 import { check } from '../../src/cli/check.ts';
 import { Running, vmConfig } from '../bridge/running.ts';
+import { captured } from './output.ts';
 
-async function run(running: Running, domain: string) {
-  const output = { stdout: '', stderr: '' };
+function run(running: Running, domain: string) {
   const checks = { ...vmConfig().checks, probeTimeout: 200 };
-  const code = await check({
-    ...{ config: running.config({ vms: [vmConfig({ domain, checks })] }), vm: 'DSM', json: false, watch: false },
-    stdout: { write: text => (output.stdout += text) },
-    stderr: { write: text => (output.stderr += text) },
-    signal: new AbortController().signal,
-  });
-  return { code, ...output };
+  const config = running.config({ vms: [vmConfig({ domain, checks })] });
+  const call = { config, vm: 'DSM', json: false, watch: false, signal: new AbortController().signal };
+  return captured(streams => check({ ...call, ...streams }));
 }
 
 test('a domain that libvirt does not have: 1, and not that libvirt is away', async () => {

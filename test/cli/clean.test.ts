@@ -4,20 +4,16 @@ import { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
 import { clean } from '../../src/cli/clean.ts';
 import { type ConfigChanges, Running, vmConfig } from '../bridge/running.ts';
+import { captured } from './output.ts';
 
 const oldUuid = '00000000-0000-4000-8000-0000000000aa';
 const uuid = '186682f9-0f0b-4a9e-867b-364706339405';
 const old = vmConfig({ domain: 'OLD', key: 'OLD', label: 'OLD' });
 
-async function run(running: Running, { yes = true, instance = 'nas', ...changes }: ConfigChanges & Options = {}) {
-  const output = { stdout: '', stderr: '' };
-  const code = await clean({
-    ...{ config: { ...running.config(changes), instance }, yes, stdin: Readable.from([]) },
-    stdout: { write: text => (output.stdout += text) },
-    stderr: { write: text => (output.stderr += text) },
-    signal: new AbortController().signal,
-  });
-  return { code, ...output };
+function run(running: Running, { yes = true, instance = 'nas', ...changes }: ConfigChanges & Options = {}) {
+  const config = { ...running.config(changes), instance };
+  const { signal } = new AbortController();
+  return captured(streams => clean({ config, yes, stdin: Readable.from([]), signal, ...streams }));
 }
 
 interface Options {

@@ -1,27 +1,12 @@
 import { expect, test } from 'vitest';
 import { checkConfig } from '../../src/cli/check-config.ts';
-import { printSchema } from '../../src/cli/schema.ts';
+import { jsonSchema } from '../../src/config/shape.ts';
 import { directory } from '../config/harness.ts';
+import { captured } from './output.ts';
 
 async function run(text: string, { json = false, env = {} } = {}) {
   using _ = directory({ 'config.yaml': text });
-  let out = '';
-  let err = '';
-  const code = await checkConfig({
-    json,
-    env,
-    stdout: {
-      write: (chunk: string) => {
-        out += chunk;
-      },
-    },
-    stderr: {
-      write: (chunk: string) => {
-        err += chunk;
-      },
-    },
-  });
-  return { code, out, err };
+  return await captured(streams => checkConfig({ json, env, ...streams }));
 }
 
 const good = `
@@ -35,8 +20,8 @@ vms:
 test('a good configuration: what was understood, and no secret', async () => {
   expect(await run(good, { env: { DSM2MQTT_MQTT__BASE_TOPIC: 'home' } })).toEqual({
     code: 0,
-    err: '',
-    out: `file         config.yaml
+    stderr: '',
+    stdout: `file         config.yaml
 environment  DSM2MQTT_MQTT__BASE_TOPIC
 broker       mqtts://broker:8883 (as joe, with password)
 topics       home/…
@@ -51,10 +36,10 @@ The configuration is fine.
 });
 
 test('the same for programs', async () => {
-  const { code, out } = await run(good, { json: true });
+  const { code, stdout } = await run(good, { json: true });
   expect(code).toBe(0);
-  expect(out).not.toContain('hunter2');
-  expect(JSON.parse(out)).toMatchObject({
+  expect(stdout).not.toContain('hunter2');
+  expect(JSON.parse(stdout)).toMatchObject({
     ok: true,
     sources: { file: 'config.yaml', environment: [] },
     mqtt: { url: 'mqtts://broker:8883', username: 'joe', password: true },
@@ -86,8 +71,8 @@ vms:
 `;
 
 test('a loader in words', async () => {
-  const { out } = await run(loaders);
-  expect(out.slice(out.indexOf('vm '))).toBe(`\
+  const { stdout } = await run(loaders);
+  expect(stdout.slice(stdout.indexOf('vm '))).toBe(`\
 vm           plain as dsm2mqtt/plain, commands start, shutdown (within 5m), cancel, check, refresh
   loader     tcrp for DS918+, ds918p-7.1.1-42962, not upgraded, serial number and MACs kept
   extensions none
@@ -109,9 +94,9 @@ The configuration is fine.
 });
 
 test('and for programs', async () => {
-  const { out } = await run(loaders, { json: true });
-  expect(out).not.toContain('hunter2');
-  const [plain, full] = JSON.parse(out).vms;
+  const { stdout } = await run(loaders, { json: true });
+  expect(stdout).not.toContain('hunter2');
+  const [plain, full] = JSON.parse(stdout).vms;
   expect(plain.loader).toMatchObject({ sata_map: 'auto', image: 'volume', ssh: { host: null, password: false } });
   expect(full.loader).toEqual({
     kind: 'tcrp',
@@ -136,8 +121,8 @@ test('and for programs', async () => {
 test('a wrong one: place, hint and count', async () => {
   expect(await run('mqtt:\n  url: mqtt://broker\n  usrname: joe\nvms:\n  - domain: ___\n')).toEqual({
     code: 2,
-    out: '',
-    err: `config.yaml:3:3: mqtt.usrname: unknown key \`usrname\`, did you mean \`username\`?
+    stdout: '',
+    stderr: `config.yaml:3:3: mqtt.usrname: unknown key \`usrname\`, did you mean \`username\`?
 
 config.yaml:5:13: vms[0].domain: no id can be made of this name
   hint: give it another: \`id: vm\`
@@ -148,26 +133,16 @@ config.yaml:5:13: vms[0].domain: no id can be made of this name
 });
 
 test('a wrong one for programs', async () => {
-  const { code, out, err } = await run('mqtt: { url: mqtt://b }', { json: true });
-  expect({ code, err }).toEqual({ code: 2, err: '' });
-  expect(JSON.parse(out)).toMatchObject({
+  const { code, stdout, stderr } = await run('mqtt: { url: mqtt://b }', { json: true });
+  expect({ code, stderr }).toEqual({ code: 2, stderr: '' });
+  expect(JSON.parse(stdout)).toMatchObject({
     ok: false,
     problems: [{ where: 'config.yaml:1:1', path: 'vms', message: 'is missing', hint: expect.any(String) }],
   });
 });
 
 test('the schema is a JSON schema of the file as it is written', () => {
-  let out = '';
-  expect(
-    printSchema({
-      stdout: {
-        write: (chunk: string) => {
-          out += chunk;
-        },
-      },
-    }),
-  ).toBe(0);
-  expect(JSON.parse(out)).toMatchObject({
+  expect(jsonSchema).toMatchObject({
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     title: 'dsm2mqtt configuration',
     description: expect.any(String),

@@ -8,6 +8,7 @@ import type { Config } from '../../src/config/config.ts';
 import { vmConfig } from '../bridge/running.ts';
 import { FakeLibvirtd } from '../fakes/libvirtd/daemon.ts';
 import type { FakeDomain } from '../fakes/libvirtd/domain.ts';
+import { captured } from './output.ts';
 
 let daemon: FakeLibvirtd;
 let domain: FakeDomain;
@@ -46,15 +47,8 @@ async function run({ readOnly = false, uri = daemon.uri, timeout, signal, vm, pa
     dataDir: folder,
     log: { level: 'info', pretty: false },
   };
-  const output = { stdout: '', stderr: '' };
-  const code = await shutDownDirectly({
-    ...{ config, vm: 'DSM', options: { timeout, by: 'nut' }, json: false },
-    signal: signal ?? new AbortController().signal,
-    patience,
-    stdout: { write: text => (output.stdout += text) },
-    stderr: { write: text => (output.stderr += text) },
-  });
-  return { code, ...output };
+  const call = { config, vm: 'DSM', timeout, by: 'nut', json: false, patience };
+  return captured(streams => shutDownDirectly({ ...call, signal: signal ?? new AbortController().signal, ...streams }));
 }
 
 test('0 when it is off, and when it was off already', async () => {

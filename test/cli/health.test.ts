@@ -6,17 +6,11 @@ import { expect, test } from 'vitest';
 import { health } from '../../src/cli/health.ts';
 import { Running } from '../bridge/running.ts';
 import { freePort } from '../lab/processes.ts';
+import { captured } from './output.ts';
 
-async function ask(running: Running, port: number, changes: { baseTopic?: string } = {}) {
-  const config = running.config({ mqtt: changes });
-  const output = { stdout: '', stderr: '' };
-  const code = await health({
-    config: { ...config, health: { listen: { host: '127.0.0.1', port } } },
-    json: false,
-    stdout: { write: text => (output.stdout += text) },
-    stderr: { write: text => (output.stderr += text) },
-  });
-  return { code, ...output };
+function ask(running: Running, port: number, changes: { baseTopic?: string } = {}) {
+  const config = { ...running.config({ mqtt: changes }), health: { listen: { host: '127.0.0.1', port } } };
+  return captured(streams => health({ config, json: false, ...streams }));
 }
 
 test('ready, and not when the broker or libvirt is away, and again', async () => {

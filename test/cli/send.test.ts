@@ -1,16 +1,13 @@
 /** `send` to a bridge on the fakes: what its answers are to a script. */
 import { expect, test } from 'vitest';
+import type { CommandOptions } from '../../src/cli/command.ts';
 import { send } from '../../src/cli/send.ts';
 import { Running, state, vmConfig } from '../bridge/running.ts';
+import { captured } from './output.ts';
 
-async function run(running: Running, word: string, options: Record<string, string> = {}, json = true) {
-  const output = { stdout: '', stderr: '' };
-  const code = await send({
-    ...{ config: running.config(), vm: 'DSM', word, options, wait: true, json },
-    stdout: { write: text => (output.stdout += text) },
-    stderr: { write: text => (output.stderr += text) },
-  });
-  return { code, ...output };
+function run(running: Running, command: string, options: CommandOptions = {}, json = true) {
+  const call = { config: running.config(), vm: 'DSM', command, wait: true, json, ...options };
+  return captured(streams => send({ ...call, ...streams }));
 }
 
 const codes = (stdout: string) =>

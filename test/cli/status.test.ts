@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type StatusOptions, status } from '../../src/cli/status.ts';
+import { status } from '../../src/cli/status.ts';
 import type { Config } from '../../src/config/config.ts';
 import { vmConfig } from '../bridge/running.ts';
 import { FakeLibvirtd } from '../fakes/libvirtd/daemon.ts';
 import { lively } from '../fakes/libvirtd/lively.ts';
+import { captured } from './output.ts';
 
 let daemon: FakeLibvirtd;
 beforeEach(async () => {
@@ -23,15 +24,11 @@ const vm = (domain: string): Config['vms'][number] => ({
 });
 
 async function ask(domains: string[], { json = false, readOnly = false } = {}) {
-  const written: Record<'stdout' | 'stderr', string[]> = { stdout: [], stderr: [] };
-  const stream = (name: keyof typeof written) => ({ write: (chunk: string) => written[name].push(chunk) });
-  // Of a configuration it reads no more than this.
   const config = {
     libvirt: { uri: readOnly ? daemon.readOnlyUri : daemon.uri, readOnly, statsInterval: 30_000 },
     vms: domains.map(vm),
-  } as unknown as StatusOptions['config'];
-  const code = await status({ config, json, stdout: stream('stdout'), stderr: stream('stderr') });
-  return { code, stdout: written.stdout.join(''), stderr: written.stderr.join('') };
+  };
+  return captured(streams => status({ config, json, ...streams }));
 }
 
 test('all are there: 0, in lines for people', async () => {

@@ -1,25 +1,23 @@
 import { readdir, stat, writeFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import { join, relative } from 'node:path';
-import { opener } from '../../app/libvirt.ts';
 import type { Config } from '../../config/config.ts';
 import type { Loaded } from '../../config/load.ts';
 import type { Libvirt } from '../../libvirt/client.ts';
-import { silent } from '../../util/logger.ts';
 import { version } from '../../util/version.ts';
 import { identify } from '../../vm/read.ts';
-import { Watch } from '../../vm/watch.ts';
+import type { Watch } from '../../vm/watch.ts';
 import { summarize } from '../check-config.ts';
+import { openDomains } from '../domains.ts';
 import { askReady } from '../health.ts';
-import { exitCode } from '../outcome.ts';
+import { type ExitCode, exitCode } from '../outcome.ts';
+import type { Output } from '../terminal.ts';
 import { Anonymizer } from './anonymizer.ts';
 
-export interface DumpOptions {
+export interface DumpOptions extends Output {
   loaded: Loaded;
   /** Default: standard output. */
   output?: string | undefined;
-  stdout: { write(text: string): unknown };
-  stderr: { write(text: string): unknown };
 }
 
 /** Milliseconds for each thing that is asked. */
@@ -29,7 +27,7 @@ const patience = 5_000;
  * `dsm2mqtt dump`: what helps to understand a problem, as JSON without secrets, serial numbers, MACs and addresses. What
  * cannot be had says why instead. 0; 1: it cannot be written.
  */
-export async function dump({ loaded, output, stdout, stderr }: DumpOptions): Promise<number> {
+export async function dump({ loaded, output, stdout, stderr }: DumpOptions): Promise<ExitCode> {
   const { config } = loaded;
   const anonymizer = new Anonymizer(secretsOf(config));
   const [bridge, libvirt, files] = await Promise.all([
@@ -44,7 +42,8 @@ export async function dump({ loaded, output, stdout, stderr }: DumpOptions): Pro
     system: `${process.platform} ${process.arch} ${release()}`,
     user: process.getuid?.() ?? null,
     groups: process.getgroups?.() ?? null,
-    configuration: configuration(loaded),
+    // The user's name is often a word that is everywhere.
+    configuration: summarize(loaded, config.mqtt.username !== null),
     bridge,
     libvirt,
     data_dir: files,
@@ -65,12 +64,6 @@ export async function dump({ loaded, output, stdout, stderr }: DumpOptions): Pro
   }
 }
 
-/** The broker's user by whether there is one: its name is often a word that is everywhere. */
-function configuration(loaded: Loaded) {
-  const { mqtt, ...rest } = summarize(loaded);
-  return { ...rest, mqtt: { ...mqtt, username: mqtt.username !== null } };
-}
-
 async function orWhy(ask: () => Promise<unknown>): Promise<unknown> {
   try {
     return await ask();
@@ -85,9 +78,8 @@ async function askBridge({ health: { listen } }: Config): Promise<unknown> {
 }
 
 async function askLibvirt(config: Config, anonymizer: Anonymizer): Promise<unknown> {
-  await using client = await opener(config.libvirt)(AbortSignal.timeout(patience));
-  const watch = new Watch({ vms: config.vms, emit: () => {}, logger: silent });
-  await watch.begin(client);
+  await using domains = await openDomains(config, AbortSignal.timeout(patience));
+  const { client, watch } = domains;
   const vms = config.vms.map(async ({ key }) => [key, await orWhy(() => askDomain(client, watch, key, anonymizer))]);
   return { ...(await identify(client)), vms: Object.fromEntries(await Promise.all(vms)) };
 }

@@ -1,8 +1,8 @@
 import type { ResponseDocument } from '../../commands/responder.ts';
 import type { LoaderDocument } from '../../model/documents.ts';
-import type { Shown } from '../mqtt-request.ts';
 import { isFinal } from '../outcome.ts';
-import { bar, line, type ProgressOptions } from '../progress.ts';
+import { line, type ProgressOptions, type Shown } from '../progress.ts';
+import { bar, StatusLine } from '../terminal.ts';
 
 /**
  * Shows a rebuild or rollback as it goes: a line for each phase and step, with a bar under them on a terminal; or every
@@ -10,13 +10,12 @@ import { bar, line, type ProgressOptions } from '../progress.ts';
  */
 export class LoaderProgress implements Shown {
   readonly #options: ProgressOptions;
+  readonly #bar: StatusLine;
   #last: LoaderDocument | null = null;
-  #heardAt = 0;
-  #ticker: NodeJS.Timeout | undefined;
-  #bar = false;
 
   constructor(options: ProgressOptions) {
     this.#options = options;
+    this.#bar = new StatusLine(options.stderr);
   }
 
   /** What `B/V/loader` says; what is none of its documents is passed over. */
@@ -26,18 +25,16 @@ export class LoaderProgress implements Shown {
     const { json, stdout, stderr } = this.#options;
     const before = this.#last;
     this.#last = document;
-    this.#heardAt = performance.now();
     if (json) {
       stdout.write(`${JSON.stringify(document)}\n`);
       return;
     }
-    clearInterval(this.#ticker);
-    this.#clear();
+    this.#bar.clear();
     const { phase, step, under_way } = document;
-    if (under_way && (phase !== before?.phase || step !== before?.step)) stderr.write(`${phase}: ${step ?? ''}\n`);
-    if (!under_way || !stderr.isTTY) return;
-    this.#draw(document);
-    this.#ticker = setInterval(() => this.#draw(document), 1_000);
+    if (!under_way) return;
+    if (phase !== before?.phase || step !== before?.step) stderr.write(`${phase}: ${step ?? ''}\n`);
+    const heardAt = performance.now();
+    this.#bar.draw(columns => barLine(document, (performance.now() - heardAt) / 1_000, columns));
   }
 
   show(response: ResponseDocument): void {
@@ -48,25 +45,22 @@ export class LoaderProgress implements Shown {
     }
     // Each phase has its line already.
     if (response.status === 'progress') return;
-    this.#clear();
+    this.#bar.clear();
     if (!isFinal(response)) {
       // Hours may be left, of which most will not be needed.
       stderr.write(`${response.command} ${response.status}\n`);
       return;
     }
-    clearInterval(this.#ticker);
     stdout.write(`${[line(response), ...this.#afterwards()].join('\n')}\n`);
   }
 
   note(text: string): void {
-    clearInterval(this.#ticker);
-    this.#clear();
+    this.#bar.clear();
     this.#options.stderr.write(`${text}\n`);
   }
 
   close(): void {
-    clearInterval(this.#ticker);
-    this.#clear();
+    this.#bar.clear();
   }
 
   #afterwards(): string[] {
@@ -75,18 +69,6 @@ export class LoaderProgress implements Shown {
       ...(next_step === null ? [] : [next_step]),
       ...(backup?.file ? [`Copy of the old loader: ${backup.file}`] : []),
     ];
-  }
-
-  #draw(document: LoaderDocument): void {
-    const { stderr } = this.#options;
-    const since = (performance.now() - this.#heardAt) / 1_000;
-    stderr.write(`\r\u001b[K${barLine(document, since, stderr.columns ?? 80)}`);
-    this.#bar = true;
-  }
-
-  #clear(): void {
-    if (this.#bar) this.#options.stderr.write('\r\u001b[K');
-    this.#bar = false;
   }
 }
 

@@ -2,10 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checksStore } from '../../app/checks.ts';
-import { isLocal, opener } from '../../app/libvirt.ts';
+import { isLocal } from '../../app/libvirt.ts';
 import type { Config } from '../../config/config.ts';
 import type { Libvirt } from '../../libvirt/client.ts';
-import { ConnectError, ConnectionLost, ProtocolError, TimeoutError } from '../../libvirt/errors.ts';
 import { tcrp } from '../../loader/kinds/tcrp/index.ts';
 import type { Finding } from '../../loader/plan/finding.ts';
 import { type InspectOptions, inspect } from '../../loader/plan/inspect.ts';
@@ -16,9 +15,10 @@ import type { World } from '../../loader/plan/world.ts';
 import type { Command } from '../../model/command.ts';
 import type { LoaderSettings } from '../../model/loader-settings.ts';
 import { silent } from '../../util/logger.ts';
-import { type Target, Watch } from '../../vm/watch.ts';
+import type { Target } from '../../vm/watch.ts';
+import { findVm, UsageError } from '../command.ts';
+import { isAway, openDomains } from '../domains.ts';
 import { exitCode } from '../outcome.ts';
-import { findVm, UsageError } from '../request.ts';
 
 export interface RebuildPlanOptions {
   config: Config;
@@ -49,9 +49,8 @@ export async function rebuildPlan(options: RebuildPlanOptions): Promise<number> 
   if (!loader)
     throw new UsageError(`VM '${found.key}' has no 'loader' in the configuration: there is nothing to rebuild`);
   try {
-    await using client = await opener(config.libvirt)(signal);
-    const watch = new Watch({ vms: [found], emit: () => {}, logger: silent });
-    await watch.begin(client);
+    await using domains = await openDomains({ libvirt: config.libvirt, vms: [found] }, signal);
+    const { client, watch } = domains;
     const target = watch.target(found.key);
     if (!target) {
       stderr.write(`${found.label} (${found.key}): ${watch.missing(found.key)}\n`);
@@ -61,10 +60,9 @@ export async function rebuildPlan(options: RebuildPlanOptions): Promise<number> 
     stdout.write(json ? `${JSON.stringify(plan, null, 2)}\n` : `${planText(plan, dry).join('\n')}\n`);
     return plan.possible ? exitCode.succeeded : exitCode.failed;
   } catch (error) {
-    const away = [ConnectError, ConnectionLost, TimeoutError, ProtocolError].some(kind => error instanceof kind);
     const reason = signal.aborted ? 'interrupted' : (error as Error).message;
     stderr.write(`${config.libvirt.uri}: ${reason}\n`);
-    return away && !signal.aborted ? exitCode.unreached : exitCode.failed;
+    return isAway(error) && !signal.aborted ? exitCode.unreached : exitCode.failed;
   }
 }
 

@@ -1,24 +1,23 @@
 import type { Config } from '../../config/config.ts';
 import type { LoaderWord } from '../../model/commands.ts';
-import { agrees } from '../ask.ts';
-import { requestOverMqtt } from '../mqtt-request.ts';
+import { type CommandOptions, commandPayload, findVm, UsageError } from '../command.ts';
 import { exitCode } from '../outcome.ts';
 import type { ProgressOptions } from '../progress.ts';
-import { type CommandOptions, commandPayload, findVm, UsageError } from '../request.ts';
+import { requestOverMqtt } from '../send.ts';
+import { agrees, type Input } from '../terminal.ts';
 import { LoaderProgress } from './progress.ts';
 import { type RebuildPlanOptions, rebuildPlan } from './rebuild-plan.ts';
 
-export interface RebuildOptions extends ProgressOptions {
+export interface RebuildOptions extends ProgressOptions, CommandOptions {
   config: Config;
   /** Key or name. */
   vm: string;
-  options: CommandOptions;
   /** Nothing but the plan; of `rebuild`. */
   dryRun?: boolean;
   /** Without asking. */
   yes: boolean;
   /** Whoever is asked. */
-  stdin: NodeJS.ReadableStream & { isTTY?: boolean };
+  stdin: Input;
   /** Ends the waiting, not the command. */
   signal: AbortSignal;
   world?: RebuildPlanOptions['world'];
@@ -30,7 +29,7 @@ export interface RebuildOptions extends ProgressOptions {
  */
 export async function rebuild(options: RebuildOptions): Promise<number> {
   const { config, vm, json, dryRun = false, stdout, stderr, signal, world } = options;
-  const { command } = commandPayload('rebuild', undefined, options.options);
+  const { command } = commandPayload('rebuild', undefined, options);
   const plan = () =>
     rebuildPlan({ config, vm, json, dry: dryRun, command, stdout, stderr, signal, ...(world && { world }) });
   if (dryRun) return plan();
@@ -60,8 +59,8 @@ function mustBeAbleToAsk({ config, vm, yes, stdin }: RebuildOptions): void {
 async function carryOut(word: LoaderWord, question: string, options: RebuildOptions): Promise<number> {
   const { config, vm, yes, stdin, stderr, signal } = options;
   const { key, label } = findVm(config, vm);
-  const { payload, id } = commandPayload(word, undefined, { ...options.options, confirm: true });
-  if (!yes && !(await agrees(`${label}: ${question}? [y/N] `, stdin, stderr as NodeJS.WritableStream, signal))) {
+  const { payload, id } = commandPayload(word, undefined, { ...options, confirm: true });
+  if (!yes && !(await agrees(`${label}: ${question}? [y/N] `, stdin, stderr, signal))) {
     stderr.write('Nothing was done.\n');
     return signal.aborted ? exitCode.interrupted : exitCode.failed;
   }

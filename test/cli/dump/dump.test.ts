@@ -3,24 +3,18 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Anonymizer } from '../../../src/cli/dump/anonymizer.ts';
 import { dump } from '../../../src/cli/dump/dump.ts';
-import type { Loaded } from '../../../src/config/load.ts';
 import { Running } from '../../bridge/running.ts';
+import { captured } from '../output.ts';
 
-async function dumped(running: Running, output?: string) {
+function dumped(running: Running, output?: string) {
   const base = running.config();
   const config = {
     ...base,
     mqtt: { ...base.mqtt, username: 'dsm2mqtt', password: 'hunter2!' },
     health: { listen: null },
   };
-  const written = { stdout: '', stderr: '' };
-  const code = await dump({
-    loaded: { config, sources: { file: '/config/config.yaml', environment: [] } } as unknown as Loaded,
-    output,
-    stdout: { write: text => (written.stdout += text) },
-    stderr: { write: text => (written.stderr += text) },
-  });
-  return { code, ...written };
+  const loaded = { config, sources: { file: '/config/config.yaml', environment: [] } };
+  return captured(streams => dump({ loaded, output, ...streams }));
 }
 
 test('what there is, and nothing that is nobody’s business', async () => {

@@ -8,6 +8,7 @@ import type { Config } from '../../../src/config/config.ts';
 import type { LoaderSettings } from '../../../src/model/loader-settings.ts';
 import { vmConfig } from '../../bridge/running.ts';
 import { boot, type RebuildWorld, rebuildWorld, world } from '../../loader/rebuild-world.ts';
+import { captured } from '../output.ts';
 
 interface Changes {
   vm?: Partial<Config['vms'][number]>;
@@ -18,22 +19,16 @@ interface Changes {
   options?: Partial<RebuildPlanOptions>;
 }
 
-async function run(it: RebuildWorld, changes: Changes = {}) {
+function run(it: RebuildWorld, changes: Changes = {}) {
   const { vm, loader = {}, readOnly = false, json = false, dataDir = join(it.folder, 'data'), options } = changes;
-  const output = { stdout: '', stderr: '' };
   // Of a configuration it reads no more than this.
   const config = {
     libvirt: { uri: readOnly ? it.daemon.readOnlyUri : it.daemon.uri, readOnly, statsInterval: 60_000 },
     vms: [vmConfig({ loader: loader && { ...it.settings, upgrade: 'never', ...loader }, ...vm })],
     dataDir,
   } as unknown as Config;
-  const code = await rebuildPlan({
-    ...{ config, vm: 'DSM', json, signal: new AbortController().signal, world },
-    stdout: { write: text => (output.stdout += text) },
-    stderr: { write: text => (output.stderr += text) },
-    ...options,
-  });
-  return { code, ...output };
+  const call = { config, vm: 'DSM', json, signal: new AbortController().signal, world, ...options };
+  return captured(streams => rebuildPlan({ ...call, ...streams }));
 }
 
 test('0, in lines for people; nothing is changed, and nothing left behind', async () => {

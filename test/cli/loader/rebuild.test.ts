@@ -30,7 +30,7 @@ async function setUp(options: LoaderWorldOptions = {}) {
   const end = new AbortController();
   const common = (changes: Partial<RebuildOptions> = {}): RebuildOptions => ({
     config: world.running.config(world.changes),
-    ...{ vm: 'DSM', options: {}, json: false, yes: true, stdin: new PassThrough() },
+    ...{ vm: 'DSM', json: false, yes: true, stdin: new PassThrough() },
     ...{ stdout, stderr, signal: end.signal, world: outside, ...changes },
   });
   return { world, stdout, stderr, end, common, [Symbol.asyncDispose]: () => world[Symbol.asyncDispose]() };

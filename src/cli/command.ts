@@ -4,8 +4,7 @@ import { type Command, isInvalid, parseCommand } from '../model/command.ts';
 import { commandWords, rowOf } from '../model/commands.ts';
 import { instead } from '../util/did-you-mean.ts';
 
-/** A command line's wish as the JSON that the bridge takes. */
-
+/** What a command line may say of a command. */
 export interface CommandOptions {
   id?: string | undefined;
   by?: string | undefined;
@@ -19,7 +18,7 @@ export class UsageError extends Error {
   override name = 'UsageError';
 }
 
-/** Throws `UsageError`, in the bridge's own words. */
+/** A command as the JSON that the bridge takes. Throws `UsageError`, in the bridge's own words. */
 export function commandPayload(
   word: string,
   value: string | undefined,
@@ -41,9 +40,11 @@ export function commandPayload(
 export function findVm({ vms }: Config, name: string): Config['vms'][number] {
   const found =
     vms.find(({ key }) => key === name) ?? vms.find(({ domain, label }) => domain === name || label === name);
-  if (!found) {
-    const known = vms.map(vm => vm.key);
-    throw new UsageError(`The configuration has no VM '${name}'. ${instead(name, known)}`);
-  }
-  return found;
+  if (found) return found;
+  throw new UsageError(
+    `The configuration has no VM '${name}'. ${instead(
+      name,
+      vms.map(({ key }) => key),
+    )}`,
+  );
 }

@@ -1,0 +1,66 @@
+import { createInterface } from 'node:readline/promises';
+
+/** Where the verbs write, and what they write there alike. */
+
+export interface Terminal {
+  write(text: string): unknown;
+  isTTY?: boolean;
+  columns?: number;
+}
+
+export interface Output {
+  stdout: Terminal;
+  stderr: Terminal;
+}
+
+export type Input = NodeJS.ReadableStream & { isTTY?: boolean };
+
+/** Asks at a terminal. Ctrl-C and Ctrl-D are a no. */
+export async function agrees(question: string, input: Input, output: Terminal, signal: AbortSignal): Promise<boolean> {
+  const prompt = createInterface({ input, output: output as NodeJS.WritableStream });
+  const no = new Promise<string>(resolve => prompt.once('close', () => resolve('')));
+  try {
+    const answer = await Promise.race([prompt.question(question, { signal }).catch(() => ''), no]);
+    return /^y(es)?$/i.test(answer.trim());
+  } finally {
+    prompt.close();
+  }
+}
+
+/** A line at the end that is drawn anew each second until it is cleared; only on a terminal. */
+export class StatusLine {
+  readonly #terminal: Terminal;
+  #ticker: NodeJS.Timeout | undefined;
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  draw(text: (columns: number) => string): void {
+    this.clear();
+    if (!this.#terminal.isTTY) return;
+    const draw = () => this.#terminal.write(`\r\u001b[K${text(this.#terminal.columns ?? 80)}`);
+    draw();
+    this.#ticker = setInterval(draw, 1_000);
+  }
+
+  clear(): void {
+    if (this.#ticker) this.#terminal.write('\r\u001b[K');
+    clearInterval(this.#ticker);
+    this.#ticker = undefined;
+  }
+}
+
+const barWidth = 24;
+
+/** `share`: from 0 to 1. */
+export function bar(share: number): string {
+  const full = Math.round(Math.min(1, Math.max(0, share)) * barWidth);
+  return `[${'#'.repeat(full)}${'.'.repeat(barWidth - full)}]`;
+}
+
+/** Cells in columns, indented. */
+export function align(rows: readonly string[][], indent = '  '): string[] {
+  const widths = rows.reduce<number[]>((all, row) => row.map((cell, i) => Math.max(cell.length, all[i] ?? 0)), []);
+  return rows.map(row => `${indent}${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ')}`.trimEnd());
+}

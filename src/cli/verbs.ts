@@ -1,0 +1,158 @@
+import type { Config } from '../config/config.ts';
+import { jsonSchema } from '../config/shape.ts';
+import { commandWords } from '../model/commands.ts';
+import { check } from './check.ts';
+import { checkConfig } from './check-config.ts';
+import { clean } from './clean.ts';
+import { dump } from './dump/dump.ts';
+import { health } from './health.ts';
+import { rebuild, rollback } from './loader/rebuild.ts';
+import { exitCode } from './outcome.ts';
+import { run } from './run.ts';
+import { type SendOptions, send } from './send.ts';
+import { type ShutdownOptions, shutDownDirectly } from './shutdown.ts';
+import { status } from './status.ts';
+import type { Output } from './terminal.ts';
+
+/** THE table of the command line: the program and its page are made from it. */
+export interface Verb {
+  readonly name: string;
+  readonly summary: string;
+  /** In their order, `<needed>` or `[not]`, with what each is. */
+  readonly args?: Readonly<Record<string, string>>;
+  readonly options?: readonly Option[];
+  /** `loaded`: the configuration that `--config` names; `named`: only its name; `addon`: what Home Assistant's add-on says. */
+  readonly config?: 'loaded' | 'named' | 'addon';
+  /** Ctrl-C and SIGTERM abort its `signal` instead of ending the process: always, or with that option. */
+  readonly interruptible?: true | 'direct';
+  /** Ends only when it is told to. */
+  readonly serves?: boolean;
+  /** Takes its arguments and options by name, the configuration and the streams. Resolves to the exit code. */
+  readonly run: (call: never) => Promise<number>;
+}
+
+type Option = readonly [flags: string, description: string, fallback?: string | boolean];
+
+const json: Option = ['--json', 'print JSON', false];
+const yes: Option = ['-y, --yes', 'without asking', false];
+const vm = 'its key (or name) in the configuration';
+const marks: readonly Option[] = [
+  ['--id <id>', 'a mark of this command; a second one with it is refused (default: random)'],
+  ['--by <who>', 'who asks, as last_stop.by will say', 'cli'],
+];
+const ofCommands: readonly Option[] = [
+  ['-t, --timeout <time>', 'how long it may take: 90s, 4m (default: as configured)'],
+  ['--on-timeout <policy>', 'report or force_off'],
+  ['--method <method>', 'acpi, agent or auto; of reboot: shutdown or guest'],
+  ...marks,
+  ['--json', 'print every answer as a line of JSON', false],
+];
+const ofLoaders: readonly Option[] = [
+  yes,
+  ['-t, --timeout <time>', 'how long the guest may take to power off: 90s, 4m (default: as configured)'],
+  ['--on-timeout <policy>', 'what becomes of one that does not: report or force_off'],
+  ...marks,
+  ['--json', 'print every document and answer as a line of JSON', false],
+];
+
+export const verbs: readonly Verb[] = [
+  {
+    name: 'run',
+    summary: 'run the bridge until SIGTERM or Ctrl-C',
+    ...{ config: 'loaded', serves: true },
+    run: ({ config }: { config: Config }) => run(config),
+  },
+  {
+    name: 'addon',
+    summary: "run as Home Assistant's add-on",
+    ...{ config: 'addon', serves: true },
+    run: ({ config }: { config: Config }) => run(config),
+  },
+  {
+    name: 'check-config',
+    summary: 'print what the bridge understands, or every mistake with its line',
+    ...{ config: 'named', options: [json] },
+    run: checkConfig,
+  },
+  {
+    name: 'status',
+    summary: 'print what libvirt reports of the VMs; needs no broker',
+    ...{ config: 'loaded', options: [json] },
+    run: status,
+  },
+  {
+    name: 'check',
+    summary: 'print whether DSM answers, and if not, why; needs no broker',
+    args: { '[vm]': `${vm}; all, if not given` },
+    ...{ config: 'loaded', interruptible: true },
+    options: [json, ['-w, --watch', 'again every few seconds, until Ctrl-C', false]],
+    run: check,
+  },
+  {
+    name: 'health',
+    summary: 'say whether the bridge on this machine can do its work',
+    ...{ config: 'loaded', options: [json] },
+    run: health,
+  },
+  {
+    name: 'clean',
+    summary: 'remove what the broker keeps of VMs that the bridge no longer serves',
+    ...{ config: 'loaded', options: [yes], interruptible: true },
+    run: clean,
+  },
+  {
+    name: 'dump',
+    summary: 'write what helps to understand a problem, as JSON without secrets',
+    config: 'loaded',
+    options: [['-o, --output <file>', 'write it there; default: standard output']],
+    run: dump,
+  },
+  {
+    name: 'send',
+    summary: 'send a command to the running bridge, through the broker',
+    args: { '<vm>': vm, '<command>': commandWords.join(', '), '[value]': 'on or off, of autostart and arm' },
+    config: 'loaded',
+    options: [
+      ...ofCommands,
+      ['-w, --wait', 'wait until it has ended, and not only until it is accepted', false],
+      ['--confirm', 'of rebuild and rollback: although it is not armed'],
+    ],
+    run: send,
+  },
+  {
+    name: 'shutdown',
+    summary: 'shut a VM down like `send`; with `--direct` straight over libvirt, without broker and network',
+    args: { '<vm>': vm },
+    ...{ config: 'loaded', interruptible: 'direct' },
+    options: [
+      ...ofCommands,
+      ['--direct', 'straight over libvirt: needs neither broker nor network', false],
+      ['-w, --wait', 'wait until it is off; --direct always does', false],
+    ],
+    run: ({ direct, ...call }: ShutdownOptions & Omit<SendOptions, 'command'> & { direct: boolean }) =>
+      direct ? shutDownDirectly(call) : send({ ...call, command: 'shutdown' }),
+  },
+  {
+    name: 'rebuild',
+    summary: "rebuild a VM's loader: show the plan, ask, and show the progress",
+    args: { '<vm>': vm },
+    ...{ config: 'loaded', interruptible: true },
+    options: [...ofLoaders, ['--dry-run', 'only the plan; needs no broker', false]],
+    run: rebuild,
+  },
+  {
+    name: 'rollback',
+    summary: "restore a VM's old loader, after a rebuild that failed or was interrupted",
+    args: { '<vm>': vm },
+    ...{ config: 'loaded', interruptible: true, options: ofLoaders },
+    run: rollback,
+  },
+  {
+    name: 'schema',
+    summary: 'print the JSON schema of the configuration',
+    run: async ({ stdout }: Output) => {
+      stdout.write(`${JSON.stringify(jsonSchema, null, 2)}\n`);
+      return exitCode.succeeded;
+    },
+  },
+];
