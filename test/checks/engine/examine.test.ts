@@ -1,7 +1,7 @@
 /** One check: where DSM is looked for, what is asked of it, and what a check does with time. */
 import { describe, expect, test } from 'vitest';
 import { longest } from '../../../src/checks/engine/ask.ts';
-import { examine } from '../../../src/checks/engine/examine.ts';
+import { type ExamineOptions, examine } from '../../../src/checks/engine/examine.ts';
 import type { CheckTarget } from '../../../src/checks/engine/locate.ts';
 import type { Findings, Kind } from '../../../src/checks/finding.ts';
 import { webPorts } from '../../../src/checks/probes/web/port.ts';
@@ -10,17 +10,19 @@ import { type DsmIdentity, unknownDsm } from '../../../src/model/check.ts';
 import { domain } from '../../model/samples.ts';
 
 const mac = '52:54:00:d5:30:01';
+const [ten, eleven] = ['10.0.0.20', '10.0.0.21'];
 
-const subject: CheckTarget = {
+const unknown: CheckTarget = {
   ...{ key: 'DSM', nics: domain.hardware.nics, local: true, configured: null, lastAddress: null },
   ...{ ports: [5_000, 445], identity: null, discovered: false, sweep: false },
 };
 
 interface Scene {
-  /** Addresses at which the guest's MAC answers. */
+  /** Addresses at which the guest's MAC answers, and at which another machine does. */
   at?: readonly string[];
-  /** Addresses that another machine answers at. */
   taken?: readonly string[];
+  /** Where it answers to a search of the whole network. */
+  around?: string | null;
   libvirt?: readonly string[];
   device?: DsmIdentity | null;
   web?: Partial<Findings['web']>;
@@ -28,93 +30,71 @@ interface Scene {
   overrides?: Partial<Probes>;
 }
 
-function probesOf({ at = [], taken = [], libvirt = [], device = null, web = {}, dsm = 'ready', overrides }: Scene) {
+/** A check of a target in a scene, with what was asked of each probe. */
+function run(scene: Scene, about: Partial<CheckTarget> = {}, options: Partial<ExamineOptions> = {}) {
+  const { at = [], taken = [], around = null, libvirt = [], device = null, web = {}, dsm = 'ready' } = scene;
   const asked: [probe: string, target: unknown][] = [];
-  const found = <K extends string, R extends object>(probe: string, target: unknown, kind: K, rest: R) => {
+  const found = async <K extends string, R extends object>(probe: string, target: unknown, kind: K, rest: R) => {
     asked.push([probe, target]);
-    return Promise.resolve({ kind, ms: 1, explanation: `${probe} is ${kind}.`, ...rest });
+    return { kind, ms: 1, explanation: `${probe} is ${kind}.`, ...rest };
   };
   const probes: Probes = {
     bridge: target => found('bridge', target, 'ok', { mac, worst: null }),
     neighbour: target => {
-      const address = at.find(one => target.candidates.includes(one)) ?? null;
-      const other = target.candidates.some(one => taken.includes(one));
-      const kind = address ? 'ok' : other ? 'taken' : target.candidates.length > 0 ? 'silent' : 'not_applicable';
-      return found('neighbour', target, kind, { address });
+      const swept = target.around ? around : null;
+      const address = at.find(one => target.candidates.includes(one)) ?? swept;
+      const silent = target.candidates.length > 0 ? 'silent' : 'not_applicable';
+      const lost = target.candidates.some(one => taken.includes(one)) ? 'taken' : silent;
+      return found('neighbour', target, address ? 'ok' : lost, { address });
     },
     ping: target => found('ping', target, 'ok', {}),
     tcp: target => found('tcp', target, 'all', { open: target.ports, closed: [] }),
     web: target => found('web', target, 'dsm', { port: 5_000, secure: false, name: null, base: '', ...web }),
     dsm: target => found('dsm', target, dsm, { identity: null }),
     discovery: target => found('discovery', target, device ? 'ready' : 'not_applicable', { device }),
-    addresses: async (...target) => {
-      asked.push(['addresses', target[0]]);
+    addresses: async key => {
+      asked.push(['addresses', key]);
       return libvirt;
     },
-    resolve: async name => (name === 'nas.lan' || name === '10.0.0.20' ? '10.0.0.20' : null),
-    ...overrides,
+    resolve: async name => (name === 'nas.lan' || name === ten ? ten : null),
+    ...scene.overrides,
   };
-  return {
-    probes,
-    asked,
-    targets: (probe: string) => asked.flatMap(([name, target]) => (name === probe ? [target] : [])),
-  };
+  const examination = examine(() => ({ ...unknown, ...about }), probes, {
+    ...{ prepare: null, enough: null, gentle: false, probeTimeout: 1_000, signal: new AbortController().signal },
+    ...options,
+  });
+  const targets = (probe: string) => asked.flatMap(([name, target]) => (name === probe ? [target] : []));
+  return { examination, asked, targets };
 }
 
-const run = (
-  probes: Probes,
-  about: Partial<CheckTarget> = {},
-  signal = new AbortController().signal,
-  probeTimeout = 1_000,
-) =>
-  examine(() => ({ ...subject, ...about }), probes, {
-    prepare: null,
-    enough: null,
-    gentle: false,
-    probeTimeout,
-    signal,
-  });
-
 describe('where it is', () => {
-  const ten = '10.0.0.20';
-  const eleven = '10.0.0.21';
-
+  const gone = { configured: 'gone.lan' };
   test.each<[what: string, about: Partial<CheckTarget>, scene: Scene, address: string | null, kind: string]>([
     ['as configured', { configured: ten }, { at: [ten] }, ten, 'ok'],
     ['by its name', { configured: 'nas.lan' }, { at: [ten] }, ten, 'ok'],
     ['as configured, though its MAC does not answer', { configured: ten }, {}, ten, 'silent'],
-    [
-      'as configured, though libvirt knows another',
-      { configured: ten },
-      { libvirt: [eleven], at: [eleven] },
-      ten,
-      'silent',
-    ],
-    ['a name that nobody knows', { configured: 'gone.lan' }, {}, null, 'not_applicable'],
-    [
-      'a name that nobody knows now, where it was last',
-      { configured: 'gone.lan', lastAddress: ten },
-      { at: [ten] },
-      ten,
-      'ok',
-    ],
-    [
-      'a name that nobody knows now, where libvirt knows it',
-      { configured: 'gone.lan' },
-      { libvirt: [ten], at: [ten] },
-      ten,
-      'ok',
-    ],
+    ['as configured, not as libvirt knows', { configured: ten }, { libvirt: [eleven], at: [eleven] }, ten, 'silent'],
+    ['a name that nobody knows', gone, {}, null, 'not_applicable'],
+    ['a name that nobody knows now, where it was last', { ...gone, lastAddress: ten }, { at: [ten] }, ten, 'ok'],
+    ['a name that nobody knows now, where libvirt knows it', gone, { libvirt: [ten], at: [ten] }, ten, 'ok'],
     ['where it was last', { lastAddress: ten }, { at: [ten], libvirt: [eleven] }, ten, 'ok'],
     ['where libvirt knows it', {}, { libvirt: [ten], at: [ten] }, ten, 'ok'],
     ['it has moved, and libvirt knows', { lastAddress: ten }, { libvirt: [ten, eleven], at: [eleven] }, eleven, 'ok'],
     ['it has moved, and another machine is there', { lastAddress: ten }, { taken: [ten] }, null, 'taken'],
     ['it is silent where it was last', { lastAddress: ten }, {}, ten, 'silent'],
     ['it tells itself', {}, { device: { ...unknownDsm, address: ten }, at: [ten] }, ten, 'ok'],
+    [
+      'it has moved, and says so itself',
+      { lastAddress: ten },
+      { device: { ...unknownDsm, address: eleven }, at: [eleven] },
+      eleven,
+      'ok',
+    ],
+    ['found by a search', { sweep: true, lastAddress: eleven }, { around: ten }, ten, 'ok'],
     ['nobody knows', {}, {}, null, 'not_applicable'],
   ])('%s', async (_, about, scene, address, kind) => {
-    const { probes, targets } = probesOf(scene);
-    const found = await run(probes, about);
+    const { examination, targets } = run(scene, about);
+    const found = await examination;
     expect(found.address).toBe(address);
     expect(found.findings.neighbour.kind).toBe(kind);
     expect(targets('tcp')).toEqual(address === null ? [] : [{ address, ports: [5_000, 445] }]);
@@ -125,74 +105,53 @@ describe('where it is', () => {
     ['as configured', { configured: 'nas.lan' }, ten],
     ['nowhere', {}, null],
   ])('its MAC is not known, libvirt being away: %s, and nobody is taken for another', async (_, about, address) => {
-    const { probes, targets } = probesOf({ taken: [ten] });
-    const found = await run(probes, { nics: [], ...about });
+    const { examination, targets } = run({ taken: [ten] }, { nics: [], ...about });
+    const found = await examination;
     expect(found.address).toBe(address);
     expect([...targets('neighbour'), ...targets('bridge')]).toEqual([]);
-    expect(found.findings.neighbour).toMatchObject({ kind: 'not_applicable' });
-    expect(found.findings.bridge).toMatchObject({ kind: 'not_applicable' });
+    expect([found.findings.neighbour.kind, found.findings.bridge.kind]).toEqual(['not_applicable', 'not_applicable']);
   });
 
-  test('the whole network of its bridge is searched where that is allowed and nothing else helps', async () => {
-    const searched = (scene: Scene, about: Partial<CheckTarget>) => {
-      const { probes, targets } = probesOf(scene);
-      return run(probes, about).then(found => {
-        const around = (targets('neighbour') as { around?: string[] }[]).flatMap(target => target.around ?? []);
-        return [around, found.swept];
-      });
-    };
-    expect(await searched({}, { sweep: true })).toEqual([['br0'], true]);
-    expect(await searched({}, { sweep: false })).toEqual([[], false]);
-    expect(await searched({}, { sweep: true, lastAddress: ten })).toEqual([['br0'], true]);
-    expect(await searched({ at: [ten] }, { sweep: true, lastAddress: ten })).toEqual([[], false]);
-    expect(await searched({ libvirt: [ten], at: [ten] }, { sweep: true })).toEqual([[], false]);
-    expect(await searched({}, { sweep: true, configured: ten })).toEqual([[], false]);
-  });
-
-  test('what a search finds is where it is', async () => {
-    const { probes } = probesOf({});
-    const neighbour: Probes['neighbour'] = async ({ around = [] }) => {
-      const found = around.length > 0;
-      return { kind: found ? 'ok' : 'silent', ms: 1, explanation: '', address: found ? ten : null };
-    };
-    expect(await run({ ...probes, neighbour }, { sweep: true, lastAddress: eleven })).toMatchObject({ address: ten });
-  });
-
-  test('it has moved, and says so itself', async () => {
-    const { probes } = probesOf({ at: [eleven], device: { ...unknownDsm, address: eleven } });
-    const found = await run(probes, { lastAddress: ten });
-    expect(found).toMatchObject({ address: eleven, findings: { neighbour: { kind: 'ok' } } });
+  test.each<[about: Partial<CheckTarget>, scene: Scene, swept: boolean]>([
+    [{ sweep: true }, {}, true],
+    [{ sweep: false }, {}, false],
+    [{ sweep: true, lastAddress: ten }, {}, true],
+    [{ sweep: true, lastAddress: ten }, { at: [ten] }, false],
+    [{ sweep: true }, { libvirt: [ten], at: [ten] }, false],
+    [{ sweep: true, configured: ten }, {}, false],
+  ])('of %j in %j the whole network is searched: %s', async (about, scene, swept) => {
+    const { examination, targets } = run(scene, about);
+    expect((await examination).swept).toBe(swept);
+    const around = targets('neighbour').flatMap(target => (target as { around?: string[] }).around ?? []);
+    expect(around).toEqual(swept ? ['br0'] : []);
   });
 
   test('libvirt is not asked where its MAC answers anyway', async () => {
-    const { probes, targets } = probesOf({ at: [ten] });
-    await run(probes, { lastAddress: ten });
+    const { examination, targets } = run({ at: [ten] }, { lastAddress: ten });
+    await examination;
     expect(targets('addresses')).toEqual([]);
   });
 
-  test('discovery is told the address that is known to be its own, and no other', async () => {
-    for (const [scene, addresses] of [
-      [{ at: [ten] }, [ten]],
-      [{ taken: [ten] }, []],
-    ] as const) {
-      const { probes, targets } = probesOf(scene);
-      await run(probes, { lastAddress: ten, discovered: true });
-      expect(targets('discovery')).toEqual([{ macs: [mac], addresses, answeredBefore: true }]);
-    }
+  test.each<[Scene, string[]]>([
+    [{ at: [ten] }, [ten]],
+    [{ taken: [ten] }, []],
+  ])('in %j discovery is told the address that is known to be its own, and no other', async (scene, addresses) => {
+    const { examination, targets } = run(scene, { lastAddress: ten, discovered: true });
+    await examination;
+    expect(targets('discovery')).toEqual([{ macs: [mac], addresses, answeredBefore: true }]);
   });
 
   test('without an address nothing above it is asked, and each says why', async () => {
-    const { probes, asked } = probesOf({});
-    const { findings } = await run(probes);
+    const { examination, asked } = run({});
+    const { findings } = await examination;
     expect(new Set(asked.map(([probe]) => probe))).toEqual(new Set(['bridge', 'neighbour', 'addresses', 'discovery']));
-    for (const probe of ['ping', 'tcp', 'web', 'dsm'] as const) {
-      expect(findings[probe]).toMatchObject({
-        kind: 'not_applicable',
-        explanation: expect.stringContaining('address'),
-      });
-    }
+    const why = { kind: 'not_applicable', explanation: expect.stringContaining('address') };
+    expect(findings).toMatchObject({ ping: why, tcp: why, web: why, dsm: why });
   });
 });
+
+const here = { lastAddress: ten };
+const told = (more: Partial<DsmIdentity>) => ({ ...unknownDsm, ...more });
 
 /** `5001s` is https, `8080?` either. */
 test.each<[what: string, ports: number[], identity: Partial<DsmIdentity> | null, pages: string]>([
@@ -203,76 +162,43 @@ test.each<[what: string, ports: number[], identity: Partial<DsmIdentity> | null,
   ['where it says itself, and the usual one', [5_000], { httpPort: 81, httpsPort: 444 }, '81 444s 5000'],
   ['no port twice', [5_000], { httpPort: 5_000 }, '5000'],
 ])('its page is looked for at %s', (_, ports, identity, pages) => {
-  const found = webPorts(ports, identity && { ...unknownDsm, ...identity });
-  const text = found.map(
-    ({ port, secure }) =>
-      `${port}${
-        new Map([
-          [null, '?'],
-          [true, 's'],
-        ]).get(secure) ?? ''
-      }`,
-  );
-  expect(text.join(' ')).toBe(pages);
+  const marks = new Map([
+    [null, '?'],
+    [true, 's'],
+  ]);
+  const found = webPorts(ports, identity && told(identity));
+  expect(found.map(({ port, secure }) => `${port}${marks.get(secure) ?? ''}`).join(' ')).toBe(pages);
 });
 
-describe('its page', () => {
-  const at = { lastAddress: '10.0.0.20' };
-  const told = (more: Partial<DsmIdentity>) => ({ ...unknownDsm, ...more });
-
-  test.each<[web: Partial<Findings['web']>, asked: boolean]>([
-    [{ kind: 'dsm' }, true],
-    [{ kind: 'silent', port: 5_000 }, true],
-    [{ kind: 'loader', port: 5_000 }, true],
-    [{ kind: 'loader', port: 7_681 }, false],
-    [{ kind: 'closed', port: null }, false],
-  ])('%j: its API is asked: %s', async (web, wanted) => {
-    const { probes, targets } = probesOf({ at: ['10.0.0.20'], web });
-    const { findings } = await run(probes, at);
-    expect(targets('dsm').length > 0).toBe(wanted);
-    expect(findings.dsm?.kind).toBe(wanted ? 'ready' : 'not_applicable');
-  });
-
-  test('what it says of itself is put together, the newest word first', async () => {
-    const device = told({ name: 'nas', model: 'DS918+', address: '10.0.0.20' });
-    const { probes } = probesOf({ at: ['10.0.0.20'], device });
-    const identity = told({ name: 'old', version: '7.1.1-42962' });
-    expect((await run(probes, { ...at, identity })).identity).toEqual({ ...device, version: '7.1.1-42962' });
-    const mute = probesOf({ at: ['10.0.0.20'] });
-    expect((await run(mute.probes, { ...at, identity })).identity).toBeNull();
-  });
+test.each<[web: Partial<Findings['web']>, asked: boolean]>([
+  [{ kind: 'dsm' }, true],
+  [{ kind: 'silent', port: 5_000 }, true],
+  [{ kind: 'loader', port: 5_000 }, true],
+  [{ kind: 'loader', port: 7_681 }, false],
+  [{ kind: 'closed', port: null }, false],
+])('of a page %j its API is asked: %s', async (web, wanted) => {
+  const { examination, targets } = run({ at: [ten], web }, here);
+  expect((await examination).findings.dsm?.kind).toBe(wanted ? 'ready' : 'not_applicable');
+  expect(targets('dsm').length > 0).toBe(wanted);
 });
 
-describe('its disks may be asleep', () => {
-  const gently = (scene: Scene) => {
-    const { probes, targets } = probesOf({ at: ['10.0.0.20'], ...scene });
-    const options = {
-      prepare: null,
-      enough: null,
-      gentle: true,
-      probeTimeout: 1_000,
-      signal: new AbortController().signal,
-    };
-    return examine(() => ({ ...subject, lastAddress: '10.0.0.20' }), probes, options).then(found => ({
-      found,
-      targets,
-    }));
-  };
+test('what it says of itself is put together, the newest word first', async () => {
+  const device = told({ name: 'nas', model: 'DS918+', address: ten });
+  const identity = told({ name: 'old', version: '7.1.1-42962' });
+  const { examination } = run({ at: [ten], device }, { ...here, identity });
+  expect((await examination).identity).toEqual({ ...device, version: '7.1.1-42962' });
+  expect((await run({ at: [ten] }, { ...here, identity }).examination).identity).toBeNull();
+});
 
-  test('they are: nothing else is asked of DSM', async () => {
-    const { found, targets } = await gently({ dsm: 'asleep' });
-    expect(targets('dsm')).toEqual([{ address: '10.0.0.20', port: 5_000, secure: false, name: null, base: '' }]);
-    expect(targets('web')).toEqual([]);
-    expect(found.findings.web).toMatchObject({ kind: 'not_applicable' });
-  });
-
-  test('they are not: everything is', async () => {
-    const { found, targets } = await gently({ dsm: 'ready' });
-    expect(targets('web')).toHaveLength(1);
-    expect(found.findings.web?.kind).toBe('dsm');
-    // It has said at the same port what it is.
-    expect(targets('dsm')).toHaveLength(1);
-  });
+test.each<[dsm: Kind<'dsm'>, web: string, pages: number]>([
+  ['asleep', 'not_applicable', 0],
+  // DSM has said at the same port what it is.
+  ['ready', 'dsm', 1],
+])('disks that may be asleep are asked for first: they are %s', async (dsm, web, pages) => {
+  const { examination, targets } = run({ at: [ten], dsm }, here, { gentle: true });
+  expect((await examination).findings.web?.kind).toBe(web);
+  expect(targets('web')).toHaveLength(pages);
+  expect(targets('dsm')).toEqual([{ address: ten, port: 5_000, secure: false, name: null, base: '' }]);
 });
 
 describe('time', () => {
@@ -281,19 +207,15 @@ describe('time', () => {
     ...{ bridge: never, neighbour: never, ping: never, tcp: never, web: never, dsm: never, discovery: never },
     ...{ addresses: never, resolve: never },
   };
+  const { neighbour: _, ...allButNeighbour } = stuck;
 
-  test.each<[what: string, overrides: Partial<Probes>, about: Partial<CheckTarget>]>([
-    ['nobody ever answers, and keeps to no time', stuck, { lastAddress: '10.0.0.20' }],
-    ['not even the name', stuck, { configured: 'nas.lan' }],
-    [
-      'all but the neighbour',
-      { ...stuck, neighbour: probesOf({ at: ['10.0.0.20'] }).probes.neighbour },
-      { lastAddress: '10.0.0.20' },
-    ],
-  ])('%s: it ends in its own', async (_, overrides, about) => {
-    const { probes } = probesOf({ overrides });
+  test.each<[what: string, scene: Scene, about: Partial<CheckTarget>]>([
+    ['nobody ever answers, and keeps to no time', { overrides: stuck }, here],
+    ['not even the name', { overrides: stuck }, { configured: 'nas.lan' }],
+    ['all but the neighbour', { at: [ten], overrides: allButNeighbour }, here],
+  ])('%s: it ends in its own', async (_, scene, about) => {
     const began = performance.now();
-    const { findings } = await run(probes, about, undefined, 100);
+    const { findings } = await run(scene, about, { probeTimeout: 100 }).examination;
     expect(performance.now() - began).toBeLessThan(longest(100) + 500);
     expect(Object.keys(findings)).toHaveLength(7);
     expect(findings.bridge.kind).toBe('not_applicable');
@@ -301,46 +223,35 @@ describe('time', () => {
 
   test('a probe that fails is one that found nothing', async () => {
     const fail = () => Promise.reject(new Error('a bug'));
-    const { probes } = probesOf({ at: ['10.0.0.20'], overrides: { bridge: fail, tcp: fail, dsm: fail } });
-    const { findings } = await run(probes, { lastAddress: '10.0.0.20' });
-    expect([findings.bridge.kind, findings.tcp.kind, findings.dsm?.kind]).toEqual([
-      'not_applicable',
-      'silent',
-      'silent',
-    ]);
+    const { findings } = await run({ at: [ten], overrides: { bridge: fail, tcp: fail, dsm: fail } }, here).examination;
+    const { bridge, tcp, dsm } = findings;
+    expect([bridge.kind, tcp.kind, dsm?.kind]).toEqual(['not_applicable', 'silent', 'silent']);
   });
 
   test('given up, it ends at once', async () => {
     const controller = new AbortController();
-    const { probes } = probesOf({ overrides: stuck });
-    const asked = run(probes, { lastAddress: '10.0.0.20' }, controller.signal, 60_000);
+    const { signal } = controller;
+    const { examination } = run({ overrides: stuck }, here, { signal, probeTimeout: 60_000 });
     controller.abort(new Error('enough'));
-    await expect(asked).rejects.toThrow('enough');
+    await expect(examination).rejects.toThrow('enough');
   });
 
   test('a probe that is too late is told to stop', async () => {
-    const stopped = Promise.withResolvers<void>();
+    const stopped = Promise.withResolvers<string>();
     const tcp: Probes['tcp'] = (_, { signal }) => {
-      signal.addEventListener('abort', () => stopped.resolve());
+      signal.addEventListener('abort', () => stopped.resolve('stopped'));
       return never();
     };
-    const { probes } = probesOf({ at: ['10.0.0.20'], overrides: { tcp } });
-    await run(probes, { lastAddress: '10.0.0.20' }, undefined, 100);
-    await stopped.promise;
+    await run({ at: [ten], overrides: { tcp } }, here, { probeTimeout: 100 }).examination;
+    expect(await stopped.promise).toBe('stopped');
   });
 });
 
 test('where the lower layers are enough, nothing above them is asked', async () => {
-  const { probes, asked } = probesOf({ at: ['10.0.0.20'] });
-  const { signal } = new AbortController();
-  const options = { prepare: null, gentle: false, probeTimeout: 1_000, signal };
   const seen: unknown[] = [];
-  const enough = (...what: unknown[]) => {
-    seen.push(what[1]);
-    return true;
-  };
-  const found = await examine(() => ({ ...subject, lastAddress: '10.0.0.20' }), probes, { ...options, enough });
-  expect(Object.keys(found.findings).sort()).toEqual(['bridge', 'neighbour', 'tcp']);
+  const enough: ExamineOptions['enough'] = (_, address) => seen.push(address) > 0;
+  const { examination, asked } = run({ at: [ten] }, here, { enough });
+  expect(Object.keys((await examination).findings).sort()).toEqual(['bridge', 'neighbour', 'tcp']);
   expect(asked.map(([probe]) => probe)).not.toContain('discovery');
-  expect(seen).toEqual(['10.0.0.20']);
+  expect(seen).toEqual([ten]);
 });

@@ -28,114 +28,60 @@ const at = {
   state: '/webman/get_state.cgi',
 } as const;
 
-const html = Object.fromEntries(Object.values(at).map(path => [path, pages.dsm7]));
+/** The same answer to every question. */
+const always = (page: Pages[string]): Pages => Object.fromEntries(Object.values(at).map(path => [path, page]));
+const html = always(pages.dsm7);
+const api = { [at.query]: apiInfo };
+const pong = (...said: Parameters<typeof pingpong>) => ({ [at.pingpong]: pingpong(...said) });
+const waits = (...said: Parameters<typeof state>) => ({ [at.state]: state(...said) });
 const hang = () => {};
 
-test.each<[string, string, Pages, string]>([
-  [
-    'ready',
-    'DSM 7',
-    { [at.pingpong]: pingpong(true), [at.query]: apiInfo },
-    'DSM answers on port PORT and has finished booting.',
-  ],
-  ['ready', 'no pingpong', { [at.query]: apiInfo }, 'DSM answers on port PORT.'],
-  ['ready', 'its second API', { [at.entry]: apiInfo }, 'DSM answers on port PORT.'],
-  ['ready', 'HTML first', { ...html, [at.entry]: apiInfo }, 'DSM answers on port PORT.'],
-  ['ready', 'half a pingpong', { [at.pingpong]: '{"boot_do', [at.query]: apiInfo }, 'DSM answers on port PORT.'],
-  ['ready', 'no right to pingpong', { [at.pingpong]: status(403), [at.query]: apiInfo }, 'DSM answers on port PORT.'],
-  [
-    'starting',
-    'still booting',
-    { [at.pingpong]: pingpong(false), [at.query]: apiInfo },
-    'DSM answers on port PORT, but has not finished booting.',
-  ],
+test.each<[kind: string, sentence: string, answers: Pages]>([
+  ['ready', 'DSM answers on port PORT and has finished booting.', { ...pong(true), ...api }],
+  ['ready', 'DSM answers on port PORT.', api],
+  ['ready', 'DSM answers on port PORT.', { [at.entry]: apiInfo }],
+  ['ready', 'DSM answers on port PORT.', { ...html, [at.entry]: apiInfo }],
+  ['ready', 'DSM answers on port PORT.', { ...api, [at.pingpong]: '{"boot_do' }],
+  ['ready', 'DSM answers on port PORT.', { ...api, [at.pingpong]: status(403) }],
+  ['starting', 'DSM answers on port PORT, but has not finished booting.', { ...pong(false), ...api }],
   [
     'mute',
-    'no API yet',
-    { ...html, [at.pingpong]: pingpong(true), [at.query]: status(502) },
     "DSM's web server answers on port PORT, but its API does not.",
+    { ...html, ...pong(true), [at.query]: status(502) },
   ],
-  [
-    'mute',
-    'nothing behind nginx yet',
-    Object.fromEntries(Object.values(at).map(path => [path, status(502)])),
-    'The web server on port PORT runs, but DSM behind it does not answer (HTTP 502).',
-  ],
+  ['mute', 'The web server on port PORT runs, but DSM behind it does not answer (HTTP 502).', always(status(502))],
   [
     'asleep',
-    'disks that sleep',
-    { [at.pingpong]: pingpong(true, true), [at.query]: apiInfo },
     'DSM answers on port PORT, and its disks are asleep; it was asked nothing more.',
+    { ...pong(true, true), ...api },
   ],
-  [
-    'installer',
-    'none installed',
-    { [at.state]: state('not_install') },
-    'No DSM is installed, and the Web Assistant on port PORT waits.',
-  ],
-  [
-    'installer',
-    'a new state',
-    { ...html, [at.state]: state('what_else') },
-    'DSM does not run, and the Web Assistant on port PORT waits.',
-  ],
-  [
-    'no_disk',
-    'an installer that sees no disk, as Synology words it',
-    { [at.state]: stateWithoutDisk },
-    'DSM sees no disk, says the Web Assistant on port PORT.',
-  ],
-  [
-    'no_disk',
-    'a disk that is gone, with the status of when it was there',
-    { [at.state]: state('sys_migrat', {}, { has_disk: 'false' }) },
-    'DSM sees no disk, says the Web Assistant on port PORT.',
-  ],
+  ['installer', 'No DSM is installed, and the Web Assistant on port PORT waits.', waits('not_install')],
+  ['installer', 'DSM does not run, and the Web Assistant on port PORT waits.', { ...html, ...waits('what_else') }],
+  // As Synology words it; and of a disk that is gone, with the status of when it was there.
+  ['no_disk', 'DSM sees no disk, says the Web Assistant on port PORT.', { [at.state]: stateWithoutDisk }],
+  ['no_disk', 'DSM sees no disk, says the Web Assistant on port PORT.', waits('sys_migrat', {}, { has_disk: 'false' })],
   [
     'small_disk',
-    'a disk that is too small',
-    { [at.state]: state('not_install', { disk_size_enough: false }) },
     'No disk is large enough for DSM, says the Web Assistant on port PORT.',
+    waits('not_install', { disk_size_enough: false }),
   ],
-  [
-    'recoverable',
-    'a broken system',
-    { [at.state]: state('sys_crash') },
-    'DSM is damaged, and the Web Assistant on port PORT offers to repair it.',
-  ],
+  ['recoverable', 'DSM is damaged, and the Web Assistant on port PORT offers to repair it.', waits('sys_crash')],
   [
     'migratable',
-    'foreign disks',
-    { [at.state]: state('sys_migrat') },
     'The disks come from another machine, and the Web Assistant on port PORT offers to migrate them.',
+    waits('sys_migrat'),
   ],
   [
     'updating',
-    'an installation',
-    { [at.state]: state('not_install', { is_installing: true }) },
     'DSM is being installed or updated, says the Web Assistant on port PORT.',
+    waits('not_install', { is_installing: true }),
   ],
-  ['other', 'HTML everywhere', html, "Port PORT answers, but not in DSM's words (HTTP 200)."],
-  ['other', 'nothing there', {}, "Port PORT answers, but not in DSM's words (HTTP 404)."],
-  [
-    'other',
-    'errors',
-    Object.fromEntries(Object.values(at).map(path => [path, status(500)])),
-    "Port PORT answers, but not in DSM's words (HTTP 500).",
-  ],
-  [
-    'other',
-    'empty answers',
-    Object.fromEntries(Object.values(at).map(path => [path, status(204, '')])),
-    "Port PORT answers, but not in DSM's words (HTTP 204).",
-  ],
-  [
-    'other',
-    'circles',
-    Object.fromEntries(Object.values(at).map(path => [path, redirect(path)])),
-    "Port PORT answers, but not in DSM's words (HTTP 302).",
-  ],
-])('%s: %s', async (kind, _, answers, sentence) => {
+  ['other', "Port PORT answers, but not in DSM's words (HTTP 200).", html],
+  ['other', "Port PORT answers, but not in DSM's words (HTTP 404).", {}],
+  ['other', "Port PORT answers, but not in DSM's words (HTTP 500).", always(status(500))],
+  ['other', "Port PORT answers, but not in DSM's words (HTTP 204).", always(status(204, ''))],
+  ['other', "Port PORT answers, but not in DSM's words (HTTP 302).", always(redirect(''))],
+])('%s: %s', async (kind, sentence, answers) => {
   await using peer = await startPages(answers);
   const { ms, identity, ...finding } = await probe(peer);
   expect(finding).toEqual({ kind, explanation: sentence.replace('PORT', String(peer.port)) });
@@ -146,11 +92,11 @@ test.each<[string, string, Pages, string]>([
 });
 
 test('nothing more is asked than is needed', async () => {
-  await using asleep = await startPages({ [at.pingpong]: pingpong(true, true) });
+  await using asleep = await startPages(pong(true, true));
   await probe(asleep);
   expect(asleep.asked).toEqual(['/webman/pingpong.cgi?action=cors']);
 
-  await using ready = await startPages({ [at.pingpong]: pingpong(true), [at.query]: apiInfo });
+  await using ready = await startPages({ ...pong(true), ...api });
   await probe(ready);
   expect(ready.asked).toEqual([
     '/webman/pingpong.cgi?action=cors',
@@ -160,7 +106,7 @@ test('nothing more is asked than is needed', async () => {
 });
 
 test('https with a certificate of its own', async () => {
-  await using peer = await startPages({ [at.pingpong]: pingpong(true), [at.query]: apiInfo }, ownCertificate);
+  await using peer = await startPages({ ...pong(true), ...api }, ownCertificate);
   expect(await probe(peer, { secure: true })).toMatchObject({ kind: 'ready' });
   expect(peer.requests[0]?.headers.referer).toBe(`https://${address}:${peer.port}/`);
   expect(await probe(peer)).toMatchObject({
@@ -171,12 +117,12 @@ test('https with a certificate of its own', async () => {
 });
 
 test('a pingpong that hangs leaves time for the rest', async () => {
-  await using peer = await startPages({ [at.pingpong]: hang, [at.query]: apiInfo });
+  await using peer = await startPages({ ...api, [at.pingpong]: hang });
   expect(await probe(peer, { timeout: 600 })).toMatchObject({ kind: 'ready' });
 });
 
 test('an API that hangs after a pingpong', async () => {
-  await using peer = await startPages({ [at.pingpong]: pingpong(true), [at.query]: hang });
+  await using peer = await startPages({ ...pong(true), [at.query]: hang });
   expect(await probe(peer, { timeout: 300 })).toMatchObject({ kind: 'mute' });
   await peer.quiet();
 });
@@ -210,17 +156,7 @@ test('what is no web server', async () => {
 
 test('an answer of 10 MB', async () => {
   const long = (_: unknown, response: { end(body: string): void }) => response.end(`{"a":"${'a'.repeat(10_000_000)}"}`);
-  await using peer = await startPages(Object.fromEntries(Object.values(at).map(path => [path, long])));
+  await using peer = await startPages(always(long));
   expect(await probe(peer)).toMatchObject({ kind: 'other' });
-  await peer.quiet();
-});
-
-test('an abort ends it at once', async () => {
-  await using peer = await startHttp(hang);
-  const abort = new AbortController();
-  const target = { address, port: peer.port, secure: false, name: null, base: '' };
-  const probing = dsm(target, { timeout: 60_000, signal: abort.signal });
-  abort.abort(new Error('enough'));
-  await expect(probing).rejects.toThrow('enough');
   await peer.quiet();
 });
