@@ -62,15 +62,13 @@ export function createChecks(options: RunningChecksOptions): RunningChecks {
       vms: config.vms.map(({ key, domain, expected, address, checks: times }) => {
         return { key, domain, checks: { ...times, expected, address } };
       }),
-      vm: key => state.snapshot.vms[key] ?? null,
-      libvirtUp: () => state.snapshot.hypervisor.up,
+      state,
       runId: key => runId(watch, key),
       instead: key => watch.instead(key),
       reread: key => watch.hint(key),
       probes: all,
       local: () => isLocal(config.libvirt, state.snapshot.hypervisor.info?.hostname ?? null),
       host,
-      emit: state.dispatch,
       save,
       logger: logger.child({ part: 'checks' }),
     },

@@ -96,9 +96,9 @@ export class Checks {
     const overdue = [...this.#vms].filter(([, vm]) => vm.isOverdue(patience)).map(([key]) => key);
     if (isDeepStrictEqual(overdue, this.#overdue)) return;
     this.#overdue = overdue;
-    const { emit, logger } = this.#options;
+    const { state, logger } = this.#options;
     if (overdue.length > 0) logger.error({ event: 'check.overdue', vms: overdue }, 'checks did not run in time');
     else logger.info({ event: 'check.in_time' }, 'checks run in time again');
-    emit({ type: 'checks_overdue', keys: overdue });
+    state.dispatch({ type: 'checks_overdue', keys: overdue });
   }
 }

@@ -60,9 +60,9 @@ test('its examples say what the code says', () => {
 });
 
 const facts: Facts = {
-  ...{ domain: 'DSM', address: '10.99.0.20', port: 5_000, ports: [5_000, 5_001, 445], closed: [] },
-  ...{ mac: '52:54:00:d5:30:01', tap: 'vnet0', source: 'br0', age: null, grace: 15 * minute },
-  ...{ bridge: '', neighbour: '', web: '', instead: '' },
+  ...{ domain: 'DSM', address: '10.99.0.20', port: '5000', ports: '5000, 5001 and 445', closed: '', instead: '' },
+  ...{ mac: '52:54:00:d5:30:01', tap: 'vnet0', source: 'br0', age: 'a while', grace: '15 min' },
+  ...{ bridge: '', neighbour: '', web: '' },
 };
 
 function fenced(language: string): string {

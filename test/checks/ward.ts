@@ -65,8 +65,7 @@ export class Ward {
     this.checks = new Checks(
       {
         vms: [{ key: 'DSM', domain: 'DSM', checks: { ...policy, ...changes } }],
-        vm: key => this.snapshot.vms[key] ?? null,
-        libvirtUp: () => this.snapshot.hypervisor.up,
+        state: this,
         runId: () => this.runId,
         instead: () => 'It has DSM7.',
         reread: async () => {
@@ -75,7 +74,6 @@ export class Ward {
         probes: this.#probes(),
         local: () => true,
         host: { boot, uptime: () => this.uptime },
-        emit: this.dispatch,
         save: remembered => {
           this.saved = remembered;
         },

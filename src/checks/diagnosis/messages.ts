@@ -1,44 +1,18 @@
-import { enumerate } from '../../util/enumerate.ts';
 import { type Cause, diagnoses } from './table.ts';
 
 /** The sentences of a diagnosis, with what was found in them. Pure. */
 
-/** What fills the braces. */
-export interface Facts {
-  domain: string;
-  /** What libvirt has instead of that domain. */
-  instead: string;
-  address: string | null;
-  /** Of DSM's page. */
-  port: number;
-  /** The configured ones, and those that do not accept. */
-  ports: readonly number[];
-  closed: readonly number[];
-  mac: string | null;
-  tap: string | null;
-  source: string | null;
-  /** Milliseconds since power on; null: nobody knows. */
-  age: number | null;
-  grace: number;
-  /** The probes' own sentences. */
-  bridge: string;
-  neighbour: string;
-  web: string;
-}
+/** What fills the braces; `bridge`, `neighbour` and `web` are whole sentences of the probes. */
+export type Facts = Readonly<
+  Record<'domain' | 'instead' | 'address' | 'port' | 'ports' | 'closed' | 'mac' | 'tap' | 'source', string> &
+    Record<'age' | 'grace' | 'bridge' | 'neighbour' | 'web', string>
+>;
 
 /** The sentence and the next step of a diagnosis, with what was found. */
 export function messageOf(cause: Cause, facts: Facts): { reason: string; next: string | null } {
   const { reason, next } = diagnoses[cause];
-  const { address, ports, closed, mac, tap, source, age, grace, ...texts } = facts;
-  const words = new Map<string, string | number>(
-    Object.entries({
-      ...texts,
-      ...{ address: address ?? 'its address', ports: enumerate(ports), closed: enumerate(closed) },
-      ...{ mac: mac ?? 'MAC', tap: tap ?? 'TAP', source: source ?? 'BRIDGE' },
-      ...{ age: age === null ? 'a while' : span(age), grace: span(grace) },
-    }),
-  );
-  const fill = (text: string) => text.replaceAll(/\{(\w+)\}/g, (_, name: string) => `${words.get(name) ?? ''}`).trim();
+  const words = new Map(Object.entries(facts));
+  const fill = (text: string) => text.replaceAll(/\{(\w+)\}/g, (_, name: string) => words.get(name) ?? '').trim();
   return { reason: fill(reason), next: next === null ? null : fill(next) };
 }
 

@@ -1,8 +1,9 @@
 import { type Check, isReachable, type ProbeName, type ProbeRow, unknownDsm, type Wish } from '../../model/check.ts';
 import type { VmSnapshot } from '../../model/snapshot.ts';
+import { enumerate } from '../../util/enumerate.ts';
 import type { Machine } from '../diagnosis/evidence.ts';
 import { isProblem, ofExpectation } from '../diagnosis/expected.ts';
-import { type Facts, messageOf } from '../diagnosis/messages.ts';
+import { type Facts, messageOf, span } from '../diagnosis/messages.ts';
 import { type Cause, diagnoses } from '../diagnosis/table.ts';
 import { type Kind, outcomeOf } from '../finding.ts';
 import { type CheckPolicy, type CheckState, sinceStart } from './state.ts';
@@ -58,26 +59,24 @@ export function factsOf(state: CheckState, cause: Cause, context: ReportContext)
   const worst = findings.bridge?.worst ?? null;
   const cable = worst !== null && worst.kind === cause ? worst : findings.bridge;
   const nics = vm.domain?.hardware.nics ?? [];
-  const { mac = null, tap = null, source = null } = nics.find(nic => nic.mac === cable?.mac) ?? nics[0] ?? {};
+  const nic = nics.find(({ mac }) => mac === cable?.mac) ?? nics[0];
+  const age = run?.exact ? sinceStart(state, now) : null;
   return {
-    ...{ domain: vm.domain?.name ?? domain, instead, mac, tap, source },
-    ...{ address: known.address ?? policy.address, port, ports: policy.ports },
-    closed: findings.tcp?.closed ?? [],
-    age: run?.exact ? sinceStart(state, now) : null,
-    grace: policy.bootGrace,
-    bridge: cable?.explanation ?? '',
-    neighbour: findings.neighbour?.explanation ?? '',
+    ...{ domain: vm.domain?.name ?? domain, instead, address: known.address ?? policy.address ?? 'its address' },
+    ...{ port: `${port}`, ports: enumerate(policy.ports), closed: enumerate(findings.tcp?.closed ?? []) },
+    ...{ mac: nic?.mac ?? 'MAC', tap: nic?.tap ?? 'TAP', source: nic?.source ?? 'BRIDGE' },
+    ...{ age: age === null ? 'a while' : span(age), grace: span(policy.bootGrace) },
+    ...{ bridge: cable?.explanation ?? '', neighbour: findings.neighbour?.explanation ?? '' },
     web: findings.web?.explanation ?? '',
   };
 }
 
 function rowsOf(findings: CheckState['findings']): Check['probes'] {
-  const row = <P extends ProbeName>(probe: P, finding: NonNullable<CheckState['findings'][P]>): ProbeRow => {
-    const { kind, ms, explanation, at } = finding;
-    return { outcome: outcomeOf(probe, kind as Kind<P>), ms, explanation, at };
-  };
   const found = Object.entries(findings) as [ProbeName, NonNullable<CheckState['findings'][ProbeName]>][];
-  return Object.fromEntries(found.map(([probe, finding]) => [probe, row(probe, finding)]));
+  const rows = found.map(([probe, { kind, ms, explanation, at }]): [ProbeName, ProbeRow] => {
+    return [probe, { outcome: outcomeOf(probe, kind as Kind<ProbeName>), ms, explanation, at }];
+  });
+  return Object.fromEntries(rows);
 }
 
 /** What the configuration expects goes over what was commanded. */

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { unknownHardware } from '../../model/domain.ts';
 import type { Event } from '../../model/event.ts';
 import type { Activity, VmKey, VmSnapshot } from '../../model/snapshot.ts';
+import type { State } from '../../model/state.ts';
 import type { Clock } from '../../util/clock.ts';
 import type { Semaphore } from '../../util/semaphore.ts';
 import { canAnswer, type Machine, machineOf } from '../diagnosis/evidence.ts';
@@ -30,9 +31,7 @@ import type { Known } from './store.ts';
 
 /** What the checks of all VMs share. */
 export interface SharedOptions {
-  /** A VM as it is known now, and whether libvirt is there. */
-  vm: (key: VmKey) => VmSnapshot | null;
-  libvirtUp: () => boolean;
+  state: Pick<State, 'snapshot' | 'dispatch'>;
   /** libvirt's id of the VM's run; null: it does not run. */
   runId: (key: VmKey) => number | null;
   /** What libvirt has instead of a VM's domain; for people. */
@@ -43,7 +42,6 @@ export interface SharedOptions {
   /** libvirt's host is this machine. */
   local: () => boolean;
   host: Host;
-  emit: (event: Event) => void;
 }
 
 export interface VmChecksOptions extends SharedOptions {
@@ -222,12 +220,12 @@ export class VmChecks {
 
   /** A guest that powers itself off, and stays so, is meant to be off. */
   #settleOff(): void {
-    const { key, emit, libvirtUp } = this.#options;
+    const { key, state } = this.#options;
     const left = this.#leftToSettle();
     clearTimeout(this.#settling);
     if (left === null) return;
     if (left > 0) this.#settling = setTimeout(() => this.#settleOff(), left).unref();
-    else if (libvirtUp()) emit({ type: 'wished', key, wish: 'off' });
+    else if (state.snapshot.hypervisor.up) state.dispatch({ type: 'wished', key, wish: 'off' });
   }
 
   #leftToSettle(): number | null {
@@ -237,13 +235,13 @@ export class VmChecks {
   }
 
   #tell(): void {
-    const { key, emit, automatic, clock } = this.#options;
+    const { key, state, automatic, clock } = this.#options;
     const vm = this.#vm();
     // What was told before stands on the broker, until there is something to say.
     if (!vm || this.#closed || (automatic && this.#state.debounced.cause === 'not_checked')) return;
     const check = report(this.#state, this.#reportContext(vm));
     if (isDeepStrictEqual(check, vm.check)) return;
-    emit({ type: 'checked', key, check, at: new Date(clock.date()).toISOString() });
+    state.dispatch({ type: 'checked', key, check, at: new Date(clock.date()).toISOString() });
   }
 
   #reportContext(vm: VmSnapshot): ReportContext {
@@ -273,13 +271,14 @@ export class VmChecks {
   }
 
   #vm(): VmSnapshot | null {
-    return this.#options.vm(this.#options.key);
+    const { key, state } = this.#options;
+    return state.snapshot.vms[key] ?? null;
   }
 
   #machine(): Machine {
     const { domain = null, seen = false, work = null } = this.#vm() ?? {};
     return machineOf(domain, {
-      seen: this.#options.libvirtUp() && seen,
+      seen: this.#options.state.snapshot.hypervisor.up && seen,
       stopping: work !== null && stopping.has(work.activity),
     });
   }
