@@ -11,7 +11,6 @@ import { type Clock, systemClock } from '../util/clock.ts';
 import { inTime } from '../util/deadline.ts';
 import type { Logger } from '../util/logger.ts';
 import type { LoaderAdapter } from './adapter.ts';
-import { ConfirmationWindow } from './confirmation-window.ts';
 import { Cancelled, Closing } from './job/failure.ts';
 import { carryOutJob, keepRecord, recallLoader } from './job/index.ts';
 import { type LoaderRecord, withRecord } from './job/journal.ts';
@@ -46,10 +45,15 @@ interface LoaderEntry {
   loader: Loader;
   /** One under way before this bridge has begun any: an earlier bridge was ended in the middle of it. */
   record: LoaderRecord | null;
-  confirmation: ConfirmationWindow;
+  /** Ends the confirmation window. */
+  timer: NodeJS.Timeout | undefined;
+  /** Of the run that is under way. */
   end: AbortController | null;
   done: Promise<unknown>;
 }
+
+/** Milliseconds in which a rebuild or rollback needs no confirmation. */
+const confirmationWindow = 10 * 60_000;
 
 /** The loaders of all VMs: what is known of them, who may rebuild them, and what is under way. */
 export class Rebuilds {
@@ -70,30 +74,27 @@ export class Rebuilds {
       if (record && isUnderWay(record)) {
         logger.warn({ event: 'loader.interrupted', vm: key, phase: loader.phase }, loader.error ?? '');
       }
-      const entry: LoaderEntry = {
-        ...{ key, settings, policy, guest, loader, record },
-        confirmation: new ConfirmationWindow(this.#clock, armedUntil => this.#show(entry, { armedUntil })),
-        ...{ end: null, done: Promise.resolve() },
-      };
-      this.#entries.set(key, entry);
+      const idle = { timer: undefined, end: null, done: Promise.resolve() };
+      this.#entries.set(key, { key, settings, policy, guest, loader, record, ...idle });
     }
     return new Map([...this.#entries].map(([key, { loader }]) => [key, loader]));
   }
 
-  /** Whether `rebuild` and `rollback` need no confirmation for a while; resolves to that in a sentence. */
+  /** Begins or ends the confirmation window; returns that in a sentence. */
   arm(key: VmKey, enabled: boolean): string {
     const entry = this.#entries.get(key);
     if (!entry) return 'no loader is configured';
-    if (enabled) return `a rebuild or rollback may be commanded until ${entry.confirmation.begin()}`;
-    entry.confirmation.end();
-    return 'a rebuild or rollback needs its confirmation';
+    this.#arm(entry, enabled);
+    const { armedUntil } = entry.loader;
+    if (armedUntil === null) return 'a rebuild or rollback needs its confirmation';
+    return `a rebuild or rollback may be commanded until ${armedUntil}`;
   }
 
   /** Begins it, or says why not. */
   readonly begin = (key: VmKey, command: LoaderCommand, place: LoaderJobPlace): LoaderJob | Rejection => {
     const entry = this.#entries.get(key);
     if (!entry) return { code: 'not_allowed', message: 'no loader is configured for this VM' };
-    if (!command.confirm && entry.confirmation.until === null) {
+    if (!command.confirm && entry.loader.armedUntil === null) {
       const message = `'${command.word}' must be armed first, or be sent as {"command":"${command.word}","confirm":true}`;
       return { code: 'not_armed', message };
     }
@@ -117,10 +118,17 @@ export class Rebuilds {
   /** The VMs are left to themselves; the next bridge tells of what was under way. */
   async close(): Promise<void> {
     for (const entry of this.#entries.values()) {
-      entry.confirmation.close();
+      clearTimeout(entry.timer);
       entry.end?.abort(new Closing('the bridge is stopping'));
     }
     await inTime(Promise.all([...this.#entries.values()].map(({ done }) => done)), farewell, null);
+  }
+
+  #arm(entry: LoaderEntry, enabled: boolean): void {
+    clearTimeout(entry.timer);
+    if (enabled) entry.timer = setTimeout(() => this.#arm(entry, false), confirmationWindow).unref();
+    const armedUntil = enabled ? new Date(this.#clock.date() + confirmationWindow).toISOString() : null;
+    if (armedUntil !== entry.loader.armedUntil) this.#show(entry, { armedUntil });
   }
 
   #begin(entry: LoaderEntry, command: LoaderCommand, place: LoaderJobPlace): LoaderJob {
@@ -131,16 +139,14 @@ export class Rebuilds {
     const facts = this.#facts(entry);
     const whole = longest(facts, timeout ?? policy.shutdown.timeout);
     const remaining = () => Math.max(0, began + whole - this.#clock.now());
-    const power = place.power({
-      uuid: (word === 'rollback' ? record?.uuid : this.#options.snapshot().vms[key]?.domain?.uuid) ?? '',
-      progress: message => place.progress('phase', message, remaining()),
-    });
+    const progress = (message: string) => place.progress('phase', message, remaining());
+    const uuid = (word === 'rollback' ? record?.uuid : this.#options.snapshot().vms[key]?.domain?.uuid) ?? '';
+    const power = place.power({ uuid, progress });
     entry.end = end;
-    entry.confirmation.end();
+    this.#arm(entry, false);
     const beginning: Beginning = {
       ...{ word, parts: { ...facts, power, onTimeout: onTimeout ?? 'report' } },
-      ...{ loader: entry.loader, before: record, signal: end.signal },
-      progress: (code, message) => place.progress(code, message, remaining()),
+      ...{ loader: entry.loader, before: record, signal: end.signal, progress },
     };
     // What was to be written down before goes first.
     entry.done = entry.done
@@ -148,7 +154,7 @@ export class Rebuilds {
       .then(({ outcome, record, loader }) => {
         entry.end = null;
         entry.record = record;
-        entry.loader = { ...loader, armedUntil: entry.confirmation.until };
+        entry.loader = { ...loader, armedUntil: entry.loader.armedUntil };
         place.ended(outcome);
       });
     return {
@@ -167,7 +173,7 @@ export class Rebuilds {
       ...{ key, settings, guest, folder, open, local: local(), world },
       adapter: adapter(settings.kind),
       ref: () => ref(key),
-      show: loader => this.#show(entry, { ...loader, armedUntil: entry.confirmation.until }),
+      show: loader => this.#show(entry, { ...loader, armedUntil: entry.loader.armedUntil }),
       line: text => line(key, text),
       now: () => new Date(this.#clock.date()),
       times: { ...usualTimes, ...times },

@@ -24,7 +24,7 @@ const seed = readFileSync(new URL('../fixtures/seed.xml', import.meta.url), 'utf
 const repository = 'https://github.com/pocopico/redpill-load/raw/develop';
 
 /** As the seed's author has it. */
-const settings: LoaderSettings = {
+export const settings: LoaderSettings = {
   ...{ kind: 'tcrp', model: 'DS918+', platform: 'ds918p-7.1.1-42962', upgrade: 'full', keepIdentity: true },
   extensions: [`${repository}/redpill-virtio/rpext-index.json`, `${repository}/redpill-acpid/rpext-index.json`],
   ...{ sataMap: 'auto', image: { way: 'volume', transientPool: true }, onFailure: 'ask' },

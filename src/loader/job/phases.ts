@@ -2,7 +2,8 @@ import type { LoaderPhase } from '../../model/loader.ts';
 
 /**
  * THE table of a rebuild's phases: what each does, how long it may take, and in what state it leaves the VM when it is
- * ended in the middle, by `cancel` or because the bridge is killed. docs/rebuild.md is made from it.
+ * ended in the middle, by `cancel` or because the bridge is killed. The run, its journal, the recovery and the plan read
+ * it, and docs/rebuild.md is made from it.
  */
 
 export type RunningPhase = Exclude<
@@ -13,6 +14,8 @@ export type RunningPhase = Exclude<
 interface PhaseRow {
   /** What people read while it lasts. */
   title: string;
+  /** The same in a plan; undefined: no plan has it. */
+  plan?: string;
   /** Its part of the time that all take, as a number beside the others'. */
   weight: number;
   /** Milliseconds at most; null: by what the configuration or a command says. */
@@ -37,38 +40,45 @@ export const phases: Readonly<Record<RunningPhase, PhaseRow>> = {
     killed: asItWas,
   },
   shutting_down: {
+    plan: 'Shut DSM down',
     ...{ title: 'Shutting DSM down', weight: 6, within: null },
     cancelled: 'the guest has been asked to power off and may still do so; the loader is untouched',
     killed: 'likewise; `start` brings DSM back',
     runs: ', and may still power off, for it was asked to',
   },
   backing_up: {
+    plan: "Copy the loader's image",
     ...{ title: "Copying the loader's image", weight: 8, within: 60 * minute },
     cancelled: 'off; the loader is untouched, the part of a copy is removed',
     killed: 'off; the loader is untouched, the part of a copy goes with the next one; `start` brings DSM back',
   },
   arming_builder: {
+    plan: 'Set the boot menu to the image builder',
     ...{ title: 'Setting the boot menu to the image builder', weight: 2, within: 10 * minute },
     cancelled: 'off; the menu is put back as it was',
     killed: 'off; the menu may start the builder; `rollback` puts the old loader back',
   },
   booting_builder: {
+    plan: 'Start the VM',
     ...{ title: 'Starting the image builder', weight: 1, within: 3 * minute },
     cancelled: builderRuns,
     killed: builderRuns,
   },
   connecting: {
+    plan: 'Log in to the image builder',
     ...{ title: 'Logging in to the image builder', weight: 4, within: null },
     cancelled: builderRuns,
     killed: builderRuns,
   },
   arming_dsm: {
+    plan: 'Set the boot menu back to DSM',
     ...{ title: 'Setting the boot menu back to DSM', weight: 1, within: 3 * minute },
     cancelled: 'the image builder runs; `rollback` puts the old loader back',
     killed: 'likewise',
     runs: inBuilder,
   },
   building: {
+    plan: 'Build the loader',
     ...{ title: 'Building the loader', weight: 60, within: null },
     cancelled:
       'what runs in the builder is ended, and the builder runs on; the image may be half built, `rollback` puts the old one back',
@@ -76,17 +86,20 @@ export const phases: Readonly<Record<RunningPhase, PhaseRow>> = {
     runs: inBuilder,
   },
   verifying: {
+    plan: 'Look whether the new loader is in place',
     ...{ title: 'Looking whether the new loader is in place', weight: 3, within: 10 * minute },
     cancelled: 'the builder may still run, or be off; the image is a new one that nobody has tried',
     killed: 'likewise',
     runs: inBuilder,
   },
   booting_dsm: {
+    plan: 'Start DSM from the new loader',
     ...{ title: 'Starting DSM from the new loader', weight: 1, within: 3 * minute },
     cancelled: 'the new loader is in place, and DSM is being started from it; `rollback` puts the old one back',
     killed: 'likewise',
   },
   checking: {
+    plan: 'Wait for DSM',
     ...{ title: 'Waiting for DSM', weight: 13, within: null },
     cancelled: 'the new loader is in place and DSM boots from it; nobody waits for it any more',
     killed: 'likewise',

@@ -1,4 +1,3 @@
-import type { Code } from '../../model/codes.ts';
 import type { LoaderWord } from '../../model/commands.ts';
 import type { Domain } from '../../model/domain.ts';
 import type { Loader } from '../../model/loader.ts';
@@ -16,7 +15,7 @@ export interface Run {
   readonly runLog: RunLog;
   /** Raised with `Cancelled` or `Closing`. */
   readonly signal: AbortSignal;
-  readonly progress: (code: Code<'progress'>, message: string) => void;
+  readonly progress: (message: string) => void;
   /** Of its logins. */
   readonly account: Account;
   /** It was on when this was begun. */
@@ -70,7 +69,7 @@ export async function phase<T>(run: Run, name: RunningPhase, act: (signal: Abort
   await runLog.phase(name);
   mustBeOurs(run);
   const { title, within } = phases[name];
-  progress('phase', `${name}: ${title}`);
+  progress(`${name}: ${title}`);
   const time = within === null ? null : AbortSignal.timeout(within);
   try {
     return await act(time ? AbortSignal.any([signal, time]) : signal);

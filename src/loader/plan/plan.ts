@@ -4,6 +4,7 @@ import { type LoaderSettings, wantedDsm } from '../../model/loader-settings.ts';
 import type { Policy } from '../../model/policy.ts';
 import { spell } from '../../util/duration.ts';
 import type { Step } from '../adapter.ts';
+import { phases, type RunningPhase } from '../job/phases.ts';
 import type { Finding } from './finding.ts';
 import type { Inspection } from './inspect.ts';
 
@@ -94,16 +95,16 @@ export function planRebuild(options: PlanOptions): Plan {
     ...{ id: key, name: label, loader: kind, model, version: wantedDsm(settings).version, platform },
     ...{ possible: !refused, findings, image, backup: { file, needed, free, keep: keepBackups } },
     boot_entry: { now: boot?.next ?? null, builder: builderEntry, dsm: dsmEntry },
-    phases: steps.length === 0 ? [] : phases(options, file),
+    phases: steps.length === 0 ? [] : planPhases(options, file),
     on_failure: onFailure,
     failure: failure(onFailure),
   };
 }
 
-type Row = readonly [phase: LoaderPhase, title: string, does: readonly string[], values?: PlanPhase['values']];
+type Row = readonly [phase: RunningPhase, does: readonly string[], values?: PlanPhase['values']];
 
-/** THE table of what would be done. */
-function phases({ settings, inspection, running, shutdown }: PlanOptions, file: string): PlanPhase[] {
+/** What each phase would do, in the order of THE table of phases. */
+function planPhases({ settings, inspection, running, shutdown }: PlanOptions, file: string): PlanPhase[] {
   const { boot, builderEntry, dsmEntry, backup, sameDsm, steps, mapNotes } = inspection;
   const { keepBackups, ssh } = settings;
   const { model, version } = wantedDsm(settings);
@@ -116,23 +117,21 @@ function phases({ settings, inspection, running, shutdown }: PlanOptions, file: 
   const toBuilder = { from: boot?.next ?? '(not known)', to: builder };
   const toDsm = { from: builder, to: dsmEntry ?? '(none in the menu)' };
   const rows: readonly Row[] = [
-    ...(running ? [['shutting_down', 'Shut DSM down', shutDown(shutdown)] as const] : []),
-    [
-      ...(['backing_up', "Copy the loader's image"] as const),
-      running ? [copied] : [copied, 'The VM is off already.'],
-      { to: file, size: sizes },
-    ],
-    ['arming_builder', 'Set the boot menu to the image builder', [], toBuilder],
-    ['booting_builder', 'Start the VM', ['The image builder comes up by itself.']],
-    ['connecting', 'Log in to the image builder', [login]],
-    ['arming_dsm', 'Set the boot menu back to DSM', ['From now on any restart comes home.'], toDsm],
-    ['building', `Build the loader for ${model} ${version}`, []],
-    ['verifying', 'Look whether the new loader is in place', [verified]],
-    ['booting_dsm', 'Start DSM from the new loader', []],
-    ['checking', 'Wait for DSM', success(sameDsm, model, version)],
+    ...(running ? [['shutting_down', shutDown(shutdown)] as const] : []),
+    ['backing_up', running ? [copied] : [copied, 'The VM is off already.'], { to: file, size: sizes }],
+    ['arming_builder', [], toBuilder],
+    ['booting_builder', ['The image builder comes up by itself.']],
+    ['connecting', [login]],
+    ['arming_dsm', ['From now on any restart comes home.'], toDsm],
+    ['building', []],
+    ['verifying', [verified]],
+    ['booting_dsm', []],
+    ['checking', success(sameDsm, model, version)],
   ];
-  return rows.map(([phase, title, does, values = {}]) => {
-    return { phase, title, does, values, commands: phase === 'building' ? commands(steps, mapNotes) : [] };
+  return rows.map(([phase, does, values = {}]) => {
+    const { plan = '' } = phases[phase];
+    if (phase !== 'building') return { phase, title: plan, does, values, commands: [] };
+    return { phase, title: `${plan} for ${model} ${version}`, does, values, commands: commands(steps, mapNotes) };
   });
 }
 
