@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Libvirt } from '../../src/libvirt/client.ts';
 import type { PoolRef, VolumeRef } from '../../src/libvirt/structs.ts';
-import { VolumeImage } from '../../src/loader/image/volume-image.ts';
+import { openVolume } from '../../src/loader/image/volume-image.ts';
 
 export interface StorageContract {
   name: string;
@@ -228,7 +228,7 @@ export function storageContract(contract: StorageContract): void {
     test('a loader image: its own pool, left behind, goes with the next that is opened', async () => {
       await client.storage.destroyPool(pool);
       const openImage = (by: Libvirt) =>
-        VolumeImage.open(by, { path, transientPool: true, signal: AbortSignal.timeout(20_000) });
+        openVolume(by, { path, transientPool: true, signal: AbortSignal.timeout(20_000) });
       const own = async () => (await contract.names()).filter(name => name.startsWith('dsm2mqtt-'));
       const killed = await contract.open();
       await openImage(killed);
@@ -236,7 +236,7 @@ export function storageContract(contract: StorageContract): void {
       expect(await own()).toHaveLength(1);
       const image = await openImage(client);
       expect(await own()).toHaveLength(1);
-      await image.close();
+      await image[Symbol.asyncDispose]();
       expect(await own()).toEqual([]);
     });
 

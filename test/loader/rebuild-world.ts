@@ -33,7 +33,7 @@ export const settings: LoaderSettings = {
 };
 
 /** What the menu of the image is, for who has no mtools. */
-export const boot: Boot = { entries: [usb, sata, builder], default: usb, saved: usb, next: usb };
+export const boot: Boot = { entries: [usb, sata, builder], next: usb };
 
 export const index = (...releases: string[]) =>
   JSON.stringify({ id: 'x', releases: Object.fromEntries(releases.map(key => [key, 'https://example.org/r.json'])) });

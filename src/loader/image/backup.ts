@@ -1,12 +1,10 @@
-import { createHash } from 'node:crypto';
-import { type FileHandle, mkdir, open, rename, rm, statfs } from 'node:fs/promises';
+import { mkdir, open, rename, rm, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { syncFolder } from '../../util/replace-file.ts';
+import { replaceFile, syncFolder } from '../../util/replace-file.ts';
 import { type Backup, backupName, partialOf, recordOf, rotate, sweep } from './backups.ts';
 import { ImageError, writing } from './errors.ts';
-import { FileImage } from './file-image.ts';
-import type { LoaderImage } from './image.ts';
-import { filled } from './runs.ts';
+import { openFile } from './file-image.ts';
+import { different, digest, type LoaderImage, type Progress, pieceBytes } from './image.ts';
 
 export interface BackupOptions {
   /** Made if it is not there. */
@@ -24,11 +22,9 @@ export interface BackupOptions {
   now?: () => Date;
 }
 
-/** Bytes done of all that is to do; goes up only. */
-export type Progress = (done: number, total: number) => void;
-
 /** A file system's usual block: a smaller hole is none. */
 const holeBytes = 4_096;
+const zeros = Buffer.alloc(pieceBytes);
 /** What a folder needs beside the images. */
 const reserve = 1024 ** 2;
 
@@ -49,16 +45,19 @@ export async function backUp(
   await writing(folder, () => mkdir(folder, { recursive: true, mode: 0o700 }));
   await writing(folder, () => sweep(folder, name));
   const { needed, free } = await spaceFor(image, folder);
-  if (needed > free) throw noSpace(folder, needed, free);
-  const size = await image.size();
+  if (needed > free) {
+    const takes = `the backup takes up to ${mib(needed)} (holes of the image not counted)`;
+    throw new ImageError('no_space', `${folder} has ${mib(free)} free; ${takes}`);
+  }
   const at = now();
   const file = join(folder, backupName(name, at));
   const partial = partialOf(file);
   try {
-    const sha256 = await copy(image, partial, signal, done => progress(done, 2 * size));
+    const { sha256, size } = await copy(image, partial, signal, share => progress(share / 2));
     if ((await image.size()) !== size) throw new ImageError('mismatch', `${image.path} changed its size meanwhile`);
-    const written = await digest(partial, signal, done => progress(size + done, 2 * size));
-    if (written.sha256 !== sha256 || written.size !== size) {
+    await using written = await openFile(partial);
+    const proof = await digest(written, signal, share => progress((1 + share) / 2));
+    if (proof.sha256 !== sha256 || proof.size !== size) {
       throw new ImageError('mismatch', `${partial} is not what was written to it`);
     }
     const backup: Backup = { file, sha256, size, at: at.toISOString(), domain, image: image.path, uuid, source };
@@ -80,90 +79,37 @@ export async function spaceFor(image: LoaderImage, folder: string): Promise<{ ne
   return { needed: (await image.allocated()) + reserve, free: bavail * bsize };
 }
 
-/** The checksum and size of a file. */
-export async function digest(
-  path: string,
-  signal: AbortSignal,
-  progress: (done: number) => void = () => {},
-): Promise<{ sha256: string; size: number }> {
-  await using file = await FileImage.open(path);
-  return await digestOf(file, signal, progress);
-}
-
-/** The checksum and size of an image. */
-export async function digestOf(
-  image: Pick<LoaderImage, 'stream'>,
-  signal: AbortSignal,
-  progress: (done: number) => void,
-): Promise<{ sha256: string; size: number }> {
-  const hash = createHash('sha256');
-  let size = 0;
-  for await (const bytes of image.stream(signal)) {
-    hash.update(bytes);
-    size += bytes.length;
-    progress(size);
-  }
-  return { sha256: hash.digest('hex'), size };
-}
-
+/** Resolves to what was read. */
 async function copy(
   image: LoaderImage,
   to: string,
   signal: AbortSignal,
-  progress: (done: number) => void,
-): Promise<string> {
-  const hash = createHash('sha256');
-  const file = await writing(to, () => open(to, 'w', 0o600));
-  try {
-    let at = 0;
-    for await (const bytes of image.stream(signal)) {
-      hash.update(bytes);
-      await writing(to, () => writeSparse(file, bytes, at));
-      at += bytes.length;
-      progress(at);
+  progress: Progress,
+): ReturnType<typeof digest> {
+  await using file = await writing(to, () => open(to, 'w', 0o600));
+  const read = await digest(image, signal, progress, async (bytes, offset) => {
+    for (const { at, length } of different(bytes, zeros.subarray(0, bytes.length), holeBytes)) {
+      for (let done = 0; done < length; ) {
+        const write = () => file.write(bytes, at + done, length - done, offset + at + done);
+        done += (await writing(to, write)).bytesWritten;
+      }
     }
-    await writing(to, async () => {
-      // The hole at its end, if there is one.
-      await file.truncate(at);
-      await file.sync();
-    });
-  } finally {
-    await file.close();
-  }
-  return hash.digest('hex');
-}
-
-async function writeSparse(file: FileHandle, bytes: Buffer, at: number): Promise<void> {
-  for (const { start, end } of filled(bytes, holeBytes)) {
-    for (let done = start; done < end; ) {
-      done += (await file.write(bytes, done, end - done, at + done)).bytesWritten;
-    }
-  }
+  });
+  await writing(to, async () => {
+    // The hole at its end, if there is one.
+    await file.truncate(read.size);
+    await file.sync();
+  });
+  return read;
 }
 
 /** The record first: until its image has its name, there is no backup. */
-async function publish(backup: Backup): Promise<void> {
-  const { file, ...rest } = backup;
-  const record = recordOf(file);
-  const json = await open(partialOf(record), 'w', 0o600);
-  try {
-    await json.writeFile(`${JSON.stringify(rest, null, 2)}\n`);
-    await json.sync();
-  } finally {
-    await json.close();
-  }
-  await rename(partialOf(record), record);
+async function publish({ file, ...rest }: Backup): Promise<void> {
+  await replaceFile(recordOf(file), `${JSON.stringify(rest, null, 2)}\n`);
   await rename(partialOf(file), file);
   await syncFolder(dirname(file));
 }
 
-function noSpace(folder: string, needed: number, free: number): ImageError {
-  return new ImageError(
-    'no_space',
-    `${folder} has ${megabytes(free)} free; the backup takes up to ${megabytes(needed)} (holes of the image not counted)`,
-  );
-}
-
-function megabytes(bytes: number): string {
+function mib(bytes: number): string {
   return `${Math.ceil(bytes / 1024 ** 2)} MiB`;
 }

@@ -1,5 +1,6 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 
 /** The backups of one loader image in their folder: an image each, and a small JSON beside it that says what it is. */
 
@@ -42,14 +43,19 @@ export async function listBackups(folder: string, name: string): Promise<Backup[
   return found.filter(backup => backup !== null).sort((a, b) => (a.file < b.file ? 1 : -1));
 }
 
+/** An older version's says less. */
+const record = z.object({
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  size: z.int().nonnegative(),
+  at: z.string().refine(at => !Number.isNaN(Date.parse(at))),
+  ...{ domain: z.string().catch(''), image: z.string().catch('') },
+  ...{ uuid: z.string().nullable().catch(null), source: z.string().nullable().catch(null) },
+});
+
 /** Of this image; null when its record is not there or damaged. */
 export async function readBackup(file: string): Promise<Backup | null> {
   try {
-    const { sha256, size, at, domain, image, uuid, source } = JSON.parse(await readFile(recordOf(file), 'utf8'));
-    const sound =
-      /^[0-9a-f]{64}$/.test(sha256) && Number.isSafeInteger(size) && size >= 0 && !Number.isNaN(Date.parse(at));
-    const known = { domain: String(domain), image: String(image), uuid: orNull(uuid), source: orNull(source) };
-    return sound ? { file, sha256, size, at, ...known } : null;
+    return { file, ...record.parse(JSON.parse(await readFile(recordOf(file), 'utf8'))) };
   } catch {
     return null;
   }
@@ -83,13 +89,9 @@ export async function sweep(folder: string, name: string): Promise<void> {
   }
 }
 
-function orNull(value: unknown): string | null {
-  return typeof value === 'string' ? value : null;
-}
-
 /** What our own names look like; another VM's `DSM-2` is not `DSM`'s. */
 async function ourFiles(folder: string, name: string): Promise<string[]> {
-  const rest = /^-\d{8}T\d{6}Z\.img(\.partial|\.json|\.json\.partial)?$/;
+  const rest = /^-\d{8}T\d{6}Z\.img(\.partial|\.json((\.\d+)?\.partial)?)?$/;
   const files = await readdir(folder);
   return files.filter(file => file.startsWith(name) && rest.test(file.slice(name.length)));
 }

@@ -1,15 +1,13 @@
 import { isUtf8 } from 'node:buffer';
-import { open } from 'node:fs/promises';
 import { ImageError } from './errors.ts';
-import { type Fat, mustBeFat, openFat } from './fat.ts';
-import { choices, type Menu, readMenu, savedName, withFixedDefault } from './grub/config.ts';
-import { formatGrubEnv, type GrubEnv, parseGrubEnv, withGrubEnv } from './grub/env.ts';
+import { type BootFiles, type BootOptions, withBootFiles } from './fat.ts';
+import { readMenu, savedName, withFixedDefault } from './grub/config.ts';
+import { formatGrubEnv, type GrubEnv, grubEnvValue, parseGrubEnv, withGrubEnv } from './grub/env.ts';
 import type { LoaderImage } from './image.ts';
-import { sectorBytes } from './mbr.ts';
-import { type PartitionCopy, withPartition } from './partition.ts';
 
 /**
- * Which entry of its boot menu a loader starts next, read and set in an image whose machine is off.
+ * Which entry of its boot menu a loader starts next, read and set in an image whose machine is off, or in the files of a
+ * boot partition that is mounted somewhere.
  *
  * A menu starts what its environment block remembers (`saved_entry`, set by every start), unless its configuration
  * overrules that with a fixed number. The former is changed where it suffices, the latter too where it does not; then
@@ -18,63 +16,62 @@ import { type PartitionCopy, withPartition } from './partition.ts';
 export interface Boot {
   /** Titles in the menu's order. */
   readonly entries: readonly string[];
-  /** What `default` comes to: a number, a title or an id; null when nothing sets it. */
-  readonly default: string | null;
-  /** `saved_entry`; null when it is not set, or there is no environment block. */
-  readonly saved: string | null;
   /** The title of what starts by itself; null for an empty menu. */
   readonly next: string | null;
 }
 
-export interface BootOptions {
-  signal: AbortSignal;
-  /** Where temporary files may be: some 100 MB. */
-  scratch: string;
-}
-
 /** Where loaders keep their menu, in this order. */
 const folders = ['boot/grub/', 'grub/', 'efi/boot/', ''];
+/** All that is read. */
+export const menuPaths = folders.flatMap(folder => [`${folder}grub.cfg`, `${folder}grubenv`]);
 /** A loader's has some 10 KiB. */
 const maxConfigBytes = 256 * 1024;
 
 /** Rejects with `not_mbr`, `no_fat`, `no_grub`, `bad_grubenv` or `no_mtools`, or as reading does. */
-export function readBoot(image: LoaderImage, { signal, scratch }: BootOptions): Promise<Boot> {
-  return withPartition(image, scratch, signal, async copy => view(await find(image, copy, signal)));
+export function readBoot(image: LoaderImage, options: BootOptions): Promise<Boot> {
+  return withBootFiles(image, options, menuOf);
 }
 
 /**
- * Makes the first entry that matches the one that starts next; where it is so already, nothing is written. Rejects as
- * `readBoot` does, with `no_entry` (which names those there are), with `cannot_arm`, or as writing does; `mismatch` when
- * what was written is not what is there.
+ * Makes this entry the one that starts next; where it is so already, nothing is written. Resolves to the menu
+ * afterwards. Rejects as `readBoot` does, with `no_entry` (which names those there are), with `cannot_arm`, or as writing
+ * does; `mismatch` when what was written is not what is there.
  */
-export function armEntry(
-  image: LoaderImage,
-  match: string | ((title: string) => boolean),
-  { signal, scratch }: BootOptions,
-): Promise<{ before: Boot; after: Boot; written: number }> {
-  return withPartition(image, scratch, signal, async copy => {
-    const found = await find(image, copy, signal);
-    const before = view(found);
-    const index = before.entries.findIndex(title => (typeof match === 'string' ? title === match : match(title)));
-    if (index === -1) {
-      const what = typeof match === 'string' ? `'${match}'` : 'that was asked for';
-      const titles = before.entries.map(title => `'${title}'`).join(', ');
-      throw new ImageError('no_entry', `the boot menu has no entry ${what}; it has ${titles || 'none'}`);
-    }
-    const armed = arm(found, index);
-    const { config, env, places, fat } = found;
-    if (armed.config !== config) await fat.replace(places.config, Buffer.from(armed.config), copy.scratch);
-    if (armed.env && places.env !== null && armed.env !== env) {
-      await fat.replace(places.env, formatGrubEnv(armed.env), copy.scratch);
-    }
-    const written = await copy.writeBack();
-    const after = view(await find(image, copy, signal));
-    return { before, after, written };
+export function armEntry(image: LoaderImage, title: string, options: BootOptions): Promise<Boot> {
+  return withBootFiles(image, options, async files => {
+    const { changed } = await setEntry(files, () => title);
+    if (changed) await files.writeBack();
+    return menuOf(files);
   });
 }
 
+export async function menuOf(files: Pick<BootFiles, 'list' | 'read'>): Promise<Boot> {
+  return bootOf(await readGrub(files));
+}
+
+/** Sets it in the files, with the least that must change. `choose`: one of the titles. */
+export async function setEntry(
+  files: Pick<BootFiles, 'list' | 'read' | 'replace'>,
+  choose: (titles: readonly string[]) => string,
+): Promise<{ title: string; changed: boolean }> {
+  const found = await readGrub(files);
+  const { entries } = bootOf(found);
+  const title = choose(entries);
+  const index = entries.indexOf(title);
+  if (index === -1) {
+    const titles = entries.map(each => `'${each}'`).join(', ');
+    throw new ImageError('no_entry', `the boot menu has no entry '${title}'; it has ${titles || 'none'}`);
+  }
+  const armed = arm(found, index);
+  // It may be too much for a block: then nothing is written.
+  const block = armed.env && armed.env !== found.env && formatGrubEnv(armed.env);
+  if (armed.config !== found.config) await files.replace(found.paths.config, Buffer.from(armed.config));
+  if (block && found.paths.env) await files.replace(found.paths.env, block);
+  return { title, changed: armed !== found };
+}
+
 /** What decides: the texts of a menu. `env` is null where there is no environment block. */
-export interface GrubFiles {
+interface GrubFiles {
   readonly config: string;
   readonly env: GrubEnv | null;
 }
@@ -85,53 +82,39 @@ export function arm(files: GrubFiles, index: number): GrubFiles {
   const { entries } = readMenu(config, env);
   const saved = env && withGrubEnv(env, 'saved_entry', savedName(entries, index));
   // Something is due once: it would go first.
-  const notOnce = saved && choices(saved).once !== null ? withGrubEnv(saved, 'next_entry', null) : saved;
-  const fixed = (with_: GrubEnv | null) => withFixedDefault(config, readMenu(config, with_), index);
-  const ways: GrubFiles[] = [
-    files,
-    { config, env: saved },
-    { config, env: notOnce },
-    { config: fixed(notOnce), env: notOnce },
-  ];
+  const once = saved !== null && grubEnvValue(saved, 'next_entry') !== null;
+  const notOnce = once ? withGrubEnv(saved, 'next_entry', null) : saved;
+  const fixed = withFixedDefault(config, readMenu(config, notOnce), index);
+  const ways = [files, { config, env: saved }, { config, env: notOnce }, { config: fixed, env: notOnce }];
   const way = ways.find(each => readMenu(each.config, each.env).next === index);
   if (way) return way;
   const why = env ? 'its configuration decides otherwise' : 'it has no environment block (grubenv)';
   throw new ImageError('cannot_arm', `the boot menu cannot be made to start '${entries[index]?.title}': ${why}`);
 }
 
-interface Found extends GrubFiles {
-  readonly menu: Menu;
-  readonly fat: Fat;
-  readonly places: { readonly config: string; readonly env: string | null };
+interface FoundGrub extends GrubFiles {
+  readonly paths: { readonly config: string; readonly env: string | undefined };
 }
 
-async function find(image: LoaderImage, { file }: Pick<PartitionCopy, 'file'>, signal: AbortSignal): Promise<Found> {
-  mustBeFat(await firstSector(file));
-  const fat = openFat(file, signal);
-  const paths = await fat.list();
+async function readGrub(files: Pick<BootFiles, 'list' | 'read'>): Promise<FoundGrub> {
+  const paths = await files.list();
   const at = (path: string) => paths.find(each => each.toLowerCase() === path);
   const folder = folders.find(each => at(`${each}grub.cfg`) !== undefined);
-  const place = folder === undefined ? undefined : at(`${folder}grub.cfg`);
-  if (place === undefined) throw new ImageError('no_grub', `${image.path}: partition 1 has no grub.cfg`);
-  const bytes = await fat.read(place);
+  const place = at(`${folder}grub.cfg`);
+  if (place === undefined) throw new ImageError('no_grub', 'the boot partition has no grub.cfg');
+  const bytes = await files.read(place);
   if (bytes.length > maxConfigBytes) {
     const most = `a boot menu of more than ${maxConfigBytes} is not read`;
     throw new ImageError('no_grub', `${place} has ${bytes.length} bytes; ${most}`);
   }
   if (!isUtf8(bytes)) throw new ImageError('no_grub', `${place} is not text`);
-  const config = bytes.toString('utf8');
-  const envPlace = at(`${folder}grubenv`) ?? null;
-  const env = envPlace === null ? null : parseGrubEnv(await fat.read(envPlace));
-  return { config, env, menu: readMenu(config, env), fat, places: { config: place, env: envPlace } };
+  const envPath = at(`${folder}grubenv`);
+  const env = envPath === undefined ? null : parseGrubEnv(await files.read(envPath));
+  return { config: bytes.toString('utf8'), env, paths: { config: place, env: envPath } };
 }
 
-function view({ menu, env }: Pick<Found, 'menu' | 'env'>): Boot {
+function bootOf({ config, env }: GrubFiles): Boot {
+  const menu = readMenu(config, env);
   const entries = menu.entries.map(({ title }) => title);
-  const next = menu.next === null ? null : (entries[menu.next] ?? null);
-  return { entries, default: menu.fallback, saved: choices(env).saved, next };
-}
-
-async function firstSector(file: string): Promise<Buffer> {
-  await using handle = await open(file);
-  return (await handle.read(Buffer.alloc(sectorBytes), 0, sectorBytes, 0)).buffer;
+  return { entries, next: menu.next === null ? null : (entries[menu.next] ?? null) };
 }

@@ -52,13 +52,23 @@ export function isImageError(error: unknown, ...codes: ImageErrorCode[]): error 
 }
 
 /** What goes wrong in writing to `path` on this machine, as `no_space` or `unwritable`. */
-export async function writing<T>(path: string, act: () => Promise<T>): Promise<T> {
+export function writing<T>(path: string, act: () => Promise<T>): Promise<T> {
+  return attempt(path, { ENOSPC: 'no_space', EDQUOT: 'no_space', EFBIG: 'no_space' }, 'unwritable', act);
+}
+
+/** A system call's error as `ImageError`, by its code. */
+export async function attempt<T>(
+  path: string,
+  codes: Readonly<Record<string, ImageErrorCode>>,
+  otherwise: ImageErrorCode,
+  act: () => Promise<T>,
+): Promise<T> {
   try {
     return await act();
   } catch (error) {
     if (isImageError(error)) throw error;
-    const { code, message } = error as NodeJS.ErrnoException;
-    const full = code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG';
-    throw new ImageError(full ? 'no_space' : 'unwritable', `${path}: ${message}`, { cause: error });
+    const { code: reason = '', message } = error as NodeJS.ErrnoException;
+    const code = codes[reason] ?? otherwise;
+    throw new ImageError(code, code === 'not_found' ? `there is no ${path}` : `${path}: ${message}`, { cause: error });
   }
 }

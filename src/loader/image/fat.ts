@@ -1,46 +1,95 @@
 import { execFile } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ImageError, writing } from './errors.ts';
+import { openFile } from './file-image.ts';
+import { type LoaderImage, piecesOf, writeDifferences } from './image.ts';
+import { fatPartition, sectorBytes } from './mbr.ts';
 
-/** The files of a FAT file system that is a file itself, by mtools (https://www.gnu.org/software/mtools/). */
+/** The files of an image's boot partition, in a copy of it, by mtools (https://www.gnu.org/software/mtools/). */
 
-export interface Fat {
+/** Rejects with `no_mtools` when mtools is missing or fails, or with the signal's reason. */
+export interface BootFiles {
   /** The paths of all files, without a `/` in front. */
-  list(): Promise<string[]>;
+  list(): Promise<readonly string[]>;
   read(path: string): Promise<Buffer>;
-  /** Replaces a file; `scratch` is a path that may be written to. */
-  replace(path: string, content: Buffer, scratch: string): Promise<void>;
+  /** In the copy, until it is written back. */
+  replace(path: string, content: Buffer): Promise<void>;
+  /**
+   * Writes the sectors that differ back, from the last to the first: what is pointed at before what points at it. Then
+   * all of the partition is read again and held against the copy: `mismatch`.
+   */
+  writeBack(): Promise<void>;
+}
+
+export interface BootOptions {
+  signal: AbortSignal;
+  /** Where temporary files may be: some 100 MB. */
+  scratch: string;
 }
 
 const run = promisify(execFile);
 const deadline = 30_000;
 const maxOutput = 16 * 1024 ** 2;
+/** More than that is no loader's first partition; they have 48 to 512 MiB. */
+const maxBytes = 1024 ** 3;
 
-/** Throws `no_fat` unless a boot sector says FAT12, FAT16 or FAT32. */
-export function mustBeFat(sector: Buffer, number = 1): void {
-  const named = sector.toString('latin1', 54, 57) === 'FAT' || sector.toString('latin1', 82, 85) === 'FAT';
-  const signed = sector.length >= 512 && sector.readUInt16LE(510) === 0xaa55;
-  if (!named || !signed) throw noFat(number);
+/** Hands the files of partition 1 to `use`, and removes the copy afterwards. Rejects with `not_mbr` or `no_fat` too. */
+export async function withBootFiles<T>(
+  image: LoaderImage,
+  { scratch, signal }: BootOptions,
+  use: (files: BootFiles) => Promise<T>,
+): Promise<T> {
+  const { offset, length } = await fatPartition(image, 1, signal);
+  if (length > maxBytes) {
+    throw new ImageError('not_mbr', `partition 1 of the loader image has ${length} bytes, which is too many`);
+  }
+  const folder = await writing(scratch, () => mkdtemp(join(scratch, 'dsm2mqtt-boot-')));
+  try {
+    const path = join(folder, 'partition');
+    await fetch(image, { offset, length }, path, signal);
+    const files = filesOf(path, join(folder, 'file'), signal);
+    return await use({ ...files, writeBack: () => bringBack(image, offset, path, signal) });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
-export function noFat(number: number): ImageError {
-  return new ImageError('no_fat', `partition ${number} of the loader image has no FAT file system`);
+async function bringBack(image: LoaderImage, offset: number, path: string, signal: AbortSignal): Promise<void> {
+  await using source = await openFile(path);
+  const places = { source, offset, blockBytes: sectorBytes };
+  if ((await writeDifferences({ ...places, image, backwards: true }, signal)) === 0) return;
+  const write = () => {
+    throw new ImageError('mismatch', `${image.path}: the boot partition is not what was written to it`);
+  };
+  const read: LoaderImage['read'] = (...range) => image.read(...range);
+  await writeDifferences({ ...places, image: { read, write } }, signal);
 }
 
-/** Its methods reject with `no_mtools` when mtools is missing or fails, or with the signal's reason. */
-export function openFat(file: string, signal: AbortSignal): Fat {
+async function fetch(
+  image: LoaderImage,
+  { offset, length: whole }: { offset: number; length: number },
+  to: string,
+  signal: AbortSignal,
+): Promise<void> {
+  await using file = await writing(to, () => open(to, 'wx', 0o600));
+  for (const { at, length } of piecesOf(whole)) {
+    const bytes = await image.read(offset + at, length, signal);
+    await writing(to, () => file.write(bytes, 0, length, at));
+  }
+}
+
+/** `scratch`: a path that may be written to. */
+function filesOf(partition: string, scratch: string, signal: AbortSignal): Omit<BootFiles, 'writeBack'> {
   const tool = async (name: string, ...args: string[]): Promise<Buffer> => {
     try {
       const options = {
-        encoding: 'buffer',
-        signal,
-        timeout: deadline,
-        maxBuffer: maxOutput,
+        ...({ encoding: 'buffer', signal, timeout: deadline, maxBuffer: maxOutput } as const),
         // Nobody's settings, and no complaint about a geometry that means nothing here.
         env: { PATH: process.env['PATH'], MTOOLSRC: '/dev/null', MTOOLS_SKIP_CHECK: '1', LC_ALL: 'C.UTF-8' },
-      } as const;
-      return (await run(name, ['-i', file, ...args], options)).stdout;
+      };
+      return (await run(name, ['-i', partition, ...args], options)).stdout;
     } catch (error) {
       signal.throwIfAborted();
       const { code, message } = error as NodeJS.ErrnoException;
@@ -54,7 +103,7 @@ export function openFat(file: string, signal: AbortSignal): Fat {
       return paths.filter(path => path !== '' && !path.endsWith('/')).map(path => path.replace(/^::\//, ''));
     },
     read: path => tool('mcopy', `::/${path}`, '-'),
-    replace: async (path, content, scratch) => {
+    replace: async (path, content) => {
       await writing(scratch, () => writeFile(scratch, content, { mode: 0o600 }));
       await tool('mcopy', '-o', scratch, `::/${path}`);
     },

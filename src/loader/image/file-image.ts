@@ -1,37 +1,37 @@
-import { constants } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
-import { ImageError, type ImageErrorCode } from './errors.ts';
-import { type LoaderImage, mustBeIn, pieces } from './image.ts';
+import { attempt, ImageError, type ImageErrorCode } from './errors.ts';
+import { type LoaderImage, mustBeIn } from './image.ts';
 
 /**
  * A loader image at a path of this machine: a file or a block device. It is opened for reading, and for writing only
- * while it is written, so that a backup needs no more than a read-only mount.
+ * while it is written, so that a backup needs no more than a read-only mount. Rejects with `not_found`, `not_an_image`
+ * or `unreadable`.
  */
-export class FileImage implements LoaderImage {
+export async function openFile(path: string): Promise<LoaderImage> {
+  // Asked before it is opened: to open a pipe would wait for its other end.
+  mustBeImage(path, await tried('unreadable', path, () => stat(path)));
+  const file = await tried('unreadable', path, () => open(path, constants.O_RDONLY | constants.O_NONBLOCK));
+  try {
+    const facts = await file.stat();
+    mustBeImage(path, facts);
+    const size = facts.isBlockDevice() ? await tried('unreadable', path, () => endOf(file)) : facts.size;
+    return new FileImage(path, file, size);
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+class FileImage implements LoaderImage {
   readonly path: string;
   readonly #file: FileHandle;
   readonly #size: number;
 
-  private constructor(path: string, file: FileHandle, size: number) {
+  constructor(path: string, file: FileHandle, size: number) {
     this.path = path;
     this.#file = file;
     this.#size = size;
-  }
-
-  /** Rejects with `not_found`, `not_an_image` or `unreadable`. */
-  static async open(path: string): Promise<FileImage> {
-    // Asked before it is opened: to open a pipe would wait for its other end.
-    mustBeImage(path, await attempt('unreadable', path, () => stat(path)));
-    const file = await attempt('unreadable', path, () => open(path, constants.O_RDONLY | constants.O_NONBLOCK));
-    try {
-      const facts = await file.stat();
-      mustBeImage(path, facts);
-      const size = facts.isBlockDevice() ? await attempt('unreadable', path, () => endOf(file)) : facts.size;
-      return new FileImage(path, file, size);
-    } catch (error) {
-      await file.close();
-      throw error;
-    }
   }
 
   async size(): Promise<number> {
@@ -49,9 +49,8 @@ export class FileImage implements LoaderImage {
     mustBeIn(this.path, this.#size, offset, length);
     const bytes = Buffer.allocUnsafe(length);
     for (let have = 0; have < length; ) {
-      const { bytesRead } = await attempt('unreadable', this.path, () =>
-        this.#file.read(bytes, have, length - have, offset + have),
-      );
+      const read = () => this.#file.read(bytes, have, length - have, offset + have);
+      const { bytesRead } = await tried('unreadable', this.path, read);
       if (bytesRead === 0) {
         throw new ImageError('short_read', `${this.path} ends at ${offset + have}, before its ${this.#size} bytes`);
       }
@@ -60,43 +59,28 @@ export class FileImage implements LoaderImage {
     return bytes;
   }
 
-  stream(signal: AbortSignal): AsyncIterable<Buffer> {
-    return pieces(this, signal);
-  }
-
   async write(offset: number, bytes: Buffer, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     mustBeIn(this.path, this.#size, offset, bytes.length);
     // Neither O_CREAT nor O_TRUNC: what is gone stays gone, and nothing is cut off.
     const flags = constants.O_WRONLY | constants.O_NONBLOCK | constants.O_DSYNC;
-    const file = await attempt('unwritable', this.path, () => open(this.path, flags));
-    try {
-      const [now, then] = await Promise.all([file.stat(), this.#file.stat()]);
-      if (now.dev !== then.dev || now.ino !== then.ino || now.size !== then.size) {
-        throw new ImageError('mismatch', `${this.path} is another file than the one that was read`);
-      }
-      for (let done = 0; done < bytes.length; ) {
-        // It may have taken long to open it.
-        signal.throwIfAborted();
-        const left = bytes.length - done;
-        const { bytesWritten } = await attempt('unwritable', this.path, () =>
-          file.write(bytes, done, left, offset + done),
-        );
-        done += bytesWritten;
-      }
-      await attempt('unwritable', this.path, () => file.sync());
-    } finally {
-      await file.close();
+    await using file = await tried('unwritable', this.path, () => open(this.path, flags));
+    const [now, then] = await Promise.all([file.stat(), this.#file.stat()]);
+    if (now.dev !== then.dev || now.ino !== then.ino || now.size !== then.size) {
+      throw new ImageError('mismatch', `${this.path} is another file than the one that was read`);
     }
+    for (let done = 0; done < bytes.length; ) {
+      // It may have taken long to open it.
+      signal.throwIfAborted();
+      const write = () => file.write(bytes, done, bytes.length - done, offset + done);
+      done += (await tried('unwritable', this.path, write)).bytesWritten;
+    }
+    await tried('unwritable', this.path, () => file.sync());
   }
 
-  async close(): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     // Closed twice it is closed all the same.
     await this.#file.close().catch(() => {});
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
   }
 }
 
@@ -122,17 +106,11 @@ export async function endOf(file: Pick<FileHandle, 'read'>): Promise<number> {
   return beyond;
 }
 
-function mustBeImage(path: string, facts: { isFile(): boolean; isBlockDevice(): boolean }): void {
+function mustBeImage(path: string, facts: Stats): void {
   if (facts.isFile() || facts.isBlockDevice()) return;
   throw new ImageError('not_an_image', `${path} is neither a file nor a block device`);
 }
 
-async function attempt<T>(code: ImageErrorCode, path: string, act: () => Promise<T>): Promise<T> {
-  try {
-    return await act();
-  } catch (error) {
-    const { code: reason, message } = error as NodeJS.ErrnoException;
-    if (reason === 'ENOENT') throw new ImageError('not_found', `there is no ${path}`, { cause: error });
-    throw new ImageError(code, `${path}: ${message}`, { cause: error });
-  }
+function tried<T>(otherwise: ImageErrorCode, path: string, act: () => Promise<T>): Promise<T> {
+  return attempt(path, { ENOENT: 'not_found' }, otherwise, act);
 }

@@ -3,7 +3,6 @@ import { createGunzip } from 'node:zlib';
 import { ImageError, isImageError } from './errors.ts';
 import type { LoaderImage } from './image.ts';
 import { rootFile } from './root-file.ts';
-import { readTar } from './tar.ts';
 
 /** Where the image builder's home is saved, and which files of it are read. TinyCore has its home in memory. */
 export interface SavedHome {
@@ -25,22 +24,19 @@ export type HomeFiles = ReadonlyMap<string, Buffer>;
 const maxFileBytes = 4 * 1024 ** 2;
 /** More than any home has in the memory of the builder. */
 const maxBytes = 4 * 1024 ** 3;
+const blockBytes = 512;
 
 /**
  * The files of the saved home that are there, with the VM running or off. A home can have some 100 MB and is read as a
  * stream. Rejects with `bad_home`, as `rootFile` does, or with the signal's reason.
  */
 export async function readHome(image: LoaderImage, home: SavedHome, signal: AbortSignal): Promise<HomeFiles> {
-  const { partition, archive, folder, files, isEnough } = home;
+  const { partition, archive } = home;
   const unpacked = createGunzip({ chunkSize: 256 * 1024 });
   // The reader fails of what this fails of.
   const fed = pipeline(rootFile(image, partition, archive, signal), unpacked).catch(() => {});
-  const keyOf = (path: string) => {
-    const name = path.startsWith(folder) ? path.slice(folder.length) : '';
-    return files.includes(name) ? name : null;
-  };
   try {
-    return await readTar(limited(unpacked), keyOf, isEnough, maxFileBytes);
+    return await readTar(unpacked, home);
   } catch (error) {
     signal.throwIfAborted();
     if (isImageError(error)) throw error;
@@ -53,11 +49,56 @@ export async function readHome(image: LoaderImage, home: SavedHome, signal: Abor
   }
 }
 
-async function* limited(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {
-  let bytes = 0;
-  for await (const piece of stream) {
-    bytes += piece.length;
-    if (bytes > maxBytes) throw new Error(`it has more than ${maxBytes} bytes`);
-    yield piece;
+/** Nothing but wanted files is kept in memory. Rejects with a reason when it is no whole archive, or as the stream does. */
+async function readTar(stream: AsyncIterable<Buffer>, { folder, files, isEnough }: SavedHome): Promise<HomeFiles> {
+  const found = new Map<string, Buffer>();
+  const take = taker(stream);
+  while (!isEnough(found)) {
+    const header = await take(blockBytes, true);
+    // Two blocks of zeros are its end.
+    if (header.every(byte => byte === 0)) break;
+    const { path, size, isFile } = parseHeader(header);
+    const name = path.startsWith(folder) ? path.slice(folder.length) : '';
+    const wanted = isFile && files.includes(name);
+    if (wanted && size > maxFileBytes) throw new Error(`${path} has ${size} bytes`);
+    const content = await take(size, wanted);
+    if (wanted) found.set(name, content);
+    await take(-size & (blockBytes - 1), false);
   }
+  return found;
+}
+
+/** Names are short: the entries in which GNU and POSIX tar keep long ones are no files. */
+function parseHeader(header: Buffer): { path: string; size: number; isFile: boolean } {
+  const text = (at: number, length: number) => header.toString('utf8', at, at + length).split('\0')[0] ?? '';
+  const size = Number.parseInt(text(124, 12), 8);
+  if (text(257, 5) !== 'ustar' || !Number.isSafeInteger(size) || size < 0) throw new Error('it is no tar archive');
+  // What GNU tar writes has something else at the prefix's place.
+  const prefix = text(257, 6) === 'ustar' ? text(345, 155) : '';
+  const path = (prefix === '' ? '' : `${prefix}/`) + text(0, 100);
+  return { path: path.replace(/^\.?\/+/, ''), size, isFile: ['', '0'].includes(text(156, 1)) };
+}
+
+/** Takes the next bytes of a stream, whose content is kept or not. */
+function taker(stream: AsyncIterable<Buffer>): (length: number, keep: boolean) => Promise<Buffer> {
+  const pieces = stream[Symbol.asyncIterator]();
+  let rest: Buffer = Buffer.alloc(0);
+  let bytes = 0;
+  return async (length, keep) => {
+    const parts: Buffer[] = [];
+    for (let left = length; left > 0; ) {
+      if (rest.length === 0) {
+        const { value, done } = await pieces.next();
+        if (done) throw new Error('it ends too early');
+        rest = value;
+        bytes += rest.length;
+        if (bytes > maxBytes) throw new Error(`it has more than ${maxBytes} bytes`);
+      }
+      const part = rest.subarray(0, left);
+      rest = rest.subarray(part.length);
+      left -= part.length;
+      if (keep) parts.push(part);
+    }
+    return Buffer.concat(parts);
+  };
 }

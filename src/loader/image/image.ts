@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { ImageError } from './errors.ts';
 
 /**
@@ -15,24 +16,15 @@ export interface LoaderImage extends AsyncDisposable {
   allocated(): Promise<number>;
   /** Exactly these bytes, at most `pieceBytes`. `short_read` when they are not all there. */
   read(offset: number, length: number, signal: AbortSignal): Promise<Buffer>;
-  /** All of it, in order, in pieces of `pieceBytes` at most; nothing is read ahead. */
-  stream(signal: AbortSignal): AsyncIterable<Buffer>;
   /** On the disk when it resolves, as far as its keeper can tell. Only reading it again proves that it is there. */
   write(offset: number, bytes: Buffer, signal: AbortSignal): Promise<void>;
-  close(): Promise<void>;
 }
+
+/** From 0 to 1; goes up only. */
+export type Progress = (share: number) => void;
 
 /** What is read or written at once, and held in memory: little enough to be hashed between two events. */
 export const pieceBytes = 1024 ** 2;
-
-/** A stream by reading piece after piece. */
-export async function* pieces(
-  image: Pick<LoaderImage, 'read' | 'size'>,
-  signal: AbortSignal,
-): AsyncGenerator<Buffer, void> {
-  const size = await image.size();
-  for (let at = 0; at < size; at += pieceBytes) yield await image.read(at, Math.min(pieceBytes, size - at), signal);
-}
 
 /** Throws `out_of_range` unless the range is in it, and no longer than what may be read at once. */
 export function mustBeIn(path: string, size: number, offset: number, length: number): void {
@@ -40,4 +32,78 @@ export function mustBeIn(path: string, size: number, offset: number, length: num
   if (!whole || offset < 0 || length < 0 || length > pieceBytes || offset + length > size) {
     throw new ImageError('out_of_range', `${length} bytes at ${offset} are not within the ${size} bytes of ${path}`);
   }
+}
+
+interface Range {
+  readonly at: number;
+  readonly length: number;
+}
+
+/** So many bytes, in pieces that may be read at once. */
+export function piecesOf(bytes: number): Range[] {
+  return Array.from({ length: Math.ceil(bytes / pieceBytes) }, (_, nth) => {
+    return { at: nth * pieceBytes, length: Math.min(pieceBytes, bytes - nth * pieceBytes) };
+  });
+}
+
+/** Reads all of it, in order, hands each piece to `use`, and resolves to its checksum and size. */
+export async function digest(
+  image: Pick<LoaderImage, 'read' | 'size'>,
+  signal: AbortSignal,
+  progress: Progress = () => {},
+  use: (bytes: Buffer, at: number) => Promise<void> = async () => {},
+): Promise<{ sha256: string; size: number }> {
+  const hash = createHash('sha256');
+  const size = await image.size();
+  for (const { at, length } of piecesOf(size)) {
+    const bytes = await image.read(at, length, signal);
+    hash.update(bytes);
+    await use(bytes, at);
+    progress((at + length) / size);
+  }
+  return { sha256: hash.digest('hex'), size };
+}
+
+/** Where what is at `offset` of an image is other than `source`: with what it should be there, in whole blocks. */
+interface Differences {
+  image: Pick<LoaderImage, 'read' | 'write'>;
+  source: LoaderImage;
+  offset: number;
+  blockBytes: number;
+  /** From the last to the first. */
+  backwards?: boolean;
+}
+
+/** Writes what differs; resolves to the bytes that were written. */
+export async function writeDifferences(
+  { image, source, offset, blockBytes, backwards = false }: Differences,
+  signal: AbortSignal,
+  progress: Progress = () => {},
+): Promise<number> {
+  const pieces = piecesOf(await source.size());
+  let written = 0;
+  for (const [nth, { at, length }] of (backwards ? pieces.toReversed() : pieces).entries()) {
+    const [should, is] = [await source.read(at, length, signal), await image.read(offset + at, length, signal)];
+    const found = different(should, is, blockBytes);
+    for (const run of backwards ? found.toReversed() : found) {
+      await image.write(offset + at + run.at, should.subarray(run.at, run.at + run.length), signal);
+      written += run.length;
+    }
+    progress((nth + 1) / pieces.length);
+  }
+  return written;
+}
+
+/** The runs of whole blocks in which two buffers of one length differ; the last block may be shorter. */
+export function different(a: Buffer, b: Buffer, blockBytes: number): Range[] {
+  const found: Range[] = [];
+  for (let at = 0; at < a.length; at += blockBytes) {
+    const end = Math.min(at + blockBytes, a.length);
+    if (a.compare(b, at, end, at, end) === 0) continue;
+    const last = found.at(-1);
+    const begin = last && last.at + last.length === at ? last.at : at;
+    if (begin !== at) found.pop();
+    found.push({ at: begin, length: end - begin });
+  }
+  return found;
 }

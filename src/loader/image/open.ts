@@ -2,14 +2,13 @@ import { isAbsolute } from 'node:path';
 import type { Libvirt } from '../../libvirt/client.ts';
 import type { LoaderSettings } from '../../model/loader-settings.ts';
 import { ImageError } from './errors.ts';
-import { FileImage } from './file-image.ts';
+import { openFile } from './file-image.ts';
 import type { LoaderImage } from './image.ts';
-import { VolumeImage } from './volume-image.ts';
+import { openVolume } from './volume-image.ts';
 
 /**
- * Opens a loader's image the way that is configured. `source`: what the domain's XML says of its disk. Rejects with
- * `ImageError` as `FileImage.open` and `VolumeImage.open` do, with `not_found` where libvirt names no path, or with the
- * signal's reason.
+ * Opens a loader's image the way that is configured. `source`: what the domain's XML says of its disk. Rejects as
+ * `openFile` and `openVolume` do, with `not_found` where libvirt names no path, or with the signal's reason.
  */
 export async function openImage(
   way: LoaderSettings['image'],
@@ -18,12 +17,10 @@ export async function openImage(
   signal: AbortSignal,
 ): Promise<LoaderImage> {
   signal.throwIfAborted();
-  if (way.way === 'path') return FileImage.open(way.path);
-  return VolumeImage.open(client, { path: pathOf(source), transientPool: way.transientPool, signal });
-}
-
-function pathOf(source: string | null): string {
-  if (source !== null && isAbsolute(source)) return source;
+  if (way.way === 'path') return openFile(way.path);
+  if (source !== null && isAbsolute(source)) {
+    return openVolume(client, { path: source, transientPool: way.transientPool, signal });
+  }
   const what = source === null ? 'no file' : `'${source}'`;
   throw new ImageError(
     'not_found',

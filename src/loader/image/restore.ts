@@ -1,9 +1,7 @@
-import { digest, digestOf, type Progress } from './backup.ts';
 import { type Backup, readBackup } from './backups.ts';
 import { ImageError, isImageError } from './errors.ts';
-import { FileImage } from './file-image.ts';
-import { type LoaderImage, pieceBytes } from './image.ts';
-import { different } from './runs.ts';
+import { openFile } from './file-image.ts';
+import { digest, type LoaderImage, type Progress, writeDifferences } from './image.ts';
 
 /** What is written when a part of it differs. */
 const blockBytes = 65_536;
@@ -24,49 +22,32 @@ export async function restore(
 ): Promise<{ backup: Backup; written: number }> {
   const backup = await readBackup(file);
   if (!backup) throw new ImageError('bad_backup', `${file} has no record of what it is`);
-  const { size, sha256 } = backup;
-  await prove(backup, signal, done => progress(done, 3 * size));
+  await prove(backup, signal, share => progress(share / 3));
   const now = await image.size();
-  if (now !== size) throw new ImageError('mismatch', `${image.path} has ${now} bytes, its backup ${size}`);
-  const written = await writeDifferences(image, backup, signal, done => progress(size + done, 3 * size));
+  if (now !== backup.size)
+    throw new ImageError('mismatch', `${image.path} has ${now} bytes, its backup ${backup.size}`);
+  await using source = await openFile(file);
+  const places = { image, source, offset: 0, blockBytes };
+  const written = await writeDifferences(places, signal, share => progress((1 + share) / 3));
   if (written > 0) {
-    const proof = await digestOf(image, signal, done => progress(2 * size + done, 3 * size));
-    if (proof.sha256 !== sha256) {
+    const proof = await digest(image, signal, share => progress((2 + share) / 3));
+    if (proof.sha256 !== backup.sha256) {
       throw new ImageError('mismatch', `${image.path} was written and is not what its backup ${file} is`);
     }
   }
-  progress(3 * size, 3 * size);
+  progress(1);
   return { backup, written };
 }
 
 /** Rejects with `bad_backup` unless all of it is what it was when it was made. */
-export async function prove(backup: Backup, signal: AbortSignal, progress: (done: number) => void): Promise<void> {
+export async function prove({ file, size, sha256 }: Backup, signal: AbortSignal, progress: Progress): Promise<void> {
   try {
-    const found = await digest(backup.file, signal, progress);
-    if (found.size === backup.size && found.sha256 === backup.sha256) return;
+    await using copy = await openFile(file);
+    const found = await digest(copy, signal, progress);
+    if (found.size === size && found.sha256 === sha256) return;
   } catch (error) {
     if (!isImageError(error)) throw error;
     throw new ImageError('bad_backup', error.message, { cause: error });
   }
-  throw new ImageError('bad_backup', `${backup.file} is not what it was when it was made`);
-}
-
-async function writeDifferences(
-  image: LoaderImage,
-  { file, size }: Backup,
-  signal: AbortSignal,
-  progress: (done: number) => void,
-): Promise<number> {
-  await using source = await FileImage.open(file);
-  let written = 0;
-  for (let at = 0; at < size; at += pieceBytes) {
-    const length = Math.min(pieceBytes, size - at);
-    const [should, is] = [await source.read(at, length, signal), await image.read(at, length, signal)];
-    for (const { start, end } of different(should, is, blockBytes)) {
-      await image.write(at + start, should.subarray(start, end), signal);
-      written += end - start;
-    }
-    progress(at + length);
-  }
-  return written;
+  throw new ImageError('bad_backup', `${file} is not what it was when it was made`);
 }

@@ -1,8 +1,6 @@
 import { ImageError } from './errors.ts';
-import { mustBeFat, noFat } from './fat.ts';
-import { type LoaderImage, pieceBytes } from './image.ts';
-import { sectorBytes } from './mbr.ts';
-import { partitionOf } from './partition.ts';
+import { type LoaderImage, pieceBytes, piecesOf } from './image.ts';
+import { fatPartition, noFat } from './mbr.ts';
 
 /**
  * A file in the root folder of a partition, read straight from the image: a third partition has 900 MiB, and no more of
@@ -24,28 +22,17 @@ export async function* rootFile(
   name: string,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer, void> {
-  const { offset, length } = await partitionOf(image, number, signal);
+  const { offset, length, boot } = await fatPartition(image, number, signal);
   const read = async (at: number, bytes: number) => {
     if (at + bytes > length) throw noFat(number);
     const pieces = [];
-    for (let done = 0; done < bytes; done += pieceBytes) {
-      pieces.push(await image.read(offset + at + done, Math.min(pieceBytes, bytes - done), signal));
-    }
+    for (const piece of piecesOf(bytes)) pieces.push(await image.read(offset + at + piece.at, piece.length, signal));
     return Buffer.concat(pieces);
   };
-  const boot = await read(0, sectorBytes);
-  mustBeFat(boot, number);
   const { wide, table, root, data, cluster } = layout(boot);
   const few = !wide && (length - data) / cluster < leastFat16;
   if (cluster === 0 || few || table.bytes > maxTableBytes) throw noFat(number);
   const links = await read(table.at, table.bytes);
-  const inFolder = async (places: Iterable<{ at: number; bytes: number }>) => {
-    for (const { at, bytes } of places) {
-      const entry = find(await read(at, bytes), name);
-      if (entry !== null) return entry;
-    }
-    return null;
-  };
   /** Where the bytes are that follow each other from this cluster on, a piece at most each. */
   function* chain(first: number): Generator<{ at: number; bytes: number }> {
     const next = (from: number) => (wide ? links.readUInt32LE(from * 4) & 0x0fff_ffff : links.readUInt16LE(from * 2));
@@ -61,7 +48,11 @@ export async function* rootFile(
     }
     if (run.bytes > 0) yield run;
   }
-  const entry = await inFolder(wide ? chain(boot.readUInt32LE(44)) : [{ at: root, bytes: data - root }]);
+  let entry: ReturnType<typeof find> = null;
+  for (const { at, bytes } of wide ? chain(boot.readUInt32LE(44)) : [{ at: root, bytes: data - root }]) {
+    entry ??= find(await read(at, bytes), name);
+    if (entry) break;
+  }
   if (entry === null) throw new ImageError('not_found', `partition ${number} of the loader image has no file ${name}`);
   let left = entry.size;
   for (const { at, bytes } of chain(entry.cluster)) {

@@ -1,11 +1,12 @@
+import { randomUUID } from 'node:crypto';
+import { dirname } from 'node:path';
 import type { CallOptions } from '../../libvirt/calls.ts';
 import type { Libvirt } from '../../libvirt/client.ts';
 import { ConnectionLost, errorCode, isLibvirtError, LimitError, TimeoutError } from '../../libvirt/errors.ts';
 import type { Storage } from '../../libvirt/storage.ts';
 import type { PoolRef, VolumeRef } from '../../libvirt/structs.ts';
 import { ImageError, type ImageErrorCode } from './errors.ts';
-import { type FoundVolume, findVolume } from './find-volume.ts';
-import { type LoaderImage, mustBeIn, pieces } from './image.ts';
+import { type LoaderImage, mustBeIn } from './image.ts';
 
 export interface VolumeImageOptions {
   /** Its path on libvirt's machine, as the domain's XML has it. */
@@ -17,99 +18,121 @@ export interface VolumeImageOptions {
   timeout?: number;
 }
 
+/** What libvirt's errors mean here. */
+const known: readonly (readonly [code: number, means: ImageErrorCode, words: (path: string) => string])[] = [
+  [
+    errorCode.noSupport,
+    'no_storage_driver',
+    path => `${path}: this libvirt has no storage driver; install libvirt-daemon-driver-storage, or mount the image`,
+  ],
+  [errorCode.noStorageVolume, 'not_found', path => `libvirt finds no volume ${path} any more`],
+  [errorCode.noStoragePool, 'not_found', path => `libvirt finds no volume ${path} any more`],
+];
+
 /**
  * A loader image on libvirt's machine, by libvirt's storage volumes: a file of a pool, read and written in ranges. The
  * daemon syncs nothing and may lose an error of its last writes, so that only reading again proves a write.
+ *
+ * The client stays its caller's, and open. Rejects with `no_storage_driver`, `no_pool` or `not_found`. A pool of its own
+ * goes when it is disposed of, and the file stays. Without its connection the pool is left behind, until the next one
+ * that opens the image removes it.
  */
-export class VolumeImage implements LoaderImage {
-  readonly path: string;
-  readonly #storage: Storage;
-  readonly #volume: VolumeRef;
-  readonly #size: number;
-  readonly #ownPool: PoolRef | null;
-  readonly #timeout: number;
-  #closed = false;
+export async function openVolume({ storage }: Libvirt, options: VolumeImageOptions): Promise<LoaderImage> {
+  const { path, signal, timeout = 30_000 } = options;
+  await using pools = new AsyncDisposableStack();
+  const own = (pool: PoolRef) => pools.defer(() => storage.destroyPool(pool, { timeout }).catch(() => {}));
+  const calls = { signal, timeout };
+  const { volume, size } = await translated(path, 'unreadable', async () => {
+    const found = await findVolume(storage, options, calls, own);
+    return { volume: found, size: await storage.volumeSize(found, calls) };
+  });
+  return volumeImage(storage, volume, { path, size, timeout }, pools.move());
+}
 
-  private constructor(
-    storage: Storage,
-    { path, timeout = 30_000 }: VolumeImageOptions,
-    found: FoundVolume & { size: number },
-  ) {
-    this.path = path;
-    this.#storage = storage;
-    this.#timeout = timeout;
-    this.#volume = found.volume;
-    this.#ownPool = found.ownPool;
-    this.#size = found.size;
+function volumeImage(
+  storage: Storage,
+  volume: VolumeRef,
+  { path, size: known, timeout }: { path: string; size: number; timeout: number },
+  pools: AsyncDisposableStack,
+): LoaderImage {
+  const size = () => translated(path, 'unreadable', () => storage.volumeSize(volume, { timeout }));
+  return {
+    path,
+    size,
+    allocated: async () => {
+      const ask = () => storage.volumeAllocation(volume, { timeout });
+      return Math.min(await size(), await translated(path, 'unreadable', ask));
+    },
+    read: async (offset, length, signal) => {
+      mustBeIn(path, known, offset, length);
+      const download = () => storage.download(volume, { offset, length }, { signal, timeout });
+      const bytes = await translated(path, 'unreadable', download);
+      // Zeros may be what libvirt makes of nothing.
+      const short = bytes.length < length || (bytes.at(-1) === 0 && (await size()) < offset + length);
+      if (short) throw new ImageError('short_read', `${path} has become shorter than its ${known} bytes`);
+      return bytes;
+    },
+    write: async (offset, bytes, signal) => {
+      // libvirt would let it grow.
+      mustBeIn(path, known, offset, bytes.length);
+      const range = { offset, length: bytes.length };
+      await translated(path, 'unwritable', () => storage.upload(volume, range, [bytes], { signal, timeout }));
+    },
+    [Symbol.asyncDispose]: () => pools.disposeAsync(),
+  };
+}
+
+const prefix = 'dsm2mqtt-';
+const ownName = new RegExp(`^${prefix}[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$`);
+
+/** `own` is told of the pool to destroy in the end: made here, or left behind by a bridge that could not. */
+async function findVolume(
+  storage: Storage,
+  { path, transientPool }: VolumeImageOptions,
+  calls: CallOptions,
+  own: (pool: PoolRef) => void,
+): Promise<VolumeRef> {
+  const look = () => orNull(storage.volumeByPath(path, calls), errorCode.noStorageVolume);
+  const seen = await look();
+  if (seen) {
+    if (ownName.test(seen.pool)) own(await storage.poolByName(seen.pool, calls));
+    return seen;
   }
-
-  /** The client stays its caller's, and open. Rejects with `no_storage_driver`, `no_pool` or `not_found`. */
-  static async open({ storage }: Libvirt, options: VolumeImageOptions): Promise<VolumeImage> {
-    const { path, signal, timeout = 30_000 } = options;
-    return translated(path, 'unreadable', async () => {
-      const calls = { signal, timeout };
-      const { volume, ownPool } = await findVolume(storage, options, calls);
-      try {
-        const size = await storage.volumeSize(volume, calls);
-        return new VolumeImage(storage, options, { volume, ownPool, size });
-      } catch (error) {
-        if (ownPool) await storage.destroyPool(ownPool).catch(() => {});
-        throw error;
-      }
-    });
-  }
-
-  size(): Promise<number> {
-    return this.#asked(calls => this.#storage.volumeSize(this.#volume, calls));
-  }
-
-  async allocated(): Promise<number> {
-    const allocation = await this.#asked(calls => this.#storage.volumeAllocation(this.#volume, calls));
-    return Math.min(await this.size(), allocation);
-  }
-
-  async read(offset: number, length: number, signal: AbortSignal): Promise<Buffer> {
-    mustBeIn(this.path, this.#size, offset, length);
-    const bytes = await translated(this.path, 'unreadable', () =>
-      this.#storage.download(this.#volume, { offset, length }, { signal, timeout: this.#timeout }),
-    );
-    // Zeros may be what libvirt makes of nothing.
-    const short = bytes.length < length || (bytes.at(-1) === 0 && (await this.size()) < offset + length);
-    if (short) throw new ImageError('short_read', `${this.path} has become shorter than its ${this.#size} bytes`);
-    return bytes;
-  }
-
-  stream(signal: AbortSignal): AsyncIterable<Buffer> {
-    return pieces(this, signal);
-  }
-
-  async write(offset: number, bytes: Buffer, signal: AbortSignal): Promise<void> {
-    // libvirt would let it grow.
-    mustBeIn(this.path, this.#size, offset, bytes.length);
-    await translated(this.path, 'unwritable', () =>
-      this.#storage.upload(this.#volume, { offset, length: bytes.length }, [bytes], {
-        signal,
-        timeout: this.#timeout,
-      }),
+  const target = dirname(path);
+  const there = await orNull(storage.poolByTarget(target, calls), errorCode.noStoragePool);
+  if (!there && !transientPool) {
+    throw new ImageError(
+      'no_pool',
+      `no active libvirt storage pool has ${path}: make one of ${target}, or allow a transient one (transient_pool)`,
     );
   }
+  const pool = there ?? (await createPool(storage, target, calls));
+  if (ownName.test(pool.name)) own(pool);
+  // A pool that is there may not have seen the file yet.
+  if (there) await storage.refreshPool(there, calls);
+  const volume = await look();
+  if (!volume) throw new ImageError('not_found', `libvirt finds no volume ${path}`);
+  return volume;
+}
 
-  /**
-   * A pool of its own goes; the file stays as it is. Never rejects: without its connection the pool is left behind, until
-   * the next one that opens the image closes it.
-   */
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    if (this.#ownPool) await this.#storage.destroyPool(this.#ownPool, { timeout: this.#timeout }).catch(() => {});
+async function createPool(storage: Storage, target: string, calls: CallOptions): Promise<PoolRef> {
+  const escaped = target.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+  const xml = `<pool type='dir'><name>${prefix}${randomUUID()}</name><target><path>${escaped}</path></target></pool>`;
+  try {
+    return await storage.createPool(xml, calls);
+  } catch (error) {
+    // One that is defined and not active has its place.
+    if (!isLibvirtError(error, errorCode.operationFailed)) throw error;
+    throw new ImageError('no_pool', `libvirt makes no pool of ${target}: ${error.message}`, { cause: error });
   }
+}
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-
-  #asked(ask: (calls: CallOptions) => Promise<number>): Promise<number> {
-    return translated(this.path, 'unreadable', () => ask({ timeout: this.#timeout }));
+async function orNull<T>(call: Promise<T>, code: number): Promise<T | null> {
+  try {
+    return await call;
+  } catch (error) {
+    if (isLibvirtError(error, code)) return null;
+    throw error;
   }
 }
 
@@ -118,23 +141,14 @@ async function translated<T>(path: string, otherwise: ImageErrorCode, act: () =>
   try {
     return await act();
   } catch (error) {
-    if (isLibvirtError(error, errorCode.noSupport)) {
-      const advice = 'this libvirt has no storage driver; install libvirt-daemon-driver-storage, or mount the image';
-      throw new ImageError('no_storage_driver', `${path}: ${advice}`, { cause: error });
-    }
-    if (isLibvirtError(error, errorCode.noStorageVolume, errorCode.noStoragePool)) {
-      throw new ImageError('not_found', `libvirt finds no volume ${path} any more`, { cause: error });
-    }
+    const row = known.find(([code]) => isLibvirtError(error, code));
+    if (row) throw new ImageError(row[1], row[2](path), { cause: error });
     if (error instanceof LimitError) {
       throw new ImageError('unreadable', `${path}: libvirt sent ${error.message}`, { cause: error });
     }
     const broken = error instanceof ConnectionLost || error instanceof TimeoutError;
-    if (broken && error.sent && otherwise === 'unwritable') {
-      throw new ImageError('outcome_unknown', `${path}: ${error.message}`, { cause: error });
-    }
-    if (broken || isLibvirtError(error)) {
-      throw new ImageError(otherwise, `${path}: ${error.message}`, { cause: error });
-    }
-    throw error;
+    if (!broken && !isLibvirtError(error)) throw error;
+    const unknown = broken && error.sent && otherwise === 'unwritable';
+    throw new ImageError(unknown ? 'outcome_unknown' : otherwise, `${path}: ${error.message}`, { cause: error });
   }
 }

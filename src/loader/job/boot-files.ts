@@ -2,9 +2,7 @@ import { runCommand } from '../../ssh/command.ts';
 import type { SshSession } from '../../ssh/session.ts';
 import { download, upload } from '../../ssh/transfer.ts';
 import type { LoaderAdapter } from '../adapter.ts';
-import { arm, type GrubFiles } from '../image/boot-entry.ts';
-import { readMenu } from '../image/grub/config.ts';
-import { formatGrubEnv, parseGrubEnv } from '../image/grub/env.ts';
+import { menuOf, menuPaths, setEntry } from '../image/boot-entry.ts';
 import { LoaderFailure } from './failure.ts';
 
 /**
@@ -12,8 +10,6 @@ import { LoaderFailure } from './failure.ts';
  * home to DSM, whatever happens next. The same rules as from outside (`image/boot-entry.ts`), over SSH.
  */
 
-/** Where loaders keep their menu. */
-const folders = ['boot/grub', 'grub', 'efi/boot', '.'];
 /** Milliseconds for each command. */
 const within = 30_000;
 
@@ -26,25 +22,15 @@ export async function armFromWithin(
 ): Promise<string> {
   const builder = new Builder(session, signal);
   const disk = await builder.findDisk();
-  const first = await builder.mounted(disk, async folder => {
-    const { config, env, place } = await builder.readFiles(folder);
-    const titles = readMenu(config, env).entries.map(entry => entry.title);
+  const choose = (titles: readonly string[]) => {
     const title = adapter.bootEntry(titles, 'dsm', loaderBus);
-    if (title === null) throw new LoaderFailure('no_dsm_entry', "The loader's boot menu has no entry for DSM.");
-    const index = titles.indexOf(title);
-    const armed = arm({ config, env }, index);
-    if (armed.config !== config) await upload(session, `${place}/grub.cfg`, Buffer.from(armed.config), { signal });
-    if (armed.env && armed.env !== env) {
-      await upload(session, `${place}/grubenv`, formatGrubEnv(armed.env), { signal });
-    }
-    return { title, index };
-  });
+    if (title !== null) return title;
+    throw new LoaderFailure('no_dsm_entry', "The loader's boot menu has no entry for DSM.");
+  };
+  const { title } = await builder.mounted(disk, folder => setEntry(builder.filesIn(folder), choose));
   // From the disk again, and not from memory.
-  const next = await builder.mounted(disk, async folder => {
-    const { config, env } = await builder.readFiles(folder);
-    return readMenu(config, env).next;
-  });
-  if (next === first.index) return first.title;
+  const { next } = await builder.mounted(disk, folder => menuOf(builder.filesIn(folder)));
+  if (next === title) return title;
   throw new LoaderFailure('cannot_arm', "The loader's boot menu is not what was written to it.");
 }
 
@@ -91,17 +77,19 @@ class Builder {
     return result;
   }
 
-  async readFiles(folder: string): Promise<GrubFiles & { place: string }> {
-    const tried = folders.map(each => `${folder}/${each}`).join(' ');
-    const found = await this.#say(
-      `for f in ${tried}; do if [ -e $f/grub.cfg ]; then echo "in=$f."; [ -e $f/grubenv ] && echo env.; break; fi; done`,
-    );
-    const [, place] = /in=(\S+)\.\s/.exec(`${found}\n`) ?? [];
-    if (place === undefined) throw new LoaderFailure('no_grub', 'The boot partition has no grub.cfg.');
-    const read = (name: string) => download(this.#session, `${place}/${name}`, { signal: this.#signal });
-    const config = (await read('grub.cfg')).toString('utf8');
-    const env = found.includes('env.') ? parseGrubEnv(await read('grubenv')) : null;
-    return { config, env, place };
+  filesIn(folder: string): Parameters<typeof setEntry>[0] {
+    const [session, signal] = [this.#session, this.#signal];
+    return {
+      list: async () => {
+        const search = `cd ${folder} && for f in ${menuPaths.join(' ')}; do [ ! -e $f ] || echo "at=$f."; done`;
+        const found = `${await this.#say(search)}\n`.matchAll(/at=(\S+)\.\s/g);
+        const paths = [...found].map(([, path = '']) => path);
+        if (paths.some(path => path.endsWith('grub.cfg'))) return paths;
+        throw new LoaderFailure('no_grub', 'The boot partition has no grub.cfg.');
+      },
+      read: path => download(session, `${folder}/${path}`, { signal }),
+      replace: (path, content) => upload(session, `${folder}/${path}`, content, { signal }),
+    };
   }
 
   async #say(command: string): Promise<string> {

@@ -3,9 +3,9 @@ import { basename, join } from 'node:path';
 import { type Backup, readBackup } from '../image/backups.ts';
 import { readBoot } from '../image/boot-entry.ts';
 import { ImageError } from '../image/errors.ts';
-import { FileImage } from '../image/file-image.ts';
-import { identityOf } from '../image/identity.ts';
+import { openFile } from '../image/file-image.ts';
 import type { LoaderImage } from '../image/image.ts';
+import { identityOf } from '../image/mbr.ts';
 import { openImage } from '../image/open.ts';
 import { restore } from '../image/restore.ts';
 import { LoaderFailure, NotOurs } from './failure.ts';
@@ -103,7 +103,7 @@ async function difference(
   if (copy.image !== image.path) return `that was ${copy.image}, and the loader's image is ${image.path} now`;
   const size = await image.size();
   if (copy.size !== size) return `it has ${copy.size} bytes, and ${image.path} has ${size}`;
-  await using file = await FileImage.open(copy.file);
+  await using file = await openFile(copy.file);
   const [was, is] = [await identityOf(file, signal), await identityOf(image, signal)];
   if (is !== null && is === was) return null;
   return `the disk signature, the partition table or a serial number of its file systems is other than in ${image.path}`;
@@ -129,7 +129,7 @@ export async function putBack(
   await withImage(run, signal, async (image, how) => {
     const { file } = await mustFit(run, image, how.signal);
     await runLog.remember({ touched: meanwhile });
-    const { written } = await restore(image, file, how.signal, (done, total) => progress(done / total));
+    const { written } = await restore(image, file, how.signal, progress);
     const boot = await readBoot(image, how).catch(() => null);
     await runLog.remember({ touched: 'no', boot_entry: boot?.next ?? null });
     runLog.say(`the image is again what ${file} is; ${written} bytes were written`);

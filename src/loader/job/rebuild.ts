@@ -77,7 +77,7 @@ async function copyImage(run: Run, signal: AbortSignal): Promise<void> {
       ...{ folder: settings.backupDir, name: key, keep: settings.keepBackups, now },
       ...{ domain: power.vm.domain?.name ?? key, uuid, source: loaderSource(power), spare: kept ? [kept.file] : [] },
     };
-    const { file, at, size } = await backUp(image, options, how.signal, (done, total) => runLog.progress(done / total));
+    const { file, at, size } = await backUp(image, options, how.signal, share => runLog.progress(share));
     await runLog.remember({ backup: { file, at, size }, touched: 'no' });
     runLog.say(`copied to ${file}`);
   });
@@ -87,7 +87,7 @@ async function copyImage(run: Run, signal: AbortSignal): Promise<void> {
 async function unusable(run: Run, image: LoaderImage, signal: AbortSignal): Promise<string | null> {
   try {
     const copy = await mustFit(run, image, signal);
-    await prove(copy, signal, done => run.runLog.progress(done / copy.size));
+    await prove(copy, signal, share => run.runLog.progress(share));
     return null;
   } catch (error) {
     signal.throwIfAborted();
@@ -110,7 +110,7 @@ async function armBuilder(run: Run, { builderEntry }: ReadyPlan, signal: AbortSi
     if (before === 'no') await runLog.remember({ touched: 'menu' });
     const armed = await armEntry(image, builderEntry, how).catch(unsettable);
     if (!(armed instanceof Error)) {
-      await runLog.remember({ boot_entry: armed.after.next });
+      await runLog.remember({ boot_entry: armed.next });
       return null;
     }
     await runLog.remember({ touched: before });
@@ -183,7 +183,7 @@ async function verify(run: Run, session: SshSession, { loaderBus }: ReadyPlan, s
       throw new LoaderFailure('not_built', message, 'Read its output.');
     }
     const armed = await armEntry(image, entry, how).catch(unsettable);
-    await runLog.remember({ touched: 'built', boot_entry: armed instanceof Error ? null : armed.after.next });
+    await runLog.remember({ touched: 'built', boot_entry: armed instanceof Error ? null : armed.next });
   });
 }
 

@@ -11,7 +11,7 @@ import type { LoaderImage } from '../../../src/loader/image/image.ts';
 import { Fat } from '../../fakes/box/fat.ts';
 import { format } from '../../fakes/box/format.ts';
 import { mbr } from './disk.ts';
-import { altered, soon, sparse, temporary, ways } from './images.ts';
+import { altered, code, soon, sparse, temporary, ways } from './images.ts';
 
 const start = 2_048;
 const sectors = 20_000;
@@ -24,7 +24,6 @@ const readHome = (image: LoaderImage, files: readonly string[], signal: AbortSig
     },
     signal,
   );
-const code = (expected: string) => expect.objectContaining({ name: 'ImageError', code: expected });
 
 /** As `filetool.sh -b` packs it: opt and home, from the root. */
 async function packed(folder: string, files: Readonly<Record<string, string | Buffer>>): Promise<Buffer> {
@@ -124,9 +123,8 @@ test.each<[string, (folder: string) => Promise<Buffer>]>([
   ['a script of 5 MB', folder => packed(folder, { 'home/tc/rploader.sh': Buffer.alloc(5 * 1024 ** 2) })],
 ])('an archive that is %s is said to be unreadable', async (_, archive) => {
   await withHome(archive, async image => {
-    const reading = readHome(image, ['rploader.sh', 'none'], soon());
-    await expect(reading).rejects.toEqual(code('bad_home'));
-    await expect(reading).rejects.toThrow('MYDATA.TGZ on partition 3 cannot be read');
+    const why = /MYDATA\.TGZ on partition 3 cannot be read/;
+    await expect(readHome(image, ['rploader.sh', 'none'], soon())).rejects.toEqual(code('bad_home', why));
   });
 });
 

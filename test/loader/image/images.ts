@@ -1,11 +1,12 @@
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { expect } from 'vitest';
 import { Libvirt } from '../../../src/libvirt/client.ts';
 import { parseUri } from '../../../src/libvirt/uri.ts';
-import { FileImage } from '../../../src/loader/image/file-image.ts';
+import { openFile } from '../../../src/loader/image/file-image.ts';
 import type { LoaderImage } from '../../../src/loader/image/image.ts';
-import { VolumeImage } from '../../../src/loader/image/volume-image.ts';
+import { openVolume } from '../../../src/loader/image/volume-image.ts';
 import { FakeLibvirtd } from '../../fakes/libvirtd/daemon.ts';
 
 /** Loader images for tests: small ones, in a folder that goes with them. */
@@ -44,15 +45,15 @@ export interface Opened extends AsyncDisposable {
 /** The two ways to the same file. */
 export const ways: Record<'file' | 'volume', (path: string) => Promise<Opened>> = {
   file: async path => {
-    const image = await FileImage.open(path);
-    return { image, daemon: null, [Symbol.asyncDispose]: () => image.close() };
+    const image = await openFile(path);
+    return { image, daemon: null, [Symbol.asyncDispose]: () => image[Symbol.asyncDispose]() };
   },
   volume: async path => {
     const daemon = await FakeLibvirtd.listen();
     const client = await Libvirt.open({ uri: parseUri(daemon.uri), dial: daemon.dial });
-    const image = await VolumeImage.open(client, { path, transientPool: true, signal: soon() });
+    const image = await openVolume(client, { path, transientPool: true, signal: soon() });
     const close = async () => {
-      await image.close();
+      await image[Symbol.asyncDispose]();
       await client.close();
       await daemon.close();
     };
@@ -67,10 +68,20 @@ export function altered(image: LoaderImage, changes: Partial<LoaderImage>): Load
     size: () => image.size(),
     allocated: () => image.allocated(),
     read: (offset, length, signal) => image.read(offset, length, signal),
-    stream: signal => image.stream(signal),
     write: (offset, bytes, signal) => image.write(offset, bytes, signal),
-    close: () => image.close(),
-    [Symbol.asyncDispose]: () => image.close(),
+    [Symbol.asyncDispose]: () => image[Symbol.asyncDispose](),
   };
   return { ...same, ...changes };
+}
+
+/** The same image, in which nothing may be written. */
+export function unwritten(image: LoaderImage): LoaderImage {
+  return altered(image, { write: () => Promise.reject(new Error('written')) });
+}
+
+/** An error of the image, with one of these codes. */
+export function code(codes: string | readonly string[], message = /./) {
+  return expect.objectContaining({
+    ...{ name: 'ImageError', code: expect.toBeOneOf([codes].flat()), message: expect.stringMatching(message) },
+  });
 }

@@ -5,15 +5,14 @@ import { appendFile, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
-import { FileImage } from '../../../src/loader/image/file-image.ts';
+import { openFile } from '../../../src/loader/image/file-image.ts';
 import type { LoaderImage } from '../../../src/loader/image/image.ts';
 import { rootFile } from '../../../src/loader/image/root-file.ts';
 import { makeLoaderImage, withPartition } from '../../fakes/box/image.ts';
 import { mbr } from './disk.ts';
-import { altered, megabyte, soon, temporary, ways } from './images.ts';
+import { altered, code, megabyte, soon, temporary, ways } from './images.ts';
 
 const read = (image: LoaderImage) => buffer(rootFile(image, 3, 'MYDATA.TGZ', soon()));
-const code = (expected: string) => expect.objectContaining({ name: 'ImageError', code: expected });
 
 test.each(['file', 'volume'] as const)('on FAT16, by a %s', async way => {
   await using place = await temporary();
@@ -30,7 +29,7 @@ test('on FAT32, in clusters that are scattered, of 900 MiB little is read', asyn
   const lines = Array.from({ length: 1_000 }, (_, nth) => createHash('sha256').update(`${nth}`).digest('hex'));
   const content = Buffer.from(lines.join('\n'));
   await makeFat32(path, content);
-  await using image = await FileImage.open(path);
+  await using image = await openFile(path);
   let bytes = 0;
   const counted = altered(image, {
     read: (offset, length, signal) => {
@@ -70,20 +69,8 @@ async function makeFat32(path: string, content: Buffer): Promise<void> {
   const cluster = (number: number) => at(reserved + 2 * perTable + (number - 2) * perCluster);
   await using file = await open(path, 'w');
   await file.truncate(at(sectors));
-  await file.write(
-    mbr(
-      [
-        [0, 0],
-        [0, 0],
-        [start, sectors],
-      ].map(([from = 0, count = 0]) => [from, count]),
-    ),
-    0,
-    512,
-    0,
-  );
-  // Semaphore one and two are empty: their type is 0.
-  for (const nth of [0, 1]) await file.write(Buffer.alloc(16), 0, 16, 446 + 16 * nth);
+  // The first and the second are empty: their type is 0.
+  await file.write(mbr([[0, 0], ...[[0, 0] as const], [start, sectors]]).fill(0, 446, 446 + 32), 0, 512, 0);
   const boot = Buffer.alloc(512);
   boot.writeUInt16LE(512, 11);
   boot.writeUInt8(perCluster, 13);

@@ -1,4 +1,4 @@
-import { type GrubEnv, grubEnvValue } from './env.ts';
+import type { GrubEnv } from './env.ts';
 import { expand, type Statement, statements, type Word } from './words.ts';
 
 /**
@@ -12,8 +12,6 @@ import { expand, type Statement, statements, type Word } from './words.ts';
 export interface Menu {
   /** In their order, submenus among them. */
   readonly entries: readonly MenuEntry[];
-  /** What `default` is in the end; null when nothing sets it. */
-  readonly fallback: string | null;
   /** Index of the entry that boots by itself; null without any entry. */
   readonly next: number | null;
   /** Where `default` is set to a fixed value, whether that counts or not: places in the text. */
@@ -29,8 +27,7 @@ export interface MenuEntry {
 export function readMenu(config: string, env: GrubEnv | null): Menu {
   const run = new Run(env);
   for (const statement of statements(config)) run.statement(statement);
-  const fallback = run.variables.get('default') ?? null;
-  return { entries: run.entries, fallback, next: bootIndex(run.entries, fallback), fixed: run.fixed };
+  return { entries: run.entries, next: bootIndex(run.entries, run.variables.get('default') ?? ''), fixed: run.fixed };
 }
 
 /** The same with every fixed `default` set to this index. */
@@ -48,11 +45,11 @@ export function savedName(entries: readonly MenuEntry[], index: number): string 
   return bootIndex(entries, name) === index ? name : String(index);
 }
 
-function bootIndex(entries: readonly MenuEntry[], name: string | null): number | null {
+function bootIndex(entries: readonly MenuEntry[], name: string): number | null {
   if (entries.length === 0) return null;
-  const [digits] = /^\s*\d+/.exec(name ?? '') ?? [];
+  const [digits] = /^\s*\d+/.exec(name) ?? [];
   // Of a path into a submenu, the submenu.
-  const [first = ''] = (name ?? '').split(/(?<!>)>(?!>)/);
+  const [first = ''] = name.split(/(?<!>)>(?!>)/);
   const title = first.replaceAll('>>', '>');
   const index =
     digits === undefined
@@ -83,19 +80,15 @@ class Run {
     const [first, ...rest] = words.slice(at);
     if (!first) return;
     const keyword = this.#depth === 0 ? first.raw : '';
-    switch (keyword) {
-      case 'if':
-        this.#branch(rest);
-        break;
-      case 'elif':
-        this.#otherwise(rest);
-        break;
-      case 'fi':
-        this.#branches.pop();
-        break;
-      default:
-        if (this.#depth === 0) this.#command(first, rest);
-        this.#count([first, ...rest]);
+    if (keyword === 'if') this.#branch(rest);
+    else if (keyword === 'elif') this.#otherwise(rest);
+    else if (keyword === 'fi') this.#branches.pop();
+    else {
+      if (this.#depth === 0) this.#command(first, rest);
+      for (const { raw } of [first, ...rest]) {
+        if (raw === '{') this.#depth += 1;
+        if (raw === '}') this.#depth = Math.max(0, this.#depth - 1);
+      }
     }
   }
 
@@ -114,13 +107,6 @@ class Run {
     if (!branch) return;
     branch.runs = !branch.done && (condition === null || this.#holds(condition));
     branch.done ||= branch.runs;
-  }
-
-  #count(words: Statement): void {
-    for (const { raw } of words) {
-      if (raw === '{') this.#depth += 1;
-      if (raw === '}') this.#depth = Math.max(0, this.#depth - 1);
-    }
   }
 
   #command(first: Word, rest: Statement): void {
@@ -182,22 +168,15 @@ class Run {
 
   #compare(values: readonly string[]): boolean {
     const [a = '', b = '', c = ''] = values;
-    switch (values.length) {
-      case 0:
-        return false;
-      case 1:
-        return a !== '';
-      case 2:
-        if (a === '-n') return b !== '';
-        if (a === '-z') return b === '';
-        return !b.endsWith('grubenv') || this.#env !== null;
-      case 3:
-        if (b === '=' || b === '==') return a === c;
-        if (b === '!=') return a !== c;
-        return true;
-      default:
-        return true;
+    if (values.length < 2) return a !== '';
+    if (values.length === 2) {
+      if (a === '-n') return b !== '';
+      if (a === '-z') return b === '';
+      return !b.endsWith('grubenv') || this.#env !== null;
     }
+    if (values.length > 3) return true;
+    if (b === '=' || b === '==') return a === c;
+    return b !== '!=' || a !== c;
   }
 }
 
@@ -209,10 +188,4 @@ function isPrelude(word: Word | undefined): boolean {
 function negations(words: readonly string[]): number {
   const end = words.findIndex(word => word !== '!');
   return end === -1 ? words.length : end;
-}
-
-/** The variables of an environment block that choose an entry. */
-export function choices(env: GrubEnv | null): { saved: string | null; once: string | null } {
-  const read = (name: string) => (env ? grubEnvValue(env, name) : null);
-  return { saved: read('saved_entry'), once: read('next_entry') };
 }

@@ -18,20 +18,16 @@ export function parseGrubEnv(block: Buffer): GrubEnv {
   if (block.length !== blockBytes) throw bad(`has ${block.length} bytes instead of ${blockBytes}`);
   const text = block.toString(encoding);
   if (!text.startsWith(signature)) throw bad('does not begin as it should');
-  const lines: Line[] = [];
-  let at = signature.length;
-  while (at < text.length) {
-    const end = lineEnd(text, at);
-    const line = text.slice(at, end);
-    if (/^#*$/.test(line) && end === text.length) break;
-    if (end === text.length) throw bad('has a last line without an end');
+  const body = text.slice(signature.length);
+  const lines = body.match(/(?:#[^\n]*|(?:\\.|[^\\\n])*)\n/gsy) ?? [];
+  if (!/^#*$/.test(body.slice(lines.join('').length))) throw bad('has a last line without an end');
+  return lines.map(whole => {
+    const line = whole.slice(0, -1);
+    if (line.startsWith('#')) return { comment: line };
     const equals = line.indexOf('=');
-    if (line.startsWith('#')) lines.push({ comment: line });
-    else if (equals < 1) throw bad('has a line that sets nothing');
-    else lines.push({ name: line.slice(0, equals), value: decodeText(line.slice(equals + 1)) });
-    at = end + 1;
-  }
-  return lines;
+    if (equals < 1) throw bad('has a line that sets nothing');
+    return { name: line.slice(0, equals), value: decodeText(line.slice(equals + 1)) };
+  });
 }
 
 /** The value of a variable, or null. */
@@ -43,8 +39,8 @@ export function grubEnvValue(env: GrubEnv, name: string): string | null {
 /** The same with this variable set in its place, or behind all others; null removes it. */
 export function withGrubEnv(env: GrubEnv, name: string, value: string | null): GrubEnv {
   const at = env.findIndex(each => 'name' in each && each.name === name);
-  const line = value === null ? [] : [{ name, value }];
-  return at === -1 ? [...env, ...line] : [...env.slice(0, at), ...line, ...env.slice(at + 1)];
+  const place = at === -1 ? env.length : at;
+  return env.toSpliced(place, 1, ...(value === null ? [] : [{ name, value }]));
 }
 
 /** Throws `bad_grubenv` when it is too much for a block. */
@@ -53,15 +49,6 @@ export function formatGrubEnv(env: GrubEnv): Buffer {
   const text = signature + lines.map(line => `${line}\n`).join('');
   if (text.length > blockBytes) throw bad(`would have ${text.length} bytes where ${blockBytes} have room`);
   return Buffer.from(text.padEnd(blockBytes, '#'), encoding);
-}
-
-/** Where the line at `at` ends: at a line feed that is no part of its value, or with the text. */
-function lineEnd(text: string, at: number): number {
-  for (let i = at; i < text.length; i++) {
-    if (text[i] === '\n') return i;
-    if (text[i] === '\\' && !text.startsWith('#', at)) i += 1;
-  }
-  return text.length;
 }
 
 function decodeText(raw: string): string {
