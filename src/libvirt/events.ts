@@ -29,6 +29,7 @@ export const domainEvents = {
 } as const;
 
 export type DomainEventName = keyof typeof domainEvents;
+export const eventNames = Object.keys(domainEvents) as DomainEventName[];
 
 /** One decoded event: `{ name: 'lifecycle', domain, event, detail, … }`. */
 export type DomainEvent = {
@@ -37,7 +38,7 @@ export type DomainEvent = {
 
 /** From a message's procedure number to its row. */
 export const eventByProcedure: ReadonlyMap<number, { name: DomainEventName; codec: Codec<unknown> }> = new Map(
-  (Object.keys(domainEvents) as DomainEventName[]).map(name => {
+  eventNames.map(name => {
     const { procedure, codec } = domainEvents[name];
     return [procedure, { name, codec }];
   }),

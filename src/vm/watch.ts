@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Libvirt } from '../libvirt/client.ts';
 import { ConnectionLost, isLibvirtError } from '../libvirt/errors.ts';
-import type { DomainEvent, DomainEventName } from '../libvirt/events.ts';
+import { type DomainEvent, type DomainEventName, eventNames } from '../libvirt/events.ts';
 import type { DomainRef } from '../libvirt/structs.ts';
 import { type Domain, unknownHardware } from '../model/domain.ts';
 import type { Event } from '../model/event.ts';
@@ -10,7 +10,7 @@ import type { VmKey } from '../model/snapshot.ts';
 import { instead } from '../util/did-you-mean.ts';
 import type { Logger } from '../util/logger.ts';
 import { Semaphore } from '../util/semaphore.ts';
-import { type Defined, Definition, DefinitionQueue } from './definition.ts';
+import { type Defined, Definitions } from './definition.ts';
 import { type Details, identify, isUuid, readState } from './read.ts';
 
 interface Watched {
@@ -22,7 +22,7 @@ interface Watched {
 export interface WatchOptions {
   vms: readonly Watched[];
   emit: (event: Event) => void;
-  /** Milliseconds that a domain's definition is waited for; see `DefinitionQueue`. */
+  /** Milliseconds that a domain's definition is waited for; see `Definitions`. */
   patience?: number;
   /**
    * Milliseconds until a state that does not come ends the connection; default: as long as a power cut may take.
@@ -49,7 +49,6 @@ interface Entry extends Watched {
   /** A read is under way; `again` asks for one more, with or without the details. */
   reading: Promise<void> | null;
   again: { details: boolean } | null;
-  definition: Definition;
   /** Its QEMU was ended by a signal, and not by its guest: no state tells that. */
   killed: boolean;
   /** `virErrorNumber` with which reading it was refused, as last told. */
@@ -61,17 +60,6 @@ const detailed: ReadonlySet<DomainEventName> = new Set(['deviceAdded', 'deviceRe
 const definitionEvents: ReadonlySet<number> = new Set([0, 1]);
 /** The lifecycle event of a guest that has shut down, and its detail when the host has done that. */
 const shutdown = { event: 6, byHost: 2 };
-
-const subscriptions: readonly DomainEventName[] = [
-  'lifecycle',
-  'reboot',
-  'ioErrorReason',
-  'controlError',
-  'pmWakeup',
-  'pmSuspend',
-  'pmSuspendDisk',
-  ...detailed,
-];
 
 /** Of a domain whose definition was never read. */
 const undefinedDetails: Details = { persistent: true, autostart: null, hardware: unknownHardware };
@@ -89,6 +77,7 @@ export class Watch {
   readonly #entries: ReadonlyMap<VmKey, Entry>;
   /** A state's time-out must not count what others take. */
   readonly #turns = new Semaphore(statesAtOnce);
+  readonly #definitions: Definitions;
   #resyncing = false;
   /** Names of the domains that libvirt has, as last listed; null: they never were. */
   #names: readonly string[] | null = null;
@@ -96,14 +85,13 @@ export class Watch {
 
   constructor(options: WatchOptions) {
     const { vms, patience, logger } = options;
-    const queue = new DefinitionQueue(patience);
     this.#options = options;
+    this.#definitions = new Definitions(logger, patience);
     this.#entries = new Map(
       vms.map(({ key, domain }) => {
         const uuid = isUuid(domain) ? domain.toLowerCase() : null;
-        const definition = new Definition(key, queue, logger);
         const nothing = { target: undefined, reading: null, again: null, refusal: null, killed: false };
-        return [key, { key, domain, uuid, definition, ...nothing }];
+        return [key, { key, domain, uuid, ...nothing }];
       }),
     );
   }
@@ -142,7 +130,7 @@ export class Watch {
     });
     const entries = [...this.#entries.values()];
     for (const entry of entries) entry.killed = false;
-    const refused = await client.subscribe(subscriptions);
+    const refused = await client.subscribe(eventNames);
     if (refused.length > 0)
       logger.info({ event: 'libvirt.events_unknown', refused }, 'this libvirtd does not know some events');
     const found = await client.domains();
@@ -233,7 +221,7 @@ export class Watch {
     const { ref, active, state } = read;
     const reason = state === 'shut_off' && read.reason === 'shutdown' && entry.killed ? 'killed' : read.reason;
     const { uuid, name } = ref;
-    const { key, definition } = entry;
+    const { key } = entry;
     const known = before?.ref.uuid === uuid ? before.domain : null;
     const set = (more: Details) => {
       this.#set(entry, { key, ref, domain: { ...more, uuid, name, active, state, reason } });
@@ -245,7 +233,9 @@ export class Watch {
     // Without its hardware a new domain would be published bare, and then once more.
     if (known) set(known);
     if (!details && !otherRun && known && known.active === active && known.name === name) return;
-    const defined = await definition.read(client, ref, (late, again) => this.#arrived(entry, client, ref, late, again));
+    const defined = await this.#definitions.read(key, client, ref, (late, again) =>
+      this.#arrived(entry, client, ref, late, again),
+    );
     if (client !== this.#client) return;
     if (defined === null) entry.again ??= { details: true };
     else if (defined !== 'unknown') set(defined);

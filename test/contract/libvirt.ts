@@ -4,12 +4,11 @@
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { destroyFlag, type Libvirt, shutdownFlag, statsGroup } from '../../src/libvirt/client.ts';
-import { type DomainEventName, domainEvents } from '../../src/libvirt/events.ts';
+import { type DomainEventName, eventNames } from '../../src/libvirt/events.ts';
 import type { DomainRef } from '../../src/libvirt/structs.ts';
 import { EventLog } from './event-log.ts';
 import { type Contract, openSubject } from './subject.ts';
 
-const allEvents = Object.keys(domainEvents) as DomainEventName[];
 const nowhere = 'ffffffff-ffff-4fff-bfff-ffffffffffff';
 
 export function libvirtContract({ witness, expected, ...contract }: Contract): void {
@@ -24,7 +23,7 @@ export function libvirtContract({ witness, expected, ...contract }: Contract): v
     beforeAll(async () => {
       client = await open();
       events = new EventLog(client);
-      refused = await client.subscribe(allEvents);
+      refused = await client.subscribe(eventNames);
     });
 
     afterAll(() => client.close());
