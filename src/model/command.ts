@@ -90,6 +90,11 @@ interface Field {
   read: (value: unknown, word: CommandWord) => Partial<Command> | null;
 }
 
+const yesOrNo = (key: 'enabled' | 'confirm'): Field => ({
+  expected: 'true or false',
+  read: value => (typeof value === 'boolean' ? { [key]: value } : null),
+});
+
 const fields: Readonly<Record<string, Field>> = {
   id: {
     expected: `a text of at most ${maxId} characters`,
@@ -97,55 +102,46 @@ const fields: Readonly<Record<string, Field>> = {
   },
   by: {
     expected: `1 to 32 letters, digits, _ or -, and none of ${reservedMarks.join(', ')}`,
-    read: value =>
-      typeof value === 'string' && /^[\w-]{1,32}$/.test(value) && !reservedMarks.some(mark => mark === value)
-        ? { by: value }
-        : null,
+    read: value => {
+      const reserved = reservedMarks.some(mark => mark === value);
+      return typeof value === 'string' && /^[\w-]{1,32}$/.test(value) && !reserved ? { by: value } : null;
+    },
   },
   timeout: {
     expected: `seconds, or a text like "90s" or "4m", more than 0 and at most ${maxTimeout / 3_600_000} h`,
-    read: value => {
-      const timeout = parseTimeLimit(value);
-      return timeout === null ? null : { timeout };
-    },
+    read: value => given('timeout', parseTimeLimit(value)),
   },
   on_timeout: {
     expected: `one of ${timeoutPolicies.join(', ')}`,
-    read: value => {
-      const onTimeout = timeoutPolicies.find(policy => policy === value);
-      return onTimeout ? { onTimeout } : null;
-    },
+    read: value => given('onTimeout', timeoutPolicies.find(policy => policy === value)),
   },
   method: {
     expected: `one of ${shutdownMethods.join(', ')} for shutdown, ${rebootMethods.join(', ')} for reboot`,
     read: (value, word) => {
-      const method = (word === 'reboot' ? rebootMethods : shutdownMethods).find(one => one === value);
-      return method ? { method } : null;
+      const methods = rowOf(word).byGuest ? rebootMethods : shutdownMethods;
+      return given('method', methods.find(method => method === value));
     },
   },
-  enabled: {
-    expected: 'true or false',
-    read: value => (typeof value === 'boolean' ? { enabled: value } : null),
-  },
-  confirm: {
-    expected: 'true or false',
-    read: value => (typeof value === 'boolean' ? { confirm: value } : null),
-  },
+  enabled: yesOrNo('enabled'),
+  confirm: yesOrNo('confirm'),
   expires_at: {
     expected: 'a time like "2026-11-22T18:00:00Z", with its zone',
-    read: value => {
-      const time = typeof value === 'string' && zoned.test(value) && isDay(value) ? Date.parse(value) : Number.NaN;
-      return Number.isNaN(time) ? null : { expiresAt: time };
-    },
+    read: value => given('expiresAt', typeof value === 'string' ? timeOf(value) : null),
   },
 };
 
+function given<K extends keyof Command>(key: K, value: Command[K] | null | undefined): Partial<Command> | null {
+  return value === null || value === undefined ? null : ({ [key]: value } as Partial<Command>);
+}
+
 const zoned = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
 
-/** `Date` takes 30 February for 2 March. */
-function isDay(time: string): boolean {
-  const [year = 0, month = 0, day = 0] = time.slice(0, 10).split('-').map(Number);
-  return day <= new Date(Date.UTC(year, month, 0)).getUTCDate();
+/** Milliseconds since 1970; null if it is none. `Date` takes 30 February for 2 March. */
+function timeOf(text: string): number | null {
+  const [year = 0, month = 0, day = 0] = text.slice(0, 10).split('-').map(Number);
+  if (!zoned.test(text) || day > new Date(Date.UTC(year, month, 0)).getUTCDate()) return null;
+  const time = Date.parse(text);
+  return Number.isNaN(time) ? null : time;
 }
 
 function parseJson(text: string): Command | InvalidCommand {

@@ -1,36 +1,18 @@
 import type { VmKey } from './snapshot.ts';
 
-/** Every MQTT topic of one bridge: the only place where they are spelt. */
-export interface Topics {
-  bridge: { state: string; info: string; claim: string };
-  vm(key: VmKey): VmTopics;
-  /** Subscriptions that receive every command, and the look-up of one that arrived. */
-  commands: { filters: readonly string[]; parse(topic: string): CommandTopic | null };
-}
-
-export interface VmTopics {
-  availability: string;
-  state: string;
-  stats: string;
-  check: string;
-  response: string;
-  event: string;
-  screen: string;
-  loader: string;
-  loaderLog: string;
-  power: string;
-  command: string;
-}
+export type Topics = ReturnType<typeof topics>;
+export type VmTopics = ReturnType<Topics['vm']>;
 
 export interface CommandTopic {
   key: VmKey;
   kind: 'power' | 'command';
 }
 
-export function topics(base: string): Topics {
+/** Every MQTT topic of one bridge: the only place where they are spelt. */
+export function topics(base: string) {
   return {
     bridge: { state: `${base}/bridge/state`, info: `${base}/bridge/info`, claim: `${base}/bridge/claim` },
-    vm: key => ({
+    vm: (key: VmKey) => ({
       availability: `${base}/${key}/availability`,
       state: `${base}/${key}/state`,
       stats: `${base}/${key}/stats`,
@@ -43,9 +25,10 @@ export function topics(base: string): Topics {
       power: `${base}/${key}/power/set`,
       command: `${base}/${key}/command`,
     }),
+    /** Subscriptions that receive every command, and the look-up of one that arrived. */
     commands: {
       filters: [`${base}/+/power/set`, `${base}/+/command`],
-      parse: topic => {
+      parse: (topic: string): CommandTopic | null => {
         if (!topic.startsWith(`${base}/`)) return null;
         const [key, ...rest] = topic.slice(base.length + 1).split('/');
         const tail = rest.join('/');
