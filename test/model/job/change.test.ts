@@ -109,6 +109,21 @@ describe.each<[word: PowerWord, call: Call, rows: Row[]]>([
       ['another', other, replaced],
     ],
   ],
+  [
+    'reboot',
+    'guest_reboot',
+    [
+      ['still running', domain, null],
+      ['libvirt says so', rebooted, 'succeeded/done: it has restarted'],
+      ['off', off, 'failed/interfered: it powered off instead of restarting'],
+      ['gone', null, 'failed/interfered: it powered off instead of restarting'],
+      ['QEMU dies', offBy('crashed'), crash],
+      ['its power is cut', offBy('destroyed'), cut],
+      ['paused', paused, 'failed/interfered: it was paused meanwhile (user)'],
+      ['asleep', active('pmsuspended'), 'failed/interfered: it was suspended meanwhile'],
+      ['another', other, replaced],
+    ],
+  ],
 ])('%s by %s', (word, call, rows) => {
   test.each(rows)('%s', (_, input, end) => {
     const rig = new Rig(word, { call });

@@ -66,12 +66,6 @@ describe('another shutdown', () => {
     expect(rig.waits(100_000)).toEqual(['call press', 'pressed', 'end failed/timed_out']);
   });
 
-  test('that says nothing of the policy keeps the one there is', () => {
-    const rig = new Rig('shutdown', { onTimeout: 'force_off', maxPresses: 1 });
-    amended(rig, 100_000);
-    expect(rig.waits(100_000)).toEqual(['cutting_power', 'call cut_power']);
-  });
-
   test.each([
     ['at once', 0, 1, 60_000],
     ['half a minute later', 30_000, 1, 30_000],
@@ -103,15 +97,6 @@ describe('another shutdown', () => {
     expect(rig.deadline).toBe(300_000);
     expect(rig.sees(off)).toEqual(['end succeeded/done']);
     expect(rig.job).toBeNull();
-  });
-
-  test('and another, and another', () => {
-    const rig = new Rig('shutdown');
-    amended(rig, 200_000);
-    expect(amended(rig, 100_000)).toEqual(['amended']);
-    expect(amended(rig, 100_000)).toEqual([]);
-    rig.answers(failures.refused);
-    expect(rig.outcomes.get(first)).toBe('failed/libvirt_error: no');
   });
 });
 
