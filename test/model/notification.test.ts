@@ -33,76 +33,58 @@ const types = (notifications: Notification[]) => notifications.map(({ event_type
 
 describe('a VM changes', () => {
   const other = { ...domain, uuid: otherUuid };
-  const rows: [was: Domain | null, is: Domain | null, notifications: Omit<Notification, 'at'>[]][] = [
-    [off, domain, [{ event_type: 'started', reason: 'booted' }]],
+  const stop = (event_type: string, reason: string, by: string | null) => ({ event_type, reason, by, seconds: null });
+  const gone = stop('shut_down', 'gone', 'host');
+  const rows: [was: Domain | null, is: Domain | null, ...notifications: object[]][] = [
+    [off, domain, { event_type: 'started', reason: 'booted' }],
     [
       off,
       active('paused', 'starting_up'),
-      [
-        { event_type: 'started', reason: 'starting_up' },
-        { event_type: 'paused', reason: 'starting_up' },
-      ],
+      { event_type: 'started', reason: 'starting_up' },
+      { event_type: 'paused', reason: 'starting_up' },
     ],
-    [offBy('crashed'), active('running', 'restored'), [{ event_type: 'started', reason: 'restored' }]],
-    [domain, off, [{ event_type: 'shut_down', reason: 'shutdown', by: 'guest', seconds: null }]],
-    [domain, offBy('destroyed'), [{ event_type: 'power_cut', reason: 'destroyed', by: 'host', seconds: null }]],
-    [domain, offBy('crashed'), [{ event_type: 'crashed', reason: 'crashed', by: 'fault', seconds: null }]],
-    [domain, offBy('failed'), [{ event_type: 'crashed', reason: 'failed', by: 'fault', seconds: null }]],
-    [domain, offBy('daemon'), [{ event_type: 'crashed', reason: 'daemon', by: 'fault', seconds: null }]],
-    [domain, offBy('saved'), [{ event_type: 'saved', reason: 'saved', by: 'host', seconds: null }]],
-    [domain, offBy('migrated'), [{ event_type: 'migrated', reason: 'migrated', by: 'host', seconds: null }]],
-    [domain, offBy('unknown'), [{ event_type: 'shut_down', reason: 'unknown', by: null, seconds: null }]],
-    [
-      active('paused', 'user'),
-      offBy('destroyed'),
-      [{ event_type: 'power_cut', reason: 'destroyed', by: 'host', seconds: null }],
-    ],
-    [domain, active('paused', 'user'), [{ event_type: 'paused', reason: 'user' }]],
-    [domain, active('paused', 'io_error'), [{ event_type: 'paused_on_io_error', reason: 'io_error' }]],
-    [
-      active('paused', 'user'),
-      active('paused', 'io_error'),
-      [{ event_type: 'paused_on_io_error', reason: 'io_error' }],
-    ],
-    [active('paused', 'user'), active('running', 'unpaused'), [{ event_type: 'resumed', reason: 'unpaused' }]],
-    [active('paused', 'io_error'), active('idle'), [{ event_type: 'resumed', reason: 'unknown' }]],
-    [domain, active('pmsuspended'), [{ event_type: 'suspended' }]],
-    [active('pmsuspended'), active('running', 'wakeup'), [{ event_type: 'woken_up' }]],
-    [domain, active('crashed', 'panicked'), [{ event_type: 'crashed', reason: 'panicked' }]],
-    [
-      active('crashed', 'panicked'),
-      offBy('destroyed'),
-      [{ event_type: 'power_cut', reason: 'destroyed', by: 'host', seconds: null }],
-    ],
-    [null, domain, [{ event_type: 'defined' }]],
-    [null, off, [{ event_type: 'defined' }]],
-    [off, null, [{ event_type: 'undefined' }]],
-    [
-      domain,
-      null,
-      [{ event_type: 'shut_down', reason: 'gone', by: 'host', seconds: null }, { event_type: 'undefined' }],
-    ],
-    [domain, other, [{ event_type: 'shut_down', reason: 'gone', by: 'host', seconds: null }]],
-    [off, other, []],
-    [
-      domain,
-      { ...active('paused', 'user'), uuid: otherUuid },
-      [{ event_type: 'shut_down', reason: 'gone', by: 'host', seconds: null }],
-    ],
+    [offBy('crashed'), active('running', 'restored'), { event_type: 'started', reason: 'restored' }],
+    [domain, off, stop('shut_down', 'shutdown', 'guest')],
+    [domain, offBy('destroyed'), stop('power_cut', 'destroyed', 'host')],
+    [domain, offBy('crashed'), stop('crashed', 'crashed', 'fault')],
+    [domain, offBy('failed'), stop('crashed', 'failed', 'fault')],
+    [domain, offBy('daemon'), stop('crashed', 'daemon', 'fault')],
+    [domain, offBy('saved'), stop('saved', 'saved', 'host')],
+    [domain, offBy('migrated'), stop('migrated', 'migrated', 'host')],
+    [domain, offBy('unknown'), stop('shut_down', 'unknown', null)],
+    [active('paused', 'user'), offBy('destroyed'), stop('power_cut', 'destroyed', 'host')],
+    [domain, active('paused', 'user'), { event_type: 'paused', reason: 'user' }],
+    [domain, active('paused', 'io_error'), { event_type: 'paused_on_io_error', reason: 'io_error' }],
+    [active('paused', 'user'), active('paused', 'io_error'), { event_type: 'paused_on_io_error', reason: 'io_error' }],
+    [active('paused', 'user'), active('running', 'unpaused'), { event_type: 'resumed', reason: 'unpaused' }],
+    [active('paused', 'io_error'), active('idle'), { event_type: 'resumed', reason: 'unknown' }],
+    [domain, active('pmsuspended'), { event_type: 'suspended' }],
+    [active('pmsuspended'), active('running', 'wakeup'), { event_type: 'woken_up' }],
+    [domain, active('crashed', 'panicked'), { event_type: 'crashed', reason: 'panicked' }],
+    [active('crashed', 'panicked'), offBy('destroyed'), stop('power_cut', 'destroyed', 'host')],
+    [null, domain, { event_type: 'defined' }],
+    [null, off, { event_type: 'defined' }],
+    [off, null, { event_type: 'undefined' }],
+    [domain, null, gone, { event_type: 'undefined' }],
+    [domain, other, gone],
+    [domain, { ...active('paused', 'user'), uuid: otherUuid }, gone],
     // Nothing that anybody would want to be told.
-    [domain, domain, []],
-    [off, off, []],
-    [null, null, []],
-    [domain, active('idle'), []],
-    [domain, active('running', 'unpaused'), []],
-    [domain, active('shutting_down', 'user'), []],
-    [active('paused', 'user'), active('paused', 'user'), []],
-    [off, offBy('crashed'), []],
-    [off, { ...off, uuid: otherUuid }, []],
-    [domain, { ...domain, name: 'NAS', autostart: true }, []],
+    ...[domain, active('idle'), active('running', 'unpaused'), active('shutting_down', 'user')].map(
+      is => [domain, is] as [Domain, Domain],
+    ),
+    ...[off, offBy('crashed'), { ...off, uuid: otherUuid }, other].map(is => [off, is] as [Domain, Domain]),
+    [null, null],
+    [active('paused', 'user'), active('paused', 'user')],
+    [domain, { ...domain, name: 'NAS', autostart: true }],
   ];
   const words = (one: Domain | null) => (one ? `${one.state}/${one.reason} ${one.name} ${one.uuid[0]}` : 'none');
-  const named = rows.map(([was, is, notifications]) => ({ was, is, notifications, from: words(was), to: words(is) }));
+  const named = rows.map(([was, is, ...notifications]) => ({
+    was,
+    is,
+    notifications,
+    from: words(was),
+    to: words(is),
+  }));
 
   test.each(named)('$from, then $to', ({ was, is, notifications }) => {
     expect(becomes({ domain: was }, is)).toEqual(notifications.map(notification => ({ ...notification, at: now })));
@@ -111,54 +93,21 @@ describe('a VM changes', () => {
 
 describe('who it was that stopped it', () => {
   const gaveUp = { ...asked, open: false };
-  test.each<[what: string, before: Partial<VmSnapshot>, is: Domain | null, told: object]>([
-    [
-      'who asked, while it is carried out',
-      { asked },
-      off,
-      { event_type: 'shut_down', by: 'ups', id: 'ups-1', seconds: 600 },
-    ],
-    [
-      'who asked, after it was given up: its late success',
-      { asked: gaveUp },
-      off,
-      { event_type: 'shut_down', by: 'ups', id: 'ups-1', seconds: 600, late: true },
-    ],
-    [
-      'late, while another command is carried out',
-      { asked: gaveUp, work: work() },
-      off,
-      { event_type: 'shut_down', by: 'ups', id: 'ups-1', seconds: 600, late: true },
-    ],
-    [
-      'late, though the clock was set back',
-      { asked: { ...gaveUp, at: '2026-11-22T08:30:00.000Z' } },
-      off,
-      { event_type: 'shut_down', by: 'ups', id: 'ups-1', seconds: null, late: true },
-    ],
+  const late = { event_type: 'shut_down', by: 'ups', id: 'ups-1', seconds: 600, late: true };
+  test.each<[what: string, before: Partial<VmSnapshot>, is: Domain, told: object]>([
+    ['who asked', { asked }, off, { event_type: 'shut_down', by: 'ups', id: 'ups-1', seconds: 600 }],
+    ['who asked, after it was given up: its late success', { asked: gaveUp }, off, late],
+    ['late, while another command is carried out', { asked: gaveUp, work: work() }, off, late],
     ['without an id', { asked: { ...asked, id: null } }, off, { event_type: 'shut_down', by: 'ups', seconds: 600 }],
-    [
-      'long after it was given up: the guest',
-      { asked: { ...gaveUp, until: '2026-11-22T08:09:59.999Z' } },
-      off,
-      { event_type: 'shut_down', by: 'guest', seconds: null },
-    ],
     ['not who asked: a crash', { asked }, offBy('crashed'), { event_type: 'crashed', by: 'fault', seconds: null }],
-    [
-      'not who asked: somebody at libvirt',
-      { asked },
-      offBy('destroyed'),
-      { event_type: 'power_cut', by: 'host', seconds: null },
-    ],
     [
       'who cut its power',
       { asked: { ...asked, cut: true } },
       offBy('destroyed'),
       { event_type: 'power_cut', by: 'ups', id: 'ups-1', seconds: 600 },
     ],
-  ])('%s', (_, before, is, { ...expected }) => {
-    const [notification] = becomes(before, is);
-    expect(notification).toEqual({ at: now, reason: is?.reason, ...expected });
+  ])('%s', (_, before, is, expected) => {
+    expect(becomes(before, is)[0]).toEqual({ at: now, reason: is.reason, ...expected });
   });
 });
 
@@ -208,22 +157,8 @@ test.each<Event>([
   expect(told({}, event)).toEqual([]);
 });
 
-test('a restart', () => {
-  expect(told({}, { type: 'rebooted', key: 'DSM', at: now })).toEqual([{ event_type: 'rebooted', at: now }]);
-});
-
 describe('commands', () => {
   const commanded = { command: 'shutdown', id: 'ups-1', by: 'ups', at: now };
-
-  test.each(['start', 'shutdown', 'reboot', 'suspend', 'resume', 'reset', 'force_off'] as const)(
-    '%s accepted',
-    word => {
-      expect(requested(word, { ...commanded, command: word })).toEqual({
-        ...commanded,
-        ...{ event_type: `${word}_requested`, command: word },
-      });
-    },
-  );
 
   test.each<[command: string, outcome: Outcome, type: string]>([
     ['shutdown', succeeded('done', 'it is off'), 'command_succeeded'],
