@@ -113,13 +113,20 @@ const fields: Readonly<Record<string, Field>> = {
   },
   on_timeout: {
     expected: `one of ${timeoutPolicies.join(', ')}`,
-    read: value => given('onTimeout', timeoutPolicies.find(policy => policy === value)),
+    read: value =>
+      given(
+        'onTimeout',
+        timeoutPolicies.find(policy => policy === value),
+      ),
   },
   method: {
     expected: `one of ${shutdownMethods.join(', ')} for shutdown, ${rebootMethods.join(', ')} for reboot`,
     read: (value, word) => {
       const methods = rowOf(word).byGuest ? rebootMethods : shutdownMethods;
-      return given('method', methods.find(method => method === value));
+      return given(
+        'method',
+        methods.find(method => method === value),
+      );
     },
   },
   enabled: yesOrNo('enabled'),
