@@ -14,7 +14,7 @@ import { unknownVm } from './reader.ts';
 import { RecentIds } from './recent-ids.ts';
 import type { Replies, Request } from './responder.ts';
 
-/** What needs no job; resolves to what to say of it. `enabled`: of a switch. */
+/** Commands that need no job; each resolves to what the response says. `enabled`: of a switch. */
 export type SimpleCommands = Readonly<
   Record<BesideWord, (key: VmKey, enabled: boolean) => Promise<string | CallFailure>>
 >;
@@ -22,9 +22,9 @@ export type SimpleCommands = Readonly<
 export interface DispatcherOptions extends PowerParts {
   vms: Readonly<Record<VmKey, Policy>>;
   readOnly: boolean;
-  /** Default: there are none here, as without a bridge. */
+  /** Default: none, as without a bridge. */
   simple?: SimpleCommands;
-  /** Begins a loader's job; default: there is no loader here. */
+  /** Begins a loader's job; default: no VM has a loader. */
   loader?: BeginLoaderJob;
   replies: Replies;
 }
@@ -49,12 +49,12 @@ interface Accepted {
   ticket: Ticket;
 }
 
-/** Takes commands in, finds each its place, and sees that every one is answered: at once, and when it has ended. */
+/** Takes commands, starts their jobs, and answers each one: at once, and when its job has ended. */
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #clock: Clock;
   readonly #vms: ReadonlyMap<VmKey, VmCommands>;
-  /** Those who wait for their last word. */
+  /** Commands without a final response so far. */
   readonly #open = new Set<Ticket>();
   #closed = false;
 
@@ -69,7 +69,7 @@ export class Dispatcher {
     this.#vms = new Map(Object.entries(vms).map(([key, policy]) => [key, vm(key, policy)]));
   }
 
-  /** A libvirt call that it leads to is written before this returns, unless earlier ones are stuck. */
+  /** Writes the libvirt call before it returns, unless earlier calls are stuck. */
   submit(request: Request, command: Command): void {
     const { key } = request;
     const vm = this.#vms.get(key);
@@ -88,21 +88,21 @@ export class Dispatcher {
     this.#wish(vm, rowOf(command.word).expects);
   }
 
-  /** To be told of every event, after the snapshot has taken it. */
+  /** Must hear every event, after the snapshot has taken it. */
   hear(event: Event): void {
     if (event.type === 'hypervisor_up' || event.type === 'hypervisor_down') {
       for (const { place } of this.#vms.values()) place.power.hear(event);
     } else if ('key' in event) this.#vms.get(event.key)?.place.power.hear(event);
   }
 
-  /** The VMs are left to themselves; who asked is told that nobody watches any more. */
+  /** Leaves the VMs to themselves; open commands end as failed. */
   close(): void {
     this.#closed = true;
     for (const { place } of this.#vms.values()) place.power.close();
     for (const ticket of this.#open) ticket.ended(stopping);
   }
 
-  /** Nothing is told after the last word. */
+  /** Sends nothing after the final response. */
   #ticket(request: Request, command: Command): Ticket {
     const { replies } = this.#options;
     const ticket: Ticket = {
@@ -135,13 +135,13 @@ export class Dispatcher {
     return { code: 'busy', message: 'too many ids of the last 10 minutes are remembered: wait, or leave the id out' };
   }
 
-  /** As long as it waits for its turn, too. */
+  /** What can still refuse a command that waits for its turn. */
   #refusalNow(policy: Policy, command: Command): Rejection | null {
     if (this.#closed) return { code: 'busy', message: 'the bridge is stopping' };
     return refusal(command, policy, this.#options.readOnly, this.#clock.date());
   }
 
-  /** In the free job place, or beside, after, or instead of what is in it. */
+  /** Puts the command into the free job place, or beside, after, or instead of the running job. */
   #place(accepted: Accepted): Rejection | null {
     const { vm, command, ticket } = accepted;
     const { occupant } = vm.place;
@@ -175,23 +175,23 @@ export class Dispatcher {
     return ends ? null : busy(occupant);
   }
 
-  /** Nothing is given up for a command that cannot be carried out. */
+  /** Ends the running job, unless the new command cannot be carried out. */
   #replace(accepted: Accepted, { occupation }: Occupant): Rejection | null {
     const { vm, command, ticket } = accepted;
     const staysOff = occupation === 'waiting' && command.word === 'shutdown';
     const decision = staysOff ? null : this.#decide(vm, command);
     if (decision?.do === 'reject') return decision;
     vm.place.end('superseded', ticket, () => {});
-    // Whoever was just told may have given a command of his own.
+    // A sender who was just answered may have given the next command already.
     const { occupant } = vm.place;
     if (occupant) return busy(occupant);
     if (!staysOff) return this.#carryOut(accepted);
-    // Needs nobody at libvirt: it is only not started.
+    // It only is not started, which needs no libvirt.
     ticket.ended(succeeded('already', 'it is off, and is not started'));
     return null;
   }
 
-  /** Carried out when the loader's job has ended, if that is then still possible. */
+  /** Runs the command after the loader's job has ended, if it is still possible then. */
   #replaceLoader(accepted: Accepted, occupant: Occupant): Rejection | null {
     const { vm, command, ticket } = accepted;
     if (this.#isAway) return libvirtAway;
@@ -203,13 +203,13 @@ export class Dispatcher {
       }
       const rejection = this.#refusalNow(vm.policy, command) ?? this.#place(accepted);
       if (rejection) ticket.ended(rejected(rejection));
-      // The end of the loader's job has said otherwise.
+      // The end of the loader's job has set another wish.
       else this.#wish(vm, rowOf(command.word).expects);
     });
     return ends ? null : busy(occupant);
   }
 
-  /** It is meant to be as it is. */
+  /** The VM is meant to stay as it is. */
   #stays(vm: VmCommands): void {
     this.#wish(vm, this.#options.snapshot().vms[vm.key]?.domain?.active ? 'running' : 'off');
   }
@@ -247,7 +247,7 @@ export class Dispatcher {
     return null;
   }
 
-  /** Then nothing is taken on for later. */
+  /** libvirt is away: no command is accepted for later. */
   get #isAway(): boolean {
     return !this.#options.snapshot().hypervisor.up;
   }

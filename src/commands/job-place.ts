@@ -9,15 +9,15 @@ import { VmPower, type VmPowerOptions } from './vm-power.ts';
 
 export type LoaderCommand = Omit<Command, 'word'> & { word: LoaderWord };
 
-/** A rebuild or rollback, as far as other commands go by it. */
+/** A rebuild or rollback, as other commands see it. */
 export interface LoaderJob {
-  /** Milliseconds until it gives up, at most. */
+  /** At most so many milliseconds until it gives up. */
   readonly remaining: number;
-  /** It takes a moment until it has ended. */
+  /** Asks it to end, which takes a moment. */
   cancel(): void;
 }
 
-/** What the place lends a loader's job. `ended` is called once, and never before it has begun. */
+/** What a loader's job gets. It calls `ended` once, and never before `begin` has returned. */
 export interface LoaderJobPlace extends Pick<Ticket, 'progress' | 'ended'> {
   /** The VM's power, for the job's steps. */
   power(options: Omit<VmPowerOptions, 'job' | 'command'>): VmPower;
@@ -29,7 +29,7 @@ export type BeginLoaderJob = (key: VmKey, command: LoaderCommand, place: LoaderJ
 export interface Occupant {
   word: PowerWord | LoaderWord;
   occupation: Occupation;
-  /** Milliseconds until it gives up, at most. */
+  /** At most so many milliseconds until it gives up. */
   remaining: number;
 }
 
@@ -40,7 +40,7 @@ const mostWaiting = 8;
 export class JobPlace {
   readonly power: PowerJob;
   #loader: { word: LoaderWord; job: LoaderJob } | null = null;
-  /** Those who wait for the end of the loader's job. */
+  /** Called when the loader's job has ended. */
   #waiting: ((outcome: Outcome) => void)[] = [];
 
   constructor(power: PowerJob) {
@@ -56,7 +56,7 @@ export class JobPlace {
     return job && { word: job.word, occupation: occupation(job), remaining };
   }
 
-  /** Ends what is under way; `then` learns how, at once or when the loader's job has ended. False: too many wait. */
+  /** Ends the running job; calls `then` with its outcome, a loader's later. False: too many wait for that already. */
   end(code: Code<'cancelled'>, ticket: Ticket, then: (outcome: Outcome) => void): boolean {
     const loader = this.#loader;
     if (!loader) {
@@ -72,7 +72,7 @@ export class JobPlace {
     return true;
   }
 
-  /** `stays`: called when it has ended without having brought the VM where it was to be. */
+  /** Calls `stays` when the job did not bring the VM where it should be. */
   beginLoader(
     { command, ticket, begin }: { command: LoaderCommand; ticket: Ticket; begin: BeginLoaderJob },
     stays: () => void,

@@ -24,14 +24,14 @@ import type { Snapshot, VmKey, Work } from '../model/snapshot.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
 import { askedAfter, askedOf } from './stop-cause.ts';
 
-/** What carrying a command out needs. */
+/** What a power job needs. */
 export interface PowerParts {
   snapshot: () => Snapshot;
   /** One libvirt call on the VM's domain; null: libvirt has taken it. */
   call: (key: VmKey, call: Call, how: { method: ShutdownMethod; signal: AbortSignal }) => Promise<CallFailure | null>;
   /** Reads the domain again; resolves when the snapshot has what was read. */
   read: (key: VmKey) => Promise<void>;
-  /** That libvirt has no domain of the VM, and what it has instead; for people. */
+  /** A sentence for people: libvirt has no such domain, and what it has instead. */
   missing: (key: VmKey) => string;
   /** Whether DSM's ports answer; null: its address is not known. */
   portsOpen: (key: VmKey) => Promise<boolean | null>;
@@ -41,7 +41,7 @@ export interface PowerParts {
   pause?: number;
 }
 
-/** What is to be done: `command` says how, `call` comes first. */
+/** A new job: its first call, and the command that says how. */
 export interface PowerJobStart {
   word: PowerWord;
   call: Call;
@@ -50,7 +50,7 @@ export interface PowerJobStart {
   ticket: Ticket;
 }
 
-/** A VM's job of libvirt calls, one at a time: runs the machine's effects, and wakes it when its time comes. */
+/** Runs a VM's power job: carries out what the machine of model/job says, and wakes it in time. */
 export class PowerJob {
   readonly key: VmKey;
   readonly policy: Policy;
@@ -59,9 +59,9 @@ export class PowerJob {
   readonly listeners = new Set<() => void>();
   readonly #clock: Clock;
   #job: Job | null = null;
-  /** Tells a job from the one before it: a late answer concerns nobody. */
+  /** Number of the job, so that a late answer to an earlier one is dropped. */
   #run = 0;
-  /** Of the guest: what its ports were before a restart says nothing any more. */
+  /** Number of the guest's boot, so that a port probe from before it is dropped. */
   #boot = 0;
   #timer: NodeJS.Timeout | undefined;
   /** Milliseconds since 1970 at the monotonic clock's zero: taken once a job, or its deadline would jitter. */
@@ -70,9 +70,9 @@ export class PowerJob {
   #checked: { check: Check; epoch: number } | null = null;
   /** Monotonic milliseconds at which it was seen to stop; null while it runs, undefined if nobody saw it. */
   #offAt: number | null | undefined;
-  /** Of the calls of this stage: what has not left when it is over, or when DSM begins to update, never does. */
+  /** Withdraws calls that have not been sent when their stage is over, or when DSM begins to update. */
   #calls = new AbortController();
-  /** Of the loader's job whose step this one is. */
+  /** Work of the loader's job that this power job is a step of. */
   #around: Work | null = null;
 
   constructor(key: VmKey, policy: Policy, parts: PowerParts) {
@@ -99,13 +99,13 @@ export class PowerJob {
     return guestOf(check, date, now);
   }
 
-  /** What is shown while no call is under way, and whose activity it is while one is. */
+  /** Shown while no power job runs; its activity is shown while one does. */
   set around(work: Work | null) {
     this.#around = work;
     this.#show(this.#job);
   }
 
-  /** To be told of every event of the VM, and of libvirt's coming and going, after the snapshot has taken it. */
+  /** Must hear every event of the VM and of the connection, after the snapshot has taken it. */
   hear(event: Event): void {
     switch (event.type) {
       case 'hypervisor_up':
@@ -141,7 +141,7 @@ export class PowerJob {
     if (begun.job) this.#apply(begun.job, begun, ticket);
   }
 
-  /** What another command has made of it. */
+  /** Takes the step that another command has led to. */
   apply(step: Step): void {
     if (this.#job) this.#apply(this.#job, step, null);
   }
@@ -150,7 +150,7 @@ export class PowerJob {
     if (this.#job) this.apply(end(this.#job, code));
   }
 
-  /** The VM is left to itself. */
+  /** Leaves the VM to itself; open commands end as failed. */
   close(): void {
     const { tickets = [], keptStart = null } = this.#job ?? {};
     clearTimeout(this.#timer);
@@ -166,7 +166,7 @@ export class PowerJob {
     if (job) this.apply(this.#isExpired(job) ? expire(job) : step(job, input, this.#clock.now()));
   }
 
-  /** Calls first, because somebody waits for them; then the state; the answers last, when all they say is true. */
+  /** Calls first, for speed; then the state; the responses last, when all they say is true. */
   #apply(before: Job, { job, effects }: Step, beginner: Ticket | null): void {
     clearTimeout(this.#timer);
     this.#job = job;
@@ -185,7 +185,7 @@ export class PowerJob {
       }
       if (effect.type === 'end') for (const ticket of effect.tickets) ticket.ended(effect.outcome);
     }
-    // Whoever was answered may have given the next command already.
+    // A sender who was answered may have given the next command already.
     if (!job || this.#job !== job) return;
     clearTimeout(this.#timer);
     const wait = Math.max(0, Math.ceil(wakeAt(job) - this.#clock.now()));
@@ -215,7 +215,7 @@ export class PowerJob {
     } else if (effect.type === 'call') {
       const { serial } = effect;
       void this.#call(job, effect.call).then(async failure => {
-        // What it asked for may have come about without an event, or without it: the state is the truth.
+        // No event may have told of the change: read the state.
         await this.parts.read(this.key).catch(() => {});
         const { hypervisor, vms } = this.parts.snapshot();
         if (hypervisor.up) tell({ type: 'domain', domain: vms[this.key]?.domain ?? null });
@@ -242,7 +242,7 @@ export class PowerJob {
     });
   }
 
-  /** The snapshot learns who is behind a stop, and what went wrong. */
+  /** Tells the snapshot who asked for a stop, and what failed. */
   #blame(before: Job, job: Job | null, ended: Outcome | null): void {
     const { key } = this;
     const { emit } = this.parts;
@@ -256,7 +256,7 @@ export class PowerJob {
     emit({ type: 'error', key, error: { code, message: `${before.word}: ${message}`, at } });
   }
 
-  /** The snapshot learns what is under way. */
+  /** Tells the snapshot what is under way. */
   #show(job: Job | null): void {
     const { key } = this;
     const { activity } = this.#around ?? {};
@@ -268,7 +268,7 @@ export class PowerJob {
   readonly #time = (at: number): string => new Date(this.#epoch + at).toISOString();
 }
 
-/** What is being asked of DSM must not reach it as it is now. Somebody's own power cut is another matter. */
+/** This call must not reach DSM as it is now. A commanded power cut may. */
 function isHarmful({ word, stage }: Job, verdict: Verdict): boolean {
   if (word === 'force_off' || !fragile.has(verdict)) return false;
   if (stage.at === 'calling' && stage.call === 'cut_power') return true;
@@ -276,7 +276,7 @@ function isHarmful({ word, stage }: Job, verdict: Verdict): boolean {
   return verdict === 'updating' && asks;
 }
 
-/** Never seen: the machine does not ask for it. This is a second guard. */
+/** A second guard: the machine never asks for it. */
 const notPermitted: CallFailure = {
   kind: 'failed',
   code: 'libvirt_error',

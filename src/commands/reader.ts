@@ -70,7 +70,7 @@ function notToBeCarriedOut({ retain, duplicate }: Message): Rejection | null {
       'a command with the retain flag is never carried out: publish it without; an empty retained message clears a stored one';
     return { code: 'retained', message };
   }
-  // Within a session nothing is lost, so this one has been here before.
+  // A session loses nothing, so this message has come before.
   return duplicate ? { code: 'duplicate', message: 'the broker has delivered this message twice' } : null;
 }
 

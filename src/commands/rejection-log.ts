@@ -17,7 +17,7 @@ export class RejectionLog {
 
   log(fields: { vm: VmKey; code: string }): void {
     const { vm, code } = fields;
-    // Whoever sends invents the name of a VM that is not configured.
+    // A sender can invent any number of VMs.
     const kind = code === 'unknown_vm' ? { code } : { vm, code };
     const name = JSON.stringify(kind);
     const now = performance.now();

@@ -17,7 +17,7 @@ export interface Request {
   /** MQTT 5: the sender's own topic and mark. */
   responseTopic: string | null;
   correlationData: Buffer | null;
-  /** The sender is on this machine, and waits here. */
+  /** Set when the sender waits on this machine. */
   reply: ((response: ResponseDocument, final: boolean) => void) | null;
   /** Monotonic, milliseconds. */
   receivedAt: number;
@@ -35,7 +35,7 @@ export interface ResponseDocument {
   remaining_ms: number | null;
 }
 
-/** Every command gets its answers here, and leaves its line in the log. */
+/** Publishes the responses to each command, and logs them. */
 export interface Replies {
   accepted(request: Request, word: CommandWord, remaining: number): void;
   progress(request: Request, code: string, message: string, remaining: number): void;

@@ -3,9 +3,9 @@ import type { Command } from '../model/command.ts';
 import type { Job } from '../model/job/job.ts';
 import type { Asked } from '../model/snapshot.ts';
 
-/** Whom a stop is put down to: who asked for it, and for how long after. Pure; times are ISO 8601. */
+/** Who caused a stop: who asked for it, and how long after that counts. Pure; times are ISO 8601. */
 
-/** Milliseconds after a shutdown was given up in which a power-off is still told as its late success. */
+/** For so many milliseconds after a shutdown was given up, a power-off still counts as its late success. */
 export const lateness = 30 * 60_000;
 
 /** While `job` is under way; `time` turns its monotonic milliseconds into ISO 8601. */

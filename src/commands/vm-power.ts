@@ -6,13 +6,13 @@ import { emptyVm, type Snapshot, type VmSnapshot } from '../model/snapshot.ts';
 import type { PowerJob } from './power-job.ts';
 
 export interface VmPowerOptions {
-  /** Of the VM: nothing else is at it while the loader's job is under way. */
+  /** The VM's power job, free for steps while the loader's job runs. */
   job: PowerJob;
-  /** Of the domain that is meant: nothing is done to another one that has its name. */
+  /** The domain that is meant; another one of the same name is left alone. */
   uuid: string;
-  /** The command that they are steps of. */
+  /** The loader's command. */
   command: Command;
-  /** Told what the guest makes of it. */
+  /** Called with what happens meanwhile. */
   progress: (message: string) => void;
 }
 
@@ -61,7 +61,7 @@ export class VmPower {
   /** Whether libvirt can be asked, now or within so many milliseconds; `vm` is then as it was read. */
   async reachable(within: number, signal: AbortSignal): Promise<boolean> {
     const both = AbortSignal.any([signal, AbortSignal.timeout(within)]);
-    // A connection that is gone may not be known to be.
+    // A broken connection may not have been noticed.
     const asked = () =>
       this.read().then(
         () => this.#snapshot.hypervisor.up,

@@ -180,17 +180,6 @@ describe('carried out', () => {
     expect(told.filter(type => type !== 'asked')).toEqual(['starting', 'wished', 'domain', 'none']);
   });
 
-  test('two VMs at the same time', () => {
-    const scene = new Scene();
-    scene.submit('shutdown');
-    scene.submit('start', { key: 'other' });
-    expect(scene.calls.map(([key, call]) => [key, call])).toEqual([
-      ['DSM', 'press'],
-      ['other', 'start'],
-    ]);
-    scene.jobs.close();
-  });
-
   test('an answer also goes where the sender wants it, with the sender’s mark', () => {
     const scene = new Scene({ domain: off });
     const correlationData = Buffer.from('mark');
@@ -262,15 +251,6 @@ describe('carried out', () => {
     expect(scene.vm?.domain?.active).toBe(true);
   });
 
-  test('a power cut: by whom, and that it was one', () => {
-    const scene = new Scene({}, { vms: { DSM: daring } });
-    scene.submit('force_off', { by: 'me' });
-    expect(scene.made).toEqual(['cut_power']);
-    scene.seen({ ...off, reason: 'destroyed' });
-    expect(scene.told()).toEqual(['accepted', 'succeeded/done']);
-    expect(scene.vm?.lastStop).toMatchObject({ by: 'me', reason: 'destroyed' });
-  });
-
   test.each<[CommandWord, Partial<Command>]>([
     ['screenshot', {}],
     ['autostart', { enabled: true }],
@@ -308,9 +288,11 @@ describe('a reboot', () => {
 });
 
 describe('not carried out, and libvirt is not asked', () => {
-  test.each<
-    [what: string, word: CommandWord, told: string, vm: Partial<VmSnapshot>, options?: Partial<DispatcherOptions>]
-  >([
+  type More = Partial<Omit<Command, 'word'>>;
+  type Options = Partial<DispatcherOptions>;
+  test.each<[what: string, word: CommandWord, told: string, vm: Partial<VmSnapshot>, options?: Options, more?: More]>([
+    ['too late', 'shutdown', 'rejected/expired', {}, {}, { expiresAt: now.getTime() - 1 }],
+    ['a policy that is not listed', 'shutdown', 'rejected/not_allowed', {}, {}, { onTimeout: 'force_off' }],
     ['it runs already', 'start', 'succeeded/already', { wish: 'running' }],
     ['it is off already', 'shutdown', 'succeeded/already', { domain: off, wish: 'off' }],
     ['nothing to cancel', 'cancel', 'succeeded/already', {}],
@@ -320,9 +302,9 @@ describe('not carried out, and libvirt is not asked', () => {
     ['a VM that nobody configured', 'start', 'rejected/unknown_vm', {}, { vms: {} }],
     ['read-only', 'shutdown', 'rejected/read_only', {}, { readOnly: true }],
     ['read-only, though there is nothing to do', 'start', 'rejected/read_only', {}, { readOnly: true }],
-  ])('%s', (_, word, told, vm, options) => {
+  ])('%s', (_, word, told, vm, options, more) => {
     const scene = new Scene(vm, options);
-    scene.submit(word);
+    scene.submit(word, more);
     expect(scene.told()).toEqual([told]);
     expect([scene.calls, scene.events]).toEqual([[], []]);
   });
@@ -334,18 +316,6 @@ describe('not carried out, and libvirt is not asked', () => {
     scene.submit('screenshot');
     expect(scene.told()).toEqual(['rejected/libvirt_unavailable', 'rejected/libvirt_unavailable']);
     expect(scene.calls).toEqual([]);
-  });
-
-  test('a policy of the command’s own that the configuration does not list', () => {
-    const scene = new Scene();
-    scene.submit('shutdown', { onTimeout: 'force_off' });
-    expect(scene.told()).toEqual(['rejected/not_allowed']);
-  });
-
-  test('too late', () => {
-    const scene = new Scene();
-    scene.submit('shutdown', { expiresAt: now.getTime() - 1 });
-    expect(scene.told()).toEqual(['rejected/expired']);
   });
 
   test('a second time with the same id, whatever became of the first', () => {
