@@ -32,7 +32,7 @@ export const loaderResults = [
   'interrupted',
   'rolled_back',
 ] as const;
-export type LoaderResult = (typeof loaderResults)[number];
+type LoaderResult = (typeof loaderResults)[number];
 
 /** Times are ISO 8601. */
 export interface Loader {
