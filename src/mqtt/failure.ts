@@ -65,42 +65,50 @@ export class MqttFailure extends Error {
   }
 }
 
-type Words = readonly [FailureCode, string];
+/**
+ * By the reason of a CONNACK or DISCONNECT (MQTT 3.1.1 §3.2.2.3: 1 to 5, MQTT 5 §2.4: 128 and up), or by the code of an
+ * error of the socket, of TLS or of the WebSocket.
+ */
+const known: readonly (readonly [by: readonly (number | string)[], code: FailureCode, words: string])[] = [
+  [[1, 132], 'version', 'the broker does not speak this version of MQTT'],
+  [
+    [2, 133],
+    'client_id',
+    'the broker refuses this client id: set mqtt.client_id; some take at most 23 letters and digits',
+  ],
+  [[4, 134], 'credentials', 'the broker refuses the user name or password'],
+  [[5, 135], 'credentials', 'the broker does not let this client in: user name, password or its access list'],
+  [[130], 'protocol', 'the broker reports a protocol error'],
+  [[138], 'credentials', 'the broker has banned this client'],
+  [[140], 'credentials', 'the broker wants another way of authentication'],
+  [[141], 'silent', 'the broker has not heard from this client in time'],
+  [[142], 'taken_over', 'another client uses the same client id: is a second bridge running?'],
+  [['ECONNREFUSED'], 'unreachable', 'nothing listens at the broker’s address'],
+  [['ENOTFOUND'], 'unreachable', 'the broker’s name is not known'],
+  [['EAI_AGAIN'], 'unreachable', 'the broker’s name cannot be looked up now'],
+  [['EHOSTUNREACH'], 'unreachable', 'there is no route to the broker'],
+  [['ENETUNREACH'], 'unreachable', 'there is no network to the broker'],
+  [['EHOSTDOWN'], 'unreachable', 'the broker’s host is down'],
+  [['ETIMEDOUT'], 'unreachable', 'the broker’s host does not answer'],
+  [
+    ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH'],
+    'protocol',
+    'the broker sends a WebSocket message of more than 4 MiB: is a command of that size retained?',
+  ],
+  [['CERT_HAS_EXPIRED'], 'tls', 'the broker’s certificate has expired: renew it, or set this machine’s clock'],
+  [['CERT_NOT_YET_VALID'], 'tls', 'the broker’s certificate is not valid yet: set this machine’s clock'],
+];
 
-/** A CONNACK's or DISCONNECT's reason: MQTT 3.1.1 §3.2.2.3 (1 to 5), MQTT 5 §2.4 (128 and up). */
-export function fromReason(reason: number): MqttFailure {
-  const known = reasons[reason];
-  if (known) return new MqttFailure(...known);
-  const words = (ReasonCodes as Record<number, string>)[reason] || 'no reason given';
-  return new MqttFailure('refused', `the broker ended the connection: ${words} (${reason})`);
+function knownFailure(by: number | string, cause?: unknown): MqttFailure | null {
+  const [, code, words] = known.find(([each]) => each.includes(by)) ?? [];
+  return code && words ? new MqttFailure(code, words, cause) : null;
 }
 
-const version: Words = ['version', 'the broker does not speak this version of MQTT'];
-const clientId: Words = [
-  'client_id',
-  'the broker refuses this client id: set mqtt.client_id; some take at most 23 letters and digits',
-];
-const password: Words = ['credentials', 'the broker refuses the user name or password'];
-const permission: Words = [
-  'credentials',
-  'the broker does not let this client in: user name, password or its access list',
-];
-
-const reasons: Readonly<Record<number, Words>> = {
-  1: version,
-  2: clientId,
-  4: password,
-  5: permission,
-  130: ['protocol', 'the broker reports a protocol error'],
-  132: version,
-  133: clientId,
-  134: password,
-  135: permission,
-  138: ['credentials', 'the broker has banned this client'],
-  140: ['credentials', 'the broker wants another way of authentication'],
-  141: ['silent', 'the broker has not heard from this client in time'],
-  142: ['taken_over', 'another client uses the same client id: is a second bridge running?'],
-};
+/** A CONNACK's or DISCONNECT's. */
+export function fromReason(reason: number): MqttFailure {
+  const words = (ReasonCodes as Record<number, string>)[reason] || 'no reason given';
+  return knownFailure(reason) ?? new MqttFailure('refused', `the broker ended the connection: ${words} (${reason})`);
+}
 
 export interface Circumstances {
   /** The address asks for TLS. */
@@ -119,8 +127,8 @@ export function fromError(error: TlsError, { secure, answered, ca }: Circumstanc
     return new MqttFailure('protocol', `the other end does not speak MQTT: ${message}`, error);
   }
   if (code === 'ECONNRESET' || code === 'EPIPE') return closed(answered, error);
-  const known = errors[code];
-  if (known) return new MqttFailure(...known, error);
+  const failure = knownFailure(code, error);
+  if (failure) return failure;
   return secure
     ? new MqttFailure('tls', tlsWords(code, error, ca), error)
     : new MqttFailure('unreachable', message, error);
@@ -132,22 +140,6 @@ export function closed(answered: boolean, cause?: unknown): MqttFailure {
     ? new MqttFailure('closed', 'the connection to the broker broke', cause)
     : new MqttFailure('closed_early', 'the broker closed the connection before it answered', cause);
 }
-
-const errors: Readonly<Record<string, Words>> = {
-  ECONNREFUSED: ['unreachable', 'nothing listens at the broker’s address'],
-  ENOTFOUND: ['unreachable', 'the broker’s name is not known'],
-  EAI_AGAIN: ['unreachable', 'the broker’s name cannot be looked up now'],
-  EHOSTUNREACH: ['unreachable', 'there is no route to the broker'],
-  ENETUNREACH: ['unreachable', 'there is no network to the broker'],
-  EHOSTDOWN: ['unreachable', 'the broker’s host is down'],
-  ETIMEDOUT: ['unreachable', 'the broker’s host does not answer'],
-  WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: [
-    'protocol',
-    'the broker sends a WebSocket message of more than 4 MiB: is a command of that size retained?',
-  ],
-  CERT_HAS_EXPIRED: ['tls', 'the broker’s certificate has expired: renew it, or set this machine’s clock'],
-  CERT_NOT_YET_VALID: ['tls', 'the broker’s certificate is not valid yet: set this machine’s clock'],
-};
 
 /** Node's, if it has one: the certificate and the host that do not fit. */
 interface TlsError extends Error {

@@ -122,7 +122,7 @@ test('bridges die and lose the broker: one of the living has it, or the next one
       if (living.length === 0) {
         const next = world.start('z');
         vi.runAllTimers();
-        expect(next.claim.holding).toBe(true);
+        expect(next.ownership.holding).toBe(true);
       } else expect(world.holders()).toEqual(living);
       expectOrder(world);
     }),
@@ -154,8 +154,8 @@ test('one alone gets it at once, or when a ghost has not answered', () => {
       const world = prepare(alone);
       const peer = world.start('m');
       const started = Date.now();
-      while (!peer.claim.holding && vi.getTimerCount() > 0) vi.advanceTimersToNextTimer();
-      expect(peer.claim.holding).toBe(true);
+      while (!peer.ownership.holding && vi.getTimerCount() > 0) vi.advanceTimersToNextTimer();
+      expect(peer.ownership.holding).toBe(true);
       const waits = runLog.past === 'ghost' || runLog.past === 'old version';
       expect(Date.now() - started).toBeLessThanOrEqual(4 * slowest + (waits ? 2_000 : 0));
       vi.runAllTimers();

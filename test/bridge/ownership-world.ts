@@ -60,7 +60,7 @@ export class World {
   }
 
   holders(): Peer[] {
-    return this.peers.filter(({ fate, claim }) => fate === 'alive' && claim.holding);
+    return this.peers.filter(({ fate, ownership }) => fate === 'alive' && ownership.holding);
   }
 
   kept() {
@@ -107,7 +107,7 @@ class Line {
 
 export class Peer {
   readonly session: string;
-  readonly claim: Ownership;
+  readonly ownership: Ownership;
   readonly #world: World;
   fate: 'alive' | 'dead' | 'refused' = 'alive';
   line: Line | null = null;
@@ -116,7 +116,7 @@ export class Peer {
   constructor(world: World, session: string, clock: number) {
     this.session = session;
     this.#world = world;
-    this.claim = new Ownership({
+    this.ownership = new Ownership({
       topics,
       session,
       instance: `bridge ${session}`,
@@ -129,12 +129,12 @@ export class Peer {
       this.#send({ topic: topics.info, payload: JSON.stringify({ session }), retain: true });
       this.#send({ topic: topics.state, payload: 'online', retain: true });
     };
-    this.claim.on('granted', () => {
+    this.ownership.on('granted', () => {
       world.granted.add(session);
       state();
     });
-    this.claim.on('restate', state);
-    this.claim.on('refused', () => {
+    this.ownership.on('restate', state);
+    this.ownership.on('refused', () => {
       this.fate = 'refused';
       const { line } = this;
       line?.up(() => line.end(false));
@@ -152,7 +152,7 @@ export class Peer {
     this.line = line;
     line.up(() => {
       this.#world.lines.add(line);
-      line.down(() => this.claim.begin());
+      line.down(() => this.ownership.begin());
       for (const [topic, payload] of this.#world.retained) {
         line.down(() => this.hear({ topic, payload, retain: true }), this.#world.habits.late);
       }
@@ -160,7 +160,7 @@ export class Peer {
   }
 
   hear({ topic, payload, retain }: Packet): void {
-    if (this.fate === 'alive') this.claim.hear({ topic, payload: Buffer.from(payload), retain });
+    if (this.fate === 'alive') this.ownership.hear({ topic, payload: Buffer.from(payload), retain });
   }
 
   /** Runs it now, or when it is no longer frozen. */
@@ -188,7 +188,7 @@ export class Peer {
       if (!line.heard) return;
       line.heard = false;
       this.awake(() => {
-        if (this.fate === 'alive') this.claim.lost();
+        if (this.fate === 'alive') this.ownership.lost();
         setTimeout(() => this.connect(), 100);
       });
     }, noticed + back);
@@ -198,7 +198,7 @@ export class Peer {
     const { line } = this;
     if (this.fate !== 'alive') return;
     this.fate = 'dead';
-    this.claim.close();
+    this.ownership.close();
     if (!line) return;
     line.heard = false;
     setTimeout(() => line.end(true), noticed);

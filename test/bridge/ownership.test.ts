@@ -17,7 +17,7 @@ function subject() {
   const said: { session: string; instance: string; since: string | null; to: string | null }[] = [];
   const told: unknown[] = [];
   let settle: (delivered: boolean) => void = () => {};
-  const claim = new Ownership({
+  const ownership = new Ownership({
     ...{ topics, session: 'm', instance: 'nas', now: () => new Date(), logger: log },
     send: ({ payload, settled }) => {
       said.push(JSON.parse(String(payload)));
@@ -25,13 +25,13 @@ function subject() {
       return true;
     },
   });
-  claim.on('granted', () => told.push('granted'));
-  claim.on('restate', () => told.push('restate'));
-  claim.on('refused', other => told.push(other));
+  ownership.on('granted', () => told.push('granted'));
+  ownership.on('restate', () => told.push('restate'));
+  ownership.on('refused', other => told.push(other));
   const hear = (topic: string, payload: string | Buffer, retain = false) =>
-    claim.hear({ topic, payload: Buffer.from(payload), retain });
+    ownership.hear({ topic, payload: Buffer.from(payload), retain });
   return {
-    ...{ claim, log, said, told, hear },
+    ...{ ownership, log, said, told, hear },
     /** What the broker kept. */
     kept(state: string, session?: string) {
       hear(topics.info, JSON.stringify({ version: '1', ...(session && { session }) }), true);
@@ -46,7 +46,7 @@ function subject() {
 
 function asking() {
   const it = subject();
-  it.claim.begin();
+  it.ownership.begin();
   return it;
 }
 
@@ -67,11 +67,11 @@ describe('alone with its messages', () => {
   });
 
   test('nobody is there: granted as soon as the broker has taken the question', () => {
-    const { claim, fence, said, told, log } = asking();
+    const { ownership, fence, said, told, log } = asking();
     expect(said).toEqual([{ session: 'm', instance: 'nas', since: null, to: null }]);
-    expect(claim.holding).toBe(false);
+    expect(ownership.holding).toBe(false);
     fence();
-    expect(claim.holding).toBe(true);
+    expect(ownership.holding).toBe(true);
     expect(told).toEqual(['granted']);
     expect(said.slice(1)).toEqual([{ session: 'm', instance: 'nas', since: moment(0), to: null }]);
     expect(log.entries).toMatchObject([{ level: 'info', event: 'bridge.claimed', since: moment(0) }]);
@@ -113,19 +113,19 @@ describe('alone with its messages', () => {
   });
 
   test('the other one answers: refused, once and for good', () => {
-    const { claim, fence, kept, from, said, told, log } = asking();
+    const { ownership, fence, kept, from, said, told, log } = asking();
     kept('online', 'other');
     fence();
     from('other', moment(-5_000), 'm');
-    claim.begin();
+    ownership.begin();
     from('third', moment(-9_000));
     from('fourth', null);
-    claim.lost();
-    claim.begin();
+    ownership.lost();
+    ownership.begin();
     vi.runAllTimers();
     expect(told).toEqual([{ instance: 'the other', since: moment(-5_000) }]);
     expect(log.of('bridge.refused')).toMatchObject([{ level: 'error', other: 'the other', since: moment(-5_000) }]);
-    expect(claim.holding).toBe(false);
+    expect(ownership.holding).toBe(false);
     expect(said).toHaveLength(1);
   });
 
@@ -159,23 +159,23 @@ describe('alone with its messages', () => {
     ['one of the same moment, with a smaller session', 'a', 0, false],
     ['one of the same moment, with a larger session', 'z', 0, true],
   ])('two hold it: %s', (_, session, since, stays) => {
-    const { claim, from, said, told } = holding();
+    const { ownership, from, said, told } = holding();
     from(session, moment(since));
-    expect(claim.holding).toBe(stays);
+    expect(ownership.holding).toBe(stays);
     expect(said).toHaveLength(stays ? 1 : 0);
     vi.runAllTimers();
     expect(told).toEqual([stays ? 'restate' : { instance: `the ${session}`, since: moment(since) }]);
   });
 
   test('one that asked later has a clock that is behind', () => {
-    const { claim, from, said } = holding();
+    const { ownership, from, said } = holding();
     from('z', null);
     from('z', moment(-60_000));
-    expect(claim.holding).toBe(true);
+    expect(ownership.holding).toBe(true);
     expect(said.at(-1)).toMatchObject({ since: moment(-60_001), to: 'z' });
     // Unless it was asked by us, too: then we asked at the same moment.
     from('z', moment(-60_002), 'm');
-    expect(claim.holding).toBe(false);
+    expect(ownership.holding).toBe(false);
   });
 
   test('somebody else writes on the info topic: asks again, and mends it if there is no answer', () => {
@@ -207,7 +207,7 @@ describe('alone with its messages', () => {
   });
 
   test('is not impressed by itself, by what is kept, and by the past', () => {
-    const { claim, from, hear, kept, said, told } = holding();
+    const { ownership, from, hear, kept, said, told } = holding();
     from('m', null);
     from('m', moment(-9_000));
     hear(topics.info, '{"session":"m"}');
@@ -216,22 +216,22 @@ describe('alone with its messages', () => {
     hear(topics.info, '');
     hear(topics.claim, JSON.stringify({ session: 'a', instance: '', since: moment(-9_000) }), true);
     vi.runAllTimers();
-    expect([claim.holding, said, told]).toEqual([true, [], []]);
+    expect([ownership.holding, said, told]).toEqual([true, [], []]);
   });
 
   test('a session that ends takes all with it', () => {
-    const { claim, fence, kept, told, said } = asking();
+    const { ownership, fence, kept, told, said } = asking();
     kept('online', 'other');
     fence();
-    claim.lost();
+    ownership.lost();
     fence();
     vi.runAllTimers();
     expect(told).toEqual([]);
-    claim.begin();
+    ownership.begin();
     fence();
     expect(told).toEqual(['granted']);
-    claim.lost();
-    expect(claim.holding).toBe(false);
+    ownership.lost();
+    expect(ownership.holding).toBe(false);
     expect(said).toHaveLength(3);
   });
 
@@ -244,15 +244,15 @@ describe('alone with its messages', () => {
   });
 
   test('closed, it is silent', () => {
-    const { claim, from, fence, hear, said, told } = holding();
-    claim.close();
-    claim.close();
-    claim.begin();
+    const { ownership, from, fence, hear, said, told } = holding();
+    ownership.close();
+    ownership.close();
+    ownership.begin();
     fence();
     from('a', null);
     expect(hear(topics.state, 'offline')).toBe(true);
     expect(hear('b/DSM/command', 'start')).toBe(false);
-    expect([claim.holding, said, told]).toEqual([false, [], []]);
+    expect([ownership.holding, said, told]).toEqual([false, [], []]);
   });
 
   test('what is no claim does nothing', () => {
@@ -276,7 +276,7 @@ describe('alone with its messages', () => {
     fc.assert(
       fc.property(broken, payload => {
         for (const { hear } of [it, other]) hear(topics.claim, Buffer.from(payload as string));
-        expect([it.claim.holding, it.said, it.told]).toEqual([true, [], []]);
+        expect([it.ownership.holding, it.said, it.told]).toEqual([true, [], []]);
       }),
       { numRuns: 1_000 },
     );
@@ -285,13 +285,13 @@ describe('alone with its messages', () => {
   });
 
   test.each([201, 20_000])('a holder whose name has %i characters is heard, and its name cut', length => {
-    const { claim, hear, fence, told } = asking();
+    const { ownership, hear, fence, told } = asking();
     hear(
       topics.claim,
       JSON.stringify({ session: 'other', instance: 'n'.repeat(length), since: moment(-5_000), to: 'm' }),
     );
     fence();
-    expect(claim.holding).toBe(false);
+    expect(ownership.holding).toBe(false);
     expect(told).toEqual([{ instance: 'n'.repeat(200), since: moment(-5_000) }]);
   });
 
@@ -306,7 +306,7 @@ describe('alone with its messages', () => {
 class Bare implements AsyncDisposable {
   readonly told = new Inbox<string>();
   readonly log = recorder();
-  readonly claim: Ownership;
+  readonly ownership: Ownership;
   readonly mqtt: MqttClient;
 
   constructor({ port }: Broker, session: string) {
@@ -317,7 +317,7 @@ class Bare implements AsyncDisposable {
       subscriptions: Object.values(topics),
       logger: this.log,
     });
-    const claim = new Ownership({
+    const ownership = new Ownership({
       topics,
       session,
       instance: `the ${session}`,
@@ -330,22 +330,22 @@ class Bare implements AsyncDisposable {
       mqtt.publish({ topic: topics.info, payload: JSON.stringify({ session }), qos: 1, retain: true });
       mqtt.publish({ topic: topics.state, payload: 'online', qos: 1, retain: true });
     };
-    claim.on('granted', state).on('granted', () => this.told.push('granted'));
-    claim.on('restate', state).on('restate', () => this.told.push('restate'));
-    claim.on('refused', ({ instance }) => {
+    ownership.on('granted', state).on('granted', () => this.told.push('granted'));
+    ownership.on('restate', state).on('restate', () => this.told.push('restate'));
+    ownership.on('refused', ({ instance }) => {
       this.told.push(`refused by ${instance}`);
       void mqtt.close();
     });
-    mqtt.on('connected', () => claim.begin());
-    mqtt.on('disconnected', () => claim.lost());
-    mqtt.on('message', message => claim.hear(message));
-    this.claim = claim;
+    mqtt.on('connected', () => ownership.begin());
+    mqtt.on('disconnected', () => ownership.lost());
+    mqtt.on('message', message => ownership.hear(message));
+    this.ownership = ownership;
     this.mqtt = mqtt;
     mqtt.start();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.claim.close();
+    this.ownership.close();
     await this.mqtt.close();
   }
 }
@@ -359,7 +359,7 @@ describe('on a broker', () => {
     await seen.take(topics.state, 'online');
     await using two = new Bare(broker, 'a second');
     expect(await two.told.take(told => told.startsWith('refused'))).toBe('refused by the one');
-    expect(one.claim.holding).toBe(true);
+    expect(one.ownership.holding).toBe(true);
     expect(one.told.all.filter(told => told.startsWith('refused'))).toEqual([]);
     expect(seen.seen.all.map(({ payload }) => payload)).not.toContain('offline');
   });
