@@ -30,7 +30,7 @@ export interface BridgeParts {
   events: EventPublisher;
   vmStore: VmStore;
   dispatcher: Dispatcher;
-  /** Milliseconds after Home Assistant's birth within which it is told everything; bridges do not all answer at once. */
+  /** Milliseconds after Home Assistant's birth within which it gets everything again; not all bridges answer at once. */
   birthJitter?: number;
 }
 
@@ -91,7 +91,7 @@ export class Bridge {
     this.#parts.announcer.close();
   }
 
-  /** To be told of every event, before all who act on it. */
+  /** Takes every event, before all who act on it. */
   hear(event: Event, before: Snapshot): void {
     const { state, publisher, announcer, vmStore, events } = this.#parts;
     const { snapshot } = state;

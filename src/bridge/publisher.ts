@@ -13,7 +13,7 @@ import { retainedTopics, type Topics } from '../model/topics.ts';
 export interface PublisherOptions {
   topics: Topics;
   identity: Identity;
-  /** False: the broker is away; all is said again when it is back. */
+  /** False: the broker is away; when it is back, everything is published again. */
   send: Send;
 }
 
@@ -29,7 +29,7 @@ const documents: readonly {
   { topic: 'loader', parts: vm => [vm.loader, vm.check?.dsm], of: loaderDocument },
 ];
 
-/** Says what changed, once, and everything when a session begins. */
+/** Publishes what changed, once, and everything when a session begins. */
 export class Publisher {
   readonly #options: PublisherOptions;
   /** What the broker has of each retained topic. */
@@ -60,7 +60,7 @@ export class Publisher {
     this.#vm(snapshot, key);
   }
 
-  /** Nothing is said of a domain that has not been seen: its disks and NICs are not known either. */
+  /** Nothing for a domain that has not been seen: its disks and NICs are not known either. */
   stats(snapshot: Snapshot, key: VmKey): void {
     const vm = snapshot.vms[key];
     if (!vm?.domain) return;

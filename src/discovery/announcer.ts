@@ -51,7 +51,7 @@ export class Announcer {
     this.#announced = { ...announced, vms };
   }
 
-  /** A session has begun: say everything again. */
+  /** A session has begun: announces everything again. */
   connected(): void {
     this.#connected = true;
     this.again();
@@ -126,7 +126,7 @@ export class Announcer {
     const published = components(device);
     queue.lead({
       payloads: transition(this.#announced.devices[topic] ?? {}, device).map(({ payload }) => JSON.stringify(payload)),
-      // What may be there already is remembered too: whoever forgets it never removes it.
+      // What may be there already is remembered too, or it would never be removed.
       sending: () => this.#remember(topic, { ...published, ...this.#announced.devices[topic] }),
       delivered: () => this.#remember(topic, published),
       settled: () => {

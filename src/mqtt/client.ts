@@ -8,10 +8,10 @@ import { EventEmitter } from 'node:events';
 import type { Message, Publication } from '../model/message.ts';
 import type { Logger } from '../util/logger.ts';
 import { type FailureCode, MqttFailure } from './failure.ts';
-import { otherScheme } from './look.ts';
 import type { ConnectOptions } from './packets.ts';
 import { afterwards, newest, type ProtocolVersion } from './protocol-version.ts';
 import { type ReconnectDelayOptions, reconnectDelays } from './reconnect-delay.ts';
+import { otherScheme } from './scheme.ts';
 import { type Opened, Session } from './session.ts';
 
 export interface MqttClientOptions extends Omit<ConnectOptions, 'connectTimeout' | 'keepalive'> {
@@ -47,7 +47,7 @@ export class MqttClient extends EventEmitter<{
   #session: Session | undefined;
   #connected = false;
   #retry: NodeJS.Timeout | undefined;
-  /** When it last looked what listens at the address. */
+  /** When it last looked at what listens at the address. */
   #lookedAt = Number.NEGATIVE_INFINITY;
   /** Why the broker is away, as last logged. */
   #outage: FailureCode | undefined;

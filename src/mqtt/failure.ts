@@ -4,7 +4,7 @@ import { ReasonCodes } from 'mqtt';
 interface Kind {
   /** Retrying alone will not mend it. */
   person?: boolean;
-  /** As if something else listened at the address than it says. */
+  /** Something else may listen at the address than its scheme says. */
   puzzling?: boolean;
   /** How soon to try again; default `lost`. */
   pace?: 'refused' | 'takenOver';
@@ -51,7 +51,7 @@ export class MqttFailure extends Error {
   readonly code: FailureCode;
   /** Retrying alone will not mend it. */
   readonly needsPerson: boolean;
-  /** As if something else listened at the address than it says. */
+  /** Something else may listen at the address than its scheme says. */
   readonly isPuzzling: boolean;
 
   constructor(code: FailureCode, message: string, cause?: unknown) {
@@ -59,7 +59,7 @@ export class MqttFailure extends Error {
     const { person = false, puzzling = false }: Kind = kinds[code];
     this.code = code;
     this.needsPerson = person;
-    // That the other end speaks no TLS is all that these say.
+    // These may mean no more than that the other end speaks no TLS.
     this.isPuzzling =
       puzzling || (code === 'tls' && /^(EPROTO|ERR_SSL_)/.test(String((cause as TlsError | undefined)?.code)));
   }

@@ -65,7 +65,7 @@ export interface Traits {
 
 export type Row<Topic extends string> = Partial<Omit<Entity<Topic>, 'key' | 'platform' | 'name' | 'value'>>;
 
-/** One row: its identity, its name, where its value is, and what else there is to say, later traits over earlier. */
+/** One row: its identity, its name, where its value is, and its traits, later ones over earlier. */
 function row(platform: Platform, traits: Traits = {}) {
   return <T extends string>(key: string, name: string | null, value: Value<T> | null, ...more: Row<T>[]): Entity<T> =>
     Object.assign({ key, platform, name, value, ...traits } satisfies Entity<T>, ...more);

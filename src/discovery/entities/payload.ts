@@ -25,7 +25,7 @@ export interface DevicePayload {
   components: Readonly<Record<string, Component>>;
 }
 
-/** With its platform alone it tells Home Assistant to remove the entity. */
+/** Of one that has nothing but its platform, Home Assistant removes the entity. */
 export interface Component {
   platform: Platform;
   [option: string]: unknown;
@@ -168,7 +168,7 @@ function availabilityOf<T extends string>({ available, only_while }: Entity<T>, 
 
 /**
  * What to remember of a payload: the platform by component key. Home Assistant keeps an entity that is merely left out
- * of the next one; somebody has to tell it of each that goes.
+ * of the next one; each has to be removed by a message.
  */
 export type Components = Readonly<Record<string, Platform>>;
 

@@ -24,7 +24,7 @@ import { loaderEntities } from './loader.ts';
 import { asked, detail, diagnostic, inUnit, oneOf, sentence, timestamp, total } from './traits.ts';
 
 /**
- * THE table: every entity that Home Assistant is told of, one a line, with its name, its unit and whether it is on from
+ * THE table: every entity that Home Assistant gets, one a line, with its name, its unit and whether it is on from
  * the start. The discovery payload and docs/entities.md are made from it. The rows that command are in controls.ts, those
  * of the loader in loader.ts.
  */

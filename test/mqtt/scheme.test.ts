@@ -6,7 +6,7 @@ import { createServer as createSecureWeb } from 'node:https';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createSecure } from 'node:tls';
 import { describe, expect, test } from 'vitest';
-import { otherScheme } from '../../src/mqtt/look.ts';
+import { otherScheme } from '../../src/mqtt/scheme.ts';
 import { subject } from './subject.ts';
 
 const tls = {
