@@ -1,11 +1,13 @@
 /** The whole bridge, as people and Home Assistant see it: on the broker. */
 
-import { writeFile } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { main } from '../../src/app/run.ts';
 import type { Stats } from '../../src/model/stats.ts';
 import { slow } from '../eventually.ts';
 import { dsmXml } from '../fakes/libvirtd/xml.ts';
+import { recorder } from '../mqtt/inbox.ts';
 import { type Line, startProxy } from '../mqtt/proxy.ts';
 import { Running, response, state, stateOf, vmConfig } from './running.ts';
 
@@ -206,6 +208,48 @@ test.concurrent.each(names)('a domain called %s', async name => {
   expect(await response(seen, 'key')).toMatchObject({ status: 'accepted' });
   expect(await response(seen, 'key')).toMatchObject({ status: 'succeeded' });
   expect(domain.active).toBe(true);
+});
+
+describe('the base topic', () => {
+  test.concurrent('a second bridge is refused, and the first one does not notice', async () => {
+    await using running = await Running.start();
+    const { seen, folder } = running;
+    const log = recorder();
+    const dataDir = await mkdtemp(join(folder, 'second-'));
+    const second = await main(running.config({ dataDir, mqtt: { clientId: 'second' } }), log);
+    expect(await second.refused).toContain("another bridge, 'nas', serves b/…");
+    await second.close();
+    expect(log.of('bridge.refused')).toMatchObject([{ level: 'error', other: 'nas' }]);
+    await seen.publish('b/DSM/command', 'shutdown');
+    expect(await response(seen)).toMatchObject({ code: 'already' });
+    expect(seen.seen.all.filter(({ topic }) => topic === 'b/bridge/state').map(({ payload }) => payload)).toEqual([
+      'online',
+    ]);
+    expect(running.log.of('bridge.refused')).toEqual([]);
+  });
+
+  test.concurrent('a ghost is waited for, and its will is mended', async () => {
+    await using running = await Running.prepare();
+    const seen = await running.observe();
+    await seen.publish('b/bridge/info', '{"session":"ghost"}', true);
+    await seen.publish('b/bridge/state', 'online', true);
+    await running.start();
+    await seen.seen.take(({ topic, payload }) => topic === 'b/bridge/info' && payload.includes('"instance":"nas"'));
+    expect(running.log.of('bridge.ghost')).toHaveLength(1);
+    await seen.publish('b/bridge/state', 'offline', true);
+    await seen.take('b/bridge/state', 'offline');
+    await seen.take('b/bridge/state', 'online');
+  });
+
+  test.concurrent('what an earlier one left in good order is no ghost', async () => {
+    await using running = await Running.start();
+    await running.stop();
+    await running.seen.take('b/bridge/state', 'offline');
+    await running.start();
+    await running.seen.take('b/bridge/state', 'online');
+    expect(running.log.of('bridge.claimed')).toHaveLength(2);
+    expect(running.log.of('bridge.ghost')).toEqual([]);
+  });
 });
 
 describe('who is away at the start', () => {

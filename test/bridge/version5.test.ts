@@ -1,9 +1,5 @@
 /** What only MQTT 5 tells of a command: the sender's retain flag, and where the answers are to go. */
-import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { FakeLibvirtd } from '../fakes/libvirtd/daemon.ts';
 import { type Peer, PUBLISH, readPublish, SUBSCRIBE, startPeer, text } from '../mqtt/peer.ts';
 import { Running } from './running.ts';
 
@@ -30,21 +26,16 @@ beforeEach(async () => {
     // A code for each of its filters.
     [SUBSCRIBE]: (packet, connection) => connection.suback(packet, ...Array.from({ length: 6 }, () => 1)),
   });
-  const [daemon, folder] = await Promise.all([FakeLibvirtd.listen(), mkdtemp(join(tmpdir(), 'bridge-'))]);
-  daemon.define();
-  const broker = { port: Number(new URL(peer.url).port), version: '5.0' as const };
-  const dispose = async () => peer[Symbol.asyncDispose]();
-  running = new Running(
-    daemon,
-    { ...broker, start: async () => {}, kill: dispose, [Symbol.asyncDispose]: dispose },
-    folder,
-  );
-  await running.start();
+  running = await Running.prepare();
+  running.daemon.define();
+  await running.start({ mqtt: { url: peer.url } });
   line = await peer.connections.take();
-  await line.packets.take(one => one.type === PUBLISH && readPublish(one, 5).payload === 'online');
   while ((await said('b/DSM/availability')).payload !== 'online');
 });
-afterEach(() => running[Symbol.asyncDispose]());
+afterEach(async () => {
+  await running[Symbol.asyncDispose]();
+  await peer[Symbol.asyncDispose]();
+});
 
 test('a command with the retain flag does nothing, live as it is', async () => {
   const { body } = await line.take(SUBSCRIBE);
