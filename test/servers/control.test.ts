@@ -1,51 +1,19 @@
-/** The control socket, by its real client where that is well-behaved, and by hand where it is not. */
+/** The control socket: its real client where that is well-behaved, and one made by hand where it is not. */
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { askControl } from '../../src/cli/control.ts';
-import { type ControlOptions, controlServer } from '../../src/servers/control.ts';
-import type { Server } from '../../src/servers/server.ts';
+import type { ControlOptions } from '../../src/servers/control.ts';
 import { eventually } from '../eventually.ts';
-import { Inbox, recorder } from '../mqtt/inbox.ts';
+import { ControlStage } from './control-stage.ts';
 
-type Reply = Parameters<ControlOptions['submit']>[2];
-
-let folder: string;
-let path: string;
-let log: ReturnType<typeof recorder>;
-let servers: Server[];
-let submitted: Inbox<{ vm: string; payload: string; reply: Reply }>;
+let stage: ControlStage;
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'control-'));
-  path = join(folder, 'control.sock');
-  log = recorder();
-  servers = [];
-  submitted = new Inbox();
+  stage = await ControlStage.open();
 });
-afterEach(async () => {
-  for (const server of servers) server.close();
-  await rm(folder, { recursive: true, force: true });
-});
-
-async function start(options: Partial<ControlOptions> = {}): Promise<Server> {
-  const submit: ControlOptions['submit'] = (vm, payload, reply) => submitted.push({ vm, payload, reply });
-  const server = controlServer({ path, submit, logger: log, ...options });
-  servers.push(server);
-  await server.start();
-  return server;
-}
-
-/** All that is answered. */
-async function ask(payload: string, signal?: AbortSignal): Promise<object[]> {
-  const heard: object[] = [];
-  const options = { patience: 60_000, ...(signal && { signal }) };
-  for await (const response of askControl(path, 'DSM', payload, options)) heard.push(response);
-  return heard;
-}
+afterEach(() => stage.close());
 
 /** A client made by hand: what it hears, and when it is gone. */
 class Caller implements Disposable {
@@ -54,7 +22,7 @@ class Caller implements Disposable {
   heard = '';
 
   constructor(text: string | Buffer = '') {
-    this.socket = connect(path).on('error', () => {});
+    this.socket = connect(stage.path).on('error', () => {});
     this.socket.on('data', chunk => {
       this.heard += chunk;
     });
@@ -71,23 +39,40 @@ const head = (length: number) => `POST /command?vm=DSM HTTP/1.1\r\nhost: x\r\nco
 const shutdown = `${head(8)}shutdown`;
 
 test('is for its owner alone, in the place of whatever was there, and gone when it is closed', async () => {
-  await writeFile(path, 'stale');
-  const server = await start();
-  expect((await stat(path)).mode & 0o777).toBe(0o600);
-  expect(log.entries).toEqual([]);
+  await writeFile(stage.path, 'stale');
+  const server = await stage.start();
+  expect((await stat(stage.path)).mode & 0o777).toBe(0o600);
+  expect(stage.log.entries).toEqual([]);
   server.close();
   server.close();
-  expect(await readdir(folder)).toEqual([]);
+  expect(await readdir(stage.folder)).toEqual([]);
+});
+
+test('a command arrives as it was given, and every answer, up to the final one', async () => {
+  await stage.start({
+    submit: (vm, payload, reply) => {
+      reply({ status: 'accepted', vm, payload }, false);
+      setImmediate(() => reply({ status: 'progress' }, false));
+      setTimeout(() => reply({ status: 'succeeded' }, true), 20);
+      setTimeout(() => reply({ status: 'late' }, true), 40);
+    },
+  });
+  const payload = '{"command":"shutdown","by":"ü\\n"}';
+  expect(await stage.ask(payload)).toEqual([
+    { status: 'accepted', vm: 'DSM', payload },
+    { status: 'progress' },
+    { status: 'succeeded' },
+  ]);
 });
 
 test('a command of 8 KiB is taken, a longer one is refused', async () => {
-  await start();
-  void ask('x'.repeat(8_192)).catch(() => {});
-  expect((await submitted.take()).payload).toHaveLength(8_192);
+  await stage.start();
+  void stage.ask('x'.repeat(8_192)).catch(() => {});
+  expect((await stage.submitted.take()).payload).toHaveLength(8_192);
   for (const length of [8_193, 3_000_000]) {
-    expect(await ask('x'.repeat(length))).toMatchObject([{ status: 'rejected', code: 'invalid_payload' }]);
+    expect(await stage.ask('x'.repeat(length))).toMatchObject([{ status: 'rejected', code: 'invalid_payload' }]);
   }
-  expect(submitted.all).toHaveLength(1);
+  expect(stage.submitted.all).toHaveLength(1);
 });
 
 test('whatever comes, it is refused or nothing comes of it', async () => {
@@ -96,7 +81,7 @@ test('whatever comes, it is refused or nothing comes of it', async () => {
     given.push(vm, payload);
     reply({ code: 'taken' }, true);
   };
-  await start({ patience: 20, submit });
+  await stage.start({ patience: 20, submit });
   const request = fc
     .record({ path: fc.webPath(), query: fc.webQueryParameters(), body: fc.string() })
     .map(({ path, query, body }) => `POST /command${path}?${query} HTTP/1.1\r\nhost: x\r\n\r\n${body}`);
@@ -114,9 +99,9 @@ test('whatever comes, it is refused or nothing comes of it', async () => {
 });
 
 test('who says nothing, or not all of it, is cut off; who waits for an answer is not', async () => {
-  await start({ patience: 300 });
-  const waiting = ask('shutdown');
-  const { reply } = await submitted.take();
+  await stage.start({ patience: 300 });
+  const waiting = stage.ask('shutdown');
+  const { reply } = await stage.submitted.take();
   using silent = new Caller();
   using slow = new Caller('POST /command HTTP/1.1\r\n');
   using half = new Caller(`${head(100)}shut`);
@@ -128,31 +113,31 @@ test('who says nothing, or not all of it, is cut off; who waits for an answer is
 });
 
 test('nine at once are one too many, until one of them has gone', async () => {
-  await start();
+  await stage.start({
+    submit: (vm, payload, reply) => {
+      if (payload === 'start') reply({ status: 'succeeded' }, true);
+      else stage.submitted.push({ vm, payload, reply });
+    },
+  });
   const end = new AbortController();
-  const eight = Array.from({ length: 8 }, () => ask('shutdown', end.signal));
-  for (const _ of eight) await submitted.take();
-  expect(await ask('shutdown')).toMatchObject([{ status: 'rejected', code: 'busy' }]);
+  const eight = Array.from({ length: 8 }, () => stage.ask('shutdown', { signal: end.signal }));
+  for (const _ of eight) await stage.submitted.take();
+  expect(await stage.ask('start')).toMatchObject([{ status: 'rejected', code: 'busy' }]);
   end.abort();
   await Promise.allSettled(eight);
-  await eventually(async () => {
-    const next = ask('start');
-    const { reply } = await submitted.take(() => true, { deadline: 100 });
-    reply({ status: 'succeeded' }, true);
-    expect(await next).toEqual([{ status: 'succeeded' }]);
-  });
+  await eventually(async () => expect(await stage.ask('start')).toEqual([{ status: 'succeeded' }]));
 });
 
 test('those who say nothing keep nobody away', async () => {
-  await start({ patience: 60_000 });
+  await stage.start({ patience: 60_000 });
   const silent: Caller[] = [];
   for (let nth = 0; nth < 40; nth++) {
     const caller = new Caller(['', 'POST /comm', head(9)][nth % 3]);
     await once(caller.socket, 'connect');
     silent.push(caller);
   }
-  const asking = ask('shutdown');
-  const { reply } = await submitted.take();
+  const asking = stage.ask('shutdown');
+  const { reply } = await stage.submitted.take();
   reply({ status: 'succeeded' }, true);
   expect(await asking).toEqual([{ status: 'succeeded' }]);
   await Promise.all(silent.slice(0, 32).map(({ gone }) => gone));
@@ -160,25 +145,25 @@ test('those who say nothing keep nobody away', async () => {
 });
 
 test('a client that goes away takes nothing back, and its answers are dropped', async () => {
-  await start();
+  await stage.start();
   const end = new AbortController();
-  const asking = ask('shutdown', end.signal);
-  const { reply } = await submitted.take();
+  const asking = stage.ask('shutdown', { signal: end.signal });
+  const { reply } = await stage.submitted.take();
   end.abort();
   await expect(asking).rejects.toBe(end.signal.reason);
   for (const _ of [1, 2, 3]) reply({ status: 'progress' }, false);
-  const next = ask('start');
-  const { reply: other } = await submitted.take();
+  const next = stage.ask('start');
+  const { reply: other } = await stage.submitted.take();
   reply({ status: 'succeeded' }, true);
   other({ status: 'failed' }, true);
   expect(await next).toEqual([{ status: 'failed' }]);
 });
 
 test('a client that does not read is cut off before it costs much', async () => {
-  await start();
+  await stage.start();
   using caller = new Caller(shutdown);
   caller.socket.pause();
-  const { reply } = await submitted.take();
+  const { reply } = await stage.submitted.take();
   for (let i = 0; i < 2_000; i++) reply({ text: 'x'.repeat(1_000) }, false);
   caller.socket.resume();
   await caller.gone;
@@ -186,34 +171,36 @@ test('a client that does not read is cut off before it costs much', async () => 
 });
 
 test('closing ends the connections, for good', async () => {
-  const server = await start();
-  const asking = ask('shutdown');
-  const { reply } = await submitted.take();
+  const server = await stage.start();
+  const asking = stage.ask('shutdown');
+  const { reply } = await stage.submitted.take();
   server.close();
   await expect(asking).rejects.toThrow('broke before its last answer');
   reply({}, true);
   await server.start();
-  expect(await readdir(folder)).toEqual([]);
+  expect(await readdir(stage.folder)).toEqual([]);
 });
 
 test('without a place for it, it says so once and is done without', async () => {
-  const [file, long] = [join(folder, 'file'), join(folder, 'x'.repeat(120))];
+  const [file, long] = [join(stage.folder, 'file'), join(stage.folder, 'x'.repeat(120))];
   await writeFile(file, '');
-  await mkdir(join(folder, 'taken', 'sub'), { recursive: true });
+  await mkdir(join(stage.folder, 'taken', 'sub'), { recursive: true });
   await mkdir(long);
-  for (const place of [join(long, 's'), join(file, 's'), join(folder, 'taken'), join(folder, 'no', 's')]) {
-    const before = log.entries.length;
-    const server = await start({ path: place });
-    expect(log.entries.slice(before)).toMatchObject([{ level: 'warn', event: 'control.unavailable', path: place }]);
+  for (const place of [join(long, 's'), join(file, 's'), join(stage.folder, 'taken'), join(stage.folder, 'no', 's')]) {
+    const before = stage.log.entries.length;
+    const server = await stage.start({ path: place });
+    expect(stage.log.entries.slice(before)).toMatchObject([
+      { level: 'warn', event: 'control.unavailable', path: place },
+    ]);
     server.close();
   }
-  expect(await readdir(join(folder, 'taken'))).toEqual(['sub']);
+  expect(await readdir(join(stage.folder, 'taken'))).toEqual(['sub']);
 });
 
 test('a path of 107 bytes is short enough', async () => {
-  path = join(folder, 'x'.repeat(107 - folder.length - 1));
-  await start();
-  void ask('start').catch(() => {});
-  expect((await submitted.take()).vm).toBe('DSM');
-  expect(log.entries).toEqual([]);
+  stage.path = join(stage.folder, 'x'.repeat(107 - stage.folder.length - 1));
+  await stage.start();
+  void stage.ask('start').catch(() => {});
+  expect((await stage.submitted.take()).vm).toBe('DSM');
+  expect(stage.log.entries).toEqual([]);
 });
