@@ -22,50 +22,19 @@ test('of a loader only model and platform are required', async () => {
   });
 });
 
-test('every key of it is taken', async () => {
-  using _ = directory({
-    password: 'p\n',
-    key: openSsh,
-    'config.yaml': `
-mqtt: { url: mqtt://b }
-libvirt: { read_only: true }
-vms:
-  - domain: D
-    commands: [rebuild, rollback]
-    loader:
-      { kind: tcrp, model: DS3622xs+, platform: ds3622xsp-7.1.1-42962, upgrade: full, keep_identity: false,
-        extensions: ['https://a/1.json', 'http://b/2.json', 'https://a/1.json'],
-        sata_map: { SataPortMap: '12', DiskIdxMap: '1000' }, image: /images/loader.img,
-        ssh: { host: nas.lan, port: 2222, user: root, password_file: password, private_key_file: key,
-          host_key: '${fingerprint}' },
-        on_failure: auto, backup_dir: /backups, keep_backups: 1 }
-data_dir: /var/lib/dsm2mqtt
-`,
-  });
+test('what is not as it was written: files, lists, places', async () => {
+  const keys = `extensions: ['https://a/1.json', 'http://b/2.json', 'https://a/1.json'], image: /images/loader.img,
+    sata_map: { SataPortMap: '12', DiskIdxMap: '1000' },
+    ssh: { password_file: password, private_key_file: key, host_key: '${fingerprint}' }`;
+  using _ = directory({ 'config.yaml': `${withLoader(keys)}data_dir: ./state`, password: 'p\n', key: openSsh });
   const { config } = await loadConfig({ env: {} });
-  expect(config.vms[0]?.commands).toEqual(['rebuild', 'rollback']);
-  expect(config.vms[0]?.loader).toEqual({
-    kind: 'tcrp',
-    model: 'DS3622xs+',
-    platform: 'ds3622xsp-7.1.1-42962',
-    upgrade: 'full',
+  expect(config.vms[0]?.loader).toMatchObject({
     extensions: ['https://a/1.json', 'http://b/2.json'],
-    keepIdentity: false,
-    sataMap: { SataPortMap: '12', DiskIdxMap: '1000' },
     image: { way: 'path', path: '/images/loader.img' },
-    ssh: {
-      ...{ host: 'nas.lan', port: 2_222, user: 'root' },
-      ...{ password: 'p', privateKey: openSsh, hostKey: fingerprint },
-    },
-    onFailure: 'auto',
-    backupDir: '/backups',
-    keepBackups: 1,
+    sataMap: { SataPortMap: '12', DiskIdxMap: '1000' },
+    ssh: { password: 'p', privateKey: openSsh, hostKey: fingerprint },
+    backupDir: 'state/loader-backups',
   });
-});
-
-test("backups go below the data's directory", async () => {
-  const { vms } = await load(`${withLoader()}data_dir: ./state`);
-  expect(vms[0]?.loader?.backupDir).toBe('state/loader-backups');
 });
 
 const broker = 'mqtt: { url: mqtt://b }';
@@ -73,17 +42,12 @@ const started = 'model: DS918+, platform: ds918p-7.1.1-42962';
 
 /** A line among a loader's keys, ▸ before what is wrong with it, and the complaint. */
 test.each([
-  ['kind: ▸rr', 'kind: expected tcrp, found `rr`'],
   ['▸plattform: x', 'plattform: unknown key `plattform`, did you mean `platform`?'],
-  ['upgrade: ▸always', 'upgrade: expected one of never, full, found `always`'],
   ['extensions: ▸https://a', 'extensions: expected a list, found text'],
-  ['extensions: [▸7]', 'extensions[0]: expected text, found a number'],
   ['extensions: [▸virtio]', 'extensions[0]: expected a URL'],
   ['extensions: [https://a, ▸ftp://b/c]', 'extensions[1]: expected a URL that begins with http:// or https://'],
   ['extensions: [▸https://me@a/]', 'extensions[0]: must not contain a user or password'],
-  ['keep_identity: ▸maybe', 'keep_identity: expected true or false, found text'],
   ['sata_map: ▸12', 'sata_map: expected auto or a mapping of keys, found a number'],
-  ['sata_map: ▸[1]', 'sata_map: expected auto or a mapping of keys, found a list'],
   ['sata_map: ▸~', 'sata_map: expected auto or a mapping of keys, found nothing'],
   ['sata_map: ▸atuo', 'sata_map: expected auto or a mapping of keys, found `atuo`'],
   ["▸sata_map: { DiskIdxMap: '00' }", 'sata_map.SataPortMap: is missing'],
@@ -91,7 +55,6 @@ test.each([
   ["sata_map: { SataPortMap: ▸12, DiskIdxMap: '1000' }", 'sata_map.SataPortMap: expected text, found a number'],
   ["sata_map: { SataPortMap: '12', DiskIdxMap: ▸0010 }", 'sata_map.DiskIdxMap: expected text, found a number'],
   ["sata_map: { SataPortMap: ▸'01', DiskIdxMap: '0001' }", 'sata_map.SataPortMap: must not begin with 0'],
-  ["sata_map: { SataPortMap: ▸'x', DiskIdxMap: '00' }", 'sata_map.SataPortMap: expected 1 to 8 digits'],
   ["sata_map: { SataPortMap: ▸'', DiskIdxMap: '00' }", 'sata_map.SataPortMap: expected 1 to 8 digits'],
   ["sata_map: { SataPortMap: ▸'111111111', DiskIdxMap: '00' }", 'sata_map.SataPortMap: expected 1 to 8 digits'],
   ["sata_map: { SataPortMap: '1', DiskIdxMap: ▸'0g' }", 'sata_map.DiskIdxMap: expected pairs of hex digits, 8 at most'],
@@ -104,20 +67,14 @@ test.each([
     'sata_map.DiskIdMap: unknown key `DiskIdMap`, did you mean `DiskIdxMap`?',
   ],
   ['image: ▸disk.img', 'image: expected volume or an absolute path'],
-  ["image: ▸''", 'image: expected volume or an absolute path'],
   ['image: /a, ▸transient_pool: true', 'transient_pool: has no effect'],
   ['ssh: { host: ▸nas.lan:22 }', 'ssh.host: must not have a port'],
   ['ssh: { port: ▸0 }', 'ssh.port: must be between 1 and 65535'],
-  ['ssh: { port: ▸ssh }', 'ssh.port: expected a whole number, found text'],
   ["ssh: { user: ▸'' }", 'ssh.user: must not be empty'],
-  ['ssh: { password: ▸1234 }', 'ssh.password: expected text, found a number'],
   ['ssh: { ▸private_key: k }', 'ssh.private_key: unknown key `private_key`, did you mean `private_key_file`?'],
   ['ssh: { host_key: ▸any }', 'ssh.host_key: expected accept-new or a fingerprint'],
   ["ssh: { host_key: ▸'SHA256:abc' }", 'ssh.host_key: expected accept-new or a fingerprint'],
-  ['on_failure: ▸rollback', 'on_failure: expected one of ask, auto, found `rollback`'],
-  ["backup_dir: ▸''", 'backup_dir: must not be empty'],
   ['keep_backups: ▸0', 'keep_backups: must be between 1 and 100'],
-  ['keep_backups: ▸101', 'keep_backups: must be between 1 and 100'],
 ])('%s', async (marked, complaint) => {
   const line = `    ${marked.replace('▸', '')} }`;
   const text = `${broker}\nvms:\n- domain: D\n  loader: { ${started},\n${line}`;

@@ -14,20 +14,13 @@ test.each([
   [`${minimal}lgo: {}`, '3:1 lgo: unknown key `lgo`, did you mean `log`?'],
   [`${minimal}__proto__: { a: 1 }`, '3:1 __proto__: unknown key `__proto__`'],
   [`${minimal}1: 2`, '3:1 1: unknown key `1`'],
-  // Later versions
   // How it is shut down
   ...[
     ['max_presses: 2.5', 'max_presses: expected a whole number, found 2.5'],
-    ['max_presses: .inf', 'max_presses: expected a whole number, found a number'],
     ["max_presses: '3'", 'max_presses: expected a whole number, found text'],
-    ['max_presses: ~', 'max_presses: expected a whole number, found nothing'],
     ['max_presses: 0', 'max_presses: must be between 1 and 20'],
-    ['max_presses: 21', 'max_presses: must be between 1 and 20'],
     ['max_presses: 1e300', 'max_presses: must be between 1 and 20'],
     ['resend_every: 60', 'resend_every: expected text, found a number'],
-    ['resend_every: 100ms', 'resend_every: must be between 1s and 24h'],
-    ['method: press', 'method: expected one of acpi, agent, auto, found `press`'],
-    ['on_timeout: destroy', 'on_timeout: expected one of report, force_off, found `destroy`'],
   ].map(([line = '', complaint]) => [
     `${broker}\nvms:\n- domain: D\n  shutdown:\n    ${line}`,
     `5:${line.indexOf(': ') + 7} vms[0].shutdown.${complaint}`,
@@ -37,11 +30,7 @@ test.each([
     ["schedule: '61 * * * *'", 'schedule: is no cron expression: its minute is wrong'],
     ["schedule: '0 0 31 2 *'", 'schedule: is no cron expression: its day is wrong'],
     ["deep_schedule: '* * *'", 'deep_schedule: expected a cron expression'],
-    ["deep_schedule: ''", 'deep_schedule: expected a cron expression'],
-    ['schedule: 60', 'schedule: expected text, found a number'],
     ['timezone: Mars/Base', 'timezone: expected a time zone'],
-    ['failures_before_down: 0', 'failures_before_down: must be between 1 and 20'],
-    ['boot_grace: 15', 'boot_grace: expected text, found a number'],
     ['probe_timeout: 61s', 'probe_timeout: must be between 100ms and 1m'],
   ].map(([line = '', complaint]) => [
     `${broker}\nvms:\n- domain: D\n  checks:\n    ${line}`,
@@ -52,20 +41,8 @@ test.each([
     '2:44 vms[0].checks.ports[1]: must be between 1 and 65535',
   ],
   [
-    `${broker}\nvms: [{ domain: D, expected: sleeping }]`,
-    '2:30 vms[0].expected: expected one of running, off, last_commanded, last_intended, found `sleeping`',
-  ],
-  [
-    `${broker}\nvms: [{ domain: D, reboot: { method: acpi } }]`,
-    '2:38 vms[0].reboot.method: expected one of shutdown, guest, found `acpi`',
-  ],
-  [
     `${broker}\nvms: [{ domain: D, shutdown: { on_timeout: force_off } }]`,
     '2:44 vms[0].shutdown.on_timeout: force_off is not among the commands of this VM',
-  ],
-  [
-    `${broker}\nvms: [{ domain: D, commands: [shutdown], shutdown: { on_timeout: force_off } }]`,
-    '2:66 vms[0].shutdown.on_timeout: force_off is not among the commands of this VM',
   ],
   // Types
   ['- 1', '1:1 : expected a mapping of keys, found a list'],
@@ -74,17 +51,14 @@ test.each([
   [`${broker}\nvms: [DSM]`, '2:7 vms[0]: expected a mapping of keys, found text'],
   [`${broker}\nvms: []`, '2:6 vms: must name at least one VM'],
   [`${broker}\nvms: [{ domain: 7 }]`, '2:17 vms[0].domain: expected text, found a number'],
-  [`${broker}\nvms: [{ domain: }]`, '2:17 vms[0].domain: expected text, found nothing'],
   [`${broker}\nvms: [{ domain: '' }]`, '2:17 vms[0].domain: must not be empty'],
   [`${broker}\nvms: [{ name: x }]`, '2:7 vms[0].domain: is missing'],
   ['vms: [{ domain: D }]\nmqtt:\n  username: u', '2:1 mqtt.url: is missing'],
   ['vms: [{ domain: D }]', '1:1 mqtt.url: is missing'],
   [broker, '1:1 vms: is missing'],
   [`${minimal}libvirt: { read_only: yes }`, '3:23 libvirt.read_only: expected true or false, found text'],
-  [`${minimal}libvirt: { stats_interval: 30 }`, '3:28 libvirt.stats_interval: expected text, found a number'],
   [`${minimal}libvirt: { stats_interval: 30x }`, '3:28 libvirt.stats_interval: expected a duration'],
   [`${minimal}libvirt: { stats_interval: 500ms }`, '3:28 libvirt.stats_interval: must be between 1s and 24h'],
-  [`${minimal}libvirt: { stats_interval: 600h }`, '3:28 libvirt.stats_interval: must be between 1s and 24h'],
   [`${minimal}health: { listen: x }`, '3:19 health.listen: expected an address and a port'],
   [`${minimal}health: { listen: 'x:0' }`, '3:19 health.listen: expected an address and a port'],
   [
