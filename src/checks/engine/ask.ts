@@ -48,18 +48,13 @@ export function createAsk(probes: ProbeTable, probeTimeout: number, signal: Abor
 /** Milliseconds more than the probe has: its own word on why it is late says more. */
 const grace = 50;
 
-/** A probe that could not be asked, and why. */
-export function unasked<P extends ProbeName>(probe: P, explanation: string): Findings[P] {
-  return bare(probe, 'not_applicable' as Kind<P>, explanation);
-}
-
-/** Of one that needs an address. */
+/** Of a probe that needs an address. */
 export function nowhere<P extends ProbeName>(probe: P): Findings[P] {
-  return unasked(probe, 'It was not asked, because the address is not known.');
+  return bare(probe, 'not_applicable' as Kind<P>, 'It was not asked, because the address is not known.');
 }
 
 /** Nothing came in time: silence, where silence means something. */
 function late<P extends ProbeName>(probe: P): Findings[P] {
-  const finding = unasked(probe, 'No answer came in time.');
-  return probe === 'tcp' || probe === 'web' || probe === 'dsm' ? { ...finding, kind: 'silent' } : finding;
+  const silent = probe === 'tcp' || probe === 'web' || probe === 'dsm';
+  return bare(probe, (silent ? 'silent' : 'not_applicable') as Kind<P>, 'No answer came in time.');
 }

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type DsmIdentity, unknownDsm } from '../../model/check.ts';
-import type { DsmPlace, Findings } from '../finding.ts';
+import { bare, type DsmPlace, type Findings } from '../finding.ts';
 import { usualPorts, type WebPort, webPorts } from '../probes/web/port.ts';
 import type { Probes } from '../probes.ts';
-import { type Ask, createAsk, nowhere, unasked } from './ask.ts';
+import { type Ask, createAsk, nowhere } from './ask.ts';
 import { type CheckTarget, locate, macsOf, relocate } from './locate.ts';
 
 /** One check of one VM: the probes in their order, from the host's wire up to DSM's own words. */
@@ -48,7 +48,8 @@ export async function examine(
   const target = targetNow();
   const { nics, local } = target;
   const macs = macsOf(target);
-  const bridging = nics.length > 0 ? ask('bridge', { nics, local }) : unasked('bridge', 'Its NICs are not known.');
+  const bridging =
+    nics.length > 0 ? ask('bridge', { nics, local }) : bare('bridge', 'not_applicable', 'Its NICs are not known.');
 
   const found = await locate(target, probes, ask);
   const known = found.neighbour.kind === 'ok' ? [found.neighbour.address].filter(address => address !== null) : [];
@@ -80,7 +81,7 @@ export async function examine(
 
 async function openPorts({ ports }: CheckTarget, address: string | null, ask: Ask): Promise<Findings['tcp']> {
   if (address === null) return nowhere('tcp');
-  return ports.length > 0 ? ask('tcp', { address, ports }) : unasked('tcp', 'No ports are configured.');
+  return ports.length > 0 ? ask('tcp', { address, ports }) : bare('tcp', 'not_applicable', 'No ports are configured.');
 }
 
 type Conversation = Pick<Findings, 'web' | 'dsm'>;
@@ -97,14 +98,14 @@ async function askDsm(
   const usual = { port: first?.port ?? usualPorts.http, secure: first?.secure ?? false, name: null, base: '' };
   const before = gentle ? await ask('dsm', { address, ...usual }) : null;
   if (before?.kind === 'asleep') {
-    return { web: unasked('web', 'It was not asked for, because the disks are asleep.'), dsm: before };
+    return { web: bare('web', 'not_applicable', 'It was not asked for, because the disks are asleep.'), dsm: before };
   }
   const web = await ask('web', { address, ports, loaderSigns: true });
   const { kind, port, secure, name, base } = web;
   // A loader's terminal is no place to ask; its page where DSM's should be may be that of the installer.
   const elsewhere = kind === 'loader' && !ports.some(page => page.port === port);
   if (port === null || elsewhere) {
-    return { web, dsm: unasked('dsm', 'It was not asked, because its page does not answer.') };
+    return { web, dsm: bare('dsm', 'not_applicable', 'It was not asked, because its page does not answer.') };
   }
   const place: DsmPlace = { port, secure, name, base };
   // Nobody is asked twice.

@@ -1,9 +1,9 @@
 import type { DsmIdentity } from '../../model/check.ts';
 import type { Nic } from '../../model/domain.ts';
 import type { VmKey } from '../../model/snapshot.ts';
-import type { Findings } from '../finding.ts';
+import { bare, type Findings } from '../finding.ts';
 import type { Probes } from '../probes.ts';
-import { type Ask, unasked } from './ask.ts';
+import type { Ask } from './ask.ts';
 
 /** One VM as a check comes to it: what is known of it beforehand. */
 export interface CheckTarget {
@@ -49,7 +49,7 @@ export async function locate(target: CheckTarget, probes: Probes, ask: Ask): Pro
   const seek = (candidates: readonly string[]) => ask('neighbour', { macs, candidates });
   const given = configured ?? lastAddress;
   // Whoever answers, it could not be told from another machine.
-  if (macs.length === 0) return at(given, unasked('neighbour', 'The MAC of its NIC is not known.'));
+  if (macs.length === 0) return at(given, bare('neighbour', 'not_applicable', 'The MAC of its NIC is not known.'));
   if (configured !== null) return at(configured, await seek([configured]));
   const first = await seek(given === null ? [] : [given]);
   if (first.address !== null) return at(first.address, first);

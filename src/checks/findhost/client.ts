@@ -3,8 +3,7 @@ import { once } from 'node:events';
 import { isIPv4 } from 'node:net';
 import { inTime } from '../../util/deadline.ts';
 import { broadcastAddresses } from '../host/networks.ts';
-import { Answers, type Heard, isFrom, type Wanted } from './answers.ts';
-import { encodeQuery, parsePacket } from './packet.ts';
+import { encodeQuery, type Packet, parsePacket } from './packet.ts';
 
 export interface FindhostOptions {
   /** UDP, asked and listened at: devices answer at this port, wherever the question came from. */
@@ -17,15 +16,31 @@ export interface FindhostOptions {
   socket?: () => Socket;
 }
 
+/** Whose answer is looked for: either is enough. */
+interface Wanted {
+  /** Lower case with colons. */
+  macs: readonly string[];
+  /** IPv4 addresses that are known to belong to one of the MACs. */
+  addresses: readonly string[];
+}
+
 export interface Question extends Wanted {
   /** Milliseconds. Real devices take 1 100 to 3 300 to answer. */
   timeout: number;
   signal: AbortSignal;
 }
 
-/** What became of a question. `ms`: milliseconds from the query before it to its arrival. */
+/** One answer. `from`: IPv4 that it came from. `ms`: milliseconds from the query before it to its arrival. */
+interface Heard {
+  kind: 'heard';
+  packet: Packet;
+  from: string;
+  ms: number;
+}
+
+/** What became of a question. */
 export type Found =
-  | ({ kind: 'heard'; ms: number } & Pick<Heard, 'packet' | 'from'>)
+  | Heard
   /** Nobody answered in time. */
   | { kind: 'silence' }
   /** Nothing can be heard. `reason` for people: half a sentence. */
@@ -33,6 +48,8 @@ export type Found =
 
 /** Addresses that are asked one by one. */
 const mostNamed = 32;
+/** Answers to one query that are kept. */
+const mostHeard = 256;
 
 /**
  * The one socket for Synology's discovery, opened at the first question and shared by all. It asks at most once in
@@ -47,7 +64,8 @@ const mostNamed = 32;
  */
 export class Findhost {
   readonly #options: Required<FindhostOptions>;
-  readonly #answers = new Answers();
+  /** What came since the last query: the latest of each device at each of its addresses, in order of arrival. */
+  readonly #heard = new Map<string, Heard>();
   readonly #named = new Set<string>();
   readonly #waiters = new Set<{ wanted: Wanted; resolve: (found: Found) => void }>();
   #socket: Promise<Socket> | null = null;
@@ -70,8 +88,10 @@ export class Findhost {
     const trouble = await this.#query();
     signal.throwIfAborted();
     if (trouble) return trouble;
-    const heard = this.#answers.find(wanted, this.#sent);
-    if (heard) return this.#foundBy(heard);
+    // A MAC counts before an address, which may have changed hands.
+    const heard = [...this.#heard.values()].filter(each => isFrom(each, wanted));
+    const best = heard.findLast(each => hasMac(each, wanted)) ?? heard.at(-1);
+    if (best) return best;
     const { promise, resolve } = Promise.withResolvers<Found>();
     const waiter = { wanted, resolve };
     this.#waiters.add(waiter);
@@ -103,6 +123,7 @@ export class Findhost {
       if (this.#closed) return closed;
       if (this.#turn) return null;
       this.#sent = performance.now();
+      this.#heard.clear();
       this.#turn = setTimeout(() => void this.#next(), spacing).unref();
       for (const address of new Set([...broadcasts(), ...this.#named])) {
         // A network that is down or forbids it is no failure: another way may lead there.
@@ -142,9 +163,11 @@ export class Findhost {
   #hear(bytes: Buffer, from: string): void {
     const packet = parsePacket(bytes);
     if (!packet) return;
-    const heard = { packet, from, at: performance.now() };
-    this.#answers.add(heard);
-    this.#tell(this.#foundBy(heard), wanted => isFrom(heard, wanted));
+    const heard: Heard = { kind: 'heard', packet, from, ms: Math.round(performance.now() - this.#sent) };
+    const key = `${packet.mac} ${from}`;
+    this.#heard.delete(key);
+    if (this.#heard.size < mostHeard) this.#heard.set(key, heard);
+    this.#tell(heard, wanted => isFrom(heard, wanted));
   }
 
   /** Those whom it concerns wait no more. */
@@ -156,10 +179,6 @@ export class Findhost {
     }
   }
 
-  #foundBy({ packet, from, at }: Heard): Found {
-    return { kind: 'heard', packet, from, ms: Math.round(at - this.#sent) };
-  }
-
   #name(addresses: readonly string[]): void {
     for (const address of addresses.filter(isIPv4)) {
       this.#named.delete(address);
@@ -167,6 +186,14 @@ export class Findhost {
     }
     for (const oldest of [...this.#named].slice(0, -mostNamed)) this.#named.delete(oldest);
   }
+}
+
+function isFrom(heard: Heard, wanted: Wanted): boolean {
+  return hasMac(heard, wanted) || wanted.addresses.includes(heard.from);
+}
+
+function hasMac({ packet }: Heard, { macs }: Wanted): boolean {
+  return packet.mac !== null && macs.includes(packet.mac);
 }
 
 const closed: Found = { kind: 'unavailable', reason: 'it was closed' };

@@ -86,6 +86,18 @@ describe('who is found', () => {
     expect(await found).toEqual({ kind: 'silence' });
   });
 
+  test('a device by its MAC before another one that has its address by now', async () => {
+    const { nas, client } = await start({ mac: '52:54:00:00:00:01' });
+    const second = await listen({ port: nas.port, mac: '52:54:00:00:00:02', mode: 'slow' });
+    const both = { macs: ['52:54:00:00:00:01'], addresses: [second.address] };
+    const other = client.find(about(second));
+    await client.find(about(nas));
+    await second.asked.take();
+    second.answer();
+    await other;
+    expect(await client.find(about(nas, both))).toMatchObject({ kind: 'heard', from: nas.address });
+  });
+
   test.each<Mode>(['garbage', 'echo'])('a device after what is none: %s', async mode => {
     const { nas, client } = await start({ mode });
     expect(await client.find(about(nas))).toMatchObject({ kind: 'heard' });
