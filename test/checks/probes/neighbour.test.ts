@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type NeighbourTarget, neighbour } from '../../../src/checks/probes/neighbour.ts';
 import { slow } from '../../eventually.ts';
 import { FakeHost } from '../host/fake-host.ts';
@@ -22,8 +22,10 @@ function ask(target: Partial<NeighbourTarget>, { timeout = 60, signal = new Abor
   return neighbour({ macs: [mac], candidates: [], root: host.root, networks, nudge, ...target }, { timeout, signal });
 }
 
+type Rows = Parameters<FakeHost['arp']>;
+
 /** Has the kernel know its neighbours as soon as it is nudged. */
-function learning(...rows: Parameters<FakeHost['arp']>) {
+function learning(rows: Rows) {
   const asked: string[] = [];
   const nudge = (addresses: readonly string[]) => {
     asked.push(...addresses);
@@ -32,108 +34,94 @@ function learning(...rows: Parameters<FakeHost['arp']>) {
   return { asked, nudge };
 }
 
-test('it is asked for, and answers', async () => {
-  const { asked, nudge } = learning(['10.99.0.7', null], ['10.99.0.20', mac]);
-  const finding = await ask({ candidates: ['10.99.0.20'], macs: [mac.toUpperCase()], nudge }, { timeout: 5_000 });
-  expect(finding).toMatchObject({ kind: 'ok', address: '10.99.0.20' });
-  expect(finding.explanation).toBe("The guest's network card answers at 10.99.0.20.");
-  expect(finding.ms).toBeGreaterThanOrEqual(0);
-  expect(asked).toEqual(['10.99.0.20']);
+const mine: Rows = [['10.99.0.20', mac]];
+const elsewhere: Rows = [['10.99.0.9', mac]];
+const nobody: Rows = [['10.99.0.20', null]];
+
+test.each<[what: string, before: Rows, learnt: Rows, candidates: string[], asked: string[], words: string]>([
+  ['answers', [], [['10.99.0.7', null], ...mine], ['10.99.0.20'], ['10.99.0.20'], 'answers at 10.99.0.20.'],
+  [
+    'answers at one of several candidates',
+    [],
+    [['10.99.0.5', other], ...mine],
+    ['10.99.0.5', '10.99.0.20', '10.99.0.5', '192.168.1.1', 'nonsense'],
+    ['10.99.0.5', '10.99.0.20'],
+    'answers at 10.99.0.20.',
+  ],
+  ['was known, and is nudged', mine, mine, ['10.99.0.20'], ['10.99.0.20'], 'has answered within the last minute at'],
+  ['is known somewhere', elsewhere, elsewhere, [], ['10.99.0.9'], 'has answered within the last minute at 10.99.0.9.'],
+  [
+    'was moved by DHCP',
+    [...elsewhere, ...nobody],
+    [...elsewhere, ...nobody],
+    ['10.99.0.20'],
+    ['10.99.0.20', '10.99.0.9'],
+    'at 10.99.0.9, and not at 10.99.0.20.',
+  ],
+])('its network card %s', async (_, before, learnt, candidates, wanted, words) => {
+  await host.arp(...before);
+  const { asked, nudge } = learning(learnt);
+  const patient = { timeout: before.length > 0 ? 60 : 5_000 };
+  const { kind, ms, explanation } = await ask({ candidates, nudge, macs: [mac.toUpperCase()] }, patient);
+  expect(kind).toBe('ok');
+  expect(ms).toBeGreaterThanOrEqual(0);
+  expect(explanation).toContain(words);
+  expect(asked).toEqual(wanted);
 });
 
-test('of several candidates the one that answers', async () => {
-  const { asked, nudge } = learning(['10.99.0.5', other], ['10.99.0.20', mac]);
-  const candidates = ['10.99.0.5', '10.99.0.20', '10.99.0.5', '192.168.1.1', 'nonsense'];
-  expect(await ask({ candidates, nudge }, { timeout: 5_000 })).toMatchObject({ kind: 'ok', address: '10.99.0.20' });
-  expect(asked).toEqual(['10.99.0.5', '10.99.0.20']);
-});
-
-test('what was known already is believed, said so, and nudged all the same', async () => {
-  await host.arp(['10.99.0.20', mac]);
-  const { asked, nudge } = learning(['10.99.0.20', mac]);
-  const { kind, explanation } = await ask({ candidates: ['10.99.0.20'], nudge });
-  expect([kind, explanation]).toEqual([
-    'ok',
-    "The guest's network card has answered within the last minute at 10.99.0.20.",
-  ]);
-  expect(asked).toEqual(['10.99.0.20']);
-});
-
-test('without a candidate, wherever the kernel knows it', async () => {
-  await host.arp(['10.99.0.9', mac]);
-  const { asked, nudge } = learning(['10.99.0.9', mac]);
-  expect(await ask({ nudge })).toMatchObject({ kind: 'ok', address: '10.99.0.9' });
-  expect(asked).toEqual(['10.99.0.9']);
-});
-
-test('moved by DHCP: not where it was, but somewhere', async () => {
-  await host.arp(['10.99.0.9', mac], ['10.99.0.20', null]);
-  const finding = await ask({ candidates: ['10.99.0.20'] });
-  expect(finding).toMatchObject({ kind: 'ok', address: '10.99.0.9' });
-  expect(finding.explanation).toContain('at 10.99.0.9, and not at 10.99.0.20');
-});
-
-test('another machine has its address: known at once, and not only in the end', async () => {
-  const { nudge } = learning(['10.99.0.20', other]);
-  const finding = await ask({ candidates: ['10.99.0.20'], nudge }, { timeout: 60_000 });
-  expect(finding).toEqual({
-    kind: 'taken',
-    ms: null,
-    address: null,
-    explanation: `Another machine answers at 10.99.0.20: its network card is ${other}.`,
-  });
-});
-
-test('this machine itself has its address', async () => {
-  expect(await ask({ candidates: ['10.99.0.1'] })).toMatchObject({
-    kind: 'taken',
-    explanation: "The address 10.99.0.1 is this machine's own, so it cannot be the guest's.",
-  });
-});
-
-test('silence', async () => {
-  const { nudge } = learning(['10.99.0.20', null]);
-  expect(await ask({ candidates: ['10.99.0.20'], nudge })).toEqual({
-    kind: 'silent',
-    ms: null,
-    address: null,
-    explanation: 'No network card answers at 10.99.0.20.',
-  });
-});
-
-test('silence lasts a second, however much time there is', async () => {
+test.each<[what: string, learnt: Rows, candidates: string[], timeout: number, kind: string, explanation: string]>([
+  [
+    'another machine has its address, which is known at once',
+    [['10.99.0.20', other]],
+    ['10.99.0.20'],
+    60_000,
+    'taken',
+    `Another machine answers at 10.99.0.20: its network card is ${other}.`,
+  ],
+  [
+    'this machine itself has its address',
+    [],
+    ['10.99.0.1'],
+    60,
+    'taken',
+    "The address 10.99.0.1 is this machine's own, so it cannot be the guest's.",
+  ],
+  ['silence', nobody, ['10.99.0.20'], 60, 'silent', 'No network card answers at 10.99.0.20.'],
+  ['a second of silence', [], ['10.99.0.20'], 60_000, 'silent', 'No network card answers at 10.99.0.20.'],
+  [
+    'no address at all',
+    [],
+    [],
+    60_000,
+    'not_applicable',
+    'No address of the guest is known, and its network card has not been heard of.',
+  ],
+  [
+    'an address behind a router',
+    [],
+    ['192.168.1.20'],
+    60_000,
+    'not_applicable',
+    'This machine has no link to a network of 192.168.1.20, and only there could it ask for the network card.',
+  ],
+])('%s', async (_, learnt, candidates, timeout, kind, explanation) => {
+  const { nudge } = learning(learnt);
   const started = performance.now();
-  expect(await ask({ candidates: ['10.99.0.20'] }, { timeout: 60_000 })).toMatchObject({ kind: 'silent' });
+  expect(await ask({ candidates, nudge }, { timeout })).toEqual({ kind, ms: null, address: null, explanation });
   expect(performance.now() - started).toBeLessThan(slow);
 });
 
-describe('not applicable, and at once', () => {
-  const patient = { timeout: 60_000 };
-
-  test('no address at all', async () => {
-    expect(await ask({}, patient)).toMatchObject({ kind: 'not_applicable', address: null });
-  });
-
-  test('an address behind a router', async () => {
-    const { asked, nudge } = learning();
-    const finding = await ask({ candidates: ['192.168.1.20'], nudge }, patient);
-    expect(finding).toMatchObject({ kind: 'not_applicable', explanation: expect.stringContaining('192.168.1.20') });
-    expect(asked).toEqual([]);
-  });
-
-  test('an address at the other end of a tunnel', async () => {
-    await host.device('tun0', { noArp: true });
-    const tunnel = [{ device: 'tun0', address: '10.8.0.1', netmask: '255.255.255.0' }];
-    expect(await ask({ candidates: ['10.8.0.2'], networks: tunnel }, patient)).toMatchObject({
-      kind: 'not_applicable',
-    });
-  });
+test('an address at the other end of a tunnel is not asked for', async () => {
+  await host.device('tun0', { noArp: true });
+  const { asked, nudge } = learning([]);
+  const tunnel = [{ device: 'tun0', address: '10.8.0.1', netmask: '255.255.255.0' }];
+  const finding = await ask({ candidates: ['10.8.0.2'], networks: tunnel, nudge }, { timeout: 60_000 });
+  expect([finding.kind, asked]).toEqual(['not_applicable', []]);
 });
 
 test('told to stop, it stops', async () => {
-  await expect(ask({ candidates: ['10.99.0.20'] }, { signal: AbortSignal.abort(new Error('no')) })).rejects.toThrow(
-    'no',
-  );
+  const over = AbortSignal.abort(new Error('no'));
+  await expect(ask({ candidates: ['10.99.0.20'] }, { signal: over })).rejects.toThrow('no');
   const controller = new AbortController();
   const nudge = () => controller.abort(new Error('stop'));
   const asked = ask({ candidates: ['10.99.0.20'], nudge }, { timeout: 60_000, signal: controller.signal });

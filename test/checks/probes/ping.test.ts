@@ -45,25 +45,19 @@ function isGone(pid: number): boolean {
   }
 }
 
-describe('an answer', () => {
-  test.each([
-    ['iputils', '64 bytes from 127.0.0.1: icmp_seq=1 ttl=64 time=0.039 ms', 0.039],
-    ['BusyBox', '64 bytes from 127.0.0.1: seq=0 ttl=64 time=12.072 ms', 12.072],
-    ['one that is too quick to tell', '64 bytes from 127.0.0.1: time<1 ms', 1],
-  ])('by %s', async (_, line, ms) => {
-    const command = await program(`echo '${line}'`);
-    expect(await send(command)).toEqual({
-      kind: 'ok',
-      ms,
-      explanation: `127.0.0.1 answers a ping within ${ms} ms.`,
-    });
-  });
+test.each([
+  ['iputils', '64 bytes from 127.0.0.1: icmp_seq=1 ttl=64 time=0.039 ms', 0.039],
+  ['BusyBox', '64 bytes from 127.0.0.1: seq=0 ttl=64 time=12.072 ms', 12.072],
+  ['one that is too quick to tell', '64 bytes from 127.0.0.1: time<1 ms', 1],
+])('an answer by %s', async (_, line, ms) => {
+  const explanation = `127.0.0.1 answers a ping within ${ms} ms.`;
+  expect(await send(await program(`echo '${line}'`))).toEqual({ kind: 'ok', ms, explanation });
+});
 
-  test('that does not say how long it took was measured', async () => {
-    const { kind, ms } = await send(await program('exit 0'));
-    expect(kind).toBe('ok');
-    expect(ms).toBeGreaterThanOrEqual(0);
-  });
+test('an answer that does not say how long it took was measured', async () => {
+  const { kind, ms } = await send(await program('exit 0'));
+  expect(kind).toBe('ok');
+  expect(ms).toBeGreaterThanOrEqual(0);
 });
 
 test('it is asked once, by number, in plain English, for as many whole seconds as there are', async () => {
@@ -102,12 +96,7 @@ describe('no answer', () => {
 
 describe('it says nothing of the guest', () => {
   test.each([
-    [
-      'iputils may not',
-      2,
-      'ping: socktype: SOCK_RAW\nping: socket: Operation not permitted',
-      'Operation not permitted',
-    ],
+    ['iputils may not', 2, 'ping: socktype: SOCK_RAW\nping: socket: Operation not permitted', 'n not permitted)'],
     ['BusyBox may not', 1, 'ping: permission denied (are you root?)', 'permission denied'],
     ['there is no way', 2, '/bin/ping: connect: Network is unreachable', '(connect: Network is unreachable)'],
     ['of a complaint without words', 3, '', '(exit code 3)'],
