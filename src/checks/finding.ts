@@ -74,7 +74,7 @@ interface Finding<P extends ProbeName> {
   explanation: string;
 }
 
-/** And what else is learnt on the way. */
+/** And what else it learns. */
 export interface Findings {
   bridge: Finding<'bridge'> & {
     /** Of the NIC that it speaks of. */
@@ -120,8 +120,8 @@ const nothing: { [P in ProbeName]: Omit<Findings[P], keyof Finding<P>> } = {
 
 /** How long a probe may take. */
 export interface Limits {
-  /** Milliseconds; a probe that is through earlier does not wait for them. */
+  /** Milliseconds at most. */
   timeout: number;
-  /** Ends it at once; what it then finds is of no interest, and it may reject. */
+  /** Ends it at once; it may then reject. */
   signal: AbortSignal;
 }

@@ -36,7 +36,7 @@ export function createAsk(probes: ProbeTable, probeTimeout: number, signal: Abor
   };
   const any: Ask['any'] = (otherwise, run) => {
     const answer = bounded(otherwise, run);
-    // Several are under way at once: whoever awaits the first must not leave the others' rejections to nobody.
+    // Several run at once: a rejection that nobody awaits yet must not end the process.
     answer.catch(() => {});
     return answer;
   };
@@ -45,7 +45,7 @@ export function createAsk(probes: ProbeTable, probeTimeout: number, signal: Abor
   return Object.assign(ask, { any });
 }
 
-/** Milliseconds more than the probe has: its own word on why it is late says more. */
+/** Milliseconds that a probe gets beyond its time, to say itself why it is late. */
 const grace = 50;
 
 /** Of a probe that needs an address. */

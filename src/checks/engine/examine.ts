@@ -9,11 +9,11 @@ import { type CheckTarget, locate, macsOf, relocate } from './locate.ts';
 /** One check of one VM: the probes in their order, from the host's wire up to DSM's own words. */
 
 export interface ExamineOptions {
-  /** Brings what is known of the target up to date; null: it is. */
+  /** Updates what is known of the target; null: that is not needed. */
   prepare: (() => Promise<void>) | null;
-  /** Whether what the lower layers say will do; they disturb nobody. Null: all is asked in any case. */
+  /** Whether the lower layers are enough; they disturb nobody. Null: every probe runs in any case. */
   enough: ((lower: Lower, address: string | null) => boolean) | null;
-  /** The disks may be asleep: DSM is asked that first, and if they are, no more. */
+  /** The disks may be asleep: asks DSM that first, and no more if they are. */
   gentle: boolean;
   /** Milliseconds for each probe. */
   probeTimeout: number;
@@ -54,7 +54,7 @@ export async function examine(
   const found = await locate(target, probes, ask);
   const known = found.neighbour.kind === 'ok' ? [found.neighbour.address].filter(address => address !== null) : [];
   const discover = () => ask('discovery', { macs, addresses: known, answeredBefore: target.discovered });
-  // Its answer takes seconds: where it is wanted in any case, it is awaited beside the rest.
+  // Its answer takes seconds: if it is needed in any case, it runs beside the rest.
   const early = enough === null || found.lost ? discover() : null;
   const said = found.lost ? ((await early)?.device?.address ?? null) : null;
   const { address, neighbour, swept } = await relocate(found, said, macs, ask);
@@ -86,7 +86,7 @@ async function openPorts({ ports }: CheckTarget, address: string | null, ask: As
 
 type Conversation = Pick<Findings, 'web' | 'dsm'>;
 
-/** Its page, and whoever is behind that. `gentle`: first of all whether its disks sleep; the rest if they do not. */
+/** Asks for DSM's page, and then DSM itself. `gentle`: asks first whether its disks sleep, and no more if they do. */
 async function askDsm(
   address: string | null,
   ports: readonly WebPort[],
@@ -108,12 +108,12 @@ async function askDsm(
     return { web, dsm: bare('dsm', 'not_applicable', 'It was not asked, because its page does not answer.') };
   }
   const place: DsmPlace = { port, secure, name, base };
-  // Nobody is asked twice.
+  // DSM has already answered there.
   if (before && isDeepStrictEqual(place, usual) && before.kind !== 'silent') return { web, dsm: before };
   return { web, dsm: await ask('dsm', { address, ...place }) };
 }
 
-/** Discovery says most; then the installer, and then what was known. Null: nothing was said. */
+/** Discovery knows most, then the installer, then what was known before. Null: neither of the two answered. */
 function merged(
   device: DsmIdentity | null,
   installer: DsmIdentity | null,

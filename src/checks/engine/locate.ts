@@ -28,7 +28,7 @@ export interface Place {
   /** IPv4, the best that is known; null: none. */
   address: string | null;
   neighbour: Findings['neighbour'];
-  /** It may be somewhere else, and would say so itself. */
+  /** DSM may be elsewhere, and discovery would tell where. */
   lost: boolean;
   /** The whole network was searched. */
   swept: boolean;
@@ -38,7 +38,7 @@ export interface Place {
 export async function locate(target: CheckTarget, probes: Probes, ask: Ask): Promise<Place> {
   const { key, nics, lastAddress, sweep } = target;
   const name = target.configured;
-  // A name that nobody can look up now is no reason to lose it.
+  // If the name cannot be resolved now, DSM may still be found.
   const configured = name === null ? null : await ask.any(null, () => probes.resolve(name));
   const at = (address: string | null, neighbour: Findings['neighbour'], swept = false): Place => {
     // Its MAC does not answer where it should.
@@ -48,7 +48,7 @@ export async function locate(target: CheckTarget, probes: Probes, ask: Ask): Pro
   const macs = macsOf(target);
   const seek = (candidates: readonly string[]) => ask('neighbour', { macs, candidates });
   const given = configured ?? lastAddress;
-  // Whoever answers, it could not be told from another machine.
+  // Without a MAC the guest cannot be told from another machine.
   if (macs.length === 0) return at(given, bare('neighbour', 'not_applicable', 'The MAC of its NIC is not known.'));
   if (configured !== null) return at(configured, await seek([configured]));
   const first = await seek(given === null ? [] : [given]);
@@ -56,7 +56,7 @@ export async function locate(target: CheckTarget, probes: Probes, ask: Ask): Pro
   const known = await ask.any([], limits => probes.addresses(key, limits));
   const fresh = known.filter(address => address !== given);
   const second = fresh.length > 0 ? await seek(fresh) : first;
-  // Whoever answers at its old address may be another machine.
+  // The machine at its old address may be another one.
   const guess = second.address ?? fresh[0] ?? (first.kind === 'taken' ? null : given);
   if (second.address !== null || !sweep) return at(guess, second);
   const around = nics.map(nic => nic.source).filter(source => source !== null);
@@ -64,7 +64,7 @@ export async function locate(target: CheckTarget, probes: Probes, ask: Ask): Pro
   return third.address === null ? at(guess, second, true) : at(third.address, third, true);
 }
 
-/** Somewhere else than where it was thought to be, if it has said so itself. */
+/** Where DSM itself says that it is (`said`), if that is another place. */
 export async function relocate(place: Place, said: string | null, macs: readonly string[], ask: Ask): Promise<Place> {
   if (said === null || said === place.address) return place;
   return { ...place, address: said, neighbour: await ask('neighbour', { macs, candidates: [said] }) };

@@ -36,18 +36,18 @@ export function runOf(
 ): Run {
   const monotonic = (date: number) => at.now - Math.max(0, at.date - date);
   if (startedAt !== null) return { ...begun, id, since: monotonic(Date.parse(startedAt)), exact: true };
-  // Ids begin anew with the host.
+  // libvirt's ids start again when the host boots.
   if (known && known.id === id && known.boot === host.boot) {
     const { boot: _, since, ...run } = known;
     return { ...run, since: since === null ? null : monotonic(since) };
   }
-  // Not earlier than its host at any rate: after a power failure both begin, and the bridge last.
+  // It is not older than its host: after a power failure both boot, and the bridge starts last.
   return { ...begun, id, since: host.boot === null ? null : at.now - host.uptime(), exact: false };
 }
 
 const begun = { wasUp: false, bootSeconds: null } as const;
 
-/** The machine was reset: all begins anew, but for its id. */
+/** The machine was reset: everything starts again, except its id. */
 export function resetAt({ id }: Run, now: number): Run {
   return { ...begun, id, since: now, exact: true };
 }

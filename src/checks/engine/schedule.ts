@@ -20,7 +20,7 @@ export interface ScheduleOptions {
   stagger: number;
 }
 
-/** Milliseconds: the clock may be set meanwhile, which no timer tells. */
+/** Milliseconds: the clock may be set meanwhile, and no timer notices. */
 const longestSleep = 20_000;
 
 /**

@@ -32,7 +32,7 @@ export interface CheckState {
   readonly known: Known;
   /** Null: the machine does not run. */
   readonly run: Run | null;
-  /** Runs so far: what was found in another one says nothing any more. */
+  /** Counts the runs: findings of an earlier one no longer count. */
   readonly runs: number;
   /** The latest of each probe in this run, for a cheap check asks only some. `at`: ISO 8601. */
   readonly findings: { readonly [P in ProbeName]?: Findings[P] & { at: string } };
@@ -156,7 +156,7 @@ function ofRun(before: CheckState, { vm, runId }: Seen, context: CheckContext): 
   return begin({ ...state, known }, runOf({ id, startedAt }, known.run, context.host, context.at), context);
 }
 
-/** What the machine alone says counts at once. */
+/** What libvirt says of the machine counts at once. */
 function follow(before: CheckState, { vm, machine }: Seen, context: CheckContext): CheckState {
   const nics = vm.domain?.hardware.nics ?? null;
   const rewired = before.run !== null && before.nics !== null && !isDeepStrictEqual(nics, before.nics);

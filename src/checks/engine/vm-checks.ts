@@ -95,7 +95,7 @@ export class VmChecks {
     return `${verdict}: ${reason}${failures > 0 ? ` But this check found: ${otherwise}` : ''}`;
   }
 
-  /** Whether the next check should long have been through. */
+  /** Whether the next check should have ended long ago. */
   isOverdue(patience: number): boolean {
     const { clock, policy } = this.#options;
     return this.#due !== null && clock.now() > this.#due.now + longest(policy.probeTimeout) + patience;
@@ -137,7 +137,7 @@ export class VmChecks {
     const abort = new AbortController();
     const done = this.#options.places
       .take(() => this.#check(depth, abort.signal))
-      // Ended: the machine is another one now, which has its own check coming.
+      // It was ended because another run began, which has its own check.
       .catch(error => {
         if (!abort.signal.aborted) throw error;
       })
@@ -237,7 +237,7 @@ export class VmChecks {
   #tell(): void {
     const { key, state, automatic, clock } = this.#options;
     const vm = this.#vm();
-    // What was told before stands on the broker, until there is something to say.
+    // The broker keeps the last report until there is a new one.
     if (!vm || this.#closed || (automatic && this.#state.debounced.cause === 'not_checked')) return;
     const check = report(this.#state, this.#reportContext(vm));
     if (isDeepStrictEqual(check, vm.check)) return;

@@ -102,7 +102,7 @@ export class Findhost {
     }
   }
 
-  /** Whoever still waits is told so. */
+  /** Tells whoever still waits. */
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#turn);
@@ -147,7 +147,7 @@ export class Findhost {
   async #open(): Promise<Socket> {
     const { port, socket: make } = this.#options;
     const socket = make();
-    // What breaks later is opened again by the next query.
+    // If it breaks later, the next query opens another one.
     socket.once('error', () => {
       socket.on('error', () => {});
       socket.close();
@@ -170,7 +170,7 @@ export class Findhost {
     this.#tell(heard, wanted => isFrom(heard, wanted));
   }
 
-  /** Those whom it concerns wait no more. */
+  /** Ends the wait of those whom it concerns. */
   #tell(found: Found, concerns: (wanted: Wanted) => boolean = () => true): void {
     for (const waiter of this.#waiters) {
       if (!concerns(waiter.wanted)) continue;

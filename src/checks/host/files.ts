@@ -4,8 +4,8 @@ import { basename } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 
 /**
- * The few ways in which sysfs and proc are read. What is not there, or may not be read, is null or empty: a kernel, a
- * container or another system that does not have it is nothing to fail of.
+ * Reads sysfs and proc. What is not there, or may not be read, is null or empty: a kernel, a container or another system
+ * may lack it.
  */
 
 /** Bytes, a multiple of 16: a bridge's forwarding table is only read in whole entries. */

@@ -3,8 +3,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { get, type HttpLimits, type HttpResult, type HttpTarget, type Place } from './get.ts';
 
 /**
- * A GET that goes where redirects send it, at the same address: whatever name they give, it is asked for there, since
- * a NAS may have any name. Another address is never gone to.
+ * A GET that follows redirects, at the same address only: it asks for whatever name they give there, since a NAS may
+ * have any name. It never goes to another address.
  */
 
 export interface Followed {

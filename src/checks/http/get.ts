@@ -5,9 +5,9 @@ import { request as requestSecure } from 'node:https';
 import { inTime } from '../../util/deadline.ts';
 
 /**
- * One GET at an address, bounded in time and size, on a connection of its own. What the world does to it is a value.
- * Nothing secret is ever sent, and a NAS signs for itself, hence any certificate and any TLS will do. Whatever host is
- * asked for, it is asked for at that address, and nobody looks its name up.
+ * One GET at an address, bounded in time and size, on a connection of its own. Every failure is a value. It sends no
+ * secret, and a NAS signs its own certificate: any certificate and any version of TLS will do. It may ask for any host,
+ * but always at that address: it resolves no name.
  */
 
 export interface Place {
@@ -82,7 +82,7 @@ export async function get(
       clearTimeout(late);
     }),
   );
-  // Nobody asked for another protocol; what speaks it is ours to close.
+  // Node leaves it to us to close a connection that switches to another protocol.
   request.once('upgrade', (_, socket) => {
     socket.destroy();
     request.emit('error', errorOf('HPE_UPGRADE'));
@@ -116,7 +116,7 @@ function optionsOf({ address, port, secure, path, name }: HttpTarget): RequestOp
     path,
     // Some versions of DSM answer pingpong only to a page of theirs.
     headers: { host, accept: '*/*', 'accept-encoding': 'identity', referer: `${origin}/` },
-    // An address is none.
+    // An address is no server name.
     servername: name ?? '',
     agent: false,
     maxHeaderSize: headerLimit,

@@ -21,7 +21,7 @@ export async function bridge({ nics, local, root = '/' }: BridgeTarget, limits: 
   const judged = Promise.all(
     nics.map(async nic => judgeDefinition(nic, local) ?? judgePlug(await readPlug(root, nic))),
   );
-  // A network driver in trouble keeps whoever asks for its carrier.
+  // A network driver in trouble may not answer a question for its carrier.
   return finding(await inTime(judged, limits.timeout, tooLate, limits.signal), nics);
 }
 

@@ -24,13 +24,13 @@ const infoPaths = [`/webapi/query.cgi?${info}`, `/webapi/entry.cgi?${info}`];
 export async function dsm(target: DsmTarget, limits: Limits): Promise<Found> {
   const ask = createAsk(target, limits);
   const found = await converse(target.port, target.base, ask);
-  // What its page's path begins with need not be what a proxy has put before all of them.
+  // The prefix of the page's path need not be one that a proxy puts before all paths.
   const lost = target.base !== '' && (found.kind === 'other' || found.kind === 'silent');
   return lost ? converse(target.port, '', ask) : found;
 }
 
 async function converse(port: number, base: string, ask: Ask): Promise<Found> {
-  // One that hangs says nothing of the others, which need time as well.
+  // It may hang alone, so the other questions keep half the time.
   const pingpong = await ask(`${base}/webman/pingpong.cgi?action=cors`, 2);
   const { result } = pingpong;
   if (result.failure !== null && !result.accepted && pingpong.hops === 0) return found('silent', silence(result, port));
@@ -98,7 +98,7 @@ function waiting(state: InstallState, assistant: string): [Kind<'dsm'>, string] 
 /** Nothing came in DSM's words. */
 function undecided(asked: readonly Followed[], port: number): Found {
   const answers = asked.map(({ result }) => result).filter(result => result.failure === null);
-  // DSM's nginx says this while what it hands its API to is not up. At DSM's own port nobody else is likely to.
+  // DSM's nginx answers so while the API behind it is not up. At DSM's own port nobody else is likely to.
   const alone = answers.find(({ status }) => status >= 502 && status <= 504);
   const runs = `The web server on port ${port} runs, but DSM behind it does not answer`;
   if (alone) return found('mute', `${runs} (HTTP ${alone.status}).`, alone.ms);

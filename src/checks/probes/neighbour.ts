@@ -46,7 +46,7 @@ export async function neighbour(target: NeighbourTarget, limits: Limits): Promis
 
   let answers = await look();
   const known = answers.here ?? answers.elsewhere;
-  // Of what is known already it makes the kernel ask anew in time.
+  // This also makes the kernel refresh what it knows already.
   nudge([...new Set([...others, ...(answers.elsewhere ? [answers.elsewhere] : []), ...swept])]);
   const settled = () => answers.here !== null || (swept.length > 0 ? answers.elsewhere !== null : answers.all);
   while (!settled() && performance.now() < deadline) {
@@ -89,7 +89,7 @@ async function withArp(root: string, networks: readonly Network[]): Promise<Netw
   return networks.filter((_, i) => asking[i]);
 }
 
-/** What becomes of them is of no interest. */
+/** Whether they arrive does not matter. */
 function sendDatagrams(addresses: readonly string[]): void {
   const socket = createSocket('udp4').on('error', () => {});
   const sent = addresses.map(address => new Promise(done => socket.send('', discardPort, address, done)));

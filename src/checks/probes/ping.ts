@@ -49,7 +49,7 @@ async function run(command: string, address: string, { timeout, signal }: Limits
   // BusyBox takes whole seconds only.
   const patience = Math.max(1, Math.floor(timeout / 1_000));
   const options = {
-    // To Node no time at all is no limit.
+    // Node takes 0 for no limit.
     timeout: Math.max(1, timeout),
     killSignal: 'SIGKILL',
     maxBuffer: maxOutput,
@@ -63,7 +63,7 @@ async function run(command: string, address: string, { timeout, signal }: Limits
   );
   using _ = addAbortListener(signal, () => {
     child.kill('SIGKILL');
-    // Whoever it has started may hold them open.
+    // Its own children may hold them open.
     child.stdout?.destroy();
     child.stderr?.destroy();
   });

@@ -8,8 +8,8 @@ import { pageOf } from './web/page.ts';
 import { lookAt, type WebPort } from './web/port.ts';
 
 /**
- * What kind of page answers at an address. The best page of all ports wins. Where none
- * accepts, a loader may: its terminal or its SSH is looked for, and nobody logs in.
+ * What kind of page answers at an address. The best page of all ports wins. Where no port accepts, it looks for a
+ * loader's terminal or SSH, and logs in nowhere.
  */
 
 export interface WebTarget {
@@ -48,7 +48,7 @@ export async function web(
   const ends = performance.now() + timeout;
   const left = () => Math.max(0, ends - performance.now());
   const through = new AbortController();
-  // A port that drops what it gets is known by half the time, and the rest remains for the loader's ports.
+  // A port that has not accepted by half the time never will; the rest is for the loader's ports.
   const look = { address, connectTimeout: timeout / 2, left, signal: AbortSignal.any([signal, through.signal]) };
   const seen = await enough(inTurn(ports, port => lookAt(port, look), look.signal)).finally(() => through.abort());
   const best = seen.toSorted((a, b) => ranks.indexOf(a.kind) - ranks.indexOf(b.kind))[0];

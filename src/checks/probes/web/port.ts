@@ -68,7 +68,7 @@ function wantsTls({ result, hops }: Followed): boolean {
 function unseen(origin: DsmPlace, { at, hops }: Way, { failure, accepted }: HttpFailure): Seen {
   const { port } = origin;
   const nowhere = { ms: null, port: null, secure: at.secure, name: null, base: '' };
-  // Where that name leads to the guests, another machine may answer. A page that does not come in time is DSM's own silence.
+  // For its guests that name may lead to another machine. But where the page is only late, DSM itself is silent.
   if (at.name !== null && !(accepted && failure === 'timeout')) {
     const explanation = `Port ${port} sends its guests to ${shorten(at.name)}, and under that name nothing answers here on port ${at.port}.`;
     return { ...origin, ms: null, kind: 'behind', explanation };
