@@ -1,24 +1,16 @@
 import { expect, test } from 'vitest';
-import { Libvirt } from '../../src/libvirt/client.ts';
 import type { GuestInterface } from '../../src/libvirt/structs.ts';
-import { parseUri } from '../../src/libvirt/uri.ts';
 import { addressesOf } from '../../src/vm/addresses.ts';
-import { FakeLibvirtd } from '../fakes/libvirtd/daemon.ts';
+import { opened } from '../fakes/libvirtd/opened.ts';
 
 const macs = ['52:54:00:d5:30:01', '52:54:00:d5:30:02'];
 const options = { timeout: 5_000, readOnly: false };
 
 async function running(readOnly = false) {
-  const daemon = await FakeLibvirtd.listen();
-  const domain = daemon.define();
-  domain.start();
-  domain.guest.agent = 'answers';
-  const client = await Libvirt.open({ uri: parseUri(readOnly ? daemon.readOnlyUri : daemon.uri) });
-  const close = async () => {
-    await client.close();
-    await daemon.close();
-  };
-  return { daemon, domain, client, [Symbol.asyncDispose]: close };
+  const it = await opened({ readOnly });
+  it.domain.start();
+  it.domain.guest.agent = 'answers';
+  return it;
 }
 
 function at(mac: string | null, ...addresses: string[]): GuestInterface {

@@ -3,21 +3,15 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Libvirt } from '../../src/libvirt/client.ts';
 import { parseUri } from '../../src/libvirt/uri.ts';
 import { callPower } from '../../src/vm/power.ts';
-import { FakeLibvirtd } from '../fakes/libvirtd/daemon.ts';
-import type { FakeDomain } from '../fakes/libvirtd/domain.ts';
+import { opened } from '../fakes/libvirtd/opened.ts';
 
-let daemon: FakeLibvirtd;
-let domain: FakeDomain;
-let client: Libvirt;
+let it: Awaited<ReturnType<typeof opened>>;
+let { daemon, domain, client } = {} as typeof it;
 beforeEach(async () => {
-  daemon = await FakeLibvirtd.listen();
-  domain = daemon.define();
-  client = await Libvirt.open({ uri: parseUri(daemon.uri), dial: daemon.dial });
+  it = await opened();
+  ({ daemon, domain, client } = it);
 });
-afterEach(async () => {
-  await client.close();
-  await daemon.close();
-});
+afterEach(() => it[Symbol.asyncDispose]());
 
 test('start starts', async () => {
   expect(await callPower(client, domain.ref, 'start', { method: 'acpi' })).toBeNull();

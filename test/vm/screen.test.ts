@@ -1,11 +1,9 @@
 import { crc32, inflateSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Libvirt } from '../../src/libvirt/client.ts';
 import { frameType, headerBytes } from '../../src/libvirt/frame.ts';
-import { parseUri } from '../../src/libvirt/uri.ts';
 import { ScreenError, takeScreenshot, toPng } from '../../src/vm/screen.ts';
-import { FakeLibvirtd } from '../fakes/libvirtd/daemon.ts';
+import { opened } from '../fakes/libvirtd/opened.ts';
 import { png, ppm } from '../fakes/libvirtd/screen.ts';
 import { recording } from '../libvirt/recordings.ts';
 
@@ -148,15 +146,9 @@ describe('anything else is a ScreenError', () => {
 
 describe('of a guest', () => {
   async function setUp() {
-    const daemon = await FakeLibvirtd.listen();
-    const domain = daemon.define();
-    domain.start();
-    const client = await Libvirt.open({ uri: parseUri(daemon.uri), dial: daemon.dial });
-    const close = async () => {
-      await client.close();
-      await daemon.close();
-    };
-    return { daemon, domain, client, [Symbol.asyncDispose]: close };
+    const it = await opened();
+    it.domain.start();
+    return it;
   }
 
   test('PNG in both of QEMU’s formats, of the screen that was asked for', async () => {

@@ -7,54 +7,42 @@ import { parseUri } from '../../../src/libvirt/uri.ts';
 import { eventually } from '../../eventually.ts';
 import { FakeLibvirtd } from './daemon.ts';
 import { lively } from './lively.ts';
+import { opened } from './opened.ts';
 import { ppm } from './screen.ts';
 
-async function setUp(options: Parameters<typeof FakeLibvirtd.listen>[0] = {}) {
-  const daemon = await FakeLibvirtd.listen(options);
-  const domain = daemon.define();
-  const client = await Libvirt.open({ uri: parseUri(daemon.uri), dial: daemon.dial });
-  const [ref] = await client.domains();
-  if (!ref) throw new Error('the domain is missing');
-  const close = async () => {
-    await client.close();
-    await daemon.close();
-  };
-  return { daemon, domain, client, ref, [Symbol.asyncDispose]: close };
-}
-
 test('a hung procedure answers when it is released, and others meanwhile', async () => {
-  await using fake = await setUp();
+  await using fake = await opened();
   const stuck = fake.daemon.hang('domainIsPersistent');
-  const persistent = fake.client.persistent(fake.ref);
+  const persistent = fake.client.persistent(fake.domain.ref);
   await fake.daemon.called('domainIsPersistent');
-  expect(await fake.client.state(fake.ref)).toEqual({ state: 5, reason: 0 });
+  expect(await fake.client.state(fake.domain.ref)).toEqual({ state: 5, reason: 0 });
   stuck.release();
   expect(await persistent).toBe(true);
 });
 
 test('a call can take effect though its reply never comes', async () => {
-  await using fake = await setUp();
+  await using fake = await opened();
   fake.daemon.drop('domainCreateWithFlags', { effect: true });
-  await expect(fake.client.start(fake.ref)).rejects.toThrow(ConnectionLost);
+  await expect(fake.client.start(fake.domain.ref)).rejects.toThrow(ConnectionLost);
   expect(fake.domain.active).toBe(true);
 });
 
 test('or be dropped before it', async () => {
-  await using fake = await setUp();
+  await using fake = await opened();
   fake.daemon.drop('domainCreateWithFlags');
-  await expect(fake.client.start(fake.ref)).rejects.toThrow(ConnectionLost);
+  await expect(fake.client.start(fake.domain.ref)).rejects.toThrow(ConnectionLost);
   expect(fake.domain.active).toBe(false);
 });
 
 test('a fault may spare the calls after the first', async () => {
-  await using fake = await setUp();
+  await using fake = await opened();
   fake.daemon.refuse('domainCreateWithFlags', 38, 'Resource busy', { times: 1 });
-  await expect(fake.client.start(fake.ref)).rejects.toMatchObject({ code: 38 });
-  expect(await fake.client.start(fake.ref)).toMatchObject({ id: 1 });
+  await expect(fake.client.start(fake.domain.ref)).rejects.toMatchObject({ code: 38 });
+  expect(await fake.client.start(fake.domain.ref)).toMatchObject({ id: 1 });
 });
 
 test('of a hung QEMU the first to ask for statistics waits, who asks without waiting gets what is known', async () => {
-  await using fake = await setUp();
+  await using fake = await opened();
   fake.domain.start();
   fake.domain.hang();
   await expect(fake.client.stats([], 0, { timeout: 30 })).rejects.toThrow(TimeoutError);
@@ -63,16 +51,16 @@ test('of a hung QEMU the first to ask for statistics waits, who asks without wai
   expect(keys).toContain('cpu.time');
   expect(keys).toContain('net.0.rx.bytes');
   expect(keys).not.toContain('block.0.rd.bytes');
-  expect(await fake.client.state(fake.ref)).toEqual({ state: 1, reason: 1 });
+  expect(await fake.client.state(fake.domain.ref)).toEqual({ state: 1, reason: 1 });
   fake.domain.unhang();
   const [whole] = await fake.client.stats([], 0);
   expect(whole?.params.map(({ field }) => field)).toContain('block.0.rd.bytes');
 });
 
 test('frozen it accepts and is silent; thawed it answers what it was asked', async () => {
-  await using fake = await setUp();
+  await using fake = await opened();
   fake.daemon.freeze();
-  const state = fake.client.state(fake.ref);
+  const state = fake.client.state(fake.domain.ref);
   const opening = Libvirt.open({ uri: parseUri(fake.daemon.uri), openTimeout: 30 });
   await expect(opening).rejects.toThrow(ConnectError);
   fake.daemon.thaw();
@@ -80,20 +68,20 @@ test('frozen it accepts and is silent; thawed it answers what it was asked', asy
 });
 
 test('killed and started again it is the same daemon at the same place', async () => {
-  await using fake = await setUp();
+  await using fake = await opened();
   fake.domain.start();
   await fake.daemon.kill();
   const again = { uri: parseUri(fake.daemon.uri) };
   await expect(Libvirt.open(again)).rejects.toThrow(/nobody listens/);
   await fake.daemon.listen();
   await using client = await Libvirt.open(again);
-  expect(await client.domains()).toEqual([{ ...fake.ref, id: 1 }]);
+  expect(await client.domains()).toEqual([{ ...fake.domain.ref, id: 1 }]);
   await fake.daemon.stop();
   await expect(Libvirt.open(again)).rejects.toThrow(/no libvirt socket/);
 });
 
 test('definitions come, change their name, and go', async () => {
-  await using fake = await setUp();
+  await using fake = await opened();
   const told: string[] = [];
   fake.client.onEvent(event => {
     if (event.name === 'lifecycle') told.push(`${event.domain.name} ${event.event}:${event.detail}`);
@@ -115,7 +103,7 @@ test('definitions come, change their name, and go', async () => {
 
 describe('a stream in trouble', () => {
   async function running() {
-    const fake = await setUp();
+    const fake = await opened();
     fake.domain.start();
     fake.domain.guest.screens = [ppm(30, 20)];
     const [session] = fake.daemon.sessions;
@@ -126,7 +114,7 @@ describe('a stream in trouble', () => {
   test('never ends, until the client gives it up', async () => {
     await using fake = await running();
     using _fault = fake.daemon.breakStream('domainScreenshot', 'stalls');
-    await expect(fake.client.screenshot(fake.ref, { timeout: 50 })).rejects.toThrow(TimeoutError);
+    await expect(fake.client.screenshot(fake.domain.ref, { timeout: 50 })).rejects.toThrow(TimeoutError);
     await fake.client.hostname();
     expect(fake.streamEnds).toEqual([frameStatus.error]);
   });
@@ -134,10 +122,10 @@ describe('a stream in trouble', () => {
   test('is stuck at its call', async () => {
     await using fake = await running();
     const stuck = fake.daemon.hang('domainScreenshot');
-    await expect(fake.client.screenshot(fake.ref, { timeout: 20 })).rejects.toThrow(TimeoutError);
+    await expect(fake.client.screenshot(fake.domain.ref, { timeout: 20 })).rejects.toThrow(TimeoutError);
     stuck.release();
     await eventually(() => expect(fake.streamEnds).toEqual([frameStatus.error]));
-    expect((await fake.client.screenshot(fake.ref)).mime).toBe('image/x-portable-pixmap');
+    expect((await fake.client.screenshot(fake.domain.ref)).mime).toBe('image/x-portable-pixmap');
   });
 });
 
