@@ -109,6 +109,7 @@ const means: Record<Interruption, string> = {
   busy: '–',
   end: 'ends it',
   replace: 'takes its place',
+  drop: 'takes its place',
   amend: 'shortens it',
   keep: 'follows it',
   beside: '✓',

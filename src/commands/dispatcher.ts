@@ -153,10 +153,10 @@ export class Dispatcher {
         return busy(occupant);
       case 'end':
         return this.#end(accepted, occupant);
+      case 'drop':
+        return this.#drop(accepted);
       case 'replace':
-        return occupant.occupation === 'rebuild'
-          ? this.#replaceLoader(accepted, occupant)
-          : this.#replace(accepted, occupant);
+        return occupant.occupation === 'rebuild' ? this.#replaceLoader(accepted, occupant) : this.#replace(accepted);
       case 'amend': {
         const { timeout } = planOf(command, vm.policy, 0);
         const amendment = { ticket, timeout, onTimeout: command.onTimeout };
@@ -176,19 +176,22 @@ export class Dispatcher {
   }
 
   /** Ends the running job, unless the new command cannot be carried out. */
-  #replace(accepted: Accepted, { occupation }: Occupant): Rejection | null {
-    const { vm, command, ticket } = accepted;
-    const staysOff = occupation === 'waiting' && command.word === 'shutdown';
-    const decision = staysOff ? null : this.#decide(vm, command);
-    if (decision?.do === 'reject') return decision;
+  #replace(accepted: Accepted): Rejection | null {
+    const decision = this.#decide(accepted.vm, accepted.command);
+    return decision.do === 'reject' ? decision : (this.#supersede(accepted) ?? this.#carryOut(accepted));
+  }
+
+  /** It only is not started, which needs no libvirt. */
+  #drop(accepted: Accepted): Rejection | null {
+    const rejection = this.#supersede(accepted);
+    if (!rejection) accepted.ticket.ended(succeeded('already', 'it is off, and is not started'));
+    return rejection;
+  }
+
+  #supersede({ vm, ticket }: Accepted): Rejection | null {
     vm.place.end('superseded', ticket, () => {});
     // A sender who was just answered may have given the next command already.
-    const { occupant } = vm.place;
-    if (occupant) return busy(occupant);
-    if (!staysOff) return this.#carryOut(accepted);
-    // It only is not started, which needs no libvirt.
-    ticket.ended(succeeded('already', 'it is off, and is not started'));
-    return null;
+    return vm.place.occupant && busy(vm.place.occupant);
   }
 
   /** Runs the command after the loader's job has ended, if it is still possible then. */

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Check, Verdict } from '../model/check.ts';
 import { failed, type Outcome } from '../model/codes.ts';
 import type { Command, ShutdownMethod } from '../model/command.ts';
-import type { Call, PowerWord } from '../model/commands.ts';
+import type { Call } from '../model/commands.ts';
 import type { Event } from '../model/event.ts';
 import { type Guest, guestOf } from '../model/job/guest.ts';
 import { end, expire } from '../model/job/interrupt.ts';
@@ -18,7 +18,7 @@ import {
   wakeAt,
   workOf,
 } from '../model/job/job.ts';
-import { begin, step } from '../model/job/step.ts';
+import { type Beginning, begin, step } from '../model/job/step.ts';
 import { type Policy, planOf, restartPause } from '../model/policy.ts';
 import type { Snapshot, VmKey, Work } from '../model/snapshot.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
@@ -42,12 +42,8 @@ export interface PowerParts {
 }
 
 /** A new job: its first call, and the command that says how. */
-export interface PowerJobStart {
-  word: PowerWord;
-  call: Call;
+interface NewJob extends Pick<Beginning, 'word' | 'call' | 'uuid' | 'ticket'> {
   command: Command;
-  uuid: string;
-  ticket: Ticket;
 }
 
 /** Runs a VM's power job: carries out what the machine of model/job says, and wakes it in time. */
@@ -131,7 +127,7 @@ export class PowerJob {
     for (const listener of this.listeners) listener();
   }
 
-  begin({ word, call, command, uuid, ticket }: PowerJobStart): void {
+  begin({ word, call, command, uuid, ticket }: NewJob): void {
     const now = this.#clock.now();
     const plan = planOf(command, this.policy, this.parts.pause ?? restartPause);
     const offFor = typeof this.#offAt === 'number' ? now - this.#offAt : null;

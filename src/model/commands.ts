@@ -27,18 +27,21 @@ export type Occupation = (typeof occupations)[number];
  * - `busy`: it is refused
  * - `end`: the running job ends as cancelled
  * - `replace`: likewise, and the new one takes its place
+ * - `drop`: likewise, and that is all the new one wants
  * - `amend`: it joins the running one; a shorter deadline is taken over, a kept start given up
  * - `keep`: carried out after the running one
  * - `beside`: it needs no job place
  */
-export type Interruption = 'busy' | 'end' | 'replace' | 'amend' | 'keep' | 'beside';
+export type Interruption = 'busy' | 'end' | 'replace' | 'drop' | 'amend' | 'keep' | 'beside';
 
 interface CommandRow {
   /** `power`: as a job of libvirt calls; `loader`: as a job of the loader; `beside`: at any time; `cancel`: it ends a job. */
   runs: 'power' | 'loader' | 'beside' | 'cancel';
   /** Of `power`: the call that it begins with. */
   call?: Call;
-  /** Instead, where its method is `guest`. */
+  /** After its time-out it does what the configuration says; others only report. */
+  timeoutPolicy?: true;
+  /** The call that it begins with where its method is `guest`. */
   byGuest?: Call;
   /** What `B/V/state` says while its job is under way. */
   activity?: Activity;
@@ -117,13 +120,14 @@ export const commands = {
   shutdown: {
     runs: 'power',
     call: 'press',
+    timeoutPolicy: true,
     activity: 'shutting_down',
     byDefault: true,
     expects: 'off',
     options: ['timeout', 'on_timeout', 'method'],
     means: { ...awake, ...deaf, shutting_down: 'do', shut_off: offAlready, ...absent },
     // A UPS does not wait until the guest is up again, nor for a rebuild.
-    interrupts: { waiting: 'replace', shutdown: 'amend', reboot: 'replace', rebuild: 'replace' },
+    interrupts: { waiting: 'drop', shutdown: 'amend', reboot: 'replace', rebuild: 'replace' },
     entity: { as: 'button', name: 'Shut down', icon: 'mdi:power', kind: 'usual' },
   },
   cancel: {

@@ -42,13 +42,14 @@ export function refusal(command: Command, { commands }: Policy, readOnly: boolea
 export const restartPause = 10_000;
 
 export function planOf({ word, timeout, onTimeout }: Command, { shutdown }: Policy, pause: number): Plan {
+  const { call, timeoutPolicy } = rowOf(word);
   return {
     timeout: timeout ?? shutdown.timeout,
-    startTimeout: word === 'start' ? (timeout ?? startTimeout) : startTimeout,
+    startTimeout: call === 'start' ? (timeout ?? startTimeout) : startTimeout,
     resendEvery: shutdown.resendEvery,
     maxPresses: shutdown.maxPresses,
     // A reboot never cuts the power because of a policy that was made for power failures.
-    onTimeout: onTimeout ?? (word === 'shutdown' ? shutdown.onTimeout : 'report'),
+    onTimeout: onTimeout ?? (timeoutPolicy ? shutdown.onTimeout : 'report'),
     pause,
   };
 }

@@ -1,8 +1,6 @@
 /** A message, from wherever it comes, as the command it is; and refused for what it may not be. */
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { readLocalRequest, readRequest } from '../../src/commands/reader.ts';
-import { codes } from '../../src/model/codes.ts';
 import { command, maxPayload } from '../../src/model/command.ts';
 import type { Message } from '../../src/model/message.ts';
 import { topics } from '../../src/model/topics.ts';
@@ -192,40 +190,4 @@ describe('from this machine', () => {
   ])('%s %s: %s', (key, payload, code) => {
     expect(local(key, payload)).toMatchObject({ request: { key, reply }, rejection: { code } });
   });
-});
-
-test('whatever comes on whatever topic is a command, a refusal with its code, or nothing', () => {
-  const topic = fc.oneof(
-    fc.constantFrom(
-      ...['b/DSM/command', 'b/DSM/power/set', 'b/x/command', 'b/constructor/command', 'b/__proto__/power/set'],
-    ),
-    fc.string(),
-  );
-  const payload = fc.oneof(
-    fc.uint8Array().map(bytes => Buffer.from(bytes)),
-    fc.constantFrom('start', 'ON', '{"command":"cancel"}').map(word => Buffer.from(word)),
-  );
-  const expiry = fc.option(fc.nat(2 ** 32 - 1), { nil: null });
-  let commands = 0;
-  fc.assert(
-    fc.property(
-      topic,
-      payload,
-      fc.boolean(),
-      fc.boolean(),
-      expiry,
-      (where, bytes, retain, duplicate, expirySeconds) => {
-        const taken = take(message(where, bytes, { retain, duplicate, expirySeconds }));
-        if (taken === null) return;
-        if ('rejection' in taken) {
-          expect(Object.keys(codes.rejected)).toContain(taken.rejection.code);
-          return;
-        }
-        commands += 1;
-        expect([retain, duplicate, taken.request.key]).toEqual([false, false, 'DSM']);
-      },
-    ),
-    { numRuns: 500 },
-  );
-  expect(commands).toBeGreaterThan(0);
 });

@@ -96,7 +96,7 @@ describe('who may interrupt whom', () => {
   /** Under way, and what becomes of each command that comes in. */
   const expected: Record<Occupation, Partial<Record<CommandWord, Interruption>>> = {
     // Between off and start nothing has been asked of libvirt: whoever wants it off has it off.
-    waiting: { shutdown: 'replace', force_off: 'replace', cancel: 'end' },
+    waiting: { shutdown: 'drop', force_off: 'replace', cancel: 'end' },
     shutdown: { start: 'keep', shutdown: 'amend', force_off: 'replace', cancel: 'end' },
     reboot: { shutdown: 'replace', force_off: 'replace', cancel: 'end' },
     // What libvirt is at cannot be taken back.
