@@ -64,7 +64,7 @@ export interface RebuildWorld extends AsyncDisposable {
   inspect(changes?: InspectChanges): Promise<Inspection>;
 }
 
-type InspectChanges = Partial<World & Pick<InspectOptions, 'local' | 'signal'>> & {
+export type InspectChanges = Partial<World & Pick<InspectOptions, 'local' | 'signal'>> & {
   settings?: Partial<LoaderSettings>;
   verdict?: Verdict;
   dsm?: { model: string; version: string };
