@@ -126,6 +126,19 @@ export class Ward {
     return said;
   }
 
+  /** Lets time pass with the world as it is now. */
+  async live(world: Partial<World>, milliseconds: number): Promise<void> {
+    this.world = { ...this.world, ...world };
+    await vi.advanceTimersByTimeAsync(milliseconds);
+  }
+
+  /** Another run of the machine begins. */
+  powerOn(world: World = this.world, now: Domain = domain): void {
+    this.world = { ...world };
+    this.runId = 2;
+    this.seen(now);
+  }
+
   /** Requests that libvirt has counted at its data disk. */
   sample(requests: number): void {
     const sda = { ...unknownDisk, read_operations: requests, write_operations: 7 };

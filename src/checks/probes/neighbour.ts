@@ -91,7 +91,7 @@ async function withArp(root: string, networks: readonly Network[]): Promise<Netw
 
 /** Whether they arrive does not matter. */
 function sendDatagrams(addresses: readonly string[]): void {
-  const socket = createSocket('udp4').on('error', () => {});
+  const socket = createSocket('udp4').once('error', () => socket.close());
   const sent = addresses.map(address => new Promise(done => socket.send('', discardPort, address, done)));
   void Promise.all(sent).then(() => socket.close());
 }

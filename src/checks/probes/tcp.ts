@@ -1,6 +1,6 @@
 import { enumerate } from '../../util/enumerate.ts';
 import { probeTcp, type TcpProbe } from '../../util/tcp-probe.ts';
-import type { Findings, Kind, Limits } from '../finding.ts';
+import { bare, type Findings, type Limits } from '../finding.ts';
 
 export interface TcpTarget {
   address: string;
@@ -13,39 +13,34 @@ const noRoute = 'ENETUNREACH';
 /** Whether the ports take connections, all asked at once; each is hung up on at once. */
 export async function tcp({ address, ports }: TcpTarget, limits: Limits): Promise<Findings['tcp']> {
   limits.signal.throwIfAborted();
+  if (ports.length === 0) return bare('tcp', 'not_applicable', 'No port is configured.');
   const tries = await Promise.all(ports.map(async port => ({ port, ...(await probeTcp(address, port, limits)) })));
   limits.signal.throwIfAborted();
-  const of = (answer: TcpProbe['answer']) => tries.filter(each => each.answer === answer);
-  const open = of('open');
+  const portsOf = (answer: TcpProbe['answer']) => tries.filter(each => each.answer === answer).map(({ port }) => port);
+  const [open, refused] = [portsOf('open'), portsOf('refused')];
   const closed = tries.filter(({ answer }) => answer !== 'open').map(({ port }) => port);
-  const ms = open.length > 0 ? Math.round(Math.min(...open.map(each => each.ms)) * 10) / 10 : null;
-  const found = { ms, open: open.map(({ port }) => port), closed };
-  if (tries.length === 0) return { ...found, kind: 'not_applicable', explanation: 'No port is configured.' };
   if (tries.every(({ code }) => code === noRoute)) {
-    const explanation = `This machine has no route to ${address}.`;
-    return { ...found, kind: 'not_applicable', explanation };
+    return { ...bare('tcp', 'not_applicable', `This machine has no route to ${address}.`), closed };
   }
-  return { ...found, kind: kindOf(open, closed, of('refused')), explanation: explain(address, of) };
-}
-
-function kindOf(open: readonly TcpProbe[], closed: readonly number[], refused: readonly TcpProbe[]): Kind<'tcp'> {
-  if (closed.length === 0) return 'all';
-  if (open.length > 0) return 'some';
-  return refused.length > 0 ? 'refused' : 'silent';
-}
-
-function explain(address: string, of: (answer: TcpProbe['answer']) => readonly { port: number }[]): string {
-  const clauses = (['open', 'refused', 'silent'] as const).flatMap(answer => {
-    const ports = of(answer).map(({ port }) => port);
-    if (ports.length === 0) return [];
-    const [one, more] = words[answer];
-    return ports.length === 1 ? `port ${ports[0]} ${one}` : `ports ${enumerate(ports)} ${more}`;
+  const times = tries.filter(({ answer }) => answer === 'open').map(({ ms }) => ms);
+  const clauses = Object.entries(words).flatMap(([answer, [one, more]]) => {
+    const such = portsOf(answer as TcpProbe['answer']);
+    if (such.length === 0) return [];
+    return such.length === 1 ? `port ${such[0]} ${one}` : `ports ${enumerate(such)} ${more}`;
   });
-  return `At ${address} ${clauses.join(', ')}.`;
+  const none = refused.length > 0 ? 'refused' : 'silent';
+  const some = closed.length === 0 ? 'all' : 'some';
+  return {
+    kind: open.length > 0 ? some : none,
+    ms: open.length > 0 ? Math.round(Math.min(...times) * 10) / 10 : null,
+    explanation: `At ${address} ${clauses.join(', ')}.`,
+    open,
+    closed,
+  };
 }
 
-const words = {
+const words: Readonly<Record<TcpProbe['answer'], readonly [one: string, more: string]>> = {
   open: ['is open', 'are open'],
   refused: ['refuses', 'refuse'],
   silent: ['does not answer', 'do not answer'],
-} as const satisfies Record<TcpProbe['answer'], readonly [string, string]>;
+};
