@@ -1,20 +1,22 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
-import { type AuthContext, type Connection, utils } from 'ssh2';
+import {
+  type AuthContext,
+  type Connection,
+  type KeyboardAuthContext,
+  type PasswordAuthContext,
+  type Prompt,
+  utils,
+} from 'ssh2';
 import { describe, expect, test, vi } from 'vitest';
 import { runCommand } from '../../src/ssh/command.ts';
-import { connect } from '../../src/ssh/connect.ts';
+import { type ConnectOptions, connect } from '../../src/ssh/connect.ts';
 import { SshError } from '../../src/ssh/errors.ts';
 import { fingerprint } from '../../src/ssh/host-key.ts';
 import { eventually, slow } from '../eventually.ts';
 import { newKeyPair } from '../fakes/ssh-key.ts';
-import { startSshd } from '../fakes/sshd.ts';
+import { type SshdOptions, startSshd } from '../fakes/sshd.ts';
 import { failure, login, never, way } from './client.ts';
-
-const offering =
-  (...methods: ('password' | 'publickey' | 'keyboard-interactive')[]) =>
-  (context: AuthContext) =>
-    context.reject(methods);
 
 /** Nothing listens there. */
 async function closedPort(): Promise<number> {
@@ -68,127 +70,86 @@ describe('a machine that boots', () => {
   });
 });
 
+type Login = NonNullable<SshdOptions['login']>;
+/** A server that takes these methods by this rule. */
+const taking =
+  (methods: AuthContext['method'][], rule: Login): Login =>
+  (context, connection) =>
+    methods.includes(context.method) ? rule(context, connection) : context.reject(methods as never);
+
 describe('the login', () => {
   const key = newKeyPair();
   const { private: privateKey } = key;
   const attempts = (logins: string[]) => logins.filter(each => !each.endsWith(' none'));
+  const inside = (connection: Connection) =>
+    connection as unknown as { _protocol: { disconnect(reason: number): void }; _sock: { destroy(): void } };
+  const wrong = { password: 'wrong' };
+  const byPassword = (rule: Login) => taking(['password'], rule);
+  // Too many failures: a goodbye with a reason.
+  const goodbye = byPassword((_, connection) => inside(connection)._protocol.disconnect(2));
+  const dies = byPassword((_, connection) => inside(connection)._sock.destroy());
+  const mute = byPassword(() => {});
+  const expired = byPassword(context => (context as PasswordAuthContext).requestChange('New password:', () => {}));
 
-  test.each([
-    ['a password', { password: 'wrong' }, ['tc password wrong']],
-    ['a key', { password: undefined, privateKey }, ['tc publickey']],
-    ['a key and a password', { password: 'wrong', privateKey }, ['tc publickey', 'tc password wrong']],
-  ])('is tried at most twice, and never again: %s', async (_, { password, ...credentials }, expected) => {
-    await using server = await startSshd();
-    const { password: __, ...options } = way(server, credentials);
-    const error = await failure(connect({ ...options, ...(password && { password }) }, never), SshError);
-    expect(error.code).toBe('authentication_failed');
+  test.each<[what: string, code: string, Partial<ConnectOptions>, logins: string[], login?: Login]>([
+    ['a wrong password', 'authentication_failed', wrong, ['tc password wrong']],
+    ['a wrong key', 'authentication_failed', { password: undefined as never, privateKey }, ['tc publickey']],
+    ['both', 'authentication_failed', { ...wrong, privateKey }, ['tc publickey', 'tc password wrong']],
+    ['means that are not offered', 'authentication_failed', {}, [], taking(['publickey'], () => {})],
+    ['an account that is spent', 'authentication_failed', { account: { left: 0 } }, []],
+    ['a password that must be changed', 'authentication_failed', {}, ['tc password secret'], expired],
+    ['a server that says goodbye to it', 'authentication_failed', {}, ['tc password secret'], goodbye],
+    ['a server that dies', 'connection_lost', {}, ['tc password secret'], dies],
+    ['a server that never answers', 'timed_out', { within: 1_000 }, ['tc password secret'], mute],
+  ])('ends with %s: %s, and shows each secret once', async (_, code, options, logins, rule) => {
+    await using server = await startSshd({ ...(rule && { login: rule }) });
+    const error = await failure(login(server, options), SshError);
+    expect(error.code).toBe(code);
     expect(`${error.message}${error.stack}${JSON.stringify(error)}`).not.toContain('wrong');
-    expect(attempts(server.logins)).toEqual(expected);
+    expect(attempts(server.logins)).toEqual(logins);
     expect(server.connections()).toBe(1);
     await eventually(() => expect(server.open()).toBe(0));
   });
 
-  test('with a key', async () => {
-    const accept = (context: AuthContext) => {
-      if (context.method === 'publickey') context.accept();
-      else context.reject(['publickey']);
-    };
-    await using server = await startSshd({ login: accept });
-    await using _ = await login(server, { privateKey });
-    // Asked whether it would do, then shown.
-    expect(server.logins).toEqual(['tc none', 'tc publickey', 'tc publickey']);
+  // Asked whether it would do, then shown.
+  const shown = ['tc publickey', 'tc publickey'];
+  const alsoPassword: Login = context => {
+    if (context.method === 'publickey' && context.signature) context.reject(['password'], true);
+    else context.accept();
+  };
+  test.each<[what: string, logins: string[], login: Login]>([
+    ['a key', shown, taking(['publickey'], context => context.accept())],
+    ['a key, and the password too', [...shown, 'tc password secret'], taking(['publickey', 'password'], alsoPassword)],
+  ])('with %s', async (_, logins, rule) => {
+    await using server = await startSshd({ login: rule });
+    await using _session = await login(server, { privateKey });
+    expect(attempts(server.logins)).toEqual(logins);
   });
 
-  test('with a key, then the password too, where both are asked for', async () => {
-    const both = (context: AuthContext) => {
-      if (context.method === 'publickey' && context.signature) context.reject(['password'], true);
-      else if (context.method === 'publickey') context.accept();
-      else if (context.method === 'password') context.accept();
-      else context.reject(['publickey']);
-    };
-    await using server = await startSshd({ login: both });
-    await using _ = await login(server, { privateKey });
-    expect(server.logins.at(-1)).toBe('tc password secret');
-  });
-
-  const interactive =
-    (prompts: { prompt: string; echo: boolean }[][], answers: string[][]) => (context: AuthContext) => {
-      if (context.method !== 'keyboard-interactive') return context.reject(['keyboard-interactive']);
-      const ask = (round: number) => {
-        const questions = prompts[round];
-        if (!questions) return context.accept();
+  const hidden = { prompt: 'Password: ', echo: false };
+  test.each<[what: string, code: string | null, rounds: Prompt[][], answers: string[][]]>([
+    ['the password', null, [[hidden]], [['secret']]],
+    ['a second question', 'authentication_failed', [[hidden], [{ prompt: 'Code: ', echo: false }]], [['secret']]],
+    ['an open question', 'authentication_failed', [[{ prompt: 'Name: ', echo: true }]], []],
+    ['two at once', 'authentication_failed', [[hidden, hidden]], []],
+  ])('by keyboard-interactive tells a password and no more, asked for %s', async (_, code, rounds, expected) => {
+    const answers: string[][] = [];
+    const ask = (context: KeyboardAuthContext, [questions, ...more]: Prompt[][]): void => {
+      if (!questions) context.accept();
+      else {
         context.prompt(questions, given => {
           answers.push(given);
-          ask(round + 1);
+          ask(context, more);
         });
-      };
-      ask(0);
+      }
     };
-  const hidden = { prompt: 'Password: ', echo: false };
-
-  test('by keyboard-interactive, where there is nothing else', async () => {
-    const answers: string[][] = [];
-    await using server = await startSshd({ login: interactive([[hidden]], answers) });
-    await using _ = await login(server);
-    expect(server.logins).toEqual(['tc none', 'tc keyboard-interactive']);
-    expect(answers).toEqual([['secret']]);
-  });
-
-  test.each([
-    ['a second question', [[hidden], [{ prompt: 'Verification code: ', echo: false }]], [['secret']]],
-    ['an open question', [[{ prompt: 'Name: ', echo: true }]], []],
-    ['two at once', [[hidden, hidden]], []],
-  ])('tells nobody more than a password: %s', async (_, prompts, expected) => {
-    const answers: string[][] = [];
-    await using server = await startSshd({ login: interactive(prompts, answers) });
-    expect(await failure(login(server), SshError)).toMatchObject({ code: 'authentication_failed' });
+    const rule = taking(['keyboard-interactive'], context => ask(context as KeyboardAuthContext, rounds));
+    await using server = await startSshd({ login: rule });
+    const ended = await login(server).catch(error => error as SshError);
+    if (ended instanceof SshError) expect(ended.code).toBe(code);
+    else await ended.close();
+    expect(ended instanceof SshError).toBe(code !== null);
     expect(answers).toEqual(expected);
-  });
-
-  test('is not tried by means that are not offered', async () => {
-    await using server = await startSshd({ login: offering('publickey') });
-    const error = await failure(login(server), SshError);
-    expect(error).toMatchObject({ code: 'authentication_failed', message: expect.stringContaining('publickey') });
-    expect(server.logins).toEqual(['tc none']);
-  });
-
-  type Fate = (connection: Connection) => void;
-  const inside = (connection: Connection) =>
-    connection as unknown as { _protocol: { disconnect(reason: number): void }; _sock: { destroy(): void } };
-
-  test.each<[what: string, code: string, fate: Fate]>([
-    // Too many failures: a goodbye with a reason.
-    [
-      'the server says goodbye to it',
-      'authentication_failed',
-      connection => inside(connection)._protocol.disconnect(2),
-    ],
-    ['the server dies', 'connection_lost', connection => inside(connection)._sock.destroy()],
-    ['it is never answered', 'timed_out', () => {}],
-  ])('ends when %s: %s', async (_, code, fate) => {
-    await using server = await startSshd({
-      login: (context, connection) => (context.method === 'none' ? context.reject(['password']) : fate(connection)),
-    });
-    expect(await failure(login(server, { within: code === 'timed_out' ? 1_000 : slow }), SshError)).toMatchObject({
-      code,
-    });
-    expect(attempts(server.logins)).toHaveLength(1);
-  });
-
-  test('shows nothing secret when its account is spent', async () => {
-    await using server = await startSshd();
-    const account = { left: 0 };
-    expect(await failure(login(server, { account }), SshError)).toMatchObject({ code: 'authentication_failed' });
-    expect(attempts(server.logins)).toEqual([]);
-  });
-
-  test('wants a password to be changed: somebody has to', async () => {
-    const expired = (context: AuthContext) => {
-      if (context.method === 'password') context.requestChange('New password:', () => {});
-      else context.reject(['password']);
-    };
-    await using server = await startSshd({ login: expired });
-    expect(await failure(login(server), SshError)).toMatchObject({ code: 'authentication_failed' });
   });
 
   // OpenSSH's format with a count of 0: to this the library says nothing.
