@@ -43,11 +43,11 @@ interface LoaderEntry {
   policy: Policy;
   guest: Guest;
   loader: Loader;
-  /** One under way before this bridge has begun any: an earlier bridge was ended in the middle of it. */
+  /** A record that is under way while `end` is null: an earlier bridge ended in the middle of that run. */
   record: LoaderRecord | null;
   /** Ends the confirmation window. */
   timer: NodeJS.Timeout | undefined;
-  /** Of the run that is under way. */
+  /** Ends the run that is under way; null: there is none. */
   end: AbortController | null;
   done: Promise<unknown>;
 }
@@ -55,7 +55,7 @@ interface LoaderEntry {
 /** Milliseconds in which a rebuild or rollback needs no confirmation. */
 const confirmationWindow = 10 * 60_000;
 
-/** The loaders of all VMs: what is known of them, who may rebuild them, and what is under way. */
+/** The loaders of all VMs: what is known of them, and what is under way. */
 export class Rebuilds {
   readonly #options: RebuildsOptions;
   readonly #clock: Clock;
@@ -66,7 +66,7 @@ export class Rebuilds {
     this.#clock = options.clock ?? systemClock;
   }
 
-  /** Reads the journals; resolves to what is known of each loader. To be called once, before all else. */
+  /** Reads the journals; resolves to what is known of each loader. Call it once, before all else. */
   async recall(): Promise<ReadonlyMap<VmKey, Loader>> {
     const { vms, folder, logger } = this.#options;
     for (const { key, settings, policy, guest } of vms) {
@@ -107,7 +107,7 @@ export class Rebuilds {
     return this.#begin(entry, command, place);
   };
 
-  /** To be told of every event, after the snapshot has taken it. */
+  /** Takes every event, after the snapshot has taken it. */
   hear(event: Event): void {
     const entry = 'key' in event ? this.#entries.get(event.key) : undefined;
     if (!entry) return;
@@ -115,7 +115,7 @@ export class Rebuilds {
     if (event.type === 'checked' && event.check.verdict === 'up') this.#installed(entry);
   }
 
-  /** The VMs are left to themselves; the next bridge tells of what was under way. */
+  /** Leaves the VMs as they are; the next bridge reports what was under way. */
   async close(): Promise<void> {
     for (const entry of this.#entries.values()) {
       clearTimeout(entry.timer);
@@ -148,7 +148,7 @@ export class Rebuilds {
       ...{ word, parts: { ...facts, power, onTimeout: onTimeout ?? 'report' } },
       ...{ loader: entry.loader, before: record, signal: end.signal, progress },
     };
-    // What was to be written down before goes first.
+    // After an earlier write of the record.
     entry.done = entry.done
       .then(() => carryOutJob(beginning))
       .then(({ outcome, record, loader }) => {
@@ -180,7 +180,7 @@ export class Rebuilds {
     };
   }
 
-  /** What an earlier bridge has left is told as soon as it is known how the VM is. */
+  /** Reports an interrupted run as soon as the VM's state is known. */
   #tellInterrupted(entry: LoaderEntry, domain: Domain | null, at: string): void {
     const { key, record } = entry;
     if (!record || !isUnderWay(record) || entry.end) return;
@@ -191,7 +191,7 @@ export class Rebuilds {
     this.#show(entry, withRecord(entry.loader, entry.record));
   }
 
-  /** DSM has written its new system: the old loader would not fit it any more. */
+  /** DSM is installed: the old loader would not fit it any more. */
   #installed(entry: LoaderEntry): void {
     const { key, record, loader } = entry;
     const { uuid } = this.#options.snapshot().vms[key]?.domain ?? {};
@@ -209,5 +209,5 @@ export class Rebuilds {
   }
 }
 
-/** Milliseconds that a file system which hangs may hold up the end. */
+/** Milliseconds that a hanging file system may delay the end. */
 const farewell = 500;

@@ -1,9 +1,9 @@
 import { Plain } from '../ssh/plain.ts';
 
 /**
- * Takes serial numbers and MACs out of what a loader says, before it may go to a topic, a log or the journal: in words
- * (`Serial Number for Model = …`), on command lines (`sn=… mac1=…`), in JSON, and alone. Rather too much than too
- * little: twelve hex digits in a row are taken for a MAC. Colours are taken out as well, for one could hide the rest.
+ * Removes serial numbers and MACs from a loader's output before it goes to a topic, a log or the journal: in words
+ * (`Serial Number for Model = …`), on command lines (`sn=… mac1=…`), in JSON, and alone. It removes too much rather than
+ * too little: any twelve hex digits count as a MAC. It also removes colours, because one could hide a number.
  */
 
 const masks = { serial: '[serial]', mac: '[mac]', known: '[hidden]' } as const;
@@ -40,18 +40,18 @@ const rules: readonly Rule[] = [
   { pattern: /()(?<![0-9A-Za-z])\d{4}(?=\d{0,2}[A-Z])[0-9A-Z]{9}(?![0-9A-Za-z])/, mask: masks.serial },
 ];
 
-/** `known`: what must not be said whatever it looks like, such as the serial number in use. */
+/** `known`: words to remove whatever they look like, such as the serial number in use. */
 export function redact(text: string, known: readonly string[] = []): string {
   const redactor = new Redactor(known);
   return redactor.push(text) + redactor.end();
 }
 
-/** The same for a stream; holds back a few hundred characters, in which a match could still begin or go on. */
+/** The same for a stream. It holds back a few hundred characters, in which a match could still begin or continue. */
 export class Redactor {
   readonly #plain = new Plain();
   readonly #pattern: RegExp;
   readonly #reach: number;
-  /** Its first character has been given out already, and is there to be looked back at. */
+  /** Its first character is already out; a pattern may look back at it. */
   #text = '';
   #given = 0;
 
@@ -62,7 +62,7 @@ export class Redactor {
     this.#reach = Math.max(reach, ...words.map(word => word.length)) + 1;
   }
 
-  /** What can be told of it so far. */
+  /** Returns what is redacted so far. */
   push(piece: string): string {
     return this.#take(this.#plain.feed(piece), false);
   }
@@ -74,7 +74,7 @@ export class Redactor {
 
   #take(piece: string, last: boolean): string {
     this.#text += piece;
-    // Whatever begins before this place is complete, with the character after it.
+    // A match that begins before this place is complete, with the character after it.
     const settled = last ? this.#text.length : this.#text.length - this.#reach;
     let told = '';
     let at = this.#given;
@@ -99,7 +99,7 @@ export class Redactor {
   }
 }
 
-/** The source of a pattern, its letters of either case where it says so: flags cannot differ within one. */
+/** The pattern's source with its `i` flag inside, because flags apply to a whole expression. */
 function caseless({ source, flags }: RegExp): string {
   return flags.includes('i') ? `(?i:${source})` : source;
 }

@@ -12,29 +12,29 @@ import { exchange } from './transfer.ts';
 import { Announcement, killCommand, wrap } from './wrap.ts';
 
 /**
- * One long command: its output as it comes, its questions answered, its silence watched, and its end told honestly.
- * Given up, it is stopped first, for closing its channel alone stops nothing. Its stdin stays open to the end: to a
- * `read`, the end of it would mean "no".
+ * Runs one long command: passes its output on, answers its prompts, and gives it up when it is silent. Then it stops the
+ * command first, because closing its channel alone stops nothing. Its stdin stays open, because a `read` would take its
+ * end for "no".
  */
 
 export interface RunOptions {
   prompts?: readonly Prompt[];
   /** Sent whole at the start and followed by the end of stdin; no prompt can be answered then. */
   stdin?: Uint8Array;
-  /** All of the output, in order. Where it returns a promise, the command is made to wait. */
+  /** Takes all output, in order. While a promise that it returns is pending, the command waits. */
   onOutput?: (text: string) => void | Promise<void>;
-  /** Milliseconds without anything new in its output (`News`) after which it is given up. */
+  /** Milliseconds without news in its output (`News`) after which it is given up. */
   silence: number;
   /** Milliseconds for all of it. */
   deadline: number;
   signal: AbortSignal;
   /** Milliseconds of quiet before a prompt is answered; default 300. */
   settle?: number;
-  /** Milliseconds of quiet before an unknown question is told; default 10 s. */
+  /** Milliseconds of quiet before an unknown question ends it; default 10 s. */
   promptPatience?: number;
   /** Milliseconds that TERM, and KILL after it, may take; default 5 s. */
   grace?: number;
-  /** Milliseconds of quiet, after its end, for those it leaves behind with its output open; default 2 s. */
+  /** Milliseconds of quiet, after its end, for processes that still hold its output open; default 2 s. */
   linger?: number;
 }
 
@@ -63,16 +63,16 @@ class Command {
   readonly #plain = new Plain();
   readonly #announcement = new Announcement();
   readonly #answered: string[] = [];
-  /** Why it is given up, or null at its end. */
+  /** Why it is given up; null: it ended. */
   readonly #outcome = Promise.withResolvers<CommandError | null>();
   #settled = false;
   #over = false;
   #exit: Pick<CommandEnd, 'status' | 'signal'> | null = null;
   #tail = '';
   #heard = performance.now();
-  /** When it last said something new; whatever time nobody listened does not count. */
+  /** When its output last had news. Time in which the output waited to be taken does not count. */
   #alive = this.#heard;
-  /** Pieces of output that somebody is being waited for to take. */
+  /** Pieces of output that wait to be taken. */
   #taking = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -80,7 +80,7 @@ class Command {
     this.#session = session;
     this.#options = options;
     const { settle = 300, promptPatience: patience = 10_000 } = options;
-    // Where nothing can be answered, whatever is asked is unknown.
+    // With a stdin of its own nothing can be answered: every question is unknown.
     this.#dialogue = new Dialogue(options.stdin ? [] : (options.prompts ?? []), { settle, patience });
   }
 
@@ -98,7 +98,7 @@ class Command {
       if (limit.aborted) expire();
       const listen = (channel: ClientChannel) => this.#listen(channel);
       const starting = this.#settled ? null : this.#session.exec(wrap(command), over.signal, listen);
-      // Given up before it began, it may yet have begun: nobody knows.
+      // A command that is given up before it begins may still begin.
       const running = await Promise.race([starting, this.#outcome.promise.then(() => null)]);
       const failure = await this.#outcome.promise;
       if (failure && running) await this.#stop(running);
@@ -136,7 +136,7 @@ class Command {
     return { channel, ended };
   }
 
-  /** Whoever is not ready for the output is waited for: then SSH's window closes, and the command's next write blocks. */
+  /** Reads no further while output waits to be taken: then SSH's window closes, and the command's next write blocks. */
   async #read(channel: ClientChannel, half: Readable, announcement?: Announcement): Promise<void> {
     half.setEncoding('utf8');
     for await (const piece of half.iterator({ destroyOnReturn: false })) {
@@ -165,10 +165,10 @@ class Command {
     this.#watch(channel);
   }
 
-  /** Does what is due, and comes back when something else will be. */
+  /** Does what is due, and sets a timer for what is next. */
   #watch(channel: ClientChannel): void {
     clearTimeout(this.#timer);
-    // What nobody is ready to hear may be said meanwhile.
+    // More output may be there that nobody has taken.
     if (this.#settled || this.#taking > 0) return;
     const { silence, linger = 2_000 } = this.#options;
     const now = performance.now();
@@ -205,10 +205,10 @@ class Command {
       if (this.#over || this.#session.over) return;
       channel.signal(name);
       const how = { signal: new AbortController().signal, timeout: grace };
-      // A session may be full, or lost.
+      // The session may be full or lost.
       const killed = group === null ? null : exchange(this.#session, killCommand(group, name), how).catch(() => {});
       await Promise.race([ended, this.#session.closed, sleep(grace, undefined, { ref: false })]);
-      // Not left on its way: the next command might meet it.
+      // It must not hit the next command.
       await killed;
     }
   }
@@ -217,7 +217,7 @@ class Command {
     this.#conclude(new CommandError(...failure));
   }
 
-  /** The first word counts. */
+  /** The first call counts. */
   #conclude(failure: CommandError | null): void {
     this.#settled = true;
     this.#outcome.resolve(failure);

@@ -14,11 +14,11 @@ export interface ConnectOptions extends Credentials {
   hostKeys: readonly string[] | null;
   /** What types of host key to ask for, as `known_hosts` has them; default: the library's, in its order. */
   hostKeyTypes?: readonly string[];
-  /** Told the fingerprint of the server's key as soon as the server has proven that the key is its own. */
+  /** Takes the key's fingerprint as soon as the server has proven that the key is its own. */
   onHostKey?: (fingerprint: string) => void;
   /** Milliseconds up to the login. */
   within: number;
-  /** Shared by all that log in for one purpose; default: one of its own. */
+  /** Default: one of its own. */
   account?: Account;
   /** How a dead peer is noticed: after `misses` unanswered questions, and one more interval. Default 2 of 5 s: 15 s. */
   keepalive?: { interval: number; misses: number };
@@ -82,7 +82,7 @@ class Attempt {
     });
     client.on('ready', () => this.#done.resolve(new SshSession(client, socket)));
     client.on('change password', () => this.#fail(this.#login.failed()));
-    // Stays for the session's life: a client without a listener would throw.
+    // Stays for the session's lifetime: a client without a listener would throw.
     client.on('error', (error: Error) => this.#fail(this.#explain(error)));
     client.on('close', () => this.#fail(this.#explain()));
     client.connect({
@@ -125,7 +125,7 @@ class Attempt {
     if (this.#phase === 'handshake') {
       return new SshError('handshake', 'the connection ended before SSH had begun', error);
     }
-    // A number is the reason of the server's own goodbye (RFC 4253, 11.1): after an attempt, that it was one too many.
+    // A number is the server's reason to disconnect (RFC 4253, 11.1); after a login attempt: one attempt too many.
     if (typeof error?.code === 'number' && this.#login.begun) return this.#login.failed(error);
     return new SshError('connection_lost', 'the connection broke during the login', error);
   }

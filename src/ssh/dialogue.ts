@@ -1,9 +1,7 @@
 /**
- * Which of a command's questions to answer, decided from its output and the time alone.
- *
- * A prompt counts when it is the last thing said and nothing follows for a while: never in the middle of other output,
- * never line by line, for what a program asks often has no line feed after it, and sometimes has. Each time it is asked
- * it is answered once. What looks like a question and is none of ours is told after more patience.
+ * Decides from a command's output and the time alone which prompt to answer. A prompt counts when it is the last output
+ * and nothing follows for a while; it may end with a line feed or not. Each time it is asked it is answered once. What
+ * looks like a question and is no known prompt counts as unknown after more patience.
  */
 
 export interface Prompt {
@@ -12,26 +10,26 @@ export interface Prompt {
   pattern: RegExp;
   /** Without its line feed, `''` being ENTER alone. */
   answer: string;
-  /** How often it may be asked; default 1. Asked again, it is as good as unknown. */
+  /** How often it may be asked; default 1. Asked again, it counts as unknown. */
   times?: number;
 }
 
 export interface Patience {
   /** Milliseconds without output after which a prompt is complete. */
   settle: number;
-  /** Milliseconds without output after which a question that has no answer is told. */
+  /** Milliseconds without output after which a question without an answer counts as unknown. */
   patience: number;
 }
 
 export type Step =
-  /** Nothing before this time; null: nothing before more output. */
+  /** Nothing to do before this time; null: before more output. */
   | { kind: 'wait'; until: number | null }
   | { kind: 'answer'; name: string; text: string }
   | { kind: 'unknown_prompt'; name: string | null; text: string };
 
 /** Characters in which a prompt is looked for. */
 const window = 4_096;
-/** Characters of a question that are told. */
+/** Characters of a question that are reported. */
 const told = 300;
 
 export class Dialogue {
@@ -47,13 +45,13 @@ export class Dialogue {
     this.#patience = patience;
   }
 
-  /** Takes plain output that came at `now`, milliseconds of any clock. Empty, it says that nobody listened until now. */
+  /** Takes plain output that came at `now`, milliseconds of any clock; empty: output was held up until now. */
   feed(output: string, now: number): void {
     this.#said = (this.#said + output).slice(-window);
     this.#at = now;
   }
 
-  /** What is to be done at `now`. An answer is given out once. */
+  /** What to do at `now`. It returns an answer once. */
   next(now: number): Step {
     const said = this.#said;
     const settled = this.#at + this.#patience.settle;
@@ -93,7 +91,7 @@ function isQuestion(said: string): boolean {
   );
 }
 
-/** The last line, and where that has no words, as `#? ` of a menu, those above it. */
+/** The last line; if it has no words, as `#? ` of a menu, the lines above it too. */
 function question(said: string): string {
   const lines = said.split(/[\r\n]+/).filter(line => line.trim() !== '');
   const last = lines.at(-1) ?? '';

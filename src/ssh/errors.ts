@@ -27,9 +27,9 @@ export type SshErrorCode =
   | 'silent'
   /** Not ended in time. */
   | 'deadline'
-  /** It asks what nobody told us to answer. */
+  /** It asks what has no answer. */
   | 'unknown_prompt'
-  /** What the output was handed to failed. */
+  /** What takes the output failed. */
   | 'output'
   | 'cancelled'
   /** A file of more bytes than allowed. */
@@ -85,7 +85,7 @@ export class CommandError extends SshError {
   }
 }
 
-/** What a signal that was raised becomes. */
+/** The error of an aborted signal. */
 export function cancelled(signal: AbortSignal): SshError {
   return new SshError('cancelled', 'it was cancelled', signal.reason);
 }

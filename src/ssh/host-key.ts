@@ -6,7 +6,7 @@ export function fingerprint(key: Buffer): string {
   return `SHA256:${createHash('sha256').update(key).digest('base64').replace(/=+$/, '')}`;
 }
 
-/** Whether a server with this key is one of those expected, as people may paste them. */
+/** `expected`: fingerprints as people paste them. */
 export function isExpected(found: string, expected: readonly string[]): boolean {
   return expected.some(each => each.trim().replace(/=+$/, '') === found);
 }

@@ -13,7 +13,7 @@ export interface Account {
   left: number;
 }
 
-/** DSM, and who guards a network, blocks an address after a few more. */
+/** DSM, and network guards, block an address after a few more. */
 export function newAccount(): Account {
   return { left: 2 };
 }
@@ -39,9 +39,9 @@ function isPrivateKey(text: string | Buffer): boolean {
 }
 
 /**
- * The login of one connection. First the server is asked what it offers (RFC 4252, 5.2: `none`, which counts nowhere as
- * an attempt). Then what is configured is tried, each once: the key, and the password, by `keyboard-interactive` where
- * that alone is offered. Each takes one attempt off the account.
+ * The login of one connection. It first asks what the server offers (RFC 4252, 5.2: `none`, which no server counts as an
+ * attempt). Then it tries the key and the password, each once, the latter by `keyboard-interactive` if the server offers
+ * only that. Each takes one attempt off the account.
  */
 export class Login {
   readonly #credentials: Credentials;

@@ -1,7 +1,7 @@
 /**
- * Which output is news: a sign that a command gets on. A progress meter whose download stands still writes a line a
- * second, and a spinner turns. So a line counts by what it says without times, speeds and drawings, and only if none of
- * the last lines has said the same. A line that grows is news: GNU wget's dots are its progress.
+ * Finds news in a command's output: a sign of progress. The meter of a stalled download still writes a line a second,
+ * and a spinner turns. So a line counts without its times, speeds and drawings, and only if none of the last lines was
+ * the same. A line that grows is news: GNU wget's dots are its progress.
  */
 
 /** Of the last lines; a spinner has fewer faces. */
@@ -18,21 +18,21 @@ const speed = /(?:\d[\d.,]{0,15}|-{1,4}\.-{1,4})\s?[kKMGTP]?i?(?:[Bb](?:its?|yte
 /** `0:04:50`, `--:--:--`, `4m 40s`, `12.3 seconds` */
 const time =
   /[\d-]{1,4}(?::[\d-]{2}){1,2}|\b\d{1,9}(?:\.\d{1,9})?\s?(?:ms|s|secs?|seconds?|m|mins?|minutes?|h|hours?|d|days?)\b/g;
-/** At the end of a line that goes on: what may become one of both. */
+/** At the end of an unfinished line: what may become a speed or a time. */
 const begun = /[\d-][\d:.-]{0,15}\s?[A-Za-z/]{0,8}$/;
 const url = /\bhttps?:\/\/(?:[^\s/@]{0,80}@)?([\w.-]{1,253})/g;
 
 export class News {
   readonly #said: string[] = [];
   #line = '';
-  /** The line is written over another: only at its end it is known what it says. */
+  /** The line overwrites another one, so it counts only when it is complete. */
   #over = false;
   #grown = '';
-  /** The last line, if it was written over another or has said nothing new. */
+  /** The last line, if it overwrote another one or was no news. */
   #meter = '';
   #host: string | null = null;
 
-  /** What a progress meter said last, as `12.4M of 341M`; null: the last line was none. */
+  /** The last state of a progress meter, as `12.4M of 341M`; null: the last line was none. */
   get stands(): string | null {
     return told(this.#over && essence(this.#line) !== '' ? this.#line : this.#meter);
   }
@@ -44,7 +44,7 @@ export class News {
 
   /** Takes plain output, cut anywhere; whether any of it is news. */
   feed(output: string): boolean {
-    // Ends of lines, and what goes back in one, stand at the odd places.
+    // Line ends, carriage returns and backspaces are at the odd places.
     const parts = (this.#line + output).split(/([\r\n\b])/);
     let news = false;
     for (let at = Math.max(0, parts.length - 1 - 2 * most); at < parts.length - 1; at += 2) {
@@ -81,7 +81,7 @@ export class News {
   }
 }
 
-/** What a line says of the progress; empty: nothing. */
+/** What a line says about progress; empty: nothing. */
 function essence(line: string): string {
   return lasting(line).replace(/[^\p{L}\p{N}.%]+/gu, '');
 }

@@ -1,6 +1,6 @@
 /**
- * A terminal's control sequences (ECMA-48) taken out of text that comes in pieces, cut anywhere. Control characters that
- * stand alone are left: a carriage return says where a line is written anew.
+ * Removes a terminal's control sequences (ECMA-48) from text that comes in pieces, cut anywhere. Single control characters
+ * stay: a carriage return shows where a line is rewritten.
  */
 
 const esc = String.fromCharCode(27);
@@ -12,7 +12,7 @@ const bell = String.fromCharCode(7);
 const controls = String.raw`\[[0-?]*[ -/]*[@-~]|\][^${bell}${esc}]*(?:${bell}|${esc}\\)|(?! [^FGLMN])[ -/]*[0-Z\\^-~]`;
 const sequence = new RegExp(`${esc}(?:${controls})`, 'g');
 const begun = new RegExp(String.raw`${esc}(?:\[[0-?]*[ -/]*|\][^${bell}${esc}]*${esc}?|[ -/]*)$`);
-/** Characters that a sequence may have; a longer one is none. */
+/** Characters of the longest sequence. */
 const most = 256;
 
 export class Plain {
@@ -26,7 +26,7 @@ export class Plain {
     return text.slice(0, text.length - this.#held.length).replace(sequence, '');
   }
 
-  /** What had begun and never became one. */
+  /** The beginning of a sequence that never ended. */
   end(): string {
     const rest = this.#held;
     this.#held = '';

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { Client, ClientCallback, ClientChannel } from 'ssh2';
 import { cancelled, SshError } from './errors.ts';
 
-/** One logged-in connection, used once: when it is lost, it stays lost. Commands may run side by side. */
+/** One logged-in connection. When it is lost, it stays lost. Commands may run side by side. */
 export class SshSession {
   readonly #client: Client;
   readonly #socket: Socket;
@@ -33,8 +33,8 @@ export class SshSession {
   }
 
   /**
-   * Starts a command. `begin` gets its channel in the same turn, before anything can have come through it. Rejects with
-   * `SshError`, and at once when `signal` is raised, which also closes the channel, whenever that is.
+   * Starts a command. `begin` gets its channel at once, before anything can come through it. Rejects with `SshError`, and
+   * at once when `signal` aborts; that also closes the channel at any later time.
    */
   exec<T>(command: string, signal: AbortSignal, begin: (channel: ClientChannel) => T | Promise<T>): Promise<T> {
     const open = (begun: ClientCallback) => this.#client.exec(command, begun);
@@ -91,7 +91,7 @@ export class SshSession {
 /** Milliseconds. */
 const goodbye = 500;
 
-/** Before the command was started: it did nothing that we know of. */
+/** The command was not started. */
 function lost(): SshError {
   return new SshError('connection_lost', 'the connection is lost');
 }

@@ -5,8 +5,8 @@ import { quote } from './quote.ts';
 import type { SshSession } from './session.ts';
 
 /**
- * Small files through a shell and `cat`, for servers without SFTP. What arrives is compared by its length, and by its
- * SHA-256 where the server can tell it. A file is replaced by renaming, through a symbolic link, and keeps its mode.
+ * Transfers small files through a shell and `cat`, for servers without SFTP. It compares the length, and the SHA-256 if
+ * the server can compute it. It replaces a file by renaming, follows a symbolic link, and keeps the file's mode.
  */
 
 export interface TransferOptions {
@@ -18,7 +18,7 @@ export interface TransferOptions {
 }
 
 const defaultLimit = 2 ** 20;
-/** Exit statuses of the scripts below, out of the way of those of a shell. */
+/** Exit statuses of the scripts below; a shell uses others. */
 const differs = 90;
 const tooLarge = 91;
 const missing = 92;
@@ -70,10 +70,10 @@ export async function download(
 }
 
 interface Exchange {
-  /** Null when a signal ended it, or nobody said how it ended. */
+  /** Null: a signal ended it, or its end is not known. */
   status: number | null;
   content: Buffer;
-  /** What came on stderr, its beginning. */
+  /** The beginning of stderr. */
   remarks: string;
 }
 

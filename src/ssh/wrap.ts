@@ -1,8 +1,8 @@
 import { quote } from './quote.ts';
 
 /**
- * What is wrapped around a command so that all of it can be signalled later: it runs as the first process of a group,
- * and says that group's number before anything else. Both of its outputs become one, in the order it writes them.
+ * Wraps a command so that all of it can be signalled later: it runs as the first process of a group, and prints that
+ * group's number first. Both of its outputs become one, in the order in which it writes them.
  *
  * OpenSSH makes the command a group of its own; dropbear does not, and there `setsid` does. Where there is neither, the
  * command alone is signalled. Needs a POSIX shell and Linux's /proc.
@@ -11,7 +11,7 @@ import { quote } from './quote.ts';
 /** Around the number; no text has it (ASCII's record separator). */
 const mark = String.fromCharCode(30);
 const announced = new RegExp(`${mark}(\\d{1,10})${mark}`);
-/** Characters that a login shell may say before. */
+/** Characters that a login shell may print before. */
 const preface = 4_096;
 
 export function wrap(command: string): string {
@@ -34,13 +34,13 @@ export function killCommand(group: number, signal: 'TERM' | 'KILL'): string {
   return `sudo -n /bin/sh -c ${quote(kill)} 2>/dev/null || { ${kill}; }`;
 }
 
-/** Finds the number in the output, and takes it out. */
+/** Finds the number in the output, and removes it. */
 export class Announcement {
-  /** Null until it was said. */
+  /** Null: not printed yet. */
   group: number | null = null;
   #held: string | null = '';
 
-  /** What of the output may be passed on. */
+  /** Returns the output that may be passed on. */
   feed(piece: string): string {
     if (this.#held === null) return piece;
     this.#held += piece;
@@ -50,7 +50,7 @@ export class Announcement {
     return this.flush().replace(announced, '');
   }
 
-  /** What was held back, when nothing more will come. */
+  /** Returns what is held back, at the end of the output. */
   flush(): string {
     const held = this.#held ?? '';
     this.#held = null;

@@ -6,8 +6,8 @@ import { menuOf, menuPaths, setEntry } from '../image/boot-entry.ts';
 import { LoaderFailure } from './failure.ts';
 
 /**
- * The boot menu changed from within the image builder, which has the loader's disk as its own: so that a reboot comes
- * home to DSM, whatever happens next. The same rules as from outside (`image/boot-entry.ts`), over SSH.
+ * Sets the boot menu over SSH, inside the image builder, whose own disk is the loader's: from then on every reboot starts
+ * DSM. The rules are those of `image/boot-entry.ts`.
  */
 
 /** Milliseconds for each command. */
@@ -28,7 +28,7 @@ export async function armFromWithin(
     throw new LoaderFailure('no_dsm_entry', "The loader's boot menu has no entry for DSM.");
   };
   const { title } = await builder.mounted(disk, folder => setEntry(builder.filesIn(folder), choose));
-  // From the disk again, and not from memory.
+  // Mounted again: this reads the disk, not the page cache.
   const { next } = await builder.mounted(disk, folder => menuOf(builder.filesIn(folder)));
   if (next === title) return title;
   throw new LoaderFailure('cannot_arm', "The loader's boot menu is not what was written to it.");
@@ -57,7 +57,7 @@ class Builder {
     );
   }
 
-  /** Partition 1 in a folder of its own for as long as `use` takes; on the disk when it resolves. */
+  /** Mounts partition 1 while `use` runs. What `use` wrote is on the disk when this resolves. */
   async mounted<T>(disk: string, use: (folder: string) => Promise<T>): Promise<T> {
     const failure = (what: string, advice: string | null) =>
       new LoaderFailure(

@@ -12,9 +12,9 @@ import type { GuestKind, JobParts } from './parts.ts';
 import type { Run } from './run.ts';
 import type { RunLog } from './run-log.ts';
 
-/** The image builder over SSH: found, told from DSM before anybody logs in, and powered off again; and any guest off. */
+/** Finds the image builder, tells it from DSM before logging in, and powers it or any other guest off. */
 
-/** A run, as far as this needs it. */
+/** What this needs of a run. */
 export interface BuilderRun {
   readonly parts: Pick<JobParts, 'settings' | 'adapter' | 'guest' | 'times'>;
   readonly runLog: Pick<RunLog, 'say' | 'remember'>;
@@ -27,9 +27,8 @@ const attempt = 10_000;
 const short = 30_000;
 
 /**
- * Resolves to a session with what is proven to be the builder, whose host key is then written down. Rejects as
- * `connect`, or with `LoaderFailure`. A builder that was reached fills the run's account again. `expected`: its host
- * key; null: the first one that it shows.
+ * Resolves to a session with a proven builder. Writes its host key down, and refills the run's account. Rejects as
+ * `connect` does, or with `LoaderFailure`. `expected`: the host key; null: the first one that the builder shows.
  */
 export async function reachBuilder(
   { parts, runLog, account }: BuilderRun,
@@ -51,7 +50,7 @@ export async function reachBuilder(
         throw new LoaderFailure('no_address', 'Nobody knows the address of the image builder.', 'Set `ssh.host`.');
       }
       const { answer } = await probeTcp(host, ssh.port, { timeout: left(), signal });
-      // After that: what comes up between the look and the login would be met unseen.
+      // After the probe: a DSM that comes up in between would otherwise get a login.
       mustHaveNoPage(await guest.identify(host, signal), host);
       if (answer !== 'open') throw new SshError('unreachable', 'nothing answers at the SSH port');
       const onHostKey = (key: string) => {
@@ -76,13 +75,13 @@ export async function reachBuilder(
   throw last ?? new SshError('timed_out', 'there was no time to look for the image builder');
 }
 
-/** Of these a boot may be the reason. */
+/** Whether a guest that still boots may be the reason. */
 function mayPass(error: unknown): error is Error {
   if (error instanceof LoaderFailure) return error.code === 'no_address' || error.code === 'other_page';
   return isSshError(error, 'unreachable', 'timed_out', 'handshake', 'connection_lost');
 }
 
-/** DSM counts failed logins, and blocks whoever makes them. The builder has no page; DSM may have one that hides it. */
+/** DSM blocks whoever fails to log in. The builder has no web page; any page may be DSM's. */
 function mustHaveNoPage(kind: GuestKind, host: string): void {
   if (kind === 'none') return;
   const told = kind === 'dsm' || kind === 'installer';
@@ -99,7 +98,7 @@ function credentials({ user, password, privateKey }: LoaderSettings['ssh'], adap
   return { user, privateKey, ...(password !== null && { password }) };
 }
 
-/** Whatever has let us in: nothing is done to a DSM, or to some other machine at this address. */
+/** Proves that the machine is the builder: the run changes nothing on a DSM, or on another machine at this address. */
 async function proven(session: SshSession): Promise<SshSession> {
   const look = '[ -x ./rploader.sh ] && ! [ -e /etc.defaults/VERSION ] && echo builder';
   const limits = { silence: short, deadline: short, signal: AbortSignal.timeout(short) };
@@ -114,7 +113,7 @@ async function proven(session: SshSession): Promise<SshSession> {
   );
 }
 
-/** Asks it to power itself off; whether it does is seen at libvirt. Never rejects for the connection's end. */
+/** Asks the builder to power itself off; libvirt shows whether it does. A lost connection is no error here. */
 export async function powerOffBuilder(session: SshSession, signal: AbortSignal): Promise<void> {
   const options = { silence: short, deadline: short, signal, linger: 0, grace: 0 };
   await runCommand(session, 'sync; sudo poweroff', options).catch(error => {
@@ -122,7 +121,7 @@ export async function powerOffBuilder(session: SshSession, signal: AbortSignal):
   });
 }
 
-/** The VM off, whatever runs in it. `what`: what could not be done, and how people can help. Rejects with `LoaderFailure`. */
+/** Powers the VM off, whatever runs in it. `what`: what failed if this fails, and what people can do. */
 export async function powerOff(
   run: Run,
   what: { message: string; advice: string | null },
@@ -136,8 +135,8 @@ export async function powerOff(
 }
 
 /**
- * An image builder that an earlier run has left behind may not hear the power button. It is known by its host key; where
- * that run came no further than starting it, it is met as in a rebuild. Nobody logs in to DSM.
+ * A builder that an earlier run left running may not hear the power button, so this asks it over SSH. The host key
+ * identifies it; if that run had only started it, the checks of a rebuild do. This never logs in to DSM.
  */
 async function askBuilder(run: Run, signal: AbortSignal): Promise<boolean> {
   const { times, settings } = run.parts;

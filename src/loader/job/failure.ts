@@ -4,7 +4,7 @@ import type { Outcome } from '../../model/codes.ts';
 import { CommandError, SshError, type SshErrorCode } from '../../ssh/errors.ts';
 import { type ImageErrorCode, isImageError } from '../image/errors.ts';
 
-/** Why a rebuild or rollback does not go on: a code for machines, a sentence for people, and what they can do. */
+/** Why a rebuild or rollback ended: a code for machines, a sentence for people, and what they can do. */
 export class LoaderFailure extends Error {
   override name = 'LoaderFailure';
   readonly code: string;
@@ -23,8 +23,8 @@ export class Refused extends LoaderFailure {
 }
 
 /**
- * A run is bound to one domain, and its backup to one image. A name or a path may lead to another one meanwhile: then
- * the run writes nothing, and starts or stops nobody.
+ * A run belongs to one domain, and its backup to one image. If the VM's name or the path leads to another one now, the
+ * run writes nothing, and starts or stops no VM.
  */
 export class NotOurs extends LoaderFailure {
   override name = 'NotOurs';
@@ -42,7 +42,7 @@ export class Cancelled extends Error {
   override name = 'Cancelled';
 }
 
-/** The bridge itself ends: what is under way stays as it is, and the next one reports it. */
+/** The bridge stops. It leaves the VM as it is, and the next bridge reports that. */
 export class Closing extends Error {
   override name = 'Closing';
 }
@@ -52,13 +52,13 @@ export function mustSucceed({ status, code, message }: Outcome, what: string, ad
   if (status !== 'succeeded') throw new LoaderFailure(code, `${what}: ${message}.`, advice);
 }
 
-/** The journal: then nothing may be done that it would tell of. `folder`: where it is; empty: people know. */
+/** The journal cannot be written, so the run must not go on. `folder`: names it in the message, if given. */
 export function unwritable(folder: string, cause: unknown): LoaderFailure {
   const message = `The journal${folder && ` in ${folder}`} cannot be written: ${(cause as Error).message}.`;
   return new LoaderFailure('journal', message, 'Make `data_dir` writable, with some room.', { cause });
 }
 
-/** What was thrown, as a failure; what nobody foresaw keeps its message, for it is a fault of our own. */
+/** Turns anything thrown into a failure. An unknown error is a bug of ours, and keeps its message. */
 export function explain(cause: unknown): LoaderFailure {
   if (cause instanceof LoaderFailure) return cause;
   const failure = (code: string, message: string, advice: string | null = null) =>
@@ -74,7 +74,7 @@ export function explain(cause: unknown): LoaderFailure {
   return failure('internal', `Something that nobody foresaw: ${message}`);
 }
 
-/** A sentence, and what can be done. It may hold what must not be said; whoever tells it hides that. */
+/** A sentence, and what people can do. It may contain secrets: the run log redacts it. */
 function sshWords(error: SshError): [message: string, advice: string | null] {
   const advice = sshAdvice[error.code] ?? null;
   const { prompt = null, stall = null } = error instanceof CommandError ? error : {};
@@ -117,7 +117,7 @@ const imageAdvice: Readonly<Partial<Record<ImageErrorCode, string>>> = {
   no_mtools: 'Install mtools beside the bridge.',
 };
 
-/** `libvirt says no` as `Libvirt says no.`, but not so of a path. */
+/** Makes `libvirt says no` `Libvirt says no.`, but keeps a path at its start. */
 function sentence(text: string): string {
   const first = text.startsWith('/') ? text : text.charAt(0).toUpperCase() + text.slice(1);
   return /[.!?”]$/.test(first) ? first : `${first}.`;

@@ -12,11 +12,11 @@ import { rollback } from './rollback.ts';
 import { type Beginning, beginRun, type Run } from './run.ts';
 import type { Ending } from './run-log.ts';
 
-/** A rebuild of a loader or its rollback, as the bridge calls them. */
+/** What the bridge calls: carries out a rebuild or rollback, and recalls the last one. */
 
 const acts = { rebuild, rollback } as const;
 
-/** Never rejects: every end is an outcome, and stands in the journal. The next run begins with the record. */
+/** Never rejects: each end is an outcome, and the journal has it. The next run begins with this record. */
 export async function carryOutJob(
   beginning: Beginning,
 ): Promise<{ outcome: Outcome; record: LoaderRecord | null; loader: Loader }> {
@@ -35,7 +35,7 @@ async function carryOut(run: Run, act: (run: Run) => Promise<Ending>): Promise<O
   const { runLog } = run;
   const ending = await act(run)
     .catch(error => settle(run, error))
-    // Nothing that goes wrong there may leave it without a word.
+    // An error in the recovery ends the run too.
     .catch(late => {
       if (late instanceof Closing) return null;
       return endOf(run, explain(late), late instanceof Cancelled ? 'cancelled' : 'failed');
@@ -48,7 +48,7 @@ async function carryOut(run: Run, act: (run: Run) => Promise<Ending>): Promise<O
   return { ...ending.outcome, message: runLog.clean(ending.outcome.message) };
 }
 
-/** What is known of a VM's loader when the bridge begins: from the journal, and from the folder of its backups. */
+/** What the journal and the backup folder say about a VM's loader when the bridge starts. */
 export async function recallLoader(
   folder: string,
   key: VmKey,
@@ -69,7 +69,7 @@ export async function recallLoader(
   return { record: null, loader: { ...loader, phase: result, result, code: 'journal', error, nextStep } };
 }
 
-/** Never rejects: it only saves that the same is told again. Nothing else may be written of it meanwhile. */
+/** Never rejects: if it fails, the next bridge only reports the same again. Wait for it before the next write. */
 export function keepRecord(folder: string, key: VmKey, record: LoaderRecord): Promise<void> {
   return saveRecord(folder, key, record).catch(() => {});
 }

@@ -6,16 +6,16 @@ import type { VmKey } from '../../model/snapshot.ts';
 import { replaceFile } from '../../util/replace-file.ts';
 
 /**
- * What must be known of a rebuild even after a kill -9: a record, on the disk before what it tells of is done. Like the
- * log beside it, it has no serial number, MAC or password.
+ * The journal: one record a VM, on the disk before the run does what it says, so that it survives a kill -9. Like the log
+ * beside it, it has no serial number, MAC or password.
  */
 
 const text = z.string();
 const time = z.iso.datetime({ offset: true });
 
 /**
- * How far the image on the disk may be from what it was: `menu`: only what its menu starts next; `building`: anything;
- * `built`: another one, and whole.
+ * What may have changed in the image: `menu`: what its boot menu starts next; `building`: anything, and it may be half
+ * built; `built`: the loader is new and complete.
  */
 const touches = ['no', 'menu', 'building', 'built'] as const;
 export type Touched = (typeof touches)[number];
@@ -33,22 +33,22 @@ const schema = z.object({
   /** Whose loader it is. */
   uuid: text,
   touched: z.enum(touches),
-  /** Of the image before this was begun. */
+  /** Of the image before the run. */
   backup: z.object({ file: text, at: time, size: z.number() }).nullable(),
   boot_entry: text.nullable(),
-  /** What the loader was to be for. */
+  /** What the configuration asked for. */
   model: text,
   dsm: text,
-  /** What was running before; null: it was off, or nobody knows. */
+  /** DSM's verdict before the run; null: off, or not known. */
   verdict: text.nullable(),
   /** Of the image builder, at its latest boot. */
   host_key: text.nullable(),
-  /** Name of the file that has all that was said. */
+  /** Name of the log file. */
   log: text,
 });
 export type LoaderRecord = z.infer<typeof schema>;
 
-/** Of the latest run; null: there was none. `damaged`: there was one, and nobody can tell. */
+/** The latest run; null: there was none. `damaged`: the file cannot be read. */
 export async function loadRecord(folder: string, key: VmKey): Promise<LoaderRecord | 'damaged' | null> {
   try {
     return schema.safeParse(JSON.parse(await readFile(fileOf(folder, key), 'utf8'))).data ?? 'damaged';
@@ -57,7 +57,7 @@ export async function loadRecord(folder: string, key: VmKey): Promise<LoaderReco
   }
 }
 
-/** On the disk when it resolves. Rejects when it cannot be written: then nothing may be done that it would tell of. */
+/** The record is on the disk when this resolves. If it rejects, the run must not do what the record says. */
 export async function saveRecord(folder: string, key: VmKey, record: LoaderRecord): Promise<void> {
   await replaceFile(fileOf(folder, key), `${JSON.stringify(record, null, 2)}\n`);
 }
@@ -66,13 +66,13 @@ function fileOf(folder: string, key: VmKey): string {
   return join(folder, `${key}.json`);
 }
 
-/** There is a backup of the old image, and the image may be another one. */
+/** Whether there is a backup, and the image may differ from it. */
 export function mayRollBack({ backup, touched, result, phase }: LoaderRecord): boolean {
   if (!backup || touched === 'no') return false;
   return result === 'awaiting_dsm_install' || phase === 'failed' || phase === 'cancelled' || phase === 'interrupted';
 }
 
-/** The loader as people see it, with what the record says. */
+/** The loader as people see it, with the record's facts. */
 export function withRecord(loader: Loader, record: LoaderRecord): Loader {
   const { phase, result, code, error, backup } = record;
   return {

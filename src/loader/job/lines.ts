@@ -1,10 +1,9 @@
 /**
- * A stream of output as lines that people can read. Programs that paint a progress meter go back to the line's
- * beginning: what stands there in the end is the line. A part of a loader's build has no line ends at all, but begins
- * each message with `[#]`, `[!]` or `[-]`.
+ * Cuts a stream of output into lines that people can read. A progress meter rewrites its line; its last state counts.
+ * Part of a loader's build has no line ends, but begins each message with `[#]`, `[!]` or `[-]`.
  */
 
-/** Characters; a longer line is told in pieces. */
+/** Characters; a longer line becomes several. */
 const longest = 400;
 const marks = /(?<=[^\s])\s*(?=\[[#!-]\] )/;
 
@@ -14,13 +13,13 @@ export class Lines {
   push(text: string): string[] {
     const lines = (this.#rest + text).split('\n').flatMap(line => line.split(marks));
     const rest = lines.pop() ?? '';
-    // Only what is after the last return can still be seen.
+    // Only what follows the last carriage return is still visible.
     this.#rest = rest.length > longest ? rest.slice(-longest) : rest;
     const cut = rest.length > longest ? [rest.slice(0, -longest)] : [];
     return [...lines, ...cut].flatMap(finished);
   }
 
-  /** What has no end yet. */
+  /** The last line, which has no end. */
   end(): string[] {
     const rest = this.#rest;
     this.#rest = '';
@@ -30,7 +29,7 @@ export class Lines {
 
 function finished(line: string): string[] {
   const seen = line.split('\r').findLast(part => part.trim() !== '') ?? '';
-  // Control characters could do harm on whoever's screen it is shown.
+  // Control characters could harm a reader's terminal.
   const text = seen.replaceAll(/\p{Cc}/gu, ' ').trimEnd();
   return text.trim() === '' ? [] : (text.match(new RegExp(`.{1,${longest}}`, 'gu')) ?? []);
 }

@@ -13,9 +13,9 @@ import type { Touched } from './journal.ts';
 import type { JobParts } from './parts.ts';
 import { mustBeOurs, type Run } from './run.ts';
 
-/** The image of a run's own domain, for as long as something is done to it, and the backup that belongs to it. */
+/** Access to the image of a run's own domain, and to the backup that belongs to it. */
 
-/** Where temporary files are; what is left there by a kill is swept at the next use. */
+/** For temporary files. The next start removes what a kill left there. */
 export function scratchFolder(folder: string): string {
   return join(folder, 'scratch');
 }
@@ -25,8 +25,8 @@ export async function sweepScratch(folder: string): Promise<void> {
 }
 
 /**
- * Hands the image to `use`, with a signal that is raised as soon as the VM is not known to be off any more: two that
- * write to one image would ruin it. Rejects as `use` does, with the reason of that signal, or with `NotOurs`.
+ * Opens the image for `use`. Its signal aborts as soon as the VM may no longer be off, because two writers would destroy
+ * the image. Rejects as `use` does, with the reason of that signal, or with `NotOurs`.
  */
 export async function withImage<T>(
   run: Run,
@@ -49,7 +49,7 @@ export async function withImage<T>(
   }
 }
 
-/** Over a connection of its own. */
+/** Opens the image over a connection of its own. */
 async function opened<T>(
   { settings, power, open }: JobParts,
   signal: AbortSignal,
@@ -60,14 +60,14 @@ async function opened<T>(
   return await use(image);
 }
 
-/** Whether the backup is one of this domain's image. Nothing is changed: the VM may be on. */
+/** Checks that the backup belongs to this domain's image. Changes nothing: the VM may be on. */
 export async function checkBackup(run: Run, signal: AbortSignal): Promise<void> {
   await opened(run.parts, signal, image => mustFit(run, image, signal));
 }
 
 /**
- * Resolves to the backup to go back to, if it is one of this image and this domain. Rejects with `NotOurs` when that
- * cannot be proven, with `no_backup` or `bad_backup` when there is no backup, or as reading does.
+ * Resolves to the record's backup, if it belongs to this image and this domain. Rejects with `NotOurs` if that cannot be
+ * proven, with `no_backup` or `bad_backup` if there is no backup, or as reading does.
  */
 export async function mustFit({ parts, runLog }: Run, image: LoaderImage, signal: AbortSignal): Promise<Backup> {
   const { backup, uuid } = runLog.record;
@@ -90,7 +90,7 @@ export async function mustFit({ parts, runLog }: Run, image: LoaderImage, signal
   return copy;
 }
 
-/** Null: as far as can be seen the backup is of this image. */
+/** What shows that the backup is of another image; null: nothing. */
 async function difference(
   copy: Backup,
   image: LoaderImage,
@@ -116,8 +116,8 @@ export function loaderSource({ vm }: JobParts['power']): string | null {
 }
 
 /**
- * Writes back only what differs from the backup, and compares all of it with the backup's checksum. `meanwhile`: how far
- * the image may be from what it was until it is whole.
+ * Writes back what differs from the backup, and compares the whole image with the backup's checksum. `meanwhile`: what
+ * the record says until that is done.
  */
 export async function putBack(
   run: Run,

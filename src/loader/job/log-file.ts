@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import type { VmKey } from '../../model/snapshot.ts';
 
 /**
- * All that is said in a run, line by line, in a file whose length has a bound. Beyond it a program's output is left out,
- * but for its last lines before the bridge's own next words; how many lines are missing is said in their place.
+ * The log of a run, of limited length. Beyond the limit it drops a program's output, except the last lines before the
+ * bridge's own next words, and says how many lines are missing.
  */
 
 /** Bytes. A build says less than one MiB. */
@@ -16,7 +16,7 @@ const tail = 200;
 /** Logs of a VM that stay, the new one among them. */
 const keptLogs = 10;
 
-/** Begins the log of a run; resolves to its name too. Rejects when it cannot be written. */
+/** Begins the log of a run, and removes the oldest ones. Rejects when it cannot be written. */
 export async function beginLog(folder: string, key: VmKey, at: Date): Promise<{ name: string; log: LogFile }> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const name = `${key}-${at.toISOString().replaceAll(/[-:]|\.\d+/g, '')}.log`;
@@ -34,13 +34,13 @@ export class LogFile {
   #bytes = 0;
   #tail: string[] = [];
   #left = 0;
-  /** While the file does not keep up. */
+  /** Resolves when the file has kept up; null: it does. */
   #room: Promise<void> | null = null;
 
   private constructor(stream: WriteStream, most: number) {
     this.#stream = stream;
     this.#longest = most;
-    // A log that cannot be written is no reason to end a run.
+    // A run goes on without its log.
     stream.on('error', () => {});
   }
 

@@ -9,7 +9,7 @@ import type { VmKey } from '../../model/snapshot.ts';
 import type { LoaderAdapter } from '../adapter.ts';
 import type { World } from '../plan/world.ts';
 
-/** What a rebuild needs of the rest of the bridge, and is handed by it. */
+/** What a rebuild gets from the rest of the bridge. */
 export interface JobParts {
   key: VmKey;
   settings: LoaderSettings;
@@ -20,54 +20,54 @@ export interface JobParts {
   /** The domain, as libvirt's calls name it; null: libvirt has none. */
   ref: () => DomainRef | null;
   guest: Guest;
-  /** A connection of its own: what goes over it takes long, and may be held up. */
+  /** Opens a connection of the job's own: its transfers are long. */
   open: (signal: AbortSignal) => Promise<Libvirt>;
-  /** libvirt's machine is this one. */
+  /** libvirt runs on this machine. */
   local: boolean;
-  /** What people see has changed. */
+  /** Called when what people see has changed. */
   show: (loader: Loader) => void;
-  /** One line of output, without serial numbers and MACs. */
+  /** Takes one line of output, redacted. */
   line: (text: string) => void;
   now: () => Date;
   times: JobTimes;
-  /** What a guest that does not power off must reckon with. */
+  /** What happens to a guest that does not power off. */
   onTimeout: TimeoutPolicy;
-  /** For tests: others than the real ones. */
+  /** For tests: replaces what is asked outside. */
   world?: Partial<World> | undefined;
 }
 
 /** What answers in the VM. */
 export interface Guest {
-  /** Where to look for it now; null: nobody knows. */
+  /** Its address now; null: not known. */
   address(): string | null;
-  /** What kind of guest answers there; nobody logs in. */
+  /** What kind of guest answers there, without a login. */
   identify(address: string, signal: AbortSignal): Promise<GuestKind>;
-  /** Looks at DSM; resolves to what that has come to. */
+  /** Checks DSM. */
   check(signal: AbortSignal): Promise<Check | null>;
   /** Milliseconds that DSM may take from power on. */
   bootGrace: number;
 }
 
-/** `none`: no port for pages accepts, as with the image builder; `other`: nobody can tell. */
+/** `none`: no web port accepts, as with the image builder; `other`: not known. */
 export type GuestKind = 'dsm' | 'installer' | 'loader' | 'other' | 'none';
 
 /** Milliseconds; a test has shorter ones. */
 export interface JobTimes {
-  /** Between two looks. */
+  /** Between two checks. */
   look: number;
   /** For the builder to power itself off. */
   powerOff: number;
-  /** For the builder to be there. */
+  /** For the builder to boot and answer. */
   connect: number;
-  /** For one that an earlier run has left behind. */
+  /** For a builder that an earlier run left running. */
   again: number;
-  /** That a verdict which may still change must have stood. */
+  /** How long a verdict that may still change must last. */
   settle: number;
-  /** Between two words on how far it is. */
+  /** Between two updates of what people see. */
   tell: number;
-  /** Of quiet after what may be a question that nobody knows. */
+  /** Of quiet before an unknown question counts as one. */
   question: number;
-  /** Until a key press in the boot menu is tried no more. */
+  /** For which keys are pressed in the boot menu. */
   keys: number;
 }
 

@@ -12,19 +12,19 @@ export type RunningPhase = Exclude<
 >;
 
 interface PhaseRow {
-  /** What people read while it lasts. */
+  /** What people read during the phase. */
   title: string;
   /** The same in a plan; undefined: no plan has it. */
   plan?: string;
-  /** Its part of the time that all take, as a number beside the others'. */
+  /** Its share of the whole time, relative to the other weights. */
   weight: number;
-  /** Milliseconds at most; null: by what the configuration or a command says. */
+  /** Milliseconds at most; null: the configuration or the command decides. */
   within: number | null;
-  /** How `cancel` leaves things, in words. */
+  /** How `cancel` leaves the VM. */
   cancelled: string;
-  /** How a kill -9 of the bridge leaves them. */
+  /** How a kill -9 of the bridge leaves it. */
   killed: string;
-  /** What a VM that is on does then, as far as is known: goes on a sentence “The VM runs”. */
+  /** What runs in a VM that is still on: continues the sentence “The VM runs”. */
   runs?: string;
 }
 
@@ -111,7 +111,7 @@ export const phases: Readonly<Record<RunningPhase, PhaseRow>> = {
   },
 };
 
-/** Those of a rebuild that goes well, in their order. */
+/** The phases of a successful rebuild, in order. */
 export const rebuildPhases = (Object.keys(phases) as RunningPhase[]).filter(phase => phase !== 'rolling_back');
 
 /** Whole percents; `share`: of the phase, from 0 to 1. */

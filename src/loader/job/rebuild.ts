@@ -59,7 +59,7 @@ async function preflight({ parts, runLog }: Run, signal: AbortSignal): Promise<R
   return { ...found, builderEntry };
 }
 
-/** One that an earlier run has made of a sound image is not given up for a backup of an image that may be half built. */
+/** Keeps a backup that an earlier run made of a sound image, if the image may be half built since. */
 async function copyImage(run: Run, signal: AbortSignal): Promise<void> {
   const { parts, runLog } = run;
   const { settings, key, power, now } = parts;
@@ -83,7 +83,7 @@ async function copyImage(run: Run, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Why the backup that there is cannot be the one to go back to; null: it can. All of it is read. */
+/** Why a rollback could not use the backup that there is; null: it could. Reads all of it. */
 async function unusable(run: Run, image: LoaderImage, signal: AbortSignal): Promise<string | null> {
   try {
     const copy = await mustFit(run, image, signal);
@@ -95,13 +95,13 @@ async function unusable(run: Run, image: LoaderImage, signal: AbortSignal): Prom
   }
 }
 
-/** The error of a menu that cannot be set, to which nothing was written then; rethrows any other. */
+/** Returns the error of a menu that cannot be set; nothing was written then. Throws any other error. */
 function unsettable(error: unknown): Error {
   if (isImageError(error, 'cannot_arm', 'bad_grubenv')) return error;
   throw error;
 }
 
-/** Resolves to the entry's place where the menu cannot be set, and keys must be pressed; else null. */
+/** Resolves to the entry's place if the menu cannot be set and keys must choose it; else null. */
 async function armBuilder(run: Run, { builderEntry }: ReadyPlan, signal: AbortSignal): Promise<number | null> {
   const { runLog } = run;
   return withImage(run, signal, async (image, how) => {
@@ -137,7 +137,7 @@ async function enterBuilder(run: Run, byKeys: number | null, signal: AbortSignal
   }
 }
 
-/** What becomes of it is seen by what boots. */
+/** What boots shows whether it worked. */
 async function pressKeys({ parts }: Run, index: number, signal: AbortSignal): Promise<void> {
   const ref = parts.ref();
   if (!ref) return;
@@ -145,11 +145,11 @@ async function pressKeys({ parts }: Run, index: number, signal: AbortSignal): Pr
     await using client = await parts.open(signal);
     await chooseEntry(client, ref, index, { signal, for: parts.times.keys, every: 1_000 });
   } catch {
-    // Then nobody logs in.
+    // Then something else boots, and `reachBuilder` does not log in there.
   }
 }
 
-/** The first thing that is done in the builder: whatever happens from now on, a reboot comes home. */
+/** Comes first in the builder: from now on every reboot starts DSM. */
 async function armDsm(
   { parts, runLog }: Run,
   session: SshSession,

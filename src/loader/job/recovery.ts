@@ -10,9 +10,8 @@ import { otherDomain, type Run } from './run.ts';
 import type { Ending } from './run-log.ts';
 
 /**
- * What becomes of a run that did not come to its end. A VM that it has switched off is started again where its loader
- * is as it was; where it is not, the backup is put back if the configuration says so, else that is offered. However it
- * ends, people are told how the VM is left.
+ * Ends a run that failed or was cancelled. If the loader is untouched, it starts a VM again that the run had shut down.
+ * Otherwise it restores the backup if the configuration says so, or offers that. The ending says how the VM is left.
  */
 
 /** Rejects with `Closing` when the bridge ends. */
@@ -26,7 +25,7 @@ export async function settle(run: Run, error: unknown): Promise<Ending> {
   const failure = explain(error);
   const isOther = failure instanceof NotOurs;
   runLog.say(`${failure.code}: ${failure.message}`);
-  // Nothing is changed in this phase.
+  // The preflight changes nothing.
   if (failure instanceof Refused || (isOther && runLog.record.phase === 'preflight')) {
     const ending = await endOf(run, failure, 'failed', isOther ? 'Nothing was written.' : '');
     return { ...ending, outcome: refusal(failure) };
@@ -45,15 +44,15 @@ export async function settle(run: Run, error: unknown): Promise<Ending> {
   return automatically(run, failure);
 }
 
-/** It cannot work: nothing was changed. */
+/** The answer to a command that cannot work; nothing was changed. */
 export function refusal({ message, advice }: LoaderFailure): Outcome {
   return rejected({ code: 'preflight', message: [message, advice].filter(Boolean).join(' ') });
 }
 
-/** Only the menu was changed, and DSM has not run since: it is put back without asking. */
+/** Restores an image of which only the menu was changed, while DSM is off. */
 async function undo(run: Run): Promise<void> {
   run.runLog.step('Putting the boot menu back');
-  // A signal of its own: that of the run is raised.
+  // The run's own signal may be aborted.
   await putBack(run, 'menu', AbortSignal.timeout(undoWithin), () => {}).catch(error => {
     run.runLog.say(`the menu could not be put back: ${explain(error).message}`);
   });
@@ -61,10 +60,10 @@ async function undo(run: Run): Promise<void> {
 
 const undoWithin = 10 * 60_000;
 
-/** Milliseconds for libvirt to come back: a DSM is not left off for a restart of the daemon. */
+/** Milliseconds for libvirt to come back: a restart of the daemon must not leave DSM off. */
 const patience = 60_000;
 
-/** Waits for it if it is away. A new connection proves that it is back: that an old one is dead may not be known yet. */
+/** Waits for libvirt if it is away. Only a new connection proves that it is there: an old one may be dead. */
 async function libvirtBack({ parts: { open, power, times }, signal }: Run): Promise<void> {
   const ends = performance.now() + patience;
   while (performance.now() < ends) {
@@ -98,11 +97,11 @@ async function automatically(run: Run, failure: LoaderFailure): Promise<Ending> 
   return { phase: 'rolled_back', result: 'rolled_back', code, error, next_step: advice, outcome };
 }
 
-/** With how the VM is left; `more`: what else was done. */
+/** `more`: what the recovery did. */
 export async function endOf(run: Run, failure: LoaderFailure, how: 'failed' | 'cancelled', more = ''): Promise<Ending> {
   const { record } = run.runLog;
   const { power } = run.parts;
-  // The run's own signal may be raised.
+  // The run's own signal may be aborted.
   const known = await power.reachable(1, new AbortController().signal).catch(() => false);
   const domain = known ? ours(power.vm.domain, record) : null;
   const isCancelled = how === 'cancelled';
@@ -116,7 +115,7 @@ export async function endOf(run: Run, failure: LoaderFailure, how: 'failed' | 'c
   };
 }
 
-/** The record of a run that a kill has ended, with the state in which the VM is now; null: not yet known. */
+/** The record of a run that a kill ended. `domain`: the VM now; null: not known yet. */
 export function interrupted(was: LoaderRecord, domain: Domain | null): LoaderRecord {
   const record: LoaderRecord = { ...was, phase: 'interrupted', result: 'interrupted', code: 'interrupted' };
   const other = otherDomain(domain, was);
@@ -125,7 +124,7 @@ export function interrupted(was: LoaderRecord, domain: Domain | null): LoaderRec
   return { ...record, error, next_step: other ? other.advice : whatNow(domain, was.touched, mayRollBack(record)) };
 }
 
-/** How the VM is left, in a sentence; the record's phase: in which that was. */
+/** A sentence on how the VM is left. */
 function left(domain: Domain | null, { phase, touched, boot_entry: entry }: LoaderRecord): string {
   const next = entry === null || touched === 'no' ? '' : `, and its menu starts “${entry}” next`;
   return `${powerOf(domain, phase)}; ${images[touched]}${next}.`;
@@ -149,7 +148,7 @@ function whatNow(domain: Domain | null, touched: Touched, offered: boolean): str
   return touched === 'no' && domain?.active === false ? '`start` brings DSM back.' : null;
 }
 
-/** Another one under the same name says nothing of the one whose loader it is. */
+/** Null: libvirt has another domain under this name, or none. */
 function ours(domain: Domain | null, { uuid }: LoaderRecord): Domain | null {
   return domain?.uuid === uuid ? domain : null;
 }

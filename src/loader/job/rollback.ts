@@ -18,7 +18,7 @@ export async function rollback(run: Run): Promise<Ending> {
   return { phase: 'rolled_back', result: 'rolled_back', code: null, error: null, next_step: null, outcome };
 }
 
-/** The VM off, its loader's image what it was before, byte by byte, and DSM up from it. */
+/** Powers the VM off, restores its loader's image byte by byte, and starts DSM from it. */
 export async function rollBack(run: Run): Promise<void> {
   await phase(run, 'rolling_back', async signal => {
     const { parts, runLog } = run;
@@ -32,7 +32,7 @@ export async function rollBack(run: Run): Promise<void> {
     runLog.step('Waiting for DSM');
     const progress = (share: number) => runLog.progress(0.6 + 0.4 * share);
     const { check, come } = await awaitDsm(parts, runLog.say, progress, signal);
-    // It may have been in its installer before, too.
+    // It may have been in its installer before the rebuild.
     if (come === 'installer' && check.verdict !== runLog.record.verdict && runLog.record.verdict !== 'loader') {
       throw new LoaderFailure('dsm_lost', `The old loader is back, but DSM is not: ${check.reason}`, check.nextStep);
     }

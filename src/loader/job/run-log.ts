@@ -10,17 +10,17 @@ import { percentAt, phases, type RunningPhase } from './phases.ts';
 
 /** Lines of output that people are shown. */
 const tail = 20;
-/** And those that a failure shows which nobody knows. */
+/** Lines that an unknown failure shows. */
 const shownWithFailure = 10;
-/** Milliseconds between two words on how far it is when nothing else is new. */
+/** Milliseconds between two updates when nothing is new. */
 const heartbeat = 10_000;
-/** Lines that are told each second; a flood goes to the journal alone. */
+/** Lines a second that the bridge's log gets; a flood goes to the file alone. */
 const mostLines = 50;
 
-/** Before a line of the journal: whose it is. */
+/** Marks a line of the file: the bridge's own words, or a program's output. */
 const marks = { say: '*', output: '|' } as const;
 
-/** How a run ends: what is written down, and what the command is answered. */
+/** How a run ends: the record's facts, and the answer to the command. */
 export interface Ending extends Pick<LoaderRecord, 'phase' | 'result' | 'code' | 'error' | 'next_step'> {
   outcome: Outcome;
 }
@@ -29,8 +29,7 @@ type Facts = Partial<Pick<LoaderRecord, 'touched' | 'backup' | 'boot_entry' | 'h
 type Parts = Pick<JobParts, 'show' | 'line' | 'now' | 'times' | 'key' | 'folder'>;
 
 /**
- * Tells what a run does as it does it: to the journal before it is done, to the topics as it goes. Whatever passes is
- * without serial numbers and MACs.
+ * Reports a run: writes its record before each step, its log, and what people see. All of that is redacted.
  */
 export class RunLog {
   readonly #parts: Parts;
@@ -40,7 +39,7 @@ export class RunLog {
   #phase: RunningPhase | null = null;
   #known: readonly string[] = [];
   #timer: NodeJS.Timeout | undefined;
-  /** It has changed since it was shown. */
+  /** The loader has changed since it was shown. */
   #isNew = false;
   #shownAt = Number.NEGATIVE_INFINITY;
   #second = { began: 0, lines: 0, left: 0 };
@@ -61,17 +60,17 @@ export class RunLog {
     return this.#loader;
   }
 
-  /** What must not be said whatever it looks like. */
+  /** Words to redact whatever they look like. */
   hide(words: readonly string[]): void {
     this.#known = [...new Set([...this.#known, ...words])];
   }
 
-  /** A text as people may see it. */
+  /** The text, redacted. */
   clean(text: string): string {
     return redact(text, this.#known);
   }
 
-  /** Rejects when it cannot be written down; then it must not be done. */
+  /** Begins a phase. If it rejects, the phase must not begin. */
   async phase(phase: RunningPhase): Promise<void> {
     this.#timer ??= setInterval(() => this.#tick(), this.#parts.times.tell).unref();
     await this.#write({ phase });
@@ -81,7 +80,7 @@ export class RunLog {
     this.#change({ percent: percentAt(phase, 0), step }, true);
   }
 
-  /** What must be known whatever happens; on the disk when it resolves. */
+  /** Writes facts down; they are on the disk when it resolves. */
   async remember(facts: Facts): Promise<void> {
     await this.#write(facts);
     this.#change({}, false);
@@ -99,12 +98,12 @@ export class RunLog {
     if (percent !== this.#loader.percent) this.#change({ percent }, false);
   };
 
-  /** One thing that the bridge itself has to say. */
+  /** The bridge's own words. */
   readonly say = (words: string): void => {
     for (const line of this.clean(words).split('\n')) void this.#line(line, 'say');
   };
 
-  /** What a program says, as it says it; `end` when it has ended. */
+  /** Takes a program's output as it comes; `end` when the program has ended. */
   output(): { push(piece: string): Promise<void> | void; end(): void } {
     const redactor = new Redactor(this.#known);
     const lines = new Lines();
@@ -118,13 +117,13 @@ export class RunLog {
     };
   }
 
-  /** The last lines of an output, as people may see them. */
+  /** The last lines of an output, redacted. */
   tail(output: string): string[] {
     const lines = new Lines();
     return [...lines.push(this.clean(output)), ...lines.end()].slice(-shownWithFailure);
   }
 
-  /** The last word. Whoever reads the record afterwards knows that it has ended, if that can be written at all. */
+  /** Writes the end down, if it can be written, and shows it. */
   async end({ phase, result, code, error, next_step }: Ending): Promise<void> {
     const clean = (text: string | null) => (text === null ? null : this.clean(text));
     const facts = { phase, result, code, error: clean(error), next_step: clean(next_step) };
@@ -136,7 +135,7 @@ export class RunLog {
     this.#change({ percent: null, step: null }, true);
   }
 
-  /** The bridge ends: nothing more is told, and the record stays as it is. */
+  /** The bridge stops: the record stays as it is. */
   async leave(): Promise<void> {
     clearInterval(this.#timer);
     await this.#file.end();
@@ -173,7 +172,7 @@ export class RunLog {
     return may;
   }
 
-  /** Told at once, or with what else comes in the next moment. */
+  /** Shows a change at once, or together with what follows in the next moment. */
   #change(change: Partial<Loader>, atOnce: boolean): void {
     this.#loader = { ...this.#loader, ...change };
     this.#isNew = true;

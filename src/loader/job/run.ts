@@ -13,28 +13,28 @@ import { RunLog } from './run-log.ts';
 export interface Run {
   readonly parts: JobParts;
   readonly runLog: RunLog;
-  /** Raised with `Cancelled` or `Closing`. */
+  /** Aborts with `Cancelled` or `Closing`. */
   readonly signal: AbortSignal;
   readonly progress: (message: string) => void;
   /** Of its logins. */
   readonly account: Account;
-  /** It was on when this was begun. */
+  /** The VM was on when the run began. */
   readonly ran: boolean;
 }
 
 export interface Beginning extends Pick<Run, 'parts' | 'signal' | 'progress'> {
   word: LoaderWord;
   loader: Loader;
-  /** Of the run before; null: there was none. */
+  /** The record of the run before; null: there was none. */
   before: LoaderRecord | null;
 }
 
-/** Rejects with `LoaderFailure` `journal` when nothing can be written down: then nothing may be done. */
+/** Rejects with `LoaderFailure` `journal` when the journal cannot be written: then the run must not begin. */
 export async function beginRun({ word, parts, loader, before, signal, progress }: Beginning): Promise<Run> {
   const { key, folder, settings, power } = parts;
   const at = parts.now();
   const { domain, check } = power.vm;
-  // What is known of another domain's loader says nothing of this one's; its backup is for that domain.
+  // A record of another domain says nothing about this one's loader.
   const uuid = (word === 'rollback' ? before?.uuid : domain?.uuid) ?? '';
   const known = before?.uuid === uuid ? before : null;
   try {
@@ -43,7 +43,7 @@ export async function beginRun({ word, parts, loader, before, signal, progress }
       ...{ version: 1, word, phase: 'preflight', started_at: at.toISOString(), ended_at: null },
       ...{ result: null, code: null, error: null, next_step: null },
       uuid,
-      // An image that an earlier run left half built is still that, and its backup the one to go back to.
+      // An earlier run may have left the image half built; its backup is still the one to restore.
       touched: known?.touched ?? 'no',
       backup: known?.backup ?? null,
       boot_entry: known?.boot_entry ?? null,
@@ -60,8 +60,8 @@ export async function beginRun({ word, parts, loader, before, signal, progress }
 }
 
 /**
- * One phase: told and written down before it begins, ended when its time is up. Rejects with what ended it, the run's
- * own signal first of all; with `NotOurs` when another domain has taken the VM's name.
+ * Runs one phase: reports it first, and ends it when its time is up. Rejects with what ended it; the reason of the run's
+ * own signal comes first. Rejects with `NotOurs` when another domain has the VM's name.
  */
 export async function phase<T>(run: Run, name: RunningPhase, act: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const { runLog, signal, progress } = run;
@@ -81,13 +81,13 @@ export async function phase<T>(run: Run, name: RunningPhase, act: (signal: Abort
   }
 }
 
-/** Throws `NotOurs` when another domain is meant now than the one that the run is about. */
+/** Throws `NotOurs` when another domain has the VM's name. */
 export function mustBeOurs({ parts: { power }, runLog: { record } }: Run): void {
   const other = otherDomain(power.vm.domain, record);
   if (other) throw other;
 }
 
-/** Null: it is the one whose loader the record is of, or there is none. */
+/** The error if this is not the record's domain; null: it is, or there is none. */
 export function otherDomain(domain: Domain | null, { uuid, backup }: LoaderRecord): NotOurs | null {
   if (!domain || domain.uuid === uuid) return null;
   const message = `The domain ${domain.name} is another one now: its UUID is ${domain.uuid}, and ${uuid || 'an unknown one'} was expected.`;
@@ -105,7 +105,7 @@ export function longest(
   return fixed + build + 2 * shutdown + times.connect + 2 * (4 * guest.bootGrace + times.settle);
 }
 
-/** What must not be said: passwords, and the MACs that the domain has. */
+/** What the log must hide: passwords, and the domain's MACs. */
 function secrets({ settings, adapter, power }: JobParts): string[] {
   const macs = (power.vm.domain?.hardware.nics ?? []).map(({ mac }) => mac);
   const passwords = [settings.ssh.password, adapter.login.password].filter(word => word !== null);

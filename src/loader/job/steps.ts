@@ -5,9 +5,9 @@ import type { Judge, Outputs, Step } from '../adapter.ts';
 import { LoaderFailure } from './failure.ts';
 import type { Run } from './run.ts';
 
-/** The loader's own commands, one after the other, each proven before the next. */
+/** Runs the loader's own commands one after the other, and proves each before the next. */
 
-/** Characters of an output that later steps read. */
+/** Characters kept of an output that later steps read. */
 const mostKept = 262_144;
 
 /** Rejects with `LoaderFailure`, or as SSH does. */
@@ -35,7 +35,7 @@ export async function buildSteps(
   }
 }
 
-/** Resolves to its output, if that is kept. */
+/** Resolves to the output, if the step keeps it. */
 async function runStep(
   { parts: { adapter, times }, runLog }: Run,
   session: SshSession,
@@ -80,7 +80,7 @@ async function runStep(
   return kept;
 }
 
-/** Of one that was given up, its own words may tell more than that it was. */
+/** The output of a command that was given up may name a better reason. */
 function given({ title }: Step, judge: Judge, error: unknown): unknown {
   if (!(error instanceof CommandError) || error.code === 'cancelled' || error.prompt) return error;
   const known = judge.end(0);

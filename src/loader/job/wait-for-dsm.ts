@@ -3,25 +3,23 @@ import type { Check, Verdict } from '../../model/check.ts';
 import { LoaderFailure } from './failure.ts';
 import type { JobParts } from './parts.ts';
 
-/** Waiting for what becomes of a DSM that was just started. */
-
 export interface Awaited {
   check: Check;
   /** `up`: DSM can be used. */
   come: 'up' | 'installer';
 }
 
-/** Where the wait is over. */
+/** Verdicts that end the wait. */
 const ends: Readonly<Partial<Record<Verdict, Awaited['come']>>> = {
   ...{ up: 'up', degraded: 'up', installer: 'installer', recoverable: 'installer' },
 };
-/** Of these the checks themselves are sure: as many looks in a row are enough. */
+/** Verdicts that the checks are sure of: so many in a row end the wait. */
 const lost: ReadonlySet<Verdict> = new Set(['off', 'paused', 'crashed', 'unreachable']);
 const looksToBeLost = 3;
 
 /**
- * Looks until DSM is up or its installer is there. Whatever else it comes to must stand for a while before it is
- * believed: a loader shows its own page for a moment at each boot. Rejects with `LoaderFailure`.
+ * Checks a DSM that was just started until it is up or its installer is. Any other verdict must last for a while: a loader
+ * shows its own page for a moment at each boot. Rejects with `LoaderFailure`.
  */
 export async function awaitDsm(
   { guest, times: { look, settle } }: Pick<JobParts, 'guest' | 'times'>,
@@ -29,7 +27,7 @@ export async function awaitDsm(
   progress: (share: number) => void,
   signal: AbortSignal,
 ): Promise<Awaited> {
-  // Four times that while it says that it updates; the checks come to their own verdict before.
+  // An update may take four times the usual; the checks reach their own verdict sooner.
   const patience = guest.bootGrace * 4 + settle;
   const began = performance.now();
   let since = { verdict: null as Verdict | null, at: began, looks: 0 };
@@ -46,7 +44,7 @@ export async function awaitDsm(
     if (check && come) return { check, come };
     if (check) {
       since.looks += 1;
-      // Counted, not timed: a machine that stands still for a moment has not looked.
+      // Counted, not timed: a machine that pauses for a moment makes no checks.
       const isLost = lost.has(check.verdict) && since.looks >= looksToBeLost;
       const isStuck = check.verdict === 'loader' && now - since.at >= settle;
       if (isLost || isStuck) throw notUp(check);
@@ -58,7 +56,7 @@ export async function awaitDsm(
 
 function notUp(check: Check | null): LoaderFailure {
   const what = check ? `${check.verdict}: ${check.reason}` : 'nobody could look';
-  // Waiting is what was done.
+  // Not the check's advice for `loader`, which is to wait.
   const advice = check?.verdict === 'loader' ? "Look at the VM's screen: which entry has started." : check?.nextStep;
   return new LoaderFailure('dsm_not_up', `DSM has not come up: ${what}`, advice ?? null);
 }
