@@ -70,7 +70,7 @@ function sshDialer(endpoint: SshEndpoint, sockets: readonly string[]): Dialer {
       { host, port, user, privateKey, hostKeys, hostKeyTypes, within: sshWithin },
       signal,
     ).catch(error => {
-      throw told(error, `${user}@${host}`);
+      throw explained(error, `${user}@${host}`);
     });
     try {
       const stream = await firstOf(session, sockets, signal);
@@ -78,7 +78,7 @@ function sshDialer(endpoint: SshEndpoint, sockets: readonly string[]): Dialer {
       return stream;
     } catch (error) {
       await session.close();
-      throw told(error, host);
+      throw explained(error, host);
     }
   };
 }
@@ -105,7 +105,7 @@ async function read(file: string): Promise<string> {
 }
 
 /** Whatever went wrong on the way is a libvirt that was not reached; what was called off stays that. */
-function told(error: unknown, where: string): unknown {
+function explained(error: unknown, where: string): unknown {
   if (!(error instanceof SshError) && !(error instanceof ConnectError)) return error;
   if (error instanceof SshError && error.code === 'cancelled') return error;
   return new ConnectError(`SSH to ${where}: ${error.message}`, { cause: error });

@@ -70,7 +70,7 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
   const servers = createServers(base, broker, bridge);
   const stale = createStaleTeller(base, broker.ownership, hypervisor.link, tuning.staleAfter);
 
-  // Whoever says it, before whoever acts on it.
+  // What publishes an event comes before what acts on it.
   state.subscribe((event, before) => bridge.hear(event, before));
   state.subscribe(event => machines.dispatcher.hear(event));
   state.subscribe(event => machines.rebuilds.hear(event));

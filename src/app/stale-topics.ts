@@ -34,7 +34,7 @@ export function createStaleTeller(
   const end = new AbortController();
   const { signal } = end;
   let begun = false;
-  /** Null: nobody can say what is stale. */
+  /** Null: what is stale is unknown. */
   const vms = () => {
     const now = state.snapshot;
     if (!ownership.holding || !now.hypervisor.up) return null;

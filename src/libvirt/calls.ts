@@ -13,7 +13,7 @@ export interface CallOptions {
 
 type Outcome = { reply: unknown } | { error: Error };
 /** Of a call whose caller has gone. */
-const nobodys: Outcome = { reply: undefined };
+const abandoned: Outcome = { reply: undefined };
 const nothing = Buffer.alloc(0);
 
 interface Call {
@@ -113,7 +113,7 @@ export class Calls {
     const call = this.#inFlight.get(frame.serial);
     if (!call || call.outcome) throw new ProtocolError(`a reply to serial ${frame.serial}, which was not asked`);
     try {
-      call.outcome = call.settle ? decodeOutcome(call, frame) : nobodys;
+      call.outcome = call.settle ? decodeOutcome(call, frame) : abandoned;
     } catch (error) {
       call.settle?.({ error: error as Error });
       throw error;

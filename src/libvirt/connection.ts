@@ -35,8 +35,8 @@ const pingProcedure = 1;
 const pongProcedure = 2;
 
 /**
- * One RPC conversation over one stream, used once: when it has ended it stays so, and reconnecting is somebody
- * else's loop. Knows frames, serials, keepalive and events; not what the calls mean.
+ * One RPC conversation over one stream, used once: it does not reconnect. Knows frames, serials, keepalive and events;
+ * not what the calls mean.
  */
 export class Connection extends EventEmitter<ConnectionEvents> {
   readonly #stream: Duplex;
@@ -76,7 +76,7 @@ export class Connection extends EventEmitter<ConnectionEvents> {
   /**
    * Rejects with `LibvirtError`, `TimeoutError`, `ConnectionLost`, `ProtocolError`, or the signal's reason. With a
    * stream, it resolves when the daemon has confirmed all of it too, and rejects also with what its source or collector
-   * throws; the time-out is for the whole, and whoever gives up has the daemon stop.
+   * throws; the time-out is for the whole, and giving up makes the daemon stop.
    */
   call<Args, Reply>(
     procedure: Procedure<Args, Reply>,

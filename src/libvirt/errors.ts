@@ -1,12 +1,12 @@
 /**
- * What can go wrong between us and libvirt, told apart by class and `code`, never by text.
+ * What can go wrong between us and libvirt, distinguished by class and `code`, never by text.
  *
  * - `LibvirtError`: the daemon refused or failed the call. The outcome is known.
  * - `ConnectionLost`: the stream ended. Unless `sent` is false, the call's outcome is *unknown*: read the state again.
  * - `TimeoutError`: no reply in time. Unless `sent` is false, likewise, and the daemon may still act.
  * - `ProtocolError`: bytes that are not the protocol. The connection is closed; nothing after them can be trusted.
  * - `ConnectError`: no connection was made. Nothing was sent.
- * - `LimitError`: the daemon has more to say than the caller would hear. It was told to stop.
+ * - `LimitError`: the daemon sent more than the caller's limit. It was asked to stop.
  */
 
 export class ProtocolError extends Error {

@@ -11,9 +11,9 @@ export interface Range {
   readonly length: number;
 }
 
-/** `virStorageVolInfoFlags`: what is asked for as the allocation. */
+/** `virStorageVolInfoFlags`: the physical size in place of the allocation. */
 const physical = 1;
-/** `virStorageVolDownloadFlags`: holes are told, not sent; a gigabyte of them takes tenths of a second instead of 17. */
+/** `virStorageVolDownloadFlags`: holes are announced, not sent; a gigabyte takes tenths of a second instead of 17. */
 const sparse = 1;
 
 /**
@@ -70,7 +70,7 @@ export class Storage {
 
   /**
    * These bytes, in memory. Fewer where the volume ends within them, but zeros where it ends before them or in a hole:
-   * libvirt takes what is behind the end for a hole. Whoever has to know asks for the size, afterwards.
+   * libvirt takes what is behind the end for a hole. To be sure, ask for the size afterwards.
    */
   async download(volume: VolumeRef, { offset, length }: Range, options?: CallOptions): Promise<Buffer> {
     // To libvirt a length of 0 is all the rest.
@@ -83,7 +83,7 @@ export class Storage {
 
   /**
    * Writes there what comes from `source`, which must be `length` bytes. Beyond its end a file grows; nothing is ever
-   * cut off, and nobody is kept from writing to it meanwhile. Whoever has to know what was written reads it again: see
+   * cut off, and others may write to it meanwhile. To know what was written, read it again: see
    * `WriteStream`.
    */
   async upload(volume: VolumeRef, range: Range, source: Source, options?: CallOptions): Promise<void> {

@@ -98,7 +98,7 @@ const typedParam: Codec<TypedParam> = {
 export const statsRecord = struct({ domain: domainRef, params: array(typedParam, maxStatsParams) });
 export type StatsRecord = Value<typeof statsRecord>;
 
-/** A network interface as the guest knows it, or whoever gave it an address. */
+/** A network interface as the guest or a DHCP server knows it. */
 const guestInterface = struct({
   /** Of an agent the guest's own name (`eth0`), of a lease the host's tap. */
   name: text,

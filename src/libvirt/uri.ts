@@ -1,6 +1,6 @@
 import type { TlsEndpoint } from './tls.ts';
 
-/** A machine whose libvirt socket is reached by SSH. Dialling it is for whoever has an SSH client. */
+/** A machine whose libvirt socket is reached by SSH. The caller dials it. */
 export interface SshEndpoint {
   transport: 'ssh';
   host: string;
@@ -17,7 +17,7 @@ export interface SshEndpoint {
  * This version speaks over unix sockets, TLS, and a unix socket at the other end of SSH.
  */
 export interface LibvirtUri {
-  /** What the daemon is asked to open: `qemu:///system`, without transport and parameters. */
+  /** What the daemon opens: `qemu:///system`, without transport and parameters. */
   name: string;
   /** Sockets to try, the first that exists wins; with SSH those of the other machine, with TLS none. */
   sockets: readonly string[];

@@ -16,7 +16,7 @@ const packetBytes = 65_536;
  * keep up stops reading, pings included, and so holds up the connection (`max_client_requests`).
  *
  * That it is confirmed does not prove that all of it was written: 9.0 loses an error of its last writes
- * (virFDStreamCloseInt), and none syncs. Whoever has to know reads it again.
+ * (virFDStreamCloseInt), and none syncs. To be sure, read it again.
  */
 export class WriteStream extends CallStream {
   readonly #source: Source;
@@ -31,7 +31,7 @@ export class WriteStream extends CallStream {
     if (!this.ended) void this.#send();
   }
 
-  /** An empty packet, by which a daemon tells that nobody reads any more, is followed by the error itself. */
+  /** An empty packet says that the daemon reads no more; the error itself follows. */
   protected override takePacket(): void {}
 
   /** Never rejects. */

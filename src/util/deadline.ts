@@ -24,8 +24,8 @@ export async function inTime<T, L>(
 }
 
 /**
- * `inTime` for something that can be told to stop: its signal is raised at the deadline. It may then take a moment to
- * clean up, but no more; a file system that hangs heeds no signal.
+ * `inTime` for something with a signal, which is raised at the deadline. It may then take a moment to clean up, but no
+ * more; a file system that hangs heeds no signal.
  */
 export async function within<T>(
   milliseconds: number,

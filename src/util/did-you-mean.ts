@@ -1,4 +1,4 @@
-/** The known word that somebody probably meant: a typo, another spelling (`clientId`), or a part of it (`broker_url`). */
+/** The known word that was probably meant: a typo, another spelling (`clientId`), or a part of it (`broker_url`). */
 export function nearest(word: string, known: readonly string[]): string | null {
   const wanted = letters(word);
   const limit = Math.max(1, Math.floor(wanted.length / 4));

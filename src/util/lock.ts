@@ -16,7 +16,7 @@ export interface FolderLock extends Disposable {
 }
 
 export interface LockRefusal {
-  /** `unwritable`: no lock can be had there, whoever asks. */
+  /** `unwritable`: that folder cannot have a lock at all. */
   readonly reason: 'held' | 'unwritable';
   /** One sentence, for people. */
   readonly message: string;
@@ -34,7 +34,7 @@ const WORDS: Readonly<Record<number, string>> = {
   26: 'its file is not empty; remove it',
 };
 
-/** Makes the folder if need be, for its owner alone, and an empty file `lock` in it, which stays. Told at once; never throws. */
+/** Makes the folder if need be, for its owner alone, and an empty file `lock` that stays. Does not wait; never throws. */
 export async function lockFolder(folder: string): Promise<FolderLock | LockRefusal> {
   const path = join(resolve(folder), 'lock');
   try {

@@ -3,7 +3,7 @@ import { inTime } from './deadline.ts';
 
 /**
  * Log lines on a stream whose reader may stop reading, or be gone: nothing ever waits for it. Beyond `limit` characters
- * that nobody has read, lines are dropped and counted. Whoever made it is told the count when lines go out again.
+ * that nobody has read, lines are dropped and counted. `dropped` gets the count when lines go out again.
  */
 
 /** The part of a `Writable` in use: of standard output, mostly. */

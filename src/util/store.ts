@@ -7,14 +7,14 @@ export interface StoreOptions<T> {
   /** Written with the value; a file of another version is not read. */
   version: number;
   empty: T;
-  /** A value from a file somebody may have edited, or null. */
+  /** The value of a file, which may have been edited; null: it cannot be used. */
   check: (value: unknown) => T | null;
   logger: Logger;
 }
 
 /**
  * One small JSON file that is replaced as a whole, so that a crash leaves the old one or the new one. Unreadable or
- * unwritable is a warning, told once, and work goes on without it.
+ * unwritable is one warning, and work goes on without it.
  */
 export class Store<T> {
   readonly #options: StoreOptions<T>;

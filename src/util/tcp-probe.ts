@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 
-/** What a TCP port says to whoever wants in. */
+/** Whether a TCP port accepts connections. */
 
 export interface TcpProbe {
   /** `refused`: a machine is there, and nothing of it listens; `silent`: nothing came back, of whatever cause. */

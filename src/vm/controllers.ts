@@ -127,7 +127,7 @@ function passedThrough(node: Node, index: number, buses: readonly number[]): Sto
   return { kind: 'passthrough', model: null, index, ...placeOf(node, buses), host, disks: [] };
 }
 
-/** SATA controllers and devices of the host that somebody gives to QEMU without libvirt. */
+/** SATA controllers and devices of the host that QEMU gets without libvirt. */
 function byHand(domain: Node | undefined): StorageController[] {
   const values = [child(domain, 'qemu:commandline')?.['qemu:arg']]
     .flat()

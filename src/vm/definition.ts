@@ -24,12 +24,12 @@ export class Definitions {
   readonly #logger: Logger;
   readonly #patience: number;
   readonly #places = new Semaphore(atOnce);
-  /** Whom to tell that their turn does not come. */
+  /** Ends the wait of a question whose turn does not come. */
   readonly #waiting = new Set<(why: { reason: string }) => void>();
   #overdue = 0;
   /** Questions without an answer yet; `again`: something may have changed since it was sent. */
   readonly #pending = new Map<VmKey, { client: Libvirt; uuid: string; again: boolean }>();
-  /** Why they could not be read, as last told. */
+  /** Why they could not be read, as last logged. */
   readonly #complaints = new Map<VmKey, string>();
 
   /** `patience`: milliseconds. */
@@ -71,7 +71,7 @@ export class Definitions {
     const first = await Promise.race([read, overdue]);
     if (first === null || first === 'unknown' || !('reason' in first)) return first;
     this.#complain(vm, first.reason);
-    // A lost connection is told elsewhere.
+    // A lost connection is logged elsewhere.
     read.then(
       defined => arrived(defined, pending.again),
       () => {},

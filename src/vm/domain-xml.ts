@@ -55,7 +55,7 @@ function isPassedUsb(node: Node): boolean {
 
 /**
  * The disk, or the passed-through USB device (`hostdev`), or null. `<boot order>` of the devices decides; CD drives and
- * NICs in it are passed over, as the firmware does when it finds nothing there. With `<boot dev='hd'/>` QEMU is told the
+ * NICs in it are passed over, as the firmware does when it finds nothing there. With `<boot dev='hd'/>` QEMU gets the
  * first disk alone, in the order in which libvirt writes the XML (qemuBuildDisksCommandLine). libvirt writes one or the
  * other; without both the firmware finds a loader on USB.
  */

@@ -27,8 +27,8 @@ export class Link extends EventEmitter<LinkEvents> {
   readonly #abort = new AbortController();
   #client: Libvirt | null = null;
   #running: Promise<void> | null = null;
-  /** The reasons of this outage that have been told. */
-  readonly #told = new Set<string>();
+  /** The reasons of this outage that were reported. */
+  readonly #reported = new Set<string>();
 
   constructor(options: LinkOptions) {
     super();
@@ -57,7 +57,7 @@ export class Link extends EventEmitter<LinkEvents> {
         pauses = backoff(this.#options.backoff);
       }).catch((error: Error) => error.message);
       if (signal.aborted) return;
-      this.#tellDown(reason);
+      this.#reportDown(reason);
       await delay(pauses.next().value, undefined, { signal }).catch(() => {});
     }
   }
@@ -76,7 +76,7 @@ export class Link extends EventEmitter<LinkEvents> {
       await this.#options.prepare?.(client, signal);
       signal.throwIfAborted();
       this.#client = client;
-      this.#told.clear();
+      this.#reported.clear();
       onUp();
       const { logger, quiet } = this.#options;
       logger[quiet ? 'debug' : 'info']({ event: 'libvirt.connected' }, 'connected to libvirt');
@@ -88,14 +88,14 @@ export class Link extends EventEmitter<LinkEvents> {
     }
   }
 
-  #tellDown(reason: string): void {
+  #reportDown(reason: string): void {
     const { logger, quiet } = this.#options;
-    if (this.#told.has(reason)) {
+    if (this.#reported.has(reason)) {
       logger.debug({ event: 'libvirt.retry', reason }, 'libvirt is still away');
       return;
     }
-    const first = this.#told.size === 0;
-    this.#told.add(reason);
+    const first = this.#reported.size === 0;
+    this.#reported.add(reason);
     if (first) {
       const words = 'no connection to libvirt; trying again until there is one';
       logger[quiet ? 'debug' : 'warn']({ event: 'libvirt.disconnected', reason }, words);

@@ -9,7 +9,7 @@ import { takeScreenshot } from './screen.ts';
 export interface CallManner {
   /** Of a press, and of a reboot by the guest. */
   method: ShutdownMethod;
-  /** Nobody wants it any more: if it has not left yet, it never does. */
+  /** Withdraws the call, if it was not sent yet. */
   signal?: AbortSignal;
 }
 
@@ -46,7 +46,7 @@ export function setAutostart(
   });
 }
 
-/** What `act` gives, or what its failure means to whoever asked for it. Rethrows what is a fault of our own. */
+/** What `act` gives, or what its failure means for the caller. Rethrows what is a fault of our own. */
 async function attempt<T>(
   client: Libvirt | null,
   ref: DomainRef | null,
@@ -94,7 +94,7 @@ async function made(client: Libvirt, ref: DomainRef, call: Call, { method, signa
     case 'guest_reboot':
       return byMethod(method, flag => client.reboot(ref, flag, { signal }), rebootFlag);
     case 'cut_power':
-      // Graceful lets QEMU flush its disk caches; one that does not obey is told of, as far as libvirt is honest.
+      // Graceful lets QEMU flush its disk caches; libvirt reports one that does not obey, as far as it notices.
       return client.destroy(ref, destroyFlag.graceful, { signal, timeout: callPatience.cut_power });
   }
 }

@@ -51,7 +51,7 @@ interface Entry extends Watched {
   again: { details: boolean } | null;
   /** Its QEMU was ended by a signal, and not by its guest: no state tells that. */
   killed: boolean;
-  /** `virErrorNumber` with which reading it was refused, as last told. */
+  /** `virErrorNumber` of the last refused read that was logged. */
   refusal: number | null;
 }
 
@@ -156,7 +156,7 @@ export class Watch {
     this.#resyncing = false;
   }
 
-  /** Reads a domain again: somebody has reason to believe that it changed. Resolves when that is done, or has failed. */
+  /** Reads a domain again: it may have changed. Resolves when that is done, or has failed. */
   async hint(key: VmKey): Promise<void> {
     const entry = this.#entries.get(key);
     if (entry && this.#client) await this.#refreshSafely(entry, this.#client, true);
@@ -180,7 +180,7 @@ export class Watch {
   /** A read that fails takes its connection down, so that the next one starts from the beginning. */
   #refreshSafely(entry: Entry, client: Libvirt, details: boolean): Promise<void> {
     return this.#refresh(entry, client, details).catch((error: Error) => {
-      // Told once, though several may wait for one read.
+      // Logged once, though several may wait for one read.
       if (error instanceof ConnectionLost || client !== this.#client) return;
       this.#client = null;
       const fields = { event: 'domain.read_failed', vm: entry.key, reason: error.message };
@@ -206,7 +206,7 @@ export class Watch {
     return entry.reading;
   }
 
-  /** State first, because somebody waits for it; what takes an XML to know follows. */
+  /** State first, because a command may wait for it; then what only the XML has. */
   async #readOnce(entry: Entry, client: Libvirt, details: boolean): Promise<void> {
     const { statePatience: timeout = callPatience.cut_power } = this.#options;
     const reading = this.#turns.take(() => readState(client, entry.domain, entry.target?.ref ?? null, { timeout }));
@@ -272,7 +272,7 @@ export class Watch {
   #set(entry: Entry, target: Target | null): void {
     const before = entry.target;
     entry.target = target;
-    // That there is none is told too: until then nobody knows.
+    // That there is none is an event too: until then it was unknown.
     if (before !== undefined && isDeepStrictEqual(before?.domain, target?.domain)) return;
     const domain = target?.domain ?? null;
     this.#options.emit({ type: 'domain', key: entry.key, domain, at: new Date().toISOString() });
