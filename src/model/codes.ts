@@ -68,7 +68,7 @@ export const codes = {
 export type Status = keyof typeof codes;
 export type Code<S extends Status = Status> = { [K in S]: keyof (typeof codes)[K] }[S];
 
-/** The last word on a command. */
+/** How a command has ended. */
 export type Outcome = { [S in FinalStatus]: { status: S; code: Code<S>; message: string } }[FinalStatus];
 type FinalStatus = 'succeeded' | 'rejected' | 'failed' | 'cancelled';
 export type Rejection = { code: Code<'rejected'>; message: string };

@@ -10,13 +10,13 @@ export type ShutdownMethod = (typeof shutdownMethods)[number];
 /** `shutdown`: seen off, then started. `guest`: the guest restarts itself, without ever being off. */
 export const rebootMethods = ['shutdown', 'guest'] as const;
 export type RebootMethod = (typeof rebootMethods)[number];
-/** What a shutdown does whose time is up: tell and leave the guest running, or cut its power. */
+/** What a shutdown does when its time is up: report it and leave the guest running, or cut its power. */
 export const timeoutPolicies = ['report', 'force_off'] as const;
 export type TimeoutPolicy = (typeof timeoutPolicies)[number];
 
 export interface Command {
   word: CommandWord;
-  /** The sender's own mark of this one command, given back in every response; a second command with it is a duplicate. */
+  /** The sender's name for this one command. Every response has it; a second command with it is a duplicate. */
   id: string | null;
   /** Who the sender is, as `last_stop.by` will name it. */
   by: string | null;
@@ -28,14 +28,14 @@ export interface Command {
   enabled: boolean | null;
   /** `rebuild` and `rollback` are meant, although they are not armed. */
   confirm: boolean;
-  /** Milliseconds since 1970; later it is not carried out any more. */
+  /** Milliseconds since 1970; after that the command is refused. */
   expiresAt: number | null;
 }
 
 export interface InvalidCommand {
   code: 'invalid_payload' | 'unknown_command';
   message: string;
-  /** As far as the payload told. */
+  /** Null where the payload does not tell. */
   word: string | null;
   id: string | null;
 }
@@ -86,7 +86,7 @@ export function isInvalid(value: Command | InvalidCommand): value is InvalidComm
 /** A key of the JSON form, and what it may hold. */
 interface Field {
   expected: string;
-  /** Null: the value is none of its kind. */
+  /** Null: the value is not allowed. */
   read: (value: unknown, word: CommandWord) => Partial<Command> | null;
 }
 
@@ -164,7 +164,7 @@ function parseJson(text: string): Command | InvalidCommand {
   return parseWord(word, rest, id);
 }
 
-/** `id` goes into a refusal too, so that its sender recognises it. */
+/** The refusal has the `id` too, so that the sender recognises it. */
 function parseWord(text: string, options: Record<string, unknown>, id: string | null): Command | InvalidCommand {
   const word = commandWords.find(candidate => candidate === text);
   if (!word) {

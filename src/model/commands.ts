@@ -10,26 +10,26 @@ import type { Activity } from './snapshot.ts';
 /** A domain's state, or that libvirt has no such domain. */
 export type Situation = DomainState | 'absent';
 
-/** One libvirt call. `press`: the guest is asked to power off, by the method that was chosen. */
+/** One libvirt call. `press` asks the guest to power off, by the chosen method. */
 export type Call = 'start' | 'wake_up' | 'resume' | 'suspend' | 'reset' | 'press' | 'guest_reboot' | 'cut_power';
 
 /** What a command means in a situation: `do` itself, another call, nothing to do, or no. */
 export type Meaning = 'do' | 'start' | 'resume' | 'wake_up' | { already: string } | { no: string };
 
 /**
- * What holds the VM's one job place. `waiting`: for the pause between off and start, nothing has been asked yet;
- * `call`: libvirt is at it; `rebuild`: of its loader, or a rollback.
+ * What holds the VM's one job place. `waiting`: the pause between off and start, before any call; `call`: libvirt
+ * carries it out; `rebuild`: of its loader, or a rollback.
  */
 export const occupations = ['waiting', 'shutdown', 'reboot', 'call', 'rebuild'] as const;
 export type Occupation = (typeof occupations)[number];
 
 /**
- * - `busy`: it is refused
+ * - `busy`: the new command is refused
  * - `end`: the running job ends as cancelled
- * - `replace`: likewise, and the new one takes its place
- * - `drop`: likewise, and that is all the new one wants
- * - `amend`: it joins the running one; a shorter deadline is taken over, a kept start given up
- * - `keep`: carried out after the running one
+ * - `replace`: the running job ends as superseded, and the new one takes its place
+ * - `drop`: the running job ends as superseded, which is all that the new command wants
+ * - `amend`: it joins the running job, may shorten its deadline, and gives up a kept start
+ * - `keep`: it runs after the running job
  * - `beside`: it needs no job place
  */
 export type Interruption = 'busy' | 'end' | 'replace' | 'drop' | 'amend' | 'keep' | 'beside';
@@ -45,15 +45,15 @@ interface CommandRow {
   byGuest?: Call;
   /** What `B/V/state` says while its job is under way. */
   activity?: Activity;
-  /** Permitted where the configuration lists no commands: nothing that can hurt. */
+  /** Permitted where the configuration lists no commands: it cannot do harm. */
   byDefault?: true;
   /** It cannot be listed: whoever may give one of these may give it. */
   comesWith?: readonly string[];
-  /** What the VM is meant to be afterwards; missing: the command says nothing of that. */
+  /** What the VM is meant to be afterwards; missing: as before. */
   expects?: Wish;
   /** Keys of the JSON form besides `id`, `by` and `expires_at`. `enabled` must be there where it can be. */
   options?: readonly ('timeout' | 'on_timeout' | 'method' | 'enabled' | 'confirm')[];
-  /** Missing: it is done in every situation, libvirt away included. */
+  /** Missing: it runs in every situation, also while libvirt is away. */
   means?: Readonly<Record<Situation, Meaning>>;
   /** Why a transient domain cannot have it. */
   transient?: string;
@@ -267,7 +267,7 @@ export function isPermitted(word: CommandWord, listed: readonly CommandWord[]): 
   return listed.some(each => comesWith.includes(each));
 }
 
-/** What becomes of what is under way when the command comes in. */
+/** What the command does to a running job. */
 export function interruption(occupation: Occupation, word: CommandWord): Interruption {
   const { runs, interrupts } = rowOf(word);
   return runs === 'beside' ? 'beside' : (interrupts?.[occupation] ?? 'busy');

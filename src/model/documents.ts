@@ -117,7 +117,7 @@ export function loaderDocument({ loader, check }: VmSnapshot) {
   };
 }
 
-/** Which bridge it is that speaks; `session`: of this process, by which a bridge knows its own words. */
+/** Identifies a bridge; `session`: this process, so that a bridge recognises its own messages. */
 export interface Identity {
   version: string;
   instance: string;

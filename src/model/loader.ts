@@ -80,7 +80,7 @@ export interface WantedDsm {
   version: string;
 }
 
-/** Nothing was ever done to it. */
+/** A loader that no job has changed yet. */
 export function idleLoader(wanted: WantedDsm): Loader {
   return {
     phase: 'idle',

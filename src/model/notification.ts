@@ -103,7 +103,7 @@ export function notificationsOf(before: VmSnapshot, after: VmSnapshot, event: Ev
   return found;
 }
 
-/** Of one that a start of the bridge has found, `interrupted` tells. */
+/** `interrupted` tells of a phase that a start of the bridge has found. */
 function phaseChanged(before: VmSnapshot, { loader, at }: Extract<Event, { type: 'loader' }>): Notification[] {
   if (!before.loader || before.loader.phase === loader.phase) return [];
   const { phase, code, error } = loader;
@@ -118,7 +118,7 @@ function verdictChanged(before: Check | null, { verdict, cause, reason }: Check,
 
 function stopped({ reason, by, seconds }: LastStop, { asked }: VmSnapshot): [NotificationType, Partial<Notification>] {
   const type = stops.get(reason) ?? 'shut_down';
-  // Whoever asked last need not be the one it is put down to.
+  // The last one who asked need not be the cause.
   const cause = asked?.by === by ? asked : null;
   const late = type === 'shut_down' && cause?.open === false;
   return [type, { reason, by, seconds, ...(late && { late }), ...(cause?.id && { id: cause.id }) }];

@@ -82,7 +82,7 @@ export function decide(word: CommandWord, domain: Domain | null, verdict: Verdic
 
 export const libvirtAway: Rejection = { code: 'libvirt_unavailable', message: 'libvirt is away' };
 
-/** What a command means for a VM as it is now. `missing`: that libvirt has no such domain, in words. */
+/** What a command means for a VM as it is now. `missing`: the sentence for a VM without a domain. */
 export function decideFor(
   key: VmKey,
   word: CommandWord,
@@ -96,7 +96,7 @@ export function decideFor(
   const same = Object.values(vms).filter(vm => domain && vm.domain?.uuid === domain.uuid);
   // One that became this domain while a command is under way does not take it over.
   const first = same.find(({ work }) => work) ?? same[0];
-  // By its name and by its UUID: two jobs would be at one domain.
+  // Two VMs name one domain, by its name and by its UUID: it must not have two jobs.
   if (first && first.key !== key) {
     const message = `this domain is configured twice: command it as '${first.key}'`;
     return { do: 'reject', code: 'not_allowed', message };

@@ -4,7 +4,7 @@ import type { Event } from './event.ts';
 import type { Asked, LastStop, Snapshot, VmSnapshot } from './snapshot.ts';
 import { unknownStats } from './stats.ts';
 
-/** What an event means. Pure; what did not change keeps its identity, so that a publisher can compare by reference. */
+/** Applies an event. Pure; what did not change keeps its identity, so that a publisher can compare by reference. */
 export function reduce(snapshot: Snapshot, event: Event): Snapshot {
   switch (event.type) {
     case 'hypervisor_up':
@@ -65,7 +65,7 @@ function withDomain(vm: VmSnapshot, domain: Domain | null, at: string): VmSnapsh
   };
 }
 
-/** Whoever starts or resumes it means it to run; that it stops says nothing of what is meant. */
+/** Whoever starts or resumes a VM means it to run; a stop tells nothing of what is meant. */
 function wishAfter({ wish, seen, remembered, domain: before }: VmSnapshot, domain: Domain | null): Wish | null {
   if (!domain?.active) return wish;
   const known = before ?? remembered;
@@ -87,7 +87,7 @@ function selfOffAt(
   return seen && stop.by === 'guest' ? stop.at : null;
 }
 
-/** The bridge ended in the middle of something. */
+/** The bridge ended in the middle of a command. */
 function interrupted(asked: Asked, domain: Domain | null, at: string): Pick<VmSnapshot, 'asked' | 'lastError'> {
   const runs = asked.at < asked.until ? 'it runs, and may still power off' : 'it runs';
   const now = domain?.active ? runs : 'it is off';
@@ -116,7 +116,7 @@ function secondsBetween(from: string, to: string): number | null {
   return milliseconds < 0 ? null : Math.round(milliseconds / 100) / 10;
 }
 
-/** Who it was, by libvirt's reason for `shut_off`. An ACPI shutdown from virsh looks like the guest's own. */
+/** Who stopped it, by libvirt's reason for `shut_off`. An ACPI shutdown from virsh looks like the guest's own. */
 const stoppedBy: ReadonlyMap<string, LastStop['by']> = new Map([
   ['shutdown', 'guest'],
   ['destroyed', 'host'],

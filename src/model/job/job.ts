@@ -7,12 +7,12 @@ import type { Phase, Work } from '../snapshot.ts';
 import type { Guest } from './guest.ts';
 
 /**
- * A command under way, as a pure machine: it is told what libvirt answered, what the domain became, what time it is;
- * it says what to call, what to tell and how it ended. Effects are the caller's. Times are monotonic milliseconds.
+ * A command under way, as a pure machine. Inputs: libvirt's answers, the domain's state, the time. Effects, which the
+ * caller carries out: calls, progress, the outcome. Times are monotonic milliseconds.
  */
 export interface Job {
   readonly word: PowerWord;
-  /** The domain it was asked of; another one under the same name is not its business. */
+  /** The domain that is meant, not another one of the same name. */
   readonly uuid: string;
   /** Who asked, the first one first: all of them get the outcome. */
   readonly tickets: readonly Ticket[];
@@ -26,11 +26,11 @@ export interface Job {
   readonly deadline: number;
   /** libvirt is there. */
   readonly up: boolean;
-  /** Of the latest call, so that an earlier one's answer is not taken for its. */
+  /** Number of the latest call, so that an earlier call's answer is not taken for its own. */
   readonly serial: number;
 }
 
-/** One who gave a command, and waits for what becomes of it: nothing is told after the end. */
+/** A command that waits for its responses; after `ended` it gets no more. */
 export interface Ticket {
   readonly command: Command;
   /** `remaining`: milliseconds until it gives up, here and below. */
@@ -107,7 +107,7 @@ export interface Step {
   effects: readonly Effect[];
 }
 
-/** Power is never cut earlier than this after a shutdown began, whatever was asked. */
+/** Power is never cut earlier than this after a shutdown began, whatever the command says. */
 export const leastBeforeCut = 60_000;
 /** For libvirt, to start a domain: it shows at once, this is for a daemon that hangs. */
 export const startTimeout = 120_000;
@@ -120,7 +120,7 @@ export const startTimeout = 120_000;
  */
 export const callPatience = { start: startTimeout, change: 60_000, cut_power: 180_000 } as const;
 
-/** A time-out never cuts the power of a DSM that does this: it could cost the system. */
+/** A time-out never cuts the power of a DSM with this verdict: that could destroy the system. */
 export const fragile: ReadonlySet<Verdict> = new Set(['updating', 'recoverable']);
 
 /** The verdict on DSM; `unknown` when nobody could tell, or when that was too long ago. */

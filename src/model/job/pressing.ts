@@ -2,7 +2,7 @@ import type { Verdict } from '../check.ts';
 import { type Effect, fragile, type Job, type Step, verdictNow } from './job.ts';
 import { progress, seconds, stay } from './moves.ts';
 
-/** Asking a guest to power off: which presses count, whether they are heard, and what is said of that. */
+/** Asking a guest to power off: which presses count, whether the guest hears them, and what progress says of that. */
 
 /** What DSM does instead of hearing its power button. */
 const instead: Readonly<Partial<Record<Verdict, string>>> = {

@@ -17,7 +17,7 @@ import {
 import { calling, over, progress, seconds, startAfter, startAgain, stay } from './moves.ts';
 import { deafness, fragility, isUnwatched, portsTell, press, unwatched, withDeafness } from './pressing.ts';
 
-/** The machine: how a job begins, and what each thing that happens makes of it. */
+/** The machine: how a job begins, and what each input does to it. */
 
 export interface Beginning extends Pick<Job, 'word' | 'uuid' | 'guest'> {
   ticket: Ticket;
@@ -69,7 +69,7 @@ export function step(job: Job, input: JobInput, now: number): Step {
 
 function answered(job: Job, serial: number, failure: CallFailure | null): Step {
   const { stage, word } = job;
-  // An earlier call's answer concerns nobody any more.
+  // An earlier call's answer does not matter any more.
   if (serial !== job.serial || stage.at === 'pausing') return stay(job);
   const call = stage.at === 'calling' ? stage.call : 'press';
   if (!failure) return call === 'reset' ? over(job, succeeded('done', goals.reset.done)) : stay(job);
@@ -130,7 +130,7 @@ function seen(job: Job, domain: Domain | null, now: number): Step {
   return reached?.(domain) ? over(job, succeeded('done', done)) : stay(job);
 }
 
-/** Off, in whatever way, while the guest was being waited for. */
+/** It went off, in whatever way, while the job waited for the guest. */
 function wentOff(job: Job, domain: Domain | null, now: number): Step {
   const ending = endOf(domain);
   if (ending.status === 'failed') return over(job, ending);
@@ -139,7 +139,7 @@ function wentOff(job: Job, domain: Domain | null, now: number): Step {
   return startAgain(job, `it is off after ${seconds(now - job.begunAt)}`, now);
 }
 
-/** Off, where nobody asked for that. */
+/** It went off, which nobody had asked for. */
 function fellOff(job: Job, domain: Domain | null, message: string): Step {
   const ending = endOf(domain);
   return over(job, ending.status === 'failed' ? ending : failed('interfered', message));
@@ -193,7 +193,7 @@ function guestSeen(job: Job, guest: Guest, now: number): Step {
   const hears = stage.hears || guest.wasUp;
   const next: Job = {
     ...job,
-    // A DSM that shuts down, or restarts, falls silent: that is no news.
+    // A DSM that shuts down or restarts does not answer: that changes nothing.
     guest: guest.verdict === 'unknown' ? job.guest : guest,
     stage: { ...stage, hears, counted: hears === stage.hears ? stage.counted : 0 },
   };

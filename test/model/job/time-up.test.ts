@@ -115,7 +115,7 @@ describe('force_off', () => {
   });
 });
 
-describe('the lock behind the door', () => {
+describe('power may be cut', () => {
   const all = commandWords;
   const harmless = commandWords.filter(word => word !== 'force_off');
   test.each([
