@@ -1,8 +1,8 @@
-import { parseDocument } from 'yaml';
 import { nearest } from '../util/did-you-mean.ts';
 import type { Path, Problem } from './problem.ts';
 import { childShape, jsonSchema, keysOf, leafPaths, pathText, type Shape, shapeAt, variableName } from './shape.ts';
 import { isMapping, valueAt, withValueAt } from './value.ts';
+import { parseYaml } from './yaml.ts';
 
 /** Overrides from the environment: `DSM2MQTT_MQTT__URL` is `mqtt.url`, `DSM2MQTT_VMS__0__DOMAIN` is `vms[0].domain`. */
 
@@ -48,8 +48,9 @@ function readVariable(variable: string, text: string, before: readonly Override[
   }
   const same = before.find(other => variableName(other.path) === variableName(path));
   if (same) return problem(path, `is also set by ${same.variable}`, 'remove one of them');
-  const value = shape.type === 'string' ? { data: text } : parseValue(text);
-  if (value) return { variable, path, value: value.data };
+  if (shape.type === 'string') return { variable, path, value: text };
+  const { data, errors } = parseYaml(text);
+  if (errors.length === 0) return { variable, path, value: data };
   return problem(path, 'is not valid YAML', shape.type === 'array' ? 'write [a, b]' : null);
 }
 
@@ -89,31 +90,23 @@ function pathOf(variable: string): Path | null {
   return path;
 }
 
-function parseValue(text: string): { data: unknown } | null {
-  try {
-    const document = parseDocument(text, { prettyErrors: false, stringKeys: true });
-    const faulty = document.errors.length > 0 || document.warnings.length > 0;
-    return faulty ? null : { data: document.toJS({ maxAliasCount: 100 }) };
-  } catch {
-    return null;
-  }
-}
-
 function suggestion(variable: string): string {
   const index = /__(\d{1,4})(?=__|$)/.exec(variable)?.[1] ?? '0';
-  const known = leafPaths().map(path =>
-    variableName(path.map(step => (step === 0 ? index : step))).slice(prefix.length),
-  );
-  const name = variable.slice(prefix.length).toUpperCase();
-  const section = name.slice(0, name.lastIndexOf('__') + 1);
-  const beside = section ? known.filter(other => other.startsWith(section)) : [];
-  const ends = beside.map(other => other.slice(section.length + 1));
-  const end = nearest(name.slice(section.length + 1), ends);
-  const near = nearest(name, known) ?? beside[ends.indexOf(end ?? '')];
-  if (near) return `did you mean ${prefix}${near}?`;
+  const known = leafPaths().map(path => variableName(path.map(step => (step === 0 ? index : step))));
+  const name = variable.toUpperCase();
+  const section = name.slice(0, name.lastIndexOf('__') + 2);
+  const beside = section.length > prefix.length ? known.filter(other => other.startsWith(section)) : [];
+  const near = nearestAfter(prefix, name, known) ?? nearestAfter(section, name, beside);
+  if (near) return `did you mean ${near}?`;
   return beside.length > 0
-    ? `known here: ${beside.map(other => prefix + other).join(', ')}`
+    ? `known here: ${beside.join(', ')}`
     : `for example ${prefix}MQTT__URL; two underscores a level: ${keysOf(jsonSchema).join(', ')}`;
+}
+
+/** Of names that all begin with the stem, which does not count. */
+function nearestAfter(stem: string, name: string, known: readonly string[]): string | null {
+  const ends = known.map(other => other.slice(stem.length));
+  return known[ends.indexOf(nearest(name.slice(stem.length), ends) ?? '')] ?? null;
 }
 
 /** Where a word may stand instead of a section, and does, there is an empty section. */

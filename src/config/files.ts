@@ -22,23 +22,15 @@ export async function readText(file: string): Promise<string | Fault> {
 }
 
 function unreadable(file: string, code: string): Fault {
-  switch (code) {
-    case 'ENOENT':
-      return { message: `${file} does not exist`, hint: null };
-    case 'EACCES':
-    case 'EPERM':
-      return {
-        message: `${file} may not be read by this user`,
-        hint: `uid ${process.getuid?.() ?? 'unknown'} needs permission`,
-      };
-    case 'EISDIR':
-      return {
-        message: `${file} is a directory`,
-        hint: 'a container engine makes one when the file to mount does not exist on the host',
-      };
-    default:
-      return { message: `${file} cannot be read (${code})`, hint: null };
-  }
+  const uid = `uid ${process.getuid?.() ?? 'unknown'} needs permission`;
+  const reasons: Readonly<Record<string, [reason: string, hint?: string]>> = {
+    ENOENT: ['does not exist'],
+    EACCES: ['may not be read by this user', uid],
+    EPERM: ['may not be read by this user', uid],
+    EISDIR: ['is a directory', 'a container engine makes one when the file to mount does not exist on the host'],
+  };
+  const [reason, hint = null] = reasons[code] ?? [`cannot be read (${code})`];
+  return { message: `${file} ${reason}`, hint };
 }
 
 export const password: Content = content => {
