@@ -4,6 +4,7 @@ import { stringify } from 'yaml';
 import { z } from 'zod';
 import { logLevels } from '../config/config.ts';
 import { replaceFile } from '../util/replace-file.ts';
+import { exitCode, Refusal } from './outcome.ts';
 
 /**
  * Home Assistant's add-on: its options and the broker that the Supervisor knows become a configuration file.
@@ -16,11 +17,6 @@ export interface AddonOptions {
   /** `http://supervisor` */
   supervisor: string;
   env: Readonly<Record<string, string | undefined>>;
-}
-
-/** What cannot be mended by waiting: a sentence for people. */
-export class AddonError extends Error {
-  override name = 'AddonError';
 }
 
 const optionsSchema = z.object({
@@ -39,11 +35,13 @@ const serviceSchema = z.object({
   }),
 });
 
-/** Writes the configuration, for its owner alone, and returns its path. Throws `AddonError`. */
+/** Writes the configuration, for its owner alone, and returns its path. Throws `Refusal`. */
 export async function writeAddonConfig({ dataDir, supervisor, env }: AddonOptions): Promise<string> {
   const file = join(dataDir, 'options.json');
   const text = await readFile(file, 'utf8').catch(cause => {
-    throw new AddonError(`${file} cannot be read: this verb is for Home Assistant's add-on alone`, { cause });
+    throw new Refusal(exitCode.failed, `${file} cannot be read: this verb is for Home Assistant's add-on alone`, {
+      cause,
+    });
   });
   const { libvirt, vms, log_level } = understood(optionsSchema, text, file);
   const broker = await askBroker(supervisor, env['SUPERVISOR_TOKEN']);
@@ -75,10 +73,11 @@ async function askBroker(
       signal: AbortSignal.timeout(10_000),
     });
   } catch (error) {
-    throw new AddonError(`the Supervisor does not answer: ${(error as Error).message}`, { cause: error });
+    throw new Refusal(exitCode.failed, `the Supervisor does not answer: ${(error as Error).message}`, { cause: error });
   }
   if (!answer.ok) {
-    throw new AddonError(
+    throw new Refusal(
+      exitCode.failed,
       `the Supervisor knows no broker (HTTP ${answer.status}): install and start the Mosquitto add-on`,
     );
   }
@@ -90,7 +89,7 @@ function understood<T>(schema: z.ZodType<T>, text: string, what: string): T {
     return schema.parse(JSON.parse(text));
   } catch (error) {
     const why = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message;
-    throw new AddonError(`${what} is not as expected: ${why}`, { cause: error });
+    throw new Refusal(exitCode.failed, `${what} is not as expected: ${why}`, { cause: error });
   }
 }
 

@@ -8,8 +8,9 @@ import { type Ground, type Kept, keptBy, type Stale, staleFilters, staleIn, stal
 import type { Config } from '../config/config.ts';
 import { MqttClient } from '../mqtt/client.ts';
 import { silent } from '../util/logger.ts';
-import { openDomains } from './domains.ts';
-import { type ExitCode, exitCode } from './outcome.ts';
+import type { Watch } from '../vm/watch.ts';
+import { withDomains } from './domains.ts';
+import { type ExitCode, exitCode, Refusal } from './outcome.ts';
 import { agrees, type Input, type Output } from './terminal.ts';
 
 export interface CleanOptions extends Output {
@@ -23,69 +24,48 @@ export interface CleanOptions extends Output {
 /** Milliseconds for libvirt, and for the broker to take everything. */
 const patience = { libvirt: 10_000, broker: 10_000 };
 
-/** Nothing is done, for this reason. */
-class Refusal extends Error {
-  readonly code: ExitCode;
-
-  constructor(code: ExitCode, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
-
 /**
  * `dsm2mqtt clean`: lists what the broker keeps below our base topic of VMs that are served no more, asks, and clears
  * it. 0; 1: refused, or it is not all gone; 2: nobody can be asked; 3: libvirt or the broker was not reached.
  */
 export async function clean({ config, yes, stdin, stdout, stderr, signal }: CleanOptions): Promise<ExitCode> {
-  try {
-    const uuids = await domainsOf(config, signal);
-    const look = async () => {
-      const kept = await broker(config, () => keptBy(mqttOf(config), staleFilters(groundOf(config, uuids)), signal));
-      const ground = groundOf(config, withServed(uuids, owner(config, kept)));
-      return { ground, stale: staleIn(kept, ground) };
-    };
-    const { ground, stale } = await look();
-    const base = config.mqtt.baseTopic;
-    if (isEmpty(stale)) {
-      stdout.write(`Nothing is stale below ${base}/.\n`);
-      return exitCode.succeeded;
-    }
-    stdout.write(listed(stale, ground, base));
-    if (!yes && !stdin.isTTY) throw new Refusal(exitCode.usage, 'there is no terminal to ask at: say --yes');
-    if (!yes && !(await agrees('Remove all of this? [y/N] ', stdin, stderr, signal))) {
-      throw new Refusal(exitCode.failed, 'Nothing was done.');
-    }
-    await broker(config, () => clear(config, staleTopics(stale, ground.topics), signal));
-    // A broker acknowledges what a user may not write, too.
-    const { stale: left } = await look();
-    if (!isEmpty(left)) {
-      throw new Refusal(
-        exitCode.failed,
-        `The broker still has it: may this user write there?\n${listed(left, ground, base)}`,
-      );
-    }
-    stdout.write('All of it is gone.\n');
+  const uuids = await domainsOf(config, signal);
+  const look = async () => {
+    const kept = await broker(config, () => keptBy(mqttOf(config), staleFilters(groundOf(config, uuids)), signal));
+    const ground = groundOf(config, withServed(uuids, owner(config, kept)));
+    return { ground, stale: staleIn(kept, ground) };
+  };
+  const { ground, stale } = await look();
+  const base = config.mqtt.baseTopic;
+  if (isEmpty(stale)) {
+    stdout.write(`Nothing is stale below ${base}/.\n`);
     return exitCode.succeeded;
-  } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    stderr.write(`${error.message.trimEnd()}\n`);
-    return error.code;
   }
+  stdout.write(`${listed(stale, ground, base)}\n`);
+  if (!yes && !stdin.isTTY) throw new Refusal(exitCode.usage, 'there is no terminal to ask at: say --yes');
+  if (!yes && !(await agrees('Remove all of this? [y/N] ', stdin, stderr, signal))) {
+    throw new Refusal(exitCode.failed, 'Nothing was done.');
+  }
+  await broker(config, () => clear(config, staleTopics(stale, ground.topics), signal));
+  // A broker acknowledges what a user may not write, too.
+  const { stale: left } = await look();
+  if (!isEmpty(left)) {
+    const why = 'The broker still has it: may this user write there?';
+    throw new Refusal(exitCode.failed, `${why}\n${listed(left, ground, base)}`);
+  }
+  stdout.write('All of it is gone.\n');
+  return exitCode.succeeded;
 }
 
-/** UUIDs of the configured VMs' domains; null: libvirt has none. Without libvirt nobody knows which VMs there are. */
+/** UUIDs of the configured VMs' domains; null: libvirt has none. */
 async function domainsOf(config: Config, signal: AbortSignal): Promise<Map<string, string | null>> {
-  try {
-    await using domains = await openDomains(config, AbortSignal.any([signal, AbortSignal.timeout(patience.libvirt)]));
-    return new Map(config.vms.map(({ key }) => [key, domains.watch.target(key)?.ref.uuid ?? null]));
-  } catch (error) {
-    const why = `${config.libvirt.uri}: ${(error as Error).message}`;
-    throw new Refusal(
-      exitCode.unreached,
-      `${why}\nWithout libvirt nobody knows which VMs there are. Nothing was done.`,
-    );
-  }
+  const within = AbortSignal.any([signal, AbortSignal.timeout(patience.libvirt)]);
+  const read = async (_: unknown, watch: Watch) =>
+    new Map(config.vms.map(({ key }) => [key, watch.target(key)?.ref.uuid ?? null]));
+  return withDomains(config, read, within).catch((error: Error) => {
+    const why = 'Without libvirt nobody knows which VMs there are. Nothing was done.';
+    throw new Refusal(exitCode.unreached, `${error.message}\n${why}`);
+  });
 }
 
 const info = z.object({ instance: z.string(), vms: z.array(z.string()).optional() });
@@ -172,7 +152,7 @@ function listed({ keys, devices }: Stale, { topics }: Ground, base: string): str
     ...devices.map(topic => `  ${topic.replaceAll(/\p{Cc}/gu, '?')}`),
     ...keys.map(key => `  ${topics.vm(key).state}, and what else is kept of it`),
   ];
-  return `Not served any more, and still kept by the broker (${base}/):\n${rows.join('\n')}\n`;
+  return `Not served any more, and still kept by the broker (${base}/):\n${rows.join('\n')}`;
 }
 
 function isEmpty({ keys, devices }: Stale): boolean {

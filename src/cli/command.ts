@@ -3,6 +3,7 @@ import type { Config } from '../config/config.ts';
 import { type Command, isInvalid, parseCommand } from '../model/command.ts';
 import { commandWords, rowOf } from '../model/commands.ts';
 import { instead } from '../util/did-you-mean.ts';
+import { exitCode, Refusal } from './outcome.ts';
 
 /** What a command line may say of a command. */
 export interface CommandOptions {
@@ -14,11 +15,7 @@ export interface CommandOptions {
   confirm?: boolean | undefined;
 }
 
-export class UsageError extends Error {
-  override name = 'UsageError';
-}
-
-/** A command as the JSON that the bridge takes. Throws `UsageError`, in the bridge's own words. */
+/** A command as the JSON that the bridge takes. Throws `Refusal`, in the bridge's own words. */
 export function commandPayload(
   word: string,
   value: string | undefined,
@@ -27,21 +24,25 @@ export function commandPayload(
   const known = commandWords.find(one => one === word);
   const isSwitch = known !== undefined && rowOf(known).options?.includes('enabled');
   if (value !== undefined && (!isSwitch || !['on', 'off'].includes(value))) {
-    throw new UsageError(isSwitch ? `${word} is on or off, not '${value}'` : `${word} takes no '${value}'`);
+    throw new Refusal(
+      exitCode.usage,
+      isSwitch ? `${word} is on or off, not '${value}'` : `${word} takes no '${value}'`,
+    );
   }
   const enabled = value === undefined ? undefined : value === 'on';
   const payload = JSON.stringify({ command: word, id, by, timeout, on_timeout: onTimeout, method, enabled, confirm });
   const command = parseCommand('command', payload);
-  if (isInvalid(command)) throw new UsageError(command.message);
+  if (isInvalid(command)) throw new Refusal(exitCode.usage, command.message);
   return { payload, command, id };
 }
 
-/** By its key, its domain or its label. Throws `UsageError`. */
+/** By its key, its domain or its label. Throws `Refusal`. */
 export function findVm({ vms }: Config, name: string): Config['vms'][number] {
   const found =
     vms.find(({ key }) => key === name) ?? vms.find(({ domain, label }) => domain === name || label === name);
   if (found) return found;
-  throw new UsageError(
+  throw new Refusal(
+    exitCode.usage,
     `The configuration has no VM '${name}'. ${instead(
       name,
       vms.map(({ key }) => key),

@@ -1,23 +1,26 @@
 import { opener } from '../app/libvirt.ts';
 import type { Config } from '../config/config.ts';
+import type { Libvirt } from '../libvirt/client.ts';
 import { ConnectError, ConnectionLost, ProtocolError, TimeoutError } from '../libvirt/errors.ts';
 import { silent } from '../util/logger.ts';
 import { Watch } from '../vm/watch.ts';
+import { exitCode, Refusal } from './outcome.ts';
 
-/** A connection to libvirt on which the VMs' domains have been read. Rejects as `opener` does. */
-export async function openDomains({ libvirt, vms }: Pick<Config, 'libvirt' | 'vms'>, signal?: AbortSignal) {
-  const client = await opener(libvirt)(signal);
+/** Uses a connection to libvirt on which the VMs' domains have been read. What goes wrong with it is a `Refusal`. */
+export async function withDomains<T>(
+  { libvirt, vms }: Pick<Config, 'libvirt' | 'vms'>,
+  use: (client: Libvirt, watch: Watch) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
   try {
+    await using client = await opener(libvirt)(signal);
     const watch = new Watch({ vms, emit: () => {}, logger: silent });
     await watch.begin(client);
-    return { client, watch, [Symbol.asyncDispose]: () => client.close() };
+    return await use(client, watch);
   } catch (error) {
-    await client.close();
-    throw error;
+    if (error instanceof Refusal) throw error;
+    const away = [ConnectError, ConnectionLost, TimeoutError, ProtocolError].some(kind => error instanceof kind);
+    const code = away ? exitCode.unreached : exitCode.failed;
+    throw new Refusal(code, `${libvirt.uri}: ${(error as Error).message}`, { cause: (error as Error).cause });
   }
-}
-
-/** Whether libvirt was not reached, or was lost; otherwise it refused. */
-export function isAway(error: unknown): boolean {
-  return [ConnectError, ConnectionLost, TimeoutError, ProtocolError].some(kind => error instanceof kind);
 }

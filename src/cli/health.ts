@@ -1,6 +1,6 @@
 import type { Config } from '../config/config.ts';
 import type { HealthReport } from '../servers/health.ts';
-import { type ExitCode, exitCode } from './outcome.ts';
+import { type ExitCode, exitCode, Refusal } from './outcome.ts';
 import { align, type Output } from './terminal.ts';
 
 export interface HealthOptions extends Output {
@@ -15,22 +15,16 @@ const patience = 3_000;
  * `dsm2mqtt health`: asks the bridge on this machine whether it can do its work. 0; 1: something is the matter with it,
  * or it is another bridge; 3: none answers.
  */
-export async function health({ config, json, stdout, stderr }: HealthOptions): Promise<ExitCode> {
+export async function health({ config, json, stdout }: HealthOptions): Promise<ExitCode> {
   const { listen } = config.health;
-  if (listen === null) {
-    stderr.write("`health.listen` is 'off': there is nobody to ask\n");
-    return exitCode.unreached;
-  }
+  if (listen === null) throw new Refusal(exitCode.unreached, "`health.listen` is 'off': there is nobody to ask");
   const url = readyUrl(listen);
-  const report = await askReady(listen).catch((error: Error) => error);
-  if (report instanceof Error) {
-    stderr.write(`${url}: ${report.cause instanceof Error ? report.cause.message : report.message}\n`);
-    return exitCode.unreached;
-  }
+  const report = await askReady(listen).catch(({ message, cause }: Error) => {
+    throw new Refusal(exitCode.unreached, `${url}: ${cause instanceof Error ? cause.message : message}`);
+  });
   if (report.base_topic !== config.mqtt.baseTopic) {
     const words = `is another bridge, of ${report.base_topic}/…: give this one another port in \`health.listen\``;
-    stderr.write(`${url} ${words}\n`);
-    return exitCode.failed;
+    throw new Refusal(exitCode.failed, `${url} ${words}`);
   }
   const parts = (['broker', 'libvirt', 'checks'] as const).map(part => [part, report[part] ?? 'ok']);
   stdout.write(json ? `${JSON.stringify(report)}\n` : `${align(parts, '').join('\n')}\n`);

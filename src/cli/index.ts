@@ -3,9 +3,8 @@ import { libvirtUri } from '../app/libvirt.ts';
 import { loadConfig } from '../config/load.ts';
 import { ConfigError, renderProblems } from '../config/problem.ts';
 import { version } from '../util/version.ts';
-import { AddonError, writeAddonConfig } from './addon.ts';
-import { UsageError } from './command.ts';
-import { exitCode } from './outcome.ts';
+import { writeAddonConfig } from './addon.ts';
+import { type ExitCode, exitCode, told } from './outcome.ts';
 import { type Verb, verbs } from './verbs.ts';
 
 /** The command line. Exit codes: 0 succeeded, 1 failed or refused, 2 wrong usage or configuration, 3 not reached, 4 timed out. */
@@ -65,7 +64,8 @@ async function perform(verb: Verb, given: Given): Promise<void> {
     const signal = interruptible ? interrupted() : undefined;
     process.exitCode = await verb.run({ ...given, ...streams, ...configuration, signal } as never);
   } catch (error) {
-    process.exitCode = tell(error);
+    if (!(error instanceof ConfigError)) process.exitCode = told(error, stderr);
+    else process.exitCode = wrong(error);
   }
   // What is stuck in a file system would keep the process.
   if (verb.serves) process.exit();
@@ -79,12 +79,9 @@ async function configurationOf({ config: kind }: Verb, { config }: Given) {
   return { config: loaded.config, loaded };
 }
 
-/** The exit code of what a person can mend; anything else is thrown. */
-function tell(error: unknown): number {
-  if (error instanceof ConfigError) stderr.write(`${renderProblems(error.problems)}\n`);
-  else if (error instanceof UsageError || error instanceof AddonError) stderr.write(`${error.message}\n`);
-  else throw error;
-  return error instanceof AddonError ? exitCode.failed : exitCode.usage;
+function wrong({ problems }: ConfigError): ExitCode {
+  stderr.write(`${renderProblems(problems)}\n`);
+  return exitCode.usage;
 }
 
 function checkUri(uri: string, readOnly: boolean): string | null {

@@ -1,8 +1,27 @@
 import type { ResponseDocument } from '../commands/responder.ts';
+import type { Terminal } from './terminal.ts';
 
 /** The exit codes of every verb. */
 export const exitCode = { succeeded: 0, failed: 1, usage: 2, unreached: 3, timedOut: 4, interrupted: 130 } as const;
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode];
+
+/** Why a verb does not do what it was asked to: a sentence for people, and the exit code. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal';
+  readonly code: ExitCode;
+
+  constructor(code: ExitCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** Tells a refusal, and returns its exit code; any other error is thrown on. */
+export function told(error: unknown, stderr: Terminal): ExitCode {
+  if (!(error instanceof Refusal)) throw error;
+  stderr.write(`${error.message}\n`);
+  return error.code;
+}
 
 /** The exit code that a response means, if it is the last one. */
 export function exitCodeOf({ status, code }: Pick<ResponseDocument, 'status' | 'code'>): ExitCode {

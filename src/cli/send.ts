@@ -22,7 +22,7 @@ export interface SendOptions extends ProgressOptions, CommandOptions {
   wait: boolean;
 }
 
-/** `dsm2mqtt send`: a command through the broker to the running bridge. Throws `UsageError` before anything is sent. */
+/** `dsm2mqtt send`: a command through the broker to the running bridge. Throws `Refusal` before anything is sent. */
 export function send(options: SendOptions): Promise<ExitCode> {
   const { config, vm, command, value, wait } = options;
   const { key } = findVm(config, vm);

@@ -6,7 +6,7 @@ import { readCounters } from '../vm/counters.ts';
 import { sampleGroups } from '../vm/poll.ts';
 import { type Sample, toStats } from '../vm/rates.ts';
 import type { Target } from '../vm/watch.ts';
-import { isAway, openDomains } from './domains.ts';
+import { withDomains } from './domains.ts';
 import { type ExitCode, exitCode } from './outcome.ts';
 import { renderVm } from './table.ts';
 import type { Output } from './terminal.ts';
@@ -21,13 +21,10 @@ const between = 1_000;
 const patience = 3_000;
 
 /** `dsm2mqtt status`: asks libvirt itself, no broker needed. 0; 1: a domain is missing; 3: libvirt was not reached. */
-export async function status({ config, json, stdout, stderr }: StatusOptions): Promise<ExitCode> {
-  const { libvirt, vms } = config;
-  try {
-    await using domains = await openDomains(config);
-    const { client, watch } = domains;
+export function status({ config, json, stdout }: StatusOptions): Promise<ExitCode> {
+  return withDomains(config, async (client, watch) => {
     const stats = await sampleTwice(client, watch.targets());
-    const rows = vms.map(({ key, label }) => {
+    const rows = config.vms.map(({ key, label }) => {
       const target = watch.target(key);
       // Both null where libvirt has no such domain, the latter also while it is off.
       return { id: key, name: label, domain: target?.domain ?? null, stats: (target && stats(target)) ?? null };
@@ -40,10 +37,7 @@ export async function status({ config, json, stdout, stderr }: StatusOptions): P
       stdout.write(`${texts.join('\n\n')}\n`);
     }
     return rows.every(row => row.domain) ? exitCode.succeeded : exitCode.failed;
-  } catch (error) {
-    stderr.write(`${libvirt.uri}: ${(error as Error).message}\n`);
-    return isAway(error) ? exitCode.unreached : exitCode.failed;
-  }
+  });
 }
 
 async function sampleTwice(client: Libvirt, targets: readonly Target[]) {

@@ -8,9 +8,9 @@ import { version } from '../../util/version.ts';
 import { identify } from '../../vm/read.ts';
 import type { Watch } from '../../vm/watch.ts';
 import { summarize } from '../check-config.ts';
-import { openDomains } from '../domains.ts';
+import { withDomains } from '../domains.ts';
 import { askReady } from '../health.ts';
-import { type ExitCode, exitCode } from '../outcome.ts';
+import { type ExitCode, exitCode, Refusal } from '../outcome.ts';
 import type { Output } from '../terminal.ts';
 import { Anonymizer } from './anonymizer.ts';
 
@@ -59,8 +59,7 @@ export async function dump({ loaded, output, stdout, stderr }: DumpOptions): Pro
     stderr.write(`${output} is written. Look it through before you show it to others.\n`);
     return exitCode.succeeded;
   } catch (error) {
-    stderr.write(`${output}: ${(error as Error).message}\n`);
-    return exitCode.failed;
+    throw new Refusal(exitCode.failed, `${output}: ${(error as Error).message}`);
   }
 }
 
@@ -77,11 +76,12 @@ async function askBridge({ health: { listen } }: Config): Promise<unknown> {
   return listen ? askReady(listen) : { unknown: 'health.listen is off' };
 }
 
-async function askLibvirt(config: Config, anonymizer: Anonymizer): Promise<unknown> {
-  await using domains = await openDomains(config, AbortSignal.timeout(patience));
-  const { client, watch } = domains;
-  const vms = config.vms.map(async ({ key }) => [key, await orWhy(() => askDomain(client, watch, key, anonymizer))]);
-  return { ...(await identify(client)), vms: Object.fromEntries(await Promise.all(vms)) };
+function askLibvirt(config: Config, anonymizer: Anonymizer): Promise<unknown> {
+  const ask = async (client: Libvirt, watch: Watch) => {
+    const vms = config.vms.map(async ({ key }) => [key, await orWhy(() => askDomain(client, watch, key, anonymizer))]);
+    return { ...(await identify(client)), vms: Object.fromEntries(await Promise.all(vms)) };
+  };
+  return withDomains(config, ask, AbortSignal.timeout(patience));
 }
 
 async function askDomain(client: Libvirt, watch: Watch, key: string, anonymizer: Anonymizer): Promise<unknown> {

@@ -15,10 +15,10 @@ import type { World } from '../../loader/plan/world.ts';
 import type { Command } from '../../model/command.ts';
 import type { LoaderSettings } from '../../model/loader-settings.ts';
 import { silent } from '../../util/logger.ts';
-import type { Target } from '../../vm/watch.ts';
-import { findVm, UsageError } from '../command.ts';
-import { isAway, openDomains } from '../domains.ts';
-import { exitCode } from '../outcome.ts';
+import type { Target, Watch } from '../../vm/watch.ts';
+import { findVm } from '../command.ts';
+import { withDomains } from '../domains.ts';
+import { exitCode, Refusal, told } from '../outcome.ts';
 
 export interface RebuildPlanOptions {
   config: Config;
@@ -40,30 +40,32 @@ type Vm = Config['vms'][number];
 
 /**
  * `dsm2mqtt rebuild V --dry-run`: what a rebuild would do, found out straight from here; nothing is changed. 0; 1: it
- * would be refused, or libvirt has no such domain; 3: libvirt was not reached. Throws `UsageError`.
+ * would be refused, or libvirt has no such domain; 3: libvirt was not reached. Throws `Refusal`.
  */
 export async function rebuildPlan(options: RebuildPlanOptions): Promise<number> {
   const { config, vm, json, dry, stdout, stderr, signal } = options;
   const found = findVm(config, vm);
   const { loader } = found;
-  if (!loader)
-    throw new UsageError(`VM '${found.key}' has no 'loader' in the configuration: there is nothing to rebuild`);
-  try {
-    await using domains = await openDomains({ libvirt: config.libvirt, vms: [found] }, signal);
-    const { client, watch } = domains;
+  if (!loader) throw new Refusal(exitCode.usage, noLoader(found.key));
+  const draft = async (client: Libvirt, watch: Watch) => {
     const target = watch.target(found.key);
-    if (!target) {
-      stderr.write(`${found.label} (${found.key}): ${watch.missing(found.key)}\n`);
-      return exitCode.failed;
-    }
-    const plan = await drafted(options, { vm: found, loader, target, client });
+    if (target) return drafted(options, { vm: found, loader, target, client });
+    throw new Refusal(exitCode.failed, `${found.label} (${found.key}): ${watch.missing(found.key)}`);
+  };
+  try {
+    const plan = await withDomains({ libvirt: config.libvirt, vms: [found] }, draft, signal);
     stdout.write(json ? `${JSON.stringify(plan, null, 2)}\n` : `${planText(plan, dry).join('\n')}\n`);
     return plan.possible ? exitCode.succeeded : exitCode.failed;
   } catch (error) {
-    const reason = signal.aborted ? 'interrupted' : (error as Error).message;
-    stderr.write(`${config.libvirt.uri}: ${reason}\n`);
-    return isAway(error) && !signal.aborted ? exitCode.unreached : exitCode.failed;
+    if (!signal.aborted) return told(error, stderr);
+    stderr.write(`${config.libvirt.uri}: interrupted\n`);
+    return exitCode.failed;
   }
+}
+
+/** Also of `rollback`. */
+export function noLoader(key: string): string {
+  return `VM '${key}' has no 'loader' in the configuration: there is nothing to rebuild`;
 }
 
 async function drafted(

@@ -1,12 +1,12 @@
 import type { Config } from '../../config/config.ts';
 import type { LoaderWord } from '../../model/commands.ts';
-import { type CommandOptions, commandPayload, findVm, UsageError } from '../command.ts';
-import { exitCode } from '../outcome.ts';
+import { type CommandOptions, commandPayload, findVm } from '../command.ts';
+import { exitCode, Refusal } from '../outcome.ts';
 import type { ProgressOptions } from '../progress.ts';
 import { requestOverMqtt } from '../send.ts';
 import { agrees, type Input } from '../terminal.ts';
 import { LoaderProgress } from './progress.ts';
-import { type RebuildPlanOptions, rebuildPlan } from './rebuild-plan.ts';
+import { noLoader, type RebuildPlanOptions, rebuildPlan } from './rebuild-plan.ts';
 
 export interface RebuildOptions extends ProgressOptions, CommandOptions {
   config: Config;
@@ -25,7 +25,7 @@ export interface RebuildOptions extends ProgressOptions, CommandOptions {
 
 /**
  * `dsm2mqtt rebuild V`: shows the plan, asks, has the running bridge carry it out, and shows how far it is. Resolves to
- * the exit code. Throws `UsageError` before anything is sent.
+ * the exit code. Throws `Refusal` before anything is sent.
  */
 export async function rebuild(options: RebuildOptions): Promise<number> {
   const { config, vm, json, dryRun = false, stdout, stderr, signal, world } = options;
@@ -52,8 +52,8 @@ export async function rollback(options: RebuildOptions): Promise<number> {
 
 function mustBeAbleToAsk({ config, vm, yes, stdin }: RebuildOptions): void {
   const { key, loader } = findVm(config, vm);
-  if (!loader) throw new UsageError(`VM '${key}' has no 'loader' in the configuration: there is nothing to rebuild`);
-  if (!yes && !stdin.isTTY) throw new UsageError('there is no terminal to ask at: say --yes');
+  if (!loader) throw new Refusal(exitCode.usage, noLoader(key));
+  if (!yes && !stdin.isTTY) throw new Refusal(exitCode.usage, 'there is no terminal to ask at: say --yes');
 }
 
 async function carryOut(word: LoaderWord, question: string, options: RebuildOptions): Promise<number> {
