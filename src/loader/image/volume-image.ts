@@ -18,17 +18,6 @@ export interface VolumeImageOptions {
   timeout?: number;
 }
 
-/** What libvirt's errors mean here. */
-const known: readonly (readonly [code: number, means: ImageErrorCode, words: (path: string) => string])[] = [
-  [
-    errorCode.noSupport,
-    'no_storage_driver',
-    path => `${path}: this libvirt has no storage driver; install libvirt-daemon-driver-storage, or mount the image`,
-  ],
-  [errorCode.noStorageVolume, 'not_found', path => `libvirt finds no volume ${path} any more`],
-  [errorCode.noStoragePool, 'not_found', path => `libvirt finds no volume ${path} any more`],
-];
-
 /**
  * A loader image on libvirt's machine, by libvirt's storage volumes: a file of a pool, read and written in ranges. The
  * daemon syncs nothing and may lose an error of its last writes, so that only reading again proves a write.
@@ -141,8 +130,13 @@ async function translated<T>(path: string, otherwise: ImageErrorCode, act: () =>
   try {
     return await act();
   } catch (error) {
-    const row = known.find(([code]) => isLibvirtError(error, code));
-    if (row) throw new ImageError(row[1], row[2](path), { cause: error });
+    if (isLibvirtError(error, errorCode.noSupport)) {
+      const advice = 'this libvirt has no storage driver; install libvirt-daemon-driver-storage, or mount the image';
+      throw new ImageError('no_storage_driver', `${path}: ${advice}`, { cause: error });
+    }
+    if (isLibvirtError(error, errorCode.noStorageVolume, errorCode.noStoragePool)) {
+      throw new ImageError('not_found', `libvirt finds no volume ${path} any more`, { cause: error });
+    }
     if (error instanceof LimitError) {
       throw new ImageError('unreadable', `${path}: libvirt sent ${error.message}`, { cause: error });
     }

@@ -87,8 +87,10 @@ export interface PreflightFacts extends Pick<LoaderSettings, Configured> {
 /** A row of what a rebuild is refused for, warned of or told: one finding when it applies, else none. */
 type Row = (code: string, applies: boolean, text: { message: string; advice?: string | null }) => readonly Finding[];
 
-export const [refuse, warn, tell] = (['refuse', 'warn', 'tell'] as const).map(
-  (level): Row =>
-    (code, applies, { message, advice = null }) =>
-      applies ? [{ level, code, message, advice }] : [],
-) as [Row, Row, Row];
+export const refuse = rowsOf('refuse');
+export const warn = rowsOf('warn');
+export const tell = rowsOf('tell');
+
+function rowsOf(level: Level): Row {
+  return (code, applies, { message, advice = null }) => (applies ? [{ level, code, message, advice }] : []);
+}

@@ -87,10 +87,8 @@ export async function inspect(options: InspectOptions): Promise<Inspection> {
   const fetched = await lookUp(world, [...own, ...adapter.newest.always], id, signal);
   const loaderBus = loader?.bus ?? null;
   const menu = image.boot?.entries ?? [];
-  const [builder, dsm] = (['builder', 'dsm'] as const).map(want => adapter.bootEntry(menu, want, loaderBus)) as [
-    string | null,
-    string | null,
-  ];
+  const builder = adapter.bootEntry(menu, 'builder', loaderBus);
+  const dsm = adapter.bootEntry(menu, 'dsm', loaderBus);
   const installed = installedDsm(vm.check);
   const usbIds = loaderBus === 'usb' ? qemuStick : null;
   const findings = preflight({

@@ -192,11 +192,6 @@ describe('a long script takes no longer than its length says', () => {
     expect(withFixedDefault(config, menu, 3).length).toBeGreaterThanOrEqual(config.length);
   });
 
-  test('every fixed default of them is set', () => {
-    const config = 'a\nset default=0\nb; set default="2" c\n';
-    expect(withFixedDefault(config, readMenu(config, null), 3)).toBe('a\nset default="3"\nb; set default="3" c\n');
-  });
-
   test('a value that doubles with each line is no menu', () => {
     const config = `a=xx\n${'a=$a$a\n'.repeat(64)}menuentry $a { }\n`;
     expect(() => readMenu(config, null)).toThrow(ImageError);

@@ -174,15 +174,6 @@ describe('what a rebuild keeps', () => {
     for (const word of identityWords(file(given))) expect(JSON.stringify(read)).not.toContain(word);
   });
 
-  test('it goes into the file of a new release', () => {
-    const fresh = file({ ...cmdline, sn: '', mac1: '' });
-    expect(edited(fresh, { sn: '1780PDN012345', mac1: 'a', mac2: '001132ABCDF0' }).extra_cmdline).toMatchObject({
-      sn: '1780PDN012345',
-      mac2: '001132ABCDF0',
-      netif_num: '2',
-    });
-  });
-
   test('of a file that is broken, the words are known all the same', () => {
     expect(identityWords(`${file()}}`)).toEqual(['1780PDN012345', '001132ABCDEF']);
     expect(identityWords('{"sn": null, "mac1": "", "mac2": true')).toEqual([]);
