@@ -4,7 +4,7 @@ import type { VmKey } from '../model/snapshot.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
 import type { Logger } from '../util/logger.ts';
 import { Semaphore } from '../util/semaphore.ts';
-import { Schedule, type Timetable } from './engine/schedule.ts';
+import type { Timetable } from './engine/schedule.ts';
 import type { CheckPolicy } from './engine/state.ts';
 import { type Known, nothingKnown, type RememberedChecks } from './engine/store.ts';
 import { type SharedOptions, VmChecks } from './engine/vm-checks.ts';
@@ -29,7 +29,6 @@ export const patience = 30_000;
 export class Checks {
   readonly #options: ChecksOptions;
   readonly #vms: ReadonlyMap<VmKey, VmChecks>;
-  readonly #schedules: readonly Schedule[];
   #remembered: RememberedChecks;
   #overdue: readonly VmKey[] = [];
   #watchdog: NodeJS.Timeout | undefined;
@@ -39,25 +38,19 @@ export class Checks {
     const places = new Semaphore(atOnce);
     this.#options = options;
     this.#remembered = remembered;
-    const rows = vms.map(({ key, domain, checks }, index) => {
-      const stagger = (index % staggered) * apart;
-      const schedule = new Schedule(checks, { check: depth => void checker.check(depth), clock, stagger });
-      const checker: VmChecks = new VmChecks({
+    const checkers = vms.map(({ key, domain, checks }, index) => {
+      const checker = new VmChecks({
         ...options,
-        ...{ key, domain, policy: checks, places, clock },
+        ...{ key, domain, policy: checks, places, clock, stagger: (index % staggered) * apart },
         known: (Object.hasOwn(remembered, key) ? remembered[key] : null) ?? nothingKnown,
-        automatic: checks.schedule !== null || checks.deepSchedule !== null,
         remember: known => this.#remember(key, known),
-        scheduled: () => schedule.next,
       });
-      return { key, checker, schedule };
+      return [key, checker] as const;
     });
-    this.#vms = new Map(rows.map(({ key, checker }) => [key, checker]));
-    this.#schedules = rows.map(({ schedule }) => schedule);
+    this.#vms = new Map(checkers);
   }
 
   start(): void {
-    for (const schedule of this.#schedules) schedule.start();
     for (const vm of this.#vms.values()) vm.start();
     this.#watchdog ??= setInterval(() => this.#watch(), watchEvery).unref();
   }
@@ -83,7 +76,7 @@ export class Checks {
 
   close(): void {
     clearInterval(this.#watchdog);
-    for (const each of [...this.#schedules, ...this.#vms.values()]) each.close();
+    for (const vm of this.#vms.values()) vm.close();
   }
 
   #remember(key: VmKey, known: Known): void {

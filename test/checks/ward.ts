@@ -7,7 +7,7 @@ import type { DsmIdentity, ProbeName } from '../../src/model/check.ts';
 import type { Domain } from '../../src/model/domain.ts';
 import type { Event } from '../../src/model/event.ts';
 import { reduce } from '../../src/model/reduce.ts';
-import { emptyVm, type Snapshot, type VmSnapshot } from '../../src/model/snapshot.ts';
+import { type Activity, emptyVm, type Snapshot, type VmSnapshot, type Work } from '../../src/model/snapshot.ts';
 import { unknownDisk, unknownStats } from '../../src/model/stats.ts';
 import { domain } from '../model/samples.ts';
 import { recorder } from '../mqtt/inbox.ts';
@@ -192,4 +192,9 @@ export class Ward {
       resolve: async name => (name === 'nas.lan' ? '10.0.0.21' : null),
     };
   }
+}
+
+export function workOn(activity: Activity): Work {
+  const at = new Date().toISOString();
+  return { activity, phase: 'waiting_for_guest', since: at, deadline: at, attempt: 1, startAfterOff: false };
 }

@@ -1,5 +1,5 @@
 import type { ProbeName } from '../../model/check.ts';
-import type { Domain } from '../../model/domain.ts';
+import type { Activity, VmSnapshot } from '../../model/snapshot.ts';
 import type { Kind } from '../finding.ts';
 
 /** All that a verdict goes by, in a handful of words each: small enough to try every combination. Pure. */
@@ -35,14 +35,17 @@ type Past = (typeof pasts)[number];
 
 export type Evidence = { machine: Machine; age: Age; past: Past } & { [P in ProbeName]: Kind<P> };
 
-/** `seen`: libvirt is there, and has been read. `stopping`: the guest has been asked to power off, or to restart. */
-export function machineOf(domain: Domain | null, { seen, stopping }: { seen: boolean; stopping: boolean }): Machine {
-  if (!seen) return 'unseen';
+/** DSM closes its ports long before libvirt sees that anything happens. */
+const stopping: ReadonlySet<Activity> = new Set(['shutting_down', 'rebooting']);
+
+export function machineOf(vm: Pick<VmSnapshot, 'domain' | 'seen' | 'work'> | null, libvirtUp: boolean): Machine {
+  if (!vm?.seen || !libvirtUp) return 'unseen';
+  const { domain, work } = vm;
   if (!domain) return 'absent';
   switch (domain.state) {
     case 'running':
     case 'idle':
-      return stopping ? 'stopping' : 'running';
+      return work && stopping.has(work.activity) ? 'stopping' : 'running';
     case 'shutting_down':
       return 'stopping';
     case 'shut_off':

@@ -43,6 +43,11 @@ export class Schedule {
     this.#rows = [...row(deepSchedule, 'deep'), ...row(schedule, 'cheap')];
   }
 
+  /** Checks are made not only when somebody asks for one. */
+  get automatic(): boolean {
+    return this.#rows.length > 0;
+  }
+
   /** Null: never, or not yet. */
   get next(): Moment | null {
     const { clock } = this.#options;

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { unknownHardware } from '../../model/domain.ts';
 import type { Event } from '../../model/event.ts';
-import type { Activity, VmKey, VmSnapshot } from '../../model/snapshot.ts';
+import type { VmKey, VmSnapshot } from '../../model/snapshot.ts';
 import type { State } from '../../model/state.ts';
 import type { Clock } from '../../util/clock.ts';
 import type { Semaphore } from '../../util/semaphore.ts';
@@ -17,6 +17,7 @@ import type { CheckTarget } from './locate.ts';
 import { factsOf, type ReportContext, report } from './report.ts';
 import { asksAsMuch, betweenSweeps, type Depth, isCheapEnough } from './retry-times.ts';
 import type { Host, Moment } from './run.ts';
+import { Schedule, type Timetable } from './schedule.ts';
 import {
   ageIn,
   type CheckContext,
@@ -48,13 +49,11 @@ export interface VmChecksOptions extends SharedOptions {
   key: VmKey;
   /** libvirt's name or UUID of it. */
   domain: string;
-  policy: CheckPolicy;
+  policy: CheckPolicy & Timetable;
   known: Known;
   remember: (known: Known) => void;
-  /** Checks are made not only when somebody asks for one. */
-  automatic: boolean;
-  /** When the schedule comes round next; null: never. */
-  scheduled: () => Moment | null;
+  /** Milliseconds after each time of its schedule. */
+  stagger: number;
   places: Semaphore;
   clock: Clock;
 }
@@ -62,6 +61,7 @@ export interface VmChecksOptions extends SharedOptions {
 /** The checks of one VM, one at a time: makes them when they are due, and publishes what they have come to. */
 export class VmChecks {
   readonly #options: VmChecksOptions;
+  readonly #schedule: Schedule;
   #state: CheckState;
   /** When the next check was to begin, as the last one or a new run left it. */
   #due: Moment | null = null;
@@ -72,11 +72,14 @@ export class VmChecks {
   #closed = false;
 
   constructor(options: VmChecksOptions) {
+    const { policy, clock, stagger, known } = options;
     this.#options = options;
-    this.#state = initialState(options.known, options.clock.date());
+    this.#schedule = new Schedule(policy, { check: depth => void this.check(depth), clock, stagger });
+    this.#state = initialState(known, clock.date());
   }
 
   start(): void {
+    this.#schedule.start();
     this.#due = this.#next();
   }
 
@@ -150,6 +153,7 @@ export class VmChecks {
 
   close(): void {
     this.#closed = true;
+    this.#schedule.close();
     clearTimeout(this.#timer);
     clearTimeout(this.#settling);
     this.#current?.abort.abort();
@@ -214,7 +218,8 @@ export class VmChecks {
   }
 
   #context(): CheckContext {
-    const { clock, host, policy, automatic } = this.#options;
+    const { clock, host, policy } = this.#options;
+    const { automatic } = this.#schedule;
     return { at: { date: clock.date(), now: clock.now() }, host, policy, automatic };
   }
 
@@ -235,10 +240,10 @@ export class VmChecks {
   }
 
   #tell(): void {
-    const { key, state, automatic, clock } = this.#options;
+    const { key, state, clock } = this.#options;
     const vm = this.#vm();
     // The broker keeps the last report until there is a new one.
-    if (!vm || this.#closed || (automatic && this.#state.debounced.cause === 'not_checked')) return;
+    if (!vm || this.#closed || (this.#schedule.automatic && this.#state.debounced.cause === 'not_checked')) return;
     const check = report(this.#state, this.#reportContext(vm));
     if (isDeepStrictEqual(check, vm.check)) return;
     state.dispatch({ type: 'checked', key, check, at: new Date(clock.date()).toISOString() });
@@ -276,20 +281,13 @@ export class VmChecks {
   }
 
   #machine(): Machine {
-    const { domain = null, seen = false, work = null } = this.#vm() ?? {};
-    return machineOf(domain, {
-      seen: this.#options.state.snapshot.hypervisor.up && seen,
-      stopping: work !== null && stopping.has(work.activity),
-    });
+    return machineOf(this.#vm(), this.#options.state.snapshot.hypervisor.up);
   }
 
   #next(): Moment | null {
     const { next } = this.#state;
-    const scheduled = this.#options.scheduled();
+    const { next: scheduled } = this.#schedule;
     if (!next || !scheduled) return next ?? scheduled;
     return next.now < scheduled.now ? next : scheduled;
   }
 }
-
-/** DSM closes its ports long before libvirt sees that anything happens. */
-const stopping: ReadonlySet<Activity> = new Set(['shutting_down', 'rebooting']);

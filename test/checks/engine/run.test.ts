@@ -6,6 +6,7 @@ import { checkRememberedChecks, type Known, nothingKnown } from '../../../src/ch
 import type { Hardware } from '../../../src/model/domain.ts';
 import { type Stats, unknownDisk, unknownStats } from '../../../src/model/stats.ts';
 import { active, domain, off, offBy, uuid } from '../../model/samples.ts';
+import { workOn } from '../ward.ts';
 
 type KnownRun = NonNullable<Known['run']>;
 const host = { boot: 'b1', uptime: () => 60_000 };
@@ -78,10 +79,11 @@ test.each([
   [{ ...active('crashed', 'unknown'), active: false }, 'died'],
   [null, 'absent'],
 ] as const)('libvirt says %j', (now, machine) => {
-  expect(machineOf(now, { seen: true, stopping: false })).toBe(machine);
-  expect(machineOf(now, { seen: false, stopping: false })).toBe('unseen');
+  const vm = { domain: now, seen: true, work: null };
+  expect(machineOf(vm, true)).toBe(machine);
+  expect([machineOf(vm, false), machineOf({ ...vm, seen: false }, true)]).toEqual(['unseen', 'unseen']);
   const asked = machine === 'running' ? 'stopping' : machine;
-  expect(machineOf(now, { seen: true, stopping: true })).toBe(asked);
+  expect(machineOf({ ...vm, work: workOn('rebooting') }, true)).toBe(asked);
 });
 
 test('disks are quiet after ten minutes without a request, and unknown where libvirt does not count them', () => {

@@ -4,9 +4,9 @@ import { longest } from '../../../src/checks/engine/ask.ts';
 import { retest } from '../../../src/checks/engine/retry-times.ts';
 import { unknownDsm } from '../../../src/model/check.ts';
 import { reduce } from '../../../src/model/reduce.ts';
-import type { Activity, Work } from '../../../src/model/snapshot.ts';
+import type { Activity } from '../../../src/model/snapshot.ts';
 import { active, domain, off, offBy, otherUuid } from '../../model/samples.ts';
-import { device, gone, up, Ward } from '../ward.ts';
+import { device, gone, up, Ward, workOn } from '../ward.ts';
 
 beforeEach(() => {
   vi.useFakeTimers({ now: new Date('2026-11-22T08:00:00.000Z') });
@@ -660,8 +660,3 @@ describe('a check that is not made', () => {
     expect(ward.snapshot.overdueChecks).toEqual([]);
   });
 });
-
-function workOn(activity: Activity): Work {
-  const at = new Date().toISOString();
-  return { activity, phase: 'waiting_for_guest', since: at, deadline: at, attempt: 1, startAfterOff: false };
-}
