@@ -41,21 +41,15 @@ export function ofExpectation(
   machine: Machine,
   { wish, settling }: Pick<Expectation, 'wish' | 'settling'>,
 ): { reason: string; next: string } | null {
-  if (wish === 'off' && !['off', 'died', 'absent'].includes(machine)) {
-    return {
-      reason: 'It is meant to be off.',
-      next: 'Shut it down; or command a start, which says that it is meant to run.',
-    };
+  if (wish === 'off') {
+    const next = 'Shut it down; or command a start, which says that it is meant to run.';
+    return ['off', 'died', 'absent'].includes(machine) ? null : { reason: 'It is meant to be off.', next };
   }
-  if (wish !== null && wish !== 'off' && machine === 'off') {
-    if (settling) {
-      const reason = 'Its guest has powered it off. If it stays off for 10 minutes, that is what is meant.';
-      return { reason, next: 'Start it, if it is meant to run.' };
-    }
-    return {
-      reason: 'It is meant to run.',
-      next: 'Start it; or command a shutdown, which says that it is meant to be off.',
-    };
+  if (wish === null || machine !== 'off') return null;
+  if (settling) {
+    const reason = 'Its guest has powered it off. If it stays off for 10 minutes, that is what is meant.';
+    return { reason, next: 'Start it, if it is meant to run.' };
   }
-  return null;
+  const next = 'Start it; or command a shutdown, which says that it is meant to be off.';
+  return { reason: 'It is meant to run.', next };
 }

@@ -86,9 +86,9 @@ async function judge(origin: DsmPlace, { at, stopped }: Way, answer: HttpAnswer,
   const { path, ...place } = at;
   const as = at.name === null ? '' : ` as ${shorten(at.name)}`;
   const kind = pageOf(answer);
-  if (kind !== 'other')
-    return { ...place, base: baseOf(path), ms, kind, explanation: `${pages[kind]} answers on port ${at.port}${as}.` };
-  // What is not DSM's page is not where DSM is asked: that is where it was looked for.
+  const answers = (what: keyof typeof pages) => `${pages[what]} answers on port ${at.port}${as}.`;
+  if (kind !== 'other') return { ...place, base: baseOf(path), ms, kind, explanation: answers(kind) };
+  // Whatever page a redirect led to, DSM is asked where it was looked for.
   const behind = (explanation: string): Seen => ({ ...origin, ms, kind: 'behind', explanation });
   if (stopped !== null) return behind(`Port ${origin.port} ${astray(stopped)}.`);
   const here = (kind: Seen['kind'], explanation: string): Seen => ({ ...place, base: '', ms, kind, explanation });
@@ -97,12 +97,12 @@ async function judge(origin: DsmPlace, { at, stopped }: Way, answer: HttpAnswer,
   const page = `Port ${at.port} answers${as} with a page that`;
   const gate = gateOf(answer);
   if (gate !== null) return behind(`${page} ${gate} (${what}).`);
-  // A web server that has no page to show: its word for that is no page of something else.
+  // The web server has no page to show; what it answers instead is no page of something else.
   if (status >= 502 && status <= 504) {
     return here('silent', `Port ${at.port} answers, but what is behind its web server does not yet (HTTP ${status}).`);
   }
   if (body.trim() === '') return here('silent', `Port ${at.port} answers, but with an empty page (HTTP ${status}).`);
-  if (await isInstaller(at, look)) return here('installer', `${pages.installer} answers on port ${at.port}${as}.`);
+  if (await isInstaller(at, look)) return here('installer', answers('installer'));
   const explanation = `${page} is not DSM's (${what}).`;
   return at.name === null ? here(kind, explanation) : behind(explanation);
 }
