@@ -89,27 +89,10 @@ const serial = fc
     fc.array(capital, { minLength: 6, maxLength: 6 }),
   )
   .map(([model, unit]) => model + unit.join(''));
-const filler = fc.constantFrom(
-  ' ',
-  '\n',
-  '\r',
-  '=',
-  ' : ',
-  '"',
-  'sn',
-  'mac1',
-  'Serial Number',
-  ' for Model',
-  '\u001b[1;31m',
-  '\u001b[',
-  '\u001b',
-  'é',
-  'x'.repeat(90),
-  '[!] ',
-  ', ',
-  '42',
-  'Done.',
+const words = ' |\n|\r|=| : |"|sn|mac1|Serial Number| for Model|\u001b[1;31m|\u001b[|\u001b|é|[!] |, |42|Done.'.split(
+  '|',
 );
+const filler = fc.constantFrom(...words, 'x'.repeat(90));
 const talk = fc.array(fc.oneof(filler, fc.string()), { maxLength: 20 }).map(parts => parts.join(''));
 
 test('in pieces as in one', () => {

@@ -1,7 +1,6 @@
 import { succeeded } from '../../model/codes.ts';
 import { wantedDsm } from '../../model/loader-settings.ts';
 import type { SshSession } from '../../ssh/session.ts';
-import type { Step } from '../adapter.ts';
 import { backUp } from '../image/backup.ts';
 import { armEntry, readBoot } from '../image/boot-entry.ts';
 import { isImageError } from '../image/errors.ts';
@@ -30,7 +29,7 @@ export async function rebuild(run: Run): Promise<Ending> {
   await phase(run, 'booting_builder', signal => start(run, signal));
   await using session = await phase(run, 'connecting', signal => enterBuilder(run, byKeys, signal));
   await phase(run, 'arming_dsm', signal => armDsm(run, session, plan, signal));
-  await phase(run, 'building', signal => build(run, session, plan.steps, signal));
+  await phase(run, 'building', signal => buildSteps(run, session, plan.steps, signal));
   await phase(run, 'verifying', signal => verify(run, session, plan, signal));
   await phase(run, 'booting_dsm', signal => start(run, signal));
   return phase(run, 'checking', signal => conclude(run, plan, signal));
@@ -159,11 +158,6 @@ async function armDsm(
   const title = await armFromWithin(session, parts.adapter, plan.loaderBus, signal).catch(unsettable);
   if (title instanceof Error) runLog.say(`${title.message}: the menu decides by itself`);
   else await runLog.remember({ boot_entry: title });
-}
-
-async function build(run: Run, session: SshSession, steps: readonly Step[], signal: AbortSignal): Promise<void> {
-  await run.runLog.remember({ touched: 'building' });
-  await buildSteps(run, session, steps, signal);
 }
 
 async function verify(run: Run, session: SshSession, { loaderBus }: ReadyPlan, signal: AbortSignal): Promise<void> {

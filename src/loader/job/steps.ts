@@ -19,6 +19,7 @@ export async function buildSteps(
 ): Promise<void> {
   const { parts, runLog } = run;
   const { adapter } = parts;
+  await runLog.remember({ touched: 'building' });
   const outputs = new Map<string, string>();
   const whole = steps.reduce((total, { weight }) => total + weight, 0);
   let done = 0;

@@ -20,16 +20,11 @@ async function startChild(world: LoaderWorld) {
   const isOnline = ({ topic, payload }: { topic: string; payload: string }) =>
     topic === 'b/DSM/availability' && payload === 'online';
   await world.seen.seen.take(isOnline, { deadline: 60_000 });
-  return {
-    async kill() {
-      process_.kill('SIGKILL');
-      await exited;
-    },
-    async [Symbol.asyncDispose]() {
-      if (process_.exitCode === null && process_.signalCode === null) process_.kill('SIGKILL');
-      await exited;
-    },
+  const kill = async () => {
+    process_.kill('SIGKILL');
+    await exited;
   };
+  return { kill, [Symbol.asyncDispose]: kill };
 }
 
 interface Row {
@@ -121,14 +116,14 @@ async function touched({ running }: LoaderWorld): Promise<string> {
 }
 
 /** What the next bridge says. */
-async function interrupted(world: LoaderWorld, phase: RunningPhase): Promise<LoaderDocument> {
+async function interrupted(world: LoaderWorld, phase: RunningPhase, command = 'rebuild'): Promise<LoaderDocument> {
   await world.begin();
   const isTold = ({ topic, payload }: { topic: string; payload: string }) =>
     topic === 'b/DSM/event' && JSON.parse(payload).event_type === 'interrupted';
-  expect(JSON.parse((await world.seen.seen.take(isTold)).payload)).toMatchObject({ command: 'rebuild' });
+  expect(JSON.parse((await world.seen.seen.take(isTold)).payload)).toMatchObject({ command });
   const told = await world.loader(({ result, error }) => result === 'interrupted' && !error?.includes('not known'));
   expect(told).toMatchObject({ phase: 'interrupted', code: 'interrupted', percent: null });
-  expect(told.error).toContain(`in the phase ${phase} of a rebuild, and does not resume it`);
+  expect(told.error).toContain(`in the phase ${phase} of a ${command}, and does not resume it`);
   return told;
 }
 
@@ -142,10 +137,7 @@ test('in rolling_back: done again, it is whole', async () => {
   await world.loader(({ step }) => step === "Writing the old loader's image back");
   await bridge.kill();
   stuck.release();
-  await world.begin();
-  const told = await world.loader(({ result, error }) => result === 'interrupted' && !error?.includes('not known'));
-  expect(told.error).toContain('in the phase rolling_back of a rollback');
-  expect(told).toMatchObject({ rollback: true });
+  expect(await interrupted(world, 'rolling_back', 'rollback')).toMatchObject({ rollback: true });
   world.machine.faults = [];
   expect((await world.ask('rollback')).answer).toMatchObject({ status: 'succeeded', code: 'done' });
   expect(await world.machine.up()).toBe(titles.usb);
