@@ -8,36 +8,31 @@ import { Plain } from '../ssh/plain.ts';
 
 const masks = { serial: '[serial]', mac: '[mac]', known: '[hidden]' } as const;
 
-interface Rule {
-  /** Each match has an end within `reach`, and looks no further than one character beyond it. */
-  pattern: RegExp;
-  mask: string;
-}
-
 /** Characters that a match may have. */
 const reach = 160;
 
-const pairs = '[0-9A-Fa-f]{2}';
 /** A value in quotes or up to the next blank; more than any serial number or MAC has. */
 const value = `(?:"[^"\\n]{0,64}"|'[^'\\n]{0,64}'|[^\\s"',;}]{1,64})`;
 const is = `["']?\\s{0,4}[=:]\\s{0,4}`;
 
-/** The first group is kept. Names before shapes, because a value may have any. */
-const rules: readonly Rule[] = [
+const pair = '[0-9A-Fa-f]{2}';
+const before = '(?<![0-9A-Za-z])';
+const uuid = `(?:${pair}){4}-(?:${pair}){2}-[2-8][0-9A-Fa-f]${pair}-(?:${pair}){2}-(?:${pair}){6}(?![0-9A-Za-z-])`;
+
+/**
+ * Patterns and what comes in the place of a match, but for its first group. Each match ends within `reach`, and looks no
+ * further than one character beyond it. Names before shapes, because a value may have any.
+ */
+const rules: readonly (readonly [pattern: string, mask: string])[] = [
   // A UUID is no secret. One of version 1 has a MAC.
-  {
-    pattern: new RegExp(
-      `((?<![0-9A-Za-z])(?:${pairs}){4}-(?:${pairs}){2}-[2-8][0-9A-Fa-f]${pairs}-(?:${pairs}){2}-(?:${pairs}){6}(?![0-9A-Za-z-]))`,
-    ),
-    mask: '',
-  },
-  { pattern: new RegExp(`(serial ?number(?: for model[^=\\n]{0,24})?${is})${value}`, 'i'), mask: masks.serial },
-  { pattern: new RegExp(`((?<![0-9A-Za-z])sn${is})${value}`, 'i'), mask: masks.serial },
-  { pattern: new RegExp(`((?<![0-9A-Za-z])mac\\d?${is})${value}`, 'i'), mask: masks.mac },
-  { pattern: new RegExp(`()(?:${pairs}[:-]){5,31}${pairs}`), mask: masks.mac },
-  { pattern: /()(?<![0-9A-Fa-f])[0-9A-Fa-f]{12}(?![0-9A-Fa-f])/, mask: masks.mac },
+  [`(${before}${uuid})`, ''],
+  [`((?i:serial ?number(?: for model[^=\\n]{0,24})?)${is})${value}`, masks.serial],
+  [`(${before}(?i:sn)${is})${value}`, masks.serial],
+  [`(${before}(?i:mac)\\d?${is})${value}`, masks.mac],
+  [`()(?:${pair}[:-]){5,31}${pair}`, masks.mac],
+  ['()(?<![0-9A-Fa-f])[0-9A-Fa-f]{12}(?![0-9A-Fa-f])', masks.mac],
   // Thirteen characters: four digits, three of the model, six of the unit (serialgen).
-  { pattern: /()(?<![0-9A-Za-z])\d{4}(?=\d{0,2}[A-Z])[0-9A-Z]{9}(?![0-9A-Za-z])/, mask: masks.serial },
+  [`()${before}\\d{4}(?=\\d{0,2}[A-Z])[0-9A-Z]{9}(?![0-9A-Za-z])`, masks.serial],
 ];
 
 /** `known`: words to remove whatever they look like, such as the serial number in use. */
@@ -57,7 +52,7 @@ export class Redactor {
 
   constructor(known: readonly string[] = []) {
     const words = known.filter(word => word.length >= 4);
-    const all = rules.map(({ pattern }) => caseless(pattern)).concat(words.map(word => `()${anyCase(word)}`));
+    const all = [...rules.map(([pattern]) => pattern), ...words.map(word => `()${anyCase(word)}`)];
     this.#pattern = new RegExp(all.join('|'), 'g');
     this.#reach = Math.max(reach, ...words.map(word => word.length)) + 1;
   }
@@ -79,13 +74,10 @@ export class Redactor {
     let told = '';
     let at = this.#given;
     this.#pattern.lastIndex = at;
-    for (
-      let match = this.#pattern.exec(this.#text);
-      match && match.index < settled;
-      match = this.#pattern.exec(this.#text)
-    ) {
+    for (const match of this.#text.matchAll(this.#pattern)) {
+      if (match.index >= settled) break;
       const nth = match.slice(1).findIndex(group => group !== undefined);
-      told += this.#text.slice(at, match.index) + (match[nth + 1] ?? '') + (rules[nth]?.mask ?? masks.known);
+      told += this.#text.slice(at, match.index) + (match[nth + 1] ?? '') + (rules[nth]?.[1] ?? masks.known);
       at = match.index + match[0].length;
     }
     if (at < settled) {
@@ -97,11 +89,6 @@ export class Redactor {
     this.#given = at - context;
     return told;
   }
-}
-
-/** The pattern's source with its `i` flag inside, because flags apply to a whole expression. */
-function caseless({ source, flags }: RegExp): string {
-  return flags.includes('i') ? `(?i:${source})` : source;
 }
 
 function anyCase(word: string): string {
