@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { SshError } from '../../src/ssh/errors.ts';
 import { download, upload } from '../../src/ssh/transfer.ts';
 import { eventually } from '../eventually.ts';
-import { type Played, type SshdOptions, startSshd } from '../fakes/sshd.ts';
+import { type Played, type Sshd, type SshdOptions, startSshd } from '../fakes/sshd.ts';
 import { failure, login, never, ownFolder } from './client.ts';
 
 async function setUp(options: SshdOptions = {}) {
@@ -54,22 +54,15 @@ describe('there and back', () => {
     expect(await it.download(file('a'))).toEqual(bytes);
   });
 
-  test('replaces a file, and keeps its mode', async () => {
-    await writeFile(file('a'), 'a longer one than the new');
-    await chmod(file('a'), 0o751);
-    await using it = await setUp();
-    await it.upload(file('a'), Buffer.from('new'));
-    expect(await readFile(file('a'), 'utf8')).toBe('new');
-    expect((await stat(file('a'))).mode & 0o777).toBe(0o751);
-  });
-
-  test('through a symbolic link, which stays one', async () => {
-    await writeFile(file('real'), 'old');
+  test('replaces a file through a symbolic link, and keeps its mode', async () => {
+    await writeFile(file('real'), 'a longer one than the new');
+    await chmod(file('real'), 0o751);
     await symlink('real', file('link'));
     await using it = await setUp();
     await it.upload(file('link'), Buffer.from('new'));
     expect(await readlink(file('link'))).toBe('real');
     expect(await readFile(file('real'), 'utf8')).toBe('new');
+    expect((await stat(file('real'))).mode & 0o777).toBe(0o751);
   });
 });
 
@@ -126,35 +119,30 @@ describe('a download', () => {
     expect(await failure(it.download(file(name), options), SshError)).toMatchObject({ code });
   });
 
-  test('of a file without an end', async () => {
-    const play = ({ channel }: Played) => {
-      const more = () => {
-        if (channel.writable) channel.write(Buffer.alloc(30_000), () => setImmediate(more));
-      };
-      more();
+  const endless = ({ channel }: Played) => {
+    const more = () => {
+      if (channel.writable) channel.write(Buffer.alloc(30_000), () => setImmediate(more));
     };
-    await using it = await setUp({ play });
-    expect(await failure(it.download('/dev/zero'), SshError)).toMatchObject({ code: 'too_large' });
-  });
-
-  test.each([
-    ['another length', 'size=4 sha256=.'],
-    ['other content', 'size=3 sha256=0000.'],
-    ['no word on it', 'Welcome'],
-  ])('that brings %s than was said', async (_, word) => {
-    const play = ({ channel }: Played) => {
+    more();
+  };
+  /** Says this of three bytes. */
+  const says =
+    (word: string) =>
+    ({ channel }: Played) => {
       channel.stderr.write(word);
       channel.write('abc');
       channel.exit(0);
       channel.end();
     };
-    await using it = await setUp({ play });
-    expect(await failure(it.download('/a'), SshError)).toMatchObject({ code: 'transfer' });
-  });
-
-  test('whose connection breaks', async () => {
-    await using it = await setUp({ play: () => it.server.drop() });
-    expect(await failure(it.download('/a'), SshError)).toMatchObject({ code: 'connection_lost' });
+  test.each<[what: string, code: string, play: (played: Played, server: Sshd) => void]>([
+    ['without an end', 'too_large', endless],
+    ['of another length than was said', 'transfer', says('size=4 sha256=.')],
+    ['with other content than was said', 'transfer', says('size=3 sha256=0000.')],
+    ['of which nothing was said', 'transfer', says('Welcome')],
+    ['whose connection breaks', 'connection_lost', (_, server) => server.drop()],
+  ])('of a file %s: %s', async (_, code, play) => {
+    await using it = await setUp({ play: played => play(played, it.server) });
+    expect(await failure(it.download('/a'), SshError)).toMatchObject({ code });
   });
 
   test('in a session that has ended', async () => {
