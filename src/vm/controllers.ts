@@ -48,13 +48,14 @@ export function parseControllers(xml: string): readonly StorageController[] {
   const nodes = children(devices, 'controller');
   const buses = busesInOrder(nodes);
   const controllers = nodes.map(node => controller(node, { disks, loader }, buses)).filter(entry => entry !== null);
-  const passed = children(devices, 'hostdev').filter(isPci);
+  const passed = children(devices, 'hostdev').filter(node => text(node, '@type') === 'pci');
   return [...controllers, ...passed.map((node, nth) => passedThrough(node, nth, buses)), ...byHand(domain)];
 }
 
 /** `0000:00:1f.2`, as lspci -D writes it. */
 export function formatPci({ domain, bus, slot, function: part }: PciAddress): string {
-  return `${hex(domain, 4)}:${hex(bus, 2)}:${hex(slot, 2)}.${part.toString(16)}`;
+  const hex = (value: number, digits: number) => value.toString(16).padStart(digits, '0');
+  return `${hex(domain, 4)}:${hex(bus, 2)}:${hex(slot, 2)}.${hex(part, 1)}`;
 }
 
 /**
@@ -118,10 +119,6 @@ function disksOn(bus: string, index: number, disks: readonly Node[], loader: Nod
   });
 }
 
-function isPci(node: Node): boolean {
-  return text(node, '@type') === 'pci';
-}
-
 function passedThrough(node: Node, index: number, buses: readonly number[]): StorageController {
   const host = address(child(child(node, 'source'), 'address'));
   return { kind: 'passthrough', model: null, index, ...placeOf(node, buses), host, disks: [] };
@@ -149,8 +146,4 @@ function address(node: Node | undefined): PciAddress | null {
   if (bus === null || slot === null) return null;
   const [domain, part] = [anyNumber(text(node, '@domain')), anyNumber(text(node, '@function'))];
   return { domain: domain ?? 0, bus, slot, function: part ?? 0 };
-}
-
-function hex(value: number, digits: number): string {
-  return value.toString(16).padStart(digits, '0');
 }
