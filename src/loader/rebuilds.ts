@@ -151,10 +151,10 @@ export class Rebuilds {
     // After an earlier write of the record.
     entry.done = entry.done
       .then(() => carryOutJob(beginning))
-      .then(({ outcome, record, loader }) => {
-        entry.end = null;
+      .then(({ outcome, record }) => {
+        // Otherwise the next bridge reports what this run has left.
+        if (!(end.signal.reason instanceof Closing)) entry.end = null;
         entry.record = record;
-        entry.loader = { ...loader, armedUntil: entry.loader.armedUntil };
         place.ended(outcome);
       });
     return {

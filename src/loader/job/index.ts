@@ -17,18 +17,15 @@ import type { Ending } from './run-log.ts';
 const acts = { rebuild, rollback } as const;
 
 /** Never rejects: each end is an outcome, and the journal has it. The next run begins with this record. */
-export async function carryOutJob(
-  beginning: Beginning,
-): Promise<{ outcome: Outcome; record: LoaderRecord | null; loader: Loader }> {
+export async function carryOutJob(beginning: Beginning): Promise<{ outcome: Outcome; record: LoaderRecord | null }> {
   let run: Run;
   try {
     run = await beginRun(beginning);
   } catch (error) {
-    return { outcome: refusal(explain(error)), record: beginning.before, loader: beginning.loader };
+    return { outcome: refusal(explain(error)), record: beginning.before };
   }
-  const { runLog } = run;
   const outcome = await carryOut(run, acts[beginning.word]);
-  return { outcome, record: runLog.record, loader: runLog.loader };
+  return { outcome, record: run.runLog.record };
 }
 
 async function carryOut(run: Run, act: (run: Run) => Promise<Ending>): Promise<Outcome> {

@@ -56,10 +56,6 @@ export class RunLog {
     return this.#record;
   }
 
-  get loader(): Loader {
-    return this.#loader;
-  }
-
   /** Words to redact whatever they look like. */
   hide(words: readonly string[]): void {
     this.#known = [...new Set([...this.#known, ...words])];

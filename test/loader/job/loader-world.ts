@@ -175,11 +175,12 @@ export class LoaderWorld implements AsyncDisposable {
     expect(await this.sum()).toBe(this.before);
   }
 
-  /** A rebuild whose bridge ends when the image builder has been started. */
+  /** A rebuild whose bridge ends when the image builder has been started; the next one is to report that. */
   async abandoned(): Promise<void> {
     void this.command({ command: 'rebuild', confirm: true });
     await this.loader(({ phase }) => phase === 'connecting');
     await this.running.stop();
+    expect(this.seen.seen.all.filter(({ payload }) => payload.includes('"event_type":"interrupted"'))).toEqual([]);
   }
 
   async command(command: object): Promise<void> {
