@@ -22,22 +22,20 @@ interface PhaseRow {
   within: number | null;
   /** How `cancel` leaves the VM. */
   cancelled: string;
-  /** How a kill -9 of the bridge leaves it. */
-  killed: string;
+  /** How a kill -9 of the bridge leaves it; undefined: likewise. */
+  killed?: string;
   /** What runs in a VM that is still on: continues the sentence “The VM runs”. */
   runs?: string;
 }
 
 const minute = 60_000;
-const asItWas = 'as it was; nothing has been changed';
 const inBuilder = ' its image builder and not DSM, by all that is known';
 const builderRuns = 'the image builder runs, and the menu starts it again; `rollback` puts the old loader back';
 
 export const phases: Readonly<Record<RunningPhase, PhaseRow>> = {
   preflight: {
     ...{ title: 'Looking whether it can work', weight: 1, within: 3 * minute },
-    cancelled: asItWas,
-    killed: asItWas,
+    cancelled: 'as it was; nothing has been changed',
   },
   shutting_down: {
     plan: 'Shut DSM down',
@@ -62,19 +60,16 @@ export const phases: Readonly<Record<RunningPhase, PhaseRow>> = {
     plan: 'Start the VM',
     ...{ title: 'Starting the image builder', weight: 1, within: 3 * minute },
     cancelled: builderRuns,
-    killed: builderRuns,
   },
   connecting: {
     plan: 'Log in to the image builder',
     ...{ title: 'Logging in to the image builder', weight: 4, within: null },
     cancelled: builderRuns,
-    killed: builderRuns,
   },
   arming_dsm: {
     plan: 'Set the boot menu back to DSM',
     ...{ title: 'Setting the boot menu back to DSM', weight: 1, within: 3 * minute },
     cancelled: 'the image builder runs; `rollback` puts the old loader back',
-    killed: 'likewise',
     runs: inBuilder,
   },
   building: {
@@ -89,25 +84,21 @@ export const phases: Readonly<Record<RunningPhase, PhaseRow>> = {
     plan: 'Look whether the new loader is in place',
     ...{ title: 'Looking whether the new loader is in place', weight: 3, within: 10 * minute },
     cancelled: 'the builder may still run, or be off; the image is a new one that nobody has tried',
-    killed: 'likewise',
     runs: inBuilder,
   },
   booting_dsm: {
     plan: 'Start DSM from the new loader',
     ...{ title: 'Starting DSM from the new loader', weight: 1, within: 3 * minute },
     cancelled: 'the new loader is in place, and DSM is being started from it; `rollback` puts the old one back',
-    killed: 'likewise',
   },
   checking: {
     plan: 'Wait for DSM',
     ...{ title: 'Waiting for DSM', weight: 13, within: null },
     cancelled: 'the new loader is in place and DSM boots from it; nobody waits for it any more',
-    killed: 'likewise',
   },
   rolling_back: {
     ...{ title: 'Putting the old loader back', weight: 1, within: null },
     cancelled: 'the image may be half old, half new: `rollback` again makes it whole',
-    killed: 'likewise',
   },
 };
 
