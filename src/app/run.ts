@@ -1,11 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { Bridge } from '../bridge/bridge.ts';
-import { recall } from '../bridge/vm-store.ts';
 import type { Probes } from '../checks/probes.ts';
 import type { Config } from '../config/config.ts';
-import { emptyVm } from '../model/snapshot.ts';
-import { State } from '../model/state.ts';
 import { controlServer } from '../servers/control.ts';
 import { healthOf, healthServer } from '../servers/health.ts';
 import type { Logger } from '../util/logger.ts';
@@ -17,7 +14,7 @@ import { type Base, createPublishers, type Publishers } from './publishers.ts';
 import { simpleCommands } from './simple-commands.ts';
 import { createStaleTeller } from './stale-topics.ts';
 import { createStatistics, type Statistics } from './statistics.ts';
-import { openStores } from './stores.ts';
+import { openStores, recalledState } from './stores.ts';
 
 export interface RunningBridge {
   /** Resolves to why, when another bridge serves the base topic: then this one must end. */
@@ -55,10 +52,7 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
     openStores(config.dataDir, logger.child({ part: 'store' }), lockPatience, signal),
     thisHost(),
   ]);
-  const vms = config.vms.map(
-    ({ key, label }) => [key, recall(emptyVm(key, label), stores.vms.was, host.boot)] as const,
-  );
-  const state = new State(Object.fromEntries(vms));
+  const state = recalledState(config.vms, stores.vms.was, host.boot);
   const startedAt = new Date().toISOString();
   const base: Base = { config, logger, stores, host, state, session: randomUUID(), startedAt };
   const broker = createBroker(config, base.session, logger);

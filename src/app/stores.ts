@@ -1,6 +1,9 @@
 import { join } from 'node:path';
-import { vmStoreFile } from '../bridge/vm-store.ts';
+import { type Remembered, recall, vmStoreFile } from '../bridge/vm-store.ts';
+import type { Config } from '../config/config.ts';
 import { checkAnnounced, nothingAnnounced } from '../discovery/announced-store.ts';
+import { emptyVm } from '../model/snapshot.ts';
+import { State } from '../model/state.ts';
 import { inTime } from '../util/deadline.ts';
 import { lockWithin } from '../util/lock.ts';
 import type { Logger } from '../util/logger.ts';
@@ -48,4 +51,11 @@ export async function openStores(folder: string, logger: Logger, patience: numbe
       if (lock.reason === null) lock.release();
     },
   };
+}
+
+/** The VMs as they are known before libvirt has said anything. `boot`: of the host, now. */
+export function recalledState(vms: Config['vms'], remembered: Remembered, boot: string | null): State {
+  return new State(
+    Object.fromEntries(vms.map(({ key, label }) => [key, recall(emptyVm(key, label), remembered, boot)])),
+  );
 }

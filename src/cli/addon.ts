@@ -39,9 +39,7 @@ const serviceSchema = z.object({
 export async function writeAddonConfig({ dataDir, supervisor, env }: AddonOptions): Promise<string> {
   const file = join(dataDir, 'options.json');
   const text = await readFile(file, 'utf8').catch(cause => {
-    throw new Refusal(exitCode.failed, `${file} cannot be read: this verb is for Home Assistant's add-on alone`, {
-      cause,
-    });
+    throw refusal(`${file} cannot be read: this verb is for Home Assistant's add-on alone`, cause);
   });
   const { libvirt, vms, log_level } = understood(optionsSchema, text, file);
   const broker = await askBroker(supervisor, env['SUPERVISOR_TOKEN']);
@@ -62,24 +60,14 @@ export async function writeAddonConfig({ dataDir, supervisor, env }: AddonOption
   return path;
 }
 
-async function askBroker(
-  supervisor: string,
-  token: string | undefined,
-): Promise<z.output<typeof serviceSchema>['data']> {
-  let answer: Response;
-  try {
-    answer = await fetch(`${supervisor}/services/mqtt`, {
-      headers: { authorization: `Bearer ${token ?? ''}` },
-      signal: AbortSignal.timeout(10_000),
-    });
-  } catch (error) {
-    throw new Refusal(exitCode.failed, `the Supervisor does not answer: ${(error as Error).message}`, { cause: error });
-  }
+async function askBroker(supervisor: string, token = ''): Promise<z.output<typeof serviceSchema>['data']> {
+  const headers = { authorization: `Bearer ${token}` };
+  const asking = fetch(`${supervisor}/services/mqtt`, { headers, signal: AbortSignal.timeout(10_000) });
+  const answer = await asking.catch((error: Error) => {
+    throw refusal(`the Supervisor does not answer: ${error.message}`, error);
+  });
   if (!answer.ok) {
-    throw new Refusal(
-      exitCode.failed,
-      `the Supervisor knows no broker (HTTP ${answer.status}): install and start the Mosquitto add-on`,
-    );
+    throw refusal(`the Supervisor knows no broker (HTTP ${answer.status}): install and start the Mosquitto add-on`);
   }
   return understood(serviceSchema, await answer.text(), 'what the Supervisor says of the broker').data;
 }
@@ -89,8 +77,12 @@ function understood<T>(schema: z.ZodType<T>, text: string, what: string): T {
     return schema.parse(JSON.parse(text));
   } catch (error) {
     const why = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message;
-    throw new Refusal(exitCode.failed, `${what} is not as expected: ${why}`, { cause: error });
+    throw refusal(`${what} is not as expected: ${why}`, error);
   }
+}
+
+function refusal(message: string, cause?: unknown): Refusal {
+  return new Refusal(exitCode.failed, message, { cause });
 }
 
 function filled(options: Record<string, unknown>): Record<string, unknown> {

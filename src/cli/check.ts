@@ -1,12 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { checksStore, createChecks, thisHost } from '../app/checks.ts';
 import { opener } from '../app/libvirt.ts';
-import { recall, vmStoreFile } from '../bridge/vm-store.ts';
+import { recalledState } from '../app/stores.ts';
+import { vmStoreFile } from '../bridge/vm-store.ts';
 import type { Config } from '../config/config.ts';
 import type { Libvirt } from '../libvirt/client.ts';
 import { checkDocument } from '../model/documents.ts';
-import { emptyVm } from '../model/snapshot.ts';
-import { State } from '../model/state.ts';
 import { silent } from '../util/logger.ts';
 import { Watch } from '../vm/watch.ts';
 import { findVm } from './command.ts';
@@ -52,9 +51,7 @@ async function examineAll(config: Config, signal: AbortSignal) {
   const { vms, libvirt, dataDir } = config;
   const store = checksStore(dataDir, silent);
   const [remembered, known, host] = await Promise.all([vmStoreFile(dataDir, silent).load(), store.load(), thisHost()]);
-  const state = new State(
-    Object.fromEntries(vms.map(({ key, label }) => [key, recall(emptyVm(key, label), remembered, host.boot)])),
-  );
+  const state = recalledState(vms, remembered, host.boot);
   const watch = new Watch({ vms, emit: state.dispatch, logger: silent });
   const open = opener(libvirt);
   const { checks, start, close } = createChecks({

@@ -1,13 +1,12 @@
 import { addAbortListener } from 'node:events';
 import { checksStore, thisHost } from '../app/checks.ts';
 import { createDispatcher, createHypervisor, createPower } from '../app/power.ts';
-import { recall, VmStore, vmStoreFile } from '../bridge/vm-store.ts';
+import { recalledState } from '../app/stores.ts';
+import { VmStore, vmStoreFile } from '../bridge/vm-store.ts';
 import { type Replies, type Request, type ResponseDocument, responseOf } from '../commands/responder.ts';
 import type { Config } from '../config/config.ts';
 import { cancelled, type Outcome, rejected } from '../model/codes.ts';
 import type { Command } from '../model/command.ts';
-import { emptyVm } from '../model/snapshot.ts';
-import { State } from '../model/state.ts';
 import type { FolderLock } from '../util/lock.ts';
 import { silent } from '../util/logger.ts';
 
@@ -35,9 +34,7 @@ export async function direct(options: DirectOptions): Promise<Outcome> {
   ]);
   const store = new VmStore(value => file.save(value), remembered, boot);
   // All of them: what is not in here would be forgotten.
-  const state = new State(
-    Object.fromEntries(config.vms.map(each => [each.key, recall(emptyVm(each.key, each.label), remembered, boot)])),
-  );
+  const state = recalledState(config.vms, remembered, boot);
   const request: Request = {
     ...{ key, command: command.word, id: command.id, by: command.by },
     ...{ responseTopic: null, correlationData: null, reply: null, receivedAt: performance.now() },

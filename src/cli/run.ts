@@ -6,12 +6,13 @@ import { LogWriter } from '../util/log-writer.ts';
 import type { Logger } from '../util/logger.ts';
 import { createLogger } from '../util/pino.ts';
 import { version } from '../util/version.ts';
+import { type ExitCode, exitCode } from './outcome.ts';
 
 /** Milliseconds in which the last log lines may be read. */
 const lastLines = 500;
 
-/** `dsm2mqtt run`: the bridge, until SIGTERM or SIGINT. Resolves to the exit code: 1 if another bridge is in the way. A second signal ends it at once. */
-export async function run(config: Config): Promise<number> {
+/** `dsm2mqtt run`: the bridge, until SIGTERM or SIGINT; a second one ends it at once. 0; 1: another bridge is in the way. */
+export async function run({ config }: { config: Config }): Promise<ExitCode> {
   const output = new LogWriter(process.stdout, lines =>
     logger.warn({ event: 'log.dropped', lines }, 'lines of this log were dropped: nobody read them in time'),
   );
@@ -21,7 +22,7 @@ export async function run(config: Config): Promise<number> {
   return code;
 }
 
-async function serve(config: Config, logger: Logger): Promise<number> {
+async function serve(config: Config, logger: Logger): Promise<ExitCode> {
   const stop = new AbortController();
   process.on('SIGTERM', signalled).on('SIGINT', signalled);
   function signalled(signal: NodeJS.Signals): void {
@@ -35,21 +36,17 @@ async function serve(config: Config, logger: Logger): Promise<number> {
   );
   try {
     const bridge = await main(config, logger, { signal: stop.signal });
-    const reason = await Promise.race([stopped(stop.signal), bridge.refused]);
+    const stopped = stop.signal.aborted ? null : once(stop.signal, 'abort').then(() => null);
+    const reason = await Promise.race([stopped, bridge.refused]);
     if (reason !== null) logger.error({ event: 'bridge.refused', reason }, 'stopping');
     await bridge.close();
     logger.info({ event: 'bridge.stopped' }, 'stopped');
-    return reason === null ? 0 : 1;
+    return reason === null ? exitCode.succeeded : exitCode.failed;
   } catch (error) {
     // It had not begun.
-    if (stop.signal.aborted) return 0;
+    if (stop.signal.aborted) return exitCode.succeeded;
     if (!(error instanceof FolderInUse)) throw error;
     logger.error({ event: 'bridge.refused', reason: error.message }, 'not started');
-    return 1;
+    return exitCode.failed;
   }
-}
-
-async function stopped(signal: AbortSignal): Promise<null> {
-  if (!signal.aborted) await once(signal, 'abort');
-  return null;
 }

@@ -1,4 +1,3 @@
-import type { Config } from '../config/config.ts';
 import { jsonSchema } from '../config/shape.ts';
 import { commandWords } from '../model/commands.ts';
 import { check } from './check.ts';
@@ -60,13 +59,13 @@ export const verbs: readonly Verb[] = [
     name: 'run',
     summary: 'run the bridge until SIGTERM or Ctrl-C',
     ...{ config: 'loaded', serves: true },
-    run: ({ config }: { config: Config }) => run(config),
+    run,
   },
   {
     name: 'addon',
     summary: "run as Home Assistant's add-on",
     ...{ config: 'addon', serves: true },
-    run: ({ config }: { config: Config }) => run(config),
+    run,
   },
   {
     name: 'check-config',
