@@ -3,24 +3,26 @@ import type { Command } from '../model/command.ts';
 import { type LoaderWord, type Occupation, type PowerWord, rowOf } from '../model/commands.ts';
 import { occupation, type Ticket } from '../model/job/job.ts';
 import type { VmKey } from '../model/snapshot.ts';
-import { systemClock } from '../util/clock.ts';
+import { type Clock, systemClock } from '../util/clock.ts';
 import type { PowerJob } from './power-job.ts';
-import { VmPower, type VmPowerOptions } from './vm-power.ts';
+import { VmPower } from './vm-power.ts';
 
 export type LoaderCommand = Omit<Command, 'word'> & { word: LoaderWord };
 
 /** A rebuild or rollback, as other commands see it. */
 export interface LoaderJob {
-  /** At most so many milliseconds until it gives up. */
-  readonly remaining: number;
+  /** Milliseconds that it takes at most. */
+  readonly within: number;
   /** Asks it to end, which takes a moment. */
   cancel(): void;
 }
 
-/** What a loader's job gets. It calls `ended` once, and never before `begin` has returned. */
-export interface LoaderJobPlace extends Pick<Ticket, 'progress' | 'ended'> {
-  /** The VM's power, for the job's steps. */
-  power(options: Omit<VmPowerOptions, 'job' | 'command'>): VmPower;
+/** What a loader's job gets. It calls `ended` once, and nothing before `begin` has returned. */
+export interface LoaderJobPlace {
+  progress(message: string): void;
+  ended(outcome: Outcome): void;
+  /** The VM's power, for the job's steps. `uuid`: of the domain that is meant. */
+  power(uuid: string): VmPower;
 }
 
 export type BeginLoaderJob = (key: VmKey, command: LoaderCommand, place: LoaderJobPlace) => LoaderJob | Rejection;
@@ -39,19 +41,19 @@ const mostWaiting = 8;
 /** A VM's one job place: for a job of libvirt calls, or for a loader's, whose steps are such jobs. */
 export class JobPlace {
   readonly power: PowerJob;
-  #loader: { word: LoaderWord; job: LoaderJob } | null = null;
+  readonly #clock: Clock;
+  /** `deadline`: monotonic milliseconds. */
+  #loader: { word: LoaderWord; deadline: number; cancel: () => void } | null = null;
   /** Called when the loader's job has ended. */
   #waiting: ((outcome: Outcome) => void)[] = [];
 
   constructor(power: PowerJob) {
     this.power = power;
+    this.#clock = power.parts.clock ?? systemClock;
   }
 
   get occupant(): Occupant | null {
-    if (this.#loader) {
-      const { word, job } = this.#loader;
-      return { word, occupation: 'rebuild', remaining: job.remaining };
-    }
+    if (this.#loader) return { word: this.#loader.word, occupation: 'rebuild', remaining: this.#remaining };
     const { job, remaining } = this.power;
     return job && { word: job.word, occupation: occupation(job), remaining };
   }
@@ -67,8 +69,8 @@ export class JobPlace {
     }
     if (this.#waiting.length >= mostWaiting) return false;
     this.#waiting.push(then);
-    ticket.progress('phase', `'${loader.word}' is being brought to its end`, loader.job.remaining);
-    loader.job.cancel();
+    ticket.progress('phase', `'${loader.word}' is being brought to its end`, this.#remaining);
+    loader.cancel();
     return true;
   }
 
@@ -79,9 +81,10 @@ export class JobPlace {
   ): Rejection | null {
     const { power } = this;
     const { word } = command;
+    const progress = (message: string) => ticket.progress('phase', message, this.#remaining);
     const begun = begin(power.key, command, {
-      progress: ticket.progress,
-      power: options => new VmPower({ ...options, job: power, command }),
+      progress,
+      power: uuid => new VmPower({ uuid, progress, job: power, command }),
       ended: outcome => {
         this.#loader = null;
         power.around = null;
@@ -92,14 +95,20 @@ export class JobPlace {
       },
     });
     if ('code' in begun) return begun;
-    this.#loader = { word, job: begun };
-    const since = (power.parts.clock ?? systemClock).date();
+    const { within } = begun;
+    this.#loader = { word, deadline: this.#clock.now() + within, cancel: begun.cancel };
+    const since = this.#clock.date();
     power.around = {
       ...{ activity: rowOf(word).activity ?? 'none', phase: null, attempt: null, startAfterOff: false },
       since: new Date(since).toISOString(),
-      deadline: new Date(since + begun.remaining).toISOString(),
+      deadline: new Date(since + within).toISOString(),
     };
-    ticket.accepted(begun.remaining);
+    ticket.accepted(within);
     return null;
+  }
+
+  /** Milliseconds, of the loader's job. */
+  get #remaining(): number {
+    return this.#loader ? Math.max(0, this.#loader.deadline - this.#clock.now()) : 0;
   }
 }

@@ -134,19 +134,15 @@ export class Rebuilds {
   #begin(entry: LoaderEntry, command: LoaderCommand, place: LoaderJobPlace): LoaderJob {
     const { key, policy, record } = entry;
     const { word, timeout, onTimeout } = command;
-    const began = this.#clock.now();
     const end = new AbortController();
     const facts = this.#facts(entry);
-    const whole = longest(facts, timeout ?? policy.shutdown.timeout);
-    const remaining = () => Math.max(0, began + whole - this.#clock.now());
-    const progress = (message: string) => place.progress('phase', message, remaining());
     const uuid = (word === 'rollback' ? record?.uuid : this.#options.snapshot().vms[key]?.domain?.uuid) ?? '';
-    const power = place.power({ uuid, progress });
+    const power = place.power(uuid);
     entry.end = end;
     this.#arm(entry, false);
     const beginning: Beginning = {
       ...{ word, parts: { ...facts, power, onTimeout: onTimeout ?? 'report' } },
-      ...{ loader: entry.loader, before: record, signal: end.signal, progress },
+      ...{ loader: entry.loader, before: record, signal: end.signal, progress: place.progress },
     };
     // After an earlier write of the record.
     entry.done = entry.done
@@ -157,12 +153,8 @@ export class Rebuilds {
         entry.record = record;
         place.ended(outcome);
       });
-    return {
-      get remaining() {
-        return remaining();
-      },
-      cancel: () => end.abort(new Cancelled('it was cancelled')),
-    };
+    const within = longest(facts, timeout ?? policy.shutdown.timeout);
+    return { within, cancel: () => end.abort(new Cancelled('it was cancelled')) };
   }
 
   /** All that a job needs, but for its power. */

@@ -233,13 +233,13 @@ export class World extends Clockwork {
       if (!command.confirm) return { code: 'not_armed', message: 'it is not confirmed' };
       const end = new AbortController();
       const uuid = state.snapshot.vms[key]?.domain?.uuid ?? '';
-      const steps = place.power({ uuid, progress: message => place.progress('phase', message, 1) });
+      const steps = place.power(uuid);
       rebuilds.add(end);
       void this.#rebuild(state, key, steps, end.signal).then(outcome => {
         rebuilds.delete(end);
         place.ended(outcome);
       });
-      return { remaining: day, cancel: () => end.abort() };
+      return { within: day, cancel: () => end.abort() };
     };
     const simple = commandWords.filter(word => runsAs('beside', word)).map(word => [word, () => this.#simple(word)]);
     const dispatcher = new TracedDispatcher(

@@ -417,7 +417,7 @@ describe('who may interrupt whom', () => {
           vms: { DSM: policy({ commands: ['rebuild', 'shutdown'] }), other: policy() },
           loader: (_key, _command, place) => {
             ended = place.ended;
-            return { remaining: 1_000, cancel };
+            return { within: 1_000, cancel };
           },
         },
       );
