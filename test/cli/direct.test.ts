@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { shutDownDirectly } from '../../src/cli/shutdown.ts';
-import type { Config } from '../../src/config/config.ts';
 import { vmConfig } from '../bridge/running.ts';
+import { load, minimal } from '../config/harness.ts';
 import { FakeLibvirtd } from '../fakes/libvirtd/daemon.ts';
 import type { FakeDomain } from '../fakes/libvirtd/domain.ts';
 import { captured } from './output.ts';
@@ -35,17 +35,11 @@ interface Changes {
 }
 
 async function run({ readOnly = false, uri = daemon.uri, timeout, signal, vm, patience = 20_000 }: Changes = {}) {
-  const mqtt = { url: 'mqtt://127.0.0.1:1', clientId: 'c', baseTopic: 'b' };
-  const secrets = { username: null, password: null, ca: null, cert: null, key: null };
-  const config: Config = {
-    instance: 'nas',
-    mqtt: { ...mqtt, ...secrets },
-    homeAssistant: { discoveryPrefix: 'ha', statusTopic: 'ha/status', powerSwitchCategory: 'config' },
+  const config = {
+    ...(await load(minimal)),
     libvirt: { uri, readOnly, statsInterval: 60_000 },
-    health: { listen: null },
     vms: [vmConfig(vm), vmConfig({ domain: 'other', key: 'other', label: 'other' })],
     dataDir: folder,
-    log: { level: 'info', pretty: false },
   };
   const call = { config, vm: 'DSM', timeout, by: 'nut', json: false, patience };
   return captured(streams => shutDownDirectly({ ...call, signal: signal ?? new AbortController().signal, ...streams }));

@@ -14,13 +14,7 @@ afterEach(() => daemon.close());
 
 const vm = (domain: string): Config['vms'][number] => ({
   ...vmConfig(),
-  domain,
-  key: domain,
-  label: `${domain} VM`,
-  commands: [],
-  address: null,
-  shutdown: { method: 'acpi', timeout: 5_000, resendEvery: 60_000, maxPresses: 3, onTimeout: 'report' },
-  reboot: { method: 'shutdown' },
+  ...{ domain, key: domain, label: `${domain} VM` },
 });
 
 async function ask(domains: string[], { json = false, readOnly = false } = {}) {
