@@ -90,24 +90,22 @@ function meant(alternatives: readonly z.core.$ZodIssue[][]): z.core.$ZodIssue[] 
   );
 }
 
+const shapes = {
+  ...{ object: 'a mapping of keys', array: 'a list', boolean: 'true or false' },
+  ...{ integer: 'a whole number', string: 'text' },
+} as const;
+
 function expected(shape: Shape | null): string {
   if (shape?.anyOf) return shape.anyOf.map(expected).join(' or ');
   if (shape?.enum) return `${shape.enum.length > 1 ? 'one of ' : ''}${shape.enum.join(', ')}`;
-  return {
-    object: 'a mapping of keys',
-    array: 'a list',
-    boolean: 'true or false',
-    integer: 'a whole number',
-    string: 'text',
-  }[shape?.type ?? 'string'];
+  return shapes[shape?.type ?? 'string'];
 }
 
 function found(value: unknown, shape: Shape | null): string {
   if (value === null) return 'nothing';
   if (Array.isArray(value)) return 'a list';
-  if (shape?.type === 'integer' && Number.isFinite(value)) return String(value);
-  const kinds: Readonly<Record<string, string>> = {
-    ...{ object: 'a mapping', boolean: 'true or false', number: 'a number', bigint: 'a number' },
-  };
-  return kinds[typeof value] ?? 'text';
+  if (typeof value === 'object') return 'a mapping';
+  if (typeof value === 'boolean') return 'true or false';
+  if (typeof value !== 'number' && typeof value !== 'bigint') return 'text';
+  return shape?.type === 'integer' && Number.isFinite(value) ? String(value) : 'a number';
 }
