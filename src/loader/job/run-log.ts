@@ -176,7 +176,9 @@ export class RunLog {
     else this.#tick();
   }
 
+  /** Shows nothing before the first phase is written down. */
   #tick(): void {
+    if (this.#phase === null) return;
     const since = performance.now() - this.#shownAt;
     if (since >= (this.#isNew ? this.#parts.times.tell : heartbeat)) this.#show();
   }

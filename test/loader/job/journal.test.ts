@@ -1,15 +1,9 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { type LoaderRecord, loadRecord, saveRecord } from '../../../src/loader/job/journal.ts';
+import { loadRecord, saveRecord } from '../../../src/loader/job/journal.ts';
 import { temporary } from '../image/images.ts';
-
-const record: LoaderRecord = {
-  ...{ version: 1, word: 'rebuild', phase: 'building', started_at: '2026-11-26T10:00:00.000Z', ended_at: null },
-  ...{ result: null, code: null, error: null, next_step: null, uuid: 'u', touched: 'building' },
-  backup: { file: '/b', at: '2026-11-26T10:00:00.000Z', size: 1 },
-  ...{ boot_entry: 'Tiny Core', model: 'DS918+', dsm: 'ds918p-7.1.1-42962', verdict: 'up', host_key: null, log: 'l' },
-};
+import { record } from './records.ts';
 
 test('a record is read as it was written, and by its own VM alone', async () => {
   await using place = await temporary();
