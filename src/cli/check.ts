@@ -1,3 +1,4 @@
+import { addAbortListener } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { checksStore, createChecks, thisHost } from '../app/checks.ts';
 import { opener } from '../app/libvirt.ts';
@@ -66,7 +67,7 @@ async function examineAll(config: Config, signal: AbortSignal) {
   try {
     const trouble = client instanceof Error ? client.message : await begin(watch, client);
     start();
-    signal.addEventListener('abort', () => checks.close(), { once: true });
+    using _ = addAbortListener(signal, () => checks.close());
     await Promise.all(vms.map(({ key }) => checks.check(key)));
     const rows = Object.values(state.snapshot.vms).map(vm => ({ id: vm.key, name: vm.label, ...checkDocument(vm) }));
     return { rows, trouble };

@@ -15,7 +15,7 @@ export class Anonymizer {
     this.#secrets = secrets;
   }
 
-  /** A copy of plain data; the keys of objects are disguised too. */
+  /** A copy of plain data; it renames the keys of objects too. */
   document(value: unknown): unknown {
     if (typeof value === 'string') return this.text(value);
     if (Array.isArray(value)) return value.map(item => this.document(item));
@@ -74,6 +74,8 @@ const rules: readonly Rule[] = [
   },
   // Not what every machine has, nor a version of four parts that begins with zero.
   { kind: 'ip', pattern: /\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b/g, is: match => !/^(?:0\.|127\.|255\.)/.test(match) },
+  // A WWN, or multipath's name of one: `3` before it. It may be all letters.
+  { kind: 'id', pattern: /(?<![0-9a-z])(?:0x|3)?(?:[0-9a-f]{16}){1,2}(?![0-9a-z])/gi },
   { kind: 'id', pattern: /(?<![0-9a-z])[0-9a-z]{8,}(?![0-9a-z])/gi, is: isSerial },
 ];
 

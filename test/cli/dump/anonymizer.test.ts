@@ -84,6 +84,13 @@ test('a secret is not said, wherever it is', () => {
   );
 });
 
+test.each([
+  ['/dev/mapper/3a0aaaaaaaaaaaaaa', '/dev/mapper/id-1'],
+  ["<x y='0xabcdefabcdefabcd'/>", "<x y='id-1'/>"],
+])('a WWN that is nearly all letters is one: %s', (text, said) => {
+  expect(new Anonymizer([]).text(text)).toBe(said);
+});
+
 test('what helps to understand a problem stays', () => {
   const xml = `<domain type='kvm' id='2'>
   <name>DSM</name>
