@@ -25,7 +25,7 @@ const otherwise: Readonly<Partial<Record<RunningPhase, string>>> = {
 };
 
 function phaseTable(): string {
-  const rows = Object.entries(phases).map(([name, { title, within, cancelled, killed = 'likewise' }]) => [
+  const rows = Object.entries(phases).map(([name, { title, within, cancelled, killed = 'the same' }]) => [
     code(name),
     title,
     within === null ? (otherwise[name as RunningPhase] ?? '?') : `${within / 60_000} min`,

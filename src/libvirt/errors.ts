@@ -3,7 +3,7 @@
  *
  * - `LibvirtError`: the daemon refused or failed the call. The outcome is known.
  * - `ConnectionLost`: the stream ended. Unless `sent` is false, the call's outcome is *unknown*: read the state again.
- * - `TimeoutError`: no reply in time. Unless `sent` is false, likewise, and the daemon may still act.
+ * - `TimeoutError`: no reply in time. Unless `sent` is false, the daemon may still act.
  * - `ProtocolError`: bytes that are not the protocol. The connection is closed; nothing after them can be trusted.
  * - `ConnectError`: no connection was made. Nothing was sent.
  * - `LimitError`: the daemon sent more than the caller's limit. It was asked to stop.

@@ -55,7 +55,7 @@ export interface DsmIdentity {
 
 /**
  * What a VM is meant to be: anything else is a problem. `last_commanded`: what it was last told, by a command or by
- * whoever started it; `last_intended`: likewise, or off, if its guest powered itself off and has stayed so.
+ * whoever started it; `last_intended`: the same, or off, if its guest powered itself off and has stayed so.
  */
 export const expectations = ['running', 'off', 'last_commanded', 'last_intended'] as const;
 export type Expectation = (typeof expectations)[number];

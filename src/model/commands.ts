@@ -61,7 +61,7 @@ interface CommandRow {
   whileUpdating?: string;
   /** Missing: `busy`, or `beside` if it runs so. */
   interrupts?: Partial<Readonly<Record<Occupation, Interruption>>>;
-  /** `rare`: off until somebody wants it. `serious`: likewise, and never beside the harmless ones. */
+  /** `rare`: off until somebody wants it. `serious`: off as well, and never beside the harmless ones. */
   entity?: {
     as: 'button' | 'switch';
     name: string;

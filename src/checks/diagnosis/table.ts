@@ -33,7 +33,7 @@ export const diagnoses = {
   disputed: problem(
     'degraded',
     "A DSM answers at {address}, but not with this VM's network card. {neighbour}",
-    'Look whether that is another NAS; if the loader gives DSM a MAC of its own, give the VM the same one at libvirt.',
+    'Check whether that is another NAS; if the loader gives DSM a MAC of its own, give the VM the same one at libvirt.',
   ),
   api_silent: problem(
     'degraded',
@@ -82,7 +82,7 @@ export const diagnoses = {
   no_disk: problem(
     'installer',
     'DSM sees no disk, and the Web Assistant waits for one.',
-    "Look whether the VM has a data disk, whether the loader's SataPortMap and DiskIdxMap fit its controllers (a dry run of `dsm2mqtt rebuild` works them out), and whether the loader has the driver for them.",
+    "Check whether the VM has a data disk, whether the loader's SataPortMap and DiskIdxMap fit its controllers (a dry run of `dsm2mqtt rebuild` works them out), and whether the loader has the driver for them.",
   ),
   small_disk: problem(
     'installer',
@@ -174,7 +174,7 @@ export const diagnoses = {
   other_page: problem(
     'unreachable',
     'Something else than DSM answers at {address}. {web}',
-    'Look whether that is its address, and whether `checks.ports` are its ports.',
+    'Check whether that is its address, and whether `checks.ports` are its ports.',
   ),
 
   behind: fine(

@@ -22,7 +22,7 @@ interface PhaseRow {
   within: number | null;
   /** How `cancel` leaves the VM. */
   cancelled: string;
-  /** How a kill -9 of the bridge leaves it; undefined: likewise. */
+  /** How a kill -9 of the bridge leaves it; undefined: the same. */
   killed?: string;
   /** What runs in a VM that is still on: continues the sentence “The VM runs”. */
   runs?: string;
@@ -34,14 +34,14 @@ const builderRuns = 'the image builder runs, and the menu starts it again; `roll
 
 export const phases: Readonly<Record<RunningPhase, PhaseRow>> = {
   preflight: {
-    ...{ title: 'Looking whether it can work', weight: 1, within: 3 * minute },
+    ...{ title: 'Checking the requirements', weight: 1, within: 3 * minute },
     cancelled: 'as it was; nothing has been changed',
   },
   shutting_down: {
     plan: 'Shut DSM down',
     ...{ title: 'Shutting DSM down', weight: 6, within: null },
     cancelled: 'the guest has been asked to power off and may still do so; the loader is untouched',
-    killed: 'likewise; `start` brings DSM back',
+    killed: 'the same; `start` brings DSM back',
     runs: ', and may still power off, for it was asked to',
   },
   backing_up: {
@@ -77,13 +77,13 @@ export const phases: Readonly<Record<RunningPhase, PhaseRow>> = {
     ...{ title: 'Building the loader', weight: 60, within: null },
     cancelled:
       'what runs in the builder is ended, and the builder runs on; the image may be half built, `rollback` puts the old one back',
-    killed: 'likewise, but what runs in the builder may run on for a while',
+    killed: 'the same, but what runs in the builder may run on for a while',
     runs: inBuilder,
   },
   verifying: {
-    plan: 'Look whether the new loader is in place',
-    ...{ title: 'Looking whether the new loader is in place', weight: 3, within: 10 * minute },
-    cancelled: 'the builder may still run, or be off; the image is a new one that nobody has tried',
+    plan: 'Check that the new loader is in place',
+    ...{ title: 'Checking that the new loader is in place', weight: 3, within: 10 * minute },
+    cancelled: 'the builder may still run, or be off; the image is new, and DSM has not started from it yet',
     runs: inBuilder,
   },
   booting_dsm: {
@@ -94,7 +94,7 @@ export const phases: Readonly<Record<RunningPhase, PhaseRow>> = {
   checking: {
     plan: 'Wait for DSM',
     ...{ title: 'Waiting for DSM', weight: 13, within: null },
-    cancelled: 'the new loader is in place and DSM boots from it; nobody waits for it any more',
+    cancelled: 'the new loader is in place and DSM boots from it; the bridge does not wait for it any more',
   },
   rolling_back: {
     ...{ title: 'Putting the old loader back', weight: 1, within: null },

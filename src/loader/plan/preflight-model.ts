@@ -75,7 +75,7 @@ function buildFindings({ id, version, ...wanted }: PlatformId, { release, newest
       message: `Whether the image's TinyCore RedPill can build ${id} is not known. ${'why' in release ? release.why : ''}`,
       advice: newestHas
         ? `${full}: its release can.`
-        : 'Look whether `./rploader.sh help` lists it in the image builder.',
+        : 'Check whether `./rploader.sh help` lists it in the image builder.',
     }),
   ];
 }

@@ -147,7 +147,7 @@ function fellOff(job: Job, domain: Domain | null, message: string): Step {
 
 function powerIsCut(job: Job, now: number): Step {
   const harm = fragility(job, now);
-  const told = harm === null ? '' : `. The checks had said: ${harm}. Look whether DSM still starts`;
+  const told = harm === null ? '' : `. The checks had said: ${harm}. Check whether DSM still starts`;
   if (job.word === 'force_off') return over(job, succeeded('done', `${goals.cut_power.done}${told}`));
   const words = `the guest did not power off within ${seconds(now - job.begunAt)}; its power was cut`;
   return job.word === 'reboot' ? startAgain(job, words, now) : over(job, succeeded('forced', words), now);

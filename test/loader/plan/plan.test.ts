@@ -129,7 +129,7 @@ test('the seed, as text', async () => {
                $ ./rploader.sh backup
                ? Should i update the … with your current files [Yy/Nn] → y
 
-        8  Look whether the new loader is in place
+        8  Check that the new loader is in place
            The image builder is powered off, and the boot menu read: it must be for DS918+ 7.1.1-42962,
            and start DSM.
 
