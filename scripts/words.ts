@@ -24,6 +24,12 @@ const retired: Readonly<Record<string, string>> = {
   shelves: 'entries',
   knowledge: 'run state',
   steering: 'power',
+  survey: 'plan',
+  intake: 'reader',
+  dialect: 'protocol version',
+  admit: 'policy',
+  standing: 'debounce',
+  disguised: 'hidden, renamed',
 };
 
 const own = 'scripts/words.ts';

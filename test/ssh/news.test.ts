@@ -1,4 +1,4 @@
-/** What counts as a sign of life: meters that were recorded, moving and standing still. */
+/** What counts as a sign of life: meters that were recorded, moving and stopped. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { News } from '../../src/ssh/news.ts';

@@ -24,7 +24,7 @@ export function anonymizeXml(xml: string): string {
       const remote = /\sprotocol\s*=/.test(attributes);
       const kept = attributes.replaceAll(attribute, (_match, name: string, is: string, quoted: string) => {
         const quote = quoted.slice(0, 1);
-        return `${name}${is}${quote}${disguised(tag, name, quoted.slice(1, -1), remote)}${quote}`;
+        return `${name}${is}${quote}${shown(tag, name, quoted.slice(1, -1), remote)}${quote}`;
       });
       const said = hiddenTexts.has(tag) && text.trim() !== '' ? `[${tag}]` : text;
       return `<${tag}${kept}${close}${said}`;
@@ -32,7 +32,7 @@ export function anonymizeXml(xml: string): string {
 }
 
 /** `remote`: of a source at another machine, such as an iSCSI target. */
-function disguised(tag: string, name: string, value: string, remote: boolean): string {
+function shown(tag: string, name: string, value: string, remote: boolean): string {
   if (hiddenAttributes.has(name)) return `[${name}]`;
   if (name === 'name' && (remote || tag === 'host' || tag === 'iqn')) return '[name]';
   // A character device's: `host` is a name or an address.

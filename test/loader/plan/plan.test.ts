@@ -11,7 +11,7 @@ const shutdown: PlanOptions['shutdown'] = {
 
 async function planned(
   more: Partial<LoaderSettings> = {},
-  changes: Partial<Omit<PlanOptions, 'settings' | 'survey'>> = {},
+  changes: Partial<Omit<PlanOptions, 'settings' | 'inspection'>> = {},
   dsm?: { model: string; version: string },
 ) {
   await using it = await rebuildWorld();
