@@ -28,7 +28,7 @@ export interface RunningChecksOptions {
   save: (remembered: RememberedChecks) => void;
   remembered: RememberedChecks;
   logger: Logger;
-  /** A connection that may be held up. Default: one of its own, because a guest agent may not answer. */
+  /** A connection that a slow answer may block. Default: its own one, because a guest agent may not answer. */
   client?: () => Libvirt | null;
   /** For tests: others than the real ones. */
   probes?: Partial<Probes> | undefined;
@@ -37,7 +37,7 @@ export interface RunningChecksOptions {
 /** All that the checks go through. */
 export interface RunningChecks {
   checks: Checks;
-  /** What kind of page answers at an address for a VM; nobody logs in. */
+  /** What kind of page answers at a VM's address; it does not log in. */
   identify(key: VmKey, address: string, signal: AbortSignal): Promise<Findings['web']['kind']>;
   start(): void;
   close(): Promise<void>;
@@ -100,7 +100,7 @@ function runId(watch: Watch, key: string): number | null {
   return id === -1 ? null : id;
 }
 
-/** Where it is kept: one place for the bridge and for `dsm2mqtt check`. */
+/** Where the checks of all VMs are stored: one file for the bridge and for `dsm2mqtt check`. */
 export function checksStore(folder: string, logger: Logger): Store<RememberedChecks> {
   return new Store({ path: join(folder, 'checks.json'), version: 1, empty: {}, check: checkRememberedChecks, logger });
 }

@@ -9,7 +9,7 @@ import { SshError } from '../ssh/errors.ts';
 import { knownHost } from '../ssh/known-hosts.ts';
 import type { SshSession } from '../ssh/session.ts';
 
-/** The way to the configured libvirt: what every part that needs a connection opens it with. */
+/** How to reach the configured libvirt. Every part that needs a connection opens it with this. */
 
 /** Milliseconds for SSH up to the login; libvirt's own handshake comes on top. */
 const sshWithin = 8_000;
@@ -26,8 +26,8 @@ export function libvirtUri({ uri, readOnly }: LibvirtConfig): LibvirtUri {
 }
 
 /**
- * Whether libvirt's machine is this one. A socket that the URI names may be forwarded from another machine: then the
- * host's name, as libvirt says it, has to be this machine's. `host` null: libvirt has not said it.
+ * Whether libvirt runs on this machine. The socket in the URI may be forwarded from another machine, so libvirt's host
+ * name must be this machine's. `host` null: libvirt has not told it.
  */
 export function isLocal(libvirt: LibvirtConfig, host: string | null, own = hostname()): boolean {
   if (libvirtUri(libvirt).remote) return false;
@@ -104,7 +104,7 @@ async function read(file: string): Promise<string> {
   }
 }
 
-/** Whatever went wrong on the way is a libvirt that was not reached; what was called off stays that. */
+/** Any failure on the way means that libvirt was not reached, except an abort, which stays an abort. */
 function explained(error: unknown, where: string): unknown {
   if (!(error instanceof SshError) && !(error instanceof ConnectError)) return error;
   if (error instanceof SshError && error.code === 'cancelled') return error;

@@ -54,7 +54,7 @@ export async function createRebuilds(options: LoaderOptions): Promise<Rebuilds> 
   return rebuilds;
 }
 
-/** A port that accepts and shows no page may be DSM's that boots; a name that nobody resolves was not looked at. */
+/** An open port without a page may be a booting DSM's. A name that cannot be resolved gives no finding. */
 const kindOf: Readonly<Record<Findings['web']['kind'], GuestKind>> = {
   ...{ dsm: 'dsm', installer: 'installer', loader: 'loader', behind: 'other', other: 'other' },
   ...{ silent: 'other', closed: 'none', not_applicable: 'other' },

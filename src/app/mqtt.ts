@@ -5,7 +5,7 @@ import { topics as topicsOf } from '../model/topics.ts';
 import { MqttClient, type MqttClientOptions } from '../mqtt/client.ts';
 import type { Logger } from '../util/logger.ts';
 
-/** How to reach and enter the broker, as the configuration says. */
+/** How to connect to the broker, as configured. */
 export function connection(
   broker: Config['mqtt'],
 ): Pick<MqttClientOptions, 'url' | 'clientId' | 'username' | 'password' | 'tls'> {
@@ -25,7 +25,7 @@ export function connection(
 /** The session with the broker, and whether this bridge owns the base topic. */
 export type Broker = ReturnType<typeof createBroker>;
 
-/** `session`: of this process, by which a bridge knows its own words from another one's. */
+/** `session`: identifies this process, so that a bridge can tell its own messages from another one's. */
 export function createBroker({ instance, mqtt: settings, homeAssistant }: Config, session: string, logger: Logger) {
   const topics = topicsOf(settings.baseTopic);
   const offline = { topic: topics.bridge.state, payload: 'offline', qos: 1, retain: true } as const;
@@ -34,7 +34,7 @@ export function createBroker({ instance, mqtt: settings, homeAssistant }: Config
     // What the broker says when the session ends unheard.
     will: offline,
     subscriptions: [...topics.commands.filters, ...Object.values(topics.bridge), homeAssistant.statusTopic],
-    // The others need to know what was stored, and Home Assistant may have its birth message stored.
+    // The other topics need their stored messages, and Home Assistant's birth message may be retained.
     asPublished: topics.commands.filters,
     logger: logger.child({ part: 'mqtt' }),
   });

@@ -12,7 +12,7 @@ import { callPower } from '../vm/power.ts';
 import { Watch } from '../vm/watch.ts';
 import { opener } from './libvirt.ts';
 
-/** What watches the VMs and what steers them; the bridge has it, and so has `shutdown --direct`. */
+/** What watches the VMs and controls their power; the bridge and `shutdown --direct` both use it. */
 
 export interface Hypervisor {
   open: (signal: AbortSignal) => Promise<Libvirt>;
@@ -28,12 +28,12 @@ export function createHypervisor({ libvirt, vms }: Config, state: State, logger:
   return { open, watch, link };
 }
 
-/** DSM's own pages: what it closes early when it shuts down. */
+/** The ports of DSM's own pages: DSM closes them early in its shutdown. */
 const dsmPorts = [5_000, 5_001];
 /** Milliseconds. */
 const portPatience = 2_000;
 
-/** `addressOf`: DSM's address, where more is known than is configured. */
+/** `addressOf`: DSM's address, if something better than the configured one is known. */
 export function createPower(
   { vms }: Config,
   state: State,

@@ -18,7 +18,7 @@ export interface Base {
   stores: Stores;
   host: Awaited<ReturnType<typeof thisHost>>;
   state: State;
-  /** Of this process: how a bridge knows its own words from another one's. */
+  /** Identifies this process, so that a bridge can tell its own messages from another one's. */
   session: string;
   startedAt: string;
 }

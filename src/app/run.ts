@@ -17,19 +17,19 @@ import { createStatistics, type Statistics } from './statistics.ts';
 import { openStores, recalledState } from './stores.ts';
 
 export interface RunningBridge {
-  /** Resolves to why, when another bridge serves the base topic: then this one must end. */
+  /** Resolves, with the reason, when another bridge serves the base topic: then this one must end. */
   readonly refused: Promise<string>;
-  /** `offline` is published, what is open is closed, the VMs are left alone; idempotent. */
+  /** Publishes `offline`, closes everything, and leaves the VMs alone; idempotent. */
   close(): Promise<void>;
 }
 
 /** All but the signal is for tests and benchmarks. */
 export interface Tuning {
-  /** Ends the waiting for the data directory: then it rejects with the signal's reason. */
+  /** Ends the wait for the data directory, which then rejects with the signal's reason. */
   signal?: AbortSignal;
-  /** Milliseconds for a `shutdown --direct`, or a bridge that is ending, to leave the data directory. */
+  /** Milliseconds to wait for a `shutdown --direct`, or a bridge that is ending, to release the data directory. */
   lockPatience?: number;
-  /** Milliseconds until the bridge looks for what is stale on the broker. */
+  /** Milliseconds until the bridge looks for stale topics on the broker. */
   staleAfter?: number;
   /** Milliseconds between off and start. */
   pause?: number;
@@ -43,8 +43,8 @@ export interface Tuning {
 const resyncInterval = 60_000;
 
 /**
- * The composition root: each part is built from parts that are there already, in the order in which they start.
- * Resolves when all have begun; that the broker or libvirt is away is no reason to fail. Rejects with `FolderInUse`.
+ * The composition root: builds each part from parts that exist already, in the order in which they start. Resolves when
+ * all have started; a broker or a libvirt that is away does not count as a failure. Rejects with `FolderInUse`.
  */
 export async function main(config: Config, logger: Logger, tuning: Tuning = {}): Promise<RunningBridge> {
   const { lockPatience = 10_000, signal } = tuning;
@@ -171,7 +171,7 @@ function createServers({ config, logger, stores, state }: Base, { mqtt, ownershi
       },
       logger: logger.child({ part: 'health' }),
     });
-  // Without the directory's lock, the socket may be another bridge's.
+  // Without the directory's lock, the socket may belong to another bridge.
   const start = () => Promise.all([stores.locked && control.start(), health?.start()]);
   return { control, health, start };
 }

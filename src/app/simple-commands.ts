@@ -17,7 +17,7 @@ export interface SimpleCommandsParts {
   publisher: Publisher;
 }
 
-/** Commands that need no job place: they change nothing that another one could be at. */
+/** Commands that need no job place: they change nothing that a job also changes. */
 export function simpleCommands(parts: SimpleCommandsParts): SimpleCommands {
   const { state, hypervisor, statistics, checks, rebuilds, publisher } = parts;
   const { watch } = hypervisor;

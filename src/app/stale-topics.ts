@@ -10,7 +10,7 @@ import type { Link } from '../vm/link.ts';
 import { connection } from './mqtt.ts';
 import type { Base } from './publishers.ts';
 
-/** What is stale below the base topic: the bridge tells it at its start, and `dsm2mqtt clean` clears it. */
+/** Stale topics below the base topic: the bridge reports them at its start, and `dsm2mqtt clean` clears them. */
 
 /** `vms`: UUIDs of the served VMs' domains. */
 export function groundOf({ mqtt, homeAssistant, instance }: Config, vms: ReadonlyMap<VmKey, string | null>): Ground {
@@ -20,8 +20,8 @@ export function groundOf({ mqtt, homeAssistant, instance }: Config, vms: Readonl
 }
 
 /**
- * Looks once, and logs what is stale, when libvirt is there and the base topic is ours. `after`: milliseconds from then;
- * by then the bridge has published what is its own.
+ * Logs stale topics once, after libvirt is up and the base topic is ours. `after`: milliseconds from then, in which the
+ * bridge publishes its own topics.
  */
 export function createStaleTeller(
   { config, state, logger: all }: Pick<Base, 'config' | 'state' | 'logger'>,

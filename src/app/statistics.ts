@@ -8,7 +8,7 @@ import type { Hypervisor } from './power.ts';
 
 export type Statistics = ReturnType<typeof createStatistics>;
 
-/** Samples of all VMs, over a connection of their own: a hung QEMU may hold it up. */
+/** Samples of all VMs, over their own connection, because a hung QEMU may block it. */
 export function createStatistics(
   { libvirt }: Config,
   state: State,
@@ -40,7 +40,7 @@ export function createStatistics(
     /** Takes one now, if libvirt is there. */
     sample,
     hear: (event: Event): void => {
-      // A VM that has just started is not left without numbers for an interval; its state leaves first.
+      // A VM that has just started gets its numbers before the next interval, but after its state.
       const started = event.type === 'domain' && event.domain?.active && state.snapshot.hypervisor.up;
       if (started) setImmediate(sample);
     },

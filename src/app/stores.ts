@@ -15,7 +15,7 @@ export class FolderInUse extends Error {
   override name = 'FolderInUse';
 }
 
-/** Milliseconds that a file system which hangs may hold up the end. */
+/** Milliseconds that a hanging file system may delay the end. */
 const storePatience = 500;
 
 /** The data directory of a bridge: its files, and the lock that it holds while it runs. */
@@ -23,7 +23,7 @@ export type Stores = Awaited<ReturnType<typeof openStores>>;
 
 /** `patience`: milliseconds for another process to leave the directory. Rejects with `FolderInUse`, or as `signal` does. */
 export async function openStores(folder: string, logger: Logger, patience: number, signal: AbortSignal | undefined) {
-  // A supervisor that starts it again at once would soon give up.
+  // Failing at once would make a supervisor restart the bridge, and soon give up.
   const lock = await lockWithin(folder, patience, signal);
   if (lock.reason === 'held') throw new FolderInUse(lock.message);
   if (lock.reason === 'unwritable') {
@@ -53,7 +53,7 @@ export async function openStores(folder: string, logger: Logger, patience: numbe
   };
 }
 
-/** The VMs as they are known before libvirt has said anything. `boot`: of the host, now. */
+/** The VMs as they were stored, before libvirt has told anything. `boot`: the host's current boot. */
 export function recalledState(vms: Config['vms'], remembered: Remembered, boot: string | null): State {
   return new State(
     Object.fromEntries(vms.map(({ key, label }) => [key, recall(emptyVm(key, label), remembered, boot)])),

@@ -30,7 +30,10 @@ export interface BridgeParts {
   events: EventPublisher;
   vmStore: VmStore;
   dispatcher: Dispatcher;
-  /** Milliseconds after Home Assistant's birth within which it gets everything again; not all bridges answer at once. */
+  /**
+   * Milliseconds after Home Assistant's birth message within which everything is published again: many bridges on one
+   * broker must not all do it at once.
+   */
   birthJitter?: number;
 }
 
@@ -51,10 +54,10 @@ interface Arrival {
   date: number;
 }
 
-/** State to MQTT, and messages to commands. What is published is decided in the parts, what it means in `model`. */
+/** Publishes state, and reads commands. The parts decide what is published, and `model` what it means. */
 export class Bridge {
   readonly #parts: BridgeParts;
-  /** Messages from before it is certain that no other bridge is meant. */
+  /** Messages that came before it was certain that no other bridge serves the base topic. */
   #early: { message: Message; arrival: Arrival }[] = [];
   #birth: NodeJS.Timeout | undefined;
 
@@ -97,7 +100,7 @@ export class Bridge {
     const { snapshot } = state;
     const keys = 'key' in event ? [event.key] : undefined;
     publisher.update(snapshot, before, keys);
-    // No other event changes what is announced, and comparing that costs more than taking a sample.
+    // Only these events can change what is announced, and a comparison at each sample would cost too much.
     if (announced.has(event.type)) announcer.update(snapshot, keys);
     if (remembered.has(event.type)) vmStore.update(snapshot, keys);
     if (!('key' in event)) return;
@@ -106,7 +109,7 @@ export class Bridge {
     for (const notification of notificationsOf(was, is, event)) events.publish(event.key, notification);
   }
 
-  /** A command from this machine, as JSON or a word; the broker need not be there. */
+  /** A command from this machine, as JSON or as one word; it needs no broker. */
   readonly submit = (key: string, payload: string, reply: NonNullable<Request['reply']>): void => {
     this.#carryOut(readLocalRequest(key, payload, { known: this.#known, now: performance.now() }, reply));
   };

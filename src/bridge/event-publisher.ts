@@ -16,14 +16,14 @@ const troubles: ReadonlySet<NotificationType> = new Set(['crashed', 'paused_on_i
 
 const mostEarly = 100;
 
-/** Milliseconds: libvirt was seen to report one reset three times. */
+/** Milliseconds: libvirt has reported one reset three times (seen). */
 const sameReboot = 1_000;
 
-/** Reports what happened to a VM: on `B/V/event`, not retained, and in the log; while the broker is away, only there. */
+/** Reports events of a VM: on `B/V/event`, not retained, and in the log. Without a broker, only in the log. */
 export class EventPublisher {
   readonly #options: EventPublisherOptions;
   readonly #rebootedAt = new Map<VmKey, number>();
-  /** What is found out at the start waits for the first session; null: it has begun. */
+  /** Events found at the start wait for the first session; null: it has begun. */
   #early: Publication[] | null = [];
 
   constructor(options: EventPublisherOptions) {

@@ -1,20 +1,19 @@
 /**
- * One bridge per base topic. A bridge asks for it at the start of each session, keeps it against others, and gives way
- * to one that has had it for longer.
+ * One bridge per base topic. A bridge asks for the topic at the start of each session, then keeps it, unless another
+ * bridge has had it for longer.
  *
- * A bridge that asks takes the topic as soon as the broker has acknowledged its question, if nothing says that another
- * one is online and nobody else was heard asking; it says so, and whoever still asks is then refused. Otherwise it waits
- * for an answer: `patience` once, or twice if another one that asks has the smaller session. So of two that ask at the
- * same moment the one whose question reaches the broker first gets it, if the broker keeps their order; if each hears
- * the other first, the smaller session.
+ * An asking bridge takes the topic when the broker has acknowledged its question, unless another bridge is online or has
+ * also asked. It says so, and then refuses every bridge that still asks. Otherwise it waits for an answer: one
+ * `patience`, or two if another asking bridge has the smaller session. So if two ask at the same moment and the broker
+ * keeps the order, the first question wins; if each hears the other's first, the smaller session wins.
  *
- * Two may still hold it for as long as a message takes: a broker acknowledged before it passed on, or one was frozen.
- * Each has answered the other's question or said `since` while the other listened, so both know, and the later `since`
- * gives way, in a tie the larger session. `since` only ever becomes earlier, so the earliest stays. It does so when
- * somebody asked after us and yet says that it was earlier: its clock is behind ours.
+ * For as long as a message takes, two bridges may hold the topic: the broker acknowledged a question before it passed it
+ * on, or one bridge was frozen. Each has answered the other or has sent its `since`, so both know. The one with the later
+ * `since` gives way; if they are equal, the larger session. A `since` only ever moves back, so the earliest one stays. A
+ * bridge moves its own back when another one asked after it and yet has an earlier `since`: that one's clock is behind.
  *
- * The owner of this object subscribes to the three topics, puts `session` into its info document, publishes nothing
- * before `granted`, and leaves without a word, neither `offline` nor its will, when it is refused.
+ * The owner of this object subscribes to the three topics, puts `session` into its info document, and publishes nothing
+ * before `granted`. When it is refused, it leaves silently: it sends neither `offline` nor its will.
  */
 import { EventEmitter } from 'node:events';
 import { z } from 'zod';
@@ -36,19 +35,22 @@ export interface OwnershipOptions {
 
 const sessionSchema = z.string().min(1).max(64);
 const infoSchema = z.object({ session: sessionSchema });
-/** What one bridge says of itself on the claim topic. */
+/** What a bridge publishes on the claim topic. */
 const claimSchema = z.object({
   session: sessionSchema,
-  // Whoever speaks is there, however long its name is: cut, not ignored.
+  // Even a bridge with a too long name exists, so the name is cut, and the claim is not ignored.
   instance: z.string().transform(name => name.slice(0, 200)),
-  /** When it was granted the topic; null: it asks. One spelling only, so that two bridges compare alike. */
+  /**
+   * When it was granted the topic; null: it is asking. Only one notation is valid, so that two bridges compare it
+   * alike.
+   */
   since: z.iso.datetime({ precision: 3 }).nullable(),
   /** The session whose question this answers. */
   to: sessionSchema.nullable().default(null),
 });
 type Claim = z.infer<typeof claimSchema>;
 
-/** So that two that cannot hear each other's claims do not write over each other every two seconds. */
+/** Limits how often two bridges that cannot hear each other's claims overwrite each other. */
 const mostPatiences = 32;
 const mostAnswered = 100;
 
@@ -57,17 +59,17 @@ class Round {
   readonly phase: 'idle' | 'asking' | 'holding';
   /** When the topic was granted, ISO with milliseconds, UTC. */
   since = '';
-  /** The broker has our question: what it keeps has normally been heard. */
+  /** The broker has our question, so its retained messages have normally arrived. */
   acknowledged = false;
   /** What the state topic says. */
   online = false;
-  /** Whose document is on the info topic: the session; null if it has none or was not heard. */
+  /** The session in the info document; null if the document has none, or has not arrived. */
   info: string | null = null;
   /** Others that were heard asking. */
   rival: 'none' | 'larger' | 'smaller' = 'none';
-  /** While holding: whose questions it has answered, the newest last. */
+  /** While holding: the sessions whose questions it has answered, the newest last. */
   answered: readonly string[] = [];
-  /** How often in a row somebody spoke as if it held the topic too, and then did not answer. */
+  /** How often in a row another bridge seemed to hold the topic too, and then did not answer. */
   unanswered = 0;
   timer: NodeJS.Timeout | undefined;
 
@@ -79,9 +81,9 @@ class Round {
 export class Ownership extends EventEmitter<{
   /** Publish everything. Again in each session. */
   granted: [];
-  /** Once, and for good: whatever this process does, it does not get the topic. */
+  /** Once, and for good: this process never gets the topic. */
   refused: [{ instance: string; since: string | null }];
-  /** Somebody else may have written over our state and info: publish both again. */
+  /** Another bridge may have overwritten our state and info: publish both again. */
   restate: [];
 }> {
   readonly #options: OwnershipOptions;
@@ -124,7 +126,7 @@ export class Ownership extends EventEmitter<{
       if (payload.length > 0) this.#hearInfo(parse(infoSchema, payload)?.session ?? null, retain);
     } else if (topic === topics.claim) {
       const claim = retain ? null : parse(claimSchema, payload);
-      // MQTT 3.1.1 knows no `no local`: we hear ourselves.
+      // MQTT 3.1.1 has no `no local`, so we receive our own messages.
       if (claim && claim.session !== session) this.#hearClaim(claim);
     } else return false;
     return true;
@@ -136,7 +138,7 @@ export class Ownership extends EventEmitter<{
     return this.#round;
   }
 
-  /** The fate of the question. What was not delivered proves nothing: the broker may forbid us the topic. */
+  /** Whether the broker took the question. A failure proves nothing: the broker may forbid us the topic. */
   #acknowledged(delivered: boolean): void {
     const round = this.#round;
     round.acknowledged = delivered;
@@ -149,7 +151,7 @@ export class Ownership extends EventEmitter<{
       round.online = word === 'online';
       this.#heardWhatWasKept();
     } else if (word === 'offline') {
-      // Another one's will, or ours of an earlier session.
+      // Another bridge's will, or our own from an earlier session.
       round.unanswered = 0;
       this.emit('restate');
     }
@@ -162,7 +164,7 @@ export class Ownership extends EventEmitter<{
     } else if (session !== this.#options.session) this.#insist(session);
   }
 
-  /** Some brokers send it late; then ours is newer. */
+  /** Some brokers send a retained message late; then ours is newer. */
   #heardWhatWasKept(): void {
     if (!this.holding) this.#takeIfFree();
     else if (this.#isOtherOnline()) this.#insist(this.#round.info);
@@ -186,7 +188,7 @@ export class Ownership extends EventEmitter<{
         return;
       }
       const oursIsFirst = round.since === since ? own < session : round.since < since;
-      // One that answered us as well asked when we did: of the two, only one may become earlier.
+      // If it answered our question too, both asked at the same time: then only one may move its `since`.
       const askedLater = round.answered.includes(session) && to !== own;
       if (!oursIsFirst && !askedLater) {
         this.#refuse(claim);
@@ -230,7 +232,7 @@ export class Ownership extends EventEmitter<{
     this.emit('refused', { instance, since });
   }
 
-  /** If the other one lives it hears this and gives way, or says why we have to. */
+  /** If the other bridge is alive, it hears this and gives way, or tells why we must. */
   #insist(session: string | null): void {
     const { answered, timer, unanswered } = this.#round;
     this.#say(answered.find(each => each === session) ?? null);

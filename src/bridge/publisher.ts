@@ -17,11 +17,11 @@ export interface PublisherOptions {
   send: Send;
 }
 
-/** The retained documents of a VM; each may have changed when one of its parts is another object than before. */
+/** The retained documents of a VM. A document can only change when one of its parts is a new object. */
 const documents: readonly {
   topic: 'state' | 'check' | 'loader';
   parts: (vm: VmSnapshot) => readonly unknown[];
-  /** Null: nothing is known yet; what the broker has from an earlier life is nearer to the truth. */
+  /** Null: nothing is known yet, so the broker's older document stays. */
   of: (vm: VmSnapshot) => object | null;
 }[] = [
   { topic: 'state', parts: vm => [vm], of: stateDocument },
@@ -29,7 +29,7 @@ const documents: readonly {
   { topic: 'loader', parts: vm => [vm.loader, vm.check?.dsm], of: loaderDocument },
 ];
 
-/** Publishes what changed, once, and everything when a session begins. */
+/** Publishes each change once, and everything when a session begins. */
 export class Publisher {
   readonly #options: PublisherOptions;
   /** What the broker has of each retained topic. */
@@ -46,7 +46,7 @@ export class Publisher {
     for (const key of keys) if (isUpOrDown || next.vms[key] !== before.vms[key]) this.#vm(next, key, before.vms[key]);
   }
 
-  /** For a new session: whatever the broker may have forgotten. Online comes last, when all else is true. */
+  /** For a new session: everything the broker may have lost. `online` comes last, when all the rest is true. */
   all(snapshot: Snapshot): void {
     this.#sent.clear();
     this.#bridge(snapshot);
@@ -60,7 +60,7 @@ export class Publisher {
     this.#vm(snapshot, key);
   }
 
-  /** Nothing for a domain that has not been seen: its disks and NICs are not known either. */
+  /** Not for a domain that was never seen: its disks and NICs are unknown. */
   stats(snapshot: Snapshot, key: VmKey): void {
     const vm = snapshot.vms[key];
     if (!vm?.domain) return;
@@ -78,7 +78,7 @@ export class Publisher {
     this.#options.send({ topic: this.#options.topics.vm(key).loaderLog, payload: line, qos: 0, retain: false });
   }
 
-  /** Clears what the broker keeps of a VM that is no longer configured. */
+  /** Clears the retained topics of a VM that is no longer configured. */
   retire(key: VmKey): void {
     for (const topic of retainedTopics(this.#options.topics.vm(key))) {
       this.#options.send({ topic, payload: '', qos: 1, retain: true });

@@ -1,7 +1,7 @@
 /**
- * What a bridge has left on the broker of VMs that it no longer serves, when `data_dir`, in which it remembers them, was
- * lost. Only what surely comes from a bridge of this base topic: another program, or a bridge one level below, may
- * have retained topics there too.
+ * Finds what a bridge has left on the broker for VMs that it no longer serves. Needed when `data_dir`, in which the
+ * bridge remembers them, was lost. Finds only what a bridge of this base topic certainly wrote: other programs, or a
+ * bridge one level below, may have retained topics there too.
  */
 import type { VmKey } from '../model/snapshot.ts';
 import { isVmKey, retainedTopics, type Topics } from '../model/topics.ts';
@@ -45,16 +45,16 @@ export function staleIn(kept: Kept, ground: Ground): Stale {
   return { keys, devices };
 }
 
-/** The topics to be cleared, in order: devices first; what a VM is recognised by comes last. */
+/** The topics to clear, in order: devices first; the topic that identifies a VM comes last. */
 export function staleTopics({ keys, devices }: Stale, topics: Topics): string[] {
   return [...devices, ...keys.flatMap(key => retainedTopics(topics.vm(key)))];
 }
 
-/** A broker sends what it keeps at once; milliseconds without any of it, and in all. */
+/** A broker sends its retained messages at once. Milliseconds: without any message, and in all. */
 const quiet = 1_000;
 const longest = 10_000;
 
-/** Reads what the broker keeps, in a session of its own. Rejects with a sentence for people. */
+/** Reads the broker's retained messages, in its own session. Rejects with a sentence for people. */
 export async function keptBy(
   connection: Omit<MqttClientOptions, 'subscriptions' | 'logger'>,
   filters: readonly string[],
@@ -85,7 +85,7 @@ export async function keptBy(
   }
 }
 
-/** The VM that one of a bridge's topics is of; null: it is none of them. */
+/** The VM that a topic belongs to; null: it is not a topic of this bridge. */
 function keyOf(topic: string, topics: Topics): VmKey | null {
   // Any key has the same topics around it.
   const [before = '', after = ''] = topics.vm('+').state.split('+');
@@ -101,12 +101,12 @@ function isStaleDevice(topic: string, payload: string, { topics, prefix, own, vm
   const shared = Object.values(topics.bridge);
   const others = topicsIn(payload).filter(each => !shared.includes(each));
   const [key, ...more] = new Set(others.map(each => keyOf(each, topics)));
-  // One topic that is not of this bridge, or none at all, and it is not this bridge's device.
+  // If one of its topics is not this bridge's, or it has none, it is not this bridge's device.
   if (key === null || more.length > 0 || topicsIn(payload).length === 0) return false;
   // Another name of this bridge.
   if (key === undefined) return true;
   const served = vms.get(key);
-  // libvirt has lost a domain of ours: its device stays, as the bridge lets it stay.
+  // libvirt has lost one of our domains: the bridge keeps its device, and so does this.
   return served === undefined || (served !== null && served !== uuid);
 }
 

@@ -6,7 +6,10 @@ import type { Asked, LastStop, Snapshot, VmKey, VmSnapshot } from '../model/snap
 import type { Logger } from '../util/logger.ts';
 import { Store } from '../util/store.ts';
 
-/** What of a VM must survive the bridge: how it stopped last, whether it ran, what it is meant to be, who asked it to stop. */
+/**
+ * What must be kept of a VM when the bridge ends: how it last stopped, whether it ran, what it is meant to be, and who
+ * asked it to stop.
+ */
 
 const text = z.string();
 const time = z.iso.datetime({ offset: true });
@@ -32,7 +35,7 @@ const schema = z.record(
     // Absent from what version 0.1 wrote.
     self_off_at: time.nullable().default(null),
     wish: z.enum(wishes).nullable().default(null),
-    /** The boot of the host in which this was so; null: it is not known. */
+    /** The host's boot in which this was so; null: it is not known. */
     boot: text.nullable().default(null),
   }),
 );
@@ -44,12 +47,12 @@ export function checkRemembered(value: unknown): Remembered | null {
   return schema.safeParse(value).data ?? null;
 }
 
-/** Where it is kept: one place for the bridge and for `shutdown --direct`. */
+/** Where the VMs are stored: one file for the bridge and for `shutdown --direct`. */
 export function vmStoreFile(folder: string, logger: Logger): Store<Remembered> {
   return new Store({ path: join(folder, 'vms.json'), version: 1, empty: {}, check: checkRemembered, logger });
 }
 
-/** The VM as it was left. `boot`: of the host, now; null: it is not known. */
+/** The VM as it was stored. `boot`: the host's current boot; null: it is not known. */
 export function recall(vm: VmSnapshot, remembered: Remembered, boot: string | null): VmSnapshot {
   const known = Object.hasOwn(remembered, vm.key) ? remembered[vm.key] : undefined;
   if (!known) return vm;
@@ -92,7 +95,7 @@ export class VmStore {
 /** Null: there is nothing to remember. */
 function rowOf(vm: VmSnapshot, boot: string | null): Remembered[string] | null {
   const known = vm.domain ?? vm.remembered;
-  // A transient domain is gone when it is off; how that came about is not.
+  // A transient domain is gone once it is off, but the way it stopped is still known.
   if (!known && !vm.lastStop && !vm.wish) return null;
   const { uuid = null, active = false } = known ?? {};
   const { lastStop: last_stop, selfOffAt: self_off_at, asked, wish } = vm;

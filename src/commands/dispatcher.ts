@@ -42,7 +42,7 @@ interface VmCommands {
 /** More at once would be a flood. */
 const mostSimple = 4;
 
-/** A command that has passed the checks which do not depend on the VM. */
+/** A command that has passed the checks that do not depend on the VM. */
 interface Accepted {
   vm: VmCommands;
   command: Command;
@@ -88,14 +88,14 @@ export class Dispatcher {
     this.#wish(vm, rowOf(command.word).expects);
   }
 
-  /** Must hear every event, after the snapshot has taken it. */
+  /** Must receive every event, after the snapshot has taken it. */
   hear(event: Event): void {
     if (event.type === 'hypervisor_up' || event.type === 'hypervisor_down') {
       for (const { place } of this.#vms.values()) place.power.hear(event);
     } else if ('key' in event) this.#vms.get(event.key)?.place.power.hear(event);
   }
 
-  /** Leaves the VMs to themselves; open commands end as failed. */
+  /** Leaves the VMs alone; open commands end as failed. */
   close(): void {
     this.#closed = true;
     for (const { place } of this.#vms.values()) place.power.close();
@@ -135,7 +135,7 @@ export class Dispatcher {
     return { code: 'busy', message: 'too many ids of the last 10 minutes are remembered: wait, or leave the id out' };
   }
 
-  /** What can still refuse a command that waits for its turn. */
+  /** What can still refuse a waiting command. */
   #refusalNow(policy: Policy, command: Command): Rejection | null {
     if (this.#closed) return { code: 'busy', message: 'the bridge is stopping' };
     return refusal(command, policy, this.#options.readOnly, this.#clock.date());
@@ -181,7 +181,7 @@ export class Dispatcher {
     return decision.do === 'reject' ? decision : (this.#supersede(accepted) ?? this.#carryOut(accepted));
   }
 
-  /** It only is not started, which needs no libvirt. */
+  /** It only cancels a start, which needs no libvirt. */
   #drop(accepted: Accepted): Rejection | null {
     const rejection = this.#supersede(accepted);
     if (!rejection) accepted.ticket.ended(succeeded('already', 'it is off, and is not started'));
@@ -190,7 +190,7 @@ export class Dispatcher {
 
   #supersede({ vm, ticket }: Accepted): Rejection | null {
     vm.place.end('superseded', ticket, () => {});
-    // A sender who was just answered may have given the next command already.
+    // The sender, just answered, may already have given the next command.
     return vm.place.occupant && busy(vm.place.occupant);
   }
 
@@ -206,7 +206,7 @@ export class Dispatcher {
       }
       const rejection = this.#refusalNow(vm.policy, command) ?? this.#place(accepted);
       if (rejection) ticket.ended(rejected(rejection));
-      // The end of the loader's job has set another wish.
+      // The end of the loader's job has changed the VM's wish.
       else this.#wish(vm, rowOf(command.word).expects);
     });
     return ends ? null : busy(occupant);
@@ -250,7 +250,7 @@ export class Dispatcher {
     return null;
   }
 
-  /** libvirt is away: no command is accepted for later. */
+  /** libvirt is away: no command waits for it. */
   get #isAway(): boolean {
     return !this.#options.snapshot().hypervisor.up;
   }

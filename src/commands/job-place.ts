@@ -17,11 +17,11 @@ export interface LoaderJob {
   cancel(): void;
 }
 
-/** What a loader's job gets. It calls `ended` once, and nothing before `begin` has returned. */
+/** What a loader's job gets. It must call `ended` once, and nothing before `begin` has returned. */
 export interface LoaderJobPlace {
   progress(message: string): void;
   ended(outcome: Outcome): void;
-  /** The VM's power, for the job's steps. `uuid`: of the domain that is meant. */
+  /** The VM's power, for the job's steps. `uuid`: identifies the domain. */
   power(uuid: string): VmPower;
 }
 
@@ -31,14 +31,14 @@ export type BeginLoaderJob = (key: VmKey, command: LoaderCommand, place: LoaderJ
 export interface Occupant {
   word: PowerWord | LoaderWord;
   occupation: Occupation;
-  /** At most so many milliseconds until it gives up. */
+  /** Milliseconds, at most, until it gives up. */
   remaining: number;
 }
 
 /** More would be a flood. */
 const mostWaiting = 8;
 
-/** A VM's one job place: for a job of libvirt calls, or for a loader's, whose steps are such jobs. */
+/** A VM's one job place. It holds a job of libvirt calls, or a loader's job, whose steps are such jobs. */
 export class JobPlace {
   readonly power: PowerJob;
   readonly #clock: Clock;
@@ -58,7 +58,10 @@ export class JobPlace {
     return job && { word: job.word, occupation: occupation(job), remaining };
   }
 
-  /** Ends the running job; calls `then` with its outcome, a loader's later. False: too many wait for that already. */
+  /**
+   * Ends the running job; calls `then` with its outcome, for a loader's job later. False: too many commands wait
+   * already.
+   */
   end(code: Code<'cancelled'>, ticket: Ticket, then: (outcome: Outcome) => void): boolean {
     const loader = this.#loader;
     if (!loader) {
@@ -74,7 +77,7 @@ export class JobPlace {
     return true;
   }
 
-  /** Calls `stays` when the job did not bring the VM where it should be. */
+  /** Calls `stays` when the job did not bring the VM to the intended state. */
   beginLoader(
     { command, ticket, begin }: { command: LoaderCommand; ticket: Ticket; begin: BeginLoaderJob },
     stays: () => void,

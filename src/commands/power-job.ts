@@ -27,11 +27,11 @@ import { askedAfter, askedOf } from './stop-cause.ts';
 /** What a power job needs. */
 export interface PowerParts {
   snapshot: () => Snapshot;
-  /** One libvirt call on the VM's domain; null: libvirt has taken it. */
+  /** Makes one libvirt call on the VM's domain; null: libvirt has accepted it. */
   call: (key: VmKey, call: Call, how: { method: ShutdownMethod; signal: AbortSignal }) => Promise<CallFailure | null>;
-  /** Reads the domain again; resolves when the snapshot has what was read. */
+  /** Reads the domain again; resolves when the snapshot has the result. */
   read: (key: VmKey) => Promise<void>;
-  /** A sentence for people: libvirt has no such domain, and what it has instead. */
+  /** A sentence for people: libvirt has no such domain, but has these others. */
   missing: (key: VmKey) => string;
   /** Whether DSM's ports answer; null: its address is not known. */
   portsOpen: (key: VmKey) => Promise<boolean | null>;
@@ -41,12 +41,12 @@ export interface PowerParts {
   pause?: number;
 }
 
-/** A new job: its first call, and the command that says how. */
+/** A new job: its first call, and the command that it carries out. */
 interface NewJob extends Pick<Beginning, 'word' | 'call' | 'uuid' | 'ticket'> {
   command: Command;
 }
 
-/** Runs a VM's power job: carries out what the machine of model/job says, and wakes it in time. */
+/** Runs a VM's power job: carries out the effects of the machine in model/job, and wakes it in time. */
 export class PowerJob {
   readonly key: VmKey;
   readonly policy: Policy;
@@ -60,15 +60,15 @@ export class PowerJob {
   /** Number of the guest's boot, so that a port probe from before it is dropped. */
   #boot = 0;
   #timer: NodeJS.Timeout | undefined;
-  /** Milliseconds since 1970 at the monotonic clock's zero: taken once a job, or its deadline would jitter. */
+  /** Milliseconds since 1970 at the monotonic clock's zero. Taken once for each job, or its deadline would jitter. */
   #epoch = 0;
-  /** The last check, and the epoch then: how old it is does not change when the clock is set. */
+  /** The last check, and the epoch at that time: setting the clock does not change the check's age. */
   #checked: { check: Check; epoch: number } | null = null;
-  /** Monotonic milliseconds at which it was seen to stop; null while it runs, undefined if nobody saw it. */
+  /** When it was seen to stop, monotonic milliseconds; null while it runs, undefined if its stop was not seen. */
   #offAt: number | null | undefined;
-  /** Withdraws calls that have not been sent when their stage is over, or when DSM begins to update. */
+  /** Withdraws unsent calls when their stage is over, or when DSM begins to update. */
   #calls = new AbortController();
-  /** Work of the loader's job that this power job is a step of. */
+  /** The activity of the loader's job of which this power job is a step. */
   #around: Work | null = null;
 
   constructor(key: VmKey, policy: Policy, parts: PowerParts) {
@@ -101,7 +101,7 @@ export class PowerJob {
     this.#show(this.#job);
   }
 
-  /** Must hear every event of the VM and of the connection, after the snapshot has taken it. */
+  /** Must receive every event of the VM and of the connection, after the snapshot has taken it. */
   hear(event: Event): void {
     switch (event.type) {
       case 'hypervisor_up':
@@ -137,7 +137,7 @@ export class PowerJob {
     if (begun.job) this.#apply(begun.job, begun, ticket);
   }
 
-  /** Takes the step that another command has led to. */
+  /** Takes a step that another command has caused. */
   apply(step: Step): void {
     if (this.#job) this.#apply(this.#job, step, null);
   }
@@ -146,7 +146,7 @@ export class PowerJob {
     if (this.#job) this.apply(end(this.#job, code));
   }
 
-  /** Leaves the VM to itself; open commands end as failed. */
+  /** Leaves the VM alone; open commands end as failed. */
   close(): void {
     const { tickets = [], keptStart = null } = this.#job ?? {};
     clearTimeout(this.#timer);
@@ -162,7 +162,7 @@ export class PowerJob {
     if (job) this.apply(this.#isExpired(job) ? expire(job) : step(job, input, this.#clock.now()));
   }
 
-  /** Calls first, for speed; then the state; the responses last, when all they say is true. */
+  /** Calls go first, for speed; then the state; the responses last, when all that they say is true. */
   #apply(before: Job, { job, effects }: Step, beginner: Ticket | null): void {
     clearTimeout(this.#timer);
     this.#job = job;
@@ -181,14 +181,14 @@ export class PowerJob {
       }
       if (effect.type === 'end') for (const ticket of effect.tickets) ticket.ended(effect.outcome);
     }
-    // A sender who was answered may have given the next command already.
+    // The sender, just answered, may already have given the next command.
     if (!job || this.#job !== job) return;
     clearTimeout(this.#timer);
     const wait = Math.max(0, Math.ceil(wakeAt(job) - this.#clock.now()));
     this.#timer = setTimeout(() => this.#input({ type: 'tick' }), wait);
   }
 
-  /** A start that waits for its turn is not carried out after its time. */
+  /** A waiting start is not carried out after its time. */
   #isExpired({ word, stage, tickets: [first] }: Job): boolean {
     if (word !== 'start' || stage.at !== 'pausing') return false;
     const { expiresAt = null } = first?.command ?? {};
@@ -211,7 +211,7 @@ export class PowerJob {
     } else if (effect.type === 'call') {
       const { serial } = effect;
       void this.#call(job, effect.call).then(async failure => {
-        // No event may have told of the change: read the state.
+        // Perhaps no event reported the change, so read the state.
         await this.parts.read(this.key).catch(() => {});
         const { hypervisor, vms } = this.parts.snapshot();
         if (hypervisor.up) tell({ type: 'domain', domain: vms[this.key]?.domain ?? null });
@@ -264,7 +264,7 @@ export class PowerJob {
   readonly #time = (at: number): string => new Date(this.#epoch + at).toISOString();
 }
 
-/** This call must not reach DSM as it is now. A commanded power cut may. */
+/** Whether this call must not reach DSM in its current state. A commanded power cut may. */
 function isHarmful({ word, stage }: Job, verdict: Verdict): boolean {
   if (word === 'force_off' || !fragile.has(verdict)) return false;
   if (stage.at === 'calling' && stage.call === 'cut_power') return true;

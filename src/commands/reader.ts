@@ -13,17 +13,17 @@ export type ReadRequest =
 
 export interface ReadOptions {
   topics: Topics;
-  /** No answer goes to these topics, or below: they are the bridge's own, and Home Assistant's. */
+  /** No response goes to these topics, or below them: they belong to the bridge, or to Home Assistant. */
   reserved: readonly string[];
   known: (key: VmKey) => boolean;
-  /** When it arrived: monotonic milliseconds, and milliseconds since 1970. */
+  /** When the message arrived: monotonic milliseconds, and milliseconds since 1970. */
   now: number;
   date: number;
 }
 
 /**
- * What a message asks for. One with the retain flag is refused whatever it says: it was stored in another hour, or it
- * comes from a broker that stored it, through a bridge between two brokers.
+ * Reads a message as a command, or refuses it. A message with the retain flag is always refused: it may be old, or a
+ * bridge between two brokers delivers it from a broker that stored it.
  */
 export function readRequest(message: Message, { topics, reserved, known, now, date }: ReadOptions): ReadRequest {
   const { payload, responseTopic, correlationData } = message;
@@ -70,14 +70,14 @@ function notToBeCarriedOut({ retain, duplicate }: Message): Rejection | null {
       'a command with the retain flag is never carried out: publish it without; an empty retained message clears a stored one';
     return { code: 'retained', message };
   }
-  // A session loses nothing, so this message has come before.
+  // No message is lost within a session, so this one has arrived before.
   return duplicate ? { code: 'duplicate', message: 'the broker has delivered this message twice' } : null;
 }
 
 /** Bytes. */
 const mostCorrelationData = 1_024;
 
-/** Why no answer can go where the sender wants it. `own` is the VM's response topic, where every answer goes anyway. */
+/** Why no response can go where the sender wants it. `own` is the VM's response topic, which gets every response. */
 function routeFault({ responseTopic, correlationData }: Message, own: string, reserved: readonly string[]) {
   if (correlationData && correlationData.length > mostCorrelationData) {
     return `the correlation data must have at most ${mostCorrelationData} bytes`;
@@ -89,7 +89,7 @@ function routeFault({ responseTopic, correlationData }: Message, own: string, re
   return root === undefined ? null : `the response topic must not be ${root}, nor below it`;
 }
 
-/** The message's own life (MQTT 5) ends a command as `expires_at` does. */
+/** The message's expiry (MQTT 5) ends a command as `expires_at` does. */
 function sooner(command: Command, expirySeconds: number | null, date: number): Command {
   if (expirySeconds === null) return command;
   const expiresAt = Math.min(command.expiresAt ?? Number.POSITIVE_INFINITY, date + expirySeconds * 1_000);

@@ -3,8 +3,8 @@ const life = 600_000;
 const most = 5_000;
 
 /**
- * The ids of a VM's commands that were carried out lately, so that none acts twice. In memory: nothing is replayed to
- * a new process. None is forgotten early: where there is no room, the caller refuses the command.
+ * The ids of a VM's recent commands, so that none runs twice. Kept in memory: a new process gets no old message again.
+ * No id is forgotten early: when there is no room, the caller refuses the command.
  */
 export class RecentIds {
   /** Oldest first; the value is when it was taken, monotonic milliseconds. */

@@ -1,11 +1,11 @@
 import type { VmKey } from '../model/snapshot.ts';
 import type { Logger } from '../util/logger.ts';
 
-/** Lines for each VM and code in a minute; whoever floods the command topic does not flood the log. */
+/** Lines for each VM and code in a minute, so that a flood of commands does not flood the log. */
 const most = 10;
 const minute = 60_000;
 
-/** The log lines of refused commands: the first ones of each kind, and then how many more there were. */
+/** Logs refused commands: the first ones of each kind, and then how many more came. */
 export class RejectionLog {
   readonly #logger: Logger;
   /** The latest minute of each kind; `at` is monotonic. */

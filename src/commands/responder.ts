@@ -7,10 +7,10 @@ import type { Topics } from '../model/topics.ts';
 import type { Logger } from '../util/logger.ts';
 import { RejectionLog } from './rejection-log.ts';
 
-/** Where a command came from, and so where its answers go. */
+/** Where a command came from, and so where its responses go. */
 export interface Request {
   key: VmKey;
-  /** What it asks for, as far as it could be read. */
+  /** The command word, as far as it could be read. */
   command: string | null;
   id: string | null;
   by: string | null;
@@ -31,7 +31,7 @@ export interface ResponseDocument {
   code: string;
   message: string;
   elapsed_ms: number;
-  /** Until it gives up; null: nothing is under way any more. */
+  /** Until the command gives up; null: it has ended. */
   remaining_ms: number | null;
 }
 
@@ -50,7 +50,7 @@ export interface ResponderOptions {
   now?: () => Date;
 }
 
-/** What a response says; `remaining`: milliseconds. */
+/** The text of a response; `remaining`: milliseconds. */
 interface Answer {
   status: Status;
   code: string;
@@ -67,7 +67,7 @@ export function responseOf(
   return { id, command, status, code, message, elapsed_ms, remaining_ms };
 }
 
-/** Replies over MQTT, and to whoever waits on this machine. */
+/** Replies over MQTT, and to a client on this machine. */
 export class Responder implements Replies {
   readonly #options: ResponderOptions;
   readonly #rejections: RejectionLog;

@@ -3,17 +3,17 @@ import type { Command } from '../model/command.ts';
 import type { Job } from '../model/job/job.ts';
 import type { Asked } from '../model/snapshot.ts';
 
-/** Who caused a stop: who asked for it, and how long after that counts. Pure; times are ISO 8601. */
+/** Who caused a stop: who asked for it, and how long the request counts. Pure; times are ISO 8601. */
 
-/** For so many milliseconds after a shutdown was given up, a power-off still counts as its late success. */
+/** Milliseconds after a shutdown gave up in which a power-off still counts as its late success. */
 export const lateness = 30 * 60_000;
 
-/** While `job` is under way; `time` turns its monotonic milliseconds into ISO 8601. */
+/** While `job` is under way; `time` converts its monotonic milliseconds to ISO 8601. */
 export function askedOf(job: Job, command: Command, before: Asked | null, time: (at: number) => string): Asked | null {
   const { stage, begunAt, deadline } = job;
   const base = { word: command.word, id: command.id, by: command.by ?? 'bridge', open: true };
   const starting = stage.at === 'pausing' || (stage.at === 'calling' && stage.call === 'start');
-  // It is off: a stop that comes now is another one.
+  // It is off: a later stop is another one.
   if (starting) return { ...base, at: time(begunAt), until: time(begunAt), cut: false };
   const cut = stage.at === 'calling' && stage.call === 'cut_power';
   const stopping = cut || stage.at === 'pressing' || (stage.at === 'calling' && stage.call === 'guest_reboot');
@@ -31,7 +31,7 @@ export function askedAfter(job: Job, outcome: Outcome | null, before: Asked | nu
   const neverAsked = asking && (outcome?.code === 'libvirt_error' || (stage.at === 'pressing' && stage.attempt === 0));
   const starting = stage.at !== 'pressing' && before.until <= before.at;
   if (outcome?.status === 'succeeded' || outcome?.status === 'rejected' || neverAsked || starting) return null;
-  // A power cut that libvirt refused is not behind the next one.
+  // A power cut that libvirt refused cannot cause the next stop.
   const cut = before.cut && outcome?.code !== 'libvirt_error';
   return { ...before, cut, open: false, until: new Date(Date.parse(now) + lateness).toISOString() };
 }

@@ -8,7 +8,7 @@ import type { PowerJob } from './power-job.ts';
 export interface VmPowerOptions {
   /** The VM's power job, free for steps while the loader's job runs. */
   job: PowerJob;
-  /** The domain that is meant; another one of the same name is left alone. */
+  /** The UUID of the domain; another domain with the same name is left alone. */
   uuid: string;
   /** The loader's command. */
   command: Command;
@@ -16,7 +16,7 @@ export interface VmPowerOptions {
   progress: (message: string) => void;
 }
 
-/** Nobody may write to the VM's disks now. The code is one of a command's outcomes. */
+/** The VM's disks must not be written to now. The code is one of a command's outcomes. */
 export class NotOff extends Error {
   override name = 'NotOff';
   readonly code: 'libvirt_unavailable' | 'interfered';
@@ -29,7 +29,7 @@ export class NotOff extends Error {
   }
 }
 
-/** A VM's state and power for a job with several steps, such as a rebuild. The rules are those of the commands. */
+/** A VM's state and power, for a job with several steps, such as a rebuild. It keeps the same rules as commands. */
 export class VmPower {
   readonly #options: VmPowerOptions;
 
@@ -42,23 +42,23 @@ export class VmPower {
     return this.#snapshot.vms[key] ?? emptyVm(key, key);
   }
 
-  /** Reads the domain again; resolves when `vm` is as it was read. */
+  /** Reads the domain again; resolves when `vm` has the result. */
   read(): Promise<void> {
     const { key, parts } = this.#options.job;
     return parts.read(key);
   }
 
-  /** Asks the guest to power off, as the command says. Resolves when it is off, or its time is up. */
+  /** Asks the guest to power off, as the command says. Resolves when it is off, or when the time is up. */
   shutDown(signal: AbortSignal): Promise<Outcome> {
     return this.#carryOut('shutdown', signal);
   }
 
-  /** Starts it, but not sooner than a moment after it went off. */
+  /** Starts it, but only a moment after it went off. */
   start(signal: AbortSignal): Promise<Outcome> {
     return this.#carryOut('start', signal);
   }
 
-  /** Whether libvirt can be asked, now or within so many milliseconds; `vm` is then as it was read. */
+  /** Whether libvirt answers, now or within so many milliseconds; `vm` then has the result of a new read. */
   async reachable(within: number, signal: AbortSignal): Promise<boolean> {
     const both = AbortSignal.any([signal, AbortSignal.timeout(within)]);
     // A broken connection may not have been noticed.
@@ -81,7 +81,7 @@ export class VmPower {
     return this.vm.domain?.active === false;
   }
 
-  /** Raised with `NotOff` when it is not known to be off, or is another domain than it was. */
+  /** Aborts with `NotOff` when the VM may not be off, or is another domain than before. */
   whileOff(): AbortSignal & Disposable {
     const { listeners } = this.#options.job;
     const { uuid } = this.vm.domain ?? {};
@@ -99,7 +99,7 @@ export class VmPower {
     return this.#options.job.parts.snapshot();
   }
 
-  /** Resolves after the next event, or when the signal is raised. */
+  /** Resolves after the next event, or when the signal aborts. */
   async #next(signal: AbortSignal): Promise<void> {
     const { listeners } = this.#options.job;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -118,7 +118,7 @@ export class VmPower {
     const decision = decide(word, domain);
     if (decision.do === 'nothing') return succeeded('already', decision.message);
     if (decision.do === 'reject') return failed('interfered', decision.message);
-    // It was accepted in time, and what the command says of time is meant for the guest.
+    // The command was accepted in time; its timeout is for the guest.
     const command = { ...this.#options.command, expiresAt: null };
     const how = word === 'start' ? { ...command, timeout: null, word } : command;
     const { promise, resolve } = Promise.withResolvers<Outcome>();
@@ -135,7 +135,7 @@ export class VmPower {
   }
 }
 
-/** Null: it is off. `uuid`: of the domain that is meant. */
+/** Null: it is off. `uuid`: identifies the domain. */
 function notOff({ hypervisor }: Snapshot, { domain }: VmSnapshot, uuid: string | undefined): NotOff | null {
   const must = 'The VM must be off while its image is read or written, and';
   if (!hypervisor.up) {
