@@ -16,16 +16,16 @@ export interface ChecksOptions extends SharedOptions {
   clock?: Clock;
 }
 
-/** Checks at once: a hundred VMs whose probes all time out must not be a hundred times everything. */
+/** Checks at once: a hundred VMs whose probes all time out must not use a hundred times the resources. */
 const atOnce = 32;
-/** Milliseconds from one VM's time to the next one's, and VMs until they begin anew. */
+/** Milliseconds between the scheduled times of two VMs, and VMs after which the offset begins again. */
 const apart = 200;
 const staggered = 50;
 /** Milliseconds between looks at whether a check is overdue, and how late it may be. */
 const watchEvery = 10_000;
 export const patience = 30_000;
 
-/** The checks of all VMs: when, of which, and whether they all run. */
+/** The checks of all VMs: runs them, and reports when one is overdue. */
 export class Checks {
   readonly #options: ChecksOptions;
   readonly #vms: ReadonlyMap<VmKey, VmChecks>;
@@ -55,14 +55,14 @@ export class Checks {
     this.#watchdog ??= setInterval(() => this.#watch(), watchEvery).unref();
   }
 
-  /** To be told of every event, after the snapshot has taken it. */
+  /** Must receive every event, after the snapshot has taken it. */
   hear(event: Event): void {
     if (event.type === 'hypervisor_up' || event.type === 'hypervisor_down') {
       for (const vm of this.#vms.values()) vm.hear(event);
     } else if ('key' in event) this.#vms.get(event.key)?.hear(event);
   }
 
-  /** A whole check of one VM; resolves to what it came to, in a sentence. */
+  /** Checks one VM with all probes; resolves to the result, in a sentence. */
   async check(key: VmKey): Promise<string> {
     const vm = this.#vms.get(key);
     await vm?.check('command');
@@ -84,7 +84,7 @@ export class Checks {
     this.#options.save(this.#remembered);
   }
 
-  /** A check that does not run is a problem of the bridge, and nobody else would tell of it. */
+  /** A check that does not run is a problem of the bridge, and no other part reports it. */
   #watch(): void {
     const overdue = [...this.#vms].filter(([, vm]) => vm.isOverdue(patience)).map(([key]) => key);
     if (isDeepStrictEqual(overdue, this.#overdue)) return;

@@ -1,6 +1,6 @@
-/** What is known of DSM itself, beyond its machine: the words of the checks, and what they found together. */
+/** What is known of DSM itself, not only of its machine: the words of the checks, and their result. */
 
-/** `degraded`: DSM can be used, but not as it should be. `unknown`: nobody can tell from here. */
+/** `degraded`: DSM works, but not fully. `unknown`: the bridge cannot tell. */
 export const verdicts = [
   'off',
   'paused',
@@ -37,7 +37,7 @@ export interface ProbeRow {
   at: string;
 }
 
-/** What a running DSM says of itself. Its serial number is not kept anywhere. */
+/** What a running DSM reports about itself. Its serial number is never stored. */
 export interface DsmIdentity {
   /** As in its control panel: `diskstation`. */
   name: string | null;
@@ -54,23 +54,23 @@ export interface DsmIdentity {
 }
 
 /**
- * What a VM is meant to be: anything else is a problem. `last_commanded`: what it was last told, by a command or by
- * whoever started it; `last_intended`: the same, or off, if its guest powered itself off and has stayed so.
+ * What a VM is meant to be; any other state is a problem. `last_commanded`: what a command, or whoever started it, last
+ * told it to be; `last_intended`: the same, but off if its guest powered itself off and stayed off.
  */
 export const expectations = ['running', 'off', 'last_commanded', 'last_intended'] as const;
 export type Expectation = (typeof expectations)[number];
 
-/** What a VM was last told to be, by a command or by whoever started it. */
+/** What a command, or whoever started the VM, last told it to be. */
 export const wishes = ['running', 'paused', 'off'] as const;
 export type Wish = (typeof wishes)[number];
 
-/** What the checks of one VM have come to. Times are ISO 8601. */
+/** The result of one VM's checks. Times are ISO 8601. */
 export interface Check {
   verdict: Verdict;
-  /** The verdict's finer word, as docs/checks.md lists them. */
+  /** A finer word than the verdict; docs/checks.md lists them. */
   cause: string;
   reachable: boolean | null;
-  /** It differs from what it is meant to be; null: nobody can tell. */
+  /** It differs from what it is meant to be; null: the bridge cannot tell. */
   problem: boolean | null;
   /** One plain sentence each. */
   reason: string;

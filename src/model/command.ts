@@ -2,12 +2,12 @@ import { type CommandWord, commandWords, rowOf } from './commands.ts';
 import { maxTimeout, parseTimeLimit } from './time-limit.ts';
 import type { CommandTopic } from './topics.ts';
 
-/** Commands as they arrive. Pure: whatever the bytes are, the answer is a command or a refusal with a stable code. */
+/** Parses commands. Pure: any bytes give a command, or a refusal with a stable code. */
 
 /** How the guest is asked to power off: the ACPI button, the guest agent, or the agent and then the button. */
 export const shutdownMethods = ['acpi', 'agent', 'auto'] as const;
 export type ShutdownMethod = (typeof shutdownMethods)[number];
-/** `shutdown`: seen off, then started. `guest`: the guest restarts itself, without ever being off. */
+/** `shutdown`: the VM powers off, then is started. `guest`: the guest restarts itself, and the VM is never off. */
 export const rebootMethods = ['shutdown', 'guest'] as const;
 export type RebootMethod = (typeof rebootMethods)[number];
 /** What a shutdown does when its time is up: report it and leave the guest running, or cut its power. */
@@ -16,9 +16,9 @@ export type TimeoutPolicy = (typeof timeoutPolicies)[number];
 
 export interface Command {
   word: CommandWord;
-  /** The sender's name for this one command. Every response has it; a second command with it is a duplicate. */
+  /** The sender's id for this one command. Every response contains it; a second command with it is a duplicate. */
   id: string | null;
-  /** Who the sender is, as `last_stop.by` will name it. */
+  /** Who the sender is; `last_stop.by` shows it. */
   by: string | null;
   /** Milliseconds the sender grants, or null for the configured time. */
   timeout: number | null;
@@ -26,9 +26,9 @@ export interface Command {
   method: ShutdownMethod | RebootMethod | null;
   /** Of `autostart` and `arm`. */
   enabled: boolean | null;
-  /** `rebuild` and `rollback` are meant, although they are not armed. */
+  /** Confirms `rebuild` or `rollback` when no confirmation window is open. */
   confirm: boolean;
-  /** Milliseconds since 1970; after that the command is refused. */
+  /** Milliseconds since 1970; later the command is refused. */
   expiresAt: number | null;
 }
 
@@ -44,7 +44,7 @@ export interface InvalidCommand {
 export const maxPayload = 4_096;
 const maxId = 128;
 
-/** Words that `last_stop.by` has for others than a sender. */
+/** Words that `last_stop.by` uses when no sender did it. */
 export const reservedMarks = ['guest', 'host', 'fault'] as const;
 
 const plain: Omit<Command, 'word'> = {
@@ -63,12 +63,12 @@ const powerWords: ReadonlyMap<string, CommandWord> = new Map([
   ['OFF', 'shutdown'],
 ]);
 
-/** A command given by its word alone, or with some of its options. */
+/** A command with the given options, and defaults for the rest. */
 export function command(word: CommandWord, options: Partial<Command> = {}): Command {
   return { ...plain, ...options, word };
 }
 
-/** What a message on `B/V/power/set` or `B/V/command` asks for. */
+/** Parses a message on `B/V/power/set` or `B/V/command`. */
 export function parseCommand(kind: CommandTopic['kind'], payload: string): Command | InvalidCommand {
   if (Buffer.byteLength(payload) > maxPayload) return invalid(`a command has at most ${maxPayload} bytes`);
   const text = payload.trim();
@@ -143,7 +143,7 @@ function given<K extends keyof Command>(key: K, value: Command[K] | null | undef
 
 const zoned = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
 
-/** Milliseconds since 1970; null if it is none. `Date` takes 30 February for 2 March. */
+/** Milliseconds since 1970; null if the text is no date. `Date` reads 30 February as 2 March. */
 function timeOf(text: string): number | null {
   const [year = 0, month = 0, day = 0] = text.slice(0, 10).split('-').map(Number);
   if (!zoned.test(text) || day > new Date(Date.UTC(year, month, 0)).getUTCDate()) return null;

@@ -13,7 +13,7 @@ export type Situation = DomainState | 'absent';
 /** One libvirt call. `press` asks the guest to power off, by the chosen method. */
 export type Call = 'start' | 'wake_up' | 'resume' | 'suspend' | 'reset' | 'press' | 'guest_reboot' | 'cut_power';
 
-/** What a command means in a situation: `do` itself, another call, nothing to do, or no. */
+/** What a command means in a situation: itself (`do`), another call, nothing to do, or a refusal. */
 export type Meaning = 'do' | 'start' | 'resume' | 'wake_up' | { already: string } | { no: string };
 
 /**
@@ -35,23 +35,25 @@ export type Occupation = (typeof occupations)[number];
 export type Interruption = 'busy' | 'end' | 'replace' | 'drop' | 'amend' | 'keep' | 'beside';
 
 interface CommandRow {
-  /** `power`: as a job of libvirt calls; `loader`: as a job of the loader; `beside`: at any time; `cancel`: it ends a job. */
+  /**
+   * `power`: a job of libvirt calls; `loader`: a job of the loader; `beside`: runs at any time; `cancel`: ends a job.
+   */
   runs: 'power' | 'loader' | 'beside' | 'cancel';
   /** Of `power`: the call that it begins with. */
   call?: Call;
-  /** After its time-out it does what the configuration says; others only report. */
+  /** The configuration says what it does after its time-out; other commands only report. */
   timeoutPolicy?: true;
-  /** The call that it begins with where its method is `guest`. */
+  /** Its first call when its method is `guest`. */
   byGuest?: Call;
   /** What `B/V/state` says while its job is under way. */
   activity?: Activity;
-  /** Permitted where the configuration lists no commands: it cannot do harm. */
+  /** Permitted when the configuration lists no commands: it is harmless. */
   byDefault?: true;
-  /** It cannot be listed: whoever may give one of these may give it. */
+  /** It cannot be listed: it is permitted with any of these. */
   comesWith?: readonly string[];
-  /** What the VM is meant to be afterwards; missing: as before. */
+  /** What the VM is meant to be afterwards; missing: unchanged. */
   expects?: Wish;
-  /** Keys of the JSON form besides `id`, `by` and `expires_at`. `enabled` must be there where it can be. */
+  /** Keys of the JSON form besides `id`, `by` and `expires_at`. `enabled` is required where it is listed. */
   options?: readonly ('timeout' | 'on_timeout' | 'method' | 'enabled' | 'confirm')[];
   /** Missing: it runs in every situation, also while libvirt is away. */
   means?: Readonly<Record<Situation, Meaning>>;
@@ -61,7 +63,7 @@ interface CommandRow {
   whileUpdating?: string;
   /** Missing: `busy`, or `beside` if it runs so. */
   interrupts?: Partial<Readonly<Record<Occupation, Interruption>>>;
-  /** `rare`: off until somebody wants it. `serious`: off as well, and never beside the harmless ones. */
+  /** `rare`: disabled by default. `serious`: disabled too, and never shown beside the harmless ones. */
   entity?: {
     as: 'button' | 'switch';
     name: string;
@@ -85,7 +87,7 @@ const deaf = {
   crashed: { no: 'it has crashed and cannot hear the power button' },
   pmsuspended: { no: 'it is suspended and cannot hear the power button; resume it first' },
 };
-/** `idle` is libvirt's "blocked": running for all that matters here. `unknown`: libvirt itself decides. */
+/** `idle` is libvirt's "blocked": it counts as running. `unknown`: libvirt itself decides. */
 const awake = { running: 'do', idle: 'do', unknown: 'do' } as const;
 const always = {
   ...awake,
@@ -126,7 +128,7 @@ export const commands = {
     expects: 'off',
     options: ['timeout', 'on_timeout', 'method'],
     means: { ...awake, ...deaf, shutting_down: 'do', shut_off: offAlready, ...absent },
-    // A UPS does not wait until the guest is up again, nor for a rebuild.
+    // A UPS waits neither until the guest is up again, nor for a rebuild.
     interrupts: { waiting: 'drop', shutdown: 'amend', reboot: 'replace', rebuild: 'replace' },
     entity: { as: 'button', name: 'Shut down', icon: 'mdi:power', kind: 'usual' },
   },
@@ -258,7 +260,7 @@ export function rowOf(word: CommandWord): CommandRow {
 /** What a configuration can list. */
 export const listedCommands = commandWords.filter(word => !rowOf(word).comesWith);
 
-/** What may be commanded unless the configuration says otherwise. */
+/** The commands that are permitted by default. */
 export const defaultCommands = commandWords.filter(word => rowOf(word).byDefault);
 
 /** Whether a configuration that lists `listed` permits it. */

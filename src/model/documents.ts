@@ -67,7 +67,7 @@ export function checkDocument({ check, wish }: VmSnapshot) {
   const probes = probeNames.map(name => [name, check?.probes[name] ?? notAsked] as const);
   return {
     verdict: check?.verdict ?? 'unknown',
-    /** The verdict's finer word, as docs/checks.md lists them. */
+    /** A finer word than the verdict; docs/checks.md lists them. */
     cause: check?.cause ?? 'not_checked',
     reachable: check?.reachable ?? null,
     problem: check?.problem ?? null,
@@ -106,11 +106,11 @@ export function loaderDocument({ loader, check }: VmSnapshot) {
     boot_entry: loader.bootEntry,
     /** It can be commanded. */
     rollback,
-    /** `rebuild` and `rollback` need no confirmation, and until when. */
+    /** Whether `rebuild` and `rollback` need no confirmation, and until when. */
     armed: loader.armedUntil !== null,
     armed_until: loader.armedUntil,
     wanted,
-    /** The DSM that runs, as it last told itself, without its small update. */
+    /** The running DSM's version, as it last reported it, without its small update. */
     installed: { model: check?.dsm.model ?? null, version: check?.dsm.version ?? null },
     under_way: isUnderWay(loader),
     log,
@@ -141,7 +141,7 @@ export function bridgeDocument({ hypervisor, vms, overdueChecks }: Snapshot, { s
       hypervisor: info?.hypervisor ?? null,
     },
     vms: Object.keys(vms),
-    /** Whether every check ran when it should have; the keys of those that did not. */
+    /** Whether every check ran in time, and the keys of the VMs whose checks did not. */
     checks: { overdue: overdueChecks.length > 0, vms: overdueChecks },
   };
 }

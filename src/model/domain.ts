@@ -35,25 +35,25 @@ export interface Nic {
   tap: string | null;
   /** How it is plugged in, in libvirt's word: `bridge`, `network`, `direct` (macvtap), `user`, … */
   type: string | null;
-  /** Its link as libvirt has set it; null: not set, which is up. */
+  /** Its link as set in libvirt; null: not set, which means up. */
   link: 'up' | 'down' | null;
 }
 
 export interface Hardware {
   machine: string | null;
-  /** Those that are online, of perhaps more that can be plugged in. */
+  /** The online ones; more may be plugged in. */
   vcpus: number | null;
-  /** Bytes that the guest has now (libvirt's `<currentMemory>`), of perhaps more that the balloon can give. */
+  /** Bytes that the guest has now (libvirt's `<currentMemory>`); the balloon may give it more. */
   memory: number | null;
   disks: Disk[];
   nics: Nic[];
-  /** A PCI or SCSI device of the host is passed through. It may hold disks, of which libvirt counts nothing. */
+  /** A PCI or SCSI device of the host is passed through. It may have disks, whose requests libvirt does not count. */
   hiddenDisks: boolean;
-  /** The firmware starts from a USB device of the host, so that none of `disks` is the loader. */
+  /** The firmware starts from a USB device of the host, so none of `disks` is the loader. */
   loaderPassedThrough: boolean;
 }
 
-/** Of a domain whose definition could not be read: to be known by its identity. */
+/** For a domain whose definition could not be read: only its identity is known. */
 export const unknownHardware: Hardware = {
   machine: null,
   vcpus: null,

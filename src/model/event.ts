@@ -15,13 +15,13 @@ export type Event =
   | { type: 'rebooted'; key: VmKey; at: string }
   /** What the bridge is carrying out; null: nothing. */
   | { type: 'work'; key: VmKey; work: Work | null }
-  /** Who asked it to stop; null: nobody who could still be the cause of a stop. */
+  /** Who asked it to stop; null: nobody whose request could still cause a stop. */
   | { type: 'asked'; key: VmKey; asked: Asked | null }
   | { type: 'error'; key: VmKey; error: LastError }
   /** A command has set what the VM is meant to be. */
   | { type: 'wished'; key: VmKey; wish: Wish }
   | { type: 'checked'; key: VmKey; check: Check; at: string }
-  /** What is being done, or was done last, to its loader. */
+  /** The current or the last operation on its loader. */
   | { type: 'loader'; key: VmKey; loader: Loader; at: string }
   /** VMs whose checks are overdue. */
   | { type: 'checks_overdue'; keys: readonly VmKey[] };

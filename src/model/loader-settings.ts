@@ -10,10 +10,10 @@ export interface LoaderSettings {
   readonly upgrade: 'never' | 'full';
   /** URLs of extensions' indexes. */
   readonly extensions: readonly string[];
-  /** Serial number and MACs stay what they are. */
+  /** Whether serial number and MACs are kept. */
   readonly keepIdentity: boolean;
   readonly sataMap: 'auto' | { readonly SataPortMap: string; readonly DiskIdxMap: string };
-  /** By libvirt's storage volumes, or at a path of this machine. */
+  /** As a libvirt storage volume, or at a path of this machine. */
   readonly image:
     | { readonly way: 'volume'; readonly transientPool: boolean }
     | { readonly way: 'path'; readonly path: string };
@@ -26,7 +26,7 @@ export interface LoaderSettings {
     readonly password: string | null;
     /** OpenSSH or PEM. */
     readonly privateKey: string | null;
-    /** A fingerprint `SHA256:…`; null: whatever it is at the first connection of a boot. */
+    /** A fingerprint `SHA256:…`; null: whatever key the first connection of a boot shows. */
     readonly hostKey: string | null;
   };
   readonly onFailure: 'ask' | 'auto';

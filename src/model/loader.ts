@@ -1,6 +1,6 @@
 /** The rebuild of a VM's loader as people see it. */
 
-/** In the order in which a rebuild goes through them. The first is before any; the last ones are where it ends. */
+/** In the order in which a rebuild goes through them. The first one comes before any rebuild; the last ones end it. */
 export const loaderPhases = [
   'idle',
   'preflight',
@@ -37,18 +37,18 @@ type LoaderResult = (typeof loaderResults)[number];
 /** Times are ISO 8601. */
 export interface Loader {
   phase: LoaderPhase;
-  /** Whole percents of all that is to do; null: nothing is under way. */
+  /** Whole percents of the whole run; null: nothing is under way. */
   percent: number | null;
   /** What is being done within the phase, in words. */
   step: string | null;
   startedAt: string | null;
   endedAt: string | null;
-  /** Seconds from its beginning to its end, or to when this was said. */
+  /** Seconds from its beginning to its end, or to this document. */
   elapsed: number | null;
   result: LoaderResult | null;
   /** Why it did not succeed, stable: `no_recipe`. */
   code: string | null;
-  /** The same in a sentence, with the state in which the VM is left. */
+  /** The same in a sentence, with the state in which it left the VM. */
   error: string | null;
   /** What to do, in a sentence. */
   nextStep: string | null;

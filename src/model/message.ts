@@ -5,8 +5,8 @@ export interface Message {
   readonly payload: Buffer;
   readonly qos: 0 | 1 | 2;
   /**
-   * The broker stored the message before this session subscribed. With `asPublished`, on MQTT 5, also: its sender asked
-   * the broker to store it. On 3.1.1 a live message never has it.
+   * The broker stored the message before this session subscribed. With `asPublished`, on MQTT 5, also: the sender set
+   * the flag. On 3.1.1 a live message never has it.
    */
   readonly retain: boolean;
   /** The broker sends it again because it missed our acknowledgement. */

@@ -9,7 +9,7 @@
 export interface UnitRow {
   /** Base units of the topic in one of these. */
   per?: number;
-  /** Decimals kept: a change beyond them is noise that would fill the recorder. */
+  /** Decimals kept: finer changes are noise that would fill the recorder. */
   digits: number;
   /** Decimals displayed. */
   shown: number;
@@ -30,10 +30,10 @@ export const units = {
 } as const satisfies Record<string, UnitRow>;
 export type Unit = keyof typeof units;
 
-/** What two samples tell of a counter; null: unknown. */
+/** What two samples of a counter give; null: unknown. */
 export interface Reading<Counter extends string> {
   now(counter: Counter): number | null;
-  /** Since the sample before; null as well if the counter went down, for then it counts anew. */
+  /** Growth since the sample before; also null if the counter went down, because then it has been reset. */
   grown(counter: Counter): number | null;
   seconds: number;
 }
@@ -50,9 +50,9 @@ interface MetricEntity {
   /** What comes after the disk or NIC in the entity's key and name. */
   key: string;
   name: string;
-  /** What Home Assistant shows; a number without one has no unit. */
+  /** What Home Assistant shows; without a unit, the number has none. */
   unit?: Unit;
-  /** People look for this number first: it is enabled from the start. */
+  /** Most people want this number: it is enabled from the start. */
   icon?: `mdi:${string}`;
 }
 
@@ -92,7 +92,9 @@ function metric<C extends string>(measure: Measure<C>) {
   });
 }
 
-/** Of all vCPUs together. `guest`: nanoseconds of their threads; `total`: of QEMU, which counts where they do not tell. */
+/**
+ * For all vCPUs together. `guest`: nanoseconds of their threads; `total`: of QEMU, used when the threads' are unknown.
+ */
 export const cpuMetrics = {
   percent: metric({
     ...{ from: ['guest', 'total', 'vcpus'], grows: false },
@@ -100,7 +102,7 @@ export const cpuMetrics = {
       const vcpus = now('vcpus');
       const used = grown('guest') ?? grown('total');
       if (used === null || !vcpus || seconds <= 0) return null;
-      // Two clocks are compared, so a busy guest may come out a little above the whole.
+      // The samples use two clocks, so a busy guest may come out a little above 100 %.
       return round(Math.min(1, used / 1e9 / seconds / vcpus) * 100, 2);
     },
   })('cpu', 'CPU', '%', 'mdi:cpu-64-bit'),
@@ -114,8 +116,8 @@ export const cpuMetrics = {
 const kib = 1_024;
 
 /**
- * `balloon.` What the guest uses is what it has, less what it could give away. Only its balloon driver knows, and that
- * of a kernel before 4.6 does not: it tells what is unused, and the rest is mostly cache.
+ * `balloon.` The guest uses what it has, less what it could give away. Only its balloon driver knows that, and only
+ * since kernel 4.6: an older one reports what is unused, and the rest is mostly cache.
  */
 export const memoryMetrics = {
   used: metric({ ...{ from: ['available', 'usable'], grows: false }, number: ({ now }) => used(now) })(

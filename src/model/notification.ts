@@ -5,7 +5,7 @@ import type { Event } from './event.ts';
 import type { LoaderPhase } from './loader.ts';
 import type { LastStop, VmSnapshot } from './snapshot.ts';
 
-/** What is worth telling people: `B/V/event`, Home Assistant's event entity, the log. Pure. */
+/** What people should know: `B/V/event`, Home Assistant's event entity, the log. Pure. */
 
 type JobWord = PowerWord | LoaderWord;
 
@@ -48,7 +48,7 @@ export interface Notification {
   at: string;
   /** libvirt's word. */
   reason?: string;
-  /** Who did it, as in `last_stop`; of a command, its own mark. */
+  /** Who did it, as in `last_stop`; for a command, its `by`. */
   by?: string | null;
   /** From the request to off. */
   seconds?: number | null;
@@ -66,7 +66,7 @@ export interface Notification {
   phase?: LoaderPhase;
 }
 
-/** What an event that has been reduced means to people. */
+/** The notifications that follow from an event, after it has been reduced. */
 export function notificationsOf(before: VmSnapshot, after: VmSnapshot, event: Event): Notification[] {
   if (event.type === 'rebooted') return [{ event_type: 'rebooted', at: event.at }];
   if (event.type === 'loader') return phaseChanged(before, event);
@@ -82,7 +82,7 @@ export function notificationsOf(before: VmSnapshot, after: VmSnapshot, event: Ev
     tell('interrupted', { command, id, by, message: after.lastError?.message ?? '' });
   }
   if (after.lastStop && after.lastStop !== before.lastStop) tell(...stopped(after.lastStop, before));
-  // Nothing is known of what was before the first look.
+  // The state before the first read is unknown, so nothing has changed.
   if (!was) {
     if (is && before.seen) tell('defined');
     return found;
@@ -103,14 +103,14 @@ export function notificationsOf(before: VmSnapshot, after: VmSnapshot, event: Ev
   return found;
 }
 
-/** `interrupted` tells of a phase that a start of the bridge has found. */
+/** `interrupted`: the bridge found that phase at its start. */
 function phaseChanged(before: VmSnapshot, { loader, at }: Extract<Event, { type: 'loader' }>): Notification[] {
   if (!before.loader || before.loader.phase === loader.phase) return [];
   const { phase, code, error } = loader;
   return [{ event_type: 'loader_phase', at, phase, ...(code && { cause: code }), ...(error && { message: error }) }];
 }
 
-/** The first one after a start of the bridge is no change. */
+/** The first report after the bridge's start is no change. */
 function verdictChanged(before: Check | null, { verdict, cause, reason }: Check, at: string): Notification[] {
   if (!before || before.verdict === verdict) return [];
   return [{ event_type: 'verdict_changed', at, verdict, before: before.verdict, cause, message: reason }];
@@ -118,7 +118,7 @@ function verdictChanged(before: Check | null, { verdict, cause, reason }: Check,
 
 function stopped({ reason, by, seconds }: LastStop, { asked }: VmSnapshot): [NotificationType, Partial<Notification>] {
   const type = stops.get(reason) ?? 'shut_down';
-  // The last one who asked need not be the cause.
+  // The last sender need not be the cause.
   const cause = asked?.by === by ? asked : null;
   const late = type === 'shut_down' && cause?.open === false;
   return [type, { reason, by, seconds, ...(late && { late }), ...(cause?.id && { id: cause.id }) }];
@@ -146,7 +146,7 @@ export function requested(word: JobWord, commanded: Commanded): Notification {
 }
 
 export function ended(commanded: Commanded, { status, code, message }: Outcome): Notification {
-  // A reboot's time may also be up when it is off and does not start.
+  // A reboot may also time out after the VM is off, because it does not start.
   const gaveUp = code === 'timed_out' && commanded.command === 'shutdown';
   return { event_type: gaveUp ? 'shutdown_timed_out' : `command_${status}`, ...commanded, code, message };
 }

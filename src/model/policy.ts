@@ -21,7 +21,7 @@ export interface Policy {
   reboot: { method: RebootMethod };
 }
 
-/** Why a command is refused whatever the VM does, or null. `now`: milliseconds since 1970. */
+/** Why a command is refused in any state of the VM, or null. `now`: milliseconds since 1970. */
 export function refusal(command: Command, { commands }: Policy, readOnly: boolean, now: number): Rejection | null {
   const { word, expiresAt, onTimeout } = command;
   if (expiresAt !== null && now > expiresAt) {
@@ -48,13 +48,13 @@ export function planOf({ word, timeout, onTimeout }: Command, { shutdown }: Poli
     startTimeout: call === 'start' ? (timeout ?? startTimeout) : startTimeout,
     resendEvery: shutdown.resendEvery,
     maxPresses: shutdown.maxPresses,
-    // A reboot never cuts the power because of a policy that was made for power failures.
+    // A reboot never cuts the power by a policy: that policy is meant for power failures.
     onTimeout: onTimeout ?? (timeoutPolicy ? shutdown.onTimeout : 'report'),
     pause,
   };
 }
 
-/** The call with which a command begins that means `call`: a reboot may be left to the guest. */
+/** The first call of a command that means `call`: the guest may do a reboot itself. */
 export function firstCall({ word, method }: Command, { reboot }: Policy, call: Call): Call {
   const { byGuest } = rowOf(word);
   return byGuest && (method ?? reboot.method) === 'guest' ? byGuest : call;
@@ -67,7 +67,7 @@ export type Decision =
   | { do: 'nothing'; message: string }
   | ({ do: 'reject' } & Rejection);
 
-/** `verdict`: of the checks on DSM, as far as it is still believed. */
+/** `verdict`: the checks' verdict on DSM, if it is not too old. */
 export function decide(word: CommandWord, domain: Domain | null, verdict: Verdict = 'unknown'): Decision {
   const { means, whileUpdating, transient, call = null } = rowOf(word);
   if (transient !== undefined && domain?.persistent === false) return refuse(transient);
@@ -94,9 +94,9 @@ export function decideFor(
   if (!hypervisor.up) return { do: 'reject', ...libvirtAway };
   const domain = vms[key]?.domain ?? null;
   const same = Object.values(vms).filter(vm => domain && vm.domain?.uuid === domain.uuid);
-  // One that became this domain while a command is under way does not take it over.
+  // The VM with the running job keeps the domain, even if another VM resolves to it meanwhile.
   const first = same.find(({ work }) => work) ?? same[0];
-  // Two VMs name one domain, by its name and by its UUID: it must not have two jobs.
+  // Two VMs may configure one domain, by its name and by its UUID: it must not have two jobs.
   if (first && first.key !== key) {
     const message = `this domain is configured twice: command it as '${first.key}'`;
     return { do: 'reject', code: 'not_allowed', message };

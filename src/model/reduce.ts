@@ -20,7 +20,7 @@ export function reduce(snapshot: Snapshot, event: Event): Snapshot {
     case 'asked':
       return change(snapshot, event.key, vm => ({ ...vm, asked: event.asked }));
     case 'rebooted':
-      // A guest that restarts has not done what it was asked: later it powers off for another reason.
+      // A guest that restarts has not powered off as asked: a later power-off has another cause.
       if (snapshot.vms[event.key]?.asked?.open !== false) return snapshot;
       return change(snapshot, event.key, vm => ({ ...vm, asked: null }));
     case 'error':
@@ -46,7 +46,7 @@ function withDomain(vm: VmSnapshot, domain: Domain | null, at: string): VmSnapsh
   const same = before?.uuid === domain?.uuid;
   const stopped = before?.active === true && !(same && domain?.active);
   const started = same && before?.active === false && domain?.active === true;
-  // Another domain's reason says nothing of the one that is gone.
+  // Another domain's reason tells nothing about this one.
   const lastStop = stopped ? stopOf(vm, same ? domain : null, at) : vm.lastStop;
   const { asked, lastError } = vm.remembered && vm.asked?.open ? interrupted(vm.asked, domain, at) : vm;
   return {
@@ -55,7 +55,7 @@ function withDomain(vm: VmSnapshot, domain: Domain | null, at: string): VmSnapsh
     seen: true,
     remembered: null,
     asked: stopped || started ? null : asked,
-    // Nobody saw a start that fell between two lives of the bridge.
+    // The domain was started while no bridge ran, so the start was not seen.
     startedAt: started && vm.seen ? at : domain?.active && same ? vm.startedAt : null,
     lastStop,
     selfOffAt: same ? selfOffAt(vm, domain, stopped ? lastStop : null) : null,
@@ -65,7 +65,7 @@ function withDomain(vm: VmSnapshot, domain: Domain | null, at: string): VmSnapsh
   };
 }
 
-/** Whoever starts or resumes a VM means it to run; a stop tells nothing of what is meant. */
+/** A start or a resume shows that the VM is meant to run; a stop shows nothing about that. */
 function wishAfter({ wish, seen, remembered, domain: before }: VmSnapshot, domain: Domain | null): Wish | null {
   if (!domain?.active) return wish;
   const known = before ?? remembered;
@@ -76,7 +76,7 @@ function wishAfter({ wish, seen, remembered, domain: before }: VmSnapshot, domai
   return another || began || goesOn ? 'running' : (wish ?? 'running');
 }
 
-/** libvirt forgets why a domain is off when it, or its host, is started again: then nobody knows any more. */
+/** libvirt forgets why a domain is off when libvirt or the host restarts; then the cause is unknown. */
 function selfOffAt(
   { seen, selfOffAt: before }: VmSnapshot,
   domain: Domain | null,
@@ -99,13 +99,15 @@ function stopOf(vm: VmSnapshot, domain: Domain | null, at: string): LastStop {
   const unseen = !vm.seen;
   const reason = domain?.reason ?? 'gone';
   const asked = vm.asked && isCause(vm.asked, vm.seen, at) ? vm.asked : null;
-  // A transient domain is gone as soon as it is off, and with it the reason.
+  // A transient domain is gone once it is off, and so is the reason.
   const asItWasAsked = reason === 'shutdown' || (reason === 'destroyed' && asked?.cut) || (!domain && !unseen);
   if (!asked || !asItWasAsked) return { by: stoppedBy.get(reason) ?? null, reason, at, seconds: null };
   return { by: asked.by, reason, at, seconds: unseen ? null : secondsBetween(asked.at, at) };
 }
 
-/** While the bridge is at it, it is the cause even if the clock was set forward; a start (`at` = `until`) never is. */
+/**
+ * While the job runs, its request is the cause, even if the clock was set forward. A start's (`at` = `until`) never is.
+ */
 function isCause({ open, at: since, until }: Asked, seen: boolean, at: string): boolean {
   return at <= until || (open && seen && since < until);
 }
@@ -116,7 +118,7 @@ function secondsBetween(from: string, to: string): number | null {
   return milliseconds < 0 ? null : Math.round(milliseconds / 100) / 10;
 }
 
-/** Who stopped it, by libvirt's reason for `shut_off`. An ACPI shutdown from virsh looks like the guest's own. */
+/** Who stopped it, by libvirt's reason for `shut_off`. An ACPI shutdown by virsh looks like the guest's own. */
 const stoppedBy: ReadonlyMap<string, LastStop['by']> = new Map([
   ['shutdown', 'guest'],
   ['destroyed', 'host'],

@@ -3,7 +3,7 @@ import type { Domain } from './domain.ts';
 import type { Loader } from './loader.ts';
 import type { Stats } from './stats.ts';
 
-/** All the bridge knows. Replaced by `reduce`, never changed in place. */
+/** All that the bridge knows. `reduce` replaces it, and nothing changes it in place. */
 export interface Snapshot {
   hypervisor: Hypervisor;
   vms: Readonly<Record<VmKey, VmSnapshot>>;
@@ -32,18 +32,18 @@ export interface HypervisorInfo {
 export const activities = ['none', 'starting', 'shutting_down', 'rebooting', 'rebuilding', 'rolling_back'] as const;
 export type Activity = (typeof activities)[number];
 
-/** `pausing`: between off and start. `calling`: libvirt is at it. */
+/** `pausing`: between off and start. `calling`: libvirt has the call. */
 export type Phase = 'pausing' | 'calling' | 'waiting_for_guest' | 'cutting_power';
 
 /** What the bridge is carrying out. Times are ISO 8601. */
 export interface Work {
   activity: Activity;
-  /** Null: a part of a rebuild that is no command of its own. */
+  /** Null: a step of a rebuild, and not a command. */
   phase: Phase | null;
   since: string;
   /** When it gives up. */
   deadline: string;
-  /** How often the guest has been asked to power off; null where it is not asked. */
+  /** How often the guest has been asked to power off; null in a job that does not ask. */
   attempt: number | null;
   /** A start was given meanwhile, and follows. */
   startAfterOff: boolean;
@@ -53,23 +53,23 @@ export interface VmSnapshot {
   key: VmKey;
   /** The device's name in Home Assistant. */
   label: string;
-  /** Null when libvirt, being up, has no such domain; kept as last seen while libvirt is down. */
+  /** Null when libvirt is up and has no such domain; while libvirt is down, as last read. */
   domain: Domain | null;
   /** libvirt has been read since the bridge began. */
   seen: boolean;
-  /** What was known when the bridge last ended; null as soon as libvirt has been read. */
+  /** What the last bridge stored at its end; null as soon as libvirt has been read. */
   remembered: Remembered | null;
   work: Work | null;
-  /** Who has asked it to stop, and may be the cause when it does. */
+  /** Who has asked it to stop; it may be the cause when it does. */
   asked: Asked | null;
   /** When the domain was seen to start, ISO 8601; null if it ran before the bridge did. */
   startedAt: string | null;
   lastStop: LastStop | null;
-  /** Since when it is off because its guest powered itself off, which the bridge saw, ISO 8601; null: it is not. */
+  /** Since when it is off because its guest powered itself off, ISO 8601; null: it is not, or that was not seen. */
   selfOffAt: string | null;
   lastError: LastError | null;
   stats: Stats | null;
-  /** What it was last told to be, by a command or by whoever started it; null: nobody was seen to. */
+  /** What a command, or whoever started it, last told it to be; null: unknown. */
   wish: Wish | null;
   /** Null before the first check. */
   check: Check | null;
@@ -80,9 +80,9 @@ export interface VmSnapshot {
 interface Remembered {
   uuid: string;
   active: boolean;
-  /** Of the host, in which this was so; null: not known. */
+  /** The host's boot in which this was so; null: not known. */
   boot: string | null;
-  /** As far as is known the host has not booted since. */
+  /** The host has not booted since, as far as is known. */
   thisBoot: boolean;
 }
 
@@ -102,15 +102,15 @@ export interface Asked {
 
 export interface LastStop {
   /**
-   * `bridge`, or the mark `by` of the command that did it; `guest`: DSM shut itself down; `host`: somebody at libvirt;
-   * `fault`: it crashed or failed; null: nobody saw it.
+   * `bridge`, or a command's `by`; `guest`: DSM shut itself down; `host`: somebody using libvirt; `fault`: it crashed
+   * or failed; null: unknown.
    */
   by: string | null;
   /** libvirt's word: `shutdown`, `destroyed`, `crashed`, … */
   reason: string;
   /** When it was seen to be off. */
   at: string;
-  /** From the first request to off; null when nobody asked here, or nobody saw it go off. */
+  /** From the first request to off; null without a request here, or if the stop was not seen. */
   seconds: number | null;
 }
 

@@ -5,7 +5,7 @@ import { emptyVm, type Snapshot, type VmKey, type VmSnapshot } from './snapshot.
 /** Called after the snapshot has taken the event. `before`: the snapshot without it. */
 export type Listener = (event: Event, before: Snapshot) => void;
 
-/** All that is known now. It changes by events alone; listeners are told of each, in the order in which they subscribed. */
+/** The current state. Only events change it; its listeners get each event, in the order in which they subscribed. */
 export class State {
   readonly #listeners: Listener[] = [];
   #snapshot: Snapshot;

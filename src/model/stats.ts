@@ -6,7 +6,7 @@ type Table = Readonly<Record<string, Metric>>;
 
 /** A sample's numbers; null: unknown, never zero. */
 export type Numbers<T extends Table> = Record<keyof T & string, number | null>;
-/** The counters that a table's numbers are made from; null: libvirt has not told. */
+/** The counters for a table's numbers; null: libvirt has not told them. */
 export type Counters<T extends Table> = Record<T[keyof T]['from'][number], number | null>;
 
 /** The names of the counters, each once. */
@@ -42,7 +42,7 @@ function unknownNumbers<T extends Table>(table: T): Numbers<T> {
 export interface Stats {
   /** ISO 8601, UTC; null before the first sample. */
   sampled_at: string | null;
-  /** The numbers are older than they should be: libvirt or QEMU did not answer. */
+  /** The numbers are too old: libvirt or QEMU did not answer. */
   stale: boolean;
   cpu: Numbers<typeof cpuMetrics>;
   memory: Numbers<typeof memoryMetrics>;

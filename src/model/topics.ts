@@ -8,7 +8,7 @@ export interface CommandTopic {
   kind: 'power' | 'command';
 }
 
-/** Every MQTT topic of one bridge: the only place where they are spelt. */
+/** Every MQTT topic of one bridge. No other file spells them. */
 export function topics(base: string) {
   return {
     bridge: { state: `${base}/bridge/state`, info: `${base}/bridge/info`, claim: `${base}/bridge/claim` },
@@ -25,7 +25,7 @@ export function topics(base: string) {
       power: `${base}/${key}/power/set`,
       command: `${base}/${key}/command`,
     }),
-    /** Subscriptions that receive every command, and the look-up of one that arrived. */
+    /** Subscriptions for every command, and how to parse the topic of one that arrived. */
     commands: {
       filters: [`${base}/+/power/set`, `${base}/+/command`],
       parse: (topic: string): CommandTopic | null => {
@@ -40,7 +40,7 @@ export function topics(base: string) {
   };
 }
 
-/** Those of a VM that the broker keeps; the last one is what tells that they are a VM's. */
+/** A VM's retained topics; the last one shows that they belong to a VM. */
 export function retainedTopics({ availability, check, loader, screen, state }: VmTopics): string[] {
   return [availability, check, loader, screen, state];
 }
@@ -49,7 +49,7 @@ export function retainedTopics({ availability, check, loader, screen, state }: V
 const longest = 1_000;
 const deepest = 100;
 
-/** Why nothing can be published there, as a predicate; null: it can. A broker hangs up on most of these. */
+/** Why the broker would not take a publication there, as a predicate; null: it would. Most brokers hang up on these. */
 export function topicFault(topic: string): string | null {
   if (topic === '') return 'must not be empty';
   if (/[+#]/.test(topic)) return 'must not contain the wildcards + and #';
@@ -59,13 +59,13 @@ export function topicFault(topic: string): string | null {
   return topic.split('/').length > deepest ? `must have at most ${deepest} levels` : null;
 }
 
-/** The key a domain gets when the configuration names none; empty when nothing but `_` would be left. */
+/** The key of a domain for which the configuration names none; empty if only `_` would be left. */
 export function defaultVmKey(domain: string): VmKey {
   const key = domain.replaceAll(/[^A-Za-z0-9_-]/g, '_');
   return /^_*$/.test(key) ? '' : key;
 }
 
-/** A key that is legal as it stands. `bridge` is the bridge's own segment; files are named after a key, too. */
+/** A valid key. `bridge` is the bridge's own segment; files are named after a key, too. */
 export function isVmKey(key: string): boolean {
   return /^[A-Za-z0-9_-]{1,128}$/.test(key) && !/^_+$/.test(key) && key !== 'bridge';
 }

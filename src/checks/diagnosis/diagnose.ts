@@ -2,7 +2,7 @@ import { outcomeOf } from '../finding.ts';
 import type { Evidence } from './evidence.ts';
 import type { Cause } from './table.ts';
 
-/** What is the matter, from the evidence alone. Pure and total: the tests try every combination there is. */
+/** The diagnosis, from the evidence alone. Pure and total: the tests try every combination there is. */
 export function diagnose(evidence: Evidence): Cause {
   switch (evidence.machine) {
     case 'off':
@@ -20,7 +20,7 @@ export function diagnose(evidence: Evidence): Cause {
   }
 }
 
-/** DSM, its installer or its loader has said something: that outweighs every layer below. */
+/** What DSM, its installer or its loader reports counts more than any lower layer. */
 function inItsWords(evidence: Evidence): Cause | null {
   return fromApi(evidence) ?? fromDiscovery(evidence) ?? fromPage(evidence);
 }
@@ -55,7 +55,7 @@ function booting({ age, past }: Evidence): boolean {
   return age === 'young' && past === 'fresh';
 }
 
-/** The API answers; what could be missing? Services start for minutes after it says that the boot is done. */
+/** The API answers: is anything missing? For minutes after it reports the end of the boot, services still start. */
 function whileReady(evidence: Evidence): Cause {
   const { bridge, neighbour, tcp, dsm, discovery, past, age } = evidence;
   if (discovery === 'updating') return updating(evidence);
@@ -98,12 +98,12 @@ function fromPage(evidence: Evidence): Cause | null {
     case 'installer':
       return 'installer';
     case 'loader':
-      // A DSM that was up, or is on the network, has SSH too.
+      // A DSM that was up, or that answers discovery, may have SSH too: SSH alone then shows no loader.
       if (past === 'was_up' || discovery === 'ready') return null;
       return age === 'young' ? 'loader_passing' : 'loader';
     case 'behind':
     case 'other':
-      // DSM is ready, says discovery: then its owner has put this before it. Unless its API hangs.
+      // Discovery reports that DSM is ready, so its owner has put this page before it. Unless its API hangs.
       return discovery === 'ready' && neighbour !== 'taken' && evidence.dsm !== 'silent' ? whileReady(evidence) : null;
     case 'silent':
     case 'closed':
@@ -116,7 +116,7 @@ function updating({ age }: Evidence): Cause {
   return age === 'old' ? 'updating_late' : 'updating';
 }
 
-/** Nobody says anything that could be understood: the lowest layer that fails is to blame, after time to boot. */
+/** No answer could be understood: after the time for a boot, the lowest layer that fails is the cause. */
 function withoutWords(evidence: Evidence): Cause {
   const { machine, bridge, neighbour, web } = evidence;
   if (machine === 'stopping') return 'stopping';
@@ -144,22 +144,22 @@ function withoutWords(evidence: Evidence): Cause {
 function byPage(evidence: Evidence): Cause {
   const { web, dsm, tcp } = evidence;
   if (web === 'other') return 'other_page';
-  // What stands before DSM answers by itself: DSM may hang behind it, and its other ports may be closed.
+  // A proxy before DSM answers by itself: DSM may hang behind it, and its other ports may be closed.
   if (web !== 'behind' || dsm === 'silent' || tcp === 'refused' || tcp === 'silent') return byPorts(evidence);
   return tcp === 'some' ? 'port_closed' : 'behind';
 }
 
-/** A machine of which nobody knows whether it runs may be silent because it is off. */
+/** If it is unknown whether the machine runs, it may be silent because it is off. */
 function unlessSilent(cause: Cause): Cause {
   return cause === 'silent' || cause === 'no_answer' ? 'unseen' : cause;
 }
 
-/** Some machine is there, though libvirt does not say so. */
+/** A machine is there, though libvirt is away. */
 function answersAtAll({ neighbour, ping, tcp }: Evidence): boolean {
   return isThere({ neighbour, ping }) || (tcp !== 'silent' && tcp !== 'not_applicable');
 }
 
-/** A neighbour that does not answer a ping may be one that the kernel still believes in. */
+/** A neighbour that answers no ping may be gone, and still in the kernel's table. */
 function isThere({ neighbour, ping }: Pick<Evidence, 'neighbour' | 'ping'>): boolean {
   return ping === 'ok' || (neighbour === 'ok' && ping !== 'silent');
 }
@@ -174,11 +174,11 @@ function byPorts({ bridge, neighbour, ping, tcp, web, discovery }: Evidence): Ca
     case 'silent':
       if (isThere({ neighbour, ping })) return 'filtered';
       if (bridge === 'macvtap') return 'out_of_sight';
-      // The kernel believes in a neighbour for half a minute after its death.
+      // The kernel keeps a neighbour in its table for half a minute after its end.
       return neighbour === 'not_applicable' ? 'no_answer' : 'silent';
     case 'not_applicable':
       if (web === 'silent' || web === 'behind') return 'hangs';
-      // No ports are configured, so that its page had to do.
+      // No ports are configured, so only its page was probed.
       if (web !== 'not_applicable') return neighbour === 'ok' || ping === 'ok' ? 'no_web' : 'no_answer';
       if (bridge === 'macvtap') return 'out_of_sight';
       return neighbour === 'silent' || discovery === 'silent' ? 'silent' : 'address_unknown';

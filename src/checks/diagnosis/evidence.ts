@@ -2,7 +2,7 @@ import type { ProbeName } from '../../model/check.ts';
 import type { Activity, VmSnapshot } from '../../model/snapshot.ts';
 import type { Kind } from '../finding.ts';
 
-/** All that a verdict goes by, in a handful of words each: small enough to try every combination. Pure. */
+/** All that a verdict depends on, a few words for each part: few enough to test every combination. Pure. */
 
 export const machines = [
   'running',
@@ -19,23 +19,23 @@ export const machines = [
   'crashed',
   /** libvirt has no such domain. */
   'absent',
-  /** libvirt is away, or does not let it be read. */
+  /** libvirt is away, or refuses to let it be read. */
   'unseen',
 ] as const;
 export type Machine = (typeof machines)[number];
 
-/** Since it was powered on: within `boot_grace`, within four times that (an update may take so long), longer. */
+/** Time since power on: within `boot_grace`, within four times that (an update may take so long), or longer. */
 export const ages = ['young', 'grown', 'old'] as const;
 export type Age = (typeof ages)[number];
 export const patienceForUpdates = 4;
 
-/** Whether DSM has been up since the machine was powered on: one that has does not boot. */
+/** Whether DSM has been up since power on: if so, it is not booting. */
 export const pasts = ['fresh', 'was_up'] as const;
 type Past = (typeof pasts)[number];
 
 export type Evidence = { machine: Machine; age: Age; past: Past } & { [P in ProbeName]: Kind<P> };
 
-/** DSM closes its ports long before libvirt sees that anything happens. */
+/** DSM closes its ports long before libvirt notices the shutdown. */
 const stopping: ReadonlySet<Activity> = new Set(['shutting_down', 'rebooting']);
 
 export function machineOf(vm: Pick<VmSnapshot, 'domain' | 'seen' | 'work'> | null, libvirtUp: boolean): Machine {
@@ -61,7 +61,7 @@ export function machineOf(vm: Pick<VmSnapshot, 'domain' | 'seen' | 'work'> | nul
   }
 }
 
-/** Milliseconds since power on, null if nobody knows: then it is taken for old. */
+/** Milliseconds since power on; null: unknown, which counts as old. */
 export function ageOf(sincePowerOn: number | null, bootGrace: number): Age {
   if (sincePowerOn === null) return 'old';
   if (sincePowerOn < bootGrace) return 'young';

@@ -3,26 +3,26 @@ import type { VmSnapshot } from '../../model/snapshot.ts';
 import type { Machine } from './evidence.ts';
 import { type Cause, diagnoses } from './table.ts';
 
-/** How it stands to what it is meant to be. */
+/** What a VM is meant to be, and whether that may be about to change. */
 export interface Expectation {
   wish: Wish | null;
-  /** The bridge is carrying a command out, which changes that. */
+  /** A command is under way that changes the VM's state. */
   busy: boolean;
-  /** Its guest has powered itself off: whether that was meant is not known yet. */
+  /** Its guest has powered itself off, and it is still open whether that was meant. */
   settling: boolean;
 }
 
-/** Milliseconds for which a guest that has powered itself off must stay off: then that is what was meant. */
+/** Milliseconds that a guest must stay off after it has powered itself off, until that counts as meant. */
 const settlingTime = 600_000;
 
-/** Milliseconds until a VM that is off by its guest's own doing is meant to be off, 0 if it is; null: it is no such VM. */
+/** Milliseconds until a guest's own power-off counts as meant, 0 if it does already; null: there was none. */
 export function leftToSettle({ selfOffAt, wish }: VmSnapshot, now: number): number | null {
   if (selfOffAt === null || wish === null || wish === 'off') return null;
   const passed = Math.max(0, now - Date.parse(selfOffAt));
   return Math.max(0, settlingTime - passed);
 }
 
-/** A problem is a difference from what is meant; null: nobody can tell. */
+/** Whether the VM differs from what is meant; null: unknown. */
 export function isProblem(cause: Cause, machine: Machine, { wish, busy, settling }: Expectation): boolean | null {
   if (machine === 'crashed' || machine === 'io_error') return true;
   if (busy) return false;
@@ -36,7 +36,7 @@ export function isProblem(cause: Cause, machine: Machine, { wish, busy, settling
   return machine === 'stopping' ? false : null;
 }
 
-/** What a difference from what is meant adds to the sentence, and to what there is to do. */
+/** What such a difference adds to the sentence and to the next step. */
 export function ofExpectation(
   machine: Machine,
   { wish, settling }: Pick<Expectation, 'wish' | 'settling'>,

@@ -1,14 +1,14 @@
 import { type Cause, diagnoses } from './table.ts';
 
-/** The sentences of a diagnosis, with what was found in them. Pure. */
+/** Fills the sentences of a diagnosis, which are in table.ts, with what was found. Pure. */
 
-/** What fills the braces; `bridge`, `neighbour` and `web` are whole sentences of the probes. */
+/** What replaces the braces; `bridge`, `neighbour` and `web` are whole sentences of the probes. */
 export type Facts = Readonly<
   Record<'domain' | 'instead' | 'address' | 'port' | 'ports' | 'closed' | 'mac' | 'tap' | 'source', string> &
     Record<'age' | 'grace' | 'bridge' | 'neighbour' | 'web', string>
 >;
 
-/** The sentence and the next step of a diagnosis, with what was found. */
+/** The sentence and the next step of a diagnosis. */
 export function messageOf(cause: Cause, facts: Facts): { reason: string; next: string | null } {
   const { reason, next } = diagnoses[cause];
   const words = new Map(Object.entries(facts));
@@ -16,7 +16,7 @@ export function messageOf(cause: Cause, facts: Facts): { reason: string; next: s
   return { reason: fill(reason), next: next === null ? null : fill(next) };
 }
 
-/** `less than a minute`, `12 min`, `3 h`, `5 days`: no finer, or the sentence would be another one at every check. */
+/** `less than a minute`, `12 min`, `3 h`, `5 days`: if it were finer, the sentence would change at every check. */
 export function span(milliseconds: number): string {
   const minutes = Math.floor(milliseconds / 60_000);
   if (minutes < 1) return 'less than a minute';

@@ -1,12 +1,12 @@
 import type { Verdict } from '../../model/check.ts';
 
 /**
- * THE table of what can be the matter: the verdict, what people read, and what to look at next. docs/checks.md is made
- * from it. In braces: what the check found (`Facts` in messages.ts), a probe's name for its whole sentence.
+ * THE table of diagnoses: the verdict, the sentence for people, and the next step. docs/checks.md is made from it.
+ * Braces contain what the check found (`Facts` in messages.ts); a probe's name stands for its whole sentence.
  */
 interface Diagnosis {
   verdict: Verdict;
-  /** Whether it is a problem for a DSM that is meant to run. */
+  /** Whether it is a problem for a VM that is meant to run. */
   problem: boolean;
   reason: string;
   next: string | null;

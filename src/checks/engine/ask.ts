@@ -3,16 +3,19 @@ import { inTime } from '../../util/deadline.ts';
 import { bare, type Findings, type Kind, type Limits } from '../finding.ts';
 import type { ProbeTable, Targets } from '../probes.ts';
 
-/** Time for the probes of one check: each has its own, all share the check's, and none is trusted to keep to it. */
+/**
+ * Time for the probes of one check. Each probe has its own limit, all share the check's, and a probe that overruns its
+ * limit is left behind.
+ */
 
 export interface Ask {
-  /** What a probe finds; nothing, when its time is up or it fails. Rejects when the check is ended. */
+  /** Resolves to a probe's finding; to none, when its time is up or it fails. Rejects when the check is ended. */
   <P extends ProbeName>(probe: P, target: Targets[P]): Promise<Findings[P]>;
   /** Likewise, for what is no probe. */
   any<T>(otherwise: T, run: (limits: Limits) => Promise<T>): Promise<T>;
 }
 
-/** Milliseconds that a check takes at most: no more than so many probes wait for one another. */
+/** Milliseconds that a check takes at most: at most so many probes wait for one another. */
 export function longest(probeTimeout: number): number {
   return 4 * probeTimeout;
 }
@@ -36,7 +39,7 @@ export function createAsk(probes: ProbeTable, probeTimeout: number, signal: Abor
   };
   const any: Ask['any'] = (otherwise, run) => {
     const answer = bounded(otherwise, run);
-    // Several run at once: a rejection that nobody awaits yet must not end the process.
+    // Several run at once: a rejection must not end the process before its promise is awaited.
     answer.catch(() => {});
     return answer;
   };
@@ -45,7 +48,7 @@ export function createAsk(probes: ProbeTable, probeTimeout: number, signal: Abor
   return Object.assign(ask, { any });
 }
 
-/** Milliseconds that a probe gets beyond its time, to say itself why it is late. */
+/** Milliseconds beyond its time in which a probe may still report why it is late. */
 const grace = 50;
 
 /** Of a probe that needs an address. */
@@ -53,7 +56,7 @@ export function nowhere<P extends ProbeName>(probe: P): Findings[P] {
   return bare(probe, 'not_applicable' as Kind<P>, 'It was not asked, because the address is not known.');
 }
 
-/** Nothing came in time: silence, where silence means something. */
+/** No answer came in time: that is silence, for probes where silence has a meaning. */
 function late<P extends ProbeName>(probe: P): Findings[P] {
   const silent = probe === 'tcp' || probe === 'web' || probe === 'dsm';
   return bare(probe, (silent ? 'silent' : 'not_applicable') as Kind<P>, 'No answer came in time.');

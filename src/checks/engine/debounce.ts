@@ -1,17 +1,17 @@
 import { type Cause, diagnoses } from '../diagnosis/table.ts';
 
-/** What a VM's checks have come to so far: one bad check is no verdict yet. Pure. */
+/** The result of a VM's checks so far: one bad check alone does not change it. Pure. */
 export interface Debounced {
   cause: Cause;
-  /** Since when its verdict stands, milliseconds since 1970. */
+  /** Since when the verdict has been the same, milliseconds since 1970. */
   since: number;
-  /** Checks in a row that found less than stands. */
+  /** Checks in a row that found less than the verdict says. */
   failures: number;
 }
 
 /**
- * Takes in what a check found. Silence that makes it worse than it stands has to be found `needed` times in a row;
- * what DSM or its installer says in so many words counts at once, and so does what libvirt says of the machine.
+ * Adds what a check found. A worse result that comes from silence counts after `needed` checks in a row. What DSM or
+ * its installer reports counts at once, and so does what libvirt reports of the machine.
  */
 export function debounce(before: Debounced, found: Cause, needed: number, now: number): Debounced {
   const failures = badness(found) > badness(before.cause) ? before.failures + 1 : 0;
@@ -20,12 +20,12 @@ export function debounce(before: Debounced, found: Cause, needed: number, now: n
   return { cause: found, since: same ? before.since : now, failures: 0 };
 }
 
-/** Only silence can be a mishap of one check. */
+/** Only silence can be an accident of one check. */
 export function isSilence(cause: Cause): boolean {
   return badness(cause) > 0;
 }
 
-/** No answer that could be understood. SSH alone looks like a loader. */
+/** No answer was understood. SSH alone looks like a loader. */
 const wanting: ReadonlySet<Cause> = new Set(['loader', 'unseen', 'address_unknown', 'out_of_sight', 'behind']);
 
 function badness(cause: Cause): number {

@@ -2,15 +2,15 @@ import type { Hardware } from '../../model/domain.ts';
 import type { Stats } from '../../model/stats.ts';
 
 /**
- * Whether DSM's disks may be asleep, by libvirt's counts of their requests: an awake DSM writes every few seconds.
- * Whoever asks DSM over the network then would wake them. Pure.
+ * Whether DSM's disks may be asleep, by libvirt's counts of their requests: an awake DSM writes every few seconds. A
+ * question to DSM over the network would wake them. Pure.
  */
 export interface DiskActivity {
-  /** Of all data disks; null: libvirt does not count those of each. */
+  /** Requests of all data disks; null: libvirt does not count those of every disk. */
   requests: number | null;
   /** Milliseconds of any clock; null: before the first sample. */
   changedAt: number | null;
-  /** libvirt does not count what is asked of them, or not of all of them. */
+  /** libvirt does not count the requests of these disks, or not of all of them. */
   unknown: boolean;
 }
 

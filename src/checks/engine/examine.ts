@@ -6,14 +6,14 @@ import type { Probes } from '../probes.ts';
 import { type Ask, createAsk, nowhere } from './ask.ts';
 import { type CheckTarget, locate, macsOf, relocate } from './locate.ts';
 
-/** One check of one VM: the probes in their order, from the host's wire up to DSM's own words. */
+/** One check of one VM: the probes in order, from the host's cable up to DSM's own answers. */
 
 export interface ExamineOptions {
-  /** Updates what is known of the target; null: that is not needed. */
+  /** Updates what is known of the target; null: not needed. */
   prepare: (() => Promise<void>) | null;
-  /** Whether the lower layers are enough; they disturb nobody. Null: every probe runs in any case. */
+  /** Whether the lower layers are enough, which disturb no disk. Null: every probe runs in any case. */
   enough: ((lower: Lower, address: string | null) => boolean) | null;
-  /** The disks may be asleep: asks DSM that first, and no more if they are. */
+  /** The disks may be asleep: asks DSM that first, and nothing more if they are. */
   gentle: boolean;
   /** Milliseconds for each probe. */
   probeTimeout: number;
@@ -21,23 +21,23 @@ export interface ExamineOptions {
 }
 
 export interface Examination {
-  /** Without the upper layers, where the lower ones were enough. */
+  /** The upper layers are missing if the lower ones were enough. */
   findings: Lower & Partial<Upper>;
   /** IPv4, the best that is known; null: none. */
   address: string | null;
   /** Where DSM's page is, or should be. */
   port: number;
-  /** What DSM, or its installer, said of itself in this check; null: nothing. */
+  /** What DSM, or its installer, reported about itself in this check; null: nothing. */
   identity: DsmIdentity | null;
   /** The whole network was searched. */
   swept: boolean;
 }
 
 export type Lower = Pick<Findings, 'bridge' | 'neighbour' | 'tcp'>;
-/** A ping is a process of its own: too dear for every minute. */
+/** A ping needs its own process: too expensive for every minute. */
 type Upper = Pick<Findings, 'ping' | 'web' | 'dsm' | 'discovery'>;
 
-/** Rejects when `signal` aborts, and never otherwise. */
+/** Rejects only when `signal` aborts. */
 export async function examine(
   targetNow: () => CheckTarget,
   probes: Probes,
@@ -54,7 +54,7 @@ export async function examine(
   const found = await locate(target, probes, ask);
   const known = found.neighbour.kind === 'ok' ? [found.neighbour.address].filter(address => address !== null) : [];
   const discover = () => ask('discovery', { macs, addresses: known, answeredBefore: target.discovered });
-  // Its answer takes seconds: if it is needed in any case, it runs beside the rest.
+  // Discovery takes seconds: if it is certainly needed, it runs beside the rest.
   const early = enough === null || found.lost ? discover() : null;
   const said = found.lost ? ((await early)?.device?.address ?? null) : null;
   const { address, neighbour, swept } = await relocate(found, said, macs, ask);
@@ -86,7 +86,9 @@ async function openPorts({ ports }: CheckTarget, address: string | null, ask: As
 
 type Conversation = Pick<Findings, 'web' | 'dsm'>;
 
-/** Asks for DSM's page, and then DSM itself. `gentle`: asks first whether its disks sleep, and no more if they do. */
+/**
+ * Probes DSM's page, and then DSM itself. `gentle`: asks first whether its disks sleep, and nothing more if they do.
+ */
 async function askDsm(
   address: string | null,
   ports: readonly WebPort[],
@@ -102,7 +104,7 @@ async function askDsm(
   }
   const web = await ask('web', { address, ports, loaderSigns: true });
   const { kind, port, secure, name, base } = web;
-  // A loader's terminal is no place to ask; its page where DSM's should be may be that of the installer.
+  // A loader's terminal is not asked. A loader's page at DSM's place is, because it may be the installer's.
   const elsewhere = kind === 'loader' && !ports.some(page => page.port === port);
   if (port === null || elsewhere) {
     return { web, dsm: bare('dsm', 'not_applicable', 'It was not asked, because its page does not answer.') };
@@ -113,7 +115,7 @@ async function askDsm(
   return { web, dsm: await ask('dsm', { address, ...place }) };
 }
 
-/** Discovery knows most, then the installer, then what was known before. Null: neither of the two answered. */
+/** Discovery knows most, then the installer, then the older report. Null: neither of the two answered. */
 function merged(
   device: DsmIdentity | null,
   installer: DsmIdentity | null,

@@ -5,7 +5,7 @@ import { bare, type Findings } from '../finding.ts';
 import type { Probes } from '../probes.ts';
 import type { Ask } from './ask.ts';
 
-/** One VM as a check comes to it: what is known of it beforehand. */
+/** One VM, and what a check knows of it beforehand. */
 export interface CheckTarget {
   key: VmKey;
   nics: readonly Nic[];
@@ -19,22 +19,22 @@ export interface CheckTarget {
   identity: DsmIdentity | null;
   /** It has answered Synology's discovery before. */
   discovered: boolean;
-  /** Where nothing else helps, the whole network of its bridge may be asked for its MAC. */
+  /** As a last resort, the whole network of its bridge may be asked for its MAC. */
   sweep: boolean;
 }
 
-/** Where DSM is: found by the MAC of its NIC, so that no address need be configured. */
+/** Finds DSM's address by the MAC of its NIC, so that no address need be configured. */
 export interface Place {
   /** IPv4, the best that is known; null: none. */
   address: string | null;
   neighbour: Findings['neighbour'];
-  /** DSM may be elsewhere, and discovery would tell where. */
+  /** DSM may be at another address, and discovery would tell it. */
   lost: boolean;
   /** The whole network was searched. */
   swept: boolean;
 }
 
-/** As configured, where it was last, where libvirt knows it, or anywhere in the network of its bridge. */
+/** The candidates: as configured, the last address, those that libvirt knows, or the network of its bridge. */
 export async function locate(target: CheckTarget, probes: Probes, ask: Ask): Promise<Place> {
   const { key, nics, lastAddress, sweep } = target;
   const name = target.configured;
@@ -48,7 +48,7 @@ export async function locate(target: CheckTarget, probes: Probes, ask: Ask): Pro
   const macs = macsOf(target);
   const seek = (candidates: readonly string[]) => ask('neighbour', { macs, candidates });
   const given = configured ?? lastAddress;
-  // Without a MAC the guest cannot be told from another machine.
+  // Without a MAC, the guest cannot be distinguished from another machine.
   if (macs.length === 0) return at(given, bare('neighbour', 'not_applicable', 'The MAC of its NIC is not known.'));
   if (configured !== null) return at(configured, await seek([configured]));
   const first = await seek(given === null ? [] : [given]);
@@ -56,7 +56,7 @@ export async function locate(target: CheckTarget, probes: Probes, ask: Ask): Pro
   const known = await ask.any([], limits => probes.addresses(key, limits));
   const fresh = known.filter(address => address !== given);
   const second = fresh.length > 0 ? await seek(fresh) : first;
-  // The machine at its old address may be another one.
+  // Another machine may have its old address now.
   const guess = second.address ?? fresh[0] ?? (first.kind === 'taken' ? null : given);
   if (second.address !== null || !sweep) return at(guess, second);
   const around = nics.map(nic => nic.source).filter(source => source !== null);
@@ -64,7 +64,7 @@ export async function locate(target: CheckTarget, probes: Probes, ask: Ask): Pro
   return third.address === null ? at(guess, second, true) : at(third.address, third, true);
 }
 
-/** Where DSM itself says that it is (`said`), if that is another place. */
+/** The address that DSM itself reports (`said`), if it is another one. */
 export async function relocate(place: Place, said: string | null, macs: readonly string[], ask: Ask): Promise<Place> {
   if (said === null || said === place.address) return place;
   return { ...place, address: said, neighbour: await ask('neighbour', { macs, candidates: [said] }) };

@@ -8,18 +8,18 @@ import { type Cause, diagnoses } from '../diagnosis/table.ts';
 import { type Kind, outcomeOf } from '../finding.ts';
 import { type CheckPolicy, type CheckState, sinceStart } from './state.ts';
 
-/** Everything that the checks of a VM have found, as the one thing that is published. Pure. */
+/** Everything that the checks of a VM have found, as one document. Pure. */
 
 export interface ReportContext {
   vm: VmSnapshot;
   machine: Machine;
-  /** Its guest has powered itself off: whether that was meant is not known yet. */
+  /** Its guest has powered itself off, and it is still open whether that was meant. */
   settling: boolean;
   /** Milliseconds since 1970; null: no check is planned. */
   nextAt: number | null;
-  /** As configured: libvirt's name or UUID of it. */
+  /** The configured name or UUID of the domain. */
   domain: string;
-  /** What libvirt has instead of that domain; for people. */
+  /** The domains that libvirt has instead; for people. */
   instead: string;
   policy: CheckPolicy;
   /** Of the clock that only goes on. */
@@ -36,7 +36,7 @@ export function report(state: CheckState, context: ReportContext): Check {
   const problem = isProblem(cause, machine, { wish, busy, settling });
   const words = messageOf(cause, factsOf(state, cause, context));
   const more = busy ? null : ofExpectation(machine, { wish, settling });
-  // Off, or paused, as it is meant to be: there is nothing to do.
+  // It is meant to be off, or paused, and it is: there is no next step.
   const idle = ['off', 'paused', 'asleep'].includes(machine) && problem !== true;
   return {
     ...{ verdict, cause, problem, failures, reachable: isReachable(verdict), since: iso(since), expected: wish },
@@ -52,7 +52,7 @@ export function report(state: CheckState, context: ReportContext): Check {
   };
 }
 
-/** What the sentence of a cause names; a NIC that a probe spoke of goes before the first. */
+/** The facts for a cause's sentence; a NIC that a probe named comes before the first one. */
 export function factsOf(state: CheckState, cause: Cause, context: ReportContext): Facts {
   const { vm, domain, instead, policy, now } = context;
   const { known, port, run, findings } = state;
@@ -79,7 +79,7 @@ function rowsOf(findings: CheckState['findings']): Check['probes'] {
   return Object.fromEntries(rows);
 }
 
-/** What the configuration expects goes over what was commanded. */
+/** A configured expectation counts more than a command. */
 function wishOf({ vm, policy: { expected } }: ReportContext): Wish | null {
   return expected === 'running' || expected === 'off' ? expected : vm.wish;
 }

@@ -1,12 +1,12 @@
 import type { Known } from './store.ts';
 
-/** One run of a machine, from power on to off: how long it has been on, and whether DSM was up in it. */
+/** One run of a machine, from power on to off: since when it is on, and whether DSM was up in it. */
 export interface Run {
   /** libvirt's id of it. */
   id: number;
-  /** When it was powered on, or last reset, by the clock that only goes on; null: nobody knows. */
+  /** When it was powered on, or last reset, by the monotonic clock; null: unknown. */
   since: number | null;
-  /** That was seen. If not, it is only known to be no earlier. */
+  /** `since` was observed. If not, it is only the earliest possible time. */
   exact: boolean;
   wasUp: boolean;
   /** From then until DSM was up. */
@@ -21,13 +21,13 @@ export interface Moment {
 
 /** What this machine knows of its own start. */
 export interface Host {
-  /** Another one after every boot; null: libvirt's host is another machine, whose boots are not seen. */
+  /** Changes with every boot; null: libvirt's host is another machine, whose boots are not observed. */
   boot: string | null;
   /** Milliseconds since it booted. */
   uptime(): number;
 }
 
-/** The run of a domain that is seen to run: the one that was known, if it is still that one, else a new one. */
+/** The run of a domain that is running: the known one, if it is the same, else a new one. */
 export function runOf(
   { id, startedAt }: { id: number; startedAt: string | null },
   known: Known['run'],
@@ -41,13 +41,13 @@ export function runOf(
     const { boot: _, since, ...run } = known;
     return { ...run, since: since === null ? null : monotonic(since) };
   }
-  // It is not older than its host: after a power failure both boot, and the bridge starts last.
+  // The run is not older than the host's boot: after a power failure both boot, and the bridge starts last.
   return { ...begun, id, since: host.boot === null ? null : at.now - host.uptime(), exact: false };
 }
 
 const begun = { wasUp: false, bootSeconds: null } as const;
 
-/** The machine was reset: everything starts again, except its id. */
+/** The machine was reset: everything but its id begins again. */
 export function resetAt({ id }: Run, now: number): Run {
   return { ...begun, id, since: now, exact: true };
 }

@@ -16,16 +16,16 @@ export interface Timetable {
 export interface ScheduleOptions {
   check: (depth: Depth) => void;
   clock: Clock;
-  /** Milliseconds after each time, so that many VMs do not all begin in the same instant. */
+  /** Milliseconds after each scheduled time, so that not all VMs are checked at the same instant. */
   stagger: number;
 }
 
-/** Milliseconds: the clock may be set meanwhile, and no timer notices. */
+/** Milliseconds: no timer notices when the clock is set. */
 const longestSleep = 20_000;
 
 /**
- * The times of one VM's checks. node-cron only computes them: its own timers would wait for the old time when the clock
- * is set back, and go through every minute that is skipped when it is set forward.
+ * The times of one VM's checks. node-cron only computes them: when the clock is set back, its own timers would wait for
+ * the old time; when it is set forward, they would run every skipped minute.
  */
 export class Schedule {
   readonly #options: ScheduleOptions;
@@ -39,11 +39,11 @@ export class Schedule {
       return [{ depth, task: createTask(expression, () => {}, timezone === null ? {} : { timezone }) }];
     };
     this.#options = options;
-    // At the same time the deep one goes first, and serves for both.
+    // If both are due, the deep one runs first, and counts for both.
     this.#rows = [...row(deepSchedule, 'deep'), ...row(schedule, 'cheap')];
   }
 
-  /** Checks are made not only when somebody asks for one. */
+  /** Some schedule is set: checks do not run only on command. */
   get automatic(): boolean {
     return this.#rows.length > 0;
   }
@@ -77,7 +77,7 @@ export class Schedule {
     if (!due) return;
     const isDue = clock.date() >= due.date;
     const soonest = this.#soonest();
-    // When the clock was set back, it comes round sooner than was planned.
+    // When the clock was set back, the time comes earlier than planned.
     if (isDue || (soonest && soonest.date < due.date)) this.#next = soonest;
     this.#sleep();
     if (isDue) check(due.depth);

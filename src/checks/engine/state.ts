@@ -14,7 +14,7 @@ import { afterChange, pauseAfter, retest } from './retry-times.ts';
 import { type Host, type Moment, type Run, resetAt, runOf, toKnown, upAt } from './run.ts';
 import { type Known, nothingKnown } from './store.ts';
 
-/** What the checks of one VM know, and what every event makes of it. Pure: it asks nobody, and starts no timer. */
+/** What the checks of one VM know, and how each event changes it. Pure: it asks nothing, and starts no timer. */
 
 /** What the configuration says of one VM's checks. Milliseconds. */
 export interface CheckPolicy {
@@ -32,35 +32,35 @@ export interface CheckState {
   readonly known: Known;
   /** Null: the machine does not run. */
   readonly run: Run | null;
-  /** Counts the runs: findings of an earlier one no longer count. */
+  /** Counts the runs: findings of an earlier run no longer count. */
   readonly runs: number;
-  /** The latest of each probe in this run, for a cheap check asks only some. `at`: ISO 8601. */
+  /** The latest finding of each probe in this run, because a cheap check runs only some. `at`: ISO 8601. */
   readonly findings: { readonly [P in ProbeName]?: Findings[P] & { at: string } };
-  /** How the lower layers were when everything was asked; null: it never was in this run. */
+  /** The lower layers when all probes last ran; null: they have not all run in this run of the machine. */
   readonly baseline: unknown;
   /** Of DSM's page. */
   readonly port: number;
-  /** When DSM began to say that it updates, which may be long after power on. */
+  /** When DSM began to report an update, which may be long after power on. */
   readonly updatingSince: number | null;
   /** When the whole network was searched last. */
   readonly sweptAt: number;
   readonly disks: DiskActivity;
   /** As libvirt told them last. */
   readonly nics: readonly Nic[] | null;
-  /** What the last check found by itself, and what all have come to. */
+  /** The result of the last check alone, and of all checks together. */
   readonly found: Cause;
   readonly debounced: Debounced;
   readonly checkedAt: number | null;
-  /** When the next check is due that no schedule knows of; null: there is none. */
+  /** When the next check besides the schedule is due; null: there is none. */
   readonly next: Moment | null;
 }
 
 export type CheckEvent =
-  /** libvirt spoke of the machine, or went, or came back. */
+  /** libvirt reported the machine's state, or went away, or came back. */
   | { type: 'machine'; machine: Machine; vm: VmSnapshot; runId: number | null }
   | { type: 'reset' }
   | { type: 'stats'; stats: Stats; hardware: Hardware }
-  /** A check ended; `found` null: there was nobody to ask. */
+  /** A check ended; `found` null: there was no guest to check. */
   | { type: 'checked'; machine: Machine; found: Examination | null }
   /** The time of `next` has come. */
   | { type: 'due' };
@@ -69,7 +69,7 @@ export interface CheckContext {
   at: Moment;
   host: Host;
   policy: CheckPolicy;
-  /** Checks are made not only when somebody asks for one. */
+  /** Some schedule is set: checks do not run only on command. */
   automatic: boolean;
 }
 
@@ -90,7 +90,7 @@ export function reduce(state: CheckState, event: CheckEvent, context: CheckConte
       return state.run ? begin(state, resetAt(state.run, at.now), context) : state;
     case 'stats': {
       const disks = withSample(state.disks, event.stats, event.hardware, at.now);
-      // What DSM said of its disks may be so no longer.
+      // DSM's report about its disks may be outdated.
       const stirred = state.debounced.cause === 'up_asleep' && isStirred(state.disks, disks);
       return { ...(stirred ? checkIn(retest, state, context) : state), disks };
     }
@@ -110,24 +110,24 @@ function causeOf(state: CheckState, machine: Machine, context: CheckContext): Ca
   const evidence: Evidence = { machine, age, past, ...kindsOf(state.findings) };
   const cause = diagnose(evidence);
   const worst = state.findings.bridge?.worst ?? null;
-  // Of several NICs one is well, and yet nothing comes through: the other one was the way.
+  // One of several NICs is well, but nothing answers: so the guest uses the other one.
   return worst !== null && unheard.has(cause) ? diagnose({ ...evidence, bridge: worst.kind }) : cause;
 }
 
-/** Nothing answers, for want of a better reason. */
+/** Causes that only mean that nothing answers. */
 const unheard: ReadonlySet<Cause> = new Set(['silent', 'no_answer', 'filtered', 'address_unknown']);
 
 export function ageIn(state: CheckState, { at, policy }: CheckContext): Age {
   return ageOf(sinceStart(state, at.now), policy.bootGrace);
 }
 
-/** Milliseconds since it was powered on, or since its update began; null: nobody knows. */
+/** Milliseconds since power on, or since its update began; null: unknown. */
 export function sinceStart({ updatingSince, run }: CheckState, now: number): number | null {
   const since = updatingSince ?? run?.since ?? null;
   return since === null ? null : now - since;
 }
 
-/** Whether the lower layers are as they were when all was asked: then what was said above them still holds. */
+/** Whether the lower layers are as when all probes last ran: then the upper layers' findings still count. */
 export function isUnchanged({ baseline }: CheckState, lower: Lower, address: string | null): boolean {
   return isDeepStrictEqual(baseline, baselineOf(lower, address));
 }
@@ -144,7 +144,7 @@ export function kindsOf(findings: Partial<Findings>): Pick<Evidence, ProbeName> 
 
 type Seen = Extract<CheckEvent, { type: 'machine' }>;
 
-/** With the run of the machine as libvirt tells it now. */
+/** Adds the machine's run, as libvirt now reports it. */
 function ofRun(before: CheckState, { vm, runId }: Seen, context: CheckContext): CheckState {
   const { domain, startedAt } = vm;
   const another = domain !== null && before.known.uuid !== null && before.known.uuid !== domain.uuid;
@@ -156,18 +156,18 @@ function ofRun(before: CheckState, { vm, runId }: Seen, context: CheckContext): 
   return begin({ ...state, known }, runOf({ id, startedAt }, known.run, context.host, context.at), context);
 }
 
-/** What libvirt says of the machine counts at once. */
+/** What libvirt reports of the machine counts at once. */
 function follow(before: CheckState, { vm, machine }: Seen, context: CheckContext): CheckState {
   const nics = vm.domain?.hardware.nics ?? null;
   const rewired = before.run !== null && before.nics !== null && !isDeepStrictEqual(nics, before.nics);
   const state = { ...(rewired ? checkIn(afterChange, before, context) : before), nics };
   const cause = causeOf(state, machine, context);
   const halted = saidByMachine(state.debounced.cause);
-  // libvirt's last word stands while it is away, until a check knows better.
+  // While libvirt is away, its last report counts, until a check finds something else.
   if (machine === 'unseen' && halted) return state;
   if (!canAnswer(machine) || state.baseline === null) return stand(state, cause, context);
   if (!halted) return state;
-  // It was resumed. What was found before may be true no more: only the good is believed until the next check.
+  // It was resumed, so older findings may be wrong: only good ones count until the next check.
   return checkIn(afterChange, stand(state, isSilence(cause) ? 'not_checked' : cause, context), context);
 }
 
@@ -210,7 +210,7 @@ function take(before: CheckState, found: Examination, machine: Machine, context:
   return pause === null ? after : checkIn(pause, after, context);
 }
 
-/** DSM can be used: in this run it boots no more. */
+/** DSM is usable, so in this run it is not booting any more. */
 function withUp(state: CheckState, context: CheckContext): CheckState {
   return state.run && !state.run.wasUp ? withRun(state, upAt(state.run, context.at.now), context) : state;
 }

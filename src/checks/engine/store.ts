@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** What the checks know of a VM that must survive the bridge. */
+/** What must be kept of a VM's checks when the bridge ends. */
 
 const text = z.string().nullable();
 const number = z.number().nullable();
@@ -8,7 +8,7 @@ const number = z.number().nullable();
 const known = z.object({
   /** Of the domain that all this is about. */
   uuid: text,
-  /** The run that was seen last, with `since` in milliseconds since 1970; null: none that could be known again. */
+  /** The last run, with `since` in milliseconds since 1970; null: there is none that could be recognised. */
   run: z
     .object({
       boot: z.string(),

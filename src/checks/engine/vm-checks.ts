@@ -35,7 +35,7 @@ export interface SharedOptions {
   state: Pick<State, 'snapshot' | 'dispatch'>;
   /** libvirt's id of the VM's run; null: it does not run. */
   runId: (key: VmKey) => number | null;
-  /** What libvirt has instead of a VM's domain; for people. */
+  /** The domains that libvirt has instead of a VM's; for people. */
   instead: (key: VmKey) => string;
   /** Reads a VM's definition again: libvirt has no event for a link that is set down. */
   reread: (key: VmKey) => Promise<void>;
@@ -58,16 +58,16 @@ export interface VmChecksOptions extends SharedOptions {
   clock: Clock;
 }
 
-/** The checks of one VM, one at a time: makes them when they are due, and publishes what they have come to. */
+/** The checks of one VM, one at a time: runs them when they are due, and publishes the result. */
 export class VmChecks {
   readonly #options: VmChecksOptions;
   readonly #schedule: Schedule;
   #state: CheckState;
-  /** When the next check was to begin, as the last one or a new run left it. */
+  /** When the next check is due, as set by the last check or by a new run. */
   #due: Moment | null = null;
   #current: { depth: Depth; done: Promise<void>; abort: AbortController } | null = null;
   #timer: NodeJS.Timeout | undefined;
-  /** Until a guest's own power off counts as meant. */
+  /** Until a guest's own power-off counts as meant. */
   #settling: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -88,7 +88,7 @@ export class VmChecks {
     return this.#state.known.address;
   }
 
-  /** The verdict and its sentence, and what the last check found if that is not it. */
+  /** The verdict and its sentence, and the last check's result if it differs. */
   get summary(): string {
     const vm = this.#vm();
     if (!vm?.check) return 'it has not been checked yet';
@@ -104,7 +104,7 @@ export class VmChecks {
     return this.#due !== null && clock.now() > this.#due.now + longest(policy.probeTimeout) + patience;
   }
 
-  /** To be told of every event of this VM, and of libvirt's coming and going, after the snapshot has taken it. */
+  /** Must receive every event of this VM, and libvirt's ups and downs, after the snapshot has taken it. */
   hear(event: Event): void {
     if (this.#closed) return;
     switch (event.type) {
@@ -129,7 +129,7 @@ export class VmChecks {
     }
   }
 
-  /** One check. One that is under way serves, if it asks as much. */
+  /** Runs a check. A running check counts, if it is as deep. */
   async check(depth: Depth): Promise<void> {
     if (this.#closed) return;
     if (this.#current) {
@@ -140,7 +140,7 @@ export class VmChecks {
     const abort = new AbortController();
     const done = this.#options.places
       .take(() => this.#check(depth, abort.signal))
-      // It was ended because another run began, which has its own check.
+      // It was ended because another run began, which gets its own check.
       .catch(error => {
         if (!abort.signal.aborted) throw error;
       })
@@ -181,13 +181,13 @@ export class VmChecks {
     });
   }
 
-  /** Not while a command is under way: libvirt may not answer before it is done, and the command waits beside it. */
+  /** Not while a command is under way: libvirt may answer only after it, and the command would wait too. */
   async #reread(): Promise<void> {
     const { key, reread } = this.#options;
     if (this.#vm()?.work === null) await reread(key);
   }
 
-  /** What libvirt says of the machine counts at once. */
+  /** What libvirt reports of the machine counts at once. */
   #look(): void {
     const { key, runId } = this.#options;
     const vm = this.#vm();
@@ -223,7 +223,7 @@ export class VmChecks {
     return { at: { date: clock.date(), now: clock.now() }, host, policy, automatic };
   }
 
-  /** A guest that powers itself off, and stays so, is meant to be off. */
+  /** A guest that has powered itself off, and has stayed off, is meant to be off. */
   #settleOff(): void {
     const { key, state } = this.#options;
     const left = this.#leftToSettle();

@@ -1,9 +1,9 @@
 import { failed, type Outcome, succeeded } from '../codes.ts';
 import type { Domain } from '../domain.ts';
 
-/** What a domain's state means for those who wait for its guest to power off. */
+/** What a domain's state means while a job waits for its guest to power off. */
 
-/** Somebody or something did it, by libvirt's reason for `shut_off`. */
+/** Who or what caused it, by libvirt's reason for `shut_off`. */
 const otherEnds: ReadonlyMap<string, Outcome> = new Map([
   ['destroyed', failed('power_cut', 'it is off: somebody at libvirt cut its power')],
   ['crashed', failed('crashed', 'it is off: QEMU crashed')],
@@ -16,12 +16,12 @@ const otherEnds: ReadonlyMap<string, Outcome> = new Map([
   ['from_snapshot', failed('interfered', 'it is off: somebody at libvirt went back to a snapshot')],
 ]);
 
-/** Of a domain that is off. A transient one is gone as soon as it is, and with it the reason. */
+/** For a domain that is off. A transient one is then gone, and so is its reason. */
 export function endOf(domain: Domain | null): Outcome {
   return otherEnds.get(domain?.reason ?? 'shutdown') ?? succeeded('done', 'it is off');
 }
 
-/** Pauses that libvirt makes by itself, and ends by itself: for a save, a dump, a snapshot, a migration. */
+/** Pauses that libvirt itself begins and ends: for a save, a dump, a snapshot, a migration. */
 const passing: ReadonlySet<string> = new Set([
   'migration',
   'save',

@@ -1,13 +1,13 @@
 import type { Check, Verdict } from '../check.ts';
 
-/** What the checks say of DSM, as a job goes by it. Pure. */
+/** What a job takes from the checks about DSM. Pure. */
 
 export interface Guest {
-  /** `unknown` when the check did not tell what DSM does. */
+  /** `unknown` when the check could not tell DSM's state. */
   verdict: Verdict;
   /** DSM has been up since the machine was powered on or reset. */
   wasUp: boolean;
-  /** Monotonic milliseconds until which the verdict is believed. */
+  /** Monotonic milliseconds until which the verdict counts. */
   until: number;
 }
 
@@ -16,12 +16,12 @@ export const unknownGuest: Guest = { verdict: 'unknown', wasUp: false, until: 0 
 /** Verdicts on the machine, not on DSM. */
 const ofMachine: ReadonlySet<Verdict> = new Set(['off', 'paused', 'crashed']);
 
-/** Milliseconds after the next check is due, or after the last one if no other is due. */
+/** Milliseconds after the next check is due, or after the last one if none is planned. */
 const patience = 300_000;
 
 /**
- * A verdict is believed until the check after it should long have ended. `date`: milliseconds since 1970, which may
- * have been set since; `now`: monotonic milliseconds.
+ * A verdict counts until the next check should certainly have ended. `date`: milliseconds since 1970, of a clock that
+ * may have been set; `now`: monotonic milliseconds.
  */
 export function guestOf(check: Check | null, date: number, now: number): Guest {
   if (!check) return unknownGuest;

@@ -3,20 +3,23 @@ import type { TimeoutPolicy } from '../command.ts';
 import { type Job, leastBeforeCut, type Step, type Ticket } from './job.ts';
 import { over, progress, seconds, superseded } from './moves.ts';
 
-/** What other commands do to one that is under way. */
+/** What other commands do to a running one. */
 
-/** `cancel`, or another command that takes its place. Nothing is called: what was asked cannot be taken back. */
+/**
+ * `cancel`, or another command that takes its place. This calls nothing: the guest cannot be asked to stop its
+ * shutdown.
+ */
 export function end(job: Job, code: Code<'cancelled'>): Step {
   const why = code === 'cancelled' ? 'cancelled' : 'another command took its place';
   return over(job, cancelled(code, `${why}: ${left(job)}`));
 }
 
-/** A start whose command had to be carried out earlier. */
+/** A kept start whose command has expired. */
 export function expire(job: Job): Step {
   return over(job, rejected({ code: 'expired', message: 'its time passed before it could be started' }));
 }
 
-/** What an ended job leaves behind, for people. */
+/** In what state an ended job leaves the VM, for people. */
 export function left({ word, stage }: Job): string {
   if (stage.at === 'pausing') return 'it is off, and stays off';
   if (stage.at === 'pressing' && stage.attempt === 0) return 'the guest has not been asked, and runs on';
@@ -27,10 +30,7 @@ export function left({ word, stage }: Job): string {
 /** More would be a flood. */
 const mostTickets = 32;
 
-/**
- * A shutdown that comes during a shutdown: all get the outcome, whatever it changes. `timeout`: milliseconds from now.
- * Null: too many ask.
- */
+/** A shutdown during a shutdown: both senders get the outcome. `timeout`: milliseconds from now. Null: too many ask. */
 export function amend(
   job: Job,
   { ticket, timeout, onTimeout }: { ticket: Ticket; timeout: number; onTimeout: TimeoutPolicy | null },
@@ -51,7 +51,7 @@ export function amend(
   };
 }
 
-/** A start that comes during a shutdown. Null: there is one already. */
+/** A start during a shutdown. Null: another start waits already. */
 export function keepStart(job: Job, ticket: Ticket): Step | null {
   if (job.keptStart !== null) return null;
   return {

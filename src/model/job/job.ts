@@ -12,9 +12,9 @@ import type { Guest } from './guest.ts';
  */
 export interface Job {
   readonly word: PowerWord;
-  /** The domain that is meant, not another one of the same name. */
+  /** Identifies the domain; another one may get the same name. */
   readonly uuid: string;
-  /** Who asked, the first one first: all of them get the outcome. */
+  /** The senders, the first one first: all of them get the outcome. */
   readonly tickets: readonly Ticket[];
   /** To be started when it is off. */
   readonly keptStart: Ticket | null;
@@ -26,7 +26,7 @@ export interface Job {
   readonly deadline: number;
   /** libvirt is there. */
   readonly up: boolean;
-  /** Number of the latest call, so that an earlier call's answer is not taken for its own. */
+  /** Number of the latest call, so that an earlier call's answer is ignored. */
   readonly serial: number;
 }
 
@@ -59,11 +59,11 @@ type Stage =
       at: 'pressing';
       /** Presses so far. */
       attempt: number;
-      /** Those of them that count: the guest could hear them, or nothing tells whether it can. */
+      /** The presses that count: the guest could hear them, or it is unknown whether it could. */
       counted: number;
       /** The latest press; null: none yet. */
       pressedAt: number | null;
-      /** DSM has been up, or its ports open, since power on. */
+      /** Since power on, DSM has been up, or its ports have been open. */
       hears: boolean;
       /** Its ports have closed after that: it shuts down. */
       closing: boolean;
@@ -75,7 +75,7 @@ type Stage =
     };
 
 export type JobInput =
-  /** `failure` null: libvirt has done it or taken it on. */
+  /** `failure` null: libvirt has done it, or has accepted it. */
   | { type: 'answered'; serial: number; failure: CallFailure | null }
   | { type: 'domain'; domain: Domain | null }
   /** The guest restarted itself. */
@@ -88,7 +88,7 @@ export type JobInput =
   /** Time has passed. */
   | { type: 'tick' };
 
-/** `rejected`: the call never left. `unanswered`: it is with libvirt, which says nothing. */
+/** `rejected`: the call was never sent. `unanswered`: libvirt has it, and does not answer. */
 export type CallFailure =
   | { kind: 'rejected'; code: Code<'rejected'>; message: string }
   | { kind: 'failed'; code: Code<'failed'>; message: string }
@@ -109,7 +109,7 @@ export interface Step {
 
 /** Power is never cut earlier than this after a shutdown began, whatever the command says. */
 export const leastBeforeCut = 60_000;
-/** For libvirt, to start a domain: it shows at once, this is for a daemon that hangs. */
+/** For libvirt to start a domain. A start usually shows at once; this limit is for a daemon that hangs. */
 export const startTimeout = 120_000;
 
 /**
@@ -123,12 +123,12 @@ export const callPatience = { start: startTimeout, change: 60_000, cut_power: 18
 /** A time-out never cuts the power of a DSM with this verdict: that could destroy the system. */
 export const fragile: ReadonlySet<Verdict> = new Set(['updating', 'recoverable']);
 
-/** The verdict on DSM; `unknown` when nobody could tell, or when that was too long ago. */
+/** The verdict on DSM; `unknown` when it was unknown, or is too old. */
 export function verdictNow({ guest }: Job, now: number): Verdict {
   return now < guest.until ? guest.verdict : 'unknown';
 }
 
-/** When the guest is to be asked next; null: not any more. Never while DSM is said to update. */
+/** When to ask the guest next; null: not again. Never while DSM is being updated. */
 export function nextPress({ stage, plan, guest, begunAt }: Job): number | null {
   if (stage.at !== 'pressing' || stage.closing || stage.counted >= plan.maxPresses) return null;
   const due = stage.pressedAt === null ? begunAt : stage.pressedAt + plan.resendEvery;

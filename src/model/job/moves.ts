@@ -22,7 +22,7 @@ export function calling(job: Job, call: Exclude<Call, 'press'>, now: number): St
   return { job: next, effects: [{ type: 'call', call, serial }] };
 }
 
-/** Longer than the call's own time-out, so that its answer comes first and the state is read once more. */
+/** Longer than the call's own time-out: so the call's answer comes first, and the state is read again. */
 function patience(call: Exclude<Call, 'press'>, { timeout, startTimeout: start }: Plan): number {
   if (call === 'guest_reboot') return timeout;
   if (call === 'start') return start;
@@ -37,7 +37,7 @@ export function startAgain(job: Job, words: string, now: number): Step {
   return { ...next, effects: [progress('off', `${words}; it will be started`), ...next.effects] };
 }
 
-/** The end. A kept start begins if it succeeded in powering it off (`offAt`: when). */
+/** Ends the job. A kept start begins if the VM was powered off (`offAt`: when). */
 export function over(job: Job, outcome: Outcome, offAt: number | null = null): Step {
   const { keptStart } = job;
   const ended: Effect = { type: 'end', tickets: job.tickets, outcome };
@@ -50,7 +50,7 @@ export function over(job: Job, outcome: Outcome, offAt: number | null = null): S
   return { ...next, effects: [ended, ...next.effects] };
 }
 
-/** The end of a kept start that is not carried out. */
+/** Ends a kept start that is not carried out. */
 export function superseded(keptStart: Ticket, message: string): Effect {
   return { type: 'end', tickets: [keptStart], outcome: cancelled('superseded', message) };
 }

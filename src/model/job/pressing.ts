@@ -2,9 +2,9 @@ import type { Verdict } from '../check.ts';
 import { type Effect, fragile, type Job, type Step, verdictNow } from './job.ts';
 import { progress, seconds, stay } from './moves.ts';
 
-/** Asking a guest to power off: which presses count, whether the guest hears them, and what progress says of that. */
+/** Asking a guest to power off: which presses count, whether the guest hears them, and what progress reports of it. */
 
-/** What DSM does instead of hearing its power button. */
+/** What DSM does while it ignores its power button. */
 const instead: Readonly<Partial<Record<Verdict, string>>> = {
   updating: 'DSM is being installed or updated',
   recoverable: "DSM's system is damaged and waits to be recovered",
@@ -23,13 +23,13 @@ export function portsTell(job: Job, now: number): boolean {
   return !othersPorts.has(verdictNow(job, now));
 }
 
-/** Why a time-out may not cut its power; null: it may. */
+/** Why a time-out may not cut the power; null: it may. */
 export function fragility(job: Job, now: number): string | null {
   const verdict = verdictNow(job, now);
   return fragile.has(verdict) ? (instead[verdict] ?? null) : null;
 }
 
-/** Why nobody hears its power button; null: it is heard, or nothing tells. */
+/** Why the guest cannot hear its power button; null: it can, or this is unknown. */
 export function deafness(job: Job, now: number): string | null {
   const { stage } = job;
   if (stage.at !== 'pressing') return null;
@@ -39,7 +39,7 @@ export function deafness(job: Job, now: number): string | null {
   return instead[verdictNow(job, now)] ?? (stage.ports === 'closed' ? "DSM's ports 5000 and 5001 are closed" : null);
 }
 
-/** Nothing would tell if DSM came up: its address is not known, and no check has seen anything of it. */
+/** It could not be seen whether DSM comes up: its address is unknown, and no check has found it. */
 export function isUnwatched({ stage, guest }: Job): boolean {
   if (stage.at !== 'pressing' || stage.hears) return false;
   return stage.ports !== 'open' && stage.ports !== 'closed' && guest.verdict === 'unknown';
@@ -64,7 +64,7 @@ export function press(job: Job, now: number): Step {
   return { job: next, effects: [call, progress('pressed', `asked to power off, ${words}`)] };
 }
 
-/** Adds why nobody hears its power button, when that has changed. */
+/** Adds why the guest cannot hear its power button, if that has changed. */
 export function withDeafness({ job, effects }: Step, now: number): Step {
   if (job?.stage.at !== 'pressing') return { job, effects };
   const said = deafness(job, now);

@@ -24,7 +24,7 @@ export interface Beginning extends Pick<Job, 'word' | 'uuid' | 'guest'> {
   plan: Plan;
   /** How a start or a resume is done, and whether the guest reboots itself. */
   call: Call;
-  /** Milliseconds since it was seen to stop; null if nobody saw that. */
+  /** Milliseconds since it was seen to stop; null if its stop was not seen. */
   offFor: number | null;
 }
 
@@ -69,7 +69,7 @@ export function step(job: Job, input: JobInput, now: number): Step {
 
 function answered(job: Job, serial: number, failure: CallFailure | null): Step {
   const { stage, word } = job;
-  // An earlier call's answer does not matter any more.
+  // The answer to an earlier call is ignored.
   if (serial !== job.serial || stage.at === 'pausing') return stay(job);
   const call = stage.at === 'calling' ? stage.call : 'press';
   if (!failure) return call === 'reset' ? over(job, succeeded('done', goals.reset.done)) : stay(job);
@@ -83,7 +83,7 @@ function answered(job: Job, serial: number, failure: CallFailure | null): Step {
     return over(job, failed(unknown ? 'outcome_unknown' : 'libvirt_error', words));
   }
   if (failure.kind === 'failed') return over(job, failed(failure.code, message));
-  // A reboot's start that could not be sent is no rejection: the guest was shut down.
+  // If a reboot's start could not be sent, the reboot is not rejected: the guest was shut down.
   if (word !== 'reboot' || call !== 'start') return over(job, rejected(failure));
   return over(job, failed('libvirt_error', `it is off, and starting it failed: ${message}`));
 }
@@ -130,7 +130,7 @@ function seen(job: Job, domain: Domain | null, now: number): Step {
   return reached?.(domain) ? over(job, succeeded('done', done)) : stay(job);
 }
 
-/** It went off, in whatever way, while the job waited for the guest. */
+/** It went off, for any reason, while the job waited for the guest. */
 function wentOff(job: Job, domain: Domain | null, now: number): Step {
   const ending = endOf(domain);
   if (ending.status === 'failed') return over(job, ending);
@@ -159,7 +159,7 @@ function rebooted(job: Job): Step {
     return over(job, succeeded('done', goals[stage.call].done));
   }
   if (stage.at !== 'pressing') return stay(job);
-  // It boots: what was known of it is past, and so are the presses.
+  // It boots: what was known of the old boot no longer counts, nor do its presses.
   const anew: Job = { ...job, guest: unknownGuest, stage: { ...stage, ...unheard, probing: false, said: null } };
   return {
     job: anew,
@@ -170,19 +170,19 @@ function rebooted(job: Job): Step {
 function portsSeen(job: Job, open: boolean | null, now: number): Step {
   const { stage } = job;
   if (stage.at !== 'pressing' || stage.closing) return stay(job);
-  // Ports that never were open, or are another's than DSM's, tell nothing.
+  // Ports that were never open, or that are not DSM's, prove nothing.
   if (open === false && stage.ports === 'open' && stage.hears) {
     const closing = progress('closing', 'DSM has closed its ports: it is shutting down, and is not asked again');
     return { job: { ...job, stage: { ...stage, closing: true, probing: false } }, effects: [closing] };
   }
   const hears = stage.hears || (open === true && portsTell(job, now));
-  // The press at the beginning was made when the ports were as they were found.
+  // The first press was made when the ports were as they were found.
   const heard = stage.hears || open === null || (hears && stage.ports === 'unknown');
   const ports = open === null ? 'untold' : open ? 'open' : 'closed';
   const counted = heard ? stage.counted : 0;
   const seen: Job = { ...job, stage: { ...stage, ports, hears, counted, probing: false } };
   const due = nextPress(seen);
-  // The very first answer may be to a question from long before the press was due.
+  // The first answer may belong to a probe from long before the press was due.
   const answered = stage.probing && stage.ports !== 'unknown' && job.up && due !== null && due <= now;
   return withDeafness(answered ? press(seen, now) : stay(seen), now);
 }
@@ -193,7 +193,7 @@ function guestSeen(job: Job, guest: Guest, now: number): Step {
   const hears = stage.hears || guest.wasUp;
   const next: Job = {
     ...job,
-    // A DSM that shuts down or restarts does not answer: that changes nothing.
+    // DSM does not answer while it shuts down or restarts, so this changes nothing.
     guest: guest.verdict === 'unknown' ? job.guest : guest,
     stage: { ...stage, hears, counted: hears === stage.hears ? stage.counted : 0 },
   };
