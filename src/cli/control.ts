@@ -28,6 +28,8 @@ export async function* askControl(
   if (Buffer.byteLength(path) > longestPath) throw new Error(`no bridge listens at ${path}: it is too long`);
   const query = new URLSearchParams({ vm });
   const asking = request({ socketPath: path, path: `/command?${query}`, method: 'POST', agent: false, signal });
+  // After the response has begun, an error of the connection comes here as well, and must not end the process.
+  asking.on('error', () => {});
   const silent = new Error(`the bridge does not answer within ${patience / 1_000} s`);
   const timer = setTimeout(() => asking.destroy(silent), patience);
   try {
@@ -42,7 +44,7 @@ export async function* askControl(
     throw error === silent ? silent : explain(path, error as NodeJS.ErrnoException);
   } finally {
     clearTimeout(timer);
-    asking.on('error', () => {}).destroy();
+    asking.destroy();
   }
 }
 

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { askControl } from '../../src/cli/control.ts';
@@ -68,6 +69,17 @@ test.each([
   };
   await expect(asking()).rejects.toThrow(broken);
   expect(heard).toHaveLength(count);
+});
+
+test('hears that the connection is reset after an answer, also while it is about something else', async () => {
+  // What was never read makes of an end a reset.
+  await stage.peer(socket => {
+    socket.write(`${chunked}3\r\n{}\n\r\n`, () => setTimeout(() => socket.destroy(), 50));
+  }, true);
+  const asking = async () => {
+    for await (const _ of askControl(stage.path, 'DSM', 'shutdown', { patience: 60_000 })) await delay(200);
+  };
+  await expect(asking()).rejects.toThrow(broken);
 });
 
 test('is gone when it stops listening', async () => {

@@ -41,10 +41,10 @@ export class ControlStage {
     return server;
   }
 
-  /** Something else that listens there. */
-  async peer(behave: (socket: Socket) => void): Promise<void> {
+  /** Something else that listens there; `deaf`: nothing of what comes is read. */
+  async peer(behave: (socket: Socket) => void, deaf = false): Promise<void> {
     const sockets = new Set<Socket>();
-    const server = createServer(socket => {
+    const server = createServer({ pauseOnConnect: deaf }, socket => {
       sockets.add(socket);
       socket.on('error', () => {});
       behave(socket);
