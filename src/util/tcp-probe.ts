@@ -25,7 +25,7 @@ export async function probeTcp(host: string, port: number, { timeout, signal }: 
   const found = (answer: TcpProbe['answer'], code: string | null = null): TcpProbe => {
     return { answer, ms: performance.now() - started, code };
   };
-  const deadline = AbortSignal.timeout(timeout);
+  const deadline = AbortSignal.timeout(Math.ceil(timeout));
   const limit = signal ? AbortSignal.any([signal, deadline]) : deadline;
   const socket = connect({ host, port });
   try {

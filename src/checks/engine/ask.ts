@@ -24,7 +24,8 @@ export function createAsk(probes: ProbeTable, probeTimeout: number, signal: Abor
   const end = performance.now() + longest(probeTimeout);
   const bounded = async <T>(otherwise: T, run: (limits: Limits) => Promise<T>): Promise<T> => {
     signal.throwIfAborted();
-    const timeout = Math.min(probeTimeout, end - performance.now());
+    // Node's timers of sockets and processes take no fractions.
+    const timeout = Math.min(probeTimeout, Math.ceil(end - performance.now()));
     if (timeout <= 0) return otherwise;
     const over = new AbortController();
     const limits = { timeout, signal: AbortSignal.any([signal, over.signal]) };

@@ -87,17 +87,23 @@ export async function get(
     socket.destroy();
     request.emit('error', errorOf('HPE_UPGRADE'));
   });
-  request.on('error', () => {});
+  // One that comes after the head is told here alone.
+  let broken: Error | null = null;
+  request.on('error', error => {
+    broken ??= error;
+  });
   const answer = async (): Promise<HttpResult> => {
     try {
       const [response] = (await once(request.end(), 'response')) as [IncomingMessage];
       const body = await read(response);
+      if (broken) throw broken;
       const headers = Object.entries(response.headers).map(([name, value]) => [name, String(value)]);
       const { statusCode: status = 0 } = response;
       const ms = Math.round(performance.now() - began);
       return { failure: null, status, headers: Object.fromEntries(headers), body, ms };
     } catch (error) {
-      return { failure: failureWord((error as NodeJS.ErrnoException).code, accepted), accepted };
+      const { code } = (broken ?? error) as NodeJS.ErrnoException;
+      return { failure: failureWord(code, accepted), accepted };
     }
   };
   try {

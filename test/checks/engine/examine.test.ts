@@ -1,5 +1,5 @@
 /** One check: where DSM is looked for, what is asked of it, and what a check does with time. */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { longest } from '../../../src/checks/engine/ask.ts';
 import { type ExamineOptions, examine } from '../../../src/checks/engine/examine.ts';
 import type { CheckTarget } from '../../../src/checks/engine/locate.ts';
@@ -234,6 +234,22 @@ describe('time', () => {
     const { examination } = run({ overrides: stuck }, here, { signal, probeTimeout: 60_000 });
     controller.abort(new Error('enough'));
     await expect(examination).rejects.toThrow('enough');
+  });
+
+  test('what is left for the last probes is whole milliseconds, as the timers of Node want them', async () => {
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(0);
+    onTestFinished(() => clock.mockRestore());
+    const timeouts: number[] = [];
+    const addresses = async () => {
+      clock.mockReturnValue(3_500.25);
+      return [];
+    };
+    const tcp: Probes['tcp'] = async ({ ports }, { timeout }) => {
+      timeouts.push(timeout);
+      return { kind: 'all', ms: 1, explanation: '', open: ports, closed: [] };
+    };
+    await run({ overrides: { addresses, tcp } }, { lastAddress: ten }).examination;
+    expect(timeouts).toEqual([500]);
   });
 
   test('a probe that is too late is told to stop', async () => {

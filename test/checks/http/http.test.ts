@@ -89,6 +89,8 @@ test.each([
   ['half a head', 'HTTP/1.1 200 OK\r\nContent-Le', 'reset'],
   ['half a body', 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{"a":', 'reset'],
   ['half of the chunks', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{"a":', 'reset'],
+  ['a chunk without a length', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{"a":1}\r\n', 'not_http'],
+  ['more than was announced', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}{}', 'not_http'],
   ['another protocol', 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n', 'not_http'],
   ['nothing', '', 'reset'],
 ])('%s is no answer', async (_, bytes, failure) => {

@@ -85,6 +85,10 @@ describe('a port that says nothing', () => {
   });
 });
 
+test('what is left of a check need not be whole milliseconds', async () => {
+  expect(await probeTcp([await open()], { timeout: 1_234.5 })).toMatchObject({ kind: 'all' });
+});
+
 test('told to stop beforehand, it does not try', async () => {
   const signal = AbortSignal.abort(new Error('stop'));
   await expect(probeTcp([await open()], { signal })).rejects.toThrow('stop');
