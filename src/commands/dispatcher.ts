@@ -170,7 +170,8 @@ export class Dispatcher {
   #end({ vm, ticket }: Accepted, occupant: Occupant): Rejection | null {
     const ends = vm.place.end('cancelled', ticket, ({ status, message }) => {
       ticket.ended(succeeded(status === 'cancelled' ? 'done' : 'already', message));
-      if (status === 'cancelled') this.#stays(vm);
+      // After a loader's job another command may have its place already.
+      if (status === 'cancelled' && !vm.place.occupant) this.#stays(vm);
     });
     return ends ? null : busy(occupant);
   }

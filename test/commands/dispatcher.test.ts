@@ -414,7 +414,7 @@ describe('who may interrupt whom', () => {
       const scene = new Scene(
         {},
         {
-          vms: { DSM: policy({ commands: ['rebuild', 'shutdown'] }), other: policy() },
+          vms: { DSM: policy({ commands: ['rebuild', 'shutdown', 'cancel'] }), other: policy() },
           loader: (_key, _command, place) => {
             ended = place.ended;
             return { within: 1_000, cancel };
@@ -449,6 +449,17 @@ describe('who may interrupt whom', () => {
       end();
       expect(scene.made).toEqual([]);
       expect(scene.toldTo('b')).toEqual(['progress/phase', 'failed/outcome_unknown']);
+    });
+
+    test('is what the VM is meant to be, whoever asks for the end of the rebuild after it', () => {
+      const { scene, end } = rebuilding();
+      scene.submit('shutdown', { id: 'b' });
+      scene.submit('cancel', { id: 'c' });
+      end();
+      expect(scene.made).toEqual(['press']);
+      expect(scene.toldTo('c')).toEqual(['progress/phase', 'succeeded/done']);
+      expect(scene.vm?.wish).toBe('off');
+      scene.jobs.close();
     });
 
     test('not of another domain that has its name by then', () => {
