@@ -55,7 +55,7 @@ export function createStaleTeller(
     begun = true;
     look().catch((error: Error) => {
       if (signal.aborted) return;
-      logger.debug({ event: 'stale.unknown', reason: error.message }, 'what is stale cannot be seen');
+      logger.debug({ event: 'stale.unknown', reason: error.message }, 'stale topics cannot be looked up');
     });
   };
   ownership.on('granted', begin);

@@ -1,6 +1,6 @@
 import type { DsmIdentity, ProbeName, ProbeOutcome } from '../model/check.ts';
 
-/** Everything that each probe can find, by what it counts as: the verdict goes by these words alone. */
+/** The findings of each probe. The verdict depends on these words alone. */
 export const kinds = {
   bridge: {
     ok: ['ok'],
@@ -15,7 +15,7 @@ export const kinds = {
   },
   neighbour: {
     ok: ['ok'],
-    /** `taken`: another machine has its address. */
+    /** `taken`: another machine uses its address. */
     failed: ['silent', 'taken'],
     /** No address is known, or it is not in a network of this machine. */
     not_applicable: ['not_applicable'],
@@ -23,7 +23,7 @@ export const kinds = {
   ping: { ok: ['ok'], failed: ['silent'], not_applicable: ['not_applicable'] },
   tcp: {
     ok: ['all'],
-    /** `refused`: no port accepts, and at least one refuses, so that a machine is there. */
+    /** `refused`: no port accepts, but at least one refuses, so there is a machine. */
     failed: ['some', 'refused', 'silent'],
     not_applicable: ['not_applicable'],
   },
@@ -31,16 +31,16 @@ export const kinds = {
     ok: ['dsm'],
     /** `silent`: a port accepts, but no page comes. `closed`: no web port accepts. */
     failed: ['installer', 'loader', 'other', 'silent', 'closed'],
-    /** `behind`: what stands before the page wants a login, or sends its guests to where nobody answers from here. */
+    /** `behind`: a proxy before the page wants a login, or redirects to a host that does not answer here. */
     not_applicable: ['behind', 'not_applicable'],
   },
   dsm: {
-    /** `asleep`: its disks are, and it was asked nothing more. */
+    /** `asleep`: its disks are asleep, and it was asked nothing more. */
     ok: ['ready', 'asleep'],
     /**
-     * The installer waits: `no_disk` or `small_disk`, as it has none that is large enough; `migratable`: the disks come
-     * from another machine; `recoverable`: DSM's system is broken and can be repaired. `mute`: DSM's web server answers,
-     * and its API does not. `other`: something answers, but not in DSM's words.
+     * The installer waits. `no_disk`, `small_disk`: no disk, or none that is large enough; `migratable`: the disks come
+     * from another machine; `recoverable`: DSM's system is broken and can be repaired. `mute`: DSM's web server
+     * answers, but its API does not. `other`: something else than DSM answers.
      */
     failed: [
       ...['starting', 'installer', 'no_disk', 'small_disk', 'migratable', 'recoverable', 'updating'],
@@ -52,7 +52,7 @@ export const kinds = {
     ok: ['ready'],
     /** `silent`: it answered before. */
     failed: ['booting', 'starting', 'updating', 'installer', 'migratable', 'recoverable', 'silent'],
-    /** It never answered (a firewall, a container without the host's network), or the port is taken. */
+    /** It has never answered (a firewall, a container without the host's network), or the port is in use. */
     not_applicable: ['not_applicable'],
   },
 } as const satisfies Record<ProbeName, Record<ProbeOutcome, readonly string[]>>;
@@ -79,14 +79,14 @@ export interface Findings {
   bridge: Finding<'bridge'> & {
     /** Of the NIC that it speaks of. */
     mac: string | null;
-    /** Of several NICs one that is not well, though another is. */
+    /** One of several NICs that has a fault, while another is well. */
     worst: { kind: Kind<'bridge'>; mac: string; explanation: string } | null;
   };
-  /** `address`: IPv4 at which the guest's own MAC answers; null: nowhere. */
+  /** `address`: the IPv4 address at which the guest's own MAC answers; null: none. */
   neighbour: Finding<'neighbour'> & { address: string | null };
   ping: Finding<'ping'>;
   tcp: Finding<'tcp'> & { open: readonly number[]; closed: readonly number[] };
-  /** And where DSM is to be asked; port null: nowhere. */
+  /** And where to ask DSM; port null: nowhere. */
   web: Finding<'web'> & Omit<DsmPlace, 'port'> & { port: number | null };
   /** `identity`: as the installer tells it. */
   dsm: Finding<'dsm'> & { identity: DsmIdentity | null };
@@ -97,13 +97,13 @@ export interface Findings {
 export interface DsmPlace {
   port: number;
   secure: boolean;
-  /** The host that is asked for; null: the address. */
+  /** The host name in the request; null: the address. */
   name: string | null;
-  /** What its paths begin with, behind a proxy that gives it one: `/dsm`; else empty. */
+  /** The prefix of its paths behind a proxy that adds one: `/dsm`; else empty. */
   base: string;
 }
 
-/** A finding of which no more is known than its word and why. */
+/** A finding with only its word and its reason. */
 export function bare<P extends ProbeName>(probe: P, kind: Kind<P>, explanation: string): Findings[P] {
   return { kind, ms: null, explanation, ...nothing[probe] } as unknown as Findings[P];
 }

@@ -12,7 +12,7 @@ import { type PingTarget, ping } from './probes/ping.ts';
 import { type TcpTarget, tcp } from './probes/tcp.ts';
 import { type WebTarget, web } from './probes/web.ts';
 
-/** Whom each probe asks, and what it has to know for that. */
+/** The target of each probe, and what the probe must know of it. */
 export interface Targets {
   bridge: BridgeTarget;
   neighbour: NeighbourTarget;
@@ -26,11 +26,11 @@ export interface Targets {
 /** A row for each probe. */
 export type ProbeTable = { [P in ProbeName]: (target: Targets[P], limits: Limits) => Promise<Findings[P]> };
 
-/** Everything that a check asks, as one bundle: a test may bring its own. */
+/** Everything that a check can ask, in one object, so that a test can replace it. */
 export interface Probes extends ProbeTable {
   /** IPv4 addresses that libvirt knows of a VM's NICs. */
   addresses(key: VmKey, limits: Limits): Promise<readonly string[]>;
-  /** IPv4 of a configured name or address; null: it has none, or nobody could say. */
+  /** IPv4 of a configured name or address; null: it has none, or the name server did not answer. */
   resolve(name: string): Promise<string | null>;
 }
 
@@ -42,7 +42,7 @@ export function realProbes(findhost: Pick<Findhost, 'find'>, addresses: Probes['
   };
 }
 
-/** One question at a time for each name: a name server that does not answer would fill the threads of the process. */
+/** One question at a time for each name: otherwise a silent name server would occupy all threads of the process. */
 function resolver(): Probes['resolve'] {
   const asked = new Map<string, Promise<string | null>>();
   const ask = (name: string) =>

@@ -17,7 +17,7 @@ const patience = 3_000;
  */
 export async function health({ config, json, stdout }: HealthOptions): Promise<ExitCode> {
   const { listen } = config.health;
-  if (listen === null) throw new Refusal(exitCode.unreached, "`health.listen` is 'off': there is nobody to ask");
+  if (listen === null) throw new Refusal(exitCode.unreached, "`health.listen` is 'off', so the bridge cannot be asked");
   const url = readyUrl(listen);
   const report = await askReady(listen).catch(({ message, cause }: Error) => {
     throw new Refusal(exitCode.unreached, `${url}: ${cause instanceof Error ? cause.message : message}`);

@@ -225,5 +225,5 @@ class Command {
 }
 
 function wordless(): CommandError {
-  return new CommandError('outcome_unknown', 'the command ended without a word on how');
+  return new CommandError('outcome_unknown', 'the command ended, and the server did not report how');
 }

@@ -19,7 +19,7 @@ export type SshErrorCode =
   | 'authentication_failed'
   /** Of a command: its outcome is unknown. */
   | 'connection_lost'
-  /** The server closed the command's channel without a word on how it ended. */
+  /** The server closed the command's channel, and did not report how the command ended. */
   | 'outcome_unknown'
   /** The server would not start the command, or closed its channel before it said that it had. */
   | 'not_started'

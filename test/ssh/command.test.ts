@@ -360,7 +360,7 @@ describe('the connection is lost', () => {
     expect(await it.failed('x', { silence: 200, grace: 10_000 })).toMatchObject({ code: 'silent', end: null });
   });
 
-  test('a channel that ends without a word on how is none of that', async () => {
+  test('a channel that ends without an exit status is none of that', async () => {
     const play = ({ channel }: Played) => {
       channel.write('rebooting');
       channel.end();

@@ -6,17 +6,17 @@ import { broadcastAddresses } from '../host/networks.ts';
 import { encodeQuery, type Packet, parsePacket } from './packet.ts';
 
 export interface FindhostOptions {
-  /** UDP, asked and listened at: devices answer at this port, wherever the question came from. */
+  /** The UDP port for queries and answers: devices answer to this port, whatever port the query came from. */
   port?: number;
-  /** Milliseconds from one query to the next. Devices that were asked every second answered only the first time. */
+  /** Milliseconds between two queries. Devices that were queried every second answered only the first time. */
   spacing?: number;
-  /** Where a query goes besides the addresses that are named. */
+  /** Where a query goes, besides the given addresses. */
   broadcasts?: () => readonly string[];
-  /** Makes a socket that is not bound yet and lets others listen at its port too. */
+  /** Makes an unbound socket that shares its port with other programs. */
   socket?: () => Socket;
 }
 
-/** Whose answer is looked for: either is enough. */
+/** The device: its MACs or its addresses; one match is enough. */
 interface Wanted {
   /** Lower case with colons. */
   macs: readonly string[];
@@ -30,7 +30,7 @@ export interface Question extends Wanted {
   signal: AbortSignal;
 }
 
-/** One answer. `from`: IPv4 that it came from. `ms`: milliseconds from the query before it to its arrival. */
+/** One answer. `from`: its source, IPv4. `ms`: milliseconds since the last query. */
 interface Heard {
   kind: 'heard';
   packet: Packet;
@@ -43,35 +43,35 @@ export type Found =
   | Heard
   /** Nobody answered in time. */
   | { kind: 'silence' }
-  /** Nothing can be heard. `reason` for people: half a sentence. */
+  /** No answer can be received. `reason` for people: half a sentence. */
   | { kind: 'unavailable'; reason: string };
 
-/** Addresses that are asked one by one. */
+/** Addresses that get their own query. */
 const mostNamed = 32;
 /** Answers to one query that are kept. */
 const mostHeard = 256;
 
 /**
- * The one socket for Synology's discovery, opened at the first question and shared by all. It asks at most once in
- * `spacing`, however many want to know, and never if nobody does. A question shares the last query if that is not older
- * than `spacing`, and else has a query of its own at once. What counts as its answer is whatever matches and arrived
- * *after the query that it shares was sent*: it may be here already, and is then up to `spacing` old. The next query
- * goes out in its turn while somebody still waits. Thus one who asks for at least as long as devices take to answer
- * never misses a device that answers every query.
+ * The one socket for Synology's discovery, opened at the first question and shared by all. It sends at most one query in
+ * `spacing`, however many questions there are, and none without a question. A question shares the last query if that is
+ * younger than `spacing`; otherwise it sends its own at once. It gets every matching answer that arrived *after its query
+ * was sent*: such an answer may be here already, and up to `spacing` old. The next query goes out at its time if a
+ * question still waits. So a question that waits as long as devices take to answer never misses a device that answers
+ * every query.
  *
- * A query goes to every broadcast address, and to the latest addresses that anybody named: a later question may have to
- * share it. The process may end while this is open, but not while somebody waits.
+ * A query goes to every broadcast address, and to the latest addresses of all questions, because a later question may
+ * share it. The open socket does not keep the process running; a waiting question does.
  */
 export class Findhost {
   readonly #options: Required<FindhostOptions>;
-  /** What came since the last query: the latest of each device at each of its addresses, in order of arrival. */
+  /** What came since the last query: the latest answer of each device and address, in order of arrival. */
   readonly #heard = new Map<string, Heard>();
   readonly #named = new Set<string>();
   readonly #waiters = new Set<{ wanted: Wanted; resolve: (found: Found) => void }>();
   #socket: Promise<Socket> | null = null;
-  /** When the last query was sent, of a clock that only goes on. */
+  /** When the last query was sent, by a monotonic clock. */
   #sent = Number.NEGATIVE_INFINITY;
-  /** Until the next query may be sent; always there while somebody waits. */
+  /** Until the next query may be sent; always set while a question waits. */
   #turn: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -80,15 +80,15 @@ export class Findhost {
     this.#options = { port: 9999, spacing: 5_000, broadcasts: broadcastAddresses, socket, ...options };
   }
 
-  /** Resolves as soon as there is an answer, at the latest after `timeout`; rejects only when `signal` aborts. */
+  /** Resolves as soon as there is an answer, or after `timeout`; rejects only when `signal` aborts. */
   async find({ timeout, signal, ...wanted }: Question): Promise<Found> {
     signal.throwIfAborted();
-    // Before anything is awaited, so that a query goes to all who are named at the same moment.
+    // Before the first await, so that one query goes to the addresses of all questions of the same moment.
     this.#name(wanted.addresses);
     const trouble = await this.#query();
     signal.throwIfAborted();
     if (trouble) return trouble;
-    // A MAC counts before an address, which may have changed hands.
+    // A MAC counts more than an address, which another machine may have by now.
     const heard = [...this.#heard.values()].filter(each => isFrom(each, wanted));
     const best = heard.findLast(each => hasMac(each, wanted)) ?? heard.at(-1);
     if (best) return best;
@@ -113,7 +113,7 @@ export class Findhost {
     if (socket) await new Promise<void>(resolve => socket.close(resolve));
   }
 
-  /** Sends a query, unless it is too early; resolves to what keeps it from that. */
+  /** Sends a query, unless it is too early; resolves to the reason if it cannot. */
   async #query(): Promise<Found | null> {
     if (this.#closed) return closed;
     const { port, spacing, broadcasts } = this.#options;
@@ -126,7 +126,7 @@ export class Findhost {
       this.#heard.clear();
       this.#turn = setTimeout(() => void this.#next(), spacing).unref();
       for (const address of new Set([...broadcasts(), ...this.#named])) {
-        // A network that is down or forbids it is no failure: another way may lead there.
+        // Sending may fail in one network only: the others may still reach the device.
         socket.send(encodeQuery(), port, address, () => {});
       }
       return null;
@@ -136,7 +136,7 @@ export class Findhost {
     }
   }
 
-  /** Asks again while somebody waits. */
+  /** Queries again while a question waits. */
   async #next(): Promise<void> {
     this.#turn = undefined;
     if (this.#waiters.size === 0) return;
@@ -170,7 +170,7 @@ export class Findhost {
     this.#tell(heard, wanted => isFrom(heard, wanted));
   }
 
-  /** Ends the wait of those whom it concerns. */
+  /** Ends the wait of the questions that this answers. */
   #tell(found: Found, concerns: (wanted: Wanted) => boolean = () => true): void {
     for (const waiter of this.#waiters) {
       if (!concerns(waiter.wanted)) continue;

@@ -12,14 +12,14 @@ import type { DsmIdentity } from '../../model/check.ts';
 export interface Packet {
   /** One of `packetType`'s answers. */
   type: number;
-  /** 0xa7, how far it is with its boot or setup; see states.ts. */
+  /** Field 0xa7, the progress of boot or setup; see states.ts. */
   state: number | null;
-  /** Of the network card that it answers from: lower case with colons, as libvirt writes it. */
+  /** The MAC of the answering network card: lower case with colons, as libvirt writes it. */
   mac: string | null;
   identity: DsmIdentity;
 }
 
-/** What a datagram is; `junior` comes of the installer, and V2 asks and answers the same. */
+/** The type of a datagram; `junior` is the installer's, and V2 is another version of both. */
 export const packetType = {
   query: 1,
   response: 2,
@@ -30,7 +30,7 @@ export const packetType = {
   juniorV2: 21,
 } as const;
 
-/** That of the encrypted variant, which answers only who sends a key, differs in bytes three and four. */
+/** The encrypted variant has other bytes three and four; devices answer it only with a key. */
 const magic = Buffer.from('\x12\x34\x56\x78SYNO', 'latin1');
 const id = {
   type: 0x01,
@@ -55,14 +55,14 @@ const longestPacket = 2_048;
 /** Characters. */
 const longestText = 64;
 
-/** The shortest question that every DSM answers, 20 bytes. */
+/** The shortest query that every DSM answers, 20 bytes. */
 export function encodeQuery(): Buffer {
   return Buffer.concat([magic, numberField(id.protocol, protocol), numberField(id.type, query)]);
 }
 
 /**
- * Null: no answer of a device, which includes questions, the encrypted variant, and whatever does not add up to whole
- * fields. Never throws. A field that is missing or has no sensible value is null, of two the last counts.
+ * Null: not a device's answer, which includes queries, the encrypted variant, and anything that is not whole fields.
+ * Never throws. A missing or senseless field is null; if a field comes twice, the last one counts.
  */
 export function parsePacket(bytes: Buffer): Packet | null {
   if (bytes.length > longestPacket || !bytes.subarray(0, magic.length).equals(magic)) return null;
@@ -90,7 +90,7 @@ export function parsePacket(bytes: Buffer): Packet | null {
   };
 }
 
-/** By id; null if the last field is cut off. Fields of no length are common. */
+/** By id; null if the last field is cut off. Empty fields are common. */
 function readFields(bytes: Buffer): Map<number, Buffer> | null {
   const fields = new Map<number, Buffer>();
   let at = 0;
@@ -111,7 +111,7 @@ function numberField(id: number, value: number): Buffer {
   return field;
 }
 
-/** All that were seen have four bytes; fewer mean the same. */
+/** All known answers have four bytes; fewer mean the same. */
 function number(value: Buffer): number | null {
   return value.length >= 1 && value.length <= 4 ? value.readUIntLE(0, value.length) : null;
 }
@@ -126,7 +126,7 @@ function address(value: Buffer): string | null {
   return value.length === 4 && value.some(byte => byte !== 0) ? value.join('.') : null;
 }
 
-/** Anything can come from the network: what cannot be printed on one line is left out. */
+/** Anything can come from the network: characters that cannot be printed on one line are left out. */
 function text(value: Buffer): string | null {
   const printable = value.toString('utf8').replaceAll(/[\p{C}\p{Zl}\p{Zp}\uFFFD]/gu, '');
   return [...printable].slice(0, longestText).join('').trim() || null;

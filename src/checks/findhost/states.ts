@@ -2,8 +2,8 @@ import type { Kind } from '../finding.ts';
 import { type Packet, packetType } from './packet.ts';
 
 /**
- * What an answer says of the device. Its state counts before the kind of the packet, as it says more; where it says
- * nothing, the packet does: DSM itself, its installer, or its recovery sent it. Names and numbers are those of
+ * What an answer says about the device. Its state says more than the packet's type, so it counts first; without a
+ * state, the type does: DSM itself, its installer, or its recovery sent the packet. Names and numbers are those of
  * https://github.com/ychiu1211/dsmctl, internal/synology/findhost/codec.go; captures of running devices show 1 only.
  */
 
@@ -45,7 +45,7 @@ const byType: Readonly<Record<number, Meaning>> = {
   [packetType.recover]: { kind: 'recoverable', words: 'its system needs to be recovered' },
 };
 
-/** A state that is not known says nothing either. */
+/** An unknown state says nothing either. */
 export function meaningOf({ state, type }: Packet): Meaning {
   return (state === null ? null : byState[state]) ?? byType[type] ?? ready;
 }

@@ -4,9 +4,9 @@ import { readBytes } from './files.ts';
 /** The kernel's IPv4 neighbours, as `/proc/net/arp` has them (proc_net(5)). */
 
 /**
- * Somebody has answered for the address. The kernel believes so for up to a minute after that machine is gone (36 s
- * seen): it asks again only when its last answer is half a minute old and there is something to send, eight seconds
- * after which it gives up.
+ * A machine has answered for the address. The kernel keeps this entry for up to a minute after the machine is gone (36
+ * s seen): it asks again only when the last answer is half a minute old and there is something to send, and gives up
+ * eight seconds later.
  */
 export interface Neighbour {
   address: string;
@@ -23,7 +23,7 @@ export async function readArp(root: string): Promise<Neighbour[]> {
   return parseArp((await readBytes(join(root, 'proc/net/arp'), maxBytes))?.toString('latin1') ?? '');
 }
 
-/** Address, hardware type, flags, MAC, mask, device; the head and whatever else is no entry are passed over. */
+/** Address, hardware type, flags, MAC, mask, device; skips the header and every line that is no entry. */
 export function parseArp(text: string): Neighbour[] {
   const entries = text.matchAll(
     /^([\d.]+) +0x[0-9a-f]+ +(0x[0-9a-f]{1,8}) +([0-9a-f]{2}(?::[0-9a-f]{2}){5}) +\S+ +\S+$/gim,
@@ -37,7 +37,7 @@ export function parseArp(text: string): Neighbour[] {
 export interface Answers {
   /** The first of the candidates at which one of the MACs answers. */
   here: string | null;
-  /** Another address at which one of them does. */
+  /** Another address at which one of the MACs answers. */
   elsewhere: string | null;
   /** A candidate that belongs to another machine. */
   taken: Neighbour | null;

@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 import { exists, readLink, readNames, readNumber } from './files.ts';
 
-/** What sysfs tells of one network device (Linux, Documentation/ABI/testing/sysfs-class-net). */
+/** One network device in sysfs (Linux, Documentation/ABI/testing/sysfs-class-net). */
 
 export interface Device {
   name: string;
   folder: string;
-  /** Administratively: `ip link set … up`. */
+  /** Whether it is switched on: `ip link set … up`. */
   up: boolean;
-  /** Something is at the other end of its cable, or has the tap open; null: it is down, and the kernel does not say. */
+  /** Its cable has another end, or a process has its tap open; null: it is down, so the kernel cannot tell. */
   carrier: boolean | null;
   /** Asks for MACs by ARP: a tunnel does not. */
   arp: boolean;
@@ -22,7 +22,7 @@ const flag = { up: 0x1, noArp: 0x80 };
 /** A VLAN on a bond on a NIC is three. */
 const maxDepth = 8;
 
-/** Null: there is none of that name, or this is not its network. */
+/** Null: there is no such device, or this process is in another network namespace. */
 export async function readDevice(root: string, name: string | null): Promise<Device | null> {
   const folder = name === null ? null : folderOf(root, name);
   const flags = folder === null ? null : await readNumber(join(folder, 'flags'));
@@ -39,7 +39,7 @@ export async function readDevice(root: string, name: string | null): Promise<Dev
   };
 }
 
-/** Whether it is hardware, or a bond, team or VLAN above some: a way out of this machine. A tap or a veth never is. */
+/** Whether it is hardware, or a bond, team or VLAN on hardware: a way out of this machine. A tap or a veth never is. */
 export async function isPhysical(root: string, name: string, depth = 0): Promise<boolean> {
   const folder = folderOf(root, name);
   if (folder === null || depth === maxDepth) return false;
@@ -50,7 +50,7 @@ export async function isPhysical(root: string, name: string, depth = 0): Promise
   return answers.includes(true);
 }
 
-/** Null: no device can have that name (`dev_valid_name` of the kernel), so that none leads out of the folder. */
+/** Null: no device can have that name (`dev_valid_name` of the kernel), so no name leads out of the folder. */
 function folderOf(root: string, name: string): string | null {
   const valid = /^[^/\s]{1,15}$/.test(name) && name !== '.' && name !== '..';
   return valid ? join(root, 'sys/class/net', name) : null;

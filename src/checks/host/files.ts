@@ -4,14 +4,14 @@ import { basename } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 
 /**
- * Reads sysfs and proc. What is not there, or may not be read, is null or empty: a kernel, a container or another system
- * may lack it.
+ * Reads sysfs and proc. A missing or unreadable file gives null or empty: a kernel, a container or another system may
+ * lack it.
  */
 
-/** Bytes, a multiple of 16: a bridge's forwarding table is only read in whole entries. */
+/** Bytes, a multiple of 16: the kernel returns only whole entries of a bridge's forwarding table. */
 const pieceBytes = 16_384;
 
-/** At most so many bytes from the file's beginning. */
+/** Reads at most so many bytes from the beginning of the file. */
 export async function readBytes(path: string, limit: number): Promise<Buffer | null> {
   return await buffer(createReadStream(path, { end: limit - 1, highWaterMark: pieceBytes })).catch(() => null);
 }

@@ -2,18 +2,18 @@ import type { Nic } from '../../model/domain.ts';
 import type { Kind } from '../finding.ts';
 import type { Heard, Plug } from './plug.ts';
 
-/** Pure: what one NIC's facts amount to. What stands nearest to the guest is blamed first. */
+/** Pure: judges the facts of one NIC. The fault nearest to the guest is reported first. */
 
 export interface Judgement {
   kind: Kind<'bridge'>;
-  /** A sentence that may begin in lower case, and ends without its full stop. */
+  /** A sentence without its full stop, which may begin in lower case. */
   words: string;
 }
 
 /** libvirt's types of NIC that have a tap on the host. */
 const tapped: readonly (string | null)[] = ['bridge', 'network', 'ethernet'];
 
-/** What can be said without a look at the host; null: one is needed. */
+/** The finding that needs no look at the host; null: it needs one. */
 export function judgeDefinition({ mac, link, type, source }: Nic, local: boolean): Judgement | null {
   const its = `its NIC ${mac}`;
   if (link === 'down') {

@@ -1,7 +1,7 @@
 import { isIPv4 } from 'node:net';
 import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
 
-/** A network that this machine has an IPv4 address of its own in, so that it reaches the others without a router. */
+/** A network in which this machine has its own IPv4 address, so that it reaches the others without a router. */
 export interface Network {
   device: string;
   /** This machine's own. */
@@ -19,7 +19,7 @@ export function ownNetworks(interfaces: Interfaces = ownInterfaces()): Network[]
   );
 }
 
-/** None where a service may not look at them (systemd's RestrictAddressFamilies without netlink). */
+/** Empty where a service may not list them (systemd's RestrictAddressFamilies without netlink). */
 function ownInterfaces(): Interfaces {
   try {
     return networkInterfaces();
@@ -28,24 +28,26 @@ function ownInterfaces(): Interfaces {
   }
 }
 
-/** Everyone on the network of the default route. */
+/** Reaches every machine on the network of the default route. */
 const everyone = '255.255.255.255';
 
-/** Where a datagram reaches everyone: the broadcast address of each network of this machine, and the general one. */
+/**
+ * Where a datagram reaches every machine: the broadcast address of each network of this machine, and the general one.
+ */
 export function broadcastAddresses(interfaces?: Interfaces): string[] {
   const own = ownNetworks(interfaces)
-    // Networks of one or two addresses have none (RFC 3021).
+    // Networks of one or two addresses have no broadcast address (RFC 3021).
     .filter(network => sizeOf(network) > 2)
     .map(({ address, netmask }) => text(bits(address) | ~bits(netmask)));
   return [...new Set([...own, everyone])];
 }
 
-/** Whether an IPv4 address is of this network. */
+/** Whether an IPv4 address belongs to this network. */
 export function isInside({ address, netmask }: Network, candidate: string): boolean {
   return isIPv4(candidate) && ((bits(candidate) ^ bits(address)) & bits(netmask)) === 0;
 }
 
-/** Every other address of a network of at most 256; a larger one has none, because to ask them all would be a flood. */
+/** Every other address of a network of at most 256; none for a larger one, because asking all would be a flood. */
 export function othersIn(network: Network): string[] {
   const size = sizeOf(network);
   if (size > 256) return [];

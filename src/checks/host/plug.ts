@@ -4,31 +4,31 @@ import type { Nic } from '../../model/domain.ts';
 import { type Device, isPhysical, readDevice } from './device.ts';
 import { readBytes, readNames, readNumber } from './files.ts';
 
-/** Everything that this host's kernel tells of one NIC's cable, from the tap to the bridge's way out. */
+/** All that this host's kernel knows of one NIC's cable, from the tap to the bridge's way out. */
 export interface Plug {
   nic: Nic;
   tap: Device | null;
-  /** What the definition plugs it into; null: it does not exist here, or is a libvirt network that does not say. */
+  /** Where the definition plugs it in; null: it does not exist here, or is a libvirt network that does not tell. */
   bridge: Device | null;
   /** The bridge's ports that lead out of this machine. */
   uplinks: readonly Device[];
-  /** The host's firewall rules judge what is bridged too. */
+  /** The host's firewall rules also filter bridged traffic. */
   filtered: boolean;
   /** Docker has its own bridge here. */
   docker: boolean;
-  /** When the bridge last heard the guest; null: it does not say. */
+  /** When the bridge last received from the guest; null: unknown. */
   heard: Heard | null;
 }
 
 export interface Heard {
-  /** Milliseconds since the bridge last took a frame of this MAC from this port; null: none, or too long ago. */
+  /** Milliseconds since the bridge last received a frame of this MAC on this port; null: never, or too long ago. */
   ago: number | null;
 }
 
 export async function readPlug(root: string, nic: Nic): Promise<Plug> {
   const tap = await readDevice(root, nic.tap);
   const named = await readDevice(root, nic.source);
-  // An older libvirt says which network it is, and not by which bridge.
+  // An older libvirt tells the network, but not its bridge.
   const bridge = named ?? (nic.type === 'network' && tap ? await readDevice(root, tap.master) : null);
   if (bridge?.kind !== 'linux-bridge') {
     return { nic, tap, bridge, uplinks: [], filtered: false, docker: false, heard: null };
@@ -51,8 +51,8 @@ async function readUplinks(root: string, { folder }: Device): Promise<Device[]> 
 }
 
 /**
- * Whether what is bridged passes the host's own IPv4 firewall rules too (br_netfilter); Docker turns it on. Either
- * setting is enough, and without the module, hence without its folder, neither counts.
+ * Whether the host's own IPv4 firewall also filters bridged traffic (br_netfilter); Docker turns it on. Either setting
+ * is enough. Without the module, and so without its folder, neither counts.
  */
 async function isFiltered(root: string, { folder }: Device): Promise<boolean> {
   const everyBridge = await readNumber(join(root, 'proc/sys/net/bridge/bridge-nf-call-iptables'));
@@ -83,9 +83,9 @@ export interface Learnt {
 }
 
 const entryBytes = 16;
-/** 16 384 machines; of a larger table the rest is not read. */
+/** 16 384 machines; the rest of a larger table is not read. */
 const maxForwardingBytes = entryBytes * 16_384;
-/** The kernel tells times in hundredths of a second, whatever its own clock (`USER_HZ`). */
+/** The kernel reports times in hundredths of a second, whatever its own clock (`USER_HZ`). */
 const tick = 10;
 
 /**

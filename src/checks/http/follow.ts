@@ -3,12 +3,12 @@ import { isDeepStrictEqual } from 'node:util';
 import { get, type HttpLimits, type HttpResult, type HttpTarget, type Place } from './get.ts';
 
 /**
- * A GET that follows redirects, at the same address only: it asks for whatever name they give there, since a NAS may
- * have any name. It never goes to another address.
+ * A GET that follows redirects, at the same address only. It sends whatever host name the redirect gives, since a NAS
+ * may have any name, but never connects to another address.
  */
 
 export interface Followed {
-  /** What came last: an answer, perhaps a redirect that was not followed, or a failure. */
+  /** The last result: an answer, perhaps a redirect that was not followed, or a failure. */
   result: HttpResult;
   /** Where it came from. */
   at: Place;
@@ -18,7 +18,7 @@ export interface Followed {
   stopped: 'loop' | 'too_many' | Elsewhere | null;
 }
 
-/** Another address than the one that is asked, or no page at all. */
+/** It leads to another address, or to no page at all. */
 interface Elsewhere {
   elsewhere: string;
 }
@@ -27,7 +27,7 @@ const mostHops = 5;
 /** Characters of a name in the DNS. */
 const longestName = 253;
 
-/** `limits` are for all of it. Rejects as `get` does. */
+/** `limits` cover all requests together. Rejects as `get` does. */
 export async function follow({ address, ...first }: HttpTarget, limits: HttpLimits): Promise<Followed> {
   const ends = performance.now() + limits.timeout;
   const seen: Place[] = [];
@@ -52,7 +52,7 @@ function redirectOf(address: string, at: Place, { status, headers }: Head): Plac
   return location !== undefined && [301, 302, 303, 307, 308].includes(status) ? nextPlace(address, at, location) : null;
 }
 
-/** Where a `Location` leads; null: it cannot be read. */
+/** Where a `Location` leads; null: it is malformed. */
 export function nextPlace(address: string, at: Place, location: string): Place | Elsewhere | null {
   const url = URL.parse(location, `${at.secure ? 'https' : 'http'}://${at.name ?? address}:${at.port}${at.path}`);
   if (!url || url.hostname.length > longestName) return null;

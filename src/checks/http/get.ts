@@ -5,9 +5,9 @@ import { request as requestSecure } from 'node:https';
 import { inTime } from '../../util/deadline.ts';
 
 /**
- * One GET at an address, bounded in time and size, on a connection of its own. Every failure is a value. It sends no
- * secret, and a NAS signs its own certificate: any certificate and any version of TLS will do. It may ask for any host,
- * but always at that address: it resolves no name.
+ * One GET at an address, limited in time and size, on its own connection. Every failure is a value. It sends no secret,
+ * and a NAS signs its own certificate, so it accepts any certificate and any version of TLS. It may name any host, but
+ * always connects to the given address, and resolves no name.
  */
 
 export interface Place {
@@ -15,7 +15,7 @@ export interface Place {
   name: string | null;
   port: number;
   secure: boolean;
-  /** With its query: `/webman/pingpong.cgi?action=cors`. */
+  /** With the query: `/webman/pingpong.cgi?action=cors`. */
   path: string;
 }
 
@@ -27,7 +27,7 @@ export interface HttpTarget extends Place {
 export interface HttpLimits {
   /** Milliseconds, from the connection to the body's last byte. */
   timeout: number;
-  /** Milliseconds until the port must have accepted; default: `timeout`. */
+  /** Milliseconds until the port must accept; default: `timeout`. */
   connectTimeout?: number;
   signal: AbortSignal;
 }
@@ -51,7 +51,7 @@ export interface HttpFailure {
 
 export type HttpResult = HttpAnswer | HttpFailure;
 
-/** In words of our own: Node's and OpenSSL's differ with their versions. */
+/** Our own words, because Node's and OpenSSL's change with their versions. */
 type FailureWord =
   | 'refused'
   /** Nothing came in time, or not all of it. */
@@ -82,7 +82,7 @@ export async function get(
       clearTimeout(late);
     }),
   );
-  // Node leaves it to us to close a connection that switches to another protocol.
+  // Node does not close a connection that switches to another protocol.
   request.once('upgrade', (_, socket) => {
     socket.destroy();
     request.emit('error', errorOf('HPE_UPGRADE'));
@@ -120,17 +120,17 @@ function optionsOf({ address, port, secure, path, name }: HttpTarget): RequestOp
     host: address,
     port,
     path,
-    // Some versions of DSM answer pingpong only to a page of theirs.
+    // Some versions of DSM answer pingpong only to their own page.
     headers: { host, accept: '*/*', 'accept-encoding': 'identity', referer: `${origin}/` },
     // An address is no server name.
     servername: name ?? '',
     agent: false,
     maxHeaderSize: headerLimit,
-    // The Web Assistant's answers come from shell scripts, which end their header lines as they like.
+    // The Web Assistant's answers come from shell scripts with irregular ends of the header lines.
     insecureHTTPParser: true,
     rejectUnauthorized: false,
     minVersion: 'TLSv1',
-    // OpenSSL offers what old systems have at this level only.
+    // OpenSSL offers the algorithms of old systems only at this level.
     ciphers: 'DEFAULT@SECLEVEL=0',
     secureOptions: constants.SSL_OP_LEGACY_SERVER_CONNECT,
   };
@@ -161,7 +161,7 @@ const words: ReadonlyMap<string | undefined, FailureWord> = new Map([
   ['EPROTO', 'tls'],
 ]);
 
-/** `code` is that of a Node error. Before the port has accepted, what is not known means that it cannot be reached. */
+/** `code` is a Node error's. Before the port has accepted, an unknown code means that the port cannot be reached. */
 export function failureWord(code: string | undefined, accepted: boolean): FailureWord {
   if (code?.startsWith('HPE_')) return 'not_http';
   if (code?.startsWith('ERR_SSL_') || code?.startsWith('ERR_TLS_')) return 'tls';

@@ -13,15 +13,15 @@ export interface BridgeTarget {
 }
 
 /**
- * Whether the guest's cable is plugged in: each NIC's tap, its bridge, and the bridge's way out, as the host's kernel
- * tells them. With several NICs one that is well is enough. Only reads.
+ * Whether the guest's cable is plugged in, as the host's kernel sees it: each NIC's tap, its bridge, and the bridge's
+ * way out. One good NIC of several is enough. Only reads.
  */
 export async function bridge({ nics, local, root = '/' }: BridgeTarget, limits: Limits): Promise<Findings['bridge']> {
   limits.signal.throwIfAborted();
   const judged = Promise.all(
     nics.map(async nic => judgeDefinition(nic, local) ?? judgePlug(await readPlug(root, nic))),
   );
-  // A network driver in trouble may not answer a question for its carrier.
+  // A network driver with a fault may not answer when asked for its carrier.
   return finding(await inTime(judged, limits.timeout, tooLate, limits.signal), nics);
 }
 

@@ -4,14 +4,14 @@ import type { Findhost } from '../findhost/client.ts';
 import { meaningOf } from '../findhost/states.ts';
 import { bare, type Findings, type Limits } from '../finding.ts';
 
-/** Asks Synology's discovery for one VM: the only probe to which DSM tells of itself while it boots or updates. */
+/** Asks Synology's discovery for one VM: only this probe hears from DSM itself while it boots or updates. */
 
 export interface DiscoveryTarget {
-  /** Of its network cards: lower case with colons. */
+  /** The MACs of its network cards: lower case with colons. */
   macs: readonly string[];
-  /** IPv4 addresses that are known to belong to one of them. */
+  /** IPv4 addresses that are known to belong to one of the MACs. */
   addresses: readonly string[];
-  /** It was heard before, so its silence means something. */
+  /** It has answered before, so its silence has a meaning. */
   answeredBefore: boolean;
 }
 
@@ -42,7 +42,7 @@ export async function discovery(
   return { kind, ms, explanation: kind === 'ready' ? introduce(device) : `It says that ${words}.`, device };
 }
 
-/** To seconds, or milliseconds below one: what is left of a check's time is no round number. */
+/** In seconds, or milliseconds below one: the rest of a check's time is no round number. */
 function rounded(milliseconds: number): number {
   return milliseconds < 1_000 ? Math.round(milliseconds) : Math.round(milliseconds / 1_000) * 1_000;
 }

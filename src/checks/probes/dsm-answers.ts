@@ -1,9 +1,7 @@
 import { isIPv4 } from 'node:net';
 import type { DsmIdentity } from '../../model/check.ts';
 
-/**
- * The three questions that DSM answers without a login, in its own words. PURE: anything else, HTML above all, is null.
- */
+/** Parses the three answers that DSM gives without a login. PURE: anything else, such as HTML, is null. */
 
 /** Of `/webman/pingpong.cgi?action=cors`. */
 export interface Pingpong {
@@ -12,7 +10,7 @@ export interface Pingpong {
   hibernating: boolean | null;
 }
 
-/** Of `/webman/get_state.cgi`, which only a DSM that does not run answers: then the Web Assistant is there instead. */
+/** `/webman/get_state.cgi`: only answered when the Web Assistant runs instead of DSM. */
 export interface InstallState {
   /** `sys_crash`: DSM's system can be repaired. `sys_migrat`: the disks come from another machine. */
   status: 'not_install' | 'sys_crash' | 'sys_migrat' | 'other';
@@ -24,7 +22,7 @@ export interface InstallState {
   identity: DsmIdentity;
 }
 
-/** Of `/webapi/query.cgi?api=SYNO.API.Info&…&query=SYNO.API.Auth`: where one would log in, `auth.cgi` until DSM 6. */
+/** `/webapi/query.cgi?api=SYNO.API.Info&…&query=SYNO.API.Auth`: the path of the login, `auth.cgi` until DSM 6. */
 export function readApiInfo(body: string): { auth: string } | null {
   const answer = parse(body);
   if (answer?.['success'] !== true) return null;
@@ -39,7 +37,7 @@ export function readPingpong(body: string): Pingpong | null {
   return pingpong.bootDone === null && pingpong.hibernating === null ? null : pingpong;
 }
 
-/** Fields that Synology's script has always written. With one of them it is its answer, whatever the others say. */
+/** Fields that Synology's script has always written. One of them proves that it is the script's answer. */
 const stateFields = ['status', 'model', 'serial', 'mac_addr', 'build_ver', 'is_installing', 'disk_size_enough'];
 
 export function readState(body: string): InstallState | null {
@@ -50,10 +48,10 @@ export function readState(body: string): InstallState | null {
   return {
     status: status === 'not_install' || status === 'sys_crash' || status === 'sys_migrat' ? status : 'other',
     installing: truth(info['is_installing']) === true,
-    // A count of 0 says it too, and one of 4 does not.
+    // A count of 0 means no disk too, and a count of 4 does not.
     hasDisk: truth(data['has_disk']) ?? truth(info['disk_count']),
     diskLargeEnough: truth(info['disk_size_enough']),
-    // The serial number beside them stays where it is.
+    // The serial number beside these fields is not read.
     identity: {
       ...{ name: text(info['hostname']), model: text(info['model']), version: text(info['build_ver']), update: null },
       ...{ address: addressOf(info['ip_addr']), httpPort: null, httpsPort: portOf(info['https_admin_port']) },
@@ -63,7 +61,7 @@ export function readState(body: string): InstallState | null {
 
 function parse(body: string): Readonly<Record<string, unknown>> | null {
   try {
-    // A script that writes JSON by hand puts a program's output between quotes as it is, line ends and all.
+    // The script writes JSON by hand: it puts a program's output between quotes, with all its line ends.
     return fields(JSON.parse(body.replace(/\p{Cc}/gu, ' ')));
   } catch {
     return null;
@@ -76,7 +74,7 @@ function fields(value: unknown): Readonly<Record<string, unknown>> | null {
   return Object.assign(Object.create(null), value);
 }
 
-/** The scripts write JSON by hand: numbers and truths may be strings. */
+/** The scripts write JSON by hand: numbers and booleans may be strings. */
 function truth(value: unknown): boolean | null {
   if ([true, 'true', 'yes', 1, '1'].some(yes => yes === value)) return true;
   return [false, 'false', 'no', 0, '0'].some(no => no === value) ? false : null;

@@ -5,8 +5,8 @@ import { type InstallState, readApiInfo, readPingpong, readState } from './dsm-a
 import { shorten } from './web/page.ts';
 
 /**
- * What DSM says of itself without a login: whether it has booted, and where no DSM runs, what its installer waits for.
- * Disks that sleep are left asleep: nothing more is asked once DSM says so.
+ * What DSM reports about itself without a login: whether it has booted, and if no DSM runs, what its installer waits
+ * for. It does not wake sleeping disks: when DSM reports them, it asks nothing more.
  */
 
 export interface DsmTarget extends DsmPlace {
@@ -24,13 +24,13 @@ const infoPaths = [`/webapi/query.cgi?${info}`, `/webapi/entry.cgi?${info}`];
 export async function dsm(target: DsmTarget, limits: Limits): Promise<Found> {
   const ask = createAsk(target, limits);
   const found = await converse(target.port, target.base, ask);
-  // The prefix of the page's path need not be one that a proxy puts before all paths.
+  // The page's prefix may not apply to all paths behind a proxy.
   const lost = target.base !== '' && (found.kind === 'other' || found.kind === 'silent');
   return lost ? converse(target.port, '', ask) : found;
 }
 
 async function converse(port: number, base: string, ask: Ask): Promise<Found> {
-  // It may hang alone, so the other questions keep half the time.
+  // This question may hang alone, so half the time is kept for the others.
   const pingpong = await ask(`${base}/webman/pingpong.cgi?action=cors`, 2);
   const { result } = pingpong;
   if (result.failure !== null && !result.accepted && pingpong.hops === 0) return found('silent', silence(result, port));
@@ -60,7 +60,7 @@ async function converse(port: number, base: string, ask: Ask): Promise<Found> {
 
 type Ask = (path: string, share?: number) => Promise<Followed>;
 
-/** Every question gets what is left of the time, or its share of that. */
+/** Every question gets the rest of the time, or its share of the rest. */
 function createAsk({ base: _, ...target }: DsmTarget, { timeout, signal }: Limits): Ask {
   const ends = performance.now() + timeout;
   return (path, share = 1) => {
@@ -80,11 +80,11 @@ function onPort({ port, name }: Place): string {
   return `on port ${port}${name === null ? '' : ` as ${shorten(name)}`}`;
 }
 
-/** `assistant`: the Web Assistant, and where it is. */
+/** `assistant`: the Web Assistant's name and address. */
 function waiting(state: InstallState, assistant: string): [Kind<'dsm'>, string] {
   const { status, installing, hasDisk, diskLargeEnough } = state;
   if (installing) return ['updating', `DSM is being installed or updated, says ${assistant}.`];
-  // Before its status, which is that of an earlier look where there is no disk any more.
+  // Before its status, which is outdated when a disk has gone.
   if (hasDisk === false) return ['no_disk', `DSM sees no disk, says ${assistant}.`];
   if (status === 'sys_crash') return ['recoverable', `DSM is damaged, and ${assistant} offers to repair it.`];
   if (status === 'sys_migrat') {
@@ -98,13 +98,13 @@ function waiting(state: InstallState, assistant: string): [Kind<'dsm'>, string] 
 /** Nothing came in DSM's words. */
 function undecided(asked: readonly Followed[], port: number): Found {
   const answers = asked.map(({ result }) => result).filter(result => result.failure === null);
-  // DSM's nginx answers so while the API behind it is not up. At DSM's own port nobody else is likely to.
+  // DSM's nginx answers so while the API behind it is down. At DSM's own port, other servers are unlikely.
   const alone = answers.find(({ status }) => status >= 502 && status <= 504);
   const runs = `The web server on port ${port} runs, but DSM behind it does not answer`;
   if (alone) return found('mute', `${runs} (HTTP ${alone.status}).`, alone.ms);
   const [first] = answers;
   if (first) return found('other', `Port ${port} answers, but not in DSM's words (HTTP ${first.status}).`, first.ms);
-  // One that hangs takes the question, and has no answer in time.
+  // A server that hangs accepts the question, and does not answer in time.
   const hangs = ({ failure, accepted }: HttpFailure) => accepted && failure === 'timeout';
   const astray = asked.find(({ result, hops }) => hops > 0 && result.failure !== null && !hangs(result));
   if (astray) return found('other', `Port ${port} redirects to where nothing answers ${onPort(astray.at)}.`);

@@ -10,13 +10,13 @@ export interface NeighbourTarget {
   macs: readonly string[];
   /** IPv4 at which it may be. */
   candidates: readonly string[];
-  /** Devices in whose networks every address is asked for as well, if those are small. */
+  /** Devices in whose networks every address is asked for, if the network is small. */
   around?: readonly string[];
   /** Where `sys` and `proc` are. */
   root?: string;
-  /** This machine's; default: the system's answer. */
+  /** This machine's networks; default: as the system lists them. */
   networks?: readonly Network[];
-  /** Makes the kernel want to know who has these addresses. */
+  /** Makes the kernel ask who has these addresses. */
   nudge?: (addresses: readonly string[]) => void;
 }
 
@@ -27,9 +27,9 @@ const interval = 25;
 const discardPort = 9;
 
 /**
- * Whether the guest's own MAC answers for an address: the layer below IP, which no firewall of a guest hides. Sends one
- * datagram to each candidate, so that the kernel asks who has it, and reads the kernel's table until it knows. A guest
- * that has just gone still counts as answering for up to a minute (see `Neighbour`).
+ * Whether the guest's own MAC answers for an address: the layer below IP, which no guest's firewall hides. Sends one
+ * datagram to each candidate, so that the kernel asks who has the address, and reads the kernel's table until it knows.
+ * A guest that is just gone may count as answering for up to a minute (see `Neighbour`).
  */
 export async function neighbour(target: NeighbourTarget, limits: Limits): Promise<Findings['neighbour']> {
   limits.signal.throwIfAborted();
@@ -46,7 +46,7 @@ export async function neighbour(target: NeighbourTarget, limits: Limits): Promis
 
   let answers = await look();
   const known = answers.here ?? answers.elsewhere;
-  // This also makes the kernel refresh what it knows already.
+  // This also makes the kernel refresh its old entries.
   nudge([...new Set([...others, ...(answers.elsewhere ? [answers.elsewhere] : []), ...swept])]);
   const settled = () => answers.here !== null || (swept.length > 0 ? answers.elsewhere !== null : answers.all);
   while (!settled() && performance.now() < deadline) {
@@ -61,7 +61,7 @@ export async function neighbour(target: NeighbourTarget, limits: Limits): Promis
   return { kind: 'ok', ms: Math.round(performance.now() - started), address, explanation };
 }
 
-/** `given` are all candidates, `direct` those that can be asked for, `own` the one that is this machine's. */
+/** `given`: all candidates; `direct`: those that can be asked for; `own`: the one that is this machine's. */
 function explainLost(
   given: readonly string[],
   direct: readonly string[],
@@ -83,7 +83,7 @@ function explainLost(
   return { kind: 'not_applicable', explanation };
 }
 
-/** Networks in which MACs are asked for; a tunnel's are not. */
+/** Networks in which MACs can be asked for, so no tunnels. */
 async function withArp(root: string, networks: readonly Network[]): Promise<Network[]> {
   const asking = await Promise.all(networks.map(async ({ device }) => (await readDevice(root, device))?.arp ?? true));
   return networks.filter((_, i) => asking[i]);

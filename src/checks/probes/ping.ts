@@ -14,8 +14,8 @@ export interface PingTarget {
 const maxOutput = 65_536;
 
 /**
- * One echo request by the system's own `ping` (iputils or BusyBox), which may do it where this process may not. A ping
- * that cannot be sent says nothing of the guest. Its process is gone when this answers.
+ * One echo request by the system's own `ping` (iputils or BusyBox), which may have rights that this process lacks. A
+ * ping that cannot be sent says nothing about the guest. The process has ended when this resolves.
  */
 export async function ping({ address, command = 'ping' }: PingTarget, limits: Limits): Promise<Findings['ping']> {
   limits.signal.throwIfAborted();
@@ -29,7 +29,7 @@ export async function ping({ address, command = 'ping' }: PingTarget, limits: Li
   }
   if (error.code === 'ENOENT') return bare('ping', 'not_applicable', 'This system has no ping.');
   const reason = reasonIn(complaint);
-  // Both exit by 1 when nothing came back; BusyBox does so too when it cannot ask, but then it complains.
+  // Both exit with 1 when no answer came. BusyBox also does so when it cannot send, but then it prints an error.
   if (error.killed || (error.code === 1 && reason === null)) {
     return bare('ping', 'silent', `${address} does not answer a ping; a firewall may be why.`);
   }
@@ -76,7 +76,7 @@ function parseTime(output: string): number | null {
   return time === undefined ? null : Number(time);
 }
 
-/** The line of its complaint that says most, without the program's name; null: it has none. */
+/** The most useful line of its error output, without the program's name; null: there is none. */
 function reasonIn(complaint: string): string | null {
   const lines = complaint.split('\n').map(line => line.trim());
   const line = lines.find(each => /permi|denied/i.test(each)) ?? lines.find(each => each !== '');

@@ -7,10 +7,10 @@ export interface TcpTarget {
   ports: readonly number[];
 }
 
-/** What this machine says when it has no route there itself. */
+/** Error codes that mean that this machine itself has no route. */
 const noRoute = 'ENETUNREACH';
 
-/** Whether the ports take connections, all asked at once; each is hung up on at once. */
+/** Whether the ports accept connections. Tries all at once, and closes each connection at once. */
 export async function tcp({ address, ports }: TcpTarget, limits: Limits): Promise<Findings['tcp']> {
   limits.signal.throwIfAborted();
   if (ports.length === 0) return bare('tcp', 'not_applicable', 'No port is configured.');

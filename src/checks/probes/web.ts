@@ -8,8 +8,8 @@ import { pageOf } from './web/page.ts';
 import { lookAt, type WebPort } from './web/port.ts';
 
 /**
- * What kind of page answers at an address. The best page of all ports wins. Where no port accepts, it looks for a
- * loader's terminal or SSH, and logs in nowhere.
+ * What kind of page answers at an address. The best page of all ports wins. If no port accepts, it looks for a loader's
+ * terminal or SSH. It never logs in.
  */
 
 export interface WebTarget {
@@ -31,9 +31,9 @@ type Seen = Findings['web'];
 
 /** From the best down. */
 const ranks: readonly Seen['kind'][] = ['dsm', 'installer', 'loader', 'behind', 'other', 'silent', 'closed'];
-/** Milliseconds that the first port has for itself: TLS is dear, and for nothing where http answers. */
+/** Milliseconds that the first port gets alone: TLS is expensive, and useless if http answers. */
 const headStart = 75;
-/** Milliseconds that an earlier port gets to answer as well: else it would be chance which one is told. */
+/** Milliseconds that an earlier port still gets to answer: otherwise chance would decide which one is reported. */
 const moment = 300;
 /** Characters of SSH's greeting; a server may say other lines first. */
 const longestGreeting = 1_024;
@@ -48,7 +48,7 @@ export async function web(
   const ends = performance.now() + timeout;
   const left = () => Math.max(0, ends - performance.now());
   const through = new AbortController();
-  // A port that has not accepted by half the time never will; the rest is for the loader's ports.
+  // A port that has not accepted by half the time never will; the rest of the time is for the loader's ports.
   const look = { address, connectTimeout: timeout / 2, left, signal: AbortSignal.any([signal, through.signal]) };
   const seen = await enough(inTurn(ports, port => lookAt(port, look), look.signal)).finally(() => through.abort());
   const best = seen.toSorted((a, b) => ranks.indexOf(a.kind) - ranks.indexOf(b.kind))[0];
@@ -58,7 +58,7 @@ export async function web(
   return loader ?? bare('web', 'closed', `${closed}.`);
 }
 
-/** Each begins when the one before it has found something, or has taken a while: most often the first one is enough. */
+/** Each begins when the one before has found something, or takes long: usually the first one is enough. */
 function inTurn(
   ports: readonly WebPort[],
   begin: (port: WebPort) => Promise<Seen>,
@@ -73,7 +73,7 @@ function inTurn(
   return looks;
 }
 
-/** What was seen when it is clear which one is the best: all, or DSM and all before it, or DSM a moment ago. */
+/** Resolves when the best page is certain: all have ended, or DSM and all before it have, or DSM has a moment ago. */
 async function enough(looks: readonly Promise<Seen>[]): Promise<readonly Seen[]> {
   const seen: (Seen | null)[] = looks.map(() => null);
   const noted = looks.map(async (look, index) => {
@@ -92,7 +92,7 @@ async function enough(looks: readonly Promise<Seen>[]): Promise<readonly Seen[]>
   return seen.filter(each => each !== null);
 }
 
-/** RR, Arc and ARPL stop their boot when somebody logs in: a page and a greeting are no login. */
+/** RR, Arc and ARPL stop their boot when somebody logs in; reading a page or a greeting is no login. */
 async function lookForLoader(
   address: string,
   { terminal, ssh }: LoaderPorts,
@@ -112,7 +112,7 @@ async function lookForLoader(
   return { ...bare('web', 'loader', explanation), ms: greeting };
 }
 
-/** Milliseconds until SSH greets (RFC 4253, 4.2), to which nothing is said; null: it does not. */
+/** Milliseconds until SSH greets (RFC 4253, 4.2); nothing is sent. Null: it does not greet. */
 async function sshGreeting(address: string, port: number, { timeout, signal }: Limits): Promise<number | null> {
   const began = performance.now();
   const socket = connect({ host: address, port });

@@ -88,7 +88,7 @@ export function arm(files: GrubFiles, index: number): GrubFiles {
   const ways = [files, { config, env: saved }, { config, env: notOnce }, { config: fixed, env: notOnce }];
   const way = ways.find(each => readMenu(each.config, each.env).next === index);
   if (way) return way;
-  const why = env ? 'its configuration decides otherwise' : 'it has no environment block (grubenv)';
+  const why = env ? 'its configuration always starts another entry' : 'it has no environment block (grubenv)';
   throw new ImageError('cannot_arm', `the boot menu cannot be made to start '${entries[index]?.title}': ${why}`);
 }
 

@@ -47,7 +47,7 @@ export async function reachBuilder(
     const host = ssh.host ?? guest.address();
     try {
       if (host === null) {
-        throw new LoaderFailure('no_address', 'Nobody knows the address of the image builder.', 'Set `ssh.host`.');
+        throw new LoaderFailure('no_address', 'The address of the image builder is not known.', 'Set `ssh.host`.');
       }
       const { answer } = await probeTcp(host, ssh.port, { timeout: left(), signal });
       // After the probe: a DSM that comes up in between would otherwise get a login.

@@ -55,7 +55,7 @@ export function mustSucceed({ status, code, message }: Outcome, what: string, ad
 /** The journal cannot be written, so the run must not go on. `folder`: names it in the message, if given. */
 export function unwritable(folder: string, cause: unknown): LoaderFailure {
   const message = `The journal${folder && ` in ${folder}`} cannot be written: ${(cause as Error).message}.`;
-  return new LoaderFailure('journal', message, 'Make `data_dir` writable, with some room.', { cause });
+  return new LoaderFailure('journal', message, 'Make `data_dir` writable, with some free space.', { cause });
 }
 
 /** Turns anything thrown into a failure. An unknown error is a bug of ours, and keeps its message. */

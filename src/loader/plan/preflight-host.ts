@@ -16,14 +16,14 @@ export function hostFindings(facts: PreflightFacts): readonly Finding[] {
     }),
     // Where there is no image, how much there is to be copied is the least that is wrong.
     ...warn('backup_space_unknown', trouble === null && !known && image.found === 'yes', {
-      message: 'Whether there is space for a copy of the image could not be looked up.',
+      message: 'It is not known whether there is space for a copy of the image.',
     }),
     ...refuse('backup_space', trouble === null && known && free < needed, {
       message: `A copy of the image needs ${mib(needed)}, and ${mib(free)} are free.`,
       advice: 'Make room in `backup_dir`, or keep fewer backups.',
     }),
     ...tell('sources_unknown', sources === 'unknown', {
-      message: "Whether the loader's sources can be reached could not be looked up.",
+      message: "It is not known whether the loader's sources can be reached.",
     }),
     ...warn('sources_unreachable', sources === 'no', {
       message: "Not all of the loader's sources can be reached from here: the build would fail.",
@@ -42,7 +42,7 @@ export function hostFindings(facts: PreflightFacts): readonly Finding[] {
 function imageFindings(image: PreflightFacts['image']): readonly Finding[] {
   if (image.found !== 'yes') {
     const { found, why, advice } = image;
-    const message = `Whether the loader's image can be read and written could not be looked up. ${why}`;
+    const message = `It is not known whether the loader's image can be read and written. ${why}`;
     return [
       ...refuse('no_image', found === 'no', { message: `The loader's image cannot be used. ${why}`, advice }),
       ...warn('image_unknown', found === 'unknown', { message, advice }),
@@ -80,7 +80,7 @@ export function identityFindings({ config, keepIdentity, upgrade, installed }: P
   const none = 'The image builder has no serial number, or no MAC, to be kept: what is missing is made anew';
   return [
     ...warn('config_unknown', 'why' in config, {
-      message: `The image builder's configuration, with serial number and MACs, could not be looked at. ${'why' in config ? config.why : ''}`,
+      message: `The image builder's configuration, with serial number and MACs, could not be read. ${'why' in config ? config.why : ''}`,
       advice: 'The rebuild ends in the image builder, before it changes anything there, if they cannot be kept.',
     }),
     ...tell('identity_made', lacking && installed === null, { message: `${none}.` }),

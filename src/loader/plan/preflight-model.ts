@@ -64,7 +64,7 @@ function buildFindings({ id, version, ...wanted }: PlatformId, { release, newest
   const advice = `${upgradeHelps ? `${full}. ` : ''}${proposal(others)}`;
   return [
     ...refuse('dsm_too_new', !has && tooNew, {
-      message: `TinyCore RedPill knows no DSM from ${firstUnknownVersion} on.`,
+      message: `TinyCore RedPill does not know DSM ${firstUnknownVersion} or newer.`,
       advice,
     }),
     ...refuse('unknown_build', !has && !tooNew && known !== null, {
@@ -99,7 +99,7 @@ function extensionFindings(id: PlatformId, { extensions, fetched, release, newes
         advice: 'Leave it out, or choose a build that it has a recipe for.',
       }),
       ...tell('recipe_unknown', recipe === 'unknown', {
-        message: `Whether the extension ${url} has a recipe for ${key} could not be looked up.`,
+        message: `It is not known whether the extension ${url} has a recipe for ${key}.`,
       }),
     ]),
     ...fetched.flatMap(({ url, recipe }) =>
@@ -121,7 +121,7 @@ function serialFindings({ platform: { model } }: PlatformId, { release, keepIden
   return [
     ...refuse('no_serial_numbers', !keepIdentity || complete === false, { message: `${none}, and ${why}.`, advice }),
     ...warn('no_serial_numbers', keepIdentity && complete === null, {
-      message: `${none}, and whether the image has one to keep is not known.`,
+      message: `${none}, and it is not known whether the image has one to keep.`,
       advice,
     }),
   ];

@@ -1,6 +1,6 @@
 /**
- * What kind of page an answer is, by marks that real pages have; a mark that other pages may have too needs a second.
- * PURE, and of linear time on anything, whole or cut off. A page that forwards by a script is read, not followed.
+ * Recognises the kind of a page by marks of real pages; a mark that other pages may have too needs a second one. PURE,
+ * and takes linear time on any input, also a truncated one. A page that redirects by a script is read, not followed.
  */
 
 export type PageKind = 'dsm' | 'installer' | 'loader' | 'other';
@@ -112,7 +112,7 @@ export function shorten(text: string): string {
   return characters.length > 60 ? `${characters.slice(0, 59).join('')}…` : text;
 }
 
-/** What a page does that stands before another one; it completes "a page that …". Null: it need not be such a page. */
+/** What a page before another one does; it completes "a page that …". Null: it need not be such a page. */
 export function gateOf(page: Page): string | null {
   if (page.status === 401 || page.status === 407) return 'wants a login';
   if (page.status === 403) return 'lets nobody in from here';
@@ -137,7 +137,7 @@ function sendsOn(body: string): boolean {
   );
 }
 
-/** From `body`, found in the same text in lower case; lower case can be longer, which only moves the cut. */
+/** Takes from `body` what was found in its lower-case form, which can be longer; that only moves the cut. */
 function rawTitle(body: string, lower: string): string {
   const tag = lower.indexOf('<title');
   const from = tag < 0 ? -1 : lower.indexOf('>', tag);

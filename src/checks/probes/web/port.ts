@@ -5,7 +5,7 @@ import { get, type HttpAnswer, type HttpFailure, type Place } from '../../http/g
 import { readState } from '../dsm-answers.ts';
 import { gateOf, type PageKind, pageOf, shorten, titleOf } from './page.ts';
 
-/** What answers at one web port, with the sentence that tells it. */
+/** What answers at one web port, and the sentence that reports it. */
 
 export interface WebPort {
   port: number;
@@ -13,13 +13,13 @@ export interface WebPort {
   secure: boolean | null;
 }
 
-/** Where DSM has its pages, unless it says otherwise. */
+/** The usual ports of DSM's pages. */
 export const usualPorts = { http: 5_000, https: 5_001 } as const;
 
-/** Of what DSM serves, these are no web pages. */
+/** Ports that DSM serves, but that have no web pages. */
 const otherServices: ReadonlySet<number> = new Set([21, 22, 111, 137, 138, 139, 445, 548, 873, 2049, 3260, 9999]);
 
-/** Where DSM's pages are: where it says itself, and its usual ports, or else whatever is configured. */
+/** The ports to try for DSM's pages: those that DSM reports, and its usual ones or else the configured ones. */
 export function webPorts(ports: readonly number[], identity: DsmIdentity | null): WebPort[] {
   const page = (port: number | null | undefined, secure: boolean) => (port ? [{ port, secure }] : []);
   const told = [...page(identity?.httpPort, false), ...page(identity?.httpsPort, true)];
@@ -58,7 +58,7 @@ export async function lookAt({ port, secure }: WebPort, look: Look): Promise<See
   return result.failure === null ? judge(origin, way, result, look) : unseen(origin, way, result);
 }
 
-/** A plain request at a TLS port: nginx and Apache say so, others drop it or answer in TLS. */
+/** A plain request at a TLS port: nginx and Apache report it, others hang up or answer in TLS. */
 function wantsTls({ result, hops }: Followed): boolean {
   if (hops > 0) return false;
   if (result.failure !== null) return result.failure === 'reset' || result.failure === 'not_http';
@@ -68,7 +68,7 @@ function wantsTls({ result, hops }: Followed): boolean {
 function unseen(origin: DsmPlace, { at, hops }: Way, { failure, accepted }: HttpFailure): Seen {
   const { port } = origin;
   const nowhere = { ms: null, port: null, secure: at.secure, name: null, base: '' };
-  // For its guests that name may lead to another machine. But where the page is only late, DSM itself is silent.
+  // For clients in the network, that name may lead to another machine. But if the page is only late, DSM is silent.
   if (at.name !== null && !(accepted && failure === 'timeout')) {
     const explanation = `Port ${port} sends its guests to ${shorten(at.name)}, and under that name nothing answers here on port ${at.port}.`;
     return { ...origin, ms: null, kind: 'behind', explanation };
@@ -88,7 +88,7 @@ async function judge(origin: DsmPlace, { at, stopped }: Way, answer: HttpAnswer,
   const kind = pageOf(answer);
   const answers = (what: keyof typeof pages) => `${pages[what]} answers on port ${at.port}${as}.`;
   if (kind !== 'other') return { ...place, base: baseOf(path), ms, kind, explanation: answers(kind) };
-  // Whatever page a redirect led to, DSM is asked where it was looked for.
+  // Wherever a redirect led, DSM is asked at the original port.
   const behind = (explanation: string): Seen => ({ ...origin, ms, kind: 'behind', explanation });
   if (stopped !== null) return behind(`Port ${origin.port} ${astray(stopped)}.`);
   const here = (kind: Seen['kind'], explanation: string): Seen => ({ ...place, base: '', ms, kind, explanation });
@@ -97,7 +97,7 @@ async function judge(origin: DsmPlace, { at, stopped }: Way, answer: HttpAnswer,
   const page = `Port ${at.port} answers${as} with a page that`;
   const gate = gateOf(answer);
   if (gate !== null) return behind(`${page} ${gate} (${what}).`);
-  // The web server has no page to show; what it answers instead is no page of something else.
+  // The web server has no page to show; its error page does not show that something else than DSM answers.
   if (status >= 502 && status <= 504) {
     return here('silent', `Port ${at.port} answers, but what is behind its web server does not yet (HTTP ${status}).`);
   }
@@ -107,13 +107,13 @@ async function judge(origin: DsmPlace, { at, stopped }: Way, answer: HttpAnswer,
   return at.name === null ? here(kind, explanation) : behind(explanation);
 }
 
-/** Of `/dsm/webman/index.cgi`, `/dsm`: what a proxy has put before DSM's own paths. */
+/** The prefix before DSM's own paths, added by a proxy: `/dsm` of `/dsm/webman/index.cgi`. */
 function baseOf(path: string): string {
   const [folders = ''] = path.split('?', 1);
   return folders.slice(0, folders.lastIndexOf('/')).replace(/\/webman$/, '');
 }
 
-/** The installer's page may change its looks; how it tells its state stays. */
+/** The installer's page may change; the question for its state does not. */
 async function isInstaller(at: Place, { address, left, signal }: Look): Promise<boolean> {
   const state = await get({ ...at, address, path: '/webman/get_state.cgi' }, { timeout: left(), signal });
   return state.failure === null && readState(state.body) !== null;
