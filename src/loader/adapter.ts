@@ -3,7 +3,7 @@ import type { MapPair } from './sata-map.ts';
 
 /**
  * What the rebuild must know of one kind of loader: which commands make a new image, what they ask, how to tell whether
- * they did it, and what its boot menu calls things. All of it is pure; an adapter runs no commands.
+ * they worked, and what the entries of its boot menu are called. All of it is pure; an adapter runs no commands.
  */
 export interface LoaderAdapter {
   /** `tcrp` */
@@ -21,11 +21,11 @@ export interface LoaderAdapter {
   /** Follows one run of a step. */
   judge(step: Step): Judge;
   judgeConfig(text: string): ConfigVerdict;
-  /** Serial numbers and MACs in an output that is kept, so that they can be hidden elsewhere. */
+  /** Finds serial numbers and MACs in output that is kept, so that they can be hidden everywhere. */
   secrets(output: string): readonly string[];
-  /** A title of this menu; null when there is none for it. `loaderBus`: what the loader's own disk is on. */
+  /** A title in the boot menu; null when the menu has none for it. `loaderBus`: the bus of the loader's own disk. */
   bootEntry(menu: readonly string[], want: 'builder' | 'dsm', loaderBus: string | null): string | null;
-  /** Whether the menu is one that was built for this DSM. */
+  /** Whether this menu was built for this DSM. */
   builtFor(menu: readonly string[], dsm: { model: string; version: string }): boolean;
 }
 
@@ -33,9 +33,9 @@ export interface LoaderAdapter {
 export interface LoaderRelease {
   /** `0.9.4.6`; null: not known. */
   version: string | null;
-  /** By each id that it lists, the URLs of the extensions that it adds by itself. */
+  /** For each id in its list, the URLs of the extensions that it adds by itself. */
   builds: ReadonlyMap<string, readonly string[]>;
-  /** URLs of what it fetches for each build, beside the extensions that it lists. */
+  /** URLs that it fetches for every build, besides the listed extensions. */
   always: readonly string[];
   /** The model by the prefix of an id; null: not known. */
   models: ReadonlyMap<string, string> | null;
@@ -51,17 +51,17 @@ export interface LoaderConfig {
   upgrade: 'never' | 'full';
   /** URLs of extensions' indexes. */
   extensions: readonly string[];
-  /** Serial number and MACs stay what they are; false: new ones are made. */
+  /** Keeps serial number and MACs; false: makes new ones. */
   keepIdentity: boolean;
 }
 
 export interface LoaderFacts {
-  /** To be set, be they computed or configured; both empty for a model with a device tree. */
+  /** The values to set, computed or configured; both empty for a model with a device tree. */
   map: MapPair;
   deviceTree: boolean;
   /** Disks on USB as the guest sees them. */
   usbDisks: number;
-  /** Of the loader's own, where they are to be written rather than looked for. */
+  /** IDs of the loader's own stick, where they are written and not searched for. */
   usbIds: { vid: string; pid: string } | null;
 }
 
@@ -76,27 +76,27 @@ export interface Step {
   prompts: readonly Prompt[];
   /** What it gets on standard input; null: nothing. */
   input: Input | null;
-  /** Its output is for later steps, by its name, and for no log: it may hold serial number and MAC. */
+  /** Its output is kept by this name for later steps, and never logged: it may contain serial number and MAC. */
   kept: boolean;
   /** Milliseconds without output after which it counts as hung. */
   silence: number;
   /** Milliseconds in all. */
   timeout: number;
-  /** Its part of the time that all take, as a number beside the others'. */
+  /** Its share of the whole time, relative to the other commands' shares. */
   weight: number;
   /** Null: it is run always. */
   onlyIf: Condition | null;
-  /** What its output has when it has worked; no exit code proves that. */
+  /** What its output contains when it has worked; no exit code proves that. */
   proofs: readonly Proof[];
-  /** Exit codes with which it ends when it has worked. Any other one means that it failed. */
+  /** Its exit codes when it has worked. Any other one means that it failed. */
   exitCodes: readonly number[];
-  /** Why the rebuild must end after it though it has worked, by its output; null: it can go on. */
+  /** Why the rebuild must end after this command, although it worked; null: it can go on. Read from its output. */
   objection(output: string): Problem | null;
 }
 
 export interface Prompt {
   name: string;
-  /** Matches what it asks, up to its last visible character. */
+  /** Matches the question, up to its last visible character. */
   pattern: RegExp;
   /** Without line feed; empty: ENTER alone. */
   answer: string;
@@ -116,7 +116,9 @@ interface Condition {
   holds(outputs: Outputs): boolean;
 }
 
-/** `pattern` matches 500 characters at most and looks at nothing outside of them, so that a stream can be read in pieces. */
+/**
+ * `pattern` matches 500 characters at most, and looks at nothing around them, so that a stream can be read in pieces.
+ */
 interface Proof {
   name: string;
   pattern: RegExp;
@@ -125,7 +127,9 @@ interface Proof {
 /** By step, of those that are kept and have run. */
 export type Outputs = ReadonlyMap<string, string>;
 
-/** Why no rebuild can be made from a configuration; or whether it has a serial number and a MAC, or they must be made. */
+/**
+ * Why a configuration allows no rebuild; else whether it has a serial number and a MAC, or whether new ones are needed.
+ */
 export type ConfigVerdict = { problem: Problem } | { complete: boolean };
 
 /** `message`: a sentence. `advice`: what to do. */
@@ -144,5 +148,5 @@ export interface Judge {
 
 export type Outcome =
   | { ok: true; notes: readonly string[] }
-  /** `advice`: null where nothing is known but what it said itself. Then its last lines are shown. */
+  /** `advice`: null where we know no more than the output, whose last lines are then shown. */
   | { ok: false; code: string; message: string; advice: string | null };

@@ -6,9 +6,9 @@ import type { DomainRef } from '../libvirt/structs.ts';
 const key = { home: 102, down: 108, enter: 28 } as const;
 /** Milliseconds that a key is down: fewer than make it repeat. */
 const hold = 50;
-/** Beats of HOME alone. A menu that took its first key after them may have taken a row from its middle on. */
+/** Beats with HOME alone. A menu that appeared during them gets whole rows of keys afterwards. */
 const lead = 15;
-/** From then on every so many beats are a row: the fewer there are, the fewer a late menu can cut in two. */
+/** Afterwards, a row of keys every so many beats. Fewer rows are less likely to be cut by a menu that appears late. */
 const rowBeats = 3;
 
 export interface MenuKeysOptions {
@@ -23,16 +23,15 @@ export interface MenuKeysOptions {
 }
 
 /**
- * Chooses an entry of GRUB's menu by its place, from 0 on, in a domain that has just been started: presses HOME, DOWN so
- * many times and ENTER, blindly, for nobody tells when the menu is there.
+ * Chooses an entry of GRUB's menu by its place, from 0 on, in a domain that has just been started. It presses HOME,
+ * DOWN so many times, and ENTER, blindly, because nothing tells when the menu appears.
  *
- * So it is done again and again, which is harmless: HOME begins anew, and neither the firmware nor a kernel that boots
- * makes anything of these keys. Any key stops the count-down, and GRUB then waits for ever. What is not harmless is a
- * row of which the menu sees the end alone, because ENTER would start another entry (seen); hence HOME by itself, until
- * the menu is certainly there.
+ * So it repeats the keys, which is harmless: HOME begins anew, and neither the firmware nor a booting kernel reacts to
+ * these keys. Any key stops the count-down, and GRUB then waits for ever. One thing is harmful: if the menu sees only
+ * the end of a row, ENTER starts another entry (seen). So HOME is pressed alone until the menu is certainly there.
  *
- * Resolves when the time is up or the signal has come; that says nothing of what was started. Rejects as a call does:
- * with `LibvirtError` 55 (`errorCode.operationInvalid`) when the domain is off.
+ * Resolves when the time is up or the signal aborts; that does not tell what was started. Rejects as a call does: with
+ * `LibvirtError` 55 (`errorCode.operationInvalid`) when the domain is off.
  */
 export async function chooseEntry(
   client: Pick<Libvirt, 'sendKeys'>,

@@ -1,7 +1,7 @@
 /**
- * THE table of models that loaders can build, with what each asks of its VM. What nobody has written down is null.
- * Sources: the table "DSM 7.x Loaders and Platforms" (xpenology.com, topic 61634) for threads; the loaders' own
- * `config/*` for disks; RR's `platforms.yml` for device tree and CPU.
+ * THE table of models that loaders can build, and what each requires of its VM. Unknown values are null. Sources: the
+ * table "DSM 7.x Loaders and Platforms" (xpenology.com, topic 61634) for threads; the loaders' own `config/*` for
+ * disks; RR's `platforms.yml` for device tree and CPU.
  */
 
 export interface Platform {
@@ -9,13 +9,13 @@ export interface Platform {
   model: string;
   /** How its ids begin: `ds918p`. */
   prefix: string;
-  /** The disks' places are in a device tree, and SataPortMap and DiskIdxMap mean nothing. */
+  /** A device tree gives the disks' places, so SataPortMap and DiskIdxMap have no effect. */
   deviceTree: boolean;
-  /** What its kernel asks of the CPU, in the words of /proc/cpuinfo; `movbe` came with Haswell. */
+  /** CPU flags that its kernel requires, as in /proc/cpuinfo; `movbe` came with Haswell. */
   cpuFlags: readonly string[] | null;
   maxThreads: number | null;
   maxDisks: number | null;
-  /** `7.1.1-42962`, ascending: what the newest release of TinyCore RedPill has an id and all files for. */
+  /** `7.1.1-42962`, ascending: the builds for which the newest release of TinyCore RedPill has an id and all files. */
   builds: readonly string[];
 }
 
@@ -53,7 +53,7 @@ export const platforms: readonly Platform[] = [
   row('FS2500', v1000, { builds }),
   row('RS3413xs+', bromolow, { builds: builds.slice(0, 3) }),
   row('RS4021xs+', broadwellnk, { builds }),
-  // Its script names these, but lists no id for them, or spells them otherwise where it looks them up.
+  // The script names these models, but lists no id for them, or looks them up under another spelling.
   row('DS1520+', geminilake),
   row('DS1522+', r1000),
   row('DS1621xs+', broadwellnk),
@@ -67,7 +67,7 @@ export const platforms: readonly Platform[] = [
   row('DS925+', newest),
 ];
 
-/** How the ids began before release 0.9.2.9: by platform, of which there was one model each. */
+/** How ids began before release 0.9.2.9: with the platform, which had one model each. */
 export const oldPrefixes: ReadonlyMap<string, string> = new Map([
   ['apollolake', 'ds918p'],
   ['broadwell', 'ds3617xs'],
@@ -78,7 +78,7 @@ export const oldPrefixes: ReadonlyMap<string, string> = new Map([
   ['v1000', 'ds1621p'],
 ]);
 
-/** The model lower case, + as p: how the loaders make ids of models. */
+/** The model in lower case, with `p` for `+`: the loaders' ids begin with it. */
 function row(
   model: string,
   hardware: Pick<Platform, 'deviceTree'> & Partial<Platform>,

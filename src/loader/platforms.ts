@@ -1,7 +1,7 @@
 import { nearest } from '../util/did-you-mean.ts';
 import { oldPrefixes, type Platform, platforms } from './platform-table.ts';
 
-/** From a model or an id to its row of the table, and from a mistaken id to the ones that were meant. Pure. */
+/** Finds the row of a model or an id, and for a wrong id, the ids that were probably meant. Pure. */
 
 /** `ds918p-7.1.1-42962`: the model lower case with + as p, DSM's version, its build. */
 export interface PlatformId {
@@ -15,14 +15,14 @@ export interface PlatformId {
 interface IdProblem {
   code: 'malformed' | 'old_id' | 'unknown_model';
   message: string;
-  /** Ids that may have been meant, the likeliest first; none when nothing comes near. */
+  /** Ids that were probably meant, the likeliest first; none when no id is similar. */
   nearest: readonly string[];
 }
 
 /** The first DSM that no release of TinyCore RedPill lists. */
 export const firstUnknownVersion = '7.2.2';
 
-/** Whether the loader has such a build is another question: its release says so. */
+/** Whether the loader has this build depends on its release. */
 export function parsePlatformId(text: string): { id: PlatformId } | { problem: IdProblem } {
   const [, prefix = '', version = '', build = ''] = /^([a-z0-9]+)-(\d+\.\d+(?:\.\d+)?)-(\d{4,6})$/.exec(text) ?? [];
   const platform = platforms.find(row => row.prefix === prefix);
@@ -47,7 +47,7 @@ export function platformOf(model: string): Platform | null {
   return platforms.find(row => row.model === model) ?? null;
 }
 
-/** Of these ids those of the same model, by their distance in builds; three at most. */
+/** The ids of the same model among these, nearest build first; three at most. */
 export function nearestIds({ platform, build }: PlatformId, ids: Iterable<string>): readonly string[] {
   const others = [...ids].flatMap(each => {
     const parsed = parsePlatformId(each);

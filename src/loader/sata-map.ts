@@ -3,12 +3,12 @@ import { formatPci, type StorageController } from '../vm/controllers.ts';
 import type { Platform } from './platform-table.ts';
 
 /**
- * Where DSM is to look for its disks: SataPortMap, one digit a SATA controller (its ports), and DiskIdxMap, two hex
- * digits each (the first slot its disks take). Computed from the VM's own controllers. Pure.
+ * Where DSM looks for its disks: SataPortMap, one digit for each SATA controller (its ports), and DiskIdxMap, two hex
+ * digits each (the first slot of its disks). Computed from the VM's own controllers. Pure.
  *
  * The kernel takes the digits in the order in which it finds its AHCI controllers (Synology's ahci.c): bus by bus, as
- * `busOrder` says. An unused controller is given one port behind the last slot, because a first digit of 0 makes the
- * kernel panic.
+ * `busOrder` says. An unused controller gets one port behind the last slot, because a first digit of 0 makes the kernel
+ * panic.
  */
 
 export interface MapPair {
@@ -16,7 +16,7 @@ export interface MapPair {
   DiskIdxMap: string;
 }
 
-/** With what a person should know of it, a sentence each. */
+/** What a person should know about it, in sentences. */
 export interface MapChoice {
   map: MapPair;
   notes: readonly string[];
@@ -30,12 +30,12 @@ interface MapRefusal {
   };
 }
 
-/** What user_config.json says unless somebody changed it, which counts for more than the model's own number. */
+/** The default in user_config.json, unless edited; it counts more than the model's own number. */
 const defaultSlots = 16;
 /** Synology's buffer holds 8 characters, the last one being the end. */
 const mostControllers = 7;
 
-/** As configured, or computed; null: it was to be computed, and cannot be. */
+/** As configured, or computed; null: it cannot be computed. */
 export function mapOf(
   configured: LoaderSettings['sataMap'],
   platform: Platform,
@@ -86,19 +86,19 @@ export function sataMap(
 
 interface Host {
   name: string;
-  /** Null: it has no data disk, and is put out of the way. */
+  /** Null: it has no data disk, and its port is put behind the last slot. */
   ports: number | 'unknown' | null;
   notes: readonly string[];
   /** Why the map cannot be known, a sentence each. */
   doubts: readonly string[];
 }
 
-/** N: ports that nobody knows; ??: what depends on them. */
+/** N: unknown number of ports; ??: depends on such a number. */
 function write(hosts: readonly Host[], slots: number): MapPair {
-  // Behind the model's last slot, and behind the last one that the loader's own configuration makes.
+  // Behind the model's last slot, and behind the last slot in the loader's own configuration.
   const aside = pair(Math.max(slots, defaultSlots));
   let next = 0;
-  // Their disks come after all others, so that no other slot depends on them.
+  // The disks of these controllers come last, so that no other slot depends on their number.
   let unknown = pair(slotsOf(hosts));
   const map = { SataPortMap: '', DiskIdxMap: '' };
   for (const { ports } of hosts) {
@@ -128,7 +128,7 @@ function sataHost(controller: StorageController, several: boolean): Host {
   }
   const notes: string[] = [];
   if (held.length > data) notes.push(`${name} carries the loader beside data disks: the loader takes a slot.`);
-  // Ports cannot be left out: the digit reaches up to the highest one in use.
+  // No port can be left out: the digit must include the highest one in use.
   const ports = Math.max(held.length, ...held.map(({ unit }) => (unit ?? 0) + 1));
   const empty = ports - held.length;
   const plural = empty === 1 ? '' : 's';

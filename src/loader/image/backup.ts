@@ -9,30 +9,30 @@ import { different, digest, type LoaderImage, type Progress, pieceBytes } from '
 export interface BackupOptions {
   /** Made if it is not there. */
   folder: string;
-  /** What its backups are called: the VM's key. Only one at a time may make backups of a name. */
+  /** The name of its backups: the VM's key. Only one process at a time may make backups of one name. */
   name: string;
   domain: string;
   uuid: string;
   /** The loader's disk in the domain's XML. */
   source: string | null;
-  /** The newest that stay, the new one among them. */
+  /** How many of the newest are kept, the new one included. */
   keep: number;
-  /** Backups (their `file`) that stay, whatever their age. */
+  /** Backups (their `file`) that are kept at any age. */
   spare?: readonly string[];
   now?: () => Date;
 }
 
-/** A file system's usual block: a smaller hole is none. */
+/** A file system's usual block: smaller holes are copied as zeros. */
 const holeBytes = 4_096;
 const zeros = Buffer.alloc(pieceBytes);
-/** What a folder needs beside the images. */
+/** Space that a folder needs besides the images. */
 const reserve = 1024 ** 2;
 
 /**
- * Copies an image whose machine is off into a sparse file, reads that again, and only then gives it its name and lets
- * older ones go. Interrupted at any point it leaves older backups as they are, and may be run again.
+ * Copies an image into a sparse file while its machine is off, reads the copy again, and only then gives it its name
+ * and removes older ones. An interruption at any point leaves older backups intact, and the copy may be run again.
  *
- * Rejects with `no_space`, `unreadable`, `short_read`, `mismatch` (it was not read back as it was written, or the image
+ * Rejects with `no_space`, `unreadable`, `short_read`, `mismatch` (the copy differs from what was written, or the image
  * changed its size), `unwritable`, or the signal's reason.
  */
 export async function backUp(
@@ -71,8 +71,8 @@ export async function backUp(
 }
 
 /**
- * Bytes that a backup takes at most, and that are free: the image's own holes are holes of its backup too, which the
- * folder's file system is assumed to know.
+ * Bytes that a backup takes at most, and bytes that are free. Holes of the image become holes of the backup; this
+ * assumes that the folder's file system supports them.
  */
 export async function spaceFor(image: LoaderImage, folder: string): Promise<{ needed: number; free: number }> {
   const { bavail, bsize } = await statfs(folder);
@@ -96,14 +96,14 @@ async function copy(
     }
   });
   await writing(to, async () => {
-    // The hole at its end, if there is one.
+    // The hole at its end, if it has one.
     await file.truncate(read.size);
     await file.sync();
   });
   return read;
 }
 
-/** The record first: until its image has its name, there is no backup. */
+/** The record is written first; the backup exists only when its image has its final name. */
 async function publish({ file, ...rest }: Backup): Promise<void> {
   await replaceFile(recordOf(file), `${JSON.stringify(rest, null, 2)}\n`);
   await rename(partialOf(file), file);

@@ -2,7 +2,7 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 
-/** The backups of one loader image in their folder: an image each, and a small JSON beside it that says what it is. */
+/** The backups of one loader image in their folder: for each an image, and a small JSON record beside it. */
 
 export interface Backup {
   /** The image, sparse. */
@@ -12,7 +12,7 @@ export interface Backup {
   readonly size: number;
   /** ISO 8601. */
   readonly at: string;
-  /** The domain whose loader it was, and where that lay. */
+  /** The domain of the loader, and the path of its image. */
   readonly domain: string;
   readonly image: string;
   /** The domain's UUID; null: an older version made the copy. */
@@ -34,7 +34,7 @@ export function partialOf(file: string): string {
   return `${file}.partial`;
 }
 
-/** Of this name, newest first. One whose record is damaged, or whose image is not there, is none. */
+/** The backups of this name, newest first, without those whose record is damaged or whose image is missing. */
 export async function listBackups(folder: string, name: string): Promise<Backup[]> {
   const files = await ourFiles(folder, name);
   const found = await Promise.all(
@@ -52,7 +52,7 @@ const record = z.object({
   ...{ uuid: z.string().nullable().catch(null), source: z.string().nullable().catch(null) },
 });
 
-/** Of this image; null when its record is not there or damaged. */
+/** The backup with this image; null when its record is missing or damaged. */
 export async function readBackup(file: string): Promise<Backup | null> {
   try {
     return { file, ...record.parse(JSON.parse(await readFile(recordOf(file), 'utf8'))) };
@@ -62,8 +62,8 @@ export async function readBackup(file: string): Promise<Backup | null> {
 }
 
 /**
- * Removes all but the `keep` newest. Those in `spare` (their `file`) and those of another domain stay, and do not
- * count.
+ * Removes all but the `keep` newest. Those in `spare` (their `file`), and those of another domain, are kept and not
+ * counted.
  */
 export async function rotate(
   folder: string,
@@ -80,7 +80,7 @@ export async function rotate(
   }
 }
 
-/** Removes what an interrupted backup left of itself. Only for whoever is the only one to make backups of this name. */
+/** Removes the rest of an interrupted backup. Only for the one process that makes backups of this name. */
 export async function sweep(folder: string, name: string): Promise<void> {
   const files = await ourFiles(folder, name);
   for (const file of files) {
@@ -89,7 +89,7 @@ export async function sweep(folder: string, name: string): Promise<void> {
   }
 }
 
-/** What our own names look like; another VM's `DSM-2` is not `DSM`'s. */
+/** The format of our own names; the backups of a VM `DSM-2` do not belong to `DSM`. */
 async function ourFiles(folder: string, name: string): Promise<string[]> {
   const rest = /^-\d{8}T\d{6}Z\.img(\.partial|\.json((\.\d+)?\.partial)?)?$/;
   const files = await readdir(folder);

@@ -6,21 +6,21 @@ import { formatGrubEnv, type GrubEnv, grubEnvValue, parseGrubEnv, withGrubEnv } 
 import type { LoaderImage } from './image.ts';
 
 /**
- * Which entry of its boot menu a loader starts next, read and set in an image whose machine is off, or in the files of a
- * boot partition that is mounted somewhere.
+ * Which entry of its boot menu a loader starts next. Reads and sets it in an image whose machine is off, or in the
+ * files of a mounted boot partition.
  *
- * A menu starts what its environment block remembers (`saved_entry`, set by every start), unless its configuration
- * overrules that with a fixed number. The former is changed where it suffices, the latter too where it does not; then
- * the menu is read as GRUB will, and must start what was asked for.
+ * A menu starts the entry in its environment block (`saved_entry`, set by every start), unless its configuration
+ * overrules that with a fixed number. This changes the block if that is enough, else also the configuration; then it
+ * reads the menu as GRUB does, and the menu must start the wanted entry.
  */
 export interface Boot {
   /** Titles in the menu's order. */
   readonly entries: readonly string[];
-  /** The title of what starts by itself; null for an empty menu. */
+  /** The title of the entry that starts by itself; null for an empty menu. */
   readonly next: string | null;
 }
 
-/** Where loaders keep their menu, in this order. */
+/** Where loaders have their menu, in this order. */
 const folders = ['boot/grub/', 'grub/', 'efi/boot/', ''];
 /** All that is read. */
 export const menuPaths = folders.flatMap(folder => [`${folder}grub.cfg`, `${folder}grubenv`]);
@@ -33,9 +33,9 @@ export function readBoot(image: LoaderImage, options: BootOptions): Promise<Boot
 }
 
 /**
- * Makes this entry the one that starts next; where it is so already, nothing is written. Resolves to the menu
- * afterwards. Rejects as `readBoot` does, with `no_entry` (which names those there are), with `cannot_arm`, or as writing
- * does; `mismatch` when what was written is not what is there.
+ * Makes this entry the one that starts next; writes nothing if it is already. Resolves to the menu afterwards. Rejects
+ * as `readBoot` does, with `no_entry` (which names the existing ones), with `cannot_arm`, or as writing does; with
+ * `mismatch` when the menu was not written correctly.
  */
 export function armEntry(image: LoaderImage, title: string, options: BootOptions): Promise<Boot> {
   return withBootFiles(image, options, async files => {
@@ -49,7 +49,7 @@ export async function menuOf(files: Pick<BootFiles, 'list' | 'read'>): Promise<B
   return bootOf(await readGrub(files));
 }
 
-/** Sets it in the files, with the least that must change. `choose`: one of the titles. */
+/** Sets the entry in the files with the smallest change. `choose`: one of the titles. */
 export async function setEntry(
   files: Pick<BootFiles, 'list' | 'read' | 'replace'>,
   choose: (titles: readonly string[]) => string,
@@ -63,25 +63,25 @@ export async function setEntry(
     throw new ImageError('no_entry', `the boot menu has no entry '${title}'; it has ${titles || 'none'}`);
   }
   const armed = arm(found, index);
-  // It may be too much for a block: then nothing is written.
+  // The environment block may be too small: then nothing is written.
   const block = armed.env && armed.env !== found.env && formatGrubEnv(armed.env);
   if (armed.config !== found.config) await files.replace(found.paths.config, Buffer.from(armed.config));
   if (block && found.paths.env) await files.replace(found.paths.env, block);
   return { title, changed: armed !== found };
 }
 
-/** What decides: the texts of a menu. `env` is null where there is no environment block. */
+/** The texts of a menu, which decide what starts. `env` is null without an environment block. */
 interface GrubFiles {
   readonly config: string;
   readonly env: GrubEnv | null;
 }
 
-/** The least that must change for this entry to start. Pure. Throws `cannot_arm`. */
+/** The smallest change that makes this entry start. Pure. Throws `cannot_arm`. */
 export function arm(files: GrubFiles, index: number): GrubFiles {
   const { config, env } = files;
   const { entries } = readMenu(config, env);
   const saved = env && withGrubEnv(env, 'saved_entry', savedName(entries, index));
-  // Something is due once: it would go first.
+  // An entry is set for one start only: it would come first.
   const once = saved !== null && grubEnvValue(saved, 'next_entry') !== null;
   const notOnce = once ? withGrubEnv(saved, 'next_entry', null) : saved;
   const fixed = withFixedDefault(config, readMenu(config, notOnce), index);

@@ -1,4 +1,4 @@
-/** What can go wrong with a loader image, told apart by `code`. The message says it in one plain sentence. */
+/** What can go wrong with a loader image; `code` tells the errors apart. The message is one plain sentence. */
 
 export type ImageErrorCode =
   /** There is nothing at its path. */
@@ -7,32 +7,32 @@ export type ImageErrorCode =
   | 'not_an_image'
   | 'unreadable'
   | 'unwritable'
-  /** Fewer bytes came than there should be. */
+  /** Fewer bytes came than expected. */
   | 'short_read'
   /** Beyond its end. */
   | 'out_of_range'
-  /** It is not what it was: another size, or other bytes than were written. */
+  /** Its size has changed, or its bytes are not those that were written. */
   | 'mismatch'
   /** No room for a backup. */
   | 'no_space'
-  /** A backup that is not there, or not what its record says. */
+  /** The backup is missing, or does not match its record. */
   | 'bad_backup'
   /** libvirt has no pool for it. */
   | 'no_pool'
   /** libvirt is installed without its storage driver. */
   | 'no_storage_driver'
-  /** The connection was lost in the middle: what was written is found out by reading. */
+  /** The connection was lost during a write: only reading shows what was written. */
   | 'outcome_unknown'
   | 'not_mbr'
   /** The partition has no FAT file system. */
   | 'no_fat'
-  /** The builder's saved home is no archive, or a damaged one. */
+  /** The builder's saved home is not an archive, or is damaged. */
   | 'bad_home'
   | 'no_grub'
   | 'bad_grubenv'
-  /** No menu entry is the one that was asked for. */
+  /** No menu entry matches the wanted one. */
   | 'no_entry'
-  /** The menu decides by rules that no edit of ours can satisfy. */
+  /** No edit of ours can make the menu start the wanted entry. */
   | 'cannot_arm'
   /** The program that edits FAT file systems is missing, or failed. */
   | 'no_mtools';
@@ -51,7 +51,7 @@ export function isImageError(error: unknown, ...codes: ImageErrorCode[]): error 
   return error instanceof ImageError && (codes.length === 0 || codes.includes(error.code));
 }
 
-/** What goes wrong in writing to `path` on this machine, as `no_space` or `unwritable`. */
+/** An error of writing to `path` on this machine, as `no_space` or `unwritable`. */
 export function writing<T>(path: string, act: () => Promise<T>): Promise<T> {
   return attempt(path, { ENOSPC: 'no_space', EDQUOT: 'no_space', EFBIG: 'no_space' }, 'unwritable', act);
 }

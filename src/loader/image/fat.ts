@@ -7,35 +7,38 @@ import { openFile } from './file-image.ts';
 import { type LoaderImage, piecesOf, writeDifferences } from './image.ts';
 import { fatPartition, sectorBytes } from './mbr.ts';
 
-/** The files of an image's boot partition, in a copy of it, by mtools (https://www.gnu.org/software/mtools/). */
+/**
+ * The files of an image's boot partition, read and changed in a copy of it by mtools
+ * (https://www.gnu.org/software/mtools/).
+ */
 
 /** Rejects with `no_mtools` when mtools is missing or fails, or with the signal's reason. */
 export interface BootFiles {
   /** The paths of all files, without a `/` in front. */
   list(): Promise<readonly string[]>;
   read(path: string): Promise<Buffer>;
-  /** In the copy, until it is written back. */
+  /** Only changes the copy, until it is written back. */
   replace(path: string, content: Buffer): Promise<void>;
   /**
-   * Writes the sectors that differ back, from the last to the first: what is pointed at before what points at it. Then
-   * all of the partition is read again and held against the copy: `mismatch`.
+   * Writes the changed sectors back, from the last to the first: data before the entries that point to it. Then it
+   * reads the whole partition again and compares it with the copy: `mismatch`.
    */
   writeBack(): Promise<void>;
 }
 
 export interface BootOptions {
   signal: AbortSignal;
-  /** Where temporary files may be: some 100 MB. */
+  /** A folder for temporary files, some 100 MB. */
   scratch: string;
 }
 
 const run = promisify(execFile);
 const deadline = 30_000;
 const maxOutput = 16 * 1024 ** 2;
-/** More than that is no loader's first partition; they have 48 to 512 MiB. */
+/** A larger partition is no loader's first one; those have 48 to 512 MiB. */
 const maxBytes = 1024 ** 3;
 
-/** Hands the files of partition 1 to `use`, and removes the copy afterwards. Rejects with `not_mbr` or `no_fat` too. */
+/** Gives the files of partition 1 to `use`, and removes the copy afterwards. Rejects with `not_mbr` or `no_fat` too. */
 export async function withBootFiles<T>(
   image: LoaderImage,
   { scratch, signal }: BootOptions,
@@ -86,7 +89,7 @@ function filesOf(partition: string, scratch: string, signal: AbortSignal): Omit<
     try {
       const options = {
         ...({ encoding: 'buffer', signal, timeout: deadline, maxBuffer: maxOutput } as const),
-        // Nobody's settings, and no complaint about a geometry that means nothing here.
+        // Ignores the user's settings, and the disk geometry, which means nothing here.
         env: { PATH: process.env['PATH'], MTOOLSRC: '/dev/null', MTOOLS_SKIP_CHECK: '1', LC_ALL: 'C.UTF-8' },
       };
       return (await run(name, ['-i', partition, ...args], options)).stdout;

@@ -4,12 +4,11 @@ import { attempt, ImageError, type ImageErrorCode } from './errors.ts';
 import { type LoaderImage, mustBeIn } from './image.ts';
 
 /**
- * A loader image at a path of this machine: a file or a block device. It is opened for reading, and for writing only
- * while it is written, so that a backup needs no more than a read-only mount. Rejects with `not_found`, `not_an_image`
- * or `unreadable`.
+ * A loader image at a path of this machine: a file or a block device. It is open for writing only during a write, so
+ * that a backup works on a read-only mount. Rejects with `not_found`, `not_an_image` or `unreadable`.
  */
 export async function openFile(path: string): Promise<LoaderImage> {
-  // Asked before it is opened: to open a pipe would wait for its other end.
+  // Checked before it is opened: opening a pipe would wait for its other end.
   mustBeImage(path, await tried('unreadable', path, () => stat(path)));
   const file = await tried('unreadable', path, () => open(path, constants.O_RDONLY | constants.O_NONBLOCK));
   try {
@@ -62,7 +61,7 @@ class FileImage implements LoaderImage {
   async write(offset: number, bytes: Buffer, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     mustBeIn(this.path, this.#size, offset, bytes.length);
-    // Neither O_CREAT nor O_TRUNC: what is gone stays gone, and nothing is cut off.
+    // Neither O_CREAT nor O_TRUNC: a missing file is not made, and no file is cut off.
     const flags = constants.O_WRONLY | constants.O_NONBLOCK | constants.O_DSYNC;
     await using file = await tried('unwritable', this.path, () => open(this.path, flags));
     const [now, then] = await Promise.all([file.stat(), this.#file.stat()]);
@@ -70,7 +69,7 @@ class FileImage implements LoaderImage {
       throw new ImageError('mismatch', `${this.path} is another file than the one that was read`);
     }
     for (let done = 0; done < bytes.length; ) {
-      // It may have taken long to open it.
+      // Opening it may have taken long.
       signal.throwIfAborted();
       const write = () => file.write(bytes, done, bytes.length - done, offset + done);
       done += (await tried('unwritable', this.path, write)).bytesWritten;
@@ -79,14 +78,14 @@ class FileImage implements LoaderImage {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // Closed twice it is closed all the same.
+    // A second close changes nothing.
     await this.#file.close().catch(() => {});
   }
 }
 
 /**
- * Where a file's or device's bytes end. A device says 0 of its size, and asking it in its own words takes a system call
- * that Node does not have; reading behind the end gives nothing, so the end can be searched for.
+ * The size of a file or device. A device reports the size 0, and Node lacks the system call for the real one. Reading
+ * behind the end returns nothing, so this searches for the end.
  */
 export async function endOf(file: Pick<FileHandle, 'read'>): Promise<number> {
   const byte = Buffer.alloc(1);

@@ -4,7 +4,9 @@ import { ImageError, isImageError } from './errors.ts';
 import type { LoaderImage } from './image.ts';
 import { rootFile } from './root-file.ts';
 
-/** Where the image builder's home is saved, and which files of it are read. TinyCore has its home in memory. */
+/**
+ * Where the image builder saves its home, and which of its files are read. A running TinyCore has its home in memory.
+ */
 export interface SavedHome {
   readonly partition: number;
   /** A `.tar.gz` in the root folder of the partition, by its 8.3 name. */
@@ -13,7 +15,7 @@ export interface SavedHome {
   readonly folder: string;
   /** Their names in that folder. */
   readonly files: readonly string[];
-  /** Nothing more is read when it has found these. */
+  /** Reading stops when these have been found. */
   isEnough(found: HomeFiles): boolean;
 }
 
@@ -22,18 +24,18 @@ export type HomeFiles = ReadonlyMap<string, Buffer>;
 
 /** The scripts and settings have 200 KB at most. */
 const maxFileBytes = 4 * 1024 ** 2;
-/** More than any home has in the memory of the builder. */
+/** More than any home can have in the builder's memory. */
 const maxBytes = 4 * 1024 ** 3;
 const blockBytes = 512;
 
 /**
- * The files of the saved home that are there, with the VM running or off. A home can have some 100 MB and is read as a
- * stream. Rejects with `bad_home`, as `rootFile` does, or with the signal's reason.
+ * The wanted files of the saved home; the VM may run. A home can have some 100 MB, and is read as a stream. Rejects
+ * with `bad_home`, as `rootFile` does, or with the signal's reason.
  */
 export async function readHome(image: LoaderImage, home: SavedHome, signal: AbortSignal): Promise<HomeFiles> {
   const { partition, archive } = home;
   const unpacked = createGunzip({ chunkSize: 256 * 1024 });
-  // The reader fails of what this fails of.
+  // The reader fails for the same reason.
   const fed = pipeline(rootFile(image, partition, archive, signal), unpacked).catch(() => {});
   try {
     return await readTar(unpacked, home);
@@ -49,7 +51,7 @@ export async function readHome(image: LoaderImage, home: SavedHome, signal: Abor
   }
 }
 
-/** Nothing but wanted files is kept in memory. Rejects with a reason when it is no whole archive, or as the stream does. */
+/** Keeps only wanted files in memory. Rejects with a reason when the archive is incomplete, or as the stream does. */
 async function readTar(stream: AsyncIterable<Buffer>, { folder, files, isEnough }: SavedHome): Promise<HomeFiles> {
   const found = new Map<string, Buffer>();
   const take = taker(stream);
@@ -68,12 +70,12 @@ async function readTar(stream: AsyncIterable<Buffer>, { folder, files, isEnough 
   return found;
 }
 
-/** Names are short: the entries in which GNU and POSIX tar keep long ones are no files. */
+/** The wanted names are short, so GNU's and POSIX's entries with long names are not read. */
 function parseHeader(header: Buffer): { path: string; size: number; isFile: boolean } {
   const text = (at: number, length: number) => header.toString('utf8', at, at + length).split('\0')[0] ?? '';
   const size = Number.parseInt(text(124, 12), 8);
   if (text(257, 5) !== 'ustar' || !Number.isSafeInteger(size) || size < 0) throw new Error('it is no tar archive');
-  // What GNU tar writes has something else at the prefix's place.
+  // In archives of GNU tar, this field is no prefix.
   const prefix = text(257, 6) === 'ustar' ? text(345, 155) : '';
   const path = (prefix === '' ? '' : `${prefix}/`) + text(0, 100);
   return { path: path.replace(/^\.?\/+/, ''), size, isFile: ['', '0'].includes(text(156, 1)) };

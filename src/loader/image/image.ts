@@ -2,31 +2,31 @@ import { createHash } from 'node:crypto';
 import { ImageError } from './errors.ts';
 
 /**
- * A virtual machine's loader image: bytes at their offsets, wherever they lie. It is never made, never cut off and
- * never grows. Whoever writes makes sure that the machine is off: nothing here, and nothing in libvirt, does.
+ * A virtual machine's loader image: bytes at their offsets, in a file or a volume. It is never made, never truncated
+ * and never grows. Whoever writes must make sure that the machine is off: neither this code nor libvirt does.
  *
  * Everything rejects with `ImageError`, or with the signal's reason.
  */
 export interface LoaderImage extends AsyncDisposable {
-  /** Where it lies, on the machine that has it. */
+  /** Its path, on the machine that has it. */
   readonly path: string;
   /** All of its bytes. */
   size(): Promise<number>;
-  /** The bytes that take up room where it lies: no more than `size`, as an image has holes. */
+  /** The bytes that it takes up on the disk: at most `size`, because an image has holes. */
   allocated(): Promise<number>;
-  /** Exactly these bytes, at most `pieceBytes`. `short_read` when they are not all there. */
+  /** Exactly these bytes, at most `pieceBytes`. Rejects with `short_read` when there are fewer. */
   read(offset: number, length: number, signal: AbortSignal): Promise<Buffer>;
-  /** On the disk when it resolves, as far as its keeper can tell. Only reading it again proves that it is there. */
+  /** Resolves when the bytes are on the disk, as far as the system can tell. Only reading them again proves it. */
   write(offset: number, bytes: Buffer, signal: AbortSignal): Promise<void>;
 }
 
 /** From 0 to 1; goes up only. */
 export type Progress = (share: number) => void;
 
-/** What is read or written at once, and held in memory: little enough to be hashed between two events. */
+/** Bytes that are read or written at once, and held in memory: few enough to be hashed between two events. */
 export const pieceBytes = 1024 ** 2;
 
-/** Throws `out_of_range` unless the range is in it, and no longer than what may be read at once. */
+/** Throws `out_of_range` unless the range is within the image, and short enough for one read. */
 export function mustBeIn(path: string, size: number, offset: number, length: number): void {
   const whole = Number.isSafeInteger(offset) && Number.isSafeInteger(length);
   if (!whole || offset < 0 || length < 0 || length > pieceBytes || offset + length > size) {
@@ -39,14 +39,14 @@ interface Range {
   readonly length: number;
 }
 
-/** So many bytes, in pieces that may be read at once. */
+/** So many bytes, in pieces for one read each. */
 export function piecesOf(bytes: number): Range[] {
   return Array.from({ length: Math.ceil(bytes / pieceBytes) }, (_, nth) => {
     return { at: nth * pieceBytes, length: Math.min(pieceBytes, bytes - nth * pieceBytes) };
   });
 }
 
-/** Reads all of it, in order, hands each piece to `use`, and resolves to its checksum and size. */
+/** Reads the whole image in order, gives each piece to `use`, and resolves to its checksum and size. */
 export async function digest(
   image: Pick<LoaderImage, 'read' | 'size'>,
   signal: AbortSignal,
@@ -64,7 +64,9 @@ export async function digest(
   return { sha256: hash.digest('hex'), size };
 }
 
-/** Where what is at `offset` of an image is other than `source`: with what it should be there, in whole blocks. */
+/**
+ * The places in which the image differs from `source`, from `offset` on: each with the right bytes, in whole blocks.
+ */
 interface Differences {
   image: Pick<LoaderImage, 'read' | 'write'>;
   source: LoaderImage;
@@ -74,7 +76,7 @@ interface Differences {
   backwards?: boolean;
 }
 
-/** Writes what differs; resolves to the bytes that were written. */
+/** Writes the bytes that differ; resolves to their number. */
 export async function writeDifferences(
   { image, source, offset, blockBytes, backwards = false }: Differences,
   signal: AbortSignal,

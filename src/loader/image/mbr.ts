@@ -1,7 +1,7 @@
 import { ImageError, isImageError } from './errors.ts';
 import type { LoaderImage } from './image.ts';
 
-/** The partition table of a PC's disk, four places in its first sector, and what its partitions begin with. */
+/** The partition table of a PC's disk (four places in its first sector), and the first sectors of its partitions. */
 
 export const sectorBytes = 512;
 
@@ -20,7 +20,7 @@ const tableAt = 446;
 const entryBytes = 16;
 const typeGpt = 0xee;
 
-/** The partitions that are there. Throws `not_mbr`, with a reason, when `sector` is no table of a disk of `size` bytes. */
+/** The existing partitions. Throws `not_mbr`, with a reason, when `sector` is no table of a disk of `size` bytes. */
 export function parseMbr(sector: Buffer, size: number): Partition[] {
   if (sector.length < sectorBytes) throw notMbr(`has only ${sector.length} bytes`);
   if (sector.toString('latin1', 0, 4) === 'QFI\xfb') throw notMbr('is of the format qcow2; a loader image must be raw');
@@ -49,11 +49,11 @@ async function readMbr(image: Readable, signal: AbortSignal): Promise<{ sector: 
 }
 
 /**
- * Tells one disk from another. A rebuild changes files, and so does DSM; nobody makes partitions or file systems anew.
- * So the disk's signature, its partition table and the serial numbers of its FAT file systems stay. Two images that
- * were made from one download have the same: only their paths tell them apart.
+ * Identifies a disk. A rebuild changes files, and so does DSM, but neither makes new partitions or file systems. So the
+ * disk's signature, its partition table and the serial numbers of its FAT file systems stay the same. Two images that
+ * were made from one download have the same identity: only their paths differ.
  *
- * Null: it has no partition table, so nothing tells it from another. Rejects as reading does.
+ * Null: it has no partition table, so it cannot be identified. Rejects as reading does.
  */
 export async function identityOf(image: Readable, signal: AbortSignal): Promise<string | null> {
   try {

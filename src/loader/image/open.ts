@@ -7,8 +7,8 @@ import type { LoaderImage } from './image.ts';
 import { openVolume } from './volume-image.ts';
 
 /**
- * Opens a loader's image the way that is configured. `source`: what the domain's XML says of its disk. Rejects as
- * `openFile` and `openVolume` do, with `not_found` where libvirt names no path, or with the signal's reason.
+ * Opens a loader's image in the configured way. `source`: its disk in the domain's XML. Rejects as `openFile` and
+ * `openVolume` do, with `not_found` when libvirt names no path, or with the signal's reason.
  */
 export async function openImage(
   way: LoaderSettings['image'],

@@ -3,16 +3,16 @@ import { ImageError, isImageError } from './errors.ts';
 import { openFile } from './file-image.ts';
 import { digest, type LoaderImage, type Progress, writeDifferences } from './image.ts';
 
-/** What is written when a part of it differs. */
+/** The block size: a block with a difference is written whole. */
 const blockBytes = 65_536;
 
 /**
- * Makes an image, whose machine is off, what it was. The backup is proven before the first byte is written; only what
- * differs is written; and the image is read again and held against the checksum. Interrupted at any point it may be run
- * again, and one that is as it should be is not written at all.
+ * Makes an image, whose machine is off, equal to its backup. It checks the backup before it writes the first byte,
+ * writes only what differs, and then reads the image again and compares the checksum. After an interruption at any
+ * point it may be run again, and it writes nothing to an image that is already right.
  *
- * Resolves to the bytes that were written. Rejects with `bad_backup`, and nothing was written; with `mismatch`, when the
- * image is of another size (nothing was written) or is not what was written to it; or as reading and writing does.
+ * Resolves to the number of bytes written. Rejects with `bad_backup`, and nothing was written; with `mismatch`, when
+ * the image has another size (nothing was written) or differs from what was written; or as reading and writing does.
  */
 export async function restore(
   image: LoaderImage,
@@ -39,7 +39,7 @@ export async function restore(
   return { backup, written };
 }
 
-/** Rejects with `bad_backup` unless all of it is what it was when it was made. */
+/** Rejects with `bad_backup` unless its checksum is the one in its record. */
 export async function prove({ file, size, sha256 }: Backup, signal: AbortSignal, progress: Progress): Promise<void> {
   try {
     await using copy = await openFile(file);

@@ -3,16 +3,16 @@ import { type LoaderImage, pieceBytes, piecesOf } from './image.ts';
 import { fatPartition, noFat } from './mbr.ts';
 
 /**
- * A file in the root folder of a partition, read straight from the image: a third partition has 900 MiB, and no more of
- * it is read than the file takes. FAT16 and FAT32 (Microsoft's FAT specification, 1.03); the type is told as Linux does.
+ * A file in the root folder of a partition, read straight from the image: a third partition has 900 MiB, and this reads
+ * little more than the file. FAT16 and FAT32 (Microsoft's FAT specification, 1.03); it finds the type as Linux does.
  */
 
 const entryBytes = 32;
 /** Bits of an entry: a volume's name, or a folder. A long name has all four below. */
 const noFile = 0x18;
-/** More than that is no table of a loader. */
+/** A larger table is no loader's. */
 const maxTableBytes = 16 * pieceBytes;
-/** Clusters; one with fewer is FAT12, as no third partition is. */
+/** Clusters; a file system with fewer is FAT12, and no third partition is that. */
 const leastFat16 = 4_085;
 
 /** `name`: 8.3, in capitals. In pieces, in order. Rejects with `not_mbr`, `no_fat`, `not_found`, or as reading does. */
@@ -33,7 +33,7 @@ export async function* rootFile(
   const few = !wide && (length - data) / cluster < leastFat16;
   if (cluster === 0 || few || table.bytes > maxTableBytes) throw noFat(number);
   const links = await read(table.at, table.bytes);
-  /** Where the bytes are that follow each other from this cluster on, a piece at most each. */
+  /** Where the bytes of the clusters from this one on are; runs of clusters are joined, up to a piece. */
   function* chain(first: number): Generator<{ at: number; bytes: number }> {
     const next = (from: number) => (wide ? links.readUInt32LE(from * 4) & 0x0fff_ffff : links.readUInt16LE(from * 2));
     const count = links.length / (wide ? 4 : 2);

@@ -11,7 +11,7 @@ import { type LoaderImage, mustBeIn } from './image.ts';
 export interface VolumeImageOptions {
   /** Its path on libvirt's machine, as the domain's XML has it. */
   path: string;
-  /** Make a pool of its folder, for as long as the image is open, when no pool has it. */
+  /** If no pool has its folder: makes one, for as long as the image is open. */
   transientPool: boolean;
   signal: AbortSignal;
   /** Milliseconds for each call; default 30 s. */
@@ -19,12 +19,12 @@ export interface VolumeImageOptions {
 }
 
 /**
- * A loader image on libvirt's machine, by libvirt's storage volumes: a file of a pool, read and written in ranges. The
- * daemon syncs nothing and may lose an error of its last writes, so that only reading again proves a write.
+ * A loader image on libvirt's machine, as a libvirt storage volume: a file of a pool, read and written in ranges. The
+ * daemon does not sync, and may lose an error of its last writes, so only reading again proves a write.
  *
- * The client stays its caller's, and open. Rejects with `no_storage_driver`, `no_pool` or `not_found`. A pool of its own
- * goes when it is disposed of, and the file stays. Without its connection the pool is left behind, until the next one
- * that opens the image removes it.
+ * The caller keeps its client, which stays open. Rejects with `no_storage_driver`, `no_pool` or `not_found`. Disposing
+ * of the image removes a pool that it made, and not the file. If the connection is lost, that pool stays until this
+ * image is opened again.
  */
 export async function openVolume({ storage }: Libvirt, options: VolumeImageOptions): Promise<LoaderImage> {
   const { path, signal, timeout = 30_000 } = options;
@@ -56,7 +56,7 @@ function volumeImage(
       mustBeIn(path, known, offset, length);
       const download = () => storage.download(volume, { offset, length }, { signal, timeout });
       const bytes = await translated(path, 'unreadable', download);
-      // Zeros may be what libvirt makes of nothing.
+      // Zeros may be libvirt's answer for missing bytes.
       const short = bytes.length < length || (bytes.at(-1) === 0 && (await size()) < offset + length);
       if (short) throw new ImageError('short_read', `${path} has become shorter than its ${known} bytes`);
       return bytes;
@@ -74,7 +74,7 @@ function volumeImage(
 const prefix = 'dsm2mqtt-';
 const ownName = new RegExp(`^${prefix}[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$`);
 
-/** `own` is told of the pool to destroy in the end: made here, or left behind by a bridge that could not. */
+/** `own` gets the pool to destroy at the end: made here, or left behind by an earlier bridge. */
 async function findVolume(
   storage: Storage,
   { path, transientPool }: VolumeImageOptions,
@@ -97,7 +97,7 @@ async function findVolume(
   }
   const pool = there ?? (await createPool(storage, target, calls));
   if (ownName.test(pool.name)) own(pool);
-  // A pool that is there may not have seen the file yet.
+  // An existing pool may not have seen the file yet.
   if (there) await storage.refreshPool(there, calls);
   const volume = await look();
   if (!volume) throw new ImageError('not_found', `libvirt finds no volume ${path}`);
@@ -110,7 +110,7 @@ async function createPool(storage: Storage, target: string, calls: CallOptions):
   try {
     return await storage.createPool(xml, calls);
   } catch (error) {
-    // One that is defined and not active has its place.
+    // A pool that is defined but inactive has the same folder.
     if (!isLibvirtError(error, errorCode.operationFailed)) throw error;
     throw new ImageError('no_pool', `libvirt makes no pool of ${target}: ${error.message}`, { cause: error });
   }
@@ -125,7 +125,7 @@ async function orNull<T>(call: Promise<T>, code: number): Promise<T | null> {
   }
 }
 
-/** Everything as `ImageError`, but for the signal's own reason. */
+/** Turns every error into `ImageError`, except the signal's own reason. */
 async function translated<T>(path: string, otherwise: ImageErrorCode, act: () => Promise<T>): Promise<T> {
   try {
     return await act();

@@ -5,7 +5,7 @@ import type { Judge, Outputs, Step } from '../adapter.ts';
 import { LoaderFailure } from './failure.ts';
 import type { Run } from './run.ts';
 
-/** Runs the loader's own commands one after the other, and proves each before the next. */
+/** Runs the loader's own commands one after the other. Each must have worked before the next one begins. */
 
 /** Characters kept of an output that later steps read. */
 const mostKept = 262_144;

@@ -2,19 +2,19 @@ import type { GrubEnv } from './env.ts';
 import { expand, type Statement, statements, type Word } from './words.ts';
 
 /**
- * What a grub.cfg boots: its menu, and which entry is the default when its environment block says this. It is run as far
- * as that needs: variables, `if`, `load_env`. Any other command is taken to succeed. Pure. The time it takes grows with
- * the script's length and no faster.
+ * What a grub.cfg boots: its menu, and the default entry with a given environment block. It runs as much of the script
+ * as that needs: variables, `if`, `load_env`. Any other command counts as successful. Pure. The time it takes grows
+ * linearly with the script's length.
  *
- * GRUB takes `default` for a number where it begins with digits, else for a title or an id; where there is no such
- * entry, the first one boots (grub-core/normal/menu.c).
+ * GRUB reads `default` as a number if it begins with digits, else as a title or an id; if there is no such entry, the
+ * first one boots (grub-core/normal/menu.c).
  */
 export interface Menu {
-  /** In their order, submenus among them. */
+  /** In order, submenus included. */
   readonly entries: readonly MenuEntry[];
   /** Index of the entry that boots by itself; null without any entry. */
   readonly next: number | null;
-  /** Where `default` is set to a fixed value, whether that counts or not: places in the text. */
+  /** Places in the text that set `default` to a fixed value, whether or not they run. */
   readonly fixed: readonly { readonly start: number; readonly end: number }[];
 }
 
@@ -23,14 +23,14 @@ export interface MenuEntry {
   readonly id: string | null;
 }
 
-/** `env` is null where there is no environment block. Throws `no_grub` when a value grows without measure. */
+/** `env` is null without an environment block. Throws `no_grub` when a value grows too long. */
 export function readMenu(config: string, env: GrubEnv | null): Menu {
   const run = new Run(env);
   for (const statement of statements(config)) run.statement(statement);
   return { entries: run.entries, next: bootIndex(run.entries, run.variables.get('default') ?? ''), fixed: run.fixed };
 }
 
-/** The same with every fixed `default` set to this index. */
+/** The configuration with every fixed `default` set to this index. */
 export function withFixedDefault(config: string, { fixed }: Menu, index: number): string {
   const kept = [...fixed, { start: config.length }].map(({ start }, nth) =>
     config.slice(fixed[nth - 1]?.end ?? 0, start),
@@ -38,7 +38,9 @@ export function withFixedDefault(config: string, { fixed }: Menu, index: number)
   return kept.join(`default="${index}"`);
 }
 
-/** What `saved_entry` says of an entry: its title, as GRUB itself saves it, unless that would be taken for a number. */
+/**
+ * The `saved_entry` that selects an entry: its title, as GRUB itself saves it, unless GRUB would read that as a number.
+ */
 export function savedName(entries: readonly MenuEntry[], index: number): string {
   const title = entries[index]?.title ?? '';
   const name = title.replaceAll('>', '>>');
@@ -48,7 +50,7 @@ export function savedName(entries: readonly MenuEntry[], index: number): string 
 function bootIndex(entries: readonly MenuEntry[], name: string): number | null {
   if (entries.length === 0) return null;
   const [digits] = /^\s*\d+/.exec(name) ?? [];
-  // Of a path into a submenu, the submenu.
+  // For a path into a submenu, the submenu.
   const [first = ''] = name.split(/(?<!>)>(?!>)/);
   const title = first.replaceAll('>>', '>');
   const index =
@@ -64,9 +66,11 @@ class Run {
   readonly entries: MenuEntry[] = [];
   readonly fixed: { start: number; end: number }[] = [];
   readonly #env: GrubEnv | null;
-  /** Braces that are open: what is in them is done later, if at all. */
+  /** Open braces: commands in them run later, if at all. */
   #depth = 0;
-  /** The `if`s around us: whether this branch runs, as only one in a branch that runs can, and whether one of theirs has. */
+  /**
+   * The `if`s around us. `runs`: this branch runs, as does every branch around it; `done`: one of its branches has run.
+   */
   readonly #branches: { runs: boolean; done: boolean }[] = [];
 
   constructor(env: GrubEnv | null) {
@@ -132,7 +136,7 @@ class Run {
     for (const line of this.#env ?? []) if ('name' in line) this.variables.set(line.name, line.value);
   }
 
-  /** `menuentry TITLE --class X --id ID {`; a distribution's `$menuentry_id_option` stands for `--id`. */
+  /** `menuentry TITLE --class X --id ID {`; distributions write `$menuentry_id_option` for `--id`. */
   #entry(words: Statement): MenuEntry {
     let title: string | null = null;
     let id: string | null = null;
@@ -150,7 +154,7 @@ class Run {
     return { title: title ?? '', id };
   }
 
-  /** `[ … ]` and `test …` of strings; of files only the environment block's is known. Any other command succeeds. */
+  /** `[ … ]` and `test …` of strings; of files, only the environment block is known. Any other command succeeds. */
   #holds(words: Statement): boolean {
     const all = words.filter(({ raw }) => raw !== 'then');
     const marks = negations(all.map(({ raw }) => raw));
@@ -184,7 +188,7 @@ function isPrelude(word: Word | undefined): boolean {
   return word?.raw === 'then' || word?.raw === 'else';
 }
 
-/** How many `!` there are in front. */
+/** How many `!` come first. */
 function negations(words: readonly string[]): number {
   const end = words.findIndex(word => word !== '!');
   return end === -1 ? words.length : end;

@@ -36,14 +36,14 @@ export function grubEnvValue(env: GrubEnv, name: string): string | null {
   return line && 'name' in line ? line.value : null;
 }
 
-/** The same with this variable set in its place, or behind all others; null removes it. */
+/** Sets this variable in its place, or after all others; null removes it. */
 export function withGrubEnv(env: GrubEnv, name: string, value: string | null): GrubEnv {
   const at = env.findIndex(each => 'name' in each && each.name === name);
   const place = at === -1 ? env.length : at;
   return env.toSpliced(place, 1, ...(value === null ? [] : [{ name, value }]));
 }
 
-/** Throws `bad_grubenv` when it is too much for a block. */
+/** Throws `bad_grubenv` when it does not fit into a block. */
 export function formatGrubEnv(env: GrubEnv): Buffer {
   const lines = env.map(line => ('comment' in line ? line.comment : `${line.name}=${encodeText(line.value)}`));
   const text = signature + lines.map(line => `${line}\n`).join('');

@@ -2,7 +2,7 @@ import { ImageError } from '../errors.ts';
 
 /** GRUB's script language cut into words, as far as a menu's configuration needs it. Pure. */
 
-/** What a word is made of: text as it is, or the value of a variable. */
+/** A part of a word: literal text, or the value of a variable. */
 type Part = { readonly text: string } | { readonly variable: string };
 
 export interface Word {
@@ -16,7 +16,7 @@ export interface Word {
 /** Words up to a line's end or a semicolon. */
 export type Statement = readonly Word[];
 
-/** A word is made of quoted parts, escapes and other characters; a quote that is not closed goes on to the end. */
+/** A word consists of quoted parts, escapes and other characters; an unclosed quote ends at the end of the text. */
 const word = /(?:'[^']*(?:'|$)|"(?:\\.|[^"\\])*(?:["\\]|$)|\\.?|[^\s;'"\\])+/.source;
 const token = new RegExp(String.raw`(?<gap>\\\n|[^\S\n]+|#[^\n]*)|(?<end>[\n;])|${word}`, 'gs');
 
@@ -36,7 +36,7 @@ const part = new RegExp(
   String.raw`'(?<single>[^']*)'?|"(?<double>(?:\\.|[^"\\])*\\?)"?|\\(?<escaped>.?)|${variable}|[^'"\\$]+|\$`,
   'gs',
 );
-/** Between quotes `\` takes away the meaning of a few characters only. */
+/** Between quotes, `\` escapes only a few characters. */
 const inQuotes = new RegExp(String.raw`\\(?<escaped>["$\\\n])|${variable}|[^\\$]+|[\\$]`, 'gs');
 
 function partsOf(raw: string, pattern = part): Part[] {
@@ -49,7 +49,7 @@ function partsOf(raw: string, pattern = part): Part[] {
   });
 }
 
-/** Characters of a value. A script could double one with each line. */
+/** Characters of a value: a script could double a value with each line. */
 const longest = 4_096;
 
 /** Throws `no_grub` when it is too long. */
