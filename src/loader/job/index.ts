@@ -32,8 +32,9 @@ async function carryOut(run: Run, act: (run: Run) => Promise<Ending>): Promise<O
   const { runLog } = run;
   const ending = await act(run)
     .catch(error => settle(run, error))
-    // An error in the recovery ends the run too.
-    .catch(late => {
+    // An error in the recovery ends the run too. If somebody has ended the run meanwhile, that is its reason.
+    .catch(error => {
+      const late = run.signal.aborted ? run.signal.reason : error;
       if (late instanceof Closing) return null;
       return endOf(run, explain(late), late instanceof Cancelled ? 'cancelled' : 'failed');
     });

@@ -78,6 +78,7 @@ async function startAgain(run: Run): Promise<string> {
   run.runLog.step('Starting DSM again');
   await libvirtBack(run);
   const { status, message } = await run.parts.power.start(run.signal);
+  run.signal.throwIfAborted();
   return status === 'succeeded' ? 'DSM was started again.' : `DSM could not be started again: ${message}.`;
 }
 

@@ -278,6 +278,23 @@ describe('libvirt goes away while the image is at a path of this machine', () =>
     expect(loader).toMatchObject({ code: 'libvirt_unavailable', rollback: false });
     expect(await readdir(join(world.running.folder, 'loader-backups'))).toEqual([]);
   });
+  test.each(['cancelled', 'stopped'])(
+    'DSM waits for it to be started again: a run that is %s meanwhile has not failed',
+    async how => {
+      await using world = await LoaderWorld.start({ byPath: true });
+      using _ = hook('.partial', 1, () => gone(world));
+      const asked = world.ask('rebuild');
+      await world.loader(({ step }) => step === 'Starting DSM again');
+      if (how === 'stopped') {
+        await world.running.stop();
+        const record = await readFile(join(world.running.folder, 'loader', 'DSM.json'), 'utf8');
+        expect(JSON.parse(record)).toMatchObject({ phase: 'backing_up', result: null });
+        return;
+      }
+      await world.command({ command: 'cancel' });
+      expect((await asked).loader).toMatchObject({ phase: 'cancelled', result: 'cancelled', code: 'cancelled' });
+    },
+  );
 });
 
 async function gone({ running, seen }: LoaderWorld): Promise<void> {
