@@ -120,7 +120,7 @@ export class ReadStream extends CallStream {
 /** Gathers a stream in memory, and throws `LimitError` instead of holding more than `limit` bytes. */
 export class Collector {
   readonly #limit: number;
-  readonly #pieces: Buffer[] = [];
+  #bytes = Buffer.alloc(0);
   #length = 0;
 
   constructor(limit: number) {
@@ -129,22 +129,32 @@ export class Collector {
 
   /** What has come so far. */
   get bytes(): Buffer {
-    return Buffer.concat(this.#pieces, this.#length);
+    return this.#bytes.subarray(0, this.#length);
   }
 
   data(bytes: Buffer): void {
-    this.#grow(bytes.length);
-    this.#pieces.push(bytes);
+    const at = this.#grow(bytes.length);
+    bytes.copy(this.#bytes, at);
   }
 
   /** So many zeros in place of bytes; sent only of streams that were asked to be sparse. */
   hole(length: number): void {
     this.#grow(length);
-    this.#pieces.push(Buffer.alloc(length));
   }
 
-  #grow(length: number): void {
-    if (length > this.#limit - this.#length) throw new LimitError(`more than ${this.#limit} bytes`);
+  /**
+   * Where the next `length` bytes go, zeros so far; may replace `#bytes`. Doubles them, so that many small packets cost
+   * linear time and no more memory than they bring.
+   */
+  #grow(length: number): number {
+    const at = this.#length;
+    if (length > this.#limit - at) throw new LimitError(`more than ${this.#limit} bytes`);
     this.#length += length;
+    if (this.#length > this.#bytes.length) {
+      const larger = Buffer.alloc(Math.min(this.#limit, Math.max(this.#length, this.#bytes.length * 2)));
+      this.#bytes.copy(larger, 0, 0, at);
+      this.#bytes = larger;
+    }
+    return at;
   }
 }

@@ -279,6 +279,20 @@ describe('collecting', () => {
     );
   });
 
+  test('a megabyte of single bytes is copied a few times at most, and never held thrice', () => {
+    const collector = new Collector(2 ** 20);
+    const alloc = vi.spyOn(Buffer, 'alloc');
+    try {
+      for (let i = 0; i < 2 ** 20; i++) collector.data(Buffer.of(i));
+      const sizes = alloc.mock.calls.map(([size]) => size);
+      expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(2 * 2 ** 20);
+      expect(Math.max(...sizes)).toBe(2 ** 20);
+    } finally {
+      alloc.mockRestore();
+    }
+    expect(collector.bytes.length).toBe(2 ** 20);
+  });
+
   test('a hole of the size of the world is refused before it is made', () => {
     expect(() => new Collector(1_000).hole(Number.MAX_SAFE_INTEGER)).toThrow(LimitError);
   });
