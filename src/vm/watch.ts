@@ -46,6 +46,8 @@ interface Entry extends Watched {
   uuid: string | null;
   /** Null: libvirt has none; undefined: it was never read. */
   target: Target | null | undefined;
+  /** What was last read of its definition, and of which domain: it may be gone for a while. */
+  details: { uuid: string; details: Details } | null;
   /** A read is under way; `again` asks for one more, with or without the details. */
   reading: Promise<void> | null;
   again: { details: boolean } | null;
@@ -90,7 +92,7 @@ export class Watch {
     this.#entries = new Map(
       vms.map(({ key, domain }) => {
         const uuid = isUuid(domain) ? domain.toLowerCase() : null;
-        const nothing = { target: undefined, reading: null, again: null, refusal: null, killed: false };
+        const nothing = { target: undefined, details: null, reading: null, again: null, refusal: null, killed: false };
         return [key, { key, domain, uuid, ...nothing }];
       }),
     );
@@ -238,8 +240,10 @@ export class Watch {
     );
     if (client !== this.#client) return;
     if (defined === null) entry.again ??= { details: true };
-    else if (defined !== 'unknown') set(defined);
-    else if (!known) set(undefinedDetails);
+    else if (defined !== 'unknown') {
+      entry.details = { uuid, details: defined };
+      set(defined);
+    } else if (!known) set(entry.details?.uuid === uuid ? entry.details.details : undefinedDetails);
   }
 
   async #list(client: Libvirt): Promise<void> {
@@ -254,7 +258,10 @@ export class Watch {
   #arrived(entry: Entry, client: Libvirt, { uuid }: DomainRef, defined: Defined, again: boolean): void {
     const { target } = entry;
     if (client !== this.#client || target?.ref.uuid !== uuid) return;
-    if (defined && defined !== 'unknown') this.#set(entry, { ...target, domain: { ...target.domain, ...defined } });
+    if (defined && defined !== 'unknown') {
+      entry.details = { uuid, details: defined };
+      this.#set(entry, { ...target, domain: { ...target.domain, ...defined } });
+    }
     if (again || !defined) void this.#refreshSafely(entry, client, true);
   }
 

@@ -479,4 +479,15 @@ describe('a definition that cannot be read', () => {
     await watch.hint('DSM');
     expect(watch.target('DSM')?.domain.hardware.disks).toHaveLength(3);
   });
+
+  test('keeps it too of a domain that was gone for a while', async () => {
+    const domain = daemon.define();
+    const { watch, events } = await started();
+    domain.undefine();
+    await events.domain('DSM', now => now === null);
+    using _refusal = daemon.refuse('domainGetXmlDesc', 88, 'access denied');
+    daemon.define();
+    await watch.hint('DSM');
+    expect(watch.target('DSM')?.domain.hardware.disks).toHaveLength(3);
+  });
 });
