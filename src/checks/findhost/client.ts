@@ -48,7 +48,7 @@ export type Found =
 
 /** Addresses that get their own query. */
 const mostNamed = 32;
-/** Answers to one query that are kept. */
+/** Answers to one query that are kept, the latest ones. */
 const mostHeard = 256;
 
 /**
@@ -166,7 +166,8 @@ export class Findhost {
     const heard: Heard = { kind: 'heard', packet, from, ms: Math.round(performance.now() - this.#sent) };
     const key = `${packet.mac} ${from}`;
     this.#heard.delete(key);
-    if (this.#heard.size < mostHeard) this.#heard.set(key, heard);
+    this.#heard.set(key, heard);
+    for (const oldest of [...this.#heard.keys()].slice(0, -mostHeard)) this.#heard.delete(oldest);
     this.#tell(heard, wanted => isFrom(heard, wanted));
   }
 

@@ -93,5 +93,8 @@ async function withArp(root: string, networks: readonly Network[]): Promise<Netw
 function sendDatagrams(addresses: readonly string[]): void {
   const socket = createSocket('udp4').once('error', () => socket.close());
   const sent = addresses.map(address => new Promise(done => socket.send('', discardPort, address, done)));
-  void Promise.all(sent).then(() => socket.close());
+  // After an error it is closed already.
+  void Promise.all(sent)
+    .then(() => socket.close())
+    .catch(() => {});
 }

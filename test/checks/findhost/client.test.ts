@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Findhost, type FindhostOptions, type Question } from '../../../src/checks/findhost/client.ts';
-import { Findhostd, type ListenOptions, type Mode } from '../../fakes/dsm/findhostd.ts';
+import { encodeReply, Findhostd, type ListenOptions, type Mode } from '../../fakes/dsm/findhostd.ts';
 
 const spacing = 5_000;
 const timeout = 5_000;
@@ -96,6 +96,17 @@ describe('who is found', () => {
     second.answer();
     await other;
     expect(await client.find(about(nas, both))).toMatchObject({ kind: 'heard', from: nas.address });
+  });
+
+  test('a device that answered after a flood of others', async () => {
+    const sockets: Socket[] = [];
+    const { nas, client } = await start({ mode: 'slow' }, { socket: () => made(sockets) });
+    await askInVain(client, nas);
+    const say = (bytes: Buffer, from: string) =>
+      sockets[0]?.emit('message', bytes, { address: from, family: 'IPv4', port: nas.port, size: bytes.length });
+    for (let other = 0; other < 300; other++) say(encodeReply({ mac: nobody }), `10.0.${other >> 8}.${other & 255}`);
+    say(encodeReply(nas.fields), nas.address);
+    expect(await client.find(about(nas))).toMatchObject({ kind: 'heard', from: nas.address });
   });
 
   test.each<Mode>(['garbage', 'echo'])('a device after what is none: %s', async mode => {
