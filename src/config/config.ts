@@ -9,12 +9,12 @@ import { mqttRule, vmsRule } from './rules.ts';
 import { vm } from './vm.ts';
 
 /**
- * The one truth about the configuration: the keys of the file, their types, defaults and the descriptions from which the
- * JSON schema is made, and what the parts take. A key that is not here is an error. `writeOnly` marks a secret: its value
- * is printed nowhere.
+ * The one definition of the configuration: the file's keys, their types and defaults, the descriptions in the JSON
+ * schema, and the options for the parts. Any other key is an error. `writeOnly` marks a secret: its value is never
+ * printed.
  */
 
-/** As the parts take it: keys in camel case, secrets read, durations in milliseconds, null for what is not there. */
+/** The options for the parts: keys in camel case, secrets read, durations in milliseconds, null for missing ones. */
 export type Config = z.output<typeof configSchema>;
 
 export const logLevels = ['error', 'warn', 'info', 'debug'] as const;
@@ -115,7 +115,7 @@ export const configSchema = written
     description: 'Every key can also be set by environment: DSM2MQTT_MQTT__URL.',
   });
 
-/** With the defaults that hang on other keys. */
+/** Adds the defaults that depend on other keys. */
 function derived({ instance, mqtt, vms, data_dir, ...rest }: z.output<typeof written>) {
   const backups = join(data_dir, 'loader-backups');
   return {

@@ -16,13 +16,16 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 const prefix = 'DSM2MQTT_';
 
-/** Variables with the prefix that set no key. Kubernetes makes `_SERVICE_` and `_PORT` for a service called dsm2mqtt. */
+/**
+ * Variables with the prefix that set no key. Kubernetes makes `_SERVICE_` and `_PORT` variables for a service named
+ * dsm2mqtt.
+ */
 const reserved = /^DSM2MQTT_(CONFIG|LAB|LAB_.*|SERVICE_(HOST|PORT.*)|PORT(_\d+_(TCP|UDP).*)?)$/i;
 
 export function readEnvironment(environment: Environment): { overrides: Override[]; problems: Problem[] } {
   const overrides: Override[] = [];
   const problems: Problem[] = [];
-  // In order, so that list entries come one after the other.
+  // Sorted, so that list entries come in order.
   for (const variable of Object.keys(environment).toSorted(inNumericOrder)) {
     const text = environment[variable];
     if (text === undefined || !variable.toUpperCase().startsWith(prefix)) continue;
@@ -58,7 +61,7 @@ function problemOf({ variable, path }: Omit<Override, 'value'>, message: string,
   return { where: `environment ${variable}`, path: pathText(path), message, hint };
 }
 
-/** The data with every override in it, and the overrides that would leave a hole in a list. */
+/** The data with all overrides, and the overrides that would leave a hole in a list. */
 export function applyOverrides(data: unknown, overrides: readonly Override[]): { data: unknown; problems: Problem[] } {
   const problems: Problem[] = [];
   let merged = data;
@@ -103,13 +106,13 @@ function suggestion(variable: string): string {
     : `for example ${prefix}MQTT__URL; two underscores a level: ${keysOf(jsonSchema).join(', ')}`;
 }
 
-/** Of names that all begin with the stem, which does not count. */
+/** For names that all begin with the stem, which does not count. */
 function nearestAfter(stem: string, name: string, known: readonly string[]): string | null {
   const ends = known.map(other => other.slice(stem.length));
   return known[ends.indexOf(nearest(name.slice(stem.length), ends) ?? '')] ?? null;
 }
 
-/** Where a word may stand instead of a section, and does, there is an empty section. */
+/** If a section may also be a word, and is one, it becomes an empty section. */
 function withSection(data: unknown, path: Path): unknown {
   return shapeAt(path)?.anyOf && !isMapping(valueAt(data, path)) ? withValueAt(data, path, {}) : data;
 }

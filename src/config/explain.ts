@@ -3,7 +3,9 @@ import { nearest } from '../util/did-you-mean.ts';
 import type { Issue, Path } from './problem.ts';
 import { isKeyLike, keysOf, leafPaths, pathText, type Shape, shapeAt, variableName } from './shape.ts';
 
-/** A zod issue in words: what was expected, what was found, what to write instead. Never the value of a secret. */
+/**
+ * A zod issue in words: what was expected, what was found, what to write instead. Never shows the value of a secret.
+ */
 export function explain(issue: z.core.$ZodIssue): Issue[] {
   const path = issue.path.map(step => (typeof step === 'symbol' ? String(step) : step));
   const shape = shapeAt(path);
@@ -23,9 +25,9 @@ export function explain(issue: z.core.$ZodIssue): Issue[] {
     }
     case 'too_small':
     case 'too_big':
-      // A number far out of bounds is told twice, the first time with a note.
+      // zod reports a number far out of bounds twice, the first time with a note.
       if ('note' in issue) return [];
-      // Of a text or a list the schema has the words.
+      // For a text or a list, the schema has the words.
       return wrong(shape?.type === 'integer' ? `must be ${bounds(shape)}` : issue.message);
     case 'custom': {
       const { hint = null, at = 'value' } = (issue.params ?? {}) as Partial<Issue>;
@@ -74,7 +76,7 @@ function bounds({ minimum = -Infinity, maximum = Infinity }: Shape): string {
   return `between ${minimum} and ${maximum}`;
 }
 
-/** Of a word that is none of those there are: the message and the hint. */
+/** For an unknown word: the message and the hint. */
 function wrongWord(value: unknown, shape: Shape | null): [string, string | null] {
   const words = shape?.enum ?? shape?.anyOf?.flatMap(one => one.enum ?? []) ?? [];
   const word = typeof value === 'string' ? value : null;
@@ -83,7 +85,7 @@ function wrongWord(value: unknown, shape: Shape | null): [string, string | null]
   return [`expected ${expected(shape)}, found ${quoted}`, near && `did you mean \`${near}\`?`];
 }
 
-/** What is wrong within the alternative that is meant; undefined: it is none of them. */
+/** What is wrong within the intended alternative; undefined: it is none of them. */
 function meant(alternatives: readonly z.core.$ZodIssue[][]): z.core.$ZodIssue[] | undefined {
   return alternatives.find(issues =>
     issues.every(issue => issue.path.length > 0 || issue.code === 'unrecognized_keys'),

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { TextDecoder } from 'node:util';
 import type { Fault } from './problem.ts';
 
-/** What a file that the configuration names must hold: its content as it is used, or what is wrong with it. */
+/** Reads a file named in the configuration: returns its usable content, or what is wrong with it. */
 export type Content = (content: string) => string | Fault;
 
 /** UTF-8 without its byte order mark, or what is wrong with the file. */
@@ -48,7 +48,7 @@ export const tlsKey = privateKey(
   'expected PEM, with a line -----BEGIN PRIVATE KEY-----',
 );
 
-/** PKCS#8, the form of `BEGIN PRIVATE KEY`, is none of SSH. */
+/** PKCS#8, the form of `BEGIN PRIVATE KEY`, is not an SSH form. */
 export const sshKey = privateKey(
   /-----BEGIN (OPENSSH|RSA|DSA|EC) PRIVATE KEY-----/,
   'expected what ssh-keygen makes, with a line -----BEGIN OPENSSH PRIVATE KEY-----',

@@ -4,14 +4,16 @@ import { validateDetailed } from 'node-cron';
 import { topicFault } from '../model/topics.ts';
 import type { Fault } from './problem.ts';
 
-/** What is wrong with a text that has a format; null: nothing. No message repeats the text: it may hold a password. */
+/**
+ * What is wrong with a text of a certain format; null: nothing. No message repeats the text: it may contain a password.
+ */
 export type Format = (text: string) => Fault | null;
 
 function must(hold: (text: string) => boolean, message: string, hint: string): Format {
   return text => (hold(text) ? null : { message, hint });
 }
 
-/** One line, as MQTT and people can take it. */
+/** A single line, as MQTT and people need it. */
 export function line(most: number): Format {
   return text => {
     if (text === '') return { message: 'must not be empty', hint: null };
@@ -48,7 +50,7 @@ export const extensionUrl: Format = text => {
   return { message: 'must not contain a user or password', hint: 'the loader fetches it without a login' };
 };
 
-/** A host name need not be known now: the guest may be off. */
+/** The host name need not resolve now: the guest may be off. */
 export const address: Format = text => {
   const message = addressFault(text);
   return message === null ? null : { message, hint: 'for example 192.168.1.20 or nas.lan' };
@@ -121,7 +123,7 @@ function uriFault(text: string): string | null {
   return transport === 'unix' || host ? null : 'must name a host';
 }
 
-/** Whether the loader knows it is judged before a rebuild, with proposals. */
+/** Whether the loader has this build is checked before a rebuild, with suggestions. */
 export const platform = must(
   text => /^[a-z\d]+-\d+(\.\d+){1,2}-\d+$/i.test(text),
   'expected a platform id: model, version, build',

@@ -29,7 +29,9 @@ export function list<T extends z.ZodType>(item: T) {
   return z.array(item).transform(items => [...new Set(items)]);
 }
 
-/** The path of a file as it is written, its content as it is read: at once, so that a wrong path is told at the start. */
+/**
+ * The file contains a path, the result its content. It is read at once, so that a wrong path is reported at the start.
+ */
 export function file(content: Content) {
   return text.transform(async (path, context) => {
     const read = await readText(resolve(path));
@@ -57,10 +59,10 @@ export function duration(least: string, most = '24h') {
     });
 }
 
-/** Tells what does not fit; `at`: whether the key itself should not be there, or its value is wrong. */
+/** Reports what does not fit; `at`: whether the key itself is wrong, or its value. */
 export type Complain = (path: Path, message: string, hint: string | null, at?: 'key' | 'value') => void;
 
-/** A rule for what no single key can tell. It also sees a section with other faults: its members may be anything. */
+/** A rule across several keys. It also runs on a section with other faults: its members may be anything. */
 export function together(rule: (section: unknown, complain: Complain) => void) {
   return z.superRefine<unknown>(
     (section, context) => {

@@ -9,13 +9,16 @@ import { childShape, jsonSchema, pathText, type Shape } from './shape.ts';
 import { isMapping } from './value.ts';
 import { parseYaml, type YamlFile } from './yaml.ts';
 
-/** File and environment to a checked configuration, or every problem at once. Environment goes over file. */
+/**
+ * Makes a checked configuration from file and environment, or reports every problem at once. The environment overrides
+ * the file.
+ */
 
 export interface LoadOptions {
-  /** `--config`; goes over `DSM2MQTT_CONFIG` and the usual places. */
+  /** `--config`; it overrides `DSM2MQTT_CONFIG` and the usual places. */
   config?: string | undefined;
   env: Environment;
-  /** What is wrong with a libvirt URI, or null; the client knows best what it can dial. */
+  /** What is wrong with a libvirt URI, or null; the client knows best which URIs work. */
   checkUri?: (uri: string, readOnly: boolean) => string | null;
 }
 
@@ -53,7 +56,7 @@ export async function loadConfig({ config, env, checkUri }: LoadOptions): Promis
   };
 }
 
-/** As it is named there, so that messages show what the user knows. */
+/** By the name that the user knows from there. */
 async function findFile(): Promise<string | null> {
   for (const place of usualPlaces) {
     const there = await access(place).then(
@@ -87,12 +90,12 @@ function withEmptySections(value: unknown, shape: Shape | null): unknown {
       Object.entries(value).map(([key, child]) => [key, withEmptySections(child, childShape(shape, key))]),
     );
   }
-  // Only as deep as the schema goes: YAML can hold a list that contains itself.
+  // Only as deep as the schema: a YAML list can contain itself.
   const items = shape?.items;
   return items && Array.isArray(value) ? value.map(item => withEmptySections(item, items)) : value;
 }
 
-/** So that a file without the section is told of `mqtt.url`, not of `mqtt`. */
+/** So that for a file without the section, the message names `mqtt.url`, and not `mqtt`. */
 function withMqtt(data: unknown): unknown {
   return isMapping(data) ? { mqtt: {}, ...data } : data;
 }

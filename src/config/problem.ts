@@ -6,10 +6,10 @@ export interface Fault {
   hint: string | null;
 }
 
-/** One thing wrong; where it stands is looked up afterwards. */
+/** One fault; its place is looked up afterwards. */
 export interface Issue extends Fault {
   path: Path;
-  /** Whether the key itself is wrong (it should not be there) or its value. */
+  /** Whether the key itself is wrong, or its value. */
   at: 'key' | 'value';
 }
 

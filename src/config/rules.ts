@@ -3,7 +3,7 @@ import { defaultVmKey, isVmKey } from '../model/topics.ts';
 import type { Complain } from './kinds.ts';
 import { isMapping, valueAt } from './value.ts';
 
-/** What no single key can tell: how the settings of a section fit together. Whatever stands in it may be wrong itself. */
+/** Rules across several keys: how the settings of a section fit together. Any setting may itself be wrong. */
 
 export function mqttRule(mqtt: unknown, complain: Complain): void {
   passwordRule(mqtt, complain);
@@ -22,7 +22,7 @@ export function passwordRule(section: unknown, complain: Complain): void {
   if (both) complain(['password_file'], 'password and password_file are both given', 'keep one of them', 'key');
 }
 
-/** What is not listed is never done, by a policy neither; and a rebuild needs a loader. */
+/** An unlisted command never runs, not even by a policy; and a rebuild needs a loader. */
 export function vmRule(vm: unknown, complain: Complain): void {
   const commands = valueAt(vm, ['commands']);
   if (!Array.isArray(commands)) return;
@@ -80,7 +80,7 @@ function identityOf(domain: string): string {
   return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(domain) ? domain.toLowerCase() : domain;
 }
 
-/** A legal key near the wanted one that no entry has, explicitly or by default. */
+/** A valid key similar to the wanted one that no other entry has, explicitly or by default. */
 function freeKey(wanted: string, vms: readonly unknown[]): string {
   const taken = new Set(
     vms.filter(isMapping).map(({ id, domain }) => (typeof id === 'string' ? id : defaultVmKey(String(domain)))),

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { configSchema } from './config.ts';
 import type { Path } from './problem.ts';
 
-/** The schema as plain data: what `dsm2mqtt schema` prints and what every look-up of a key goes by. */
+/** The schema as plain data: `dsm2mqtt schema` prints it, and every look-up of a key uses it. */
 
 export interface Shape {
   readonly type?: 'object' | 'array' | 'string' | 'boolean' | 'integer';
@@ -54,7 +54,7 @@ export function pathText(path: Path): string {
   return words.join('').replace(/^\./, '');
 }
 
-/** Whether a key may be shown: `password:hunter2`, the space forgotten, is a key as well. */
+/** Whether a key may be shown: `password:hunter2`, without the space, is also a key. */
 export function isKeyLike(key: string): boolean {
   return /^\w[\w-]{0,39}$/.test(key);
 }

@@ -14,7 +14,7 @@ export function valueAt(value: unknown, path: Path): unknown {
   }, value);
 }
 
-/** Sections on the way are made; where something else stands in the way, `value` comes back as it was. */
+/** Makes missing sections on the way; if something else is in the way, returns `value` unchanged. */
 export function withValueAt(value: unknown, path: Path, leaf: unknown): unknown {
   const [step, ...rest] = path;
   if (step === undefined) return leaf;

@@ -2,8 +2,8 @@ import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node,
 import type { Fault, Issue, Path } from './problem.ts';
 
 /**
- * One YAML file: its data, and where in it a path stands. The parser's own sentences quote the file (and with it a
- * password that lacks its quotes), so every code has a sentence of ours.
+ * One YAML file: its data, and the place of each path in it. The parser's own messages quote the file (and so an
+ * unquoted password), so every error code has a message of ours.
  */
 export interface YamlFile {
   /** Plain data; null if there are syntax errors. */

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { unknownDescription } from '../model/domain.ts';
 import { platforms } from './entities/entity.ts';
 
-/** What was announced to Home Assistant, remembered over restarts, so that a later start can remove what is gone. */
+/** What was announced to Home Assistant, stored over restarts, so that a later start can remove what is gone. */
 
 const word = z.string().nullable();
 const count = z.number().nullable();

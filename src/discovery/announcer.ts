@@ -20,26 +20,26 @@ export interface AnnouncerOptions extends DeviceQueueOptions {
   bridge: BridgeOptions;
   vms: readonly VmOptions[];
   save: (announced: Announced) => void;
-  /** Publishes the VM's sample once more: until the next one, Home Assistant takes a new device's values for expired. */
+  /** Publishes the VM's sample again: otherwise a new device's values are unavailable until the next one. */
   resample: (key: VmKey) => void;
   /** Clears the retained topics of a VM that is no longer configured. */
   retire: (key: VmKey) => void;
 }
 
 /**
- * Tells Home Assistant which devices there are, and which are gone. Never removes anything because libvirt is away:
- * only what the configuration, a changed domain or another UUID has truly ended.
+ * Tells Home Assistant which devices exist, and which are gone. A missing libvirt never removes anything: only the
+ * configuration, a changed domain or another UUID does.
  */
 export class Announcer {
   readonly #options: AnnouncerOptions;
   readonly #queues = new Map<string, DeviceQueue>();
-  /** The VM that each device was last announced for. */
+  /** The VM for which each device was last announced. */
   #owners: ReadonlyMap<string, VmOptions> = new Map();
   #announced: Announced;
   #connected = false;
-  /** Keys of VMs that are no longer configured, with topics of theirs on the broker. */
+  /** VMs that are no longer configured, but have topics on the broker. */
   readonly #former: VmKey[];
-  /** libvirt has been read: what is gone now is truly gone, and not only not seen yet. */
+  /** libvirt has been read: a missing domain is now truly gone. */
   #sure = false;
 
   constructor(options: AnnouncerOptions, announced: Announced) {
@@ -62,15 +62,15 @@ export class Announcer {
     for (const queue of this.#queues.values()) queue.clear();
   }
 
-  /** Home Assistant was born: it has forgotten all. */
+  /** Home Assistant has started, and has forgotten all devices. */
   again(): void {
     for (const queue of this.#queues.values()) queue.clear();
     if (this.#connected) this.#announceAll();
   }
 
-  /** Announces what is new or different in the domains; `keys` are the only VMs that may have changed. */
+  /** Announces domains that are new or have changed; only VMs in `keys` may have changed. */
   update({ hypervisor: { info }, vms }: Snapshot, keys: readonly VmKey[] = Object.keys(vms)): void {
-    // Domains are read before libvirt counts as up; announced then, they would have to be announced again.
+    // Domains are read before libvirt counts as up; an announcement then would have to be repeated.
     if (!info) return;
     const known = this.#announced;
     const changed = keys.flatMap((key): [VmKey, DomainDescription][] => {
@@ -91,14 +91,16 @@ export class Announcer {
     this.disconnected();
   }
 
-  /** `only`: nothing else has changed; the cost of many VMs that come one by one must not be its square. */
+  /**
+   * `only`: nothing else has changed. Without it, the cost of VMs that appear one by one would grow with their square.
+   */
   #announceAll(only: ReadonlySet<VmKey> | null = null): void {
     const { bridge, vms } = this.#options;
     const owners = new Map<string, VmOptions>();
     for (const vm of vms) {
       const description = this.#announced.vms[vm.key];
       const topic = description && vmDeviceTopic(bridge, description);
-      // One domain configured twice, by name and by UUID, is one device: the first entry's.
+      // A domain that is configured twice, by name and by UUID, is one device: that of the first entry.
       if (topic && !owners.has(topic)) owners.set(topic, vm);
     }
     const before = this.#owners;
@@ -112,7 +114,7 @@ export class Announcer {
     const isWanted = (topic: string) => topic === own.topic || owners.has(topic);
     const gone = this.#sure ? Object.keys(this.#announced.devices).filter(topic => !isWanted(topic)) : [];
     if (this.#sure) for (const key of this.#former.splice(0)) this.#options.retire(key);
-    // A replaced domain's entities go first, or its successor would be given ids with "_2".
+    // A replaced domain's entities must be removed first, or the new ones would get ids with "_2".
     for (const topic of gone) this.#queue(topic).lead({ payloads: [''], delivered: () => this.#forget(topic) });
     for (const [topic, queue] of this.#queues) if (!isWanted(topic) && !gone.includes(topic)) queue.clear();
     const removedAt = Math.max(...gone.map(topic => this.#queue(topic).lastAt));
@@ -126,7 +128,7 @@ export class Announcer {
     const published = components(device);
     queue.lead({
       payloads: transition(this.#announced.devices[topic] ?? {}, device).map(({ payload }) => JSON.stringify(payload)),
-      // What may be there already is remembered too, or it would never be removed.
+      // What the broker may already have is stored too, or it would never be removed.
       sending: () => this.#remember(topic, { ...published, ...this.#announced.devices[topic] }),
       delivered: () => this.#remember(topic, published),
       settled: () => {
@@ -158,13 +160,13 @@ export class Announcer {
   }
 }
 
-/** What changes at every start is left out, or each would be announced again. */
+/** Without what changes at every start, or each start would announce it again. */
 function describe(
   { uuid, name, hardware }: Domain,
   check: Check | null,
   known: DomainDescription | null,
 ): DomainDescription {
-  // What this life of the bridge has not found yet, an earlier one may have.
+  // A domain that this process has not found yet may be known from an earlier one.
   const dsm = known?.uuid === uuid ? known.dsm : unknownDescription;
   const { model = null, address = null, httpPort = null } = check?.dsm ?? {};
   return {

@@ -3,26 +3,26 @@ import type { Send } from '../model/message.ts';
 export interface DeviceQueueOptions {
   send: Send;
   /**
-   * Milliseconds between two messages of one device: Home Assistant drops parts of a payload that comes while it still
-   * works on an earlier one.
+   * Milliseconds between two messages of one device: Home Assistant drops parts of a payload that arrives while it
+   * still processes an earlier one.
    */
   spacing?: number;
-  /** Milliseconds until Home Assistant has taken a device in. */
+  /** Milliseconds until Home Assistant has processed a device. */
   settle?: number;
 }
 
 export interface Aim {
-  /** The messages that lead there, in order. */
+  /** The messages for this aim, in order. */
   payloads: readonly string[];
-  /** From now on Home Assistant may have one of them. */
+  /** From now on, Home Assistant may have received one of them. */
   sending?: () => void;
   /** The broker has the last one. */
   delivered: () => void;
-  /** And Home Assistant has taken it in. */
+  /** And Home Assistant has processed it. */
   settled?: () => void;
 }
 
-/** The discovery messages of one device, in order and spaced; a new aim takes the place of the one before. */
+/** The discovery messages of one device, in order and with pauses; a new aim replaces the one before. */
 export class DeviceQueue {
   readonly #topic: string;
   readonly #options: DeviceQueueOptions;
@@ -30,7 +30,7 @@ export class DeviceQueue {
   #left: readonly string[] = [];
   #sentAt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
-  /** Home Assistant is there, or will be when nothing is left. */
+  /** Home Assistant has this aim, or will have it when the queue is empty. */
   #aim: Aim | null = null;
 
   constructor(topic: string, options: DeviceQueueOptions) {
@@ -45,12 +45,12 @@ export class DeviceQueue {
     return Math.max(performance.now(), this.#sentAt + this.#left.length * this.#spacing);
   }
 
-  /** Counts as if something had been sent at that time. */
+  /** Counts as a message that was sent at that time. */
   notBefore(time: number): void {
     this.#sentAt = Math.max(this.#sentAt, time);
   }
 
-  /** Sends these messages, unless they lead where it is already going. */
+  /** Sends these messages, unless the queue already has this aim. */
   lead(aim: Aim): void {
     if (this.#aim?.payloads.at(-1) === aim.payloads.at(-1)) return;
     this.clear();
@@ -59,7 +59,7 @@ export class DeviceQueue {
     this.#advance(aim);
   }
 
-  /** Sends nothing more, and forgets what Home Assistant has. */
+  /** Sends nothing more, and forgets what Home Assistant has received. */
   clear(): void {
     clearTimeout(this.#timer);
     this.#left = [];

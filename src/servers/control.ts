@@ -2,19 +2,19 @@ import type { Logger } from '../util/logger.ts';
 import { type Route, Server } from './server.ts';
 
 /**
- * The way in for this machine's own command line, which needs no broker: a socket in the data folder, for its owner.
- * `POST /command?vm=DSM` with what would go on the VM's command topic. Each response to it is a line, the final one the
- * last. Only the holder of the folder's lock may start it.
+ * Takes commands from this machine's own command line, without a broker: a socket in the data folder, for its owner.
+ * `POST /command?vm=DSM` has the same body as a message on the VM's command topic. Each response is a line, the final
+ * one the last. Only the holder of the folder's lock may start it.
  */
 export interface ControlOptions {
   path: string;
-  /** Replies may come at once or later, until a final one. A client that is gone takes nothing back. */
+  /** Replies may come at once or later, until a final one. If the client goes away, the command goes on. */
   submit: (vm: string, payload: string, reply: (response: object, final: boolean) => void) => void;
   logger: Logger;
   patience?: number;
 }
 
-/** Clients that wait for an answer; and as many that have not said yet what they want. */
+/** Clients that wait for an answer; and as many that have not sent their request yet. */
 const mostClients = 8;
 
 export function controlServer({ path, submit, logger, patience }: ControlOptions): Server {

@@ -3,8 +3,8 @@ import type { Logger } from '../util/logger.ts';
 import { Server } from './server.ts';
 
 /**
- * Tells supervisors how the bridge is, over HTTP: `/health` that the process lives, `/ready` whether it can do its work.
- * Nothing can be changed here.
+ * Tells supervisors the bridge's state, over HTTP: `/health` that the process lives, `/ready` whether it can do its
+ * work. It changes nothing.
  */
 export interface HealthOptions {
   host: string;
@@ -13,7 +13,7 @@ export interface HealthOptions {
   logger: Logger;
 }
 
-/** Null: nothing is the matter; else what is, in words. */
+/** Null: all is well; else the problem, in words. */
 export interface HealthReport {
   base_topic: string;
   broker: string | null;
@@ -24,7 +24,7 @@ export interface HealthReport {
 export function healthServer({ host, port, report, logger }: HealthOptions): Server {
   return new Server({
     at: { host, port },
-    // Each is answered as soon as it has asked: with more, the oldest is one that says nothing.
+    // Each request is answered at once; if there are more connections, the oldest one is silent.
     mostSilent: 64,
     routes: {
       'GET /health': (_, reply) => reply({ status: 'alive' }),

@@ -5,15 +5,15 @@ import { createServer, type IncomingMessage, type Server as NodeServer, type Ser
 import type { Socket } from 'node:net';
 
 /**
- * A small HTTP server on a unix socket, which is its owner's alone, or on a TCP port. It answers in lines of JSON. Who
- * holds it up is cut off: who says nothing, or only half of it, or does not read.
+ * A small HTTP server on a unix socket, which only its owner may use, or on a TCP port. It answers in lines of JSON. It
+ * cuts off every client that sends nothing, sends only half a request, or does not read.
  */
 export interface ServerOptions {
-  /** Of a socket at most 107 bytes; whatever is in its place is taken away. */
+  /** The path of a socket has at most 107 bytes; a file in its place is removed. */
   at: { path: string } | { host: string; port: number };
   /** By method and path: `GET /health`. */
   routes: Readonly<Record<string, Route>>;
-  /** Connections that have not said yet what they want; the oldest one gives way. */
+  /** Connections that have not sent a request yet; beyond that, the oldest one is closed. */
   mostSilent: number;
   /** Milliseconds for a request to come; default 5 000. */
   patience?: number | undefined;
@@ -21,10 +21,10 @@ export interface ServerOptions {
   unavailable: (reason: string) => void;
 }
 
-/** `body`: null when it is longer than 8 KiB; `others`: how many wait for an answer already. */
+/** `body`: null when it is longer than 8 KiB; `others`: how many clients already wait for an answer. */
 export type Route = (request: { query: URLSearchParams; body: string | null; others: number }, reply: Reply) => void;
 
-/** May come at once or later, until the final one, which is the default. Who is gone hears nothing. */
+/** May be called at once or later, until the final reply, which is the default. A client that is gone gets nothing. */
 type Reply = (document: object, options?: { status?: number; final?: boolean }) => void;
 
 /** Bytes: `sun_path` without its end mark, see unix(7). */
@@ -46,7 +46,7 @@ export class Server {
     this.#options = options;
   }
 
-  /** Resolves when it listens, or when it was told why it cannot; never rejects. */
+  /** Resolves when it listens, or when `unavailable` was told why not; never rejects. */
   async start(): Promise<void> {
     const { at, unavailable } = this.#options;
     try {
@@ -58,7 +58,7 @@ export class Server {
     }
   }
 
-  /** Idempotent. Clients lose the connection, their commands go on. */
+  /** Idempotent. Clients lose the connection, but their commands go on. */
   close(): void {
     this.#closed = true;
     this.#server?.close();
@@ -72,7 +72,7 @@ export class Server {
     this.#server = server;
     server.on('connection', socket => this.#welcome(socket));
     server.on('request', (request, response) => void this.#serve(request, response));
-    // Bound within the call: there is no moment at which somebody else may connect.
+    // Bound within the call: at no moment may another user connect.
     const mask = process.umask(0o077);
     try {
       server.listen(at);
@@ -84,7 +84,7 @@ export class Server {
     server.on('error', () => {});
   }
 
-  /** Whoever says nothing keeps nobody away who does. */
+  /** Silent clients must not keep others out. */
   #welcome(socket: Socket): void {
     this.#silent.add(socket);
     socket.once('close', () => this.#silent.delete(socket));
@@ -96,7 +96,7 @@ export class Server {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await read(request).catch(() => undefined);
-    // It went away in the middle of its request.
+    // The client went away in the middle of its request.
     if (body === undefined) return;
     this.#silent.delete(request.socket);
     const { routes } = this.#options;
@@ -119,7 +119,7 @@ async function makeWay(path: string): Promise<void> {
   await rm(path, { force: true });
 }
 
-/** All of it is read, so that the answer is not lost with the rest. */
+/** Reads the whole request: closing earlier could lose the answer. */
 async function read(request: IncomingMessage): Promise<string | null> {
   const chunks: Buffer[] = [];
   let length = 0;

@@ -1,4 +1,4 @@
-/** Two clocks: what is shown to people, and what times are measured by. The first may be set, the second only goes on. */
+/** Two clocks: one to show times to people, which may be set, and a monotonic one to measure times. */
 export interface Clock {
   /** Milliseconds since 1970. */
   date(): number;

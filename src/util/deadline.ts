@@ -1,6 +1,6 @@
 import { addAbortListener } from 'node:events';
 
-/** Milliseconds for what heeds its signal to clean up. */
+/** Milliseconds in which a task may clean up after its signal. */
 const grace = 1_000;
 
 /**
@@ -24,8 +24,8 @@ export async function inTime<T, L>(
 }
 
 /**
- * `inTime` for something with a signal, which is raised at the deadline. It may then take a moment to clean up, but no
- * more; a file system that hangs heeds no signal.
+ * `inTime` for a task with a signal, which aborts at the deadline. The task may then clean up for a moment, but not
+ * longer: a file system that hangs ignores the signal.
  */
 export async function within<T>(
   milliseconds: number,

@@ -12,7 +12,7 @@ export function nearest(word: string, known: readonly string[]): string | null {
   return best?.word ?? null;
 }
 
-/** What to say after "it has no such thing": what was probably meant, and what there is. */
+/** The end of the message "it has no such thing": what was probably meant, and what exists. */
 export function instead(word: string, known: readonly string[]): string {
   const near = nearest(word, known);
   const question = near === null ? '' : `Did you mean '${near}'? `;

@@ -1,7 +1,6 @@
 /**
- * One process per folder. The lock is the operating system's own (POSIX, through SQLite, which is the only way that
- * Node has to it): it ends with its process however that ends, and containers that share the folder see it. A file
- * with a pid would do neither.
+ * One process per folder. The lock is the operating system's own (POSIX, through SQLite, the only way from Node). It
+ * ends with its process in any case, and containers that share the folder see it. A file with a pid would do neither.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -22,7 +21,7 @@ export interface LockRefusal {
   readonly message: string;
 }
 
-/** Forgotten by its owner, a connection would be collected, and its lock with it. */
+/** An unreferenced connection would be collected, and its lock would end. */
 const held = new Set<DatabaseSync>();
 
 /** SQLite's result codes, https://sqlite.org/rescode.html; the low byte is the kind. */
@@ -39,7 +38,7 @@ export async function lockFolder(folder: string): Promise<FolderLock | LockRefus
   const path = join(resolve(folder), 'lock');
   try {
     await mkdir(resolve(folder), { recursive: true, mode: 0o700 });
-    // SQLite could make it too, but would not say why it cannot.
+    // SQLite could make it too, but would not report why it cannot.
     await writeFile(path, '', { flag: 'wx', mode: 0o600 });
   } catch (error) {
     const { code, syscall, message } = error as NodeJS.ErrnoException;
@@ -48,7 +47,7 @@ export async function lockFolder(folder: string): Promise<FolderLock | LockRefus
   return take(folder, path);
 }
 
-/** The same, and waits so many milliseconds for another process to leave it. Rejects when the signal is raised. */
+/** The same, but waits so many milliseconds for another process to release it. Rejects when the signal aborts. */
 export async function lockWithin(
   folder: string,
   patience: number,
@@ -66,11 +65,12 @@ function take(folder: string, path: string): FolderLock | LockRefusal {
   let database: DatabaseSync | undefined;
   try {
     const address = pathToFileURL(path);
-    // SQLite's usual locks are taken in steps, and of two that start together neither may get through; this one is not.
+    // SQLite's usual locks are taken in steps, so of two processes that start together perhaps neither gets one; this
+    // one is taken in one step.
     address.searchParams.set('vfs', 'unix-excl');
     database = new DatabaseSync(address, { timeout: 0 });
     database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
-    // Never committed: a file that cannot be written is opened without a word and gives no lock; this it refuses.
+    // Never committed. SQLite silently opens a read-only file, and then has no lock; this statement fails there.
     database.exec('PRAGMA user_version = 1');
     return hold(database);
   } catch (error) {

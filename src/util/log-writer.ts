@@ -2,18 +2,18 @@ import type { DestinationStream } from 'pino';
 import { inTime } from './deadline.ts';
 
 /**
- * Log lines on a stream whose reader may stop reading, or be gone: nothing ever waits for it. Beyond `limit` characters
- * that nobody has read, lines are dropped and counted. `dropped` gets the count when lines go out again.
+ * Writes log lines to a stream whose reader may stop reading, or be gone, and never waits. Beyond `limit` unread
+ * characters it drops and counts lines. `dropped` gets the count when lines are written again.
  */
 
-/** The part of a `Writable` in use: of standard output, mostly. */
+/** The part of a `Writable` that this uses, usually of standard output. */
 interface Output {
   readonly writableLength: number;
   write(text: string, written: (error?: Error | null) => void): unknown;
   on(event: 'error', listener: () => void): unknown;
 }
 
-/** Node makes a terminal block; see `tty.WriteStream`. */
+/** On a terminal, Node's writes block; see `tty.WriteStream`. */
 interface Terminal {
   isTTY?: boolean;
   _handle?: { setBlocking?(blocking: boolean): void };
@@ -30,7 +30,7 @@ export class LogWriter implements DestinationStream {
     this.#output = output;
     this.#dropped = dropped;
     this.#limit = limit;
-    // Each failed write says the same to its own callback.
+    // Each failed write also reports the error to its own callback.
     output.on('error', () => {});
     if (output.isTTY) output._handle?.setBlocking?.(false);
   }
@@ -41,7 +41,7 @@ export class LogWriter implements DestinationStream {
     else this.#output.write(line, error => this.#written(error));
   }
 
-  /** Resolves when all lines are out, or cannot be, or after so many milliseconds. */
+  /** Resolves when all lines are written, or cannot be, or after so many milliseconds. */
   async flush(patience: number): Promise<void> {
     const written = new Promise<void>(resolve => this.#output.write('', () => resolve()));
     await inTime(written, patience, undefined);
@@ -49,7 +49,7 @@ export class LogWriter implements DestinationStream {
 
   #written(error: Error | null | undefined): void {
     if (error) this.#lost += 1;
-    // Not before the last of them is out: then the gap is in one place.
+    // Waits until the last line is written: then the gap is in one place.
     else if (this.#output.writableLength === 0) {
       this.#full = false;
       const lines = this.#lost;

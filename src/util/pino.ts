@@ -36,7 +36,7 @@ export function createLogger({ level, pretty, destination, loadPretty = requireP
   return logger;
 }
 
-/** A second net: no part logs a secret on purpose, but an error may carry the options it was made with. */
+/** A second safeguard: no part logs a secret on purpose, but an error may contain its options. */
 const secretNames = ['password', 'passwd', 'passphrase', 'secret', 'token', 'authorization', 'privateKey'];
 const secretPaths = secretNames.flatMap(name => [name, `*.${name}`, `*.*.${name}`, `*.*.*.${name}`]);
 

@@ -2,8 +2,8 @@ import { mkdir, open, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /**
- * Replaces a small file as a whole, on the disk when it resolves: a crash leaves the old one or the new one. The file,
- * and a folder that is made for it, are for their owner alone.
+ * Replaces a small file as a whole; it is on the disk when this resolves. A crash leaves the old file or the new one.
+ * Only the owner may read the file, or a folder that is made for it.
  */
 export async function replaceFile(path: string, text: string): Promise<void> {
   const partial = `${path}.${process.pid}.partial`;
@@ -14,7 +14,7 @@ export async function replaceFile(path: string, text: string): Promise<void> {
   await syncFolder(folder);
 }
 
-/** The names of its files are on the disk when it resolves, if its file system can promise that. */
+/** The folder's file names are on the disk when this resolves, if its file system supports that. */
 export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path);
   try {
@@ -26,5 +26,5 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** What file systems say that sync no folders (fsync(2)). */
+/** Errors of file systems that cannot sync folders (fsync(2)). */
 const cannotSync: ReadonlySet<string | undefined> = new Set(['EINVAL', 'ENOTSUP', 'ENOSYS']);

@@ -7,14 +7,14 @@ export interface StoreOptions<T> {
   /** Written with the value; a file of another version is not read. */
   version: number;
   empty: T;
-  /** The value of a file, which may have been edited; null: it cannot be used. */
+  /** The value from a file, which may have been edited; null: unusable. */
   check: (value: unknown) => T | null;
   logger: Logger;
 }
 
 /**
- * One small JSON file that is replaced as a whole, so that a crash leaves the old one or the new one. Unreadable or
- * unwritable is one warning, and work goes on without it.
+ * One small JSON file that is replaced as a whole, so that a crash leaves the old one or the new one. If it cannot be
+ * read or written, it warns once, and work goes on without it.
  */
 export class Store<T> {
   readonly #options: StoreOptions<T>;
@@ -44,7 +44,7 @@ export class Store<T> {
     return empty;
   }
 
-  /** Written in the background, unless a newer value comes before its turn; see `settled`. */
+  /** Written in the background; a newer value may replace it before its turn. See `settled`. */
   save(value: T): void {
     this.#next = { value };
     this.#writing = this.#writing.then(() => this.#writeNext());

@@ -19,7 +19,7 @@ export interface TcpProbeOptions {
   signal?: AbortSignal;
 }
 
-/** Connects, and hangs up without a word. Never rejects. */
+/** Connects, and closes the connection without sending anything. Never rejects. */
 export async function probeTcp(host: string, port: number, { timeout, signal }: TcpProbeOptions): Promise<TcpProbe> {
   const started = performance.now();
   const found = (answer: TcpProbe['answer'], code: string | null = null): TcpProbe => {

@@ -2,10 +2,10 @@ import { type CommandWord, commandWords, rowOf, runsAs } from '../../model/comma
 import { binarySensor, button, type Entity, image, type Row, state, toggle, type Value } from './entity.ts';
 import { asked, detail } from './traits.ts';
 
-/** The part of the table that commands: what can be pressed and switched, and what it brings with it. */
+/** The rows of the table that give commands: buttons and switches, and their options. */
 
 export interface VmControls {
-  /** Commands that may be given: none when read-only. */
+  /** The permitted commands: none when read-only. */
   commands: readonly CommandWord[];
   /** `config` keeps "turn off everything" and voice assistants from taking the NAS down. */
   powerCategory: 'config' | null;
@@ -13,7 +13,7 @@ export interface VmControls {
   loader: boolean;
 }
 
-/** A switch promises both directions, so it takes both commands; without it the state still tells. */
+/** A switch needs both commands; without it, the state entity still shows the power. */
 export function controlEntities({ commands, powerCategory }: VmControls): Control[] {
   const may = (word: CommandWord) => commands.includes(word);
   const category = powerCategory && { entity_category: powerCategory };
@@ -28,7 +28,7 @@ export function controlEntities({ commands, powerCategory }: VmControls): Contro
   ];
 }
 
-/** The loader's buttons are only there where one is configured. */
+/** The loader's buttons exist only where a loader is configured. */
 function isPlainButton(word: CommandWord): boolean {
   return rowOf(word).entity?.as === 'button' && !runsAs('loader', word);
 }

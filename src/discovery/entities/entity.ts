@@ -2,8 +2,8 @@ import type { BridgeDocument, CheckDocument, LoaderDocument, StateDocument } fro
 import type { Stats } from '../../model/stats.ts';
 
 /**
- * The vocabulary of the entity table: what a row is, and where its value is read. Plain data in Home Assistant's own
- * words: the traits keep the names of the MQTT discovery options, so a row reads like its payload.
+ * The types of the entity table: what a row is, and where its value comes from. Plain data in Home Assistant's own
+ * words: the traits have the names of the MQTT discovery options, so a row reads like its payload.
  */
 
 export const platforms = ['binary_sensor', 'button', 'event', 'image', 'sensor', 'switch', 'update'] as const;
@@ -11,7 +11,7 @@ export type Platform = (typeof platforms)[number];
 
 /** One entity. `Topic` names one of its device's topics; the payload has them in full. */
 export interface Entity<Topic extends string> extends Traits {
-  /** Identity within the device, for ever: a renamed key is another entity to Home Assistant. */
+  /** Its identity within the device, for ever: Home Assistant takes a renamed key for another entity. */
   key: string;
   platform: Platform;
   /** Without the device's name, which Home Assistant puts in front; null: the entity is the device. */
@@ -19,7 +19,7 @@ export interface Entity<Topic extends string> extends Traits {
   /** Null for a button and an image. */
   value: Value<Topic> | null;
   attributes?: Attributes<Topic>;
-  /** Available only while this is true, and the rest as well. */
+  /** Available only while this is true, and while the device is available. */
   only_while?: Value<Topic>;
   command_topic?: Topic;
   image_topic?: Topic;
@@ -31,7 +31,7 @@ export interface Value<Topic extends string> {
   path: readonly string[];
 }
 
-/** An object of a document as the entity's attributes, or some of its members, with fixed ones beside its own. */
+/** An object of a document as the entity's attributes, or some of its members, together with fixed attributes. */
 interface Attributes<Topic extends string> extends Value<Topic> {
   only?: readonly string[];
   and?: Readonly<Record<string, string>>;
@@ -59,13 +59,13 @@ export interface Traits {
   state_off?: string;
   event_types?: readonly string[];
   content_type?: 'image/png';
-  /** `always`: never unavailable, whatever the device is. `bridge`: as long as the bridge is there. */
+  /** `always`: never unavailable. `bridge`: available as long as the bridge is. */
   available?: 'always' | 'bridge';
 }
 
 export type Row<Topic extends string> = Partial<Omit<Entity<Topic>, 'key' | 'platform' | 'name' | 'value'>>;
 
-/** One row: its identity, its name, where its value is, and its traits, later ones over earlier. */
+/** One row: its identity, its name, the place of its value, and its traits; later traits override earlier ones. */
 function row(platform: Platform, traits: Traits = {}) {
   return <T extends string>(key: string, name: string | null, value: Value<T> | null, ...more: Row<T>[]): Entity<T> =>
     Object.assign({ key, platform, name, value, ...traits } satisfies Entity<T>, ...more);
@@ -79,7 +79,7 @@ export const eventEntity = row('event');
 export const image = row('image');
 export const update = row('update');
 
-// The paths are those of the documents' types: a misspelt one does not compile.
+// Paths have the documents' types: a misspelt one does not compile.
 
 export const state = (...path: ValuePath<StateDocument>): Value<'state'> => ({ topic: 'state', path });
 export const stats = (...path: ValuePath<Stats>): Value<'stats'> => ({ topic: 'stats', path });

@@ -5,7 +5,7 @@ import { binarySensor, type Entity, loader, loaderMembers, loaderObject, sensor,
 import { lookUp } from './template.ts';
 import { asked, detail, diagnostic, inUnit, oneOf, sentence, timestamp } from './traits.ts';
 
-/** The part of the table that is the loader's: its rebuild, and what it takes to command that. */
+/** The loader's rows of the table: its rebuild, and what commands it. */
 
 export function loaderEntities(commands: readonly CommandWord[]): LoaderEntity[] {
   const own = commandWords.filter(word => runsAs('loader', word) && commands.includes(word));
@@ -20,16 +20,15 @@ export function loaderEntities(commands: readonly CommandWord[]): LoaderEntity[]
 
 type LoaderEntity = Entity<'loader' | 'command'>;
 
-/** It needs no confirmation while it is armed: a button cannot give one. */
+/** Available while no confirmation is needed: a button cannot give one. */
 const armed = { only_while: loader('armed') } as const;
 
 const at = (...path: Parameters<typeof loader>) => lookUp(loader(...path).path);
 
 /**
- * All values of the update entity as the one JSON object that Home Assistant takes, from core's
- * components/mqtt/update.py: a null refuses it whole, except as the percentage, and a key that is not there leaves what
- * was there before. So an unknown version is left out, and the entity is unknown until it gets one; what can end is
- * always there.
+ * All values of the update entity in one JSON object, as Home Assistant requires it (core's components/mqtt/update.py).
+ * It refuses the whole object if a value is null, except for the percentage; a missing key leaves the old value. So an
+ * unknown version is left out, and the entity is unknown until it gets one; values that can end are always there.
  */
 const updateMembers = [
   `[('installed_version', ${at('installed', 'version')} | default(none)), ` +
@@ -40,7 +39,7 @@ const updateMembers = [
   `release_summary=[${at('error')}, ${at('next_step')}] | select('string') | join(' ')`,
 ];
 
-/** Without a command: "update everything" must not take the NAS down. */
+/** Without a command: "update everything" must not power the NAS off. */
 const loaderUpdate: LoaderEntity = update('loader_update', 'Loader', { topic: 'loader', path: [] }, diagnostic, asked, {
   value_template: `{{ dict(${updateMembers.join(', ')}) | tojson }}`,
 });

@@ -25,7 +25,7 @@ export interface DevicePayload {
   components: Readonly<Record<string, Component>>;
 }
 
-/** Of one that has nothing but its platform, Home Assistant removes the entity. */
+/** A component with only its platform: Home Assistant removes the entity. */
 export interface Component {
   platform: Platform;
   [option: string]: unknown;
@@ -115,7 +115,7 @@ interface Device<Topic extends string> {
   /** The bridge's own first. */
   availability: readonly string[];
   topics: Readonly<Record<Topic, string>>;
-  /** Values on this topic are not retained: without a new one they turn unavailable. */
+  /** Messages on this topic are not retained: without a new one, the values become unavailable. */
   expiry: { topic: string; seconds: number } | null;
   entities: readonly Entity<Topic>[];
 }
@@ -158,7 +158,7 @@ function component<T extends string>(entity: Entity<T>, device: Device<T>): Comp
   };
 }
 
-/** Where it is not what all of the device have. */
+/** Only if it differs from the availability of the whole device. */
 function availabilityOf<T extends string>({ available, only_while }: Entity<T>, device: Device<T>) {
   const count = available && { always: 0, bridge: 1 }[available];
   const usual = device.availability.slice(0, count).map(topic => ({ topic }));
@@ -167,8 +167,8 @@ function availabilityOf<T extends string>({ available, only_while }: Entity<T>, 
 }
 
 /**
- * What to remember of a payload: the platform by component key. Home Assistant keeps an entity that is merely left out
- * of the next one; each has to be removed by a message.
+ * What to store of a payload: the platform by component key. Home Assistant keeps an entity that the next payload
+ * merely leaves out; a message must remove each.
  */
 export type Components = Readonly<Record<string, Platform>>;
 
@@ -177,9 +177,9 @@ export function components({ payload }: Discovery): Components {
 }
 
 /**
- * The messages that lead from what was published to `next`, in order: `next` alone, or before it one that removes what
- * is gone or has changed its platform. Home Assistant needs a few seconds between the two: it drops components of a
- * payload while it still works on an earlier one.
+ * The messages from the published state to `next`, in order: `next` alone, or first one that removes entities that are
+ * gone or have another platform. Home Assistant needs a few seconds between the two: it drops components of a payload
+ * while it still processes an earlier one.
  */
 export function transition(published: Components, next: Discovery): Discovery[] {
   const { components } = next.payload;

@@ -73,7 +73,7 @@ const checkEntities: readonly VmEntity[] = [
 ];
 
 const machineEntities: readonly VmEntity[] = [
-  // The rest of the story for automations, without another entity to enable.
+  // The other details for automations, without another entity to enable.
   sensor('state', 'State', state('state'), oneOf(domainStates), {
     icon: 'mdi:server',
     attributes: stateMembers('reason', 'last_stop', 'last_error'),
@@ -118,7 +118,7 @@ function nicEntities(hex: string, name: string): VmEntity[] {
   return metricEntities(nicMetrics, ['nics', hex], `nic_${hex}_`, `${name} `, { attributes: stateObject('nics', hex) });
 }
 
-/** `first`: what the first numbers that people look for have besides. */
+/** `first`: extra traits of the numbers that most people want. */
 function metricEntities(
   table: Readonly<Record<string, Metric>>,
   place: readonly string[],
@@ -137,7 +137,7 @@ function metricEntities(
 
 const connectivity = { device_class: 'connectivity', ...diagnostic } as const;
 
-/** Says "disconnected" when the bridge is gone, where all else turns unavailable. */
+/** Shows "disconnected" when the bridge is gone; all other entities become unavailable then. */
 const online = { ...connectivity, payload_on: 'online', payload_off: 'offline', available: 'always' } as const;
 
 export const bridgeEntities: readonly BridgeEntity[] = [

@@ -21,12 +21,12 @@ export function attributesTemplate(
   return `{{ dict(${[...all, ...members].join(', ')}) | tojson }}`;
 }
 
-/** Of an availability topic: `online` while the value at `path` is true. */
+/** For an availability topic: `online` while the value at `path` is true. */
 export function availabilityTemplate(path: readonly string[]): string {
   return `{{ 'online' if ${lookUp(path)} is true else 'offline' }}`;
 }
 
-/** Home Assistant refuses a state of more characters. */
+/** Home Assistant refuses longer states. */
 const longestState = 255;
 
 function read(reading: Exclude<Reading, 'text'>): string {

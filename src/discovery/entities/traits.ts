@@ -1,7 +1,9 @@
 import { type Unit, type UnitRow, units } from '../../model/metrics.ts';
 import type { Traits } from './entity.ts';
 
-/** What values are: the topics carry base units, these are the ones that people read. Rows combine them. */
+/**
+ * What kinds of values there are: the topics have base units, and these are the units for people. Rows combine them.
+ */
 
 /** A number of the topic in a unit. */
 export function inUnit(unit: Unit): Traits {

@@ -3,13 +3,13 @@ import { parseControllers, type StorageController } from '../../vm/controllers.t
 import { parseDomainXml } from '../../vm/domain-xml.ts';
 import { child, children, type Node, parseDomain, text } from '../../vm/xml.ts';
 
-/** What a domain's XML says of the machine in which a loader is built, and from which DSM will start. */
+/** The parts of a domain's XML that matter for building a loader, and for the DSM that starts from it. */
 export interface Definition {
   hardware: Hardware;
   controllers: readonly StorageController[];
-  /** Disks that the guest may see on USB: a device of the host that is passed through may be one. */
+  /** Disks that the guest may see on USB; a passed-through device of the host may be one. */
   usbDisks: number;
-  /** The host's CPU with these flags taken out; null: another one. */
+  /** The host's CPU without these flags; null: another CPU. */
   hostCpu: { without: readonly string[] } | null;
 }
 
@@ -26,7 +26,7 @@ export function readDefinition(xml: string): Definition {
   };
 }
 
-/** In the words of /proc/cpuinfo, which has this text; null: not known. */
+/** CPU flags as in /proc/cpuinfo, of which this is the text; null: not known. */
 export function cpuFlags({ hostCpu: cpu }: Definition, cpuinfo: string): readonly string[] | null {
   const [, flags] = /^flags\s*:(.*)$/m.exec(cpuinfo) ?? [];
   if (cpu === null || flags === undefined) return null;

@@ -12,7 +12,7 @@ import type { World } from './world.ts';
 const patience = 10_000;
 const maxBytes = 1024 ** 2;
 
-/** `id` null: for no DSM, so nothing is asked. Rejects with the signal's reason only. */
+/** `id` null: for no DSM, so it asks nothing. Rejects only with the signal's reason. */
 export function lookUp(
   { fetch }: Pick<World, 'fetch'>,
   urls: readonly string[],
@@ -39,7 +39,7 @@ async function recipeOf(fetch: World['fetch'], url: string, release: string, sig
   let bytes = 0;
   for await (const piece of response.body ?? []) {
     bytes += piece.length;
-    // No index is longer. To leave the loop cancels the stream.
+    // No real index is longer. Leaving the loop cancels the stream.
     if (bytes > maxBytes) return 'unknown';
     pieces.push(piece);
   }
@@ -48,7 +48,7 @@ async function recipeOf(fetch: World['fetch'], url: string, release: string, sig
   return Object.hasOwn(releases, release) && typeof releases[release] === 'string' ? 'yes' : 'no';
 }
 
-/** Null: it is something else, such as the page that shows it. */
+/** Null: it is no index, such as an HTML page that shows one. */
 function releasesOf(text: string): Readonly<Record<string, unknown>> | null {
   try {
     const releases = JSON.parse(text)?.releases;

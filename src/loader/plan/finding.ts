@@ -3,9 +3,9 @@ import type { LoaderSettings } from '../../model/loader-settings.ts';
 import type { StorageController } from '../../vm/controllers.ts';
 import type { ConfigVerdict, LoaderRelease } from '../adapter.ts';
 
-/** What is looked at before a rebuild, and what is found. */
+/** The facts that are collected before a rebuild, and the findings. */
 
-/** `refuse`: it cannot work, or may do harm; `warn`: it may not work; `tell`: what one should know. */
+/** `refuse`: it cannot work, or may do harm; `warn`: it may not work; `tell`: worth knowing. */
 export type Level = 'refuse' | 'warn' | 'tell';
 
 export interface Finding {
@@ -19,7 +19,7 @@ export interface Finding {
 
 export type Known = 'yes' | 'no' | 'unknown';
 
-/** `no_index`: at its URL there is nothing, or something else. */
+/** `no_index`: its URL has no index. */
 export type Recipe = Known | 'no_index';
 
 export interface Extension {
@@ -33,58 +33,58 @@ export type ImageFacts =
       found: 'yes';
       /** Bytes. */
       size: number;
-      /** Of libvirt's own disk, where they may be two; null: not known. */
+      /** The same of libvirt's own disk, which may be another one; null: not known. */
       diskSize: number | null;
-      /** Titles of its boot menu; null: it has none for this. */
+      /** Titles of its boot menu; null: the menu has no such entry. */
       entries: { builder: string | null; dsm: string | null };
-      /** Whose boot menu it is, if another loader's; null: nobody else's. */
+      /** The other loader that wrote its boot menu; null: none. */
       other: string | null;
     }
   | { found: 'no' | 'unknown'; why: string; advice: string | null };
 
 type Configured = 'model' | 'platform' | 'upgrade' | 'sataMap' | 'keepIdentity';
 
-/** Null and `unknown`: nobody could say. */
+/** Null and `unknown`: it could not be found out. */
 export interface PreflightFacts extends Pick<LoaderSettings, Configured> {
   extensions: readonly Extension[];
-  /** What will build: of the image, or what its upgrade leads to. `why` it is not known: a sentence. */
+  /** The release that will build: the image's, or the one after its upgrade. `why` it is unknown: a sentence. */
   release: LoaderRelease | { why: string };
   /** What `upgrade: full` leads to. */
   newest: LoaderRelease;
   /** What it fetches by itself. */
   fetched: readonly Extension[];
 
-  /** False: the VM's domain is gone as soon as it is off. */
+  /** False: libvirt forgets the VM's domain as soon as it is off. */
   persistent: boolean;
   /** The VM; memory in bytes. */
   memory: number | null;
   vcpus: number | null;
-  /** What the guest's CPU can do, in the words of /proc/cpuinfo. */
+  /** The guest's CPU flags, as in /proc/cpuinfo. */
   cpuFlags: readonly string[] | null;
   disks: readonly Pick<Disk, 'target' | 'role' | 'bus'>[];
   nics: readonly Pick<Nic, 'model'>[];
-  /** The loader is on a USB device of the host, and none of `disks`. */
+  /** The loader is on a USB device of the host, and is none of `disks`. */
   loaderPassedThrough: boolean;
   controllers: readonly StorageController[];
   /** Of the loader's stick. */
   usbIds: { vid: string; pid: string } | null;
 
   image: ImageFacts;
-  /** The configuration that the image builder will start with; null: there is no image to look into. `why`: a sentence. */
+  /** The configuration with which the image builder will start; null: there is no image to read. `why`: a sentence. */
   config: ConfigVerdict | { why: string } | null;
   /** Bytes. `trouble`: why nothing can be written there, a sentence. */
   backup: { needed: number | null; free: number | null; trouble: string | null };
-  /** Whether the servers answer that the loader fetches from. */
+  /** Whether the servers answer from which the loader downloads. */
   sources: Known;
   running: boolean;
-  /** Whether what runs in it now obeys the power button. DSM does; its installer and its recovery do not. */
+  /** Whether the running guest obeys the power button. DSM does; its installer and its recovery do not. */
   obeysAcpi: Known;
   onTimeout: 'report' | 'force_off';
   /** The DSM that is installed. */
   installed: { model: string | null; build: number | null } | null;
 }
 
-/** A row of what a rebuild is refused for, warned of or told: one finding when it applies, else none. */
+/** A check that may refuse a rebuild, warn of it or tell about it: one finding if it applies, else none. */
 type Row = (code: string, applies: boolean, text: { message: string; advice?: string | null }) => readonly Finding[];
 
 export const refuse = rowsOf('refuse');

@@ -15,18 +15,18 @@ import { explain } from '../job/failure.ts';
 import type { ImageFacts } from './finding.ts';
 import type { World } from './world.ts';
 
-/** The loader's image as it is now: found, read, and left as it is. */
+/** The loader's image as it is: finds and reads it, and changes nothing. */
 export interface ImageInspection {
   /** Why it cannot be used; null: it can. */
   trouble: Exclude<ImageFacts, { found: 'yes' }> | null;
   path: string;
   /** Bytes. */
   size: number | null;
-  /** Of libvirt's own disk, where the image is at a path that somebody has configured; null: not known. */
+  /** The size of libvirt's own disk, if the image has a configured path; null: not known. */
   diskSize: number | null;
   /** Null: it could not be read. */
   boot: Boot | null;
-  /** Files of the image builder's saved home, or why they are not known, a sentence; null: nobody has looked. */
+  /** Files of the image builder's saved home, or a sentence why they are unknown; null: they were not read. */
   home: { files: HomeFiles } | { why: string } | null;
   /** Bytes for a copy of it. */
   space: { needed: number | null; free: number | null };
@@ -34,13 +34,13 @@ export interface ImageInspection {
 
 export interface InspectImageOptions {
   way: LoaderSettings['image'];
-  /** The loader's, as the domain's XML has it. */
+  /** The loader's disk, as in the domain's XML. */
   disk: Pick<Disk, 'target' | 'source'> | null;
   client: Libvirt;
   ref: DomainRef;
   /** A folder for temporary files, some 100 MB. Made if it is not there. */
   scratch: string;
-  /** A folder where copies would be, once it is known; null: there is none. */
+  /** The folder for copies, if it is known; null: there is none. */
   backups: Promise<string | null>;
   signal: AbortSignal;
   world: Pick<World, 'menu' | 'home'>;
@@ -52,7 +52,7 @@ export interface InspectImageOptions {
 const patience = { all: 120_000, question: 10_000, home: 30_000 };
 const unknown: ImageInspection['space'] = { needed: null, free: null };
 
-/** Rejects with the signal's reason, or with an error of our own making. */
+/** Rejects with the signal's reason, or with one of our own errors. */
 export function inspectImage(options: InspectImageOptions): Promise<ImageInspection> {
   const { way, disk, signal } = options;
   const path = way.way === 'path' ? way.path : (disk?.source ?? '');
@@ -61,7 +61,7 @@ export function inspectImage(options: InspectImageOptions): Promise<ImageInspect
     space: unknown,
   };
   const why = `${path} was not read within ${patience.all / 1_000} s.`;
-  // What was found before something failed is told all the same.
+  // If something fails, the facts that were found before are still reported.
   const look = async (limit: AbortSignal): Promise<ImageInspection> => {
     try {
       await read({ ...options, signal: limit }, found);
@@ -77,7 +77,7 @@ async function read(options: InspectImageOptions, found: ImageInspection): Promi
   const { way, disk, client, ref, scratch, backups, signal, world } = options;
   await using image = await openImage(way, disk?.source ?? null, client, signal);
   found.size = await image.size();
-  // While it is being read, what else there is to know of it. A QEMU that hangs tells no size.
+  // Finds the other facts while it is being read. A QEMU that hangs does not tell the size.
   const size = async () => {
     if (way.way !== 'path' || !disk) return null;
     return (await client.blockInfo(ref, disk.target, { timeout: patience.question, signal })).capacity;
@@ -93,7 +93,7 @@ async function read(options: InspectImageOptions, found: ImageInspection): Promi
   [found.diskSize, found.space] = await beside;
 }
 
-/** What is wrong with it is no reason to leave the image unused. */
+/** A broken configuration does not make the image unusable. */
 function homeOf(image: LoaderImage, { place, world, signal }: InspectImageOptions): Promise<ImageInspection['home']> {
   const why = `The saved home of the image builder was not read within ${patience.home / 1_000} s.`;
   const look = (limit: AbortSignal): Promise<ImageInspection['home']> =>
@@ -132,7 +132,7 @@ const adviceFor: Readonly<Partial<Record<ImageErrorCode, string>>> = {
   },
 };
 
-/** By titles that stand in the boot menu of one loader alone, also before it has built anything. */
+/** By titles that only one loader's boot menu has, even before it has built anything. */
 const loaders: readonly (readonly [name: string, title: RegExp])[] = [
   ['M-shell', /^Alpine Redpill Image Build$/],
   ['Arc', /^Arc (?:Config|Automated Config|DSM|Update) Mode$/],
@@ -140,7 +140,7 @@ const loaders: readonly (readonly [name: string, title: RegExp])[] = [
   ['RR or ARPL', /^Configure loader$/],
 ];
 
-/** Which loader has written a boot menu, if it is a known one other than TinyCore RedPill; null: none. Pure. */
+/** The loader that wrote a boot menu, if it is a known one other than TinyCore RedPill; null: none. Pure. */
 export function otherLoader(menu: readonly string[]): string | null {
   return loaders.find(([, pattern]) => menu.some(title => pattern.test(title)))?.[0] ?? null;
 }

@@ -15,7 +15,7 @@ import { type ImageInspection, inspectImage, otherLoader } from './image.ts';
 import { preflight } from './preflight.ts';
 import { inspectFolder, realWorld, sourcesReachable, type World, withClasses } from './world.ts';
 
-/** All that is looked at before a rebuild. Nothing is changed, and nothing is waited for without end. */
+/** Collects all facts before a rebuild. Changes nothing, and every wait has a limit. */
 
 export interface InspectOptions {
   settings: LoaderSettings;
@@ -27,10 +27,10 @@ export interface InspectOptions {
   scratch: string;
   /** libvirt's machine is this one. */
   local: boolean;
-  /** What becomes of a guest that does not power off. */
+  /** What happens to a guest that does not power off. */
   onTimeout: 'report' | 'force_off';
   signal: AbortSignal;
-  /** For tests: what is other than in the real one. */
+  /** For tests: replaces parts of the real world. */
   world?: Partial<World> | undefined;
 }
 
@@ -43,30 +43,30 @@ export interface Inspection {
   image: { path: string; size: number } | null;
   /** Null: the menu could not be read. */
   boot: Boot | null;
-  /** Titles of that menu; null: it has none for this. */
+  /** Titles of that menu; null: the menu has no such entry. */
   builderEntry: string | null;
   dsmEntry: string | null;
-  /** What the loader's disk is on, by the domain's XML. */
+  /** The bus of the loader's disk, by the domain's XML. */
   loaderBus: string | null;
   /** Bytes; null: not known. */
   backup: { folder: string; needed: number | null; free: number | null };
-  /** The DSM that is installed is known, and is the one that the loader is to be for. */
+  /** Whether the installed DSM is known, and is the loader's DSM too. */
   sameDsm: boolean;
-  /** Serial number and MACs, which nobody must say. */
+  /** Serial number and MACs, which must not be shown. */
   secrets: readonly string[];
-  /** What is to be set; null where there can be no loader or no map: then there are no steps. */
+  /** The map to set; null when there is no loader or no map for it: then there are no steps. */
   facts: LoaderFacts | null;
-  /** On SataPortMap and DiskIdxMap, a sentence each. */
+  /** Notes on SataPortMap and DiskIdxMap, in sentences. */
   mapNotes: readonly string[];
   steps: readonly Step[];
 }
 
-/** Milliseconds; libvirt keeps a definition back while its QEMU hangs. */
+/** Milliseconds; libvirt does not return a definition while its QEMU hangs. */
 const definitionPatience = 10_000;
-/** The stick that QEMU makes of any disk on USB. */
+/** The USB stick that QEMU emulates for any disk on USB. */
 const qemuStick = { vid: '0x46f4', pid: '0x0001' };
 
-/** Rejects as libvirt's calls do when the domain's definition is not to be had, or with the signal's reason. */
+/** Rejects as libvirt's calls do when the domain's definition cannot be read, or with the signal's reason. */
 export async function inspect(options: InspectOptions): Promise<Inspection> {
   const { settings, adapter, vm, signal, onTimeout } = options;
   const world = { ...realWorld, ...options.world };
@@ -105,7 +105,7 @@ export async function inspect(options: InspectOptions): Promise<Inspection> {
   const choice = id && mapOf(settings.sataMap, id.platform, controllers);
   const facts: LoaderFacts | null = id &&
     choice && {
-      // Of one stick the loader itself finds the IDs.
+      // If there is one stick, the loader itself finds its IDs.
       ...{ map: choice.map, deviceTree: id.platform.deviceTree, usbDisks, usbIds: usbDisks > 1 ? usbIds : null },
     };
   return {
@@ -122,7 +122,7 @@ export async function inspect(options: InspectOptions): Promise<Inspection> {
   };
 }
 
-/** The definition, and what only it leads to. It is what the VM will start from, whatever runs now. */
+/** The definition, and the facts that follow from it. The VM will start from it, whatever is running now. */
 async function lookAtGuest(
   { adapter, client, ref, settings, local, scratch, signal }: InspectOptions,
   world: World,
@@ -144,14 +144,14 @@ async function lookAtGuest(
     inspectImage({
       ...{ way: settings.image, disk: loader, client, ref, scratch, backups, signal, world, place: adapter.home },
     }),
-    // Of another machine's CPU and devices, this one knows nothing.
+    // This machine knows nothing about another machine's CPU and devices.
     local ? world.cpuinfo().catch(() => '') : '',
     local ? withClasses(world, definition.controllers, signal) : definition.controllers,
   ]);
   return { definition: { ...definition, controllers }, loader, image, flags: cpuFlags(definition, cpuinfo) };
 }
 
-/** The configuration that the image builder will start with, or why it is not known; null: there is no image. */
+/** The configuration with which the image builder will start, or why it is unknown; null: there is no image. */
 function configOf(
   { home }: ImageInspection,
   { home: place }: LoaderAdapter,
@@ -171,7 +171,7 @@ const obeying: Readonly<Partial<Record<Check['verdict'], Known>>> = {
   ...{ up: 'yes', degraded: 'yes', installer: 'no', recoverable: 'no', loader: 'no' },
 };
 
-/** DSM does; what runs in its place has no daemon for the button. */
+/** DSM obeys; its installer and recovery have no daemon for the button. */
 function obeysAcpi(check: InspectOptions['vm']['check']): Known {
   return (check && obeying[check.verdict]) ?? 'unknown';
 }

@@ -1,10 +1,10 @@
 import type { Finding } from './finding.ts';
 import { type Plan, type PlanCommand, type PlanPhase, size } from './plan.ts';
 
-/** The plan of a rebuild as lines for a terminal of 100 columns; `dry`: nothing will come of it. Pure. */
+/** The plan of a rebuild as lines for a terminal of 100 columns; `dry`: it will not be carried out. Pure. */
 export function planText(plan: Plan, dry = true): string[] {
   const { name, id, model, version, platform, findings, phases, failure } = plan;
-  // The notes on the map stand where it is set.
+  // The notes on the map are shown where it is set.
   const told = findings.filter(({ code }) => code !== 'sata_map' || phases.length === 0);
   const done = ['', 'What would be done', ...phases.flatMap(phase)];
   const failed = ['', 'If it fails', ...failure.flatMap(sentence => fold(sentence, '  '))];
@@ -84,8 +84,8 @@ function table(rows: readonly (readonly string[])[], before = '  '): string[] {
 const columns = 100;
 
 /**
- * Text (or words that stay whole) in lines of 100 columns, or one word where that is longer. `first` and `rest` stand
- * before the first line and the others, `end` after each but the last.
+ * Wraps text (or words that stay whole) at 100 columns, except longer words. `first` and `rest` are the prefixes of the
+ * first line and of the others; `end` follows each line but the last.
  */
 export function fold(text: string | readonly string[], first = '', rest = first, end = ''): string[] {
   const words = typeof text === 'string' ? text.split(' ') : text;
@@ -102,7 +102,7 @@ export function fold(text: string | readonly string[], first = '', rest = first,
   return [...lines, line ?? first].map(each => each.trimEnd());
 }
 
-/** A line of shell at its blanks, but not at those within single quotes. */
+/** Splits a shell command at its blanks, except within single quotes. */
 export function shellWords(line: string): string[] {
   return line.match(/(?:'[^']*'|[^\s'])+/g) ?? [];
 }

@@ -8,7 +8,7 @@ import { phases, type RunningPhase } from '../job/phases.ts';
 import type { Finding } from './finding.ts';
 import type { Inspection } from './inspect.ts';
 
-/** A rebuild that has not begun, as plain data: what was found, and what would be done, in its order. Pure. */
+/** A rebuild before it begins, as plain data: what was found, and what would be done, in order. Pure. */
 
 export interface Plan {
   /** The VM's key, and its name for people. */
@@ -35,7 +35,7 @@ export interface Plan {
   /** Empty where no plan can be made. */
   phases: readonly PlanPhase[];
   on_failure: 'ask' | 'auto';
-  /** What becomes of it then, a sentence each. */
+  /** What then happens to it, in sentences. */
   failure: readonly string[];
 }
 
@@ -45,7 +45,7 @@ export interface PlanPhase {
   title: string;
   /** A sentence each. */
   does: readonly string[];
-  /** What it does to something, by name: `from`, `to`. */
+  /** Its changes, by name: `from`, `to`. */
   values: Readonly<Record<string, string>>;
   commands: readonly PlanCommand[];
 }
@@ -56,7 +56,7 @@ export interface PlanCommand {
   title: string;
   /** One line of shell. */
   command: string;
-  /** When it is run, in words; null: always. */
+  /** The condition for it, in words; null: always. */
   condition: string | null;
   prompts: readonly PlanPrompt[];
   /** What is written into user_config.json; null: nothing. */
@@ -67,7 +67,7 @@ export interface PlanCommand {
 }
 
 interface PlanPrompt {
-  /** Its text; `…` for what is not known before. */
+  /** Its text; `…` for parts that are unknown before. */
   asks: string;
   /** Empty: ENTER alone. */
   answer: string;
@@ -182,7 +182,7 @@ function commands(steps: readonly Step[], mapNotes: readonly string[]): PlanComm
   });
 }
 
-/** What a pattern of a prompt matches, without what it may match besides. */
+/** The text that a prompt's pattern matches, without its optional parts. */
 function words({ source }: RegExp): string {
   return source
     .replaceAll(/\(\?:[^)]*\)\?|(?<!\\)[<>]\?/g, '')

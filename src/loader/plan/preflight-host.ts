@@ -8,13 +8,13 @@ export function hostFindings(facts: PreflightFacts): readonly Finding[] {
   const deaf = running && obeysAcpi === 'no';
   const button = 'What runs in the VM now (an installer, a recovery, a loader) does not heed the power button';
   return [
-    // What is not there has no image either.
+    // A missing disk has no image either.
     ...(disks.some(({ role }) => role === 'loader') ? imageFindings(image) : []),
     ...refuse('backup_unwritable', trouble !== null, {
       message: `No copy of the image can be made. ${trouble}`,
       advice: 'Let the bridge write there, or set `backup_dir` to another folder.',
     }),
-    // Where there is no image, how much there is to be copied is the least that is wrong.
+    // Without an image, the size of its copy does not matter.
     ...warn('backup_space_unknown', trouble === null && !known && image.found === 'yes', {
       message: 'It is not known whether there is space for a copy of the image.',
     }),
@@ -71,9 +71,9 @@ function imageFindings(image: PreflightFacts['image']): readonly Finding[] {
   ];
 }
 
-/** Whether serial number and MACs can stay what they are, by the configuration that the image builder will start with. */
+/** Whether serial number and MACs can be kept, by the configuration with which the image builder will start. */
 export function identityFindings({ config, keepIdentity, upgrade, installed }: PreflightFacts): readonly Finding[] {
-  // Nothing of it is kept; or there is no image to look into, which is told elsewhere.
+  // Nothing of it is kept; or there is no image, which another finding reports.
   if (config === null || (!keepIdentity && upgrade === 'full')) return [];
   if ('problem' in config) return refuse(config.problem.code, true, config.problem);
   const lacking = 'complete' in config && !config.complete && keepIdentity;

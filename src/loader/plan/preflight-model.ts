@@ -10,7 +10,7 @@ import {
 } from '../platforms.ts';
 import { type Finding, type PreflightFacts, refuse, tell, warn } from './finding.ts';
 
-/** Whether there can be a loader for the DSM that is asked for. */
+/** Whether a loader for this DSM can be built. */
 
 const full = 'Set `upgrade: full`';
 
@@ -39,7 +39,7 @@ export function modelFindings(facts: PreflightFacts): readonly Finding[] {
       advice: 'Correct `model` or `platform`.',
     }),
     ...build,
-    // Of a build that is not to be had, there is no more to say.
+    // The build is not available, so nothing else matters.
     ...(build.some(({ level }) => level === 'refuse')
       ? []
       : [...extensionFindings(id, facts), ...serialFindings(id, facts), ...changes(id, facts)]),
@@ -127,7 +127,7 @@ function serialFindings({ platform: { model } }: PlatformId, { release, keepIden
   ];
 }
 
-/** What will be otherwise afterwards. */
+/** What will be different afterwards. */
 function changes({ build, platform: { model } }: PlatformId, { installed, keepIdentity, upgrade }: PreflightFacts) {
   const otherModel = (installed?.model ?? model) !== model;
   return [

@@ -3,9 +3,9 @@ import { parsePlatformId } from '../platforms.ts';
 import { sataMap } from '../sata-map.ts';
 import { type Finding, type PreflightFacts, refuse, tell, warn } from './finding.ts';
 
-/** Whether the VM is one that the loader can be built in, and that its DSM can run in. */
+/** Whether the loader can be built in this VM, and whether its DSM can run there. */
 
-/** What the loader asks for itself: everything that it fetches is held in memory. */
+/** Memory that the loader itself needs: it keeps all its downloads in memory. */
 const leastMemory = 2 * 2 ** 30;
 
 /** Extensions that have drivers for virtio, up to build 42962, and acpid for every build. */
@@ -60,8 +60,8 @@ function hardware(platform: Platform, facts: PreflightFacts): readonly Finding[]
 }
 
 /**
- * Every release looks for extensions by the IDs of PCI devices, and finds none for virtio. Those that have the drivers:
- * one named virtio, or all-modules, of which eudev loads what is needed.
+ * Every release chooses extensions by the IDs of PCI devices, and finds none for virtio. The ones with the drivers are
+ * named virtio, or all-modules, of which eudev loads the needed ones.
  */
 function drivers({ disks, nics, controllers, extensions, fetched, release }: PreflightFacts): readonly Finding[] {
   const has = (name: string) => [...extensions, ...fetched].some(({ url }) => url.includes(name));

@@ -3,11 +3,11 @@ import { hostFindings, identityFindings } from './preflight-host.ts';
 import { modelFindings } from './preflight-model.ts';
 import { loaderDiskFindings, vmFindings } from './preflight-vm.ts';
 
-/** Judges, before anything is touched, whether a rebuild can work. Pure: what is to be known is handed in. */
+/** Judges, before anything is changed, whether a rebuild can work. Pure: gets all facts as arguments. */
 
 const order: readonly Level[] = ['refuse', 'warn', 'tell'];
 
-/** The gravest first. A rebuild is not begun while one of them refuses. */
+/** The most serious first. A rebuild does not begin while one of them refuses. */
 export function preflight(facts: PreflightFacts): readonly Finding[] {
   const tables = [modelFindings, vmFindings, loaderDiskFindings, hostFindings, identityFindings];
   return gravestFirst(tables.flatMap(table => table(facts)));

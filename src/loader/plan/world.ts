@@ -7,7 +7,7 @@ import { readBoot } from '../image/boot-entry.ts';
 import { readHome } from '../image/home.ts';
 import type { Known } from './finding.ts';
 
-/** What is asked outside of libvirt. A test has another one. */
+/** Facts from outside of libvirt. A test replaces them. */
 export interface World {
   fetch(url: string, init: { signal: AbortSignal }): Promise<Response>;
   /** Asks one server, on TCP 443. */
@@ -36,25 +36,28 @@ export const realWorld: World = {
   home: readHome,
 };
 
-/** The servers that a build fetches from. */
+/** The servers from which a build downloads. */
 const servers = ['github.com', 'raw.githubusercontent.com', 'global.download.synology.com'];
 
-/** `no` if one of them cannot be reached, `unknown` if one of them says nothing. Rejects with the signal's reason only. */
+/**
+ * `no` if one of them cannot be reached, `unknown` if one of them does not answer. Rejects only with the signal's
+ * reason.
+ */
 export async function sourcesReachable({ reach }: Pick<World, 'reach'>, signal: AbortSignal): Promise<Known> {
   const ask = (host: string) => (limit: AbortSignal) => reach(host, limit).catch((): Known => 'unknown');
   const answers = await Promise.all(servers.map(host => within(patience.server, signal, ask(host), 'unknown')));
   return (['no', 'unknown'] as const).find(answer => answers.includes(answer)) ?? 'yes';
 }
 
-/** The folder for copies of an image, as far as it is there. */
+/** The folder for copies of an image, which may not exist yet. */
 export interface BackupFolder {
-  /** The folder itself, or the nearest one above it that is there; null: not known. */
+  /** The folder itself, or its nearest parent that exists; null: not known. */
   nearest: string | null;
-  /** Why nothing can be written there, a sentence; null: nothing speaks against it. */
+  /** Why nothing can be written there, a sentence; null: nothing is known to prevent it. */
   trouble: string | null;
 }
 
-/** A network's file system may hang. Rejects with the signal's reason only. */
+/** A network file system may hang. Rejects only with the signal's reason. */
 export function inspectFolder(folder: string, signal: AbortSignal): Promise<BackupFolder> {
   const trouble = `${folder} does not answer within ${patience.folder / 1_000} s.`;
   return within(patience.folder, signal, () => lookAt(resolve(folder)), { nearest: null, trouble });
@@ -74,8 +77,8 @@ async function lookAt(folder: string): Promise<BackupFolder> {
 }
 
 /**
- * With what this machine knows of devices that are passed through: SATA controllers are `ahci`, and what is surely none
- * is left out. What cannot be looked up stays as it is. Rejects with the signal's reason.
+ * Adds what this machine knows of passed-through devices: SATA controllers become `ahci`, and devices that are
+ * certainly no controllers are left out. Unknown ones stay. Rejects with the signal's reason.
  */
 export async function withClasses(
   { pciClass }: Pick<World, 'pciClass'>,
@@ -95,7 +98,7 @@ export async function withClasses(
 function judge(controller: StorageController, text: string): StorageController | [] {
   const [, base, subclass = ''] = /^0x([0-9a-f]{2})([0-9a-f]{2})/i.exec(text) ?? [];
   if (base === '01' && subclass === '06') return { ...controller, kind: 'ahci' };
-  // RAID and IDE controllers may be AHCI ones: the kernel knows some by their makers' numbers.
+  // RAID and IDE controllers may be AHCI controllers: the kernel knows some by their vendors' IDs.
   const none = base !== undefined && (base !== '01' || ['00', '07', '08'].includes(subclass));
   return none ? [] : controller;
 }

@@ -1,15 +1,15 @@
 /**
- * THE table of what goes wrong in rploader.sh, by what it then says: in words for people, with what to do. The more
- * particular come first. Patterns as `Proof` has them; `$1` is what the first group found.
+ * THE table of failures of rploader.sh, by its output: in words for people, with advice. Specific rows come first.
+ * Patterns are those of `Proof`; `$1` is the match of the first group.
  */
 
 export interface Failure {
   code: string;
   pattern: RegExp;
-  /** No good run says it: then the step has failed, even with exit code 0. Else it only tells why a step has failed. */
+  /** No good run prints it: then the step has failed, even with exit code 0. Otherwise it only explains a failure. */
   alone: boolean;
   message: string;
-  /** Null where its last lines say more than we can. */
+  /** Null where the last lines of its output say more than we can. */
   advice: string | null;
 }
 
@@ -147,7 +147,7 @@ export const failures: readonly Failure[] = [
     message: "There is no space for DSM's archive on the third partition of the image.",
     advice: 'Begin with a fresh image of the loader, or remove old archives from its folder `auxfiles`.',
   }),
-  // What it is taken from did not come, or it does not run.
+  // The source of the download did not answer, or the download does not run.
   hint(
     'no_extractor',
     /could not extract extractor pat file|could not execute synoarchive|ERROR downloading old pat|Cound not execute|cannot stat 'usr\/syno\/(?:sbin\/synoarchive|bin\/scemd)'|VERSION: Not found in archive/,
@@ -216,7 +216,7 @@ export const failures: readonly Failure[] = [
     message: 'Something could not be fetched.',
     advice: extensionAgain,
   }),
-  // Of an extension that is there already it is said in good builds too.
+  // Good builds print it too, for an extension that exists already.
   fatal('part_failed', /\[!\] (?!Extension is already added)([^\n]{300}|[^\n]{1,299}(?=\n))/, {
     message: 'A part of it failed: $1.',
     advice: null,

@@ -25,10 +25,10 @@ export const tcrp: LoaderAdapter = {
     const find = (fits: (title: string) => boolean) => menu.find(fits) ?? null;
     if (want === 'builder') return find(title => title === 'Tiny Core Image Build');
     const bus = loaderBus === 'sata' ? 'SATA' : 'USB';
-    // Friend, where it is there, starts DSM by itself.
+    // If Friend is there, it starts DSM by itself.
     return find(title => title === 'Tiny Core Friend') ?? find(title => isDsm(title) && title.includes(`(${bus},`));
   },
-  // There may be entries from before if the menu was not replaced.
+  // If the menu was not replaced, it may contain older entries.
   builtFor: (menu, { model, version }) => {
     const entries = menu.filter(isDsm).map(title => title.split(' '));
     return entries.length > 0 && entries.every(([, its, of]) => its === model && versionOf(of) === version);

@@ -9,10 +9,10 @@ const reach = 512;
 const noProgram = new Set([126, 127]);
 
 /**
- * Whether a step has done what it is for. Exit codes of rploader.sh lie, a part of its output has no line feeds, and
- * "*** Process will exit ***" is said in good builds too. So the step has failed if its exit code is none of a good run,
- * if a proof is missing, or if it said what no good run says. Then the table of failures tells why: its first entry that
- * was said. Reads a stream in pieces and keeps little of it.
+ * Whether a step has worked. Exit codes of rploader.sh lie, a part of its output has no line feeds, and good builds
+ * print "*** Process will exit ***" too. So a step has failed if its exit code is not one of a good run, if a proof is
+ * missing, or if it printed what no good run prints. The table of failures then tells why: by its first row that
+ * matches. Reads a stream in pieces and keeps little of it.
  */
 export class OutcomeReader implements Judge {
   readonly #step: Step;
@@ -34,7 +34,7 @@ export class OutcomeReader implements Judge {
     // Its last line may have no end.
     this.#add(`${this.#plain.end()}\n`);
     this.#read();
-    // What one wants to add is there: all is well, though the exit code is 1. A build says the same in passing.
+    // The extension to add exists already: all is well, though the exit code is 1. A build also prints this.
     const there = this.#step.name.startsWith('extension_') && this.#seen.has(alreadyAdded.pattern);
     const trouble = (there ? null : this.#badExit(exitCode)) ?? this.#unproven();
     const reason = there ? null : this.#reason(trouble !== null);
@@ -59,7 +59,7 @@ export class OutcomeReader implements Judge {
     return rows.filter(({ pattern }) => this.#seen.has(pattern));
   }
 
-  /** `failed`: that is known already. Else only what no good run says shows it. */
+  /** `failed`: it is already known that the step failed. Otherwise only a text that no good run prints shows it. */
   #reason(failed: boolean): Outcome | null {
     const said = this.#said(failures);
     const [first] = said;
@@ -96,7 +96,7 @@ function failed(code: string, message: string, advice: string | null = null): Ou
 
 const alreadyAdded = { pattern: /Extension is already added/, note: 'An extension was there already.' };
 
-/** What is worth telling of a success. */
+/** What people should know about a success. */
 const remarks: readonly { pattern: RegExp; note: string }[] = [
   alreadyAdded,
   {

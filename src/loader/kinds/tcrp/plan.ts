@@ -4,8 +4,8 @@ import { explainDifference, satamapOf } from './satamap.ts';
 import { editUserConfig, isComplete, judgeConfig, readIdentity, userConfig } from './user-config.ts';
 
 /**
- * The commands of a rebuild with TinyCore RedPill, in the order that works: the upgrade puts a new user_config.json in
- * place, so everything that is written into it comes afterwards, and the build reads it last. Pure.
+ * The commands of a rebuild with TinyCore RedPill, in the order that works: the upgrade replaces user_config.json, so
+ * everything that edits it comes afterwards, and the build reads it last. Pure.
  */
 
 const minute = 60_000;
@@ -19,9 +19,9 @@ const prompts = {
   override_ports: [/Override # of ports or ENTER to accept <?\d{1,2}>?/, '', 8],
   /** At the end of `backup`. */
   back_up_home: [/Should i update the \w{1,16} with your current files \[Yy\/Nn\]/, 'y'],
-  /** The same at the end of `fullupgrade`: what came is proven first. */
+  /** The same at the end of `fullupgrade`: first the download is proven. */
   keep_last_status: [/Should i update the \w{1,16} with your current files \[Yy\/Nn\]/, 'n'],
-  /** With y, the build replaces the script and ends with exit code 0, without having built anything. */
+  /** With `y`, the build replaces the script and ends with exit code 0, without building anything. */
   self_update: [/There is a newer version of the script on the repo should we use that \? \[yY\/nN\]/, 'n'],
   custom_module: [/Found custom redpill module, do you want to use this instead \? \[yY\/nN\](?: :)?/, 'n'],
 } as const satisfies Readonly<Record<string, readonly [pattern: RegExp, answer: string, times?: number]>>;
@@ -36,9 +36,9 @@ const saveConfig = {
 
 export function plan(wanted: LoaderConfig, facts: LoaderFacts): readonly Step[] {
   return [
-    // Every release ends this with 1.
+    // Every release ends this command with 1.
     { ...read('version', 'Look which release the image has', version, /\d\.\d{1,2}\.\d/), exitCodes: [0, 1] },
-    // What nothing is kept of may be broken.
+    // A configuration of which nothing is kept may be broken.
     ...(wanted.keepIdentity || wanted.upgrade === 'never' ? [saveConfig] : []),
     ...(wanted.upgrade === 'full' ? upgrade() : []),
     serialgen(wanted),
@@ -49,7 +49,7 @@ export function plan(wanted: LoaderConfig, facts: LoaderFacts): readonly Step[] 
     ...wanted.extensions.map((url, nth) => extension(wanted.platform, url, nth + 1)),
     checkExtractor(),
     build(wanted.platform),
-    // The home is in memory until this has been done; its own word on where everything is.
+    // Until this has run, the home is only in memory. The proof is a message of rploader.sh.
     step('backup', "Save the loader's home", './rploader.sh backup', {
       ...{ prompts: [prompt('back_up_home')], weight: 4 },
       proofs: [{ name: 'home_saved', pattern: /Backing up home files to/ }],
@@ -60,7 +60,7 @@ export function plan(wanted: LoaderConfig, facts: LoaderFacts): readonly Step[] 
 function step(name: string, title: string, command: string, more: Partial<Step>): Step {
   return {
     ...{ name, title, command, prompts: [], input: null, kept: false },
-    // Most begin by fetching the date from a server, which takes its time where it is out of reach.
+    // Most commands first fetch the date from a server, which takes long when it cannot be reached.
     ...{ silence: 5 * minute, timeout: 10 * minute, weight: 1, onlyIf: null, proofs: [], exitCodes: [0] },
     objection: () => null,
     ...more,
@@ -82,9 +82,9 @@ function prompt(name: keyof typeof prompts): Prompt {
 }
 
 /**
- * `fullupgrade` takes whatever it gets for a new file, be it an error page, and keeps the old one where it gets nothing.
- * So the old script gets a mark before, and what came is proven before anything is saved in the image. Where it is not
- * whole, the old files come back.
+ * `fullupgrade` accepts any answer as a new file, even an error page, and keeps the old file if it gets nothing. So the
+ * old script is marked before, and the new one is proven before anything is saved in the image. If it is not whole, the
+ * old files are restored.
  */
 function upgrade(): Step[] {
   const old = 'old/before-upgrade';
@@ -105,7 +105,7 @@ function upgrade(): Step[] {
     words: 'only if the image had release 0.9, whose upgrade fetches only a part of 0.10',
     holds: (outputs: Outputs) => /\b0\.9\./.test(outputs.get('version') ?? ''),
   };
-  // Of a copy: a late release writes over the script that runs, and its shell goes on in the middle of the new one.
+  // Runs a copy: a late release overwrites the running script, and its shell continues in the middle of the new one.
   const fullupgrade = 'cp rploader.sh old/rploader.sh && old/rploader.sh fullupgrade';
   return [
     short('keep_old_files', 'Keep the old files', keep, { name: 'said', pattern: /kept/ }),
@@ -131,7 +131,7 @@ function serialgen({ model, keepIdentity }: LoaderConfig): Step {
   });
 }
 
-/** Under emulation it only says which numbers a stick of QEMU has. */
+/** Under emulation it only prints the numbers of QEMU's stick. */
 function identifyusb(): Step {
   const pattern = /Vendor ID : 0x[0-9a-f]{4} Product ID : 0x[0-9a-f]{4}|VID 0x46f4 and PID 0x0001/;
   return step('identifyusb', "Find the loader's USB stick", './rploader.sh identifyusb', {
@@ -147,7 +147,7 @@ function satamap(): Step {
   });
 }
 
-/** The new file is whole and right before it takes the old one's place. Its path stays, for redpill-load links to it. */
+/** The new file is whole and right before it replaces the old one. Its path stays, because redpill-load links to it. */
 function edit({ keepIdentity }: LoaderConfig, { map, usbIds }: LoaderFacts): Step {
   const edits = { ...map, ...usbIds };
   const right = Object.entries(edits).map(([key, value]) => `.extra_cmdline.${key} == ${JSON.stringify(value)}`);
@@ -161,7 +161,7 @@ function edit({ keepIdentity }: LoaderConfig, { map, usbIds }: LoaderFacts): Ste
   });
 }
 
-/** The configuration as it is now, with our settings, and with the serial number and MACs from before where kept. */
+/** The current configuration with our settings, and with the old serial number and MACs if they are kept. */
 function newConfig(
   outputs: Outputs,
   edits: LoaderFacts['map'],
@@ -179,7 +179,7 @@ function newConfig(
     return { problem: { code: 'no_identity', message } };
   }
   const satamaps = satamapOf(now);
-  // A device tree needs no map, and satamap is not asked.
+  // A device tree needs no map, so satamap does not run.
   const notes = satamaps && edits.SataPortMap !== '' ? explainDifference(edits, satamaps) : [];
   return { text: edited.text, notes };
 }
@@ -193,8 +193,8 @@ function extension(platform: string, url: string, nth: number): Step {
 }
 
 /**
- * Releases from 0.9.4.5 keep their extractor of DSM's archive in the image, a broken one too, and never fetch it again.
- * The script's own test of it: without arguments it ends with 3.
+ * Releases from 0.9.4.5 keep their extractor of DSM's archive in the image, even a broken one, and never fetch it
+ * again. The script's own test: without arguments the extractor ends with 3.
  */
 function checkExtractor(): Step {
   const command = [
@@ -206,7 +206,7 @@ function checkExtractor(): Step {
   return short('check_extractor', "Check the extractor of DSM's archive", command, proof);
 }
 
-/** Two of DSM's own archives of some 370 MB each are fetched the first time, and a progress meter is all one hears. */
+/** The first build downloads two of DSM's own archives of some 370 MB each, and prints only a progress meter. */
 function build(platform: string): Step {
   return step('build', 'Build the loader', `./rploader.sh build ${word(platform)}`, {
     ...{
@@ -218,7 +218,7 @@ function build(platform: string): Step {
     proofs: [
       { name: 'usb_line', pattern: /Updated user_config with USB Command Line :[^\S\n]{0,8}[^\s]/ },
       { name: 'sata_line', pattern: /Updated user_config with SATA Command Line :[^\S\n]{0,8}[^\s]/ },
-      // The last line of a good build; nothing says that it is finished.
+      // The last line of a good build; there is no message that it has finished.
       { name: 'session_saved', pattern: /Saving current user_config\.json\s{1,4}-> OK !/ },
     ],
   });

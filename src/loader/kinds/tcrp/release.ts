@@ -3,8 +3,8 @@ import type { LoaderRelease } from '../../adapter.ts';
 import { platforms } from '../../platform-table.ts';
 
 /**
- * What a release of TinyCore RedPill can build, read from its own files in the builder's home. Its number does not tell:
- * 0.9.4.5 and 0.9.4.6 take another list of ids than those before and after, and images are edited. Pure.
+ * The builds that a release of TinyCore RedPill can make, read from its own files in the builder's home. Its number
+ * does not tell: 0.9.4.5 and 0.9.4.6 use another list of ids than earlier and later ones, and images are edited. Pure.
  */
 
 const script = 'rploader.sh';
@@ -22,7 +22,7 @@ const addons = ['all-modules', 'eudev', 'disks', 'misc'].map(
   name => `https://github.com/pocopico/tcrp-addons/raw/main/${name}/rpext-index.json`,
 );
 
-/** The last release, of 2023. Only the builds that it also has all files for. */
+/** The last release, of 2023. Lists only the builds for which it has all files. */
 export const newestRelease: LoaderRelease = {
   version: '0.10.0.0',
   builds: new Map(
@@ -30,23 +30,23 @@ export const newestRelease: LoaderRelease = {
   ),
   always,
   models: new Map(platforms.map(({ prefix, model }) => [prefix, model])),
-  // It offers them for DS1019+ and DS723+ too, and compares with ds1019p and ds723p.
+  // It lists them for DS1019+ and DS723+ too, but compares with ds1019p and ds723p.
   serials: platforms.map(({ model }) => model).filter(model => !['DS1019+', 'DS723+'].includes(model)),
 };
 
-/** Whether these files of a home are all that `readRelease` wants. */
+/** Whether a home has all files that `readRelease` needs. */
 export function areEnough(home: ReadonlyMap<string, Buffer>): boolean {
   const text = home.get(script)?.toString('utf8');
   return text !== undefined && home.has(listOf(text)) && home.has(jun);
 }
 
-/** Null unless there is a script with its list of ids. */
+/** Null without a script that has a list of ids. */
 export function readRelease(home: ReadonlyMap<string, Buffer>): LoaderRelease | null {
   const text = home.get(script)?.toString('utf8');
   const listed = text === undefined ? null : buildsIn(home.get(listOf(text)));
   if (text === undefined || listed === null) return null;
   const [, version = null] = /^rploaderver="([\w.]+)"/m.exec(text) ?? [];
-  // Of an id that both have, it takes the first.
+  // If both have an id, the first one counts.
   const builds = new Map([...(buildsIn(home.get(jun)) ?? []), ...listed]);
   return { version, builds, always, models: modelsIn(text), serials: serialsIn(text) };
 }

@@ -1,11 +1,11 @@
 import { type MapPair, sameMap } from '../../sata-map.ts';
 
 /**
- * What `rploader.sh satamap` makes of the same VM, and why it differs from our map. It asks lspci for SATA controllers
- * only, takes whatever sits at 00:1f.2 for unused, and writes : ; < for 10, 11, 12 ports. Pure.
+ * The result of `rploader.sh satamap` for the same VM, and why it differs from our map. The script asks lspci for SATA
+ * controllers only, takes any controller at 00:1f.2 for unused, and writes : ; < for 10, 11, 12 ports. Pure.
  */
 
-/** The settings in a user_config.json after `satamap`; null when there are none to read. */
+/** The settings in a user_config.json after `satamap`; null when it contains none. */
 export function satamapOf(userConfig: string): MapPair | null {
   try {
     const { SataPortMap, DiskIdxMap } = JSON.parse(userConfig)?.extra_cmdline ?? {};

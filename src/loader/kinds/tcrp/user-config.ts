@@ -1,13 +1,13 @@
 import type { ConfigVerdict } from '../../adapter.ts';
 
 /**
- * `user_config.json`, from which rploader.sh builds. Read, edited and judged as text: what comes out is always a whole
- * and valid file, since the build itself takes an empty one for good. Pure.
+ * `user_config.json`, from which rploader.sh builds. Reads, edits and checks its text. The result is always a whole and
+ * valid file, because the build accepts even an empty one. Pure.
  */
 
 export const userConfig = 'user_config.json';
 
-/** Of its section `extra_cmdline`, where everything lives that is edited here. */
+/** Keys of its section `extra_cmdline`: this only edits that section. */
 export type ConfigEdits = Readonly<Record<string, string | number>>;
 
 interface Failed {
@@ -20,7 +20,7 @@ interface Failed {
 /** A part of a kernel's command line. */
 const word = /^[\w.:-]{0,64}$/;
 
-/** `netif_num` follows the number of MACs by itself: DSM panics when they differ. Everything else stays as it is. */
+/** `netif_num` follows the number of MACs by itself: DSM panics when they differ. Everything else is unchanged. */
 export function editUserConfig(text: string, edits: ConfigEdits): { text: string } | Failed {
   const read = readConfig(text);
   if ('problem' in read) return read;
@@ -35,8 +35,8 @@ export function editUserConfig(text: string, edits: ConfigEdits): { text: string
 }
 
 /**
- * Serial number and MACs as the file has them, which a rebuild keeps: all that are there, whatever stands beside them.
- * Empty ones are not there. A problem is no reason to make new ones: there may be an identity that nobody understands.
+ * Serial number and MACs in the file, which a rebuild keeps: all of them, whatever else is in it. Empty ones do not
+ * count. A problem is no reason to make new ones: the file may have an identity in an unknown form.
  */
 export function readIdentity(text: string): { identity: ConfigEdits } | Failed {
   const read = readConfig(text);
@@ -45,11 +45,11 @@ export function readIdentity(text: string): { identity: ConfigEdits } | Failed {
   const identity = Object.fromEntries(set.filter((entry): entry is [string, string | number] => isWord(entry[1])));
   const bad = set.find(([, value]) => !isWord(value));
   if (bad) return failed('bad_identity', `"${bad[0]}" in ${userConfig} is neither a word nor a whole number.`);
-  // The first is made where there is none.
+  // The loader makes the first one if there is none.
   return gapIn(Object.keys({ ...identity, mac1: '' }).filter(isMac)) ?? { identity };
 }
 
-/** Of a VM with several NICs the loader makes the first MAC only. */
+/** For a VM with several NICs, the loader makes only the first MAC. */
 export function isComplete({ sn, mac1 }: ConfigEdits): boolean {
   return sn !== undefined && mac1 !== undefined;
 }
@@ -62,7 +62,7 @@ export function judgeConfig(text: string): ConfigVerdict {
   return { problem: { code: 'bad_config', message: read.problem.message, advice } };
 }
 
-/** Values of serial numbers and MACs, wherever they stand and whatever is wrong with the rest. */
+/** Values of serial numbers and MACs, anywhere in the file, even if the rest is broken. */
 export function identityWords(text: string): readonly string[] {
   const values = text.matchAll(/"(?:sn|mac\d+)"\s*:\s*(?:"([^"\n]*)"|([\w.:-]+))/g);
   return [...values]
@@ -74,9 +74,9 @@ function readConfig(text: string): { config: Record<string, unknown>; cmdline: R
   if (text.trim() === '') return failed('empty', `${userConfig} is empty.`);
   let config: unknown;
   try {
-    // Without a byte order mark too, which jq passes over.
+    // Also without a byte order mark, which jq ignores.
     config = JSON.parse(text.trim());
-    // What is nested too deep to be written again is nothing that jq would read.
+    // A text that is nested too deep to be written again could not be read by jq either.
     JSON.stringify(config);
   } catch {
     return failed('not_json', `${userConfig} is not valid JSON.`);
@@ -98,7 +98,7 @@ function isSet(value: unknown): boolean {
   return value !== '' && value !== null;
 }
 
-/** A number is one that JSON gives back as it was written. */
+/** Whether JSON writes the number as it was. */
 function isWord(value: unknown): value is string | number {
   return typeof value === 'string' ? word.test(value) : Number.isSafeInteger(value) && Number(value) >= 0;
 }
