@@ -111,7 +111,8 @@ export class Calls {
   /** Takes a reply frame. Throws `ProtocolError` when it answers nothing that was asked. */
   answer(frame: Frame): void {
     const call = this.#inFlight.get(frame.serial);
-    if (!call || call.outcome) throw new ProtocolError(`a reply with serial ${frame.serial}, which belongs to no open call`);
+    if (!call || call.outcome)
+      throw new ProtocolError(`a reply with serial ${frame.serial}, which belongs to no open call`);
     try {
       call.outcome = call.settle ? decodeOutcome(call, frame) : abandoned;
     } catch (error) {
