@@ -199,6 +199,22 @@ describe('prompts', () => {
     expect(it.said()).toContain('got <y>');
   });
 
+  test('cut within a colour or a character, it is still the same prompt', async () => {
+    const prompt = Buffer.from('\x1b[1m→ should we use that ? [yY/nN]');
+    let cut = 0;
+    const play = async ({ channel, stdin }: Played) => {
+      await new Promise(done => channel.write(prompt.subarray(0, cut), done));
+      channel.write(prompt.subarray(cut));
+      await eventually(() => expect(stdin()).toBe('n\n'), { interval: 5 });
+      channel.exit(0);
+      channel.end();
+    };
+    await using it = await setUp({ play });
+    for (cut of [1, 3, 5, 12, 34]) {
+      expect(await it.run('x', { prompts, settle: 10 })).toMatchObject({ answered: ['newer'] });
+    }
+  });
+
   test("bash's menu", async () => {
     await using it = await setUp();
     const menu = `bash -c 'select d in sda sdb; do echo "chose $d"; break; done'`;

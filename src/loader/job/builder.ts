@@ -62,7 +62,10 @@ export async function reachBuilder(
         await connect({ ...credentials(ssh, adapter), ...server, account, within: left() }, signal),
       );
       Object.assign(account, newAccount());
-      await runLog.remember({ host_key: hostKey });
+      await runLog.remember({ host_key: hostKey }).catch(async error => {
+        await session.close();
+        throw error;
+      });
       return session;
     } catch (error) {
       signal.throwIfAborted();

@@ -3,6 +3,8 @@ import { type BuilderRun, reachBuilder } from '../../../src/loader/job/builder.t
 import { type GuestKind, usualTimes } from '../../../src/loader/job/parts.ts';
 import { tcrp } from '../../../src/loader/kinds/tcrp/index.ts';
 import { newAccount } from '../../../src/ssh/login.ts';
+import { eventually } from '../../eventually.ts';
+import { newKeyPair } from '../../fakes/ssh-key.ts';
 import { type Sshd, type SshdOptions, startSshd } from '../../fakes/sshd.ts';
 import { never } from '../../ssh/client.ts';
 
@@ -22,7 +24,7 @@ function runWith(server: Pick<Sshd, 'host' | 'port'>, kinds: readonly GuestKind[
     runLog: { say: () => {}, remember: async facts => void remembered.push(facts) },
     account: newAccount(),
   };
-  return { remembered, reach: (within: number) => reachBuilder(run, within, null, never) };
+  return { run, remembered, reach: (within: number) => reachBuilder(run, within, null, never) };
 }
 
 const passwords = ({ logins }: Sshd) => logins.filter(login => login.includes('password'));
@@ -57,18 +59,37 @@ test('it is looked again before each login', async () => {
   expect(passwords(server)).toHaveLength(1);
 });
 
+const play: SshdOptions['play'] = ({ channel }) => {
+  channel.write('builder\n');
+  channel.exit(0);
+  channel.end();
+};
+
 test('a page that goes by itself is waited for, and the host key is written down', async () => {
-  await using server = await startSshd({
-    play: ({ channel }) => {
-      channel.write('builder\n');
-      channel.exit(0);
-      channel.end();
-    },
-  });
+  await using server = await startSshd({ play });
   const { reach, remembered } = runWith(server, ['other', 'loader', 'none']);
   await using session = await reach(5_000);
   expect(session.over).toBe(false);
   expect(remembered).toEqual([{ host_key: server.fingerprint }]);
+});
+
+test('nobody stays logged in when the host key cannot be written down', async () => {
+  await using server = await startSshd({ play });
+  const { run, reach } = runWith(server);
+  run.runLog.remember = () => Promise.reject(new Error('no space'));
+  await expect(reach(5_000)).rejects.toThrow('no space');
+  await eventually(() => expect(server.open()).toBe(0));
+});
+
+test('a key that was met is the one that counts: another server is told nothing', async () => {
+  // The first connection is the probe's.
+  const first = await startSshd({ login: breaksOff, gate: nth => (nth < 3 ? 'serve' : 'drop') });
+  const reaching = runWith(first).reach(20_000);
+  await eventually(() => expect(passwords(first)).toHaveLength(1));
+  await first[Symbol.asyncDispose]();
+  await using other = await startSshd({ play, port: first.port, hostKey: newKeyPair().private });
+  await expect(reaching).rejects.toMatchObject({ code: 'host_key_mismatch' });
+  expect(other.logins).toEqual([]);
 });
 
 test('a DSM without SSH is told at once', async () => {
