@@ -69,7 +69,11 @@ async function examineAll(config: Config, signal: AbortSignal) {
     start();
     using _ = addAbortListener(signal, () => checks.close());
     await Promise.all(vms.map(({ key }) => checks.check(key)));
-    const rows = Object.values(state.snapshot.vms).map(vm => ({ id: vm.key, name: vm.label, ...checkDocument(vm) }));
+    // In the order of the configuration: an object puts keys that look like numbers first.
+    const rows = vms.flatMap(({ key, label }) => {
+      const vm = state.snapshot.vms[key];
+      return vm ? [{ id: key, name: label, ...checkDocument(vm) }] : [];
+    });
     return { rows, trouble };
   } finally {
     await close();

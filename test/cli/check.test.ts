@@ -31,3 +31,14 @@ test('libvirt away: 3, and why', async () => {
   expect(stdout).toContain('libvirt is away, and DSM is not heard.');
   expect(stdout).not.toMatch(/does not answer|has no network card/);
 });
+
+test('the VMs stand in the order of the configuration, also with numbers for ids', async () => {
+  await using running = await Running.prepare();
+  await running.daemon.kill();
+  const checks = { ...vmConfig().checks, probeTimeout: 200 };
+  const vms = ['10', 'B', '9'].map(key => vmConfig({ domain: `DSM${key}`, key, checks }));
+  const call = { config: running.config({ vms }), vm: undefined, json: true, watch: false };
+  const signal = new AbortController().signal;
+  const { stdout } = await captured(streams => check({ ...call, signal, ...streams }));
+  expect(JSON.parse(stdout)).toMatchObject([{ id: '10' }, { id: 'B' }, { id: '9' }]);
+});
