@@ -11,8 +11,8 @@ export interface CheckConfigOptions extends LoadOptions, Output {
 }
 
 /**
- * `dsm2mqtt check-config`: what was understood, or every problem; with `json`, one document on stdout either way. It
- * connects to nothing. 0; 2: the configuration is wrong.
+ * `dsm2mqtt check-config`: shows the configuration as understood, or every problem; with `json`, as one document on
+ * stdout. It connects to nothing. 0; 2: the configuration is wrong.
  */
 export async function checkConfig({ json, stdout, stderr, ...options }: CheckConfigOptions): Promise<ExitCode> {
   const print = (document: object) => stdout.write(`${JSON.stringify(document, null, 2)}\n`);
@@ -29,7 +29,7 @@ export async function checkConfig({ json, stdout, stderr, ...options }: CheckCon
   }
 }
 
-/** With keys as the file has them, and nothing secret: only whether there are passwords and keys. */
+/** With keys as in the file, and no secrets: only whether there are passwords and keys. */
 export function summarize({ config, sources }: Loaded, username: unknown = config.mqtt.username): object {
   const { instance, mqtt, libvirt, vms, dataDir } = config;
   const { url, clientId, baseTopic } = mqtt;

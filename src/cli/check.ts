@@ -24,12 +24,15 @@ export interface CheckOptions extends Output {
   signal: AbortSignal;
 }
 
-/** Milliseconds until libvirt has to be there; DSM is asked without it then. */
+/** Milliseconds until libvirt must be connected; after that, DSM is checked without it. */
 const patience = 5_000;
 /** Milliseconds between two rounds. */
 const pause = 5_000;
 
-/** `dsm2mqtt check`: one check, straight from here. 0: everything is up; 1: something is not; 3: and libvirt was not reached. */
+/**
+ * `dsm2mqtt check`: one check, made by this process. 0: everything is up; 1: something is not; 3: as 1, and libvirt was
+ * not reached.
+ */
 export async function check({ config, vm, json, watch, stdout, stderr, signal }: CheckOptions): Promise<ExitCode> {
   const vms = vm === undefined ? config.vms : [findVm(config, vm)];
   for (;;) {
@@ -47,7 +50,7 @@ export async function check({ config, vm, json, watch, stdout, stderr, signal }:
   }
 }
 
-/** With a snapshot of its own; what a bridge remembers of the VMs is read, and left as it is. */
+/** With its own snapshot; it reads what a bridge has stored of the VMs, and does not change it. */
 async function examineAll(config: Config, signal: AbortSignal) {
   const { vms, libvirt, dataDir } = config;
   const store = checksStore(dataDir, silent);

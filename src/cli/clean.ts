@@ -57,7 +57,7 @@ export async function clean({ config, yes, stdin, stdout, stderr, signal }: Clea
   return exitCode.succeeded;
 }
 
-/** UUIDs of the configured VMs' domains; null: libvirt has none. */
+/** UUIDs of the configured VMs' domains; null: libvirt has no such domain. */
 async function domainsOf(config: Config, signal: AbortSignal): Promise<Map<string, string | null>> {
   const within = AbortSignal.any([signal, AbortSignal.timeout(patience.libvirt)]);
   const read = async (_: unknown, watch: Watch) =>
@@ -71,8 +71,8 @@ async function domainsOf(config: Config, signal: AbortSignal): Promise<Map<strin
 const info = z.object({ instance: z.string(), vms: z.array(z.string()).optional() });
 
 /**
- * The VMs that the bridge serves which has the base topic; none: no bridge runs. Throws `Refusal` when it is another
- * one, or what it certainly has published is not to be seen.
+ * The VMs of the bridge that has the base topic; none: no bridge runs. Throws `Refusal` when it is another bridge, or
+ * when topics that it certainly publishes are missing.
  */
 function owner(config: Config, kept: Kept): readonly string[] {
   const { topics, own } = groundOf(config, new Map());
@@ -123,7 +123,7 @@ async function clear(config: Config, topics: readonly string[], signal: AbortSig
   }
 }
 
-/** Until the broker has it; a session that is congested takes it later. */
+/** Waits until the broker has it; a congested session takes it later. */
 async function empty(client: MqttClient, topic: string, signal: AbortSignal): Promise<void> {
   for (;;) {
     const taken = await new Promise<boolean>(settled => {
@@ -148,7 +148,7 @@ function mqttOf({ mqtt }: Config) {
 
 function listed({ keys, devices }: Stale, { topics }: Ground, base: string): string {
   const rows = [
-    // Anybody may have published them, and a terminal obeys control characters.
+    // Any client may have published them, and a terminal obeys control characters.
     ...devices.map(topic => `  ${topic.replaceAll(/\p{Cc}/gu, '?')}`),
     ...keys.map(key => `  ${topics.vm(key).state}, and what else is kept of it`),
   ];

@@ -33,7 +33,7 @@ export async function direct(options: DirectOptions): Promise<Outcome> {
     thisHost(),
   ]);
   const store = new VmStore(value => file.save(value), remembered, boot);
-  // All of them: what is not in here would be forgotten.
+  // All VMs: a missing one would be forgotten.
   const state = recalledState(config.vms, remembered, boot);
   const request: Request = {
     ...{ key, command: command.word, id: command.id, by: command.by },

@@ -6,7 +6,7 @@ import { silent } from '../util/logger.ts';
 import { Watch } from '../vm/watch.ts';
 import { exitCode, Refusal } from './outcome.ts';
 
-/** Uses a connection to libvirt on which the VMs' domains have been read. What goes wrong with it is a `Refusal`. */
+/** Uses a connection to libvirt on which the VMs' domains have been read. Every failure is a `Refusal`. */
 export async function withDomains<T>(
   { libvirt, vms }: Pick<Config, 'libvirt' | 'vms'>,
   use: (client: Libvirt, watch: Watch) => Promise<T>,

@@ -12,8 +12,8 @@ export interface HealthOptions extends Output {
 const patience = 3_000;
 
 /**
- * `dsm2mqtt health`: asks the bridge on this machine whether it can do its work. 0; 1: something is the matter with it,
- * or it is another bridge; 3: none answers.
+ * `dsm2mqtt health`: asks the bridge on this machine whether it can do its work. 0; 1: it has a problem, or it is
+ * another bridge; 3: no bridge answers.
  */
 export async function health({ config, json, stdout }: HealthOptions): Promise<ExitCode> {
   const { listen } = config.health;
@@ -31,7 +31,7 @@ export async function health({ config, json, stdout }: HealthOptions): Promise<E
   return parts.every(([, trouble]) => trouble === 'ok') ? exitCode.succeeded : exitCode.failed;
 }
 
-/** What the bridge that listens there says of itself. Rejects as `fetch` does. */
+/** The report of the bridge that listens there. Rejects as `fetch` does. */
 export async function askReady(listen: Listen): Promise<HealthReport> {
   const answer = await fetch(readyUrl(listen), { signal: AbortSignal.timeout(patience), redirect: 'error' });
   return (await answer.json()) as HealthReport;

@@ -17,7 +17,7 @@ const readerGone = (error: NodeJS.ErrnoException) => {
   process.exit();
 };
 stdout.on('error', readerGone);
-// To use it is to make a pipe of it one that never blocks; Node's own warnings go there.
+// Using stderr turns its pipe into one that never blocks; Node's own warnings go there.
 stderr.on('error', readerGone);
 
 const program = new Command('dsm2mqtt')
@@ -55,7 +55,7 @@ interface Given {
 }
 
 async function perform(verb: Verb, given: Given): Promise<void> {
-  // A bridge goes on when nobody reads its log any more.
+  // A bridge goes on when the reader of its log is gone.
   if (verb.serves) stdout.off('error', readerGone);
   const streams = { stdin, stdout, stderr };
   try {
@@ -67,7 +67,7 @@ async function perform(verb: Verb, given: Given): Promise<void> {
     if (!(error instanceof ConfigError)) process.exitCode = told(error, stderr);
     else process.exitCode = wrong(error);
   }
-  // What is stuck in a file system would keep the process.
+  // Otherwise a hanging file system could keep the process running.
   if (verb.serves) process.exit();
 }
 

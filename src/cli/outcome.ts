@@ -5,7 +5,7 @@ import type { Terminal } from './terminal.ts';
 export const exitCode = { succeeded: 0, failed: 1, usage: 2, unreached: 3, timedOut: 4, interrupted: 130 } as const;
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode];
 
-/** Why a verb does not do what it was asked to: a sentence for people, and the exit code. */
+/** Why a verb cannot do what it should: a sentence for people, and the exit code. */
 export class Refusal extends Error {
   override readonly name = 'Refusal';
   readonly code: ExitCode;
@@ -16,14 +16,14 @@ export class Refusal extends Error {
   }
 }
 
-/** Tells a refusal, and returns its exit code; any other error is thrown on. */
+/** Prints a refusal, and returns its exit code; rethrows any other error. */
 export function told(error: unknown, stderr: Terminal): ExitCode {
   if (!(error instanceof Refusal)) throw error;
   stderr.write(`${error.message}\n`);
   return error.code;
 }
 
-/** The exit code that a response means, if it is the last one. */
+/** The exit code of a final response. */
 export function exitCodeOf({ status, code }: Pick<ResponseDocument, 'status' | 'code'>): ExitCode {
   if (status === 'succeeded') return exitCode.succeeded;
   if (code === 'timed_out') return exitCode.timedOut;

@@ -15,8 +15,8 @@ export interface Shown {
 }
 
 /**
- * Shows a command's answers as they come: JSON lines, or lines for people, with a bar under them on a terminal. What
- * it came to goes to stdout, the way there to stderr.
+ * Shows a command's responses as they come: JSON lines, or lines for people, with a bar under them on a terminal. The
+ * result goes to stdout, the progress to stderr.
  */
 export class Progress implements Shown {
   readonly #options: ProgressOptions;

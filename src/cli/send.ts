@@ -37,7 +37,7 @@ export interface MqttRequestOptions {
   id: string;
   wait: boolean;
   shown: Shown;
-  /** Another topic of the VM that is of interest; told of what comes after the command was accepted. */
+  /** Another topic of the VM to listen to; gets its messages after the command was accepted. */
   also?: { topic: 'loader'; heard: (text: string) => void };
   /** Ends the waiting, not the command. */
   signal?: AbortSignal;
@@ -48,7 +48,7 @@ export function requestOverMqtt(options: MqttRequestOptions): Promise<ExitCode> 
   return new MqttRequest(options).outcome();
 }
 
-/** Milliseconds. `slack`: a deadline is the bridge's, its answer takes a moment more. */
+/** Milliseconds. `slack`: the deadline is the bridge's, and its response takes a moment more. */
 const patience = { connect: 8_000, presence: 3_000, answer: 10_000, slack: 10_000 };
 
 class MqttRequest {

@@ -16,12 +16,13 @@ export interface ShutdownOptions extends ProgressOptions, CommandOptions {
   patience?: number;
 }
 
-/** Milliseconds; a bridge that runs answers at once. */
+/** Milliseconds; a running bridge answers at once. */
 const bridgePatience = 3_000;
 
 /**
- * `dsm2mqtt shutdown --direct`: for the hour when broker and network are dead. A bridge that runs on this machine does
- * it, so that no two are at one VM; without one, or if it does not answer, this process does. Waits for the end.
+ * `dsm2mqtt shutdown --direct`: for the time when broker and network are down. A bridge that runs on this machine does
+ * it, so that never two processes control one VM; without a bridge, or if it does not answer, this process does. Waits
+ * for the end.
  */
 export async function shutDownDirectly(options: ShutdownOptions): Promise<ExitCode> {
   const { config, signal, patience } = options;
@@ -31,7 +32,7 @@ export async function shutDownDirectly(options: ShutdownOptions): Promise<ExitCo
   try {
     const lock = await lockFolder(config.dataDir);
     if (lock.reason === 'held') {
-      // A bridge that wakes up later must not do what this process has done meanwhile.
+      // A bridge that resumes later must not repeat what this process has done.
       const expires_at = new Date(Date.now() + bridgePatience).toISOString();
       const last = await delegate(options, vm.key, JSON.stringify({ ...JSON.parse(payload), expires_at }), progress);
       if (last) return isFinal(last) ? exitCodeOf(last) : exitCode.unreached;

@@ -55,7 +55,7 @@ async function sampleTwice(client: Libvirt, targets: readonly Target[]) {
 async function sample(client: Libvirt, targets: readonly Target[]): Promise<Map<string, Sample>> {
   if (targets.length === 0) return new Map();
   const refs = targets.map(target => target.ref);
-  // The first call may wait for a QEMU that hangs; the next one does not.
+  // The first call may wait for a QEMU that hangs; the next ones do not.
   const records = await client.stats(refs, sampleGroups, { timeout: patience }).catch(error => {
     if (error instanceof TimeoutError) return client.stats(refs, sampleGroups, { timeout: patience });
     throw error;

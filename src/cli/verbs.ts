@@ -17,7 +17,7 @@ import type { Output } from './terminal.ts';
 export interface Verb {
   readonly name: string;
   readonly summary: string;
-  /** In their order, `<needed>` or `[not]`, with what each is. */
+  /** In order, `<needed>` or `[not]`, with a description each. */
   readonly args?: Readonly<Record<string, string>>;
   readonly options?: readonly Option[];
   /** `loaded`: the configuration that `--config` names; `named`: only its name; `addon`: what Home Assistant's add-on says. */

@@ -21,7 +21,7 @@ interface Call {
   reply: Codec<unknown>;
   /** Called exactly once, with the reply or the error; null from then on. */
   settle: ((outcome: Outcome) => void) | null;
-  /** What the reply said, while its stream goes on. */
+  /** What the reply contained, while its stream goes on. */
   outcome: Outcome | null;
   stream: CallStream | null;
 }
@@ -108,7 +108,7 @@ export class Calls {
     });
   }
 
-  /** Takes a reply frame. Throws `ProtocolError` when it answers nothing that was asked. */
+  /** Takes a reply frame. Throws `ProtocolError` when it belongs to no call. */
   answer(frame: Frame): void {
     const call = this.#inFlight.get(frame.serial);
     if (!call || call.outcome)
@@ -126,8 +126,8 @@ export class Calls {
   }
 
   /**
-   * Takes a packet of a stream. Of one that is over or was never opened it is ignored, as libvirt's own client does:
-   * the daemon's last packets and our giving it up may cross. Throws `ProtocolError` when it is none.
+   * Takes a packet of a stream. Ignores one of a stream that is over or was never opened, as libvirt's own client does:
+   * the daemon's last packets may cross our end of the stream. Throws `ProtocolError` when it is no stream packet.
    */
   packet(frame: Frame): void {
     const call = this.#inFlight.get(frame.serial);
@@ -141,7 +141,7 @@ export class Calls {
     this.#conclude(frame.serial, call);
   }
 
-  /** Fails what is under way, whose outcome is unknown, and what is queued or still comes, which had none. */
+  /** Fails running calls, whose outcome is unknown, and queued and later calls, which were never sent. */
   fail(lost: ConnectionLost): void {
     this.#lost ??= lost;
     for (const call of this.#inFlight.values()) {
@@ -152,7 +152,7 @@ export class Calls {
     for (const { call } of this.#queue.splice(0)) call.settle?.({ error: unsent(lost) });
   }
 
-  /** Lets go of a call that has its reply and all of its stream. */
+  /** Forgets a call that has its reply and its whole stream. */
   #conclude(serial: number, call: Call): void {
     if (!call.outcome || call.stream?.over === false) return;
     this.#inFlight.delete(serial);
@@ -199,7 +199,7 @@ function unsent(lost: ConnectionLost): ConnectionLost {
   return new ConnectionLost(lost.message, { sent: false, cause: lost });
 }
 
-/** Shows who asked instead of the socket handler that heard the answer. */
+/** Shows the caller in the stack, instead of the socket handler that received the answer. */
 function withCaller(error: Error, stack: string | undefined): Error {
   if (error instanceof LibvirtError || error instanceof TimeoutError || error instanceof ConnectionLost) {
     const frames = stack?.slice(stack.indexOf('\n')) ?? '';

@@ -227,7 +227,7 @@ export class Libvirt {
     return this.#connection.call(procedures.domainSuspend, { domain }, options);
   }
 
-  /** Lets a paused one go on; `LibvirtError` 55 (`errorCode.operationInvalid`) if it runs, or sleeps (see `wakeUp`). */
+  /** Resumes a paused one; `LibvirtError` 55 (`errorCode.operationInvalid`) if it runs, or sleeps (see `wakeUp`). */
   resume(domain: DomainRef, options?: CallOptions): Promise<void> {
     return this.#connection.call(procedures.domainResume, { domain }, options);
   }

@@ -146,7 +146,7 @@ export class Connection extends EventEmitter<ConnectionEvents> {
 
   #announce(frame: Frame): void {
     const row = eventByProcedure.get(frame.procedure);
-    // A message that a newer daemon invented is no fault of the stream.
+    // A newer daemon may send unknown messages: the stream is still good.
     if (!row) return;
     const body = row.codec.decode(new XdrReader(frame.payload)) as object;
     this.emit('event', { name: row.name, ...body } as DomainEvent);

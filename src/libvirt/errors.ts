@@ -22,7 +22,7 @@ export class LimitError extends Error {
 }
 
 class Unanswered extends Error {
-  /** False when the call never left: then it had no effect. */
+  /** False when the call was never sent: then it had no effect. */
   readonly sent: boolean;
 
   constructor(message: string, { sent = true, cause }: { sent?: boolean; cause?: unknown } = {}) {
@@ -80,7 +80,7 @@ export function isLibvirtError(error: unknown, ...codes: number[]): error is Lib
   return error instanceof LibvirtError && (codes.length === 0 || codes.includes(error.code));
 }
 
-/** Of a call that was not answered as the protocol has it: whether it was done may not be known. */
+/** For a call without a proper answer: it may be unknown whether it ran. */
 export function isConnectionError(error: unknown): error is ConnectionLost | TimeoutError | ProtocolError {
   return error instanceof Unanswered || error instanceof ProtocolError;
 }

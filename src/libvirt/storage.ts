@@ -38,7 +38,7 @@ export class Storage {
     return (await this.#connection.call(procedures.storageVolGetInfoFlags, args, options)).allocation;
   }
 
-  /** How many of these are really there, and not in holes. */
+  /** How many of these bytes are stored, and not in holes. */
   async volumeAllocation(volume: VolumeRef, options?: CallOptions): Promise<number> {
     return (await this.#connection.call(procedures.storageVolGetInfo, { volume }, options)).allocation;
   }
@@ -58,7 +58,7 @@ export class Storage {
     return (await this.#connection.call(procedures.storagePoolCreateXml, { xml, flags: 0 }, options)).pool;
   }
 
-  /** Stops it, and forgets it if it is transient; what it holds is not touched. */
+  /** Stops it, and forgets it if it is transient; its files are not touched. */
   destroyPool(pool: PoolRef, options?: CallOptions): Promise<void> {
     return this.#connection.call(procedures.storagePoolDestroy, { pool }, options);
   }
@@ -73,7 +73,7 @@ export class Storage {
    * libvirt takes what is behind the end for a hole. To be sure, ask for the size afterwards.
    */
   async download(volume: VolumeRef, { offset, length }: Range, options?: CallOptions): Promise<Buffer> {
-    // To libvirt a length of 0 is all the rest.
+    // libvirt takes the length 0 for the whole rest.
     if (length === 0) return Buffer.alloc(0);
     const bytes = new Collector(length);
     const args = { volume, offset, length, flags: sparse };

@@ -8,13 +8,13 @@ import { hyper, struct, uint, XdrReader } from './xdr.ts';
  * (virnetprotocol.x). The client then says OK and the daemon confirms it; ERROR from either side ends it early.
  */
 
-/** What a stream needs of the call that opened it. */
+/** What a stream needs from the call that opened it. */
 export interface Wire {
   /** The call's name, for errors. */
   readonly name: string;
   /** Sends a packet of this status, empty unless there are bytes. */
   say(status: number, bytes?: Buffer): void;
-  /** Resolves when all that was said has left, or never will. */
+  /** Resolves when everything was sent, or never will be. */
   flushed(): Promise<void>;
   /** Tells the caller. */
   fail(error: Error): void;
@@ -24,8 +24,8 @@ export interface Wire {
 export const streamHole = struct({ length: hyper, flags: uint });
 
 /**
- * A call's stream, to its caller or from it: what is to be said of it, and when it is over. We say OK or ERROR once, and
- * the daemon confirms it. The call keeps its place until then.
+ * A call's stream, to its caller or from it. We send OK or ERROR once, and the daemon confirms it. The call keeps its
+ * place until then.
  */
 export abstract class CallStream {
   protected readonly wire: Wire;
@@ -48,18 +48,21 @@ export abstract class CallStream {
     return this.#over || this.#ending !== null;
   }
 
-  /** The call's reply has come; packets may have overtaken it. Before, the daemon drops what is said of the stream. */
+  /**
+   * The call's reply has come; packets may have overtaken it. Before that, the daemon ignores messages about the
+   * stream.
+   */
   opened(): void {
     this.#replied = true;
     if (this.#ending !== null) this.wire.say(this.#ending);
   }
 
-  /** Gives it up. It is over when the daemon has confirmed that, and what comes until then is ignored. */
+  /** Gives the stream up. It is over when the daemon has confirmed that; packets until then are ignored. */
   abort(): void {
     this.end(frameStatus.error);
   }
 
-  /** The connection has gone: nothing more is said. */
+  /** The connection is gone: nothing more is sent. */
   lost(): void {
     this.#over = true;
   }
@@ -68,7 +71,7 @@ export abstract class CallStream {
   take(frame: Frame): void {
     if (frame.status === frameStatus.error) {
       this.#over = true;
-      // A stream that failed may stay with the daemon until the client ends it. Where it is gone, nobody answers.
+      // A stream that failed may stay with the daemon until the client ends it. If it is gone, no answer comes.
       this.fail(new LibvirtError(remoteError.decode(new XdrReader(frame.payload)), this.wire.name));
     } else if (frame.status !== frameStatus.ok) {
       if (!this.ended) this.takePacket(frame);
@@ -85,7 +88,7 @@ export abstract class CallStream {
     if (this.#replied) this.wire.say(status);
   }
 
-  /** Gives it up, and tells the caller why. */
+  /** Gives the stream up, and tells the caller why. */
   protected fail(error: Error): void {
     this.abort();
     this.wire.fail(error);
@@ -137,7 +140,7 @@ export class Collector {
     bytes.copy(this.#bytes, at);
   }
 
-  /** So many zeros in place of bytes; sent only of streams that were asked to be sparse. */
+  /** So many zeros instead of bytes; the daemon sends them only in sparse streams. */
   hole(length: number): void {
     this.#grow(length);
   }

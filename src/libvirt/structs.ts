@@ -49,7 +49,7 @@ export type VolumeRef = Value<typeof volumeRef>;
 
 const networkRef = struct({ name: text, uuid });
 
-/** `virNetMessageError`. `str1` is the message's format string, so only the code is fit to decide by. */
+/** `virNetMessageError`. `str1` is the message's format string, so only the code can be relied on. */
 export const remoteError = struct({
   code: int,
   domain: int,
@@ -100,7 +100,7 @@ export type StatsRecord = Value<typeof statsRecord>;
 
 /** A network interface as the guest or a DHCP server knows it. */
 const guestInterface = struct({
-  /** Of an agent the guest's own name (`eth0`), of a lease the host's tap. */
+  /** From an agent: the guest's own name (`eth0`); from a lease: the host's tap. */
   name: text,
   mac: optionalText,
   /** `type` is `virIPAddrType`: 0 IPv4, 1 IPv6. */

@@ -8,7 +8,7 @@ export interface SshEndpoint {
   user: string;
   /** The private key, without a passphrase. */
   keyFile: string;
-  /** In OpenSSH's format; the host must be in it. */
+  /** A file in OpenSSH's format, which must contain the host. */
   knownHosts: string;
 }
 

@@ -31,7 +31,7 @@ export class WriteStream extends CallStream {
     if (!this.ended) void this.#send();
   }
 
-  /** An empty packet says that the daemon reads no more; the error itself follows. */
+  /** An empty packet means that the daemon reads no more; the error itself follows. */
   protected override takePacket(): void {}
 
   /** Never rejects. */

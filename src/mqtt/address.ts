@@ -7,7 +7,7 @@ export interface Tls {
   readonly key?: string | Buffer;
 }
 
-/** Bytes of a WebSocket message, which is kept in memory until it is whole; it may have several packets in it. */
+/** Bytes of a WebSocket message, which is in memory until it is complete; it may contain several packets. */
 const longestFrame = 4 * 1024 ** 2;
 
 /** Throws a TypeError for an address that is not mqtt, mqtts, ws or wss, and for TLS files on one without TLS. */

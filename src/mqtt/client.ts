@@ -16,7 +16,7 @@ import { type Opened, Session } from './session.ts';
 
 export interface MqttClientOptions extends Omit<ConnectOptions, 'connectTimeout' | 'keepalive'> {
   subscriptions: readonly string[];
-  /** Those of them whose messages keep the sender's retain flag: MQTT 5 only. */
+  /** Those subscriptions whose messages keep the sender's retain flag: MQTT 5 only. */
   asPublished?: readonly string[];
   logger: Logger;
   /** Milliseconds; default 5 000. */
@@ -28,9 +28,9 @@ export interface MqttClientOptions extends Omit<ConnectOptions, 'connectTimeout'
   pace?: ReconnectDelayOptions;
 }
 
-/** Hang-ups in a row, each soon after the broker had answered, that are no accident. */
+/** Consecutive hang-ups, each soon after the broker had answered, that are no accident. */
 const suspicious = 5;
-/** Milliseconds: a session that lives this long ends the slowing down. */
+/** Milliseconds: a session that lasts this long resets the delay. */
 const stable = 10_000;
 /** Milliseconds between two looks at what listens at the address. */
 const lookAgain = 60_000;
@@ -132,7 +132,7 @@ export class MqttClient extends EventEmitter<{
     this.emit('connected', opened);
   }
 
-  /** Before the failure is logged: does the address say how to speak there? */
+  /** Before the failure is logged: does the broker's answer show the right scheme? */
   async #look(failure: MqttFailure): Promise<void> {
     this.#lookedAt = performance.now();
     const { url, lookTimeout = 800 } = this.#options;
@@ -144,7 +144,7 @@ export class MqttClient extends EventEmitter<{
     if (this.#closing !== undefined) return;
     const before = this.#protocol.version;
     this.#protocol = afterwards(this.#protocol, failure.code);
-    // Neither is an outage, only how versions are found out.
+    // Neither is an outage: this is how the version is found.
     const negotiating = failure.code === 'done' || (failure.code === 'version' && this.#protocol.version < before);
     this.#retry = setTimeout(() => this.#renew(), negotiating ? 0 : this.#nextDelay(failure.code));
     if (!negotiating) this.#log(failure);

@@ -4,14 +4,14 @@ import type { Readable } from 'node:stream';
 const longestLength = 4;
 
 /**
- * MQTT 3.1.1 has no word for the largest packet that a client takes, and MQTT.js keeps a packet in memory until it is
- * whole. This cuts the end of a longer one off as it comes in. Of a publication that is the end of the payload, so it
- * arrives and can be refused for its length; any other packet becomes malformed. Call it before the stream has read
+ * MQTT 3.1.1 cannot limit the packets that a client receives, and MQTT.js keeps a packet in memory until it is
+ * complete. This cuts off the end of a longer packet as it arrives. In a publication that is the end of the payload, so
+ * it arrives and can be refused for its length; any other packet becomes malformed. Call it before the stream has read
  * anything. `most`: bytes after the fixed header.
  */
 export function cutPackets(stream: Pick<Readable, 'push'>, most: number): void {
   const push = stream.push.bind(stream);
-  /** Of the packet's fixed header: its first byte, and its length as far as it is here. */
+  /** The packet's fixed header: its first byte, and as much of its length as has arrived. */
   let header: number[] = [];
   let keep = 0;
   let drop = 0;

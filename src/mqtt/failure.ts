@@ -1,4 +1,4 @@
-/** Why a session did not open, or ended: a code to decide by and a plain sentence to show. */
+/** Why a session did not open, or ended: a code for decisions and a plain sentence for people. */
 import { ReasonCodes } from 'mqtt';
 
 interface Kind {
@@ -20,7 +20,7 @@ const kinds = {
   /** Closed before the broker answered our CONNECT. */
   closed_early: { puzzling: true },
   closed: {},
-  /** Something answers at the address, but speaks otherwise than `mqtt.url` says. */
+  /** The server at the address speaks another protocol than `mqtt.url` says. */
   scheme: { person: true },
   /** Closed each time while the same message was on its way. */
   too_large: { person: true, pace: 'takenOver' },
@@ -28,13 +28,13 @@ const kinds = {
   /** User, password or permission to connect. */
   credentials: { person: true, pace: 'refused' },
   client_id: { person: true },
-  /** This protocol version is not spoken there. */
+  /** The server does not support this protocol version. */
   version: { person: true },
   /** Another client came with our client id. */
   taken_over: { person: true, pace: 'takenOver' },
   /** The broker said why, and it may pass: busy, shutting down, quota. */
   refused: {},
-  /** What came is not MQTT, or breaks its rules. */
+  /** The bytes are not MQTT, or break its rules. */
   protocol: { person: true, puzzling: true },
   /** We ended it. */
   done: {},
@@ -59,7 +59,7 @@ export class MqttFailure extends Error {
     const { person = false, puzzling = false }: Kind = kinds[code];
     this.code = code;
     this.needsPerson = person;
-    // These may mean no more than that the other end speaks no TLS.
+    // These may only mean that the other end does not speak TLS.
     this.isPuzzling =
       puzzling || (code === 'tls' && /^(EPROTO|ERR_SSL_)/.test(String((cause as TlsError | undefined)?.code)));
   }
@@ -153,7 +153,7 @@ const untrusted =
 
 function tlsWords(code: string, { message, host, cert }: TlsError, ca: boolean): string {
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID' && cert) {
-    // Of the subject only where there are no alternative names: all others look at those alone.
+    // The subject counts only if there are no alternative names.
     const given = cert.subjectaltname?.split(', ') ?? [cert.subject?.CN ?? 'no name'].flat();
     const names = given.slice(0, 5).map(name => name.replace(/^(DNS|IP Address):/, ''));
     return `the broker’s certificate is for ${names.join(', ')}, not for ${host}: write a name that it has in mqtt.url`;

@@ -25,11 +25,11 @@ export interface Limits {
   readonly maximumQoS?: number;
 }
 
-/** Bytes unacknowledged, or not yet taken by the socket, from which on the way is full. One message may reach over. */
+/** Bytes unacknowledged, or not yet taken by the socket, at which the way is full. One message may exceed it. */
 const full = 1 << 20;
 const widest = 64;
 const longestLine = 1_000;
-/** Topics whose refusal is remembered, so as to log it once. */
+/** Topics whose refusal is remembered, so that each is logged once. */
 const mostLogged = 1_000;
 
 export class Outbox {
@@ -37,7 +37,7 @@ export class Outbox {
   readonly #limits: Limits;
   readonly #window: number;
   readonly #logger: Logger;
-  /** By topic where a newer one takes the older one's place. */
+  /** By topic, if a newer publication replaces the older one. */
   readonly #line = new Map<string | symbol, Publication>();
   readonly #inFlight = new Set<Publication>();
   readonly #logged = new Set<string>();
@@ -87,7 +87,7 @@ export class Outbox {
       this.#drop(publication);
       return false;
     }
-    // The system's own buffers empty ours for a while; only acknowledgements show that somebody reads.
+    // The system's own buffers empty ours for a while; only acknowledgements show that the broker reads.
     if (this.#dropped > 0 && buffered === 0 && this.#inFlight.size === 0) {
       this.#logger.info({ event: 'mqtt.uncongested', dropped: this.#dropped }, 'The broker reads again');
       this.#dropped = 0;
@@ -116,7 +116,7 @@ export class Outbox {
     });
   }
 
-  /** A newer state takes the place in line of the one it replaces, so that a busy topic cannot starve itself. */
+  /** A newer state takes the place in the queue of the one it replaces, so that a busy topic cannot starve itself. */
   #enqueue(publication: Publication): void {
     if (publication.retain) {
       const older = this.#line.get(publication.topic);

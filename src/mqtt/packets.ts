@@ -1,4 +1,4 @@
-/** Between the project's words and MQTT.js's. */
+/** Converts between the project's messages and MQTT.js's packets. */
 import { createRequire } from 'node:module';
 import type { IClientOptions, IClientPublishOptions, IPublishPacket } from 'mqtt';
 import type { Message, Publication } from '../model/message.ts';
@@ -27,7 +27,10 @@ export interface ConnectOptions {
   keepalive: number;
 }
 
-/** A command is a few hundred bytes; a broker must not make us buffer more. MQTT 5 says so, for 3.1.1 see `cut.ts`. */
+/**
+ * A command has a few hundred bytes; a broker must not make us buffer more. MQTT 5 has a property for this; for 3.1.1
+ * see `cut.ts`.
+ */
 export const largestIncoming = 256 * 1024;
 
 /** One connection that MQTT.js neither renews nor queues for. Throws a TypeError for an address that cannot work. */
@@ -60,7 +63,7 @@ export function publishOptions({ qos, retain, correlationData, expirySeconds }: 
   return { qos, retain, ...(Object.keys(properties).length > 0 && { properties }) };
 }
 
-/** A property that a sender repeats against the rules arrives as a list: taken as absent. */
+/** If a sender repeats a property against the rules, MQTT.js gives a list: this counts as absent. */
 export function readMessage({ topic, payload, qos, retain, dup, properties = {} }: IPublishPacket): Message {
   const { responseTopic, correlationData, messageExpiryInterval } = properties;
   return {
@@ -75,7 +78,7 @@ export function readMessage({ topic, payload, qos, retain, dup, properties = {} 
   };
 }
 
-/** A broker hangs up on a publication to anything else. */
+/** A broker hangs up on a publication to an invalid topic. */
 export function isTopic(topic: string): boolean {
   return topic !== '' && !/[+#\0]/.test(topic) && Buffer.byteLength(topic) <= 0xffff;
 }

@@ -20,7 +20,7 @@ export interface ProtocolVersion {
 export const newest: ProtocolVersion = { version: 5, trial: false, alive: false };
 const oldest: ProtocolVersion = { version: 4, trial: false, alive: true };
 
-/** `done` is how a trial that was taken ends. */
+/** A trial that was taken ends with `done`. */
 export function afterwards(protocol: ProtocolVersion, outcome: FailureCode | 'opened'): ProtocolVersion {
   if (outcome === 'version') return protocol.version === 5 ? oldest : newest;
   if (protocol.trial) return outcome === 'done' ? { ...newest, alive: true } : newest;

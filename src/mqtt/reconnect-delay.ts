@@ -4,13 +4,19 @@ import { type FailureCode, paceOf } from './failure.ts';
 export interface ReconnectDelayOptions {
   /** After an ordinary failure; default 100 ms to 2 s. */
   lost?: BackoffOptions;
-  /** After refused credentials: they seldom mend themselves, and some brokers ban who insists; default 2 s to 30 s. */
+  /**
+   * After refused credentials: they are seldom corrected soon, and some brokers ban clients that insist; default 2 s to
+   * 30 s.
+   */
   refused?: BackoffOptions;
-  /** After another client took the session, which takes it back as fast as we do, or a message too large; default 30 s. */
+  /**
+   * After another client took the session (both would take it back at once), or after a message too large; default 30
+   * s.
+   */
   takenOver?: BackoffOptions;
 }
 
-/** Milliseconds before the next session, by why the last one failed; longer each time. */
+/** Milliseconds before the next session, by the reason for the last one's failure; longer each time. */
 export function reconnectDelays({ lost, refused, takenOver }: ReconnectDelayOptions = {}) {
   const delays = {
     lost: backoff(lost),

@@ -1,7 +1,7 @@
 /**
- * What speaks at the broker's address? Asked when a session failed before the broker answered: each wrong scheme in
- * `mqtt.url` looks like a connection that was closed. At most three short connections, without a user, a password or a
- * client id, so nothing is given away to whoever is there.
+ * Finds out which protocol the broker's address speaks, when a session failed before the broker answered: each wrong
+ * scheme in `mqtt.url` looks like a closed connection. It makes at most three short connections, without a user, a
+ * password or a client id, so it gives nothing away.
  */
 import { connect as connectSocket, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
@@ -15,8 +15,8 @@ const standardPorts = { mqtt: 1883, mqtts: 8883, ws: 80, wss: 443 };
 type Scheme = keyof typeof standardPorts;
 
 /**
- * What to write in `mqtt.url`, and why; null: nothing speaks there, or what the address says. Never rejects.
- * `patience`: milliseconds for each connection.
+ * What to write in `mqtt.url`, and why; null: nothing answers, or the scheme is right. Never rejects. `patience`:
+ * milliseconds for each connection.
  */
 export async function otherScheme(url: string, patience: number, signal: AbortSignal): Promise<string | null> {
   const { hostname, pathname, protocol, port: given } = new URL(url);
@@ -60,7 +60,7 @@ function speaksTls(socket: Socket, patience: number): Promise<boolean | null> {
   });
 }
 
-/** False: it speaks MQTT. Null: there was no answer that tells. */
+/** False: it speaks MQTT. Null: no answer that shows it. */
 async function speaksHttp(open: () => Socket, patience: number, host: string, path: string): Promise<boolean | null> {
   const upgrade = `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n`;
   const webSocket = 'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ZHNtMm1xdHQgbG9va3MgMQ==\r\n';

@@ -19,7 +19,7 @@ import type { ProtocolVersion } from './protocol-version.ts';
 
 export interface SessionOptions extends ConnectOptions {
   subscriptions: readonly string[];
-  /** Those of them whose messages keep the sender's retain flag: MQTT 5 only. */
+  /** Those subscriptions whose messages keep the sender's retain flag: MQTT 5 only. */
   asPublished?: readonly string[];
   /** A trial ends with `done` as soon as the broker takes the version. */
   protocol: ProtocolVersion;
@@ -69,7 +69,7 @@ export class Session extends EventEmitter<{
     mqtt.on('disconnect', packet => this.#end(fromReason(packet.reasonCode ?? 0)));
     mqtt.on('close', () => this.#end(closed(this.#circumstances.answered)));
     mqtt.on('error', error => this.#fail(error));
-    // MQTT.js would report it as an error that only its text tells from others.
+    // MQTT.js would report it as an error that differs from others only in its text.
     mqtt.onKeepaliveTimeout = () => this.#end(new MqttFailure('silent', 'the broker does not answer any more'));
     const late = new MqttFailure('timed_out', 'the broker did not answer in time');
     this.#deadline = setTimeout(() => this.#end(late), connectTimeout);
@@ -82,7 +82,7 @@ export class Session extends EventEmitter<{
     cutPackets(mqtt.stream, largestIncoming);
     // MQTT.js swallows a stream's errors that have no code.
     mqtt.stream.on('error', (error: Error) => this.#fail(error));
-    // Else a publish may wait 40 ms for the acknowledgement of the segment before it.
+    // Otherwise a publication may wait 40 ms for the acknowledgement of the segment before it.
     if (mqtt.stream instanceof Socket) mqtt.stream.setNoDelay(true);
   }
 
@@ -98,7 +98,7 @@ export class Session extends EventEmitter<{
     if (this.#ended || this.#leaving) return;
     this.#leaving = true;
     const mqtt = this.#mqtt;
-    // A broker that did not take it publishes the will: it gets no goodbye.
+    // A broker that did not take it must publish the will, so it gets no goodbye.
     if (mqtt && this.#outbox && (await this.#delivered(final)) && !this.#ended) {
       const gone = new Promise<void>(resolve => mqtt.once('close', resolve));
       mqtt.end();
@@ -164,7 +164,7 @@ export class Session extends EventEmitter<{
     this.#outbox?.close();
     if (this.#mqtt?.stream) {
       this.#mqtt.end(true);
-      // Once it is ending, MQTT.js ignores a harder end.
+      // Once it is ending, MQTT.js ignores a forced end.
       this.#mqtt.stream.destroy();
     }
     this.emit('ended', failure, heaviest);

@@ -34,7 +34,7 @@ export type SshErrorCode =
   | 'cancelled'
   /** A file of more bytes than allowed. */
   | 'too_large'
-  /** A file that was not written or read whole. The one that was there is still there. */
+  /** A file was not written or read completely. The old file is still there. */
   | 'transfer';
 
 export class SshError extends Error {
@@ -66,9 +66,9 @@ export interface CommandEnd {
 /** A command that was given up. */
 export class CommandError extends SshError {
   override name = 'CommandError';
-  /** What it asked, with `unknown_prompt`; the name of a prompt that is known, but has no answer left. */
+  /** With `unknown_prompt`: the question, or the name of a known prompt that has no answer left. */
   readonly prompt: { readonly name: string | null; readonly text: string } | null;
-  /** Where it stood, with `silent`: what its progress meter said, and the server of the last URL in its output. */
+  /** With `silent`: the last state of its progress meter, and the server of the last URL in its output. */
   readonly stall: { readonly stands: string | null; readonly host: string | null } | null;
   /** How it then ended; null: it may still run. */
   end: CommandEnd | null = null;

@@ -11,7 +11,7 @@ interface KnownHostKey {
 
 interface KnownHost {
   keys: readonly KnownHostKey[];
-  /** What else the file has for this host and cannot be used: `sk-ssh-ed25519@openssh.com`, `@revoked ssh-rsa`, … */
+  /** Unusable entries of this host: `sk-ssh-ed25519@openssh.com`, `@revoked ssh-rsa`, … */
   unusable: readonly string[];
 }
 

@@ -42,9 +42,9 @@ export class News {
     return this.#host;
   }
 
-  /** Takes plain output, cut anywhere; whether any of it is news. */
+  /** Takes plain output, cut anywhere; returns whether any of it is news. */
   feed(output: string): boolean {
-    // Line ends, carriage returns and backspaces are at the odd places.
+    // Line ends, carriage returns and backspaces have the odd indexes.
     const parts = (this.#line + output).split(/([\r\n\b])/);
     let news = false;
     for (let at = Math.max(0, parts.length - 1 - 2 * most); at < parts.length - 1; at += 2) {
@@ -81,7 +81,7 @@ export class News {
   }
 }
 
-/** What a line says about progress; empty: nothing. */
+/** The part of a line that shows progress; empty: none. */
 function essence(line: string): string {
   return lasting(line).replace(/[^\p{L}\p{N}.%]+/gu, '');
 }
@@ -90,7 +90,7 @@ function lasting(line: string): string {
   return curl.exec(line)?.[1] ?? line.replace(speed, '').replace(time, '');
 }
 
-/** The same for people; null where it has no figures. */
+/** The same for people; null without figures. */
 function told(line: string): string | null {
   const [, , all, received] = curl.exec(line) ?? [];
   if (all !== undefined) return /[1-9]/.test(all) ? `${received} of ${all}` : `${received}`;

@@ -26,8 +26,7 @@ export function wrap(command: string): string {
 }
 
 /**
- * The command that sends a signal to such a group, as root where that needs no password: what `sudo` has started belongs
- * to root.
+ * The command that signals such a group, as root if that needs no password: processes started by `sudo` belong to root.
  */
 export function killCommand(group: number, signal: 'TERM' | 'KILL'): string {
   const kill = `kill -${signal} -${group} 2>/dev/null || kill -${signal} ${group}`;

@@ -12,9 +12,8 @@ export interface AddressOptions {
 }
 
 /**
- * IPv4 addresses of these MACs as libvirt knows them, the guest agent's before those that libvirt's networks gave away;
- * loopback and link-local ones left out. What libvirt refuses, or does not answer in time, is none. Rejects only when
- * `signal` aborts.
+ * IPv4 addresses that libvirt knows for these MACs: first the guest agent's, then the leases of libvirt's networks,
+ * without loopback and link-local ones. A source that fails or is late gives none. Rejects only when `signal` aborts.
  */
 export async function addressesOf(
   client: Libvirt | null,

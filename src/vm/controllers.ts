@@ -3,8 +3,8 @@ import { loaderDevice, role } from './domain-xml.ts';
 import { anyNumber, child, children, type Node, parseDomain, text } from './xml.ts';
 
 /**
- * What a guest's disks hang on, from its domain's XML: SATA and SCSI controllers with their places on the PCI bus, and
- * other devices that may be such controllers too: those of the host, and those of `qemu:commandline`.
+ * What a guest's disks are connected to, from its domain's XML: SATA and SCSI controllers with their places on the PCI
+ * bus, and devices that may be such controllers: passed-through ones, and those of `qemu:commandline`.
  */
 
 /** `passthrough`: a device of whatever kind, which may be a SATA controller. */
@@ -39,7 +39,7 @@ export interface StorageController {
   disks: readonly ControllerDisk[];
 }
 
-/** In the order of the XML. Throws when it is no XML at all. */
+/** In the order of the XML. Throws when the text is no XML. */
 export function parseControllers(xml: string): readonly StorageController[] {
   const domain = parseDomain(xml);
   const devices = child(domain, 'devices');

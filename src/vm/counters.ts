@@ -9,7 +9,7 @@ import { countersOf, type Counters as TableCounters } from '../model/stats.ts';
 export interface Counters {
   /** `virDomainState` */
   state: number | null;
-  /** Times in nanoseconds; those of the vCPU threads only QEMU can tell. */
+  /** Times in nanoseconds; only QEMU knows those of the vCPU threads. */
   cpu: TableCounters<typeof cpuMetrics>;
   /** KiB */
   balloon: TableCounters<typeof memoryMetrics>;
@@ -63,7 +63,7 @@ function fields<K extends string>(prefix: string, keys: readonly K[]): readonly 
   return known as readonly (readonly [K, string])[];
 }
 
-/** libvirt's own limit is below; a number beyond is none. */
+/** libvirt's own limit is lower; a greater number is invalid. */
 const maxVcpus = 16_384;
 
 /** Of those that are online, which may have any of the ids below `slots`; null unless all of them tell. */

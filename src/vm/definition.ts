@@ -7,10 +7,10 @@ import type { Logger } from '../util/logger.ts';
 import { Semaphore } from '../util/semaphore.ts';
 import { type Details, readDetails } from './read.ts';
 
-/** Definitions that may be awaited at once: the connection has four places, and states and commands need theirs. */
+/** Definitions that are read at once: the connection has four places, and states and commands need some. */
 const atOnce = 2;
 
-/** What became of a question; null: the domain is gone. */
+/** The result of a question; null: the domain is gone. */
 export type Defined = Details | 'unknown' | null;
 
 /**
@@ -24,7 +24,7 @@ export class Definitions {
   readonly #logger: Logger;
   readonly #patience: number;
   readonly #places = new Semaphore(atOnce);
-  /** Ends the wait of a question whose turn does not come. */
+  /** Ends a question that still waits for its turn. */
   readonly #waiting = new Set<(why: { reason: string }) => void>();
   #overdue = 0;
   /** Questions without an answer yet; `again`: something may have changed since it was sent. */

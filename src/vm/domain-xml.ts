@@ -2,8 +2,8 @@ import type { Disk, Hardware, Nic } from '../model/domain.ts';
 import { child, children, content, type Node, number, parseDomain, safe, text } from './xml.ts';
 
 /**
- * The few fields of a domain's XML that matter here. Read-only and tolerant: what is missing is null, what is unknown
- * is passed over, because libvirt's schema only grows.
+ * The few fields of a domain's XML that matter here. Read-only and tolerant: a missing field is null, and an unknown
+ * one is ignored, because libvirt's schema only grows.
  */
 
 /** KiB unless the element says otherwise (libvirt's formatdomain, `memory`). */

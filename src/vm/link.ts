@@ -10,14 +10,14 @@ export interface LinkOptions {
   /** Runs on a new connection before it counts as up; if it rejects, the connection is dropped and tried again. */
   prepare?: (client: Libvirt, signal: AbortSignal) => Promise<void>;
   backoff?: BackoffOptions;
-  /** Another link to the same daemon tells of its outages. */
+  /** Another link to the same daemon reports its outages. */
   quiet?: boolean;
   logger: Logger;
 }
 
 interface LinkEvents {
   up: [Libvirt];
-  /** Once an outage, and again with each reason that is new. */
+  /** Once for an outage, and again for each new reason. */
   down: [string];
 }
 
@@ -69,7 +69,7 @@ export class Link extends EventEmitter<LinkEvents> {
     const closed = new Promise<string>(resolve => {
       client.onClosed(cause => resolve(cause?.message ?? 'the connection was closed'));
     });
-    // Whatever it is at: a preparation that waits for a daemon that hangs would go on waiting.
+    // At any point: a preparation would wait for ever for a daemon that hangs.
     using _ = addAbortListener(signal, () => void client.close());
     try {
       signal.throwIfAborted();

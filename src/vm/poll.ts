@@ -19,7 +19,7 @@ export interface PollOptions {
   /** Milliseconds until a poll counts as unanswered. */
   timeout?: number;
   targets: () => readonly Target[];
-  /** Asks for a fresh read: statistics tell something else than what is known. */
+  /** Asks for a new read: the statistics contradict the known state. */
   hint: (key: VmKey) => void;
   /** Nothing may be written, not even how often the guest reports its memory. */
   readOnly: boolean;
@@ -29,7 +29,7 @@ export interface PollOptions {
 }
 
 interface Known {
-  /** libvirt's id of this run of the domain: another run, other counters. */
+  /** libvirt's id of this run of the domain: another run has other counters. */
   id: number;
   sample: Sample | null;
   stats: Stats;
@@ -39,12 +39,12 @@ interface Known {
 export const sampleGroups =
   statsGroup.state | statsGroup.cpu | statsGroup.balloon | statsGroup.vcpu | statsGroup.interface | statsGroup.block;
 
-/** A rate needs two samples; after the first one the second is not awaited for a whole interval. */
+/** A rate needs two samples: after the first one, the second follows soon. */
 const secondSample = 2_000;
 
 /**
- * Samples all domains in one call an interval, however many there are. A poll that a hung QEMU holds up is left behind:
- * its domain turns stale, and the next NOWAIT poll, which no longer waits for that one, brings all others.
+ * Samples all domains in one call for each interval, however many there are. A hung QEMU may block a poll; then its
+ * domain becomes stale, and the next NOWAIT poll, which does not wait for it, brings all others.
  */
 export class Poll {
   readonly #options: PollOptions;
@@ -71,7 +71,7 @@ export class Poll {
     this.#timer = undefined;
   }
 
-  /** One round now; what is under way is not asked twice. */
+  /** Starts one round, unless one is under way. */
   tick(): void {
     if (this.#closed) return;
     const client = this.#options.client();
@@ -118,7 +118,7 @@ export class Poll {
     for (const target of this.#stillActive(targets)) {
       const record = byUuid.get(target.ref.uuid);
       const counters = record && readCounters(record.params);
-      // Numbers of another run, or of none, are not this one's.
+      // The numbers belong to another run, or to none.
       const same = record && [record.domain.id, -1].includes(target.ref.id) && !isOff(counters?.state ?? null);
       if (!counters || !same) this.#options.hint(target.key);
       else if (!hasAnswered(target.domain.hardware, counters)) this.#tellStale([target]);
@@ -155,7 +155,7 @@ export class Poll {
       });
   }
 
-  /** The last numbers, marked: every interval again, for Home Assistant would take silence for their end. */
+  /** Repeats the last numbers, marked as stale, at every interval: without messages, Home Assistant would drop them. */
   #tellStale(targets: readonly Target[]): void {
     for (const target of this.#stillActive(targets)) {
       const known = this.#known.get(target.key);
@@ -165,7 +165,7 @@ export class Poll {
     }
   }
 
-  /** What became of them while an answer was awaited: those that have stopped have had their last word. */
+  /** The targets that still run after the answer has come. */
   #stillActive(targets: readonly Target[]): Target[] {
     if (this.#closed) return [];
     const uuids = new Set(targets.map(({ ref }) => ref.uuid));

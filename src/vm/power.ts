@@ -14,8 +14,8 @@ export interface CallManner {
 }
 
 /**
- * Does what a call's name says with one libvirt call, or two where the agent fails and the button is left. Null: libvirt
- * has taken it; events tell what comes of it. Never retried: after a lost connection nobody knows whether it was done.
+ * Carries out a call with one libvirt call, or with two if the agent fails and the button is next. Null: libvirt has
+ * accepted it; events report the effect. Never retried: after a lost connection it is unknown whether the call ran.
  */
 export function callPower(
   client: Libvirt | null,
@@ -46,7 +46,7 @@ export function setAutostart(
   });
 }
 
-/** What `act` gives, or what its failure means for the caller. Rethrows what is a fault of our own. */
+/** The result of `act`, or what its failure means for the caller. Rethrows an error that is our own fault. */
 async function attempt<T>(
   client: Libvirt | null,
   ref: DomainRef | null,
@@ -94,7 +94,7 @@ async function made(client: Libvirt, ref: DomainRef, call: Call, { method, signa
     case 'guest_reboot':
       return byMethod(method, flag => client.reboot(ref, flag, { signal }), rebootFlag);
     case 'cut_power':
-      // Graceful lets QEMU flush its disk caches; libvirt reports one that does not obey, as far as it notices.
+      // Graceful lets QEMU flush its disk caches; libvirt reports a QEMU that does not obey, if it notices.
       return client.destroy(ref, destroyFlag.graceful, { signal, timeout: callPatience.cut_power });
   }
 }

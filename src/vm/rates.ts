@@ -12,8 +12,8 @@ export interface Sample {
 }
 
 /**
- * Whether QEMU was there for this sample. A NOWAIT call that finds it busy or hung brings what libvirt knows by itself:
- * of the disks no more than their names.
+ * Whether QEMU answered for this sample. If it is busy or hung, a NOWAIT call returns only what libvirt itself knows:
+ * for disks, no more than their names.
  */
 export function hasAnswered(hardware: Hardware, { disks }: Counters): boolean {
   return hardware.disks.length === 0 || [...disks.values()].some(disk => disk['rd.reqs'] !== null);

@@ -7,7 +7,9 @@ import type { HypervisorInfo } from '../model/snapshot.ts';
 import { parseDomainXml } from './domain-xml.ts';
 import { stateWords } from './state.ts';
 
-/** The calls that make a domain known, and a domain's absence an answer. Failures are those of `Libvirt`'s calls. */
+/**
+ * The calls that read a domain; a missing domain is a result, not a failure. Failures are those of `Libvirt`'s calls.
+ */
 
 export type State = Pick<Domain, 'active' | 'state' | 'reason'> & { ref: DomainRef };
 export type Details = Pick<Domain, 'persistent' | 'autostart' | 'hardware'>;
@@ -39,10 +41,10 @@ export async function readState(
   return { ref, active: isActive(words.state, ref), ...words };
 }
 
-/** It comes when QEMU answers again, so that there is nothing to give up. */
+/** It answers when QEMU does, so giving it up would gain nothing. */
 const whenever: CallOptions = { timeout: 86_400_000 };
 
-/** What only the definition tells. Null: libvirt has no such domain. */
+/** What only the definition contains. Null: libvirt has no such domain. */
 export async function readDetails(client: Libvirt, ref: DomainRef): Promise<Details | null> {
   const [xml, persistent, autostart] = await Promise.all([
     orGone(client.xml(ref, whenever)),
@@ -65,7 +67,9 @@ async function orGone<T>(call: Promise<T>): Promise<T | null> {
   });
 }
 
-/** Id and state come from two calls, between which it may have stopped: the id decides only where the state does not. */
+/**
+ * Id and state come from two calls, and the domain may stop between them: the id counts only if the state is unclear.
+ */
 function isActive(state: DomainState, ref: DomainRef): boolean {
   if (state === 'shut_off') return false;
   return state === 'crashed' || state === 'unknown' ? ref.id !== -1 : true;

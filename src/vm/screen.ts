@@ -5,9 +5,9 @@ import type { Libvirt } from '../libvirt/client.ts';
 import { LimitError } from '../libvirt/errors.ts';
 import type { DomainRef } from '../libvirt/structs.ts';
 
-/** What a guest's screen shows, always as PNG: QEMU writes it since 7.1, and before that PPM, which is converted. */
+/** What a guest's screen shows, always as PNG: QEMU writes PNG since 7.1, and before that PPM, which is converted. */
 
-/** The picture that came is none that can be shown. */
+/** The picture cannot be shown. */
 export class ScreenError extends Error {
   override name = 'ScreenError';
 }

@@ -1,6 +1,6 @@
 import type { DomainState } from '../model/domain.ts';
 
-/** `virDomainState`, and of each the words of its reasons, by their numbers (libvirt-domain.h). */
+/** `virDomainState`, with the words of its reasons, by their numbers (libvirt-domain.h). */
 const states: readonly (readonly [DomainState, reasons: string])[] = [
   ['unknown', 'unknown'],
   [

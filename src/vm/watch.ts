@@ -15,7 +15,7 @@ import { type Details, identify, isUuid, readState } from './read.ts';
 
 interface Watched {
   key: VmKey;
-  /** A domain's name, which is followed to whatever domain bears it, or a UUID, which is followed through renames. */
+  /** A domain's name, which is followed to any domain that has it, or a UUID, which is followed through renames. */
   domain: string;
 }
 
@@ -25,9 +25,9 @@ export interface WatchOptions {
   /** Milliseconds that a domain's definition is waited for; see `Definitions`. */
   patience?: number;
   /**
-   * Milliseconds until a state that does not come ends the connection; default: as long as a power cut may take.
-   * libvirt keeps the state back while it ends a QEMU that does not obey, and who asked for that waits on the same
-   * connection. A daemon that hangs is noticed by its keepalive answers.
+   * Milliseconds until a missing state ends the connection; default: as long as a power cut may take. While libvirt
+   * ends a QEMU that does not obey, it does not return the state, and the command waits on the same connection. A
+   * daemon that hangs is noticed by its missing keepalive answers.
    */
   statePatience?: number;
   logger: Logger;
@@ -51,7 +51,7 @@ interface Entry extends Watched {
   /** A read is under way; `again` asks for one more, with or without the details. */
   reading: Promise<void> | null;
   again: { details: boolean } | null;
-  /** Its QEMU was ended by a signal, and not by its guest: no state tells that. */
+  /** Its QEMU was ended by a signal, and not by its guest: the state does not show that. */
   killed: boolean;
   /** `virErrorNumber` of the last refused read that was logged. */
   refusal: number | null;
@@ -60,7 +60,7 @@ interface Entry extends Watched {
 /** What can change without a change of state, by event: hardware, autostart, persistence. */
 const detailed: ReadonlySet<DomainEventName> = new Set(['deviceAdded', 'deviceRemoved', 'diskChange', 'nicMacChange']);
 const definitionEvents: ReadonlySet<number> = new Set([0, 1]);
-/** The lifecycle event of a guest that has shut down, and its detail when the host has done that. */
+/** The lifecycle event of a guest that has shut down, and its detail if the host shut it down. */
 const shutdown = { event: 6, byHost: 2 };
 
 /** Of a domain whose definition was never read. */
@@ -70,14 +70,14 @@ const undefinedDetails: Details = { persistent: true, autostart: null, hardware:
 const statesAtOnce = 4;
 
 /**
- * Keeps what is known of the configured domains true. An event is only a hint, what is then read is the truth; on every
- * connection it registers first and reads afterwards, so that nothing falls between. Reads of one domain never
- * overlap: hints that come meanwhile lead to one more read.
+ * Keeps the known state of the configured domains true. An event is only a hint; the read after it counts. On every
+ * connection it registers first and reads afterwards, so that it misses nothing. Reads of one domain never overlap:
+ * hints during a read cause one more read.
  */
 export class Watch {
   readonly #options: WatchOptions;
   readonly #entries: ReadonlyMap<VmKey, Entry>;
-  /** A state's time-out must not count what others take. */
+  /** A state's time-out must not include the wait for others. */
   readonly #turns = new Semaphore(statesAtOnce);
   readonly #definitions: Definitions;
   #resyncing = false;
@@ -98,7 +98,7 @@ export class Watch {
     );
   }
 
-  /** The connection that it watches: commands go the same way, so that they do not overtake what is read. */
+  /** The watched connection: commands use it too, so that they do not overtake reads. */
   get client(): Libvirt | null {
     return this.#client;
   }
@@ -142,14 +142,14 @@ export class Watch {
       const fields = { event: 'domain.missing', vm: entry.key, domain: entry.domain, names: this.#names.slice(0, 20) };
       logger.warn({ ...fields, reason: this.missing(entry.key) }, 'libvirt has no such domain');
     }
-    // A daemon that has just started takes its time to find out QEMU's version.
+    // A daemon that has just started first asks QEMU for its version.
     const [info] = await Promise.all([identify(client), ...entries.map(entry => this.#refresh(entry, client, true))]);
     emit({ type: 'hypervisor_up', info });
   }
 
   /**
-   * Reads everything again: libvirt has no event for some changes, autostart among them. One domain after the other, so
-   * that what an event tells of does not wait; nothing if it is still at that.
+   * Reads everything again: some changes have no event, such as autostart. One domain after the other, so that reads
+   * after events need not wait; does nothing if a round is under way.
    */
   async resync(): Promise<void> {
     if (this.#resyncing) return;
@@ -179,7 +179,7 @@ export class Watch {
     }
   }
 
-  /** A read that fails takes its connection down, so that the next one starts from the beginning. */
+  /** A read that fails closes the connection, so that the next one begins anew. */
   #refreshSafely(entry: Entry, client: Libvirt, details: boolean): Promise<void> {
     return this.#refresh(entry, client, details).catch((error: Error) => {
       // Logged once, though several may wait for one read.
@@ -265,7 +265,7 @@ export class Watch {
     if (again || !defined) void this.#refreshSafely(entry, client, true);
   }
 
-  /** What libvirt will not tell of one domain is no reason to lose the others. */
+  /** One domain that libvirt refuses to read is no reason to lose the others. */
   #refused(entry: Entry, error: unknown): undefined {
     if (!isLibvirtError(error)) throw error;
     const { target } = entry;
@@ -279,7 +279,7 @@ export class Watch {
   #set(entry: Entry, target: Target | null): void {
     const before = entry.target;
     entry.target = target;
-    // That there is none is an event too: until then it was unknown.
+    // A missing domain is an event too: until then it was unknown.
     if (before !== undefined && isDeepStrictEqual(before?.domain, target?.domain)) return;
     const domain = target?.domain ?? null;
     this.#options.emit({ type: 'domain', key: entry.key, domain, at: new Date().toISOString() });
@@ -290,7 +290,7 @@ function matches({ uuid, domain }: Entry, ref: DomainRef): boolean {
   return uuid === null ? ref.name === domain : ref.uuid === uuid;
 }
 
-/** Both runs were seen and what came between was not: the connection was down, or all went too fast. */
+/** The domain ran in both reads, but stopped in between: the connection was down, or it went too fast. */
 function isOtherRun(before: Target, now: DomainRef, active: boolean): boolean {
   const ids = [before.ref.id, now.id];
   return before.domain.active && active && !ids.includes(-1) && before.ref.id !== now.id;

@@ -1,4 +1,6 @@
-/** Takes out of a domain's XML what only its place tells to be a secret. What has a shape of its own is found later. */
+/**
+ * Removes secrets from a domain's XML that only their place reveals. Those with a recognisable form are found later.
+ */
 
 /** Elements whose text, or all that is in them, is somebody's own. */
 const hiddenTexts: ReadonlySet<string> = new Set([

@@ -24,8 +24,8 @@ export interface DumpOptions extends Output {
 const patience = 5_000;
 
 /**
- * `dsm2mqtt dump`: what helps to understand a problem, as JSON without secrets, serial numbers, MACs and addresses. What
- * cannot be had says why instead. 0; 1: it cannot be written.
+ * `dsm2mqtt dump`: prints what helps to understand a problem, as JSON without secrets, serial numbers, MACs and
+ * addresses. A missing part says why. 0; 1: it cannot be written.
  */
 export async function dump({ loaded, output, stdout, stderr }: DumpOptions): Promise<ExitCode> {
   const { config } = loaded;
@@ -42,7 +42,7 @@ export async function dump({ loaded, output, stdout, stderr }: DumpOptions): Pro
     system: `${process.platform} ${process.arch} ${release()}`,
     user: process.getuid?.() ?? null,
     groups: process.getgroups?.() ?? null,
-    // The user's name is often a word that is everywhere.
+    // The user's name is often a common word.
     configuration: summarize(loaded, config.mqtt.username !== null),
     bridge,
     libvirt,
@@ -54,7 +54,7 @@ export async function dump({ loaded, output, stdout, stderr }: DumpOptions): Pro
     return exitCode.succeeded;
   }
   try {
-    // Not over what is there: it may be something else.
+    // Never overwrites a file: it may be something else.
     await writeFile(output, text, { flag: 'wx', mode: 0o600 });
     stderr.write(`${output} is written. Look it through before you show it to others.\n`);
     return exitCode.succeeded;
@@ -91,7 +91,7 @@ async function askDomain(client: Libvirt, watch: Watch, key: string, anonymizer:
   return { domain, xml: anonymizer.xml(await client.xml(ref, { timeout: patience })).split('\n') };
 }
 
-/** Names, bytes and times; nothing of what is in them. */
+/** Names, sizes and times, but no content. */
 async function list(folder: string): Promise<unknown> {
   const names = await readdir(folder, { recursive: true, withFileTypes: true });
   const files = names.filter(entry => entry.isFile()).map(entry => join(entry.parentPath, entry.name));

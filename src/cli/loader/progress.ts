@@ -6,7 +6,7 @@ import { bar, StatusLine } from '../terminal.ts';
 
 /**
  * Shows a rebuild or rollback as it goes: a line for each phase and step, with a bar under them on a terminal; or every
- * document and answer as a line of JSON. What it came to goes to stdout, the way there to stderr.
+ * document and response as a line of JSON. The result goes to stdout, the progress to stderr.
  */
 export class LoaderProgress implements Shown {
   readonly #options: ProgressOptions;
@@ -18,7 +18,7 @@ export class LoaderProgress implements Shown {
     this.#bar = new StatusLine(options.stderr);
   }
 
-  /** What `B/V/loader` says; what is none of its documents is passed over. */
+  /** The documents of `B/V/loader`; ignores anything else. */
   loader(text: string): void {
     const document = read(text);
     if (!document) return;
@@ -47,7 +47,7 @@ export class LoaderProgress implements Shown {
     if (response.status === 'progress') return;
     this.#bar.clear();
     if (!isFinal(response)) {
-      // Hours may be left, of which most will not be needed.
+      // The limit may be hours away, and most of them will not be needed.
       stderr.write(`${response.command} ${response.status}\n`);
       return;
     }
@@ -81,7 +81,7 @@ export function barLine(
   const seconds = Math.round((elapsed_seconds ?? 0) + since);
   const time = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
   const text = `${bar((percent ?? 0) / 100)} ${String(percent ?? 0).padStart(2)} %  ${time}  ${step ?? ''}`;
-  // A line that wraps could not be taken back.
+  // A line that wraps could not be erased.
   return [...text]
     .slice(0, Math.max(0, columns - 1))
     .join('')

@@ -25,7 +25,7 @@ export interface RebuildPlanOptions {
   /** Key or name. */
   vm: string;
   json: boolean;
-  /** Nothing will come of it; default true. */
+  /** Only shows the plan; default true. */
   dry?: boolean;
   stdout: { write(text: string): unknown };
   stderr: { write(text: string): unknown };
@@ -39,8 +39,8 @@ export interface RebuildPlanOptions {
 type Vm = Config['vms'][number];
 
 /**
- * `dsm2mqtt rebuild V --dry-run`: what a rebuild would do, found out straight from here; nothing is changed. 0; 1: it
- * would be refused, or libvirt has no such domain; 3: libvirt was not reached. Throws `Refusal`.
+ * `dsm2mqtt rebuild V --dry-run`: what a rebuild would do, found out by this process; changes nothing. 0; 1: it would
+ * be refused, or libvirt has no such domain; 3: libvirt was not reached. Throws `Refusal`.
  */
 export async function rebuildPlan(options: RebuildPlanOptions): Promise<number> {
   const { config, vm, json, dry, stdout, stderr, signal } = options;
@@ -95,7 +95,7 @@ async function drafted(
   }
 }
 
-/** What the bridge itself would say to the command. */
+/** What the bridge itself would answer to the command. */
 function permission({ libvirt }: Config, { commands }: Vm): Finding[] {
   if (libvirt.readOnly) {
     const message = 'libvirt is configured as read-only: the bridge refuses every command.';
@@ -106,7 +106,7 @@ function permission({ libvirt }: Config, { commands }: Vm): Finding[] {
   return [{ level: 'warn', code: 'not_allowed', message, advice: 'Add it to `commands`.' }];
 }
 
-/** As far as the bridge remembers DSM; nobody has looked at it now. */
+/** As the bridge last stored DSM's state; this does not check it. */
 async function lastCheck({ dataDir }: Config, key: string, uuid: string): Promise<InspectOptions['vm']['check']> {
   const known = (await checksStore(dataDir, silent).load())[key];
   return known?.uuid === uuid && known.dsm ? { verdict: 'unknown', dsm: known.dsm } : null;
