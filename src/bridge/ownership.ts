@@ -239,7 +239,7 @@ export class Ownership extends EventEmitter<{
     if (!timer) this.#wait(Math.min(2 ** unanswered, mostPatiences));
   }
 
-  /** Nobody has answered when the time is over. */
+  /** Waits for an answer, and acts when none came. */
   #wait(patiences: number): void {
     const { patience = 2_000 } = this.#options;
     const round = this.#round;

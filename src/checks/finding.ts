@@ -77,7 +77,7 @@ interface Finding<P extends ProbeName> {
 /** And what else it learns. */
 export interface Findings {
   bridge: Finding<'bridge'> & {
-    /** Of the NIC that it speaks of. */
+    /** Of the NIC that the sentence is about. */
     mac: string | null;
     /** One of several NICs that has a fault, while another is well. */
     worst: { kind: Kind<'bridge'>; mac: string; explanation: string } | null;

@@ -74,7 +74,7 @@ function explain(path: string, error: NodeJS.ErrnoException): Error {
     case 'EACCES':
     case 'EPERM':
       return because(`${path}: permission denied: run this as the bridge's user`);
-    // The line of those that it should let in is full.
+    // The socket's queue is full.
     case 'EAGAIN':
       return because(`the bridge at ${path} lets nobody in`);
     default:

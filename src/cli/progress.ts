@@ -6,7 +6,7 @@ export interface ProgressOptions extends Output {
   json: boolean;
 }
 
-/** Who is told of a command's answers. */
+/** Shows a command's responses. */
 export interface Shown {
   show(response: ResponseDocument): void;
   /** Says something that is no answer. */

@@ -24,7 +24,7 @@ export interface Verb {
   readonly config?: 'loaded' | 'named' | 'addon';
   /** Ctrl-C and SIGTERM abort its `signal` instead of ending the process: always, or with that option. */
   readonly interruptible?: true | 'direct';
-  /** Ends only when it is told to. */
+  /** Runs until it gets a signal. */
   readonly serves?: boolean;
   /** Takes its arguments and options by name, the configuration and the streams. Resolves to the exit code. */
   readonly run: (call: never) => Promise<number>;

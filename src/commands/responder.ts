@@ -88,7 +88,7 @@ export class Responder implements Replies {
 
   ended(request: Request, outcome: Outcome): void {
     this.#answer(request, { ...outcome, remaining: null });
-    // A key that nobody configured has no topics.
+    // A key that is not configured has no topics.
     if (outcome.code !== 'unknown_vm') this.#options.notify(request.key, ended(this.#commanded(request), outcome));
   }
 

@@ -222,7 +222,7 @@ export class Libvirt {
     return this.#connection.call(procedures.domainReboot, { domain, flags }, options);
   }
 
-  /** Stops its virtual CPUs. One that is paused already stays so, without a word. */
+  /** Stops its virtual CPUs. A paused one stays paused, without an error. */
   suspend(domain: DomainRef, options?: CallOptions): Promise<void> {
     return this.#connection.call(procedures.domainSuspend, { domain }, options);
   }

@@ -32,7 +32,7 @@ export class Storage {
     return (await this.#connection.call(procedures.storageVolLookupByPath, { path }, options)).volume;
   }
 
-  /** All bytes that it holds where it lies. For a raw image that is the disk's size too. */
+  /** The bytes that it takes up on the disk. For a raw image that is the disk's size too. */
   async volumeSize(volume: VolumeRef, options?: CallOptions): Promise<number> {
     const args = { volume, flags: physical };
     return (await this.#connection.call(procedures.storageVolGetInfoFlags, args, options)).allocation;
@@ -63,7 +63,7 @@ export class Storage {
     return this.#connection.call(procedures.storagePoolDestroy, { pool }, options);
   }
 
-  /** Has it look again what it holds. */
+  /** Makes libvirt list its files again. */
   refreshPool(pool: PoolRef, options?: CallOptions): Promise<void> {
     return this.#connection.call(procedures.storagePoolRefresh, { pool, flags: 0 }, options);
   }

@@ -79,7 +79,7 @@ export interface Check {
   since: string;
   /** Checks in a row that found less than the verdict says. */
   failures: number;
-  /** What it is meant to be; null: nobody has said yet. */
+  /** What it is meant to be; null: not known yet. */
   expected: Wish | null;
   /** As last asked since the machine was powered on. */
   probes: Readonly<Partial<Record<ProbeName, ProbeRow>>>;

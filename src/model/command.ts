@@ -83,7 +83,7 @@ export function isInvalid(value: Command | InvalidCommand): value is InvalidComm
   return 'code' in value;
 }
 
-/** A key of the JSON form, and what it may hold. */
+/** A key of the JSON form, and its valid values. */
 interface Field {
   expected: string;
   /** Null: the value is not allowed. */

@@ -1,7 +1,7 @@
 /**
  * The connection to the broker: sessions, one after the other, for as long as the bridge runs.
  *
- * Nothing is queued while there is none: a publication is dropped, and whoever publishes says everything again at
+ * Nothing is queued while there is none: a publication is dropped, and its sender must publish everything again at
  * `connected`. The log has an outage once, again if its reason becomes one that only a person can mend, and its end once.
  */
 import { EventEmitter } from 'node:events';

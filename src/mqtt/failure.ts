@@ -134,7 +134,7 @@ export function fromError(error: TlsError, { secure, answered, ca }: Circumstanc
     : new MqttFailure('unreachable', message, error);
 }
 
-/** The other end closed without a word. */
+/** The other end closed the connection, and sent no reason. */
 export function closed(answered: boolean, cause?: unknown): MqttFailure {
   return answered
     ? new MqttFailure('closed', 'the connection to the broker broke', cause)

@@ -51,7 +51,7 @@ const kept = 65_536;
 
 interface Running {
   channel: ClientChannel;
-  /** Resolves when nobody holds its output any more. */
+  /** Resolves when no process holds its output open. */
   ended: Promise<void>;
 }
 
@@ -168,7 +168,7 @@ class Command {
   /** Does what is due, and sets a timer for what is next. */
   #watch(channel: ClientChannel): void {
     clearTimeout(this.#timer);
-    // More output may be there that nobody has taken.
+    // More output may wait to be taken.
     if (this.#settled || this.#taking > 0) return;
     const { silence, linger = 2_000 } = this.#options;
     const now = performance.now();

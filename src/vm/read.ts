@@ -19,7 +19,7 @@ export function isUuid(domain: string): boolean {
   return /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i.test(domain);
 }
 
-/** Who runs the domains. */
+/** The host, libvirt and the hypervisor. */
 export async function identify(client: Libvirt): Promise<HypervisorInfo> {
   const [hostname, type, versions] = await Promise.all([client.hostname(), client.type(), client.versions()]);
   return { hostname, libvirt: versions.libvirt, hypervisor: `${type} ${versions.hypervisor}` };
@@ -67,9 +67,7 @@ async function orGone<T>(call: Promise<T>): Promise<T | null> {
   });
 }
 
-/**
- * Id and state come from two calls, and the domain may stop between them: the id counts only if the state is unclear.
- */
+/** Id and state come from two calls, and the domain may stop in between: the id counts only if the state is unclear. */
 function isActive(state: DomainState, ref: DomainRef): boolean {
   if (state === 'shut_off') return false;
   return state === 'crashed' || state === 'unknown' ? ref.id !== -1 : true;

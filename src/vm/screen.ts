@@ -22,7 +22,7 @@ export interface ScreenOptions extends CallOptions {
 /** Pixels to a side. */
 const maxSide = 16_384;
 const signature = Buffer.from('\x89PNG\r\n\x1a\n', 'latin1');
-/** A PNG's last chunk has no content, hence is always these bytes. */
+/** A PNG's last chunk is empty, so it always has these bytes. */
 const end = chunk('IEND', Buffer.alloc(0));
 
 /** Rejects with `ScreenError`, or as `Libvirt.screenshot` does. */

@@ -41,7 +41,7 @@ interface Heard {
 /** What became of a question. */
 export type Found =
   | Heard
-  /** Nobody answered in time. */
+  /** No device answered in time. */
   | { kind: 'silence' }
   /** No answer can be received. `reason` for people: half a sentence. */
   | { kind: 'unavailable'; reason: string };
@@ -102,7 +102,7 @@ export class Findhost {
     }
   }
 
-  /** Tells whoever still waits. */
+  /** Tells all waiting questions. */
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#turn);

@@ -33,7 +33,7 @@ export function parseArp(text: string): Neighbour[] {
     .map(([, address = '', , mac = '']) => ({ address, mac: mac.toLowerCase() }));
 }
 
-/** Who answers where. */
+/** Which of the candidates and MACs answer. */
 export interface Answers {
   /** The first of the candidates at which one of the MACs answers. */
   here: string | null;

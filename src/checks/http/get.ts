@@ -87,7 +87,7 @@ export async function get(
     socket.destroy();
     request.emit('error', errorOf('HPE_UPGRADE'));
   });
-  // One that comes after the head is told here alone.
+  // An error after the head is only reported here.
   let broken: Error | null = null;
   request.on('error', error => {
     broken ??= error;

@@ -16,7 +16,7 @@ export interface RebuildOptions extends ProgressOptions, CommandOptions {
   dryRun?: boolean;
   /** Without asking. */
   yes: boolean;
-  /** Whoever is asked. */
+  /** Where the user answers. */
   stdin: Input;
   /** Ends the waiting, not the command. */
   signal: AbortSignal;

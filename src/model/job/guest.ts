@@ -30,7 +30,7 @@ export function guestOf(check: Check | null, date: number, now: number): Guest {
   const span = Math.max(0, nextAt - checkedAt) + patience;
   const age = Math.max(0, date - checkedAt);
   const { verdict, wasUp, probes } = check;
-  // That it boots is then only what libvirt says.
+  // Then only libvirt says that it boots.
   const unasked = Object.keys(probes).length === 0 && check.nextAt === null;
   if (age >= span || unasked || ofMachine.has(verdict)) return { ...unknownGuest, wasUp };
   return { verdict, wasUp, until: now + span - age };

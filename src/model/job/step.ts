@@ -139,7 +139,7 @@ function wentOff(job: Job, domain: Domain | null, now: number): Step {
   return startAgain(job, `it is off after ${seconds(now - job.begunAt)}`, now);
 }
 
-/** It went off, which nobody had asked for. */
+/** It went off, though no job had asked for it. */
 function fellOff(job: Job, domain: Domain | null, message: string): Step {
   const ending = endOf(domain);
   return over(job, ending.status === 'failed' ? ending : failed('interfered', message));
