@@ -30,10 +30,7 @@ export interface BridgeParts {
   events: EventPublisher;
   vmStore: VmStore;
   dispatcher: Dispatcher;
-  /**
-   * Milliseconds after Home Assistant's birth message within which everything is published again: many bridges on one
-   * broker must not all do it at once.
-   */
+  /** Milliseconds after Home Assistant's birth message for publishing again, so that not all bridges do it at once. */
   birthJitter?: number;
 }
 

@@ -40,10 +40,7 @@ const claimSchema = z.object({
   session: sessionSchema,
   // Even a bridge with a too long name exists, so the name is cut, and the claim is not ignored.
   instance: z.string().transform(name => name.slice(0, 200)),
-  /**
-   * When it was granted the topic; null: it is asking. Only one notation is valid, so that two bridges compare it
-   * alike.
-   */
+  /** When it was granted the topic; null: it asks. One notation only, so that two bridges compare it alike. */
   since: z.iso.datetime({ precision: 3 }).nullable(),
   /** The session whose question this answers. */
   to: sessionSchema.nullable().default(null),

@@ -7,8 +7,7 @@ import type { Logger } from '../util/logger.ts';
 import { Store } from '../util/store.ts';
 
 /**
- * What must be kept of a VM when the bridge ends: how it last stopped, whether it ran, what it is meant to be, and who
- * asked it to stop.
+ * What a VM keeps beyond the bridge's end: its last stop, whether it ran, what it is meant to be, who asked it to stop.
  */
 
 const text = z.string();

@@ -30,8 +30,8 @@ const patience = 5_000;
 const pause = 5_000;
 
 /**
- * `dsm2mqtt check`: one check, made by this process. 0: everything is up; 1: something is not; 3: as 1, and libvirt was
- * not reached.
+ * `dsm2mqtt check`: one check, by this process. 0: everything is up; 1: something is not; 3: and libvirt was not
+ * reached.
  */
 export async function check({ config, vm, json, watch, stdout, stderr, signal }: CheckOptions): Promise<ExitCode> {
   const vms = vm === undefined ? config.vms : [findVm(config, vm)];

@@ -58,10 +58,7 @@ export class JobPlace {
     return job && { word: job.word, occupation: occupation(job), remaining };
   }
 
-  /**
-   * Ends the running job; calls `then` with its outcome, for a loader's job later. False: too many commands wait
-   * already.
-   */
+  /** Ends the running job; calls `then` with its outcome, a loader's later. False: too many commands wait already. */
   end(code: Code<'cancelled'>, ticket: Ticket, then: (outcome: Outcome) => void): boolean {
     const loader = this.#loader;
     if (!loader) {

@@ -16,10 +16,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 const prefix = 'DSM2MQTT_';
 
-/**
- * Variables with the prefix that set no key. Kubernetes makes `_SERVICE_` and `_PORT` variables for a service named
- * dsm2mqtt.
- */
+/** Variables with the prefix that set no key. Kubernetes makes `_SERVICE_` and `_PORT` for a service dsm2mqtt. */
 const reserved = /^DSM2MQTT_(CONFIG|LAB|LAB_.*|SERVICE_(HOST|PORT.*)|PORT(_\d+_(TCP|UDP).*)?)$/i;
 
 export function readEnvironment(environment: Environment): { overrides: Override[]; problems: Problem[] } {

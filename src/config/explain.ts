@@ -3,9 +3,7 @@ import { nearest } from '../util/did-you-mean.ts';
 import type { Issue, Path } from './problem.ts';
 import { isKeyLike, keysOf, leafPaths, pathText, type Shape, shapeAt, variableName } from './shape.ts';
 
-/**
- * A zod issue in words: what was expected, what was found, what to write instead. Never shows the value of a secret.
- */
+/** A zod issue in words: expected, found, and what to write instead. Never shows a secret's value. */
 export function explain(issue: z.core.$ZodIssue): Issue[] {
   const path = issue.path.map(step => (typeof step === 'symbol' ? String(step) : step));
   const shape = shapeAt(path);

@@ -4,9 +4,7 @@ import { validateDetailed } from 'node-cron';
 import { topicFault } from '../model/topics.ts';
 import type { Fault } from './problem.ts';
 
-/**
- * What is wrong with a text of a certain format; null: nothing. No message repeats the text: it may contain a password.
- */
+/** What is wrong with a text in a format; null: nothing. No message repeats it: it may contain a password. */
 export type Format = (text: string) => Fault | null;
 
 function must(hold: (text: string) => boolean, message: string, hint: string): Format {

@@ -29,9 +29,7 @@ export function list<T extends z.ZodType>(item: T) {
   return z.array(item).transform(items => [...new Set(items)]);
 }
 
-/**
- * The file contains a path, the result its content. It is read at once, so that a wrong path is reported at the start.
- */
+/** A path in the file, the content in the result. Read at once, so that a wrong path is reported at the start. */
 export function file(content: Content) {
   return text.transform(async (path, context) => {
     const read = await readText(resolve(path));

@@ -9,10 +9,7 @@ import { childShape, jsonSchema, pathText, type Shape } from './shape.ts';
 import { isMapping } from './value.ts';
 import { parseYaml, type YamlFile } from './yaml.ts';
 
-/**
- * Makes a checked configuration from file and environment, or reports every problem at once. The environment overrides
- * the file.
- */
+/** Makes a checked configuration, or reports every problem at once. The environment overrides the file. */
 
 export interface LoadOptions {
   /** `--config`; it overrides `DSM2MQTT_CONFIG` and the usual places. */

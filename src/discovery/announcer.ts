@@ -91,9 +91,7 @@ export class Announcer {
     this.disconnected();
   }
 
-  /**
-   * `only`: nothing else has changed. Without it, the cost of VMs that appear one by one would grow with their square.
-   */
+  /** `only`: nothing else has changed. Else the cost of many VMs that appear one by one would be its square. */
   #announceAll(only: ReadonlySet<VmKey> | null = null): void {
     const { bridge, vms } = this.#options;
     const owners = new Map<string, VmOptions>();

@@ -48,10 +48,7 @@ export abstract class CallStream {
     return this.#over || this.#ending !== null;
   }
 
-  /**
-   * The call's reply has come; packets may have overtaken it. Before that, the daemon ignores messages about the
-   * stream.
-   */
+  /** The call's reply has come, perhaps after packets. Before it, the daemon ignores messages about the stream. */
   opened(): void {
     this.#replied = true;
     if (this.#ending !== null) this.wire.say(this.#ending);

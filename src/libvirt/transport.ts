@@ -3,10 +3,7 @@ import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { ConnectError } from './errors.ts';
 
-/**
- * Opens one byte stream to a daemon; throws `ConnectError`. An argument of a connection, so that any Duplex can carry
- * it.
- */
+/** Opens one byte stream to a daemon; throws `ConnectError`. An option of a connection, so that any Duplex will do. */
 export type Dialer = (signal: AbortSignal) => Promise<Duplex>;
 
 /** Dials the first of the sockets that exists. */

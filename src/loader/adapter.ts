@@ -116,9 +116,7 @@ interface Condition {
   holds(outputs: Outputs): boolean;
 }
 
-/**
- * `pattern` matches 500 characters at most, and looks at nothing around them, so that a stream can be read in pieces.
- */
+/** `pattern` matches at most 500 characters and sees none around them, so that a stream can be read in pieces. */
 interface Proof {
   name: string;
   pattern: RegExp;
@@ -127,9 +125,7 @@ interface Proof {
 /** By step, of those that are kept and have run. */
 export type Outputs = ReadonlyMap<string, string>;
 
-/**
- * Why a configuration allows no rebuild; else whether it has a serial number and a MAC, or whether new ones are needed.
- */
+/** Why a configuration allows no rebuild; else whether it has a serial number and a MAC, or needs new ones. */
 export type ConfigVerdict = { problem: Problem } | { complete: boolean };
 
 /** `message`: a sentence. `advice`: what to do. */

@@ -35,9 +35,7 @@ export type Occupation = (typeof occupations)[number];
 export type Interruption = 'busy' | 'end' | 'replace' | 'drop' | 'amend' | 'keep' | 'beside';
 
 interface CommandRow {
-  /**
-   * `power`: a job of libvirt calls; `loader`: a job of the loader; `beside`: runs at any time; `cancel`: ends a job.
-   */
+  /** `power`: a job of libvirt calls; `loader`: a loader's job; `beside`: runs at any time; `cancel`: ends a job. */
   runs: 'power' | 'loader' | 'beside' | 'cancel';
   /** Of `power`: the call that it begins with. */
   call?: Call;

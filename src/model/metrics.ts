@@ -92,9 +92,7 @@ function metric<C extends string>(measure: Measure<C>) {
   });
 }
 
-/**
- * For all vCPUs together. `guest`: nanoseconds of their threads; `total`: of QEMU, used when the threads' are unknown.
- */
+/** For all vCPUs. `guest`: nanoseconds of their threads; `total`: of QEMU, if the threads' are unknown. */
 export const cpuMetrics = {
   percent: metric({
     ...{ from: ['guest', 'total', 'vcpus'], grows: false },

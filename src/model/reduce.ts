@@ -105,9 +105,7 @@ function stopOf(vm: VmSnapshot, domain: Domain | null, at: string): LastStop {
   return { by: asked.by, reason, at, seconds: unseen ? null : secondsBetween(asked.at, at) };
 }
 
-/**
- * While the job runs, its request is the cause, even if the clock was set forward. A start's (`at` = `until`) never is.
- */
+/** While the job runs, its request is the cause, even if the clock is set. A start's (`at` = `until`) never is. */
 function isCause({ open, at: since, until }: Asked, seen: boolean, at: string): boolean {
   return at <= until || (open && seen && since < until);
 }

@@ -28,8 +28,8 @@ export interface ConnectOptions {
 }
 
 /**
- * A command has a few hundred bytes; a broker must not make us buffer more. MQTT 5 has a property for this; for 3.1.1
- * see `cut.ts`.
+ * A command has a few hundred bytes; a broker must not make us buffer more. A property of MQTT 5; for 3.1.1 see
+ * `cut.ts`.
  */
 export const largestIncoming = 256 * 1024;
 

@@ -5,14 +5,10 @@ export interface ReconnectDelayOptions {
   /** After an ordinary failure; default 100 ms to 2 s. */
   lost?: BackoffOptions;
   /**
-   * After refused credentials: they are seldom corrected soon, and some brokers ban clients that insist; default 2 s to
-   * 30 s.
+   * After refused credentials: seldom corrected soon, and some brokers ban clients that insist; default 2 s to 30 s.
    */
   refused?: BackoffOptions;
-  /**
-   * After another client took the session (both would take it back at once), or after a message too large; default 30
-   * s.
-   */
+  /** After another client took the session, which takes it back at once, or a message too large; default 30 s. */
   takenOver?: BackoffOptions;
 }
 

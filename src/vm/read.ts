@@ -7,9 +7,7 @@ import type { HypervisorInfo } from '../model/snapshot.ts';
 import { parseDomainXml } from './domain-xml.ts';
 import { stateWords } from './state.ts';
 
-/**
- * The calls that read a domain; a missing domain is a result, not a failure. Failures are those of `Libvirt`'s calls.
- */
+/** The calls that read a domain; a missing domain is a result, no failure. Failures are those of `Libvirt`'s calls. */
 
 export type State = Pick<Domain, 'active' | 'state' | 'reason'> & { ref: DomainRef };
 export type Details = Pick<Domain, 'persistent' | 'autostart' | 'hardware'>;
@@ -67,7 +65,7 @@ async function orGone<T>(call: Promise<T>): Promise<T | null> {
   });
 }
 
-/** Id and state come from two calls, and the domain may stop in between: the id counts only if the state is unclear. */
+/** Id and state come from two calls, and the domain may stop in between: the id counts if the state is unclear. */
 function isActive(state: DomainState, ref: DomainRef): boolean {
   if (state === 'shut_off') return false;
   return state === 'crashed' || state === 'unknown' ? ref.id !== -1 : true;

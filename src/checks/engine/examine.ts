@@ -86,9 +86,7 @@ async function openPorts({ ports }: CheckTarget, address: string | null, ask: As
 
 type Conversation = Pick<Findings, 'web' | 'dsm'>;
 
-/**
- * Probes DSM's page, and then DSM itself. `gentle`: asks first whether its disks sleep, and nothing more if they do.
- */
+/** Probes DSM's page, then DSM itself. `gentle`: asks first whether its disks sleep, and stops if they do. */
 async function askDsm(
   address: string | null,
   ports: readonly WebPort[],

@@ -4,10 +4,7 @@ import type { Debounced } from './debounce.ts';
 
 /** When a VM is checked again, and how deep. Pure; milliseconds. */
 
-/**
- * How many probes run. `cheap`: the lower layers only, if they are unchanged. `command`: a person waits, so all probes
- * run.
- */
+/** How many probes run. `cheap`: the lower layers, if unchanged. `command`: a person waits, so all run. */
 export type Depth = 'cheap' | 'deep' | 'command';
 
 /** Until a check with a worse result is repeated, before anything is reported. */

@@ -31,9 +31,7 @@ function ownInterfaces(): Interfaces {
 /** Reaches every machine on the network of the default route. */
 const everyone = '255.255.255.255';
 
-/**
- * Where a datagram reaches every machine: the broadcast address of each network of this machine, and the general one.
- */
+/** The addresses that reach every machine: each network's broadcast address, and the general one. */
 export function broadcastAddresses(interfaces?: Interfaces): string[] {
   const own = ownNetworks(interfaces)
     // Networks of one or two addresses have no broadcast address (RFC 3021).

@@ -1,5 +1,5 @@
 /**
- * Removes secrets from a domain's XML that only their place reveals. Those with a recognisable form are found later.
+ * Removes secrets that only their place in a domain's XML reveals; other patterns find the rest later.
  */
 
 /** Elements whose text, or all that is in them, is somebody's own. */

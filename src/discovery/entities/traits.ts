@@ -1,9 +1,7 @@
 import { type Unit, type UnitRow, units } from '../../model/metrics.ts';
 import type { Traits } from './entity.ts';
 
-/**
- * What kinds of values there are: the topics have base units, and these are the units for people. Rows combine them.
- */
+/** The kinds of values: the topics have base units, these are the units for people. Rows combine them. */
 
 /** A number of the topic in a unit. */
 export function inUnit(unit: Unit): Traits {

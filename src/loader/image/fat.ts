@@ -7,10 +7,7 @@ import { openFile } from './file-image.ts';
 import { type LoaderImage, piecesOf, writeDifferences } from './image.ts';
 import { fatPartition, sectorBytes } from './mbr.ts';
 
-/**
- * The files of an image's boot partition, read and changed in a copy of it by mtools
- * (https://www.gnu.org/software/mtools/).
- */
+/** The files of an image's boot partition, in a copy of it, by mtools (https://www.gnu.org/software/mtools/). */
 
 /** Rejects with `no_mtools` when mtools is missing or fails, or with the signal's reason. */
 export interface BootFiles {

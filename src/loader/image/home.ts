@@ -4,9 +4,7 @@ import { ImageError, isImageError } from './errors.ts';
 import type { LoaderImage } from './image.ts';
 import { rootFile } from './root-file.ts';
 
-/**
- * Where the image builder saves its home, and which of its files are read. A running TinyCore has its home in memory.
- */
+/** Where the image builder saves its home, and which files of it are read. TinyCore runs from memory. */
 export interface SavedHome {
   readonly partition: number;
   /** A `.tar.gz` in the root folder of the partition, by its 8.3 name. */

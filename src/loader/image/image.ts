@@ -64,9 +64,7 @@ export async function digest(
   return { sha256: hash.digest('hex'), size };
 }
 
-/**
- * The places in which the image differs from `source`, from `offset` on: each with the right bytes, in whole blocks.
- */
+/** Where the image differs from `source`, from `offset` on: with the right bytes, in whole blocks. */
 interface Differences {
   image: Pick<LoaderImage, 'read' | 'write'>;
   source: LoaderImage;

@@ -39,10 +39,7 @@ export const realWorld: World = {
 /** The servers from which a build downloads. */
 const servers = ['github.com', 'raw.githubusercontent.com', 'global.download.synology.com'];
 
-/**
- * `no` if one of them cannot be reached, `unknown` if one of them does not answer. Rejects only with the signal's
- * reason.
- */
+/** `no` if one cannot be reached, `unknown` if one does not answer. Rejects only with the signal's reason. */
 export async function sourcesReachable({ reach }: Pick<World, 'reach'>, signal: AbortSignal): Promise<Known> {
   const ask = (host: string) => (limit: AbortSignal) => reach(host, limit).catch((): Known => 'unknown');
   const answers = await Promise.all(servers.map(host => within(patience.server, signal, ask(host), 'unknown')));

@@ -5,10 +5,7 @@ import { over, progress, seconds, superseded } from './moves.ts';
 
 /** What other commands do to a running one. */
 
-/**
- * `cancel`, or another command that takes its place. This calls nothing: the guest cannot be asked to stop its
- * shutdown.
- */
+/** `cancel`, or another command that takes its place. Makes no call: a guest's shutdown cannot be stopped. */
 export function end(job: Job, code: Code<'cancelled'>): Step {
   const why = code === 'cancelled' ? 'cancelled' : 'another command took its place';
   return over(job, cancelled(code, `${why}: ${left(job)}`));

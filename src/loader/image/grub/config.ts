@@ -38,9 +38,7 @@ export function withFixedDefault(config: string, { fixed }: Menu, index: number)
   return kept.join(`default="${index}"`);
 }
 
-/**
- * The `saved_entry` that selects an entry: its title, as GRUB itself saves it, unless GRUB would read that as a number.
- */
+/** The `saved_entry` for an entry: its title, as GRUB saves it, unless GRUB would read that as a number. */
 export function savedName(entries: readonly MenuEntry[], index: number): string {
   const title = entries[index]?.title ?? '';
   const name = title.replaceAll('>', '>>');
@@ -68,9 +66,7 @@ class Run {
   readonly #env: GrubEnv | null;
   /** Open braces: commands in them run later, if at all. */
   #depth = 0;
-  /**
-   * The `if`s around us. `runs`: this branch runs, as does every branch around it; `done`: one of its branches has run.
-   */
+  /** The `if`s around us. `runs`: this branch and all around it run; `done`: one of its branches has run. */
   readonly #branches: { runs: boolean; done: boolean }[] = [];
 
   constructor(env: GrubEnv | null) {
