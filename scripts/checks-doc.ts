@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { type Cause, causes, diagnoses } from '../src/checks/diagnosis/diagnoses.ts';
 import { type Machine, machines } from '../src/checks/diagnosis/evidence.ts';
 import { isProblem } from '../src/checks/diagnosis/expected.ts';
-import { type Cause, causes, diagnoses } from '../src/checks/diagnosis/table.ts';
 import { kinds } from '../src/checks/finding.ts';
 import { type ProbeName, type ProbeOutcome, probeNames, probeOutcomes } from '../src/model/check.ts';
 import { code, fillIn, keep, table } from './page.ts';

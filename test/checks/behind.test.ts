@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import { diagnose } from '../../src/checks/diagnosis/diagnose.ts';
-import type { Cause } from '../../src/checks/diagnosis/table.ts';
+import type { Cause } from '../../src/checks/diagnosis/diagnoses.ts';
 import { examine } from '../../src/checks/engine/examine.ts';
 import { kindsOf } from '../../src/checks/engine/state.ts';
 import type { Findings } from '../../src/checks/finding.ts';

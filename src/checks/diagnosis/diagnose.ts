@@ -1,6 +1,6 @@
 import { outcomeOf } from '../finding.ts';
+import type { Cause } from './diagnoses.ts';
 import type { Evidence } from './evidence.ts';
-import type { Cause } from './table.ts';
 
 /** The diagnosis, from the evidence alone. Pure and total: the tests try every combination there is. */
 export function diagnose(evidence: Evidence): Cause {

@@ -1,7 +1,7 @@
 import type { Wish } from '../../model/check.ts';
 import type { VmSnapshot } from '../../model/snapshot.ts';
+import { type Cause, diagnoses } from './diagnoses.ts';
 import type { Machine } from './evidence.ts';
-import { type Cause, diagnoses } from './table.ts';
 
 /** What a VM is meant to be, and whether that may be about to change. */
 export interface Expectation {

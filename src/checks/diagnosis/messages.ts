@@ -1,6 +1,6 @@
-import { type Cause, diagnoses } from './table.ts';
+import { type Cause, diagnoses } from './diagnoses.ts';
 
-/** Fills the sentences of a diagnosis, which are in table.ts, with what was found. Pure. */
+/** Fills the sentences of a diagnosis, which are in diagnoses.ts, with what was found. Pure. */
 
 /** What replaces the braces; `bridge`, `neighbour` and `web` are whole sentences of the probes. */
 export type Facts = Readonly<

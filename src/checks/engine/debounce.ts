@@ -1,4 +1,4 @@
-import { type Cause, diagnoses } from '../diagnosis/table.ts';
+import { type Cause, diagnoses } from '../diagnosis/diagnoses.ts';
 
 /** The result of a VM's checks so far: one bad check alone does not change it. Pure. */
 export interface Debounced {

@@ -1,5 +1,5 @@
+import { type Cause, diagnoses } from '../diagnosis/diagnoses.ts';
 import type { Age } from '../diagnosis/evidence.ts';
-import { type Cause, diagnoses } from '../diagnosis/table.ts';
 import type { Debounced } from './debounce.ts';
 
 /** When a VM is checked again, and how deep. Pure; milliseconds. */

@@ -1,9 +1,9 @@
 /** What is the matter, for every combination of what can be found; and whether that is a problem. */
 import { describe, expect, test } from 'vitest';
 import { diagnose } from '../../../src/checks/diagnosis/diagnose.ts';
+import { type Cause, causes, diagnoses } from '../../../src/checks/diagnosis/diagnoses.ts';
 import { type Evidence, machines } from '../../../src/checks/diagnosis/evidence.ts';
 import { isProblem, ofExpectation } from '../../../src/checks/diagnosis/expected.ts';
-import { type Cause, causes, diagnoses } from '../../../src/checks/diagnosis/table.ts';
 import { kinds } from '../../../src/checks/finding.ts';
 import { wishes } from '../../../src/model/check.ts';
 import { combinations, eachEvidence, healthy, mute } from './evidence.ts';

@@ -1,7 +1,7 @@
 /** One bad check is no verdict; what is said in so many words is one at once. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Cause, causes, diagnoses } from '../../../src/checks/diagnosis/table.ts';
+import { type Cause, causes, diagnoses } from '../../../src/checks/diagnosis/diagnoses.ts';
 import { type Debounced, debounce } from '../../../src/checks/engine/debounce.ts';
 
 const at = (cause: Cause, failures = 0): Debounced => ({ cause, since: 0, failures });

@@ -1,7 +1,7 @@
 /** The sentences people read: whole, with what was found in them, and nothing left in braces. */
 import { describe, expect, test } from 'vitest';
+import { causes, diagnoses } from '../../../src/checks/diagnosis/diagnoses.ts';
 import { type Facts, messageOf, span } from '../../../src/checks/diagnosis/messages.ts';
-import { causes, diagnoses } from '../../../src/checks/diagnosis/table.ts';
 import { verdicts } from '../../../src/model/check.ts';
 
 const facts: Facts = {
