@@ -25,7 +25,7 @@ export async function* askControl(
 ): AsyncGenerator<object, void> {
   signal?.throwIfAborted();
   // The system would cut such a path off, and might reach another socket.
-  if (Buffer.byteLength(path) > longestPath) throw new Error(`no bridge can listen at ${path}: the path is too long`);
+  if (Buffer.byteLength(path) > longestPath) throw new Error(`no bridge listens at ${path}: the path is too long`);
   const query = new URLSearchParams({ vm });
   const asking = request({ socketPath: path, path: `/command?${query}`, method: 'POST', agent: false, signal });
   // After the response has begun, an error of the connection comes here as well, and must not end the process.
