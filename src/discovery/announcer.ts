@@ -3,7 +3,7 @@ import { type Check, fullVersion } from '../model/check.ts';
 import { type Domain, type DomainDescription, unknownDescription, unknownHardware } from '../model/domain.ts';
 import type { Snapshot, VmKey } from '../model/snapshot.ts';
 import type { Announced } from './announced-store.ts';
-import { DeviceQueue, type DeviceQueueOptions } from './device-queue.ts';
+import { DeviceQueue, type DeviceQueueOptions, settleTime } from './device-queue.ts';
 import {
   type BridgeOptions,
   bridgeDevicePayload,
@@ -41,6 +41,7 @@ export class Announcer {
   readonly #former: VmKey[];
   /** libvirt has been read: a missing domain is now truly gone. */
   #sure = false;
+  #resampling: NodeJS.Timeout | undefined;
 
   constructor(options: AnnouncerOptions, announced: Announced) {
     this.#options = options;
@@ -54,18 +55,26 @@ export class Announcer {
   /** A session has begun: announces everything again. */
   connected(): void {
     this.#connected = true;
-    this.again();
+    this.#announceAgain();
   }
 
   disconnected(): void {
     this.#connected = false;
+    clearTimeout(this.#resampling);
     for (const queue of this.#queues.values()) queue.clear();
   }
 
-  /** Home Assistant has started, and has forgotten all devices. */
+  /**
+   * Home Assistant has started, and has forgotten all devices. It reads the stored ones at once, so the samples follow
+   * without the pauses between announcements.
+   */
   again(): void {
-    for (const queue of this.#queues.values()) queue.clear();
-    if (this.#connected) this.#announceAll();
+    this.#announceAgain();
+    clearTimeout(this.#resampling);
+    if (!this.#connected) return;
+    this.#resampling = setTimeout(() => {
+      for (const vm of this.#owners.values()) this.#options.resample(vm.key);
+    }, this.#options.settle ?? settleTime);
   }
 
   /** Announces domains that are new or have changed; only VMs in `keys` may have changed. */
@@ -89,6 +98,11 @@ export class Announcer {
 
   close(): void {
     this.disconnected();
+  }
+
+  #announceAgain(): void {
+    for (const queue of this.#queues.values()) queue.clear();
+    if (this.#connected) this.#announceAll();
   }
 
   /** `only`: nothing else has changed. Else the cost of many VMs that appear one by one would be its square. */

@@ -7,9 +7,11 @@ export interface DeviceQueueOptions {
    * still processes an earlier one.
    */
   spacing?: number;
-  /** Milliseconds until Home Assistant has processed a device. */
+  /** Milliseconds until Home Assistant has processed a device; default `settleTime`. */
   settle?: number;
 }
+
+export const settleTime = 2_000;
 
 export interface Aim {
   /** The messages for this aim, in order. */
@@ -86,6 +88,6 @@ export class DeviceQueue {
 
   #delivered({ delivered, settled }: Aim): void {
     delivered();
-    if (settled) this.#timer = setTimeout(settled, this.#options.settle ?? 2_000);
+    if (settled) this.#timer = setTimeout(settled, this.#options.settle ?? settleTime);
   }
 }

@@ -196,7 +196,7 @@ test('a new session and a birth are told everything, some seconds after the last
 
 test('a VM whose device the broker has gets its sample once more, when Home Assistant has taken the device in', () => {
   world.lossy = true;
-  const announcer = started();
+  started();
   vi.advanceTimersByTime(60_000);
   expect(world.resampled).toEqual([]);
   world.deliver();
@@ -204,9 +204,23 @@ test('a VM whose device the broker has gets its sample once more, when Home Assi
   expect(world.resampled).toEqual([]);
   vi.advanceTimersByTime(1);
   expect(world.resampled).toEqual(['DSM']);
+});
+
+test('after its birth Home Assistant gets the samples at once, and again when it has taken the device in', () => {
+  world.lossy = true;
+  const announcer = started();
   announcer.again();
+  announcer.again();
+  vi.advanceTimersByTime(1_999);
+  expect(world.resampled).toEqual([]);
+  vi.advanceTimersByTime(1);
+  expect(world.resampled).toEqual(['DSM']);
   vi.advanceTimersByTime(spacing);
   world.deliver();
+  vi.advanceTimersByTime(60_000);
+  expect(world.resampled).toEqual(['DSM', 'DSM']);
+  announcer.again();
+  announcer.close();
   vi.advanceTimersByTime(60_000);
   expect(world.resampled).toEqual(['DSM', 'DSM']);
 });
