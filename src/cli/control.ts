@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
+import { longestPath } from '../servers/server.ts';
 
 /** The other end of the bridge's control socket: see `servers/control.ts` for what is said. */
 
@@ -9,8 +10,7 @@ export interface AskOptions {
   signal?: AbortSignal;
 }
 
-/** Bytes: of a socket's path, and of an answer. */
-const longestPath = 107;
+/** Bytes. */
 const longestAnswer = 1 << 20;
 
 /**
@@ -24,7 +24,6 @@ export async function* askControl(
   { patience, signal }: AskOptions,
 ): AsyncGenerator<object, void> {
   signal?.throwIfAborted();
-  // The system would cut such a path off, and might reach another socket.
   if (Buffer.byteLength(path) > longestPath) throw new Error(`no bridge listens at ${path}: the path is too long`);
   const query = new URLSearchParams({ vm });
   const asking = request({ socketPath: path, path: `/command?${query}`, method: 'POST', agent: false, signal });

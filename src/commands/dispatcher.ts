@@ -1,5 +1,5 @@
 import type { Wish } from '../model/check.ts';
-import { failed, type Outcome, type Rejection, rejected, succeeded } from '../model/codes.ts';
+import { failed, type Outcome, type Rejection, rejected, stopping, succeeded } from '../model/codes.ts';
 import type { Command } from '../model/command.ts';
 import { type BesideWord, type Call, interruption, type PowerWord, rowOf, runsAs } from '../model/commands.ts';
 import type { Event } from '../model/event.ts';
@@ -284,8 +284,6 @@ export class Dispatcher {
     return null;
   }
 }
-
-const stopping = failed('outcome_unknown', 'the bridge is stopping; the VM is left to itself');
 
 function busy({ word, remaining }: Occupant): Rejection {
   return { code: 'busy', message: `'${word}' is under way, for ${Math.ceil(remaining / 1_000)} s at most` };

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Check, Verdict } from '../model/check.ts';
-import { failed, type Outcome } from '../model/codes.ts';
+import { type Outcome, stopping } from '../model/codes.ts';
 import type { Command, ShutdownMethod } from '../model/command.ts';
 import type { Call } from '../model/commands.ts';
 import type { Event } from '../model/event.ts';
@@ -153,8 +153,7 @@ export class PowerJob {
     this.#calls.abort();
     this.#job = null;
     this.around = null;
-    const outcome = failed('outcome_unknown', 'the bridge is stopping; the VM is left to itself');
-    for (const ticket of keptStart ? [...tickets, keptStart] : tickets) ticket.ended(outcome);
+    for (const ticket of keptStart ? [...tickets, keptStart] : tickets) ticket.ended(stopping);
   }
 
   #input(input: JobInput): void {

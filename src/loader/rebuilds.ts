@@ -176,11 +176,11 @@ export class Rebuilds {
   #tellInterrupted(entry: LoaderEntry, domain: Domain | null, at: string): void {
     const { key, record } = entry;
     if (!record || !isUnderWay(record) || entry.end) return;
-    entry.record = interrupted(record, domain);
-    entry.done = keepRecord(this.#options.folder, key, entry.record);
-    const message = entry.record.error ?? '';
+    const report = interrupted(record, domain);
+    this.#keep(entry, report);
+    const message = report.error ?? '';
     this.#options.notify(key, { event_type: 'interrupted', at, command: record.word, message });
-    this.#show(entry, withRecord(entry.loader, entry.record));
+    this.#show(entry, withRecord(entry.loader, report));
   }
 
   /** DSM is installed: the old loader would not fit it any more. */
@@ -188,9 +188,14 @@ export class Rebuilds {
     const { key, record, loader } = entry;
     const { uuid } = this.#options.snapshot().vms[key]?.domain ?? {};
     if (!record || record.uuid !== uuid || entry.end || loader.result !== 'awaiting_dsm_install') return;
-    entry.record = { ...record, result: 'succeeded', touched: 'no', error: null, next_step: null };
-    entry.done = keepRecord(this.#options.folder, key, entry.record);
+    this.#keep(entry, { ...record, result: 'succeeded', touched: 'no', error: null, next_step: null });
     this.#show(entry, { result: 'succeeded', error: null, nextStep: null, rollback: false });
+  }
+
+  /** Writes follow one another, or an older record could be the last one on the disk. */
+  #keep(entry: LoaderEntry, record: LoaderRecord): void {
+    entry.record = record;
+    entry.done = entry.done.then(() => keepRecord(this.#options.folder, entry.key, record));
   }
 
   #show(entry: LoaderEntry, change: Partial<Loader>): void {

@@ -81,6 +81,9 @@ export function failed(code: Code<'failed'>, message: string): Outcome {
   return { status: 'failed', code, message };
 }
 
+/** The bridge ends while the command is under way. */
+export const stopping = failed('outcome_unknown', 'the bridge is stopping; the VM is left to itself');
+
 export function cancelled(code: Code<'cancelled'>, message: string): Outcome {
   return { status: 'cancelled', code, message };
 }

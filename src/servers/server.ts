@@ -27,8 +27,8 @@ export type Route = (request: { query: URLSearchParams; body: string | null; oth
 /** May be called at once or later, until the final reply, which is the default. A client that is gone gets nothing. */
 type Reply = (document: object, options?: { status?: number; final?: boolean }) => void;
 
-/** Bytes: `sun_path` without its end mark, see unix(7). */
-const longestPath = 107;
+/** Bytes: `sun_path` without its end mark, see unix(7). The system cuts off a longer one, and may use another socket. */
+export const longestPath = 107;
 const longestBody = 8_192;
 /** Bytes of answers that a client has not read. */
 const mostUnread = 65_536;

@@ -1,4 +1,4 @@
-import { failed, type Outcome } from '../../model/codes.ts';
+import { type Outcome, stopping } from '../../model/codes.ts';
 import { idleLoader, isUnderWay, type Loader } from '../../model/loader.ts';
 import { type LoaderSettings, wantedDsm } from '../../model/loader-settings.ts';
 import type { VmKey } from '../../model/snapshot.ts';
@@ -40,7 +40,7 @@ async function carryOut(run: Run, act: (run: Run) => Promise<Ending>): Promise<O
     });
   if (ending === null) {
     await runLog.leave();
-    return failed('outcome_unknown', 'the bridge is stopping; the VM is left to itself');
+    return stopping;
   }
   await runLog.end(ending);
   return { ...ending.outcome, message: runLog.clean(ending.outcome.message) };

@@ -225,6 +225,12 @@ test('statistics expire after four intervals, not before three minutes; what is 
   expect(announce()['state']).not.toHaveProperty('expire_after');
 });
 
+test('no entity has its commands stored: the bridge refuses those', () => {
+  const entities = Object.values(announce({ ...vm, commands: commandWords }));
+  expect(entities.filter(entity => 'command_topic' in entity).length).toBeGreaterThan(5);
+  for (const entity of entities) expect(entity).not.toHaveProperty('retain');
+});
+
 test('the connection speaks while the bridge cannot', () => {
   const { availability, components } = bridgeDevicePayload(bridge).payload;
   expect(availability).toEqual([{ topic: 'dsm2mqtt/bridge/state' }]);
