@@ -82,8 +82,11 @@ const rules: readonly Rule[] = [
 /** Letters and digits as no word has them: a serial number or a WWN, as in the name of a file. */
 function isSerial(word: string): boolean {
   // A time, a number in hex, and DSM's models and platforms (DS3622xs+, ds3622xsp) are none.
-  if (/^[0-9]{8}T[0-9]+Z?$|^0x[0-9a-f]{1,8}$|^(?:DS|RS|FS|SA|DVA)[0-9]{3,4}[a-z]*$/i.test(word)) return false;
+  if (/^[0-9]{8}T[0-9]+Z?$|^0x[0-9a-f]{1,8}$/i.test(word) || model.test(word)) return false;
   const digits = word.replaceAll(/[^0-9]/g, '').length;
   if (digits === word.length) return digits >= 12;
   return digits >= 3 || (digits >= 2 && word === word.toUpperCase());
 }
+
+/** With the endings that Synology has: one of any letters could be a serial number. */
+const model = /^(?:DS|RS|FS|SA|DVA)[0-9]{3,4}(?:air|p|play|rp|rpp|rpxs|rpxsp|slim|xs|xsp)?$/i;

@@ -87,7 +87,9 @@ test('a secret is not said, wherever it is', () => {
 test.each([
   ['/dev/mapper/3a0aaaaaaaaaaaaaa', '/dev/mapper/id-1'],
   ["<x y='0xabcdefabcdefabcd'/>", "<x y='id-1'/>"],
-])('a WWN that is nearly all letters is one: %s', (text, said) => {
+  ['/srv/dsm-DS000AAAAA.img', '/srv/dsm-id-1.img'],
+  ['/srv/DS3622xs-ds3622xsp-RS2423rpp-DS218play.img', '/srv/DS3622xs-ds3622xsp-RS2423rpp-DS218play.img'],
+])('a WWN of nearly all letters, or a serial number like a model, is hidden, and a model is not: %s', (text, said) => {
   expect(new Anonymizer([]).text(text)).toBe(said);
 });
 
