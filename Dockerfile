@@ -16,13 +16,18 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev --omit=optional --ignore-scripts
 
 FROM ${NODE_IMAGE}
+# Of package.json; scripts/release and the release workflow give it.
+ARG VERSION=unreleased
 LABEL org.opencontainers.image.title="dsm2mqtt" \
       org.opencontainers.image.description="A Synology DSM virtual machine on libvirt, as Home Assistant entities over MQTT" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.source="https://github.com/unset--owner/dsm2mqtt" \
+      org.opencontainers.image.url="https://unset--owner.github.io/dsm2mqtt/" \
       org.opencontainers.image.licenses="MIT"
 ENV NODE_ENV=production
-# The boot menu of a loader's image is read and set with these.
+# The boot menu of a loader's image is read and set with these. What differs in every build is removed: logs and caches.
 RUN apt-get update && apt-get install -y --no-install-recommends mtools \
-  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
+  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/ldconfig/aux-cache /var/log/apt /var/log/*.log
 # /config is where config.yaml is looked for; /data keeps what must survive a restart.
 RUN mkdir /config && install --directory --owner=node --group=node --mode=0700 /data
 WORKDIR /app

@@ -14,7 +14,11 @@ tar -xzf "${archive%/*}"/npm-*.tgz -C "$base/npm" --strip-components=1
 cp -L /etc/ssl/certs/ca-certificates.crt "$base/machine.crt"
 
 name=$(sed -n 's/^ARG NODE_IMAGE=//p' "$repository/Dockerfile")
-podman build --quiet --network=host --format docker --tag "docker.io/library/$name" --file "$here/base.Dockerfile" "$base"
-podman build --network=host --format docker --tag dsm2mqtt "$repository"
+# Two builds of one commit are the same bytes.
+epoch=${SOURCE_DATE_EPOCH:-0}
+podman build --quiet --network=host --format docker --timestamp "$epoch" --tag "docker.io/library/$name" --file "$here/base.Dockerfile" "$base"
+podman build --network=host --format docker --timestamp "$epoch" --build-arg "VERSION=${VERSION:-unreleased}" --tag dsm2mqtt "$repository"
 rm -f "$archive"
 podman save --format docker-archive --output "$archive" localhost/dsm2mqtt
+podman run --rm --network=host --entrypoint dpkg-query localhost/dsm2mqtt \
+  --show --showformat '${Package} ${Version} ${Architecture}\n' >"${archive%.tar}.packages"

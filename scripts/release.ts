@@ -1,0 +1,107 @@
+/** `scripts/release`, once the npm packages are there: makes every artefact from an export of the commit. */
+import { existsSync } from 'node:fs';
+import { cp, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type Artefact, type Release, run } from './artefacts/artefact.ts';
+import { image } from './artefacts/image.ts';
+import { npm } from './artefacts/npm.ts';
+import { writeSums } from './artefacts/sums.ts';
+import { currentOrigin, placeholder } from './origin.ts';
+
+const artefacts: Readonly<Record<string, Artefact>> = { npm, image };
+/** What the bridge needs where it runs, beside the production packages. */
+const shipped = ['bin', 'dist', 'package.json', 'config.example.yaml', 'LICENSE'];
+
+class UsageError extends Error {}
+
+async function main(): Promise<void> {
+  const { values, positionals } = readArguments();
+  const names = values.only?.split(',') ?? Object.keys(artefacts);
+  const unknown = names.find(name => !Object.hasOwn(artefacts, name));
+  if (unknown !== undefined) throw new UsageError(`there is no '${unknown}': ${Object.keys(artefacts).join(', ')}`);
+  const { default: manifest } = await import('../package.json', { with: { type: 'json' } });
+  const { version } = manifest;
+  const out = resolve(positionals[0] ?? join('release', version));
+  if (existsSync(out)) throw new UsageError(`${out} is there already: remove it, or name another folder`);
+  const commit = values['dry-run'] ? await present() : await tagged(version);
+  const scratch = await mkdtemp(join(tmpdir(), 'dsm2mqtt-release-'));
+  try {
+    const source = await exported(commit, scratch);
+    const app = await installed(source, scratch);
+    const epoch = Number(await git('show', '--no-patch', '--format=%ct', 'HEAD'));
+    await mkdir(out, { recursive: true });
+    const release: Release = { version, origin: currentOrigin(), epoch, source, app, out, scratch };
+    for (const name of names) await make(artefacts[name] as Artefact, release);
+    await writeSums(out);
+    console.log(await run('sh', ['-c', 'cat SHA256SUMS && du -sh .'], { cwd: out }));
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+function readArguments() {
+  try {
+    return parseArgs({
+      options: { 'dry-run': { type: 'boolean' }, only: { type: 'string' } },
+      allowPositionals: true,
+    });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+async function make(artefact: Artefact, release: Release): Promise<void> {
+  const began = performance.now();
+  await artefact.make(release);
+  console.log(`${artefact.name}: ${((performance.now() - began) / 1_000).toFixed(1)} s`);
+}
+
+/** The commit of the tree as it is: HEAD, or one that nobody sees, with the changes of files that git knows. */
+async function present(): Promise<string> {
+  const changed = (await git('stash', 'create')).trim();
+  return changed === '' ? 'HEAD' : changed;
+}
+
+/** HEAD, if it may be released. */
+async function tagged(version: string): Promise<string> {
+  const changes = await git('status', '--porcelain');
+  if (changes !== '') throw new UsageError(`the tree has changes that are not committed:\n${changes}`);
+  const tags = (await git('tag', '--points-at', 'HEAD')).split('\n');
+  if (!tags.includes(`v${version}`)) throw new UsageError(`HEAD is not v${version}; --dry-run does without a tag`);
+  if (currentOrigin() === placeholder)
+    throw new UsageError('the repository has no address yet: scripts/set-origin OWNER/REPO');
+  return 'HEAD';
+}
+
+/** The commit's files in a folder of their own, with this machine's packages, and built. */
+async function exported(commit: string, scratch: string): Promise<string> {
+  const source = join(scratch, 'source');
+  await mkdir(source);
+  await run('sh', ['-c', 'git archive "$1" | tar -x -C "$2"', 'sh', commit, source]);
+  await symlink(resolve('node_modules'), join(source, 'node_modules'));
+  await run('npm', ['run', '--silent', 'build'], { cwd: source });
+  return source;
+}
+
+/** The product as it is installed: nothing in it depends on the processor. */
+async function installed(source: string, scratch: string): Promise<string> {
+  const app = join(scratch, 'app');
+  await mkdir(app);
+  for (const name of [...shipped, 'package-lock.json', '.npmrc'])
+    await cp(join(source, name), join(app, name), { recursive: true });
+  const silent = ['--ignore-scripts', '--no-progress', '--loglevel=error'];
+  await run('npm', ['ci', '--omit=dev', '--omit=optional', ...silent], { cwd: app });
+  for (const name of ['package-lock.json', '.npmrc', 'node_modules/.package-lock.json']) await rm(join(app, name));
+  return app;
+}
+
+async function git(...args: string[]): Promise<string> {
+  return await run('git', args);
+}
+
+main().catch((error: Error) => {
+  console.error(`scripts/release: ${error.message}`);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+});
