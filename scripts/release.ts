@@ -7,10 +7,11 @@ import { parseArgs } from 'node:util';
 import { type Artefact, type Release, run } from './artefacts/artefact.ts';
 import { image } from './artefacts/image.ts';
 import { npm } from './artefacts/npm.ts';
+import { site } from './artefacts/site.ts';
 import { writeSums } from './artefacts/sums.ts';
 import { currentOrigin, placeholder } from './origin.ts';
 
-const artefacts: Readonly<Record<string, Artefact>> = { npm, image };
+const artefacts: Readonly<Record<string, Artefact>> = { npm, image, site };
 /** What the bridge needs where it runs, beside the production packages. */
 const shipped = ['bin', 'dist', 'package.json', 'config.example.yaml', 'LICENSE'];
 

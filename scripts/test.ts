@@ -53,6 +53,7 @@ const sections: readonly Section[] = [
     after: [roots.bookworm],
   },
   { name: 'build', command: ['npm', 'run', 'build'], after: [code] },
+  { name: 'the documentation site', command: ['node', 'scripts/site.ts'], after: [code] },
   { name: 'what was built starts', command: ['node', 'bin/dsm2mqtt.js', '--version'], after: ['build'] },
   // Both may install mmdebstrap.
   { name: roots.forky, command: root('forky'), after: [roots.bookworm] },
