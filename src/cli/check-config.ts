@@ -106,7 +106,7 @@ function loaderLines(loader: LoaderSettings): [name: string, value: string][] {
   const ways = [ssh.privateKey === null ? '' : 'a key', ssh.password === null ? '' : 'a password'].filter(Boolean);
   const login = ways.join(' or ') || "the loader's own password";
   const where = ssh.host === null ? `the VM's address, port ${ssh.port}` : `${ssh.host}:${ssh.port}`;
-  const copies = loader.keepBackups === 1 ? 'the newest copy' : `the newest ${loader.keepBackups} copies`;
+  const kept = loader.keepBackups === 1 ? 'the newest' : `the newest ${loader.keepBackups}`;
   return [
     ['  loader', `${loader.kind} for ${loader.model}, ${loader.platform}, ${upgraded}, ${identity}`],
     ['  extensions', extensions.join(', ') || 'none'],
@@ -114,6 +114,6 @@ function loaderLines(loader: LoaderSettings): [name: string, value: string][] {
     ['  image', image.way === 'volume' ? `a storage volume of libvirt${pool}` : image.path],
     ['  ssh', `${ssh.user} at ${where}, with ${login}, host key ${ssh.hostKey ?? 'accepted anew at each boot'}`],
     ['  failure', loader.onFailure === 'auto' ? 'rolled back' : 'left to the command rollback'],
-    ['  backups', `${copies} in ${loader.backupDir}`],
+    ['  backups', `${kept} in ${loader.backupDir}`],
   ];
 }

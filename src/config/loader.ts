@@ -86,9 +86,9 @@ export const loader = z
       .default('ask')
       .describe('After a failure ask waits for the command rollback; auto rolls back by itself.'),
     backup_dir: maybe(text).describe(
-      'Directory of the copies that are made before a rebuild. Default: loader-backups in data_dir.',
+      'Directory of the backups that are made before a rebuild. Default: loader-backups in data_dir.',
     ),
-    keep_backups: z.int().min(1).max(100).default(5).describe('How many of these copies are kept, the newest ones.'),
+    keep_backups: z.int().min(1).max(100).default(5).describe('How many of these backups are kept, the newest ones.'),
   })
   .check(together(loaderRule))
   .transform(({ image: path, transient_pool, ...rest }) => ({

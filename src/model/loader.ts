@@ -52,7 +52,7 @@ export interface Loader {
   error: string | null;
   /** What to do, in a sentence. */
   nextStep: string | null;
-  /** The newest copy of the image. */
+  /** The newest backup of the image. */
   backup: LoaderBackup | null;
   /** The menu's entry that starts next, as it was last read or set. */
   bootEntry: string | null;

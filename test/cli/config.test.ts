@@ -80,7 +80,7 @@ vm           plain as dsm2mqtt/plain, commands start, shutdown (within 5m), canc
   image      a storage volume of libvirt
   ssh        tc at the VM's address, port 22, with the loader's own password, host key accepted anew at each boot
   failure    left to the command rollback
-  backups    the newest 5 copies in /data/loader-backups
+  backups    the newest 5 in /data/loader-backups
 vm           full as dsm2mqtt/full, commands rebuild, rollback
   loader     tcrp for DS918+, ds918p-7.1.1-42962, upgraded first, a new serial number
   extensions https://a/1.json, https://b/2.json
@@ -88,7 +88,7 @@ vm           full as dsm2mqtt/full, commands rebuild, rollback
   image      /images/loader.img
   ssh        root at 10.0.0.4:2222, with a password, host key SHA256:0123456789012345678901234567890123456789abc
   failure    rolled back
-  backups    the newest copy in /backups
+  backups    the newest in /backups
 The configuration is fine.
 `);
 });

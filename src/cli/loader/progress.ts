@@ -67,7 +67,7 @@ export class LoaderProgress implements Shown {
     const { next_step = null, backup = null } = this.#last ?? {};
     return [
       ...(next_step === null ? [] : [next_step]),
-      ...(backup?.file ? [`Copy of the old loader: ${backup.file}`] : []),
+      ...(backup?.file ? [`Backup of the old loader: ${backup.file}`] : []),
     ];
   }
 }

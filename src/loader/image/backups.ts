@@ -15,7 +15,7 @@ export interface Backup {
   /** The domain of the loader, and the path of its image. */
   readonly domain: string;
   readonly image: string;
-  /** The domain's UUID; null: an older version made the copy. */
+  /** The domain's UUID; null: an older version made the backup. */
   readonly uuid: string | null;
   /** The loader's disk in the domain's XML; null: it named no file. */
   readonly source: string | null;

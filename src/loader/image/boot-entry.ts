@@ -37,7 +37,7 @@ export function readBoot(image: LoaderImage, options: BootOptions): Promise<Boot
  * as `readBoot` does, with `no_entry` (which names the existing ones), with `cannot_arm`, or as writing does; with
  * `mismatch` when the menu was not written correctly.
  */
-export function armEntry(image: LoaderImage, title: string, options: BootOptions): Promise<Boot> {
+export function setBootEntry(image: LoaderImage, title: string, options: BootOptions): Promise<Boot> {
   return withBootFiles(image, options, async files => {
     const { changed } = await setEntry(files, () => title);
     if (changed) await files.writeBack();
@@ -62,12 +62,12 @@ export async function setEntry(
     const titles = entries.map(each => `'${each}'`).join(', ');
     throw new ImageError('no_entry', `the boot menu has no entry '${title}'; it has ${titles || 'none'}`);
   }
-  const armed = arm(found, index);
+  const chosen = withEntry(found, index);
   // The environment block may be too small: then nothing is written.
-  const block = armed.env && armed.env !== found.env && formatGrubEnv(armed.env);
-  if (armed.config !== found.config) await files.replace(found.paths.config, Buffer.from(armed.config));
+  const block = chosen.env && chosen.env !== found.env && formatGrubEnv(chosen.env);
+  if (chosen.config !== found.config) await files.replace(found.paths.config, Buffer.from(chosen.config));
   if (block && found.paths.env) await files.replace(found.paths.env, block);
-  return { title, changed: armed !== found };
+  return { title, changed: chosen !== found };
 }
 
 /** The texts of a menu, which decide what starts. `env` is null without an environment block. */
@@ -77,7 +77,7 @@ interface GrubFiles {
 }
 
 /** The smallest change that makes this entry start. Pure. Throws `cannot_arm`. */
-export function arm(files: GrubFiles, index: number): GrubFiles {
+export function withEntry(files: GrubFiles, index: number): GrubFiles {
   const { config, env } = files;
   const { entries } = readMenu(config, env);
   const saved = env && withGrubEnv(env, 'saved_entry', savedName(entries, index));

@@ -42,8 +42,8 @@ export async function restore(
 /** Rejects with `bad_backup` unless its checksum is the one in its record. */
 export async function prove({ file, size, sha256 }: Backup, signal: AbortSignal, progress: Progress): Promise<void> {
   try {
-    await using copy = await openFile(file);
-    const found = await digest(copy, signal, progress);
+    await using backup = await openFile(file);
+    const found = await digest(backup, signal, progress);
     if (found.size === size && found.sha256 === sha256) return;
   } catch (error) {
     if (!isImageError(error)) throw error;

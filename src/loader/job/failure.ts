@@ -32,7 +32,7 @@ export class NotOurs extends LoaderFailure {
   /** `backup`: its file. */
   constructor(code: string, message: string, backup: string | null) {
     const byHand =
-      'If that copy is the right one all the same, put it back by hand, with the VM off: `cp --sparse=always FILE IMAGE`.';
+      'If that backup is the right one all the same, restore it by hand, with the VM off: `cp --sparse=always FILE IMAGE`.';
     super(code, message, backup && byHand.replace('FILE', () => backup));
   }
 }
@@ -111,7 +111,7 @@ const imageAdvice: Readonly<Partial<Record<ImageErrorCode, string>>> = {
   no_space: 'Make room in `backup_dir`, or keep fewer backups.',
   no_pool: 'Make a storage pool there, set `transient_pool: true`, or mount the image and set `image` to its path.',
   no_storage_driver: "Install libvirt's storage driver, or mount the image and set `image` to its path.",
-  mismatch: 'Nothing else may write to the image meanwhile; `rollback` puts the copy back.',
+  mismatch: 'Nothing else may write to the image meanwhile; `rollback` restores the backup.',
   bad_backup: 'Choose another backup by hand: each is a whole image.',
   no_entry: 'Begin with a fresh image of the loader.',
   no_mtools: 'Install mtools beside the bridge.',

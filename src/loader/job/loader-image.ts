@@ -71,39 +71,39 @@ export async function checkBackup(run: Run, signal: AbortSignal): Promise<void> 
  */
 export async function mustFit({ parts, runLog }: Run, image: LoaderImage, signal: AbortSignal): Promise<Backup> {
   const { backup, uuid } = runLog.record;
-  if (!backup) throw new LoaderFailure('no_backup', 'There is no copy to go back to.');
+  if (!backup) throw new LoaderFailure('no_backup', 'There is no backup to restore.');
   // The folder of the backups may have been moved.
   const moved = join(parts.settings.backupDir, basename(backup.file));
-  const copy = (await readBackup(backup.file)) ?? (await readBackup(moved));
-  if (!copy) throw new ImageError('bad_backup', `${backup.file} is not there, or has no record of what it is`);
-  const { file } = copy;
+  const found = (await readBackup(backup.file)) ?? (await readBackup(moved));
+  if (!found) throw new ImageError('bad_backup', `${backup.file} is not there, or has no record of what it is`);
+  const { file } = found;
   const refuse = (code: string, why: string) => new NotOurs(code, why, file);
-  if (copy.uuid === null) {
-    const why = `An older version has made the copy ${file}: it does not say which domain's it is.`;
+  if (found.uuid === null) {
+    const why = `An older version made the backup ${file}: it does not say of which domain.`;
     throw refuse('unknown_copy', why);
   }
-  if (copy.uuid !== uuid) {
-    throw refuse('other_domain', `The copy ${file} is of the domain ${copy.uuid}, and this one is ${uuid}.`);
+  if (found.uuid !== uuid) {
+    throw refuse('other_domain', `The backup ${file} is of the domain ${found.uuid}, and this one is ${uuid}.`);
   }
-  const why = await difference(copy, image, loaderSource(parts.power), signal);
-  if (why !== null) throw refuse('other_image', `The copy ${file} is of another image: ${why}.`);
-  return copy;
+  const why = await difference(found, image, loaderSource(parts.power), signal);
+  if (why !== null) throw refuse('other_image', `The backup ${file} is of another image: ${why}.`);
+  return found;
 }
 
 /** What shows that the backup is of another image; null: nothing. */
 async function difference(
-  copy: Backup,
+  backup: Backup,
   image: LoaderImage,
   source: string | null,
   signal: AbortSignal,
 ): Promise<string | null> {
-  if (copy.source !== source) {
-    return `the domain's loader disk was ${copy.source ?? 'no file'}, and is ${source ?? 'no file'} now`;
+  if (backup.source !== source) {
+    return `the domain's loader disk was ${backup.source ?? 'no file'}, and is ${source ?? 'no file'} now`;
   }
-  if (copy.image !== image.path) return `that was ${copy.image}, and the loader's image is ${image.path} now`;
+  if (backup.image !== image.path) return `that was ${backup.image}, and the loader's image is ${image.path} now`;
   const size = await image.size();
-  if (copy.size !== size) return `it has ${copy.size} bytes, and ${image.path} has ${size}`;
-  await using file = await openFile(copy.file);
+  if (backup.size !== size) return `it has ${backup.size} bytes, and ${image.path} has ${size}`;
+  await using file = await openFile(backup.file);
   const [was, is] = [await identityOf(file, signal), await identityOf(image, signal)];
   if (is !== null && is === was) return null;
   return `the disk signature, the partition table or a serial number of its file systems is other than in ${image.path}`;

@@ -45,10 +45,10 @@ export const phases: Readonly<Record<RunningPhase, PhaseRow>> = {
     runs: ', and may still power off, for it was asked to',
   },
   backing_up: {
-    plan: "Copy the loader's image",
-    ...{ title: "Copying the loader's image", weight: 8, within: 60 * minute },
-    cancelled: 'off; the loader is untouched, the part of a copy is removed',
-    killed: 'off; the loader is untouched, the part of a copy goes with the next one; `start` brings DSM back',
+    plan: "Back up the loader's image",
+    ...{ title: "Backing up the loader's image", weight: 8, within: 60 * minute },
+    cancelled: 'off; the loader is untouched, the unfinished backup is removed',
+    killed: 'off; the loader is untouched, the next backup removes the unfinished one; `start` brings DSM back',
   },
   arming_builder: {
     plan: 'Set the boot menu to the image builder',

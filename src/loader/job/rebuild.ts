@@ -2,7 +2,7 @@ import { succeeded } from '../../model/codes.ts';
 import { wantedDsm } from '../../model/loader-settings.ts';
 import type { SshSession } from '../../ssh/session.ts';
 import { backUp } from '../image/backup.ts';
-import { armEntry, readBoot } from '../image/boot-entry.ts';
+import { readBoot, setBootEntry } from '../image/boot-entry.ts';
 import { isImageError } from '../image/errors.ts';
 import type { LoaderImage } from '../image/image.ts';
 import { prove } from '../image/restore.ts';
@@ -24,7 +24,7 @@ import { awaitDsm } from './wait-for-dsm.ts';
 export async function rebuild(run: Run): Promise<Ending> {
   const plan = await phase(run, 'preflight', signal => preflight(run, signal));
   await phase(run, 'shutting_down', signal => powerOff(run, cannotShutDown, signal));
-  await phase(run, 'backing_up', signal => copyImage(run, signal));
+  await phase(run, 'backing_up', signal => backUpImage(run, signal));
   const byKeys = await phase(run, 'arming_builder', signal => armBuilder(run, plan, signal));
   await phase(run, 'booting_builder', signal => start(run, signal));
   await using session = await phase(run, 'connecting', signal => enterBuilder(run, byKeys, signal));
@@ -59,7 +59,7 @@ async function preflight({ parts, runLog }: Run, signal: AbortSignal): Promise<R
 }
 
 /** Keeps a backup that an earlier run made of a sound image, if the image may be half built since. */
-async function copyImage(run: Run, signal: AbortSignal): Promise<void> {
+async function backUpImage(run: Run, signal: AbortSignal): Promise<void> {
   const { parts, runLog } = run;
   const { settings, key, power, now } = parts;
   await withImage(run, signal, async (image, how) => {
@@ -67,10 +67,10 @@ async function copyImage(run: Run, signal: AbortSignal): Promise<void> {
     if (touched !== 'no' && kept) {
       const why = await unusable(run, image, how.signal);
       if (why === null) {
-        runLog.say(`the copy of ${kept.at} stays the one to go back to`);
+        runLog.say(`the backup of ${kept.at} is kept for a rollback`);
         return;
       }
-      runLog.say(`the copy of ${kept.at} is no way back for this image: ${why}`);
+      runLog.say(`the backup of ${kept.at} does not fit this image: ${why}`);
     }
     const options = {
       ...{ folder: settings.backupDir, name: key, keep: settings.keepBackups, now },
@@ -78,15 +78,15 @@ async function copyImage(run: Run, signal: AbortSignal): Promise<void> {
     };
     const { file, at, size } = await backUp(image, options, how.signal, share => runLog.progress(share));
     await runLog.remember({ backup: { file, at, size }, touched: 'no' });
-    runLog.say(`copied to ${file}`);
+    runLog.say(`backup: ${file}`);
   });
 }
 
 /** Why a rollback could not use the backup that there is; null: it could. Reads all of it. */
 async function unusable(run: Run, image: LoaderImage, signal: AbortSignal): Promise<string | null> {
   try {
-    const copy = await mustFit(run, image, signal);
-    await prove(copy, signal, share => run.runLog.progress(share));
+    const backup = await mustFit(run, image, signal);
+    await prove(backup, signal, share => run.runLog.progress(share));
     return null;
   } catch (error) {
     signal.throwIfAborted();
@@ -107,15 +107,15 @@ async function armBuilder(run: Run, { builderEntry }: ReadyPlan, signal: AbortSi
     await mustFit(run, image, how.signal);
     const before = runLog.record.touched;
     if (before === 'no') await runLog.remember({ touched: 'menu' });
-    const armed = await armEntry(image, builderEntry, how).catch(unsettable);
-    if (!(armed instanceof Error)) {
-      await runLog.remember({ boot_entry: armed.next });
+    const boot = await setBootEntry(image, builderEntry, how).catch(unsettable);
+    if (!(boot instanceof Error)) {
+      await runLog.remember({ boot_entry: boot.next });
       return null;
     }
     await runLog.remember({ touched: before });
-    runLog.say(`${armed.message}: the entry is chosen by keys instead`);
+    runLog.say(`${boot.message}: the entry is chosen by keys instead`);
     const { entries } = await readBoot(image, how).catch(() => ({ entries: [] as readonly string[] }));
-    if (entries.length === 0) throw armed;
+    if (entries.length === 0) throw boot;
     return entries.indexOf(builderEntry);
   });
 }
@@ -176,8 +176,8 @@ async function verify(run: Run, session: SshSession, { loaderBus }: ReadyPlan, s
       const message = `The build has ended well, and yet the boot menu has no ${wanted.model} ${wanted.version}.`;
       throw new LoaderFailure('not_built', message, 'Read its output.');
     }
-    const armed = await armEntry(image, entry, how).catch(unsettable);
-    await runLog.remember({ touched: 'built', boot_entry: armed instanceof Error ? null : armed.next });
+    const boot = await setBootEntry(image, entry, how).catch(unsettable);
+    await runLog.remember({ touched: 'built', boot_entry: boot instanceof Error ? null : boot.next });
   });
 }
 

@@ -28,7 +28,7 @@ export interface ImageInspection {
   boot: Boot | null;
   /** Files of the image builder's saved home, or a sentence why they are unknown; null: they were not read. */
   home: { files: HomeFiles } | { why: string } | null;
-  /** Bytes for a copy of it. */
+  /** Bytes for a backup of it. */
   space: { needed: number | null; free: number | null };
 }
 
@@ -40,7 +40,7 @@ export interface InspectImageOptions {
   ref: DomainRef;
   /** A folder for temporary files, some 100 MB. Made if it is not there. */
   scratch: string;
-  /** The folder for copies, if it is known; null: there is none. */
+  /** The folder for backups, if it is known; null: there is none. */
   backups: Promise<string | null>;
   signal: AbortSignal;
   world: Pick<World, 'menu' | 'home'>;

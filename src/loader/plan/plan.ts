@@ -110,7 +110,7 @@ function planPhases({ settings, inspection, running, shutdown }: PlanOptions, fi
   const { model, version } = wantedDsm(settings);
   const builder = builderEntry ?? '(none in the menu)';
   const host = ssh.host ?? 'the address that the VM has';
-  const copied = `The copy is read again and compared before anything is changed; the newest ${keepBackups} are kept.`;
+  const compared = `The backup is read again and compared before anything is changed; the newest ${keepBackups} are kept.`;
   const sizes = `${size(backup.needed)} at most, ${size(backup.free)} are free`;
   const login = `By SSH as ${ssh.user} at ${host}, port ${ssh.port}; never where DSM answers.`;
   const verified = `The image builder is powered off, and the boot menu read: it must be for ${model} ${version}, and start DSM.`;
@@ -118,7 +118,7 @@ function planPhases({ settings, inspection, running, shutdown }: PlanOptions, fi
   const toDsm = { from: builder, to: dsmEntry ?? '(none in the menu)' };
   const rows: readonly Row[] = [
     ...(running ? [['shutting_down', shutDown(shutdown)] as const] : []),
-    ['backing_up', running ? [copied] : [copied, 'The VM is off already.'], { to: file, size: sizes }],
+    ['backing_up', running ? [compared] : [compared, 'The VM is off already.'], { to: file, size: sizes }],
     ['arming_builder', [], toBuilder],
     ['booting_builder', ['The image builder comes up by itself.']],
     ['connecting', [login]],
@@ -160,7 +160,7 @@ function success(sameDsm: boolean, model: string, version: string): string[] {
 }
 
 function failure(onFailure: Plan['on_failure']): string[] {
-  const rollback = 'the VM is turned off, the image put back from its copy and compared, and DSM started from it';
+  const rollback = 'the VM is turned off, the image restored from its backup and compared, and DSM started from it';
   return [
     'As long as only the boot menu was touched it is set back, and DSM is started again.',
     onFailure === 'auto'

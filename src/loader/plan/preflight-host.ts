@@ -11,15 +11,15 @@ export function hostFindings(facts: PreflightFacts): readonly Finding[] {
     // A missing disk has no image either.
     ...(disks.some(({ role }) => role === 'loader') ? imageFindings(image) : []),
     ...refuse('backup_unwritable', trouble !== null, {
-      message: `No copy of the image can be made. ${trouble}`,
+      message: `No backup of the image can be made. ${trouble}`,
       advice: 'Let the bridge write there, or set `backup_dir` to another folder.',
     }),
-    // Without an image, the size of its copy does not matter.
+    // Without an image, the size of its backup does not matter.
     ...warn('backup_space_unknown', trouble === null && !known && image.found === 'yes', {
-      message: 'It is not known whether there is space for a copy of the image.',
+      message: 'It is not known whether there is space for a backup of the image.',
     }),
     ...refuse('backup_space', trouble === null && known && free < needed, {
-      message: `A copy of the image needs ${mib(needed)}, and ${mib(free)} are free.`,
+      message: `A backup of the image needs ${mib(needed)}, and ${mib(free)} are free.`,
       advice: 'Make room in `backup_dir`, or keep fewer backups.',
     }),
     ...tell('sources_unknown', sources === 'unknown', {

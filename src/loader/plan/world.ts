@@ -46,7 +46,7 @@ export async function sourcesReachable({ reach }: Pick<World, 'reach'>, signal: 
   return (['no', 'unknown'] as const).find(answer => answers.includes(answer)) ?? 'yes';
 }
 
-/** The folder for copies of an image, which may not exist yet. */
+/** The folder for backups of an image, which may not exist yet. */
 export interface BackupFolder {
   /** The folder itself, or its nearest parent that exists; null: not known. */
   nearest: string | null;

@@ -42,7 +42,7 @@ describe('rebuild', () => {
     expect(await rebuild(it.common())).toBe(0);
     expect(it.stdout.text).toContain('./rploader.sh build ds918p-7.1.1-42962');
     expect(it.stdout.text).toContain('DSM is up with its new loader for DS918+ 7.1.1-42962.');
-    expect(it.stdout.text).toContain('Copy of the old loader: ');
+    expect(it.stdout.text).toContain('Backup of the old loader: ');
     const shown = [...it.stderr.text.matchAll(/^(\w+): /gm)].map(([, phase]) => phase);
     expect([...new Set(shown)].filter(phase => (rebuildPhases as readonly string[]).includes(phase ?? ''))).toEqual(
       rebuildPhases,

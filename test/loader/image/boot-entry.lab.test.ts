@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Libvirt } from '../../../src/libvirt/client.ts';
 import { parseUri } from '../../../src/libvirt/uri.ts';
 import { backUp } from '../../../src/loader/image/backup.ts';
-import { armEntry, readBoot } from '../../../src/loader/image/boot-entry.ts';
+import { readBoot, setBootEntry } from '../../../src/loader/image/boot-entry.ts';
 import { openFile } from '../../../src/loader/image/file-image.ts';
 import { digest, type LoaderImage } from '../../../src/loader/image/image.ts';
 import { restore } from '../../../src/loader/image/restore.ts';
@@ -118,18 +118,18 @@ test('one that remembers: armed, it starts that; GRUB reads it, and nothing else
       return image.write(offset, bytes, signal);
     },
   });
-  expect(await armEntry(counted, builder, options)).toEqual({ entries, next: builder });
+  expect(await setBootEntry(counted, builder, options)).toEqual({ entries, next: builder });
   expect(written).toBeGreaterThan(0);
   expect(written).toBeLessThan(20_000);
   expect(await editenv(path)).toEqual(['kept=yes=\\no', `saved_entry=${builder}`]);
   expect(await boot(path)).toBe(builder);
 
-  expect(await armEntry(unwritten(image), builder, options)).toEqual({ entries, next: builder });
-  await armEntry(image, sata, options);
+  expect(await setBootEntry(unwritten(image), builder, options)).toEqual({ entries, next: builder });
+  await setBootEntry(image, sata, options);
   expect(await boot(path)).toBe(sata);
   expect(await editenv(path)).toEqual(['kept=yes=\\no', `saved_entry=${sata}`]);
   await run('fsck.fat', ['-n', await partition(path)]);
-  await expect(armEntry(image, 'DSM 8', options)).rejects.toEqual(code('no_entry', new RegExp(builder)));
+  await expect(setBootEntry(image, 'DSM 8', options)).rejects.toEqual(code('no_entry', new RegExp(builder)));
   expect(await readdir(scratch)).toEqual([]);
 });
 
@@ -138,12 +138,12 @@ test('one whose friend overrules it: both lines are changed, and it starts that,
   await using image = await volume(path);
   const options = { signal: soon(), scratch };
   expect(await readBoot(image, options)).toEqual({ entries, next: friend });
-  expect(await armEntry(image, builder, options)).toEqual({ entries, next: builder });
+  expect(await setBootEntry(image, builder, options)).toEqual({ entries, next: builder });
   expect(await editenv(path)).toContain(`saved_entry=${builder}`);
   const menu = (await run('mcopy', ['-i', `${path}@@1M`, '::/boot/grub/grub.cfg', '-'])).stdout;
   expect(menu).toBe(config('"2"', '"2"').replaceAll(/default="(\d)"/g, 'default="$1"'));
   expect(await boot(path)).toBe(builder);
-  await armEntry(image, friend, options);
+  await setBootEntry(image, friend, options);
   expect(await readBoot(image, options)).toMatchObject({ next: friend });
 });
 
@@ -153,7 +153,7 @@ describe('on the file itself', () => {
     await using image = await openFile(path);
     const options = { signal: soon(), scratch };
     expect(await readBoot(image, options)).toEqual({ entries, next: usb });
-    expect(await armEntry(image, builder, options)).toMatchObject({ next: builder });
+    expect(await setBootEntry(image, builder, options)).toMatchObject({ next: builder });
   });
 
   test('damaged, or without a menu: refused, and not a byte is written', async () => {
@@ -164,7 +164,7 @@ describe('on the file itself', () => {
     const damaged = join(scratch, 'damaged');
     await writeFile(damaged, 'saved_entry=x\n');
     await run('mcopy', ['-o', '-i', `${path}@@1M`, damaged, '::/boot/grub/grubenv']);
-    await expect(armEntry(image, builder, options)).rejects.toEqual(code('bad_grubenv'));
+    await expect(setBootEntry(image, builder, options)).rejects.toEqual(code('bad_grubenv'));
     await expect(readBoot(image, options)).rejects.toEqual(code('bad_grubenv'));
     await run('mdel', ['-i', `${path}@@1M`, '::/boot/grub/grub.cfg']);
     await expect(readBoot(image, options)).rejects.toEqual(code('no_grub'));
@@ -174,7 +174,7 @@ describe('on the file itself', () => {
     const { path, scratch } = await loader('lying', config('"0"', `"\${saved_entry}"`));
     await using real = await openFile(path);
     const image = altered(real, { write: async () => {} });
-    await expect(armEntry(image, builder, { signal: soon(), scratch })).rejects.toEqual(code('mismatch'));
+    await expect(setBootEntry(image, builder, { signal: soon(), scratch })).rejects.toEqual(code('mismatch'));
   });
 
   test('interrupted after any of its writes, the menu is the old one or the new, and can be armed again', async () => {
@@ -190,9 +190,9 @@ describe('on the file itself', () => {
       });
       const target = after % 2 === 0 ? builder : sata;
       const options = { signal: soon(), scratch };
-      const outcome = await armEntry(dying, target, options).catch(error => error);
+      const outcome = await setBootEntry(dying, target, options).catch(error => error);
       expect(entries).toContain((await readBoot(real, options)).next);
-      await armEntry(real, target, options);
+      await setBootEntry(real, target, options);
       expect((await readBoot(real, options)).next).toBe(target);
       if (!(outcome instanceof Error)) break;
     }
@@ -215,7 +215,7 @@ describe('backed up and restored', () => {
     const backup = await backUp(image, { folder: backups, ...owner }, soon());
     expect(backup).toMatchObject({ size: 1024 ** 3, image: path });
     expect((await stat(backup.file)).blocks * 512).toBeLessThan(20 * megabyte);
-    await armEntry(image, builder, { signal: soon(), scratch: folder });
+    await setBootEntry(image, builder, { signal: soon(), scratch: folder });
     const { written } = await restore(image, backup.file, soon());
     expect(written).toBeGreaterThan(0);
     expect(written).toBeLessThan(megabyte);

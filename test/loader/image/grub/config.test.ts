@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { arm } from '../../../../src/loader/image/boot-entry.ts';
+import { withEntry } from '../../../../src/loader/image/boot-entry.ts';
 import { ImageError } from '../../../../src/loader/image/errors.ts';
 import { readMenu, savedName, withFixedDefault } from '../../../../src/loader/image/grub/config.ts';
 import { type GrubEnv, grubEnvValue } from '../../../../src/loader/image/grub/env.ts';
@@ -97,41 +97,41 @@ describe('arming', () => {
 
   test('what is armed already is not changed', () => {
     const files = { config: saves, env: env({ saved_entry: builder }) };
-    expect(arm(files, 2)).toBe(files);
+    expect(withEntry(files, 2)).toBe(files);
   });
 
   test('where the block decides, only the block is changed, and only what must be', () => {
-    const armed = arm({ config: saves, env: env({ a: '1', saved_entry: usb, b: '2' }) }, 2);
+    const armed = withEntry({ config: saves, env: env({ a: '1', saved_entry: usb, b: '2' }) }, 2);
     expect(armed).toEqual({ config: saves, env: env({ a: '1', saved_entry: builder, b: '2' }) });
   });
 
   test('where the configuration overrules it, both lines, and what is remembered too', () => {
-    const armed = arm({ config: fixed, env: env({ saved_entry: friend }) }, 2);
+    const armed = withEntry({ config: fixed, env: env({ saved_entry: friend }) }, 2);
     expect(armed).toEqual({
       config: tcrpConfig({ first: '"2"', second: '"2"' }),
       env: env({ saved_entry: builder }),
     });
-    expect(arm(armed, 3)).toEqual({ config: fixed, env: env({ saved_entry: friend }) });
+    expect(withEntry(armed, 3)).toEqual({ config: fixed, env: env({ saved_entry: friend }) });
   });
 
   test('without a block a fixed number is enough', () => {
-    expect(next(arm({ config: saves, env: null }, 1).config, null)).toBe(sata);
+    expect(next(withEntry({ config: saves, env: null }, 1).config, null)).toBe(sata);
   });
 
   test('what was due once goes', () => {
-    const armed = arm({ config: onceConfig, env: env({ next_entry: 'config' }) }, 0);
+    const armed = withEntry({ config: onceConfig, env: env({ next_entry: 'config' }) }, 0);
     const values = ['saved_entry', 'next_entry'].map(name => armed.env && grubEnvValue(armed.env, name));
     expect(values).toEqual(['Boot DSM', null]);
   });
 
   test('a fixed id gives way to a number', () => {
-    expect(next(arm({ config: onceConfig, env: env({}) }, 1).config, env({}))).toBe('Configure loader');
+    expect(next(withEntry({ config: onceConfig, env: env({}) }, 1).config, env({}))).toBe('Configure loader');
   });
 
   test('what cannot be decided is refused', () => {
     const config = `default=\${other}\nmenuentry 'a' {\n}\nmenuentry 'b' {\n}\n`;
-    expect(() => arm({ config, env: env({}) }, 1)).toThrow(expect.objectContaining({ code: 'cannot_arm' }));
-    expect(() => arm({ config, env: null }, 1)).toThrow(/no environment block/);
+    expect(() => withEntry({ config, env: env({}) }, 1)).toThrow(expect.objectContaining({ code: 'cannot_arm' }));
+    expect(() => withEntry({ config, env: null }, 1)).toThrow(/no environment block/);
   });
 
   test('any entry of any menu, whatever was armed before', () => {
@@ -142,7 +142,7 @@ describe('arming', () => {
       fc.property(menus, lines, fc.nat(5), fc.string(), (entries, second, choice, saved) => {
         const index = choice % entries.length;
         const config = tcrpConfig({ entries, second });
-        const armed = arm({ config, env: env({ saved_entry: saved }) }, index);
+        const armed = withEntry({ config, env: env({ saved_entry: saved }) }, index);
         expect(readMenu(armed.config, armed.env).next).toBe(index);
       }),
     );
