@@ -25,10 +25,14 @@ export default defineConfig({
   head: [['link', { rel: 'icon', href: 'data:,' }]],
   markdown: {
     anchor: { slugify: slug },
+    // Of the first page's pictures only the one that fits is loaded.
+    image: { lazyLoading: true },
     preConfig: md => pointIntoRepository(md, repository),
   },
   transformPageData(page) {
     if (page.relativePath === 'index.md') page.frontmatter['features'] = promises(readme);
+    // A page without parts has no table of contents, and its text gets the room.
+    page.frontmatter['aside'] = /^## /m.test(readFileSync(`docs/${page.filePath}`, 'utf8'));
   },
   themeConfig: {
     nav: [
