@@ -15,9 +15,10 @@ export function filled(page: string): string {
 }
 
 function verbTable(): string {
-  const rows = verbs
-    .filter(({ config }) => config !== 'addon')
-    .map(({ name, args = {}, summary }) => [code(['dsm2mqtt', name, ...Object.keys(args)].join(' ')), summary]);
+  const rows = verbs.map(({ name, args = {}, summary }) => [
+    code(['dsm2mqtt', name, ...Object.keys(args)].join(' ')),
+    summary,
+  ]);
   return table(['', ''], rows);
 }
 

@@ -4,6 +4,7 @@ import { cp, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { homeAssistantApp } from './artefacts/app.ts';
 import { type Artefact, type Release, run } from './artefacts/artefact.ts';
 import { image } from './artefacts/image.ts';
 import { npm } from './artefacts/npm.ts';
@@ -11,7 +12,7 @@ import { site } from './artefacts/site.ts';
 import { writeSums } from './artefacts/sums.ts';
 import { currentOrigin, placeholder } from './origin.ts';
 
-const artefacts: Readonly<Record<string, Artefact>> = { npm, image, site };
+const artefacts: Readonly<Record<string, Artefact>> = { npm, image, app: homeAssistantApp, site };
 /** What the bridge needs where it runs, beside the production packages. */
 const shipped = ['bin', 'dist', 'package.json', 'example.config.yaml', 'LICENSE'];
 

@@ -3,7 +3,6 @@ import { libvirtUri } from '../app/libvirt.ts';
 import { loadConfig } from '../config/load.ts';
 import { ConfigError, renderProblems } from '../config/problem.ts';
 import { version } from '../util/version.ts';
-import { writeAddonConfig } from './addon.ts';
 import { type ExitCode, exitCode, told } from './outcome.ts';
 import { type Verb, verbs } from './verbs.ts';
 
@@ -35,9 +34,9 @@ try {
 
 function define(verb: Verb): void {
   const { name, summary, args = {}, options = [], config } = verb;
-  const command = program.command(name, { hidden: config === 'addon' }).description(summary);
+  const command = program.command(name).description(summary);
   for (const [arg, meaning] of Object.entries(args)) command.argument(arg, meaning);
-  if (config === 'loaded' || config === 'named') {
+  if (config !== undefined) {
     const places = '$DSM2MQTT_CONFIG, ./config.yaml, /config/config.yaml';
     command.option('-c, --config <file>', `the configuration file (default: ${places})`);
   }
@@ -74,8 +73,7 @@ async function perform(verb: Verb, given: Given): Promise<void> {
 async function configurationOf({ config: kind }: Verb, { config }: Given) {
   if (kind === 'named') return { env, checkUri };
   if (kind === undefined) return {};
-  const addon = { dataDir: '/data', supervisor: 'http://supervisor', env };
-  const loaded = await loadConfig({ config: kind === 'addon' ? await writeAddonConfig(addon) : config, env, checkUri });
+  const loaded = await loadConfig({ config, env, checkUri });
   return { config: loaded.config, loaded };
 }
 

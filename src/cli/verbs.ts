@@ -20,8 +20,8 @@ export interface Verb {
   /** In order, `<needed>` or `[not]`, with a description each. */
   readonly args?: Readonly<Record<string, string>>;
   readonly options?: readonly Option[];
-  /** `loaded`: the configuration that `--config` names; `named`: only its name; `addon`: what Home Assistant's add-on says. */
-  readonly config?: 'loaded' | 'named' | 'addon';
+  /** `loaded`: the configuration that `--config` names; `named`: only its name. */
+  readonly config?: 'loaded' | 'named';
   /** Ctrl-C and SIGTERM abort its `signal` instead of ending the process: always, or with that option. */
   readonly interruptible?: true | 'direct';
   /** Runs until it gets a signal. */
@@ -59,12 +59,6 @@ export const verbs: readonly Verb[] = [
     name: 'run',
     summary: 'run the bridge until SIGTERM or Ctrl-C',
     ...{ config: 'loaded', serves: true },
-    run,
-  },
-  {
-    name: 'addon',
-    summary: "run as Home Assistant's add-on",
-    ...{ config: 'addon', serves: true },
     run,
   },
   {
