@@ -34,7 +34,7 @@ WORKDIR /app
 COPY --from=packages /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY bin bin
-COPY package.json example.config.yaml LICENSE ./
+COPY package.json config.example.yaml LICENSE ./
 VOLUME /data
 USER node
 STOPSIGNAL SIGTERM

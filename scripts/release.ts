@@ -14,7 +14,7 @@ import { currentOrigin, placeholder } from './origin.ts';
 
 const artefacts: Readonly<Record<string, Artefact>> = { npm, image, app: homeAssistantApp, site };
 /** What the bridge needs where it runs, beside the production packages. */
-const shipped = ['bin', 'dist', 'package.json', 'example.config.yaml', 'LICENSE'];
+const shipped = ['bin', 'dist', 'package.json', 'config.example.yaml', 'LICENSE'];
 
 class UsageError extends Error {}
 

@@ -6,7 +6,7 @@ import { leafPaths, pathText, shapeAt } from '../../src/config/shape.ts';
 import { valueAt } from '../../src/config/value.ts';
 import { load, minimal } from './harness.ts';
 
-const example = readFileSync(new URL('../../example.config.yaml', import.meta.url), 'utf8');
+const example = readFileSync(new URL('../../config.example.yaml', import.meta.url), 'utf8');
 /** A key that is not set is `#key:`, without a space. */
 const everything: unknown = parse(example.replaceAll(/^( *)#(?=\w)/gm, '$1'));
 
