@@ -1,7 +1,6 @@
 /** `scripts/release`, once the npm packages are there: makes every artefact from an export of the commit. */
 import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { homeAssistantApp } from './artefacts/app.ts';
@@ -28,7 +27,10 @@ async function main(): Promise<void> {
   const out = resolve(positionals[0] ?? join('release', version));
   if (existsSync(out)) throw new UsageError(`${out} is there already: remove it, or name another folder`);
   const commit = values['dry-run'] ? await present() : await tagged(version);
-  const scratch = await mkdtemp(join(tmpdir(), 'dsm2mqtt-release-'));
+  // Below the repository, so that the lab sees it.
+  const cache = resolve('node_modules/.cache/dsm2mqtt');
+  await mkdir(cache, { recursive: true });
+  const scratch = await mkdtemp(join(cache, 'release-'));
   try {
     const source = await exported(commit, scratch);
     const app = await installed(source, scratch);
