@@ -52,7 +52,8 @@ function deadLinks(line: string, origin: string): string[] {
     `(?:github\\.com/${RegExp.escape(origin)}/(?:blob|tree|raw|edit)|raw\\.githubusercontent\\.com/${RegExp.escape(origin)})/main/([\\w./-]+)`,
     'g',
   );
-  return [...line.matchAll(link)].flatMap(([, path = '']) => (existsSync(path) ? [] : [path]));
+  // A link to the importer of blueprints has another one in it.
+  return [...line.replaceAll('%2F', '/').matchAll(link)].flatMap(([, path = '']) => (existsSync(path) ? [] : [path]));
 }
 
 /** Of the work tree, so that a file is checked before it is committed. Not what is no text. */

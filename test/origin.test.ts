@@ -34,4 +34,6 @@ test('a link to a file that is not in the repository is a fault', () => {
   const links = (path: string) => `https://github.com/${there}/blob/main/${path}#part`;
   expect(faults('a.md', links('README.md'), there)).toEqual([]);
   expect(faults('a.md', links('docs/no-page.md'), there)).toEqual([expect.stringContaining('docs/no-page.md')]);
+  const within = `?url=${encodeURIComponent(links('no.yaml'))}`;
+  expect(faults('a.md', within, there)).toEqual([expect.stringContaining('no.yaml')]);
 });
