@@ -39,7 +39,7 @@ const roots = {
 };
 
 /** In the order in which they start. */
-const sections: readonly Section[] = [
+const all: readonly Section[] = [
   { name: code, command: ['npm', 'run', 'check'] },
   { name: roots.bookworm, command: root('bookworm') },
   {
@@ -53,7 +53,8 @@ const sections: readonly Section[] = [
     after: [roots.bookworm],
   },
   { name: 'build', command: ['npm', 'run', 'build'], after: [code] },
-  { name: 'the documentation site', command: ['node', 'scripts/site.ts'], after: [code] },
+  { name: 'workflows and shell scripts', command: ['scripts/lint-workflows'] },
+  { name: 'the documentation site', command: ['node', 'scripts/site.ts'] },
   { name: 'what was built starts', command: ['node', 'bin/dsm2mqtt.js', '--version'], after: ['build'] },
   // Both may install mmdebstrap.
   { name: roots.forky, command: root('forky'), after: [roots.bookworm] },
@@ -95,6 +96,29 @@ function inLab(which: string, release: string, layer: string | null, project = l
 
 function lab(release: string, layer: string | null): string[] {
   return ['scripts/lab', '--release', release, ...(layer ? ['--with', layer] : [])];
+}
+
+/** Parts of the names of the only sections to run, with what they need. None: all. */
+const parts = process.argv.slice(2);
+if (parts[0] === '--list') {
+  for (const { name } of all) console.log(name);
+  process.exit();
+}
+const sections = parts.length === 0 ? all : named();
+
+function named(): Section[] {
+  const unknown = parts.find(part => !all.some(({ name }) => name.includes(part)));
+  if (unknown !== undefined) {
+    console.error(`There is no section '${unknown}': scripts/test --list`);
+    process.exit(2);
+  }
+  const names = new Set<string>();
+  const add = ({ name, after = [] }: Section): void => {
+    names.add(name);
+    for (const section of all) if (after.includes(section.name)) add(section);
+  };
+  for (const section of all) if (parts.some(part => section.name.includes(part))) add(section);
+  return all.filter(({ name }) => names.has(name));
 }
 
 /** Before a command: it ends with this process, whatever ends that. Only Linux has it. */
@@ -208,9 +232,10 @@ function finish(): void {
   const lines = ['', ...report, ''];
   if (failure) lines.push(`scripts/test FAILED at ${failure} ${total}: ${passed.size} passed, the rest was stopped.`);
   else if (unmet > 0) lines.push(`scripts/test was interrupted ${total}: ${passed.size} passed, ${unmet} not run.`);
-  else if (skipped.size > 0)
+  else if (skipped.size > 0) {
+    if (parts.length > 0) process.exitCode ??= unable;
     lines.push(`scripts/test: ${passed.size} passed, ${skipped.size} SKIPPED (see above), ${total}.`);
-  else lines.push(`scripts/test: ${passed.size} passed, 0 failed, ${total}.`);
+  } else lines.push(`scripts/test: ${passed.size} passed, 0 failed, ${total}.`);
   process.stdout.write(`${lines.join('\n')}\n`);
 }
 
