@@ -23,13 +23,14 @@ export async function buildSite(source: string, out: string, origin: string): Pr
 
 /**
  * Links of the site's pages, by their file names, that lead to no file or no fragment of the site. `base` is the path
- * at which it is served. Links to other sites are not followed.
+ * at which it is served. Links to other sites are not followed, and nothing may be loaded from them.
  */
 export function deadLinks(pages: ReadonlyMap<string, string>, base: string, exists: (path: string) => boolean) {
   return [...pages].flatMap(([name, html]) =>
-    [...html.matchAll(/\s(?:href|src)="([^"]*)"/g)].flatMap(([, link = '']) => {
-      const { origin, pathname, hash } = new URL(link.replaceAll('&amp;', '&'), `${here}${base}${name}`);
-      if (origin !== here) return [];
+    [...html.matchAll(/\s(href|src)="([^"]*)"/g)].flatMap(([, kind, link = '']) => {
+      const { origin, protocol, pathname, hash } = new URL(link.replaceAll('&amp;', '&'), `${here}${base}${name}`);
+      if (protocol === 'data:') return [];
+      if (origin !== here) return kind === 'src' ? [`${name}: ${link} is loaded from elsewhere`] : [];
       if (!pathname.startsWith(base)) return [`${name}: ${link} leads out of ${base}`];
       const file = fileOf(pathname.slice(base.length));
       const text = pages.get(file);

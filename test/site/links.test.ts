@@ -51,6 +51,12 @@ test('an address of the site leads to a page and to a heading of it', () => {
   expect(check(`${site}page#missing`)).toEqual([expect.stringContaining('#missing')]);
 });
 
+test('the built site loads nothing from elsewhere', () => {
+  const check = (source: string) => deadLinks(new Map([['page.html', `<img src="${source}">`]]), '/nas/', () => true);
+  for (const source of ['/nas/a.png', 'data:image/png;base64,AA']) expect(check(source)).toEqual([]);
+  expect(check('https://example.org/a.png')).toEqual([expect.stringContaining('https://example.org/a.png')]);
+});
+
 test('a link of the built site leads to a file below its path, and to an id', () => {
   const page = (link: string) => new Map([['page.html', `<h2 id="part"></h2><a href="${link}">`]]);
   const check = (link: string) => deadLinks(page(link), '/nas/', path => path === 'style.css');
