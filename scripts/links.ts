@@ -4,7 +4,8 @@ import { dirname, join, normalize } from 'node:path';
 import { currentOrigin } from './origin.ts';
 
 /**
- * Finds links in the pages that lead to no file or to no heading: `node scripts/links.ts`. Ends with 1 and a line for each.
+ * Finds links in the pages that lead to no file or to no heading, and pages to which no link leads:
+ * `node scripts/links.ts`. Ends with 1 and a line for each.
  * It knows Markdown as GitHub shows it, and the addresses of the site, also in files that are no pages.
  */
 
@@ -79,6 +80,13 @@ function fault(path: string, fragment: string | undefined, read: (path: string) 
   return `#${fragment}, which ${path} does not have`;
 }
 
+/** Pages of docs/ that the README does not lead to: the site would not list them. */
+export function unlisted(pages: readonly string[], readme: string): string[] {
+  return pages
+    .filter(page => page !== 'docs/index.md' && !readme.includes(`](${page})`))
+    .map(page => `README.md does not lead to ${page}`);
+}
+
 export function siteAddress(origin: string): string {
   const [owner = '', name = ''] = origin.split('/');
   return `https://${owner.toLowerCase()}.github.io/${name}/`;
@@ -94,14 +102,14 @@ function main(): void {
   const files = execFileSync('git', list, { encoding: 'utf8' }).split('\n');
   const texts = files.filter(file => existsSync(file) && /(\.(md|ya?ml|json|xml|ts|sh|service)|file)$/.test(file));
   const site = siteAddress(currentOrigin());
-  for (const file of texts) {
+  const found = texts.flatMap(file => {
     const text = readFileSync(file, 'utf8');
-    const found = [...(file.endsWith('.md') ? faults(file, text, read) : []), ...siteFaults(file, text, site, read)];
-    for (const line of found) {
-      console.error(line);
-      process.exitCode = 1;
-    }
-  }
+    return [...(file.endsWith('.md') ? faults(file, text, read) : []), ...siteFaults(file, text, site, read)];
+  });
+  const pages = texts.filter(file => /^docs\/[\w-]+\.md$/.test(file));
+  found.push(...unlisted(pages, readFileSync('README.md', 'utf8')));
+  for (const line of found) console.error(line);
+  process.exitCode = found.length > 0 ? 1 : 0;
 }
 
 if (process.argv[1] === import.meta.filename) main();

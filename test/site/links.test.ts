@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { anchors, faults, siteAddress, siteFaults, slug } from '../../scripts/links.ts';
+import { anchors, faults, siteAddress, siteFaults, slug, unlisted } from '../../scripts/links.ts';
 import { deadLinks } from '../../scripts/site.ts';
 
 const files: Record<string, string> = {
@@ -49,6 +49,11 @@ test('an address of the site leads to a page and to a heading of it', () => {
   expect(check(`see ${site}, ${site}page#twice or ${site}page.html.`)).toEqual([]);
   expect(check(`\n${site}missing`)).toEqual([expect.stringMatching(/^a\.yaml:2: .*docs\/missing\.md/)]);
   expect(check(`${site}page#missing`)).toEqual([expect.stringContaining('#missing')]);
+});
+
+test('the README leads to every page', () => {
+  const pages = ['docs/index.md', 'docs/page.md', 'docs/other.md'];
+  expect(unlisted(pages, '[Page](docs/page.md)')).toEqual([expect.stringContaining('docs/other.md')]);
 });
 
 test('the built site loads nothing from elsewhere', () => {
