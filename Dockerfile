@@ -1,4 +1,4 @@
-# The compiled bridge and its production packages. Nothing is compiled for a processor, so it builds on any.
+# The compiled bridge and its production packages. It has no native code, so the files are the same for every processor.
 ARG NODE_IMAGE=node:24-bookworm-slim
 
 FROM ${NODE_IMAGE} AS build
@@ -12,11 +12,11 @@ RUN npm run build
 FROM ${NODE_IMAGE} AS packages
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-# The optional ones are accelerators to compile, and the Node that this image has already.
+# Without the optional packages: they would have to be compiled, or are a second Node.
 RUN npm ci --omit=dev --omit=optional --ignore-scripts
 
 FROM ${NODE_IMAGE}
-# Of package.json; scripts/release and the release workflow give it.
+# That of package.json. scripts/release and the release workflow pass it.
 ARG VERSION=unreleased
 LABEL org.opencontainers.image.title="dsm2mqtt" \
       org.opencontainers.image.description="A Synology DSM virtual machine on libvirt, as Home Assistant entities over MQTT" \
@@ -25,7 +25,7 @@ LABEL org.opencontainers.image.title="dsm2mqtt" \
       org.opencontainers.image.url="https://unset--owner.github.io/dsm2mqtt/" \
       org.opencontainers.image.licenses="MIT"
 ENV NODE_ENV=production
-# The boot menu of a loader's image is read and set with these. What differs in every build is removed: logs and caches.
+# mtools reads and sets the boot menu in a loader's image. Logs and caches are removed: they differ in every build.
 RUN apt-get update && apt-get install -y --no-install-recommends mtools \
   && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/ldconfig/aux-cache /var/log/apt /var/log/*.log
 # /config is where config.yaml is looked for; /data keeps what must survive a restart.

@@ -4,7 +4,7 @@
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
-# A command that ends with this script, whatever ends this script.
+# Runs a command that ends when this script does, even if the script is killed.
 tied() {
   if command -v setpriv >/dev/null; then setpriv --pdeathsig TERM "$@"; else "$@"; fi
 }
