@@ -10,9 +10,11 @@ import { promisify } from 'node:util';
 import { stringify } from 'yaml';
 
 const run = promisify(execFile);
-/** What test/lab/image.sh has built. */
-export const archive = fileURLToPath(new URL('../../node_modules/.cache/dsm2mqtt/image.tar', import.meta.url));
+/** What test/lab/image.sh has built: `image.tar`, and `app.tar` for Home Assistant. */
+const built = (name: string) => fileURLToPath(new URL(`../../node_modules/.cache/dsm2mqtt/${name}`, import.meta.url));
+export const archive = built('image.tar');
 export const image = 'localhost/dsm2mqtt:latest';
+export const appImage = 'localhost/dsm2mqtt-app:latest';
 
 /** Rejects with its stderr. */
 export async function podman(...args: string[]): Promise<string> {
@@ -20,7 +22,8 @@ export async function podman(...args: string[]): Promise<string> {
   return stdout.trimEnd();
 }
 
-export async function loadImage(): Promise<void> {
+export async function loadImage(name = 'image.tar'): Promise<void> {
+  const archive = built(name);
   if (!existsSync('/opt/base')) throw new Error('these tests run in scripts/lab --with container');
   if (!existsSync(archive))
     throw new Error('there is no image yet: scripts/lab --with container --root-only builds it');

@@ -1,12 +1,12 @@
 #!/bin/bash
-# podman, and what a base image is made of where no registry of images can be reached.
+# podman, AppArmor's parser, and what a base image is made of where no registry of images can be reached.
 # Expect: about half a minute, 300 MB
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=test/lab/layers/machine.sh
 source "$here/../machine.sh"
 
-install_packages podman runc mmdebstrap
+install_packages podman runc mmdebstrap apparmor
 mkdir -p /opt/base
 mmdebstrap --variant=minbase --include=ca-certificates --quiet \
   --aptopt='Acquire::Check-Valid-Until "false"' --dpkgopt=force-unsafe-io \

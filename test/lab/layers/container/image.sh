@@ -22,3 +22,4 @@ rm -f "$archive"
 podman save --format docker-archive --output "$archive" localhost/dsm2mqtt
 podman run --rm --network=host --entrypoint dpkg-query localhost/dsm2mqtt \
   --show --showformat '${Package} ${Version} ${Architecture}\n' >"${archive%.tar}.packages"
+[[ -n ${IMAGE_SOURCE-} ]] || "$here/app.sh" "$repository" "${archive%/*}/app.tar"
