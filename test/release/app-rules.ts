@@ -27,7 +27,7 @@ export const manifestSchema = z.strictObject({
   description: z.string(),
   url: z.url(),
   // For several processors under one name: without `{arch}`.
-  image: z.string().regex(/^ghcr\.io\/[-\w.]+\/[-\w.]+$/),
+  image: z.string().regex(/^ghcr\.io\/[a-z0-9][-.\w]*\/[a-z0-9][-.\w]*$/),
   arch: z.array(z.enum(['aarch64', 'amd64'])).min(1),
   homeassistant: z.string().regex(/^\d{4}\.\d{1,2}\.\d+$/),
   startup: z.enum(['initialize', 'system', 'services', 'once']).optional(),
