@@ -21,6 +21,8 @@ function forms(origin: string): string[] {
     `github.com%2F${owner}%2F${name}`,
     `github.com/${origin}`,
     `raw.githubusercontent.com/${origin}`,
+    // Of the gh command, which takes no host there.
+    `--repo ${origin}`,
   ];
 }
 

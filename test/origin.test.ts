@@ -5,6 +5,7 @@ const there = 'Example-Org/nas.bridge';
 const page = (repository: string, image: string, site: string) => `
 [source](https://github.com/${repository}/blob/main/README.md), git+https://github.com/${repository}.git
 docker pull ghcr.io/${image}:1.2.3, ghcr.io/${image}-app and https://${site}/docs. It is github.com/${repository}.
+gh attestation verify oci://ghcr.io/${image}:latest --repo ${repository}
 https://my.home-assistant.io/redirect/x/?repository_url=https%3A%2F%2Fgithub.com%2F${repository.replace('/', '%2F')}
 `;
 const unset = page(placeholder, placeholder, 'unset--owner.github.io/dsm2mqtt');
