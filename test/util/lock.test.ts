@@ -140,6 +140,7 @@ test.each(['0777', '0555'])('a lock file that cannot be written is no lock, in a
   await writeFile(join(folder, 'lock'), '', { mode: 0o444 });
   await chmod(folder, Number.parseInt(mode, 8));
   expect(await new Other(asNobody).lock()).toBe('unwritable');
+  await chmod(folder, 0o755);
   await rm(join(folder, 'lock'));
   await chmod(folder, 0o555);
   expect(await new Other(asNobody).lock()).toBe('unwritable');

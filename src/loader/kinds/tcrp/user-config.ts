@@ -77,7 +77,7 @@ function readConfig(text: string): { config: Record<string, unknown>; cmdline: R
     // Also without a byte order mark, which jq ignores.
     config = JSON.parse(text.trim());
     // A text that is nested too deep to be written again could not be read by jq either.
-    JSON.stringify(config);
+    JSON.stringify(config, null, 2);
   } catch {
     return failed('not_json', `${userConfig} is not valid JSON.`);
   }
