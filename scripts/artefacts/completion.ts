@@ -15,10 +15,9 @@ const choices: Readonly<Record<string, readonly string[]>> = {
 /** The commands that take a value. */
 const switches = commandWords.filter(word => rowOf(word).options?.includes('enabled'));
 const anySwitch = `(${switches.join('|')})`;
+const withValue = verbs.flatMap(optionsOf).filter(({ value }) => value !== null);
 /** Each option that takes a value, once. */
-const takers = [...new Map(verbs.flatMap(optionsOf).map(one => [one.names.join(), one])).values()].filter(
-  ({ value }) => value !== null,
-);
+const takers = [...new Map(withValue.map(one => [one.names.join(), one])).values()];
 
 /** The text of each file, by the name of the shell. */
 export function completions(): { bash: string; zsh: string; fish: string } {
@@ -43,9 +42,7 @@ function bash(): string {
   );
   return `# bash completion of dsm2mqtt
 _dsm2mqtt() {
-  local cur=\${COMP_WORDS[COMP_CWORD]} option= words= word
-  local -a given=()
-  COMPREPLY=()
+  local cur=\${COMP_WORDS[COMP_CWORD]} option= words= word given=()
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     # bash makes three words of --config=FILE.
     if [[ $word == = ]]; then continue; fi
@@ -122,8 +119,8 @@ function fish(): string {
     ...optionsOf(verb).map(one => line(`"${verb.name}(/.*)?"`, spec(one))),
     ...argumentsOf(verb).flatMap(({ name }, at) => {
       const before = Array.from({ length: at }, (_, i) => (name === 'value' && i === at - 1 ? anySwitch : '[^/]*'));
-      const given = [verb.name, ...before].join('/');
-      return choices[name] ? [line(`"${given}"`, `-a ${quoted(choices[name].join(' '))}`)] : [];
+      const pattern = `"${[verb.name, ...before].join('/')}"`;
+      return choices[name] ? [line(pattern, `-a ${quoted(choices[name].join(' '))}`)] : [];
     }),
   ];
   return `# fish completion of dsm2mqtt

@@ -29,7 +29,7 @@ export function manPage(version: string, date: string): string {
       .filter(([, section]) => exitCodes(section) !== '')
       .map(([name, section]) => `.PP\nOf ${bold(name)}:\n${exitCodes(section)}`),
     ['.SH FILES', ...files.map(([name, meaning]) => item(bold(name), meaning))].join('\n'),
-    `.SH ENVIRONMENT\n${item(bold('DSM2MQTT_CONFIG'), 'the configuration file')}`,
+    `.SH ENVIRONMENT\n${item(bold('DSM2MQTT_CONFIG'), variable)}`,
     item(`${bold('DSM2MQTT_')}${italic('KEY')}`, environment),
     `.SH EXAMPLES\n${all
       .filter(block => block.startsWith('```'))
@@ -42,11 +42,12 @@ export function manPage(version: string, date: string): string {
   return `${parts.join('\n')}\n`;
 }
 
+const variable = 'the configuration file. The Debian package takes `/etc/dsm2mqtt/config.yaml` if this is not set';
 const introduction =
   '`dsm2mqtt run` is the bridge between libvirt and an MQTT broker. The other commands ask it, control it, or help to set it up.';
 /** Where the Debian package has them: it brings this page. */
 const files = [
-  ['/etc/dsm2mqtt/config.yaml', 'the configuration of the service, and of every command that is given no other'],
+  ['/etc/dsm2mqtt/config.yaml', 'the configuration'],
   ['/etc/dsm2mqtt/mqtt_password', "the broker's password, alone; empty if the broker asks for none"],
   ['/var/lib/dsm2mqtt', 'what the service stores'],
   ['/usr/share/doc/dsm2mqtt/examples/config.yaml', 'every key with its default'],
