@@ -7,7 +7,13 @@ import { knowHost, loginLine, ownKey, sshPlace } from './ssh.ts';
 /** Milliseconds between two attempts to learn the host's key, while the host is off. */
 const again = 10_000;
 
-const say = (text: string) => process.stdout.write(`${text}\n`);
+/** What is said again and again, as long as the host is off, is said once. */
+const said = new Set<string>();
+function say(text: string): void {
+  if (!said.has(text)) process.stdout.write(`${text}\n`);
+  said.add(text);
+}
+
 /** The kernel ends no PID 1 by a signal that it does not handle. */
 const stop = () => process.exit(0);
 
