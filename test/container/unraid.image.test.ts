@@ -80,6 +80,14 @@ test('where the socket belongs to the users, it serves the VM as nobody, without
   expect(await stat(join(appdata, 'data/x'))).toMatchObject({ uid: nobody, gid: users });
 });
 
+test('where it belongs to another group, the bridge joins that one', async () => {
+  await chown(address.socket, 0, 4242);
+  await chmod(address.socket, 0o770);
+  const from = listener.now;
+  await start(option => (option.startsWith('--user=') ? [option, '--group-add=4242'] : [option]));
+  await listener.document(vmTopic('state'), ({ power }) => power === 'OFF', { from });
+});
+
 test('where it belongs to root alone, the bridge says so, and serves the VM as root', async () => {
   await chown(address.socket, 0, 0);
   await chmod(address.socket, 0o700);
