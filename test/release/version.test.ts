@@ -43,7 +43,7 @@ test('release-please writes it where it stands', async () => {
 
 test('CHANGELOG.md has a section for it', async () => {
   const notes = execFileSync('bash', ['scripts/release-notes', version], { encoding: 'utf8' });
-  expect(notes).toContain('\n- ');
+  expect(notes).toMatch(/\n[-*] /);
   // release-please puts a new section before the first heading of this form.
   expect(await readFile('CHANGELOG.md', 'utf8')).toMatch(/^# Changelog\n\n[^#]*\n## \[?\d/);
 });
