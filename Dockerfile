@@ -16,6 +16,9 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev --omit=optional --ignore-scripts
 
 FROM ${NODE_IMAGE}
+# mtools reads and sets the boot menu in a loader's image. Logs and caches are removed: they differ in every build.
+RUN apt-get update && apt-get install -y --no-install-recommends mtools \
+  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/ldconfig/aux-cache /var/log/apt /var/log/*.log
 # That of package.json. scripts/release and the release workflow pass it.
 ARG VERSION=unreleased
 LABEL org.opencontainers.image.title="dsm2mqtt" \
@@ -25,9 +28,6 @@ LABEL org.opencontainers.image.title="dsm2mqtt" \
       org.opencontainers.image.url="https://unset--owner.github.io/dsm2mqtt/" \
       org.opencontainers.image.licenses="MIT"
 ENV NODE_ENV=production
-# mtools reads and sets the boot menu in a loader's image. Logs and caches are removed: they differ in every build.
-RUN apt-get update && apt-get install -y --no-install-recommends mtools \
-  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/ldconfig/aux-cache /var/log/apt /var/log/*.log
 # /config is where config.yaml is looked for; /data keeps what must survive a restart.
 RUN mkdir /config && install --directory --owner=node --group=node --mode=0700 /data
 WORKDIR /app
