@@ -11,6 +11,7 @@ const real = { testTimeout: 600_000, hookTimeout: 600_000, fileParallelism: fals
  * lab:  inside `scripts/lab`, against real libvirtd, QEMU and Mosquitto.
  * loader: likewise; so long that it has a lab of its own.
  * container: inside `scripts/lab --with container`, the image that `--root-only` has built.
+ * release: inside `scripts/lab --with release`, what `test/release/make` has made.
  * home-assistant: inside `scripts/lab --release forky --with home-assistant`, against that too.
  */
 export default defineConfig({
@@ -24,7 +25,7 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/**/*.{lab,ha,image}.test.ts'],
+          exclude: ['test/**/*.{lab,ha,image,release}.test.ts'],
           testTimeout: 180_000,
           hookTimeout: 180_000,
         },
@@ -32,6 +33,7 @@ export default defineConfig({
       { test: { ...real, name: 'lab', include: ['test/**/*.lab.test.ts'], exclude: loader } },
       { test: { ...real, name: 'loader', include: loader } },
       { test: { ...real, name: 'container', include: ['test/**/*.image.test.ts'] } },
+      { test: { ...real, name: 'release', include: ['test/**/*.release.test.ts'] } },
       { test: { ...real, name: 'home-assistant', include: ['test/**/*.ha.test.ts'] } },
     ],
   },

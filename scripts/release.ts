@@ -5,17 +5,21 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { homeAssistantApp } from './artefacts/app.ts';
 import { type Artefact, type Release, run } from './artefacts/artefact.ts';
+import { deb } from './artefacts/deb.ts';
 import { image } from './artefacts/image.ts';
 import { npm } from './artefacts/npm.ts';
 import { site } from './artefacts/site.ts';
 import { writeSums } from './artefacts/sums.ts';
 import { currentOrigin, placeholder } from './origin.ts';
 
-const artefacts: Readonly<Record<string, Artefact>> = { npm, image, app: homeAssistantApp, site };
+const artefacts: Readonly<Record<string, Artefact>> = { npm, image, deb, app: homeAssistantApp, site };
 /** What the bridge needs where it runs, beside the production packages. */
 const shipped = ['bin', 'dist', 'package.json', 'config.example.yaml', 'LICENSE'];
 
 class UsageError extends Error {}
+
+/** The lab says by this exit code that this machine cannot have it. */
+const unable = ({ cause }: Error) => (cause as { code?: unknown } | undefined)?.code === 69;
 
 async function main(): Promise<void> {
   const { values, positionals } = readArguments();
@@ -107,5 +111,5 @@ async function git(...args: string[]): Promise<string> {
 
 main().catch((error: Error) => {
   console.error(`scripts/release: ${error.message}`);
-  process.exitCode = error instanceof UsageError ? 2 : 1;
+  process.exitCode = error instanceof UsageError ? 2 : unable(error) ? 69 : 1;
 });

@@ -31,10 +31,12 @@ const unable = 69;
 const graceAfterStop = 15_000;
 
 const code = 'types, lint, dead code, fast tests';
+const made = 'a release, twice the same';
 const roots = {
   bookworm: "the lab's Debian bookworm",
   forky: "the lab's Debian forky",
   container: "the lab's Debian bookworm, with podman",
+  release: "the lab's Debian bookworm, with what judges packages",
   homeAssistant: "the lab's Debian forky, with Home Assistant",
 };
 
@@ -64,7 +66,14 @@ const all: readonly Section[] = [
     after: [roots.forky],
   },
   { name: roots.container, command: root('bookworm', 'container'), after: [roots.bookworm] },
-  { name: 'the image, hardened', command: inLab('d', 'bookworm', 'container'), after: [roots.container] },
+  { name: made, command: ['test/release/make'], after: [code, roots.container] },
+  { name: 'the image, hardened', command: inLab('d', 'bookworm', 'container'), after: [made] },
+  { name: roots.release, command: root('bookworm', 'release'), after: [roots.bookworm] },
+  {
+    name: 'the packages of a release, installed',
+    command: inLab('g', 'bookworm', 'release'),
+    after: [made, roots.release],
+  },
   { name: roots.homeAssistant, command: root('forky', 'home-assistant'), after: [roots.forky] },
   {
     name: 'a real Home Assistant',

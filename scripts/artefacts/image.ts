@@ -17,8 +17,8 @@ export const image: Artefact = {
     });
     const built = 'node_modules/.cache/dsm2mqtt';
     const name = join(out, `dsm2mqtt-${version}-image`);
-    await pack(join(built, 'image.tar'), `${name}.tar.gz`, release);
-    const debian = await readFile(join(built, 'image.packages'), 'utf8');
+    await pack(join(built, 'release-image.tar'), `${name}.tar.gz`, release);
+    const debian = await readFile(join(built, 'release-image.packages'), 'utf8');
     await writeFile(`${name}.cdx.json`, await componentsOf(release, debian));
   },
 };

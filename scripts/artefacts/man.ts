@@ -50,7 +50,7 @@ const files = [
   ['/etc/dsm2mqtt/config.yaml', 'the configuration'],
   ['/etc/dsm2mqtt/mqtt_password', "the broker's password, alone; empty if the broker asks for none"],
   ['/var/lib/dsm2mqtt', 'what the service stores'],
-  ['/usr/share/doc/dsm2mqtt/examples/config.yaml', 'every key with its default'],
+  ['/usr/share/dsm2mqtt/config.example.yaml', 'every key with its default'],
 ] as const;
 
 function synopsis(verb: Verb): string {

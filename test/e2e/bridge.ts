@@ -22,15 +22,18 @@ export interface BridgeProcess extends AsyncDisposable {
   end(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
-/** `dsm2mqtt run` with this configuration; `data_dir` is the test's own unless given. */
-export async function startBridge(config: Record<string, unknown>): Promise<BridgeProcess> {
+/** `dsm2mqtt run` with this configuration; `data_dir` is the test's own unless given. `command`: another `dsm2mqtt`. */
+export async function startBridge(
+  config: Record<string, unknown>,
+  [program = '', ...args]: readonly string[] = [process.execPath, executable],
+): Promise<BridgeProcess> {
   const folder = await mkdtemp(join(tmpdir(), 'dsm2mqtt-'));
   const file = join(folder, 'config.yaml');
   await writeFile(
     file,
     stringify({ instance: 'e2e', data_dir: join(folder, 'data'), log: { level: 'debug' }, ...config }),
   );
-  const child: ChildProcess = spawn(process.execPath, [executable, 'run', '--config', file], {
+  const child: ChildProcess = spawn(program, [...args, 'run', '--config', file], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const log: Record<string, unknown>[] = [];

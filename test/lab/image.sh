@@ -6,7 +6,7 @@ root=$1 layer=$2
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repository=$(cd "$here/../.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/dsm2mqtt
-archive=$repository/node_modules/.cache/dsm2mqtt/image.tar
+archive=$repository/node_modules/.cache/dsm2mqtt/${IMAGE_SOURCE:+release-}image.tar
 
 mkdir -p "${archive%/*}"
 compgen -G "${archive%/*}/npm-*.tgz" >/dev/null || npm pack --silent --pack-destination "${archive%/*}" npm@11 >/dev/null

@@ -34,6 +34,8 @@ export interface ContainerOptions {
   config: Record<string, unknown>;
   /** Of libvirt's socket; default: none. */
   group?: number;
+  /** Default: what the lab has built. */
+  from?: string;
 }
 
 export interface Container extends AsyncDisposable {
@@ -49,7 +51,7 @@ export interface Container extends AsyncDisposable {
 }
 
 /** Hardened as in compose.yaml. */
-export async function startContainer({ config, group }: ContainerOptions): Promise<Container> {
+export async function startContainer({ config, group, from = image }: ContainerOptions): Promise<Container> {
   const folder = await mkdtemp(join(tmpdir(), 'container-'));
   const file = join(folder, 'config.yaml');
   await writeFile(file, stringify(config));
@@ -64,7 +66,7 @@ export async function startContainer({ config, group }: ContainerOptions): Promi
       ...['--read-only', '--cap-drop=all', '--security-opt=no-new-privileges'],
       ...(group === undefined ? [] : [`--group-add=${group}`]),
       ...['--volume', `${file}:/config/config.yaml:ro`, '--volume', `${name}:/data`],
-      ...['--volume', '/run/libvirt:/run/libvirt', image],
+      ...['--volume', '/run/libvirt:/run/libvirt', from],
     );
   } catch (error) {
     await dispose();
