@@ -66,7 +66,7 @@ const all: readonly Section[] = [
     after: [roots.forky],
   },
   { name: roots.container, command: root('bookworm', 'container'), after: [roots.bookworm] },
-  { name: made, command: ['test/release/make'], after: [code, roots.container] },
+  { name: made, command: ['test/release/make'], after: [roots.container] },
   { name: 'the image, hardened', command: inLab('d', 'bookworm', 'container'), after: [made] },
   { name: roots.release, command: root('bookworm', 'release'), after: [roots.bookworm] },
   {
