@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -85,4 +85,12 @@ test('checks.yml runs every section of scripts/test', async () => {
       !(named.some(part => name.includes(part)) || elsewhere.includes(name) || name.startsWith("the lab's Debian")),
   );
   expect(missing).toEqual([]);
+});
+
+test('release.yml asks for artefacts that scripts/release knows', async () => {
+  const workflow = await readFile('.github/workflows/release.yml', 'utf8');
+  const [, names = ''] = /scripts\/release --only (\S+)/.exec(workflow) ?? [];
+  const { stderr } = spawnSync(process.execPath, ['scripts/release.ts', '--only', '?'], { encoding: 'utf8' });
+  const known = stderr.trim().replace(/^.*: /, '').split(', ');
+  expect(known).toEqual(expect.arrayContaining(names.split(',')));
 });
