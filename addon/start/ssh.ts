@@ -30,7 +30,8 @@ export function sshPlace(uri: string): SshPlace | null {
 
 /** The public half of the key in this file, which is made if it is not there. */
 export async function ownKey(file: string): Promise<string> {
-  const text = await readFile(file, 'utf8').catch(async () => {
+  const text = await readFile(file, 'utf8').catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
     const made = newKey();
     await writeOwn(file, made);
     return made;
@@ -51,7 +52,9 @@ function newKey(): string {
 /** A line for a shell: with this key one reaches libvirt's socket, and gets neither a shell nor a terminal. */
 export function loginLine(publicKey: string): string {
   const entry = `restrict,port-forwarding,command="/bin/false" ${publicKey}`;
-  return `mkdir -p -m 700 ~/.ssh && echo '${entry}' >> ~/.ssh/authorized_keys && chmod 600 ~/.ssh/authorized_keys`;
+  // An empty line first: the last line that is there may lack its end.
+  const append = `printf '\\n%s\\n' '${entry}' >> ~/.ssh/authorized_keys`;
+  return `mkdir -p -m 700 ~/.ssh && ${append} && chmod 600 ~/.ssh/authorized_keys`;
 }
 
 interface Acquaintance {
@@ -70,7 +73,11 @@ export async function knowHost({ host, port, expected, file, say }: Acquaintance
   const lines = (await readFile(file, 'utf8').catch(() => '')).split('\n').filter(Boolean);
   const others = lines.filter(line => line.split(' ')[0] !== name);
   const [, , known] = lines.find(line => line.split(' ')[0] === name)?.split(' ') ?? [];
-  if (known !== undefined && fits(Buffer.from(known, 'base64'), expected)) return true;
+  if (known !== undefined) {
+    if (fits(Buffer.from(known, 'base64'), expected)) return true;
+    // Before the host is asked: the bridge must not meanwhile trust the key that `expected` rules out.
+    await writeOwn(file, others.map(line => `${line}\n`).join(''));
+  }
   let key: Buffer;
   try {
     key = await offeredKey(host, port);

@@ -1,6 +1,8 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { utils } from 'ssh2';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { knowHost, loginLine, ownKey, sshPlace } from '../../addon/start/ssh.ts';
@@ -40,7 +42,27 @@ test('a key is made once, for its owner alone', async () => {
   expect((await stat(file)).mode & 0o777).toBe(0o600);
   expect((await stat(join(folder, '.ssh'))).mode & 0o777).toBe(0o700);
   expect(utils.parseKey(await readFile(file))).not.toBeInstanceOf(Error);
-  expect(loginLine(first)).toContain(`echo 'restrict,port-forwarding,command="/bin/false" ${first}' >>`);
+});
+
+test.each(['', 'ssh-ed25519 AAAA other\n', 'ssh-ed25519 AAAA a last line without its end'])(
+  'the line for a shell adds the key to %j',
+  async before => {
+    const file = join(folder, '.ssh/authorized_keys');
+    if (before !== '') {
+      await mkdir(join(folder, '.ssh'));
+      await writeFile(file, before);
+    }
+    await promisify(execFile)('sh', ['-c', loginLine('ssh-ed25519 BBBB dsm2mqtt')], { env: { HOME: folder } });
+    const lines = (await readFile(file, 'utf8')).split('\n').filter(Boolean);
+    const entry = 'restrict,port-forwarding,command="/bin/false" ssh-ed25519 BBBB dsm2mqtt';
+    expect(lines).toEqual([...(before === '' ? [] : [before.trim()]), entry]);
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+  },
+);
+
+test('a key is made only where there is none', async () => {
+  await mkdir(join(folder, 'key'));
+  await expect(ownKey(join(folder, 'key'))).rejects.toThrow(/EISDIR/);
 });
 
 test('a key that cannot be read is left alone', async () => {
@@ -87,6 +109,16 @@ test('with a fingerprint only that key is trusted; a new fingerprint replaces an
   await server[Symbol.asyncDispose]();
   await using second = await startSshd({ host, port, hostKey: newKeyPair().private });
   expect(await meet(server, second.fingerprint)).toMatchObject({ known: true, keys: [second.fingerprint] });
+});
+
+test('a key that the fingerprint rules out is trusted no longer, whatever the host says now', async () => {
+  const wanted = `SHA256:${'A'.repeat(43)}`;
+  await using server = await startSshd();
+  await meet(server);
+  expect(await meet(server, wanted)).toMatchObject({ known: false, keys: [] });
+  await meet(server);
+  await server[Symbol.asyncDispose]();
+  expect(await meet(server, wanted)).toMatchObject({ known: false, keys: [] });
 });
 
 test('a host that does not answer, or speaks no SSH, is not known yet', async () => {
