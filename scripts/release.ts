@@ -22,6 +22,8 @@ class UsageError extends Error {}
 const unable = ({ cause }: Error) => (cause as { code?: unknown } | undefined)?.code === 69;
 
 async function main(): Promise<void> {
+  // The modes of files get into archives and images: with another umask they were others, and nobody could read them.
+  process.umask(0o022);
   const { values, positionals } = readArguments();
   const names = values.only?.split(',') ?? Object.keys(artefacts);
   const unknown = names.find(name => !Object.hasOwn(artefacts, name));

