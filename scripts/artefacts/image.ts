@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Artefact, type Release, run } from './artefact.ts';
 
 /**
- * The container's image for this machine's processor, `dsm2mqtt-VERSION-image.tar.gz` (for `docker load`), and what it
+ * The container's image for this machine's processor, `dsm2mqtt-VERSION-image.tar.gz` (for `zcat FILE | docker load`), and what it
  * consists of, `….cdx.json` (CycloneDX). It is built in the lab, on a base that the lab makes of Debian's packages; the
  * image that is published is built from the same Dockerfile on the base that the Dockerfile names.
  */

@@ -1,20 +1,30 @@
 /** The image of a release, loaded and started. */
+import { execFile } from 'node:child_process';
 import { readFile, stat } from 'node:fs/promises';
-import { afterAll, expect, test } from 'vitest';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import manifest from '../../package.json' with { type: 'json' };
 import { type Json, Listener, usual, vmTopic } from '../e2e/bridge.ts';
 import { address, guest, inLab, startMosquitto } from '../lab/lab.ts';
 import { podman, startContainer } from '../lab/podman.ts';
 import { artefact } from '../release/artefacts.ts';
 
+const run = promisify(execFile);
 const image = `localhost/dsm2mqtt:${manifest.version}`;
 
+// libvirtd looks the container's user up on the host.
+const user = 'released';
+beforeAll(() => run('useradd', ['--uid', '1000', '--non-unique', '--no-create-home', user]));
+
 afterAll(async () => {
-  if (inLab()) await guest.off();
+  if (!inLab()) return;
+  await run('userdel', ['--force', user]);
+  await guest.off();
 });
 
 test('it loads, and is online', async () => {
-  await podman('load', '--quiet', '--input', artefact('dsm2mqtt-*-image.tar.gz'));
+  // Podman 4.3 does not decompress it itself.
+  await run('sh', ['-c', 'zcat "$0" | podman load --quiet', artefact('dsm2mqtt-*-image.tar.gz')]);
   const [{ Config: about }]: Json[] = JSON.parse(await podman('image', 'inspect', image));
   expect(about.Labels).toMatchObject({ 'org.opencontainers.image.version': manifest.version });
   await guest.start();
