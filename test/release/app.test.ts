@@ -142,6 +142,15 @@ test('the folder for a build at home has what its Dockerfile copies and the stor
   expect(local, 'with an image the Supervisor would not build').toEqual(all);
 });
 
+test('that folder is made where one is', async () => {
+  const elsewhere = join(folder, '..');
+  await run(fileURLToPath(at('scripts/addon')), ['docs'], { cwd: elsewhere });
+  await access(join(elsewhere, 'docs/Dockerfile'));
+  await expect(run(fileURLToPath(at('scripts/addon')), ['docs'], { cwd: elsewhere })).rejects.toThrow(
+    /must not exist yet/,
+  );
+});
+
 test('the image is labelled as an app of this version', async () => {
   const dockerfile = await readFile(join(folder, 'Dockerfile'), 'utf8');
   expect(dockerfile).toMatch(
