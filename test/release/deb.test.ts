@@ -28,7 +28,7 @@ beforeEach(() => {
     writeFileSync(join(root, path), `#!/bin/sh\n${line}\n`);
     chmodSync(join(root, path), 0o755);
   };
-  for (const program of ['adduser', 'chown', 'systemctl', 'deb-systemd-helper', 'deb-systemd-invoke']) {
+  for (const program of ['adduser', 'chown', 'systemctl', 'deb-systemd-helper', 'deb-systemd-invoke', 'deluser']) {
     stub(`bin/${program}`, `echo ${program} "$@" >>${root}/ran`);
   }
   stub('usr/lib/dsm2mqtt/node', `echo "$DSM2MQTT_CONFIG $DSM2MQTT_MQTT__PASSWORD_FILE"`);
@@ -74,6 +74,21 @@ test('it installs where the administrator has deleted the configuration, and kee
   script('postinst', ['configure', '']);
   expect(existsSync(join(root, 'etc/dsm2mqtt/config.yaml'))).toBe(false);
   expect(readlinkSync(join(root, 'etc/dsm2mqtt/mqtt_password'))).toBe('/nowhere');
+});
+
+test('removed, it leaves no mask: a unit of one’s own could not take its place', () => {
+  script('postrm', ['remove']);
+  expect(readFileSync(join(root, 'ran'), 'utf8')).not.toContain('mask');
+});
+
+test('purged, it follows no link', () => {
+  rmSync(join(root, 'etc/dsm2mqtt'), { recursive: true });
+  mkdirSync(join(root, 'elsewhere'));
+  write('elsewhere/config.yaml', 'mine');
+  symlinkSync(join(root, 'elsewhere'), join(root, 'etc/dsm2mqtt'));
+  script('postrm', ['purge']);
+  expect(existsSync(join(root, 'etc/dsm2mqtt'))).toBe(false);
+  expect(readFileSync(join(root, 'elsewhere/config.yaml'), 'utf8')).toBe('mine');
 });
 
 const own = '/etc/dsm2mqtt/config.yaml';
