@@ -99,3 +99,16 @@ test('release.yml asks for artefacts that scripts/release knows', async () => {
   const known = stderr.trim().replace(/^.*: /, '').split(', ');
   expect(known).toEqual(expect.arrayContaining(names.split(',')));
 });
+
+test('a run of release.yml may be repeated: its Pages artifact has another name each time', async () => {
+  const { jobs } = parse(await readFile('.github/workflows/release.yml', 'utf8'));
+  const withOf = (job: { steps: { uses?: string; with?: object }[] }, action: string) =>
+    job.steps.find(({ uses }) => uses?.startsWith(action))?.with;
+  const { site } = jobs.files.outputs ?? {};
+  expect(site).toContain('github.run_attempt');
+  expect(withOf(jobs.files, 'actions/upload-pages-artifact@')).toMatchObject({ name: site });
+  expect(withOf(jobs.site, 'actions/deploy-pages@')).toEqual({
+    artifact_name: expect.stringContaining('needs.files.outputs.site'),
+  });
+  expect(jobs.site.needs).toContain('files');
+});
