@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { type Artefact, type Release, run } from './artefact.ts';
 import { completions } from './completion.ts';
@@ -114,6 +114,7 @@ async function control(root: string, architecture: string, release: Release): Pr
     .replace('@size@', `${await installedSize(root)}`)
     .replaceAll('@owner@', release.origin.split('/')[0] ?? '');
   await writeFile(join(folder, 'control'), fields);
+  await writeFile(join(folder, 'md5sums'), await md5sums(root));
   await setModes(root);
 }
 
@@ -136,6 +137,20 @@ export async function installedSize(root: string): Promise<number> {
     size += entry.isFile() ? Math.ceil((await stat(path)).size / 1024) : 1;
   }
   return size;
+}
+
+/** For `dpkg --verify`. Like debhelper's it leaves out what is in etc, which the administrator may change. */
+export async function md5sums(root: string): Promise<string> {
+  const entries = await readdir(root, { recursive: true, withFileTypes: true });
+  const paths = entries
+    .filter(entry => entry.isFile())
+    .map(entry => relative(root, join(entry.parentPath, entry.name)));
+  let sums = '';
+  for (const path of paths.filter(path => !/^(?:DEBIAN|etc)\//.test(path)).sort()) {
+    const digest = createHash('md5').update(await readFile(join(root, path)));
+    sums += `${digest.digest('hex')}  ${path}\n`;
+  }
+  return sums;
 }
 
 /** The folder of an npm package at the version of the lockfile; fetched if it is not this machine's. */

@@ -76,7 +76,9 @@ test('it installs, and says what to do next', async () => {
   expect(await owner(config)).toBe('root:dsm2mqtt 640');
   expect(await owner(password)).toBe('root:root 600');
   expect((await run('dsm2mqtt', ['--version'])).stdout.trim()).toBe(manifest.version);
-  // The lab's dpkg leaves man pages out.
+  // The lab's dpkg leaves man pages and other texts out.
+  const changed = (await dpkg('--verify', 'dsm2mqtt')).split('\n').filter(line => line.startsWith('??5'));
+  expect(changed).toEqual([]);
   const page = join(folder, '0/usr/share/man/man1/dsm2mqtt.1.gz');
   const { stdout, stderr } = await run('man', ['--warnings', '--locale=C', '--local-file', page]);
   expect(stderr).toBe('');

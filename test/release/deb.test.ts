@@ -15,7 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { installedSize, setModes } from '../../scripts/artefacts/deb.ts';
+import { installedSize, md5sums, setModes } from '../../scripts/artefacts/deb.ts';
 
 let root: string;
 
@@ -128,4 +128,13 @@ test('modes and size are the same, whatever umask and file system the builder ha
   expect(['', 'usr/lib', ...files].map(mode)).toEqual(['755', '755', '644', '755', '755', '644']);
   // Two files of two KiB each, and four folders.
   expect(await installedSize(tree)).toBe(8);
+});
+
+test('its sums are of all it installs but the configuration, in order, and md5sum agrees', async () => {
+  const sums = await md5sums(root);
+  expect(sums.match(/(?<= {2}).*/g)?.filter(path => !path.startsWith('bin/'))).toEqual([
+    'usr/lib/dsm2mqtt/node',
+    'usr/share/dsm2mqtt/config.example.yaml',
+  ]);
+  execFileSync('md5sum', ['--check', '--strict', '--quiet'], { cwd: root, input: sums });
 });
