@@ -2,7 +2,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { appendFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -142,12 +142,15 @@ test('an upgrade keeps what the administrator wrote', async () => {
   expect(await readFile(password, 'utf8')).toBe('hunter2\n');
 });
 
-test('removed, it leaves the configuration and the data; purged, nothing; and the VM runs on', async () => {
+test('removed, it leaves the configuration and the data; purged, a backup alone; and the VM runs on', async () => {
   await dpkg('--remove', 'dsm2mqtt');
   expect(['/usr/bin/dsm2mqtt', '/usr/lib/dsm2mqtt', unit].filter(existsSync)).toEqual([]);
   await Promise.all([config, password, '/var/lib/dsm2mqtt/vms.json'].map(path => stat(path)));
-  await dpkg('--purge', 'dsm2mqtt');
-  expect(['/etc/dsm2mqtt', '/var/lib/dsm2mqtt'].filter(existsSync)).toEqual([]);
+  const backup = '/var/lib/dsm2mqtt/loader-backups/DSM.img';
+  await run('install', ['-D', '/dev/null', backup]);
+  expect(await dpkg('--purge', 'dsm2mqtt')).toContain('/var/lib/dsm2mqtt/loader-backups');
+  expect(existsSync('/etc/dsm2mqtt')).toBe(false);
+  expect(await readdir('/var/lib/dsm2mqtt', { recursive: true })).toEqual(['loader-backups', 'loader-backups/DSM.img']);
   await expect(run('id', ['dsm2mqtt'])).rejects.toThrow(/no such user/);
   expect((await virsh('domstate', 'DSM')).trim()).toBe('running');
 });
