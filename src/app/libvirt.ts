@@ -4,7 +4,6 @@ import { Libvirt } from '../libvirt/client.ts';
 import { ConnectError } from '../libvirt/errors.ts';
 import type { Dialer } from '../libvirt/transport.ts';
 import { type LibvirtUri, parseUri, type SshEndpoint } from '../libvirt/uri.ts';
-import { connect } from '../ssh/connect.ts';
 import { SshError } from '../ssh/errors.ts';
 import { knownHost } from '../ssh/known-hosts.ts';
 import type { SshSession } from '../ssh/session.ts';
@@ -55,6 +54,8 @@ export function dialerOf({ sockets, remote }: LibvirtUri): Dialer | undefined {
 function sshDialer(endpoint: SshEndpoint, sockets: readonly string[]): Dialer {
   const { host, port, user, keyFile, knownHosts } = endpoint;
   return async signal => {
+    // Only here: ssh2 takes longer to load than all else.
+    const { connect } = await import('../ssh/connect.ts');
     const [privateKey, known] = await Promise.all([read(keyFile), read(knownHosts)]);
     const { keys, unusable } = knownHost(known, host, port);
     if (keys.length === 0) {

@@ -1,6 +1,5 @@
 import { Command, CommanderError } from 'commander';
 import { libvirtUri } from '../app/libvirt.ts';
-import { loadConfig } from '../config/load.ts';
 import { ConfigError, renderProblems } from '../config/problem.ts';
 import { version } from '../util/version.ts';
 import { type ExitCode, exitCode, told } from './outcome.ts';
@@ -73,6 +72,7 @@ async function perform(verb: Verb, given: Given): Promise<void> {
 async function configurationOf({ config: kind }: Verb, { config }: Given) {
   if (kind === 'named') return { env, checkUri };
   if (kind === undefined) return {};
+  const { loadConfig } = await import('../config/load.ts');
   const loaded = await loadConfig({ config, env, checkUri });
   return { config: loaded.config, loaded };
 }

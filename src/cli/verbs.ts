@@ -1,16 +1,7 @@
-import { jsonSchema } from '../config/shape.ts';
 import { commandWords } from '../model/commands.ts';
-import { check } from './check.ts';
-import { checkConfig } from './check-config.ts';
-import { clean } from './clean.ts';
-import { dump } from './dump/dump.ts';
-import { health } from './health.ts';
-import { rebuild, rollback } from './loader/rebuild.ts';
 import { exitCode } from './outcome.ts';
-import { run } from './run.ts';
-import { type SendOptions, send } from './send.ts';
-import { type ShutdownOptions, shutDownDirectly } from './shutdown.ts';
-import { status } from './status.ts';
+import type { SendOptions } from './send.ts';
+import type { ShutdownOptions } from './shutdown.ts';
 import type { Output } from './terminal.ts';
 
 /** THE table of the command line: the program and its page are made from it. */
@@ -26,7 +17,10 @@ export interface Verb {
   readonly interruptible?: true | 'direct';
   /** Runs until it gets a signal. */
   readonly serves?: boolean;
-  /** Takes its arguments and options by name, the configuration and the streams. Resolves to the exit code. */
+  /**
+   * Takes its arguments and options by name, the configuration and the streams. Resolves to the exit code. Loads what
+   * it needs only then: `--version` and `health` need next to nothing.
+   */
   readonly run: (call: never) => Promise<number>;
 }
 
@@ -59,19 +53,19 @@ export const verbs: readonly Verb[] = [
     name: 'run',
     summary: 'run the bridge until SIGTERM or Ctrl-C',
     ...{ config: 'loaded', serves: true },
-    run,
+    run: async call => (await import('./run.ts')).run(call),
   },
   {
     name: 'check-config',
     summary: 'print what the bridge understands, or every mistake with its line',
     ...{ config: 'named', options: [json] },
-    run: checkConfig,
+    run: async call => (await import('./check-config.ts')).checkConfig(call),
   },
   {
     name: 'status',
     summary: 'print what libvirt reports of the VMs; needs no broker',
     ...{ config: 'loaded', options: [json] },
-    run: status,
+    run: async call => (await import('./status.ts')).status(call),
   },
   {
     name: 'check',
@@ -79,26 +73,26 @@ export const verbs: readonly Verb[] = [
     args: { '[vm]': `${vm}; all, if not given` },
     ...{ config: 'loaded', interruptible: true },
     options: [json, ['-w, --watch', 'again every few seconds, until Ctrl-C', false]],
-    run: check,
+    run: async call => (await import('./check.ts')).check(call),
   },
   {
     name: 'health',
     summary: 'say whether the bridge on this machine can do its work',
     ...{ config: 'loaded', options: [json] },
-    run: health,
+    run: async call => (await import('./health.ts')).health(call),
   },
   {
     name: 'clean',
     summary: 'remove what the broker keeps of VMs that the bridge no longer serves',
     ...{ config: 'loaded', options: [yes], interruptible: true },
-    run: clean,
+    run: async call => (await import('./clean.ts')).clean(call),
   },
   {
     name: 'dump',
     summary: 'write what helps to understand a problem, as JSON without secrets',
     config: 'loaded',
     options: [['-o, --output <file>', 'write it there; default: standard output']],
-    run: dump,
+    run: async call => (await import('./dump/dump.ts')).dump(call),
   },
   {
     name: 'send',
@@ -110,7 +104,7 @@ export const verbs: readonly Verb[] = [
       ['-w, --wait', 'wait until it has ended, and not only until it is accepted', false],
       ['--confirm', 'of rebuild and rollback: although it is not armed'],
     ],
-    run: send,
+    run: async call => (await import('./send.ts')).send(call),
   },
   {
     name: 'shutdown',
@@ -122,8 +116,10 @@ export const verbs: readonly Verb[] = [
       ['--direct', 'straight over libvirt: needs neither broker nor network', false],
       ['-w, --wait', 'wait until it is off; --direct always does', false],
     ],
-    run: ({ direct, ...call }: ShutdownOptions & Omit<SendOptions, 'command'> & { direct: boolean }) =>
-      direct ? shutDownDirectly(call) : send({ ...call, command: 'shutdown' }),
+    run: async ({ direct, ...call }: ShutdownOptions & Omit<SendOptions, 'command'> & { direct: boolean }) =>
+      direct
+        ? (await import('./shutdown.ts')).shutDownDirectly(call)
+        : (await import('./send.ts')).send({ ...call, command: 'shutdown' }),
   },
   {
     name: 'rebuild',
@@ -131,19 +127,20 @@ export const verbs: readonly Verb[] = [
     args: { '<vm>': vm },
     ...{ config: 'loaded', interruptible: true },
     options: [...ofLoaders, ['--dry-run', 'only the plan; needs no broker', false]],
-    run: rebuild,
+    run: async call => (await import('./loader/rebuild.ts')).rebuild(call),
   },
   {
     name: 'rollback',
     summary: "restore a VM's old loader, after a rebuild that failed or was interrupted",
     args: { '<vm>': vm },
     ...{ config: 'loaded', interruptible: true, options: ofLoaders },
-    run: rollback,
+    run: async call => (await import('./loader/rebuild.ts')).rollback(call),
   },
   {
     name: 'schema',
     summary: 'print the JSON schema of the configuration',
     run: async ({ stdout }: Output) => {
+      const { jsonSchema } = await import('../config/shape.ts');
       stdout.write(`${JSON.stringify(jsonSchema, null, 2)}\n`);
       return exitCode.succeeded;
     },
