@@ -1,7 +1,6 @@
-import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
-import { currentOrigin } from './origin.ts';
+import { currentOrigin, siteOf, workTree } from './origin.ts';
 
 /**
  * Finds links in the pages that lead to no file or to no heading, and pages to which no link leads:
@@ -87,10 +86,7 @@ export function unlisted(pages: readonly string[], readme: string): string[] {
     .map(page => `README.md does not lead to ${page}`);
 }
 
-export function siteAddress(origin: string): string {
-  const [owner = '', name = ''] = origin.split('/');
-  return `https://${owner.toLowerCase()}.github.io/${name}/`;
-}
+export const siteAddress = (origin: string) => `https://${siteOf(origin)}/`;
 
 function read(path: string): string | null {
   if (!existsSync(path)) return null;
@@ -98,9 +94,7 @@ function read(path: string): string | null {
 }
 
 function main(): void {
-  const list = ['ls-files', '--cached', '--others', '--exclude-standard'];
-  const files = execFileSync('git', list, { encoding: 'utf8' }).split('\n');
-  const texts = files.filter(file => existsSync(file) && /(\.(md|ya?ml|json|xml|ts|sh|service)|file)$/.test(file));
+  const texts = workTree().filter(file => /(\.(md|ya?ml|json|xml|ts|sh|service)|file)$/.test(file));
   const site = siteAddress(currentOrigin());
   const found = texts.flatMap(file => {
     const text = readFileSync(file, 'utf8');

@@ -17,13 +17,19 @@ function forms(origin: string): string[] {
   return [
     // An image's name has no capitals.
     `ghcr.io/${origin.toLowerCase()}`,
-    `${owner.toLowerCase()}.github.io/${name}`,
+    siteOf(origin),
     `github.com%2F${owner}%2F${name}`,
     `github.com/${origin}`,
     `raw.githubusercontent.com/${origin}`,
     // Of the gh command, which takes no host there.
     `--repo ${origin}`,
   ];
+}
+
+/** Where the documentation site is, without its protocol. */
+export function siteOf(origin: string): string {
+  const [owner = '', name = ''] = origin.split('/');
+  return `${owner.toLowerCase()}.github.io/${name}`;
 }
 
 /** The text with one address in place of the other, in every form. */
@@ -39,14 +45,13 @@ function bounded(form: string): RegExp {
 
 /** What is wrong with a file, a line for each fault. */
 export function faults(file: string, text: string, origin: string): string[] {
-  const lines = text.split('\n').flatMap((line, at) => {
+  return text.split('\n').flatMap((line, at) => {
     const left = origin !== placeholder && line.includes(placeholder.split('/')[0] ?? '');
     return [
       ...(left ? [`${file}:${at + 1}: the placeholder is left: run scripts/set-origin again`] : []),
       ...deadLinks(line, origin).map(path => `${file}:${at + 1}: a link leads to ${path}, which the repository lacks`),
     ];
   });
-  return lines;
 }
 
 function deadLinks(line: string, origin: string): string[] {
@@ -58,11 +63,17 @@ function deadLinks(line: string, origin: string): string[] {
   return [...line.replaceAll('%2F', '/').matchAll(link)].flatMap(([, path = '']) => (existsSync(path) ? [] : [path]));
 }
 
-/** Of the work tree, so that a file is checked before it is committed. Not what is no text. */
-function files(): string[] {
-  return execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { encoding: 'utf8' })
+/** Every file of the work tree that git does not ignore, so that one is checked before it is committed. */
+export function workTree(): string[] {
+  const list = ['ls-files', '--cached', '--others', '--exclude-standard'];
+  return execFileSync('git', list, { encoding: 'utf8' })
     .split('\n')
-    .filter(file => file !== '' && file !== own && existsSync(file) && !/\.(png|svg|gz|bin|jsonl)$/.test(file));
+    .filter(file => file !== '' && existsSync(file));
+}
+
+/** Those in which the address may stand. */
+function files(): string[] {
+  return workTree().filter(file => file !== own && !/\.(png|svg|gz|bin|jsonl)$/.test(file));
 }
 
 export function currentOrigin(): string {
