@@ -54,7 +54,7 @@ export function dialerOf({ sockets, remote }: LibvirtUri): Dialer | undefined {
 function sshDialer(endpoint: SshEndpoint, sockets: readonly string[]): Dialer {
   const { host, port, user, keyFile, knownHosts } = endpoint;
   return async signal => {
-    // Only here: ssh2 takes longer to load than all else.
+    // Only here: most bridges need no ssh2.
     const { connect } = await import('../ssh/connect.ts');
     const [privateKey, known] = await Promise.all([read(keyFile), read(knownHosts)]);
     const { keys, unusable } = knownHost(known, host, port);

@@ -19,7 +19,7 @@ export interface Verb {
   readonly serves?: boolean;
   /**
    * Takes its arguments and options by name, the configuration and the streams. Resolves to the exit code. Loads what
-   * it needs only then: `--version` and `health` need next to nothing.
+   * it needs only then.
    */
   readonly run: (call: never) => Promise<number>;
 }

@@ -5,12 +5,10 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import manifest from '../../package.json' with { type: 'json' };
+import { workTree } from '../../scripts/origin.ts';
 
 const { version } = manifest;
-const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { encoding: 'utf8' })
-  .trim()
-  .split('\n')
-  .filter(file => existsSync(file));
+const files = workTree();
 const workflows = files.filter(file => /^\.github\/workflows\/.*\.yml$/.test(file));
 const json = async (file: string) => JSON.parse(await readFile(file, 'utf8'));
 
