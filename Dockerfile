@@ -1,19 +1,13 @@
-# The compiled bridge and its production packages. It has no native code, so the files are the same for every processor.
+# The bridge, with all that it needs of npm's packages in it. It has no native code: the files are the same everywhere.
 ARG NODE_IMAGE=node:24-bookworm-slim
 
 FROM ${NODE_IMAGE} AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
-COPY tsconfig.json tsconfig.build.json ./
+COPY scripts/build.ts scripts/build.ts
 COPY src src
 RUN npm run build
-
-FROM ${NODE_IMAGE} AS packages
-WORKDIR /app
-COPY package.json package-lock.json .npmrc ./
-# Without the optional packages: they would have to be compiled, or are a second Node.
-RUN npm ci --omit=dev --omit=optional --ignore-scripts
 
 FROM ${NODE_IMAGE}
 # mtools reads and sets the boot menu in a loader's image. Logs and caches are removed: they differ in every build.
@@ -31,7 +25,6 @@ ENV NODE_ENV=production
 # /config is where config.yaml is looked for; /data keeps what must survive a restart.
 RUN mkdir /config && install --directory --owner=node --group=node --mode=0700 /data
 WORKDIR /app
-COPY --from=packages /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY bin bin
 COPY package.json config.example.yaml LICENSE ./

@@ -1,6 +1,6 @@
 /** `scripts/release`, once the npm packages are there: makes every artefact from an export of the commit. */
 import { existsSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { homeAssistantApp } from './artefacts/app.ts';
@@ -13,8 +13,8 @@ import { writeSums } from './artefacts/sums.ts';
 import { currentOrigin, placeholder } from './origin.ts';
 
 const artefacts: Readonly<Record<string, Artefact>> = { npm, image, deb, app: homeAssistantApp, site };
-/** What the bridge needs where it runs, beside the production packages. */
-const shipped = ['bin', 'dist', 'package.json', 'config.example.yaml', 'LICENSE'];
+/** What the bridge needs where it runs. */
+const shipped = ['bin', 'dist', 'package.json', 'config.example.yaml', 'LICENSE', 'README.md'];
 
 class UsageError extends Error {}
 
@@ -95,15 +95,19 @@ async function exported(commit: string, scratch: string): Promise<string> {
   return source;
 }
 
-/** The product as it is installed: nothing in it depends on the processor. */
+/** The product as it is installed: nothing in it depends on the processor. The npm packages are in dist. */
 async function installed(source: string, scratch: string): Promise<string> {
   const app = join(scratch, 'app');
   await mkdir(app);
-  for (const name of [...shipped, 'package-lock.json', '.npmrc'])
-    await cp(join(source, name), join(app, name), { recursive: true });
-  const silent = ['--ignore-scripts', '--no-progress', '--loglevel=error'];
-  await run('npm', ['ci', '--omit=dev', '--omit=optional', ...silent], { cwd: app });
-  for (const name of ['package-lock.json', '.npmrc', 'node_modules/.package-lock.json']) await rm(join(app, name));
+  for (const name of shipped) await cp(join(source, name), join(app, name), { recursive: true });
+  await rm(join(app, 'dist/start'), { recursive: true });
+  const {
+    scripts: _s,
+    dependencies: _d,
+    devDependencies: _v,
+    ...manifest
+  } = JSON.parse(await readFile(join(app, 'package.json'), 'utf8'));
+  await writeFile(join(app, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   return app;
 }
 

@@ -11,7 +11,7 @@ export interface Release {
   epoch: number;
   /** The commit's files, with `node_modules` of this machine and `dist` as built from them. */
   source: string;
-  /** What a machine needs to run the product: `bin`, `dist`, `package.json`, the production packages and texts. No native code. */
+  /** What a machine needs to run the product: `bin`, `dist`, `package.json` and texts. No native code, no npm package. */
   app: string;
   /** Where the artefact goes. */
   out: string;

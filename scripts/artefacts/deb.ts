@@ -48,10 +48,9 @@ async function fill(root: string, release: Release): Promise<void> {
   const { app, source, version, epoch } = release;
   await cp(app, join(root, 'usr/lib/dsm2mqtt'), { recursive: true });
   // The wrapper takes the place of bin; the texts stand where Debian wants them.
-  for (const name of ['bin', 'LICENSE', 'config.example.yaml']) {
+  for (const name of ['bin', 'LICENSE', 'README.md', 'config.example.yaml']) {
     await rm(join(root, 'usr/lib/dsm2mqtt', name), { recursive: true });
   }
-  await prune(join(root, 'usr/lib/dsm2mqtt/node_modules'));
   const put = async (path: string, content: string | Buffer) => {
     await mkdir(dirname(join(root, path)), { recursive: true });
     await writeFile(join(root, path), content);
@@ -75,17 +74,6 @@ async function fill(root: string, release: Release): Promise<void> {
   await put('usr/share/bash-completion/completions/dsm2mqtt', bash);
   await put('usr/share/zsh/vendor-completions/_dsm2mqtt', zsh);
   await put('usr/share/fish/vendor_completions.d/dsm2mqtt.fish', fish);
-}
-
-/** Takes out of the npm packages what only their developers need. Their licences stay. */
-async function prune(folder: string): Promise<void> {
-  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
-    const path = join(entry.parentPath, entry.name);
-    const unneeded = entry.isDirectory()
-      ? /^(?:\..*|tests?|docs|examples?|bench(?:marks?)?)$/.test(entry.name)
-      : /^\.|\.(?:md|html|sh|map|d\.[cm]?ts)$/.test(entry.name) && !/^licen[cs]e/i.test(entry.name);
-    if (unneeded) await rm(path, { recursive: true, force: true });
-  }
 }
 
 /** As Debian's tools read it; the changes themselves are in NEWS.md.gz. */

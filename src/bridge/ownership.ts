@@ -16,7 +16,7 @@
  * before `granted`. When it is refused, it leaves silently: it sends neither `offline` nor its will.
  */
 import { EventEmitter } from 'node:events';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Message, Publication } from '../model/message.ts';
 import type { Logger } from '../util/logger.ts';
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { connection } from '../app/mqtt.ts';
 import { groundOf } from '../app/stale-topics.ts';
 import { type Ground, type Kept, keptBy, type Stale, staleFilters, staleIn, staleTopics } from '../bridge/stale.ts';

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { defaultVmKey } from '../model/topics.ts';
 import { certificate, password, tlsKey } from './files.ts';
 import { brokerUrl, libvirtUri, line, listen, topic } from './formats.ts';

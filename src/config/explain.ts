@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { nearest } from '../util/did-you-mean.ts';
 import type { Issue, Path } from './problem.ts';
 import { isKeyLike, keysOf, leafPaths, pathText, type Shape, shapeAt, variableName } from './shape.ts';

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { durationPattern, formatDuration, parseDuration } from '../util/duration.ts';
 import { type Content, readText } from './files.ts';
 import type { Format } from './formats.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { password, sshKey } from './files.ts';
 import { address, diskIdxMap, extensionUrl, hostKey, image, platform, sataPortMap } from './formats.ts';
 import { checked, file, list, maybe, port, text, together } from './kinds.ts';

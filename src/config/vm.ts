@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { expectations } from '../model/check.ts';
 import { rebootMethods, shutdownMethods, timeoutPolicies } from '../model/command.ts';
 import { type CommandWord, defaultCommands, listedCommands } from '../model/commands.ts';

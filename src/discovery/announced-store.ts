@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { unknownDescription } from '../model/domain.ts';
 import { platforms } from './entities/entity.ts';
 

@@ -1,16 +1,15 @@
 /** Converts between the project's messages and MQTT.js's packets. */
-import { createRequire } from 'node:module';
 import type { IClientOptions, IClientPublishOptions, IPublishPacket } from 'mqtt';
+import { writeToStream } from 'mqtt-packet';
 import type { Message, Publication } from '../model/message.ts';
 import { address, type Tls } from './address.ts';
 import type { Version } from './protocol-version.ts';
 
 /**
  * MQTT.js's codec keeps a buffer for each of the 65 536 packet ids unless told otherwise: 12 MiB, made at the first
- * packet. It is reached through MQTT.js, because only the copy that MQTT.js itself uses counts.
+ * packet. Only in the copy that MQTT.js itself uses does it count.
  */
-const fromMqtt = createRequire(createRequire(import.meta.url).resolve('mqtt'));
-(fromMqtt('mqtt-packet') as { writeToStream: { cacheNumbers: boolean } }).writeToStream.cacheNumbers = false;
+writeToStream.cacheNumbers = false;
 
 export interface ConnectOptions {
   url: string;

@@ -81,8 +81,8 @@ function pong(ping) {
 }
 
 async function decoder() {
-  const { procedures } = await import('../../dist/libvirt/procedures.js');
-  const { XdrReader } = await import('../../dist/libvirt/xdr.js');
+  const { procedures } = await import('../../src/libvirt/procedures.ts');
+  const { XdrReader } = await import('../../src/libvirt/xdr.ts');
   const { reply } = procedures.connectGetAllDomainStats;
   return frame => reply.decode(new XdrReader(frame.subarray(28)));
 }

@@ -22,7 +22,7 @@ export interface Bare extends AsyncDisposable {
 /** A bare program with peers of its own, introduced to them in the words of the bridge at `model`. */
 export async function startBare(model: Peers, orders: Orders): Promise<Bare> {
   const peers = await startPeers(model.domains);
-  const child = Child.start('./bare.js', []);
+  const child = Child.start('bare', []);
   const ready = child.heard();
   child.send({
     ...orders,
@@ -44,7 +44,7 @@ export async function startBare(model: Peers, orders: Orders): Promise<Bare> {
 
 /** A Node that does nothing at all. */
 export async function startNothing(): Promise<Child> {
-  const child = Child.start('./bare.js', []);
+  const child = Child.start('bare', []);
   const ready = child.heard();
   child.send({ job: 'nothing' });
   await ready;

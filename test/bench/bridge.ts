@@ -29,7 +29,7 @@ export async function startBridge(options: BridgeOptions): Promise<BenchBridge> 
   const known = Promise.all(
     peers.libvirtd.fake.domains.map(({ name }) => published.next(isOnline(topic.vm(name).availability), name)),
   );
-  const script = setting ? './check-subject.js' : './subject.js';
+  const script = setting ? 'check-subject' : 'subject';
   const child = Child.start(script, [peers.config, String(interval), JSON.stringify(setting ?? null)], { gc });
   await Promise.all([online, known]);
   await delay(settle);

@@ -3,15 +3,15 @@
  * line to order a check of every VM. Arguments: the configuration file, milliseconds between polls, and the setting.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { main } from '../../dist/app/run.js';
-import { VmChecks } from '../../dist/checks/engine/vm-checks.js';
-import { Findhost } from '../../dist/checks/findhost/client.js';
-import { bridge } from '../../dist/checks/probes/bridge.js';
-import { discovery } from '../../dist/checks/probes/discovery.js';
-import { neighbour } from '../../dist/checks/probes/neighbour.js';
-import { ping } from '../../dist/checks/probes/ping.js';
-import { loadConfig } from '../../dist/config/load.js';
-import { createLogger } from '../../dist/util/pino.js';
+import { main } from '../../src/app/run.ts';
+import { VmChecks } from '../../src/checks/engine/vm-checks.ts';
+import { Findhost } from '../../src/checks/findhost/client.ts';
+import { bridge } from '../../src/checks/probes/bridge.ts';
+import { discovery } from '../../src/checks/probes/discovery.ts';
+import { neighbour } from '../../src/checks/probes/neighbour.ts';
+import { ping } from '../../src/checks/probes/ping.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { createLogger } from '../../src/util/pino.ts';
 import { answer } from './usage.js';
 
 const [, , file, interval, setting] = process.argv;

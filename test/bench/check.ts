@@ -99,7 +99,7 @@ async function startBareCheck({ address, ports }: Place, findhost: number, said:
   const spoken = said.filter(({ say }) => say.length > 0);
   const isSecure = ({ say }: Said) => say[0] === handshake;
   const isBeside = (each: Said) => isSecure(each) || each.say.toString('latin1').startsWith('GET / ');
-  const child = Child.start('./check-bare.js', []);
+  const child = Child.start('check-bare', []);
   const ready = child.heard();
   child.send({
     ...{ address, ports, findhost, query: encodeQuery() },

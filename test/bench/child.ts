@@ -23,7 +23,7 @@ interface Answer {
   memory: NodeJS.MemoryUsage;
 }
 
-/** A process that is measured. */
+/** A process that is measured: one of the programs that index.ts has built. */
 export class Child implements AsyncDisposable {
   readonly #process: ChildProcess;
 
@@ -33,7 +33,7 @@ export class Child implements AsyncDisposable {
 
   static start(script: string, args: readonly string[], { gc = false } = {}): Child {
     return new Child(
-      fork(fileURLToPath(new URL(script, import.meta.url)), args, {
+      fork(fileURLToPath(new URL(`../../dist/bench/${script}.js`, import.meta.url)), args, {
         execArgv: gc ? ['--expose-gc'] : [],
         serialization: 'advanced',
         stdio: ['ignore', 'ignore', 'inherit', 'ipc'],

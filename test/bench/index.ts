@@ -7,6 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { bundle } from '../../scripts/build.ts';
 import { check } from './check.ts';
 import { checkedEvent } from './checked-event.ts';
 import { checkedIdle } from './checked-idle.ts';
@@ -67,7 +68,7 @@ if (values.help) process.stdout.write(usage);
 else await run();
 
 async function run(): Promise<void> {
-  build();
+  await build();
   const sections: Section[] = [];
   for (const [name, measure] of plan()) {
     progress(name);
@@ -85,8 +86,10 @@ function plan(): readonly Measurement[] {
   return (values.quick ? quick : whole).filter(([name]) => !wanted || wanted.includes(name));
 }
 
-function build(): void {
-  const root = fileURLToPath(new URL('../..', import.meta.url));
-  const tsc = fileURLToPath(new URL('../../node_modules/typescript/bin/tsc', import.meta.url));
-  execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
+/** The bridge, and the measured programs with its code in them. */
+async function build(): Promise<void> {
+  process.chdir(fileURLToPath(new URL('../..', import.meta.url)));
+  execFileSync('npm', ['run', '--silent', 'build'], { stdio: 'inherit' });
+  const names = ['subject', 'check-subject', 'bare', 'check-bare'];
+  await bundle('dist', Object.fromEntries(names.map(name => [`bench/${name}`, `test/bench/${name}.js`])));
 }

@@ -2,12 +2,12 @@
  * The bridge as `dsm2mqtt run` starts it, with a line to the benchmark that asks what it has used. Arguments: the
  * configuration file, and milliseconds between polls, which may be fewer than a configuration allows.
  *
- * Plain JavaScript, from `dist`: the compiler that Node loads for TypeScript would be in the memory that is measured.
+ * It is bundled as the bridge is (index.ts).
  */
 
-import { main } from '../../dist/app/run.js';
-import { loadConfig } from '../../dist/config/load.js';
-import { createLogger } from '../../dist/util/pino.js';
+import { main } from '../../src/app/run.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { createLogger } from '../../src/util/pino.ts';
 import { answer } from './usage.js';
 
 const [, , file, interval] = process.argv;

@@ -51,8 +51,7 @@ test('what is in it', async () => {
   );
   const shell = (script: string) => podman('run', '--rm', '--network=host', '--entrypoint', 'sh', image, '-c', script);
   expect(await shell("find /app -name '*.node'"), 'native addons').toBe('');
-  expect(await shell('ls /app/node_modules')).not.toMatch(/typescript|vitest|biome|node-linux/);
-  expect(await shell('ls -a /app')).not.toMatch(/src|test|\.git/);
+  expect(await shell('ls -a /app')).not.toMatch(/src|test|\.git|node_modules/);
   expect(await shell('id -u; mdir --version | head -n 1')).toMatch(/^1000\n.*mtools/);
 });
 

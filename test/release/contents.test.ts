@@ -1,5 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { bundle } from '../../scripts/build.ts';
 
 interface Package {
   dev?: boolean;
@@ -12,7 +15,7 @@ interface Package {
 }
 
 const { packages }: { packages: Record<string, Package> } = JSON.parse(readFileSync('package-lock.json', 'utf8'));
-/** As `npm ci --omit=dev --omit=optional` installs them. */
+/** What may be in the bundle. */
 const shipped = Object.entries(packages).filter(
   ([path, { dev, optional, devOptional }]) => path !== '' && !dev && !optional && !devOptional,
 );
@@ -20,6 +23,14 @@ const shipped = Object.entries(packages).filter(
 test('what is shipped is the same on every processor and system', () => {
   expect(shipped.length).toBeGreaterThan(50);
   expect(shipped.filter(([, { cpu, os, libc, gypfile }]) => cpu ?? os ?? libc ?? gypfile)).toEqual([]);
+});
+
+test('the bundle has every package that it needs, and MQTT.js’s codec once: src/mqtt/packets.ts sets it up', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'bundle-'));
+  const packages = await bundle(folder, { 'cli/index': 'src/cli/index.ts' });
+  rmSync(folder, { recursive: true });
+  expect(packages.filter(path => path.endsWith('/mqtt-packet'))).toEqual(['node_modules/mqtt-packet']);
+  expect(packages.filter(path => !shipped.some(([known]) => known === path))).toEqual([]);
 });
 
 test('no Node is shipped: what installs dsm2mqtt has one', () => {

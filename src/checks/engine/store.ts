@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What must be kept of a VM's checks when the bridge ends. */
 

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Loader, loaderPhases, loaderResults } from '../../model/loader.ts';
 import type { VmKey } from '../../model/snapshot.ts';
 import { replaceFile } from '../../util/replace-file.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { LoaderRelease } from '../../adapter.ts';
 import { platforms } from '../../platform-table.ts';
 
