@@ -95,7 +95,7 @@ export class Bridge {
   hear(event: Event, before: Snapshot): void {
     const { state, publisher, announcer, vmStore, events } = this.#parts;
     const { snapshot } = state;
-    const keys = 'key' in event ? [event.key] : undefined;
+    const keys = event.type === 'stats' ? [...event.stats.keys()] : 'key' in event ? [event.key] : undefined;
     publisher.update(snapshot, before, keys);
     // Only these events can change what is announced, and a comparison at each sample would cost too much.
     if (announced.has(event.type)) announcer.update(snapshot, keys);

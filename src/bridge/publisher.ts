@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import {
   bridgeDocument,
   checkDocument,
@@ -8,7 +9,7 @@ import {
 } from '../model/documents.ts';
 import type { Send } from '../model/message.ts';
 import type { Snapshot, VmKey, VmSnapshot } from '../model/snapshot.ts';
-import { retainedTopics, type Topics } from '../model/topics.ts';
+import { retainedTopics, type Topics, type VmTopics } from '../model/topics.ts';
 
 export interface PublisherOptions {
   topics: Topics;
@@ -17,23 +18,31 @@ export interface PublisherOptions {
   send: Send;
 }
 
-/** The retained documents of a VM. A document can only change when one of its parts is a new object. */
+/** The retained documents of a VM. */
 const documents: readonly {
   topic: 'state' | 'check' | 'loader';
+  /** A document can only change when one of its parts does. */
   parts: (vm: VmSnapshot) => readonly unknown[];
   /** Null: nothing is known yet, so the broker's older document stays. */
   of: (vm: VmSnapshot) => object | null;
 }[] = [
-  { topic: 'state', parts: vm => [vm], of: stateDocument },
-  { topic: 'check', parts: vm => [vm.check], of: vm => vm.check && checkDocument(vm) },
+  { topic: 'state', parts: stateParts, of: stateDocument },
+  { topic: 'check', parts: vm => [vm.check, vm.wish], of: vm => vm.check && checkDocument(vm) },
   { topic: 'loader', parts: vm => [vm.loader, vm.check?.dsm], of: loaderDocument },
 ];
+
+function stateParts({ domain, work, startedAt, lastStop, lastError, stats }: VmSnapshot): unknown[] {
+  const parts: unknown[] = [domain, work, startedAt, lastStop, lastError];
+  for (const target in stats?.disks) parts.push(stats.disks[target]?.capacity);
+  return parts;
+}
 
 /** Publishes each change once, and everything when a session begins. */
 export class Publisher {
   readonly #options: PublisherOptions;
-  /** What the broker has of each retained topic. */
+  /** What the broker has of each retained topic: its hash, if it is long. */
   readonly #sent = new Map<string, string>();
+  readonly #topicsOf = new Map<VmKey, VmTopics>();
 
   constructor(options: PublisherOptions) {
     this.#options = options;
@@ -64,8 +73,12 @@ export class Publisher {
   stats(snapshot: Snapshot, key: VmKey): void {
     const vm = snapshot.vms[key];
     if (!vm?.domain) return;
-    const { topics, send } = this.#options;
-    send({ topic: topics.vm(key).stats, payload: JSON.stringify(statsDocument(vm)), qos: 0, retain: false });
+    this.#options.send({
+      topic: this.#topics(key).stats,
+      payload: JSON.stringify(statsDocument(vm)),
+      qos: 0,
+      retain: false,
+    });
   }
 
   /** A picture of the screen, PNG. False: the broker is away. */
@@ -89,7 +102,7 @@ export class Publisher {
   #vm(snapshot: Snapshot, key: VmKey, before?: VmSnapshot): void {
     const vm = snapshot.vms[key];
     if (!vm) return;
-    const topics = this.#options.topics.vm(key);
+    const topics = this.#topics(key);
     for (const { topic, parts, of } of documents) {
       const old = before && parts(before);
       if (old && parts(vm).every((part, i) => part === old[i])) continue;
@@ -100,13 +113,20 @@ export class Publisher {
     this.#retained(topics.availability, snapshot.hypervisor.up && vm.domain ? 'online' : 'offline');
   }
 
+  #topics(key: VmKey): VmTopics {
+    const known = this.#topicsOf.get(key) ?? this.#options.topics.vm(key);
+    this.#topicsOf.set(key, known);
+    return known;
+  }
+
   #bridge(snapshot: Snapshot): void {
     const document = bridgeDocument(snapshot, this.#options.identity);
     this.#retained(this.#options.topics.bridge.info, JSON.stringify(document));
   }
 
   #retained(topic: string, payload: string): void {
-    if (this.#sent.get(topic) === payload) return;
-    if (this.#options.send({ topic, payload, qos: 1, retain: true })) this.#sent.set(topic, payload);
+    const digest = payload.length < 32 ? payload : hash('sha1', payload, 'base64');
+    if (this.#sent.get(topic) === digest) return;
+    if (this.#options.send({ topic, payload, qos: 1, retain: true })) this.#sent.set(topic, digest);
   }
 }

@@ -59,6 +59,8 @@ export class Checks {
   hear(event: Event): void {
     if (event.type === 'hypervisor_up' || event.type === 'hypervisor_down') {
       for (const vm of this.#vms.values()) vm.hear(event);
+    } else if (event.type === 'stats') {
+      for (const [key, stats] of event.stats) this.#vms.get(key)?.sampled(stats);
     } else if ('key' in event) this.#vms.get(event.key)?.hear(event);
   }
 

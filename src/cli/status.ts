@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from '../config/config.ts';
 import type { Libvirt } from '../libvirt/client.ts';
 import { TimeoutError } from '../libvirt/errors.ts';
-import { readCounters } from '../vm/counters.ts';
+import { CountersPicker } from '../vm/counters.ts';
 import { sampleGroups } from '../vm/poll.ts';
 import { type Sample, toStats } from '../vm/rates.ts';
 import type { Target } from '../vm/watch.ts';
@@ -55,16 +55,17 @@ async function sampleTwice(client: Libvirt, targets: readonly Target[]) {
 async function sample(client: Libvirt, targets: readonly Target[]): Promise<Map<string, Sample>> {
   if (targets.length === 0) return new Map();
   const refs = targets.map(target => target.ref);
+  const ask = () => client.stats(refs, sampleGroups, () => new CountersPicker(), { timeout: patience });
   // The first call may wait for a QEMU that hangs; the next ones do not.
-  const records = await client.stats(refs, sampleGroups, { timeout: patience }).catch(error => {
-    if (error instanceof TimeoutError) return client.stats(refs, sampleGroups, { timeout: patience });
+  const records = await ask().catch(error => {
+    if (error instanceof TimeoutError) return ask();
     throw error;
   });
   const at = performance.now();
   return new Map(
     targets.flatMap(({ key, ref }) => {
       const record = records.find(({ domain }) => domain.uuid === ref.uuid);
-      return record ? [[key, { counters: readCounters(record.params), at }] as const] : [];
+      return record ? [[key, { counters: record.params, at }] as const] : [];
     }),
   );
 }

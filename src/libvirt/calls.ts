@@ -1,9 +1,9 @@
 import { ConnectionLost, LibvirtError, ProtocolError, TimeoutError } from './errors.ts';
 import { encodeFrame, encodePacket, type Frame, frameStatus, frameType, remoteProgram } from './frame.ts';
-import type { Procedure } from './procedures.ts';
+import type { Callable } from './procedures.ts';
 import type { CallStream, Wire } from './stream.ts';
 import { remoteError } from './structs.ts';
-import { type Codec, XdrReader } from './xdr.ts';
+import { type Decoder, XdrReader } from './xdr.ts';
 
 export interface CallOptions {
   /** Milliseconds until `TimeoutError`. */
@@ -18,7 +18,7 @@ const nothing = Buffer.alloc(0);
 
 interface Call {
   name: string;
-  reply: Codec<unknown>;
+  reply: Decoder<unknown>;
   /** Called exactly once, with the reply or the error; null from then on. */
   settle: ((outcome: Outcome) => void) | null;
   /** What the reply contained, while its stream goes on. */
@@ -61,7 +61,7 @@ export class Calls {
 
   /** With a stream, the promise is for the reply and all of the stream. */
   submit<Args, Reply>(
-    procedure: Procedure<Args, Reply>,
+    procedure: Callable<Args, Reply>,
     args: Args,
     options: CallOptions,
     stream: ((wire: Wire) => CallStream) | null = null,

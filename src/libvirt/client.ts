@@ -6,7 +6,7 @@ import { shakeHands } from './handshake.ts';
 import { procedures } from './procedures.ts';
 import { Storage } from './storage.ts';
 import { Collector, ReadStream, type Wire } from './stream.ts';
-import type { DomainRef, GuestInterface, StatsRecord } from './structs.ts';
+import { type DomainRef, type GuestInterface, type Picker, pickedRecords } from './structs.ts';
 import { tlsDialer } from './tls.ts';
 import { type Dialer, unixDialer } from './transport.ts';
 import type { LibvirtUri } from './uri.ts';
@@ -178,11 +178,13 @@ export class Libvirt {
 
   /**
    * Statistics of these domains (all when empty) in one call; groups are `statsGroup` bits. NOWAIT: a domain whose
-   * monitor is busy answers with what needs no QEMU, instead of making all others wait.
+   * monitor is busy answers with what needs no QEMU, instead of making all others wait. `begin` makes a picker for each
+   * record.
    */
-  async stats(domains: readonly DomainRef[], groups: number, options?: CallOptions): Promise<StatsRecord[]> {
+  async stats<T>(domains: readonly DomainRef[], groups: number, begin: () => Picker<T>, options?: CallOptions) {
+    const procedure = { ...procedures.connectGetAllDomainStats, reply: pickedRecords(begin) };
     const args = { domains: [...domains], stats: groups, flags: statsNoWait };
-    return (await this.#connection.call(procedures.connectGetAllDomainStats, args, options)).records;
+    return (await this.#connection.call(procedure, args, options)).records;
   }
 
   /**

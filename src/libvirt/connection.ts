@@ -12,7 +12,7 @@ import {
   keepaliveProgram,
   remoteProgram,
 } from './frame.ts';
-import type { Procedure } from './procedures.ts';
+import type { Callable } from './procedures.ts';
 import type { CallStream, Wire } from './stream.ts';
 import { none, XdrReader } from './xdr.ts';
 
@@ -79,7 +79,7 @@ export class Connection extends EventEmitter<ConnectionEvents> {
    * throws; the time-out is for the whole, and giving up makes the daemon stop.
    */
   call<Args, Reply>(
-    procedure: Procedure<Args, Reply>,
+    procedure: Callable<Args, Reply>,
     args: Args,
     options: CallOptions = {},
     stream: ((wire: Wire) => CallStream) | null = null,

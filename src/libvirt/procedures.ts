@@ -10,7 +10,7 @@ import {
   uuid,
   volumeRef,
 } from './structs.ts';
-import { array, bool, type Codec, int, none, optional, struct, uhyper, uint } from './xdr.ts';
+import { array, bool, type Codec, type Decoder, int, none, optional, struct, uhyper, uint } from './xdr.ts';
 
 /**
  * The calls that are made, with the numbers, argument and reply shapes of libvirt's remote_protocol.x. Numbers and
@@ -23,6 +23,11 @@ export interface Procedure<Args, Reply> {
   args: Codec<Args>;
   reply: Codec<Reply>;
 }
+
+/** What a call needs of it. */
+export type Callable<Args, Reply> = Pick<Procedure<Args, Reply>, 'name' | 'number' | 'args'> & {
+  reply: Decoder<Reply>;
+};
 
 /** A row of the table: number, arguments, reply. */
 const row = <Args, Reply>(number: number, args: Codec<Args>, reply: Codec<Reply>) => ({ number, args, reply });

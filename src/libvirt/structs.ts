@@ -3,17 +3,20 @@ import {
   array,
   bool,
   type Codec,
+  type Decoder,
   double,
   fixedOpaque,
   hyper,
   int,
   mapped,
   optional,
+  recurring,
   string,
   struct,
   uhyper,
   uint,
   type Value,
+  type XdrReader,
 } from './xdr.ts';
 
 /** The structs that several procedures share, with the bounds of libvirt's remote_protocol.x. */
@@ -30,7 +33,7 @@ export const text = string(maxString);
 export const optionalText = optional(text);
 
 /** 16 raw bytes on the wire, `xxxxxxxx-xxxx-…` here. */
-export const uuid: Codec<string> = mapped(fixedOpaque(16), formatUuid, parseUuid);
+export const uuid: Codec<string> = recurring(mapped(fixedOpaque(16), formatUuid, parseUuid), 16);
 
 /**
  * How the wire names a domain. libvirt looks it up by uuid alone; name and id end up in its messages and access
@@ -81,14 +84,17 @@ export interface TypedParam {
   value: number | boolean | string;
 }
 
+/** The same few hundred names are in every record. */
+const fieldName = recurring(text, null);
+
 const typedParam: Codec<TypedParam> = {
   encode: (writer, { field, type, value }) => {
-    text.encode(writer, field);
+    fieldName.encode(writer, field);
     int.encode(writer, type);
     arm(type).encode(writer, value);
   },
   decode: reader => {
-    const field = text.decode(reader);
+    const field = fieldName.decode(reader);
     const type = int.decode(reader);
     return { field, type, value: arm(type).decode(reader) as TypedParam['value'] };
   },
@@ -96,7 +102,32 @@ const typedParam: Codec<TypedParam> = {
 
 /** One domain's part of a bulk statistics reply. Which keys there are varies by version and by state. */
 export const statsRecord = struct({ domain: domainRef, params: array(typedParam, maxStatsParams) });
-export type StatsRecord = Value<typeof statsRecord>;
+
+/** Takes the parameters of one record, in the order of the wire. */
+export interface Picker<T> {
+  take(field: string, value: TypedParam['value']): void;
+  done(): T;
+}
+
+/** Statistics records with what the pickers make of their parameters: no parameter has an object of its own. */
+export function pickedRecords<T>(begin: () => Picker<T>): Decoder<{ records: { domain: DomainRef; params: T }[] }> {
+  const record = (reader: XdrReader) => {
+    const domain = domainRef.decode(reader);
+    const picker = begin();
+    for (let left = reader.length(maxStatsParams); left > 0; left--) {
+      const field = fieldName.decode(reader);
+      picker.take(field, arm(int.decode(reader)).decode(reader) as TypedParam['value']);
+    }
+    return { domain, params: picker.done() };
+  };
+  return {
+    decode: reader => {
+      const records: ReturnType<typeof record>[] = [];
+      for (let left = reader.length(maxDomains); left > 0; left--) records.push(record(reader));
+      return { records };
+    },
+  };
+}
 
 /** A network interface as the guest or a DHCP server knows it. */
 const guestInterface = struct({

@@ -7,8 +7,11 @@ import { ProtocolError } from './errors.ts';
  * 64-bit integers are JavaScript numbers: exact up to 2^53, rounded above. They are counters and sizes here,
  * never identities, so a relative error of 2^-53 is harmless where a BigInt would cost every caller a conversion.
  */
-export interface Codec<T> {
+export interface Codec<T> extends Decoder<T> {
   encode(writer: XdrWriter, value: T): void;
+}
+
+export interface Decoder<T> {
   decode(reader: XdrReader): T;
 }
 
@@ -19,10 +22,17 @@ const two32 = 0x1_0000_0000;
 
 export class XdrReader {
   readonly bytes: Buffer;
+  readonly view: DataView;
   #offset = 0;
 
   constructor(bytes: Buffer) {
     this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  /** Where the next bytes are. */
+  get offset(): number {
+    return this.#offset;
   }
 
   get remaining(): number {
@@ -81,7 +91,7 @@ export class XdrWriter {
 /** A number of so many bytes. */
 function fixed(
   size: number,
-  read: (bytes: Buffer, at: number) => number,
+  read: (view: DataView, at: number) => number,
   write: (bytes: Buffer, at: number, value: number) => void,
 ): Codec<number> {
   return {
@@ -89,7 +99,7 @@ function fixed(
       const at = writer.grow(size);
       write(writer.bytes, at, value);
     },
-    decode: reader => read(reader.bytes, reader.take(size)),
+    decode: reader => read(reader.view, reader.take(size)),
   };
 }
 
@@ -102,22 +112,22 @@ function words(bytes: Buffer, at: number, value: number): void {
 
 export const int = fixed(
   4,
-  (bytes, at) => bytes.readInt32BE(at),
+  (view, at) => view.getInt32(at),
   (bytes, at, value) => bytes.writeInt32BE(value, at),
 );
 export const uint = fixed(
   4,
-  (bytes, at) => bytes.readUInt32BE(at),
+  (view, at) => view.getUint32(at),
   (bytes, at, value) => bytes.writeUInt32BE(value, at),
 );
 export const hyper = fixed(
   8,
-  (bytes, at) => bytes.readInt32BE(at) * two32 + bytes.readUInt32BE(at + 4),
+  (view, at) => view.getInt32(at) * two32 + view.getUint32(at + 4),
   (bytes, at, value) => words(bytes, at, value),
 );
 export const uhyper = fixed(
   8,
-  (bytes, at) => bytes.readUInt32BE(at) * two32 + bytes.readUInt32BE(at + 4),
+  (view, at) => view.getUint32(at) * two32 + view.getUint32(at + 4),
   (bytes, at, value) => {
     if (value < 0) throw new RangeError(`${value} is negative`);
     words(bytes, at, value);
@@ -125,7 +135,7 @@ export const uhyper = fixed(
 );
 export const double = fixed(
   8,
-  (bytes, at) => bytes.readDoubleBE(at),
+  (view, at) => view.getFloat64(at),
   (bytes, at, value) => bytes.writeDoubleBE(value, at),
 );
 export const none: Codec<void> = { encode: () => {}, decode: () => {} };
@@ -219,6 +229,44 @@ export function mapped<T, U>(codec: Codec<T>, decode: (value: T) => U, encode: (
     encode: (writer, value) => codec.encode(writer, encode(value)),
     decode: reader => decode(codec.decode(reader)),
   };
+}
+
+/** Texts that are remembered, and the longest of them in bytes. */
+const mostRecurring = 16_384;
+const longestRecurring = 64;
+
+/**
+ * Values of which the same few come again and again: each is decoded once, and found by its bytes from then on. `size`:
+ * its bytes on the wire; null: a length word tells.
+ */
+export function recurring<T>(codec: Codec<T>, size: number | null): Codec<T> {
+  const known = new Map<number, { words: Int32Array; value: T }>();
+  return {
+    encode: codec.encode,
+    decode: reader => {
+      const { view, offset, remaining } = reader;
+      const length = size ?? (remaining < 4 ? 0 : 4 + view.getUint32(offset));
+      const padded = length + padding(length);
+      if (padded > remaining || padded > longestRecurring) return codec.decode(reader);
+      let hash = 0;
+      for (let at = offset; at < offset + padded; at += 4)
+        hash = Math.imul(hash ^ view.getInt32(at), 0x01000193) ^ (hash >>> 15);
+      const found = known.get(hash);
+      if (found && isAt(view, offset, found.words)) {
+        reader.take(padded);
+        return found.value;
+      }
+      const words = Int32Array.from({ length: padded / 4 }, (_, i) => view.getInt32(offset + 4 * i));
+      const value = codec.decode(reader);
+      if (known.size < mostRecurring) known.set(hash, { words, value });
+      return value;
+    },
+  };
+}
+
+function isAt(view: DataView, offset: number, words: Int32Array): boolean {
+  for (let i = 0; i < words.length; i++) if (words[i] !== view.getInt32(offset + 4 * i)) return false;
+  return true;
 }
 
 function padding(length: number): number {

@@ -51,10 +51,14 @@ export function stateDocument({ domain, work, stats, startedAt, lastStop, lastEr
 /** `B/V/stats`: the latest sample, with every disk and NIC of the hardware, known or not. */
 export function statsDocument({ stats, domain }: VmSnapshot): Stats {
   const { disks = [], nics = [] } = domain?.hardware ?? {};
+  const known = stats ?? unknownStats(null);
+  const keys = byKey(nics);
+  const whole = disks.every(({ target }) => target in known.disks) && keys.every(([key]) => key in known.nics);
+  if (whole) return known;
   return {
-    ...(stats ?? unknownStats(null)),
-    disks: { ...Object.fromEntries(disks.map(({ target }) => [target, unknownDisk])), ...stats?.disks },
-    nics: { ...Object.fromEntries(byKey(nics).map(([key]) => [key, unknownNic])), ...stats?.nics },
+    ...known,
+    disks: { ...Object.fromEntries(disks.map(({ target }) => [target, unknownDisk])), ...known.disks },
+    nics: { ...Object.fromEntries(keys.map(([key]) => [key, unknownNic])), ...known.nics },
   };
 }
 

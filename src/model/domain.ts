@@ -101,7 +101,18 @@ export const unknownDescription: DsmDescription = { model: null, version: null, 
  * NICs by a topic-, JSON- and entity-safe key: the MAC in hex, `525400d53001`. Several may have one MAC: the second in
  * the definition's order is `525400d53001_2`.
  */
-export function byKey<N extends Pick<Nic, 'mac'>>(nics: readonly N[]): (readonly [key: string, nic: N])[] {
+export function byKey<N extends Pick<Nic, 'mac'>>(nics: readonly N[]): readonly Keyed<N>[] {
+  const known = (keyed.get(nics) as readonly Keyed<N>[] | undefined) ?? withKeys(nics);
+  keyed.set(nics, known);
+  return known;
+}
+
+type Keyed<N> = readonly [key: string, nic: N];
+
+/** Each sample asks for them. */
+const keyed = new WeakMap<object, readonly Keyed<unknown>[]>();
+
+function withKeys<N extends Pick<Nic, 'mac'>>(nics: readonly N[]): Keyed<N>[] {
   const seen = new Map<string, number>();
   return nics.map(nic => {
     const hex = nic.mac.toLowerCase().replaceAll(/[^0-9a-f]/g, '');

@@ -10,7 +10,8 @@ export type Event =
   | { type: 'hypervisor_down'; reason: string }
   /** What libvirt says of a domain now; null when it has no such domain. */
   | { type: 'domain'; key: VmKey; domain: Domain | null; at: string }
-  | { type: 'stats'; key: VmKey; stats: Stats }
+  /** One sample of all VMs that were asked for, or some of them. */
+  | { type: 'stats'; stats: ReadonlyMap<VmKey, Stats> }
   /** The guest restarted itself, or was reset. */
   | { type: 'rebooted'; key: VmKey; at: string }
   /** What the bridge is carrying out; null: nothing. */

@@ -1,8 +1,8 @@
 import type { Wish } from './check.ts';
 import type { Domain } from './domain.ts';
 import type { Event } from './event.ts';
-import type { Asked, LastStop, Snapshot, VmSnapshot } from './snapshot.ts';
-import { unknownStats } from './stats.ts';
+import type { Asked, LastStop, Snapshot, VmKey, VmSnapshot } from './snapshot.ts';
+import { type Stats, unknownStats } from './stats.ts';
 
 /** Applies an event. Pure; what did not change keeps its identity, so that a publisher can compare by reference. */
 export function reduce(snapshot: Snapshot, event: Event): Snapshot {
@@ -14,7 +14,7 @@ export function reduce(snapshot: Snapshot, event: Event): Snapshot {
     case 'domain':
       return change(snapshot, event.key, vm => withDomain(vm, event.domain, event.at));
     case 'stats':
-      return change(snapshot, event.key, vm => ({ ...vm, stats: event.stats }));
+      return sampled(snapshot, event.stats);
     case 'work':
       return change(snapshot, event.key, vm => ({ ...vm, work: event.work }));
     case 'asked':
@@ -34,6 +34,19 @@ export function reduce(snapshot: Snapshot, event: Event): Snapshot {
     case 'checks_overdue':
       return { ...snapshot, overdueChecks: event.keys };
   }
+}
+
+/** The table of VMs is copied once, however many there are. */
+function sampled(snapshot: Snapshot, stats: ReadonlyMap<VmKey, Stats>): Snapshot {
+  const vms = { ...snapshot.vms };
+  let changed = false;
+  for (const [key, sample] of stats) {
+    const vm = Object.hasOwn(vms, key) ? vms[key] : undefined;
+    if (!vm) continue;
+    vms[key] = { ...vm, stats: sample };
+    changed = true;
+  }
+  return changed ? { ...snapshot, vms } : snapshot;
 }
 
 function change(snapshot: Snapshot, key: string, update: (vm: VmSnapshot) => VmSnapshot): Snapshot {

@@ -9,33 +9,39 @@ export type Numbers<T extends Table> = Record<keyof T & string, number | null>;
 /** The counters for a table's numbers; null: libvirt has not told them. */
 export type Counters<T extends Table> = Record<T[keyof T]['from'][number], number | null>;
 
-/** The names of the counters, each once. */
-export function countersOf<T extends Table>(table: T): readonly (keyof Counters<T>)[] {
-  return [...new Set(Object.values(table).flatMap(({ from }) => from))] as (keyof Counters<T>)[];
-}
-
-/** The numbers of one sample. `before`: the sample before it, so many seconds ago. */
-export function numbersOf<T extends Table>(
-  table: T,
-  now: Counters<T>,
-  before: Counters<T> | undefined,
-  seconds: number,
-): Numbers<T> {
-  const latest: Partial<Record<string, number | null>> = now;
-  const earlier: typeof latest = before ?? {};
-  const reading: Reading<string> = {
-    seconds,
-    now: name => latest[name] ?? null,
-    grown: name => {
-      const [is, was] = [latest[name] ?? null, earlier[name] ?? null];
-      return is === null || was === null || is < was ? null : is - was;
-    },
-  };
-  return Object.fromEntries(Object.entries(table).map(([key, { number }]) => [key, number(reading)])) as Numbers<T>;
+/** Before libvirt has told anything. */
+export function unknownCounters<T extends Table>(table: T): Counters<T> {
+  const names = Object.values(table).flatMap(({ from }) => from);
+  return Object.fromEntries(names.map(name => [name, null])) as Counters<T>;
 }
 
 function unknownNumbers<T extends Table>(table: T): Numbers<T> {
   return Object.fromEntries(Object.keys(table).map(key => [key, null])) as Numbers<T>;
+}
+
+type Values = Readonly<Record<string, number | null>>;
+
+function readingOf(latest: Values, before: Values | undefined, seconds: number): Reading<string> {
+  return {
+    seconds,
+    now: counter => latest[counter] ?? null,
+    grown: counter => {
+      const [is, was] = [latest[counter] ?? null, before?.[counter] ?? null];
+      return is === null || was === null || is < was ? null : is - was;
+    },
+  };
+}
+
+/** Makes the table's numbers of one sample. `before`: the sample before it, so many seconds ago. */
+export function numbersBy<T extends Table>(table: T) {
+  const rows = Object.entries(table);
+  const unknown = unknownNumbers(table);
+  return (now: Counters<T>, before: Counters<T> | undefined, seconds: number): Numbers<T> => {
+    const reading = readingOf(now, before, seconds);
+    const numbers: Record<string, number | null> = { ...unknown };
+    for (const [key, { number }] of rows) numbers[key] = number(reading);
+    return numbers as Numbers<T>;
+  };
 }
 
 /** One sample on `B/V/stats`. Every key is always there. */

@@ -1,6 +1,6 @@
-import type { TypedParam } from '../libvirt/structs.ts';
+import type { Picker, TypedParam } from '../libvirt/structs.ts';
 import { type cpuMetrics, diskMetrics, memoryMetrics, nicMetrics } from '../model/metrics.ts';
-import { countersOf, type Counters as TableCounters } from '../model/stats.ts';
+import { type Counters as TableCounters, unknownCounters } from '../model/stats.ts';
 
 /**
  * The counters of one domain in one bulk statistics record, by the keys of virConnectGetAllDomainStats. Which keys there
@@ -19,56 +19,105 @@ export interface Counters {
   nics: Map<string, TableCounters<typeof nicMetrics>>;
 }
 
-const balloonKeys = countersOf(memoryMetrics);
-const diskKeys = countersOf(diskMetrics);
-const nicKeys = countersOf(nicMetrics);
+type Values = Record<string, number | null>;
 
-export function readCounters(params: readonly TypedParam[]): Counters {
-  const values = new Map<string, TypedParam['value']>();
-  for (const { field, value } of params) values.set(field, value);
-  const number = (key: string): number | null => {
-    const value = values.get(key);
-    return typeof value === 'number' && Number.isFinite(value) ? value : null;
-  };
-  const group = <K extends string>(prefix: string, keys: readonly K[]) => {
-    const numbers: Partial<Record<K, number | null>> = {};
-    for (const [key, field] of fields(prefix, keys)) numbers[key] = number(field);
-    return numbers as Record<K, number | null>;
-  };
-  const named = <K extends string>(kind: string, keys: readonly K[]): Map<string, Record<K, number | null>> => {
-    const count = Math.min(number(`${kind}.count`) ?? 0, params.length);
-    const entries = Array.from({ length: count }, (_, i) => `${kind}.${i}.`).flatMap(prefix => {
-      const name = values.get(`${prefix}name`);
-      return typeof name === 'string' ? [[name, group(prefix, keys)] as const] : [];
-    });
-    return new Map(entries);
-  };
-  const vcpus = number('vcpu.current');
-  const slots = number('vcpu.maximum') ?? vcpus;
-  return {
-    state: number('state.state'),
-    cpu: { total: number('cpu.time'), guest: vcpuTime(number, vcpus, slots), vcpus },
-    balloon: group('balloon.', balloonKeys),
-    disks: named('block', diskKeys),
-    nics: named('net', nicKeys),
-  };
+/** What a field is read into: a disk, a NIC or a vCPU by its number, or a value of the whole domain. */
+interface Place {
+  into: 'block' | 'net' | 'vcpu' | 'balloon' | 'domain';
+  index: number;
+  key: string;
 }
 
-const spelt = new Map<string, readonly (readonly [string, string])[]>();
+const noBalloon = unknownCounters(memoryMetrics);
+const unknown: Readonly<Record<'block' | 'net', Values>> = {
+  block: unknownCounters(diskMetrics),
+  net: unknownCounters(nicMetrics),
+};
+const ofDomain = new Set(['state.state', 'cpu.time', 'vcpu.current', 'vcpu.maximum', 'block.count', 'net.count']);
 
-/** Each key with its field, which is put together once: a poll of many domains reads thousands. */
-function fields<K extends string>(prefix: string, keys: readonly K[]): readonly (readonly [K, string])[] {
-  const known = spelt.get(prefix) ?? keys.map(key => [key, `${prefix}${key}`] as const);
-  spelt.set(prefix, known);
-  return known as readonly (readonly [K, string])[];
+/** Null: nobody needs it. */
+function readField(field: string): Place | null {
+  if (ofDomain.has(field)) return { into: 'domain', index: 0, key: field };
+  const [, group = '', number, key = ''] = /^(\w+)\.(?:(\d+)\.)?(.+)$/s.exec(field) ?? [];
+  const index = Number(number);
+  if (number === undefined)
+    return group === 'balloon' && Object.hasOwn(noBalloon, key) ? { into: group, index: 0, key } : null;
+  if (group === 'vcpu') return key === 'time' ? { into: group, index, key } : null;
+  if (group !== 'block' && group !== 'net') return null;
+  return key === 'name' || Object.hasOwn(unknown[group], key) ? { into: group, index, key } : null;
 }
 
-/** libvirt's own limit is lower; a greater number is invalid. */
-const maxVcpus = 16_384;
+/** Fields recur: each is read once. */
+const places = new Map<string, Place | null>();
+const mostPlaces = 16_384;
 
-/** Of those that are online, which may have any of the ids below `slots`; null unless all of them tell. */
-function vcpuTime(number: (key: string) => number | null, vcpus: number | null, slots: number | null): number | null {
-  if (!vcpus || !slots || slots > maxVcpus) return null;
-  const times = Array.from({ length: slots }, (_, id) => number(`vcpu.${id}.time`)).filter(time => time !== null);
-  return times.length === vcpus ? times.reduce((sum, time) => sum + time, 0) : null;
+function placeOf(field: string): Place | null {
+  const known = places.get(field);
+  if (known !== undefined) return known;
+  const place = readField(field);
+  if (places.size < mostPlaces) places.set(field, place);
+  return place;
+}
+
+/** A disk or a NIC. */
+interface Part {
+  name: string | null;
+  values: Values;
+}
+
+/** Picks the counters out of one record, whatever the order of its parameters. */
+export class CountersPicker implements Picker<Counters> {
+  readonly #domain: Values = {};
+  readonly #balloon = { ...noBalloon };
+  readonly #parts = { block: new Map<number, Part>(), net: new Map<number, Part>() };
+  /** Nanoseconds. */
+  readonly #vcpuTimes = new Map<number, number>();
+
+  take(field: string, value: TypedParam['value']): void {
+    const place = placeOf(field);
+    if (!place) return;
+    const { into, index, key } = place;
+    const number = typeof value === 'number' && Number.isFinite(value) ? value : null;
+    if (into === 'block' || into === 'net') {
+      const part = this.#part(into, index);
+      if (key !== 'name') part.values[key] = number;
+      else if (typeof value === 'string') part.name = value;
+    } else if (into === 'balloon') (this.#balloon as Values)[key] = number;
+    else if (into === 'domain') this.#domain[key] = number;
+    else if (number !== null) this.#vcpuTimes.set(index, number);
+  }
+
+  done(): Counters {
+    const { 'state.state': state = null, 'cpu.time': total = null, 'vcpu.current': vcpus = null } = this.#domain;
+    const slots = this.#domain['vcpu.maximum'] ?? vcpus;
+    return {
+      state,
+      cpu: { total, guest: this.#vcpuTime(vcpus, slots), vcpus },
+      balloon: this.#balloon,
+      disks: this.#named('block'),
+      nics: this.#named('net'),
+    };
+  }
+
+  #part(kind: 'block' | 'net', index: number): Part {
+    const known = this.#parts[kind].get(index);
+    if (known) return known;
+    const part = { name: null, values: { ...unknown[kind] } };
+    this.#parts[kind].set(index, part);
+    return part;
+  }
+
+  /** In the order of their numbers, below the count that was told. */
+  #named<T extends Values>(kind: 'block' | 'net'): Map<string, T> {
+    const count = this.#domain[`${kind}.count`] ?? 0;
+    const parts = [...this.#parts[kind]].filter(([index]) => index < count).toSorted(([a], [b]) => a - b);
+    return new Map(parts.flatMap(([, { name, values }]) => (name === null ? [] : [[name, values as T]])));
+  }
+
+  /** Of those that are online, which may have any of the ids below `slots`; null unless all of them tell. */
+  #vcpuTime(vcpus: number | null, slots: number | null): number | null {
+    if (!vcpus || !slots) return null;
+    const times = [...this.#vcpuTimes].filter(([id]) => id < slots);
+    return times.length === vcpus ? times.reduce((sum, [, time]) => sum + time, 0) : null;
+  }
 }

@@ -1,12 +1,12 @@
 import { type Libvirt, statsGroup } from '../libvirt/client.ts';
 import { ConnectionLost, isLibvirtError, TimeoutError } from '../libvirt/errors.ts';
-import type { StatsRecord } from '../libvirt/structs.ts';
+import type { DomainRef } from '../libvirt/structs.ts';
 import type { Event } from '../model/event.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import { type Stats, unknownStats } from '../model/stats.ts';
 import type { Logger } from '../util/logger.ts';
 import { Semaphore } from '../util/semaphore.ts';
-import { type Counters, readCounters } from './counters.ts';
+import { type Counters, CountersPicker } from './counters.ts';
 import { hasAnswered, type Sample, toStats } from './rates.ts';
 import { stateWords } from './state.ts';
 import type { Target } from './watch.ts';
@@ -34,6 +34,10 @@ interface Known {
   sample: Sample | null;
   stats: Stats;
 }
+
+/** What one sample tells. */
+type Told = Map<VmKey, Known>;
+type Records = readonly { domain: DomainRef; params: Counters }[];
 
 /** What a sample is made of. */
 export const sampleGroups =
@@ -75,70 +79,76 @@ export class Poll {
   tick(): void {
     if (this.#closed) return;
     const client = this.#options.client();
-    const targets = this.#options.targets();
-    for (const target of targets) {
-      if (client && !target.domain.active)
-        this.#tell(target, { id: -1, sample: null, stats: unknownStats(this.#iso()) });
+    const active: Target[] = [];
+    const told: Told = new Map();
+    const off = { id: -1, sample: null, stats: unknownStats(this.#iso()) };
+    for (const target of this.#options.targets()) {
+      if (target.domain.active) active.push(target);
+      else if (client) told.set(target.key, off);
     }
-    const active = targets.filter(target => target.domain.active);
-    if (!client) this.#tellStale(active);
-    else if (active.length > 0) void this.#round(client, active);
+    if (!client) this.#addStale(told, active);
+    this.#tell(told);
+    if (client && active.length > 0) void this.#round(client, active);
   }
 
   async #round(client: Libvirt, targets: readonly Target[]): Promise<void> {
     if (this.#asking) return;
     this.#asking = true;
+    const told: Told = new Map();
     try {
       const records = (await this.#ask(client, targets)) ?? (await this.#ask(client, targets));
-      if (records) this.#hear(client, targets, records);
-      else this.#tellStale(targets);
+      if (records) this.#hear(client, told, this.#stillActive(targets), records);
+      else this.#addStale(told, this.#stillActive(targets));
     } catch (error) {
-      this.#tellStale(targets);
+      this.#addStale(told, this.#stillActive(targets));
       if (!(error instanceof ConnectionLost)) {
         this.#options.logger.warn({ event: 'stats.failed', reason: String(error) }, 'statistics could not be read');
       }
     } finally {
       this.#asking = false;
     }
+    this.#tell(told);
   }
 
   /** Null: no answer in time. */
-  #ask(client: Libvirt, targets: readonly Target[]): Promise<StatsRecord[] | null> {
+  #ask(client: Libvirt, targets: readonly Target[]): Promise<Records | null> {
     const { timeout = Math.min(this.#options.interval, 5_000) } = this.#options;
     const refs = targets.map(target => target.ref);
-    return client.stats(refs, sampleGroups, { timeout }).catch(error => {
-      if (error instanceof TimeoutError) return null;
-      throw error;
-    });
+    return client
+      .stats(refs, sampleGroups, () => new CountersPicker(), { timeout })
+      .catch(error => {
+        if (error instanceof TimeoutError) return null;
+        throw error;
+      });
   }
 
-  #hear(client: Libvirt, targets: readonly Target[], records: readonly StatsRecord[]): void {
+  #hear(client: Libvirt, told: Told, targets: readonly Target[], records: Records): void {
     const at = performance.now();
+    const sampledAt = this.#iso();
     const byUuid = new Map(records.map(record => [record.domain.uuid, record]));
-    for (const target of this.#stillActive(targets)) {
-      const record = byUuid.get(target.ref.uuid);
-      const counters = record && readCounters(record.params);
+    for (const target of targets) {
+      const { key, ref, domain } = target;
+      const { params: counters, domain: answered } = byUuid.get(ref.uuid) ?? {};
       // The numbers belong to another run, or to none.
-      const same = record && [record.domain.id, -1].includes(target.ref.id) && !isOff(counters?.state ?? null);
-      if (!counters || !same) this.#options.hint(target.key);
-      else if (!hasAnswered(target.domain.hardware, counters)) this.#tellStale([target]);
-      else this.#take(client, target, counters, at);
+      const same = counters && (answered?.id === ref.id || ref.id === -1) && !isOff(counters.state);
+      if (!same) this.#options.hint(key);
+      else if (!hasAnswered(domain.hardware, counters)) this.#addStale(told, [target]);
+      else {
+        if (counters.state !== null && stateWords(counters.state, 0).state !== domain.state) this.#options.hint(key);
+        const previous = this.#knownOf(target)?.sample ?? null;
+        const sample = { counters, at };
+        told.set(key, { id: ref.id, sample, stats: toStats(domain.hardware, sample, previous, sampledAt) });
+        if (!previous) this.#first(client, target, counters);
+      }
     }
   }
 
-  #take(client: Libvirt, target: Target, counters: Counters, at: number): void {
-    const { key, ref, domain } = target;
-    if (counters.state !== null && stateWords(counters.state, 0).state !== domain.state) this.#options.hint(key);
-    const known = this.#known.get(key);
-    const previous = known?.id === ref.id ? known.sample : null;
-    const sample = { counters, at };
-    this.#tell(target, { id: ref.id, sample, stats: toStats(domain.hardware, sample, previous, this.#iso()) });
-    if (previous) return;
+  #first(client: Libvirt, target: Target, { balloon }: Counters): void {
     if (this.#options.interval > 2 * secondSample) {
       clearTimeout(this.#soon);
       this.#soon = setTimeout(() => this.tick(), secondSample);
     }
-    if (!this.#options.readOnly && counters.balloon.available === null) this.#askForMemory(client, target);
+    if (!this.#options.readOnly && balloon.available === null) this.#askForMemory(client, target);
   }
 
   /** Makes the guest's balloon driver report; without one, or without a balloon, nothing is lost. */
@@ -156,13 +166,17 @@ export class Poll {
   }
 
   /** Repeats the last numbers, marked as stale, at every interval: without messages, Home Assistant would drop them. */
-  #tellStale(targets: readonly Target[]): void {
-    for (const target of this.#stillActive(targets)) {
-      const known = this.#known.get(target.key);
-      const current = known?.id === target.ref.id ? known : null;
-      const stats = { ...(current?.stats ?? unknownStats(null)), stale: true };
-      this.#tell(target, { id: target.ref.id, sample: current?.sample ?? null, stats });
+  #addStale(told: Told, targets: readonly Target[]): void {
+    for (const target of targets) {
+      const { sample = null, stats = unknownStats(null) } = this.#knownOf(target) ?? {};
+      told.set(target.key, { id: target.ref.id, sample, stats: { ...stats, stale: true } });
     }
+  }
+
+  /** Of this run of the domain. */
+  #knownOf({ key, ref }: Target): Known | undefined {
+    const known = this.#known.get(key);
+    return known?.id === ref.id ? known : undefined;
   }
 
   /** The targets that still run after the answer has come. */
@@ -172,9 +186,14 @@ export class Poll {
     return this.#options.targets().filter(({ ref, domain }) => domain.active && uuids.has(ref.uuid));
   }
 
-  #tell({ key }: Target, known: Known): void {
-    this.#known.set(key, known);
-    this.#options.emit({ type: 'stats', key, stats: known.stats });
+  #tell(told: Told): void {
+    if (told.size === 0) return;
+    const stats = new Map<VmKey, Stats>();
+    for (const [key, known] of told) {
+      this.#known.set(key, known);
+      stats.set(key, known.stats);
+    }
+    this.#options.emit({ type: 'stats', stats });
   }
 
   #iso(): string {

@@ -1,6 +1,6 @@
 import { byKey, type Hardware } from '../model/domain.ts';
 import { cpuMetrics, diskMetrics, memoryMetrics, nicMetrics } from '../model/metrics.ts';
-import { numbersOf, type Stats, unknownDisk, unknownNic } from '../model/stats.ts';
+import { numbersBy, type Stats, unknownDisk, unknownNic } from '../model/stats.ts';
 import type { Counters } from './counters.ts';
 
 /** Counters turned into what is published: rates from two samples of one boot, totals from one. Pure. */
@@ -10,6 +10,11 @@ export interface Sample {
   /** Monotonic, milliseconds. */
   at: number;
 }
+
+const cpuNumbers = numbersBy(cpuMetrics);
+const memoryNumbers = numbersBy(memoryMetrics);
+const diskNumbers = numbersBy(diskMetrics);
+const nicNumbers = numbersBy(nicMetrics);
 
 /**
  * Whether QEMU answered for this sample. If it is busy or hung, a NOWAIT call returns only what libvirt itself knows:
@@ -25,17 +30,17 @@ export function toStats(hardware: Hardware, sample: Sample, previous: Sample | n
   const before = previous?.counters;
   const disk = (target: string) => {
     const now = counters.disks.get(target);
-    return now ? numbersOf(diskMetrics, now, before?.disks.get(target), seconds) : unknownDisk;
+    return now ? diskNumbers(now, before?.disks.get(target), seconds) : unknownDisk;
   };
   const nic = (tap: string) => {
     const now = counters.nics.get(tap);
-    return now ? numbersOf(nicMetrics, now, before?.nics.get(tap), seconds) : unknownNic;
+    return now ? nicNumbers(now, before?.nics.get(tap), seconds) : unknownNic;
   };
   return {
     sampled_at: sampledAt,
     stale: !hasAnswered(hardware, counters),
-    cpu: numbersOf(cpuMetrics, counters.cpu, before?.cpu, seconds),
-    memory: numbersOf(memoryMetrics, counters.balloon, before?.balloon, seconds),
+    cpu: cpuNumbers(counters.cpu, before?.cpu, seconds),
+    memory: memoryNumbers(counters.balloon, before?.balloon, seconds),
     disks: Object.fromEntries(hardware.disks.map(({ target }) => [target, disk(target)])),
     nics: Object.fromEntries(byKey(hardware.nics).map(([key, { tap }]) => [key, nic(tap ?? '')])),
   };

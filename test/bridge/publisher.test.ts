@@ -81,8 +81,8 @@ test('each event says what it changed, and no more', () => {
   told();
   expect(happen({ type: 'domain', key: 'DSM', domain, at })).toEqual([]);
   expect(happen({ type: 'domain', key: 'DSM', domain: { ...domain, state: 'paused' }, at })).toEqual(['b/DSM/state']);
-  expect(happen({ type: 'stats', key: 'DSM', stats: unknownStats(at) })).toEqual(['b/DSM/stats']);
-  expect(happen({ type: 'stats', key: 'DSM', stats: unknownStats(at) })).toEqual(['b/DSM/stats']);
+  expect(happen({ type: 'stats', stats: new Map([['DSM', unknownStats(at)]]) })).toEqual(['b/DSM/stats']);
+  expect(happen({ type: 'stats', stats: new Map([['DSM', unknownStats(at)]]) })).toEqual(['b/DSM/stats']);
   expect(happen({ type: 'work', key: 'DSM', work })).toEqual(['b/DSM/state']);
   expect(happen({ type: 'work', key: 'DSM', work: { ...work } })).toEqual([]);
   expect(happen({ type: 'checked', key: 'DSM', check: checkOf('up'), at })).toEqual(['b/DSM/check']);

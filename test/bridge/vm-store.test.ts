@@ -51,7 +51,7 @@ describe('is written', () => {
       { DSM: { uuid, active: true, last_stop: null, asked: null, self_off_at: null, wish: 'running', boot: 'b1' } },
     ]);
     life.see({ ...domain, state: 'paused', reason: 'user', autostart: true });
-    life.hear({ type: 'stats', key: 'DSM', stats: unknownStats(at) });
+    life.hear({ type: 'stats', stats: new Map([['DSM', unknownStats(at)]]) });
     life.hear({ type: 'error', key: 'DSM', error: { code: 'x', message: 'y', at } });
     expect(life.saved).toHaveLength(1);
     life.hear({ type: 'asked', key: 'DSM', asked });

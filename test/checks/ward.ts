@@ -142,7 +142,7 @@ export class Ward {
   /** Requests that libvirt has counted at its data disk. */
   sample(requests: number): void {
     const sda = { ...unknownDisk, read_operations: requests, write_operations: 7 };
-    this.dispatch({ type: 'stats', key: 'DSM', stats: { ...unknownStats(null), disks: { sda } } });
+    this.dispatch({ type: 'stats', stats: new Map([['DSM', { ...unknownStats(null), disks: { sda } }]]) });
   }
 
   /** libvirt is there, and the domain as it is. */

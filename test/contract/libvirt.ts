@@ -2,10 +2,12 @@
  * What the client promises, on any daemon: the fake, libvirt's test driver, QEMU. Everything read is compared with
  * what a witness says.
  */
+
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { destroyFlag, type Libvirt, shutdownFlag, statsGroup } from '../../src/libvirt/client.ts';
 import { type DomainEventName, eventNames } from '../../src/libvirt/events.ts';
 import type { DomainRef } from '../../src/libvirt/structs.ts';
+import { everyParam } from '../libvirt/params.ts';
 import { EventLog } from './event-log.ts';
 import { type Contract, openSubject } from './subject.ts';
 
@@ -93,7 +95,7 @@ export function libvirtContract({ witness, expected, ...contract }: Contract): v
       });
 
       test('statistics are there, and are not to be believed', async () => {
-        const [record] = await client.stats([domain], 0);
+        const [record] = await client.stats([domain], 0, everyParam);
         expect(record?.domain).toEqual(domain);
         expect(parameters(record)['state.state']).toBe(5);
         expect(parameters(record)).not.toHaveProperty(['net.count']);
@@ -148,7 +150,7 @@ export function libvirtContract({ witness, expected, ...contract }: Contract): v
 
       test('statistics: the same keys, the same numbers or numbers between', async () => {
         const before = await witness.stats(domain.name);
-        const [record] = await client.stats([domain], everyGroup());
+        const [record] = await client.stats([domain], everyGroup(), everyParam);
         const after = await witness.stats(domain.name);
         const ours = parameters(record);
         expect(Object.keys(ours).length > 2).toBe(expected.stats);
@@ -165,7 +167,7 @@ export function libvirtContract({ witness, expected, ...contract }: Contract): v
       });
 
       test('statistics of all domains at once, and of one group', async () => {
-        const everyone = await client.stats([], statsGroup.state);
+        const everyone = await client.stats([], statsGroup.state, everyParam);
         expect(everyone.map(record => record.domain.name).sort()).toEqual((await witness.names()).sort());
         const mine = everyone.find(record => record.domain.uuid === domain.uuid);
         expect(Object.keys(parameters(mine))).toEqual(['state.state', 'state.reason']);
@@ -203,7 +205,7 @@ export function libvirtContract({ witness, expected, ...contract }: Contract): v
         expect(await reader.domainByName(domain.name)).toEqual(domain);
         expect(await reader.state(domain)).toEqual(await client.state(domain));
         expect(await reader.xml(domain)).toBe(await client.xml(domain));
-        expect(parameters((await reader.stats([domain], everyGroup()))[0])).toHaveProperty(['state.state']);
+        expect(parameters((await reader.stats([domain], everyGroup(), everyParam))[0])).toHaveProperty(['state.state']);
         expect(await reader.interfaceAddresses(domain, 'lease')).toEqual(await witness.leases(domain.name));
         const writes: Record<string, () => Promise<unknown>> = {
           agent: () => reader.interfaceAddresses(domain, 'agent'),
@@ -248,7 +250,7 @@ export function libvirtContract({ witness, expected, ...contract }: Contract): v
           expect(await events.lifecycleUntil(name, '0:0')).toEqual(['0:0']);
           expect(await client.domainByName(name)).toEqual({ name, uuid, id: -1 });
           expect(await client.domains()).toContainEqual({ name, uuid, id: -1 });
-          const [record] = await client.stats([{ name, uuid, id: -1 }], statsGroup.state);
+          const [record] = await client.stats([{ name, uuid, id: -1 }], statsGroup.state, everyParam);
           expect(record?.domain.name).toBe(name);
         } finally {
           await witness.undefine(name);

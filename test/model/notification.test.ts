@@ -148,7 +148,7 @@ describe('the first look at libvirt', () => {
 });
 
 test.each<Event>([
-  { type: 'stats', key: 'DSM', stats: unknownStats(now) },
+  { type: 'stats', stats: new Map([['DSM', unknownStats(now)]]) },
   { type: 'work', key: 'DSM', work: work() },
   { type: 'asked', key: 'DSM', asked },
   { type: 'error', key: 'DSM', error: { code: 'x', message: 'y', at: now } },

@@ -266,7 +266,7 @@ test('but who had asked it to stop, and has given up, is not behind its next sto
 const events: Event[] = [
   seen(off),
   seen(null),
-  { type: 'stats', key: 'DSM', stats },
+  { type: 'stats', stats: new Map([['DSM', stats]]) },
   { type: 'work', key: 'DSM', work },
   { type: 'asked', key: 'DSM', asked },
   { type: 'error', key: 'DSM', error: { code: 'x', message: 'y', at } },
@@ -285,7 +285,11 @@ test.each(events)('$type leaves all else as it was, to the very object', event =
 
 test.each(['nobody', 'constructor', '__proto__', 'toString'])('an event of %s changes nothing', key => {
   const before: Snapshot = { ...snapshotOf(), vms: { DSM: emptyVm('DSM', 'DSM') } };
-  for (const event of events) expect(reduce(before, { ...event, key } as Event)).toBe(before);
+  const sample = { stats: new Map([[key, stats]]) };
+  for (const event of events) {
+    const more = event.type === 'stats' ? sample : { key };
+    expect(reduce(before, { ...event, ...more } as Event)).toBe(before);
+  }
 });
 
 function deepFreeze<T>(value: T): T {

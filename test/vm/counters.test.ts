@@ -1,10 +1,11 @@
 /** Statistics records as real daemons sent them, and as they might. */
+
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { procedures } from '../../src/libvirt/procedures.ts';
 import type { TypedParam } from '../../src/libvirt/structs.ts';
 import { XdrReader } from '../../src/libvirt/xdr.ts';
-import { readCounters } from '../../src/vm/counters.ts';
+import { readCounters } from '../libvirt/params.ts';
 import { recording, releases } from '../libvirt/recordings.ts';
 
 const params = (values: Record<string, TypedParam['value']>): TypedParam[] =>

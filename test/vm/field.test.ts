@@ -1,13 +1,14 @@
 /** Machines as people have them, from `fixtures/field`. */
+
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { TypedParam } from '../../src/libvirt/structs.ts';
 import { parseControllers } from '../../src/vm/controllers.ts';
-import { readCounters } from '../../src/vm/counters.ts';
 import { parseDomainXml } from '../../src/vm/domain-xml.ts';
 import { toStats } from '../../src/vm/rates.ts';
 import { FakeStats } from '../fakes/libvirtd/stats.ts';
 import { hardware as fakeHardware } from '../fakes/libvirtd/xml.ts';
+import { readCounters } from '../libvirt/params.ts';
 import { at } from '../model/samples.ts';
 
 const read = (name: string) => readFileSync(new URL(`../fixtures/field/${name}`, import.meta.url), 'utf8');

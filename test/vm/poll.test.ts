@@ -51,7 +51,9 @@ async function polling(options: Partial<PollOptions> = {}) {
       void watch.hint(key);
     },
     readOnly: false,
-    emit: event => event.type === 'stats' && samples.push(event),
+    emit: event => {
+      if (event.type === 'stats') for (const [key, stats] of event.stats) samples.push({ key, stats });
+    },
     now: () => now,
     logger: log,
     ...options,

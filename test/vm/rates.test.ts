@@ -1,10 +1,12 @@
 /** Two samples make a rate; one makes totals; what is missing or went back makes nothing at all. */
+
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Hardware } from '../../src/model/domain.ts';
 import { unknownDisk, unknownNic } from '../../src/model/stats.ts';
-import { type Counters, readCounters } from '../../src/vm/counters.ts';
+import type { Counters } from '../../src/vm/counters.ts';
 import { toStats } from '../../src/vm/rates.ts';
+import { readCounters } from '../libvirt/params.ts';
 import { at, domain } from '../model/samples.ts';
 
 const hardware: Hardware = {
@@ -48,7 +50,7 @@ type Values = Partial<Record<keyof typeof base | (string & {}), number | string 
 
 function counters(changes: Values = {}): Counters {
   const values = Object.entries({ ...base, ...changes }).filter(([, value]) => value !== undefined);
-  return readCounters(values.map(([field, value]) => ({ field, type: 4, value: value as number })));
+  return readCounters(values.map(([field, value]) => ({ field, value: value as number })));
 }
 
 const grown = (increments: Partial<Record<keyof typeof base, number>>): Counters =>

@@ -1,4 +1,5 @@
 /** What the bridge knows of the domains, and when: on the fake, whose every state is in our hands. */
+
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Libvirt } from '../../src/libvirt/client.ts';
 import type { ConnectionOptions } from '../../src/libvirt/connection.ts';
@@ -7,6 +8,7 @@ import { Watch, type WatchOptions } from '../../src/vm/watch.ts';
 import { FakeLibvirtd, type ListenOptions } from '../fakes/libvirtd/daemon.ts';
 import type { ProcedureName } from '../fakes/libvirtd/types.ts';
 import { dsmXml } from '../fakes/libvirtd/xml.ts';
+import { everyParam } from '../libvirt/params.ts';
 import { recorder } from '../mqtt/inbox.ts';
 import { Events } from './events.ts';
 
@@ -420,7 +422,7 @@ describe('a definition that cannot be read', () => {
     domain.start();
     domain.hang();
     const client = await connect();
-    const stats = client.stats([domain.ref], 0, { timeout: 60_000 });
+    const stats = client.stats([domain.ref], 0, everyParam, { timeout: 60_000 });
     await daemon.called('connectGetAllDomainStats');
     const { watch, events, log } = watching(['DSM', 'other'], { patience: 50 });
     await watch.begin(await connect());
@@ -448,7 +450,7 @@ describe('a definition that cannot be read', () => {
       domain.hang();
     }
     const hung = await connect();
-    const calls = stuck.map(domain => hung.stats([domain.ref], 0, { timeout: 60_000 }).catch(() => {}));
+    const calls = stuck.map(domain => hung.stats([domain.ref], 0, everyParam, { timeout: 60_000 }).catch(() => {}));
     for (const [i] of stuck.entries()) await daemon.called('connectGetAllDomainStats', i + 1);
     const { watch, events } = watching(['DSM', ...stuck.map(({ ref }) => ref.name)], { patience: 50 });
     await watch.begin(await connect());

@@ -3,6 +3,7 @@ import { unknownHardware } from '../../model/domain.ts';
 import type { Event } from '../../model/event.ts';
 import type { VmKey, VmSnapshot } from '../../model/snapshot.ts';
 import type { State } from '../../model/state.ts';
+import type { Stats } from '../../model/stats.ts';
 import type { Clock } from '../../util/clock.ts';
 import type { Semaphore } from '../../util/semaphore.ts';
 import { diagnoses } from '../diagnosis/diagnoses.ts';
@@ -108,11 +109,6 @@ export class VmChecks {
   hear(event: Event): void {
     if (this.#closed) return;
     switch (event.type) {
-      case 'stats': {
-        const hardware = this.#vm()?.domain?.hardware ?? unknownHardware;
-        this.#apply({ type: 'stats', stats: event.stats, hardware });
-        return;
-      }
       case 'rebooted':
         this.#apply({ type: 'reset' });
         this.#look();
@@ -127,6 +123,12 @@ export class VmChecks {
         return;
       default:
     }
+  }
+
+  /** Must receive every sample of this VM. */
+  sampled(stats: Stats): void {
+    if (this.#closed) return;
+    this.#apply({ type: 'stats', stats, hardware: this.#vm()?.domain?.hardware ?? unknownHardware });
   }
 
   /** Runs a check. A running check counts, if it is as deep. */

@@ -1,10 +1,12 @@
 /** The troubles that the fake makes on purpose; that it otherwise behaves is the contract suite's business. */
+
 import { describe, expect, test, vi } from 'vitest';
 import { Libvirt } from '../../../src/libvirt/client.ts';
 import { ConnectError, ConnectionLost, TimeoutError } from '../../../src/libvirt/errors.ts';
 import { frameStatus } from '../../../src/libvirt/frame.ts';
 import { parseUri } from '../../../src/libvirt/uri.ts';
 import { eventually } from '../../eventually.ts';
+import { everyParam } from '../../libvirt/params.ts';
 import { FakeLibvirtd } from './daemon.ts';
 import { lively } from './lively.ts';
 import { opened } from './opened.ts';
@@ -45,15 +47,15 @@ test('of a hung QEMU the first to ask for statistics waits, who asks without wai
   await using fake = await opened();
   fake.domain.start();
   fake.domain.hang();
-  await expect(fake.client.stats([], 0, { timeout: 30 })).rejects.toThrow(TimeoutError);
-  const [record] = await fake.client.stats([], 0);
+  await expect(fake.client.stats([], 0, everyParam, { timeout: 30 })).rejects.toThrow(TimeoutError);
+  const [record] = await fake.client.stats([], 0, everyParam);
   const keys = record?.params.map(({ field }) => field) ?? [];
   expect(keys).toContain('cpu.time');
   expect(keys).toContain('net.0.rx.bytes');
   expect(keys).not.toContain('block.0.rd.bytes');
   expect(await fake.client.state(fake.domain.ref)).toEqual({ state: 1, reason: 1 });
   fake.domain.unhang();
-  const [whole] = await fake.client.stats([], 0);
+  const [whole] = await fake.client.stats([], 0, everyParam);
   expect(whole?.params.map(({ field }) => field)).toContain('block.0.rd.bytes');
 });
 
