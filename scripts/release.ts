@@ -91,7 +91,8 @@ async function exported(commit: string, scratch: string): Promise<string> {
   await mkdir(source);
   await run('sh', ['-c', 'git archive "$1" | tar -x -C "$2"', 'sh', commit, source]);
   await symlink(resolve('node_modules'), join(source, 'node_modules'));
-  await run('npm', ['run', '--silent', 'build'], { cwd: source });
+  // This file and not the export's: below node_modules Node reads no TypeScript.
+  await run(process.execPath, [resolve('scripts/build.ts')], { cwd: source });
   return source;
 }
 
