@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { addAbortListener } from 'node:events';
 import { connect } from 'node:net';
 
 /** Whether a TCP port accepts connections. */
@@ -22,22 +22,21 @@ export interface TcpProbeOptions {
 /** Connects, and closes the connection without sending anything. Never rejects. */
 export async function probeTcp(host: string, port: number, { timeout, signal }: TcpProbeOptions): Promise<TcpProbe> {
   const started = performance.now();
-  const found = (answer: TcpProbe['answer'], code: string | null = null): TcpProbe => {
-    return { answer, ms: performance.now() - started, code };
+  const { promise, resolve } = Promise.withResolvers<TcpProbe>();
+  const found = (answer: TcpProbe['answer'], code: string | null = null) => {
+    resolve({ answer, ms: performance.now() - started, code });
   };
-  const deadline = AbortSignal.timeout(Math.ceil(timeout));
-  const limit = signal ? AbortSignal.any([signal, deadline]) : deadline;
   const socket = connect({ host, port });
-  try {
-    await once(socket, 'connect', { signal: limit });
-    return found('open');
-  } catch (error) {
-    if (limit.aborted) return found('silent');
-    const { code = null } = error as { code?: string };
-    return found(code === 'ECONNREFUSED' || code === 'ECONNRESET' ? 'refused' : 'silent', code);
-  } finally {
-    socket.on('error', () => {}).destroy();
-  }
+  socket.once('connect', () => found('open'));
+  socket.on('error', ({ code = null }: { code?: string | null }) => {
+    found(code === 'ECONNREFUSED' || code === 'ECONNRESET' ? 'refused' : 'silent', code);
+  });
+  const timer = setTimeout(found, Math.ceil(timeout), 'silent');
+  using _ = signal && addAbortListener(signal, () => found('silent'));
+  const probe = await promise;
+  clearTimeout(timer);
+  socket.destroy();
+  return probe;
 }
 
 /** Whether anything listens on one of these ports. */

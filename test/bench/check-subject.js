@@ -23,7 +23,7 @@ let withPing = command !== null;
 // It asks by name alone, so that the network of the machine hears nothing of it; and as often as there are checks.
 const findhostClient = new Findhost({ port: findhost, spacing: 1, broadcasts: () => [] });
 const probes = {
-  bridge: stuck ? never : (target, limits) => bridge({ ...target, root }, limits),
+  bridge: stuck ? never : (target, limits) => bridge({ ...target, root, local: true }, limits),
   neighbour: (target, limits) => neighbour({ ...target, root, networks }, limits),
   ping: async (target, limits) =>
     withPing ? ping({ ...target, command }, limits) : { kind: 'not_applicable', ms: null, explanation: 'Left out.' },

@@ -1,3 +1,4 @@
+import { addAbortListener } from 'node:events';
 import type { ProbeName } from '../../model/check.ts';
 import { inTime } from '../../util/deadline.ts';
 import { bare, type Findings, type Kind, type Limits } from '../finding.ts';
@@ -28,15 +29,13 @@ export function createAsk(probes: ProbeTable, probeTimeout: number, signal: Abor
     const timeout = Math.min(probeTimeout, Math.ceil(end - performance.now()));
     if (timeout <= 0) return otherwise;
     const over = new AbortController();
-    const limits = { timeout, signal: AbortSignal.any([signal, over.signal]) };
-    const asked = run(limits).catch(() => otherwise);
-    try {
-      const answer = await inTime(asked, timeout + grace, otherwise, signal);
-      signal.throwIfAborted();
-      return answer;
-    } finally {
-      over.abort();
-    }
+    using _ = addAbortListener(signal, () => over.abort(signal.reason));
+    const asked = run({ timeout, signal: over.signal }).catch(() => otherwise);
+    const answer = await inTime(asked, timeout + grace, late, over.signal);
+    signal.throwIfAborted();
+    if (answer !== late) return answer;
+    over.abort();
+    return otherwise;
   };
   const any: Ask['any'] = (otherwise, run) => {
     const answer = bounded(otherwise, run);
@@ -45,12 +44,13 @@ export function createAsk(probes: ProbeTable, probeTimeout: number, signal: Abor
     return answer;
   };
   const ask = <P extends ProbeName>(probe: P, target: Targets[P]) =>
-    any<Findings[P]>(late(probe), limits => probes[probe](target, limits));
+    any<Findings[P]>(silenceOf(probe), limits => probes[probe](target, limits));
   return Object.assign(ask, { any });
 }
 
 /** Milliseconds beyond its time in which a probe may still report why it is late. */
 const grace = 50;
+const late = Symbol('late');
 
 /** Of a probe that needs an address. */
 export function nowhere<P extends ProbeName>(probe: P): Findings[P] {
@@ -58,7 +58,7 @@ export function nowhere<P extends ProbeName>(probe: P): Findings[P] {
 }
 
 /** No answer came in time: that is silence, for probes where silence has a meaning. */
-function late<P extends ProbeName>(probe: P): Findings[P] {
+function silenceOf<P extends ProbeName>(probe: P): Findings[P] {
   const silent = probe === 'tcp' || probe === 'web' || probe === 'dsm';
   return bare(probe, (silent ? 'silent' : 'not_applicable') as Kind<P>, 'No answer came in time.');
 }

@@ -179,10 +179,8 @@ function stand(state: CheckState, cause: Cause, { at }: CheckContext): CheckStat
 function take(before: CheckState, found: Examination, machine: Machine, context: CheckContext): CheckState {
   const { at, policy } = context;
   const { findings, address, identity } = found;
-  const asked = Object.entries(findings).map(([probe, finding]) => [
-    probe,
-    { ...finding, at: new Date(at.date).toISOString() },
-  ]);
+  const when = new Date(at.date).toISOString();
+  const asked = Object.entries(findings).map(([probe, finding]) => [probe, { ...finding, at: when }]);
   const all: CheckState['findings'] = { ...before.findings, ...Object.fromEntries(asked) };
   const updating = all.dsm?.kind === 'updating' || all.discovery?.kind === 'updating';
   const answers = findings.neighbour.kind === 'ok' || findings.tcp.open.length > 0;

@@ -19,8 +19,8 @@ const complete = 0x2;
 const maxBytes = 1024 ** 2;
 
 /** None where the table cannot be read. */
-export async function readArp(root: string): Promise<Neighbour[]> {
-  return parseArp((await readBytes(join(root, 'proc/net/arp'), maxBytes))?.toString('latin1') ?? '');
+export function readArp(root: string): Neighbour[] {
+  return parseArp(readBytes(join(root, 'proc/net/arp'), maxBytes)?.toString('latin1') ?? '');
 }
 
 /** Address, hardware type, flags, MAC, mask, device; skips the header and every line that is no entry. */

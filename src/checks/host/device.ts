@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { exists, readLink, readNames, readNumber } from './files.ts';
+import { exists, readLink, readNames, readNumber, readSlowNumber, readText } from './files.ts';
 
 /** One network device in sysfs (Linux, Documentation/ABI/testing/sysfs-class-net). */
 
@@ -8,13 +8,8 @@ export interface Device {
   folder: string;
   /** Whether it is switched on: `ip link set … up`. */
   up: boolean;
-  /** Its cable has another end, or a process has its tap open; null: it is down, so the kernel cannot tell. */
-  carrier: boolean | null;
   /** Asks for MACs by ARP: a tunnel does not. */
   arp: boolean;
-  kind: 'linux-bridge' | 'other';
-  /** The bridge, bond or Open vSwitch that it is a port of. */
-  master: string | null;
 }
 
 /** `IFF_UP` and `IFF_NOARP` of linux/if.h. */
@@ -23,31 +18,36 @@ const flag = { up: 0x1, noArp: 0x80 };
 const maxDepth = 8;
 
 /** Null: there is no such device, or this process is in another network namespace. */
-export async function readDevice(root: string, name: string | null): Promise<Device | null> {
+export function readDevice(root: string, name: string | null): Device | null {
   const folder = name === null ? null : folderOf(root, name);
-  const flags = folder === null ? null : await readNumber(join(folder, 'flags'));
+  const flags = folder !== null && exists(folder) ? readNumber(join(folder, 'flags')) : null;
   if (name === null || folder === null || flags === null) return null;
-  const [carrier, master, bridge] = await Promise.all([
-    readNumber(join(folder, 'carrier')),
-    readLink(join(folder, 'master')),
-    exists(join(folder, 'bridge')),
-  ]);
-  return {
-    ...{ name, folder, master, up: (flags & flag.up) !== 0, arp: (flags & flag.noArp) === 0 },
-    carrier: carrier === null ? null : carrier === 1,
-    kind: bridge ? 'linux-bridge' : 'other',
-  };
+  return { name, folder, up: (flags & flag.up) !== 0, arp: (flags & flag.noArp) === 0 };
+}
+
+export function isLinuxBridge({ folder }: Device): boolean {
+  return exists(join(folder, 'bridge'));
+}
+
+/** The bridge, bond or Open vSwitch that it is a port of. */
+export function masterOf({ folder }: Device): string | null {
+  return readLink(join(folder, 'master'));
+}
+
+/** Its cable has another end. False while it is down: then the kernel cannot tell. */
+export async function hasCarrier({ folder }: Device): Promise<boolean> {
+  // Many virtual devices and some drivers leave it at `unknown`.
+  if (readText(join(folder, 'operstate')) === 'up') return true;
+  return (await readSlowNumber(join(folder, 'carrier'))) === 1;
 }
 
 /** Whether it is hardware, or a bond, team or VLAN on hardware: a way out of this machine. A tap or a veth never is. */
-export async function isPhysical(root: string, name: string, depth = 0): Promise<boolean> {
+export function isPhysical(root: string, name: string, depth = 0): boolean {
   const folder = folderOf(root, name);
   if (folder === null || depth === maxDepth) return false;
-  const inside = await readNames(folder);
-  if (inside.includes('device')) return true;
-  const below = inside.filter(entry => entry.startsWith('lower_')).map(entry => entry.slice('lower_'.length));
-  const answers = await Promise.all(below.map(lower => isPhysical(root, lower, depth + 1)));
-  return answers.includes(true);
+  if (exists(join(folder, 'device'))) return true;
+  const below = readNames(folder).filter(entry => entry.startsWith('lower_'));
+  return below.some(lower => isPhysical(root, lower.slice('lower_'.length), depth + 1));
 }
 
 /** Null: no device can have that name (`dev_valid_name` of the kernel), so no name leads out of the folder. */

@@ -29,7 +29,7 @@ export function judgeDefinition({ mac, link, type, source }: Nic, local: boolean
 }
 
 export function judgePlug(plug: Plug): Judgement {
-  const { nic, tap, bridge } = plug;
+  const { nic, tap, master, bridge, kind } = plug;
   if (!tap && !bridge) {
     return unseen("this process does not see the host's network; a container needs the host's network for this");
   }
@@ -40,13 +40,13 @@ export function judgePlug(plug: Plug): Judgement {
   const its = `its tap ${tap.name}`;
   if (!tap.up) return { kind: 'tap_down', words: `${its} is down` };
   if (nic.source === null) return { kind: 'ok', words: `${its} is up, and libvirt does not say where it belongs` };
-  if (bridge && bridge.kind !== 'linux-bridge') {
+  if (bridge && kind !== 'linux-bridge') {
     const unknown = `what else Open vSwitch does with it at ${bridge.name} is not known`;
     return { kind: 'ok', words: `${its} is up, and ${unknown}` };
   }
-  if (!bridge || tap.master !== bridge.name) {
+  if (!bridge || master !== bridge.name) {
     const gone = bridge || nic.type === 'network' ? '' : ', which does not exist';
-    const where = `plugged into ${tap.master ?? 'no bridge'}`;
+    const where = `plugged into ${master ?? 'no bridge'}`;
     return { kind: 'misplugged', words: `${its} is ${where} instead of ${nic.source}${gone}` };
   }
   if (!bridge.up) return { kind: 'bridge_down', words: `its bridge ${bridge.name} is down` };
@@ -55,7 +55,7 @@ export function judgePlug(plug: Plug): Judgement {
 
 function judgeBridge({ uplinks, heard, filtered, docker }: Plug, its: string, bridge: string): Judgement {
   const names = uplinks.map(({ name }) => name).join(', ');
-  const linked = uplinks.filter(({ carrier }) => carrier === true).map(({ name }) => name);
+  const linked = uplinks.filter(({ carrier }) => carrier).map(({ name }) => name);
   if (uplinks.length > 0 && linked.length === 0) {
     return { kind: 'no_uplink', words: `its bridge ${bridge} is cut off: no cable or no link at ${names}` };
   }

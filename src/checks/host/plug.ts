@@ -1,17 +1,20 @@
 import { endianness } from 'node:os';
 import { join } from 'node:path';
 import type { Nic } from '../../model/domain.ts';
-import { type Device, isPhysical, readDevice } from './device.ts';
-import { readBytes, readNames, readNumber } from './files.ts';
+import { type Device, hasCarrier, isLinuxBridge, isPhysical, masterOf, readDevice } from './device.ts';
+import { exists, readBytes, readNames, readNumber } from './files.ts';
 
 /** All that this host's kernel knows of one NIC's cable, from the tap to the bridge's way out. */
 export interface Plug {
   nic: Nic;
   tap: Device | null;
+  /** What the tap is a port of. */
+  master: string | null;
   /** Where the definition plugs it in; null: it does not exist here, or is a libvirt network that does not tell. */
   bridge: Device | null;
+  kind: 'linux-bridge' | 'other';
   /** The bridge's ports that lead out of this machine. */
-  uplinks: readonly Device[];
+  uplinks: readonly { name: string; carrier: boolean }[];
   /** The host's firewall rules also filter bridged traffic. */
   filtered: boolean;
   /** Docker has its own bridge here. */
@@ -26,45 +29,41 @@ export interface Heard {
 }
 
 export async function readPlug(root: string, nic: Nic): Promise<Plug> {
-  const tap = await readDevice(root, nic.tap);
-  const named = await readDevice(root, nic.source);
+  const tap = readDevice(root, nic.tap);
+  const master = tap && masterOf(tap);
   // An older libvirt tells the network, but not its bridge.
-  const bridge = named ?? (nic.type === 'network' && tap ? await readDevice(root, tap.master) : null);
-  if (bridge?.kind !== 'linux-bridge') {
-    return { nic, tap, bridge, uplinks: [], filtered: false, docker: false, heard: null };
+  const bridge = readDevice(root, nic.source) ?? (nic.type === 'network' ? readDevice(root, master) : null);
+  if (!bridge || !isLinuxBridge(bridge)) {
+    return { nic, tap, master, bridge, kind: 'other', uplinks: [], filtered: false, docker: false, heard: null };
   }
-  const [uplinks, filtered, docker, heard] = await Promise.all([
-    readUplinks(root, bridge),
-    isFiltered(root, bridge),
-    readDevice(root, 'docker0'),
-    tap && readHeard(bridge, tap, nic.mac),
-  ]);
-  return { nic, tap, bridge, uplinks, filtered, docker: docker !== null, heard };
+  return {
+    ...{ nic, tap, master, bridge, kind: 'linux-bridge' },
+    filtered: isFiltered(root, bridge),
+    docker: exists(join(root, 'sys/class/net/docker0')),
+    heard: tap && readHeard(bridge, tap, nic.mac),
+    uplinks: await readUplinks(root, bridge),
+  };
 }
 
-async function readUplinks(root: string, { folder }: Device): Promise<Device[]> {
-  const ports = await readNames(join(folder, 'brif'));
-  const uplinks = await Promise.all(
-    ports.map(async port => ((await isPhysical(root, port)) ? await readDevice(root, port) : null)),
-  );
-  return uplinks.filter(uplink => uplink !== null);
+async function readUplinks(root: string, { folder }: Device): Promise<Plug['uplinks']> {
+  const ports = readNames(join(folder, 'brif')).filter(port => isPhysical(root, port));
+  const devices = ports.map(port => readDevice(root, port)).filter(device => device !== null);
+  return Promise.all(devices.map(async device => ({ name: device.name, carrier: await hasCarrier(device) })));
 }
 
 /**
  * Whether the host's own IPv4 firewall also filters bridged traffic (br_netfilter); Docker turns it on. Either setting
  * is enough. Without the module, and so without its folder, neither counts.
  */
-async function isFiltered(root: string, { folder }: Device): Promise<boolean> {
-  const everyBridge = await readNumber(join(root, 'proc/sys/net/bridge/bridge-nf-call-iptables'));
+function isFiltered(root: string, { folder }: Device): boolean {
+  const everyBridge = readNumber(join(root, 'proc/sys/net/bridge/bridge-nf-call-iptables'));
   if (everyBridge === null) return false;
-  return everyBridge === 1 || (await readNumber(join(folder, 'bridge/nf_call_iptables'))) === 1;
+  return everyBridge === 1 || readNumber(join(folder, 'bridge/nf_call_iptables')) === 1;
 }
 
-async function readHeard(bridge: Device, port: Device, mac: string): Promise<Heard | null> {
-  const [table, number] = await Promise.all([
-    readBytes(join(bridge.folder, 'brforward'), maxForwardingBytes),
-    readNumber(join(port.folder, 'brport/port_no')),
-  ]);
+function readHeard(bridge: Device, port: Device, mac: string): Heard | null {
+  const table = readBytes(join(bridge.folder, 'brforward'), maxForwardingBytes);
+  const number = readNumber(join(port.folder, 'brport/port_no'));
   if (table === null || number === null) return null;
   const entry = parseForwarding(table).find(each => each.mac === mac && each.port === number && !each.local);
   return { ago: entry?.age ?? null };

@@ -37,21 +37,22 @@ export async function neighbour(target: NeighbourTarget, limits: Limits): Promis
   const started = performance.now();
   const deadline = started + Math.min(patience, limits.timeout);
   const macs = target.macs.map(mac => mac.toLowerCase());
-  const direct = await withArp(root, networks);
+  // In a tunnel there are no MACs to ask for.
+  const direct = networks.filter(({ device }) => readDevice(root, device)?.arp ?? true);
   const candidates = [...new Set(target.candidates)].filter(each => direct.some(network => isInside(network, each)));
   const own = candidates.find(candidate => networks.some(({ address }) => address === candidate));
   const others = candidates.filter(candidate => candidate !== own);
   const swept = direct.filter(({ device }) => around.includes(device)).flatMap(othersIn);
-  const look = async () => answersIn(await readArp(root), macs, others);
+  const look = () => answersIn(readArp(root), macs, others);
 
-  let answers = await look();
+  let answers = look();
   const known = answers.here ?? answers.elsewhere;
   // This also makes the kernel refresh its old entries.
   nudge([...new Set([...others, ...(answers.elsewhere ? [answers.elsewhere] : []), ...swept])]);
   const settled = () => answers.here !== null || (swept.length > 0 ? answers.elsewhere !== null : answers.all);
   while (!settled() && performance.now() < deadline) {
     await wait(interval, null, { signal: limits.signal });
-    answers = await look();
+    answers = look();
   }
   const address = answers.here ?? answers.elsewhere;
   if (address === null) return { ms: null, address, ...explainLost(target.candidates, candidates, own, answers) };
@@ -81,12 +82,6 @@ function explainLost(
       ? `This machine has no link to a network of ${given.join(', ')}, and only there could it ask for the network card.`
       : 'No address of the guest is known, and its network card has not been heard of.';
   return { kind: 'not_applicable', explanation };
-}
-
-/** Networks in which MACs can be asked for, so no tunnels. */
-async function withArp(root: string, networks: readonly Network[]): Promise<Network[]> {
-  const asking = await Promise.all(networks.map(async ({ device }) => (await readDevice(root, device))?.arp ?? true));
-  return networks.filter((_, i) => asking[i]);
 }
 
 /** Whether they arrive does not matter. */

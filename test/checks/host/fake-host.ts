@@ -49,6 +49,7 @@ export class FakeHost {
     await writeFile(join(kept, 'flags'), `0x${(0x1002 + (up ? 1 : 0) + (rest.noArp ? 0x80 : 0)).toString(16)}\n`);
     // Of a device that is down the kernel refuses to read it.
     if (up) await writeFile(join(kept, 'carrier'), carrier ? '1\n' : '0\n');
+    await writeFile(join(kept, 'operstate'), up && carrier ? 'up\n' : 'down\n');
     if (rest.hardware) {
       const bus = join(this.root, 'sys/devices/pci0000:00/0000:00:03.0');
       await mkdir(bus, { recursive: true });

@@ -1,6 +1,6 @@
 /** What of a NIC's cable is found on a host, and what is blamed first. */
 import { execFileSync } from 'node:child_process';
-import { rename, rm } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { bridge } from '../../../src/checks/probes/bridge.ts';
@@ -206,6 +206,7 @@ test('a kernel that does not answer is waited for as long as is allowed, and no 
   await wire(healthy);
   const carrier = join(host.root, 'sys/class/net/eno1/carrier');
   await rm(carrier);
+  await writeFile(join(host.root, 'sys/class/net/eno1/operstate'), 'unknown\n');
   execFileSync('sh', ['-c', 'mkfifo "$0"', carrier]);
   const answer = await look(nic, { timeout: 20 });
   // Lets the thread go that still waits for somebody to write.
