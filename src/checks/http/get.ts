@@ -1,7 +1,7 @@
 import { constants } from 'node:crypto';
-import { once } from 'node:events';
-import { type IncomingMessage, type RequestOptions, request as requestPlain } from 'node:http';
-import { request as requestSecure } from 'node:https';
+import { request as begin, type ClientRequest, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
+import { connect as connectSecurely, createSecureContext, type SecureContext } from 'node:tls';
 import { inTime } from '../../util/deadline.ts';
 
 /**
@@ -74,8 +74,11 @@ export async function get(
   signal.throwIfAborted();
   const began = performance.now();
   let accepted = false;
-  const request = (target.secure ? requestSecure : requestPlain)(optionsOf(target));
-  const late = setTimeout(() => request.destroy(errorOf('ETIMEDOUT')), connectTimeout);
+  const { promise, resolve } = Promise.withResolvers<HttpResult>();
+  const fail = (code?: string) => resolve({ failure: failureWord(code, accepted), accepted });
+  const failed = ({ code }: NodeJS.ErrnoException) => fail(code);
+  const request = requestOf(target);
+  const late = setTimeout(fail, connectTimeout, 'ETIMEDOUT');
   request.once('socket', socket =>
     socket.once('connect', () => {
       accepted = true;
@@ -85,71 +88,64 @@ export async function get(
   // Node does not close a connection that switches to another protocol.
   request.once('upgrade', (_, socket) => {
     socket.destroy();
-    request.emit('error', errorOf('HPE_UPGRADE'));
+    fail('HPE_UPGRADE');
   });
-  // An error after the head is only reported here.
-  let broken: Error | null = null;
-  request.on('error', error => {
-    broken ??= error;
-  });
-  const answer = async (): Promise<HttpResult> => {
-    try {
-      const [response] = (await once(request.end(), 'response')) as [IncomingMessage];
-      const body = await read(response);
-      if (broken) throw broken;
-      const headers = Object.entries(response.headers).map(([name, value]) => [name, String(value)]);
-      const { statusCode: status = 0 } = response;
+  request.on('error', failed).once('response', (response: IncomingMessage) => {
+    const { statusCode: status = 0 } = response;
+    const headers = Object.entries(response.headers).map(([name, value]) => [name, String(value)]);
+    read(response.on('error', failed), body => {
       const ms = Math.round(performance.now() - began);
-      return { failure: null, status, headers: Object.fromEntries(headers), body, ms };
-    } catch (error) {
-      const { code } = (broken ?? error) as NodeJS.ErrnoException;
-      return { failure: failureWord(code, accepted), accepted };
-    }
-  };
+      resolve({ failure: null, status, headers: Object.fromEntries(headers), body, ms });
+    });
+  });
+  request.end();
   try {
-    return (await inTime(answer(), timeout, null, signal)) ?? { failure: 'timeout', accepted };
+    return (await inTime(promise, timeout, null, signal)) ?? { failure: 'timeout', accepted };
   } finally {
     clearTimeout(late);
     request.destroy();
   }
 }
 
-function optionsOf({ address, port, secure, path, name }: HttpTarget): RequestOptions & Record<string, unknown> {
-  const { origin, host } = new URL(`${secure ? 'https' : 'http'}://${name ?? address}:${port}`);
-  return {
-    host: address,
-    port,
+function requestOf({ address, port, secure, path, name }: HttpTarget): ClientRequest {
+  const host = `${name ?? address}${port === (secure ? 443 : 80) ? '' : `:${port}`}`;
+  return begin({
     path,
     // Some versions of DSM answer pingpong only to their own page.
-    headers: { host, accept: '*/*', 'accept-encoding': 'identity', referer: `${origin}/` },
-    // An address is no server name.
-    servername: name ?? '',
-    agent: false,
+    headers: { host, accept: '*/*', 'accept-encoding': 'identity', referer: `http${secure ? 's' : ''}://${host}/` },
     maxHeaderSize: headerLimit,
     // The Web Assistant's answers come from shell scripts with irregular ends of the header lines.
     insecureHTTPParser: true,
-    rejectUnauthorized: false,
+    createConnection: () => {
+      if (!secure) return connect({ host: address, port });
+      // An address is no server name.
+      return connectSecurely({ ...tls(), host: address, port, servername: name ?? '' });
+    },
+  });
+}
+
+let context: SecureContext | undefined;
+
+function tls() {
+  context ??= createSecureContext({
     minVersion: 'TLSv1',
     // OpenSSL offers the algorithms of old systems only at this level.
     ciphers: 'DEFAULT@SECLEVEL=0',
     secureOptions: constants.SSL_OP_LEGACY_SERVER_CONNECT,
-  };
+  });
+  return { secureContext: context, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] };
 }
 
 /** Up to the limit; the rest is left on the wire. */
-async function read(response: IncomingMessage): Promise<string> {
+function read(response: IncomingMessage, done: (body: string) => void): void {
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of response) {
+  const end = () => done(Buffer.concat(chunks).subarray(0, bodyLimit).toString());
+  response.once('end', end).on('data', (chunk: Buffer) => {
     chunks.push(chunk);
     length += chunk.length;
-    if (length >= bodyLimit) break;
-  }
-  return Buffer.concat(chunks).subarray(0, bodyLimit).toString();
-}
-
-function errorOf(code: string): Error {
-  return Object.assign(new Error(code), { code });
+    if (length >= bodyLimit) end();
+  });
 }
 
 const words: ReadonlyMap<string | undefined, FailureWord> = new Map([

@@ -58,7 +58,7 @@ export async function web(
   return loader ?? bare('web', 'closed', `${closed}.`);
 }
 
-/** Each begins when the one before has found something, or takes long: usually the first one is enough. */
+/** Each begins when the one before has found no DSM, or takes long: usually the first one is enough. */
 function inTurn(
   ports: readonly WebPort[],
   begin: (port: WebPort) => Promise<Seen>,
@@ -67,8 +67,9 @@ function inTurn(
   const looks: Promise<Seen>[] = [];
   for (const port of ports) {
     const before = looks.at(-1);
-    const turn = before && inTime(before, headStart, null, signal).catch(() => {});
-    looks.push(Promise.resolve(turn).then(() => begin(port)));
+    const turn = before && inTime(before, headStart, null, signal).catch(() => null);
+    // No page is better than DSM's.
+    looks.push(Promise.resolve(turn).then(found => (found?.kind === 'dsm' ? found : begin(port))));
   }
   return looks;
 }
