@@ -147,11 +147,11 @@ export const bool: Codec<boolean> = mapped(int, Boolean, value => (value ? 1 : 0
 export function string(max: number): Codec<string> {
   return {
     encode: (writer, value) => {
-      const bytes = Buffer.from(value, 'utf8');
-      if (bytes.length > max) throw new RangeError(`a string of ${bytes.length} bytes exceeds its bound of ${max}`);
-      uint.encode(writer, bytes.length);
-      const at = writer.grow(bytes.length);
-      writer.bytes.set(bytes, at);
+      const length = Buffer.byteLength(value);
+      if (length > max) throw new RangeError(`a string of ${length} bytes exceeds its bound of ${max}`);
+      uint.encode(writer, length);
+      const at = writer.grow(length);
+      writer.bytes.write(value, at);
     },
     decode: reader => {
       const length = reader.length(max);
@@ -242,17 +242,17 @@ const longestRecurring = 64;
 export function recurring<T>(codec: Codec<T>, size: number | null): Codec<T> {
   const known = new Map<number, { words: Int32Array; value: T }>();
   return {
-    encode: codec.encode,
+    ...codec,
     decode: reader => {
       const { view, offset, remaining } = reader;
-      const length = size ?? (remaining < 4 ? 0 : 4 + view.getUint32(offset));
+      const length = size ?? (remaining < 4 ? remaining + 1 : 4 + view.getUint32(offset));
       const padded = length + padding(length);
       if (padded > remaining || padded > longestRecurring) return codec.decode(reader);
       let hash = 0;
       for (let at = offset; at < offset + padded; at += 4)
         hash = Math.imul(hash ^ view.getInt32(at), 0x01000193) ^ (hash >>> 15);
       const found = known.get(hash);
-      if (found && isAt(view, offset, found.words)) {
+      if (found?.words.length === padded / 4 && isAt(view, offset, found.words)) {
         reader.take(padded);
         return found.value;
       }

@@ -107,17 +107,25 @@ export class CountersPicker implements Picker<Counters> {
     return part;
   }
 
-  /** In the order of their numbers, below the count that was told. */
+  /** Those below the count that was told. */
   #named<T extends Values>(kind: 'block' | 'net'): Map<string, T> {
     const count = this.#domain[`${kind}.count`] ?? 0;
-    const parts = [...this.#parts[kind]].filter(([index]) => index < count).toSorted(([a], [b]) => a - b);
-    return new Map(parts.flatMap(([, { name, values }]) => (name === null ? [] : [[name, values as T]])));
+    const named = new Map<string, T>();
+    for (const [index, { name, values }] of this.#parts[kind]) {
+      if (index < count && name !== null) named.set(name, values as T);
+    }
+    return named;
   }
 
   /** Of those that are online, which may have any of the ids below `slots`; null unless all of them tell. */
   #vcpuTime(vcpus: number | null, slots: number | null): number | null {
     if (!vcpus || !slots) return null;
-    const times = [...this.#vcpuTimes].filter(([id]) => id < slots);
-    return times.length === vcpus ? times.reduce((sum, [, time]) => sum + time, 0) : null;
+    let [sum, count] = [0, 0];
+    for (const [id, time] of this.#vcpuTimes) {
+      if (id >= slots) continue;
+      sum += time;
+      count += 1;
+    }
+    return count === vcpus ? sum : null;
   }
 }
