@@ -175,4 +175,6 @@ function send(mqtt: MqttClient, publication: Publication, done: (error?: Error) 
   const { topic, payload, qos } = publication;
   // With a callback, MQTT.js would add a drain listener to a slow socket for every QoS 0 message.
   mqtt.publish(topic, payload, publishOptions(publication), qos === 0 ? undefined : done);
+  // MQTT.js would hold it back until all listeners have been called. Samples may wait, and leave together.
+  if (qos !== 0) mqtt.stream.uncork();
 }

@@ -120,5 +120,5 @@ const imageAdvice: Readonly<Partial<Record<ImageErrorCode, string>>> = {
 /** Makes `libvirt says no` `Libvirt says no.`, but keeps a path at its start. */
 function sentence(text: string): string {
   const first = text.startsWith('/') ? text : text.charAt(0).toUpperCase() + text.slice(1);
-  return /[.!?”]$/.test(first) ? first : `${first}.`;
+  return /[.!?\u201d]$/.test(first) ? first : `${first}.`;
 }
