@@ -1,10 +1,13 @@
+import { hash } from 'node:crypto';
 import type { Libvirt } from '../libvirt/client.ts';
 import { isConnectionError } from '../libvirt/errors.ts';
 import type { DomainRef } from '../libvirt/structs.ts';
+import type { Hardware } from '../model/domain.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import { inTime } from '../util/deadline.ts';
 import type { Logger } from '../util/logger.ts';
 import { Semaphore } from '../util/semaphore.ts';
+import { parseDomainXml } from './domain-xml.ts';
 import { type Details, readDetails } from './read.ts';
 
 /** Definitions that are read at once: the connection has four places, and states and commands need some. */
@@ -31,6 +34,8 @@ export class Definitions {
   readonly #pending = new Map<VmKey, { client: Libvirt; uuid: string; again: boolean }>();
   /** Why they could not be read, as last logged. */
   readonly #complaints = new Map<VmKey, string>();
+  /** The last definition of each: most are read again and again, and never change. */
+  readonly #parsed = new Map<VmKey, { digest: string; hardware: Hardware }>();
 
   /** `patience`: milliseconds. */
   constructor(logger: Logger, patience = 3_000) {
@@ -80,7 +85,7 @@ export class Definitions {
   }
 
   async #ask(vm: VmKey, client: Libvirt, ref: DomainRef, giveUp: (why: { reason: string }) => void): Promise<Defined> {
-    const reading = readDetails(client, ref);
+    const reading = readDetails(client, ref, xml => this.#parse(vm, xml));
     let late = 0;
     try {
       if ((await inTime(reading, this.#patience, 'late')) === 'late') {
@@ -99,6 +104,15 @@ export class Definitions {
     } finally {
       this.#overdue -= late;
     }
+  }
+
+  #parse(vm: VmKey, xml: string): Hardware {
+    const digest = hash('sha256', xml);
+    const before = this.#parsed.get(vm);
+    if (before?.digest === digest) return before.hardware;
+    const hardware = parseDomainXml(xml);
+    this.#parsed.set(vm, { digest, hardware });
+    return hardware;
   }
 
   #release(): void {

@@ -1,6 +1,5 @@
 import { addAbortListener } from 'node:events';
 import type { ProbeName } from '../../model/check.ts';
-import { inTime } from '../../util/deadline.ts';
 import { bare, type Findings, type Kind, type Limits } from '../finding.ts';
 import type { ProbeTable, Targets } from '../probes.ts';
 
@@ -29,13 +28,19 @@ export function createAsk(probes: ProbeTable, probeTimeout: number, signal: Abor
     const timeout = Math.min(probeTimeout, Math.ceil(end - performance.now()));
     if (timeout <= 0) return otherwise;
     const over = new AbortController();
-    using _ = addAbortListener(signal, () => over.abort(signal.reason));
-    const asked = run({ timeout, signal: over.signal }).catch(() => otherwise);
-    const answer = await inTime(asked, timeout + grace, late, over.signal);
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const timer = setTimeout(() => {
+      resolve(otherwise);
+      over.abort();
+    }, timeout + grace);
+    using _ = addAbortListener(signal, () => {
+      reject(signal.reason);
+      over.abort(signal.reason);
+    });
+    run({ timeout, signal: over.signal }).then(resolve, () => resolve(otherwise));
+    await promise.finally(() => clearTimeout(timer));
     signal.throwIfAborted();
-    if (answer !== late) return answer;
-    over.abort();
-    return otherwise;
+    return promise;
   };
   const any: Ask['any'] = (otherwise, run) => {
     const answer = bounded(otherwise, run);
@@ -50,7 +55,6 @@ export function createAsk(probes: ProbeTable, probeTimeout: number, signal: Abor
 
 /** Milliseconds beyond its time in which a probe may still report why it is late. */
 const grace = 50;
-const late = Symbol('late');
 
 /** Of a probe that needs an address. */
 export function nowhere<P extends ProbeName>(probe: P): Findings[P] {

@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net';
 import type { DsmIdentity } from '../../model/check.ts';
 import type { Nic } from '../../model/domain.ts';
 import type { VmKey } from '../../model/snapshot.ts';
@@ -39,7 +40,7 @@ export async function locate(target: CheckTarget, probes: Probes, ask: Ask): Pro
   const { key, nics, lastAddress, sweep } = target;
   const name = target.configured;
   // If the name cannot be resolved now, DSM may still be found.
-  const configured = name === null ? null : await ask.any(null, () => probes.resolve(name));
+  const configured = name === null || isIPv4(name) ? name : await ask.any(null, () => probes.resolve(name));
   const at = (address: string | null, neighbour: Findings['neighbour'], swept = false): Place => {
     // Its MAC does not answer where it should.
     const outside = neighbour.kind === 'silent' || neighbour.kind === 'taken';

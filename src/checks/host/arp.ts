@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { readBytes } from './files.ts';
 
 /** The kernel's IPv4 neighbours, as `/proc/net/arp` has them (proc_net(5)). */
@@ -20,7 +19,7 @@ const maxBytes = 1024 ** 2;
 
 /** None where the table cannot be read. */
 export function readArp(root: string): Neighbour[] {
-  return parseArp(readBytes(join(root, 'proc/net/arp'), maxBytes)?.toString('latin1') ?? '');
+  return parseArp(readBytes(`${root}/proc/net/arp`, maxBytes)?.toString('latin1') ?? '');
 }
 
 /** Address, hardware type, flags, MAC, mask, device; skips the header and every line that is no entry. */

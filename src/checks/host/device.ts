@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { exists, readLink, readNames, readNumber, readSlowNumber, readText } from './files.ts';
 
 /** One network device in sysfs (Linux, Documentation/ABI/testing/sysfs-class-net). */
@@ -20,38 +19,37 @@ const maxDepth = 8;
 /** Null: there is no such device, or this process is in another network namespace. */
 export function readDevice(root: string, name: string | null): Device | null {
   const folder = name === null ? null : folderOf(root, name);
-  const flags = folder !== null && exists(folder) ? readNumber(join(folder, 'flags')) : null;
+  const flags = folder === null ? null : readNumber(`${folder}/flags`);
   if (name === null || folder === null || flags === null) return null;
   return { name, folder, up: (flags & flag.up) !== 0, arp: (flags & flag.noArp) === 0 };
 }
 
 export function isLinuxBridge({ folder }: Device): boolean {
-  return exists(join(folder, 'bridge'));
+  return exists(`${folder}/bridge`);
 }
 
 /** The bridge, bond or Open vSwitch that it is a port of. */
 export function masterOf({ folder }: Device): string | null {
-  return readLink(join(folder, 'master'));
+  return readLink(`${folder}/master`);
 }
 
 /** Its cable has another end. False while it is down: then the kernel cannot tell. */
-export async function hasCarrier({ folder }: Device): Promise<boolean> {
+export async function hasCarrier(folder: string): Promise<boolean> {
   // Many virtual devices and some drivers leave it at `unknown`.
-  if (readText(join(folder, 'operstate')) === 'up') return true;
-  return (await readSlowNumber(join(folder, 'carrier'))) === 1;
+  if (readText(`${folder}/operstate`) === 'up') return true;
+  return (await readSlowNumber(`${folder}/carrier`)) === 1;
 }
 
 /** Whether it is hardware, or a bond, team or VLAN on hardware: a way out of this machine. A tap or a veth never is. */
-export function isPhysical(root: string, name: string, depth = 0): boolean {
-  const folder = folderOf(root, name);
-  if (folder === null || depth === maxDepth) return false;
-  if (exists(join(folder, 'device'))) return true;
+export function isPhysical(folder: string, depth = 0): boolean {
+  if (depth === maxDepth) return false;
+  if (exists(`${folder}/device`)) return true;
   const below = readNames(folder).filter(entry => entry.startsWith('lower_'));
-  return below.some(lower => isPhysical(root, lower.slice('lower_'.length), depth + 1));
+  return below.some(lower => isPhysical(`${folder}/${lower}`, depth + 1));
 }
 
 /** Null: no device can have that name (`dev_valid_name` of the kernel), so no name leads out of the folder. */
 function folderOf(root: string, name: string): string | null {
   const valid = /^[^/\s]{1,15}$/.test(name) && name !== '.' && name !== '..';
-  return valid ? join(root, 'sys/class/net', name) : null;
+  return valid ? `${root}/sys/class/net/${name}` : null;
 }

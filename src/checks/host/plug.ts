@@ -1,5 +1,4 @@
 import { endianness } from 'node:os';
-import { join } from 'node:path';
 import type { Nic } from '../../model/domain.ts';
 import { type Device, hasCarrier, isLinuxBridge, isPhysical, masterOf, readDevice } from './device.ts';
 import { exists, readBytes, readNames, readNumber } from './files.ts';
@@ -39,16 +38,16 @@ export async function readPlug(root: string, nic: Nic): Promise<Plug> {
   return {
     ...{ nic, tap, master, bridge, kind: 'linux-bridge' },
     filtered: isFiltered(root, bridge),
-    docker: exists(join(root, 'sys/class/net/docker0')),
+    docker: exists(`${root}/sys/class/net/docker0`),
     heard: tap && readHeard(bridge, tap, nic.mac),
-    uplinks: await readUplinks(root, bridge),
+    uplinks: await readUplinks(root, bridge, tap),
   };
 }
 
-async function readUplinks(root: string, { folder }: Device): Promise<Plug['uplinks']> {
-  const ports = readNames(join(folder, 'brif')).filter(port => isPhysical(root, port));
-  const devices = ports.map(port => readDevice(root, port)).filter(device => device !== null);
-  return Promise.all(devices.map(async device => ({ name: device.name, carrier: await hasCarrier(device) })));
+async function readUplinks(root: string, { folder }: Device, tap: Device | null): Promise<Plug['uplinks']> {
+  const ports = readNames(`${folder}/brif`).map(name => ({ name, folder: `${root}/sys/class/net/${name}` }));
+  const uplinks = ports.filter(port => port.name !== tap?.name && isPhysical(port.folder));
+  return Promise.all(uplinks.map(async port => ({ name: port.name, carrier: await hasCarrier(port.folder) })));
 }
 
 /**
@@ -56,14 +55,14 @@ async function readUplinks(root: string, { folder }: Device): Promise<Plug['upli
  * is enough. Without the module, and so without its folder, neither counts.
  */
 function isFiltered(root: string, { folder }: Device): boolean {
-  const everyBridge = readNumber(join(root, 'proc/sys/net/bridge/bridge-nf-call-iptables'));
+  const everyBridge = readNumber(`${root}/proc/sys/net/bridge/bridge-nf-call-iptables`);
   if (everyBridge === null) return false;
-  return everyBridge === 1 || readNumber(join(folder, 'bridge/nf_call_iptables')) === 1;
+  return everyBridge === 1 || readNumber(`${folder}/bridge/nf_call_iptables`) === 1;
 }
 
 function readHeard(bridge: Device, port: Device, mac: string): Heard | null {
-  const table = readBytes(join(bridge.folder, 'brforward'), maxForwardingBytes);
-  const number = readNumber(join(port.folder, 'brport/port_no'));
+  const table = readBytes(`${bridge.folder}/brforward`, maxForwardingBytes);
+  const number = readNumber(`${port.folder}/brport/port_no`);
   if (table === null || number === null) return null;
   const entry = parseForwarding(table).find(each => each.mac === mac && each.port === number && !each.local);
   return { ago: entry?.age ?? null };
