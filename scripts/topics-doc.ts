@@ -54,7 +54,9 @@ ${table(['Topic', 'Retained', ''], [...rows(vm('V'), ofVm), ...rows(bridge, ofBr
 
 The bridge subscribes to ${commands.filters.map(code).join(' and ')}, and to Home Assistant's \`homeassistant/status\`.
 It refuses commands with the retain flag. It publishes its devices for Home Assistant on
-\`homeassistant/device/dsm2mqtt_…/config\`, retained; [Entities](entities.md) lists what they contain.
+\`homeassistant/device/dsm2mqtt_…/config\`, retained, with Home Assistant's
+[abbreviations](https://www.home-assistant.io/integrations/mqtt/#supported-abbreviations-in-mqtt-discovery-messages);
+[Entities](entities.md) lists what they contain.
 
 \`\`\`sh
 mosquitto_sub -h broker.lan -v -t 'dsm2mqtt/#'

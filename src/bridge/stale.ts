@@ -96,7 +96,8 @@ function keyOf(topic: string, topics: Topics): VmKey | null {
 
 function isStaleDevice(topic: string, payload: string, { topics, prefix, own, vms }: Ground): boolean {
   const [, uuid] = /^dsm2mqtt_(.+)$/.exec(topic.slice(`${prefix}/device/`.length).split('/')[0] ?? '') ?? [];
-  const isOfBridge = Object(parsed(payload)['origin']).name === 'dsm2mqtt';
+  const { origin, o = origin } = parsed(payload);
+  const isOfBridge = Object(o).name === 'dsm2mqtt';
   if (uuid === undefined || topic === own || !isOfBridge) return false;
   const shared = Object.values(topics.bridge);
   const others = topicsIn(payload).filter(each => !shared.includes(each));
@@ -110,9 +111,11 @@ function isStaleDevice(topic: string, payload: string, { topics, prefix, own, vm
   return served === undefined || (served !== null && served !== uuid);
 }
 
-/** Every topic that a discovery payload names. */
+/** Every topic that a discovery payload names, abbreviated or not. */
 function topicsIn(payload: string): string[] {
-  return [...payload.matchAll(/"(?:\w+_)?topic"\s*:\s*("(?:[^"\\]|\\.)*")/g)].map(([, text = '']) => JSON.parse(text));
+  return [...payload.matchAll(/"(?:\w+_)?t(?:opic)?"\s*:\s*("(?:[^"\\]|\\.)*")/g)].map(([, text = '']) =>
+    JSON.parse(text),
+  );
 }
 
 /** Whether it is the document of a bridge's VM. */

@@ -3,10 +3,12 @@ import { type Check, fullVersion } from '../model/check.ts';
 import { type Domain, type DomainDescription, unknownDescription, unknownHardware } from '../model/domain.ts';
 import type { Snapshot, VmKey } from '../model/snapshot.ts';
 import type { Announced } from './announced-store.ts';
-import { DeviceQueue, type DeviceQueueOptions, settleTime } from './device-queue.ts';
+import { type Aim, DeviceQueue, type DeviceQueueOptions, settleTime } from './device-queue.ts';
+import { discoveryMessage } from './entities/abbreviations.ts';
 import {
   type BridgeOptions,
   bridgeDevicePayload,
+  bridgeDeviceTopic,
   type Components,
   components,
   type Discovery,
@@ -26,6 +28,9 @@ export interface AnnouncerOptions extends DeviceQueueOptions {
   retire: (key: VmKey) => void;
 }
 
+/** The aim of a device that is gone. */
+const removal = ['removed'];
+
 /**
  * Tells Home Assistant which devices exist, and which are gone. A missing libvirt never removes anything: only the
  * configuration, a changed domain or another UUID does.
@@ -35,7 +40,7 @@ export class Announcer {
   readonly #queues = new Map<string, DeviceQueue>();
   /** The VM for which each device was last announced. */
   #owners: ReadonlyMap<string, VmOptions> = new Map();
-  #announced: Announced;
+  readonly #announced: Announced;
   #connected = false;
   /** VMs that are no longer configured, but have topics on the broker. */
   readonly #former: VmKey[];
@@ -43,13 +48,12 @@ export class Announcer {
   #sure = false;
   #resampling: NodeJS.Timeout | undefined;
 
-  constructor(options: AnnouncerOptions, announced: Announced) {
+  constructor(options: AnnouncerOptions, { devices, vms, hypervisor }: Announced) {
     this.#options = options;
     const configured = new Set(options.vms.map(vm => vm.key));
-    const keys = Object.keys(announced.vms);
-    this.#former = keys.filter(key => !configured.has(key));
-    const vms = Object.fromEntries(Object.entries(announced.vms).filter(([key]) => configured.has(key)));
-    this.#announced = { ...announced, vms };
+    this.#former = Object.keys(vms).filter(key => !configured.has(key));
+    const kept = Object.entries(vms).filter(([key]) => configured.has(key));
+    this.#announced = { devices: { ...devices }, vms: Object.fromEntries(kept), hypervisor };
   }
 
   /** A session has begun: announces everything again. */
@@ -88,12 +92,13 @@ export class Announcer {
       const description = describe(domain, check, known.vms[key] ?? null);
       return isDeepStrictEqual(description, known.vms[key]) ? [] : [[key, description]];
     });
-    const all = !this.#sure || !isDeepStrictEqual(info, known.hypervisor);
-    if (!all && changed.length === 0) return;
+    const isSame = isDeepStrictEqual(info, known.hypervisor);
+    if (this.#sure && isSame && changed.length === 0) return;
     this.#sure = true;
-    this.#announced = { ...known, vms: { ...known.vms, ...Object.fromEntries(changed) }, hypervisor: info };
-    this.#options.save(this.#announced);
-    if (this.#connected) this.#announceAll(all ? null : new Set(changed.map(([key]) => key)));
+    if (!isSame) known.hypervisor = info;
+    for (const [key, description] of changed) known.vms[key] = description;
+    this.#options.save(known);
+    if (this.#connected) this.#announceAll();
   }
 
   close(): void {
@@ -105,43 +110,49 @@ export class Announcer {
     if (this.#connected) this.#announceAll();
   }
 
-  /** `only`: nothing else has changed. Else the cost of many VMs that appear one by one would be its square. */
-  #announceAll(only: ReadonlySet<VmKey> | null = null): void {
+  /** What Home Assistant has already, or will have, costs next to nothing. */
+  #announceAll(): void {
     const { bridge, vms } = this.#options;
+    const { devices, vms: known, hypervisor } = this.#announced;
     const owners = new Map<string, VmOptions>();
     for (const vm of vms) {
-      const description = this.#announced.vms[vm.key];
+      const description = known[vm.key];
       const topic = description && vmDeviceTopic(bridge, description);
       // A domain that is configured twice, by name and by UUID, is one device: that of the first entry.
       if (topic && !owners.has(topic)) owners.set(topic, vm);
     }
-    const before = this.#owners;
     this.#owners = owners;
-    const wanted = [...owners].flatMap(([topic, vm]) => {
-      const description = this.#announced.vms[vm.key];
-      const same = only !== null && !only.has(vm.key) && before.get(topic) === vm;
-      return same || !description ? [] : [vmDevicePayload(bridge, vm, description, this.#announced.hypervisor)];
-    });
-    const own = bridgeDevicePayload(bridge);
-    const isWanted = (topic: string) => topic === own.topic || owners.has(topic);
-    const gone = this.#sure ? Object.keys(this.#announced.devices).filter(topic => !isWanted(topic)) : [];
+    const own = bridgeDeviceTopic(bridge);
+    const isWanted = (topic: string) => topic === own || owners.has(topic);
+    const gone = new Set(this.#sure ? Object.keys(devices).filter(topic => !isWanted(topic)) : []);
     if (this.#sure) for (const key of this.#former.splice(0)) this.#options.retire(key);
     // A replaced domain's entities must be removed first, or the new ones would get ids with "_2".
-    for (const topic of gone) this.#queue(topic).lead({ payloads: [''], delivered: () => this.#forget(topic) });
-    for (const [topic, queue] of this.#queues) if (!isWanted(topic) && !gone.includes(topic)) queue.clear();
-    const removedAt = Math.max(...gone.map(topic => this.#queue(topic).lastAt));
-    for (const device of [own, ...wanted]) this.#announce(device, removedAt);
+    for (const topic of gone) {
+      const queue = this.#queue(topic);
+      if (!queue.hasAim(removal))
+        queue.lead({ of: removal, messages: [() => ''], delivered: () => this.#forget(topic) });
+    }
+    for (const [topic, queue] of this.#queues) if (!isWanted(topic) && !gone.has(topic)) queue.clear();
+    const removedAt = Math.max(...Array.from(gone, topic => this.#queue(topic).lastAt));
+    this.#announce(own, [bridge], () => bridgeDevicePayload(bridge), removedAt);
+    for (const [topic, vm] of owners) {
+      const description = known[vm.key];
+      if (!description) continue;
+      const device = () => vmDevicePayload(bridge, vm, description, hypervisor);
+      this.#announce(topic, [vm, description, hypervisor], device, removedAt);
+    }
   }
-
-  #announce(device: Discovery, removedAt: number): void {
-    const { topic } = device;
+  #announce(topic: string, of: Aim['of'], device: () => Discovery, removedAt: number): void {
+    const known = this.#announced.devices[topic] ?? {};
     const queue = this.#queue(topic);
     if (!(topic in this.#announced.devices)) queue.notBefore(removedAt);
-    const published = components(device);
+    if (queue.hasAim(of)) return;
+    const published = components(device());
+    // What the broker may soon have is stored too, or it would never be removed.
+    this.#remember(topic, { ...published, ...known });
     queue.lead({
-      payloads: transition(this.#announced.devices[topic] ?? {}, device).map(({ payload }) => JSON.stringify(payload)),
-      // What the broker may already have is stored too, or it would never be removed.
-      sending: () => this.#remember(topic, { ...published, ...this.#announced.devices[topic] }),
+      of,
+      messages: transition(known, published, device).map(payload => () => discoveryMessage(payload())),
       delivered: () => this.#remember(topic, published),
       settled: () => {
         const vm = this.#owners.get(topic);
@@ -158,16 +169,13 @@ export class Announcer {
 
   #remember(topic: string, published: Components): void {
     const { devices } = this.#announced;
-    if (!isDeepStrictEqual(devices[topic], published)) this.#store({ ...devices, [topic]: published });
+    if (isDeepStrictEqual(devices[topic], published)) return;
+    devices[topic] = published;
+    this.#options.save(this.#announced);
   }
 
   #forget(topic: string): void {
-    const { [topic]: gone, ...devices } = this.#announced.devices;
-    if (gone) this.#store(devices);
-  }
-
-  #store(devices: Announced['devices']): void {
-    this.#announced = { ...this.#announced, devices };
+    delete this.#announced.devices[topic];
     this.#options.save(this.#announced);
   }
 }

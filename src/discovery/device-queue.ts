@@ -14,10 +14,10 @@ export interface DeviceQueueOptions {
 export const settleTime = 2_000;
 
 export interface Aim {
-  /** The messages for this aim, in order. */
-  payloads: readonly string[];
-  /** From now on, Home Assistant may have received one of them. */
-  sending?: () => void;
+  /** What it is made of: an aim of the same parts is the same. */
+  of: readonly unknown[];
+  /** The messages for this aim, in order; each is made when it is sent. */
+  messages: readonly (() => string)[];
   /** The broker has the last one. */
   delivered: () => void;
   /** And Home Assistant has processed it. */
@@ -29,7 +29,7 @@ export class DeviceQueue {
   readonly #topic: string;
   readonly #options: DeviceQueueOptions;
   readonly #spacing: number;
-  #left: readonly string[] = [];
+  #left: Aim['messages'] = [];
   #sentAt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
   /** Home Assistant has this aim, or will have it when the queue is empty. */
@@ -52,12 +52,15 @@ export class DeviceQueue {
     this.#sentAt = Math.max(this.#sentAt, time);
   }
 
-  /** Sends these messages, unless the queue already has this aim. */
+  hasAim(of: Aim['of']): boolean {
+    return this.#aim?.of.every((part, at) => part === of[at]) ?? false;
+  }
+
+  /** Sends these messages instead of those that it has not sent. */
   lead(aim: Aim): void {
-    if (this.#aim?.payloads.at(-1) === aim.payloads.at(-1)) return;
     this.clear();
     this.#aim = aim;
-    this.#left = aim.payloads;
+    this.#left = aim.messages;
     this.#advance(aim);
   }
 
@@ -76,7 +79,6 @@ export class DeviceQueue {
       this.#timer = setTimeout(() => this.#advance(aim), wait);
       return;
     }
-    aim.sending?.();
     const settled = (delivered: boolean) => {
       if (delivered && left.length === 0 && this.#aim === aim) this.#delivered(aim);
     };

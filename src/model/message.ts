@@ -20,7 +20,8 @@ export interface Message {
 
 export interface Publication {
   readonly topic: string;
-  readonly payload: string | Buffer;
+  /** A large one that may have to wait is made when it is sent. */
+  readonly payload: string | Buffer | (() => string);
   /** 0 may be dropped while the broker does not read; 1 is in flight until the broker acknowledges it. */
   readonly qos: 0 | 1;
   /** A retained publication is a state: while it waits for its turn, a newer one on its topic takes its place. */

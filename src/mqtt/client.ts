@@ -8,6 +8,7 @@ import { EventEmitter } from 'node:events';
 import type { Message, Publication } from '../model/message.ts';
 import type { Logger } from '../util/logger.ts';
 import { type FailureCode, MqttFailure } from './failure.ts';
+import type { Flight } from './outbox.ts';
 import type { ConnectOptions } from './packets.ts';
 import { afterwards, newest, type ProtocolVersion } from './protocol-version.ts';
 import { type ReconnectDelayOptions, reconnectDelays } from './reconnect-delay.ts';
@@ -56,7 +57,7 @@ export class MqttClient extends EventEmitter<{
   #refused = '';
   #hangUps = 0;
   /** What was on its way at every one of them. */
-  #suspect: Publication | undefined;
+  #suspect: Flight | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: MqttClientOptions) {
@@ -152,7 +153,7 @@ export class MqttClient extends EventEmitter<{
   }
 
   /** MQTT 3.1.1 brokers, and Mosquitto 2.0, do not say why: another one takes the session, or a message is too large. */
-  #judge(failure: MqttFailure, lived: number, heaviest: Publication | undefined): MqttFailure {
+  #judge(failure: MqttFailure, lived: number, heaviest: Flight | undefined): MqttFailure {
     const isStable = lived >= stable;
     if (isStable) this.#nextDelay = reconnectDelays(this.#options.pace);
     this.#hangUps = failure.code === 'closed' && !isStable ? this.#hangUps + 1 : 0;
@@ -163,8 +164,8 @@ export class MqttClient extends EventEmitter<{
       const words = 'the broker hangs up again and again: does another client use the same client id?';
       return new MqttFailure('taken_over', words, failure);
     }
-    const { topic, payload } = this.#suspect;
-    const words = `the broker hangs up each time while ${topic} is on its way, ${Buffer.byteLength(payload)} bytes: is its limit for a message below that (Mosquitto: max_packet_size), or does another client use the same client id?`;
+    const { topic, bytes } = this.#suspect;
+    const words = `the broker hangs up each time while ${topic} is on its way, about ${bytes} bytes: is its limit for a message below that (Mosquitto: max_packet_size), or does another client use the same client id?`;
     return new MqttFailure('too_large', words, failure);
   }
 

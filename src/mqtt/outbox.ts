@@ -7,11 +7,11 @@
  */
 import type { Publication } from '../model/message.ts';
 import type { Logger } from '../util/logger.ts';
-import { isTopic, sizeOf } from './packets.ts';
+import { isTopic, type Made, made, sizeOf } from './packets.ts';
 
 export interface Wire {
   /** QoS 1: `done` is called when the broker has acknowledged or refused it; perhaps never, if the connection breaks. */
-  send(publication: Publication, done: (error?: Error) => void): void;
+  send(publication: Made, done: (error?: Error) => void): void;
   /** Bytes that the socket has not taken yet. */
   buffered(): number;
 }
@@ -25,8 +25,11 @@ export interface Limits {
   readonly maximumQoS?: number;
 }
 
+/** A publication that is not acknowledged; its payload is the wire's. */
+export type Flight = Pick<Publication, 'topic' | 'settled'> & { readonly bytes: number };
+
 /** Bytes unacknowledged, or not yet taken by the socket, at which the way is full. One message may exceed it. */
-const full = 1 << 20;
+export const full = 1 << 20;
 const widest = 64;
 const longestLine = 1_000;
 /** Topics whose refusal is remembered, so that each is logged once. */
@@ -39,7 +42,7 @@ export class Outbox {
   readonly #logger: Logger;
   /** By topic, if a newer publication replaces the older one. */
   readonly #line = new Map<string | symbol, Publication>();
-  readonly #inFlight = new Set<Publication>();
+  readonly #inFlight = new Set<Flight>();
   readonly #logged = new Set<string>();
   /** In flight. */
   #bytes = 0;
@@ -55,22 +58,19 @@ export class Outbox {
 
   /** False: dropped. True: written, or in line. */
   push(publication: Publication): boolean {
-    const problem = this.#problem(publication);
-    if (problem) this.#logRefused(publication.topic, problem);
-    if (problem || this.#closed) {
+    if (this.#closed) {
       publication.settled?.(false);
       return false;
     }
-    if (publication.qos === 0) return this.#sendUnacknowledged(publication);
-    if (this.#limits.maximumQoS === 0) return this.#sendUnacknowledged({ ...publication, qos: 0 });
-    if (this.#line.size === 0 && this.#hasRoom()) this.#send(publication);
-    else this.#enqueue(publication);
+    if (publication.qos === 0 || this.#limits.maximumQoS === 0) return this.#sendUnacknowledged(publication);
+    if (this.#line.size === 0 && this.#hasRoom()) return this.#send(publication);
+    this.#enqueue(publication);
     return true;
   }
 
   /** The largest one that the broker has not acknowledged. */
-  get heaviest(): Publication | undefined {
-    return [...this.#inFlight].toSorted((a, b) => sizeOf(b) - sizeOf(a))[0];
+  get heaviest(): Flight | undefined {
+    return [...this.#inFlight].toSorted((a, b) => b.bytes - a.bytes)[0];
   }
 
   close(): void {
@@ -82,6 +82,8 @@ export class Outbox {
   }
 
   #sendUnacknowledged(publication: Publication): boolean {
+    const packet = made(publication);
+    if (this.#isRefused(packet, sizeOf(packet))) return false;
     const buffered = this.#wire.buffered();
     if (buffered >= full) {
       this.#drop(publication);
@@ -92,7 +94,7 @@ export class Outbox {
       this.#logger.info({ event: 'mqtt.uncongested', dropped: this.#dropped }, 'The broker reads again');
       this.#dropped = 0;
     }
-    this.#wire.send(publication, () => {});
+    this.#wire.send(packet.qos === 0 ? packet : { ...packet, qos: 0 }, () => {});
     publication.settled?.(true);
     return true;
   }
@@ -101,19 +103,22 @@ export class Outbox {
     return this.#inFlight.size < this.#window && this.#bytes < full;
   }
 
-  #send(publication: Publication): void {
-    const bytes = sizeOf(publication);
-    // The caller may hand in the same object twice.
-    const flight = { ...publication };
+  #send(publication: Publication): boolean {
+    const packet = made(publication);
+    const { topic, settled } = packet;
+    const bytes = sizeOf(packet);
+    if (this.#isRefused(packet, bytes)) return false;
+    const flight: Flight = { topic, bytes, ...(settled && { settled }) };
     this.#inFlight.add(flight);
     this.#bytes += bytes;
-    this.#wire.send(publication, error => {
+    this.#wire.send(packet, error => {
       if (!this.#inFlight.delete(flight)) return;
       this.#bytes -= bytes;
-      if (error) this.#logRefused(flight.topic, error.message);
-      flight.settled?.(!error);
+      if (error) this.#logRefused(topic, error.message);
+      settled?.(!error);
       this.#drain();
     });
+    return true;
   }
 
   /** A newer state takes the place in the queue of the one it replaces, so that a busy topic cannot starve itself. */
@@ -149,12 +154,13 @@ export class Outbox {
     publication.settled?.(false);
   }
 
-  #problem({ topic, ...rest }: Publication): string | undefined {
-    if (!isTopic(topic)) return 'it is not the name of a topic';
-    const bytes = sizeOf({ topic, ...rest });
+  #isRefused({ topic, settled }: Publication, bytes: number): boolean {
     const { maximumPacketSize: most = Number.POSITIVE_INFINITY } = this.#limits;
-    if (bytes <= most) return undefined;
-    return `it is larger than the broker takes: about ${bytes} bytes, and the broker's limit is ${most}`;
+    if (isTopic(topic) && bytes <= most) return false;
+    const size = `it is larger than the broker takes: about ${bytes} bytes, and the broker's limit is ${most}`;
+    this.#logRefused(topic, isTopic(topic) ? size : 'it is not the name of a topic');
+    settled?.(false);
+    return true;
   }
 
   #logRefused(topic: string, reason: string): void {

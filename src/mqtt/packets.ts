@@ -19,7 +19,7 @@ export interface ConnectOptions {
   password?: string;
   tls?: Tls;
   /** What the broker publishes for us when the connection breaks. */
-  will?: Publication;
+  will?: Made;
   /** From the first byte to the answered subscription, milliseconds. */
   connectTimeout: number;
   /** Seconds without a sign of life before a ping; its missing answer ends the session half of this later. */
@@ -82,7 +82,15 @@ export function isTopic(topic: string): boolean {
   return topic !== '' && !/[+#\0]/.test(topic) && Buffer.byteLength(topic) <= 0xffff;
 }
 
+/** A publication whose payload is there. */
+export type Made = Publication & { readonly payload: string | Buffer };
+
+export function made(publication: Publication): Made {
+  const { payload } = publication;
+  return typeof payload === 'function' ? { ...publication, payload: payload() } : (publication as Made);
+}
+
 /** Bytes of the packet, at most. */
-export function sizeOf({ topic, payload, correlationData }: Publication): number {
+export function sizeOf({ topic, payload, correlationData }: Made): number {
   return 64 + Buffer.byteLength(topic) + Buffer.byteLength(payload) + (correlationData?.length ?? 0);
 }

@@ -13,8 +13,15 @@ import type { Logger } from '../util/logger.ts';
 import { isSecure } from './address.ts';
 import { cutPackets } from './cut.ts';
 import { type Circumstances, closed, fromError, fromReason, MqttFailure } from './failure.ts';
-import { type Limits, Outbox } from './outbox.ts';
-import { type ConnectOptions, connectOptions, largestIncoming, publishOptions, readMessage } from './packets.ts';
+import { type Flight, full, type Limits, Outbox } from './outbox.ts';
+import {
+  type ConnectOptions,
+  connectOptions,
+  largestIncoming,
+  type Made,
+  publishOptions,
+  readMessage,
+} from './packets.ts';
 import type { ProtocolVersion } from './protocol-version.ts';
 
 export interface SessionOptions extends ConnectOptions {
@@ -40,7 +47,7 @@ export class Session extends EventEmitter<{
   opened: [Opened];
   message: [Message];
   /** With the largest publication that was unacknowledged. */
-  ended: [MqttFailure, Publication | undefined];
+  ended: [MqttFailure, Flight | undefined];
 }> {
   readonly #options: SessionOptions;
   readonly #circumstances: Circumstances;
@@ -140,7 +147,7 @@ export class Session extends EventEmitter<{
   #open(mqtt: MqttClient, limits: Limits, refused: readonly string[]): void {
     if (this.#ended || this.#leaving) return;
     clearTimeout(this.#deadline);
-    const wire = { send: send.bind(null, mqtt), buffered: () => mqtt.stream.writableLength };
+    const wire = { send: send.bind(null, mqtt), buffered: () => buffered(mqtt) };
     this.#outbox = new Outbox(wire, limits, this.#options.logger);
     this.emit('opened', { version: this.#options.protocol.version === 5 ? '5.0' : '3.1.1', refused });
     for (const message of this.#early.splice(0)) this.emit('message', message);
@@ -171,10 +178,16 @@ export class Session extends EventEmitter<{
   }
 }
 
-function send(mqtt: MqttClient, publication: Publication, done: (error?: Error) => void): void {
+function send(mqtt: MqttClient, publication: Made, done: (error?: Error) => void): void {
   const { topic, payload, qos } = publication;
   // With a callback, MQTT.js would add a drain listener to a slow socket for every QoS 0 message.
   mqtt.publish(topic, payload, publishOptions(publication), qos === 0 ? undefined : done);
   // MQTT.js would hold it back until all listeners have been called. Samples may wait, and leave together.
   if (qos !== 0) mqtt.stream.uncork();
+}
+
+/** MQTT.js corks the socket until the end of the turn: what only waits for that is not what the socket does not take. */
+function buffered({ stream }: MqttClient): number {
+  if (stream.writableLength >= full) while (stream.writableCorked > 0) stream.uncork();
+  return stream.writableLength;
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { main } from '../../src/app/run.ts';
 import type { Stats } from '../../src/model/stats.ts';
+import { expanded } from '../discovery/expanded.ts';
 import { slow } from '../eventually.ts';
 import { dsmXml } from '../fakes/libvirtd/xml.ts';
 import { recorder } from '../mqtt/inbox.ts';
@@ -135,7 +136,7 @@ describe('commands', () => {
     await running.seen.publish('b/DSM/power/set', 'ON');
     expect(await response(running.seen)).toMatchObject({ status: 'rejected', code: 'read_only' });
     const device = await running.seen.take(deviceOf(uuid));
-    expect(Object.keys(JSON.parse(device.payload).components)).not.toContain('power');
+    expect(Object.keys(expanded(device.payload).components)).not.toContain('power');
     expect(running.daemon.callsOf('connectOpen').map(({ args }) => args.flags)).toEqual([1, 1, 1]);
   });
 
@@ -203,7 +204,7 @@ test.concurrent.each(names)('a domain called %s', async name => {
   await running.start({ vms: [vmConfig({ domain: name, key: 'key', label: name })] });
   await seen.take('b/key/availability', 'online');
   expect(await state(seen, document => document.domain !== null, 'key')).toMatchObject({ domain: name, power: 'OFF' });
-  expect(JSON.parse((await seen.take(deviceOf(uuid))).payload).device.name).toBe(name);
+  expect(expanded((await seen.take(deviceOf(uuid))).payload).device['name']).toBe(name);
   await seen.publish('b/key/power/set', 'ON');
   expect(await response(seen, 'key')).toMatchObject({ status: 'accepted' });
   expect(await response(seen, 'key')).toMatchObject({ status: 'succeeded' });

@@ -4,6 +4,7 @@ import type { Findings, Kind } from '../../src/checks/finding.ts';
 import type { Probes } from '../../src/checks/probes.ts';
 import { type ProbeName, unknownDsm } from '../../src/model/check.ts';
 import type { CheckDocument } from '../../src/model/documents.ts';
+import { expanded } from '../discovery/expanded.ts';
 import type { Observer } from '../mqtt/observer.ts';
 import { Running, response, state, vmConfig } from './running.ts';
 
@@ -70,8 +71,8 @@ test.concurrent('a DSM that is up: the verdict is retained, the device has its m
     dsm: { model: 'DS918+', version: '7.1.1-42962', update: 6, address, http_port: 5_000 },
     probes: { dsm: { outcome: 'ok' } },
   });
-  const device = await seen.seen.take(({ payload }) => payload.includes('configuration_url'));
-  expect(JSON.parse(device.payload).device).toMatchObject({
+  const device = await seen.seen.take(({ payload }) => payload.includes(`http://${address}`));
+  expect(expanded(device.payload).device).toMatchObject({
     ...{ model: 'DS918+', sw_version: 'DSM 7.1.1-42962 Update 6', configuration_url: `http://${address}:5000` },
   });
   const late = await running.observe('b/DSM/check');

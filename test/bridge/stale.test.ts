@@ -10,6 +10,15 @@ const device = (id: string, more: string) =>
     `{"origin":{"name":"dsm2mqtt"},"state_topic":"b/OLD/state","more":${more}}`,
   ] as const;
 
+test('a device in Home Assistant’s abbreviations', () => {
+  const short = (topic: string) =>
+    new Map([
+      ['ha/device/dsm2mqtt_old/config', `{"o":{"name":"dsm2mqtt"},"stat_t":"b/OLD/stats","avty":[{"t":"${topic}"}]}`],
+    ]);
+  expect(staleIn(short('b/OLD/availability'), ground).devices).toHaveLength(1);
+  expect(staleIn(short('c/OLD/availability'), ground).devices).toEqual([]);
+});
+
 test('a device that is nested without measure hides no other one', () => {
   const deep = (inner: string) => `${'['.repeat(50_000)}${inner}${']'.repeat(50_000)}`;
   const [old, nested, foreign] = [device('old', '{}'), device('deep', deep('')), device('not', deep('{"topic":"c"}'))];

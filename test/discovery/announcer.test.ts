@@ -9,6 +9,7 @@ import type { Publication } from '../../src/model/message.ts';
 import { emptyVm, type Snapshot } from '../../src/model/snapshot.ts';
 import { topics } from '../../src/model/topics.ts';
 import { domain, otherUuid, uuid } from '../model/samples.ts';
+import { expanded } from './expanded.ts';
 
 const spacing = 5_000;
 const bridge: BridgeOptions = { prefix: 'ha', topics: topics('b'), instance: 'nas', version: '0.1.0' };
@@ -46,7 +47,7 @@ class World {
   readonly resampled: string[] = [];
   lossy = false;
   accepts = true;
-  #flying: Publication[] = [];
+  #flying: { topic: string; payload: string; settled: Publication['settled'] }[] = [];
 
   announcer(options: Partial<AnnouncerOptions> = {}): Announcer {
     return new Announcer(
@@ -55,9 +56,10 @@ class World {
         vms: [vm],
         send: publication => {
           if (!this.accepts) return false;
-          const { topic, payload } = publication;
-          this.messages.push({ topic, payload: String(payload), at: performance.now() });
-          this.#flying.push(publication);
+          const { topic, payload: given, settled } = publication;
+          const payload = typeof given === 'function' ? given() : String(given);
+          this.messages.push({ topic, payload, at: performance.now() });
+          this.#flying.push({ topic, payload, settled });
           if (!this.lossy) this.deliver();
           return true;
         },
@@ -77,7 +79,7 @@ class World {
 
   deliver(count = Number.POSITIVE_INFINITY): void {
     for (const { topic, payload, settled } of this.#flying.splice(0, count)) {
-      this.#hear(topic, String(payload));
+      this.#hear(topic, payload);
       settled?.(true);
     }
   }
@@ -85,7 +87,7 @@ class World {
   /** The line breaks: on the way there, or with Home Assistant's hearing it and the answer on its way back. */
   lose({ heard = false } = {}): void {
     for (const { topic, payload, settled } of this.#flying.splice(0)) {
-      if (heard) this.#hear(topic, String(payload));
+      if (heard) this.#hear(topic, payload);
       settled?.(false);
     }
   }
@@ -104,7 +106,7 @@ class World {
       return;
     }
     const known = this.entities.get(topic) ?? new Set();
-    for (const [key, component] of Object.entries<object>(JSON.parse(payload).components)) {
+    for (const [key, component] of Object.entries<object>(expanded(payload).components)) {
       if (Object.keys(component).length === 1) known.delete(key);
       else known.add(key);
     }
@@ -233,13 +235,13 @@ describe('a disk is taken away', () => {
     expect(world.of(topicOf(uuid))).toHaveLength(1);
     vi.advanceTimersByTime(1);
     const [, removal] = world.of(topicOf(uuid));
-    expect(JSON.parse(removal ?? '').components).toMatchObject({ disk_sdb_read_rate: { platform: 'sensor' } });
+    expect(expanded(removal ?? '').components).toMatchObject({ disk_sdb_read_rate: { platform: 'sensor' } });
     expect(disksOf(uuid)).toEqual(['sda']);
     vi.advanceTimersByTime(spacing - 1);
     expect(world.of(topicOf(uuid))).toHaveLength(2);
     vi.advanceTimersByTime(1);
     const [, , omission] = world.of(topicOf(uuid));
-    expect(JSON.parse(omission ?? '').components).not.toHaveProperty('disk_sdb_read_rate');
+    expect(expanded(omission ?? '').components).not.toHaveProperty('disk_sdb_read_rate');
     vi.advanceTimersByTime(60_000);
     expect(world.of(topicOf(uuid))).toHaveLength(3);
   });
@@ -390,7 +392,7 @@ test('a device that its first entry has left is announced for the second one', (
   announcer.connected();
   announcer.update(both({ ...domain, uuid: otherUuid }), ['DSM']);
   vi.advanceTimersByTime(2 * spacing);
-  const names = world.messages.map(({ topic, payload }) => [topic, JSON.parse(payload).device.name]);
+  const names = world.messages.map(({ topic, payload }) => [topic, expanded(payload).device['name']]);
   expect(names.slice(1)).toEqual([
     [topicOf(uuid), 'DSM VM'],
     [topicOf(otherUuid), 'DSM VM'],

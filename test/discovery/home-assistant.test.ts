@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { discoveryMessage } from '../../src/discovery/entities/abbreviations.ts';
 import { bridgeDevicePayload, vmDevicePayload } from '../../src/discovery/entities/payload.ts';
 import { commandWords } from '../../src/model/commands.ts';
+import { expanded } from './expanded.ts';
 import { refusals } from './home-assistant.ts';
 import { bridge, description, disk, hypervisor, nic, vm, vmWithLoader, withHardware } from './samples.ts';
 
@@ -34,9 +36,10 @@ describe('Home Assistant accepts', () => {
     for (const host of [hypervisor, null]) {
       const { topic, payload } = vmDevicePayload(bridge, options, described, host);
       expect(refusals(topic, payload)).toEqual([]);
-      // A broker may take no larger packet than a few hundred kilobytes.
-      const entities = Object.keys(payload.components).length;
-      expect(JSON.stringify(payload).length).toBeLessThan(4_000 + 1_500 * entities);
+      const message = discoveryMessage(payload);
+      expect(expanded(message)).toEqual(JSON.parse(JSON.stringify(payload)));
+      // Brokers take no message of any size, and some of them not a large one.
+      expect(message.length).toBeLessThan(1_000 + 500 * Object.keys(payload.components).length);
     }
   });
 
@@ -66,7 +69,7 @@ describe('Home Assistant refuses', () => {
     ['availability may not be', root({ availability: [{}] })],
     [
       'availability may not be',
-      changed('rebuild', { availability: [{ topic: 'a', value_template: '{{ value_json }}' }] }),
+      changed('rebuild', { availability: [{ topic: 'a', value_template: '{{value_json}}' }] }),
     ],
     ['qos may not be', root({ qos: 3 })],
     ['platform is none', changed('cpu', { platform: 'speedometer' })],
@@ -98,9 +101,9 @@ describe('Home Assistant refuses', () => {
     ['state_topic may not be', changed('cpu', { state_topic: 'dsm2mqtt/+/stats' })],
     ['state_topic may not be', changed('cpu', { state_topic: 'a\nb' })],
     ['state_topic may not be', changed('cpu', { state_topic: 'a'.repeat(65_536) })],
-    ['value_template may not be', changed('cpu', { value_template: '{{ value_json.cpu.percent | default(none) }}' })],
-    ['value_template may not be', changed('loader_update', { value_template: '{{ dict(a=value_json.a) | tojson }}' })],
-    ['unknown option: value_template', changed('screen', { value_template: '{{ value_json.a | default(none) }}' })],
+    ['value_template may not be', changed('cpu', { value_template: '{{value_json.cpu.percent|d(none)}}' })],
+    ['value_template may not be', changed('loader_update', { value_template: '{{dict(a=value_json.a)|tojson}}' })],
+    ['unknown option: value_template', changed('screen', { value_template: '{{value_json.a|d(none)}}' })],
     ['content_type may not be', changed('screen', { content_type: 'png' })],
     ['state_on may not be', changed('autostart', { state_on: true })],
     ['json_attributes_template needs', changed('last_stop', { json_attributes_topic: undefined })],

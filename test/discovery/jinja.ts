@@ -1,9 +1,9 @@
 /**
- * The four shapes of template that discovery writes, rendered as Home Assistant would. Any other shape is a syntax
- * error: among them all that would put a warning in its log by looking into an undefined value, or printing one.
+ * The shapes of template that discovery writes, rendered as Home Assistant would. Any other shape is a syntax error: among
+ * them all that would put a warning in its log by looking into an undefined value, or printing one. `d` is `default`.
  */
 export function render(template: string, value_json: unknown): string {
-  for (const shape of [plain, converted, flag, object]) {
+  for (const shape of [plain, sentence, flag, number, online, object]) {
     const text = shape(template, value_json);
     if (text !== null) return text;
   }
@@ -12,34 +12,50 @@ export function render(template: string, value_json: unknown): string {
 
 type Shape = (template: string, value_json: unknown) => string | null;
 
-/** `{{ PLACE | default(none) }}` */
+/** `{{PLACE|d(none)}}` */
 const plain: Shape = (template, value_json) => {
-  const [, place] = /^\{\{ (.+) \| default\(none\) \}\}$/.exec(template) ?? [];
+  const [, place] = /^\{\{([^{]+)\|d\(none\)\}\}$/.exec(template) ?? [];
   return place ? print(lookUp(place, value_json) ?? null) : null;
 };
 
-/** `{% set v = PLACE %}{{ READ if v is TYPE else none }}` */
-const converted: Shape = (template, value_json) => {
-  const [, place, read, type] = /^\{% set v = (.+) %\}\{\{ (.+) if v is (\w+) else none \}\}$/.exec(template) ?? [];
-  if (!place || !read || !type) return null;
-  const value = lookUp(place, value_json);
-  const converter = converters[type]?.(read);
-  if (!converter) throw new SyntaxError(`not a ${type}: ${read}`);
-  return print(typeof value === type ? converter(value as never) : null);
+/** `{{(PLACE|d('',true))[:LENGTH] or none}}` */
+const sentence: Shape = (template, value_json) => {
+  const [, place, length] = /^\{\{\((.+)\|d\('',true\)\)\[:(\d+)\] or none\}\}$/.exec(template) ?? [];
+  if (!place) return null;
+  const value = lookUp(place, value_json) || '';
+  if (typeof value !== 'string') throw new TypeError(`Python cannot slice it: ${value}`);
+  return print([...value].slice(0, Number(length)).join('') || null);
 };
 
-/** `{{ 'on' if PLACE is true else 'off' }}` */
+/** `{{ {true:'ON',false:'OFF'}.get(PLACE|d)}}` */
 const flag: Shape = (template, value_json) => {
-  const [, yes, place, no] = /^\{\{ '(\w+)' if (.+) is true else '(\w+)' \}\}$/.exec(template) ?? [];
+  const [, yes, no, place] = /^\{\{ \{true:'(\w+)',false:'(\w+)'\}\.get\((.+)\|d\)\}\}$/.exec(template) ?? [];
+  if (!place) return null;
+  const value = lookUp(place, value_json);
+  return print((value === true && yes) || (value === false && no) || null);
+};
+
+/** `{{PLACE|d|multiply(FACTOR,none)|round(DIGITS,default=none)}}`, the factor or not. */
+const number: Shape = (template, value_json) => {
+  const [, place, factor, digits] =
+    /^\{\{(.+?)\|d(?:\|multiply\(([\d.e-]+),none\))?\|round\((\d),default=none\)\}\}$/.exec(template) ?? [];
+  if (!place) return null;
+  const value = lookUp(place, value_json);
+  return print(typeof value === 'number' ? Number((value * Number(factor ?? 1)).toFixed(Number(digits))) : null);
+};
+
+/** `{{'on' if PLACE is true else 'off'}}` */
+const online: Shape = (template, value_json) => {
+  const [, yes, place, no] = /^\{\{'(\w+)' if (.+) is true else '(\w+)'\}\}$/.exec(template) ?? [];
   return yes && place && no ? (lookUp(place, value_json) === true ? yes : no) : null;
 };
 
 /**
- * `{{ dict(PLACE | default({}, true), name=PLACE | default(none), name='text') | tojson }}`, any of them; the first may
+ * `{{dict(PLACE|d({},true),name=PLACE|d(none),name='text')|tojson}}`, any of them; the first may
  * also be pairs, the others a switch or what there is of some texts.
  */
 const object: Shape = (template, value_json) => {
-  const [, inner] = /^\{\{ dict\((.+)\) \| tojson \}\}$/.exec(template) ?? [];
+  const [, inner] = /^\{\{dict\((.+)\)\|tojson\}\}$/.exec(template) ?? [];
   if (!inner) return null;
   return JSON.stringify(Object.assign({}, ...split(inner).map((part, at) => argument(part, at, value_json))));
 };
@@ -54,15 +70,15 @@ function argument(text: string, at: number, value_json: unknown): object {
 }
 
 function whole(text: string, value_json: unknown): object | null {
-  const [, place] = /^([^[].*) \| default\(\{\}, true\)$/.exec(text) ?? [];
+  const [, place] = /^([^[].*)\|d\(\{\},true\)$/.exec(text) ?? [];
   return place ? Object(lookUp(place, value_json) || {}) : null;
 }
 
 function pairs(text: string, value_json: unknown): object | null {
-  const [, list] = /^\[(.+)\] \| rejectattr\(1, 'none'\)$/.exec(text) ?? [];
+  const [, list] = /^\[(.+)\]\|rejectattr\(1,'none'\)$/.exec(text) ?? [];
   if (!list) return null;
   const read = split(list).map(pair => {
-    const [, name, place] = /^\('(\w+)', (.+) \| default\(none\)\)$/.exec(pair) ?? [];
+    const [, name, place] = /^\('(\w+)',(.+)\|d\(none\)\)$/.exec(pair) ?? [];
     if (!name || !place) throw new SyntaxError(`not a pair: ${pair}`);
     return [name, lookUp(place, value_json) ?? null] as const;
   });
@@ -72,12 +88,12 @@ function pairs(text: string, value_json: unknown): object | null {
 function named(text: string, value_json: unknown): unknown {
   const [, quoted] = /^'((?:[^'\\]|\\.)*)'$/.exec(text) ?? [];
   if (quoted !== undefined) return unquote(quoted);
-  const [, list] = /^\[(.+)\] \| select\('string'\) \| join\(' '\)$/.exec(text) ?? [];
+  const [, list] = /^\[(.+)\]\|select\('string'\)\|join\(' '\)$/.exec(text) ?? [];
   if (list) {
     const texts = split(list).map(item => (item.startsWith("'") ? named(item, value_json) : lookUp(item, value_json)));
     return texts.filter(item => typeof item === 'string').join(' ');
   }
-  const [, place, or] = /^(.+) \| default\((none|false, true)\)$/.exec(text) ?? [];
+  const [, place, or] = /^(.+)\|d\((none|false,true)\)$/.exec(text) ?? [];
   if (!place) throw new SyntaxError(`not a value: ${text}`);
   const value = lookUp(place, value_json);
   return or === 'none' ? (value ?? null) : value || false;
@@ -96,48 +112,22 @@ function split(text: string): string[] {
   return parts.map(part => part.trim());
 }
 
-/** `value_json.a`, `(value_json.a | default({}))['b']`; a missing key is undefined, as in Jinja. */
+/** `value_json.a`, `(value_json.a|d)['b']`; a missing key is undefined, as in Jinja. */
 function lookUp(place: string, value_json: unknown): unknown {
   const [, guarded, dotted, quoted] =
-    /^(?:value_json|\((.+) \| default\(\{\}\)\))(?:\.(\w+)|\['((?:[^'\\]|\\.)*)'\])$/.exec(place) ?? [];
+    /^(?:value_json|\((.+)\|d\))(?:\.(\w+)|\['((?:[^'\\]|\\.)*)'\])$/.exec(place) ?? [];
   const key = dotted ?? unquote(quoted);
-  if (dotted && (/^\d/.test(dotted) || dictMethods.includes(dotted))) throw new SyntaxError(`not a key: .${dotted}`);
+  if (dotted && (/^\d/.test(dotted) || methods.includes(dotted))) throw new SyntaxError(`not a key: .${dotted}`);
   const outer = guarded ? (lookUp(guarded, value_json) ?? {}) : value_json;
   return Object.hasOwn(Object(outer), key) ? Object(outer)[key] : undefined;
 }
 
-/** In Jinja a dot finds these before it finds a key. */
-const dictMethods = [
-  'clear',
-  'copy',
-  'fromkeys',
-  'get',
-  'items',
-  'keys',
-  'pop',
-  'popitem',
-  'setdefault',
-  'update',
-  'values',
+/** In Jinja a dot finds these of a dict, and those of the text that `d` makes, before it finds a key. */
+const methods = [
+  ...['clear', 'copy', 'fromkeys', 'get', 'items', 'keys', 'pop', 'popitem', 'setdefault', 'update', 'values'],
+  ...['center', 'count', 'encode', 'find', 'format', 'index', 'join', 'lower', 'partition', 'replace', 'split'],
+  ...['strip', 'title', 'translate', 'upper', 'zfill'],
 ];
-
-type Converter = (value: never) => unknown;
-
-const converters: Record<string, (read: string) => Converter | null> = { number, boolean, string };
-
-function number(read: string): Converter | null {
-  const [, , per, digits] = /^(v|\(v \/ (\d+)\)) \| round\((\d)\)$/.exec(read) ?? [];
-  return digits ? (value: number) => Number((value / Number(per ?? 1)).toFixed(Number(digits))) : null;
-}
-
-function boolean(read: string): Converter | null {
-  return read === "('ON' if v else 'OFF')" ? (value: boolean) => (value ? 'ON' : 'OFF') : null;
-}
-
-function string(read: string): Converter | null {
-  const [, length] = /^v\[:(\d+)\]$/.exec(read) ?? [];
-  return length ? (value: string) => [...value].slice(0, Number(length)).join('') : null;
-}
 
 function unquote(literal: string | undefined): string {
   if (literal === undefined) throw new SyntaxError('not a string');

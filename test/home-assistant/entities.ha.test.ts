@@ -30,8 +30,8 @@ afterAll(async () => {
 });
 
 test('every entity is registered as the table has it', async () => {
-  const bridge = await stage.listener.document('homeassistant/device/dsm2mqtt_bridge_e2e/config', () => true);
-  const all: Json[] = Object.values({ ...components, ...bridge.components });
+  const bridge = await announced(stage.listener, 'homeassistant/device/dsm2mqtt_bridge_e2e/config');
+  const all: Json[] = Object.values({ ...components, ...bridge });
   const entries = await registered(stage.hass, stage.listener);
   expect([...entries.keys()].toSorted()).toEqual(all.map(({ unique_id }) => unique_id).toSorted());
   const devices: Json[] = await stage.hass.ask('config/device_registry/list');

@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { expanded } from '../discovery/expanded.ts';
 import { type BridgeProcess, type Json, Listener, startBridge, usual, vmTopic } from '../e2e/bridge.ts';
 import { HomeAssistant, type HomeAssistantOptions, type LogRecord } from '../lab/home-assistant.ts';
 import { address, guest, type Mosquitto, poll, startMosquitto } from '../lab/lab.ts';
@@ -65,8 +66,7 @@ export async function registered(hass: HomeAssistant, listener: Listener): Promi
 
 /** The components that the bridge has announced for the VM, by their keys. */
 export async function announced(listener: Listener, topic = configTopic): Promise<Record<string, Json>> {
-  const { components } = await listener.document(topic, () => true);
-  return components;
+  return expanded(await listener.text(topic, () => true)).components;
 }
 
 /** Not one of these may be about us. What a bare Home Assistant without a network and without ffmpeg says is not. */

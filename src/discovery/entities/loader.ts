@@ -31,17 +31,17 @@ const at = (...path: Parameters<typeof loader>) => lookUp(loader(...path).path);
  * unknown version is left out, and the entity is unknown until it gets one; values that can end are always there.
  */
 const updateMembers = [
-  `[('installed_version', ${at('installed', 'version')} | default(none)), ` +
-    `('latest_version', ${at('wanted', 'version')} | default(none))] | rejectattr(1, 'none')`,
-  `title=['DSM', ${at('wanted', 'model')}] | select('string') | join(' ')`,
-  `in_progress=${at('under_way')} | default(false, true)`,
-  `update_percentage=${at('percent')} | default(none)`,
-  `release_summary=[${at('error')}, ${at('next_step')}] | select('string') | join(' ')`,
+  `[('installed_version',${at('installed', 'version')}|d(none)),('latest_version',${at('wanted', 'version')}|d(none))]` +
+    "|rejectattr(1,'none')",
+  `title=['DSM',${at('wanted', 'model')}]|select('string')|join(' ')`,
+  `in_progress=${at('under_way')}|d(false,true)`,
+  `update_percentage=${at('percent')}|d(none)`,
+  `release_summary=[${at('error')},${at('next_step')}]|select('string')|join(' ')`,
 ];
 
 /** Without a command: "update everything" must not power the NAS off. */
 const loaderUpdate: LoaderEntity = update('loader_update', 'Loader', { topic: 'loader', path: [] }, diagnostic, asked, {
-  value_template: `{{ dict(${updateMembers.join(', ')}) | tojson }}`,
+  value_template: `{{dict(${updateMembers.join(',')})|tojson}}`,
 });
 
 const sensors: readonly LoaderEntity[] = [

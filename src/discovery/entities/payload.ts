@@ -7,8 +7,8 @@ import { bridgeEntities, slug, vmEntities } from './table.ts';
 import { attributesTemplate, availabilityTemplate, valueTemplate } from './template.ts';
 
 /**
- * Home Assistant's device discovery: one retained message a device, made from the entity table. Pure; full keys and
- * full topics, as people read them in MQTT Explorer. Needs Home Assistant 2025.10, for `default_entity_id`.
+ * Home Assistant's device discovery: one retained message a device, made from the entity table. Pure; in full words, which
+ * abbreviations.ts makes short. Needs Home Assistant 2025.10, for `default_entity_id`.
  */
 
 export interface Discovery {
@@ -78,6 +78,10 @@ export function vmDevicePayload(
 
 export function vmDeviceTopic({ prefix }: BridgeOptions, description: DomainDescription): string {
   return deviceTopic(prefix, vmId(description));
+}
+
+export function bridgeDeviceTopic({ prefix, instance }: BridgeOptions): string {
+  return deviceTopic(prefix, bridgeId(instance));
 }
 
 export function bridgeDevicePayload(bridge: BridgeOptions): Discovery {
@@ -177,14 +181,15 @@ export function components({ payload }: Discovery): Components {
 }
 
 /**
- * The messages from the published state to `next`, in order: `next` alone, or first one that removes entities that are
+ * The messages from the published state to `device`, in order: that alone, or first one that removes entities that are
  * gone or have another platform. Home Assistant needs a few seconds between the two: it drops components of a payload
- * while it still processes an earlier one.
+ * while it still processes an earlier one. Each is made when it is called for.
  */
-export function transition(published: Components, next: Discovery): Discovery[] {
-  const { components } = next.payload;
-  const gone = Object.entries(published).filter(([key, platform]) => components[key]?.platform !== platform);
-  if (gone.length === 0) return [next];
+export function transition(published: Components, next: Components, device: () => Discovery): (() => DevicePayload)[] {
+  const gone = Object.entries(published).filter(([key, platform]) => next[key] !== platform);
+  const last = () => device().payload;
+  if (gone.length === 0) return [last];
   const removed = Object.fromEntries(gone.map(([key, platform]): [string, Component] => [key, { platform }]));
-  return [{ ...next, payload: { ...next.payload, components: { ...components, ...removed } } }, next];
+  const first = ({ components, ...more }: DevicePayload) => ({ ...more, components: { ...components, ...removed } });
+  return [() => first(last()), last];
 }

@@ -2,11 +2,11 @@ import type { Reading } from './entity.ts';
 
 /**
  * Jinja as Home Assistant renders it: null and a missing key both come out as `None`, which it shows as unknown, and
- * neither puts a warning in its log. An undefined value is therefore only ever given to `default` or to a test.
+ * neither puts a warning in its log. An undefined value is therefore only ever given to `d`, short for `default`, or to a
+ * test. A bare `d` makes an empty text of it: that has no members either, and is no number.
  */
 export function valueTemplate(path: readonly string[], reading: Reading = 'text'): string {
-  if (reading === 'text') return `{{ ${lookUp(path)} | default(none) }}`;
-  return `{% set v = ${lookUp(path)} %}{{ ${read(reading)} else none }}`;
+  return `{{${read(lookUp(path), reading)}}}`;
 }
 
 /** The object at `path`, or only these of its members, with fixed ones beside its own. */
@@ -15,30 +15,33 @@ export function attributesTemplate(
   and: Readonly<Record<string, string>> = {},
   only: readonly string[] = [],
 ): string {
-  const picked = only.map(name => `${name}=${lookUp([...path, name])} | default(none)`);
-  const all = only.length === 0 ? [`${lookUp(path)} | default({}, true)`] : picked;
+  const picked = only.map(name => `${name}=${lookUp([...path, name])}|d(none)`);
+  const all = only.length === 0 ? [`${lookUp(path)}|d({},true)`] : picked;
   const members = Object.entries(and).map(([name, value]) => `${name}=${quote(value)}`);
-  return `{{ dict(${[...all, ...members].join(', ')}) | tojson }}`;
+  return `{{dict(${[...all, ...members].join(',')})|tojson}}`;
 }
 
 /** For an availability topic: `online` while the value at `path` is true. */
 export function availabilityTemplate(path: readonly string[]): string {
-  return `{{ 'online' if ${lookUp(path)} is true else 'offline' }}`;
+  return `{{'online' if ${lookUp(path)} is true else 'offline'}}`;
 }
 
 /** Home Assistant refuses longer states. */
 const longestState = 255;
 
-function read(reading: Exclude<Reading, 'text'>): string {
-  if (reading === 'flag') return "('ON' if v else 'OFF') if v is boolean";
-  if (reading === 'sentence') return `v[:${longestState}] if v is string`;
+function read(value: string, reading: Reading): string {
+  if (reading === 'text') return `${value}|d(none)`;
+  // Without the space, Jinja would read `{{{` as something else.
+  if (reading === 'flag') return ` {true:'ON',false:'OFF'}.get(${value}|d)`;
+  if (reading === 'sentence') return `(${value}|d('',true))[:${longestState}] or none`;
   const { per, digits } = reading;
-  return `${per === 1 ? 'v' : `(v / ${per})`} | round(${digits}) if v is number`;
+  const scaled = per === 1 ? '' : `|multiply(${(1 / per).toExponential()},none)`;
+  return `${value}|d${scaled}|round(${digits},default=none)`;
 }
 
 /** The value, or undefined. */
 export function lookUp(path: readonly string[]): string {
-  return path.reduce((outer, key, depth) => (depth ? `(${outer} | default({}))` : outer) + member(key), 'value_json');
+  return path.reduce((outer, key, depth) => (depth ? `(${outer}|d)` : outer) + member(key), 'value_json');
 }
 
 function member(key: string): string {

@@ -4,8 +4,10 @@ import type { Platform } from '../../../src/discovery/entities/entity.ts';
 import {
   bridgeDevicePayload,
   type Component,
+  type Components,
   components,
   type DevicePayload,
+  type Discovery,
   transition,
   type VmOptions,
   vmDevicePayload,
@@ -59,12 +61,10 @@ test('a component has its identity, its name, its topic and its measure', () => 
     icon: 'mdi:download-network',
     state_topic: 'dsm2mqtt/DSM/stats',
     value_template:
-      "{% set v = ((value_json.nics | default({}))['525400d53001'] | default({})).rx_bytes_per_second %}" +
-      '{{ (v / 125000) | round(3) if v is number else none }}',
+      "{{((value_json.nics|d)['525400d53001']|d).rx_bytes_per_second|d|multiply(8e-6,none)|round(3,default=none)}}",
     expire_after: 180,
     json_attributes_topic: 'dsm2mqtt/DSM/state',
-    json_attributes_template:
-      "{{ dict((value_json.nics | default({}))['525400d53001'] | default({}, true)) | tojson }}",
+    json_attributes_template: "{{dict((value_json.nics|d)['525400d53001']|d({},true))|tojson}}",
   });
 });
 
@@ -286,10 +286,12 @@ describe('from one payload to the next', () => {
   const announced = (changes: Partial<VmOptions> = {}) =>
     vmDevicePayload(bridge, { ...vm, ...changes }, description, hypervisor);
   const next = announced();
+  const messages = (published: Components, device: Discovery) =>
+    transition(published, components(device), () => device).map(payload => payload());
 
   test('nothing to remove: one message', () => {
-    expect(transition(components(next), next)).toEqual([next]);
-    expect(transition({}, next)).toEqual([next]);
+    expect(messages(components(next), next)).toEqual([next.payload]);
+    expect(messages({}, next)).toEqual([next.payload]);
   });
 
   test.each<[string, Partial<VmOptions>, Partial<VmOptions>, Record<string, Platform>]>([
@@ -300,10 +302,10 @@ describe('from one payload to the next', () => {
     ['no loader', { loader: true }, { loader: false }, { loader_update: 'update', loader_phase: 'sensor' }],
   ])('%s: what goes is removed as what it was, then left out', (_, before, after, gone) => {
     const target = announced(after);
-    const [first, last, ...more] = transition(components(announced(before)), target);
+    const [first, last, ...more] = messages(components(announced(before)), target);
     const removed = Object.fromEntries(Object.entries(gone).map(([key, platform]) => [key, { platform }]));
-    expect(first?.payload.components).toMatchObject({ ...target.payload.components, ...removed });
-    expect([last, more]).toEqual([target, []]);
-    for (const step of [first, last]) expect(refusals(String(step?.topic), step?.payload)).toEqual([]);
+    expect(first?.components).toMatchObject({ ...target.payload.components, ...removed });
+    expect([last, more]).toEqual([target.payload, []]);
+    for (const step of [first, last]) expect(refusals(target.topic, step)).toEqual([]);
   });
 });
