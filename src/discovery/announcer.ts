@@ -3,7 +3,7 @@ import { type Check, fullVersion } from '../model/check.ts';
 import { type Domain, type DomainDescription, unknownDescription, unknownHardware } from '../model/domain.ts';
 import type { Snapshot, VmKey } from '../model/snapshot.ts';
 import type { Announced } from './announced-store.ts';
-import { type Aim, DeviceQueue, type DeviceQueueOptions, settleTime } from './device-queue.ts';
+import { DeviceQueue, type DeviceQueueOptions, settleTime } from './device-queue.ts';
 import { discoveryMessage } from './entities/abbreviations.ts';
 import {
   type BridgeOptions,
@@ -11,12 +11,12 @@ import {
   bridgeDeviceTopic,
   type Components,
   components,
-  type Discovery,
   transition,
   type VmOptions,
   vmDevicePayload,
   vmDeviceTopic,
 } from './entities/payload.ts';
+import { bridgeEntities, vmEntities } from './entities/table.ts';
 
 export interface AnnouncerOptions extends DeviceQueueOptions {
   bridge: BridgeOptions;
@@ -27,9 +27,6 @@ export interface AnnouncerOptions extends DeviceQueueOptions {
   /** Clears the retained topics of a VM that is no longer configured. */
   retire: (key: VmKey) => void;
 }
-
-/** The aim of a device that is gone. */
-const removal = ['removed'];
 
 /**
  * Tells Home Assistant which devices exist, and which are gone. A missing libvirt never removes anything: only the
@@ -52,8 +49,9 @@ export class Announcer {
     this.#options = options;
     const configured = new Set(options.vms.map(vm => vm.key));
     this.#former = Object.keys(vms).filter(key => !configured.has(key));
-    const kept = Object.entries(vms).filter(([key]) => configured.has(key));
-    this.#announced = { devices: { ...devices }, vms: Object.fromEntries(kept), hypervisor };
+    const kept = Object.fromEntries(Object.entries(vms).filter(([key]) => configured.has(key)));
+    // Without a prototype, because a VM may be called `constructor`.
+    this.#announced = { devices: { ...devices }, vms: Object.assign(Object.create(null), kept), hypervisor };
   }
 
   /** A session has begun: announces everything again. */
@@ -85,6 +83,7 @@ export class Announcer {
   update({ hypervisor: { info }, vms }: Snapshot, keys: readonly VmKey[] = Object.keys(vms)): void {
     // Domains are read before libvirt counts as up; an announcement then would have to be repeated.
     if (!info) return;
+    const { bridge, save } = this.#options;
     const known = this.#announced;
     const changed = keys.flatMap((key): [VmKey, DomainDescription][] => {
       const { domain = null, check = null } = vms[key] ?? {};
@@ -94,11 +93,19 @@ export class Announcer {
     });
     const isSame = isDeepStrictEqual(info, known.hypervisor);
     if (this.#sure && isSame && changed.length === 0) return;
+    const isAsBefore = this.#sure && isSame && changed.every(([key, { uuid }]) => known.vms[key]?.uuid === uuid);
     this.#sure = true;
     if (!isSame) known.hypervisor = info;
     for (const [key, description] of changed) known.vms[key] = description;
-    this.#options.save(known);
-    if (this.#connected) this.#announceAll();
+    save(known);
+    if (!this.#connected) return;
+    if (!isAsBefore) this.#announceAll();
+    // Looking at all devices for each one would make many that change one by one cost their square.
+    for (const [key, description] of isAsBefore ? changed : []) {
+      const topic = vmDeviceTopic(bridge, description);
+      const vm = this.#owners.get(topic);
+      if (vm?.key === key) this.#announce(topic, vm);
+    }
   }
 
   close(): void {
@@ -110,10 +117,9 @@ export class Announcer {
     if (this.#connected) this.#announceAll();
   }
 
-  /** What Home Assistant has already, or will have, costs next to nothing. */
   #announceAll(): void {
     const { bridge, vms } = this.#options;
-    const { devices, vms: known, hypervisor } = this.#announced;
+    const { devices, vms: known } = this.#announced;
     const owners = new Map<string, VmOptions>();
     for (const vm of vms) {
       const description = known[vm.key];
@@ -128,36 +134,34 @@ export class Announcer {
     if (this.#sure) for (const key of this.#former.splice(0)) this.#options.retire(key);
     // A replaced domain's entities must be removed first, or the new ones would get ids with "_2".
     for (const topic of gone) {
-      const queue = this.#queue(topic);
-      if (!queue.hasAim(removal))
-        queue.lead({ of: removal, messages: [() => ''], delivered: () => this.#forget(topic) });
+      this.#queue(topic).lead({ of: ['removed'], messages: [() => ''], delivered: () => this.#forget(topic) });
     }
     for (const [topic, queue] of this.#queues) if (!isWanted(topic) && !gone.has(topic)) queue.clear();
     const removedAt = Math.max(...Array.from(gone, topic => this.#queue(topic).lastAt));
-    this.#announce(own, [bridge], () => bridgeDevicePayload(bridge), removedAt);
-    for (const [topic, vm] of owners) {
-      const description = known[vm.key];
-      if (!description) continue;
-      const device = () => vmDevicePayload(bridge, vm, description, hypervisor);
-      this.#announce(topic, [vm, description, hypervisor], device, removedAt);
-    }
+    this.#announce(own, null, removedAt);
+    for (const [topic, vm] of owners) this.#announce(topic, vm, removedAt);
   }
-  #announce(topic: string, of: Aim['of'], device: () => Discovery, removedAt: number): void {
-    const known = this.#announced.devices[topic] ?? {};
+
+  /** `vm`: null for the bridge itself. What Home Assistant has already, or will have, costs next to nothing. */
+  #announce(topic: string, vm: VmOptions | null, removedAt = Number.NEGATIVE_INFINITY): void {
+    const { bridge, resample } = this.#options;
+    const { devices, vms, hypervisor } = this.#announced;
+    const known = devices[topic];
+    const description = vm && vms[vm.key];
+    const of = [vm, description, vm && hypervisor];
     const queue = this.#queue(topic);
-    if (!(topic in this.#announced.devices)) queue.notBefore(removedAt);
+    if (!known) queue.notBefore(removedAt);
     if (queue.hasAim(of)) return;
-    const published = components(device());
+    const published = components(vm && description ? vmEntities(description, vm) : bridgeEntities);
+    const device = () =>
+      vm && description ? vmDevicePayload(bridge, vm, description, hypervisor) : bridgeDevicePayload(bridge);
     // What the broker may soon have is stored too, or it would never be removed.
     this.#remember(topic, { ...published, ...known });
     queue.lead({
       of,
-      messages: transition(known, published, device).map(payload => () => discoveryMessage(payload())),
+      messages: transition(known ?? {}, published, device).map(payload => () => discoveryMessage(payload())),
       delivered: () => this.#remember(topic, published),
-      settled: () => {
-        const vm = this.#owners.get(topic);
-        if (vm) this.#options.resample(vm.key);
-      },
+      settled: () => vm && resample(vm.key),
     });
   }
 

@@ -56,8 +56,9 @@ export class DeviceQueue {
     return this.#aim?.of.every((part, at) => part === of[at]) ?? false;
   }
 
-  /** Sends these messages instead of those that it has not sent. */
+  /** Sends these messages instead of those that it has not sent, unless it has this aim. */
   lead(aim: Aim): void {
+    if (this.hasAim(aim.of)) return;
     this.clear();
     this.#aim = aim;
     this.#left = aim.messages;

@@ -1,9 +1,21 @@
 /** What a real Home Assistant makes of the announcement. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { abbreviations } from '../../src/discovery/entities/abbreviations.ts';
 import { commandWords } from '../../src/model/commands.ts';
+import { expanded } from '../discovery/expanded.ts';
 import type { Json } from '../e2e/bridge.ts';
-import { guest, inLab } from '../lab/lab.ts';
-import { announced, concerning, device, enableAll, type HomeStage, registered, setHomeStage } from './stage.ts';
+import { realAbbreviations } from '../lab/home-assistant.ts';
+import { guest, inLab, poll } from '../lab/lab.ts';
+import {
+  announced,
+  concerning,
+  configTopic,
+  device,
+  enableAll,
+  type HomeStage,
+  registered,
+  setHomeStage,
+} from './stage.ts';
 
 const settings = {
   vms: [
@@ -116,6 +128,35 @@ test('long-term statistics are kept for what is measured and counted', async () 
     });
   }
   expect(await stage.hass.ask('recorder/validate_statistics')).toEqual({});
+});
+
+test('its own list has every abbreviation', async () => {
+  const real = await realAbbreviations();
+  for (const [part, names] of Object.entries(abbreviations)) {
+    for (const [name, short] of Object.entries(names)) expect.soft(real[part]?.[short], `${part}: ${short}`).toBe(name);
+  }
+});
+
+test('announced in full words, as by another version, and in abbreviations again, all entities stay the same', async () => {
+  const { hass, listener } = stage;
+  const entities = async () =>
+    new Map(
+      [...(await registered(hass, listener))].map(([id, { id: entry, entity_id }]) => [id, { entry, entity_id }]),
+    );
+  const isModel = async (wanted: string) => {
+    const devices: Json[] = await hass.ask('config/device_registry/list');
+    return devices.some(({ model, identifiers }) => model === wanted && identifiers[0][1] === device);
+  };
+  const before = await entities();
+  const payload = expanded(await listener.text(configTopic, () => true));
+  const other = { ...payload, device: { ...payload.device, model: 'in full words' } };
+  await listener.publish(configTopic, JSON.stringify(other), true);
+  await poll(() => isModel('in full words'), { what: 'the device in full words' });
+  expect(await entities()).toEqual(before);
+  await stage.rebridge();
+  await poll(() => isModel(String(payload.device['model'])), { what: 'the device in abbreviations' });
+  expect(await entities()).toEqual(before);
+  await hass.state('sensor.dsm_cpu_time', ({ state }) => Number(state) >= 0);
 });
 
 test('Home Assistant has nothing to complain of', async () => {

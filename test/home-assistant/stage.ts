@@ -8,7 +8,7 @@ import { HomeAssistant, type HomeAssistantOptions, type LogRecord } from '../lab
 import { address, guest, type Mosquitto, poll, startMosquitto } from '../lab/lab.ts';
 
 export const device = `dsm2mqtt_${address.uuid}`;
-const configTopic = `homeassistant/device/${device}/config`;
+export const configTopic = `homeassistant/device/${device}/config`;
 
 export interface HomeStage extends AsyncDisposable {
   readonly broker: Mosquitto;
@@ -53,12 +53,12 @@ export async function setHomeStage(
 
 /** The registry's entries by unique id, once all that the bridge has announced of the VM is there. */
 export async function registered(hass: HomeAssistant, listener: Listener): Promise<Map<string, Json>> {
-  const components: Json[] = Object.values(await announced(listener));
+  const components = Object.values(await announced(listener));
   return poll(
     async () => {
       const list: Json[] = await hass.ask('config/entity_registry/list');
       const ours = new Map(list.flatMap(entry => (entry.platform === 'mqtt' ? [[entry.unique_id, entry]] : [])));
-      return components.every(({ unique_id }) => ours.has(unique_id)) && ours;
+      return components.every(({ unique_id: id }) => ours.has(id)) && ours;
     },
     { interval: 200, what: 'all entities in the registry' },
   );
@@ -66,7 +66,7 @@ export async function registered(hass: HomeAssistant, listener: Listener): Promi
 
 /** The components that the bridge has announced for the VM, by their keys. */
 export async function announced(listener: Listener, topic = configTopic): Promise<Record<string, Json>> {
-  return expanded(await listener.text(topic, () => true)).components;
+  return expanded(await listener.text(topic, () => true)).components as Record<string, Json>;
 }
 
 /** Not one of these may be about us. What a bare Home Assistant without a network and without ffmpeg says is not. */

@@ -2,12 +2,13 @@
  * A real Home Assistant in a lab made `--with home-assistant`: its process, and its own REST and WebSocket interfaces
  * as the frontend uses them.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, globSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { patience, poll } from './lab.ts';
 
 const python = '/opt/home-assistant';
@@ -250,6 +251,15 @@ export class HomeAssistant implements AsyncDisposable {
     if (!response.ok) throw new Error(`${method} ${path}: HTTP ${response.status}: ${text}`);
     return text === '' ? null : JSON.parse(text);
   }
+}
+
+/** Its abbreviations of discovery options, by the part of a message that they are for: the full word of each. */
+export async function realAbbreviations(): Promise<Record<string, Record<string, string>>> {
+  const [file = ''] = globSync(`${python}/lib/python3*/site-packages/homeassistant/components/mqtt/abbreviations.py`);
+  const program = `import json, runpy; it = runpy.run_path("${file}"); print(json.dumps({"options": it["ABBREVIATIONS"],
+    "device": it["DEVICE_ABBREVIATIONS"], "origin": it["ORIGIN_ABBREVIATIONS"]}))`;
+  const { stdout } = await promisify(execFile)(`${python}/bin/python`, ['-c', program]);
+  return JSON.parse(stdout);
 }
 
 async function token(grant: Record<string, string>): Promise<Json> {

@@ -26,9 +26,12 @@ const origin: Names = { sw_version: 'sw' };
 /** What is abbreviated, by the part of the message that it is in. */
 export const abbreviations = { options, device, origin };
 
-/** A component without a state topic takes the common one too; buttons and images, which have none, ignore it. */
+/**
+ * A component without a state topic takes the common one too; buttons and images, which have none, ignore it. The last
+ * components are those of disks and networks, which are the most.
+ */
 export function discoveryMessage({ device: about, origin: from, components, ...payload }: DevicePayload): string {
-  const state_topic = mostFrequent(Object.values(components).map(component => component['state_topic']));
+  const state_topic = Object.values(components).at(-1)?.['state_topic'];
   const own: Record<string, object> = {};
   for (const [key, component] of Object.entries(components)) own[key] = shortened(component, options, state_topic);
   const parts = { device: shortened(about, device), origin: shortened(from, origin), components: own };
@@ -43,12 +46,4 @@ function shortened(part: object, names: Names, common?: unknown): object {
     else if (name !== 'state_topic' || value !== common) short[names[name] ?? name] = value;
   }
   return short;
-}
-
-/** Undefined does not count. */
-function mostFrequent(values: readonly unknown[]): unknown {
-  const counts = new Map<unknown, number>();
-  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
-  counts.delete(undefined);
-  return [...counts].toSorted(([, a], [, b]) => b - a)[0]?.[0];
 }

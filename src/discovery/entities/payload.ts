@@ -176,8 +176,8 @@ function availabilityOf<T extends string>({ available, only_while }: Entity<T>, 
  */
 export type Components = Readonly<Record<string, Platform>>;
 
-export function components({ payload }: Discovery): Components {
-  return Object.fromEntries(Object.entries(payload.components).map(([key, { platform }]) => [key, platform]));
+export function components(entities: readonly Pick<Entity<string>, 'key' | 'platform'>[]): Components {
+  return Object.fromEntries(entities.map(({ key, platform }) => [key, platform]));
 }
 
 /**

@@ -5,7 +5,6 @@ import {
   bridgeDevicePayload,
   type Component,
   type Components,
-  components,
   type DevicePayload,
   type Discovery,
   transition,
@@ -286,6 +285,8 @@ describe('from one payload to the next', () => {
   const announced = (changes: Partial<VmOptions> = {}) =>
     vmDevicePayload(bridge, { ...vm, ...changes }, description, hypervisor);
   const next = announced();
+  const components = ({ payload }: Discovery): Components =>
+    Object.fromEntries(Object.entries(payload.components).map(([key, { platform }]) => [key, platform]));
   const messages = (published: Components, device: Discovery) =>
     transition(published, components(device), () => device).map(payload => payload());
 
