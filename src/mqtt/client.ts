@@ -8,7 +8,7 @@ import { EventEmitter } from 'node:events';
 import type { Message, Publication } from '../model/message.ts';
 import type { Logger } from '../util/logger.ts';
 import { type FailureCode, MqttFailure } from './failure.ts';
-import type { Flight } from './outbox.ts';
+import { type Flight, type Memory, remedy } from './outbox.ts';
 import type { ConnectOptions } from './packets.ts';
 import { afterwards, newest, type ProtocolVersion } from './protocol-version.ts';
 import { type ReconnectDelayOptions, reconnectDelays } from './reconnect-delay.ts';
@@ -31,6 +31,8 @@ export interface MqttClientOptions extends Omit<ConnectOptions, 'connectTimeout'
 
 /** Consecutive hang-ups, each soon after the broker had answered, that are no accident. */
 const suspicious = 5;
+/** Bytes: a message that is not larger is hardly too large. */
+const ordinary = 10_240;
 /** Milliseconds: a session that lasts this long resets the delay. */
 const stable = 10_000;
 /** Milliseconds between two looks at what listens at the address. */
@@ -58,6 +60,7 @@ export class MqttClient extends EventEmitter<{
   #hangUps = 0;
   /** What was on its way at every one of them. */
   #suspect: Flight | undefined;
+  readonly #memory: Memory = { logged: new Set(), avoided: new Set() };
   #closing: Promise<void> | undefined;
 
   constructor(options: MqttClientOptions) {
@@ -98,7 +101,13 @@ export class MqttClient extends EventEmitter<{
 
   #renew(): void {
     const { connectTimeout = 5_000, keepalive = 15, ...options } = this.#options;
-    const session = new Session({ ...options, connectTimeout, keepalive, protocol: this.#protocol });
+    const session = new Session({
+      ...options,
+      connectTimeout,
+      keepalive,
+      protocol: this.#protocol,
+      memory: this.#memory,
+    });
     this.#session = session;
     let openedAt: number | undefined;
     session.on('opened', opened => {
@@ -152,10 +161,16 @@ export class MqttClient extends EventEmitter<{
     else this.#options.logger.debug({ event: 'mqtt.version', next: this.#protocol.version }, 'trying another version');
   }
 
-  /** MQTT 3.1.1 brokers, and Mosquitto 2.0, do not say why: another one takes the session, or a message is too large. */
+  /**
+   * MQTT 3.1.1 brokers, and Mosquitto 2.0, do not say why: another one takes the session, or a message is too large. A large
+   * one is left out then, so that the rest gets through, until a session that lasted has ended.
+   */
   #judge(failure: MqttFailure, lived: number, heaviest: Flight | undefined): MqttFailure {
     const isStable = lived >= stable;
-    if (isStable) this.#nextDelay = reconnectDelays(this.#options.pace);
+    if (isStable) {
+      this.#nextDelay = reconnectDelays(this.#options.pace);
+      this.#memory.avoided.clear();
+    }
     this.#hangUps = failure.code === 'closed' && !isStable ? this.#hangUps + 1 : 0;
     const same = this.#hangUps === 1 || this.#suspect?.topic === heaviest?.topic;
     this.#suspect = same ? heaviest : undefined;
@@ -165,7 +180,11 @@ export class MqttClient extends EventEmitter<{
       return new MqttFailure('taken_over', words, failure);
     }
     const { topic, bytes } = this.#suspect;
-    const words = `the broker hangs up each time while ${topic} is on its way, about ${bytes} bytes: is its limit for a message below that (Mosquitto: max_packet_size), or does another client use the same client id?`;
+    if (bytes > ordinary) {
+      this.#memory.avoided.add(topic);
+      this.#hangUps = 0;
+    }
+    const words = `the broker hangs up each time while ${topic} is on its way, about ${bytes} bytes: ${remedy}, or does another client use the same client id?`;
     return new MqttFailure('too_large', words, failure);
   }
 

@@ -79,6 +79,7 @@ const known: readonly (readonly [by: readonly (number | string)[], code: Failure
   [[4, 134], 'credentials', 'the broker refuses the user name or password'],
   [[5, 135], 'credentials', 'the broker does not let this client in: user name, password or its access list'],
   [[130], 'protocol', 'the broker reports a protocol error'],
+  [[149], 'closed', 'the broker takes no message of this size'],
   [[138], 'credentials', 'the broker has banned this client'],
   [[140], 'credentials', 'the broker wants another way of authentication'],
   [[141], 'silent', 'the broker has not heard from this client in time'],

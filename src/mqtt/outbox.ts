@@ -32,8 +32,18 @@ export type Flight = Pick<Publication, 'topic' | 'settled'> & { readonly bytes: 
 export const full = 1 << 20;
 const widest = 64;
 const longestLine = 1_000;
-/** Topics whose refusal is remembered, so that each is logged once. */
+/** Topics whose refusal is remembered. */
 const mostLogged = 1_000;
+/** The reason code "packet too large": MQTT 5 §2.4. */
+const packetTooLarge = 149;
+
+/** What is known of the broker from one session to the next. */
+export interface Memory {
+  /** Topics whose refusal is logged, each once. */
+  readonly logged: Set<string>;
+  /** Topics on which sessions have ended again and again: nothing is published there. */
+  readonly avoided: Set<string>;
+}
 
 export class Outbox {
   readonly #wire: Wire;
@@ -43,16 +53,17 @@ export class Outbox {
   /** By topic, if a newer publication replaces the older one. */
   readonly #line = new Map<string | symbol, Publication>();
   readonly #inFlight = new Set<Flight>();
-  readonly #logged = new Set<string>();
+  readonly #memory: Memory;
   /** In flight. */
   #bytes = 0;
   #dropped = 0;
   #closed = false;
 
-  constructor(wire: Wire, limits: Limits, logger: Logger) {
+  constructor(wire: Wire, limits: Limits, memory: Memory, logger: Logger) {
     this.#wire = wire;
     this.#limits = limits;
     this.#window = Math.min(limits.receiveMaximum ?? widest, widest);
+    this.#memory = memory;
     this.#logger = logger;
   }
 
@@ -114,7 +125,7 @@ export class Outbox {
     this.#wire.send(packet, error => {
       if (!this.#inFlight.delete(flight)) return;
       this.#bytes -= bytes;
-      if (error) this.#logRefused(topic, error.message);
+      if (error) this.#logRefused(topic, Object(error).code === packetTooLarge ? tooLarge(bytes) : error.message);
       settled?.(!error);
       this.#drain();
     });
@@ -156,16 +167,28 @@ export class Outbox {
 
   #isRefused({ topic, settled }: Publication, bytes: number): boolean {
     const { maximumPacketSize: most = Number.POSITIVE_INFINITY } = this.#limits;
-    if (isTopic(topic) && bytes <= most) return false;
-    const size = `it is larger than the broker takes: about ${bytes} bytes, and the broker's limit is ${most}`;
-    this.#logRefused(topic, isTopic(topic) ? size : 'it is not the name of a topic');
+    const problem =
+      (!isTopic(topic) && 'it is not the name of a topic') ||
+      (bytes > most && tooLarge(bytes, most)) ||
+      (this.#memory.avoided.has(topic) && 'the broker hung up on it again and again');
+    if (!problem) return false;
+    this.#logRefused(topic, problem);
     settled?.(false);
     return true;
   }
 
   #logRefused(topic: string, reason: string): void {
-    if (this.#logged.has(topic) || this.#logged.size >= mostLogged) return;
-    this.#logged.add(topic);
+    const { logged } = this.#memory;
+    if (logged.has(topic) || logged.size >= mostLogged) return;
+    logged.add(topic);
     this.#logger.error({ event: 'mqtt.publish_refused', topic, reason }, 'A message was not published');
   }
 }
+
+function tooLarge(bytes: number, most?: number): string {
+  const limit = most === undefined ? '' : `, and the broker’s limit is ${most}`;
+  return `it is larger than the broker takes: about ${bytes} bytes${limit}; ${remedy}`;
+}
+
+/** What a person can do. */
+export const remedy = 'raise the broker’s limit above that (Mosquitto: max_packet_size, message_size_limit)';

@@ -1,6 +1,7 @@
 /** Converts between the project's messages and MQTT.js's packets. */
 import type { IClientOptions, IClientPublishOptions, IPublishPacket } from 'mqtt';
 import { writeToStream } from 'mqtt-packet';
+import codec from 'mqtt-packet/constants.js';
 import type { Message, Publication } from '../model/message.ts';
 import { address, type Tls } from './address.ts';
 import type { Version } from './protocol-version.ts';
@@ -10,6 +11,9 @@ import type { Version } from './protocol-version.ts';
  * packet. Only in the copy that MQTT.js itself uses does it count.
  */
 writeToStream.cacheNumbers = false;
+
+/** Mosquitto acknowledges a payload above its `message_size_limit` so, though the standard has other reasons for that. */
+codec.MQTT5_PUBACK_PUBREC_CODES[149] = 'Packet too large';
 
 export interface ConnectOptions {
   url: string;

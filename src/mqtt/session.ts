@@ -13,7 +13,7 @@ import type { Logger } from '../util/logger.ts';
 import { isSecure } from './address.ts';
 import { cutPackets } from './cut.ts';
 import { type Circumstances, closed, fromError, fromReason, MqttFailure } from './failure.ts';
-import { type Flight, full, type Limits, Outbox } from './outbox.ts';
+import { type Flight, full, type Limits, type Memory, Outbox } from './outbox.ts';
 import {
   type ConnectOptions,
   connectOptions,
@@ -30,6 +30,7 @@ export interface SessionOptions extends ConnectOptions {
   asPublished?: readonly string[];
   /** A trial ends with `done` as soon as the broker takes the version. */
   protocol: ProtocolVersion;
+  memory: Memory;
   logger: Logger;
 }
 
@@ -148,7 +149,7 @@ export class Session extends EventEmitter<{
     if (this.#ended || this.#leaving) return;
     clearTimeout(this.#deadline);
     const wire = { send: send.bind(null, mqtt), buffered: () => buffered(mqtt) };
-    this.#outbox = new Outbox(wire, limits, this.#options.logger);
+    this.#outbox = new Outbox(wire, limits, this.#options.memory, this.#options.logger);
     this.emit('opened', { version: this.#options.protocol.version === 5 ? '5.0' : '3.1.1', refused });
     for (const message of this.#early.splice(0)) this.emit('message', message);
   }

@@ -71,6 +71,24 @@ test('speaks MQTT over a WebSocket', async () => {
   await other.endAsync(true);
 });
 
+test.each(['max_packet_size', 'message_size_limit'])(
+  'a message above its %s is named with its size, once, and the session lives',
+  async limit => {
+    const strict = await startMosquitto({ config: [`${limit} 20000`] });
+    await using client = subject(strict.url);
+    await client.opened.take();
+    const topic = 'ha/device/x/config';
+    for (const _ of [1, 2]) expect(await delivered(client, state(topic, 'x'.repeat(30_000)))).toBe(false);
+    expect(await delivered(client, state(topic, 'x'.repeat(19_000)))).toBe(true);
+    const reason = expect.stringMatching(
+      /larger than the broker takes: about 300\d\d bytes.*Mosquitto: max_packet_size/,
+    );
+    expect(client.log.of('mqtt.publish_refused')).toEqual([expect.objectContaining({ level: 'error', topic, reason })]);
+    expect(client.opened.all).toHaveLength(1);
+    await strict.stop();
+  },
+);
+
 describe('an old stored command, when the link between two brokers comes back', () => {
   async function linked(lines: readonly string[]) {
     const far = await startMosquitto();

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { MqttClient } from '../../src/mqtt/client.ts';
 import { silent } from '../../src/util/logger.ts';
 import { CONNECT, DISCONNECT, PUBLISH, type Rules, SUBSCRIBE, startPeer } from './peer.ts';
-import { pair, state, subject, WILL } from './subject.ts';
+import { delivered, pair, state, subject, WILL } from './subject.ts';
 
 /** A broker of 3.1.1, which says so to others, or hangs up. */
 const old = (others: 'says' | 'hangs up'): Rules => ({
@@ -74,7 +74,7 @@ test.each<[what: string, rules: Rules, code: string, needsPerson: boolean]>([
   expect(client.reason).toBe(failure.message);
 });
 
-test('a broker of version 3.1.1 that hangs up on each large message: its topic and its size are named', async () => {
+test('a broker of version 3.1.1 that hangs up on each large message: topic and size are named, and the rest gets through', async () => {
   await using peer = await startPeer({
     ...old('says'),
     [PUBLISH](packet, connection) {
@@ -82,7 +82,7 @@ test('a broker of version 3.1.1 that hangs up on each large message: its topic a
       else connection.answer(packet);
     },
   });
-  await using client = subject(peer.url, { pace: { lost: { first: 1, cap: 1 } } });
+  await using client = subject(peer.url, { pace: { lost: { first: 1, cap: 1 }, takenOver: { first: 1 } } });
   client.on('connected', () => {
     client.publish(state('b/vm/state', 'small'));
     client.publish(state('ha/device/x/config', Buffer.alloc(17_000, 'x')));
@@ -90,7 +90,10 @@ test('a broker of version 3.1.1 that hangs up on each large message: its topic a
   });
   const failure = await client.failures.take(({ code }) => code === 'too_large');
   expect(failure.message).toContain('ha/device/x/config is on its way, about 17082 bytes');
-  expect(client.log.entries.at(-1)).toMatchObject({ level: 'error', event: 'mqtt.disconnected', code: 'too_large' });
+  expect(client.log.of('mqtt.disconnected').at(-1)).toMatchObject({ level: 'error', code: 'too_large' });
+  await client.opened.take(() => client.opened.all.length === 6);
+  expect(await delivered(client, state('b/vm/state', 'on'))).toBe(true);
+  expect(client.log.of('mqtt.publish_refused')).toMatchObject([{ level: 'error', topic: 'ha/device/x/config' }]);
 });
 
 test('an outage is logged once, again when it needs a person, and its end once', async () => {
