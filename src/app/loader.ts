@@ -2,8 +2,7 @@ import { join } from 'node:path';
 import type { Findings } from '../checks/finding.ts';
 import type { Config } from '../config/config.ts';
 import type { Guest, GuestKind } from '../loader/job/parts.ts';
-import { tcrp } from '../loader/kinds/tcrp/index.ts';
-import { Rebuilds, type RebuildsOptions } from '../loader/rebuilds.ts';
+import type { Rebuilds, RebuildsOptions } from '../loader/rebuilds.ts';
 import type { State } from '../model/state.ts';
 import type { RunningChecks } from './checks.ts';
 import { isLocal } from './libvirt.ts';
@@ -18,27 +17,33 @@ export interface LoaderOptions extends Pick<RebuildsOptions, 'line' | 'notify' |
   adapter?: RebuildsOptions['adapter'];
 }
 
-/** The rebuilds of all VMs that have a loader, with what their journals say. */
-export async function createRebuilds(options: LoaderOptions): Promise<Rebuilds> {
+/** The rebuilds of all VMs that have a loader, with what their journals say; null if no VM has one. */
+export async function createRebuilds(options: LoaderOptions): Promise<Rebuilds | null> {
   const { config, state, hypervisor, checks: running, ...rest } = options;
   const { open, watch } = hypervisor;
   const { checks, identify } = running;
   const policies = policiesOf(config);
+  const vms = config.vms.flatMap(({ key, loader, address, checks: { bootGrace } }) => {
+    const policy = policies[key];
+    if (!loader || !policy) return [];
+    const guest: Guest = {
+      address: () => address ?? checks.address(key),
+      identify: async (host, signal) => kindOf[await identify(key, host, signal)],
+      check: async () => {
+        await checks.check(key);
+        return state.snapshot.vms[key]?.check ?? null;
+      },
+      bootGrace,
+    };
+    return [{ key, settings: loader, policy, guest }];
+  });
+  if (vms.length === 0) return null;
+  const [{ Rebuilds }, { tcrp }] = await Promise.all([
+    import('../loader/rebuilds.ts'),
+    import('../loader/kinds/tcrp/index.ts'),
+  ]);
   const rebuilds = new Rebuilds({
-    vms: config.vms.flatMap(({ key, loader, address, checks: { bootGrace } }) => {
-      const policy = policies[key];
-      if (!loader || !policy) return [];
-      const guest: Guest = {
-        address: () => address ?? checks.address(key),
-        identify: async (host, signal) => kindOf[await identify(key, host, signal)],
-        check: async () => {
-          await checks.check(key);
-          return state.snapshot.vms[key]?.check ?? null;
-        },
-        bootGrace,
-      };
-      return [{ key, settings: loader, policy, guest }];
-    }),
+    vms,
     // The one kind that there is.
     adapter: () => tcrp,
     folder: join(config.dataDir, 'loader'),

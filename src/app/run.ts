@@ -67,7 +67,7 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
   // What publishes an event comes before what acts on it.
   state.subscribe((event, before) => bridge.hear(event, before));
   state.subscribe(event => machines.dispatcher.hear(event));
-  state.subscribe(event => machines.rebuilds.hear(event));
+  state.subscribe(event => machines.rebuilds?.hear(event));
   state.subscribe(event => machines.checks.checks.hear(event));
   state.subscribe(event => statistics.hear(event));
   bridge.start();
@@ -86,7 +86,7 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
     machines.dispatcher.close();
     machines.checks.checks.close();
     await Promise.all([
-      ...[broker.close(), machines.rebuilds.close(), hypervisor.link.close(), statistics.close()],
+      ...[broker.close(), machines.rebuilds?.close(), hypervisor.link.close(), statistics.close()],
       ...[machines.checks.close(), servers.control.close()],
     ]);
     await stores.close();
@@ -129,7 +129,7 @@ async function createMachines(
   const simple = simpleCommands({ state, hypervisor, statistics, checks: checks.checks, rebuilds, publisher });
   const dispatcher = createDispatcher(config, {
     ...{ ...power, simple, replies: responder, ...(pause !== undefined && { pause }) },
-    loader: rebuilds.begin,
+    ...(rebuilds && { loader: rebuilds.begin }),
   });
   return { checks, rebuilds, dispatcher };
 }

@@ -13,7 +13,8 @@ export interface SimpleCommandsParts {
   hypervisor: Pick<Hypervisor, 'watch'>;
   statistics: Statistics;
   checks: RunningChecks['checks'];
-  rebuilds: Rebuilds;
+  /** Null: no VM has a loader. */
+  rebuilds: Rebuilds | null;
   publisher: Publisher;
 }
 
@@ -31,7 +32,7 @@ export function simpleCommands(parts: SimpleCommandsParts): SimpleCommands {
       publisher.again(state.snapshot, key);
       return 'read and published again';
     },
-    arm: async (key, enabled) => rebuilds.arm(key, enabled),
+    arm: async (key, enabled) => rebuilds?.arm(key, enabled) ?? 'no loader is configured',
     check: key => checks.check(key),
     autostart: async (key, enabled) => {
       const failure = await setAutostart(watch.client, watch.target(key)?.ref ?? null, enabled);

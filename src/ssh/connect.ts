@@ -1,9 +1,10 @@
 import { addAbortListener } from 'node:events';
 import { connect as dial, type Socket } from 'node:net';
 import ssh2 from 'ssh2';
+import { type Account, newAccount } from './account.ts';
 import { cancelled, SshError } from './errors.ts';
 import { fingerprint, hostKeyAlgorithms, isExpected } from './host-key.ts';
-import { type Account, type Credentials, Login, mustBeUsable, newAccount } from './login.ts';
+import { type Credentials, Login, mustBeUsable } from './login.ts';
 import { SshSession } from './session.ts';
 
 export interface ConnectOptions extends Credentials {

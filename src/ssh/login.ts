@@ -1,4 +1,5 @@
 import ssh2, { type AnyAuthMethod, type KeyboardInteractiveCallback, type Prompt } from 'ssh2';
+import type { Account } from './account.ts';
 import { SshError } from './errors.ts';
 
 export interface Credentials {
@@ -6,16 +7,6 @@ export interface Credentials {
   password?: string;
   /** OpenSSH or PEM, without passphrase. */
   privateKey?: string | Buffer;
-}
-
-/** How often something secret may still be shown to a server. */
-export interface Account {
-  left: number;
-}
-
-/** DSM, and network guards, block an address after a few more. */
-export function newAccount(): Account {
-  return { left: 2 };
 }
 
 /** Throws `SshError` when there is nothing to log in with. */

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LoaderSettings } from '../../model/loader-settings.ts';
+import { type Account, newAccount } from '../../ssh/account.ts';
 import { runCommand } from '../../ssh/command.ts';
-import { connect } from '../../ssh/connect.ts';
 import { isSshError, SshError } from '../../ssh/errors.ts';
-import { type Account, type Credentials, newAccount } from '../../ssh/login.ts';
+import type { Credentials } from '../../ssh/login.ts';
 import type { SshSession } from '../../ssh/session.ts';
 import { probeTcp } from '../../util/tcp-probe.ts';
 import type { LoaderAdapter } from '../adapter.ts';
@@ -58,6 +58,8 @@ export async function reachBuilder(
       };
       const hostKeys = hostKey === null ? null : [hostKey];
       const server = { host, port: ssh.port, hostKeys, onHostKey };
+      // Only here: a bridge that rebuilds nothing needs no ssh2.
+      const { connect } = await import('../../ssh/connect.ts');
       const session = await proven(
         await connect({ ...credentials(ssh, adapter), ...server, account, within: left() }, signal),
       );

@@ -1,7 +1,7 @@
 import type { LoaderWord } from '../../model/commands.ts';
 import type { Domain } from '../../model/domain.ts';
 import type { Loader } from '../../model/loader.ts';
-import { type Account, newAccount } from '../../ssh/login.ts';
+import { type Account, newAccount } from '../../ssh/account.ts';
 import { LoaderFailure, NotOurs, unwritable } from './failure.ts';
 import type { LoaderRecord } from './journal.ts';
 import { beginLog } from './log-file.ts';

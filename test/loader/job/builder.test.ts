@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { type BuilderRun, reachBuilder } from '../../../src/loader/job/builder.ts';
 import { type GuestKind, usualTimes } from '../../../src/loader/job/parts.ts';
 import { tcrp } from '../../../src/loader/kinds/tcrp/index.ts';
-import { newAccount } from '../../../src/ssh/login.ts';
+import { newAccount } from '../../../src/ssh/account.ts';
 import { eventually } from '../../eventually.ts';
 import { newKeyPair } from '../../fakes/ssh-key.ts';
 import { type Sshd, type SshdOptions, startSshd } from '../../fakes/sshd.ts';
