@@ -108,7 +108,7 @@ test('keeps to the broker’s limits: unacknowledged messages, size', async () =
   });
   const { client, connection } = it;
   expect(client.publish(state('b/vm/screen', Buffer.alloc(1_024)))).toBe(false);
-  const reason = expect.stringMatching(/ 1\d{3} bytes, and the broker's limit is 1024/);
+  const reason = expect.stringMatching(/ 1\d{3} bytes, and the broker’s limit is 1024; raise /);
   expect(client.log.of('mqtt.publish_refused')).toMatchObject([{ level: 'error', topic: 'b/vm/screen', reason }]);
   for (const n of [1, 2, 3]) expect(client.publish(state(`b/${n}`, ''))).toBe(true);
   client.publish(state('b/last', '', { qos: 0 }));
