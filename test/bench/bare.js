@@ -1,6 +1,6 @@
 /**
  * The floor: a program that writes the bytes which the bridge wrote, in answer to the same bytes, and knows nothing of
- * what they mean. Its orders come over the benchmark's line; see `Orders` in bare.ts. Without orders it does nothing.
+ * what they mean. Its orders come over the benchmark's line; see `Orders` in bare.ts. Without peers it only loads.
  */
 import { connect } from 'node:net';
 import { answer } from './usage.js';
@@ -9,32 +9,29 @@ const keepalive = 0x6b656570;
 const message = 2;
 const publish = 3;
 
-process.once('message', async orders => {
-  if (orders.job !== 'nothing') await begin(orders);
+process.once('message', async ({ load = [], ...orders }) => {
+  for (const name of load) await import(name);
+  if (orders.libvirt) await begin(orders);
   answer();
   process.send('ready');
 });
 
-async function begin({ job, libvirt, broker, hello, greeting, ask, say, interval }) {
+async function begin({ libvirt, broker, hello, greeting, on, ask, answers, say, interval }) {
   const up = connect(libvirt);
   const down = connect(broker, '127.0.0.1').setNoDelay(true);
-  const decode = job === 'poll, decoded' ? await decoder() : () => {};
-  let answers = 0;
+  let waiting = 0;
   let introduced;
 
+  const act = () => {
+    waiting = answers;
+    if (ask.length > 0) up.write(ask);
+    if (answers === 0) down.write(say);
+  };
   const take = frame => {
     if (frame.readUInt32BE(4) === keepalive) up.write(pong(frame));
-    else if (frame.readInt32BE(16) !== message) answered(frame);
-    else if (job === 'echo') down.write(say);
-    else up.write(ask);
-  };
-  const answered = frame => {
-    if (introduced) introduced();
-    else if (job === 'event' && ++answers % 2 === 0) down.write(say);
-    else if (job.startsWith('poll')) {
-      decode(frame);
-      down.write(say);
-    }
+    else if (frame.readInt32BE(16) === message) on === 'event' && act();
+    else if (introduced) introduced();
+    else if (--waiting === 0) down.write(say);
   };
   up.on('data', frames(take));
 
@@ -50,9 +47,8 @@ async function begin({ job, libvirt, broker, hello, greeting, ask, say, interval
   }
   introduced = undefined;
 
-  if (job === 'command') down.on('data', bytes => bytes[0] >> 4 === publish && up.write(ask));
-  else down.resume();
-  if (job.startsWith('poll')) setInterval(() => up.write(ask), interval);
+  down.on('data', bytes => on === 'publication' && bytes[0] >> 4 === publish && act());
+  if (on === 'time') setInterval(act, interval);
 }
 
 /** Whole frames out of chunks; nothing of them is looked at but their length. */
@@ -78,11 +74,4 @@ function pong(ping) {
   const frame = Buffer.from(ping);
   frame.writeInt32BE(2, 12);
   return frame;
-}
-
-async function decoder() {
-  const { procedures } = await import('../../src/libvirt/procedures.ts');
-  const { XdrReader } = await import('../../src/libvirt/xdr.ts');
-  const { reply } = procedures.connectGetAllDomainStats;
-  return frame => reply.decode(new XdrReader(frame.subarray(28)));
 }

@@ -1,16 +1,10 @@
 import { Child } from './child.ts';
-import { type Peers, startPeers } from './peers.ts';
+import { type Exchange, type Peers, startPeers } from './peers.ts';
 
-/** What the bare program (bare.js) is to do. */
-export interface Orders {
-  /**
-   * `echo`: an event comes, `say` is written to the broker. `event`: `ask` is written to libvirt first, and `say` when
-   * its two answers are there. `command`: a publication comes, `ask` is written. `poll`: `ask` every `interval`, and
-   * `say` when the answer is whole; or when it is decoded.
-   */
-  job: 'echo' | 'event' | 'command' | 'poll' | 'poll, decoded';
-  ask: Buffer;
-  say: Buffer;
+/** What the bare program (bare.js) is to do: `ask` libvirt, and `say` it all to the broker after so many answers. */
+export interface Orders extends Exchange {
+  /** When: an event of libvirt's comes, a publication of the broker's, or `interval` milliseconds have passed. */
+  on: 'event' | 'publication' | 'time';
   interval?: number;
 }
 
@@ -22,16 +16,14 @@ export interface Bare extends AsyncDisposable {
 /** A bare program with peers of its own, introduced to them in the words of the bridge at `model`. */
 export async function startBare(model: Peers, orders: Orders): Promise<Bare> {
   const peers = await startPeers(model.domains);
-  const child = Child.start('bare', []);
-  const ready = child.heard();
-  child.send({
-    ...orders,
+  const { ask, say, answers, on, interval } = orders;
+  const child = await startIdle({
+    ...{ ask, say, answers, on, interval },
     libvirt: peers.libvirtd.path,
     broker: peers.broker.port,
     hello: model.libvirtd.hello,
     greeting: model.broker.hello,
   });
-  await ready;
   return {
     child,
     peers,
@@ -42,11 +34,15 @@ export async function startBare(model: Peers, orders: Orders): Promise<Bare> {
   };
 }
 
-/** A Node that does nothing at all. */
-export async function startNothing(): Promise<Child> {
+/** A Node that has loaded these packages, and does nothing. */
+export function startNothing(...load: readonly string[]): Promise<Child> {
+  return startIdle({ load });
+}
+
+async function startIdle(message: object): Promise<Child> {
   const child = Child.start('bare', []);
   const ready = child.heard();
-  child.send({ job: 'nothing' });
+  child.send(message);
   await ready;
   return child;
 }

@@ -1,6 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Child } from './child.ts';
+import { nodeOptions } from './image.ts';
 import { type Peers, startPeers, topic } from './peers.ts';
+
+const onlinePayload = Buffer.from('online');
 
 export interface BenchBridge extends AsyncDisposable {
   child: Child;
@@ -25,13 +28,23 @@ export async function startBridge(options: BridgeOptions): Promise<BenchBridge> 
   const { domains = 1, interval, settle = 300, gc = false, setting } = options;
   const peers = options.peers ?? (await startPeers(domains));
   const { published } = peers.broker;
-  const online = published.next(({ topic: name }) => name === topic.bridge.state, 'online');
-  const known = Promise.all(
-    peers.libvirtd.fake.domains.map(({ name }) => published.next(isOnline(topic.vm(name).availability), name)),
+  // Of the bridge, and of each VM.
+  const waited = new Set([
+    topic.bridge.state,
+    ...peers.libvirtd.fake.domains.map(({ name }) => topic.vm(name).availability),
+  ]);
+  const online = published.next(
+    message => message.payload.equals(onlinePayload) && waited.delete(message.topic) && waited.size === 0,
+    'online',
+    60_000,
   );
   const script = setting ? 'check-subject' : 'subject';
-  const child = Child.start(script, [peers.config, String(interval), JSON.stringify(setting ?? null)], { gc });
-  await Promise.all([online, known]);
+  const child = Child.start(
+    script,
+    [peers.config, String(interval), JSON.stringify(setting ?? null)],
+    [...nodeOptions, ...(gc ? ['--expose-gc'] : [])],
+  );
+  await online;
   await delay(settle);
   return {
     child,
@@ -41,9 +54,4 @@ export async function startBridge(options: BridgeOptions): Promise<BenchBridge> 
       await peers[Symbol.asyncDispose]();
     },
   };
-}
-
-function isOnline(name: string) {
-  return (message: { topic: string; payload: Buffer }) =>
-    message.topic === name && message.payload.toString() === 'online';
 }

@@ -25,8 +25,8 @@ export async function checkedEvent(count: number, checks: number): Promise<Secti
   return {
     title: 'libvirt event → MQTT publication, while checks time out',
     rows: [
-      ...(within ? [measured('bridge, a check always under way', 'ms', within, { limit: 2, on: 'p99' })] : []),
-      ...(without ? [measured('bridge that checks nothing, in turns with it', 'ms', without)] : []),
+      measured('bridge, a check always under way', 'ms', within),
+      measured('bridge that checks nothing, in turns with it', 'ms', without),
       measured('such a check', 'ms', spread(await lengths(checking, checks)), { limit: 4 * probeTimeout, on: 'p99' }),
     ],
   };

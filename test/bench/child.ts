@@ -31,10 +31,11 @@ export class Child implements AsyncDisposable {
     this.#process = process;
   }
 
-  static start(script: string, args: readonly string[], { gc = false } = {}): Child {
+  /** `options`: Node's. */
+  static start(script: string, args: readonly string[], options: readonly string[] = []): Child {
     return new Child(
       fork(fileURLToPath(new URL(`../../dist/bench/${script}.js`, import.meta.url)), args, {
-        execArgv: gc ? ['--expose-gc'] : [],
+        execArgv: [...options],
         serialization: 'advanced',
         stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       }),

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { topics } from '../../src/model/topics.ts';
-import { SinkBroker } from './broker.ts';
+import { type Published, SinkBroker } from './broker.ts';
 import { BenchLibvirtd } from './libvirtd.ts';
 
 /** A libvirtd and a broker for one measured process, and the configuration that leads a bridge to them. */
@@ -11,6 +11,13 @@ export interface Peers extends AsyncDisposable {
   broker: SinkBroker;
   config: string;
   domains: number;
+}
+
+/** What somebody asked libvirt, how many answers came of it, and what was said to the broker. */
+export interface Exchange {
+  ask: Buffer;
+  answers: number;
+  say: Buffer;
 }
 
 export const topic = topics('dsm2mqtt');
@@ -37,6 +44,38 @@ export async function startPeers(domains = 1, checks = unchecked): Promise<Peers
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/**
+ * From now on until so many topics that match have been published: these publications, the calls before them (only
+ * `procedures`, if given), and when the last one came.
+ */
+export async function overhear(
+  { libvirtd, broker }: Peers,
+  match: (message: Published) => boolean,
+  { count = 1, procedures }: { count?: number; procedures?: readonly { number: number }[] } = {},
+): Promise<Exchange & { at: number }> {
+  const asked: Buffer[] = [];
+  const said = new Map<string, Buffer>();
+  using _ = libvirtd.called.each(({ procedure, bytes }) => {
+    if (!procedures || procedures.some(({ number }) => number === procedure)) asked.push(Buffer.from(bytes));
+  });
+  const isLast = (message: Published) => {
+    if (match(message)) said.set(message.topic, Buffer.from(message.packet));
+    return said.size === count;
+  };
+  const { at } = await broker.published.next(isLast, `${count} topics`, 180_000);
+  return { ask: Buffer.concat(asked), answers: asked.length, say: Buffer.concat([...said.values()]), at };
+}
+
+/** Is it a VM's? */
+export function isSample({ topic: name }: Published): boolean {
+  return name.endsWith('/stats');
+}
+
+/** Of a VM that libvirt has told about. */
+export function isState({ topic: name, payload }: Published): boolean {
+  return name.endsWith('/state') && /"state":"(?:running|paused)"/.test(payload.toString());
 }
 
 function configuration(

@@ -1,75 +1,120 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { procedures } from '../../src/libvirt/procedures.ts';
 import { startBare } from './bare.ts';
 import { startBridge } from './bridge.ts';
+import type { Published } from './broker.ts';
 import type { Child } from './child.ts';
-import { type Spread, spread } from './numbers.ts';
-import type { Peers } from './peers.ts';
-import { floor, measured, type Row, type Section } from './report.ts';
+import { spread } from './numbers.ts';
+import { type Exchange, isSample, isState, overhear, type Peers, startPeers } from './peers.ts';
+import { floor, type Goal, measured, progress, type Row, type Section } from './report.ts';
 
 export interface PollPlan {
-  domains: number;
+  domains: 1 | 10 | 100 | 1_000;
   /** Milliseconds. */
   interval: number;
   polls: number;
 }
 
+const MiB = 2 ** 20;
 /** Polls a figure of CPU time is the mean of. */
 const batch = 10;
-const { number: statsCall } = procedures.connectGetAllDomainStats;
+/** Milliseconds until what belongs to a start is over: a device is not announced again within five seconds. */
+const settle = 6_000;
+const stats = procedures.connectGetAllDomainStats;
+const birth = 'homeassistant/status';
+const goals = { 1: 0.6, 10: null, 100: 4, 1000: 40 };
+/** Seconds. The bridge waits up to a third one after a birth; a measured one does not (see subject.js). */
+const [firstStates, announcing] = [3, 2];
 
 /**
- * One statistics poll: CPU of the whole process, all threads, as the mean of ten polls; and the time from the call's
- * arrival at libvirt to the last publication's at the broker. Beside it, a program that writes the same call and the
- * same publications, with and without decoding the reply.
+ * A bridge with so many domains, and beside it a program that makes the same calls at once, does not read the answers,
+ * and writes the same publications.
  */
-export async function poll({ domains, interval, polls }: PollPlan): Promise<Section> {
-  const rows: Record<'cpu' | 'wall', Row[]> = { cpu: [], wall: [] };
-  const { model, orders } = await whole(rows);
-  for (const [job, name] of floors) {
-    await using bare = await startBare(model, { job, interval, ...orders });
-    const least = await watch(bare.child, bare.peers, polls);
-    rows.cpu.push(floor(name, 'ms CPU', least.cpu));
-    rows.wall.push(floor(name, 'ms', least.wall));
-  }
-  const title = `one poll, ${domains} ${domains === 1 ? 'domain' : 'domains'}`;
-  return { title, rows: [...rows.cpu, ...rows.wall] };
+export async function poll(plan: PollPlan): Promise<Section> {
+  const { domains } = plan;
+  const rows = [...(await beginning(domains)), ...(await polling(plan))];
+  return { title: `${domains} ${domains === 1 ? 'domain' : 'domains'}`, domains, rows };
+}
 
-  async function whole({ cpu, wall }: typeof rows): Promise<{ model: Peers; orders: { ask: Buffer; say: Buffer } }> {
-    await using bridge = await startBridge({ domains, interval });
-    const cost = await watch(bridge.child, bridge.peers, polls);
-    const limit = domains === 1 ? 1 : domains === 100 ? 10 : null;
-    cpu.push(measured('CPU', 'ms CPU', cost.cpu, limit === null ? null : { limit, on: 'median' }));
-    wall.push(measured('reply → last publication', 'ms', cost.wall));
-    return { model: bridge.peers, orders: cost };
+/** From its process's start until it has published each domain's state; from Home Assistant's birth to the last device. */
+async function beginning(domains: PollPlan['domains']): Promise<Row[]> {
+  const devices = domains + 1;
+  const peers = await startPeers(domains);
+  const startedAt = performance.now();
+  const states = overhear(peers, isState, { count: domains });
+  const introduced = overhear(peers, isAnnouncement, { count: devices });
+  await using _ = await startBridge({ peers, interval: 30_000 });
+  const [first] = await Promise.all([states, introduced]);
+  await delay(settle);
+  const again = overhear(peers, isAnnouncement, { count: devices, procedures: [] });
+  const bornAt = peers.broker.send(birth, 'online');
+  const last = await again;
+  const [leastFirst, leastLast] = [await repeat(first, isState, domains), await repeat(last, isAnnouncement, devices)];
+  const goal = (limit: number): Goal | null => (domains === 1_000 ? { limit, on: 'median' } : null);
+  return [
+    measured('process start → last first state', 's', { median: (first.at - startedAt) / 1_000 }, goal(firstStates)),
+    floor('the same bytes', 's', { median: leastFirst }),
+    measured('birth of Home Assistant → last device', 's', { median: (last.at - bornAt) / 1_000 }, goal(announcing)),
+    floor('the same bytes', 's', { median: leastLast }),
+  ];
+
+  /** Seconds that a bare program takes for it. */
+  async function repeat(exchange: Exchange, match: (message: Published) => boolean, count: number): Promise<number> {
+    await using bare = await startBare(peers, { on: 'publication', ...exchange });
+    const all = overhear(bare.peers, match, { count });
+    const at = bare.peers.broker.send(birth, 'online');
+    return ((await all).at - at) / 1_000;
   }
 }
 
-const floors = [
-  ['poll, decoded', 'the same bytes, decoded'],
-  ['poll', 'the same bytes'],
-] as const;
+/**
+ * A poll: CPU of the whole process, all threads, as the mean of ten, and the time from the call's arrival at libvirt to
+ * the last publication's at the broker.
+ */
+async function polling(plan: PollPlan): Promise<Row[]> {
+  const { domains, interval } = plan;
+  await using bridge = await startBridge({ domains, interval });
+  const whole = await watch(bridge.child, bridge.peers, plan);
+  const { resident } = await bridge.child.usage();
+  await using bare = await startBare(bridge.peers, { on: 'time', interval, ...whole.exchange });
+  const least = await watch(bare.child, bare.peers, plan);
+  const limit = goals[domains];
+  return [
+    measured('CPU of a poll', 'ms CPU', whole.cpu, limit === null ? null : { limit, on: 'median' }),
+    floor('the same bytes', 'ms CPU', least.cpu),
+    measured('a poll, call → last publication', 'ms', whole.wall),
+    floor('the same bytes', 'ms', least.wall),
+    measured('resident after these polls', 'MiB', { median: resident / MiB }),
+  ];
+}
 
-/** Watches a process poll: what it costs, and what it asks and says. */
-async function watch(child: Child, { libvirtd, broker, domains }: Peers, polls: number) {
+function isAnnouncement({ topic, payload }: Published): boolean {
+  return topic.startsWith('homeassistant/') && payload.length > 0;
+}
+
+/** Watches a process poll: what it costs, and what it asked and said last. */
+async function watch(child: Child, { libvirtd, broker }: Peers, { domains, interval, polls }: PollPlan) {
   const walls: number[] = [];
   const said = new Map<string, Buffer>();
   let ask = Buffer.alloc(0);
-  let [askedAt, waiting, count] = [0, 0, 0];
+  let [askedAt, saidAt, missing, lost, count] = [0, 0, 0, 0, 0];
   using _calls = libvirtd.called.each(({ procedure, bytes, at }) => {
-    if (procedure !== statsCall) return;
+    if (procedure !== stats.number) return;
+    if (saidAt > 0) walls.push(saidAt - askedAt);
+    lost = Math.max(lost, missing);
     count += 1;
-    [ask, askedAt, waiting] = [Buffer.from(bytes), at, domains];
+    [ask, askedAt, saidAt, missing] = [Buffer.from(bytes), at, 0, domains];
   });
-  using _publications = broker.published.each(({ topic, packet, at }) => {
-    if (!topic.endsWith('/stats')) return;
-    said.set(topic, Buffer.from(packet));
-    waiting -= 1;
-    if (waiting === 0) walls.push(at - askedAt);
+  using _publications = broker.published.each(message => {
+    if (!isSample(message)) return;
+    said.set(message.topic, Buffer.from(message.packet));
+    [saidAt, missing] = [message.at, missing - 1];
   });
   const pass = (until: number) => libvirtd.called.next(() => count >= until, `poll ${until}`, 60_000);
 
   await pass(Math.max(20, Math.ceil(polls / 2)));
   walls.length = 0;
+  lost = 0;
   const costs: number[] = [];
   for (let done = 0; done < polls; done += batch) {
     const [before, from] = [await child.usage(), count];
@@ -77,6 +122,7 @@ async function watch(child: Child, { libvirtd, broker, domains }: Peers, polls: 
     const after = await child.usage();
     costs.push((after.cpu - before.cpu) / batch);
   }
-  const cpu: Spread = { ...spread(costs), count: polls };
-  return { cpu, wall: spread(walls), ask, say: Buffer.concat([...said.values()]) };
+  if (lost > 0) progress(`of ${domains} samples, ${lost} were not published within ${interval} ms`);
+  const exchange = { ask, answers: 1, say: Buffer.concat([...said.values()]) };
+  return { cpu: { ...spread(costs), count: polls }, wall: spread(walls), exchange };
 }

@@ -6,37 +6,73 @@ import type { Spread } from './numbers.ts';
 export interface Row {
   name: string;
   kind: 'measured' | 'floor';
-  unit: 'ms' | 'ms CPU' | 'MiB' | '% of a core' | 'KiB';
+  unit: 's' | 'ms' | 'ms CPU' | 'MiB' | '% of a core';
   median: number;
   p99: number | null;
   samples: number;
-  budget: { limit: number; on: 'median' | 'p99' } | null;
+  goal: Goal | null;
+}
+
+export interface Goal {
+  limit: number;
+  on: 'median' | 'p99';
 }
 
 export interface Section {
   title: string;
+  /** How many it is about, where the same is measured with several numbers of them. */
+  domains?: number;
   rows: readonly Row[];
 }
 
 type Values = { median: number; p99?: number; count?: number };
 
-export function measured(name: string, unit: Row['unit'], values: Values, budget: Row['budget'] = null): Row {
-  return { name, kind: 'measured', unit, ...told(values), budget };
+export function measured(name: string, unit: Row['unit'], values: Values, goal: Goal | null = null): Row {
+  return { name, kind: 'measured', unit, ...told(values), goal };
 }
 
 export function floor(name: string, unit: Row['unit'], values: Values | Spread): Row {
-  return { name, kind: 'floor', unit, ...told(values), budget: null };
+  return { name, kind: 'floor', unit, ...told(values), goal: null };
+}
+
+/** A latency, and at its p99 half as much more than its floor's may be. */
+export function beside(whole: Spread, least: Spread): Row[] {
+  const goal = { limit: 1.5 * least.p99, on: 'p99' } as const;
+  return [measured('bridge', 'ms', whole, goal), floor('the same bytes', 'ms', least)];
 }
 
 /** A Markdown table that reads well on a terminal too. */
 export function table(sections: readonly Section[]): string {
-  const header = ['', 'median', 'p99', 'n', 'budget'];
   const lines = sections.flatMap(({ title, rows }) => [[`**${title}**`, '', '', '', ''], ...rows.map(cells)]);
-  const widths = header.map((_, column) => Math.max(3, ...[header, ...lines].map(line => line[column]?.length ?? 0)));
+  return markdown([['', 'median', 'p99', 'n', 'goal'], ...lines]);
+}
+
+const thousandth = { s: 'ms', ms: 'µs', 'ms CPU': 'µs CPU', MiB: 'kiB', '% of a core': '' };
+
+/** The same medians by number of domains, and what each further domain adds; linear growth adds the same everywhere. */
+export function growth(sections: readonly Section[]): string | null {
+  const columns = sections.filter(({ domains }) => domains !== undefined);
+  const [first] = columns;
+  if (!first || columns.length < 2) return null;
+  const lines = first.rows.flatMap(({ name, unit, kind }, i) => {
+    const values = columns.map(({ domains = 0, rows }) => ({ domains, median: rows[i]?.median ?? Number.NaN }));
+    const added = values.map(({ domains, median }, j) => {
+      const before = values[j - 1];
+      return before ? digits(((median - before.median) * 1_000) / (domains - before.domains)) : '';
+    });
+    const line = [label({ name, unit, kind }), ...values.map(({ median }) => digits(median))];
+    return kind === 'floor' ? [line] : [line, [`· each further domain, ${thousandth[unit]}`, ...added]];
+  });
+  return markdown([['domains', ...columns.map(({ domains }) => String(domains))], ...lines]);
+}
+
+/** The first line is its head. */
+function markdown([head = [], ...lines]: readonly (readonly string[])[]): string {
+  const widths = head.map((_, column) => Math.max(3, ...[head, ...lines].map(line => line[column]?.length ?? 0)));
   const format = (line: readonly string[]) =>
     `| ${widths.map((width, i) => pad(line[i] ?? '', width, i)).join(' | ')} |`;
   const rule = `| ${widths.map((width, i) => (i === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`)).join(' | ')} |`;
-  return [format(header), rule, ...lines.map(format)].join('\n');
+  return [format(head), rule, ...lines.map(format)].join('\n');
 }
 
 export function machine(): string {
@@ -50,9 +86,8 @@ export function progress(text: string): void {
   process.stderr.write(`${styleText('dim', `… ${text}`, { stream: process.stderr })}\n`);
 }
 
-export function isMissed({ budget, median, p99 }: Row): boolean {
-  if (!budget) return false;
-  return (budget.on === 'p99' ? (p99 ?? median) : median) > budget.limit;
+export function isMissed({ goal, median, p99 }: Row): boolean {
+  return goal !== null && (goal.on === 'p99' ? (p99 ?? median) : median) > goal.limit;
 }
 
 function told({ median, p99, count }: Values): Pick<Row, 'median' | 'p99' | 'samples'> {
@@ -60,10 +95,13 @@ function told({ median, p99, count }: Values): Pick<Row, 'median' | 'p99' | 'sam
 }
 
 function cells(row: Row): string[] {
-  const { name, kind, unit, median, p99, samples, budget } = row;
-  const limit = budget ? `≤ ${budget.limit}${budget.on === 'p99' ? ' p99' : ''} ${isMissed(row) ? '✗' : '✓'}` : '';
-  const label = `${kind === 'floor' ? '– floor: ' : ''}${name}, ${unit}`;
-  return [label, digits(median), p99 === null ? '' : digits(p99), samples > 1 ? String(samples) : '', limit];
+  const { median, p99, samples, goal } = row;
+  const limit = goal ? `≤ ${digits(goal.limit)}${goal.on === 'p99' ? ' p99' : ''} ${isMissed(row) ? '✗' : '✓'}` : '';
+  return [label(row), digits(median), p99 === null ? '' : digits(p99), samples > 1 ? String(samples) : '', limit];
+}
+
+function label({ kind, name, unit }: Pick<Row, 'kind' | 'name' | 'unit'>): string {
+  return `${kind === 'floor' ? '– floor: ' : ''}${name}, ${unit}`;
 }
 
 /** Three figures that matter. */

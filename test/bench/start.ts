@@ -1,63 +1,102 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
-import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { spread } from './numbers.ts';
-import { startPeers, topic } from './peers.ts';
+import { writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { entrypoint, healthCheck } from './image.ts';
+import { type Spread, spread } from './numbers.ts';
+import { type Peers, startPeers, topic } from './peers.ts';
 import { floor, measured, type Section } from './report.ts';
 
-const cli = fileURLToPath(new URL('../../dist/cli/index.js', import.meta.url));
-const dependencies = ['commander', 'yaml', 'zod', 'pino', 'mqtt', 'fast-xml-parser'];
-const importing = ['--input-type=module', '-e', dependencies.map(name => `import '${name}';`).join('')];
+/** What a process took from its start to its end. */
+interface Cost {
+  /** Milliseconds. */
+  wall: number;
+  cpu: number;
+  /** MiB, at most. */
+  resident: number;
+}
 
-/** From the process's start to `online` at the broker, by the real command line; and what is resident a moment later. */
-export async function start(count: number): Promise<Section> {
-  const online: number[] = [];
-  const resident: number[] = [];
-  const unshared: number[] = [];
-  const [loaded, empty]: [number[], number[]] = [[], []];
-  for (let i = count > 1 ? -1 : 0; i < count; i++) {
-    const bridge = await startOnce();
-    const [libraries, node] = [await runs(importing), await runs(['-e', '0'])];
-    // The first one warms the file cache.
-    if (i < 0) continue;
-    online.push(bridge.milliseconds);
-    resident.push(bridge.resident);
-    unshared.push(bridge.unshared);
-    loaded.push(libraries);
-    empty.push(node);
+const run = promisify(execFile);
+const empty = [process.execPath, '-e', '0'];
+/** Says at a Node's end what it had resident at most. */
+const hook = `process.on('exit', () => console.error('peak', process.resourceUsage().maxRSS));\n`;
+
+/**
+ * Programs as the image starts them: the bridge until `online` is at the broker, `--version`, and the health check of a
+ * running bridge, in turns with a Node that does nothing. The first round, which fills the caches, does not count.
+ */
+export async function start(count: number): Promise<Section[]> {
+  await using peers = await startPeers();
+  const folder = dirname(peers.config);
+  const require = join(folder, 'hook.cjs');
+  await writeFile(require, hook);
+  const env = { ...process.env, XDG_CACHE_HOME: folder, DSM2MQTT_CONFIG: peers.config };
+  const cost = (command: readonly string[]) => costOf(command, { ...env, NODE_OPTIONS: `--require=${require}` });
+  const [online, version, health, floors]: [number[], Cost[], Cost[], Cost[]] = [[], [], [], []];
+  for (let i = 0; i < count; i++) {
+    await using bridge = await startOnce(peers, env);
+    online.push(bridge.online);
+    floors.push(await cost(empty));
+    version.push(await cost([...entrypoint, '--version']));
+    health.push(await cost(healthCheck));
   }
+  const of = (costs: readonly Cost[], what: keyof Cost) => rest(costs.map(each => each[what]));
+  const least = of(floors, 'resident');
+  return [
+    {
+      title: 'start of a process',
+      rows: [
+        measured('run, until `online`', 'ms', rest(online), { limit: 250, on: 'median' }),
+        measured('--version', 'ms', of(version, 'wall'), { limit: 90, on: 'median' }),
+        floor('node -e 0', 'ms', of(floors, 'wall')),
+      ],
+    },
+    {
+      title: 'a health check',
+      rows: [
+        measured('of the image', 'ms CPU', of(health, 'cpu'), { limit: 60, on: 'median' }),
+        floor('node -e 0', 'ms CPU', of(floors, 'cpu')),
+        measured('of the image, resident at most', 'MiB', of(health, 'resident'), {
+          limit: least.median + 10,
+          on: 'median',
+        }),
+        floor('node -e 0', 'MiB', least),
+      ],
+    },
+  ];
+}
+
+function rest(values: readonly number[]): Spread {
+  return spread(values.slice(1));
+}
+
+/** Milliseconds until it is online; it runs until it is disposed of. */
+async function startOnce({ broker }: Peers, env: NodeJS.ProcessEnv): Promise<AsyncDisposable & { online: number }> {
+  const told = broker.published.next(
+    message => message.topic === topic.bridge.state && message.payload.toString() === 'online',
+    'online',
+  );
+  const at = performance.now();
+  const [command = '', ...args] = entrypoint;
+  const child = spawn(command, [...args, 'run'], { env, stdio: ['ignore', 'ignore', 'inherit'] });
+  const online = (await told).at - at;
   return {
-    title: 'process start → `online`',
-    rows: [
-      measured('dsm2mqtt run', 'ms', spread(online), { limit: 500, on: 'median' }),
-      floor('node, importing the dependencies', 'ms', spread(loaded)),
-      floor('node -e 0', 'ms', spread(empty)),
-      measured('resident 1 s after', 'MiB', spread(resident), { limit: 70, on: 'median' }),
-      measured('of that its own, without the pages of files', 'MiB', spread(unshared)),
-    ],
+    online,
+    async [Symbol.asyncDispose]() {
+      const gone = once(child, 'exit');
+      child.kill('SIGTERM');
+      await gone;
+    },
   };
 }
 
-async function startOnce(): Promise<{ milliseconds: number; resident: number; unshared: number }> {
-  await using peers = await startPeers();
-  const online = peers.broker.published.next(({ topic: name }) => name === topic.bridge.state, 'online');
-  const at = performance.now();
-  const child = spawn(process.execPath, [cli, 'run', '-c', peers.config], { stdio: ['ignore', 'ignore', 'inherit'] });
-  const milliseconds = (await online).at - at;
-  await delay(1_000);
-  const status = await readFile(`/proc/${child.pid}/status`, 'utf8');
-  const gone = once(child, 'exit');
-  child.kill('SIGTERM');
-  await gone;
-  const size = (field: string) => Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) / 1_024;
-  return { milliseconds, resident: size('VmRSS'), unshared: size('RssAnon') };
-}
-
-/** Milliseconds from start to end. */
-async function runs(args: readonly string[]): Promise<number> {
-  const at = performance.now();
-  await once(spawn(process.execPath, args, { stdio: 'ignore' }), 'exit');
-  return performance.now() - at;
+/** Node cannot tell what an ended child has used; bash can, and Node itself what it had resident. */
+async function costOf(command: readonly string[], env: NodeJS.ProcessEnv): Promise<Cost> {
+  const script = 'TIMEFORMAT="times %3R %3U %3S"; time "$@"';
+  const { stderr } = await run('bash', ['-c', script, 'bash', ...command], { env });
+  const [, wall, user, system] = /^times (\S+) (\S+) (\S+)$/m.exec(stderr) ?? [];
+  const [, peak] = /^peak (\d+)$/m.exec(stderr) ?? [];
+  if (!peak) throw new Error(`${command.join(' ')}: ${stderr}`);
+  return { wall: 1_000 * Number(wall), cpu: 1_000 * (Number(user) + Number(system)), resident: Number(peak) / 1_024 };
 }

@@ -10,6 +10,8 @@ import { loadConfig } from '../../src/config/load.ts';
 import { createLogger } from '../../src/util/pino.ts';
 import { answer } from './usage.js';
 
+// It does not wait before it announces again; see `birthJitter`.
+Math.random = () => 0;
 const [, , file, interval] = process.argv;
 const { config } = await loadConfig({ config: file, env: {} });
 const libvirt = { ...config.libvirt, statsInterval: Number(interval) };

@@ -1,0 +1,19 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+/** How the image starts the bridge and its health check: command and arguments, with the paths of this repository. */
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const dockerfile = readFileSync(`${root}Dockerfile`, 'utf8');
+
+export const [entrypoint, healthCheck] = [
+  instruction(/^ENTRYPOINT (\[.*\])$/m),
+  instruction(/^HEALTHCHECK .*CMD (\[.*\])$/m),
+];
+
+/** What Node is told there before it hears of the bridge. */
+export const nodeOptions: readonly string[] = entrypoint.filter(word => word.startsWith('--'));
+
+function instruction(pattern: RegExp): string[] {
+  const words: string[] = JSON.parse(pattern.exec(dockerfile)?.[1] ?? '[]');
+  return words.map(word => (word === 'node' ? process.execPath : word.replace(/^\/app\//, root)));
+}
