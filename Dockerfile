@@ -21,7 +21,8 @@ LABEL org.opencontainers.image.title="dsm2mqtt" \
       org.opencontainers.image.source="https://github.com/unset--owner/dsm2mqtt" \
       org.opencontainers.image.url="https://unset--owner.github.io/dsm2mqtt/" \
       org.opencontainers.image.licenses="MIT"
-ENV NODE_ENV=production
+# The cache is where the image can write. One of malloc's arenas for each thread would only hold memory back.
+ENV NODE_ENV=production XDG_CACHE_HOME=/data/cache MALLOC_ARENA_MAX=2
 # /config is where config.yaml is looked for; /data keeps what must survive a restart.
 RUN mkdir /config && install --directory --owner=node --group=node --mode=0700 /data
 WORKDIR /app

@@ -1,11 +1,12 @@
 /** `npm run build`: makes dist/, which needs no npm package where it runs, and the licences of those that are in it. */
 import { existsSync } from 'node:fs';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
-import { build } from 'esbuild';
+import { type BuildOptions, build, type Plugin } from 'esbuild';
 
-/** What starts the bridge, and what starts Home Assistant's app, by their names in dist/. */
-const entries = { 'cli/index': 'src/cli/index.ts', 'start/main': 'addon/start/main.ts' };
+/** The command line, and what starts Home Assistant's app, by their names in dist/. */
+const entries = { 'cli/program': 'src/cli/program.ts', 'start/main': 'addon/start/main.ts' };
 
 /** An optional package that is not in the bundle must not be found elsewhere on the machine. */
 const forCommonJs = `
@@ -13,36 +14,64 @@ const __filename = import.meta.filename, __dirname = import.meta.dirname;
 const require = name => process.getBuiltinModule(name) ?? (() => { throw Error('no ' + name) })();
 `.replaceAll(/\n/g, '');
 
+const common: BuildOptions = {
+  bundle: true,
+  platform: 'node',
+  target: 'node24',
+  // Names stay: the log has those of errors, and of functions in their traces.
+  minifyWhitespace: true,
+  minifySyntax: true,
+  // Of an error that nothing catches, Node prints the whole line.
+  lineLimit: 160,
+  legalComments: 'none',
+  sourcemap: true,
+  sourcesContent: false,
+  // Wherever node_modules really is, the maps say the same.
+  preserveSymlinks: true,
+  logLevel: 'warning',
+};
+
+/**
+ * Node's own modules, each name only where it is used. An `import` would read every name, and with some Node loads much
+ * that nobody needs: undici with `node:http`.
+ */
+const builtins: Plugin = {
+  name: 'builtins',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^[a-z:/_]+$/, namespace: 'file' }, ({ path, kind }) =>
+      isBuiltin(path) && kind === 'import-statement' ? { path, namespace: 'builtin', sideEffects: false } : null,
+    );
+    onLoad({ filter: /./, namespace: 'builtin' }, ({ path }) => {
+      const names = Object.keys(process.getBuiltinModule(path) ?? {}).filter(name =>
+        /^(?!default$)[a-z]\w*$/i.test(name),
+      );
+      const exports = names.map(
+        name => `const _${name} = /* @__PURE__ */ get('${name}'); export { _${name} as ${name} };`,
+      );
+      const head = `const all = process.getBuiltinModule('${path}'); const get = name => all[name]; export default all;`;
+      return { contents: [head, ...exports].join('\n') };
+    });
+  },
+};
+
 /**
  * Bundles the entries into a folder. Code that is loaded later, or shared, is in files of their own. Returns the
  * folders of the npm packages that are in it.
  */
 export async function bundle(folder: string, entryPoints: Readonly<Record<string, string>>): Promise<string[]> {
   const { metafile } = await build({
+    ...common,
     entryPoints: { ...entryPoints },
     outdir: folder,
     // As deep as `src/cli`: version.ts finds package.json.
     chunkNames: 'chunks/[name]-[hash]',
-    bundle: true,
     splitting: true,
     format: 'esm',
-    platform: 'node',
-    target: 'node24',
-    // Names stay: the log has those of errors, and of functions in their traces.
-    minifyWhitespace: true,
-    minifySyntax: true,
-    // Of an error that nothing catches, Node prints the whole line.
-    lineLimit: 160,
-    legalComments: 'none',
-    sourcemap: true,
-    sourcesContent: false,
-    // Wherever node_modules really is, the maps say the same.
-    preserveSymlinks: true,
     // Native accelerators, which are never installed.
     external: ['*.node', 'cpu-features'],
     banner: { js: forCommonJs },
+    plugins: [builtins],
     metafile: true,
-    logLevel: 'warning',
   });
   const packages = Object.keys(metafile.inputs).map(
     path => /^node_modules\/(?:.*\/node_modules\/)?(?:@[^/]+\/)?[^/]+/.exec(path)?.[0],
@@ -61,8 +90,27 @@ async function licences(packages: readonly string[]): Promise<string> {
   return (await Promise.all(texts)).join(`\n${'-'.repeat(80)}\n\n`);
 }
 
+/** One file of its own, in CommonJS: a health check needs no other, and Node starts it with the least. */
+async function bundleStart(): Promise<void> {
+  await build({
+    ...common,
+    entryPoints: ['src/cli/index.ts'],
+    outfile: 'dist/cli/index.cjs',
+    format: 'cjs',
+    define: { 'import.meta.dirname': '__dirname', 'import.meta.filename': '__filename' },
+    plugins: [
+      {
+        name: 'the rest is loaded from the bundle',
+        setup: ({ onResolve }) =>
+          onResolve({ filter: /\/program\.ts$/ }, () => ({ path: './program.js', external: true })),
+      },
+    ],
+  });
+}
+
 if (import.meta.main) {
   await rm('dist', { recursive: true, force: true });
   const present = Object.entries(entries).filter(([, source]) => existsSync(source));
+  await bundleStart();
   await writeFile('dist/licenses.txt', await licences(await bundle('dist', Object.fromEntries(present))));
 }

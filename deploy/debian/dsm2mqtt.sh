@@ -18,4 +18,4 @@ if [ -z "${DSM2MQTT_MQTT__PASSWORD_FILE+given}${DSM2MQTT_MQTT__PASSWORD+given}" 
     fi
   done
 fi
-exec /usr/lib/dsm2mqtt/node /usr/lib/dsm2mqtt/dist/cli/index.js "$@"
+exec /usr/lib/dsm2mqtt/node /usr/lib/dsm2mqtt/dist/cli/index.cjs "$@"

@@ -19,7 +19,7 @@ const unitOfPackage: readonly (readonly [RegExp, string])[] = [
   [/^Documentation=.*$/m, 'Documentation=man:dsm2mqtt(1)'],
   [/^ExecStart=.*$/m, 'ExecStart=/usr/bin/dsm2mqtt run'],
   [/^DynamicUser=yes\n# .*\nSupplementaryGroups=libvirt\n/m, ''],
-  [/^Environment=.*$/m, 'Environment=NODE_ENV=production'],
+  [/^Environment=DSM2MQTT_.*\n/m, ''],
 ];
 
 /** `dsm2mqtt_VERSION_ARCHITECTURE.deb` for Debian 12 and Ubuntu 24.04 or newer. It carries its own Node. */

@@ -33,3 +33,9 @@ export function exitCodeOf({ status, code }: Pick<ResponseDocument, 'status' | '
 export function isFinal({ status }: Pick<ResponseDocument, 'status'>): boolean {
   return status !== 'accepted' && status !== 'progress';
 }
+
+/** For the errors of an output: `status | head` is no failure. */
+export function readerGone(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+}

@@ -22,10 +22,11 @@ const reserved = /^DSM2MQTT_(CONFIG|LAB|LAB_.*|SERVICE_(HOST|PORT.*)|PORT(_\d+_(
 export function readEnvironment(environment: Environment): { overrides: Override[]; problems: Problem[] } {
   const overrides: Override[] = [];
   const problems: Problem[] = [];
+  const ours = Object.keys(environment).filter(variable => variable.toUpperCase().startsWith(prefix));
   // Sorted, so that list entries come in order.
-  for (const variable of Object.keys(environment).toSorted(inNumericOrder)) {
+  for (const variable of ours.sort(inNumericOrder)) {
     const text = environment[variable];
-    if (text === undefined || !variable.toUpperCase().startsWith(prefix)) continue;
+    if (text === undefined) continue;
     const read = readVariable(variable, text, overrides);
     if (read && 'variable' in read) overrides.push(read);
     else if (read) problems.push(read);

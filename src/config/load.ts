@@ -1,9 +1,9 @@
-import { access } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type Config, configSchema } from './config.ts';
 import { applyOverrides, type Environment, type Override, readEnvironment } from './environment.ts';
 import { explain } from './explain.ts';
 import { readText } from './files.ts';
+import { configFile, usualPlaces } from './place.ts';
 import { ConfigError, type Issue, type Path, type Problem } from './problem.ts';
 import { childShape, jsonSchema, pathText, type Shape } from './shape.ts';
 import { isMapping } from './value.ts';
@@ -29,12 +29,10 @@ export interface Loaded {
   };
 }
 
-const usualPlaces = ['config.yaml', '/config/config.yaml'];
-
 /** Relative paths are relative to the process's directory. @throws {ConfigError} */
 export async function loadConfig({ config, env, checkUri }: LoadOptions): Promise<Loaded> {
   const { overrides, problems } = readEnvironment(env);
-  const file = config ?? (env['DSM2MQTT_CONFIG'] || (await findFile()));
+  const file = configFile(config, env);
   if (file === null && overrides.length === 0) throw new ConfigError([nothingFound(), ...problems]);
   const yaml = file === null ? null : await readYaml(file, problems);
   const merged = applyOverrides(withEmptySections(yaml?.data ?? null, jsonSchema), overrides);
@@ -51,18 +49,6 @@ export async function loadConfig({ config, env, checkUri }: LoadOptions): Promis
     config: parsed.data,
     sources: { file, environment: overrides.map(({ variable }) => variable) },
   };
-}
-
-/** By the name that the user knows from there. */
-async function findFile(): Promise<string | null> {
-  for (const place of usualPlaces) {
-    const there = await access(place).then(
-      () => true,
-      () => false,
-    );
-    if (there) return place;
-  }
-  return null;
 }
 
 async function readYaml(file: string, others: readonly Problem[]): Promise<YamlFile> {

@@ -10,8 +10,8 @@ export const [entrypoint, healthCheck] = [
   instruction(/^HEALTHCHECK .*CMD (\[.*\])$/m),
 ];
 
-/** What Node is told there before it hears of the bridge. */
-export const nodeOptions: readonly string[] = entrypoint.filter(word => word.startsWith('--'));
+/** The young generation as src/cli/index.ts keeps it. */
+export const nodeOptions: readonly string[] = ['--max-semi-space-size=1'];
 
 function instruction(pattern: RegExp): string[] {
   const words: string[] = JSON.parse(pattern.exec(dockerfile)?.[1] ?? '[]');

@@ -27,7 +27,7 @@ test('what is shipped is the same on every processor and system', () => {
 
 test('the bundle has every package that it needs, and MQTT.js’s codec once: src/mqtt/packets.ts sets it up', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'bundle-'));
-  const packages = await bundle(folder, { 'cli/index': 'src/cli/index.ts' });
+  const packages = await bundle(folder, { 'cli/program': 'src/cli/program.ts' });
   rmSync(folder, { recursive: true });
   expect(packages.filter(path => path.endsWith('/mqtt-packet'))).toEqual(['node_modules/mqtt-packet']);
   expect(packages.filter(path => !shipped.some(([known]) => known === path))).toEqual([]);

@@ -31,7 +31,7 @@ describe.skipIf(Number(version ?? 0) < 252)('systemd-analyze', () => {
 });
 
 test('what it sets is understood', async () => {
-  const [, line = ''] = /^Environment=(.*)$/m.exec(text) ?? [];
+  const [, line = ''] = /^Environment=(DSM2MQTT_.*)$/m.exec(text) ?? [];
   const password = join(folder, 'mqtt_password');
   writeFileSync(password, 'hunter2\n', { mode: 0o600 });
   const values = line.replaceAll('%S', folder).replaceAll('%d', folder).split(' ');

@@ -9,8 +9,8 @@ import { identify } from '../../vm/read.ts';
 import type { Watch } from '../../vm/watch.ts';
 import { summarize } from '../check-config.ts';
 import { withDomains } from '../domains.ts';
-import { askReady } from '../health.ts';
 import { type ExitCode, exitCode, Refusal } from '../outcome.ts';
+import { askReady } from '../ready.ts';
 import type { Output } from '../terminal.ts';
 import { Anonymizer } from './anonymizer.ts';
 

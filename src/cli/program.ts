@@ -1,0 +1,96 @@
+import { Command, CommanderError } from 'commander';
+import { ConfigError, renderProblems } from '../config/problem.ts';
+import { version } from '../util/version.ts';
+import { type ExitCode, exitCode, readerGone, told } from './outcome.ts';
+import { healthKeeper } from './quick-health.ts';
+import { type Verb, verbs } from './verbs.ts';
+
+/** The command line. Exit codes: 0 succeeded, 1 failed or refused, 2 wrong usage or configuration, 3 not reached, 4 timed out. */
+
+const { env, stdin, stdout, stderr } = process;
+
+const program = new Command('dsm2mqtt')
+  .description('A Synology DSM virtual machine on libvirt, as Home Assistant entities over MQTT')
+  .version(version)
+  .exitOverride();
+for (const verb of verbs) define(verb);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.exitCode === 0 ? exitCode.succeeded : exitCode.usage;
+}
+
+function define(verb: Verb): void {
+  const { name, summary, args = {}, options = [], config } = verb;
+  const command = program.command(name).description(summary);
+  for (const [arg, meaning] of Object.entries(args)) command.argument(arg, meaning);
+  if (config !== undefined) {
+    const places = '$DSM2MQTT_CONFIG, ./config.yaml, /config/config.yaml';
+    command.option('-c, --config <file>', `the configuration file (default: ${places})`);
+  }
+  for (const [flags, description, fallback] of options) command.option(flags, description, fallback);
+  command.action(async () => {
+    const given = command.registeredArguments.map((argument, at) => [argument.name(), command.processedArgs[at]]);
+    await perform(verb, { ...command.opts(), ...Object.fromEntries(given) });
+  });
+}
+
+/** Arguments and options by name: those that are looked at here. */
+interface Given {
+  config?: string;
+  direct?: boolean;
+}
+
+async function perform(verb: Verb, given: Given): Promise<void> {
+  // A bridge goes on when the reader of its log is gone.
+  if (verb.serves) stdout.off('error', readerGone);
+  const streams = { stdin, stdout, stderr };
+  try {
+    const configuration = await configurationOf(verb, given);
+    const interruptible = verb.interruptible === 'direct' ? given.direct : verb.interruptible;
+    const signal = interruptible ? interrupted() : undefined;
+    process.exitCode = await verb.run({ ...given, ...streams, ...configuration, signal } as never);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) process.exitCode = told(error, stderr);
+    else process.exitCode = wrong(error);
+  }
+  // Otherwise a hanging file system could keep the process running.
+  if (verb.serves) process.exit();
+}
+
+async function configurationOf({ config: kind, name, serves }: Verb, { config }: Given) {
+  if (kind === undefined) return {};
+  const checkUri = await uriChecker();
+  if (kind === 'named') return { env, checkUri };
+  const { loadConfig } = await import('../config/load.ts');
+  const keepForHealth = healthKeeper(config, env);
+  const loaded = await loadConfig({ config, env, checkUri });
+  if (serves || name === 'health') keepForHealth(loaded.config);
+  return { config: loaded.config, loaded };
+}
+
+function wrong({ problems }: ConfigError): ExitCode {
+  stderr.write(`${renderProblems(problems)}\n`);
+  return exitCode.usage;
+}
+
+async function uriChecker() {
+  const { libvirtUri } = await import('../app/libvirt.ts');
+  return (uri: string, readOnly: boolean): string | null => {
+    try {
+      libvirtUri({ uri, readOnly });
+      return null;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+}
+
+/** Ctrl-C and SIGTERM. The VM is left as it is. */
+function interrupted(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort());
+  return controller.signal;
+}
