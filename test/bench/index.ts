@@ -3,26 +3,29 @@
  * cost, measured in the same run. The bridge runs from `dist`, built first, in a process of its own; libvirtd and the
  * broker are in this one, over a unix and a loopback socket. docs/benchmark.md says what the figures mean.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { bundle } from '../../scripts/build.ts';
+import { inLab } from '../lab/lab.ts';
 import { check } from './check.ts';
 import { checkedEvent } from './checked-event.ts';
 import { command } from './command.ts';
 import { event } from './event.ts';
 import { idle } from './idle.ts';
 import { memory } from './memory.ts';
+import { others } from './others.ts';
 import { poll } from './poll.ts';
 import { growth, isMissed, machine, progress, type Section, table } from './report.ts';
 import { soak } from './soak.ts';
 import { start } from './start.ts';
 
 const usage = `usage: npm run bench -- [--quick] [--only NAME,…] [--soak MINUTES] [--json FILE]
-  --quick   the same with few samples, in 40 s
+  --quick   the same with few samples, in a minute
   --only    some of: event command poll check checked-event memory start idle
   --soak    one poll a second for so many minutes, and nothing else
+  --peers   collectd, prometheus-libvirt-exporter and virsh beside the bridge, in the lab; 20 minutes, or 2 with --quick
 `;
 
 const { values } = parseArgs({
@@ -30,6 +33,7 @@ const { values } = parseArgs({
     quick: { type: 'boolean', default: false },
     only: { type: 'string' },
     soak: { type: 'string' },
+    peers: { type: 'boolean', default: false },
     json: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
@@ -63,10 +67,13 @@ const quick: readonly Measurement[] = [
 ];
 
 if (values.help) process.stdout.write(usage);
-else await run();
+else {
+  if (!inLab()) await build();
+  if (values.peers && !inLab()) enterLab();
+  else await run();
+}
 
 async function run(): Promise<void> {
-  await build();
   const sections: Section[] = [];
   for (const [name, measure] of plan()) {
     progress(name);
@@ -80,7 +87,19 @@ async function run(): Promise<void> {
   if (values.json) await writeFile(values.json, `${JSON.stringify({ machine: machine(), sections }, null, 2)}\n`);
 }
 
+/** The same program, beside a real libvirtd and with what others watch it with. */
+function enterLab(): void {
+  const lab = fileURLToPath(new URL('../../scripts/lab', import.meta.url));
+  const own = [process.execPath, ...process.argv.slice(1)];
+  const { status } = spawnSync(lab, ['--with', 'peers', '--name', 'bench', ...own], { stdio: 'inherit' });
+  process.exitCode = status ?? 1;
+}
+
 function plan(): readonly Measurement[] {
+  if (values.peers) {
+    const extent = values.quick ? { rounds: 1, warm: 5, polls: 10 } : { rounds: 2, warm: 40, polls: 40 };
+    return [['peers', () => others(extent)]];
+  }
   if (values.soak) return [['soak', () => soak(Number(values.soak))]];
   const wanted = values.only?.split(',');
   return (values.quick ? quick : whole).filter(([name]) => !wanted || wanted.includes(name));

@@ -1,6 +1,6 @@
 #!/bin/bash
 # What others watch libvirt with, for the benchmark: collectd's virt plugin, and Prometheus' exporter.
-# Expect: about a minute, 200 MB
+# Expect: half a minute, 20 MB
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=test/lab/layers/machine.sh
