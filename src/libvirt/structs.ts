@@ -116,7 +116,10 @@ export function pickedRecords<T>(begin: () => Picker<T>): Decoder<{ records: { d
     const picker = begin();
     for (let left = reader.length(maxStatsParams); left > 0; left--) {
       const field = fieldName.decode(reader);
-      picker.take(field, arm(int.decode(reader)).decode(reader) as TypedParam['value']);
+      const type = int.decode(reader);
+      // Most are 64 bits without a sign.
+      const value = type === 4 ? uhyper.decode(reader) : (arm(type).decode(reader) as TypedParam['value']);
+      picker.take(field, value);
     }
     return { domain, params: picker.done() };
   };

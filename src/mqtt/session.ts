@@ -21,8 +21,9 @@ import {
   type Made,
   publishOptions,
   readMessage,
+  unacknowledged,
 } from './packets.ts';
-import type { ProtocolVersion } from './protocol-version.ts';
+import type { ProtocolVersion, Version } from './protocol-version.ts';
 
 export interface SessionOptions extends ConnectOptions {
   subscriptions: readonly string[];
@@ -148,9 +149,13 @@ export class Session extends EventEmitter<{
   #open(mqtt: MqttClient, limits: Limits, refused: readonly string[]): void {
     if (this.#ended || this.#leaving) return;
     clearTimeout(this.#deadline);
-    const wire = { send: send.bind(null, mqtt), buffered: () => buffered(mqtt) };
+    const { version } = this.#options.protocol;
+    const wire = {
+      send: (packet: Made, done: (error?: Error) => void) => send(mqtt, version, packet, done),
+      buffered: () => buffered(mqtt),
+    };
     this.#outbox = new Outbox(wire, limits, this.#options.memory, this.#options.logger);
-    this.emit('opened', { version: this.#options.protocol.version === 5 ? '5.0' : '3.1.1', refused });
+    this.emit('opened', { version: version === 5 ? '5.0' : '3.1.1', refused });
     for (const message of this.#early.splice(0)) this.emit('message', message);
   }
 
@@ -179,12 +184,23 @@ export class Session extends EventEmitter<{
   }
 }
 
-function send(mqtt: MqttClient, publication: Made, done: (error?: Error) => void): void {
+function send(mqtt: MqttClient, version: Version, publication: Made, done: (error?: Error) => void): void {
   const { topic, payload, qos } = publication;
+  const options = publishOptions(publication);
+  const { stream } = mqtt;
+  if (qos === 0 && !options.properties) {
+    // The samples of one poll leave together.
+    if (stream.writableCorked === 0) {
+      stream.cork();
+      process.nextTick(() => stream.uncork());
+    }
+    if (stream.writable) stream.write(unacknowledged(publication, version));
+    return;
+  }
   // With a callback, MQTT.js would add a drain listener to a slow socket for every QoS 0 message.
-  mqtt.publish(topic, payload, publishOptions(publication), qos === 0 ? undefined : done);
-  // MQTT.js would hold it back until all listeners have been called. Samples may wait, and leave together.
-  if (qos !== 0) mqtt.stream.uncork();
+  mqtt.publish(topic, payload, options, qos === 0 ? undefined : done);
+  // MQTT.js would hold it back until all listeners have been called.
+  stream.uncork();
 }
 
 /** MQTT.js corks the socket until the end of the turn: what only waits for that is not what the socket does not take. */
