@@ -12,6 +12,7 @@ import { inLab } from '../lab/lab.ts';
 import { check } from './check.ts';
 import { checkedEvent } from './checked-event.ts';
 import { command } from './command.ts';
+import { driver } from './driver.ts';
 import { event } from './event.ts';
 import { idle } from './idle.ts';
 import { memory } from './memory.ts';
@@ -91,18 +92,27 @@ async function run(): Promise<void> {
 function enterLab(): void {
   const lab = fileURLToPath(new URL('../../scripts/lab', import.meta.url));
   const own = [process.execPath, ...process.argv.slice(1)];
-  const { status } = spawnSync(lab, ['--with', 'peers', '--name', 'bench', ...own], { stdio: 'inherit' });
+  const { status } = spawnSync(lab, ['--with', 'peers', '--name', `bench-${process.pid}`, ...own], {
+    stdio: 'inherit',
+  });
   process.exitCode = status ?? 1;
 }
 
 function plan(): readonly Measurement[] {
   if (values.peers) {
     const extent = values.quick ? { rounds: 1, warm: 5, polls: 10 } : { rounds: 2, warm: 40, polls: 40 };
-    return [['peers', () => others(extent)]];
+    return wanted([
+      ['driver', () => driver(values.quick ? 100 : 1_000, values.quick ? 20 : 200)],
+      ['peers', () => others(extent)],
+    ]);
   }
   if (values.soak) return [['soak', () => soak(Number(values.soak))]];
-  const wanted = values.only?.split(',');
-  return (values.quick ? quick : whole).filter(([name]) => !wanted || wanted.includes(name));
+  return wanted(values.quick ? quick : whole);
+}
+
+function wanted(all: readonly Measurement[]): readonly Measurement[] {
+  const names = values.only?.split(',');
+  return all.filter(([name]) => !names || names.includes(name));
 }
 
 /** The bridge, and the measured programs with its code in them. */

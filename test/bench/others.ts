@@ -9,6 +9,7 @@ import { address, poll, startMosquitto, virsh } from '../lab/lab.ts';
 import { freePort } from '../lab/processes.ts';
 import { entrypoint } from './image.ts';
 import { spread } from './numbers.ts';
+import { configuration } from './peers.ts';
 import { measured, progress, type Section } from './report.ts';
 
 /** What watches libvirt, as somebody would start it. */
@@ -79,11 +80,7 @@ const [ours, virshName] = ['dsm2mqtt', 'virsh domstats'];
 
 async function watchersOf(folder: string, port: number): Promise<Watcher[]> {
   const config = join(folder, 'config.yaml');
-  const vms = guests.map(name => `  - { domain: ${name}, checks: { schedule: never, deep_schedule: never } }\n`);
-  await writeFile(
-    config,
-    `mqtt: { url: "mqtt://127.0.0.1:${port}" }\nlibvirt: { stats_interval: 1s }\ndata_dir: ${folder}\nvms:\n${vms.join('')}`,
-  );
+  await writeFile(config, configuration(folder, 'qemu:///system', port, guests));
   const collectd = join(folder, 'collectd.conf');
   await writeFile(
     collectd,

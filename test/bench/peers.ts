@@ -32,7 +32,8 @@ export async function startPeers(domains = 1, checks = unchecked): Promise<Peers
   const broker = await SinkBroker.listen();
   const config = join(folder, 'config.yaml');
   const names = libvirtd.fake.domains.map(domain => domain.name);
-  await writeFile(config, configuration(folder, libvirtd.path, broker.port, names, checks));
+  const uri = `qemu+unix:///system?socket=${libvirtd.path}`;
+  await writeFile(config, configuration(folder, uri, broker.port, names, checks));
   return {
     libvirtd,
     broker,
@@ -78,16 +79,17 @@ export function isState({ topic: name, payload }: Published): boolean {
   return name.endsWith('/state') && /"state":"(?:running|paused)"/.test(payload.toString());
 }
 
-function configuration(
+/** The configuration of a bridge, YAML. */
+export function configuration(
   folder: string,
-  socket: string,
+  uri: string,
   port: number,
   domains: readonly string[],
-  checks: string,
-): string {
+  checks = unchecked,
+) {
   return [
     `mqtt: { url: "mqtt://127.0.0.1:${port}" }`,
-    `libvirt: { uri: "qemu+unix:///system?socket=${socket}", stats_interval: 1s }`,
+    `libvirt: { uri: "${uri}", stats_interval: 1s }`,
     `data_dir: ${folder}`,
     'vms:',
     ...domains.map(name => `  - { domain: ${name}, ${checks} }`),
