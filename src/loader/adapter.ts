@@ -1,3 +1,5 @@
+import type { LoaderSettings } from '../model/loader-settings.ts';
+import type { Prompt } from '../ssh/dialogue.ts';
 import type { SavedHome } from './image/home.ts';
 import type { MapPair } from './sata-map.ts';
 
@@ -43,17 +45,7 @@ export interface LoaderRelease {
   serials: readonly string[] | null;
 }
 
-export interface LoaderConfig {
-  /** `DS918+` */
-  model: string;
-  /** `ds918p-7.1.1-42962` */
-  platform: string;
-  upgrade: 'never' | 'full';
-  /** URLs of extensions' indexes. */
-  extensions: readonly string[];
-  /** Keeps serial number and MACs; false: makes new ones. */
-  keepIdentity: boolean;
-}
+export type LoaderConfig = Pick<LoaderSettings, 'model' | 'platform' | 'upgrade' | 'extensions' | 'keepIdentity'>;
 
 export interface LoaderFacts {
   /** The values to set, computed or configured; both empty for a model with a device tree. */
@@ -92,16 +84,6 @@ export interface Step {
   exitCodes: readonly number[];
   /** Why the rebuild must end after this command, although it worked; null: it can go on. Read from its output. */
   objection(output: string): Problem | null;
-}
-
-export interface Prompt {
-  name: string;
-  /** Matches the question, up to its last visible character. */
-  pattern: RegExp;
-  /** Without line feed; empty: ENTER alone. */
-  answer: string;
-  /** How often it may be asked; default 1. */
-  times?: number;
 }
 
 interface Input {

@@ -1,65 +1,31 @@
-import type { Libvirt } from '../../libvirt/client.ts';
-import type { DomainRef } from '../../libvirt/structs.ts';
 import type { Check } from '../../model/check.ts';
-import type { Disk } from '../../model/domain.ts';
 import type { LoaderSettings } from '../../model/loader-settings.ts';
 import type { VmSnapshot } from '../../model/snapshot.ts';
-import type { LoaderAdapter, LoaderFacts, Step } from '../adapter.ts';
-import type { Boot } from '../image/boot-entry.ts';
+import type { LoaderAdapter } from '../adapter.ts';
 import { parsePlatformId } from '../platforms.ts';
 import { mapOf } from '../sata-map.ts';
-import { cpuFlags, type Definition, readDefinition } from './definition.ts';
+import { cpuFlags, readDefinition } from './definition.ts';
 import { lookUp } from './extensions.ts';
-import type { Finding, Known, PreflightFacts } from './finding.ts';
-import { type ImageInspection, inspectImage, otherLoader } from './image.ts';
+import type { Known, PreflightFacts } from './finding.ts';
+import { type ImageInspection, type InspectImageOptions, inspectImage, otherLoader } from './image.ts';
 import { preflight } from './preflight.ts';
 import { inspectFolder, realWorld, sourcesReachable, type World, withClasses } from './world.ts';
 
 /** Collects all facts before a rebuild. Changes nothing, and every wait has a limit. */
 
-export interface InspectOptions {
+export interface InspectOptions extends Pick<InspectImageOptions, 'client' | 'ref' | 'scratch' | 'signal'> {
   settings: LoaderSettings;
   adapter: LoaderAdapter;
   vm: Pick<VmSnapshot, 'domain'> & { check: Pick<Check, 'verdict' | 'dsm'> | null };
-  client: Libvirt;
-  ref: DomainRef;
-  /** A folder for temporary files, some 100 MB. Made if it is not there. */
-  scratch: string;
   /** libvirt's machine is this one. */
   local: boolean;
   /** What happens to a guest that does not power off. */
   onTimeout: 'report' | 'force_off';
-  signal: AbortSignal;
   /** For tests: replaces parts of the real world. */
   world?: Partial<World> | undefined;
 }
 
-export interface Inspection {
-  /** The gravest first. */
-  findings: readonly Finding[];
-  /** One of them refuses. */
-  refused: boolean;
-  /** Size in bytes; null: it was not found. */
-  image: { path: string; size: number } | null;
-  /** Null: the menu could not be read. */
-  boot: Boot | null;
-  /** Titles of that menu; null: the menu has no such entry. */
-  builderEntry: string | null;
-  dsmEntry: string | null;
-  /** The bus of the loader's disk, by the domain's XML. */
-  loaderBus: string | null;
-  /** Bytes; null: not known. */
-  backup: { folder: string; needed: number | null; free: number | null };
-  /** Whether the installed DSM is known, and is the loader's DSM too. */
-  sameDsm: boolean;
-  /** Serial number and MACs, which must not be shown. */
-  secrets: readonly string[];
-  /** The map to set; null when there is no loader or no map for it: then there are no steps. */
-  facts: LoaderFacts | null;
-  /** Notes on SataPortMap and DiskIdxMap, in sentences. */
-  mapNotes: readonly string[];
-  steps: readonly Step[];
-}
+export type Inspection = Awaited<ReturnType<typeof inspect>>;
 
 /** Milliseconds; libvirt does not return a definition while its QEMU hangs. */
 const definitionPatience = 10_000;
@@ -67,7 +33,7 @@ const definitionPatience = 10_000;
 const qemuStick = { vid: '0x46f4', pid: '0x0001' };
 
 /** Rejects as libvirt's calls do when the domain's definition cannot be read, or with the signal's reason. */
-export async function inspect(options: InspectOptions): Promise<Inspection> {
+export async function inspect(options: InspectOptions) {
   const { settings, adapter, vm, signal, onTimeout } = options;
   const world = { ...realWorld, ...options.world };
   const parsed = parsePlatformId(settings.platform);
@@ -103,47 +69,39 @@ export async function inspect(options: InspectOptions): Promise<Inspection> {
     backup: { ...image.space, trouble },
   });
   const choice = id && mapOf(settings.sataMap, id.platform, controllers);
-  const facts: LoaderFacts | null = id &&
-    choice && {
-      // If there is one stick, the loader itself finds its IDs.
-      ...{ map: choice.map, deviceTree: id.platform.deviceTree, usbDisks, usbIds: usbDisks > 1 ? usbIds : null },
-    };
+  // If there is one stick, the loader itself finds its IDs.
+  const stick = { usbDisks, usbIds: usbDisks > 1 ? usbIds : null };
+  const facts = id && choice && { map: choice.map, deviceTree: id.platform.deviceTree, ...stick };
   return {
     findings,
     refused: findings.some(({ level }) => level === 'refuse'),
     image: image.size === null ? null : { path: image.path, size: image.size },
-    ...{ boot: image.boot, builderEntry: builder, dsmEntry: dsm, loaderBus, facts },
+    ...{ boot: image.boot, builderEntry: builder, dsmEntry: dsm, loaderBus },
+    /** Serial number and MACs, which must not be shown. */
     secrets: config && 'text' in config ? adapter.secrets(config.text) : [],
+    /** Whether the installed DSM is known, and is the loader's DSM too. */
     sameDsm:
       id !== null && installed?.build === id.build && (installed.model ?? id.platform.model) === id.platform.model,
     backup: { folder: settings.backupDir, ...image.space },
     mapNotes: choice?.notes ?? [],
-    steps: facts === null ? [] : adapter.plan(settings, facts),
+    /** Null when there is no loader for this platform, or no map: then there are no steps. */
+    facts,
+    steps: facts ? adapter.plan(settings, facts) : [],
   };
 }
 
 /** The definition, and the facts that follow from it. The VM will start from it, whatever is running now. */
 async function lookAtGuest(
-  { adapter, client, ref, settings, local, scratch, signal }: InspectOptions,
+  { adapter: { home: place }, client, ref, settings, local, scratch, signal }: InspectOptions,
   world: World,
   folder: ReturnType<typeof inspectFolder>,
-): Promise<{
-  definition: Definition;
-  loader: Disk | null;
-  image: ImageInspection;
-  flags: readonly string[] | null;
-}> {
+) {
   const xml = await client.xml(ref, { inactive: true, timeout: definitionPatience, signal });
   const definition = readDefinition(xml);
   const loader = definition.hardware.disks.find(({ role }) => role === 'loader') ?? null;
-  const backups = folder.then(
-    ({ nearest }) => nearest,
-    () => null,
-  );
+  const backups = folder.then(found => found.nearest).catch(() => null);
   const [image, cpuinfo, controllers] = await Promise.all([
-    inspectImage({
-      ...{ way: settings.image, disk: loader, client, ref, scratch, backups, signal, world, place: adapter.home },
-    }),
+    inspectImage({ way: settings.image, disk: loader, client, ref, scratch, backups, signal, world, place }),
     // This machine knows nothing about another machine's CPU and devices.
     local ? world.cpuinfo().catch(() => '') : '',
     local ? withClasses(world, definition.controllers, signal) : definition.controllers,

@@ -1,79 +1,16 @@
 import { join } from 'node:path';
-import type { LoaderPhase } from '../../model/loader.ts';
 import { type LoaderSettings, wantedDsm } from '../../model/loader-settings.ts';
 import type { Policy } from '../../model/policy.ts';
 import { spell } from '../../util/duration.ts';
 import type { Step } from '../adapter.ts';
 import { phases, type RunningPhase } from '../job/phases.ts';
-import type { Finding } from './finding.ts';
 import type { Inspection } from './inspect.ts';
 
 /** A rebuild before it begins, as plain data: what was found, and what would be done, in order. Pure. */
 
-export interface Plan {
-  /** The VM's key, and its name for people. */
-  id: string;
-  name: string;
-  /** `tcrp` */
-  loader: string;
-  /** `DS918+` */
-  model: string;
-  /** `7.1.1-42962` */
-  version: string;
-  /** `ds918p-7.1.1-42962` */
-  platform: string;
-  /** Nothing that was found refuses it. */
-  possible: boolean;
-  /** The gravest first. */
-  findings: readonly Finding[];
-  /** Size in bytes. */
-  image: { path: string; size: number } | null;
-  /** Bytes. `file` has the time in place of `<time>`; `keep`: how many stay. */
-  backup: { file: string; needed: number | null; free: number | null; keep: number };
-  /** Titles of the boot menu: what starts next as it is now, the image builder, DSM. */
-  boot_entry: { now: string | null; builder: string | null; dsm: string | null };
-  /** Empty where no plan can be made. */
-  phases: readonly PlanPhase[];
-  on_failure: 'ask' | 'auto';
-  /** What then happens to it, in sentences. */
-  failure: readonly string[];
-}
-
-export interface PlanPhase {
-  phase: LoaderPhase;
-  /** `Shut DSM down` */
-  title: string;
-  /** A sentence each. */
-  does: readonly string[];
-  /** Its changes, by name: `from`, `to`. */
-  values: Readonly<Record<string, string>>;
-  commands: readonly PlanCommand[];
-}
-
-export interface PlanCommand {
-  /** `build` */
-  name: string;
-  title: string;
-  /** One line of shell. */
-  command: string;
-  /** The condition for it, in words; null: always. */
-  condition: string | null;
-  prompts: readonly PlanPrompt[];
-  /** What is written into user_config.json; null: nothing. */
-  settings: Readonly<Record<string, string>> | null;
-  /** On what is written, a sentence each. */
-  notes: readonly string[];
-  timeout_seconds: number;
-}
-
-interface PlanPrompt {
-  /** Its text; `…` for parts that are unknown before. */
-  asks: string;
-  /** Empty: ENTER alone. */
-  answer: string;
-  /** How often it may be asked. */
-  times: number;
-}
+export type Plan = ReturnType<typeof planRebuild>;
+export type PlanPhase = Plan['phases'][number];
+export type PlanCommand = PlanPhase['commands'][number];
 
 export interface PlanOptions {
   key: string;
@@ -85,7 +22,7 @@ export interface PlanOptions {
   shutdown: Policy['shutdown'];
 }
 
-export function planRebuild(options: PlanOptions): Plan {
+export function planRebuild(options: PlanOptions) {
   const { key, label, settings, inspection } = options;
   const { refused, findings, image, boot, builderEntry, dsmEntry, backup, steps } = inspection;
   const { kind, model, platform, backupDir, keepBackups, onFailure } = settings;
@@ -95,16 +32,18 @@ export function planRebuild(options: PlanOptions): Plan {
     ...{ id: key, name: label, loader: kind, model, version: wantedDsm(settings).version, platform },
     ...{ possible: !refused, findings, image, backup: { file, needed, free, keep: keepBackups } },
     boot_entry: { now: boot?.next ?? null, builder: builderEntry, dsm: dsmEntry },
+    // Without steps, no plan can be made.
     phases: steps.length === 0 ? [] : planPhases(options, file),
     on_failure: onFailure,
     failure: failure(onFailure),
   };
 }
 
-type Row = readonly [phase: RunningPhase, does: readonly string[], values?: PlanPhase['values']];
+/** `does`: a sentence each. `values`: what changes, by name. */
+type Row = readonly [phase: RunningPhase, does: readonly string[], values?: Readonly<Record<string, string>>];
 
 /** What each phase would do, in the order of THE table of phases. */
-function planPhases({ settings, inspection, running, shutdown }: PlanOptions, file: string): PlanPhase[] {
+function planPhases({ settings, inspection, running, shutdown }: PlanOptions, file: string) {
   const { boot, builderEntry, dsmEntry, backup, sameDsm, steps, mapNotes } = inspection;
   const { keepBackups, ssh } = settings;
   const { model, version } = wantedDsm(settings);
@@ -159,7 +98,7 @@ function success(sameDsm: boolean, model: string, version: string): string[] {
   ];
 }
 
-function failure(onFailure: Plan['on_failure']): string[] {
+function failure(onFailure: LoaderSettings['onFailure']): string[] {
   const rollback = 'the VM is turned off, the image restored from its backup and compared, and DSM started from it';
   return [
     'As long as only the boot menu was touched it is set back, and DSM is started again.',
@@ -169,7 +108,7 @@ function failure(onFailure: Plan['on_failure']): string[] {
   ];
 }
 
-function commands(steps: readonly Step[], mapNotes: readonly string[]): PlanCommand[] {
+function commands(steps: readonly Step[], mapNotes: readonly string[]) {
   return steps.map(({ name, title, command, onlyIf, prompts, input, timeout }) => {
     const kept = input?.keepIdentity ? ['Serial number and MACs stay what they are.'] : [];
     return {

@@ -1,5 +1,6 @@
+import type { Prompt } from '../../../ssh/dialogue.ts';
 import { quote } from '../../../ssh/quote.ts';
-import type { LoaderConfig, LoaderFacts, Outputs, Prompt, Step } from '../../adapter.ts';
+import type { LoaderConfig, LoaderFacts, Outputs, Step } from '../../adapter.ts';
 import { explainDifference, satamapOf } from './satamap.ts';
 import { editUserConfig, isComplete, judgeConfig, readIdentity, userConfig } from './user-config.ts';
 
