@@ -2,6 +2,7 @@ import { lookup } from 'node:dns/promises';
 import { isIPv4 } from 'node:net';
 import type { ProbeName } from '../model/check.ts';
 import type { VmKey } from '../model/snapshot.ts';
+import { shared } from '../util/shared.ts';
 import type { Findhost } from './findhost/client.ts';
 import type { Findings, Limits } from './finding.ts';
 import { type BridgeTarget, bridge } from './probes/bridge.ts';
@@ -42,18 +43,13 @@ export function realProbes(findhost: Pick<Findhost, 'find'>, addresses: Probes['
   };
 }
 
-/** One question at a time for each name: otherwise a silent name server would occupy all threads of the process. */
+/** Shared, because otherwise a silent name server would occupy all threads of the process. */
 function resolver(): Probes['resolve'] {
-  const asked = new Map<string, Promise<string | null>>();
-  const ask = (name: string) =>
-    lookup(name, { family: 4 })
-      .then(({ address }) => address)
-      .catch(() => null)
-      .finally(() => asked.delete(name));
-  return async name => {
-    if (isIPv4(name)) return name;
-    const answer = asked.get(name) ?? ask(name);
-    asked.set(name, answer);
-    return answer;
-  };
+  const ask = shared(name =>
+    lookup(name, { family: 4 }).then(
+      ({ address }) => address,
+      () => null,
+    ),
+  );
+  return async name => (isIPv4(name) ? name : ask(name));
 }

@@ -109,10 +109,9 @@ export class Definitions {
   #parse(vm: VmKey, xml: string): Hardware {
     const digest = hash('sha256', xml);
     const before = this.#parsed.get(vm);
-    if (before?.digest === digest) return before.hardware;
-    const hardware = parseDomainXml(xml);
-    this.#parsed.set(vm, { digest, hardware });
-    return hardware;
+    const parsed = before?.digest === digest ? before : { digest, hardware: parseDomainXml(xml) };
+    this.#parsed.set(vm, parsed);
+    return parsed.hardware;
   }
 
   #release(): void {

@@ -2,8 +2,9 @@ import type { CallOptions } from '../libvirt/calls.ts';
 import type { Libvirt } from '../libvirt/client.ts';
 import { errorCode, isLibvirtError } from '../libvirt/errors.ts';
 import type { DomainRef } from '../libvirt/structs.ts';
-import type { Domain, DomainState, Hardware } from '../model/domain.ts';
+import type { Domain, DomainState } from '../model/domain.ts';
 import type { HypervisorInfo } from '../model/snapshot.ts';
+import { parseDomainXml } from './domain-xml.ts';
 import { stateWords } from './state.ts';
 
 /** The calls that read a domain; a missing domain is a result, no failure. Failures are those of `Libvirt`'s calls. */
@@ -42,11 +43,7 @@ export async function readState(
 const whenever: CallOptions = { timeout: 86_400_000 };
 
 /** What only the definition contains. Null: libvirt has no such domain. */
-export async function readDetails(
-  client: Libvirt,
-  ref: DomainRef,
-  parse: (xml: string) => Hardware,
-): Promise<Details | null> {
+export async function readDetails(client: Libvirt, ref: DomainRef, parse = parseDomainXml): Promise<Details | null> {
   const [xml, persistent, autostart] = await Promise.all([
     orGone(client.xml(ref, whenever)),
     orGone(client.persistent(ref, whenever)),

@@ -11,8 +11,7 @@ export type Facts = Readonly<
 /** The sentence and the next step of a diagnosis. */
 export function messageOf(cause: Cause, facts: Facts): { reason: string; next: string | null } {
   const { reason, next } = diagnoses[cause];
-  const words = new Map(Object.entries(facts));
-  const fill = (text: string) => text.replaceAll(/\{(\w+)\}/g, (_, name: string) => words.get(name) ?? '').trim();
+  const fill = (text: string) => text.replaceAll(/\{(\w+)\}/g, (_, name: keyof Facts) => facts[name] ?? '').trim();
   return { reason: fill(reason), next: next === null ? null : fill(next) };
 }
 

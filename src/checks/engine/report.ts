@@ -48,7 +48,7 @@ export function report(state: CheckState, context: ReportContext): Check {
     nextAt: nextAt === null ? null : iso(nextAt),
     wasUp: run?.wasUp ?? false,
     bootSeconds: run?.bootSeconds ?? null,
-    dsm: { ...(known.dsm ?? unknownDsm), address: known.address },
+    dsm: known.dsm?.address === known.address ? known.dsm : { ...(known.dsm ?? unknownDsm), address: known.address },
   };
 }
 

@@ -15,11 +15,10 @@ export interface Neighbour {
 
 /** `ATF_COM` of linux/if_arp.h. */
 const complete = 0x2;
-const maxBytes = 1024 ** 2;
 
 /** None where the table cannot be read. */
 export function readArp(root: string): Neighbour[] {
-  return parseArp(readBytes(`${root}/proc/net/arp`, maxBytes)?.toString('latin1') ?? '');
+  return parseArp(readBytes(`${root}/proc/net/arp`)?.toString('latin1') ?? '');
 }
 
 /** Address, hardware type, flags, MAC, mask, device; skips the header and every line that is no entry. */

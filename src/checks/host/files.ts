@@ -1,33 +1,29 @@
 import * as fs from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { shared } from '../../util/shared.ts';
 
 /**
  * Reads sysfs and proc. A missing or unreadable file gives null or empty: a kernel, a container or another system may
- * lack it.
- *
- * The kernel answers from its own memory within microseconds, so the reads do not go through the thread pool. Only what
- * may wait for a driver does (`readSlowNumber`).
+ * lack it. The kernel answers from its memory within microseconds, so only what may wait for a driver is left to the
+ * thread pool.
  */
 
-/** Bytes, a multiple of 16: the kernel returns only whole entries of a bridge's forwarding table. */
-const pieceBytes = 4_096;
+/** Bytes that are read at most: a multiple of 16, the entries of a bridge's forwarding table. */
+const bytes = Buffer.allocUnsafeSlow(1024 ** 2);
 
-/** Reads at most so many bytes from the beginning of the file. */
-export function readBytes(path: string, limit: number): Buffer | null {
+export function readBytes(path: string): Buffer | null {
   return orElse(null, () => {
     const file = fs.openSync(path, 'r');
+    let length = 0;
     try {
-      const pieces: Buffer[] = [];
-      for (let left = limit, length = -1; left > 0 && length !== 0; left -= length) {
-        const piece = Buffer.allocUnsafe(Math.min(pieceBytes, left));
-        length = fs.readSync(file, piece, 0, piece.length, null);
-        pieces.push(piece.subarray(0, length));
+      for (let more = -1; more !== 0 && length < bytes.length; length += more) {
+        more = fs.readSync(file, bytes, length, bytes.length - length, null);
       }
-      return Buffer.concat(pieces);
     } finally {
       fs.closeSync(file);
     }
+    return Buffer.from(bytes.subarray(0, length));
   });
 }
 
@@ -43,18 +39,11 @@ export function readNumber(path: string): number | null {
   return numberIn(readText(path));
 }
 
-const slow = new Map<string, Promise<number | null>>();
-
 /**
  * The number of an attribute that may have to wait for the kernel's lock of all network settings (`rtnl_lock`), which a
- * driver in trouble holds. Of each file there is one read at a time: more would take all threads of the process.
+ * driver in trouble holds. Shared, because otherwise such a file would occupy all threads of the process.
  */
-export function readSlowNumber(path: string): Promise<number | null> {
-  const read = () => readFile(path, 'latin1').then(numberIn, () => null);
-  const reading = slow.get(path) ?? read().finally(() => slow.delete(path));
-  slow.set(path, reading);
-  return reading;
-}
+export const readSlowNumber = shared(path => readFile(path, 'latin1').then(numberIn, () => null));
 
 /** The last part of what a symbolic link points to. */
 export function readLink(path: string): string | null {

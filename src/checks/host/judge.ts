@@ -1,6 +1,6 @@
 import type { Nic } from '../../model/domain.ts';
 import type { Kind } from '../finding.ts';
-import type { Heard, Plug } from './plug.ts';
+import type { Plug } from './plug.ts';
 
 /** Pure: judges the facts of one NIC. The fault nearest to the guest is reported first. */
 
@@ -74,7 +74,7 @@ function unseen(words: string): Judgement {
   return { kind: 'not_applicable', words };
 }
 
-function lastFrame({ ago }: Heard): string {
+function lastFrame({ ago }: NonNullable<Plug['heard']>): string {
   if (ago === null) return 'no frame of it has been heard lately';
   return `its last frame was heard ${ago < 1_000 ? 'less than a second' : `${Math.floor(ago / 1_000)} s`} ago`;
 }

@@ -18,13 +18,8 @@ export interface Plug {
   filtered: boolean;
   /** Docker has its own bridge here. */
   docker: boolean;
-  /** When the bridge last received from the guest; null: unknown. */
-  heard: Heard | null;
-}
-
-export interface Heard {
-  /** Milliseconds since the bridge last received a frame of this MAC on this port; null: never, or too long ago. */
-  ago: number | null;
+  /** Milliseconds since the bridge last received from the guest, null: never, or too long ago; null: unknown. */
+  heard: { ago: number | null } | null;
 }
 
 export async function readPlug(root: string, nic: Nic): Promise<Plug> {
@@ -60,8 +55,8 @@ function isFiltered(root: string, { folder }: Device): boolean {
   return everyBridge === 1 || readNumber(`${folder}/bridge/nf_call_iptables`) === 1;
 }
 
-function readHeard(bridge: Device, port: Device, mac: string): Heard | null {
-  const table = readBytes(`${bridge.folder}/brforward`, maxForwardingBytes);
+function readHeard(bridge: Device, port: Device, mac: string): Plug['heard'] {
+  const table = readBytes(`${bridge.folder}/brforward`);
   const number = readNumber(`${port.folder}/brport/port_no`);
   if (table === null || number === null) return null;
   const entry = parseForwarding(table).find(each => each.mac === mac && each.port === number && !each.local);
@@ -81,8 +76,6 @@ export interface Learnt {
 }
 
 const entryBytes = 16;
-/** 16 384 machines; the rest of a larger table is not read. */
-const maxForwardingBytes = entryBytes * 16_384;
 /** The kernel reports times in hundredths of a second, whatever its own clock (`USER_HZ`). */
 const tick = 10;
 

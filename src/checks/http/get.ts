@@ -93,10 +93,20 @@ export async function get(
   request.on('error', failed).once('response', (response: IncomingMessage) => {
     const { statusCode: status = 0 } = response;
     const headers = Object.entries(response.headers).map(([name, value]) => [name, String(value)]);
-    read(response.on('error', failed), body => {
+    const chunks: Buffer[] = [];
+    let left = bodyLimit;
+    const end = () => {
+      const body = Buffer.concat(chunks).subarray(0, bodyLimit).toString();
       const ms = Math.round(performance.now() - began);
       resolve({ failure: null, status, headers: Object.fromEntries(headers), body, ms });
-    });
+    };
+    const take = (chunk: Buffer) => {
+      chunks.push(chunk);
+      left -= chunk.length;
+      // The rest is left on the wire.
+      if (left <= 0) end();
+    };
+    response.on('error', failed).on('data', take).once('end', end);
   });
   request.end();
   try {
@@ -134,18 +144,6 @@ function tls() {
     secureOptions: constants.SSL_OP_LEGACY_SERVER_CONNECT,
   });
   return { secureContext: context, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] };
-}
-
-/** Up to the limit; the rest is left on the wire. */
-function read(response: IncomingMessage, done: (body: string) => void): void {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  const end = () => done(Buffer.concat(chunks).subarray(0, bodyLimit).toString());
-  response.once('end', end).on('data', (chunk: Buffer) => {
-    chunks.push(chunk);
-    length += chunk.length;
-    if (length >= bodyLimit) end();
-  });
 }
 
 const words: ReadonlyMap<string | undefined, FailureWord> = new Map([

@@ -1,6 +1,7 @@
 import { type ExecFileException, execFile } from 'node:child_process';
 import { addAbortListener } from 'node:events';
 import { isIPv4 } from 'node:net';
+import { promisify } from 'node:util';
 import { bare, type Findings, type Limits } from '../finding.ts';
 
 export interface PingTarget {
@@ -10,6 +11,7 @@ export interface PingTarget {
   command?: string;
 }
 
+const execute = promisify(execFile);
 /** Bytes of its output. */
 const maxOutput = 65_536;
 
@@ -36,38 +38,28 @@ export async function ping({ address, command = 'ping' }: PingTarget, limits: Li
   return bare('ping', 'not_applicable', `No ping could be sent from here (${reason ?? `exit code ${error.code}`}).`);
 }
 
-interface Run {
-  /** Null: it has exited with 0. */
-  error: ExecFileException | null;
-  output: string;
-  complaint: string;
-}
-
 /** Resolves when the process has ended, by itself, at the deadline, or because the signal has aborted. */
-async function run(command: string, address: string, { timeout, signal }: Limits): Promise<Run> {
-  const { promise, resolve } = Promise.withResolvers<Run>();
+async function run(command: string, address: string, { timeout, signal }: Limits) {
   // BusyBox takes whole seconds only.
   const patience = Math.max(1, Math.floor(timeout / 1_000));
-  const options = {
+  const running = execute(command, ['-n', '-c', '1', '-W', `${patience}`, address], {
     // Node takes 0 for no limit.
     timeout: Math.max(1, timeout),
     killSignal: 'SIGKILL',
     maxBuffer: maxOutput,
     env: { ...process.env, LC_ALL: 'C' },
-  } as const;
-  const child = execFile(
-    command,
-    ['-n', '-c', '1', '-W', `${patience}`, address],
-    options,
-    (error, output, complaint) => resolve({ error, output, complaint }),
-  );
+  });
+  const { child } = running;
   using _ = addAbortListener(signal, () => {
     child.kill('SIGKILL');
     // Its own children may hold them open.
     child.stdout?.destroy();
     child.stderr?.destroy();
   });
-  return await promise;
+  return await running.then(
+    ({ stdout }) => ({ error: null, output: stdout, complaint: '' }),
+    (error: ExecFileException) => ({ error, output: '', complaint: error.stderr ?? '' }),
+  );
 }
 
 /** Milliseconds: `… time=0.345 ms`, in both. Null: it does not say. */
