@@ -1,5 +1,4 @@
 import { lookup } from 'node:dns/promises';
-import { isIPv4 } from 'node:net';
 import type { ProbeName } from '../model/check.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import { shared } from '../util/shared.ts';
@@ -38,18 +37,13 @@ export interface Probes extends ProbeTable {
 /** The real ones. */
 export function realProbes(findhost: Pick<Findhost, 'find'>, addresses: Probes['addresses']): Probes {
   return {
-    ...{ bridge, neighbour, ping, tcp, web, dsm, addresses, resolve: resolver() },
+    ...{ bridge, neighbour, ping, tcp, web, dsm, addresses, resolve },
     discovery: (target, limits) => discovery(findhost, target, limits),
   };
 }
 
 /** Shared, because otherwise a silent name server would occupy all threads of the process. */
-function resolver(): Probes['resolve'] {
-  const ask = shared(name =>
-    lookup(name, { family: 4 }).then(
-      ({ address }) => address,
-      () => null,
-    ),
-  );
-  return async name => (isIPv4(name) ? name : ask(name));
-}
+const resolve: Probes['resolve'] = shared(async name => {
+  const found = await lookup(name, { family: 4 }).catch(() => null);
+  return found?.address ?? null;
+});

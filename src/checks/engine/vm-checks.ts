@@ -253,9 +253,8 @@ export class VmChecks {
 
   #reportContext(vm: VmSnapshot): ReportContext {
     const { key, domain, instead, clock, policy } = this.#options;
-    const machine = this.#machine();
     return {
-      ...{ vm, domain, policy, machine, instead: machine === 'absent' ? instead(key) : '', now: clock.now() },
+      ...{ vm, domain, policy, machine: this.#machine(), instead: vm.domain ? '' : instead(key), now: clock.now() },
       settling: this.#leftToSettle() !== null,
       nextAt: this.#next()?.date ?? null,
     };

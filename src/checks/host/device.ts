@@ -18,9 +18,11 @@ const maxDepth = 8;
 
 /** Null: there is no such device, or this process is in another network namespace. */
 export function readDevice(root: string, name: string | null): Device | null {
-  const folder = name === null ? null : folderOf(root, name);
-  const flags = folder === null ? null : readNumber(`${folder}/flags`);
-  if (name === null || folder === null || flags === null) return null;
+  // No device can have another name (`dev_valid_name` of the kernel), so no name leads out of the folder.
+  if (name === null || !/^[^/\s]{1,15}$/.test(name) || name === '.' || name === '..') return null;
+  const folder = `${root}/sys/class/net/${name}`;
+  const flags = readNumber(`${folder}/flags`);
+  if (flags === null) return null;
   return { name, folder, up: (flags & flag.up) !== 0, arp: (flags & flag.noArp) === 0 };
 }
 
@@ -46,10 +48,4 @@ export function isPhysical(folder: string, depth = 0): boolean {
   if (exists(`${folder}/device`)) return true;
   const below = readNames(folder).filter(entry => entry.startsWith('lower_'));
   return below.some(lower => isPhysical(`${folder}/${lower}`, depth + 1));
-}
-
-/** Null: no device can have that name (`dev_valid_name` of the kernel), so no name leads out of the folder. */
-function folderOf(root: string, name: string): string | null {
-  const valid = /^[^/\s]{1,15}$/.test(name) && name !== '.' && name !== '..';
-  return valid ? `${root}/sys/class/net/${name}` : null;
 }

@@ -51,8 +51,7 @@ async function readUplinks(root: string, { folder }: Device, tap: Device | null)
  */
 function isFiltered(root: string, { folder }: Device): boolean {
   const everyBridge = readNumber(`${root}/proc/sys/net/bridge/bridge-nf-call-iptables`);
-  if (everyBridge === null) return false;
-  return everyBridge === 1 || readNumber(`${folder}/bridge/nf_call_iptables`) === 1;
+  return everyBridge === 1 || (everyBridge === 0 && readNumber(`${folder}/bridge/nf_call_iptables`) === 1);
 }
 
 function readHeard(bridge: Device, port: Device, mac: string): Plug['heard'] {

@@ -37,10 +37,9 @@ export async function neighbour(target: NeighbourTarget, limits: Limits): Promis
   const started = performance.now();
   const deadline = started + Math.min(patience, limits.timeout);
   const macs = target.macs.map(mac => mac.toLowerCase());
-  const isNear = (network: Network) =>
-    around.includes(network.device) || target.candidates.some(each => isInside(network, each));
+  const near = networks.filter(own => around.includes(own.device) || target.candidates.some(at => isInside(own, at)));
   // In a tunnel there are no MACs to ask for.
-  const direct = networks.filter(network => isNear(network) && (readDevice(root, network.device)?.arp ?? true));
+  const direct = near.filter(({ device }) => readDevice(root, device)?.arp ?? true);
   const candidates = [...new Set(target.candidates)].filter(each => direct.some(network => isInside(network, each)));
   const own = candidates.find(candidate => networks.some(({ address }) => address === candidate));
   const others = candidates.filter(candidate => candidate !== own);

@@ -12,8 +12,6 @@ export interface PingTarget {
 }
 
 const execute = promisify(execFile);
-/** Bytes of its output. */
-const maxOutput = 65_536;
 
 /**
  * One echo request by the system's own `ping` (iputils or BusyBox), which may have rights that this process lacks. A
@@ -46,7 +44,7 @@ async function run(command: string, address: string, { timeout, signal }: Limits
     // Node takes 0 for no limit.
     timeout: Math.max(1, timeout),
     killSignal: 'SIGKILL',
-    maxBuffer: maxOutput,
+    maxBuffer: 65_536,
     env: { ...process.env, LC_ALL: 'C' },
   });
   const { child } = running;
