@@ -1,15 +1,13 @@
 import { encodeQuery } from '../../src/checks/findhost/packet.ts';
 import { type BenchBridge, startBridge } from './bridge.ts';
-import { Child, type Repeated } from './child.ts';
+import { Child } from './child.ts';
 import { type Spread, spread } from './numbers.ts';
 import { startPeers } from './peers.ts';
-import { type Place, type Said, startPlace } from './place.ts';
+import { type Place, startPlace } from './place.ts';
 import { floor, measured, type Row, type Section } from './report.ts';
 
 /** Checks a figure of CPU time is the mean of. */
 const batch = 10;
-/** The first byte of TLS. */
-const handshake = 0x16;
 /** Milliseconds between checks: what comes after one is over by then. */
 const pause = 5;
 
@@ -23,7 +21,7 @@ interface CheckTarget {
 /**
  * A cheap check (the lower layers of a guest that is as it was) and a full one of a healthy DSM, in a whole bridge: from
  * its beginning to its verdict, and CPU of the whole process, the publication included. Beside it a program that only
- * connects to the same ports and, for the full one, says and hears as many bytes over TCP and UDP.
+ * connects to the same ports and, for the full one, makes the same requests over TCP and UDP.
  */
 export async function check(count: number): Promise<Section[]> {
   await using place = await startPlace();
@@ -63,7 +61,7 @@ async function measure(depth: 'cheap' | 'command', whole: Child, bare: Child, co
   const [quiet, quietFloor, pinging, pingingFloor] = subjects;
   const goal = { limit: depth === 'cheap' ? 2 : 6, on: 'median' } as const;
   const bridge: typeof floor = (name, unit, values) => measured(name, unit, values, unit === 'ms CPU' ? goal : null);
-  const same = depth === 'cheap' ? 'the same connects' : 'the same connects and bytes';
+  const same = depth === 'cheap' ? 'the same connects' : 'the same connects and requests';
   const title = `${depth === 'cheap' ? 'a cheap' : 'a full'} check of a healthy DSM`;
   return {
     title,
@@ -82,33 +80,29 @@ function rows(subject: CheckTarget | undefined, name: string, row: typeof floor)
   return [row(name, 'ms', spread(subject.walls)), row(name, 'ms CPU', cpu)];
 }
 
-/** What the bridge says in a full check of DSM, which is up after it. */
-async function learn(place: Place, { child, peers }: BenchBridge): Promise<readonly Said[]> {
+/** The requests of a full check of DSM, which is up after it: `5000 GET /…`. */
+async function learn(place: Place, { child, peers }: BenchBridge): Promise<readonly string[]> {
   const up = peers.broker.published.next(({ payload }) => payload.includes('"verdict":"up"'), 'the verdict');
+  const full = () => child.repeat({ depth: 'command', ping: false }, { count: 1, pause });
   // The second knows everything that the first learnt.
-  await place.overhear(() => once(child));
-  const said = await place.overhear(() => once(child));
+  await full();
+  const before = place.dsm.requests.length;
+  await full();
   await up;
-  return said;
+  return place.dsm.requests.slice(before);
 }
 
-function once(child: Child): Promise<Repeated> {
-  return child.repeat({ depth: 'command', ping: false }, { count: 1, pause });
-}
-
-/** A bare program (check-bare.js) that says what the bridge said. */
-async function startBareCheck({ address, ports }: Place, findhost: number, said: readonly Said[]): Promise<Child> {
-  const spoken = said.filter(({ say }) => say.length > 0);
-  const isSecure = ({ say }: Said) => say[0] === handshake;
-  const isBeside = (each: Said) => isSecure(each) || each.say.toString('latin1').startsWith('GET / ');
+/** A bare program (check-bare.js) that asks what the bridge asked. */
+async function startBareCheck(place: Place, findhost: number, asked: readonly string[]): Promise<Child> {
+  const { address, ports, dsm } = place;
+  const requests = asked.map(request => {
+    const [port, method, target] = request.split(' ');
+    if (port !== '5000') throw new Error(`a request over TLS: ${request}`);
+    return `${method} ${target} HTTP/1.1\r\nHost: ${address}\r\nConnection: close\r\n\r\n`;
+  });
   const child = Child.start('check-bare', []);
   const ready = child.heard();
-  child.send({
-    ...{ address, ports, findhost, query: encodeQuery() },
-    // The page is there first, and what began in TLS is given up then.
-    beside: spoken.filter(isBeside).map(each => (isSecure(each) ? { ...each, bytes: Number.POSITIVE_INFINITY } : each)),
-    turns: spoken.filter(each => !isBeside(each)),
-  });
+  child.send({ ...{ address, ports, findhost, query: encodeQuery() }, web: dsm.port(5000), requests });
   await ready;
   return child;
 }

@@ -1,9 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startBlackhole } from './blackhole.ts';
 import { type BenchBridge, startBridge } from './bridge.ts';
-import { change, changesInTurns } from './event.ts';
-import { spread } from './numbers.ts';
+import { changesInTurns } from './event.ts';
 import { startPeers } from './peers.ts';
 import { type Place, startPlace } from './place.ts';
 import { measured, type Section } from './report.ts';
@@ -12,13 +10,12 @@ import { measured, type Section } from './report.ts';
 const probeTimeout = 200;
 
 /**
- * As `event`, but while the VM is under check all the time and no probe is ever answered; in turns with a bridge that
- * checks nothing. And how long such a check takes.
+ * As `event`, but while the VM is under check all the time and the slow probes are never answered; in turns with a
+ * bridge that checks nothing.
  */
-export async function checkedEvent(count: number, checks: number): Promise<Section> {
+export async function checkedEvent(count: number): Promise<Section> {
   await using place = await startPlace();
   await place.dsm.close();
-  await using _ = await startBlackhole(place.address, place.ports);
   await using quiet = await startBridge({ interval: 30_000 });
   await using checking = await startStuck(place);
   const [without, within] = await changesInTurns([quiet, checking], count);
@@ -27,12 +24,11 @@ export async function checkedEvent(count: number, checks: number): Promise<Secti
     rows: [
       measured('bridge, a check always under way', 'ms', within),
       measured('bridge that checks nothing, in turns with it', 'ms', without),
-      measured('such a check', 'ms', spread(await lengths(checking, checks)), { limit: 4 * probeTimeout, on: 'p99' }),
     ],
   };
 }
 
-/** A bridge that checks its VM all the time, where nothing answers. */
+/** A bridge that checks its VM all the time, where a probe hangs, and nothing else answers. */
 async function startStuck(place: Place): Promise<BenchBridge> {
   const times = `schedule: never, deep_schedule: never, probe_timeout: ${probeTimeout}ms`;
   const peers = await startPeers(1, place.checks(times));
@@ -48,13 +44,4 @@ async function startStuck(place: Place): Promise<BenchBridge> {
     ...{ interval: 30_000, peers },
     setting: { ...place.setting, findhost: findhostd.port, command, stuck: true },
   });
-}
-
-/** Milliseconds of whole checks, one after another. */
-async function lengths({ child, peers }: BenchBridge, count: number): Promise<number[]> {
-  const [domain] = peers.libvirtd.fake.domains;
-  if (domain?.state.state !== 1) await change(peers);
-  // Who asks for one is served by the one that is under way, so that the first is not whole.
-  const { walls } = await child.repeat({ depth: 'command', ping: true }, { count: count + 1, pause: 0 });
-  return walls.slice(1);
 }

@@ -4,7 +4,6 @@ import { FakeDsm } from '../fakes/dsm/fake.ts';
 import { Findhostd } from '../fakes/dsm/findhostd.ts';
 import type { FakeDomain } from '../fakes/libvirtd/domain.ts';
 import { taps } from '../fakes/libvirtd/xml.ts';
-import { Relay } from './relay.ts';
 
 /** What the checks of a bridge (check-subject.js) go through. */
 export interface Setting {
@@ -18,13 +17,6 @@ export interface Setting {
   command: string | null;
   /** The bridge probe never answers, and every VM is checked all the time. */
   stuck?: boolean;
-}
-
-/** What a bridge said in one check: it connects, says it, and so many bytes come back. */
-export interface Said {
-  port: number;
-  say: Buffer;
-  bytes: number;
 }
 
 /**
@@ -43,8 +35,6 @@ export interface Place extends AsyncDisposable {
   plug(domain: FakeDomain, options?: { answers?: boolean }): Promise<void>;
   /** Another socket for discovery: who asks listens at its port, so that each needs one of its own. */
   discovery(domain: FakeDomain): Promise<Findhostd>;
-  /** Listens to what a bridge says to DSM meanwhile. */
-  overhear(act: () => Promise<unknown>): Promise<readonly Said[]>;
 }
 
 const known = [5000, 5001, 445];
@@ -77,26 +67,10 @@ export async function startPlace(): Promise<Place> {
       asked.push(findhostd);
       return findhostd;
     },
-    async overhear(act) {
-      await dsm.close();
-      const said = await through(dsm, ports, act);
-      await dsm.serve('up');
-      return said;
-    },
     async [Symbol.asyncDispose]() {
       await Promise.all([dsm.close(), host[Symbol.asyncDispose](), ...asked.map(each => each.close())]);
     },
   };
-}
-
-/** A relay stands in for a DSM that is closed, and another one answers behind it. */
-async function through(dsm: FakeDsm, ports: readonly number[], act: () => Promise<unknown>): Promise<Said[]> {
-  await using other = await FakeDsm.listen();
-  const numbers = new Map(known.map(port => [dsm.port(port), other.port(port)]));
-  const to = (port: number) => ({ host: other.address, port: numbers.get(port) ?? port });
-  await using relay = await Relay.listen(dsm.address, ports, to);
-  await act();
-  return relay.overheard.map(({ port, first, bytes }) => ({ port, say: first, bytes }));
 }
 
 function nicOf(domain: FakeDomain): { tap: string; mac: string } {
