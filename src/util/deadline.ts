@@ -13,11 +13,12 @@ export async function inTime<T, L>(
   late: L,
   signal?: AbortSignal,
 ): Promise<T | L> {
-  const { promise: over, resolve, reject } = Promise.withResolvers<L>();
+  const { promise: first, resolve, reject } = Promise.withResolvers<T | L>();
+  promise.then(resolve, reject);
   const timer = setTimeout(resolve, milliseconds, late);
   using _ = signal && addAbortListener(signal, () => reject(signal.reason));
   try {
-    return await Promise.race([promise, over]);
+    return await first;
   } finally {
     clearTimeout(timer);
   }

@@ -95,11 +95,9 @@ function readFields(bytes: Buffer): Map<number, Buffer> | null {
   const fields = new Map<number, Buffer>();
   let at = 0;
   while (at < bytes.length) {
-    const [name, length] = bytes.subarray(at);
-    if (name === undefined || length === undefined) return null;
-    const end = at + 2 + length;
+    const end = at + 2 + (bytes[at + 1] ?? bytes.length);
     if (end > bytes.length) return null;
-    fields.set(name, bytes.subarray(at + 2, end));
+    fields.set(bytes.readUInt8(at), bytes.subarray(at + 2, end));
     at = end;
   }
   return fields;
