@@ -108,9 +108,19 @@ async function bundleStart(): Promise<void> {
   });
 }
 
+/** A single other character, and V8 keeps the file with two bytes for each. esbuild escapes all but those of patterns. */
+async function demandAscii(folder: string): Promise<void> {
+  for (const name of await readdir(folder, { recursive: true })) {
+    const text = /\.c?js$/.test(name) ? await readFile(join(folder, name), 'latin1') : '';
+    const at = text.search(/[\u0080-\u00ff]/);
+    if (at >= 0) throw new Error(`${name} is not ASCII: ${text.slice(Math.max(0, at - 60), at)}`);
+  }
+}
+
 if (import.meta.main) {
   await rm('dist', { recursive: true, force: true });
   const present = Object.entries(entries).filter(([, source]) => existsSync(source));
   await bundleStart();
   await writeFile('dist/licenses.txt', await licences(await bundle('dist', Object.fromEntries(present))));
+  await demandAscii('dist');
 }
