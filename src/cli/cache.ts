@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
@@ -7,42 +7,40 @@ import { version } from '../util/version.ts';
 
 /** What makes the next start quicker. Where it cannot be kept, or others could change it, all goes on without. */
 
-/** `$XDG_CACHE_HOME/dsm2mqtt` or `~/.cache/dsm2mqtt`, made if need be; null: there is none that can be trusted. */
-export function cacheFolder(env: Environment): string | null {
+/** `$XDG_CACHE_HOME/dsm2mqtt` or `~/.cache/dsm2mqtt`, made if need be. Throws if it cannot be trusted. */
+export function cacheFolder(env: Environment): string {
   const named = env['XDG_CACHE_HOME'] ?? '';
-  try {
-    const folder = join(isAbsolute(named) ? named : join(homedir(), '.cache'), 'dsm2mqtt');
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const real = realpathSync(folder);
-    return isOurs(real) ? real : null;
-  } catch {
-    return null;
-  }
+  const folder = join(isAbsolute(named) ? named : join(homedir(), '.cache'), 'dsm2mqtt');
+  let there = folder;
+  while (!existsSync(there)) there = dirname(there);
+  // Root leaves nothing in another user's home.
+  verifyOwners(realpathSync(there), there === folder);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const real = realpathSync(folder);
+  verifyOwners(real, true);
+  return real;
 }
 
-/** Whether nobody but root and this user can change what is in the folder, or put another in its place. */
-function isOurs(folder: string, leaf = true): boolean {
-  const { uid, gid, mode } = statSync(folder);
-  const strangers = gid === process.getegid?.() ? 0o002 : 0o022;
-  // Others may write to /tmp, but not replace what is not theirs.
-  const shared = (mode & strangers) !== 0 && (leaf || (mode & 0o1000) === 0);
-  if (shared || (uid !== 0 && uid !== process.geteuid?.())) return false;
-  const parent = dirname(folder);
-  return parent === folder || isOurs(parent, false);
+/** Throws if anybody but root and this user has a say in the folder: code comes from it. */
+function verifyOwners(folder: string, itself: boolean): void {
+  const { uid, mode } = statSync(folder);
+  const user = process.geteuid?.();
+  // Who may write to a parent could exchange the folder, though not in /tmp. Root alone is worth the attempt.
+  const strict = itself || (user === 0 && (mode & 0o1000) === 0);
+  if ((uid !== 0 && uid !== user) || (strict && (mode & 0o022) !== 0)) throw new Error(`others may change ${folder}`);
+  if (dirname(folder) !== folder) verifyOwners(dirname(folder), false);
 }
 
 /** V8 reads what it compiled before, and writes at the end what is new. Removes what another version has left. */
 export function useCompiledCode(env: Environment): void {
   // From source, every change would leave another file.
-  const folder = import.meta.filename.endsWith('.ts') ? null : cacheFolder(env);
-  if (folder === null) return;
+  if (import.meta.filename.endsWith('.ts')) return;
   const name = `code-${version}-${process.versions.node}`;
-  enableCompileCache(join(folder, name));
   try {
+    const folder = cacheFolder(env);
+    enableCompileCache(join(folder, name));
     for (const other of readdirSync(folder)) {
       if (other.startsWith('code-') && other !== name) rmSync(join(folder, other), { recursive: true });
     }
-  } catch {
-    // It is tried again at the next start.
-  }
+  } catch {}
 }

@@ -14,7 +14,7 @@ void start();
 
 async function start(): Promise<void> {
   const [verb, ...args] = argv.slice(2);
-  const code = verb === 'health' ? await quickHealth(args, env, stdout) : null;
+  const code = verb === 'health' ? await quickHealth(args, env, { stdout, stderr }) : null;
   if (code !== null) process.exitCode = code;
   else if (verb === '--version' && args.length === 0) stdout.write(`${version}\n`);
   else {

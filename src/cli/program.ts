@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { libvirtUri } from '../app/libvirt.ts';
 import { ConfigError, renderProblems } from '../config/problem.ts';
 import { version } from '../util/version.ts';
 import { type ExitCode, exitCode, readerGone, told } from './outcome.ts';
@@ -62,7 +63,6 @@ async function perform(verb: Verb, given: Given): Promise<void> {
 
 async function configurationOf({ config: kind, name, serves }: Verb, { config }: Given) {
   if (kind === undefined) return {};
-  const checkUri = await uriChecker();
   if (kind === 'named') return { env, checkUri };
   const { loadConfig } = await import('../config/load.ts');
   const keepForHealth = healthKeeper(config, env);
@@ -76,16 +76,13 @@ function wrong({ problems }: ConfigError): ExitCode {
   return exitCode.usage;
 }
 
-async function uriChecker() {
-  const { libvirtUri } = await import('../app/libvirt.ts');
-  return (uri: string, readOnly: boolean): string | null => {
-    try {
-      libvirtUri({ uri, readOnly });
-      return null;
-    } catch (error) {
-      return (error as Error).message;
-    }
-  };
+function checkUri(uri: string, readOnly: boolean): string | null {
+  try {
+    libvirtUri({ uri, readOnly });
+    return null;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 /** Ctrl-C and SIGTERM. The VM is left as it is. */

@@ -1,5 +1,5 @@
 /** A health check that does not read the configuration. */
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
@@ -29,7 +29,7 @@ test('asks where the bridge was, and leaves to the whole way whatever else there
   const ask = async (...args: string[]) => {
     let code: number | null = null;
     const { stdout } = await captured(async streams => {
-      code = await quickHealth(args, env, streams.stdout);
+      code = await quickHealth(args, env, streams);
       return code ?? 0;
     });
     return { code, stdout };
@@ -61,12 +61,25 @@ test('asks where the bridge was, and leaves to the whole way whatever else there
 });
 
 test('a cache that others can write to is none', async () => {
-  expect(cacheFolder(env)).toBe(join(folder, 'dsm2mqtt'));
-  await chmod(join(folder, 'dsm2mqtt'), 0o707);
-  expect(cacheFolder(env)).toBeNull();
-  await chmod(join(folder, 'dsm2mqtt'), 0o700);
-  await chmod(folder, 0o707);
-  expect(cacheFolder(env)).toBeNull();
+  const cache = join(folder, 'dsm2mqtt');
+  expect(cacheFolder(env)).toBe(cache);
+  await chmod(cache, 0o707);
+  expect(() => cacheFolder(env)).toThrow(cache);
+  await chmod(cache, 0o700);
   await writeFile(join(folder, 'file'), '');
-  expect(cacheFolder({ XDG_CACHE_HOME: join(folder, 'file') })).toBeNull();
+  expect(() => cacheFolder({ XDG_CACHE_HOME: join(folder, 'file') })).toThrow();
+});
+
+test.runIf(process.geteuid?.() === 0)('root trusts no folder of others, and leaves nothing there', async () => {
+  await chmod(folder, 0o707);
+  expect(() => cacheFolder(env)).toThrow(folder);
+  await chmod(folder, 0o700);
+  await chown(folder, 1000, 1000);
+  expect(() => cacheFolder(env)).toThrow(folder);
+  expect(await readdir(folder)).toEqual(['config.yaml']);
+});
+
+test('a configuration that cannot be looked at is left to the verb', async () => {
+  await symlink('loop', join(folder, 'loop'));
+  expect(() => healthKeeper(join(folder, 'loop'), env)).not.toThrow();
 });

@@ -106,6 +106,7 @@ test('it can write nothing but its data', async () => {
   await expect(container.exec('touch', '/config/x')).rejects.toThrow(/Read-only file system/);
   await container.exec('touch', '/data/x');
   expect(await container.exec('ls', '/data')).toContain('announced');
+  expect(await container.exec('ls', '/data/cache/dsm2mqtt')).toContain('health.json');
   expect(await container.exec('grep', 'CapEff\\|NoNewPrivs', '/proc/1/status')).toMatch(
     /^CapEff:\s+0+\nNoNewPrivs:\s+1$/,
   );

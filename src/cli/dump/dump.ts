@@ -9,8 +9,8 @@ import { identify } from '../../vm/read.ts';
 import type { Watch } from '../../vm/watch.ts';
 import { summarize } from '../check-config.ts';
 import { withDomains } from '../domains.ts';
+import { askReady } from '../health.ts';
 import { type ExitCode, exitCode, Refusal } from '../outcome.ts';
-import { askReady } from '../ready.ts';
 import type { Output } from '../terminal.ts';
 import { Anonymizer } from './anonymizer.ts';
 
@@ -91,11 +91,12 @@ async function askDomain(client: Libvirt, watch: Watch, key: string, anonymizer:
   return { domain, xml: anonymizer.xml(await client.xml(ref, { timeout: patience })).split('\n') };
 }
 
-/** Names, sizes and times, but no content. */
+/** Names, sizes and times, but no content; in a container the cache is there, too, and is left out. */
 async function list(folder: string): Promise<unknown> {
   const names = await readdir(folder, { recursive: true, withFileTypes: true });
   const files = names.filter(entry => entry.isFile()).map(entry => join(entry.parentPath, entry.name));
-  const rows = files.toSorted().map(async file => {
+  const own = files.filter(file => !file.startsWith(join(folder, 'cache/')));
+  const rows = own.toSorted().map(async file => {
     const { size, mtime } = await stat(file);
     return { file: relative(folder, file), bytes: size, modified: mtime.toISOString() };
   });
