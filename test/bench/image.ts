@@ -11,7 +11,7 @@ export const [entrypoint, healthCheck] = [
 ];
 
 /** The young generation as src/cli/index.ts keeps it. */
-export const nodeOptions: readonly string[] = ['--max-semi-space-size=1'];
+export const nodeOptions: readonly string[] = ['--semi-space-growth-factor=1'];
 
 function instruction(pattern: RegExp): string[] {
   const words: string[] = JSON.parse(pattern.exec(dockerfile)?.[1] ?? '[]');

@@ -5,15 +5,18 @@
  * It is bundled as the bridge is (index.ts).
  */
 
-import { main } from '../../src/app/run.ts';
-import { loadConfig } from '../../src/config/load.ts';
-import { createLogger } from '../../src/util/pino.ts';
 import { answer } from './usage.js';
+
+// In pieces and in the order in which src/cli loads it, so that as much of it is in memory.
+await import('commander');
+const { loadConfig } = await import('../../src/config/load.ts');
 
 // It does not wait before it announces again; see `birthJitter`.
 Math.random = () => 0;
 const [, , file, interval] = process.argv;
 const { config } = await loadConfig({ config: file, env: {} });
+const { main } = await import('../../src/app/run.ts');
+const { createLogger } = await import('../../src/util/pino.ts');
 const libvirt = { ...config.libvirt, statsInterval: Number(interval) };
 // Without the pause between off and start, of which nothing is to be measured.
 await main({ ...config, libvirt }, createLogger({ ...config.log, destination: process.stdout }), { pause: 0 });
