@@ -5,7 +5,7 @@ import { ended, type Notification, requested } from '../model/notification.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import type { Topics } from '../model/topics.ts';
 import type { Logger } from '../util/logger.ts';
-import { RejectionLog } from './rejection-log.ts';
+import { rejectionLog } from './rejection-log.ts';
 
 /** Where a command came from, and so where its responses go. */
 export interface Request {
@@ -70,11 +70,11 @@ export function responseOf(
 /** Replies over MQTT, and to a client on this machine. */
 export class Responder implements Replies {
   readonly #options: ResponderOptions;
-  readonly #rejections: RejectionLog;
+  readonly #logRejection: ReturnType<typeof rejectionLog>;
 
   constructor(options: ResponderOptions) {
     this.#options = options;
-    this.#rejections = new RejectionLog(options.logger);
+    this.#logRejection = rejectionLog(options.logger);
   }
 
   accepted(request: Request, word: CommandWord, remaining: number): void {
@@ -98,7 +98,7 @@ export class Responder implements Replies {
     const response = responseOf(request, answer);
     const { status } = answer;
     const fields = { vm: key, by, ...response };
-    if (status === 'rejected') this.#rejections.log(fields);
+    if (status === 'rejected') this.#logRejection(fields);
     else logger[status === 'failed' ? 'warn' : 'info']({ event: `command.${status}`, ...fields }, 'command');
     const publication = { payload: JSON.stringify(response), qos: 1, retain: false } as const;
     const own = topics.vm(key).response;

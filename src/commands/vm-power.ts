@@ -60,25 +60,21 @@ export class VmPower {
 
   /** Whether libvirt answers, now or within so many milliseconds; `vm` then has the result of a new read. */
   async reachable(within: number, signal: AbortSignal): Promise<boolean> {
-    const both = AbortSignal.any([signal, AbortSignal.timeout(within)]);
     // A broken connection may not have been noticed.
     const asked = () =>
-      this.read().then(
-        () => this.#snapshot.hypervisor.up,
-        () => false,
-      );
-    while (!(await asked()) && !both.aborted) await this.#next(both);
-    signal.throwIfAborted();
+      this.read()
+        .then(() => this.#snapshot.hypervisor.up)
+        .catch(() => false);
+    await this.#until(asked, within, signal);
     return this.#snapshot.hypervisor.up;
   }
 
   /** Whether it goes off within so many milliseconds. */
   async goesOff(within: number, signal: AbortSignal): Promise<boolean> {
-    const both = AbortSignal.any([signal, AbortSignal.timeout(within)]);
+    const isOff = () => this.vm.domain?.active === false;
     await this.read().catch(() => {});
-    while (this.vm.domain?.active !== false && !both.aborted) await this.#next(both);
-    signal.throwIfAborted();
-    return this.vm.domain?.active === false;
+    await this.#until(async () => isOff(), within, signal);
+    return isOff();
   }
 
   /** Aborts with `NotOff` when the VM may not be off, or is another domain than before. */
@@ -99,14 +95,18 @@ export class VmPower {
     return this.#options.job.parts.snapshot();
   }
 
-  /** Resolves after the next event, or when the signal aborts. */
-  async #next(signal: AbortSignal): Promise<void> {
+  /** Asks after every event, until it holds or the time is up. Rejects with the signal's reason. */
+  async #until(holds: () => Promise<boolean>, within: number, signal: AbortSignal): Promise<void> {
     const { listeners } = this.#options.job;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    using _ = addAbortListener(signal, () => resolve());
-    listeners.add(resolve);
-    await promise;
-    listeners.delete(resolve);
+    const both = AbortSignal.any([signal, AbortSignal.timeout(within)]);
+    while (!(await holds()) && !both.aborted) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      using _ = addAbortListener(both, () => resolve());
+      listeners.add(resolve);
+      await promise;
+      listeners.delete(resolve);
+    }
+    signal.throwIfAborted();
   }
 
   async #carryOut(word: 'shutdown' | 'start', signal: AbortSignal): Promise<Outcome> {

@@ -3,9 +3,7 @@
  */
 
 export type SshErrorCode =
-  /** No such name, no route, nothing listens. */
   | 'unreachable'
-  /** Not logged in within the attempt's time. */
   | 'timed_out'
   /** Connected, and the connection ended before both sides had agreed on keys; or it is no SSH. */
   | 'handshake'
@@ -13,9 +11,7 @@ export type SshErrorCode =
   | 'incompatible'
   /** The private key cannot be read, or there is neither key nor password. */
   | 'invalid_key'
-  /** The server's key is another than expected. Nothing was said to it. */
   | 'host_key_mismatch'
-  /** The server refuses the login. Not tried again. */
   | 'authentication_failed'
   /** Of a command: its outcome is unknown. */
   | 'connection_lost'
@@ -23,16 +19,12 @@ export type SshErrorCode =
   | 'outcome_unknown'
   /** The server would not start the command, or closed its channel before it said that it had. */
   | 'not_started'
-  /** Nothing new in the output for too long. */
   | 'silent'
-  /** Not ended in time. */
   | 'deadline'
-  /** It asks what has no answer. */
   | 'unknown_prompt'
   /** What takes the output failed. */
   | 'output'
   | 'cancelled'
-  /** A file of more bytes than allowed. */
   | 'too_large'
   /** A file was not written or read completely. The old file is still there. */
   | 'transfer';

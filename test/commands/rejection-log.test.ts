@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { RejectionLog } from '../../src/commands/rejection-log.ts';
+import { rejectionLog } from '../../src/commands/rejection-log.ts';
 import { recorder } from '../mqtt/inbox.ts';
 
 beforeEach(() => void vi.useFakeTimers());
@@ -7,20 +7,20 @@ afterEach(() => void vi.useRealTimers());
 
 function flood(times: number, key: (nth: number) => string, code: string) {
   const log = recorder();
-  const refusals = new RejectionLog(log);
-  for (let nth = 0; nth < times; nth++) refusals.log({ vm: key(nth), code });
-  return { log, refusals };
+  const refuse = rejectionLog(log);
+  for (let nth = 0; nth < times; nth++) refuse({ vm: key(nth), code });
+  return { log, refuse };
 }
 
 test('a flood of refused commands: a few lines, then how many there were, and lines again', () => {
-  const { log, refusals } = flood(10_000, () => 'DSM', 'invalid_payload');
-  refusals.log({ vm: 'DSM', code: 'busy' });
-  refusals.log({ vm: 'other', code: 'invalid_payload' });
+  const { log, refuse } = flood(10_000, () => 'DSM', 'invalid_payload');
+  refuse({ vm: 'DSM', code: 'busy' });
+  refuse({ vm: 'other', code: 'invalid_payload' });
   expect(log.of('command.rejected')).toHaveLength(12);
   vi.advanceTimersByTime(60_000);
   const sum = { level: 'warn', event: 'command.rejected_more', vm: 'DSM', code: 'invalid_payload', more: 9_990 };
   expect(log.of('command.rejected_more')).toEqual([sum]);
-  refusals.log({ vm: 'DSM', code: 'invalid_payload' });
+  refuse({ vm: 'DSM', code: 'invalid_payload' });
   expect(log.of('command.rejected')).toHaveLength(13);
 });
 

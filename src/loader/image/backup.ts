@@ -6,15 +6,12 @@ import { ImageError, writing } from './errors.ts';
 import { openFile } from './file-image.ts';
 import { different, digest, type LoaderImage, type Progress, pieceBytes } from './image.ts';
 
-export interface BackupOptions {
+export interface BackupOptions extends Pick<Backup, 'domain' | 'source'> {
   /** Made if it is not there. */
   folder: string;
   /** The name of its backups: the VM's key. Only one process at a time may make backups of one name. */
   name: string;
-  domain: string;
   uuid: string;
-  /** The loader's disk in the domain's XML. */
-  source: string | null;
   /** How many of the newest are kept, the new one included. */
   keep: number;
   /** Backups (their `file`) that are kept at any age. */

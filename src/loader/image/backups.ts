@@ -4,22 +4,17 @@ import * as z from 'zod';
 
 /** The backups of one loader image in their folder: for each an image, and a small JSON record beside it. */
 
-export interface Backup {
-  /** The image, sparse. */
-  readonly file: string;
-  /** Of all its bytes, in hex. */
-  readonly sha256: string;
-  readonly size: number;
-  /** ISO 8601. */
-  readonly at: string;
-  /** The domain of the loader, and the path of its image. */
-  readonly domain: string;
-  readonly image: string;
-  /** The domain's UUID; null: an older version made the backup. */
-  readonly uuid: string | null;
-  /** The loader's disk in the domain's XML; null: it named no file. */
-  readonly source: string | null;
-}
+/** An older version's says less. `image`: its path. `source`: the loader's disk in the domain's XML; null: no file. */
+const record = z.object({
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  size: z.int().nonnegative(),
+  at: z.string().refine(at => !Number.isNaN(Date.parse(at))),
+  ...{ domain: z.string().catch(''), image: z.string().catch('') },
+  ...{ uuid: z.string().nullable().catch(null), source: z.string().nullable().catch(null) },
+});
+
+/** `file`: the image, sparse. */
+export type Backup = Readonly<z.infer<typeof record> & { file: string }>;
 
 /** `DSM-20261125T231500Z.img`: sorts by age. */
 export function backupName(name: string, at: Date): string {
@@ -42,15 +37,6 @@ export async function listBackups(folder: string, name: string): Promise<Backup[
   );
   return found.filter(backup => backup !== null).sort((a, b) => (a.file < b.file ? 1 : -1));
 }
-
-/** An older version's says less. */
-const record = z.object({
-  sha256: z.string().regex(/^[0-9a-f]{64}$/),
-  size: z.int().nonnegative(),
-  at: z.string().refine(at => !Number.isNaN(Date.parse(at))),
-  ...{ domain: z.string().catch(''), image: z.string().catch('') },
-  ...{ uuid: z.string().nullable().catch(null), source: z.string().nullable().catch(null) },
-});
 
 /** The backup with this image; null when its record is missing or damaged. */
 export async function readBackup(file: string): Promise<Backup | null> {

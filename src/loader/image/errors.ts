@@ -1,36 +1,28 @@
 /** What can go wrong with a loader image; `code` tells the errors apart. The message is one plain sentence. */
 
 export type ImageErrorCode =
-  /** There is nothing at its path. */
   | 'not_found'
   /** Neither a file nor a block device. */
   | 'not_an_image'
   | 'unreadable'
   | 'unwritable'
-  /** Fewer bytes came than expected. */
   | 'short_read'
-  /** Beyond its end. */
   | 'out_of_range'
   /** Its size has changed, or its bytes are not those that were written. */
   | 'mismatch'
-  /** No room for a backup. */
   | 'no_space'
   /** The backup is missing, or does not match its record. */
   | 'bad_backup'
-  /** libvirt has no pool for it. */
   | 'no_pool'
-  /** libvirt is installed without its storage driver. */
   | 'no_storage_driver'
   /** The connection was lost during a write: only reading shows what was written. */
   | 'outcome_unknown'
   | 'not_mbr'
-  /** The partition has no FAT file system. */
   | 'no_fat'
   /** The builder's saved home is not an archive, or is damaged. */
   | 'bad_home'
   | 'no_grub'
   | 'bad_grubenv'
-  /** No menu entry matches the wanted one. */
   | 'no_entry'
   /** No edit of ours can make the menu start the wanted entry. */
   | 'cannot_arm'

@@ -15,72 +15,59 @@ export async function openFile(path: string): Promise<LoaderImage> {
     const facts = await file.stat();
     mustBeImage(path, facts);
     const size = facts.isBlockDevice() ? await tried('unreadable', path, () => endOf(file)) : facts.size;
-    return new FileImage(path, file, size);
+    return fileImage(path, file, size);
   } catch (error) {
     await file.close();
     throw error;
   }
 }
 
-class FileImage implements LoaderImage {
-  readonly path: string;
-  readonly #file: FileHandle;
-  readonly #size: number;
-
-  constructor(path: string, file: FileHandle, size: number) {
-    this.path = path;
-    this.#file = file;
-    this.#size = size;
-  }
-
-  async size(): Promise<number> {
-    const facts = await this.#file.stat();
-    return facts.isBlockDevice() ? this.#size : facts.size;
-  }
-
-  async allocated(): Promise<number> {
-    const facts = await this.#file.stat();
-    return facts.isBlockDevice() ? this.#size : Math.min(this.#size, facts.blocks * 512);
-  }
-
-  async read(offset: number, length: number, signal: AbortSignal): Promise<Buffer> {
-    signal.throwIfAborted();
-    mustBeIn(this.path, this.#size, offset, length);
-    const bytes = Buffer.allocUnsafe(length);
-    for (let have = 0; have < length; ) {
-      const read = () => this.#file.read(bytes, have, length - have, offset + have);
-      const { bytesRead } = await tried('unreadable', this.path, read);
-      if (bytesRead === 0) {
-        throw new ImageError('short_read', `${this.path} ends at ${offset + have}, before its ${this.#size} bytes`);
-      }
-      have += bytesRead;
-    }
-    return bytes;
-  }
-
-  async write(offset: number, bytes: Buffer, signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    mustBeIn(this.path, this.#size, offset, bytes.length);
-    // Neither O_CREAT nor O_TRUNC: a missing file is not made, and no file is cut off.
-    const flags = constants.O_WRONLY | constants.O_NONBLOCK | constants.O_DSYNC;
-    await using file = await tried('unwritable', this.path, () => open(this.path, flags));
-    const [now, then] = await Promise.all([file.stat(), this.#file.stat()]);
-    if (now.dev !== then.dev || now.ino !== then.ino || now.size !== then.size) {
-      throw new ImageError('mismatch', `${this.path} is another file than the one that was read`);
-    }
-    for (let done = 0; done < bytes.length; ) {
-      // Opening it may have taken long.
+function fileImage(path: string, file: FileHandle, known: number): LoaderImage {
+  return {
+    path,
+    size: async () => {
+      const facts = await file.stat();
+      return facts.isBlockDevice() ? known : facts.size;
+    },
+    allocated: async () => {
+      const facts = await file.stat();
+      return facts.isBlockDevice() ? known : Math.min(known, facts.blocks * 512);
+    },
+    read: async (offset, length, signal) => {
       signal.throwIfAborted();
-      const write = () => file.write(bytes, done, bytes.length - done, offset + done);
-      done += (await tried('unwritable', this.path, write)).bytesWritten;
-    }
-    await tried('unwritable', this.path, () => file.sync());
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
+      mustBeIn(path, known, offset, length);
+      const bytes = Buffer.allocUnsafe(length);
+      for (let have = 0; have < length; ) {
+        const read = () => file.read(bytes, have, length - have, offset + have);
+        const { bytesRead } = await tried('unreadable', path, read);
+        if (bytesRead === 0) {
+          throw new ImageError('short_read', `${path} ends at ${offset + have}, before its ${known} bytes`);
+        }
+        have += bytesRead;
+      }
+      return bytes;
+    },
+    write: async (offset, bytes, signal) => {
+      signal.throwIfAborted();
+      mustBeIn(path, known, offset, bytes.length);
+      // Neither O_CREAT nor O_TRUNC: a missing file is not made, and no file is cut off.
+      const flags = constants.O_WRONLY | constants.O_NONBLOCK | constants.O_DSYNC;
+      await using writable = await tried('unwritable', path, () => open(path, flags));
+      const [now, then] = await Promise.all([writable.stat(), file.stat()]);
+      if (now.dev !== then.dev || now.ino !== then.ino || now.size !== then.size) {
+        throw new ImageError('mismatch', `${path} is another file than the one that was read`);
+      }
+      for (let done = 0; done < bytes.length; ) {
+        // Opening it may have taken long.
+        signal.throwIfAborted();
+        const write = () => writable.write(bytes, done, bytes.length - done, offset + done);
+        done += (await tried('unwritable', path, write)).bytesWritten;
+      }
+      await tried('unwritable', path, () => writable.sync());
+    },
     // A second close changes nothing.
-    await this.#file.close().catch(() => {});
-  }
+    [Symbol.asyncDispose]: () => file.close().catch(() => {}),
+  };
 }
 
 /**
