@@ -22,20 +22,16 @@ export type SimpleCommands = Readonly<
 export interface DispatcherOptions extends PowerParts {
   vms: Readonly<Record<VmKey, Policy>>;
   readOnly: boolean;
-  /** Default: none, as without a bridge. */
   simple?: SimpleCommands;
-  /** Begins a loader's job; default: no VM has a loader. */
   loader?: BeginLoaderJob;
   replies: Replies;
 }
 
-/** One VM's commands. */
 interface VmCommands {
   key: VmKey;
   policy: Policy;
   place: JobPlace;
   recentIds: RecentIds;
-  /** Simple commands under way. */
   simple: number;
 }
 
@@ -95,7 +91,6 @@ export class Dispatcher {
     } else if ('key' in event) this.#vms.get(event.key)?.place.power.hear(event);
   }
 
-  /** Leaves the VMs alone; open commands end as failed. */
   close(): void {
     this.#closed = true;
     for (const { place } of this.#vms.values()) place.power.close();

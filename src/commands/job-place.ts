@@ -11,7 +11,7 @@ export type LoaderCommand = Omit<Command, 'word'> & { word: LoaderWord };
 
 /** A rebuild or rollback, as other commands see it. */
 export interface LoaderJob {
-  /** Milliseconds that it takes at most. */
+  /** Milliseconds at most. */
   readonly within: number;
   /** Asks it to end, which takes a moment. */
   cancel(): void;
@@ -27,7 +27,6 @@ export interface LoaderJobPlace {
 
 export type BeginLoaderJob = (key: VmKey, command: LoaderCommand, place: LoaderJobPlace) => LoaderJob | Rejection;
 
-/** What is under way. */
 export interface Occupant {
   word: PowerWord | LoaderWord;
   occupation: Occupation;
@@ -44,7 +43,6 @@ export class JobPlace {
   readonly #clock: Clock;
   /** `deadline`: monotonic milliseconds. */
   #loader: { word: LoaderWord; deadline: number; cancel: () => void } | null = null;
-  /** Called when the loader's job has ended. */
   #waiting: ((outcome: Outcome) => void)[] = [];
 
   constructor(power: PowerJob) {
@@ -107,7 +105,6 @@ export class JobPlace {
     return null;
   }
 
-  /** Milliseconds, of the loader's job. */
   get #remaining(): number {
     return this.#loader ? Math.max(0, this.#loader.deadline - this.#clock.now()) : 0;
   }

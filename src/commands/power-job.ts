@@ -24,7 +24,6 @@ import type { Snapshot, VmKey, Work } from '../model/snapshot.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
 import { askedAfter, askedOf } from './stop-cause.ts';
 
-/** What a power job needs. */
 export interface PowerParts {
   snapshot: () => Snapshot;
   /** Makes one libvirt call on the VM's domain; null: libvirt has accepted it. */
@@ -51,7 +50,6 @@ export class PowerJob {
   readonly key: VmKey;
   readonly policy: Policy;
   readonly parts: PowerParts;
-  /** Called after every event. */
   readonly listeners = new Set<() => void>();
   readonly #clock: Clock;
   #job: Job | null = null;
@@ -87,7 +85,6 @@ export class PowerJob {
     return this.#job ? Math.max(0, this.#job.deadline - this.#clock.now()) : 0;
   }
 
-  /** What the checks say of DSM now. */
   get guest(): Guest {
     const { check = null } = this.parts.snapshot().vms[this.key] ?? {};
     const now = this.#clock.now();
@@ -137,7 +134,6 @@ export class PowerJob {
     if (begun.job) this.#apply(begun.job, begun, ticket);
   }
 
-  /** Takes a step that another command has caused. */
   apply(step: Step): void {
     if (this.#job) this.#apply(this.#job, step, null);
   }
@@ -146,7 +142,6 @@ export class PowerJob {
     if (this.#job) this.apply(end(this.#job, code));
   }
 
-  /** Leaves the VM alone; open commands end as failed. */
   close(): void {
     const { tickets = [], keptStart = null } = this.#job ?? {};
     clearTimeout(this.#timer);
@@ -251,7 +246,6 @@ export class PowerJob {
     emit({ type: 'error', key, error: { code, message: `${before.word}: ${message}`, at } });
   }
 
-  /** Tells the snapshot what is under way. */
   #show(job: Job | null): void {
     const { key } = this;
     const { activity } = this.#around ?? {};

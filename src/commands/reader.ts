@@ -74,7 +74,6 @@ function notToBeCarriedOut({ retain, duplicate }: Message): Rejection | null {
   return duplicate ? { code: 'duplicate', message: 'the broker has delivered this message twice' } : null;
 }
 
-/** Bytes. */
 const mostCorrelationData = 1_024;
 
 /** Why no response can go where the sender wants it. `own` is the VM's response topic, which gets every response. */

@@ -10,7 +10,6 @@ import { rejectionLog } from './rejection-log.ts';
 /** Where a command came from, and so where its responses go. */
 export interface Request {
   key: VmKey;
-  /** The command word, as far as it could be read. */
   command: string | null;
   id: string | null;
   by: string | null;
@@ -50,7 +49,6 @@ export interface ResponderOptions {
   now?: () => Date;
 }
 
-/** The text of a response; `remaining`: milliseconds. */
 interface Answer {
   status: Status;
   code: string;

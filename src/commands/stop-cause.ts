@@ -23,7 +23,6 @@ export function askedOf(job: Job, command: Command, before: Asked | null, time: 
   return { ...base, at: same ? before.at : time(begunAt), until: time(deadline + lateness), cut };
 }
 
-/** When the job has ended. */
 export function askedAfter(job: Job, outcome: Outcome | null, before: Asked | null, now: string): Asked | null {
   if (!before?.open) return before;
   const { stage } = job;

@@ -10,9 +10,7 @@ export interface VmPowerOptions {
   job: PowerJob;
   /** The UUID of the domain; another domain with the same name is left alone. */
   uuid: string;
-  /** The loader's command. */
   command: Command;
-  /** Called with what happens meanwhile. */
   progress: (message: string) => void;
 }
 
@@ -69,7 +67,6 @@ export class VmPower {
     return this.#snapshot.hypervisor.up;
   }
 
-  /** Whether it goes off within so many milliseconds. */
   async goesOff(within: number, signal: AbortSignal): Promise<boolean> {
     const isOff = () => this.vm.domain?.active === false;
     await this.read().catch(() => {});

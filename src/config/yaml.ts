@@ -5,18 +5,9 @@ import type { Fault, Issue, Path } from './problem.ts';
  * One YAML file: its data, and the place of each path in it. The parser's own messages quote the file (and so an
  * unquoted password), so every error code has a message of ours.
  */
-export interface YamlFile {
-  /** Plain data; null if there are syntax errors. */
-  data: unknown;
-  /** In the order of the file. */
-  errors: readonly (Fault & { offset: number })[];
-  /** Offset of the key or value at the path, else of the nearest section around it. */
-  locate(path: Path, at: Issue['at']): number;
-  /** `3:14` */
-  position(offset: number): string;
-}
+export type YamlFile = ReturnType<typeof parseYaml>;
 
-export function parseYaml(text: string): YamlFile {
+export function parseYaml(text: string) {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true, stringKeys: true });
   const errors = [...document.errors, ...document.warnings].map(({ code, pos }) => faultAt(pos[0], code));
@@ -28,10 +19,13 @@ export function parseYaml(text: string): YamlFile {
     errors.push(faultAt(0, 'RESOURCE_EXHAUSTION'));
   }
   return {
+    /** Null if there are syntax errors. */
     data,
     errors: errors.toSorted((a, b) => a.offset - b.offset),
-    locate: (path, at) => locate(document, path, at),
-    position: offset => {
+    /** Offset of the key or value at the path, else of the nearest section around it. */
+    locate: (path: Path, at: Issue['at']) => locate(document, path, at),
+    /** `3:14` */
+    position: (offset: number) => {
       const { line, col } = lines.linePos(offset);
       return `${line}:${col}`;
     },

@@ -10,7 +10,6 @@ import type { MapPair } from './sata-map.ts';
 export interface LoaderAdapter {
   /** `tcrp` */
   readonly name: string;
-  /** With which its image is delivered. */
   readonly login: { readonly user: string; readonly password: string };
   /** Where the image builder's home is saved; `config`: the file in it with serial number and MACs. */
   readonly home: SavedHome & { readonly config: string };
@@ -18,20 +17,16 @@ export interface LoaderAdapter {
   readonly newest: LoaderRelease;
   /** Null: these files of the home do not tell. */
   release(home: ReadonlyMap<string, Buffer>): LoaderRelease | null;
-  /** In the order in which they are to be run. */
   plan(config: LoaderConfig, facts: LoaderFacts): readonly Step[];
-  /** Follows one run of a step. */
   judge(step: Step): Judge;
   judgeConfig(text: string): ConfigVerdict;
   /** Finds serial numbers and MACs in output that is kept, so that they can be hidden everywhere. */
   secrets(output: string): readonly string[];
   /** A title in the boot menu; null when the menu has none for it. `loaderBus`: the bus of the loader's own disk. */
   bootEntry(menu: readonly string[], want: 'builder' | 'dsm', loaderBus: string | null): string | null;
-  /** Whether this menu was built for this DSM. */
   builtFor(menu: readonly string[], dsm: { model: string; version: string }): boolean;
 }
 
-/** What a release of a loader can build. */
 export interface LoaderRelease {
   /** `0.9.4.6`; null: not known. */
   version: string | null;
@@ -51,7 +46,6 @@ export interface LoaderFacts {
   /** The values to set, computed or configured; both empty for a model with a device tree. */
   map: MapPair;
   deviceTree: boolean;
-  /** Disks on USB as the guest sees them. */
   usbDisks: number;
   /** IDs of the loader's own stick, where they are written and not searched for. */
   usbIds: { vid: string; pid: string } | null;
@@ -61,22 +55,18 @@ export interface LoaderFacts {
 export interface Step {
   /** Unique in a plan, and stable: `build`. */
   name: string;
-  /** What people read while it runs. */
   title: string;
-  /** One line of shell. */
   command: string;
   prompts: readonly Prompt[];
   /** What it gets on standard input; null: nothing. */
   input: Input | null;
   /** Its output is kept by this name for later steps, and never logged: it may contain serial number and MAC. */
   kept: boolean;
-  /** Milliseconds without output after which it counts as hung. */
+  /** Milliseconds without output after which it counts as hung; then, in all. */
   silence: number;
-  /** Milliseconds in all. */
   timeout: number;
   /** Its share of the whole time, relative to the other commands' shares. */
   weight: number;
-  /** Null: it is run always. */
   onlyIf: Condition | null;
   /** What its output contains when it has worked; no exit code proves that. */
   proofs: readonly Proof[];
@@ -110,7 +100,6 @@ export type Outputs = ReadonlyMap<string, string>;
 /** Why a configuration allows no rebuild; else whether it has a serial number and a MAC, or needs new ones. */
 export type ConfigVerdict = { problem: Problem } | { complete: boolean };
 
-/** `message`: a sentence. `advice`: what to do. */
 interface Problem {
   code: string;
   message: string;
@@ -118,7 +107,6 @@ interface Problem {
 }
 
 export interface Judge {
-  /** Output as it comes, both streams. */
   take(piece: string): void;
   /** Null: it ended without an exit code. */
   end(exitCode: number | null): Outcome;

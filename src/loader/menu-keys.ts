@@ -2,7 +2,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Libvirt } from '../libvirt/client.ts';
 import type { DomainRef } from '../libvirt/structs.ts';
 
-/** Of Linux's input-event-codes.h. */
 const key = { home: 102, down: 108, enter: 28 } as const;
 /** Milliseconds that a key is down: fewer than make it repeat. */
 const hold = 50;

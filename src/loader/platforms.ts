@@ -42,7 +42,6 @@ export function parsePlatformId(text: string): { id: PlatformId } | { problem: I
   return { problem: { code: 'unknown_model', message: `"${text}" names no model that is known here.`, nearest: ids } };
 }
 
-/** Null for a model that no loader knows. */
 export function platformOf(model: string): Platform | null {
   return platforms.find(row => row.model === model) ?? null;
 }

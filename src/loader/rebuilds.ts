@@ -18,13 +18,11 @@ import { type Guest, type JobParts, type JobTimes, usualTimes } from './job/part
 import { interrupted } from './job/recovery.ts';
 import { type Beginning, longest } from './job/run.ts';
 
-export interface RebuildsOptions {
+export interface RebuildsOptions extends Pick<JobParts, 'folder' | 'open' | 'world'> {
   vms: readonly { key: VmKey; settings: LoaderSettings; policy: Policy; guest: Guest }[];
   adapter: (kind: LoaderSettings['kind']) => LoaderAdapter;
-  folder: string;
   snapshot: () => Snapshot;
   emit: (event: Event) => void;
-  open: JobParts['open'];
   ref: (key: VmKey) => ReturnType<JobParts['ref']>;
   local: () => boolean;
   line: (key: VmKey, text: string) => void;
@@ -32,25 +30,17 @@ export interface RebuildsOptions {
   logger: Logger;
   clock?: Clock;
   times?: Partial<JobTimes>;
-  /** For tests. */
-  world?: JobParts['world'];
 }
 
-/** One VM's loader. */
-interface LoaderEntry {
-  key: VmKey;
-  settings: LoaderSettings;
-  policy: Policy;
-  guest: Guest;
+type LoaderEntry = RebuildsOptions['vms'][number] & {
   loader: Loader;
   /** A record that is under way while `end` is null: an earlier bridge ended in the middle of that run. */
   record: LoaderRecord | null;
-  /** Ends the confirmation window. */
   timer: NodeJS.Timeout | undefined;
   /** Ends the run that is under way; null: there is none. */
   end: AbortController | null;
   done: Promise<unknown>;
-}
+};
 
 /** Milliseconds in which a rebuild or rollback needs no confirmation. */
 const confirmationWindow = 10 * 60_000;
@@ -90,7 +80,6 @@ export class Rebuilds {
     return `a rebuild or rollback may be commanded until ${armedUntil}`;
   }
 
-  /** Begins it, or says why not. */
   readonly begin = (key: VmKey, command: LoaderCommand, place: LoaderJobPlace): LoaderJob | Rejection => {
     const entry = this.#entries.get(key);
     if (!entry) return { code: 'not_allowed', message: 'no loader is configured for this VM' };
@@ -107,7 +96,6 @@ export class Rebuilds {
     return this.#begin(entry, command, place);
   };
 
-  /** Takes every event, after the snapshot has taken it. */
   hear(event: Event): void {
     const entry = 'key' in event ? this.#entries.get(event.key) : undefined;
     if (!entry) return;
@@ -157,7 +145,6 @@ export class Rebuilds {
     return { within, cancel: () => end.abort(new Cancelled('it was cancelled')) };
   }
 
-  /** All that a job needs, but for its power. */
   #facts(entry: LoaderEntry): Omit<JobParts, 'power' | 'onTimeout'> {
     const { key, settings, guest } = entry;
     const { adapter, folder, open, local, line, times, world, ref } = this.#options;
@@ -172,7 +159,6 @@ export class Rebuilds {
     };
   }
 
-  /** Reports an interrupted run as soon as the VM's state is known. */
   #tellInterrupted(entry: LoaderEntry, domain: Domain | null, at: string): void {
     const { key, record } = entry;
     if (!record || !isUnderWay(record) || entry.end) return;

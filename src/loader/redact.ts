@@ -8,7 +8,6 @@ import { Plain } from '../ssh/plain.ts';
 
 const masks = { serial: '[serial]', mac: '[mac]', known: '[hidden]' } as const;
 
-/** Characters that a match may have. */
 const reach = 160;
 
 /** A value in quotes or up to the next blank; more than any serial number or MAC has. */
@@ -57,12 +56,10 @@ export class Redactor {
     this.#reach = Math.max(reach, ...words.map(word => word.length)) + 1;
   }
 
-  /** Returns what is redacted so far. */
   push(piece: string): string {
     return this.#take(this.#plain.feed(piece), false);
   }
 
-  /** The rest. */
   end(): string {
     return this.#take(this.#plain.end(), true);
   }

@@ -16,18 +16,9 @@ export interface MapPair {
   DiskIdxMap: string;
 }
 
-/** What a person should know about it, in sentences. */
 export interface MapChoice {
   map: MapPair;
   notes: readonly string[];
-}
-
-interface MapRefusal {
-  refusal: {
-    code: 'too_many_controllers' | 'too_many_ports' | 'too_many_disks' | 'sata_map_unknown';
-    message: string;
-    advice: string;
-  };
 }
 
 /** The default in user_config.json, unless edited; it counts more than the model's own number. */
@@ -52,6 +43,13 @@ export function mapOf(
   return { map: configured, notes };
 }
 
+/** `message` and `advice`: sentences. */
+interface Refusal {
+  code: string;
+  message: string;
+  advice: string;
+}
+
 export function sameMap(a: MapPair, b: MapPair): boolean {
   return a.SataPortMap === b.SataPortMap && a.DiskIdxMap.toUpperCase() === b.DiskIdxMap.toUpperCase();
 }
@@ -59,7 +57,7 @@ export function sameMap(a: MapPair, b: MapPair): boolean {
 export function sataMap(
   controllers: readonly StorageController[],
   { model, deviceTree, maxDisks }: Pick<Platform, 'model' | 'deviceTree' | 'maxDisks'>,
-): MapChoice | MapRefusal {
+): MapChoice | { refusal: Refusal } {
   if (deviceTree) {
     const note = `${model} finds its disks by a device tree: SataPortMap and DiskIdxMap mean nothing to it and stay empty.`;
     return { map: { SataPortMap: '', DiskIdxMap: '' }, notes: [note] };
@@ -145,7 +143,7 @@ function nameOf({ kind, host, pci, model, index }: StorageController): string {
   return model ? `The device "${model}" of qemu:commandline` : `The passed-through device${place}`;
 }
 
-function tooMany(hosts: readonly Host[], slots: number, model: string): MapRefusal['refusal'] | null {
+function tooMany(hosts: readonly Host[], slots: number, model: string): Refusal | null {
   const advice = 'Or set `sata_map` yourself.';
   if (hosts.length > mostControllers) {
     const message = `There are ${hosts.length} controllers, and SataPortMap has room for ${mostControllers}: put the disks on fewer.`;
@@ -162,7 +160,7 @@ function tooMany(hosts: readonly Host[], slots: number, model: string): MapRefus
 }
 
 /** The digits of virtio-scsi are left out of the proposal: they are inert. */
-function unsure(sata: readonly Host[], slots: number): MapRefusal['refusal'] | null {
+function unsure(sata: readonly Host[], slots: number): Refusal | null {
   const doubts = sata.flatMap(host => host.doubts);
   if (doubts.length === 0) return null;
   const { SataPortMap, DiskIdxMap } = write(sata, slots);
@@ -176,7 +174,6 @@ function unsure(sata: readonly Host[], slots: number): MapRefusal['refusal'] | n
 const unknownPorts =
   'N is the number of ports of the device. A device that is no SATA controller has no digit and no pair.';
 
-/** What the map cannot tell. */
 const otherScsi =
   'Disks on a SCSI controller other than virtio-scsi are not counted: DSM does not go by these maps there.';
 
@@ -186,7 +183,6 @@ function inert(digits: number): string[] {
   return [`${which} of SataPortMap ${mean} virtio-scsi; only SATA controllers are known to heed it, so this is inert.`];
 }
 
-/** Data disks. */
 function count(disks: StorageController['disks']): number {
   return disks.filter(({ role }) => role === 'data').length;
 }

@@ -23,9 +23,8 @@ export interface RunOptions {
   stdin?: Uint8Array;
   /** Takes all output, in order. While a promise that it returns is pending, the command waits. */
   onOutput?: (text: string) => void | Promise<void>;
-  /** Milliseconds without news in its output (`News`) after which it is given up. */
+  /** Milliseconds without news in its output (`News`) after which it is given up; then, for all of it. */
   silence: number;
-  /** Milliseconds for all of it. */
   deadline: number;
   signal: AbortSignal;
   /** Milliseconds of quiet before a prompt is answered; default 300. */
@@ -46,7 +45,6 @@ export function runCommand(session: SshSession, command: string, options: RunOpt
   return new Command(session, options).run(command);
 }
 
-/** Characters of its output. */
 const kept = 65_536;
 
 interface Running {
@@ -72,7 +70,6 @@ class Command {
   #heard = performance.now();
   /** When its output last had news. Time in which the output waited to be taken does not count. */
   #alive = this.#heard;
-  /** Pieces of output that wait to be taken. */
   #taking = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -84,7 +81,6 @@ class Command {
     this.#dialogue = new Dialogue(options.stdin ? [] : (options.prompts ?? []), { settle, patience });
   }
 
-  /** To be called once. */
   async run(command: string): Promise<CommandEnd> {
     const { signal, deadline } = this.#options;
     const over = new AbortController();
@@ -165,7 +161,6 @@ class Command {
     this.#watch(channel);
   }
 
-  /** Does what is due, and sets a timer for what is next. */
   #watch(channel: ClientChannel): void {
     clearTimeout(this.#timer);
     // More output may wait to be taken.

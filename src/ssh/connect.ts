@@ -9,7 +9,6 @@ import { SshSession } from './session.ts';
 
 export interface ConnectOptions extends Credentials {
   host: string;
-  /** Default 22. */
   port?: number;
   /** Fingerprints of the keys that the server may have; null: any key. */
   hostKeys: readonly string[] | null;
@@ -19,7 +18,6 @@ export interface ConnectOptions extends Credentials {
   onHostKey?: (fingerprint: string) => void;
   /** Milliseconds up to the login. */
   within: number;
-  /** Default: one of its own. */
   account?: Account;
   /** How a dead peer is noticed: after `misses` unanswered questions, and one more interval. Default 2 of 5 s: 15 s. */
   keepalive?: { interval: number; misses: number };
@@ -32,7 +30,6 @@ export async function connect(options: ConnectOptions, signal: AbortSignal): Pro
   return new Attempt(options).run(signal);
 }
 
-/** One connection, used once. */
 class Attempt {
   readonly #options: ConnectOptions;
   readonly #client = new ssh2.Client();

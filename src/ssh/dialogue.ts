@@ -27,15 +27,12 @@ export type Step =
   | { kind: 'answer'; name: string; text: string }
   | { kind: 'unknown_prompt'; name: string | null; text: string };
 
-/** Characters in which a prompt is looked for. */
 const window = 4_096;
-/** Characters of a question that are reported. */
 const told = 300;
 
 export class Dialogue {
   readonly #prompts: readonly { prompt: Prompt; last: RegExp }[];
   readonly #patience: Patience;
-  /** Since the last answer. */
   #said = '';
   readonly #asked = new Map<Prompt, number>();
   #at = 0;
@@ -51,7 +48,6 @@ export class Dialogue {
     this.#at = now;
   }
 
-  /** What to do at `now`. It returns an answer once. */
   next(now: number): Step {
     const said = this.#said;
     const settled = this.#at + this.#patience.settle;
@@ -78,7 +74,6 @@ export class Dialogue {
   }
 }
 
-/** The pattern with nothing but white space after it. */
 function lastThing({ source, flags }: RegExp): RegExp {
   return new RegExp(String.raw`(?:${source})\s*(?![\s\S])`, flags.replace(/[gy]/g, ''));
 }

@@ -51,11 +51,9 @@ export interface CommandEnd {
   signal: string | null;
   /** The last of its output, at most 64 Ki characters. */
   tail: string;
-  /** Names of the prompts that were answered, in order. */
   answered: readonly string[];
 }
 
-/** A command that was given up. */
 export class CommandError extends SshError {
   override name = 'CommandError';
   /** With `unknown_prompt`: the question, or the name of a known prompt that has no answer left. */
@@ -77,7 +75,6 @@ export class CommandError extends SshError {
   }
 }
 
-/** The error of an aborted signal. */
 export function cancelled(signal: AbortSignal): SshError {
   return new SshError('cancelled', 'it was cancelled', signal.reason);
 }

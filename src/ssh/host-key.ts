@@ -6,7 +6,6 @@ export function fingerprint(key: Buffer): string {
   return `SHA256:${createHash('sha256').update(key).digest('base64').replace(/=+$/, '')}`;
 }
 
-/** `expected`: fingerprints as people paste them. */
 export function isExpected(found: string, expected: readonly string[]): boolean {
   return expected.some(each => each.trim().replace(/=+$/, '') === found);
 }

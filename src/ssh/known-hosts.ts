@@ -1,27 +1,13 @@
 import { createHmac } from 'node:crypto';
 import { fingerprint, hostKeyAlgorithms } from './host-key.ts';
 
-/** A key that a host is known by. */
-interface KnownHostKey {
-  /** `ssh-ed25519`, … */
-  type: string;
-  /** `SHA256:…` */
-  fingerprint: string;
-}
-
-interface KnownHost {
-  keys: readonly KnownHostKey[];
-  /** Unusable entries of this host: `sk-ssh-ed25519@openssh.com`, `@revoked ssh-rsa`, … */
-  unusable: readonly string[];
-}
-
 /**
  * What OpenSSH's `known_hosts` has for a host (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"): by name, pattern or hashed name.
- * A line that is damaged is passed over, as OpenSSH does.
+ * A line that is damaged is passed over, as OpenSSH does. Unusable is `sk-ssh-ed25519@openssh.com`, `@revoked ssh-rsa`, …
  */
-export function knownHost(text: string, host: string, port: number): KnownHost {
+export function knownHost(text: string, host: string, port: number) {
   const name = port === 22 ? host.toLowerCase() : `[${host.toLowerCase()}]:${port}`;
-  const keys: KnownHostKey[] = [];
+  const keys: { type: string; fingerprint: string }[] = [];
   const revoked = new Set<string>();
   const unusable = new Set<string>();
   for (const line of text.split('\n')) {

@@ -9,7 +9,6 @@ export interface Credentials {
   privateKey?: string | Buffer;
 }
 
-/** Throws `SshError` when there is nothing to log in with. */
 export function mustBeUsable({ privateKey, password }: Credentials): void {
   if (privateKey === undefined && password === undefined) {
     throw new SshError('invalid_key', 'neither a password nor a private key is configured');
@@ -50,7 +49,6 @@ export class Login {
     this.#giveUp = giveUp;
   }
 
-  /** Something secret was shown. */
   get begun(): boolean {
     return this.#begun;
   }

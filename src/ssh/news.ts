@@ -6,7 +6,6 @@
 
 /** Of the last lines; a spinner has fewer faces. */
 const most = 64;
-/** Characters of a line. */
 const longest = 1_024;
 
 const figure = String.raw`[\d.-]+[kKMGTP]?`;
@@ -37,7 +36,6 @@ export class News {
     return told(this.#over && essence(this.#line) !== '' ? this.#line : this.#meter);
   }
 
-  /** The server of the last URL in it. */
   get host(): string | null {
     return this.#host;
   }

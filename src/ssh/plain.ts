@@ -16,7 +16,6 @@ const begun = new RegExp(String.raw`${esc}(?:\[[0-?]*[ -/]*|\][^${bell}${esc}]*$
 const most = 256;
 
 export class Plain {
-  /** A sequence that has begun. */
   #held = '';
 
   feed(piece: string): string {

@@ -12,7 +12,6 @@ export class SshSession {
   #over = false;
   #closing = false;
 
-  /** Of a client that is logged in, and its socket. */
   constructor(client: Client, socket: Socket) {
     this.#client = client;
     this.#socket = socket;
@@ -22,12 +21,10 @@ export class SshSession {
     });
   }
 
-  /** The connection has ended, by whomever. */
   get over(): boolean {
     return this.#over;
   }
 
-  /** Resolves then. */
   get closed(): Promise<void> {
     return this.#closed.promise;
   }
@@ -91,7 +88,6 @@ export class SshSession {
 /** Milliseconds. */
 const goodbye = 500;
 
-/** The command was not started. */
 function lost(): SshError {
   return new SshError('connection_lost', 'the connection is lost');
 }

@@ -73,11 +73,9 @@ interface Exchange {
   /** Null: a signal ended it, or its end is not known. */
   status: number | null;
   content: Buffer;
-  /** The beginning of stderr. */
   remarks: string;
 }
 
-/** Characters of stderr. */
 const heard = 4_096;
 
 /** Runs a script with all of its input, and takes all of its output. Rejects with `SshError`. */

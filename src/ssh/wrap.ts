@@ -35,11 +35,9 @@ export function killCommand(group: number, signal: 'TERM' | 'KILL'): string {
 
 /** Finds the number in the output, and removes it. */
 export class Announcement {
-  /** Null: not printed yet. */
   group: number | null = null;
   #held: string | null = '';
 
-  /** Returns the output that may be passed on. */
   feed(piece: string): string {
     if (this.#held === null) return piece;
     this.#held += piece;
@@ -49,7 +47,6 @@ export class Announcement {
     return this.flush().replace(announced, '');
   }
 
-  /** Returns what is held back, at the end of the output. */
   flush(): string {
     const held = this.#held ?? '';
     this.#held = null;

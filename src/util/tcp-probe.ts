@@ -12,15 +12,12 @@ export interface TcpProbe {
   code: string | null;
 }
 
-export interface TcpProbeOptions {
-  /** Milliseconds. */
-  timeout: number;
-  /** Gives it up, which counts as silent. */
-  signal?: AbortSignal;
-}
-
-/** Connects, and closes the connection without sending anything. Never rejects. */
-export async function probeTcp(host: string, port: number, { timeout, signal }: TcpProbeOptions): Promise<TcpProbe> {
+/** Connects, and closes the connection without sending anything. A signal that aborts counts as silence. Never rejects. */
+export async function probeTcp(
+  host: string,
+  port: number,
+  { timeout, signal }: { timeout: number; signal?: AbortSignal },
+): Promise<TcpProbe> {
   const started = performance.now();
   const { promise, resolve } = Promise.withResolvers<TcpProbe>();
   const found = (answer: TcpProbe['answer'], code: string | null = null) => {

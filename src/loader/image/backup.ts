@@ -7,12 +7,10 @@ import { openFile } from './file-image.ts';
 import { different, digest, type LoaderImage, type Progress, pieceBytes } from './image.ts';
 
 export interface BackupOptions extends Pick<Backup, 'domain' | 'source'> {
-  /** Made if it is not there. */
   folder: string;
   /** The name of its backups: the VM's key. Only one process at a time may make backups of one name. */
   name: string;
   uuid: string;
-  /** How many of the newest are kept, the new one included. */
   keep: number;
   /** Backups (their `file`) that are kept at any age. */
   spare?: readonly string[];
@@ -22,7 +20,6 @@ export interface BackupOptions extends Pick<Backup, 'domain' | 'source'> {
 /** A file system's usual block: smaller holes are copied as zeros. */
 const holeBytes = 4_096;
 const zeros = Buffer.alloc(pieceBytes);
-/** Space that a folder needs besides the images. */
 const reserve = 1024 ** 2;
 
 /**
@@ -76,7 +73,6 @@ export async function spaceFor(image: LoaderImage, folder: string): Promise<{ ne
   return { needed: (await image.allocated()) + reserve, free: bavail * bsize };
 }
 
-/** Resolves to what was read. */
 async function copy(
   image: LoaderImage,
   to: string,

@@ -14,7 +14,6 @@ import type { LoaderImage } from './image.ts';
  * reads the menu as GRUB does, and the menu must start the wanted entry.
  */
 export interface Boot {
-  /** Titles in the menu's order. */
   readonly entries: readonly string[];
   /** The title of the entry that starts by itself; null for an empty menu. */
   readonly next: string | null;
@@ -22,9 +21,7 @@ export interface Boot {
 
 /** Where loaders have their menu, in this order. */
 const folders = ['boot/grub/', 'grub/', 'efi/boot/', ''];
-/** All that is read. */
 export const menuPaths = folders.flatMap(folder => [`${folder}grub.cfg`, `${folder}grubenv`]);
-/** A loader's has some 10 KiB. */
 const maxConfigBytes = 256 * 1024;
 
 /** Rejects with `not_mbr`, `no_fat`, `no_grub`, `bad_grubenv` or `no_mtools`, or as reading does. */

@@ -2,7 +2,6 @@
 
 export type ImageErrorCode =
   | 'not_found'
-  /** Neither a file nor a block device. */
   | 'not_an_image'
   | 'unreadable'
   | 'unwritable'
@@ -11,7 +10,6 @@ export type ImageErrorCode =
   /** Its size has changed, or its bytes are not those that were written. */
   | 'mismatch'
   | 'no_space'
-  /** The backup is missing, or does not match its record. */
   | 'bad_backup'
   | 'no_pool'
   | 'no_storage_driver'
@@ -19,7 +17,6 @@ export type ImageErrorCode =
   | 'outcome_unknown'
   | 'not_mbr'
   | 'no_fat'
-  /** The builder's saved home is not an archive, or is damaged. */
   | 'bad_home'
   | 'no_grub'
   | 'bad_grubenv'
@@ -48,7 +45,6 @@ export function writing<T>(path: string, act: () => Promise<T>): Promise<T> {
   return attempt(path, { ENOSPC: 'no_space', EDQUOT: 'no_space', EFBIG: 'no_space' }, 'unwritable', act);
 }
 
-/** A system call's error as `ImageError`, by its code. */
 export async function attempt<T>(
   path: string,
   codes: Readonly<Record<string, ImageErrorCode>>,

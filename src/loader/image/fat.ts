@@ -14,7 +14,6 @@ export interface BootFiles {
   /** The paths of all files, without a `/` in front. */
   list(): Promise<readonly string[]>;
   read(path: string): Promise<Buffer>;
-  /** Only changes the copy, until it is written back. */
   replace(path: string, content: Buffer): Promise<void>;
   /**
    * Writes the changed sectors back, from the last to the first: data before the entries that point to it. Then it
@@ -25,7 +24,6 @@ export interface BootFiles {
 
 export interface BootOptions {
   signal: AbortSignal;
-  /** A folder for temporary files, some 100 MB. */
   scratch: string;
 }
 
@@ -80,7 +78,6 @@ async function fetch(
   }
 }
 
-/** `scratch`: a path that may be written to. */
 function filesOf(partition: string, scratch: string, signal: AbortSignal): Omit<BootFiles, 'writeBack'> {
   const tool = async (name: string, ...args: string[]): Promise<Buffer> => {
     try {

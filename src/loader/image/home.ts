@@ -11,13 +11,11 @@ export interface SavedHome {
   readonly archive: string;
   /** In the archive: `home/tc/`. */
   readonly folder: string;
-  /** Their names in that folder. */
   readonly files: readonly string[];
   /** Reading stops when these have been found. */
   isEnough(found: HomeFiles): boolean;
 }
 
-/** By their names. */
 export type HomeFiles = ReadonlyMap<string, Buffer>;
 
 /** The scripts and settings have 200 KB at most. */

@@ -8,9 +8,7 @@ import { ImageError } from './errors.ts';
  * Everything rejects with `ImageError`, or with the signal's reason.
  */
 export interface LoaderImage extends AsyncDisposable {
-  /** Its path, on the machine that has it. */
   readonly path: string;
-  /** All of its bytes. */
   size(): Promise<number>;
   /** The bytes that it takes up on the disk: at most `size`, because an image has holes. */
   allocated(): Promise<number>;
@@ -70,11 +68,9 @@ interface Differences {
   source: LoaderImage;
   offset: number;
   blockBytes: number;
-  /** From the last to the first. */
   backwards?: boolean;
 }
 
-/** Writes the bytes that differ; resolves to their number. */
 export async function writeDifferences(
   { image, source, offset, blockBytes, backwards = false }: Differences,
   signal: AbortSignal,

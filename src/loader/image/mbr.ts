@@ -6,7 +6,6 @@ import type { LoaderImage } from './image.ts';
 export const sectorBytes = 512;
 
 export interface Partition {
-  /** From 1. */
   readonly number: number;
   readonly type: number;
   /** Bytes. */

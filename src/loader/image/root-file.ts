@@ -64,7 +64,6 @@ export async function* rootFile(
   if (left > 0) throw new ImageError('short_read', `${name} on partition ${number} of the loader image is not whole`);
 }
 
-/** Bytes from the beginning of the partition. */
 function layout(boot: Buffer) {
   const sector = boot.readUInt16LE(11);
   const wide = boot.readUInt16LE(22) === 0;

@@ -14,7 +14,6 @@ export interface VolumeImageOptions {
   /** If no pool has its folder: makes one, for as long as the image is open. */
   transientPool: boolean;
   signal: AbortSignal;
-  /** Milliseconds for each call; default 30 s. */
   timeout?: number;
 }
 

@@ -14,7 +14,6 @@ import type { RunLog } from './run-log.ts';
 
 /** Finds the image builder, tells it from DSM before logging in, and powers it or any other guest off. */
 
-/** What this needs of a run. */
 export interface BuilderRun {
   readonly parts: Pick<JobParts, 'settings' | 'adapter' | 'guest' | 'times'>;
   readonly runLog: Pick<RunLog, 'say' | 'remember'>;
@@ -80,7 +79,6 @@ export async function reachBuilder(
   throw last ?? new SshError('timed_out', 'there was no time to look for the image builder');
 }
 
-/** Whether a guest that still boots may be the reason. */
 function mayPass(error: unknown): error is Error {
   if (error instanceof LoaderFailure) return error.code === 'no_address' || error.code === 'other_page';
   return isSshError(error, 'unreachable', 'timed_out', 'handshake', 'connection_lost');

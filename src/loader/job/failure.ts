@@ -29,7 +29,6 @@ export class Refused extends LoaderFailure {
 export class NotOurs extends LoaderFailure {
   override name = 'NotOurs';
 
-  /** `backup`: its file. */
   constructor(code: string, message: string, backup: string | null) {
     const byHand =
       'If that backup is the right one all the same, restore it by hand, with the VM off: `cp --sparse=always FILE IMAGE`.';
@@ -37,7 +36,6 @@ export class NotOurs extends LoaderFailure {
   }
 }
 
-/** Somebody asked for its end. */
 export class Cancelled extends Error {
   override name = 'Cancelled';
 }

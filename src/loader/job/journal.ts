@@ -30,20 +30,17 @@ const schema = z.object({
   code: text.nullable(),
   error: text.nullable(),
   next_step: text.nullable(),
-  /** Whose loader it is. */
   uuid: text,
   touched: z.enum(touches),
   /** Of the image before the run. */
   backup: z.object({ file: text, at: time, size: z.number() }).nullable(),
   boot_entry: text.nullable(),
-  /** What the configuration asked for. */
   model: text,
   dsm: text,
   /** DSM's verdict before the run; null: off, or not known. */
   verdict: text.nullable(),
   /** Of the image builder, at its latest boot. */
   host_key: text.nullable(),
-  /** Name of the log file. */
   log: text,
 });
 export type LoaderRecord = z.infer<typeof schema>;
@@ -66,7 +63,6 @@ function fileOf(folder: string, key: VmKey): string {
   return join(folder, `${key}.json`);
 }
 
-/** Whether there is a backup, and the image may differ from it. */
 export function mayRollBack({ backup, touched, result, phase }: LoaderRecord): boolean {
   if (!backup || touched === 'no') return false;
   return result === 'awaiting_dsm_install' || phase === 'failed' || phase === 'cancelled' || phase === 'interrupted';

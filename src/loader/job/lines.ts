@@ -19,7 +19,6 @@ export class Lines {
     return [...lines, ...cut].flatMap(finished);
   }
 
-  /** The last line, which has no end. */
   end(): string[] {
     const rest = this.#rest;
     this.#rest = '';

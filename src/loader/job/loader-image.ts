@@ -90,7 +90,6 @@ export async function mustFit({ parts, runLog }: Run, image: LoaderImage, signal
   return found;
 }
 
-/** What shows that the backup is of another image; null: nothing. */
 async function difference(
   backup: Backup,
   image: LoaderImage,
@@ -109,7 +108,6 @@ async function difference(
   return `the disk signature, the partition table or a serial number of its file systems is other than in ${image.path}`;
 }
 
-/** The loader's disk in the domain's XML. */
 export function loaderSource({ vm }: JobParts['power']): string | null {
   const disks = vm.domain?.hardware.disks ?? [];
   return disks.find(({ role }) => role === 'loader')?.source ?? null;

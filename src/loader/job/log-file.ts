@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { finished } from 'node:stream/promises';
 import type { VmKey } from '../../model/snapshot.ts';
 
 /**
@@ -13,7 +14,6 @@ import type { VmKey } from '../../model/snapshot.ts';
 const longest = 16 * 1024 ** 2;
 /** Lines of output that are kept beyond that. */
 const tail = 200;
-/** Logs of a VM that stay, the new one among them. */
 const keptLogs = 10;
 
 /** Begins the log of a run, and removes the oldest ones. Rejects when it cannot be written. */
@@ -44,7 +44,6 @@ export class LogFile {
     stream.on('error', () => {});
   }
 
-  /** Rejects when it cannot be written. */
   static async open(path: string, most = longest): Promise<LogFile> {
     const stream = createWriteStream(path, { flags: 'a', mode: 0o600 });
     await once(stream, 'open');
@@ -57,7 +56,6 @@ export class LogFile {
     return this.#write(line);
   }
 
-  /** A line of output. Resolves when there is room for more. */
   output(line: string): Promise<void> | void {
     if (this.#bytes < this.#longest) return this.#write(line);
     this.#tail.push(line);
@@ -68,8 +66,7 @@ export class LogFile {
 
   async end(): Promise<void> {
     this.#writeTail();
-    if (this.#stream.destroyed) return;
-    await new Promise<void>(resolve => this.#stream.end(() => resolve()).once('error', () => resolve()));
+    await finished(this.#stream.end()).catch(() => {});
   }
 
   #writeTail(): void {

@@ -9,12 +9,10 @@ import type { VmKey } from '../../model/snapshot.ts';
 import type { LoaderAdapter } from '../adapter.ts';
 import type { World } from '../plan/world.ts';
 
-/** What a rebuild gets from the rest of the bridge. */
 export interface JobParts {
   key: VmKey;
   settings: LoaderSettings;
   adapter: LoaderAdapter;
-  /** For journals and temporary files. */
   folder: string;
   power: VmPower;
   /** The domain, as libvirt's calls name it; null: libvirt has none. */
@@ -22,27 +20,20 @@ export interface JobParts {
   guest: Guest;
   /** Opens a connection of the job's own: its transfers are long. */
   open: (signal: AbortSignal) => Promise<Libvirt>;
-  /** libvirt runs on this machine. */
   local: boolean;
-  /** Called when what people see has changed. */
   show: (loader: Loader) => void;
   /** Takes one line of output, redacted. */
   line: (text: string) => void;
   now: () => Date;
   times: JobTimes;
-  /** What happens to a guest that does not power off. */
   onTimeout: TimeoutPolicy;
   /** For tests: replaces what is asked outside. */
   world?: Partial<World> | undefined;
 }
 
-/** What answers in the VM. */
 export interface Guest {
-  /** Its address now; null: not known. */
   address(): string | null;
-  /** What kind of guest answers there, without a login. */
   identify(address: string, signal: AbortSignal): Promise<GuestKind>;
-  /** Checks DSM. */
   check(signal: AbortSignal): Promise<Check | null>;
   /** Milliseconds that DSM may take from power on. */
   bootGrace: number;
@@ -52,32 +43,22 @@ export interface Guest {
 export type GuestKind = 'dsm' | 'installer' | 'loader' | 'other' | 'none';
 
 /** Milliseconds; a test has shorter ones. */
-export interface JobTimes {
+export const usualTimes = {
   /** Between two checks. */
-  look: number;
-  /** For the builder to power itself off. */
-  powerOff: number;
-  /** For the builder to boot and answer. */
-  connect: number;
-  /** For a builder that an earlier run left running. */
-  again: number;
-  /** How long a verdict that may still change must last. */
-  settle: number;
-  /** Between two updates of what people see. */
-  tell: number;
-  /** Of quiet before an unknown question counts as one. */
-  question: number;
-  /** For which keys are pressed in the boot menu. */
-  keys: number;
-}
-
-export const usualTimes: JobTimes = {
   look: 5_000,
+  /** For the builder to power itself off. */
   powerOff: 90_000,
+  /** For the builder to boot and answer. */
   connect: 300_000,
+  /** For a builder that an earlier run left running. */
   again: 60_000,
+  /** How long a verdict that may still change must last. */
   settle: 120_000,
+  /** Between two updates of what people see. */
   tell: 1_000,
+  /** Of quiet before an unknown question counts as one. */
   question: 10_000,
+  /** For which keys are pressed in the boot menu. */
   keys: 40_000,
 };
+export type JobTimes = typeof usualTimes;

@@ -20,7 +20,6 @@ interface PhaseRow {
   weight: number;
   /** Milliseconds at most; null: the configuration or the command decides. */
   within: number | null;
-  /** How `cancel` leaves the VM. */
   cancelled: string;
   /** How a kill -9 of the bridge leaves it; undefined: the same. */
   killed?: string;
@@ -102,7 +101,6 @@ export const phases: Readonly<Record<RunningPhase, PhaseRow>> = {
   },
 };
 
-/** The phases of a successful rebuild, in order. */
 export const rebuildPhases = (Object.keys(phases) as RunningPhase[]).filter(phase => phase !== 'rolling_back');
 
 /** Whole percents; `share`: of the phase, from 0 to 1. */

@@ -37,7 +37,6 @@ export async function rebuild(run: Run): Promise<Ending> {
 
 const cannotShutDown = { message: 'DSM could not be shut down', advice: null };
 
-/** A plan that can be carried out. */
 type ReadyPlan = Inspection & { builderEntry: string };
 
 async function preflight({ parts, runLog }: Run, signal: AbortSignal): Promise<ReadyPlan> {

@@ -25,7 +25,6 @@ export async function settle(run: Run, error: unknown): Promise<Ending> {
   const failure = explain(error);
   const isOther = failure instanceof NotOurs;
   runLog.say(`${failure.code}: ${failure.message}`);
-  // The preflight changes nothing.
   if (failure instanceof Refused || (isOther && runLog.record.phase === 'preflight')) {
     const ending = await endOf(run, failure, 'failed', isOther ? 'Nothing was written.' : '');
     return { ...ending, outcome: refusal(failure) };
@@ -98,7 +97,6 @@ async function automatically(run: Run, failure: LoaderFailure): Promise<Ending> 
   return { phase: 'rolled_back', result: 'rolled_back', code, error, next_step: advice, outcome };
 }
 
-/** `more`: what the recovery did. */
 export async function endOf(run: Run, failure: LoaderFailure, how: 'failed' | 'cancelled', more = ''): Promise<Ending> {
   const { record } = run.runLog;
   const { power } = run.parts;
@@ -125,7 +123,6 @@ export function interrupted(was: LoaderRecord, domain: Domain | null): LoaderRec
   return { ...record, error, next_step: other ? other.advice : whatNow(domain, was.touched, mayRollBack(record)) };
 }
 
-/** A sentence on how the VM is left. */
 function left(domain: Domain | null, { phase, touched, boot_entry: entry }: LoaderRecord): string {
   const next = entry === null || touched === 'no' ? '' : `, and its menu starts “${entry}” next`;
   return `${powerOf(domain, phase)}; ${images[touched]}${next}.`;

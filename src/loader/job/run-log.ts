@@ -8,9 +8,7 @@ import type { LogFile } from './log-file.ts';
 import type { JobParts } from './parts.ts';
 import { percentAt, phases, type RunningPhase } from './phases.ts';
 
-/** Lines of output that people are shown. */
 const tail = 20;
-/** Lines that an unknown failure shows. */
 const shownWithFailure = 10;
 /** Milliseconds between two updates when nothing is new. */
 const heartbeat = 10_000;
@@ -39,7 +37,6 @@ export class RunLog {
   #phase: RunningPhase | null = null;
   #known: readonly string[] = [];
   #timer: NodeJS.Timeout | undefined;
-  /** The loader has changed since it was shown. */
   #isNew = false;
   #shownAt = Number.NEGATIVE_INFINITY;
   #second = { began: 0, lines: 0, left: 0 };
@@ -56,12 +53,10 @@ export class RunLog {
     return this.#record;
   }
 
-  /** Words to redact whatever they look like. */
   hide(words: readonly string[]): void {
     this.#known = [...new Set([...this.#known, ...words])];
   }
 
-  /** The text, redacted. */
   clean(text: string): string {
     return redact(text, this.#known);
   }
@@ -87,14 +82,12 @@ export class RunLog {
     this.#change({ step: this.clean(title) }, true);
   }
 
-  /** From 0 to 1, of the phase. */
   readonly progress = (share: number): void => {
     if (!this.#phase) return;
     const percent = Math.max(this.#loader.percent ?? 0, percentAt(this.#phase, share));
     if (percent !== this.#loader.percent) this.#change({ percent }, false);
   };
 
-  /** The bridge's own words. */
   readonly say = (words: string): void => {
     for (const line of this.clean(words).split('\n')) void this.#line(line, 'say');
   };
@@ -113,7 +106,6 @@ export class RunLog {
     };
   }
 
-  /** The last lines of an output, redacted. */
   tail(output: string): string[] {
     const lines = new Lines();
     return [...lines.push(this.clean(output)), ...lines.end()].slice(-shownWithFailure);
@@ -131,7 +123,6 @@ export class RunLog {
     this.#change({ percent: null, step: null }, true);
   }
 
-  /** The bridge stops: the record stays as it is. */
   async leave(): Promise<void> {
     clearInterval(this.#timer);
     await this.#file.end();

@@ -16,16 +16,13 @@ export interface Run {
   /** Aborts with `Cancelled` or `Closing`. */
   readonly signal: AbortSignal;
   readonly progress: (message: string) => void;
-  /** Of its logins. */
   readonly account: Account;
-  /** The VM was on when the run began. */
   readonly ran: boolean;
 }
 
 export interface Beginning extends Pick<Run, 'parts' | 'signal' | 'progress'> {
   word: LoaderWord;
   loader: Loader;
-  /** The record of the run before; null: there was none. */
   before: LoaderRecord | null;
 }
 
@@ -81,7 +78,6 @@ export async function phase<T>(run: Run, name: RunningPhase, act: (signal: Abort
   }
 }
 
-/** Throws `NotOurs` when another domain has the VM's name. */
 export function mustBeOurs({ parts: { power }, runLog: { record } }: Run): void {
   const other = otherDomain(power.vm.domain, record);
   if (other) throw other;

@@ -7,10 +7,8 @@ import type { Run } from './run.ts';
 
 /** Runs the loader's own commands one after the other. Each must have worked before the next one begins. */
 
-/** Characters kept of an output that later steps read. */
 const mostKept = 262_144;
 
-/** Rejects with `LoaderFailure`, or as SSH does. */
 export async function buildSteps(
   run: Run,
   session: SshSession,
@@ -36,7 +34,6 @@ export async function buildSteps(
   }
 }
 
-/** Resolves to the output, if the step keeps it. */
 async function runStep(
   { parts: { adapter, times }, runLog }: Run,
   session: SshSession,

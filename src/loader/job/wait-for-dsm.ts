@@ -3,14 +3,10 @@ import type { Check, Verdict } from '../../model/check.ts';
 import { LoaderFailure } from './failure.ts';
 import type { JobParts } from './parts.ts';
 
-export interface Awaited {
-  check: Check;
-  /** `up`: DSM can be used. */
-  come: 'up' | 'installer';
-}
+type Come = 'up' | 'installer';
 
 /** Verdicts that end the wait. */
-const ends: Readonly<Partial<Record<Verdict, Awaited['come']>>> = {
+const ends: Readonly<Partial<Record<Verdict, Come>>> = {
   ...{ up: 'up', degraded: 'up', installer: 'installer', recoverable: 'installer' },
 };
 /** Verdicts that the checks are sure of: so many in a row end the wait. */
@@ -26,7 +22,7 @@ export async function awaitDsm(
   say: (words: string) => void,
   progress: (share: number) => void,
   signal: AbortSignal,
-): Promise<Awaited> {
+): Promise<{ check: Check; come: Come }> {
   // An update may take four times the usual; the checks reach their own verdict sooner.
   const patience = guest.bootGrace * 4 + settle;
   const began = performance.now();

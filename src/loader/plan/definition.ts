@@ -1,26 +1,19 @@
-import type { Hardware } from '../../model/domain.ts';
-import { parseControllers, type StorageController } from '../../vm/controllers.ts';
+import { parseControllers } from '../../vm/controllers.ts';
 import { parseDomainXml } from '../../vm/domain-xml.ts';
 import { child, children, type Node, parseDomain, text } from '../../vm/xml.ts';
 
 /** The parts of a domain's XML that matter for building a loader, and for the DSM that starts from it. */
-export interface Definition {
-  hardware: Hardware;
-  controllers: readonly StorageController[];
-  /** Disks that the guest may see on USB; a passed-through device of the host may be one. */
-  usbDisks: number;
-  /** The host's CPU without these flags; null: another CPU. */
-  hostCpu: { without: readonly string[] } | null;
-}
+export type Definition = ReturnType<typeof readDefinition>;
 
 /** Throws when it is no XML at all. */
-export function readDefinition(xml: string): Definition {
+export function readDefinition(xml: string) {
   const domain = parseDomain(xml);
   const hardware = parseDomainXml(xml);
   const passed = children(child(domain, 'devices'), 'hostdev').filter(node => text(node, '@type') === 'usb').length;
   return {
     hardware,
     controllers: parseControllers(xml),
+    /** That the guest may see; a passed-through device of the host may be one. */
     usbDisks: hardware.disks.filter(({ bus }) => bus === 'usb').length + passed,
     hostCpu: hostCpu(domain),
   };
@@ -34,8 +27,8 @@ export function cpuFlags({ hostCpu: cpu }: Definition, cpuinfo: string): readonl
   return all.filter(flag => !cpu.without.includes(flag));
 }
 
-/** Without KVM, `maximum` is all that QEMU can emulate (formatdomain, `cpu`). */
-function hostCpu(domain: Node | undefined): Definition['hostCpu'] {
+/** The host's CPU without these flags; null: another CPU. Without KVM, `maximum` is all that QEMU can emulate. */
+function hostCpu(domain: Node | undefined): { without: readonly string[] } | null {
   const cpu = child(domain, 'cpu');
   const mode = text(cpu, '@mode');
   if (text(domain, '@type') !== 'kvm' || (mode !== 'host-passthrough' && mode !== 'maximum')) return null;

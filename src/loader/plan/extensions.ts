@@ -8,7 +8,6 @@ import type { World } from './world.ts';
  * `ds918p_42962` (redpill-load, ext-manager.sh).
  */
 
-/** Milliseconds, redirects included. */
 const patience = 10_000;
 const maxBytes = 1024 ** 2;
 

@@ -3,23 +3,18 @@ import type { LoaderSettings } from '../../model/loader-settings.ts';
 import type { StorageController } from '../../vm/controllers.ts';
 import type { ConfigVerdict, LoaderRelease } from '../adapter.ts';
 
-/** The facts that are collected before a rebuild, and the findings. */
-
 /** `refuse`: it cannot work, or may do harm; `warn`: it may not work; `tell`: worth knowing. */
 export type Level = 'refuse' | 'warn' | 'tell';
 
 export interface Finding {
   level: Level;
-  /** Stable. */
   code: string;
   message: string;
-  /** What to do; null: nothing. */
   advice: string | null;
 }
 
 export type Known = 'yes' | 'no' | 'unknown';
 
-/** `no_index`: its URL has no index. */
 export type Recipe = Known | 'no_index';
 
 export interface Extension {
@@ -51,7 +46,6 @@ export interface PreflightFacts extends Pick<LoaderSettings, Configured> {
   release: LoaderRelease | { why: string };
   /** What `upgrade: full` leads to. */
   newest: LoaderRelease;
-  /** What it fetches by itself. */
   fetched: readonly Extension[];
 
   /** False: libvirt forgets the VM's domain as soon as it is off. */
@@ -59,14 +53,12 @@ export interface PreflightFacts extends Pick<LoaderSettings, Configured> {
   /** The VM; memory in bytes. */
   memory: number | null;
   vcpus: number | null;
-  /** The guest's CPU flags, as in /proc/cpuinfo. */
   cpuFlags: readonly string[] | null;
   disks: readonly Pick<Disk, 'target' | 'role' | 'bus'>[];
   nics: readonly Pick<Nic, 'model'>[];
   /** The loader is on a USB device of the host, and is none of `disks`. */
   loaderPassedThrough: boolean;
   controllers: readonly StorageController[];
-  /** Of the loader's stick. */
   usbIds: { vid: string; pid: string } | null;
 
   image: ImageFacts;
@@ -80,7 +72,6 @@ export interface PreflightFacts extends Pick<LoaderSettings, Configured> {
   /** Whether the running guest obeys the power button. DSM does; its installer and its recovery do not. */
   obeysAcpi: Known;
   onTimeout: 'report' | 'force_off';
-  /** The DSM that is installed. */
   installed: { model: string | null; build: number | null } | null;
 }
 

@@ -17,34 +17,28 @@ import type { World } from './world.ts';
 
 /** The loader's image as it is: finds and reads it, and changes nothing. */
 export interface ImageInspection {
-  /** Why it cannot be used; null: it can. */
   trouble: Exclude<ImageFacts, { found: 'yes' }> | null;
   path: string;
   /** Bytes. */
   size: number | null;
   /** The size of libvirt's own disk, if the image has a configured path; null: not known. */
   diskSize: number | null;
-  /** Null: it could not be read. */
   boot: Boot | null;
   /** Files of the image builder's saved home, or a sentence why they are unknown; null: they were not read. */
   home: { files: HomeFiles } | { why: string } | null;
-  /** Bytes for a backup of it. */
   space: { needed: number | null; free: number | null };
 }
 
 export interface InspectImageOptions {
   way: LoaderSettings['image'];
-  /** The loader's disk, as in the domain's XML. */
   disk: Pick<Disk, 'target' | 'source'> | null;
   client: Libvirt;
   ref: DomainRef;
   /** A folder for temporary files, some 100 MB. Made if it is not there. */
   scratch: string;
-  /** The folder for backups, if it is known; null: there is none. */
   backups: Promise<string | null>;
   signal: AbortSignal;
   world: Pick<World, 'menu' | 'home'>;
-  /** Where the image builder's home is saved. */
   place: SavedHome;
 }
 

@@ -17,11 +17,8 @@ export interface InspectOptions extends Pick<InspectImageOptions, 'client' | 're
   settings: LoaderSettings;
   adapter: LoaderAdapter;
   vm: Pick<VmSnapshot, 'domain'> & { check: Pick<Check, 'verdict' | 'dsm'> | null };
-  /** libvirt's machine is this one. */
   local: boolean;
-  /** What happens to a guest that does not power off. */
   onTimeout: 'report' | 'force_off';
-  /** For tests: replaces parts of the real world. */
   world?: Partial<World> | undefined;
 }
 

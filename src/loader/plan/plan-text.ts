@@ -74,7 +74,6 @@ function command({ title, command: line, condition, prompts, settings, notes }: 
   ];
 }
 
-/** Names in one column, values in another. */
 function table(rows: readonly (readonly string[])[], before = '  '): string[] {
   const width = Math.max(0, ...rows.map(([name = '']) => name.length));
   const beside = ' '.repeat(before.length + width + 2);
@@ -102,7 +101,6 @@ export function fold(text: string | readonly string[], first = '', rest = first,
   return [...lines, line ?? first].map(each => each.trimEnd());
 }
 
-/** Splits a shell command at its blanks, except within single quotes. */
 export function shellWords(line: string): string[] {
   return line.match(/(?:'[^']*'|[^\s'])+/g) ?? [];
 }

@@ -18,7 +18,6 @@ export interface PlanOptions {
   running: boolean;
   settings: LoaderSettings;
   inspection: Inspection;
-  /** Milliseconds. */
   shutdown: Policy['shutdown'];
 }
 

@@ -10,9 +10,7 @@ import type { Known } from './finding.ts';
 /** Facts from outside of libvirt. A test replaces them. */
 export interface World {
   fetch(url: string, init: { signal: AbortSignal }): Promise<Response>;
-  /** Asks one server, on TCP 443. */
   reach(host: string, signal: AbortSignal): Promise<Known>;
-  /** This machine's /proc/cpuinfo. */
   cpuinfo(): Promise<string>;
   /** A device's class as sysfs writes it, `0x010601`. `address`: as lspci -D writes it. */
   pciClass(address: string, signal: AbortSignal): Promise<string>;
@@ -36,7 +34,6 @@ export const realWorld: World = {
   home: readHome,
 };
 
-/** The servers from which a build downloads. */
 const servers = ['github.com', 'raw.githubusercontent.com', 'global.download.synology.com'];
 
 /** `no` if one cannot be reached, `unknown` if one does not answer. Rejects only with the signal's reason. */

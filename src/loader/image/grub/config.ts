@@ -10,7 +10,6 @@ import { expand, type Statement, statements, type Word } from './words.ts';
  * first one boots (grub-core/normal/menu.c).
  */
 export interface Menu {
-  /** In order, submenus included. */
   readonly entries: readonly MenuEntry[];
   /** Index of the entry that boots by itself; null without any entry. */
   readonly next: number | null;
@@ -30,7 +29,6 @@ export function readMenu(config: string, env: GrubEnv | null): Menu {
   return { entries: run.entries, next: bootIndex(run.entries, run.variables.get('default') ?? ''), fixed: run.fixed };
 }
 
-/** The configuration with every fixed `default` set to this index. */
 export function withFixedDefault(config: string, { fixed }: Menu, index: number): string {
   const kept = [...fixed, { start: config.length }].map(({ start }, nth) =>
     config.slice(fixed[nth - 1]?.end ?? 0, start),
@@ -58,7 +56,6 @@ function bootIndex(entries: readonly MenuEntry[], name: string): number | null {
   return index >= 0 && index < entries.length ? index : 0;
 }
 
-/** One run through the script. */
 class Run {
   readonly variables = new Map<string, string>();
   readonly entries: MenuEntry[] = [];
@@ -184,7 +181,6 @@ function isPrelude(word: Word | undefined): boolean {
   return word?.raw === 'then' || word?.raw === 'else';
 }
 
-/** How many `!` come first. */
 function negations(words: readonly string[]): number {
   const end = words.findIndex(word => word !== '!');
   return end === -1 ? words.length : end;

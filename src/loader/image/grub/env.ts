@@ -10,7 +10,6 @@ type Line = { readonly comment: string } | { readonly name: string; readonly val
 
 const blockBytes = 1_024;
 const signature = '# GRUB Environment Block\n';
-/** latin1: bytes are kept as they are. */
 const encoding = 'latin1';
 
 /** Throws `bad_grubenv`. */
@@ -30,7 +29,6 @@ export function parseGrubEnv(block: Buffer): GrubEnv {
   });
 }
 
-/** The value of a variable, or null. */
 export function grubEnvValue(env: GrubEnv, name: string): string | null {
   const line = env.find(each => 'name' in each && each.name === name);
   return line && 'name' in line ? line.value : null;

@@ -2,7 +2,6 @@ import { ImageError } from '../errors.ts';
 
 /** GRUB's script language cut into words, as far as a menu's configuration needs it. Pure. */
 
-/** A part of a word: literal text, or the value of a variable. */
 type Part = { readonly text: string } | { readonly variable: string };
 
 export interface Word {

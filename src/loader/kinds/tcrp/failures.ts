@@ -22,6 +22,9 @@ const guestClock = "Check the guest's clock, and that no proxy stands between it
 const noRecipe = 'Leave that extension out, or choose a build that it has a recipe for.';
 const extensionAgain = `Check that the guest reaches github.com and raw.githubusercontent.com. ${again}.`;
 
+const notWhole = { message: 'The extension $1 did not come whole.', advice: extensionAgain };
+const noConfig = { message: 'The loader has no configuration for this model and build.', advice: otherBuild };
+
 export const failures: readonly Failure[] = [
   hint('missing_program', / line \d{1,5}: ([\w./-]{1,60}): command not found/, {
     message: 'The loader lacks the program $1.',
@@ -127,14 +130,8 @@ export const failures: readonly Failure[] = [
       advice: `${again}; its makers may have changed a file without its checksum.`,
     },
   ),
-  hint('half_extension', /Recipe file for extension (\S{1,80}) platform \S{1,40} is logically invalid/, {
-    message: 'The extension $1 did not come whole.',
-    advice: extensionAgain,
-  }),
-  fatal('half_extension', /Failed to dump extension (\S{1,80}) for platform/, {
-    message: 'The extension $1 did not come whole.',
-    advice: extensionAgain,
-  }),
+  hint('half_extension', /Recipe file for extension (\S{1,80}) platform \S{1,40} is logically invalid/, notWhole),
+  fatal('half_extension', /Failed to dump extension (\S{1,80}) for platform/, notWhole),
   fatal('no_extension', /\[!\] Failed to add "([^"\n]{1,200})" as an extension/, {
     message: 'The extension at $1 could not be added.',
     advice: extensionAgain,
@@ -164,10 +161,7 @@ export const failures: readonly Failure[] = [
     message: 'The list of kernel modules is damaged, so the loader did not look which drivers the VM needs.',
     advice: `Check that the guest reaches raw.githubusercontent.com. ${again}.`,
   }),
-  hint('no_build_config', /\/config\/\S{1,60}\/config\.json: No such file/, {
-    message: 'The loader has no configuration for this model and build.',
-    advice: otherBuild,
-  }),
+  hint('no_build_config', /\/config\/\S{1,60}\/config\.json: No such file/, noConfig),
   fatal('no_pat', /Failed to download PAT file/, {
     message: "DSM's archive could not be fetched.",
     advice: `Check that the guest reaches global.download.synology.com. ${again}.`,
@@ -187,10 +181,7 @@ export const failures: readonly Failure[] = [
   fatal(
     'no_build_config',
     /No config file found, please use|Config file \S{1,200} not found, please use|There doesn't seem to be a config for/,
-    {
-      message: 'The loader has no configuration for this model and build.',
-      advice: otherBuild,
-    },
+    noConfig,
   ),
   fatal('no_tools', /Some tools weren't available/, {
     message: 'The loader lacks programs that the build needs.',

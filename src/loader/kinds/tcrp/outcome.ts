@@ -96,7 +96,6 @@ function failed(code: string, message: string, advice: string | null = null): Ou
 
 const alreadyAdded = { pattern: /Extension is already added/, note: 'An extension was there already.' };
 
-/** What people should know about a success. */
 const remarks: readonly { pattern: RegExp; note: string }[] = [
   alreadyAdded,
   {

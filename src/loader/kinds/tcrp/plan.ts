@@ -14,11 +14,9 @@ const version = './rploader.sh version';
 
 /** Every question of rploader.sh that a rebuild meets, and its one right answer. They are read from standard input. */
 const prompts = {
-  /** After serialgen, identifyusb and satamap. */
   update_config: [/Should i update the user_config\.json with these values \? \[Yy\/Nn\]/, 'y'],
   /** Asked for each SATA controller; ENTER takes the number that is proposed. */
   override_ports: [/Override # of ports or ENTER to accept <?\d{1,2}>?/, '', 8],
-  /** At the end of `backup`. */
   back_up_home: [/Should i update the \w{1,16} with your current files \[Yy\/Nn\]/, 'y'],
   /** The same at the end of `fullupgrade`: first the download is proven. */
   keep_last_status: [/Should i update the \w{1,16} with your current files \[Yy\/Nn\]/, 'n'],
@@ -68,7 +66,6 @@ function step(name: string, title: string, command: string, more: Partial<Step>)
   };
 }
 
-/** One that asks no server. */
 function short(name: string, title: string, command: string, proof: Step['proofs'][number], more: Partial<Step> = {}) {
   return step(name, title, command, { silence: minute, timeout: minute, weight: 0, proofs: [proof], ...more });
 }
@@ -210,12 +207,8 @@ function checkExtractor(): Step {
 /** The first build downloads two of DSM's own archives of some 370 MB each, and prints only a progress meter. */
 function build(platform: string): Step {
   return step('build', 'Build the loader', `./rploader.sh build ${word(platform)}`, {
-    ...{
-      prompts: [prompt('self_update'), prompt('custom_module')],
-      silence: 15 * minute,
-      timeout: 60 * minute,
-      weight: 70,
-    },
+    ...{ prompts: [prompt('self_update'), prompt('custom_module')], weight: 70 },
+    ...{ silence: 15 * minute, timeout: 60 * minute },
     proofs: [
       { name: 'usb_line', pattern: /Updated user_config with USB Command Line :[^\S\n]{0,8}[^\s]/ },
       { name: 'sata_line', pattern: /Updated user_config with SATA Command Line :[^\S\n]{0,8}[^\s]/ },
@@ -225,7 +218,6 @@ function build(platform: string): Step {
   });
 }
 
-/** For the shell, in quotes only where it needs them. */
 function word(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : quote(text);
 }

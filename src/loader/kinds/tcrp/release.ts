@@ -10,7 +10,6 @@ import { platforms } from '../../platform-table.ts';
 const script = 'rploader.sh';
 const jun = 'custom_config_jun.json';
 
-/** What is read of a home. */
 export const releaseFiles: readonly string[] = [script, 'custom_config.json', 'custom_config2.json', jun];
 
 /** The kernel module, and boot-wait. */
@@ -34,7 +33,6 @@ export const newestRelease: LoaderRelease = {
   serials: platforms.map(({ model }) => model).filter(model => !['DS1019+', 'DS723+'].includes(model)),
 };
 
-/** Whether a home has all files that `readRelease` needs. */
 export function areEnough(home: ReadonlyMap<string, Buffer>): boolean {
   const text = home.get(script)?.toString('utf8');
   return text !== undefined && home.has(listOf(text)) && home.has(jun);
@@ -51,7 +49,6 @@ export function readRelease(home: ReadonlyMap<string, Buffer>): LoaderRelease | 
   return { version, builds, always, models: modelsIn(text), serials: serialsIn(text) };
 }
 
-/** The file that the script takes its ids from. */
 function listOf(text: string): string {
   return /^CUSTOMCONFIG="(?:[^"]*\/)?([^"/]+)"/m.exec(text)?.[1] ?? 'custom_config.json';
 }
@@ -90,7 +87,6 @@ function serialsIn(text: string): LoaderRelease['serials'] {
   return models.length === 0 ? null : models;
 }
 
-/** Empty: there is none. */
 function functionIn(text: string, name: string): string {
   const start = text.indexOf(`\nfunction ${name}() {`);
   return start === -1 ? '' : (text.slice(start).split('\n}')[0] ?? '');

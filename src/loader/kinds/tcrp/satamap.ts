@@ -15,7 +15,6 @@ export function satamapOf(userConfig: string): MapPair | null {
   }
 }
 
-/** A sentence for each reason; none when both are the same. */
 export function explainDifference(ours: MapPair, satamaps: MapPair): readonly string[] {
   if (sameMap(ours, satamaps)) return [];
   const [mine, theirs] = [hosts(ours), hosts(satamaps)];
@@ -46,7 +45,6 @@ export function explainDifference(ours: MapPair, satamaps: MapPair): readonly st
   return reasons.flatMap(([holds, reason]) => (holds ? [reason] : []));
 }
 
-/** One controller each: its digit and its pair. */
 function hosts({ SataPortMap, DiskIdxMap }: MapPair): string[] {
   return [...SataPortMap].map((digit, at) => digit + DiskIdxMap.slice(at * 2, at * 2 + 2).toUpperCase());
 }

@@ -7,14 +7,10 @@ import type { ConfigVerdict } from '../../adapter.ts';
 
 export const userConfig = 'user_config.json';
 
-/** Keys of its section `extra_cmdline`: this only edits that section. */
 export type ConfigEdits = Readonly<Record<string, string | number>>;
 
 interface Failed {
-  problem: {
-    code: 'empty' | 'not_json' | 'not_a_config' | 'bad_identity' | 'bad_value' | 'bad_macs';
-    message: string;
-  };
+  problem: { code: string; message: string };
 }
 
 /** A part of a kernel's command line. */
@@ -108,6 +104,6 @@ function gapIn(macs: readonly string[]): Failed | null {
   return gap === undefined ? null : failed('bad_macs', `${gap} is set in ${userConfig}, and not every one before it.`);
 }
 
-function failed(code: Failed['problem']['code'], message: string): Failed {
+function failed(code: string, message: string): Failed {
   return { problem: { code, message } };
 }
