@@ -34,7 +34,6 @@ export interface RunningChecksOptions {
   probes?: Partial<Probes> | undefined;
 }
 
-/** All that the checks go through. */
 export interface RunningChecks {
   checks: Checks;
   /** What kind of page answers at a VM's address; it does not log in. */
@@ -105,7 +104,6 @@ export function checksStore(folder: string, logger: Logger): Store<RememberedChe
   return new Store({ path: join(folder, 'checks.json'), version: 1, empty: {}, check: checkRememberedChecks, logger });
 }
 
-/** This machine, as libvirt's host. */
 export async function thisHost(): Promise<Host> {
   const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => null);
   return { boot: boot?.trim() ?? null, uptime: () => uptime() * 1_000 };

@@ -13,7 +13,6 @@ import type { SshSession } from '../ssh/session.ts';
 /** Milliseconds for SSH up to the login; libvirt's own handshake comes on top. */
 const sshWithin = 8_000;
 
-/** What the configuration says of the way. */
 interface LibvirtConfig {
   uri: string;
   readOnly: boolean;

@@ -5,7 +5,6 @@ import { topics as topicsOf } from '../model/topics.ts';
 import { MqttClient, type MqttClientOptions } from '../mqtt/client.ts';
 import type { Logger } from '../util/logger.ts';
 
-/** How to connect to the broker, as configured. */
 export function connection(
   broker: Config['mqtt'],
 ): Pick<MqttClientOptions, 'url' | 'clientId' | 'username' | 'password' | 'tls'> {

@@ -1,7 +1,6 @@
 import { Dispatcher, type DispatcherOptions } from '../commands/dispatcher.ts';
 import type { PowerParts } from '../commands/power-job.ts';
 import type { Config } from '../config/config.ts';
-import type { Libvirt } from '../libvirt/client.ts';
 import type { Policy } from '../model/policy.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import type { State } from '../model/state.ts';
@@ -14,13 +13,9 @@ import { opener } from './libvirt.ts';
 
 /** What watches the VMs and controls their power; the bridge and `shutdown --direct` both use it. */
 
-export interface Hypervisor {
-  open: (signal: AbortSignal) => Promise<Libvirt>;
-  watch: Watch;
-  link: Link;
-}
+export type Hypervisor = ReturnType<typeof createHypervisor>;
 
-export function createHypervisor({ libvirt, vms }: Config, state: State, logger: Logger): Hypervisor {
+export function createHypervisor({ libvirt, vms }: Config, state: State, logger: Logger) {
   const open = opener(libvirt);
   const watch = new Watch({ vms, emit: state.dispatch, logger: logger.child({ part: 'vm' }) });
   const link = new Link({ open, prepare: client => watch.begin(client), logger: logger.child({ part: 'libvirt' }) });

@@ -18,12 +18,10 @@ export interface Base {
   stores: Stores;
   host: Awaited<ReturnType<typeof thisHost>>;
   state: State;
-  /** Identifies this process, so that a bridge can tell its own messages from another one's. */
   session: string;
   startedAt: string;
 }
 
-/** All that says something on the broker. */
 export type Publishers = ReturnType<typeof createPublishers>;
 
 export function createPublishers(base: Base, { topics, send }: Broker) {

@@ -102,7 +102,6 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
   };
 }
 
-/** All that looks at the VMs and acts on them. */
 type Machines = Awaited<ReturnType<typeof createMachines>>;
 
 async function createMachines(
@@ -149,7 +148,6 @@ function createBridge(
   });
 }
 
-/** What this machine can ask without a broker. */
 function createServers({ config, logger, stores, state }: Base, { mqtt, ownership }: Broker, bridge: Bridge) {
   const {
     dataDir,

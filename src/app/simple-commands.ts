@@ -1,9 +1,11 @@
 import type { Publisher } from '../bridge/publisher.ts';
 import type { SimpleCommands } from '../commands/dispatcher.ts';
 import type { Rebuilds } from '../loader/rebuilds.ts';
+import { callPatience } from '../model/job/job.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import type { State } from '../model/state.ts';
-import { screenshot, setAutostart } from '../vm/power.ts';
+import { attempt } from '../vm/power.ts';
+import { takeScreenshot } from '../vm/screen.ts';
 import type { RunningChecks } from './checks.ts';
 import type { Hypervisor } from './power.ts';
 import type { Statistics } from './statistics.ts';
@@ -22,6 +24,8 @@ export interface SimpleCommandsParts {
 export function simpleCommands(parts: SimpleCommandsParts): SimpleCommands {
   const { state, hypervisor, statistics, checks, rebuilds, publisher } = parts;
   const { watch } = hypervisor;
+  const change = { timeout: callPatience.change };
+  const refOf = (key: VmKey) => watch.target(key)?.ref ?? null;
   const read = async (key: VmKey) => {
     await watch.hint(key);
     statistics.sample();
@@ -35,13 +39,15 @@ export function simpleCommands(parts: SimpleCommandsParts): SimpleCommands {
     arm: async (key, enabled) => rebuilds?.arm(key, enabled) ?? 'no loader is configured',
     check: key => checks.check(key),
     autostart: async (key, enabled) => {
-      const failure = await setAutostart(watch.client, watch.target(key)?.ref ?? null, enabled);
+      const failure = await attempt(watch.client, refOf(key), (client, ref) =>
+        client.setAutostart(ref, enabled, change),
+      );
       // libvirt has no event for it.
       await read(key);
       return failure ?? (enabled ? 'it starts with the host' : 'it does not start with the host');
     },
     screenshot: async key => {
-      const picture = await screenshot(statistics.client(), watch.target(key)?.ref ?? null);
+      const picture = await attempt(statistics.client(), refOf(key), (...domain) => takeScreenshot(...domain, change));
       if (!Buffer.isBuffer(picture)) return picture;
       if (publisher.screen(key, picture)) return `${picture.length} bytes of PNG`;
       const message = 'the broker did not take the picture: it is away, or the picture too large';

@@ -40,7 +40,6 @@ const remembered: ReadonlySet<Event['type']> = new Set(['domain', 'asked', 'wish
 /** Events after which there may be something new to announce. */
 const announced: ReadonlySet<Event['type']> = new Set(['domain', 'hypervisor_up', 'checked']);
 
-/** More would be a flood. */
 const mostEarly = 100;
 /** Seconds that a command may wait for the base topic to be ours. */
 const earlyLife = 5;
@@ -91,7 +90,6 @@ export class Bridge {
     this.#parts.announcer.close();
   }
 
-  /** Takes every event, before all who act on it. */
   hear(event: Event, before: Snapshot): void {
     const { state, publisher, announcer, vmStore, events } = this.#parts;
     const { snapshot } = state;
@@ -129,7 +127,6 @@ export class Bridge {
     else dispatcher.submit(read.request, read.command);
   }
 
-  /** Home Assistant starts: it has forgotten the devices. */
   #greet(): void {
     const { announcer, birthJitter = 1_000 } = this.#parts;
     clearTimeout(this.#birth);

@@ -44,7 +44,6 @@ export class EventPublisher {
     else if (this.#early.length < mostEarly) this.#early.push(publication);
   };
 
-  /** A session has begun. */
   begin(): void {
     const early = this.#early ?? [];
     this.#early = null;

@@ -62,7 +62,6 @@ class Round {
   online = false;
   /** The session in the info document; null if the document has none, or has not arrived. */
   info: string | null = null;
-  /** Others that were heard asking. */
   rival: 'none' | 'larger' | 'smaller' = 'none';
   /** While holding: the sessions whose questions it has answered, the newest last. */
   answered: readonly string[] = [];
@@ -103,12 +102,10 @@ export class Ownership extends EventEmitter<{
     if (!this.#over) this.#say(null, delivered => round === this.#round && this.#acknowledged(delivered));
   }
 
-  /** The session is over. */
   lost(): void {
     this.#next('idle');
   }
 
-  /** Says nothing more; idempotent. */
   close(): void {
     this.#next('idle');
     this.#over = true;
@@ -236,7 +233,6 @@ export class Ownership extends EventEmitter<{
     if (!timer) this.#wait(Math.min(2 ** unanswered, mostPatiences));
   }
 
-  /** Waits for an answer, and acts when none came. */
   #wait(patiences: number): void {
     const { patience = 2_000 } = this.#options;
     const round = this.#round;

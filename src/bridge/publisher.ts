@@ -18,7 +18,6 @@ export interface PublisherOptions {
   send: Send;
 }
 
-/** The retained documents of a VM. */
 const documents: readonly {
   topic: 'state' | 'check' | 'loader';
   /** A document can only change when one of its parts does. */
@@ -86,7 +85,6 @@ export class Publisher {
     return this.#options.send({ topic: this.#options.topics.vm(key).screen, payload: picture, qos: 1, retain: true });
   }
 
-  /** One line of the output of a rebuild. */
   loaderLine(key: VmKey, line: string): void {
     this.#options.send({ topic: this.#options.topics.vm(key).loaderLog, payload: line, qos: 0, retain: false });
   }
@@ -98,7 +96,6 @@ export class Publisher {
     }
   }
 
-  /** What may differ from `before`. */
   #vm(snapshot: Snapshot, key: VmKey, before?: VmSnapshot): void {
     const vm = snapshot.vms[key];
     if (!vm) return;

@@ -14,7 +14,6 @@ export type Kept = ReadonlyMap<string, string>;
 
 export interface Ground {
   topics: Topics;
-  /** Home Assistant's discovery prefix. */
   prefix: string;
   /** The discovery topic of this bridge's own device. */
   own: string;
@@ -23,9 +22,7 @@ export interface Ground {
 }
 
 export interface Stale {
-  /** VMs that are not served. */
   keys: readonly VmKey[];
-  /** Discovery topics of devices that are no more. */
   devices: readonly string[];
 }
 
@@ -118,7 +115,6 @@ function topicsIn(payload: string): string[] {
   );
 }
 
-/** Whether it is the document of a bridge's VM. */
 function isState(payload: string): boolean {
   return ['power', 'activity', 'last_stop', 'uuid'].every(name => Object.hasOwn(parsed(payload), name));
 }

@@ -41,7 +41,6 @@ const schema = z.record(
 
 export type Remembered = z.infer<typeof schema>;
 
-/** A value from a file, or null if it is something else. */
 export function checkRemembered(value: unknown): Remembered | null {
   return schema.safeParse(value).data ?? null;
 }
@@ -66,7 +65,6 @@ export function recall(vm: VmSnapshot, remembered: Remembered, boot: string | nu
   };
 }
 
-/** Writes down what has changed. */
 export class VmStore {
   readonly #save: (remembered: Remembered) => void;
   readonly #boot: string | null;

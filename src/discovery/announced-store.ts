@@ -45,7 +45,6 @@ export type Announced = z.infer<typeof schema>;
 
 export const nothingAnnounced: Announced = { devices: {}, vms: {}, hypervisor: null };
 
-/** A value from a file, or null if it is something else. */
 export function checkAnnounced(value: unknown): Announced | null {
   return schema.safeParse(value).data ?? null;
 }

@@ -18,9 +18,7 @@ export interface Aim {
   of: readonly unknown[];
   /** The messages for this aim, in order; each is made when it is sent. */
   messages: readonly (() => string)[];
-  /** The broker has the last one. */
   delivered: () => void;
-  /** And Home Assistant has processed it. */
   settled?: () => void;
 }
 

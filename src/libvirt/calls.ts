@@ -28,7 +28,6 @@ interface Call {
 
 interface Queued {
   call: Call;
-  /** Encodes it, and readies its stream. */
   begin: (serial: number) => Buffer;
 }
 
@@ -152,7 +151,6 @@ export class Calls {
     for (const { call } of this.#queue.splice(0)) call.settle?.({ error: unsent(lost) });
   }
 
-  /** Forgets a call that has its reply and its whole stream. */
   #conclude(serial: number, call: Call): void {
     if (!call.outcome || call.stream?.over === false) return;
     this.#inFlight.delete(serial);

@@ -1,6 +1,6 @@
 import type { CallOptions } from './calls.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
-import { ConnectError, isLibvirtError } from './errors.ts';
+import { ConnectError, unlessRefused } from './errors.ts';
 import { type DomainEvent, type DomainEventName, domainEvents } from './events.ts';
 import { shakeHands } from './handshake.ts';
 import { procedures } from './procedures.ts';
@@ -101,20 +101,11 @@ export class Libvirt {
    * end with the connection.
    */
   async subscribe(names: readonly DomainEventName[], options?: CallOptions): Promise<DomainEventName[]> {
-    const refused = await Promise.all(
-      names.map(name =>
-        this.#connection
-          .call(procedures.domainEventRegister, { eventId: domainEvents[name].id, domain: null }, options)
-          .then(
-            () => [],
-            error => {
-              if (isLibvirtError(error)) return [name];
-              throw error;
-            },
-          ),
-      ),
-    );
-    return refused.flat();
+    const asked = names.map(name => {
+      const args = { eventId: domainEvents[name].id, domain: null };
+      return unlessRefused(this.#connection.call(procedures.domainEventRegister, args, options), name);
+    });
+    return (await Promise.all(asked)).filter(answer => typeof answer === 'string');
   }
 
   /** `QEMU` */
@@ -135,7 +126,6 @@ export class Libvirt {
     return { libvirt: dotted(libvirt.version), hypervisor: dotted(hypervisor.version) };
   }
 
-  /** Every domain, running or not. */
   async domains(options?: CallOptions): Promise<DomainRef[]> {
     return (await this.#connection.call(procedures.connectListAllDomains, { needResults: 1, flags: 0 }, options))
       .domains;

@@ -1,4 +1,4 @@
-import { EventEmitter } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { type CallOptions, Calls } from './calls.ts';
 import { ConnectionLost, ProtocolError } from './errors.ts';
@@ -47,7 +47,8 @@ export class Connection extends EventEmitter<ConnectionEvents> {
   #timer: NodeJS.Timeout | undefined;
   #heard = true;
   #unanswered = 0;
-  #ended = false;
+  /** Aborted when the stream has ended. */
+  readonly #over = new AbortController();
   #cause: Error | null = null;
 
   constructor(stream: Duplex, { keepalive, maxInFlight = 4, timeout = 10_000 }: ConnectionOptions = {}) {
@@ -102,17 +103,13 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     this.close();
   }
 
-  #flushed(): Promise<void> {
-    if (this.#ended || !this.#stream.writableNeedDrain) return Promise.resolve();
-    return new Promise(resolve => {
-      const settle = () => {
-        this.#stream.off('drain', settle);
-        this.off('closed', settle);
-        resolve();
-      };
-      this.#stream.on('drain', settle);
-      this.on('closed', settle);
-    });
+  async #flushed(): Promise<void> {
+    if (this.#ended || !this.#stream.writableNeedDrain) return;
+    await once(this.#stream, 'drain', { signal: this.#over.signal }).catch(() => {});
+  }
+
+  get #ended(): boolean {
+    return this.#over.signal.aborted;
   }
 
   #receive(chunk: Buffer): void {
@@ -165,20 +162,14 @@ export class Connection extends EventEmitter<ConnectionEvents> {
   }
 
   #sendKeepalive(procedure: number): void {
-    const header = {
-      program: keepaliveProgram.number,
-      version: keepaliveProgram.version,
-      procedure,
-      type: frameType.message,
-      serial: 0,
-      status: frameStatus.ok,
-    };
+    const { number: program, version } = keepaliveProgram;
+    const header = { program, version, procedure, type: frameType.message, serial: 0, status: frameStatus.ok };
     this.#stream.write(encodeFrame(header, none, undefined));
   }
 
   #end(error: Error | null): void {
     if (this.#ended) return;
-    this.#ended = true;
+    this.#over.abort();
     this.#cause = error;
     clearInterval(this.#timer);
     this.#stream.destroy();

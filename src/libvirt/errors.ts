@@ -39,13 +39,7 @@ export class TimeoutError extends Unanswered {
   override name = 'TimeoutError';
 }
 
-/** The error struct of the wire (`virNetMessageError`), with the domain and network it may carry left out. */
-export interface RemoteError {
-  code: number;
-  domain: number;
-  message: string | null;
-  level: number;
-}
+type RemoteError = Pick<LibvirtError, 'code' | 'domain'> & { message: string | null };
 
 export class LibvirtError extends Error {
   override name = 'LibvirtError';
@@ -54,10 +48,10 @@ export class LibvirtError extends Error {
   /** `virErrorDomain`: the part of libvirt that raised it. */
   readonly domain: number;
 
-  constructor(remote: RemoteError, procedure: string) {
-    super(`${procedure}: ${remote.message ?? `libvirt error ${remote.code}`}`);
-    this.code = remote.code;
-    this.domain = remote.domain;
+  constructor({ code, domain, message }: RemoteError, procedure: string) {
+    super(`${procedure}: ${message ?? `libvirt error ${code}`}`);
+    this.code = code;
+    this.domain = domain;
   }
 }
 
@@ -78,6 +72,14 @@ export const errorCode = {
 
 export function isLibvirtError(error: unknown, ...codes: number[]): error is LibvirtError {
   return error instanceof LibvirtError && (codes.length === 0 || codes.includes(error.code));
+}
+
+/** What `call` brings, or `instead` when libvirt refuses it, with one of these codes if there are any. */
+export function unlessRefused<T, I>(call: Promise<T>, instead: I, ...codes: number[]): Promise<T | I> {
+  return call.catch(error => {
+    if (isLibvirtError(error, ...codes)) return instead;
+    throw error;
+  });
 }
 
 /** For a call without a proper answer: it may be unknown whether it ran. */

@@ -36,7 +36,6 @@ export type DomainEvent = {
   [N in DomainEventName]: { name: N } & Value<(typeof domainEvents)[N]['codec']>;
 }[DomainEventName];
 
-/** From a message's procedure number to its row. */
 export const eventByProcedure: ReadonlyMap<number, { name: DomainEventName; codec: Codec<unknown> }> = new Map(
   eventNames.map(name => {
     const { procedure, codec } = domainEvents[name];

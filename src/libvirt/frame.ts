@@ -16,10 +16,8 @@ export interface Header {
   program: number;
   version: number;
   procedure: number;
-  /** One of `frameType`. */
   type: number;
   serial: number;
-  /** One of `frameStatus`. */
   status: number;
 }
 
@@ -112,7 +110,6 @@ function parseFrame(bytes: Buffer): Frame {
   };
 }
 
-/** Fills in the length word and the header. */
 function headed(header: Header, frame: Buffer): Buffer {
   if (frame.length > maxFrameBytes) throw new RangeError(`a message of ${frame.length} bytes exceeds ${maxFrameBytes}`);
   frame.writeUInt32BE(frame.length, 0);

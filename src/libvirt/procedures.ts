@@ -24,12 +24,10 @@ export interface Procedure<Args, Reply> {
   reply: Codec<Reply>;
 }
 
-/** What a call needs of it. */
 export type Callable<Args, Reply> = Pick<Procedure<Args, Reply>, 'name' | 'number' | 'args'> & {
   reply: Decoder<Reply>;
 };
 
-/** A row of the table: number, arguments, reply. */
 const row = <Args, Reply>(number: number, args: Codec<Args>, reply: Codec<Reply>) => ({ number, args, reply });
 
 const domainOnly = struct({ domain: domainRef });
@@ -68,11 +66,8 @@ const rows = {
     struct({ allocation: uhyper, capacity: uhyper, physical: uhyper }),
   ),
   domainCreateWithFlags: row(196, domainAndFlags, struct({ domain: domainRef })),
-  /** Takes the bytes as a stream. */
   storageVolUpload: row(208, volumeRange, none),
-  /** Streams the bytes. */
   storageVolDownload: row(209, volumeRange, none),
-  /** Streams the picture. */
   domainScreenshot: row(211, struct({ domain: domainRef, screen: uint, flags: uint }), struct({ mime: optionalText })),
   domainGetState: row(212, domainAndFlags, struct({ state: int, reason: int })),
   domainSendKey: row(
@@ -107,7 +102,6 @@ const rows = {
 
 type Named<Rows> = { [Name in keyof Rows]: Rows[Name] & { name: Name } };
 
-/** Each knows its name. */
 export const procedures = Object.fromEntries(
   Object.entries(rows).map(([name, procedure]) => [name, { name, ...procedure }]),
 ) as Named<typeof rows>;

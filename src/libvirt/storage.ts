@@ -63,7 +63,6 @@ export class Storage {
     return this.#connection.call(procedures.storagePoolDestroy, { pool }, options);
   }
 
-  /** Makes libvirt list its files again. */
   refreshPool(pool: PoolRef, options?: CallOptions): Promise<void> {
     return this.#connection.call(procedures.storagePoolRefresh, { pool, flags: 0 }, options);
   }
@@ -94,7 +93,6 @@ export class Storage {
   }
 }
 
-/** Throws when there are more bytes or fewer. */
 async function* exactly(source: Source, length: number): AsyncGenerator<Buffer> {
   let left = length;
   for await (const bytes of source) {

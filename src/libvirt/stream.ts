@@ -8,9 +8,7 @@ import { hyper, struct, uint, XdrReader } from './xdr.ts';
  * (virnetprotocol.x). The client then says OK and the daemon confirms it; ERROR from either side ends it early.
  */
 
-/** What a stream needs from the call that opened it. */
 export interface Wire {
-  /** The call's name, for errors. */
   readonly name: string;
   /** Sends a packet of this status, empty unless there are bytes. */
   say(status: number, bytes?: Buffer): void;
@@ -85,7 +83,6 @@ export abstract class CallStream {
     if (this.#replied) this.wire.say(status);
   }
 
-  /** Gives the stream up, and tells the caller why. */
   protected fail(error: Error): void {
     this.abort();
     this.wire.fail(error);
@@ -127,7 +124,6 @@ export class Collector {
     this.#limit = limit;
   }
 
-  /** What has come so far. */
   get bytes(): Buffer {
     return this.#bytes.subarray(0, this.#length);
   }

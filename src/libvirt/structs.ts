@@ -42,7 +42,6 @@ export const uuid: Codec<string> = recurring(mapped(fixedOpaque(16), formatUuid,
 export const domainRef = struct({ name: text, uuid, id: int });
 export type DomainRef = Value<typeof domainRef>;
 
-/** How the wire names a storage pool. */
 export const poolRef = struct({ name: text, uuid });
 export type PoolRef = Value<typeof poolRef>;
 
@@ -103,7 +102,6 @@ const typedParam: Codec<TypedParam> = {
 /** One domain's part of a bulk statistics reply. Which keys there are varies by version and by state. */
 export const statsRecord = struct({ domain: domainRef, params: array(typedParam, maxStatsParams) });
 
-/** Takes the parameters of one record, in the order of the wire. */
 export interface Picker<T> {
   take(field: string, value: TypedParam['value']): void;
   done(): T;

@@ -80,17 +80,13 @@ async function accepted(socket: TLSSocket, where: string, signal: AbortSignal): 
 }
 
 function explain(error: NodeJS.ErrnoException): string {
-  switch (error.code) {
-    case 'ECONNREFUSED':
-      return 'nobody listens: does libvirtd listen for TLS (virtproxyd-tls.socket or libvirtd-tls.socket)?';
-    case 'ERR_TLS_CERT_ALTNAME_INVALID':
-      return `its certificate is for another name (${error.message})`;
-    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
-    case 'SELF_SIGNED_CERT_IN_CHAIN':
-    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
-    case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
-      return `its certificate is not from the CA in cacert.pem (${error.message})`;
-    default:
-      return error.message;
+  const { code = '', message } = error;
+  if (code === 'ECONNREFUSED') {
+    return 'nobody listens: does libvirtd listen for TLS (virtproxyd-tls.socket or libvirtd-tls.socket)?';
   }
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return `its certificate is for another name (${message})`;
+  if (!/^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(VERIFY|GET_ISSUER)\w+)$/.test(code)) {
+    return message;
+  }
+  return `its certificate is not from the CA in cacert.pem (${message})`;
 }

@@ -6,7 +6,6 @@ import { ConnectError } from './errors.ts';
 /** Opens one byte stream to a daemon; throws `ConnectError`. An option of a connection, so that any Duplex will do. */
 export type Dialer = (signal: AbortSignal) => Promise<Duplex>;
 
-/** Dials the first of the sockets that exists. */
 export function unixDialer(sockets: readonly string[]): Dialer {
   return async signal => {
     for (const path of sockets) {
@@ -30,18 +29,15 @@ async function dialUnix(path: string, signal: AbortSignal): Promise<Duplex | nul
     socket.on('error', () => {}).destroy();
     signal.throwIfAborted();
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw new ConnectError(`${path}: ${explain(error as NodeJS.ErrnoException)}`, { cause: error });
+    const { code = '', message } = error as NodeJS.ErrnoException;
+    throw new ConnectError(`${path}: ${explanations[code] ?? message}`, { cause: error });
   }
 }
 
-function explain(error: NodeJS.ErrnoException): string {
-  switch (error.code) {
-    case 'EACCES':
-    case 'EPERM':
-      return 'permission denied: the bridge needs the socket’s group (often libvirt)';
-    case 'ECONNREFUSED':
-      return 'nobody listens: libvirtd is not running, or the socket file is a stale bind mount (mount its directory)';
-    default:
-      return error.message;
-  }
-}
+const denied = 'permission denied: the bridge needs the socket’s group (often libvirt)';
+const explanations: Readonly<Record<string, string>> = {
+  EACCES: denied,
+  EPERM: denied,
+  ECONNREFUSED:
+    'nobody listens: libvirtd is not running, or the socket file is a stale bind mount (mount its directory)',
+};

@@ -15,7 +15,6 @@ export interface Decoder<T> {
   decode(reader: XdrReader): T;
 }
 
-/** The type of the values that a codec carries. */
 export type Value<C> = C extends Codec<infer T> ? T : never;
 
 const two32 = 0x1_0000_0000;
@@ -88,7 +87,6 @@ export class XdrWriter {
   }
 }
 
-/** A number of so many bytes. */
 function fixed(
   size: number,
   read: (view: DataView, at: number) => number,

@@ -26,12 +26,10 @@ export type ProbeName = (typeof probeNames)[number];
 export const probeOutcomes = ['ok', 'failed', 'not_applicable'] as const;
 export type ProbeOutcome = (typeof probeOutcomes)[number];
 
-/** One probe as people see it. */
 export interface ProbeRow {
   outcome: ProbeOutcome;
   /** Milliseconds until it answered; null: it did not, or was not asked. */
   ms: number | null;
-  /** One sentence. */
   explanation: string;
   /** When it was last asked, ISO 8601. */
   at: string;
@@ -75,7 +73,6 @@ export interface Check {
   /** One plain sentence each. */
   reason: string;
   nextStep: string | null;
-  /** Since when the verdict stands. */
   since: string;
   /** Checks in a row that found less than the verdict says. */
   failures: number;
@@ -105,7 +102,6 @@ export const unknownDsm: DsmIdentity = {
   httpsPort: null,
 };
 
-/** DSM can be used. */
 export function isReachable(verdict: Verdict): boolean | null {
   return verdict === 'unknown' ? null : verdict === 'up' || verdict === 'degraded';
 }

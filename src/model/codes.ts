@@ -68,25 +68,21 @@ export const codes = {
 export type Status = keyof typeof codes;
 export type Code<S extends Status = Status> = { [K in S]: keyof (typeof codes)[K] }[S];
 
-/** How a command has ended. */
 export type Outcome = { [S in FinalStatus]: { status: S; code: Code<S>; message: string } }[FinalStatus];
 type FinalStatus = 'succeeded' | 'rejected' | 'failed' | 'cancelled';
 export type Rejection = { code: Code<'rejected'>; message: string };
 
-export function succeeded(code: Code<'succeeded'>, message: string): Outcome {
-  return { status: 'succeeded', code, message };
-}
+const ending =
+  <S extends FinalStatus>(status: S) =>
+  (code: Code<S>, message: string) =>
+    ({ status, code, message }) as Outcome;
 
-export function failed(code: Code<'failed'>, message: string): Outcome {
-  return { status: 'failed', code, message };
-}
+export const succeeded = ending('succeeded');
+export const failed = ending('failed');
+export const cancelled = ending('cancelled');
 
 /** The bridge ends while the command is under way. */
 export const stopping = failed('outcome_unknown', 'the bridge is stopping; the VM is left to itself');
-
-export function cancelled(code: Code<'cancelled'>, message: string): Outcome {
-  return { status: 'cancelled', code, message };
-}
 
 export function rejected({ code, message }: Rejection): Outcome {
   return { status: 'rejected', code, message };

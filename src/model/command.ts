@@ -63,7 +63,6 @@ const powerWords: ReadonlyMap<string, CommandWord> = new Map([
   ['OFF', 'shutdown'],
 ]);
 
-/** A command with the given options, and defaults for the rest. */
 export function command(word: CommandWord, options: Partial<Command> = {}): Command {
   return { ...plain, ...options, word };
 }
@@ -83,7 +82,6 @@ export function isInvalid(value: Command | InvalidCommand): value is InvalidComm
   return 'code' in value;
 }
 
-/** A key of the JSON form, and its valid values. */
 interface Field {
   expected: string;
   /** Null: the value is not allowed. */

@@ -239,14 +239,12 @@ export type PowerWord = Running<'power'>;
 export type LoaderWord = Running<'loader'>;
 export type BesideWord = Running<'beside'>;
 
-/** Whether the command runs so. */
 export function runsAs<Runs extends CommandRow['runs']>(runs: Runs, word: CommandWord): word is Running<Runs> {
   return rowOf(word).runs === runs;
 }
 
 export const commandWords = Object.keys(commands) as readonly CommandWord[];
 
-/** Whether a job carries it out. */
 export function isJob(word: CommandWord): word is PowerWord | LoaderWord {
   return runsAs('power', word) || runsAs('loader', word);
 }
@@ -255,10 +253,8 @@ export function rowOf(word: CommandWord): CommandRow {
   return commands[word];
 }
 
-/** What a configuration can list. */
 export const listedCommands = commandWords.filter(word => !rowOf(word).comesWith);
 
-/** The commands that are permitted by default. */
 export const defaultCommands = commandWords.filter(word => rowOf(word).byDefault);
 
 /** Whether a configuration that lists `listed` permits it. */
@@ -267,7 +263,6 @@ export function isPermitted(word: CommandWord, listed: readonly CommandWord[]): 
   return listed.some(each => comesWith.includes(each));
 }
 
-/** What the command does to a running job. */
 export function interruption(occupation: Occupation, word: CommandWord): Interruption {
   const { runs, interrupts } = rowOf(word);
   return runs === 'beside' ? 'beside' : (interrupts?.[occupation] ?? 'busy');

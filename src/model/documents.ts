@@ -21,9 +21,7 @@ export function stateDocument({ domain, work, stats, startedAt, lastStop, lastEr
     power: domain ? (domain.active ? 'ON' : 'OFF') : null,
     activity: work?.activity ?? 'none',
     phase: work?.phase ?? null,
-    /** When the activity gives up. */
     deadline: work?.deadline ?? null,
-    /** How often the guest has been asked to power off. */
     attempt: work?.attempt ?? null,
     start_after_off: work?.startAfterOff ?? false,
     started_at: startedAt,
@@ -71,15 +69,12 @@ export function checkDocument({ check, wish }: VmSnapshot) {
   const probes = probeNames.map(name => [name, check?.probes[name] ?? notAsked] as const);
   return {
     verdict: check?.verdict ?? 'unknown',
-    /** A finer word than the verdict; docs/checks.md lists them. */
     cause: check?.cause ?? 'not_checked',
     reachable: check?.reachable ?? null,
     problem: check?.problem ?? null,
     reason: check?.reason ?? 'It has not been checked often enough to tell.',
     next_step: check?.nextStep ?? null,
-    /** Since when the verdict stands. */
     since: check?.since ?? null,
-    /** Checks in a row that found less than the verdict says. */
     failures: check?.failures ?? 0,
     expected: check?.expected ?? wish,
     probes: Object.fromEntries(probes) as Record<ProbeName, OrNull<ProbeRow>>,
@@ -106,11 +101,8 @@ export function loaderDocument({ loader, check }: VmSnapshot) {
     ...{ result, code, error },
     next_step: loader.nextStep,
     backup: loader.backup ?? noBackup,
-    /** What the loader's menu starts next. */
     boot_entry: loader.bootEntry,
-    /** It can be commanded. */
     rollback,
-    /** Whether `rebuild` and `rollback` need no confirmation, and until when. */
     armed: loader.armedUntil !== null,
     armed_until: loader.armedUntil,
     wanted,

@@ -24,5 +24,4 @@ export type Event =
   | { type: 'checked'; key: VmKey; check: Check; at: string }
   /** The current or the last operation on its loader. */
   | { type: 'loader'; key: VmKey; loader: Loader; at: string }
-  /** VMs whose checks are overdue. */
   | { type: 'checks_overdue'; keys: readonly VmKey[] };

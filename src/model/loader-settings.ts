@@ -3,7 +3,6 @@ import type { WantedDsm } from './loader.ts';
 /** What the configuration says of a VM's loader. */
 export interface LoaderSettings {
   readonly kind: 'tcrp';
-  /** `DS918+` */
   readonly model: string;
   /** `ds918p-7.1.1-42962` */
   readonly platform: string;

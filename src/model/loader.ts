@@ -50,9 +50,7 @@ export interface Loader {
   code: string | null;
   /** The same in a sentence, with the state in which it left the VM. */
   error: string | null;
-  /** What to do, in a sentence. */
   nextStep: string | null;
-  /** The newest backup of the image. */
   backup: LoaderBackup | null;
   /** The menu's entry that starts next, as it was last read or set. */
   bootEntry: string | null;
@@ -62,7 +60,6 @@ export interface Loader {
   armedUntil: string | null;
   /** The last lines of output, without serial numbers and MACs. */
   log: readonly string[];
-  /** What the configuration asks for. */
   wanted: WantedDsm;
 }
 
@@ -80,7 +77,6 @@ export interface WantedDsm {
   version: string;
 }
 
-/** A loader that no job has changed yet. */
 export function idleLoader(wanted: WantedDsm): Loader {
   return {
     phase: 'idle',

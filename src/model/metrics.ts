@@ -16,7 +16,6 @@ export interface UnitRow {
   device_class?: 'data_rate' | 'data_size' | 'duration';
 }
 
-/** The units that people read. */
 export const units = {
   '%': { digits: 1, shown: 1 },
   s: { digits: 1, shown: 0, device_class: 'duration' },
@@ -38,7 +37,6 @@ export interface Reading<Counter extends string> {
   seconds: number;
 }
 
-/** How a number is made from counters. */
 interface Measure<Counter extends string> {
   from: readonly Counter[];
   number(reading: Reading<Counter>): number | null;

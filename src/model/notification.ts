@@ -2,6 +2,7 @@ import type { Check, Verdict } from './check.ts';
 import type { Code, Outcome } from './codes.ts';
 import { commandWords, isJob, type LoaderWord, type PowerWord } from './commands.ts';
 import type { Event } from './event.ts';
+import { stopBy } from './job/ending.ts';
 import type { LoaderPhase } from './loader.ts';
 import type { LastStop, VmSnapshot } from './snapshot.ts';
 
@@ -44,9 +45,7 @@ export const notificationTypes = Object.keys(notifications) as readonly Notifica
 /** The JSON of `B/V/event`. Only what applies is there. */
 export interface Notification {
   event_type: NotificationType;
-  /** ISO 8601. */
   at: string;
-  /** libvirt's word. */
   reason?: string;
   /** Who did it, as in `last_stop`; for a command, its `by`. */
   by?: string | null;
@@ -58,11 +57,9 @@ export interface Notification {
   id?: string | null;
   code?: Code;
   message?: string;
-  /** What the checks say, now and before. */
   verdict?: Verdict;
   before?: Verdict;
   cause?: string;
-  /** Of the loader. */
   phase?: LoaderPhase;
 }
 
@@ -117,22 +114,12 @@ function verdictChanged(before: Check | null, { verdict, cause, reason }: Check,
 }
 
 function stopped({ reason, by, seconds }: LastStop, { asked }: VmSnapshot): [NotificationType, Partial<Notification>] {
-  const type = stops.get(reason) ?? 'shut_down';
+  const { type } = stopBy(reason);
   // The last sender need not be the cause.
   const cause = asked?.by === by ? asked : null;
   const late = type === 'shut_down' && cause?.open === false;
   return [type, { reason, by, seconds, ...(late && { late }), ...(cause?.id && { id: cause.id }) }];
 }
-
-const stops: ReadonlyMap<string, NotificationType> = new Map([
-  ['destroyed', 'power_cut'],
-  ['crashed', 'crashed'],
-  ['killed', 'crashed'],
-  ['failed', 'crashed'],
-  ['daemon', 'crashed'],
-  ['saved', 'saved'],
-  ['migrated', 'migrated'],
-]);
 
 export interface Commanded {
   command: string | null;

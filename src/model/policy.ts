@@ -62,10 +62,7 @@ export function firstCall({ word, method }: Command, { reboot }: Policy, call: C
 
 export type Decision =
   /** `call`: null if it is carried out by none. */
-  | { do: 'run'; call: Call | null }
-  /** It is as it should be. */
-  | { do: 'nothing'; message: string }
-  | ({ do: 'reject' } & Rejection);
+  { do: 'run'; call: Call | null } | { do: 'nothing'; message: string } | ({ do: 'reject' } & Rejection);
 
 /** `verdict`: the checks' verdict on DSM, if it is not too old. */
 export function decide(word: CommandWord, domain: Domain | null, verdict: Verdict = 'unknown'): Decision {

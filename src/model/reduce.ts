@@ -1,6 +1,7 @@
 import type { Wish } from './check.ts';
 import type { Domain } from './domain.ts';
 import type { Event } from './event.ts';
+import { stopBy } from './job/ending.ts';
 import type { Asked, LastStop, Snapshot, VmKey, VmSnapshot } from './snapshot.ts';
 import { type Stats, unknownStats } from './stats.ts';
 
@@ -100,7 +101,6 @@ function selfOffAt(
   return seen && stop.by === 'guest' ? stop.at : null;
 }
 
-/** The bridge ended in the middle of a command. */
 function interrupted(asked: Asked, domain: Domain | null, at: string): Pick<VmSnapshot, 'asked' | 'lastError'> {
   const runs = asked.at < asked.until ? 'it runs, and may still power off' : 'it runs';
   const now = domain?.active ? runs : 'it is off';
@@ -114,7 +114,7 @@ function stopOf(vm: VmSnapshot, domain: Domain | null, at: string): LastStop {
   const asked = vm.asked && isCause(vm.asked, vm.seen, at) ? vm.asked : null;
   // A transient domain is gone once it is off, and so is the reason.
   const asItWasAsked = reason === 'shutdown' || (reason === 'destroyed' && asked?.cut) || (!domain && !unseen);
-  if (!asked || !asItWasAsked) return { by: stoppedBy.get(reason) ?? null, reason, at, seconds: null };
+  if (!asked || !asItWasAsked) return { by: stopBy(reason).by, reason, at, seconds: null };
   return { by: asked.by, reason, at, seconds: unseen ? null : secondsBetween(asked.at, at) };
 }
 
@@ -128,17 +128,3 @@ function secondsBetween(from: string, to: string): number | null {
   const milliseconds = Date.parse(to) - Date.parse(from);
   return milliseconds < 0 ? null : Math.round(milliseconds / 100) / 10;
 }
-
-/** Who stopped it, by libvirt's reason for `shut_off`. An ACPI shutdown by virsh looks like the guest's own. */
-const stoppedBy: ReadonlyMap<string, LastStop['by']> = new Map([
-  ['shutdown', 'guest'],
-  ['destroyed', 'host'],
-  ['migrated', 'host'],
-  ['saved', 'host'],
-  ['from_snapshot', 'host'],
-  ['gone', 'host'],
-  ['crashed', 'fault'],
-  ['killed', 'fault'],
-  ['failed', 'fault'],
-  ['daemon', 'fault'],
-]);

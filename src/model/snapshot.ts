@@ -41,7 +41,6 @@ export interface Work {
   /** Null: a step of a rebuild, and not a command. */
   phase: Phase | null;
   since: string;
-  /** When it gives up. */
   deadline: string;
   /** How often the guest has been asked to power off; null in a job that does not ask. */
   attempt: number | null;
@@ -71,7 +70,6 @@ export interface VmSnapshot {
   stats: Stats | null;
   /** What a command, or whoever started it, last told it to be; null: unknown. */
   wish: Wish | null;
-  /** Null before the first check. */
   check: Check | null;
   /** Null: none is configured. */
   loader: Loader | null;

@@ -6,20 +6,15 @@
  */
 import { EventEmitter } from 'node:events';
 import type { Message, Publication } from '../model/message.ts';
-import type { Logger } from '../util/logger.ts';
 import { type FailureCode, MqttFailure } from './failure.ts';
 import { type Flight, type Memory, remedy } from './outbox.ts';
-import type { ConnectOptions } from './packets.ts';
 import { afterwards, newest, type ProtocolVersion } from './protocol-version.ts';
 import { type ReconnectDelayOptions, reconnectDelays } from './reconnect-delay.ts';
 import { otherScheme } from './scheme.ts';
-import { type Opened, Session } from './session.ts';
+import { type Opened, Session, type SessionOptions } from './session.ts';
 
-export interface MqttClientOptions extends Omit<ConnectOptions, 'connectTimeout' | 'keepalive'> {
-  subscriptions: readonly string[];
-  /** Those subscriptions whose messages keep the sender's retain flag: MQTT 5 only. */
-  asPublished?: readonly string[];
-  logger: Logger;
+export interface MqttClientOptions
+  extends Omit<SessionOptions, 'protocol' | 'memory' | 'connectTimeout' | 'keepalive'> {
   /** Milliseconds; default 5 000. */
   connectTimeout?: number;
   /** For each connection that only looks at what listens at the address, milliseconds; default 800. */
@@ -55,7 +50,6 @@ export class MqttClient extends EventEmitter<{
   /** Why the broker is away, as last logged. */
   #outage: FailureCode | undefined;
   #reason: string | null = null;
-  /** Refused subscriptions, as last logged. */
   #refused = '';
   #hangUps = 0;
   /** What was on its way at every one of them. */
@@ -100,14 +94,8 @@ export class MqttClient extends EventEmitter<{
   }
 
   #renew(): void {
-    const { connectTimeout = 5_000, keepalive = 15, ...options } = this.#options;
-    const session = new Session({
-      ...options,
-      connectTimeout,
-      keepalive,
-      protocol: this.#protocol,
-      memory: this.#memory,
-    });
+    const defaults = { connectTimeout: 5_000, keepalive: 15 };
+    const session = new Session({ ...defaults, ...this.#options, protocol: this.#protocol, memory: this.#memory });
     this.#session = session;
     let openedAt: number | undefined;
     session.on('opened', opened => {

@@ -49,9 +49,7 @@ export function paceOf(code: FailureCode): 'lost' | 'refused' | 'takenOver' {
 export class MqttFailure extends Error {
   override readonly name = 'MqttFailure';
   readonly code: FailureCode;
-  /** Retrying alone will not mend it. */
   readonly needsPerson: boolean;
-  /** Something else may listen at the address than its scheme says. */
   readonly isPuzzling: boolean;
 
   constructor(code: FailureCode, message: string, cause?: unknown) {
@@ -105,7 +103,6 @@ function knownFailure(by: number | string, cause?: unknown): MqttFailure | null 
   return code && words ? new MqttFailure(code, words, cause) : null;
 }
 
-/** A CONNACK's or DISCONNECT's. */
 export function fromReason(reason: number): MqttFailure {
   const words = (ReasonCodes as Record<number, string>)[reason] || 'no reason given';
   return knownFailure(reason) ?? new MqttFailure('refused', `the broker ended the connection: ${words} (${reason})`);
@@ -120,7 +117,6 @@ export interface Circumstances {
   ca: boolean;
 }
 
-/** An error of the socket, of TLS, of the WebSocket or of MQTT.js. */
 export function fromError(error: TlsError, { secure, answered, ca }: Circumstances): MqttFailure {
   const { code, message } = error;
   if (typeof code === 'number') return fromReason(code);

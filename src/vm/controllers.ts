@@ -30,7 +30,6 @@ export interface StorageController {
   /** As libvirt calls it: `virtio-scsi`, `lsilogic`; of `qemu:commandline`: the value of `-device`. */
   model: string | null;
   index: number;
-  /** In the domain's XML. */
   pci: PciAddress | null;
   /** Place of its PCI bus in the order in which a Linux guest finds the buses; null: not known. */
   busOrder: number | null;
@@ -81,7 +80,6 @@ function busesInOrder(nodes: readonly Node[]): readonly number[] {
   return [...found];
 }
 
-/** Where it is for the guest. */
 function placeOf(node: Node, buses: readonly number[]): Pick<StorageController, 'pci' | 'busOrder'> {
   const at = pci(node);
   return { pci: at, busOrder: at && buses.includes(at.bus) ? buses.indexOf(at.bus) : null };

@@ -59,7 +59,6 @@ function placeOf(field: string): Place | null {
   return place;
 }
 
-/** A disk or a NIC. */
 interface Part {
   name: string | null;
   values: Values;

@@ -75,7 +75,6 @@ export function loaderDevice(domain: Node | undefined): Node | null {
   return disk ?? passed[0] ?? null;
 }
 
-/** `loader`: as `loaderDevice` tells. */
 export function role(node: Node, loader: Node | null): Disk['role'] {
   if (!isDisk(node)) return 'removable';
   return node === loader ? 'loader' : 'data';

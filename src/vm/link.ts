@@ -27,7 +27,6 @@ export class Link extends EventEmitter<LinkEvents> {
   readonly #abort = new AbortController();
   #client: Libvirt | null = null;
   #running: Promise<void> | null = null;
-  /** The reasons of this outage that were reported. */
   readonly #reported = new Set<string>();
 
   constructor(options: LinkOptions) {
@@ -35,7 +34,6 @@ export class Link extends EventEmitter<LinkEvents> {
     this.#options = options;
   }
 
-  /** The connection if it is up. */
   get client(): Libvirt | null {
     return this.#client;
   }
@@ -90,18 +88,15 @@ export class Link extends EventEmitter<LinkEvents> {
 
   #reportDown(reason: string): void {
     const { logger, quiet } = this.#options;
-    if (this.#reported.has(reason)) {
-      logger.debug({ event: 'libvirt.retry', reason }, 'libvirt is still away');
-      return;
-    }
-    const first = this.#reported.size === 0;
-    this.#reported.add(reason);
-    if (first) {
+    const isKnown = this.#reported.has(reason);
+    if (this.#reported.size === 0) {
       const words = 'no connection to libvirt; trying again until there is one';
       logger[quiet ? 'debug' : 'warn']({ event: 'libvirt.disconnected', reason }, words);
     } else {
-      logger[quiet ? 'debug' : 'info']({ event: 'libvirt.retry', reason }, 'libvirt is still away, for another reason');
+      const words = `libvirt is still away${isKnown ? '' : ', for another reason'}`;
+      logger[quiet || isKnown ? 'debug' : 'info']({ event: 'libvirt.retry', reason }, words);
     }
-    this.emit('down', reason);
+    this.#reported.add(reason);
+    if (!isKnown) this.emit('down', reason);
   }
 }

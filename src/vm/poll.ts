@@ -35,11 +35,9 @@ interface Known {
   stats: Stats;
 }
 
-/** What one sample tells. */
 type Told = Map<VmKey, Known>;
 type Records = readonly { domain: DomainRef; params: Counters }[];
 
-/** What a sample is made of. */
 export const sampleGroups =
   statsGroup.state | statsGroup.cpu | statsGroup.balloon | statsGroup.vcpu | statsGroup.interface | statsGroup.block;
 
@@ -75,7 +73,6 @@ export class Poll {
     this.#timer = undefined;
   }
 
-  /** Starts one round, unless one is under way. */
   tick(): void {
     if (this.#closed) return;
     const client = this.#options.client();
@@ -173,7 +170,6 @@ export class Poll {
     }
   }
 
-  /** Of this run of the domain. */
   #knownOf({ key, ref }: Target): Known | undefined {
     const known = this.#known.get(key);
     return known?.id === ref.id ? known : undefined;

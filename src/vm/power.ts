@@ -4,7 +4,6 @@ import type { DomainRef } from '../libvirt/structs.ts';
 import type { ShutdownMethod } from '../model/command.ts';
 import type { Call } from '../model/commands.ts';
 import { type CallFailure, callPatience } from '../model/job/job.ts';
-import { takeScreenshot } from './screen.ts';
 
 export interface CallManner {
   /** Of a press, and of a reboot by the guest. */
@@ -29,25 +28,8 @@ export function callPower(
   });
 }
 
-/** PNG. */
-export function screenshot(client: Libvirt | null, ref: DomainRef | null): Promise<Buffer | CallFailure> {
-  return attempt(client, ref, (...domain) => takeScreenshot(...domain, { timeout: callPatience.change }));
-}
-
-/** Whether the domain starts with the host; null: done. */
-export function setAutostart(
-  client: Libvirt | null,
-  ref: DomainRef | null,
-  enabled: boolean,
-): Promise<CallFailure | null> {
-  return attempt(client, ref, async (to, domain) => {
-    await to.setAutostart(domain, enabled, { timeout: callPatience.change });
-    return null;
-  });
-}
-
 /** The result of `act`, or what its failure means for the caller. Rethrows an error that is our own fault. */
-async function attempt<T>(
+export async function attempt<T>(
   client: Libvirt | null,
   ref: DomainRef | null,
   act: (client: Libvirt, ref: DomainRef) => Promise<T>,
@@ -77,18 +59,9 @@ function callFailure(error: unknown): CallFailure {
 }
 
 async function made(client: Libvirt, ref: DomainRef, call: Call, { method, signal }: CallManner): Promise<unknown> {
-  const change = { signal, timeout: callPatience.change };
   switch (call) {
     case 'start':
       return client.start(ref, { signal, timeout: callPatience.start });
-    case 'wake_up':
-      return client.wakeUp(ref, change);
-    case 'resume':
-      return client.resume(ref, change);
-    case 'suspend':
-      return client.suspend(ref, change);
-    case 'reset':
-      return client.reset(ref, change);
     case 'press':
       return byMethod(method, flag => client.shutdown(ref, flag, { signal }), shutdownFlag);
     case 'guest_reboot':
@@ -96,6 +69,8 @@ async function made(client: Libvirt, ref: DomainRef, call: Call, { method, signa
     case 'cut_power':
       // Graceful lets QEMU flush its disk caches; libvirt reports a QEMU that does not obey, if it notices.
       return client.destroy(ref, destroyFlag.graceful, { signal, timeout: callPatience.cut_power });
+    default:
+      return client[call === 'wake_up' ? 'wakeUp' : call](ref, { signal, timeout: callPatience.change });
   }
 }
 

@@ -1,6 +1,6 @@
 import type { CallOptions } from '../libvirt/calls.ts';
 import type { Libvirt } from '../libvirt/client.ts';
-import { errorCode, isLibvirtError } from '../libvirt/errors.ts';
+import { errorCode, unlessRefused } from '../libvirt/errors.ts';
 import type { DomainRef } from '../libvirt/structs.ts';
 import type { Domain, DomainState } from '../model/domain.ts';
 import type { HypervisorInfo } from '../model/snapshot.ts';
@@ -17,7 +17,6 @@ export function isUuid(domain: string): boolean {
   return /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i.test(domain);
 }
 
-/** The host, libvirt and the hypervisor. */
 export async function identify(client: Libvirt): Promise<HypervisorInfo> {
   const [hostname, type, versions] = await Promise.all([client.hostname(), client.type(), client.versions()]);
   return { hostname, libvirt: versions.libvirt, hypervisor: `${type} ${versions.hypervisor}` };
@@ -48,21 +47,15 @@ export async function readDetails(client: Libvirt, ref: DomainRef, parse = parse
     orGone(client.xml(ref, whenever)),
     orGone(client.persistent(ref, whenever)),
     // A transient domain has no such flag.
-    client.autostart(ref, whenever).catch(error => {
-      if (isLibvirtError(error)) return null;
-      throw error;
-    }),
+    unlessRefused(client.autostart(ref, whenever), null),
   ]);
   if (xml === null || persistent === null) return null;
   return { persistent, autostart, hardware: parse(xml) };
 }
 
 /** A domain that vanished between two calls is an answer, not a failure. */
-async function orGone<T>(call: Promise<T>): Promise<T | null> {
-  return call.catch(error => {
-    if (isLibvirtError(error, errorCode.noDomain)) return null;
-    throw error;
-  });
+function orGone<T>(call: Promise<T>): Promise<T | null> {
+  return unlessRefused(call, null, errorCode.noDomain);
 }
 
 /** Id and state come from two calls, and the domain may stop in between: the id counts if the state is unclear. */

@@ -7,7 +7,6 @@ import type { DomainRef } from '../libvirt/structs.ts';
 
 /** What a guest's screen shows, always as PNG: QEMU writes PNG since 7.1, and before that PPM, which is converted. */
 
-/** The picture cannot be shown. */
 export class ScreenError extends Error {
   override name = 'ScreenError';
 }
@@ -25,7 +24,6 @@ const signature = Buffer.from('\x89PNG\r\n\x1a\n', 'latin1');
 /** A PNG's last chunk is empty, so it always has these bytes. */
 const end = chunk('IEND', Buffer.alloc(0));
 
-/** Rejects with `ScreenError`, or as `Libvirt.screenshot` does. */
 export async function takeScreenshot(client: Libvirt, ref: DomainRef, options: ScreenOptions = {}): Promise<Buffer> {
   try {
     const { mime, data } = await client.screenshot(ref, options);

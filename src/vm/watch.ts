@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Libvirt } from '../libvirt/client.ts';
-import { ConnectionLost, isLibvirtError } from '../libvirt/errors.ts';
+import { ConnectionLost, isLibvirtError, unlessRefused } from '../libvirt/errors.ts';
 import { type DomainEvent, type DomainEventName, eventNames } from '../libvirt/events.ts';
 import type { DomainRef } from '../libvirt/structs.ts';
 import { type Domain, unknownHardware } from '../model/domain.ts';
@@ -33,14 +33,12 @@ export interface WatchOptions {
   logger: Logger;
 }
 
-/** What the other parts need to address a domain. */
 export interface Target {
   key: VmKey;
   ref: DomainRef;
   domain: Domain;
 }
 
-/** One configured VM and what is known of its domain. */
 interface Entry extends Watched {
   /** Lower case; null: it is followed by its name. */
   uuid: string | null;
@@ -63,7 +61,6 @@ const definitionEvents: ReadonlySet<number> = new Set([0, 1]);
 /** The lifecycle event of a guest that has shut down, and its detail if the host shut it down. */
 const shutdown = { event: 6, byHost: 2 };
 
-/** Of a domain whose definition was never read. */
 const undefinedDetails: Details = { persistent: true, autostart: null, hardware: unknownHardware };
 
 /** Domains whose state is read at once: as many calls as a connection has under way. */
@@ -117,7 +114,6 @@ export class Watch {
     return this.#names ? instead(this.#entries.get(key)?.domain ?? key, this.#names) : '';
   }
 
-  /** The whole sentence about a domain that libvirt does not have. */
   missing(key: VmKey): string {
     return `libvirt has no domain ${this.#entries.get(key)?.domain ?? key}. ${this.instead(key)}`.trimEnd();
   }
@@ -247,14 +243,10 @@ export class Watch {
   }
 
   async #list(client: Libvirt): Promise<void> {
-    const found = await client.domains().catch(error => {
-      if (!isLibvirtError(error)) throw error;
-      return null;
-    });
+    const found = await unlessRefused(client.domains(), null);
     this.#names = found?.map(({ name }) => name) ?? null;
   }
 
-  /** Its definition came late. */
   #arrived(entry: Entry, client: Libvirt, { uuid }: DomainRef, defined: Defined, again: boolean): void {
     const { target } = entry;
     if (client !== this.#client || target?.ref.uuid !== uuid) return;

@@ -797,7 +797,7 @@ export class World extends Clockwork {
 }
 
 export function refusal(message: string): LibvirtError {
-  return new LibvirtError({ code: 55, domain: 10, message, level: 2 }, 'a call');
+  return new LibvirtError({ code: 55, domain: 10, message }, 'a call');
 }
 
 /** Both have one id, and both were taken by one process within ten minutes. */

@@ -9,7 +9,6 @@ export interface VmControls {
   commands: readonly CommandWord[];
   /** `config` keeps "turn off everything" and voice assistants from taking the NAS down. */
   powerCategory: 'config' | null;
-  /** A loader is configured. */
   loader: boolean;
 }
 

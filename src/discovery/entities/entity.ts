@@ -88,7 +88,6 @@ export const loader = (...path: ValuePath<LoaderDocument>): Value<'loader'> => (
 export const info = (...path: ValuePath<BridgeDocument>): Value<'info'> => ({ topic: 'info', path });
 
 export const stateObject = (...path: ObjectPath<StateDocument>): Value<'state'> => ({ topic: 'state', path });
-/** Members of the state itself. */
 export const stateMembers = (...only: (keyof StateDocument)[]) => ({ topic: 'state', path: [], only }) as const;
 export const checkObject = (...path: ObjectPath<CheckDocument>): Value<'check'> => ({ topic: 'check', path });
 export const checkMembers = (...only: (keyof CheckDocument)[]) => ({ topic: 'check', path: [], only }) as const;

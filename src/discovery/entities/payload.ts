@@ -32,7 +32,6 @@ export interface Component {
 }
 
 export interface BridgeOptions {
-  /** Home Assistant's discovery prefix. */
   prefix: string;
   topics: Topics;
   /** Tells bridges on one broker apart. */
@@ -42,7 +41,6 @@ export interface BridgeOptions {
 
 export interface VmOptions extends VmControls {
   key: VmKey;
-  /** The device's name. */
   label: string;
   /** Seconds between two samples. */
   statsInterval: number;

@@ -39,7 +39,6 @@ function read(value: string, reading: Reading): string {
   return `${value}|d${scaled}|round(${digits},default=none)`;
 }
 
-/** The value, or undefined. */
 export function lookUp(path: readonly string[]): string {
   return path.reduce((outer, key, depth) => (depth ? `(${outer}|d)` : outer) + member(key), 'value_json');
 }

@@ -3,22 +3,43 @@ import type { Domain } from '../domain.ts';
 
 /** What a domain's state means while a job waits for its guest to power off. */
 
-/** Who or what caused it, by libvirt's reason for `shut_off`. */
-const otherEnds: ReadonlyMap<string, Outcome> = new Map([
-  ['destroyed', failed('power_cut', 'it is off: somebody at libvirt cut its power')],
-  ['crashed', failed('crashed', 'it is off: QEMU crashed')],
-  ['killed', failed('crashed', 'it is off: its QEMU was killed')],
-  ['failed', failed('crashed', 'it is off: QEMU failed')],
-  ['daemon', failed('crashed', 'it is off: libvirt ended it')],
-  ['unseen', failed('interfered', 'it was off, and somebody else has started it again')],
-  ['saved', failed('interfered', 'it is off: somebody at libvirt saved it to disk')],
-  ['migrated', failed('interfered', 'it is off here: somebody at libvirt migrated it')],
-  ['from_snapshot', failed('interfered', 'it is off: somebody at libvirt went back to a snapshot')],
+/** Who stopped it, and how a command ends that waited for the guest. */
+interface Stop {
+  by: 'guest' | 'host' | 'fault' | null;
+  type: 'shut_down' | 'power_cut' | 'crashed' | 'saved' | 'migrated';
+  outcome: Outcome;
+}
+
+const stop = (
+  by: Stop['by'],
+  type: Stop['type'] = 'shut_down',
+  outcome: Outcome = succeeded('done', 'it is off'),
+): Stop => ({ by, type, outcome });
+const crash = (words: string) => stop('fault', 'crashed', failed('crashed', words));
+const interference = (by: Stop['by'], type: Stop['type'], words: string) => stop(by, type, failed('interfered', words));
+
+/** By libvirt's reason for `shut_off`. An ACPI shutdown by virsh looks like the guest's own. */
+const stops: ReadonlyMap<string, Stop> = new Map([
+  ['shutdown', stop('guest')],
+  ['gone', stop('host')],
+  ['destroyed', stop('host', 'power_cut', failed('power_cut', 'it is off: somebody at libvirt cut its power'))],
+  ['crashed', crash('it is off: QEMU crashed')],
+  ['killed', crash('it is off: its QEMU was killed')],
+  ['failed', crash('it is off: QEMU failed')],
+  ['daemon', crash('it is off: libvirt ended it')],
+  ['unseen', interference(null, 'shut_down', 'it was off, and somebody else has started it again')],
+  ['saved', interference('host', 'saved', 'it is off: somebody at libvirt saved it to disk')],
+  ['migrated', interference('host', 'migrated', 'it is off here: somebody at libvirt migrated it')],
+  ['from_snapshot', interference('host', 'shut_down', 'it is off: somebody at libvirt went back to a snapshot')],
 ]);
+
+export function stopBy(reason: string): Stop {
+  return stops.get(reason) ?? stop(null);
+}
 
 /** For a domain that is off. A transient one is then gone, and so is its reason. */
 export function endOf(domain: Domain | null): Outcome {
-  return otherEnds.get(domain?.reason ?? 'shutdown') ?? succeeded('done', 'it is off');
+  return stopBy(domain?.reason ?? 'shutdown').outcome;
 }
 
 /** Pauses that libvirt itself begins and ends: for a save, a dump, a snapshot, a migration. */

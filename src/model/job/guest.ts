@@ -5,7 +5,6 @@ import type { Check, Verdict } from '../check.ts';
 export interface Guest {
   /** `unknown` when the check could not tell DSM's state. */
   verdict: Verdict;
-  /** DSM has been up since the machine was powered on or reset. */
   wasUp: boolean;
   /** Monotonic milliseconds until which the verdict counts. */
   until: number;

@@ -11,12 +11,10 @@ export function end(job: Job, code: Code<'cancelled'>): Step {
   return over(job, cancelled(code, `${why}: ${left(job)}`));
 }
 
-/** A kept start whose command has expired. */
 export function expire(job: Job): Step {
   return over(job, rejected({ code: 'expired', message: 'its time passed before it could be started' }));
 }
 
-/** In what state an ended job leaves the VM, for people. */
 export function left({ word, stage }: Job): string {
   if (stage.at === 'pausing') return 'it is off, and stays off';
   if (stage.at === 'pressing' && stage.attempt === 0) return 'the guest has not been asked, and runs on';
@@ -24,7 +22,6 @@ export function left({ word, stage }: Job): string {
   return `the guest is not asked again, but it has been asked and may still ${rest}`;
 }
 
-/** More would be a flood. */
 const mostTickets = 32;
 
 /** A shutdown during a shutdown: both senders get the outcome. `timeout`: milliseconds from now. Null: too many ask. */

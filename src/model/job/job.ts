@@ -16,7 +16,6 @@ export interface Job {
   readonly uuid: string;
   /** The senders, the first one first: all of them get the outcome. */
   readonly tickets: readonly Ticket[];
-  /** To be started when it is off. */
   readonly keptStart: Ticket | null;
   readonly plan: Plan;
   readonly stage: Stage;
@@ -57,7 +56,6 @@ type Stage =
   | { at: 'calling'; call: Exclude<Call, 'press'> }
   | {
       at: 'pressing';
-      /** Presses so far. */
       attempt: number;
       /** The presses that count: the guest could hear them, or it is unknown whether it could. */
       counted: number;
@@ -78,14 +76,11 @@ export type JobInput =
   /** `failure` null: libvirt has done it, or has accepted it. */
   | { type: 'answered'; serial: number; failure: CallFailure | null }
   | { type: 'domain'; domain: Domain | null }
-  /** The guest restarted itself. */
   | { type: 'rebooted' }
   /** Null: its address is not known. */
   | { type: 'ports'; open: boolean | null }
-  /** What the checks say of DSM now. */
   | { type: 'guest'; guest: Guest }
   | { type: 'hypervisor'; up: boolean }
-  /** Time has passed. */
   | { type: 'tick' };
 
 /** `rejected`: the call was never sent. `unanswered`: libvirt has it, and does not answer. */
@@ -96,7 +91,6 @@ export type CallFailure =
 
 export type Effect =
   | { type: 'call'; call: Call; serial: number }
-  /** Try the guest's ports. */
   | { type: 'probe' }
   | { type: 'progress'; code: Code<'progress'>; message: string }
   | { type: 'end'; tickets: readonly Ticket[]; outcome: Outcome };
@@ -148,7 +142,6 @@ export function mayCutPower(job: Job, permitted: readonly CommandWord[], now: nu
   );
 }
 
-/** When it wants its next tick. */
 export function wakeAt(job: Job): number {
   const { stage, deadline, up } = job;
   if (stage.at === 'pausing' && up) return Math.min(deadline, stage.until);

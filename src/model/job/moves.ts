@@ -4,7 +4,6 @@ import { callPatience, type Effect, type Job, type Plan, type Step, startTimeout
 
 /** How one stage of a job follows the other. */
 
-/** Nothing changes, and nothing is to be done. */
 export function stay(job: Job): Step {
   return { job, effects: [] };
 }
@@ -50,7 +49,6 @@ export function over(job: Job, outcome: Outcome, offAt: number | null = null): S
   return { ...next, effects: [ended, ...next.effects] };
 }
 
-/** Ends a kept start that is not carried out. */
 export function superseded(keptStart: Ticket, message: string): Effect {
   return { type: 'end', tickets: [keptStart], outcome: cancelled('superseded', message) };
 }

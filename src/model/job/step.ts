@@ -45,7 +45,6 @@ export function begin(beginning: Beginning, now: number): Step {
   return withDeafness({ job: pressed, effects: [...effects, { type: 'probe' }] }, now);
 }
 
-/** As after power on. */
 const unheard = { counted: 0, hears: false, closing: false, ports: 'unknown' } as const;
 
 export function step(job: Job, input: JobInput, now: number): Step {
@@ -237,7 +236,6 @@ function timeUp(job: Job, now: number): Step {
   return over(job, failed('timed_out', `it was not seen to ${goals[stage.call].aim} ${time}`));
 }
 
-/** Something keeps the guest from powering off. */
 function stopped(job: Job, why: Outcome | null): Step {
   return why ? over(job, why) : stay(job);
 }

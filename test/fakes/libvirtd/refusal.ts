@@ -1,4 +1,4 @@
-import type { RemoteError } from '../../../src/libvirt/errors.ts';
+import type { LibvirtError } from '../../../src/libvirt/errors.ts';
 import type { remoteError } from '../../../src/libvirt/structs.ts';
 import type { Value } from '../../../src/libvirt/xdr.ts';
 
@@ -9,7 +9,7 @@ const from = { rpc: 7, qemu: 10, storage: 18, domain: 20, event: 40, streams: 38
 export class Refusal extends Error {
   readonly remote: Value<typeof remoteError>;
 
-  constructor({ code, domain, message }: Pick<RemoteError, 'code' | 'domain'> & { message: string }) {
+  constructor({ code, domain, message }: Pick<LibvirtError, 'code' | 'domain' | 'message'>) {
     super(message);
     const unused = { subject: null, str2: null, str3: null, int1: -1, int2: -1, network: null };
     this.remote = { code, domain, message, level: 2, str1: '%s', ...unused };
