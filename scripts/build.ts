@@ -8,10 +8,15 @@ import { type BuildOptions, build, type Plugin } from 'esbuild';
 /** The command line, and what starts Home Assistant's app, by their names in dist/. */
 const entries = { 'cli/program': 'src/cli/program.ts', 'start/main': 'addon/start/main.ts' };
 
+/** Node takes 25 ms and 5 MiB to load these; most bridges never use TLS. */
+const late = ['tls', 'https'];
+
 /** An optional package that is not in the bundle must not be found elsewhere on the machine. */
 const forCommonJs = `
 const __filename = import.meta.filename, __dirname = import.meta.dirname;
-const require = name => process.getBuiltinModule(name) ?? (() => { throw Error('no ' + name) })();
+const late = name => new Proxy({}, { get: (_, key) => key === '__esModule' ? undefined : process.getBuiltinModule(name)[key] });
+const require = name => ${JSON.stringify(late)}.includes(name) ? late(name) :
+ process.getBuiltinModule(name) ?? (() => { throw Error('no ' + name) })();
 `.replaceAll(/\n/g, '');
 
 const common: BuildOptions = {
@@ -45,10 +50,16 @@ const builtins: Plugin = {
       const names = Object.keys(process.getBuiltinModule(path) ?? {}).filter(name =>
         /^(?!default$)[a-z]\w*$/i.test(name),
       );
+      const load = `process.getBuiltinModule('${path}')`;
+      if (late.includes(path.replace('node:', ''))) {
+        return {
+          contents: names.map(name => `export const ${name} = (...args) => ${load}.${name}(...args);`).join('\n'),
+        };
+      }
       const exports = names.map(
         name => `const _${name} = /* @__PURE__ */ get('${name}'); export { _${name} as ${name} };`,
       );
-      const head = `const all = process.getBuiltinModule('${path}'); const get = name => all[name]; export default all;`;
+      const head = `const all = ${load}; const get = name => all[name]; export default all;`;
       return { contents: [head, ...exports].join('\n') };
     });
   },

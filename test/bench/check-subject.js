@@ -10,6 +10,7 @@ import { bridge } from '../../src/checks/probes/bridge.ts';
 import { discovery } from '../../src/checks/probes/discovery.ts';
 import { neighbour } from '../../src/checks/probes/neighbour.ts';
 import { ping } from '../../src/checks/probes/ping.ts';
+import { boundMemory } from '../../src/cli/run.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { createLogger } from '../../src/util/pino.ts';
 import { answer } from './usage.js';
@@ -17,6 +18,7 @@ import { answer } from './usage.js';
 const [, , file, interval, setting] = process.argv;
 const { root, networks, findhost, command, stuck } = JSON.parse(setting);
 const { config } = await loadConfig({ config: file, env: {} });
+boundMemory(config.vms.length);
 const libvirt = { ...config.libvirt, statsInterval: Number(interval) };
 
 let withPing = command !== null;

@@ -17,6 +17,8 @@ const [, , file, interval] = process.argv;
 const { config } = await loadConfig({ config: file, env: {} });
 const { main } = await import('../../src/app/run.ts');
 const { createLogger } = await import('../../src/util/pino.ts');
+const { boundMemory } = await import('../../src/cli/run.ts');
+boundMemory(config.vms.length);
 const libvirt = { ...config.libvirt, statsInterval: Number(interval) };
 // Without the pause between off and start, of which nothing is to be measured.
 await main({ ...config, libvirt }, createLogger({ ...config.log, destination: process.stdout }), { pause: 0 });
