@@ -28,7 +28,8 @@ export function libvirtUri({ uri, readOnly }: LibvirtConfig): LibvirtUri {
  * name must be this machine's. `host` null: libvirt has not told it.
  */
 export function isLocal(libvirt: LibvirtConfig, host: string | null, own = hostname()): boolean {
-  if (libvirtUri(libvirt).remote) return false;
+  // Each check asks, and most URIs name no host.
+  if (!/^\w+(\+unix)?:\/\/\//.test(libvirt.uri) && libvirtUri(libvirt).remote) return false;
   if (!/[?&]socket=/.test(libvirt.uri)) return true;
   return host !== null && firstLabel(host) === firstLabel(own);
 }

@@ -26,8 +26,9 @@ export function readDevice(root: string, name: string | null): Device | null {
   return { name, folder, up: (flags & flag.up) !== 0, arp: (flags & flag.noArp) === 0 };
 }
 
-export function isLinuxBridge({ folder }: Device): boolean {
-  return exists(`${folder}/bridge`);
+/** Null: it is no Linux bridge. */
+export function portsOf({ folder }: Device): string[] | null {
+  return readNames(`${folder}/brif`);
 }
 
 /** The bridge, bond or Open vSwitch that it is a port of. */
@@ -46,6 +47,6 @@ export async function hasCarrier(folder: string): Promise<boolean> {
 export function isPhysical(folder: string, depth = 0): boolean {
   if (depth === maxDepth) return false;
   if (exists(`${folder}/device`)) return true;
-  const below = readNames(folder).filter(entry => entry.startsWith('lower_'));
-  return below.some(lower => isPhysical(`${folder}/${lower}`, depth + 1));
+  const below = readNames(folder)?.filter(entry => entry.startsWith('lower_'));
+  return (below ?? []).some(lower => isPhysical(`${folder}/${lower}`, depth + 1));
 }

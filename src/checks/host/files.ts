@@ -50,8 +50,8 @@ export function readLink(path: string): string | null {
   return orElse(null, () => basename(fs.readlinkSync(path)));
 }
 
-export function readNames(folder: string): string[] {
-  return orElse([], () => fs.readdirSync(folder));
+export function readNames(folder: string): string[] | null {
+  return orElse(null, () => fs.readdirSync(folder));
 }
 
 function numberIn(text: string): number | null {

@@ -1,7 +1,7 @@
 import { endianness } from 'node:os';
 import type { Nic } from '../../model/domain.ts';
-import { type Device, hasCarrier, isLinuxBridge, isPhysical, masterOf, readDevice } from './device.ts';
-import { exists, readBytes, readNames, readNumber } from './files.ts';
+import { type Device, hasCarrier, isPhysical, masterOf, portsOf, readDevice } from './device.ts';
+import { exists, readBytes, readNumber } from './files.ts';
 
 /** All that this host's kernel knows of one NIC's cable, from the tap to the bridge's way out. */
 export interface Plug {
@@ -16,7 +16,7 @@ export interface Plug {
   uplinks: readonly { name: string; carrier: boolean }[];
   /** The host's firewall rules also filter bridged traffic. */
   filtered: boolean;
-  /** Docker has its own bridge here. */
+  /** And Docker has its own bridge here. */
   docker: boolean;
   /** Milliseconds since the bridge last received from the guest, null: never, or too long ago; null: unknown. */
   heard: { ago: number | null } | null;
@@ -27,22 +27,23 @@ export async function readPlug(root: string, nic: Nic): Promise<Plug> {
   const master = tap && masterOf(tap);
   // An older libvirt tells the network, but not its bridge.
   const bridge = readDevice(root, nic.source) ?? (nic.type === 'network' ? readDevice(root, master) : null);
-  if (!bridge || !isLinuxBridge(bridge)) {
+  const ports = bridge && portsOf(bridge)?.filter(port => port !== tap?.name);
+  if (!ports) {
     return { nic, tap, master, bridge, kind: 'other', uplinks: [], filtered: false, docker: false, heard: null };
   }
+  const filtered = isFiltered(root, bridge);
   return {
-    ...{ nic, tap, master, bridge, kind: 'linux-bridge' },
-    filtered: isFiltered(root, bridge),
-    docker: exists(`${root}/sys/class/net/docker0`),
+    ...{ nic, tap, master, bridge, kind: 'linux-bridge', filtered },
+    docker: filtered && exists(`${root}/sys/class/net/docker0`),
     heard: tap && readHeard(bridge, tap, nic.mac),
-    uplinks: await readUplinks(root, bridge, tap),
+    uplinks: await readUplinks(root, ports),
   };
 }
 
-async function readUplinks(root: string, { folder }: Device, tap: Device | null): Promise<Plug['uplinks']> {
-  const ports = readNames(`${folder}/brif`).map(name => ({ name, folder: `${root}/sys/class/net/${name}` }));
-  const uplinks = ports.filter(port => port.name !== tap?.name && isPhysical(port.folder));
-  return Promise.all(uplinks.map(async port => ({ name: port.name, carrier: await hasCarrier(port.folder) })));
+async function readUplinks(root: string, ports: readonly string[]): Promise<Plug['uplinks']> {
+  const devices = ports.map(name => ({ name, folder: `${root}/sys/class/net/${name}` }));
+  const uplinks = devices.filter(({ folder }) => isPhysical(folder));
+  return Promise.all(uplinks.map(async ({ name, folder }) => ({ name, carrier: await hasCarrier(folder) })));
 }
 
 /**
