@@ -34,15 +34,9 @@ export interface RunningChecksOptions {
   probes?: Partial<Probes> | undefined;
 }
 
-export interface RunningChecks {
-  checks: Checks;
-  /** What kind of page answers at a VM's address; it does not log in. */
-  identify(key: VmKey, address: string, signal: AbortSignal): Promise<Findings['web']['kind']>;
-  start(): void;
-  close(): Promise<void>;
-}
+export type RunningChecks = ReturnType<typeof createChecks>;
 
-export function createChecks(options: RunningChecksOptions): RunningChecks {
+export function createChecks(options: RunningChecksOptions) {
   const { config, state, host, save, remembered, logger, probes } = options;
   const { open, watch } = options.hypervisor;
   const link = new Link({ open, quiet: true, logger: logger.child({ part: 'libvirt-checks' }) });
@@ -75,7 +69,8 @@ export function createChecks(options: RunningChecksOptions): RunningChecks {
   );
   return {
     checks,
-    identify: async (key, host, signal) => {
+    /** What kind of page answers at a VM's address; it does not log in. */
+    identify: async (key: VmKey, host: string, signal: AbortSignal): Promise<Findings['web']['kind']> => {
       const { ports = [], probeTimeout: timeout = 0 } = config.vms.find(vm => vm.key === key)?.checks ?? {};
       const { dsm = null } = state.snapshot.vms[key]?.check ?? {};
       const address = await all.resolve(host);

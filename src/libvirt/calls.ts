@@ -19,16 +19,13 @@ const nothing = Buffer.alloc(0);
 interface Call {
   name: string;
   reply: Decoder<unknown>;
+  /** Encodes it, and readies its stream. */
+  begin: (serial: number) => Buffer;
   /** Called exactly once, with the reply or the error; null from then on. */
   settle: ((outcome: Outcome) => void) | null;
   /** What the reply contained, while its stream goes on. */
   outcome: Outcome | null;
   stream: CallStream | null;
-}
-
-interface Queued {
-  call: Call;
-  begin: (serial: number) => Buffer;
 }
 
 /**
@@ -43,7 +40,7 @@ export class Calls {
   readonly #flushed: () => Promise<void>;
   readonly #limit: number;
   readonly #inFlight = new Map<number, Call>();
-  #queue: Queued[] = [];
+  readonly #queue: Call[] = [];
   #serial = 0;
   #lost: ConnectionLost | null = null;
 
@@ -70,9 +67,10 @@ export class Calls {
     return new Promise((resolve, reject) => {
       if (this.#lost) throw unsent(this.#lost);
       options.signal?.throwIfAborted();
-      const call: Call = { name: procedure.name, reply: procedure.reply, settle: null, outcome: null, stream: null };
       const giveUp = (error: (sent: boolean) => Error) => {
-        const sent = !this.#unqueue(call);
+        const place = this.#queue.indexOf(call);
+        const sent = place === -1;
+        if (!sent) this.#queue.splice(place, 1);
         call.settle?.({ error: error(sent) });
         call.stream?.abort();
       };
@@ -82,7 +80,7 @@ export class Calls {
           ? undefined
           : setTimeout(() => giveUp(sent => timedOut(procedure.name, options.timeout ?? 0, sent)), options.timeout);
       options.signal?.addEventListener('abort', abort, { once: true });
-      call.settle = outcome => {
+      const settle = (outcome: Outcome) => {
         call.settle = null;
         clearTimeout(timer);
         options.signal?.removeEventListener('abort', abort);
@@ -102,7 +100,9 @@ export class Calls {
           }) ?? null;
         return encodeFrame({ ...header, type: frameType.call, status: frameStatus.ok }, procedure.args, args);
       };
-      this.#queue.push({ call, begin });
+      const { name, reply } = procedure;
+      const call: Call = { name, reply, begin, settle, outcome: null, stream: null };
+      this.#queue.push(call);
       this.#pump();
     });
   }
@@ -148,7 +148,7 @@ export class Calls {
       call.settle?.({ error: new ConnectionLost(`${call.name}: ${lost.message}`, { cause: lost }) });
     }
     this.#inFlight.clear();
-    for (const { call } of this.#queue.splice(0)) call.settle?.({ error: unsent(lost) });
+    for (const call of this.#queue.splice(0)) call.settle?.({ error: unsent(lost) });
   }
 
   #conclude(serial: number, call: Call): void {
@@ -166,19 +166,13 @@ export class Calls {
       try {
         const frame = next.begin(serial);
         this.#serial = (this.#serial + 1) >>> 0;
-        this.#inFlight.set(serial, next.call);
+        this.#inFlight.set(serial, next);
         this.#write(frame);
       } catch (error) {
         // Arguments that cannot be encoded never reached the wire.
-        next.call.settle?.({ error: error as Error });
+        next.settle?.({ error: error as Error });
       }
     }
-  }
-
-  #unqueue(call: Call): boolean {
-    const before = this.#queue.length;
-    this.#queue = this.#queue.filter(queued => queued.call !== call);
-    return this.#queue.length < before;
   }
 }
 

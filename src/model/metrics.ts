@@ -37,25 +37,20 @@ export interface Reading<Counter extends string> {
   seconds: number;
 }
 
-interface Measure<Counter extends string> {
+export interface Metric<Counter extends string = string> {
   from: readonly Counter[];
   number(reading: Reading<Counter>): number | null;
   /** It only grows, and starts anew with the VM. */
   grows: boolean;
-}
-
-interface MetricEntity {
-  /** What comes after the disk or NIC in the entity's key and name. */
-  key: string;
-  name: string;
-  /** What Home Assistant shows; without a unit, the number has none. */
-  unit?: Unit;
-  /** Most people want this number: it is enabled from the start. */
-  icon?: `mdi:${string}`;
-}
-
-export interface Metric<Counter extends string = string> extends Measure<Counter> {
-  entity: MetricEntity | null;
+  entity: {
+    /** What comes after the disk or NIC in the entity's key and name. */
+    key: string;
+    name: string;
+    /** What Home Assistant shows; without a unit, the number has none. */
+    unit?: Unit;
+    /** Most people want this number: it is enabled from the start. */
+    icon?: `mdi:${string}`;
+  } | null;
 }
 
 /** The counter, which goes up and down, of so many base units each. */
@@ -83,7 +78,7 @@ const latency = <const C extends string>(count: C, time: C) =>
     },
   });
 
-function metric<C extends string>(measure: Measure<C>) {
+function metric<C extends string>(measure: Omit<Metric<C>, 'entity'>) {
   return (key?: string, name = '', unit?: Unit, icon?: `mdi:${string}`): Metric<C> => ({
     ...measure,
     entity: key === undefined ? null : { key, name, ...(unit && { unit }), ...(icon && { icon }) },

@@ -126,12 +126,13 @@ export class Poll {
     for (const target of targets) {
       const { key, ref, domain } = target;
       const { params: counters, domain: answered } = byUuid.get(ref.uuid) ?? {};
+      const state = counters?.state == null ? null : stateWords(counters.state, 0).state;
       // The numbers belong to another run, or to none.
-      const same = counters && (answered?.id === ref.id || ref.id === -1) && !isOff(counters.state);
+      const same = counters && (answered?.id === ref.id || ref.id === -1) && state !== 'shut_off';
       if (!same) this.#options.hint(key);
       else if (!hasAnswered(domain.hardware, counters)) this.#addStale(told, [target]);
       else {
-        if (counters.state !== null && stateWords(counters.state, 0).state !== domain.state) this.#options.hint(key);
+        if (state !== null && state !== domain.state) this.#options.hint(key);
         const previous = this.#knownOf(target)?.sample ?? null;
         const sample = { counters, at };
         told.set(key, { id: ref.id, sample, stats: toStats(domain.hardware, sample, previous, sampledAt) });
@@ -195,8 +196,4 @@ export class Poll {
   #iso(): string {
     return (this.#options.now?.() ?? new Date()).toISOString();
   }
-}
-
-function isOff(state: number | null): boolean {
-  return state !== null && stateWords(state, 0).state === 'shut_off';
 }
