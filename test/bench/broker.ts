@@ -23,9 +23,10 @@ const DISCONNECT = 14;
  */
 export class SinkBroker implements AsyncDisposable {
   readonly published = new Moments<Published>();
-  /** CONNECT and SUBSCRIBE of the last client. */
+  /** CONNECT and SUBSCRIBE of the client. */
   hello: Buffer[] = [];
   readonly #server: Server;
+  /** The first that is here: a bridge opens a second session for a moment, ten seconds after its start. */
   #client: Socket | undefined;
 
   private constructor(server: Server) {
@@ -61,8 +62,10 @@ export class SinkBroker implements AsyncDisposable {
   }
 
   #accept(socket: Socket): void {
-    this.#client = socket;
-    this.hello = [];
+    if (this.#client?.destroyed ?? true) {
+      this.#client = socket;
+      this.hello = [];
+    }
     socket.setNoDelay(true);
     socket.on('error', () => {});
     let bytes: Buffer = Buffer.alloc(0);
@@ -80,11 +83,11 @@ export class SinkBroker implements AsyncDisposable {
     const first = bytes.readUInt8(0);
     switch (first >> 4) {
       case CONNECT:
-        this.hello.push(Buffer.from(bytes));
+        if (socket === this.#client) this.hello.push(Buffer.from(bytes));
         socket.write(Buffer.from([0x20, 3, 0, 0, 0]));
         break;
       case SUBSCRIBE: {
-        this.hello.push(Buffer.from(bytes));
+        if (socket === this.#client) this.hello.push(Buffer.from(bytes));
         const codes = subscriptions(bytes, start).map(() => 1);
         socket.write(Buffer.from([0x90, 3 + codes.length, ...bytes.subarray(start, start + 2), 0, ...codes]));
         break;
