@@ -49,12 +49,7 @@ export interface ResponderOptions {
   now?: () => Date;
 }
 
-interface Answer {
-  status: Status;
-  code: string;
-  message: string;
-  remaining: number | null;
-}
+type Answer = Pick<ResponseDocument, 'status' | 'code' | 'message'> & { remaining: number | null };
 
 export function responseOf(
   { id, command, receivedAt }: Pick<Request, 'id' | 'command' | 'receivedAt'>,

@@ -14,12 +14,8 @@ export interface Prompt {
   times?: number;
 }
 
-export interface Patience {
-  /** Milliseconds without output after which a prompt is complete. */
-  settle: number;
-  /** Milliseconds without output after which a question without an answer counts as unknown. */
-  patience: number;
-}
+/** Milliseconds without output: after which a prompt is complete; after which a question counts as unknown. */
+type Patience = Readonly<Record<'settle' | 'patience', number>>;
 
 export type Step =
   /** Nothing to do before this time; null: before more output. */

@@ -8,11 +8,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 
-export interface FolderLock extends Disposable {
-  readonly reason: null;
-  /** Idempotent. */
-  release(): void;
-}
+export type FolderLock = ReturnType<typeof hold>;
 
 export interface LockRefusal {
   /** `unwritable`: that folder cannot have a lock at all. */
@@ -82,7 +78,8 @@ function take(folder: string, path: string): FolderLock | LockRefusal {
   }
 }
 
-function hold(database: DatabaseSync): FolderLock {
+/** To release it again changes nothing. */
+function hold(database: DatabaseSync) {
   held.add(database);
   const release = () => {
     if (held.delete(database)) database.close();

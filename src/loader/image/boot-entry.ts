@@ -89,11 +89,7 @@ export function withEntry(files: GrubFiles, index: number): GrubFiles {
   throw new ImageError('cannot_arm', `the boot menu cannot be made to start '${entries[index]?.title}': ${why}`);
 }
 
-interface FoundGrub extends GrubFiles {
-  readonly paths: { readonly config: string; readonly env: string | undefined };
-}
-
-async function readGrub(files: Pick<BootFiles, 'list' | 'read'>): Promise<FoundGrub> {
+async function readGrub(files: Pick<BootFiles, 'list' | 'read'>) {
   const paths = await files.list();
   const at = (path: string) => paths.find(each => each.toLowerCase() === path);
   const folder = folders.find(each => at(`${each}grub.cfg`) !== undefined);

@@ -5,13 +5,7 @@ import type { LoaderImage } from './image.ts';
 
 export const sectorBytes = 512;
 
-export interface Partition {
-  readonly number: number;
-  readonly type: number;
-  /** Bytes. */
-  readonly offset: number;
-  readonly length: number;
-}
+type Partition = ReturnType<typeof parseMbr>[number];
 
 /** Where the disk's signature begins; the partition table follows it. */
 const signatureAt = 440;
@@ -20,7 +14,7 @@ const entryBytes = 16;
 const typeGpt = 0xee;
 
 /** The existing partitions. Throws `not_mbr`, with a reason, when `sector` is no table of a disk of `size` bytes. */
-export function parseMbr(sector: Buffer, size: number): Partition[] {
+export function parseMbr(sector: Buffer, size: number) {
   if (sector.length < sectorBytes) throw notMbr(`has only ${sector.length} bytes`);
   if (sector.toString('latin1', 0, 4) === 'QFI\xfb') throw notMbr('is of the format qcow2; a loader image must be raw');
   if (sector.readUInt16LE(510) !== 0xaa55) throw notMbr('has no partition table');
@@ -41,7 +35,7 @@ export function parseMbr(sector: Buffer, size: number): Partition[] {
 
 type Readable = Pick<LoaderImage, 'size' | 'read'>;
 
-async function readMbr(image: Readable, signal: AbortSignal): Promise<{ sector: Buffer; partitions: Partition[] }> {
+async function readMbr(image: Readable, signal: AbortSignal) {
   const size = await image.size();
   const sector = await image.read(0, Math.min(sectorBytes, size), signal);
   return { sector, partitions: parseMbr(sector, size) };

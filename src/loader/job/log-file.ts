@@ -36,12 +36,13 @@ export class LogFile {
   #left = 0;
   /** Resolves when the file has kept up; null: it does. */
   #room: Promise<void> | null = null;
+  readonly #over = new AbortController();
 
   private constructor(stream: WriteStream, most: number) {
     this.#stream = stream;
     this.#longest = most;
     // A run goes on without its log.
-    stream.on('error', () => {});
+    stream.on('error', () => {}).once('close', () => this.#over.abort());
   }
 
   static async open(path: string, most = longest): Promise<LogFile> {
@@ -83,14 +84,11 @@ export class LogFile {
     this.#bytes += Buffer.byteLength(text);
     if (this.#stream.write(text)) return;
     // One for all who wait.
-    this.#room ??= new Promise(resolve => {
-      const done = () => {
-        this.#stream.off('drain', done).off('close', done);
+    this.#room ??= once(this.#stream, 'drain', { signal: this.#over.signal })
+      .catch(() => {})
+      .then(() => {
         this.#room = null;
-        resolve();
-      };
-      this.#stream.on('drain', done).on('close', done);
-    });
+      });
     return this.#room;
   }
 }

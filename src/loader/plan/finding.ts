@@ -75,13 +75,12 @@ export interface PreflightFacts extends Pick<LoaderSettings, Configured> {
   installed: { model: string | null; build: number | null } | null;
 }
 
-/** A check that may refuse a rebuild, warn of it or tell about it: one finding if it applies, else none. */
-type Row = (code: string, applies: boolean, text: { message: string; advice?: string | null }) => readonly Finding[];
-
 export const refuse = rowsOf('refuse');
 export const warn = rowsOf('warn');
 export const tell = rowsOf('tell');
 
-function rowsOf(level: Level): Row {
-  return (code, applies, { message, advice = null }) => (applies ? [{ level, code, message, advice }] : []);
+/** A check that may refuse a rebuild, warn of it or tell about it: one finding if it applies, else none. */
+function rowsOf(level: Level) {
+  return (code: string, applies: boolean, text: { message: string; advice?: string | null }): readonly Finding[] =>
+    applies ? [{ level, code, advice: null, ...text }] : [];
 }
