@@ -26,11 +26,6 @@ export function readDevice(root: string, name: string | null): Device | null {
   return { name, folder, up: (flags & flag.up) !== 0, arp: (flags & flag.noArp) === 0 };
 }
 
-/** Null: it is no Linux bridge. */
-export function portsOf({ folder }: Device): string[] | null {
-  return readNames(`${folder}/brif`);
-}
-
 /** The bridge, bond or Open vSwitch that it is a port of. */
 export function masterOf({ folder }: Device): string | null {
   return readLink(`${folder}/master`);

@@ -1,7 +1,7 @@
 import { endianness } from 'node:os';
 import type { Nic } from '../../model/domain.ts';
-import { type Device, hasCarrier, isPhysical, masterOf, portsOf, readDevice } from './device.ts';
-import { exists, readBytes, readNumber } from './files.ts';
+import { type Device, hasCarrier, isPhysical, masterOf, readDevice } from './device.ts';
+import { exists, readBytes, readNames, readNumber } from './files.ts';
 
 /** All that this host's kernel knows of one NIC's cable, from the tap to the bridge's way out. */
 export interface Plug {
@@ -27,7 +27,7 @@ export async function readPlug(root: string, nic: Nic): Promise<Plug> {
   const master = tap && masterOf(tap);
   // An older libvirt tells the network, but not its bridge.
   const bridge = readDevice(root, nic.source) ?? (nic.type === 'network' ? readDevice(root, master) : null);
-  const ports = bridge && portsOf(bridge)?.filter(port => port !== tap?.name);
+  const ports = bridge && readNames(`${bridge.folder}/brif`)?.filter(port => port !== tap?.name);
   if (!ports) {
     return { nic, tap, master, bridge, kind: 'other', uplinks: [], filtered: false, docker: false, heard: null };
   }

@@ -75,10 +75,10 @@ export async function get(
   const began = performance.now();
   let accepted = false;
   const { promise, resolve } = Promise.withResolvers<HttpResult>();
-  const fail = (code?: string) => resolve({ failure: failureWord(code, accepted), accepted });
-  const failed = ({ code }: NodeJS.ErrnoException) => fail(code);
+  const fail = ({ code }: Partial<NodeJS.ErrnoException>) =>
+    resolve({ failure: failureWord(code, accepted), accepted });
   const request = requestOf(target);
-  const late = setTimeout(fail, connectTimeout, 'ETIMEDOUT');
+  const late = setTimeout(fail, connectTimeout, { code: 'ETIMEDOUT' });
   request.once('socket', socket =>
     socket.once('connect', () => {
       accepted = true;
@@ -88,9 +88,9 @@ export async function get(
   // Node does not close a connection that switches to another protocol.
   request.once('upgrade', (_, socket) => {
     socket.destroy();
-    fail('HPE_UPGRADE');
+    fail({ code: 'HPE_UPGRADE' });
   });
-  request.on('error', failed).once('response', (response: IncomingMessage) => {
+  request.on('error', fail).once('response', (response: IncomingMessage) => {
     const { statusCode: status = 0 } = response;
     const headers = Object.entries(response.headers).map(([name, value]) => [name, String(value)]);
     const chunks: Buffer[] = [];
@@ -106,7 +106,7 @@ export async function get(
       // The rest is left on the wire.
       if (left <= 0) end();
     };
-    response.on('error', failed).on('data', take).once('end', end);
+    response.on('error', fail).on('data', take).once('end', end);
   });
   request.end();
   try {

@@ -58,7 +58,7 @@ export async function web(
   return loader ?? bare('web', 'closed', `${closed}.`);
 }
 
-/** Each begins when the one before has found no DSM, or takes long: usually the first one is enough. */
+/** Each begins when the one before takes long, or has not found DSM's page: nothing is better than that. */
 function inTurn(
   ports: readonly WebPort[],
   begin: (port: WebPort) => Promise<Seen>,
@@ -68,7 +68,6 @@ function inTurn(
   for (const port of ports) {
     const before = looks.at(-1);
     const turn = before && inTime(before, headStart, null, signal).catch(() => null);
-    // No page is better than DSM's.
     looks.push(Promise.resolve(turn).then(found => (found?.kind === 'dsm' ? found : begin(port))));
   }
   return looks;
