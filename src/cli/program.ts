@@ -3,7 +3,7 @@ import { libvirtUri } from '../app/libvirt.ts';
 import { ConfigError, renderProblems } from '../config/problem.ts';
 import { version } from '../util/version.ts';
 import { type ExitCode, exitCode, readerGone, told } from './outcome.ts';
-import { healthKeeper } from './quick-health.ts';
+import { healthKeeper } from './start/quick-health.ts';
 import { type Verb, verbs } from './verbs.ts';
 
 /** The command line. Exit codes: 0 succeeded, 1 failed or refused, 2 wrong usage or configuration, 3 not reached, 4 timed out. */

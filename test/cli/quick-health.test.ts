@@ -3,8 +3,8 @@ import { chmod, chown, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
-import { cacheFolder } from '../../src/cli/cache.ts';
-import { healthKeeper, quickHealth } from '../../src/cli/quick-health.ts';
+import { cacheFolder } from '../../src/cli/start/cache.ts';
+import { healthKeeper, quickHealth } from '../../src/cli/start/quick-health.ts';
 import { Running } from '../bridge/running.ts';
 import { freePort } from '../lab/processes.ts';
 import { captured } from './output.ts';

@@ -1,11 +1,11 @@
 import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { Environment } from '../config/environment.ts';
-import { configFile } from '../config/place.ts';
+import type { Environment } from '../../config/environment.ts';
+import { configFile } from '../../config/place.ts';
+import { type HealthOptions, health } from '../health.ts';
+import type { ExitCode } from '../outcome.ts';
+import type { Output } from '../terminal.ts';
 import { cacheFolder } from './cache.ts';
-import { type HealthOptions, health } from './health.ts';
-import type { ExitCode } from './outcome.ts';
-import type { Output } from './terminal.ts';
 
 const name = 'health.json';
 

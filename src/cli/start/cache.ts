@@ -2,8 +2,8 @@ import { existsSync, mkdirSync, readdirSync, realpathSync, rmSync, statSync } fr
 import { enableCompileCache } from 'node:module';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
-import type { Environment } from '../config/environment.ts';
-import { version } from '../util/version.ts';
+import type { Environment } from '../../config/environment.ts';
+import { version } from '../../util/version.ts';
 
 /** What makes the next start quicker. Where it cannot be kept, or others could change it, all goes on without. */
 
