@@ -57,7 +57,7 @@ const all: readonly Section[] = [
   { name: 'build', command: ['npm', 'run', 'build'], after: [code] },
   { name: 'workflows and shell scripts', command: ['scripts/lint-workflows'] },
   { name: 'the documentation site', command: ['node', 'scripts/site.ts'] },
-  { name: 'what was built starts', command: ['node', 'bin/dsm2mqtt.js', '--version'], after: ['build'] },
+  { name: 'what was built starts', command: ['test/cli/built'], after: ['build'] },
   // Both may install mmdebstrap.
   { name: roots.forky, command: root('forky'), after: [roots.bookworm] },
   {

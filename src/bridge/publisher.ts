@@ -102,7 +102,8 @@ export class Publisher {
     const topics = this.#topics(key);
     for (const { topic, parts, of } of documents) {
       const old = before && parts(before);
-      if (old && parts(vm).every((part, i) => part === old[i])) continue;
+      const now = parts(vm);
+      if (old?.length === now.length && now.every((part, i) => part === old[i])) continue;
       const document = of(vm);
       if (document) this.#retained(topics[topic], JSON.stringify(document));
     }

@@ -2,7 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { libvirtUri } from '../app/libvirt.ts';
 import { ConfigError, renderProblems } from '../config/problem.ts';
 import { version } from '../util/version.ts';
-import { type ExitCode, exitCode, readerGone, told } from './outcome.ts';
+import { type ExitCode, exitCode, told } from './outcome.ts';
 import { healthKeeper } from './start/quick-health.ts';
 import { type Verb, verbs } from './verbs.ts';
 
@@ -45,8 +45,8 @@ interface Given {
 }
 
 async function perform(verb: Verb, given: Given): Promise<void> {
-  // A bridge goes on when the reader of its log is gone.
-  if (verb.serves) stdout.off('error', readerGone);
+  // A bridge goes on when the reader of its log is gone. The built start has a listener of its own.
+  if (verb.serves) stdout.removeAllListeners('error');
   const streams = { stdin, stdout, stderr };
   try {
     const configuration = await configurationOf(verb, given);

@@ -30,6 +30,8 @@ const suspicious = 5;
 const ordinary = 10_240;
 /** Milliseconds: a session that lasts this long resets the delay. */
 const stable = 10_000;
+/** Milliseconds until a message that the broker hung up on is tried again. */
+const avoidance = 3_600_000;
 /** Milliseconds between two looks at what listens at the address. */
 const lookAgain = 60_000;
 
@@ -54,7 +56,7 @@ export class MqttClient extends EventEmitter<{
   #hangUps = 0;
   /** What was on its way at every one of them. */
   #suspect: Flight | undefined;
-  readonly #memory: Memory = { logged: new Set(), avoided: new Set() };
+  readonly #memory: Memory = { logged: new Set(), avoided: new Map() };
   #closing: Promise<void> | undefined;
 
   constructor(options: MqttClientOptions) {
@@ -169,7 +171,7 @@ export class MqttClient extends EventEmitter<{
     }
     const { topic, bytes } = this.#suspect;
     if (bytes > ordinary) {
-      this.#memory.avoided.add(topic);
+      this.#memory.avoided.set(topic, performance.now() + avoidance);
       this.#hangUps = 0;
     }
     const words = `the broker hangs up each time while ${topic} is on its way, about ${bytes} bytes: ${remedy}, or does another client use the same client id?`;

@@ -41,8 +41,8 @@ const packetTooLarge = 149;
 export interface Memory {
   /** Topics whose refusal is logged, each once. */
   readonly logged: Set<string>;
-  /** Topics on which sessions have ended again and again: nothing is published there. */
-  readonly avoided: Set<string>;
+  /** Topics on which sessions have ended again and again: nothing is published there until then, `performance.now()`. */
+  readonly avoided: Map<string, number>;
 }
 
 export class Outbox {
@@ -170,7 +170,7 @@ export class Outbox {
     const problem =
       (!isTopic(topic) && 'it is not the name of a topic') ||
       (bytes > most && tooLarge(bytes, most)) ||
-      (this.#memory.avoided.has(topic) && 'the broker hung up on it again and again');
+      ((this.#memory.avoided.get(topic) ?? 0) > performance.now() && 'the broker hung up on it again and again');
     if (!problem) return false;
     this.#logRefused(topic, problem);
     settled?.(false);

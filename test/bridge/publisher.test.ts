@@ -5,7 +5,7 @@ import type { Event } from '../../src/model/event.ts';
 import type { Publication } from '../../src/model/message.ts';
 import { reduce } from '../../src/model/reduce.ts';
 import type { Snapshot } from '../../src/model/snapshot.ts';
-import { unknownStats } from '../../src/model/stats.ts';
+import { unknownDisk, unknownStats } from '../../src/model/stats.ts';
 import { topics } from '../../src/model/topics.ts';
 import { at, checkOf, domain, off, snapshotOf } from '../model/samples.ts';
 
@@ -83,6 +83,14 @@ test('each event says what it changed, and no more', () => {
   expect(happen({ type: 'domain', key: 'DSM', domain: { ...domain, state: 'paused' }, at })).toEqual(['b/DSM/state']);
   expect(happen({ type: 'stats', stats: new Map([['DSM', unknownStats(at)]]) })).toEqual(['b/DSM/stats']);
   expect(happen({ type: 'stats', stats: new Map([['DSM', unknownStats(at)]]) })).toEqual(['b/DSM/stats']);
+  const sda = { ...unknownDisk, capacity: 100 };
+  const sized = { ...unknownStats(at), disks: { sda } };
+  expect(happen({ type: 'stats', stats: new Map([['DSM', sized]]) })).toEqual(['b/DSM/state', 'b/DSM/stats']);
+  // A run that nobody has sampled yet: the capacity is unknown again.
+  expect(happen({ type: 'stats', stats: new Map([['DSM', unknownStats(at)]]) })).toEqual([
+    'b/DSM/state',
+    'b/DSM/stats',
+  ]);
   expect(happen({ type: 'work', key: 'DSM', work })).toEqual(['b/DSM/state']);
   expect(happen({ type: 'work', key: 'DSM', work: { ...work } })).toEqual([]);
   expect(happen({ type: 'checked', key: 'DSM', check: checkOf('up'), at })).toEqual(['b/DSM/check']);

@@ -27,7 +27,7 @@ function outbox(window: number): Outbox {
     },
     buffered: () => buffered,
   };
-  return new Outbox(wire, { receiveMaximum: window }, { logged: new Set(), avoided: new Set() }, log);
+  return new Outbox(wire, { receiveMaximum: window }, { logged: new Set(), avoided: new Map() }, log);
 }
 
 function tracked(publication: Publication): Publication {

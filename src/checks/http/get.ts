@@ -11,7 +11,7 @@ import { inTime } from '../../util/deadline.ts';
  */
 
 export interface Place {
-  /** The host that is asked for; null: the address. */
+  /** The host that is asked for, as a URL has it (ASCII); null: the address. */
   name: string | null;
   port: number;
   secure: boolean;
