@@ -109,8 +109,8 @@ async function boot(path: string): Promise<string | undefined> {
 test('one that remembers: armed, it starts that; GRUB reads it, and nothing else has changed', async () => {
   const { path, scratch } = await loader('remembers', config('"0"', `"\${saved_entry}"`));
   await using image = await volume(path);
-  const options = { signal: soon(), scratch };
-  expect(await readBoot(image, options)).toEqual({ entries, next: usb });
+  const options = () => ({ signal: soon(), scratch });
+  expect(await readBoot(image, options())).toEqual({ entries, next: usb });
   let written = 0;
   const counted = altered(image, {
     write: (offset, bytes, signal) => {
@@ -118,56 +118,56 @@ test('one that remembers: armed, it starts that; GRUB reads it, and nothing else
       return image.write(offset, bytes, signal);
     },
   });
-  expect(await setBootEntry(counted, builder, options)).toEqual({ entries, next: builder });
+  expect(await setBootEntry(counted, builder, options())).toEqual({ entries, next: builder });
   expect(written).toBeGreaterThan(0);
   expect(written).toBeLessThan(20_000);
   expect(await editenv(path)).toEqual(['kept=yes=\\no', `saved_entry=${builder}`]);
   expect(await boot(path)).toBe(builder);
 
-  expect(await setBootEntry(unwritten(image), builder, options)).toEqual({ entries, next: builder });
-  await setBootEntry(image, sata, options);
+  expect(await setBootEntry(unwritten(image), builder, options())).toEqual({ entries, next: builder });
+  await setBootEntry(image, sata, options());
   expect(await boot(path)).toBe(sata);
   expect(await editenv(path)).toEqual(['kept=yes=\\no', `saved_entry=${sata}`]);
   await run('fsck.fat', ['-n', await partition(path)]);
-  await expect(setBootEntry(image, 'DSM 8', options)).rejects.toEqual(code('no_entry', new RegExp(builder)));
+  await expect(setBootEntry(image, 'DSM 8', options())).rejects.toEqual(code('no_entry', new RegExp(builder)));
   expect(await readdir(scratch)).toEqual([]);
 });
 
 test('one whose friend overrules it: both lines are changed, and it starts that, and the friend again', async () => {
   const { path, scratch } = await loader('friend', config('"3"', '"3"'));
   await using image = await volume(path);
-  const options = { signal: soon(), scratch };
-  expect(await readBoot(image, options)).toEqual({ entries, next: friend });
-  expect(await setBootEntry(image, builder, options)).toEqual({ entries, next: builder });
+  const options = () => ({ signal: soon(), scratch });
+  expect(await readBoot(image, options())).toEqual({ entries, next: friend });
+  expect(await setBootEntry(image, builder, options())).toEqual({ entries, next: builder });
   expect(await editenv(path)).toContain(`saved_entry=${builder}`);
   const menu = (await run('mcopy', ['-i', `${path}@@1M`, '::/boot/grub/grub.cfg', '-'])).stdout;
   expect(menu).toBe(config('"2"', '"2"').replaceAll(/default="(\d)"/g, 'default="$1"'));
   expect(await boot(path)).toBe(builder);
-  await setBootEntry(image, friend, options);
-  expect(await readBoot(image, options)).toMatchObject({ next: friend });
+  await setBootEntry(image, friend, options());
+  expect(await readBoot(image, options())).toMatchObject({ next: friend });
 });
 
 describe('on the file itself', () => {
   test('without an environment block a fixed number will do', async () => {
     const { path, scratch } = await loader('no-env', config('"0"', `"\${saved_entry}"`), { env: false });
     await using image = await openFile(path);
-    const options = { signal: soon(), scratch };
-    expect(await readBoot(image, options)).toEqual({ entries, next: usb });
-    expect(await setBootEntry(image, builder, options)).toMatchObject({ next: builder });
+    const options = () => ({ signal: soon(), scratch });
+    expect(await readBoot(image, options())).toEqual({ entries, next: usb });
+    expect(await setBootEntry(image, builder, options())).toMatchObject({ next: builder });
   });
 
   test('damaged, or without a menu: refused, and not a byte is written', async () => {
     const { path, scratch } = await loader('damaged', config('"0"', '"1"'));
     await using real = await openFile(path);
     const image = unwritten(real);
-    const options = { signal: soon(), scratch };
+    const options = () => ({ signal: soon(), scratch });
     const damaged = join(scratch, 'damaged');
     await writeFile(damaged, 'saved_entry=x\n');
     await run('mcopy', ['-o', '-i', `${path}@@1M`, damaged, '::/boot/grub/grubenv']);
-    await expect(setBootEntry(image, builder, options)).rejects.toEqual(code('bad_grubenv'));
-    await expect(readBoot(image, options)).rejects.toEqual(code('bad_grubenv'));
+    await expect(setBootEntry(image, builder, options())).rejects.toEqual(code('bad_grubenv'));
+    await expect(readBoot(image, options())).rejects.toEqual(code('bad_grubenv'));
     await run('mdel', ['-i', `${path}@@1M`, '::/boot/grub/grub.cfg']);
-    await expect(readBoot(image, options)).rejects.toEqual(code('no_grub'));
+    await expect(readBoot(image, options())).rejects.toEqual(code('no_grub'));
   });
 
   test('what is written and is not there afterwards', async () => {
@@ -189,11 +189,11 @@ describe('on the file itself', () => {
         },
       });
       const target = after % 2 === 0 ? builder : sata;
-      const options = { signal: soon(), scratch };
-      const outcome = await setBootEntry(dying, target, options).catch(error => error);
-      expect(entries).toContain((await readBoot(real, options)).next);
-      await setBootEntry(real, target, options);
-      expect((await readBoot(real, options)).next).toBe(target);
+      const options = () => ({ signal: soon(), scratch });
+      const outcome = await setBootEntry(dying, target, options()).catch(error => error);
+      expect(entries).toContain((await readBoot(real, options())).next);
+      await setBootEntry(real, target, options());
+      expect((await readBoot(real, options())).next).toBe(target);
       if (!(outcome instanceof Error)) break;
     }
   });
