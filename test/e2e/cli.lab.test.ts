@@ -87,6 +87,7 @@ describe('send, to a running bridge', () => {
     expect(await runCli(config, 'shutdown', 'DSM', '--direct', '--by', 'nut')).toMatchObject({ code: 0 });
     const told = await listener.document(vmTopic('state'), ({ power }) => power === 'OFF', { from });
     expect(told.last_stop).toMatchObject({ by: 'nut' });
+    await listener.document(vmTopic('response'), ({ status }) => status === 'succeeded', { from });
     expect(listener.documents(vmTopic('response'), from).map(({ status }) => status)).toEqual([
       'accepted',
       'succeeded',
