@@ -19,6 +19,11 @@ export function expanded(message: string): DevicePayload {
   return { ...root, device, origin, components: Object.fromEntries(each) } as unknown as DevicePayload;
 }
 
+/** Whether a discovery message links to DSM's page: a check has found it. */
+export function announcesPage(message: string): boolean {
+  return message !== '' && 'configuration_url' in expanded(message).device;
+}
+
 function named(part: Part, table: keyof typeof abbreviations): Part {
   const full = new Map(Object.entries(abbreviations[table]).map(([name, short]) => [short, name]));
   const words = ([short, value]: [string, unknown]) => {

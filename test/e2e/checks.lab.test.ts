@@ -1,6 +1,6 @@
 /** Every verdict that a guest can show, on MQTT with its sentence, and as soon as the configuration promises. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { expanded } from '../discovery/expanded.ts';
+import { announcesPage, expanded } from '../discovery/expanded.ts';
 import type { ScenarioName } from '../fakes/dsm/scenario.ts';
 import { bridgeDown, type Fault, linkDown, tapDown, wrongBridge } from '../lab/faults.ts';
 import {
@@ -146,9 +146,7 @@ describe('powered on', () => {
       ...{ web: { outcome: 'ok' }, dsm: { outcome: 'ok' }, discovery: { outcome: 'ok' } },
     });
     expect(found.latency_ms).toBeGreaterThan(0);
-    const device = await listener.text(`homeassistant/device/dsm2mqtt_${address.uuid}/config`, text =>
-      text.includes('configuration_url'),
-    );
+    const device = await listener.text(`homeassistant/device/dsm2mqtt_${address.uuid}/config`, announcesPage);
     expect(expanded(device).device).toMatchObject({
       ...{ model: 'DS918+', sw_version: expect.stringContaining('DSM 7.1.1-42962') },
       configuration_url: `http://${address.guest}:5000`,

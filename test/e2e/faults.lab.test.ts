@@ -5,6 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { announcesPage } from '../discovery/expanded.ts';
 import { slow } from '../eventually.ts';
 import { address, domainState, guest, inLab, libvirtd, type Mosquitto, poll, qemuPid, virsh } from '../lab/lab.ts';
 import {
@@ -167,7 +168,7 @@ describe('QEMU', () => {
 describe('the broker', () => {
   test('killed with -9 and started again, without persistence', async () => {
     // What DSM is comes with the first check; later there is nothing new to announce.
-    await listener.text(discovery, text => text.includes('configuration_url'));
+    await listener.text(discovery, announcesPage);
     const before = await retained();
     await broker.kill();
     const from = listener.now;
