@@ -2,19 +2,21 @@ import { ImageError } from '../errors.ts';
 
 /**
  * GRUB's environment block: 1024 bytes of `name=value` lines behind a signature, filled up with `#`. In a value `\` and
- * a line feed have a `\` before them; a line that begins with `#` is a comment. Pure.
+ * a line feed have a `\` before them; a line that begins with `#` is a comment. A loader's own scripts may have written
+ * another size, which GRUB reads too (RR's reboottoloader writes 1042 bytes). Pure.
  */
 export type GrubEnv = readonly Line[];
 
 type Line = { readonly comment: string } | { readonly name: string; readonly value: string };
 
-const blockBytes = 1_024;
+export const blockBytes = 1_024;
+const mostBytes = 64 * 1_024;
 const signature = '# GRUB Environment Block\n';
 const encoding = 'latin1';
 
 /** Throws `bad_grubenv`. */
 export function parseGrubEnv(block: Buffer): GrubEnv {
-  if (block.length !== blockBytes) throw bad(`has ${block.length} bytes instead of ${blockBytes}`);
+  if (block.length > mostBytes) throw bad(`has ${block.length} bytes instead of ${blockBytes}`);
   const text = block.toString(encoding);
   if (!text.startsWith(signature)) throw bad('does not begin as it should');
   const body = text.slice(signature.length);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { withEntry } from '../../../../src/loader/image/boot-entry.ts';
+import { withEntry, withNextEntry } from '../../../../src/loader/image/boot-entry.ts';
 import { ImageError } from '../../../../src/loader/image/errors.ts';
 import { readMenu, savedName, withFixedDefault } from '../../../../src/loader/image/grub/config.ts';
 import { type GrubEnv, grubEnvValue } from '../../../../src/loader/image/grub/env.ts';
@@ -132,6 +132,19 @@ describe('arming', () => {
     const config = `default=\${other}\nmenuentry 'a' {\n}\nmenuentry 'b' {\n}\n`;
     expect(() => withEntry({ config, env: env({}) }, 1)).toThrow(expect.objectContaining({ code: 'cannot_arm' }));
     expect(() => withEntry({ config, env: null }, 1)).toThrow(/no environment block/);
+  });
+
+  test('once, by its id: with an environment block, and without one', () => {
+    for (const before of [env({ a: '1' }), null]) {
+      const armed = withNextEntry({ config: onceConfig, env: before }, 1);
+      expect(armed).toEqual({ config: onceConfig, env: [...(before ?? []), { name: 'next_entry', value: 'config' }] });
+      expect(next(armed.config, armed.env)).toBe('Configure loader');
+      expect(withNextEntry(armed, 1)).toBe(armed);
+    }
+    // It starts that one anyway.
+    const files = { config: onceConfig, env: null };
+    expect(withNextEntry(files, 0)).toBe(files);
+    expect(() => withNextEntry({ config: saves, env: env({}) }, 2)).toThrow(/cannot be made to start/);
   });
 
   test('any entry of any menu, whatever was armed before', () => {

@@ -24,9 +24,19 @@ describe('read', () => {
     expect(parseGrubEnv(block(lines))).toEqual(expected);
   });
 
+  test('a block of another size, which GRUB reads too', () => {
+    const lines = [{ name: 'next_entry', value: 'config' }];
+    // RR's own add-on writes 1042 bytes where it has no grub-editenv.
+    for (const size of [head.length + 18, 512, 1_042, 4_096]) {
+      const bytes = Buffer.from(`${head}next_entry=config\n`.padEnd(size, '#'));
+      expect(bytes.length).toBe(size);
+      expect(parseGrubEnv(bytes)).toEqual(lines);
+      expect(formatGrubEnv(parseGrubEnv(bytes)).length).toBe(1_024);
+    }
+  });
+
   test.each([
-    ['too short', block('').subarray(1)],
-    ['too long', Buffer.concat([block(''), Buffer.from('#')])],
+    ['much too long', Buffer.from(head.padEnd(65 * 1_024, '#'))],
     ['nothing', Buffer.alloc(0)],
     ['zeros', Buffer.alloc(1_024)],
     ['another beginning', Buffer.alloc(1_024, '#')],
