@@ -2,7 +2,7 @@
 import { readdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { readBoot, setBootEntry } from '../../../src/loader/image/boot-entry.ts';
+import { readBoot, readBootPartition, setBootEntry } from '../../../src/loader/image/boot-entry.ts';
 import { openFile } from '../../../src/loader/image/file-image.ts';
 import { mbr } from './disk.ts';
 import { code, megabyte, soon, sparse, temporary } from './images.ts';
@@ -51,6 +51,7 @@ describe('refused, and nothing is left behind', () => {
   ])('%s: %s', async (_, expected, parts) => {
     await using it = await setUp(parts);
     await expect(readBoot(it.image, it.options)).rejects.toEqual(code(expected));
+    await expect(readBootPartition(it.image, ['x'], it.options)).rejects.toEqual(code(expected));
     await expect(setBootEntry(it.image, 'x', it.options)).rejects.toEqual(code(expected));
     expect(await readdir(it.folder)).toEqual(['loader.img']);
   });
