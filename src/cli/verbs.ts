@@ -76,6 +76,13 @@ export const verbs: readonly Verb[] = [
     run: async call => (await import('./check.ts')).check(call),
   },
   {
+    name: 'doctor',
+    summary: 'print what of a VM, its host and its loader will give DSM trouble, and how to mend it; changes nothing',
+    args: { '[vm]': `${vm}; all, if not given` },
+    ...{ config: 'loaded', interruptible: true, options: [json] },
+    run: async call => (await import('./doctor/doctor.ts')).doctor(call),
+  },
+  {
     name: 'health',
     summary: 'say whether the bridge on this machine can do its work',
     ...{ config: 'loaded', options: [json] },

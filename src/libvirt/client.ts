@@ -32,7 +32,8 @@ export const destroyFlag = { default: 0, graceful: 1 } as const;
 
 /** `virDomainInterfaceAddressesSource`: what libvirt's own networks gave away, or what the guest's agent says. */
 const addressSource = { lease: 0, agent: 1 } as const;
-const xmlInactive = 2;
+/** `virDomainXMLFlags` */
+const xmlFlag = { secure: 1, inactive: 2 } as const;
 const statsNoWait = 1 << 29;
 /** `VIR_DOMAIN_AFFECT_LIVE` */
 const affectLive = 1;
@@ -145,11 +146,12 @@ export class Libvirt {
     return this.#connection.call(procedures.domainGetState, { domain, flags: 0 }, options);
   }
 
+  /** `secure`: with its passwords; `LibvirtError` 29 (`errorCode.operationDenied`) on a read-only connection. */
   async xml(
     domain: DomainRef,
-    { inactive = false, ...options }: CallOptions & { inactive?: boolean } = {},
+    { inactive = false, secure = false, ...options }: CallOptions & { inactive?: boolean; secure?: boolean } = {},
   ): Promise<string> {
-    const flags = inactive ? xmlInactive : 0;
+    const flags = (inactive ? xmlFlag.inactive : 0) | (secure ? xmlFlag.secure : 0);
     return (await this.#connection.call(procedures.domainGetXmlDesc, { domain, flags }, options)).xml;
   }
 

@@ -56,6 +56,11 @@ const rows = {
   storagePoolDestroy: row(80, struct({ pool: poolRef }), none),
   storagePoolRefresh: row(83, struct({ pool: poolRef, flags: uint }), none),
   storagePoolLookupByName: row(84, struct({ name: text }), struct({ pool: poolRef })),
+  storagePoolGetInfo: row(
+    87,
+    struct({ pool: poolRef }),
+    struct({ state: int, capacity: uhyper, allocation: uhyper, available: uhyper }),
+  ),
   storageVolLookupByPath: row(97, struct({ path: text }), struct({ volume: volumeRef })),
   storageVolGetInfo: row(98, struct({ volume: volumeRef }), volumeInfo),
   domainIsPersistent: row(151, domainOnly, struct({ persistent: bool })),

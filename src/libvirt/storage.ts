@@ -53,6 +53,11 @@ export class Storage {
     return (await this.#connection.call(procedures.storagePoolLookupByName, { name }, options)).pool;
   }
 
+  /** Bytes, as of its last refresh. */
+  poolInfo(pool: PoolRef, options?: CallOptions) {
+    return this.#connection.call(procedures.storagePoolGetInfo, { pool }, options);
+  }
+
   /** A transient pool, active at once; `LibvirtError` 9 (`errorCode.operationFailed`) if another has its place. */
   async createPool(xml: string, options?: CallOptions): Promise<PoolRef> {
     return (await this.#connection.call(procedures.storagePoolCreateXml, { xml, flags: 0 }, options)).pool;

@@ -28,10 +28,9 @@ export function child(parent: Node | undefined, name: string): Node | undefined 
   return Array.isArray(value) ? value[0] : value;
 }
 
-/** Of a name in `repeated`. */
+/** Those with an attribute or a child of their own. */
 export function children(parent: Node | undefined, name: string): Node[] {
-  const value = parent?.[name];
-  return Array.isArray(value) ? value.filter(entry => typeof entry === 'object') : [];
+  return [parent?.[name]].flat().filter(entry => typeof entry === 'object');
 }
 
 export function text(node: Node | undefined, attribute: string): string | null {

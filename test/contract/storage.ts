@@ -1,6 +1,6 @@
 /** What a daemon promises of its storage: pools that are folders, and their files in ranges. */
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readFile, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -48,6 +48,14 @@ export function storageContract(contract: StorageContract): void {
         expect(await client.storage.poolByName('contract')).toEqual(pool);
         expect(volume).toEqual({ pool: 'contract', name: 'loader.img', key: path });
         expect(await contract.names()).toContain('contract');
+      });
+
+      test('its room is that of its file system', async () => {
+        const { state, capacity, allocation, available } = await client.storage.poolInfo(pool);
+        const { blocks, bsize } = await statfs(folder);
+        expect({ state, capacity }).toEqual({ state: 2, capacity: blocks * bsize });
+        expect(allocation + available).toBe(capacity);
+        expect(available).toBeGreaterThan(0);
       });
 
       test('what is not there: 49 and 50', async () => {

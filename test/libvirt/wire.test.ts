@@ -165,6 +165,7 @@ test('what no recording has is known by name', () => {
     'connectGetHostname',
     'authPolkit',
     'storagePoolRefresh',
+    'storagePoolGetInfo',
     'storageVolLookupByPath',
     'domainIsPersistent',
     'connectGetLibVersion',

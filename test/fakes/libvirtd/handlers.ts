@@ -12,6 +12,7 @@ const authType = { none: 0, sasl: 1, polkit: 2 };
 const powerFlag = { acpi: 1, agent: 2 };
 const addressSource = { lease: 0, agent: 1 };
 const openReadOnly = 1;
+const xmlSecure = 1;
 const xmlInactive = 2;
 /** Seen with 12.8 and not with 9.0; where between, is a guess. */
 const xmlTakesJobSince = 11_000_000;
@@ -69,8 +70,11 @@ export const handlers: Handlers = {
   domainGetState: (client, { domain }) => find(client, domain).state,
   domainGetXmlDesc: async (client, { domain: ref, flags }) => {
     const domain = find(client, ref);
+    const secure = (flags & xmlSecure) !== 0;
+    if (secure && client.readOnly) throw refusals.readOnly('virDomainGetXMLDesc');
     if (client.daemon.options.libvirtVersion >= xmlTakesJobSince) await domain.jobFree();
-    return { xml: domain.xml({ inactive: (flags & xmlInactive) !== 0 }) };
+    const xml = domain.xml({ inactive: (flags & xmlInactive) !== 0 });
+    return { xml: secure ? xml : xml.replaceAll(/ passwd='[^']*'/g, '') };
   },
   domainGetAutostart: (client, { domain }) => ({ autostart: find(client, domain).autostart }),
   domainIsPersistent: (client, { domain }) => ({ persistent: find(client, domain).persistent }),

@@ -13,6 +13,7 @@ export const storageHandlers: Pick<Handlers, Extract<keyof Handlers, `storage${s
     pool: storage(client, 'virStoragePoolLookupByTargetPath').byTarget(path),
   }),
   storagePoolLookupByName: (client, { name }) => ({ pool: storage(client, 'virStoragePoolLookupByName').byName(name) }),
+  storagePoolGetInfo: (client, { pool }) => storage(client, 'virStoragePoolGetInfo').space(pool),
   storageVolLookupByPath: (client, { path }) => ({ volume: storage(client, 'virStorageVolLookupByPath').byPath(path) }),
   storageVolGetInfo: (client, { volume }) => {
     const { size, allocation } = storage(client, 'virStorageVolGetInfo').info(volume);

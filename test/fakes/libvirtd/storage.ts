@@ -1,4 +1,4 @@
-import { closeSync, fdatasyncSync, openSync, readdirSync, readSync, statSync, writeSync } from 'node:fs';
+import { closeSync, fdatasyncSync, openSync, readdirSync, readSync, statfsSync, statSync, writeSync } from 'node:fs';
 import { join, normalize } from 'node:path';
 import type { PoolRef, VolumeRef } from '../../../src/libvirt/structs.ts';
 import { Refusal, refusals } from './refusal.ts';
@@ -14,6 +14,8 @@ interface Pool {
 
 /** The storage driver with folders as pools: real folders, whose files it reads and writes. All of it is transient. */
 export class FakeStorage {
+  /** Bytes that each pool has left; null: what its file system has. */
+  available: number | null = null;
   #pools: Pool[] = [];
   #made = 0;
 
@@ -52,6 +54,13 @@ export class FakeStorage {
     const pool = this.#pools.find(each => each.name === name);
     if (!pool) throw refusals.noPoolNamed(name);
     return { name, uuid: pool.uuid };
+  }
+
+  /** Of the file system, unless a test says otherwise. */
+  space({ uuid }: PoolRef): { state: number; capacity: number; allocation: number; available: number } {
+    const { bsize, blocks, bavail } = statfsSync(this.#pool(uuid).target);
+    const [capacity, available] = [blocks * bsize, this.available ?? bavail * bsize];
+    return { state: 2, capacity, allocation: capacity - available, available };
   }
 
   byPath(path: string): VolumeRef {
