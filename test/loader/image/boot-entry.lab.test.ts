@@ -5,18 +5,20 @@
 import { execFile } from 'node:child_process';
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Libvirt } from '../../../src/libvirt/client.ts';
 import { parseUri } from '../../../src/libvirt/uri.ts';
 import { backUp } from '../../../src/loader/image/backup.ts';
-import { readBoot, setBootEntry } from '../../../src/loader/image/boot-entry.ts';
+import { readBoot, readBootPartition, setBootEntry } from '../../../src/loader/image/boot-entry.ts';
 import { openFile } from '../../../src/loader/image/file-image.ts';
 import { digest, type LoaderImage } from '../../../src/loader/image/image.ts';
 import { restore } from '../../../src/loader/image/restore.ts';
 import { openVolume } from '../../../src/loader/image/volume-image.ts';
+import { bootFiles, recognise } from '../../../src/loader/kinds/recognise.ts';
 import { address, inLab } from '../../lab/lab.ts';
+import { filesOf } from '../kinds/images.ts';
 import { builder, friend, sata, usb } from './grub-files.ts';
 import { altered, code, megabyte, unwritten } from './images.ts';
 
@@ -60,16 +62,24 @@ afterAll(async () => {
   if (folder) await rm(folder, { recursive: true });
 });
 
+interface Parts {
+  env?: boolean;
+  /** Files by their place among those that the image is built from. */
+  files?: Readonly<Record<string, Buffer | string>>;
+}
+
 /** A loader of its own, in a folder of its own. */
 async function loader(
   name: string,
   grubConfig: string,
-  { env = true } = {},
+  { env = true, files = {} }: Parts = {},
 ): Promise<{ path: string; scratch: string }> {
   const place = join(folder, name);
   const parts = join(place, 'parts');
-  await mkdir(parts, { recursive: true });
-  await writeFile(join(parts, 'grub.cfg'), grubConfig);
+  for (const [path, content] of Object.entries({ 'grub.cfg': grubConfig, ...files })) {
+    await mkdir(dirname(join(parts, path)), { recursive: true });
+    await writeFile(join(parts, path), content);
+  }
   if (env) {
     await run('grub-editenv', [join(parts, 'grubenv'), 'create']);
     await run('grub-editenv', [join(parts, 'grubenv'), 'set', 'kept=yes=\\no', `saved_entry=${usb}`]);
@@ -145,6 +155,115 @@ test('one whose friend overrules it: both lines are changed, and it starts that,
   expect(await boot(path)).toBe(builder);
   await setBootEntry(image, friend, options());
   expect(await readBoot(image, options())).toMatchObject({ next: friend });
+});
+
+/** The menu of an image in the fixtures: each entry says its title and halts, and nothing is shown but on the console. */
+function speaking(grub: string): string {
+  const console = 'serial --unit=0 --speed=115200\nterminal_input serial\nterminal_output serial\n';
+  const quiet = grub
+    .replaceAll(/^(\s*)(?:terminal_\w+|insmod) .*$/gm, '$1true')
+    .replaceAll(/\bbackground_image \S+(?=;)/g, 'true')
+    .replaceAll(/timeout="?\d+"?$/gm, 'timeout=0');
+  const halting = (_: string, head: string, title: string, body: string) => {
+    const saves = body.includes('savedefault') ? 'savedefault\n' : '';
+    return `${head}\n${saves}echo "started: ${title}"\nhalt\n}\n`;
+  };
+  return console + quiet.replaceAll(/^(\s*menuentry '([^']+)'[^\n]*\{)\n(.*?)^\s*\}\n/gms, halting);
+}
+
+/** An image in the fixtures, on a disk. `built`: DSM's files are on its third partition. */
+async function real(image: string, label: string, { built = true, env }: { built?: boolean; env?: Buffer } = {}) {
+  const inRoot = [...filesOf(image, 'p1')].filter(([path]) => !path.includes('/'));
+  const block = env ?? filesOf(image, 'p1').get('boot/grub/grubenv') ?? '';
+  const files = {
+    ...Object.fromEntries(inRoot.map(([path, content]) => [`p1/${path}`, content])),
+    ...(built && { 'p3/zImage-dsm': 'kernel', 'p3/initrd-dsm': 'ramdisk' }),
+    ...{ grubenv: block, label },
+  };
+  const grub = filesOf(image, 'p1').get('boot/grub/grub.cfg')?.toString('utf8') ?? '';
+  const { path, scratch } = await loader([image, built, env?.length].join('-'), speaking(grub), { env: false, files });
+  const disk = await openFile(path);
+  const options = () => ({ signal: soon(), scratch });
+  return { path, disk, options, [Symbol.asyncDispose]: () => disk[Symbol.asyncDispose]() };
+}
+
+describe('menus of other loaders', () => {
+  const kinds = [
+    { image: 'rr-26.7.4', label: 'RR3', kind: 'rr', config: 'Configure loader', dsm: 'Boot DSM' },
+    { image: 'arc-3.1.0', label: 'ARC3', kind: 'arc', config: 'Arc Config Mode', dsm: 'Arc DSM Mode' },
+  ] as const;
+
+  test.for(kinds)('$image: what is armed starts once, and then DSM', async ({ image, label, kind, config, dsm }) => {
+    await using it = await real(image, label);
+    const { boot: menu, files } = await readBootPartition(it.disk, bootFiles, it.options());
+    expect(recognise({ boot: menu, files }, null)).toMatchObject({ kind, model: expect.stringMatching(/^(?:DS|SA)/) });
+    expect(menu.next).toBe(dsm);
+    const armed = await setBootEntry(it.disk, config, { ...it.options(), variable: 'next_entry' });
+    expect(armed.next).toBe(config);
+    expect(await editenv(it.path)).toContain('next_entry=config');
+    expect(await boot(it.path)).toBe(config);
+    expect((await editenv(it.path)).join()).not.toContain('next_entry=config');
+    expect((await readBoot(it.disk, it.options())).next).toBe(dsm);
+    expect(await boot(it.path)).toBe(dsm);
+  });
+
+  test('an environment block of 1042 bytes: GRUB reads it, and so do we; the next change repairs it', async () => {
+    const env = filesOf('facts-rr', 'p1').get('boot/grub/grubenv');
+    expect(env).toHaveLength(1_042);
+    await using it = await real('rr-26.7.4', 'RR3', { ...(env && { env }) });
+    expect(await boot(it.path)).toBe('Boot DSM');
+    expect(await readBoot(it.disk, it.options())).toMatchObject({ next: 'Boot DSM', envBytes: 1_042 });
+    const armed = await setBootEntry(it.disk, 'Configure loader', { ...it.options(), variable: 'next_entry' });
+    expect(armed).toMatchObject({ next: 'Configure loader' });
+    expect(armed).not.toHaveProperty('envBytes');
+    expect(await editenv(it.path)).toEqual(['linux_gfx_mode=keep', 'next_entry=config']);
+    expect(await boot(it.path)).toBe('Configure loader');
+    expect(await boot(it.path)).toBe('Boot DSM');
+  });
+
+  test('RR and Arc without DSM: the entries have other places, and the armed one starts', async () => {
+    for (const [image, label, config] of [
+      ['rr-26.7.4', 'RR3', 'Configure loader'],
+      ['arc-3.1.0', 'ARC3', 'Arc Config Mode'],
+    ] as const) {
+      await using it = await real(image, label, { built: false });
+      await setBootEntry(it.disk, config, { ...it.options(), variable: 'next_entry' });
+      expect(await boot(it.path)).toBe(config);
+    }
+  });
+
+  test('M-shell: what is armed stays, until DSM is', async () => {
+    const [dsm, config] = ['Tiny Core Friend SA6400 7.2.2-72806 Update 3 DDSML', builder];
+    await using it = await real('facts-mshell', 'RP3');
+    const { boot: menu, files } = await readBootPartition(it.disk, bootFiles, it.options());
+    expect(recognise({ boot: menu, files }, null)).toMatchObject({
+      kind: 'mshell',
+      model: 'SA6400',
+      dsm: '7.2.2-72806',
+    });
+    expect(menu.next).toBe(dsm);
+    await setBootEntry(it.disk, config, it.options());
+    expect(await boot(it.path)).toBe(config);
+    expect(await boot(it.path)).toBe(config);
+    await setBootEntry(it.disk, dsm, it.options());
+    expect(await boot(it.path)).toBe(dsm);
+    // It has nothing that starts an entry once.
+    const once = setBootEntry(it.disk, config, { ...it.options(), variable: 'next_entry' });
+    await expect(once).rejects.toEqual(code('cannot_arm'));
+  });
+
+  test('M-shell after a build, whose fixed numbers overrule what is saved', async () => {
+    const [dsm, config] = [
+      'Tiny Core Friend SA6400 7.2.2-72806 Update 3 EUDEV',
+      'xTCRP Configure Boot Loader (Loader Build)',
+    ];
+    await using it = await real('mshell-1.2.3.8', 'RP3');
+    expect((await readBoot(it.disk, it.options())).next).toBe(dsm);
+    await setBootEntry(it.disk, config, it.options());
+    expect(await boot(it.path)).toBe(config);
+    await setBootEntry(it.disk, dsm, it.options());
+    expect(await boot(it.path)).toBe(dsm);
+  });
 });
 
 describe('on the file itself', () => {

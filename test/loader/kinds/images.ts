@@ -10,7 +10,7 @@ const folder = new URL('../../fixtures/loaders/', import.meta.url).pathname;
 export const images = readdirSync(folder).filter(name => statSync(join(folder, name)).isDirectory());
 
 /** All files below a folder, by their path. */
-function filesOf(...path: string[]): ReadonlyMap<string, Buffer> {
+export function filesOf(...path: string[]): ReadonlyMap<string, Buffer> {
   const place = join(folder, ...path);
   if (!existsSync(place)) return new Map();
   const names = readdirSync(place, { recursive: true, encoding: 'utf8' });
