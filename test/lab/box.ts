@@ -28,18 +28,24 @@ export interface Box extends Disposable {
   closed: Promise<void>;
 }
 
-/** Resolves when the builder's SSH server has let `tc` in; asks again while it boots. */
-export function login(deadline = patience): Promise<Box> {
-  return poll(() => connect(), { deadline, interval: 200, what: 'SSH into the builder' });
+/** Who may log in: as TCRP is delivered, and as RR is. */
+export const users = {
+  tcrp: { username: 'tc', password: 'P@ssw0rd' },
+  rr: { username: 'root', password: 'rr' },
+} as const;
+type User = { username: string; password: string };
+
+/** Resolves when the builder's SSH server has let the user in; asks again while it boots. */
+export function login(deadline = patience, user: User = users.tcrp): Promise<Box> {
+  return poll(() => connect(user), { deadline, interval: 200, what: 'SSH into the builder' });
 }
 
-async function connect(): Promise<Box> {
+async function connect(user: User): Promise<Box> {
   const client = new Client();
   let hostKey = '';
   const options: ConnectConfig = {
     host: address.guest,
-    username: 'tc',
-    password: 'P@ssw0rd',
+    ...user,
     readyTimeout: 20_000,
     // Whoever reboots without a word is noticed by this alone.
     keepaliveInterval: 2_000,

@@ -3,11 +3,11 @@
  * stands in for TCRP's; docs/lab.md has its faults.
  */
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { address, domainState, guest, patience } from './lab.ts';
+import { domainState, guest, patience } from './lab.ts';
+import { edit, image, keepImage, mtools, scratch } from './loader-image.ts';
 
 const run = promisify(execFile);
 
@@ -48,38 +48,25 @@ export type LoaderFault =
 const offsets = { 1: 1 << 20, 2: 49 << 20, 3: 65 << 20 } as const;
 type Partition = keyof typeof offsets;
 
-const image = join(address.images, 'loader.img');
 const grubenv = '/boot/grub/grubenv';
 const config = '/boot/grub/grub.cfg';
 
 export const loader = {
   image,
 
-  /** Of a VM that is off: its end puts the image back as it is now. */
-  async keep(): Promise<AsyncDisposable> {
-    const folder = await scratch();
-    const copy = join(folder.path, 'image');
-    const clone = (from: string, to: string) => run('cp', ['--sparse=always', from, to]);
-    await clone(image, copy);
-    return {
-      async [Symbol.asyncDispose]() {
-        await clone(copy, image);
-        await folder[Symbol.asyncDispose]();
-      },
-    };
-  },
+  keep: keepImage,
 
   /** Of a VM that is off: the entry that GRUB starts next; null: its first, as if it had never started any. */
   async arm(entry: Entry | null): Promise<void> {
     const change = entry === null ? ['unset', 'saved_entry'] : ['set', `saved_entry=${entries[entry]}`];
-    await edit(1, grubenv, async file => {
+    await edit(offsets[1], grubenv, async file => {
       await run('grub-editenv', [file, ...change]);
     });
   },
 
   /** The title that GRUB has written down, or was given; null: none yet. */
   async armed(): Promise<string | null> {
-    return await edit(1, grubenv, async file => {
+    return await edit(offsets[1], grubenv, async file => {
       const { stdout } = await run('grub-editenv', [file, 'list']);
       return /^saved_entry=(.*)$/m.exec(stdout)?.[1] ?? null;
     });
@@ -87,7 +74,7 @@ export const loader = {
 
   /** Of a VM that is off: seconds that GRUB's menu stays, 0 as delivered; a build keeps them. TCRP has 5. */
   async menu(seconds: number): Promise<void> {
-    await edit(1, config, async file => {
+    await edit(offsets[1], config, async file => {
       const text = await readFile(file, 'utf8');
       await writeFile(file, text.replace(/^set timeout=.*$/m, `set timeout="${seconds}"`));
     });
@@ -122,7 +109,7 @@ export const loader = {
 
   /** A file of the image. */
   async read(partition: Partition, path: string): Promise<Buffer> {
-    return await edit(partition, path, file => readFile(file));
+    return await edit(offsets[partition], path, file => readFile(file));
   },
 };
 
@@ -135,32 +122,10 @@ async function lab(name: string, content: string): Promise<void> {
     await using folder = await scratch();
     const file = join(folder.path, name);
     await writeFile(file, `${content}\n`);
-    await mtools('mcopy', 3, '-o', file, `::/lab/${name}`);
+    await mtools('mcopy', offsets[3], '-o', file, `::/lab/${name}`);
     return;
   }
   if ((await hostname()) !== 'box') throw new Error('DSM runs, which does not touch the loader’s disk');
   const { code, output } = await guest.run(`echo '${content}' >/mnt/sdc3/lab/${name} && sync`);
   if (code !== 0) throw new Error(output.trim());
-}
-
-/** Hands over a copy of the file, and writes it back if that has changed it. */
-async function edit<T>(partition: Partition, path: string, use: (file: string) => Promise<T>): Promise<T> {
-  await using folder = await scratch();
-  const file = join(folder.path, basename(path));
-  await mtools('mcopy', partition, `::${path}`, file);
-  const before = await readFile(file);
-  const result = await use(file);
-  if (before.equals(await readFile(file))) return result;
-  if ((await domainState()) !== 'shut off') throw new Error('the loader’s disk is in use');
-  await mtools('mcopy', partition, '-o', file, `::${path}`);
-  return result;
-}
-
-async function mtools(tool: string, partition: Partition, ...args: string[]): Promise<void> {
-  await run(tool, ['-i', `${image}@@${offsets[partition]}`, ...args]);
-}
-
-async function scratch(): Promise<AsyncDisposable & { path: string }> {
-  const path = await mkdtemp(join(tmpdir(), 'loader-'));
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
 }

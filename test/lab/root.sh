@@ -16,14 +16,15 @@ packages=(
   libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils ovmf ipxe-qemu seabios
   mosquitto mosquitto-clients iproute2 procps curl openssh-server
   linux-image-cloud-amd64 busybox-static grub-efi-amd64-bin grub-common mtools dosfstools fdisk cpio xz-utils
-  # The image builder's: the small kernel cannot reach a USB disk, this one can.
-  linux-image-amd64 dropbear-bin jq
+  # The image builders': the small kernel cannot reach a USB disk, this one can.
+  linux-image-amd64 dropbear-bin jq kexec-tools e2fsprogs
 )
 # All that is kept of its modules: the whole set is as large as everything else here.
 modules=(
   drivers/virtio drivers/scsi/scsi_ drivers/scsi/sd_mod drivers/scsi/virtio_scsi drivers/net/virtio_net
   drivers/net/net_failover net/core drivers/acpi/button drivers/input/evdev block crypto/crc lib
   drivers/usb/common drivers/usb/core drivers/usb/host/xhci drivers/usb/storage fs/fat fs/nls
+  fs/ext4 fs/jbd2 fs/mbcache
 )
 # Up to bookworm the storage driver is part of libvirt-daemon.
 [[ $release == bookworm ]] || packages+=(libvirt-daemon-driver-storage)

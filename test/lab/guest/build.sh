@@ -1,6 +1,7 @@
 #!/bin/bash
-# build.sh: runs in the lab's root; makes the guest's USB loader image, /var/lib/libvirt/images/loader.img. It has TCRP's
-# layout: GRUB and DSM's kernel on the first partition, DSM's own files on the second, the image builder on the third.
+# build.sh: runs in the lab's root; makes the guest's USB loader images in /var/lib/libvirt/images. loader.img has TCRP's
+# layout: GRUB and DSM's kernel on the first partition, DSM's own files on the second, the image builder on the third;
+# loader-rr.img has RR's (rr/image.sh).
 set -euo pipefail
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 here=$(cd "$(dirname "$0")" && pwd)
@@ -11,6 +12,8 @@ menu=0
 source "$here/initrd.sh"
 # shellcheck source=test/lab/guest/builder/usr/lib/rploader/grub.sh
 source "$here/builder/usr/lib/rploader/grub.sh"
+# shellcheck source=test/lab/guest/rr/image.sh
+source "$here/rr/image.sh"
 
 dsm_initrd /tmp/rd.gz
 builder_initrd /tmp/corepure64.gz
@@ -66,3 +69,5 @@ mmd -i "$third" ::/cde ::/cde/optional ::/auxfiles ::/backup ::/lastsession ::/l
 mcopy -i "$third" /tmp/faults ::/lab
 mcopy -i "$third" /boot/vmlinuz-*[0-9]-amd64 ::/vmlinuz64
 mcopy -i "$third" /tmp/corepure64.gz /tmp/mydata.tgz "$settings" ::/
+
+rr_image /var/lib/libvirt/images/loader-rr.img /tmp/rd.gz

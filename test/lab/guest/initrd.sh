@@ -74,7 +74,7 @@ box() {
 
 # libraries TREE: those of the programs in it.
 libraries() {
-  find "$1/usr" -type f \( -name perl -o -name 'dropbear*' -o -name jq -o -name '*.so' \) | xargs ldd | tr -s '\t ' '\n' | grep '^/.*[^:]$' | sort -u |
+  find "$1/usr" -type f \( -name perl -o -name 'dropbear*' -o -name jq -o -name bash -o -name flock -o -name kexec -o -name grub-editenv -o -name '*.so' \) | xargs ldd | tr -s '\t ' '\n' | grep '^/.*[^:]$' | sort -u |
     while read -r file; do cp -L --parents "$file" "$1"; done
 }
 
