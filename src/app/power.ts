@@ -8,16 +8,22 @@ import type { Logger } from '../util/logger.ts';
 import { anyPortOpen } from '../util/tcp-probe.ts';
 import { Link } from '../vm/link.ts';
 import { callPower } from '../vm/power.ts';
-import { Watch } from '../vm/watch.ts';
+import { Watch, type WatchOptions } from '../vm/watch.ts';
 import { opener } from './libvirt.ts';
 
 /** What watches the VMs and controls their power; the bridge and `shutdown --direct` both use it. */
 
 export type Hypervisor = ReturnType<typeof createHypervisor>;
 
-export function createHypervisor({ libvirt, vms }: Config, state: State, logger: Logger) {
+/** `ranBefore`: as the watch asks it. */
+export function createHypervisor(
+  { libvirt, vms }: Config,
+  state: State,
+  logger: Logger,
+  ranBefore: WatchOptions['ranBefore'] = () => false,
+) {
   const open = opener(libvirt);
-  const watch = new Watch({ vms, emit: state.dispatch, logger: logger.child({ part: 'vm' }) });
+  const watch = new Watch({ vms, emit: state.dispatch, ranBefore, logger: logger.child({ part: 'vm' }) });
   const link = new Link({ open, prepare: client => watch.begin(client), logger: logger.child({ part: 'libvirt' }) });
   link.on('down', reason => state.dispatch({ type: 'hypervisor_down', reason }));
   return { open, watch, link };

@@ -7,6 +7,7 @@ import { controlServer } from '../servers/control.ts';
 import { healthOf, healthServer } from '../servers/health.ts';
 import type { Logger } from '../util/logger.ts';
 import { createChecks, thisHost } from './checks.ts';
+import { isLocal } from './libvirt.ts';
 import { createRebuilds, type LoaderOptions } from './loader.ts';
 import { type Broker, createBroker } from './mqtt.ts';
 import { createDispatcher, createHypervisor, createPower, type Hypervisor } from './power.ts';
@@ -14,7 +15,7 @@ import { type Base, createPublishers, type Publishers } from './publishers.ts';
 import { simpleCommands } from './simple-commands.ts';
 import { createStaleTeller } from './stale-topics.ts';
 import { createStatistics, type Statistics } from './statistics.ts';
-import { openStores, recalledState } from './stores.ts';
+import { openStores, ranBefore, recalledState } from './stores.ts';
 
 export interface RunningBridge {
   /** Resolves, with the reason, when another bridge serves the base topic: then this one must end. */
@@ -49,15 +50,21 @@ const resyncInterval = 60_000;
 export async function main(config: Config, logger: Logger, tuning: Tuning = {}): Promise<RunningBridge> {
   const { lockPatience = 10_000, signal } = tuning;
   const [stores, host] = await Promise.all([
-    openStores(config.dataDir, logger.child({ part: 'store' }), lockPatience, signal),
+    openStores(config, logger.child({ part: 'store' }), lockPatience, signal),
     thisHost(),
   ]);
-  const state = recalledState(config.vms, stores.vms.was, host.boot);
+  const state = recalledState(config.vms, stores.vms.was, host.boot, stores.records.was);
   const startedAt = new Date().toISOString();
   const base: Base = { config, logger, stores, host, state, session: randomUUID(), startedAt };
   const broker = createBroker(config, base.session, logger);
   const publishers = createPublishers(base, broker);
-  const hypervisor = createHypervisor(config, state, logger);
+  const hypervisor = createHypervisor(config, state, logger, ({ key, ref }) =>
+    ranBefore(ref, state.vm(key), {
+      known: stores.checks.was[key],
+      boot: host.boot,
+      local: isLocal(config.libvirt, null),
+    }),
+  );
   const statistics = createStatistics(config, state, hypervisor, logger);
   const machines = await createMachines(base, tuning, publishers, hypervisor, statistics);
   const bridge = createBridge(base, broker, publishers, machines);
@@ -66,6 +73,7 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
 
   // What publishes an event comes before what acts on it.
   state.subscribe((event, before) => bridge.hear(event, before));
+  state.subscribe((event, before) => stores.records.all.hear(event, before, state.snapshot));
   state.subscribe(event => machines.dispatcher.hear(event));
   state.subscribe(event => machines.rebuilds?.hear(event));
   state.subscribe(event => machines.checks.checks.hear(event));

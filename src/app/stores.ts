@@ -1,8 +1,12 @@
 import { join } from 'node:path';
+import { Records } from '../bridge/history.ts';
 import { type Remembered, recall, vmStoreFile } from '../bridge/vm-store.ts';
+import type { Known } from '../checks/engine/store.ts';
 import type { Config } from '../config/config.ts';
 import { checkAnnounced, nothingAnnounced } from '../discovery/announced-store.ts';
-import { emptyVm } from '../model/snapshot.ts';
+import type { DomainRef } from '../libvirt/structs.ts';
+import type { History } from '../model/history/history.ts';
+import { emptyVm, type VmKey, type VmSnapshot } from '../model/snapshot.ts';
 import { State } from '../model/state.ts';
 import { inTime } from '../util/deadline.ts';
 import { lockWithin } from '../util/lock.ts';
@@ -22,7 +26,12 @@ const storePatience = 500;
 export type Stores = Awaited<ReturnType<typeof openStores>>;
 
 /** `patience`: milliseconds for another process to leave the directory. Rejects with `FolderInUse`, or as `signal` does. */
-export async function openStores(folder: string, logger: Logger, patience: number, signal: AbortSignal | undefined) {
+export async function openStores(
+  { dataDir: folder, vms: configured }: Pick<Config, 'dataDir' | 'vms'>,
+  logger: Logger,
+  patience: number,
+  signal: AbortSignal | undefined,
+) {
   // Failing at once would make a supervisor restart the bridge, and soon give up.
   const lock = await lockWithin(folder, patience, signal);
   if (lock.reason === 'held') throw new FolderInUse(lock.message);
@@ -39,23 +48,50 @@ export async function openStores(folder: string, logger: Logger, patience: numbe
   const vms = vmStoreFile(folder, logger);
   const checks = checksStore(folder, logger);
   const files = [announced, vms, checks];
-  const [wasAnnounced, remembered, checked] = await Promise.all([announced.load(), vms.load(), checks.load()]);
+  const records = new Records(folder, logger);
+  const [wasAnnounced, remembered, checked, histories] = await Promise.all([
+    ...[announced.load(), vms.load(), checks.load()],
+    records.load(configured.map(({ key }) => key)),
+  ] as const);
   return {
     /** Of this process alone. */
     locked: lock.reason === null,
     announced: { file: announced, was: wasAnnounced },
     vms: { file: vms, was: remembered },
     checks: { file: checks, was: checked },
+    records: { all: records, was: histories },
     close: async () => {
-      await inTime(Promise.all(files.map(file => file.settled())), storePatience, null);
+      await inTime(Promise.all([...files, records].map(file => file.settled())), storePatience, null);
       if (lock.reason === null) lock.release();
     },
   };
 }
 
 /** The VMs as they were stored, before libvirt has told anything. `boot`: the host's current boot. */
-export function recalledState(vms: Config['vms'], remembered: Remembered, boot: string | null): State {
-  return new State(
-    Object.fromEntries(vms.map(({ key, label }) => [key, recall(emptyVm(key, label), remembered, boot)])),
-  );
+export function recalledState(
+  vms: Config['vms'],
+  remembered: Remembered,
+  boot: string | null,
+  histories: Readonly<Record<VmKey, History>> = {},
+): State {
+  const recalled = vms.map(({ key, label }) => {
+    const vm = recall(emptyVm(key, label), remembered, boot);
+    return [key, { ...vm, history: histories[key] ?? vm.history }];
+  });
+  return new State(Object.fromEntries(recalled));
+}
+
+/**
+ * Whether the VM that libvirt now has was stopped and started again while no bridge ran, as far as libvirt's ids and the
+ * host's boots tell. `local`: libvirt's host is this machine.
+ */
+export function ranBefore(
+  { uuid, id }: DomainRef,
+  { remembered }: Pick<VmSnapshot, 'remembered'>,
+  { known, boot, local }: { known: Known | undefined; boot: string | null; local: boolean },
+): boolean {
+  if (!remembered?.active || remembered.uuid !== uuid) return false;
+  if (!remembered.thisBoot && local) return true;
+  const run = known?.uuid === uuid ? known.run : null;
+  return run !== null && run.boot === boot && run.id !== id;
 }

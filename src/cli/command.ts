@@ -37,7 +37,7 @@ export function commandPayload(
 }
 
 /** By its key, its domain or its label. Throws `Refusal`. */
-export function findVm({ vms }: Config, name: string): Config['vms'][number] {
+export function findVm({ vms }: Pick<Config, 'vms'>, name: string): Config['vms'][number] {
   const found =
     vms.find(({ key }) => key === name) ?? vms.find(({ domain, label }) => domain === name || label === name);
   if (found) return found;

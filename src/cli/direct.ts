@@ -2,6 +2,7 @@ import { addAbortListener } from 'node:events';
 import { checksStore, thisHost } from '../app/checks.ts';
 import { createDispatcher, createHypervisor, createPower } from '../app/power.ts';
 import { recalledState } from '../app/stores.ts';
+import { Records } from '../bridge/history.ts';
 import { VmStore, vmStoreFile } from '../bridge/vm-store.ts';
 import { type Replies, type Request, type ResponseDocument, responseOf } from '../commands/responder.ts';
 import type { Config } from '../config/config.ts';
@@ -27,14 +28,16 @@ export async function direct(options: DirectOptions): Promise<Outcome> {
   const { config, vm, command, lock, show, signal, patience = 10_000 } = options;
   const { key } = vm;
   const file = vmStoreFile(config.dataDir, silent);
-  const [remembered, checked, { boot }] = await Promise.all([
+  const records = new Records(config.dataDir, silent);
+  const [remembered, histories, checked, { boot }] = await Promise.all([
     lock ? file.load() : {},
+    lock ? records.load([key]) : {},
     checksStore(config.dataDir, silent).load(),
     thisHost(),
   ]);
   const store = new VmStore(value => file.save(value), remembered, boot);
   // All VMs: a missing one would be forgotten.
-  const state = recalledState(config.vms, remembered, boot);
+  const state = recalledState(config.vms, remembered, boot, histories);
   const request: Request = {
     ...{ key, command: command.word, id: command.id, by: command.by },
     ...{ responseTopic: null, correlationData: null, reply: null, receivedAt: performance.now() },
@@ -48,8 +51,9 @@ export async function direct(options: DirectOptions): Promise<Outcome> {
     replies,
   });
   let why = `libvirt did not answer within ${patience / 1_000} s`;
-  state.subscribe(event => {
+  state.subscribe((event, before) => {
     if (lock) store.update(state.snapshot);
+    if (lock) records.hear(event, before, state.snapshot);
     dispatcher.hear(event);
     if (event.type === 'hypervisor_down') why = event.reason;
   });
@@ -73,7 +77,7 @@ export async function direct(options: DirectOptions): Promise<Outcome> {
   } finally {
     clearTimeout(deadline);
     await link.close();
-    await file.settled();
+    await Promise.all([file.settled(), records.settled()]);
   }
 }
 

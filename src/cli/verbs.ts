@@ -83,6 +83,13 @@ export const verbs: readonly Verb[] = [
     run: async call => (await import('./doctor/doctor.ts')).doctor(call),
   },
   {
+    name: 'history',
+    summary: "print a VM's starts and stops: when, by whom, how, and how long they took; needs no bridge",
+    args: { '<vm>': vm },
+    ...{ config: 'loaded', options: [['--json', 'print each line of the record as JSON', false]] },
+    run: async call => (await import('./history.ts')).history(call),
+  },
+  {
     name: 'health',
     summary: 'say whether the bridge on this machine can do its work',
     ...{ config: 'loaded', options: [json] },

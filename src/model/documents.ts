@@ -1,5 +1,6 @@
 import { type ProbeName, type ProbeRow, probeNames, unknownDsm } from './check.ts';
 import { byKey } from './domain.ts';
+import { longest } from './history/history.ts';
 import { isUnderWay, type LoaderBackup } from './loader.ts';
 import type { LastError, LastStop, Snapshot, VmSnapshot } from './snapshot.ts';
 import { type Stats, unknownDisk, unknownNic, unknownStats } from './stats.ts';
@@ -11,7 +12,7 @@ type OrNull<T> = { [K in keyof T]: T[K] | null };
 export type StateDocument = ReturnType<typeof stateDocument>;
 
 /** `B/V/state` */
-export function stateDocument({ domain, work, stats, startedAt, lastStop, lastError }: VmSnapshot) {
+export function stateDocument({ domain, work, stats, startedAt, lastStop, history, lastError }: VmSnapshot) {
   const hardware = domain?.hardware;
   const noStop: OrNull<LastStop> = { by: null, reason: null, at: null, seconds: null };
   const noError: OrNull<LastError> = { code: null, message: null, at: null };
@@ -26,6 +27,9 @@ export function stateDocument({ domain, work, stats, startedAt, lastStop, lastEr
     start_after_off: work?.startAfterOff ?? false,
     started_at: startedAt,
     last_stop: lastStop ?? noStop,
+    /** The longest of the last ten that were measured; unknown below three. */
+    shutdown_expected_seconds: longest(history.stops),
+    boot_expected_seconds: longest(history.boots),
     last_error: lastError ?? noError,
     autostart: domain?.autostart ?? null,
     persistent: domain?.persistent ?? null,

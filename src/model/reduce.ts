@@ -1,19 +1,21 @@
 import type { Wish } from './check.ts';
 import type { Domain } from './domain.ts';
 import type { Event } from './event.ts';
+import { recorded } from './history/recorded.ts';
 import { stopBy } from './job/ending.ts';
 import type { Asked, LastStop, Snapshot, VmKey, VmSnapshot } from './snapshot.ts';
 import { type Stats, unknownStats } from './stats.ts';
 
 /** Applies an event. Pure; what did not change keeps its identity, so that a publisher can compare by reference. */
 export function reduce(snapshot: Snapshot, event: Event): Snapshot {
+  const { up } = snapshot.hypervisor;
   switch (event.type) {
     case 'hypervisor_up':
       return { ...snapshot, hypervisor: { up: true, reason: null, info: event.info } };
     case 'hypervisor_down':
       return { ...snapshot, hypervisor: { ...snapshot.hypervisor, up: false, reason: event.reason } };
     case 'domain':
-      return change(snapshot, event.key, vm => withDomain(vm, event.domain, event.at));
+      return change(snapshot, event.key, vm => recorded(vm, withDomain(vm, event.domain, event.at, up), event, up));
     case 'stats':
       return sampled(snapshot, event.stats);
     case 'work':
@@ -22,14 +24,15 @@ export function reduce(snapshot: Snapshot, event: Event): Snapshot {
       return change(snapshot, event.key, vm => ({ ...vm, asked: event.asked }));
     case 'rebooted':
       // A guest that restarts has not powered off as asked: a later power-off has another cause.
-      if (snapshot.vms[event.key]?.asked?.open !== false) return snapshot;
-      return change(snapshot, event.key, vm => ({ ...vm, asked: null }));
+      return change(snapshot, event.key, vm =>
+        recorded(vm, vm.asked?.open === false ? { ...vm, asked: null } : vm, event, up),
+      );
     case 'error':
       return change(snapshot, event.key, vm => ({ ...vm, lastError: event.error }));
     case 'wished':
       return change(snapshot, event.key, vm => ({ ...vm, wish: event.wish }));
     case 'checked':
-      return change(snapshot, event.key, vm => ({ ...vm, check: event.check }));
+      return change(snapshot, event.key, vm => recorded(vm, { ...vm, check: event.check }, event, up));
     case 'loader':
       return change(snapshot, event.key, vm => ({ ...vm, loader: event.loader }));
     case 'checks_overdue':
@@ -52,16 +55,18 @@ function sampled(snapshot: Snapshot, stats: ReadonlyMap<VmKey, Stats>): Snapshot
 
 function change(snapshot: Snapshot, key: string, update: (vm: VmSnapshot) => VmSnapshot): Snapshot {
   const vm = Object.hasOwn(snapshot.vms, key) ? snapshot.vms[key] : undefined;
-  return vm ? { ...snapshot, vms: { ...snapshot.vms, [key]: update(vm) } } : snapshot;
+  const next = vm && update(vm);
+  return next && next !== vm ? { ...snapshot, vms: { ...snapshot.vms, [key]: next } } : snapshot;
 }
 
-function withDomain(vm: VmSnapshot, domain: Domain | null, at: string): VmSnapshot {
+/** `live`: libvirt was connected, so this came when it happened. */
+function withDomain(vm: VmSnapshot, domain: Domain | null, at: string, live: boolean): VmSnapshot {
   const before = vm.domain ?? vm.remembered;
   const same = before?.uuid === domain?.uuid;
   const stopped = before?.active === true && !(same && domain?.active);
   const started = same && before?.active === false && domain?.active === true;
   // Another domain's reason tells nothing about this one.
-  const lastStop = stopped ? stopOf(vm, same ? domain : null, at) : vm.lastStop;
+  const lastStop = stopped ? stopOf(vm, same ? domain : null, at, live) : vm.lastStop;
   const { asked, lastError } = vm.remembered && vm.asked?.open ? interrupted(vm.asked, domain, at) : vm;
   return {
     ...vm,
@@ -69,8 +74,8 @@ function withDomain(vm: VmSnapshot, domain: Domain | null, at: string): VmSnapsh
     seen: true,
     remembered: null,
     asked: stopped || started ? null : asked,
-    // The domain was started while no bridge ran, so the start was not seen.
-    startedAt: started && vm.seen ? at : domain?.active && same ? vm.startedAt : null,
+    // A start while no bridge ran, or while libvirt was away, was not seen.
+    startedAt: started && vm.seen && live ? at : domain?.active && same ? vm.startedAt : null,
     lastStop,
     selfOffAt: same ? selfOffAt(vm, domain, stopped ? lastStop : null) : null,
     lastError,
@@ -108,14 +113,14 @@ function interrupted(asked: Asked, domain: Domain | null, at: string): Pick<VmSn
   return { asked: { ...asked, open: false }, lastError: { code: 'interrupted', message, at } };
 }
 
-function stopOf(vm: VmSnapshot, domain: Domain | null, at: string): LastStop {
+function stopOf(vm: VmSnapshot, domain: Domain | null, at: string, live: boolean): LastStop {
   const unseen = !vm.seen;
   const reason = domain?.reason ?? 'gone';
   const asked = vm.asked && isCause(vm.asked, vm.seen, at) ? vm.asked : null;
   // A transient domain is gone once it is off, and so is the reason.
   const asItWasAsked = reason === 'shutdown' || (reason === 'destroyed' && asked?.cut) || (!domain && !unseen);
   if (!asked || !asItWasAsked) return { by: stopBy(reason).by, reason, at, seconds: null };
-  return { by: asked.by, reason, at, seconds: unseen ? null : secondsBetween(asked.at, at) };
+  return { by: asked.by, reason, at, seconds: unseen || !live ? null : secondsBetween(asked.at, at) };
 }
 
 /** While the job runs, its request is the cause, even if the clock is set. A start's (`at` = `until`) never is. */

@@ -1,5 +1,6 @@
 import type { Check, Wish } from './check.ts';
 import type { Domain } from './domain.ts';
+import { type History, noHistory } from './history/history.ts';
 import type { Loader } from './loader.ts';
 import type { Stats } from './stats.ts';
 
@@ -64,6 +65,7 @@ export interface VmSnapshot {
   /** When the domain was seen to start, ISO 8601; null if it ran before the bridge did. */
   startedAt: string | null;
   lastStop: LastStop | null;
+  history: History;
   /** Since when it is off because its guest powered itself off, ISO 8601; null: it is not, or that was not seen. */
   selfOffAt: string | null;
   lastError: LastError | null;
@@ -129,6 +131,7 @@ export function emptyVm(key: VmKey, label: string): VmSnapshot {
     asked: null,
     startedAt: null,
     lastStop: null,
+    history: noHistory,
     selfOffAt: null,
     lastError: null,
     stats: null,

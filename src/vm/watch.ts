@@ -30,6 +30,8 @@ export interface WatchOptions {
    * daemon that hangs is noticed by its missing keepalive answers.
    */
   statePatience?: number;
+  /** Asked at the first read: whether another run of this domain was under way when the last bridge ended. */
+  ranBefore?: (target: Pick<Target, 'key' | 'ref'>) => boolean;
   logger: Logger;
 }
 
@@ -221,13 +223,16 @@ export class Watch {
     const { uuid, name } = ref;
     const { key } = entry;
     const known = before?.ref.uuid === uuid ? before.domain : null;
+    const first = before === undefined && active && this.#options.ranBefore?.({ key, ref });
+    const otherRun = first || (before && known && isOtherRun(before, ref, active));
+    let unseen = otherRun;
     const set = (more: Details) => {
-      this.#set(entry, { key, ref, domain: { ...more, uuid, name, active, state, reason } });
+      const domain = { ...more, uuid, name, active, state, reason };
+      if (unseen)
+        this.#set(entry, { key, ref, domain: { ...domain, active: false, state: 'shut_off', reason: 'unseen' } });
+      unseen = false;
+      this.#set(entry, { key, ref, domain });
     };
-    const otherRun = before && known && isOtherRun(before, ref, active);
-    if (otherRun) {
-      this.#set(entry, { key, ref, domain: { ...known, active: false, state: 'shut_off', reason: 'unseen' } });
-    }
     // Without its hardware a new domain would be published bare, and then once more.
     if (known) set(known);
     if (!details && !otherRun && known && known.active === active && known.name === name) return;

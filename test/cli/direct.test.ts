@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { readRecord } from '../../src/bridge/history.ts';
 import { shutDownDirectly } from '../../src/cli/shutdown.ts';
 import { vmConfig } from '../bridge/running.ts';
 import { load, minimal } from '../config/harness.ts';
@@ -128,6 +129,12 @@ test('what is remembered of the other VMs stays', async () => {
   expect(await run()).toMatchObject({ code: 0 });
   const { value: kept } = JSON.parse(await readFile(join(folder, 'vms.json'), 'utf8'));
   expect(kept).toMatchObject({ other: { last_stop: stop }, DSM: { last_stop: { by: 'nut' } } });
+});
+
+test('the stop is in the record, and a second one that finds it off adds nothing', async () => {
+  expect([await run(), await run()]).toMatchObject([{ code: 0 }, { code: 0 }]);
+  const { lines } = await readRecord(folder, 'DSM');
+  expect(lines).toMatchObject([{ what: 'stop', by: 'nut', how: 'shutdown', why: 'shutdown', seen: true, good: true }]);
 });
 
 test('a domain that libvirt does not have: what it has instead', async () => {

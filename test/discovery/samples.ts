@@ -17,6 +17,7 @@ import {
   unknownDescription,
   unknownHardware,
 } from '../../src/model/domain.ts';
+import { noHistory } from '../../src/model/history/history.ts';
 import { idleLoader, type Loader } from '../../src/model/loader.ts';
 import { emptyVm, type HypervisorInfo, type VmSnapshot } from '../../src/model/snapshot.ts';
 import { topics } from '../../src/model/topics.ts';
@@ -128,6 +129,7 @@ const known: VmSnapshot = {
   },
   startedAt: at,
   lastStop: { by: 'bridge', reason: 'shutdown', at, seconds: 41 },
+  history: { ...noHistory, stops: [41, 42.5, 40], boots: [80, 81, 82] },
   lastError: { code: 'timed_out', message: 'DSM did not shut down. '.repeat(20), at },
   stats: filled({ ...blank, sampled_at: at }),
   loader: told,

@@ -57,6 +57,8 @@ test('a running VM', () => {
     start_after_off: false,
     started_at: at,
     last_stop: { by: 'guest', reason: 'shutdown', at, seconds: null },
+    shutdown_expected_seconds: null,
+    boot_expected_seconds: null,
     last_error: { code: null, message: null, at: null },
     autostart: false,
     persistent: true,

@@ -249,9 +249,10 @@ test('what is under way, who asked, and what went wrong are taken as they come',
   expect([after.work, after.asked, after.lastError]).toEqual([null, null, error]);
 });
 
-test('a restart changes nothing that is known', () => {
-  const before = snapshotOf();
-  expect(reduce(before, { type: 'rebooted', key: 'DSM', at })).toBe(before);
+test('a restart changes nothing but the record', () => {
+  const before = snapshotOf({ asked });
+  const { DSM } = reduce(before, { type: 'rebooted', key: 'DSM', at }).vms;
+  expect(DSM).toEqual({ ...before.vms['DSM'], history: expect.anything() });
 });
 
 test('but who had asked it to stop, and has given up, is not behind its next stop', () => {

@@ -76,7 +76,7 @@ const machineEntities: readonly VmEntity[] = [
   // The other details for automations, without another entity to enable.
   sensor('state', 'State', state('state'), oneOf(domainStates), {
     icon: 'mdi:server',
-    attributes: stateMembers('reason', 'last_stop', 'last_error'),
+    attributes: stateMembers('reason', 'last_stop', 'shutdown_expected_seconds', 'last_error'),
   }),
   sensor('state_reason', 'State reason', state('reason'), detail),
   sensor('activity', 'Activity', state('activity'), oneOf(activities), {
@@ -94,6 +94,9 @@ const machineEntities: readonly VmEntity[] = [
   }),
   sensor('last_stop_reason', 'Last stop reason', state('last_stop', 'reason'), detail),
   sensor('shutdown_took', 'Shutdown took', state('last_stop', 'seconds'), inUnit('s'), detail),
+  // An automation for the UPS goes by it.
+  sensor('shutdown_takes', 'Shutdown takes', state('shutdown_expected_seconds'), inUnit('s'), diagnostic),
+  sensor('boot_takes', 'Boot takes', state('boot_expected_seconds'), inUnit('s'), detail),
   sensor('last_error', 'Last error', state('last_error', 'message'), sentence, detail, {
     attributes: stateObject('last_error'),
   }),

@@ -109,6 +109,7 @@ describe('what people see', () => {
         'Last check',
         'State',
         'Activity',
+        'Shutdown takes',
         'CPU',
         'Memory used',
         'Stale statistics',

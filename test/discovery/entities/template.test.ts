@@ -56,7 +56,11 @@ describe.each(attributed)('attributes of %s', (_key, component) => {
 });
 
 test.each([
-  ['attributes of the state', 'state', { reason: 'booted', last_stop: { by: 'bridge', seconds: 41 } }],
+  [
+    'attributes of the state',
+    'state',
+    { reason: 'booted', last_stop: { by: 'bridge', seconds: 41 }, shutdown_expected_seconds: 42.5 },
+  ],
   [
     'attributes of the activity',
     'activity',

@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest';
+import { ranBefore } from '../../src/app/stores.ts';
+import { nothingKnown } from '../../src/checks/engine/store.ts';
+import { otherUuid, uuid } from '../model/samples.ts';
+
+const remembered = { uuid, active: true, boot: 'b1', thisBoot: true };
+const run = { boot: 'b1', id: 4, since: null, exact: false, wasUp: true, bootSeconds: null };
+const known = { ...nothingKnown, uuid, run };
+const now = { known, boot: 'b1', local: true };
+
+test.each<[what: string, id: number, vm: Partial<typeof remembered> | null, known: Partial<typeof now>, is: boolean]>([
+  ['it has the id that it had', 4, {}, {}, false],
+  ['it has another id', 5, {}, {}, true],
+  ['the host has booted', 4, { thisBoot: false }, { boot: 'b2' }, true],
+  [
+    'the machine of the bridge has booted, and libvirt is elsewhere',
+    4,
+    { thisBoot: false },
+    { boot: 'b2', local: false },
+    false,
+  ],
+  ['it was off', 5, { active: false }, {}, false],
+  ['it was another domain', 5, { uuid: otherUuid }, {}, false],
+  ['the checks knew another domain', 5, {}, { known: { ...known, uuid: otherUuid } }, false],
+  ['the checks knew no run', 5, {}, { known: { ...known, run: null } as never }, false],
+  ['nothing was stored', 5, null, {}, false],
+])('%s: another run is %s', (_, id, vm, more, is) => {
+  const ref = { uuid, id, name: 'DSM' };
+  expect(ranBefore(ref, { remembered: vm && { ...remembered, ...vm } }, { ...now, ...more })).toBe(is);
+});
