@@ -136,6 +136,13 @@ export const verbs: readonly Verb[] = [
         : (await import('./send.ts')).send({ ...call, command: 'shutdown' }),
   },
   {
+    name: 'loader',
+    summary: 'say which loader a VM has, for which DSM, and whether it can be rebuilt; needs no broker',
+    args: { '<vm>': vm },
+    ...{ config: 'loaded', options: [json], interruptible: true },
+    run: async call => (await import('./loader/loader.ts')).loader(call),
+  },
+  {
     name: 'rebuild',
     summary: "rebuild a VM's loader: show the plan, ask, and show the progress",
     args: { '<vm>': vm },

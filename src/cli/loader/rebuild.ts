@@ -5,8 +5,9 @@ import { exitCode, Refusal } from '../outcome.ts';
 import type { ProgressOptions } from '../progress.ts';
 import { requestOverMqtt } from '../send.ts';
 import { agrees, type Input } from '../terminal.ts';
+import { noLoader } from './inspect.ts';
 import { LoaderProgress } from './progress.ts';
-import { noLoader, type RebuildPlanOptions, rebuildPlan } from './rebuild-plan.ts';
+import { type RebuildPlanOptions, rebuildPlan } from './rebuild-plan.ts';
 
 export interface RebuildOptions extends ProgressOptions, CommandOptions {
   config: Config;

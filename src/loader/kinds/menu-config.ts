@@ -1,4 +1,4 @@
-import type { HomeFiles } from '../image/home.ts';
+import type { HomeFiles, SavedHome } from '../image/home.ts';
 import { at, isSet, isValues, macsIn, mapIn, modelName, releaseName, type Told, untold, word } from './identity.ts';
 
 /**
@@ -16,6 +16,13 @@ const unread = 'The home of its image builder was not read.';
 /** A title with a model and a build: both write `RedPill`, M-shell also the others. */
 const forDsm =
   /^(?:RedPill|Tiny Core Friend|Tiny Core PostUpdate \(RamDisk Update\)|Re-Install DSM of) (\S+) v?(\d[\d.]*-\d{4,6})\b/;
+
+/** Also of M-shell, which has it in the same place. */
+export function withMshell(home: SavedHome): SavedHome {
+  const isEnough: SavedHome['isEnough'] = found =>
+    home.isEnough(found) || (found.has(mshellScript) && found.has(config));
+  return { ...home, files: [...home.files, mshellScript], isEnough };
+}
 
 export function toldByMenu(titles: readonly string[], grubConfig: string, home: HomeFiles | null): Told {
   const [, model, dsm = null] = titles.map(title => forDsm.exec(title)).find(match => match !== null) ?? [];

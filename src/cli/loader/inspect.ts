@@ -1,0 +1,100 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { checksStore } from '../../app/checks.ts';
+import { isLocal } from '../../app/libvirt.ts';
+import type { Config } from '../../config/config.ts';
+import type { Libvirt } from '../../libvirt/client.ts';
+import { tcrp } from '../../loader/kinds/tcrp/index.ts';
+import { type Inspection, type InspectOptions, inspect } from '../../loader/plan/inspect.ts';
+import type { World } from '../../loader/plan/world.ts';
+import type { Command } from '../../model/command.ts';
+import type { LoaderSettings } from '../../model/loader-settings.ts';
+import type { Policy } from '../../model/policy.ts';
+import { silent } from '../../util/logger.ts';
+import type { Target, Watch } from '../../vm/watch.ts';
+import { findVm } from '../command.ts';
+import { withDomains } from '../domains.ts';
+import { type ExitCode, exitCode, Refusal, told } from '../outcome.ts';
+import type { Terminal } from '../terminal.ts';
+
+export interface InspectVmOptions {
+  config: Config;
+  /** Key or name. */
+  vm: string;
+  signal: AbortSignal;
+  /** What the command says of the time to power off; default: nothing. */
+  command?: Pick<Command, 'timeout' | 'onTimeout'> | undefined;
+  /** For tests: others than the real ones. */
+  world?: Partial<World> | undefined;
+}
+
+export interface InspectedVm {
+  vm: Config['vms'][number];
+  settings: LoaderSettings;
+  running: boolean;
+  inspection: Inspection;
+  shutdown: Policy['shutdown'];
+}
+
+/** A VM's loader, looked at by this process; nothing is changed. Rejects with `Refusal`, or with the signal's reason. */
+export async function inspectVm(options: InspectVmOptions): Promise<InspectedVm> {
+  const { config, signal } = options;
+  const vm = findVm(config, options.vm);
+  const { loader } = vm;
+  if (!loader) throw new Refusal(exitCode.usage, noLoader(vm.key));
+  const look = async (client: Libvirt, watch: Watch) => {
+    const target = watch.target(vm.key);
+    if (target) return inspected(options, { vm, loader, target, client });
+    throw new Refusal(exitCode.failed, `${vm.label} (${vm.key}): ${watch.missing(vm.key)}`);
+  };
+  return withDomains({ libvirt: config.libvirt, vms: [vm] }, look, signal);
+}
+
+/** Prints why it ended early. */
+export function ended(
+  error: unknown,
+  { config, signal, stderr }: Pick<InspectVmOptions, 'config' | 'signal'> & { stderr: Terminal },
+): ExitCode {
+  if (!signal.aborted) return told(error, stderr);
+  stderr.write(`${config.libvirt.uri}: interrupted\n`);
+  return exitCode.failed;
+}
+
+/** Also of `rollback`. */
+export function noLoader(key: string): string {
+  return `VM '${key}' has no 'loader' in the configuration: there is nothing to rebuild`;
+}
+
+async function inspected(
+  { config, command, signal, world }: InspectVmOptions,
+  { vm, loader, target, client }: { vm: InspectedVm['vm']; loader: LoaderSettings; target: Target; client: Libvirt },
+): Promise<InspectedVm> {
+  const { ref, domain } = target;
+  // As with a reboot, only the command itself can have its power cut.
+  const onTimeout = command?.onTimeout ?? 'report';
+  const shutdown = { ...vm.shutdown, timeout: command?.timeout ?? vm.shutdown.timeout, onTimeout };
+  const scratch = await temporary(config.dataDir);
+  try {
+    const inspection = await inspect({
+      ...{ settings: loader, adapter: tcrp, client, ref, signal, scratch, world, onTimeout },
+      vm: { domain, check: await lastCheck(config, vm.key, ref.uuid) },
+      local: isLocal(config.libvirt, await client.hostname({ signal })),
+    });
+    return { vm, settings: loader, running: domain.active, inspection, shutdown };
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/** As the bridge last stored DSM's state; this does not check it. */
+async function lastCheck({ dataDir }: Config, key: string, uuid: string): Promise<InspectOptions['vm']['check']> {
+  const known = (await checksStore(dataDir, silent).load())[key];
+  return known?.uuid === uuid && known.dsm ? { verdict: 'unknown', dsm: known.dsm } : null;
+}
+
+/** The bridge's own folder has room; a container's /tmp may be read-only, and another user's folder as well. */
+async function temporary(dataDir: string): Promise<string> {
+  const made = (folder: string) => mkdtemp(join(folder, 'dsm2mqtt-'));
+  return made(dataDir).catch(() => made(tmpdir()));
+}
