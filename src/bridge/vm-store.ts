@@ -68,24 +68,30 @@ export function recall(vm: VmSnapshot, remembered: Remembered, boot: string | nu
 export class VmStore {
   readonly #save: (remembered: Remembered) => void;
   readonly #boot: string | null;
-  #saved: Remembered;
+  /** Without a prototype, because a VM may be called `constructor`. */
+  readonly #saved: Record<VmKey, Remembered[string]>;
+  /** VMs that were stored, and may not be configured any more. */
+  readonly #stored: VmKey[];
 
   constructor(save: (remembered: Remembered) => void, remembered: Remembered, boot: string | null) {
     this.#save = save;
     this.#boot = boot;
-    this.#saved = remembered;
+    this.#saved = Object.assign(Object.create(null), remembered);
+    this.#stored = Object.keys(remembered);
   }
 
   /** `keys` are the only VMs that may have changed. */
   update({ vms }: Snapshot, keys: readonly VmKey[] = Object.keys(vms)): void {
-    const rows = keys.flatMap(key => (vms[key] ? [[key, rowOf(vms[key], this.#boot)] as const] : []));
-    const changed = rows.filter(([key, row]) => !isDeepStrictEqual(row, this.#saved[key] ?? null));
-    const former = Object.keys(this.#saved).filter(key => !Object.hasOwn(vms, key));
-    if (changed.length + former.length === 0) return;
-    const next = new Map<VmKey, Remembered[string] | null>([...Object.entries(this.#saved), ...changed]);
-    for (const key of former) next.delete(key);
-    this.#saved = Object.fromEntries([...next].flatMap(([key, row]) => (row ? [[key, row]] : [])));
-    this.#save(this.#saved);
+    let changed = false;
+    for (const key of new Set([...keys, ...this.#stored.splice(0)])) {
+      const vm = Object.hasOwn(vms, key) ? vms[key] : undefined;
+      const row = vm ? rowOf(vm, this.#boot) : null;
+      if (isDeepStrictEqual(row, this.#saved[key] ?? null)) continue;
+      if (row) this.#saved[key] = row;
+      else delete this.#saved[key];
+      changed = true;
+    }
+    if (changed) this.#save(this.#saved);
   }
 }
 

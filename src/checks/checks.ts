@@ -29,7 +29,8 @@ export const patience = 30_000;
 export class Checks {
   readonly #options: ChecksOptions;
   readonly #vms: ReadonlyMap<VmKey, VmChecks>;
-  #remembered: RememberedChecks;
+  /** Without a prototype, because a VM may be called `constructor`. */
+  readonly #remembered: Record<VmKey, Known>;
   #overdue: readonly VmKey[] = [];
   #watchdog: NodeJS.Timeout | undefined;
 
@@ -37,7 +38,7 @@ export class Checks {
     const { vms, clock = systemClock } = options;
     const places = new Semaphore(atOnce);
     this.#options = options;
-    this.#remembered = remembered;
+    this.#remembered = Object.assign(Object.create(null), remembered);
     const checkers = vms.map(({ key, domain, checks }, index) => {
       const checker = new VmChecks({
         ...options,
@@ -82,7 +83,7 @@ export class Checks {
   }
 
   #remember(key: VmKey, known: Known): void {
-    this.#remembered = { ...this.#remembered, [key]: known };
+    this.#remembered[key] = known;
     this.#options.save(this.#remembered);
   }
 

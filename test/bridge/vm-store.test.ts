@@ -20,7 +20,7 @@ class Life {
 
   /** `file` is what the life before has left. */
   constructor(file: Remembered = {}, boot = 'b1') {
-    this.memory = new VmStore(now => this.saved.push(now), file, boot);
+    this.memory = new VmStore(now => this.saved.push(structuredClone(now)), file, boot);
     this.snapshot = { ...snapshotOf(), vms: { DSM: recall(fresh, file, boot) } };
   }
 
