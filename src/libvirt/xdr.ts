@@ -47,6 +47,15 @@ export class XdrReader {
     return at;
   }
 
+  /** Takes these words if they come next. */
+  skip(words: Int32Array): boolean {
+    const { length } = words;
+    if (4 * length > this.remaining) return false;
+    for (let i = 0; i < length; i++) if (words[i] !== this.view.getInt32(this.#offset + 4 * i)) return false;
+    this.#offset += 4 * length;
+    return true;
+  }
+
   /** A length word, refused above `max`. */
   length(max: number): number {
     const length = uint.decode(this);
@@ -229,42 +238,44 @@ export function mapped<T, U>(codec: Codec<T>, decode: (value: T) => U, encode: (
   };
 }
 
-/** Texts that are remembered, and the longest of them in bytes. */
+/** Values that are remembered, and the longest of them in bytes. */
 const mostRecurring = 16_384;
 const longestRecurring = 64;
 
+/** `next`: what followed it the last time. */
+type Recurring<T> = { words: Int32Array; value: T; next: Recurring<T> | null };
+
 /**
- * Values of which the same few come again and again: each is decoded once, and found by its bytes from then on. `size`:
- * its bytes on the wire; null: a length word tells.
+ * Values of which the same few come again and again, most often in the same order: each is decoded once, and known by
+ * its bytes from then on. `size`: its bytes on the wire; null: a length word tells.
  */
 export function recurring<T>(codec: Codec<T>, size: number | null): Codec<T> {
-  const known = new Map<number, { words: Int32Array; value: T }>();
+  const known = new Map<string, Recurring<T>>();
+  let latest: Recurring<T> | null = null;
+  const find = (reader: XdrReader): T => {
+    const { bytes, view, offset, remaining } = reader;
+    const length = size ?? (remaining < 4 ? remaining + 1 : 4 + view.getUint32(offset));
+    const padded = length + padding(length);
+    if (padded > remaining || padded > longestRecurring) return codec.decode(reader);
+    const key = bytes.toString('latin1', offset, offset + padded);
+    const words = Int32Array.from({ length: padded / 4 }, (_, i) => view.getInt32(offset + 4 * i));
+    const one = known.get(key) ?? { words, value: codec.decode(reader), next: null };
+    if (reader.offset === offset) reader.take(padded);
+    else if (known.size < mostRecurring) known.set(key, one);
+    else return one.value;
+    if (latest) latest.next = one;
+    latest = one;
+    return one.value;
+  };
   return {
     ...codec,
     decode: reader => {
-      const { view, offset, remaining } = reader;
-      const length = size ?? (remaining < 4 ? remaining + 1 : 4 + view.getUint32(offset));
-      const padded = length + padding(length);
-      if (padded > remaining || padded > longestRecurring) return codec.decode(reader);
-      let hash = 0;
-      for (let at = offset; at < offset + padded; at += 4)
-        hash = Math.imul(hash ^ view.getInt32(at), 0x01000193) ^ (hash >>> 15);
-      const found = known.get(hash);
-      if (found?.words.length === padded / 4 && isAt(view, offset, found.words)) {
-        reader.take(padded);
-        return found.value;
-      }
-      const words = Int32Array.from({ length: padded / 4 }, (_, i) => view.getInt32(offset + 4 * i));
-      const value = codec.decode(reader);
-      if (known.size < mostRecurring) known.set(hash, { words, value });
-      return value;
+      const guess = latest?.next;
+      if (!guess || !reader.skip(guess.words)) return find(reader);
+      latest = guess;
+      return guess.value;
     },
   };
-}
-
-function isAt(view: DataView, offset: number, words: Int32Array): boolean {
-  for (let i = 0; i < words.length; i++) if (words[i] !== view.getInt32(offset + 4 * i)) return false;
-  return true;
 }
 
 function padding(length: number): number {

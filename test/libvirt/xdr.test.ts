@@ -10,6 +10,7 @@ import {
   hyper,
   int,
   optional,
+  recurring,
   string,
   uhyper,
   uint,
@@ -50,6 +51,27 @@ test.each<[string, Codec<unknown>, unknown, string]>([
 test('64 bits above 2^53 are read rounded, never wrong by more', () => {
   expect(decode(uhyper, 'ffffffff ffffffff')).toBe(2 ** 64);
   expect(decode(hyper, '80000000 00000000')).toBe(-(2 ** 63));
+});
+
+test('what recurs is read right, whatever came after it before', () => {
+  const word = recurring(string(200), null);
+  const long = 'x'.repeat(100);
+  for (const words of [
+    ['a', 'b', 'c'],
+    ['a', 'b', 'c'],
+    ['a', 'c', long, 'c', 'b'],
+    ['a', '', 'aa', 'b', long],
+    ['a', 'b'],
+  ]) {
+    const writer = new XdrWriter();
+    for (const each of words) word.encode(writer, each);
+    const reader = new XdrReader(writer.finish());
+    expect(words.map(() => word.decode(reader))).toEqual(words);
+    expect(reader.remaining).toBe(0);
+  }
+  decode(word, '00000001 61000000');
+  // After it, `b` is expected.
+  expect(() => decode(word, '00000001')).toThrow(ProtocolError);
 });
 
 describe('refused while reading', () => {
