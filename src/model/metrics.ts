@@ -29,17 +29,19 @@ export const units = {
 } as const satisfies Record<string, UnitRow>;
 export type Unit = keyof typeof units;
 
-/** What two samples of a counter give; null: unknown. */
-export interface Reading<Counter extends string> {
-  now(counter: Counter): number | null;
-  /** Growth since the sample before; also null if the counter went down, because then it has been reset. */
-  grown(counter: Counter): number | null;
+/** What two samples of a counter give; NaN: unknown. */
+interface Reading<Counter extends string> {
+  now(counter: Counter): number;
+  /** Growth since the sample before; also NaN if the counter went down, because then it has been reset. */
+  grown(counter: Counter): number;
+  /** Between the samples; above zero. */
   seconds: number;
 }
 
 export interface Metric<Counter extends string = string> {
   from: readonly Counter[];
-  number(reading: Reading<Counter>): number | null;
+  /** Not finite: unknown. */
+  number(reading: Reading<Counter>): number;
   /** It only grows, and starts anew with the VM. */
   grows: boolean;
   entity: {
@@ -55,7 +57,7 @@ export interface Metric<Counter extends string = string> {
 
 /** The counter, which goes up and down, of so many base units each. */
 const value = <const C extends string>(from: C, size = 1) =>
-  metric({ from: [from], grows: false, number: ({ now }) => known(now(from), number => number * size) });
+  metric({ from: [from], grows: false, number: ({ now }) => now(from) * size });
 
 /** The counter, which only grows. */
 const total = <const C extends string>(from: C) =>
@@ -63,20 +65,14 @@ const total = <const C extends string>(from: C) =>
 
 /** Growth of the counter in a second. One decimal is plenty for bytes and operations. */
 const rate = <const C extends string>(from: C) =>
-  metric({
-    ...{ from: [from], grows: false },
-    number: ({ grown, seconds }) => (seconds > 0 ? known(grown(from), growth => round(growth / seconds, 1)) : null),
-  });
+  metric({ from: [from], grows: false, number: ({ grown, seconds }) => round(grown(from) / seconds, 1) });
 
 /** Growth of `time`, nanoseconds, for each one of `count`; in milliseconds. */
 const latency = <const C extends string>(count: C, time: C) =>
-  metric({
-    ...{ from: [count, time], grows: false },
-    number: ({ grown }) => {
-      const times = grown(count);
-      return times ? known(grown(time), nanoseconds => round(nanoseconds / times / 1e6, 3)) : null;
-    },
-  });
+  metric({ from: [count, time], grows: false, number: ({ grown }) => round(grown(time) / grown(count) / 1e6, 3) });
+
+const memory = (number: Metric<'available' | 'usable'>['number']) =>
+  metric({ from: ['available', 'usable'], grows: false, number });
 
 function metric<C extends string>(measure: Omit<Metric<C>, 'entity'>) {
   return (key?: string, name = '', unit?: Unit, icon?: `mdi:${string}`): Metric<C> => ({
@@ -90,17 +86,15 @@ export const cpuMetrics = {
   percent: metric({
     ...{ from: ['guest', 'total', 'vcpus'], grows: false },
     number: ({ now, grown, seconds }) => {
-      const vcpus = now('vcpus');
-      const used = grown('guest') ?? grown('total');
-      if (used === null || !vcpus || seconds <= 0) return null;
+      const used = either(grown('guest'), grown('total')) / 1e9 / seconds;
       // The samples use two clocks, so a busy guest may come out a little above 100 %.
-      return round(Math.min(1, used / 1e9 / seconds / vcpus) * 100, 2);
+      return now('vcpus') > 0 ? round(Math.min(1, used / now('vcpus')) * 100, 2) : Number.NaN;
     },
   })('cpu', 'CPU', '%', 'mdi:cpu-64-bit'),
   vcpus: value('vcpus')(),
   seconds: metric({
     ...{ from: ['guest', 'total'], grows: true },
-    number: ({ now }) => known(now('guest') ?? now('total'), nanoseconds => round(nanoseconds / 1e9, 3)),
+    number: ({ now }) => round(either(now('guest'), now('total')) / 1e9, 3),
   })('cpu_time', 'CPU time', 's'),
 };
 
@@ -111,26 +105,19 @@ const kib = 1_024;
  * since kernel 4.6: an older one reports what is unused, and the rest is mostly cache.
  */
 export const memoryMetrics = {
-  used: metric({ ...{ from: ['available', 'usable'], grows: false }, number: ({ now }) => used(now) })(
-    ...(['memory_used', 'Memory used', 'MiB', 'mdi:memory'] as const),
+  used: memory(({ now }) => used(now) * kib)('memory_used', 'Memory used', 'MiB', 'mdi:memory'),
+  used_percent: memory(({ now }) => round((used(now) / now('available')) * 100, 2))(
+    ...(['memory_used_percent', 'Memory used share', '%'] as const),
   ),
-  used_percent: metric({
-    ...{ from: ['available', 'usable'], grows: false },
-    number: ({ now }) => {
-      const available = now('available');
-      return available ? known(used(now), bytes => round((bytes / kib / available) * 100, 2)) : null;
-    },
-  })('memory_used_percent', 'Memory used share', '%'),
   total: value('current', kib)('memory_total', 'Memory total', 'MiB'),
   usable: value('usable', kib)('memory_usable', 'Memory usable', 'MiB'),
   unused: value('unused', kib)('memory_unused', 'Memory unused', 'MiB'),
   resident: value('rss', kib)('memory_resident', 'Memory resident', 'MiB'),
 };
 
-/** Bytes. */
-function used(now: Reading<'available' | 'usable'>['now']): number | null {
-  const [available, usable] = [now('available'), now('usable')];
-  return available === null || usable === null ? null : Math.max(0, available - usable) * kib;
+/** KiB. */
+function used(now: Reading<'available' | 'usable'>['now']): number {
+  return Math.max(0, now('available') - now('usable'));
 }
 
 /** `block.<n>.` */
@@ -169,8 +156,8 @@ export const nicMetrics = {
   tx_drops: total('tx.drop')('tx_drops', 'send drops'),
 };
 
-function known(number: number | null, make: (number: number) => number): number | null {
-  return number === null ? null : make(number);
+function either(first: number, second: number): number {
+  return Number.isNaN(first) ? second : first;
 }
 
 function round(number: number, digits: number): number {

@@ -1,4 +1,4 @@
-import { cpuMetrics, diskMetrics, type Metric, memoryMetrics, nicMetrics, type Reading } from './metrics.ts';
+import { cpuMetrics, diskMetrics, type Metric, memoryMetrics, nicMetrics } from './metrics.ts';
 
 /** One statistics sample, as the table of metrics has it. */
 
@@ -6,40 +6,51 @@ type Table = Readonly<Record<string, Metric>>;
 
 /** A sample's numbers; null: unknown, never zero. */
 export type Numbers<T extends Table> = Record<keyof T & string, number | null>;
-/** The counters for a table's numbers; null: libvirt has not told them. */
-export type Counters<T extends Table> = Record<T[keyof T]['from'][number], number | null>;
+/**
+ * The counters for a table's numbers, each at its place; NaN: libvirt has not told it. Of a thousand domains, an object
+ * for each number would be most of the work of a poll.
+ */
+export type Counters = number[];
+/** By the counter's name. */
+export type Places<T extends Table> = Readonly<Record<T[keyof T]['from'][number], number>>;
+
+export function placesOf<T extends Table>(table: T): Places<T> {
+  const names = new Set(Object.values(table).flatMap(({ from }) => from));
+  return Object.fromEntries(Array.from(names, (name, place) => [name, place])) as Places<T>;
+}
 
 /** Before libvirt has told anything. */
-export function unknownCounters<T extends Table>(table: T): Counters<T> {
-  const names = Object.values(table).flatMap(({ from }) => from);
-  return Object.fromEntries(names.map(name => [name, null])) as Counters<T>;
+export function unknownCounters(places: Readonly<Record<string, number>>): Counters {
+  return Object.values(places).map(() => Number.NaN);
 }
 
 function unknownNumbers<T extends Table>(table: T): Numbers<T> {
   return Object.fromEntries(Object.keys(table).map(key => [key, null])) as Numbers<T>;
 }
 
-type Values = Readonly<Record<string, number | null>>;
-
-function readingOf(latest: Values, before: Values | undefined, seconds: number): Reading<string> {
-  return {
-    seconds,
-    now: counter => latest[counter] ?? null,
-    grown: counter => {
-      const [is, was] = [latest[counter] ?? null, before?.[counter] ?? null];
-      return is === null || was === null || is < was ? null : is - was;
-    },
-  };
-}
-
 /** Makes the table's numbers of one sample. `before`: the sample before it, so many seconds ago. */
 export function numbersBy<T extends Table>(table: T) {
   const rows = Object.entries(table);
   const unknown = unknownNumbers(table);
-  return (now: Counters<T>, before: Counters<T> | undefined, seconds: number): Numbers<T> => {
-    const reading = readingOf(now, before, seconds);
+  const places: Readonly<Record<string, number>> = placesOf(table);
+  let latest: Counters = [];
+  let earlier: Counters = [];
+  const of = (counters: Counters, name: string) => counters[places[name] ?? -1] ?? Number.NaN;
+  const reading = {
+    seconds: Number.NaN,
+    now: (name: string) => of(latest, name),
+    grown: (name: string) => {
+      const growth = of(latest, name) - of(earlier, name);
+      return growth < 0 ? Number.NaN : growth;
+    },
+  };
+  return (now: Counters, before: Counters = [], seconds = 0): Numbers<T> => {
+    [latest, earlier, reading.seconds] = [now, before, seconds > 0 ? seconds : Number.NaN];
     const numbers: Record<string, number | null> = { ...unknown };
-    for (const [key, { number }] of rows) numbers[key] = number(reading);
+    for (const [key, row] of rows) {
+      const number = row.number(reading);
+      if (Number.isFinite(number)) numbers[key] = number;
+    }
     return numbers as Numbers<T>;
   };
 }

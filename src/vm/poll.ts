@@ -7,7 +7,7 @@ import { type Stats, unknownStats } from '../model/stats.ts';
 import type { Logger } from '../util/logger.ts';
 import { Semaphore } from '../util/semaphore.ts';
 import { type Counters, CountersPicker } from './counters.ts';
-import { hasAnswered, type Sample, toStats } from './rates.ts';
+import { hasAnswered, hasMemory, type Sample, toStats } from './rates.ts';
 import { stateWords } from './state.ts';
 import type { Target } from './watch.ts';
 
@@ -141,12 +141,12 @@ export class Poll {
     }
   }
 
-  #first(client: Libvirt, target: Target, { balloon }: Counters): void {
+  #first(client: Libvirt, target: Target, counters: Counters): void {
     if (this.#options.interval > 2 * secondSample) {
       clearTimeout(this.#soon);
       this.#soon = setTimeout(() => this.tick(), secondSample);
     }
-    if (!this.#options.readOnly && balloon.available === null) this.#askForMemory(client, target);
+    if (!this.#options.readOnly && !hasMemory(counters)) this.#askForMemory(client, target);
   }
 
   /** Makes the guest's balloon driver report; without one, or without a balloon, nothing is lost. */

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { procedures } from '../../src/libvirt/procedures.ts';
 import type { TypedParam } from '../../src/libvirt/structs.ts';
 import { XdrReader } from '../../src/libvirt/xdr.ts';
-import { readCounters } from '../libvirt/params.ts';
+import { readNamed as readCounters } from '../libvirt/params.ts';
 import { recording, releases } from '../libvirt/recordings.ts';
 
 const params = (values: Record<string, TypedParam['value']>): TypedParam[] =>
