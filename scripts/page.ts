@@ -13,7 +13,7 @@ export const code = (text: string) => `\`${text}\``;
 /** The page with each part between `<!-- made: NAME -->` and `<!-- end -->` as it is made now. */
 export function fillIn(page: string, parts: Readonly<Record<string, () => string>>): string {
   const left = new Set(Object.keys(parts));
-  const text = page.replaceAll(/(<!-- made: (\w+) -->).*?(<!-- end -->)/gs, (_, begin, name: string, end) => {
+  const text = page.replaceAll(/(<!-- made: ([\w-]+) -->).*?(<!-- end -->)/gs, (_, begin, name: string, end) => {
     const make = left.delete(name) ? parts[name] : undefined;
     if (!make) throw new Error(`there is no part ${name}, or it is there twice`);
     return `${begin}\n\n${make()}\n\n${end}`;

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { phases, type RunningPhase } from '../src/loader/job/phases.ts';
-import { failures } from '../src/loader/kinds/tcrp/failures.ts';
+import type { OutputTable } from '../src/loader/kinds/outcome.ts';
+import { outputTable as ofRr } from '../src/loader/kinds/rr/failures.ts';
+import { outputTable as ofTcrp } from '../src/loader/kinds/tcrp/failures.ts';
 import { code, fillIn, keep, table } from './page.ts';
 
 /**
@@ -12,7 +14,11 @@ const file = new URL('../docs/rebuild.md', import.meta.url);
 
 /** The page with every part as the code has it. */
 export function filled(page: string): string {
-  return fillIn(page, { phases: phaseTable, failures: failureTable });
+  return fillIn(page, {
+    phases: phaseTable,
+    failures: () => failureTable(ofTcrp),
+    'rr-failures': () => failureTable(ofRr),
+  });
 }
 
 /** How long those may take that the table gives no time for. */
@@ -35,11 +41,12 @@ function phaseTable(): string {
   return table(['Phase', '', 'At most', '`cancel` leaves the VM', 'A `kill -9` of the bridge leaves it'], rows);
 }
 
-function failureTable(): string {
+function failureTable({ failures }: OutputTable): string {
   const rows = failures.map(({ code: name, message, advice }) => [
     code(name),
     message
       .replace('The extension $1', 'An extension')
+      .replace(' (curl says $1)', '')
       .replace(': $1', '')
       .replace(/\$1\.?/, '…'),
     advice ?? 'Read its last lines, which are shown with it.',

@@ -14,7 +14,7 @@ export interface LoaderOptions extends Pick<RebuildsOptions, 'line' | 'notify' |
   hypervisor: Pick<Hypervisor, 'open' | 'watch'>;
   checks: Pick<RunningChecks, 'checks' | 'identify'>;
   /** Default: of the kinds that there are. */
-  adapter?: RebuildsOptions['adapter'];
+  adapters?: RebuildsOptions['adapters'];
 }
 
 /** The rebuilds of all VMs that have a loader, with what their journals say; null if no VM has one. */
@@ -38,14 +38,13 @@ export async function createRebuilds(options: LoaderOptions): Promise<Rebuilds |
     return [{ key, settings: loader, policy, guest }];
   });
   if (vms.length === 0) return null;
-  const [{ Rebuilds }, { tcrp }] = await Promise.all([
+  const [{ Rebuilds }, { adapterOf }] = await Promise.all([
     import('../loader/rebuilds.ts'),
-    import('../loader/kinds/tcrp/index.ts'),
+    import('../loader/kinds/index.ts'),
   ]);
   const rebuilds = new Rebuilds({
     vms,
-    // The one kind that there is.
-    adapter: () => tcrp,
+    adapters: adapterOf,
     folder: join(config.dataDir, 'loader'),
     open,
     snapshot: () => state.snapshot,

@@ -37,7 +37,7 @@ export interface Tuning {
   /** Others than the real ones. */
   probes?: Partial<Probes>;
   /** What a rebuild goes by, other than the usual. */
-  loader?: Pick<LoaderOptions, 'adapter' | 'times' | 'world'>;
+  loader?: Pick<LoaderOptions, 'adapters' | 'times' | 'world'>;
 }
 
 /** Milliseconds between reads of what no event tells. */

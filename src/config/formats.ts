@@ -123,9 +123,21 @@ function uriFault(text: string): string | null {
 
 /** Whether the loader has this build is checked before a rebuild, with suggestions. */
 export const platform = must(
-  text => /^[a-z\d]+-\d+(\.\d+){1,2}-\d+$/i.test(text),
+  text => /^([a-z\d]+-)?\d+(\.\d+){1,2}-\d+(-\d+)?$/i.test(text),
   'expected a platform id: model, version, build',
-  'for example ds918p-7.1.1-42962',
+  'for example ds918p-7.1.1-42962 or 7.2.2-72806',
+);
+
+export const addon = must(
+  text => /^[\w.-]+(=[\w.,:@/-]*)?$/.test(text),
+  'expected the name of an add-on',
+  'for example acpid, or name=parameter',
+);
+
+export const updateFile = must(
+  text => isAbsolute(text) && text.endsWith('.zip'),
+  'expected the absolute path of a zip',
+  'for example /images/update.zip',
 );
 
 export const image = must(

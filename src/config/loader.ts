@@ -1,6 +1,16 @@
 import * as z from 'zod';
 import { password, sshKey } from './files.ts';
-import { address, diskIdxMap, extensionUrl, hostKey, image, platform, sataPortMap } from './formats.ts';
+import {
+  addon,
+  address,
+  diskIdxMap,
+  extensionUrl,
+  hostKey,
+  image,
+  platform,
+  sataPortMap,
+  updateFile,
+} from './formats.ts';
 import { checked, file, list, maybe, port, text, together } from './kinds.ts';
 import { loaderRule, passwordRule } from './rules.ts';
 
@@ -28,7 +38,9 @@ const ssh = z
       }),
     ),
     port: port.default(22).describe("Port of the loader's SSH server."),
-    user: text.default('tc').describe('User of the loader, one who may become root without a password.'),
+    user: maybe(text).describe(
+      "User of the loader, one who may become root without a password. Default: the loader's own.",
+    ),
     password: maybe(text).meta({ description: "Password of that user. Default: the loader's own.", writeOnly: true }),
     password_file: maybe(file(password)).describe('File to read the password from, instead of `password`.'),
     private_key_file: maybe(file(sshKey)).describe('Private key to log in with, OpenSSH or PEM, without a passphrase.'),
@@ -48,19 +60,29 @@ const ssh = z
 
 export const loader = z
   .strictObject({
-    kind: z.enum(['tcrp']).default('tcrp').describe('The loader: TinyCore RedPill.'),
+    kind: z
+      .enum(['auto', 'tcrp', 'rr'])
+      .default('auto')
+      .describe('The loader: tcrp is TinyCore RedPill, rr is RR; auto is what the image is.'),
     model: text.meta({ description: 'Model that DSM takes the VM for.', examples: ['DS918+'] }),
     platform: checked(platform).meta({
-      description: 'What the loader is built for, by its own id: model, DSM version and build.',
-      examples: ['ds918p-7.1.1-42962'],
+      description:
+        "What the loader is built for: DSM's version and build, with or without the model in front; for RR also with the number of an update, 7.2.2-72806-3.",
+      examples: ['ds918p-7.1.1-42962', '7.2.2-72806'],
     }),
     upgrade: z
       .enum(['never', 'full'])
       .default('never')
       .describe('full upgrades the loader itself before it builds; never builds with the one that is there.'),
+    upgrade_zip: maybe(checked(updateFile)).describe(
+      "With `upgrade: full`, of RR: path on this machine of an update.zip of RR's. Default: RR fetches its newest.",
+    ),
     extensions: list(checked(extensionUrl))
       .prefault([])
-      .describe('URLs of extensions to build in, each of an rpext-index.json.'),
+      .describe('URLs of extensions to build in, each of an rpext-index.json. Of TinyCore RedPill.'),
+    addons: list(checked(addon))
+      .prefault([])
+      .describe('Add-ons to build in, besides those that are configured: name, or name=parameter. Of RR.'),
     keep_identity: z
       .boolean()
       .default(true)
@@ -91,7 +113,8 @@ export const loader = z
     keep_backups: z.int().min(1).max(100).default(5).describe('How many of these backups are kept, the newest ones.'),
   })
   .check(together(loaderRule))
-  .transform(({ image: path, transient_pool, ...rest }) => ({
+  .transform(({ image: path, transient_pool, platform: id, ...rest }) => ({
     ...rest,
+    platform: /^\d+\./.test(id) ? `${rest.model.toLowerCase().replaceAll('+', 'p')}-${id}` : id,
     image: path === 'volume' ? { way: 'volume' as const, transient_pool } : { way: 'path' as const, path },
   }));

@@ -46,6 +46,11 @@ export function platformOf(model: string): Platform | null {
   return platforms.find(row => row.model === model) ?? null;
 }
 
+/** The row of a model, or for an unknown one what can be said of any. */
+export function platformOr(model: string): Omit<Platform, 'prefix' | 'builds'> {
+  return platformOf(model) ?? { model, deviceTree: false, cpuFlags: null, maxThreads: null, maxDisks: null };
+}
+
 /** The ids of the same model among these, nearest build first; three at most. */
 export function nearestIds({ platform, build }: PlatformId, ids: Iterable<string>): readonly string[] {
   const others = [...ids].flatMap(each => {

@@ -10,7 +10,6 @@ import type { Snapshot, VmKey } from '../model/snapshot.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
 import { inTime } from '../util/deadline.ts';
 import type { Logger } from '../util/logger.ts';
-import type { LoaderAdapter } from './adapter.ts';
 import { Cancelled, Closing } from './job/failure.ts';
 import { carryOutJob, keepRecord, recallLoader } from './job/index.ts';
 import { type LoaderRecord, withRecord } from './job/journal.ts';
@@ -18,9 +17,8 @@ import { type Guest, type JobParts, type JobTimes, usualTimes } from './job/part
 import { interrupted } from './job/recovery.ts';
 import { type Beginning, longest } from './job/run.ts';
 
-export interface RebuildsOptions extends Pick<JobParts, 'folder' | 'open' | 'world'> {
+export interface RebuildsOptions extends Pick<JobParts, 'adapters' | 'folder' | 'open' | 'world'> {
   vms: readonly { key: VmKey; settings: LoaderSettings; policy: Policy; guest: Guest }[];
-  adapter: (kind: LoaderSettings['kind']) => LoaderAdapter;
   snapshot: () => Snapshot;
   emit: (event: Event) => void;
   ref: (key: VmKey) => ReturnType<JobParts['ref']>;
@@ -147,10 +145,10 @@ export class Rebuilds {
 
   #facts(entry: LoaderEntry): Omit<JobParts, 'power' | 'onTimeout'> {
     const { key, settings, guest } = entry;
-    const { adapter, folder, open, local, line, times, world, ref } = this.#options;
+    const { adapters, folder, open, local, line, times, world, ref } = this.#options;
     return {
       ...{ key, settings, guest, folder, open, local: local(), world },
-      adapter: adapter(settings.kind),
+      adapters,
       ref: () => ref(key),
       show: loader => this.#show(entry, { ...loader, armedUntil: entry.loader.armedUntil }),
       line: text => line(key, text),

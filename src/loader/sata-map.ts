@@ -29,7 +29,7 @@ const mostControllers = 7;
 /** As configured, or computed; null: it cannot be computed. */
 export function mapOf(
   configured: LoaderSettings['sataMap'],
-  platform: Platform,
+  platform: Pick<Platform, 'model' | 'deviceTree' | 'maxDisks'>,
   controllers: readonly StorageController[],
 ): MapChoice | null {
   const computed = sataMap(controllers, platform);

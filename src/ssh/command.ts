@@ -19,8 +19,8 @@ import { Announcement, killCommand, wrap } from './wrap.ts';
 
 export interface RunOptions {
   prompts?: readonly Prompt[];
-  /** Sent whole at the start and followed by the end of stdin; no prompt can be answered then. */
-  stdin?: Uint8Array;
+  /** Sent whole, and followed by the end of stdin; no prompt can be answered then. */
+  stdin?: Uint8Array | Readable;
   /** Takes all output, in order. While a promise that it returns is pending, the command waits. */
   onOutput?: (text: string) => void | Promise<void>;
   /** Milliseconds without news in its output (`News`) after which it is given up; then, for all of it. */
@@ -127,9 +127,16 @@ class Command {
       else if (this.#session.over) this.#giveUp('connection_lost', 'the connection broke while the command ran');
       else this.#conclude(wordless());
     });
-    if (this.#options.stdin) channel.end(this.#options.stdin);
+    this.#feed(channel);
     this.#watch(channel);
     return { channel, ended };
+  }
+
+  #feed(channel: ClientChannel): void {
+    const { stdin } = this.#options;
+    if (stdin instanceof Uint8Array) channel.end(stdin);
+    // A file that cannot be read to its end must not look whole.
+    else stdin?.once('error', () => channel.close()).pipe(channel);
   }
 
   /** Reads no further while output waits to be taken: then SSH's window closes, and the command's next write blocks. */

@@ -18,7 +18,13 @@ vms:
 
 /** Text of keys for which the schema shows none. */
 const samples: Readonly<Record<string, string>> = {
-  ...{ commands: '[force_off, start]', ports: '[5000, 22]', extensions: '[https://a.b/c.json, "http://d:80/"]' },
+  ...{
+    commands: '[force_off, start]',
+    ports: '[5000, 22]',
+    extensions: '[https://a.b/c.json, "http://d:80/"]',
+    addons: '[acpid, a=b]',
+    upgrade_zip: '/a/b.zip',
+  },
   ...{ sata_map: '{ SataPortMap: "12", DiskIdxMap: "1000" }', SataPortMap: '9', DiskIdxMap: '1e' },
   ...{ image: '/images/a b.img', host_key: `SHA256:${'a+/'.repeat(14)}0` },
 };

@@ -5,17 +5,26 @@ import { complaints, directory, load, minimal, problemsOf, withLoader } from './
 const fingerprint = `SHA256:${'abc+/90'.repeat(6)}X`;
 const openSsh = '-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n';
 
+test('the version alone is enough: the model is put in front', async () => {
+  const platform = async (text: string) =>
+    (await load(withLoader().replace('ds918p-7.1.1-42962', text))).vms[0]?.loader?.platform;
+  expect(await platform('7.2.2-72806')).toBe('ds918p-7.2.2-72806');
+  expect(await platform('ds918p-7.2.2-72806-3')).toBe('ds918p-7.2.2-72806-3');
+});
+
 test('of a loader only model and platform are required', async () => {
   expect((await load(withLoader())).vms[0]?.loader).toEqual({
-    kind: 'tcrp',
+    kind: 'auto',
     model: 'DS918+',
     platform: 'ds918p-7.1.1-42962',
     upgrade: 'never',
+    upgradeZip: null,
     extensions: [],
+    addons: [],
     keepIdentity: true,
     sataMap: 'auto',
     image: { way: 'volume', transientPool: false },
-    ssh: { host: null, port: 22, user: 'tc', password: null, privateKey: null, hostKey: null },
+    ssh: { host: null, port: 22, user: null, password: null, privateKey: null, hostKey: null },
     onFailure: 'ask',
     backupDir: '/data/loader-backups',
     keepBackups: 5,
@@ -43,6 +52,8 @@ const started = 'model: DS918+, platform: ds918p-7.1.1-42962';
 /** A line among a loader's keys, ▸ before what is wrong with it, and the complaint. */
 test.each([
   ['▸plattform: x', 'plattform: unknown key `plattform`, did you mean `platform`?'],
+  ['addons: [▸a b]', 'addons[0]: expected the name of an add-on'],
+  ['upgrade_zip: ▸update.zip', 'upgrade_zip: expected the absolute path of a zip'],
   ['extensions: ▸https://a', 'extensions: expected a list, found text'],
   ['extensions: [▸virtio]', 'extensions[0]: expected a URL'],
   ['extensions: [https://a, ▸ftp://b/c]', 'extensions[1]: expected a URL that begins with http:// or https://'],

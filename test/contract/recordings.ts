@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import type { LoaderConfig, Outcome, Step } from '../../src/loader/adapter.ts';
+import type { LoaderConfig, Outcome, Step } from '../../src/loader/kinds/adapter.ts';
 import { tcrp } from '../../src/loader/kinds/tcrp/index.ts';
 
 /** What the real rploader.sh says, asks and ends with, release by release: test/fixtures/rploader. */
@@ -9,7 +9,14 @@ const extensions = ['virtio', 'acpid'].map(
   name => `https://github.com/pocopico/redpill-load/raw/develop/redpill-${name}/rpext-index.json`,
 );
 const config: LoaderConfig = {
-  ...{ model: 'DS918+', platform: 'ds918p-7.1.1-42962', upgrade: 'full', keepIdentity: true },
+  ...{
+    model: 'DS918+',
+    platform: 'ds918p-7.1.1-42962',
+    upgrade: 'full',
+    upgradeZip: null,
+    addons: [],
+    keepIdentity: true,
+  },
   extensions,
 };
 

@@ -25,10 +25,18 @@ const repository = 'https://github.com/pocopico/redpill-load/raw/develop';
 
 /** As the seed's author has it. */
 export const settings: LoaderSettings = {
-  ...{ kind: 'tcrp', model: 'DS918+', platform: 'ds918p-7.1.1-42962', upgrade: 'full', keepIdentity: true },
+  ...{
+    kind: 'tcrp',
+    upgradeZip: null,
+    addons: [],
+    model: 'DS918+',
+    platform: 'ds918p-7.1.1-42962',
+    upgrade: 'full',
+    keepIdentity: true,
+  },
   extensions: [`${repository}/redpill-virtio/rpext-index.json`, `${repository}/redpill-acpid/rpext-index.json`],
   ...{ sataMap: 'auto', image: { way: 'volume', transientPool: true }, onFailure: 'ask' },
-  ssh: { host: null, port: 22, user: 'tc', password: 'hush-hush', privateKey: null, hostKey: null },
+  ssh: { host: null, port: 22, user: null, password: 'hush-hush', privateKey: null, hostKey: null },
   ...{ backupDir: '/nowhere', keepBackups: 5 },
 };
 
@@ -47,7 +55,7 @@ export const world = {
   fetch: async () => new Response(index('ds918p_42962', 'ds918p_42661')),
   reach: async () => 'yes' as const,
   cpuinfo: async () => 'processor\t: 0\nflags\t\t: fpu sse2 movbe x2apic\n',
-  menu: async () => boot,
+  menu: async () => ({ boot, files: new Map() }),
   home: async () => home('0.9.2.9'),
 } satisfies Partial<World>;
 
@@ -91,7 +99,7 @@ export async function rebuildWorld(
       const { ref, vm } = await look(client, domain.name);
       const check = verdict || dsm ? { verdict: verdict ?? 'unknown', dsm: { ...unknownDsm, ...dsm } } : null;
       return inspect({
-        ...{ settings: { ...own, ...changed }, adapter: tcrp, vm: { ...vm, check }, client, ref },
+        ...{ settings: { ...own, ...changed }, adapters: () => tcrp, vm: { ...vm, check }, client, ref },
         ...{ scratch: join(folder, 'data', 'scratch'), local, onTimeout: 'report', signal },
         world: { ...world, ...other },
       });

@@ -27,7 +27,7 @@ async function window() {
   const { commands, shutdown, reboot } = vmConfig();
   const rebuilds = new Rebuilds({
     vms: [{ key: 'DSM', settings: { ...settings, backupDir: folder }, policy: { commands, shutdown, reboot }, guest }],
-    ...{ folder, adapter: () => tcrp, snapshot: () => snapshotOf(), logger: silent },
+    ...{ folder, adapters: () => tcrp, snapshot: () => snapshotOf(), logger: silent },
     emit: event => event.type === 'loader' && told.push(event.loader.armedUntil),
     ...{ open: () => Promise.reject(new Error('libvirt is away')), ref: () => null, local: () => true },
     ...{ line: () => {}, notify: () => {} },

@@ -5,7 +5,7 @@ import { checksStore } from '../../app/checks.ts';
 import { isLocal } from '../../app/libvirt.ts';
 import type { Config } from '../../config/config.ts';
 import type { Libvirt } from '../../libvirt/client.ts';
-import { tcrp } from '../../loader/kinds/tcrp/index.ts';
+import { adapterOf } from '../../loader/kinds/index.ts';
 import { type Inspection, type InspectOptions, inspect } from '../../loader/plan/inspect.ts';
 import type { World } from '../../loader/plan/world.ts';
 import type { Command } from '../../model/command.ts';
@@ -77,7 +77,7 @@ async function inspected(
   const scratch = await temporary(config.dataDir);
   try {
     const inspection = await inspect({
-      ...{ settings: loader, adapter: tcrp, client, ref, signal, scratch, world, onTimeout },
+      ...{ settings: loader, adapters: adapterOf, client, ref, signal, scratch, world, onTimeout },
       vm: { domain, check: await lastCheck(config, vm.key, ref.uuid) },
       local: isLocal(config.libvirt, await client.hostname({ signal })),
     });

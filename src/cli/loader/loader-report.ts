@@ -1,4 +1,3 @@
-import type { BootPartition } from '../../loader/image/boot-entry.ts';
 import type { HomeFiles } from '../../loader/image/home.ts';
 import type { LoaderIdentity } from '../../loader/kinds/identity.ts';
 import { rebuildRefusals, recognise } from '../../loader/kinds/recognise.ts';
@@ -11,14 +10,8 @@ import type { InspectedVm } from './inspect.ts';
 
 export type LoaderReport = ReturnType<typeof loaderReport>;
 
-/** Null: it was not read. */
-export interface ReadImage {
-  partition: BootPartition | null;
-  home: HomeFiles | null;
-}
-
-export function loaderReport({ vm, settings, inspection }: InspectedVm, { partition, home }: ReadImage) {
-  const { findings, image } = inspection;
+export function loaderReport({ vm, settings, inspection }: InspectedVm) {
+  const { findings, image, partition, home } = inspection;
   const known = partition && recognise(partition, home);
   const refusal = known && rebuildRefusals[known.kind];
   const trouble = findings.find(({ code }) => known === null && aboutImage.has(code)) ?? null;

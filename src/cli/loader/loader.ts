@@ -1,17 +1,11 @@
-import { readBootPartition } from '../../loader/image/boot-entry.ts';
-import { withMshell } from '../../loader/kinds/menu-config.ts';
-import { bootFiles } from '../../loader/kinds/recognise.ts';
-import { realWorld, type World } from '../../loader/plan/world.ts';
 import { exitCode } from '../outcome.ts';
 import type { Output } from '../terminal.ts';
 import { ended, type InspectVmOptions, inspectVm } from './inspect.ts';
-import { loaderReport, type ReadImage } from './loader-report.ts';
+import { loaderReport } from './loader-report.ts';
 import { loaderText } from './loader-text.ts';
 
 export interface LoaderOptions extends InspectVmOptions, Output {
   json: boolean;
-  /** For tests. */
-  partition?: typeof readBootPartition;
 }
 
 /**
@@ -20,29 +14,12 @@ export interface LoaderOptions extends InspectVmOptions, Output {
  * `Refusal`.
  */
 export async function loader(options: LoaderOptions): Promise<number> {
-  const { json, stdout, world } = options;
-  const { read, ...reading } = keeping({ ...realWorld, ...world }, options.partition ?? readBootPartition);
+  const { json, stdout } = options;
   try {
-    const report = loaderReport(await inspectVm({ ...options, world: { ...world, ...reading } }), read);
+    const report = loaderReport(await inspectVm(options));
     stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : `${loaderText(report).join('\n')}\n`);
     return report.loader ? exitCode.succeeded : exitCode.failed;
   } catch (error) {
     return ended(error, options);
   }
-}
-
-/** Keeps what an inspection reads, and reads what recognition needs of each kind. */
-function keeping(world: World, partition: typeof readBootPartition) {
-  const read: ReadImage = { partition: null, home: null };
-  return {
-    read,
-    menu: async (...[image, options]: Parameters<World['menu']>) => {
-      read.partition = await partition(image, bootFiles, options);
-      return read.partition.boot;
-    },
-    home: async (...[image, place, signal]: Parameters<World['home']>) => {
-      read.home = await world.home(image, withMshell(place), signal);
-      return read.home;
-    },
-  };
 }

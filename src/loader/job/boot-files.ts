@@ -1,8 +1,8 @@
 import { runCommand } from '../../ssh/command.ts';
 import type { SshSession } from '../../ssh/session.ts';
 import { download, upload } from '../../ssh/transfer.ts';
-import type { LoaderAdapter } from '../adapter.ts';
 import { menuOf, menuPaths, setEntry } from '../image/boot-entry.ts';
+import type { LoaderAdapter } from '../kinds/adapter.ts';
 import { LoaderFailure } from './failure.ts';
 
 /**

@@ -35,6 +35,8 @@ const schema = z.object({
   /** Of the image before the run. */
   backup: z.object({ file: text, at: time, size: z.number() }).nullable(),
   boot_entry: text.nullable(),
+  /** Of the loader in the image. */
+  kind: z.enum(['tcrp', 'rr']).catch('tcrp'),
   model: text,
   dsm: text,
   /** DSM's verdict before the run; null: off, or not known. */

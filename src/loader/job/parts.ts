@@ -6,13 +6,13 @@ import type { TimeoutPolicy } from '../../model/command.ts';
 import type { Loader } from '../../model/loader.ts';
 import type { LoaderSettings } from '../../model/loader-settings.ts';
 import type { VmKey } from '../../model/snapshot.ts';
-import type { LoaderAdapter } from '../adapter.ts';
+import type { LoaderAdapter, LoaderKind } from '../kinds/adapter.ts';
 import type { World } from '../plan/world.ts';
 
 export interface JobParts {
   key: VmKey;
   settings: LoaderSettings;
-  adapter: LoaderAdapter;
+  adapters: (kind: LoaderKind) => LoaderAdapter;
   folder: string;
   power: VmPower;
   /** The domain, as libvirt's calls name it; null: libvirt has none. */
@@ -60,5 +60,7 @@ export const usualTimes = {
   question: 10_000,
   /** For which keys are pressed in the boot menu. */
   keys: 40_000,
+  /** For which the builder's SSH port must answer before a login; null: as its kind says. */
+  steady: null as number | null,
 };
 export type JobTimes = typeof usualTimes;

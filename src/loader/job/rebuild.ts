@@ -2,10 +2,11 @@ import { succeeded } from '../../model/codes.ts';
 import { wantedDsm } from '../../model/loader-settings.ts';
 import type { SshSession } from '../../ssh/session.ts';
 import { backUp } from '../image/backup.ts';
-import { readBoot, setBootEntry } from '../image/boot-entry.ts';
+import { readBoot, readBootPartition, setBootEntry } from '../image/boot-entry.ts';
 import { isImageError } from '../image/errors.ts';
 import type { LoaderImage } from '../image/image.ts';
 import { prove } from '../image/restore.ts';
+import { bootFiles } from '../kinds/recognise.ts';
 import { chooseEntry } from '../menu-keys.ts';
 import { type Inspection, inspect } from '../plan/inspect.ts';
 import { armFromWithin } from './boot-files.ts';
@@ -27,9 +28,15 @@ export async function rebuild(run: Run): Promise<Ending> {
   await phase(run, 'backing_up', signal => backUpImage(run, signal));
   const byKeys = await phase(run, 'arming_builder', signal => armBuilder(run, plan, signal));
   await phase(run, 'booting_builder', signal => start(run, signal));
-  await using session = await phase(run, 'connecting', signal => enterBuilder(run, byKeys, signal));
-  await phase(run, 'arming_dsm', signal => armDsm(run, session, plan, signal));
-  await phase(run, 'building', signal => buildSteps(run, session, plan.steps, signal));
+  await using sessions = new AsyncDisposableStack();
+  const first = sessions.use(await phase(run, 'connecting', signal => enterBuilder(run, byKeys, plan, signal)));
+  if (plan.adapter.builder.variable === 'saved_entry') {
+    await phase(run, 'arming_dsm', signal => armDsm(run, first, plan, signal));
+  }
+  const session = await phase(run, 'building', signal => {
+    const again = async () => sessions.use(await reachBuilder(run, reachOptions(run, plan), signal));
+    return buildSteps(run, first, plan.steps, again, signal);
+  });
   await phase(run, 'verifying', signal => verify(run, session, plan, signal));
   await phase(run, 'booting_dsm', signal => start(run, signal));
   return phase(run, 'checking', signal => conclude(run, plan, signal));
@@ -39,21 +46,23 @@ const cannotShutDown = { message: 'DSM could not be shut down', advice: null };
 
 type ReadyPlan = Inspection & { builderEntry: string };
 
-async function preflight({ parts, runLog }: Run, signal: AbortSignal): Promise<ReadyPlan> {
-  const { settings, adapter, power, open, local, folder, onTimeout, world } = parts;
+async function preflight(run: Run, signal: AbortSignal): Promise<ReadyPlan> {
+  const { parts, runLog } = run;
+  const { settings, adapters, power, open, local, folder, onTimeout, world } = parts;
   const { vm } = power;
   const ref = parts.ref();
   if (!ref || !vm.domain) throw new Refused('libvirt_unavailable', 'libvirt is away.');
   await using client = await open(signal);
   const scratch = scratchFolder(folder);
-  const found = await inspect({ settings, adapter, vm, ref, local, signal, client, scratch, onTimeout, world });
-  runLog.hide(found.secrets);
+  const found = await inspect({ settings, adapters, vm, ref, local, signal, client, scratch, onTimeout, world });
+  run.adapter = found.adapter;
+  runLog.hide([...found.secrets, found.adapter.login.password]);
   for (const { level, message, advice } of found.findings) runLog.say(`${level}: ${message} ${advice ?? ''}`.trimEnd());
   const reason = found.findings.find(({ level }) => level === 'refuse');
   if (reason) throw new Refused(reason.code, reason.message, reason.advice);
   const { builderEntry, boot } = found;
   if (builderEntry === null) throw new Refused('no_builder_entry', "The loader's menu has no image builder.");
-  await runLog.remember({ boot_entry: boot?.next ?? null });
+  await runLog.remember({ boot_entry: boot?.next ?? null, kind: found.adapter.kind });
   return { ...found, builderEntry };
 }
 
@@ -100,13 +109,19 @@ function unsettable(error: unknown): Error {
 }
 
 /** Resolves to the entry's place if the menu cannot be set and keys must choose it; else null. */
-async function armBuilder(run: Run, { builderEntry }: ReadyPlan, signal: AbortSignal): Promise<number | null> {
-  const { runLog } = run;
+async function armBuilder(
+  run: Run,
+  { builderEntry, boot: was }: ReadyPlan,
+  signal: AbortSignal,
+): Promise<number | null> {
+  const { runLog, adapter } = run;
+  const { variable } = adapter.builder;
+  if (was?.envBytes !== undefined) runLog.say(`GRUB's environment block had ${was.envBytes} bytes; it gets its 1024`);
   return withImage(run, signal, async (image, how) => {
     await mustFit(run, image, how.signal);
     const before = runLog.record.touched;
     if (before === 'no') await runLog.remember({ touched: 'menu' });
-    const boot = await setBootEntry(image, builderEntry, how).catch(unsettable);
+    const boot = await setBootEntry(image, builderEntry, { ...how, variable }).catch(unsettable);
     if (!(boot instanceof Error)) {
       await runLog.remember({ boot_entry: boot.next });
       return null;
@@ -123,12 +138,20 @@ async function start({ parts: { power } }: Run, signal: AbortSignal): Promise<vo
   mustSucceed(await power.start(signal), 'The VM could not be started');
 }
 
-async function enterBuilder(run: Run, byKeys: number | null, signal: AbortSignal): Promise<SshSession> {
-  const { times, settings } = run.parts;
+function reachOptions({ parts: { times, settings } }: Run, { configText: config }: ReadyPlan) {
+  return { within: times.connect, hostKey: settings.ssh.hostKey, config };
+}
+
+async function enterBuilder(
+  run: Run,
+  byKeys: number | null,
+  plan: ReadyPlan,
+  signal: AbortSignal,
+): Promise<SshSession> {
   const reached = new AbortController();
   const keys = byKeys === null ? null : pressKeys(run, byKeys, AbortSignal.any([signal, reached.signal]));
   try {
-    return await reachBuilder(run, times.connect, settings.ssh.hostKey, signal);
+    return await reachBuilder(run, reachOptions(run, plan), signal);
   } finally {
     reached.abort();
     await keys;
@@ -149,33 +172,34 @@ async function pressKeys({ parts }: Run, index: number, signal: AbortSignal): Pr
 
 /** Comes first in the builder: from now on every reboot starts DSM. */
 async function armDsm(
-  { parts, runLog }: Run,
+  { adapter, runLog }: Run,
   session: SshSession,
   plan: ReadyPlan,
   signal: AbortSignal,
 ): Promise<void> {
-  const title = await armFromWithin(session, parts.adapter, plan.loaderBus, signal).catch(unsettable);
+  const title = await armFromWithin(session, adapter, plan.loaderBus, signal).catch(unsettable);
   if (title instanceof Error) runLog.say(`${title.message}: the menu decides by itself`);
   else await runLog.remember({ boot_entry: title });
 }
 
 async function verify(run: Run, session: SshSession, { loaderBus }: ReadyPlan, signal: AbortSignal): Promise<void> {
-  const { parts, runLog } = run;
-  const { settings, adapter, power, times } = parts;
-  await powerOffBuilder(session, signal);
+  const { parts, adapter, runLog } = run;
+  const { settings, power, times } = parts;
+  await powerOffBuilder(adapter, session, signal);
   if (!(await power.goesOff(times.powerOff, signal))) {
     mustSucceed(await power.shutDown(signal), 'The image builder does not power off');
   }
-  const wanted = { model: settings.model, version: wantedDsm(settings).version.replace(/-.*/, '') };
+  const wanted = wantedDsm(settings);
   await withImage(run, signal, async (image, how) => {
     await mustFit(run, image, how.signal);
-    const { entries } = await readBoot(image, how);
-    const entry = adapter.bootEntry(entries, 'dsm', loaderBus);
-    if (entry === null || !adapter.builtFor(entries, wanted)) {
-      const message = `The build has ended well, and yet the boot menu has no ${wanted.model} ${wanted.version}.`;
+    const partition = await readBootPartition(image, bootFiles, how);
+    const entry = adapter.bootEntry(partition.boot.entries, 'dsm', loaderBus);
+    if (entry === null || !adapter.builtFor(partition, wanted)) {
+      const message = `The build has ended well, and yet the image has no ${wanted.model} ${wanted.version}.`;
       throw new LoaderFailure('not_built', message, 'Read its output.');
     }
-    const boot = await setBootEntry(image, entry, how).catch(unsettable);
+    const { variable } = adapter.builder;
+    const boot = await setBootEntry(image, entry, { ...how, variable }).catch(unsettable);
     await runLog.remember({ touched: 'built', boot_entry: boot instanceof Error ? null : boot.next });
   });
 }

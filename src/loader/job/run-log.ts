@@ -23,7 +23,7 @@ export interface Ending extends Pick<LoaderRecord, 'phase' | 'result' | 'code' |
   outcome: Outcome;
 }
 
-type Facts = Partial<Pick<LoaderRecord, 'touched' | 'backup' | 'boot_entry' | 'host_key'>>;
+type Facts = Partial<Pick<LoaderRecord, 'touched' | 'backup' | 'boot_entry' | 'host_key' | 'kind'>>;
 type Parts = Pick<JobParts, 'show' | 'line' | 'now' | 'times' | 'key' | 'folder'>;
 
 /**

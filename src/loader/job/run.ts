@@ -2,6 +2,7 @@ import type { LoaderWord } from '../../model/commands.ts';
 import type { Domain } from '../../model/domain.ts';
 import type { Loader } from '../../model/loader.ts';
 import { type Account, newAccount } from '../../ssh/account.ts';
+import type { LoaderAdapter, LoaderKind } from '../kinds/adapter.ts';
 import { LoaderFailure, NotOurs, unwritable } from './failure.ts';
 import type { LoaderRecord } from './journal.ts';
 import { beginLog } from './log-file.ts';
@@ -12,6 +13,8 @@ import { RunLog } from './run-log.ts';
 /** One rebuild or rollback under way: what its phases share. */
 export interface Run {
   readonly parts: JobParts;
+  /** Of the loader in the image, once that was read. */
+  adapter: LoaderAdapter;
   readonly runLog: RunLog;
   /** Aborts with `Cancelled` or `Closing`. */
   readonly signal: AbortSignal;
@@ -45,12 +48,14 @@ export async function beginRun({ word, parts, loader, before, signal, progress }
       backup: known?.backup ?? null,
       boot_entry: known?.boot_entry ?? null,
       host_key: known?.host_key ?? null,
+      kind: known?.kind ?? (settings.kind === 'auto' ? 'tcrp' : settings.kind),
       ...{ model: settings.model, dsm: settings.platform, verdict: check?.verdict ?? null, log: name },
     };
     const runLog = new RunLog(parts, log, record, loader);
+    const adapter = parts.adapters(record.kind);
     runLog.hide(secrets(parts));
     if (before?.backup && !known) runLog.say(`${before.backup.file} stays: it is of another domain, ${before.uuid}`);
-    return { parts, runLog, signal, progress, account: newAccount(), ran: domain?.active === true };
+    return { parts, adapter, runLog, signal, progress, account: newAccount(), ran: domain?.active === true };
   } catch (error) {
     throw unwritable(folder, error);
   }
@@ -92,18 +97,24 @@ export function otherDomain(domain: Domain | null, { uuid, backup }: LoaderRecor
 
 /** Milliseconds that a rebuild or rollback may take at most, `shutdown` of them for the guest to power off. */
 export function longest(
-  { guest, times, settings, adapter }: Pick<JobParts, 'guest' | 'times' | 'settings' | 'adapter'>,
+  { guest, times, settings, adapters }: Pick<JobParts, 'guest' | 'times' | 'settings' | 'adapters'>,
   shutdown: number,
 ): number {
   const fixed = Object.values(phases).reduce((total, { within }) => total + (within ?? 0), 0);
   const facts = { map: { SataPortMap: '', DiskIdxMap: '' }, deviceTree: false, usbDisks: 1, usbIds: null };
-  const build = adapter.plan(settings, facts).reduce((total, { timeout }) => total + timeout, 0);
+  const kinds: readonly LoaderKind[] = settings.kind === 'auto' ? ['tcrp', 'rr'] : [settings.kind];
+  const builds = kinds.map(kind =>
+    adapters(kind)
+      .plan(settings, facts)
+      .reduce((sum, { timeout }) => sum + timeout, 0),
+  );
+  const build = Math.max(...builds);
   return fixed + build + 2 * shutdown + times.connect + 2 * (4 * guest.bootGrace + times.settle);
 }
 
 /** What the log must hide: passwords, and the domain's MACs. */
-function secrets({ settings, adapter, power }: JobParts): string[] {
+function secrets({ settings, power }: JobParts): string[] {
   const macs = (power.vm.domain?.hardware.nics ?? []).map(({ mac }) => mac);
-  const passwords = [settings.ssh.password, adapter.login.password].filter(word => word !== null);
+  const passwords = [settings.ssh.password].filter(word => word !== null);
   return [...passwords, ...macs, ...macs.map(mac => mac.replaceAll(':', ''))];
 }

@@ -1,7 +1,9 @@
+import { createReadStream } from 'node:fs';
 import { runCommand } from '../../ssh/command.ts';
-import { CommandError } from '../../ssh/errors.ts';
+import { type CommandEnd, CommandError, isSshError } from '../../ssh/errors.ts';
 import type { SshSession } from '../../ssh/session.ts';
-import type { Judge, Outputs, Step } from '../adapter.ts';
+import { inTime } from '../../util/deadline.ts';
+import type { Judge, Outputs, Step } from '../kinds/adapter.ts';
 import { LoaderFailure } from './failure.ts';
 import type { Run } from './run.ts';
 
@@ -9,36 +11,52 @@ import type { Run } from './run.ts';
 
 const mostKept = 262_144;
 
+/**
+ * Runs them in the builder; `again` resolves to a session with it after a step that has rebooted it. Resolves to the
+ * last session, which is open; the others are closed.
+ */
 export async function buildSteps(
   run: Run,
-  session: SshSession,
+  first: SshSession,
   steps: readonly Step[],
+  again: () => Promise<SshSession>,
   signal: AbortSignal,
-): Promise<void> {
-  const { parts, runLog } = run;
-  const { adapter } = parts;
+): Promise<SshSession> {
+  const { adapter, runLog } = run;
   await runLog.remember({ touched: 'building' });
   const outputs = new Map<string, string>();
   const whole = steps.reduce((total, { weight }) => total + weight, 0);
+  let session = first;
   let done = 0;
   for (const step of steps) {
     if (step.onlyIf?.holds(outputs) ?? true) {
-      const said = await runStep(run, session, step, outputs, signal);
+      const progress = (share: number) => runLog.progress((done + share * step.weight) / whole);
+      const said = await runStep(run, session, step, outputs, progress, signal);
       if (step.kept) outputs.set(step.name, said);
       runLog.hide(adapter.secrets(said));
-      const objection = step.objection(said);
+      const objection = step.objection(said, outputs);
       if (objection) throw new LoaderFailure(objection.code, objection.message, objection.advice);
+      if (step.reboots) {
+        await inTime(session.closed, untilItReboots, null, signal);
+        await session.close();
+        session = await again();
+      }
     } else runLog.say(`left out: ${step.title} (${step.onlyIf?.words ?? ''})`);
     done += step.weight;
     runLog.progress(done / whole);
   }
+  return session;
 }
 
+/** Milliseconds. */
+const untilItReboots = 60_000;
+
 async function runStep(
-  { parts: { adapter, times }, runLog }: Run,
+  { parts: { times }, adapter, runLog }: Run,
   session: SshSession,
   step: Step,
   outputs: Outputs,
+  progress: (share: number) => void,
   signal: AbortSignal,
 ): Promise<string> {
   const input = step.input?.text(outputs) ?? null;
@@ -51,6 +69,7 @@ async function runStep(
   let kept = '';
   const onOutput = (piece: string) => {
     judge.take(piece);
+    progress(judge.share);
     if (step.kept) kept = (kept + piece).slice(0, mostKept);
     return told?.push(piece);
   };
@@ -58,8 +77,10 @@ async function runStep(
     ...{ prompts: step.prompts, silence: step.silence, deadline: step.timeout, signal, onOutput },
     promptPatience: times.question,
     ...(input && { stdin: Buffer.from(input.text) }),
+    ...(step.file !== null && { stdin: createReadStream(step.file) }),
   })
     .catch(error => {
+      if (step.reboots && isSshError(error, 'connection_lost', 'outcome_unknown')) return rebooted;
       throw given(step, judge, error);
     })
     .finally(() => told?.end());
@@ -77,6 +98,9 @@ async function runStep(
   for (const note of outcome.notes) runLog.say(note);
   return kept;
 }
+
+/** The reboot has ended the connection before the command. */
+const rebooted: Pick<CommandEnd, 'answered' | 'status' | 'tail'> = { answered: [], status: null, tail: '' };
 
 /** The output of a command that was given up may name a better reason. */
 function given({ title }: Step, judge: Judge, error: unknown): unknown {

@@ -93,7 +93,7 @@ export function releaseIn(file: Buffer | undefined): string | null {
 }
 
 /** All values are texts: a MAC of digits is no number. */
-function readYaml(file: Buffer | undefined): { values: Values } | { why: string } {
+export function readYaml(file: Buffer | undefined): { values: Values } | { why: string } {
   // The loader makes it at its first start.
   if (file === undefined) return { values: {} };
   if (file.length > maxBytes) return wrong(`has ${file.length} bytes; more than ${maxBytes} are not read`);

@@ -1,7 +1,7 @@
 import type { Disk, Nic } from '../../model/domain.ts';
 import type { LoaderSettings } from '../../model/loader-settings.ts';
 import type { StorageController } from '../../vm/controllers.ts';
-import type { ConfigVerdict, LoaderRelease } from '../adapter.ts';
+import type { HomeFiles } from '../image/home.ts';
 
 /** `refuse`: it cannot work, or may do harm; `warn`: it may not work; `tell`: worth knowing. */
 export type Level = 'refuse' | 'warn' | 'tell';
@@ -15,13 +15,6 @@ export interface Finding {
 
 export type Known = 'yes' | 'no' | 'unknown';
 
-export type Recipe = Known | 'no_index';
-
-export interface Extension {
-  url: string;
-  recipe: Recipe;
-}
-
 /** The loader's image. `why`: a sentence. */
 export type ImageFacts =
   | {
@@ -32,22 +25,34 @@ export type ImageFacts =
       diskSize: number | null;
       /** Titles of its boot menu; null: the menu has no such entry. */
       entries: { builder: string | null; dsm: string | null };
-      /** The other loader that wrote its boot menu; null: none. */
-      other: string | null;
+      /** Why it cannot be rebuilt, whatever its menu has; null: it is of the loader's kind, or not known. */
+      refusal: { message: string; advice: string } | null;
     }
   | { found: 'no' | 'unknown'; why: string; advice: string | null };
 
-type Configured = 'model' | 'platform' | 'upgrade' | 'sataMap' | 'keepIdentity';
+/** Why a configuration allows no rebuild; else whether it has a serial number and a MAC, or needs new ones. */
+export type ConfigVerdict = { problem: Problem } | { complete: boolean };
+
+export interface Problem {
+  code: string;
+  message: string;
+  advice: string;
+}
+
+type Configured =
+  | 'model'
+  | 'platform'
+  | 'upgrade'
+  | 'upgradeZip'
+  | 'extensions'
+  | 'addons'
+  | 'sataMap'
+  | 'keepIdentity';
 
 /** Null and `unknown`: it could not be found out. */
 export interface PreflightFacts extends Pick<LoaderSettings, Configured> {
-  extensions: readonly Extension[];
-  /** The release that will build: the image's, or the one after its upgrade. `why` it is unknown: a sentence. */
-  release: LoaderRelease | { why: string };
-  /** What `upgrade: full` leads to. */
-  newest: LoaderRelease;
-  fetched: readonly Extension[];
-
+  /** The loader that is there: `RR`. */
+  loader: string;
   /** False: libvirt forgets the VM's domain as soon as it is off. */
   persistent: boolean;
   /** The VM; memory in bytes. */
@@ -64,10 +69,15 @@ export interface PreflightFacts extends Pick<LoaderSettings, Configured> {
   image: ImageFacts;
   /** The configuration with which the image builder will start; null: there is no image to read. `why`: a sentence. */
   config: ConfigVerdict | { why: string } | null;
+  /** The same as a text; null: it was not read. */
+  configText: string | null;
+  /** Of the image builder's saved home. `why`: a sentence. */
+  home: { files: HomeFiles } | { why: string };
   /** Bytes. `trouble`: why nothing can be written there, a sentence. */
   backup: { needed: number | null; free: number | null; trouble: string | null };
   /** Whether the servers answer from which the loader downloads. */
   sources: Known;
+  servers: readonly string[];
   running: boolean;
   /** Whether the running guest obeys the power button. DSM does; its installer and its recovery do not. */
   obeysAcpi: Known;

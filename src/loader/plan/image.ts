@@ -6,12 +6,15 @@ import type { Disk } from '../../model/domain.ts';
 import type { LoaderSettings } from '../../model/loader-settings.ts';
 import { within } from '../../util/deadline.ts';
 import { spaceFor } from '../image/backup.ts';
-import type { Boot } from '../image/boot-entry.ts';
+import type { BootPartition } from '../image/boot-entry.ts';
 import { type ImageErrorCode, isImageError, writing } from '../image/errors.ts';
-import type { HomeFiles, SavedHome } from '../image/home.ts';
+import type { HomeFiles } from '../image/home.ts';
 import type { LoaderImage } from '../image/image.ts';
 import { openImage } from '../image/open.ts';
 import { explain } from '../job/failure.ts';
+import type { LoaderAdapter } from '../kinds/adapter.ts';
+import { withMshell } from '../kinds/menu-config.ts';
+import { bootFiles } from '../kinds/recognise.ts';
 import type { ImageFacts } from './finding.ts';
 import type { World } from './world.ts';
 
@@ -23,7 +26,9 @@ export interface ImageInspection {
   size: number | null;
   /** The size of libvirt's own disk, if the image has a configured path; null: not known. */
   diskSize: number | null;
-  boot: Boot | null;
+  partition: BootPartition | null;
+  /** The kind of loader that it is taken for. */
+  adapter: LoaderAdapter;
   /** Files of the image builder's saved home, or a sentence why they are unknown; null: they were not read. */
   home: { files: HomeFiles } | { why: string } | null;
   space: { needed: number | null; free: number | null };
@@ -39,7 +44,8 @@ export interface InspectImageOptions {
   backups: Promise<string | null>;
   signal: AbortSignal;
   world: Pick<World, 'menu' | 'home'>;
-  place: SavedHome;
+  /** Which adapter fits; null: the partition was not read. */
+  adapterFor: (partition: BootPartition | null) => LoaderAdapter;
 }
 
 /** Milliseconds. The home can have some 100 MB, from another machine. */
@@ -51,8 +57,8 @@ export function inspectImage(options: InspectImageOptions): Promise<ImageInspect
   const { way, disk, signal } = options;
   const path = way.way === 'path' ? way.path : (disk?.source ?? '');
   const found: ImageInspection = {
-    ...{ trouble: null, path, size: null, diskSize: null, boot: null, home: null },
-    space: unknown,
+    ...{ trouble: null, path, size: null, diskSize: null, partition: null, home: null },
+    ...{ space: unknown, adapter: options.adapterFor(null) },
   };
   const why = `${path} was not read within ${patience.all / 1_000} s.`;
   // If something fails, the facts that were found before are still reported.
@@ -68,7 +74,7 @@ export function inspectImage(options: InspectImageOptions): Promise<ImageInspect
 }
 
 async function read(options: InspectImageOptions, found: ImageInspection): Promise<void> {
-  const { way, disk, client, ref, scratch, backups, signal, world } = options;
+  const { way, disk, client, ref, scratch, backups, signal, world, adapterFor } = options;
   await using image = await openImage(way, disk?.source ?? null, client, signal);
   found.size = await image.size();
   // Finds the other facts while it is being read. A QEMU that hangs does not tell the size.
@@ -82,16 +88,22 @@ async function read(options: InspectImageOptions, found: ImageInspection): Promi
     await writing(way.path, () => access(way.path, constants.R_OK | constants.W_OK));
   }
   await writing(scratch, () => mkdir(scratch, { recursive: true, mode: 0o700 }));
-  found.boot = await world.menu(image, { scratch, signal });
-  found.home = await homeOf(image, options);
+  found.partition = await world.menu(image, bootFiles, { scratch, signal });
+  found.adapter = adapterFor(found.partition);
+  found.home = await homeOf(image, found.adapter, options);
   [found.diskSize, found.space] = await beside;
 }
 
 /** A broken configuration does not make the image unusable. */
-function homeOf(image: LoaderImage, { place, world, signal }: InspectImageOptions): Promise<ImageInspection['home']> {
+async function homeOf(
+  image: LoaderImage,
+  { home: place }: LoaderAdapter,
+  { world, signal }: InspectImageOptions,
+): Promise<ImageInspection['home']> {
+  if (place === null) return null;
   const why = `The saved home of the image builder was not read within ${patience.home / 1_000} s.`;
   const look = (limit: AbortSignal): Promise<ImageInspection['home']> =>
-    world.home(image, place, limit).then(
+    world.home(image, withMshell(place), limit).then(
       files => ({ files }),
       error => ({ why: explain(error).message }),
     );
@@ -113,7 +125,7 @@ function troubleOf(error: unknown): ImageInspection['trouble'] {
 }
 
 const unread = 'Mount its folder and set `image` to the path, or let libvirt have a storage pool there.';
-const otherImage = 'It has to be a raw image of TinyCore RedPill, with its boot menu.';
+const otherImage = 'It has to be a raw image of a loader, with its boot menu.';
 const adviceFor: Readonly<Partial<Record<ImageErrorCode, string>>> = {
   ...{ not_found: unread, unreadable: unread },
   unwritable: 'Mount it so that the bridge may write, and let its user do so.',
@@ -125,16 +137,3 @@ const adviceFor: Readonly<Partial<Record<ImageErrorCode, string>>> = {
     bad_grubenv: otherImage,
   },
 };
-
-/** By titles that only one loader's boot menu has, even before it has built anything. */
-const loaders: readonly (readonly [name: string, title: RegExp])[] = [
-  ['M-shell', /^Alpine Redpill Image Build$/],
-  ['Arc', /^Arc (?:Config|Automated Config|DSM|Update) Mode$/],
-  // ARPL has the same menu: RR is made of it.
-  ['RR or ARPL', /^Configure loader$/],
-];
-
-/** The loader that wrote a boot menu, if it is a known one other than TinyCore RedPill; null: none. Pure. */
-export function otherLoader(menu: readonly string[]): string | null {
-  return loaders.find(([, pattern]) => menu.some(title => pattern.test(title)))?.[0] ?? null;
-}

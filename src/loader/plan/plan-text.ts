@@ -13,7 +13,7 @@ export function planText(plan: Plan, dry = true): string[] {
     ...fold(dry ? `${what} A dry run: nothing is changed.` : what),
     '',
     ...table([
-      ['Loader', `TinyCore RedPill, ${platform}`],
+      ['Loader', `${plan.loader_title}, ${platform}`],
       ['Image', plan.image ? `${plan.image.path}, ${size(plan.image.size)}` : 'not found'],
       ['Boot menu', plan.boot_entry.now === null ? 'not known' : `starts ${plan.boot_entry.now}`],
     ]),

@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { type LoaderSettings, wantedDsm } from '../../model/loader-settings.ts';
 import type { Policy } from '../../model/policy.ts';
 import { spell } from '../../util/duration.ts';
-import type { Step } from '../adapter.ts';
 import { phases, type RunningPhase } from '../job/phases.ts';
+import type { Step } from '../kinds/adapter.ts';
 import type { Inspection } from './inspect.ts';
 
 /** A rebuild before it begins, as plain data: what was found, and what would be done, in order. Pure. */
@@ -23,12 +23,13 @@ export interface PlanOptions {
 
 export function planRebuild(options: PlanOptions) {
   const { key, label, settings, inspection } = options;
-  const { refused, findings, image, boot, builderEntry, dsmEntry, backup, steps } = inspection;
-  const { kind, model, platform, backupDir, keepBackups, onFailure } = settings;
+  const { refused, findings, image, boot, builderEntry, dsmEntry, backup, steps, adapter } = inspection;
+  const { model, platform, backupDir, keepBackups, onFailure } = settings;
   const { needed, free } = backup;
   const file = join(backupDir, `${key}-<time>.img`);
   return {
-    ...{ id: key, name: label, loader: kind, model, version: wantedDsm(settings).version, platform },
+    ...{ id: key, name: label, loader: adapter.kind, loader_title: adapter.title },
+    ...{ model, version: wantedDsm(settings).version, platform },
     ...{ possible: !refused, findings, image, backup: { file, needed, free, keep: keepBackups } },
     boot_entry: { now: boot?.next ?? null, builder: builderEntry, dsm: dsmEntry },
     // Without steps, no plan can be made.
@@ -43,24 +44,25 @@ type Row = readonly [phase: RunningPhase, does: readonly string[], values?: Read
 
 /** What each phase would do, in the order of THE table of phases. */
 function planPhases({ settings, inspection, running, shutdown }: PlanOptions, file: string) {
-  const { boot, builderEntry, dsmEntry, backup, sameDsm, steps, mapNotes } = inspection;
+  const { boot, builderEntry, dsmEntry, backup, sameDsm, steps, mapNotes, adapter } = inspection;
   const { keepBackups, ssh } = settings;
   const { model, version } = wantedDsm(settings);
   const builder = builderEntry ?? '(none in the menu)';
   const host = ssh.host ?? 'the address that the VM has';
   const compared = `The backup is read again and compared before anything is changed; the newest ${keepBackups} are kept.`;
   const sizes = `${size(backup.needed)} at most, ${size(backup.free)} are free`;
-  const login = `By SSH as ${ssh.user} at ${host}, port ${ssh.port}; never where DSM answers.`;
+  const login = `By SSH as ${ssh.user ?? adapter.login.user} at ${host}, port ${ssh.port}; never where DSM answers.`;
   const verified = `The image builder is powered off, and the boot menu read: it must be for ${model} ${version}, and start DSM.`;
+  const once = adapter.builder.variable === 'next_entry';
   const toBuilder = { from: boot?.next ?? '(not known)', to: builder };
   const toDsm = { from: builder, to: dsmEntry ?? '(none in the menu)' };
   const rows: readonly Row[] = [
     ...(running ? [['shutting_down', shutDown(shutdown)] as const] : []),
     ['backing_up', running ? [compared] : [compared, 'The VM is off already.'], { to: file, size: sizes }],
-    ['arming_builder', [], toBuilder],
+    ['arming_builder', once ? ['It starts once; the next start is DSM again.'] : [], toBuilder],
     ['booting_builder', ['The image builder comes up by itself.']],
     ['connecting', [login]],
-    ['arming_dsm', ['From now on any restart comes home.'], toDsm],
+    ...(once ? [] : [['arming_dsm', ['From now on any restart comes home.'], toDsm] as const]),
     ['building', []],
     ['verifying', [verified]],
     ['booting_dsm', []],

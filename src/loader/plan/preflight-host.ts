@@ -1,15 +1,16 @@
+import { buildOf, wantedDsm } from '../../model/loader-settings.ts';
 import { type Finding, type PreflightFacts, refuse, tell, warn } from './finding.ts';
 
 /** Image, backup, servers, and the way to a VM that is off. */
 export function hostFindings(facts: PreflightFacts): readonly Finding[] {
-  const { image, disks, backup, sources, running, obeysAcpi, onTimeout } = facts;
+  const { disks, image, backup, sources, servers, running, obeysAcpi, onTimeout } = facts;
   const { needed, free, trouble } = backup;
   const known = needed !== null && free !== null;
   const deaf = running && obeysAcpi === 'no';
   const button = 'What runs in the VM now (an installer, a recovery, a loader) does not heed the power button';
   return [
     // A missing disk has no image either.
-    ...(disks.some(({ role }) => role === 'loader') ? imageFindings(image) : []),
+    ...(disks.some(({ role }) => role === 'loader') ? imageFindings(facts) : []),
     ...refuse('backup_unwritable', trouble !== null, {
       message: `No backup of the image can be made. ${trouble}`,
       advice: 'Let the bridge write there, or set `backup_dir` to another folder.',
@@ -27,7 +28,7 @@ export function hostFindings(facts: PreflightFacts): readonly Finding[] {
     }),
     ...warn('sources_unreachable', sources === 'no', {
       message: "Not all of the loader's sources can be reached from here: the build would fail.",
-      advice: 'Check the way to github.com and global.download.synology.com.',
+      advice: `Check the way to ${servers.join(', ')}.`,
     }),
     ...warn('no_acpi', deaf && onTimeout === 'force_off', {
       message: `${button}: when its time is up, its power is cut.`,
@@ -39,7 +40,7 @@ export function hostFindings(facts: PreflightFacts): readonly Finding[] {
   ];
 }
 
-function imageFindings(image: PreflightFacts['image']): readonly Finding[] {
+function imageFindings({ image, loader }: PreflightFacts): readonly Finding[] {
   if (image.found !== 'yes') {
     const { found, why, advice } = image;
     const message = `It is not known whether the loader's image can be read and written. ${why}`;
@@ -48,22 +49,18 @@ function imageFindings(image: PreflightFacts['image']): readonly Finding[] {
       ...warn('image_unknown', found === 'unknown', { message, advice }),
     ];
   }
-  const { size, diskSize, entries, other } = image;
-  const isOther = entries.builder === null && other !== null;
+  const { size, diskSize, entries, refusal } = image;
   return [
     ...refuse('image_differs', diskSize !== null && diskSize !== size, {
       message: `The image at the configured path has ${size} bytes, and the VM's own disk has ${diskSize}: they are two.`,
       advice: "Set `image` to the path at which the VM's own image is mounted.",
     }),
-    ...refuse('other_loader', isOther, {
-      message: `The loader's image is one of ${other}, which only its own menu can rebuild: the bridge knows TinyCore RedPill.`,
-      advice: `Rebuild it in the menu of ${other}, or attach an image of TinyCore RedPill.`,
-    }),
-    ...refuse('no_builder_entry', !isOther && entries.builder === null, {
+    ...(refusal ? refuse('other_loader', true, refusal) : []),
+    ...refuse('no_builder_entry', refusal === null && entries.builder === null, {
       message: "The loader's boot menu has no entry for the image builder.",
-      advice: 'Begin with a fresh image of TinyCore RedPill.',
+      advice: `Begin with a fresh image of ${loader}.`,
     }),
-    ...refuse('no_dsm_entry', !isOther && entries.dsm === null, {
+    ...refuse('no_dsm_entry', refusal === null && entries.dsm === null, {
       message:
         "The loader's boot menu has no entry that starts DSM from this disk, to come home to when a build fails.",
       advice: 'Build the loader once by hand, or begin with a fresh image.',
@@ -89,6 +86,23 @@ export function identityFindings({ config, keepIdentity, upgrade, installed }: P
       message: `${none}, though a DSM is installed.`,
       advice: '`rollback` first if a rebuild failed before; or write both into user_config.json in the image builder.',
     }),
+  ];
+}
+
+/** What will be different afterwards. */
+export function changes(facts: PreflightFacts): readonly Finding[] {
+  const { model, installed, keepIdentity } = facts;
+  const build = buildOf(wantedDsm(facts).version);
+  const otherModel = (installed?.model ?? model) !== model;
+  return [
+    ...tell('other_dsm', otherModel || (installed?.build ?? build) !== build, {
+      message: "It is a loader for another DSM than the one that is installed: the VM will come up in DSM's installer.",
+      advice: `Have the archive of ${model}, build ${build}, at hand.`,
+    }),
+    ...tell('foreign_identity', otherModel && keepIdentity, {
+      message: `The serial number that is kept was made for ${installed?.model}, not for ${model}.`,
+    }),
+    ...tell('new_identity', !keepIdentity, { message: 'DSM gets a new serial number, and the MAC of its NIC.' }),
   ];
 }
 

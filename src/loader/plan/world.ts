@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { within } from '../../util/deadline.ts';
 import { probeTcp } from '../../util/tcp-probe.ts';
 import { formatPci, type StorageController } from '../../vm/controllers.ts';
-import { readBoot } from '../image/boot-entry.ts';
+import { readBootPartition } from '../image/boot-entry.ts';
 import { readHome } from '../image/home.ts';
 import type { Known } from './finding.ts';
 
@@ -14,7 +14,7 @@ export interface World {
   cpuinfo(): Promise<string>;
   /** A device's class as sysfs writes it, `0x010601`. `address`: as lspci -D writes it. */
   pciClass(address: string, signal: AbortSignal): Promise<string>;
-  menu: typeof readBoot;
+  menu: typeof readBootPartition;
   home: typeof readHome;
 }
 
@@ -30,14 +30,16 @@ export const realWorld: World = {
   },
   cpuinfo: () => readFile('/proc/cpuinfo', 'utf8'),
   pciClass: (address, signal) => readFile(`/sys/bus/pci/devices/${address}/class`, { encoding: 'utf8', signal }),
-  menu: readBoot,
+  menu: readBootPartition,
   home: readHome,
 };
 
-const servers = ['github.com', 'raw.githubusercontent.com', 'global.download.synology.com'];
-
 /** `no` if one cannot be reached, `unknown` if one does not answer. Rejects only with the signal's reason. */
-export async function sourcesReachable({ reach }: Pick<World, 'reach'>, signal: AbortSignal): Promise<Known> {
+export async function sourcesReachable(
+  { reach }: Pick<World, 'reach'>,
+  servers: readonly string[],
+  signal: AbortSignal,
+): Promise<Known> {
   const ask = (host: string) => (limit: AbortSignal) => reach(host, limit).catch((): Known => 'unknown');
   const answers = await Promise.all(servers.map(host => within(patience.server, signal, ask(host), 'unknown')));
   return (['no', 'unknown'] as const).find(answer => answers.includes(answer)) ?? 'yes';

@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { type LoaderOptions, loader } from '../../../src/cli/loader/loader.ts';
 import type { Config } from '../../../src/config/config.ts';
 import { ImageError } from '../../../src/loader/image/errors.ts';
+import type { World } from '../../../src/loader/plan/world.ts';
 import type { LoaderSettings } from '../../../src/model/loader-settings.ts';
 import { vmConfig } from '../../bridge/running.ts';
 import { imageOf, images } from '../../loader/kinds/images.ts';
@@ -21,7 +22,7 @@ async function run(it: RebuildWorld, { image = 'tcrp-0.9.2.9', settings = {}, op
   const { partition, home } = await imageOf(image);
   const config = {
     libvirt: { uri: it.daemon.uri, readOnly: false, statsInterval: 60_000 },
-    vms: [vmConfig({ loader: settings && { ...it.settings, upgrade: 'never', ...settings } })],
+    vms: [vmConfig({ loader: settings && { ...it.settings, kind: 'auto', upgrade: 'never', ...settings } })],
     dataDir: join(it.folder, 'data'),
   } as unknown as Config;
   const noHome = async () => {
@@ -29,8 +30,8 @@ async function run(it: RebuildWorld, { image = 'tcrp-0.9.2.9', settings = {}, op
   };
   const call: Omit<LoaderOptions, 'stdout' | 'stderr'> = {
     ...{ config, vm: 'DSM', json: false, signal: new AbortController().signal },
-    ...{ world: { ...world, home: home ? async () => home : noHome }, partition: async () => partition },
     ...options,
+    world: { ...world, home: home ? async () => home : noHome, menu: async () => partition, ...options?.world },
   };
   return captured(streams => loader({ ...call, ...streams }));
 }
@@ -119,10 +120,10 @@ test('in JSON, without a serial number or a MAC, whatever the image is', async (
 
 test('1 when the image cannot be read, and why', async () => {
   await using it = await rebuildWorld();
-  const partition = async () => {
+  const menu = async () => {
     throw new ImageError('no_grub', 'the boot partition has no grub.cfg');
   };
-  const { code, stdout } = await run(it, { options: { partition } });
+  const { code, stdout } = await run(it, { options: { world: { menu } } });
   expect(code).toBe(1);
   expect(stdout).toMatch(/its loader is not known\.\n.*cannot be used\. The boot partition has no grub\.cfg/s);
 });
@@ -142,11 +143,11 @@ test('3 without libvirt', async () => {
 test('1 when it is interrupted', async () => {
   await using it = await rebuildWorld();
   const controller = new AbortController();
-  const partition: LoaderOptions['partition'] = async (_image, _files, { signal }) => {
+  const menu: World['menu'] = async (_image, _files, { signal }) => {
     controller.abort();
     signal.throwIfAborted();
     return (await imageOf('unknown')).partition;
   };
-  const call = run(it, { options: { signal: controller.signal, partition } });
+  const call = run(it, { options: { signal: controller.signal, world: { menu } } });
   expect(await call).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('interrupted') });
 });

@@ -1,10 +1,12 @@
 /** `rebuild --dry-run`, with libvirt's part played by the fake: what it prints, and what each end of it is to a script. */
+
 import { readdir, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type RebuildPlanOptions, rebuildPlan } from '../../../src/cli/loader/rebuild-plan.ts';
 import type { Config } from '../../../src/config/config.ts';
+import type { World } from '../../../src/loader/plan/world.ts';
 import type { LoaderSettings } from '../../../src/model/loader-settings.ts';
 import { vmConfig } from '../../bridge/running.ts';
 import { boot, type RebuildWorld, rebuildWorld, world } from '../../loader/rebuild-world.ts';
@@ -94,10 +96,10 @@ test('2 without a loader, or such a VM', async () => {
 test('1 when it is interrupted; a pool of its own goes', async () => {
   await using it = await rebuildWorld();
   const controller = new AbortController();
-  const menu = async (_: unknown, { signal }: { signal: AbortSignal }) => {
+  const menu: World['menu'] = async (_image, _wanted, { signal }) => {
     controller.abort();
     signal.throwIfAborted();
-    return boot;
+    return { boot, files: new Map() };
   };
   const ended = await run(it, { options: { signal: controller.signal, world: { ...world, menu } } });
   expect(ended).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('interrupted') });

@@ -17,14 +17,18 @@ function runWith(server: Pick<Sshd, 'host' | 'port'>, kinds: readonly GuestKind[
   const run: BuilderRun = {
     parts: {
       settings: { ssh } as BuilderRun['parts']['settings'],
-      adapter: tcrp,
       guest: { identify, address: () => null, check: async () => null, bootGrace: 0 },
       times: { ...usualTimes, look: 20 },
     },
+    adapter: tcrp,
     runLog: { say: () => {}, remember: async facts => void remembered.push(facts) },
     account: newAccount(),
   };
-  return { run, remembered, reach: (within: number) => reachBuilder(run, within, null, never) };
+  return {
+    run,
+    remembered,
+    reach: (within: number) => reachBuilder(run, { within, hostKey: null, config: null }, never),
+  };
 }
 
 const passwords = ({ logins }: Sshd) => logins.filter(login => login.includes('password'));

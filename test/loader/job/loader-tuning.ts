@@ -1,5 +1,5 @@
 import type { Probes } from '../../../src/checks/probes.ts';
-import type { LoaderAdapter } from '../../../src/loader/adapter.ts';
+import type { LoaderAdapter } from '../../../src/loader/kinds/adapter.ts';
 import { tcrp } from '../../../src/loader/kinds/tcrp/index.ts';
 import { world as outside } from '../rebuild-world.ts';
 
@@ -22,6 +22,7 @@ export const times = {
   tell: 5,
   question: 500,
   keys: 60_000,
+  steady: 0,
 };
 
 /** A build that says nothing for two seconds is given up. */
@@ -35,4 +36,4 @@ export const hasty: LoaderAdapter = {
 const { menu: _, home: __, ...rest } = outside;
 export const world = rest;
 
-export const tuning = { pause: 50, probes, loader: { times, world, adapter: () => tcrp } };
+export const tuning = { pause: 50, probes, loader: { times, world, adapters: () => tcrp } };

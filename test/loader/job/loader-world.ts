@@ -38,9 +38,17 @@ type VmConfig = ReturnType<typeof vmConfig>;
 
 /** As the lab's loader is. */
 const loaderSettings = (changes: Partial<LoaderSettings> = {}): LoaderSettings => ({
-  ...{ kind: 'tcrp', model: 'DS918+', platform: 'ds918p-7.1.1-42962', upgrade: 'never', keepIdentity: true },
+  ...{
+    kind: 'tcrp',
+    upgradeZip: null,
+    addons: [],
+    model: 'DS918+',
+    platform: 'ds918p-7.1.1-42962',
+    upgrade: 'never',
+    keepIdentity: true,
+  },
   ...{ extensions: [], sataMap: 'auto', image: { way: 'volume', transientPool: true }, onFailure: 'ask' },
-  ssh: { host: null, port: 22, user: 'tc', password: null, privateKey: null, hostKey: null },
+  ssh: { host: null, port: 22, user: null, password: null, privateKey: null, hostKey: null },
   ...{ backupDir: '/nowhere', keepBackups: 3 },
   ...changes,
 });
@@ -104,7 +112,7 @@ export class LoaderWorld implements AsyncDisposable {
       loader: {
         ...tuning.loader,
         times: { ...tuning.loader.times, ...changed },
-        ...(soon && { adapter: () => hasty }),
+        ...(soon && { adapters: () => hasty }),
       },
       ...(libvirt && { libvirt }),
     };

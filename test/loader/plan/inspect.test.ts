@@ -2,7 +2,7 @@
 import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { readBoot } from '../../../src/loader/image/boot-entry.ts';
+import { readBootPartition } from '../../../src/loader/image/boot-entry.ts';
 import { ImageError } from '../../../src/loader/image/errors.ts';
 import { readHome } from '../../../src/loader/image/home.ts';
 import { openImage } from '../../../src/loader/image/open.ts';
@@ -63,7 +63,7 @@ describe('the image', () => {
       [megabyte, sector],
     ]);
     vi.stubEnv('PATH', it.folder);
-    const found = await it.inspect({ menu: readBoot });
+    const found = await it.inspect({ menu: readBootPartition });
     expect(finding(found, 'no_image')?.message).toContain('package mtools');
     expect(found).toMatchObject({ image: { size: 4 * megabyte }, boot: null });
   });
@@ -82,7 +82,7 @@ describe('the image', () => {
       },
       { message: 'libvirt-daemon-driver-storage' },
     ],
-    ['of another kind', () => ({ menu: readBoot }), { advice: 'a raw image' }],
+    ['of another kind', () => ({ menu: readBootPartition }), { advice: 'a raw image' }],
     ['at a path where nothing is', () => ({ settings: path('/nowhere/loader.img') }), { message: '/nowhere/loader' }],
     ['whose menu is damaged', () => ({ menu: damagedMenu }), { message: 'The environment block is damaged.' }],
   ])('%s: refused, with what to do', async (_, changes, { message = '', advice = '' }) => {
@@ -117,10 +117,12 @@ describe('the image', () => {
   test.each([
     ['no image builder', [usb, sata], 'refuse no_builder_entry'],
     ['no DSM from this disk', [sata, builder], 'refuse no_dsm_entry'],
-    ['the entries of RR', ['Configure loader', 'Enter BIOS Setup', 'Start Memtest86+'], 'refuse other_loader'],
+    ['the entries of Arc', ['Arc Config Mode', 'Arc DSM Mode'], 'refuse other_loader'],
   ])('a menu with %s', async (_, entries, expected) => {
     await using it = await rebuildWorld();
-    expect(codes(await it.inspect({ menu: async () => ({ ...boot, entries }) }))).toContain(expected);
+    expect(codes(await it.inspect({ menu: async () => ({ boot: { ...boot, entries }, files: new Map() }) }))).toContain(
+      expected,
+    );
   });
 
   test.each([
@@ -153,7 +155,8 @@ describe('the home of the builder in the image', () => {
     ['0.9.4.9b', null],
   ])('of %s: its list decides, whatever the menu looks like', async (tag, expected) => {
     await using it = await rebuildWorld();
-    const menu = async () => ({ ...boot, entries: ['RedPill DS918+ 7.1.1-42962 (USB, Verbose)', builder] });
+    const entries = ['RedPill DS918+ 7.1.1-42962 (USB, Verbose)', builder];
+    const menu = async () => ({ boot: { ...boot, entries }, files: new Map() });
     expect(codes(await it.inspect({ ...asked, menu, home: async () => home(tag) }))).toEqual(
       expected === null ? [] : [expected],
     );

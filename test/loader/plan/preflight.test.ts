@@ -1,8 +1,9 @@
 /** What a rebuild is refused for, and what is said of one that may go on. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { type TcrpFacts, tcrpFindings } from '../../../src/loader/kinds/tcrp/preflight.ts';
 import { newestRelease } from '../../../src/loader/kinds/tcrp/release.ts';
-import type { ImageFacts, PreflightFacts } from '../../../src/loader/plan/finding.ts';
+import type { ImageFacts } from '../../../src/loader/plan/finding.ts';
 import { preflight } from '../../../src/loader/plan/preflight.ts';
 import { parseControllers } from '../../../src/vm/controllers.ts';
 import { parseDomainXml } from '../../../src/vm/domain-xml.ts';
@@ -27,37 +28,38 @@ const upgraded = (platform: string) =>
 
 const image = (more: Partial<Extract<ImageFacts, { found: 'yes' }>> = {}): ImageFacts => {
   const entries = { builder: 'build', dsm: 'RedPill' };
-  return { found: 'yes', size: 2 ** 30, diskSize: null, entries, other: null, ...more };
+  return { found: 'yes', size: 2 ** 30, diskSize: null, entries, refusal: null, ...more };
 };
 const noImage: ImageFacts = { found: 'no', why: 'There is no /x.img.', advice: 'Make a storage pool.' };
 const space = (free: number | null, needed: number | null = 2 ** 30) => ({ needed, free, trouble: null });
 
-const facts: PreflightFacts = {
-  ...{ model: 'DS918+', upgrade: 'never', extensions: [virtio, acpid], ...withRelease('0.9.2.9') },
+const facts: TcrpFacts = {
+  ...{ loader: 'TinyCore RedPill', servers: ['github.com'], extensions: [], addons: [], upgradeZip: null },
+  ...{ model: 'DS918+', upgrade: 'never', found: [virtio, acpid], ...withRelease('0.9.2.9') },
   ...{ sataMap: 'auto', keepIdentity: true, memory, vcpus, cpuFlags: ['movbe', 'x2apic'], disks, nics },
   loaderPassedThrough,
   ...{ controllers: parseControllers(seed), usbIds: null, image: image(), backup: space(2 ** 31), persistent: true },
-  config: { complete: true },
+  ...{ config: { complete: true }, configText: null, home: { why: 'It was not read.' } },
   ...{ sources: 'yes', running: true, obeysAcpi: 'yes', onTimeout: 'report' },
   installed: { model: 'DS918+', build: 42_962 },
   newest: newestRelease,
 };
-const found = (more: Partial<PreflightFacts>) =>
-  preflight({ ...facts, ...more }).filter(({ code }) => code !== 'sata_map');
+const judged = (more: Partial<TcrpFacts> = {}) => preflight({ ...facts, ...more }, tcrpFindings({ ...facts, ...more }));
+const found = (more: Partial<TcrpFacts>) => judged(more).filter(({ code }) => code !== 'sata_map');
 const data = (count: number, bus = 'scsi') =>
   Array.from({ length: count }, (_, nth) => ({ target: `s${nth}`, role: 'data' as const, bus }));
 const stick = { target: 'hdz', role: 'loader' as const, bus: 'usb' };
 
 test('nothing is in the way of the seed; its map is told', () => {
   expect(found({})).toEqual([]);
-  expect(preflight(facts).map(({ level, code }) => [level, code])).toEqual([
+  expect(judged().map(({ level, code }) => [level, code])).toEqual([
     ['tell', 'sata_map'],
     ['tell', 'sata_map'],
   ]);
 });
 
 describe('refused', () => {
-  test.each<[string, Partial<PreflightFacts>, string, string]>([
+  test.each<[string, Partial<TcrpFacts>, string, string]>([
     ['no id', { platform: 'DS918+' }, 'malformed', 'Choose an id that the loader has.'],
     ['an old id', { platform: 'apollolake-7.1.1-42962' }, 'old_id', 'Perhaps ds918p-7.1.1-42962 is meant.'],
     [
@@ -121,7 +123,7 @@ describe('refused', () => {
       ...(['no_serial_numbers', 'choose another model'] as const),
     ],
     ['another loader', { model: 'DS925+', platform: 'ds925p-7.2.2-72806' }, 'not_buildable', 'M-Shell and RR'],
-    ['no recipe', { extensions: [{ ...virtio, recipe: 'no' }, acpid] }, 'no_recipe', 'Leave it out'],
+    ['no recipe', { found: [{ ...virtio, recipe: 'no' }, acpid] }, 'no_recipe', 'Leave it out'],
     [
       'the loader on a stick of the host',
       { disks: data(1), loaderPassedThrough: true },
@@ -147,7 +149,7 @@ describe('refused', () => {
     ['no space', { backup: space(2 ** 20) }, 'backup_space', 'Make room'],
     ['no place for a copy', { backup: { ...space(null), trouble: 'It is full of ice.' } }, 'backup_unwritable', 'Let'],
     ['a domain that goes when it is off', { persistent: false }, 'transient', 'Define it'],
-    ['no extension there', { extensions: [{ ...virtio, recipe: 'no_index' }, acpid] }, 'no_extension', 'rpext-index'],
+    ['no extension there', { found: [{ ...virtio, recipe: 'no_index' }, acpid] }, 'no_extension', 'rpext-index'],
   ])('%s', (_, more, code, advice) => {
     const findings = found({ installed: null, ...more }).filter(({ level }) => level === 'refuse');
     expect(findings).toMatchObject([{ code }]);
@@ -158,7 +160,7 @@ describe('refused', () => {
 describe('the configuration with serial number and MACs', () => {
   const broken = { problem: { code: 'bad_config', message: 'It is empty.', advice: 'Correct it.' } };
   const unread = { why: 'It was not read within 30 s.' };
-  test.each<[string, Partial<PreflightFacts>, string | null]>([
+  test.each<[string, Partial<TcrpFacts>, string | null]>([
     ['is broken', { config: broken }, 'refuse bad_config'],
     ['is broken, and replaced, but was to be kept from', { config: broken, upgrade: 'full' }, 'refuse bad_config'],
     ['is broken, and stays', { config: broken, keepIdentity: false }, 'refuse bad_config'],
@@ -182,7 +184,7 @@ test('a backup disk on USB takes no place of DSM, and is none that it may not se
 });
 
 describe('warned of, or told', () => {
-  test.each<[string, Partial<PreflightFacts>, 'warn' | 'tell', string, string]>([
+  test.each<[string, Partial<TcrpFacts>, 'warn' | 'tell', string, string]>([
     [
       'a release that could not be read',
       { platform: 'ds918p-7.2.0-64570', release: unread, installed: null },
@@ -196,7 +198,7 @@ describe('warned of, or told', () => {
       },
       ...(['warn', 'no_serial_numbers', 'is not known'] as const),
     ],
-    ['an unknown recipe', { extensions: [{ ...virtio, ...unasked }, acpid] }, 'tell', 'recipe_unknown', 'ds918p_42962'],
+    ['an unknown recipe', { found: [{ ...virtio, ...unasked }, acpid] }, 'tell', 'recipe_unknown', 'ds918p_42962'],
     ['an old CPU', { cpuFlags: ['sse2'] }, 'warn', 'cpu_lacks', 'movbe'],
     ['the loader on SATA', { disks: [...data(2), { ...stick, bus: 'sata' }] }, 'tell', 'loader_on_sata', 'on SATA'],
     [
@@ -204,7 +206,7 @@ describe('warned of, or told', () => {
       { disks: [...data(1, 'usb'), stick], usbIds: { vid: '0x46f4', pid: '0x0001' } },
       ...(['tell', 'several_usb_disks', 'written instead'] as const),
     ],
-    ['no power button', { extensions: [virtio] }, 'warn', 'no_acpid_extension', 'power button'],
+    ['no power button', { found: [virtio] }, 'warn', 'no_acpid_extension', 'power button'],
     [
       'an image that could not be looked at',
       { image: { found: 'unknown', why: 'It was not read in time.', advice: null } },
@@ -251,7 +253,7 @@ describe('which release the image has', () => {
     ['0.9.4.6', '7.2.0-64561', []],
     ['0.9.4.6', '7.2.0-64570', ['unknown_build', 'no_virtio_extension', 'no_virtio_extension']],
   ])('%s and %s: %j', (tag, build, expected) => {
-    const findings = found({ ...withRelease(tag, `ds918p-${build}`), extensions: [acpid], installed: null });
+    const findings = found({ ...withRelease(tag, `ds918p-${build}`), found: [acpid], installed: null });
     expect(findings.map(({ code }) => code)).toEqual(expected);
   });
 
@@ -273,8 +275,8 @@ test('a serial number that is kept need not be made', () => {
 describe('drivers for virtio', () => {
   const nic = "driver of the VM's virtio NIC";
   const disk = "driver of the VM's virtio disks (sda, sdb)";
-  const warned = (more: Partial<PreflightFacts>) =>
-    found({ extensions: [acpid], ...more }).flatMap(({ code, message }) =>
+  const warned = (more: Partial<TcrpFacts>) =>
+    found({ found: [acpid], ...more }).flatMap(({ code, message }) =>
       code === 'no_virtio_extension' ? [message] : [],
     );
 
@@ -300,9 +302,9 @@ describe('drivers for virtio', () => {
 
   test('an extension that is configured brings them; all-modules does with eudev', () => {
     const addons = known(['https://x.test/all-modules/rpext-index.json', 'https://x.test/eudev/rpext-index.json']);
-    expect(warned({ extensions: [virtio] })).toEqual([]);
-    expect(warned({ extensions: addons })).toEqual([]);
-    expect(warned({ extensions: addons.slice(0, 1) })).toHaveLength(2);
+    expect(warned({ found: [virtio] })).toEqual([]);
+    expect(warned({ found: addons })).toEqual([]);
+    expect(warned({ found: addons.slice(0, 1) })).toHaveLength(2);
   });
 
   test('of a release that is not known, no more is said than is known', () => {
@@ -310,7 +312,7 @@ describe('drivers for virtio', () => {
   });
 
   test('what would mend it', () => {
-    const advice = found({ extensions: [acpid] }).map(each => each.advice);
+    const advice = found({ found: [acpid] }).map(each => each.advice);
     expect(advice).toEqual([
       expect.stringMatching(/redpill-virtio\/rpext-index\.json.*`upgrade: full`.* model e1000e\.$/),
       expect.stringMatching(/redpill-virtio\/rpext-index\.json.*`upgrade: full`.* on SATA\.$/),
@@ -332,15 +334,15 @@ test('a VM that is off need not heed its power button', () => {
 
 test('a map of one own is not looked into', () => {
   const sataMap = { SataPortMap: '1', DiskIdxMap: '00' };
-  expect(preflight({ ...facts, sataMap, controllers: [ahci('00:1f.2', onUnits(9))] })).toEqual([]);
+  expect(judged({ sataMap, controllers: [ahci('00:1f.2', onUnits(9))] })).toEqual([]);
 });
 
 test('all at once, the gravest first, in whole sentences', () => {
-  const findings = preflight({
-    ...{ ...facts, model: 'DS3622xs+', memory: 2 ** 30, vcpus: 32, cpuFlags: [], sources: 'no', obeysAcpi: 'no' },
-    ...{ image: noImage, keepIdentity: false, upgrade: 'full', extensions: [], backup: space(1, 2) },
+  const findings = judged({
+    ...{ model: 'DS3622xs+', memory: 2 ** 30, vcpus: 32, cpuFlags: [], sources: 'no', obeysAcpi: 'no' },
+    ...{ image: noImage, keepIdentity: false, upgrade: 'full', found: [], backup: space(1, 2) },
   });
-  expect(findings.map(({ level }) => level).join(' ')).toMatch(/^(refuse ?){5}(warn ?){6}(tell ?){4}$/);
+  expect(findings.map(({ level }) => level).join(' ')).toMatch(/^(refuse ?){5}(warn ?){5}(tell ?){3}$/);
   for (const { message, advice } of findings) {
     expect(message).toMatch(/^[A-Z].*\.$/s);
     if (advice !== null) expect(advice).toMatch(/^[A-Z].*\.$/s);

@@ -1,17 +1,4 @@
-/**
- * THE table of failures of rploader.sh, by its output: in words for people, with advice. Specific rows come first.
- * Patterns are those of `Proof`; `$1` is the match of the first group.
- */
-
-export interface Failure {
-  code: string;
-  pattern: RegExp;
-  /** No good run prints it: then the step has failed, even with exit code 0. Otherwise it only explains a failure. */
-  alone: boolean;
-  message: string;
-  /** Null where the last lines of its output say more than we can. */
-  advice: string | null;
-}
+import { type Failure, fatal, hint, type OutputTable } from '../outcome.ts';
 
 const again = 'Try again later';
 const space = 'Give the VM 2 GiB of memory or more';
@@ -25,6 +12,7 @@ const extensionAgain = `Check that the guest reaches github.com and raw.githubus
 const notWhole = { message: 'The extension $1 did not come whole.', advice: extensionAgain };
 const noConfig = { message: 'The loader has no configuration for this model and build.', advice: otherBuild };
 
+/** THE table of failures of rploader.sh. */
 export const failures: readonly Failure[] = [
   hint('missing_program', / line \d{1,5}: ([\w./-]{1,60}): command not found/, {
     message: 'The loader lacks the program $1.',
@@ -222,12 +210,35 @@ export const failures: readonly Failure[] = [
   }),
 ];
 
-type Text = Pick<Failure, 'message' | 'advice'>;
+const alreadyAdded = { pattern: /Extension is already added/, note: 'An extension was there already.' };
 
-function fatal(code: string, pattern: RegExp, text: Text): Failure {
-  return { code, pattern, alone: true, ...text };
-}
+const remarks: OutputTable['remarks'] = [
+  alreadyAdded,
+  {
+    pattern: /ERROR ! System DATE is not correct/,
+    note: "The guest's clock was wrong; the loader has tried to set it.",
+  },
+  {
+    pattern: /removed \/mnt\/\S{1,60}, which was broken/,
+    note: "The extractor of DSM's archive in the image's cache was broken. It was removed, and comes anew.",
+  },
+  {
+    pattern: /Recipe file for extension \S{1,80} platform \S{1,40} is logically invalid/,
+    note: 'An extension did not come whole at first. The loader fetched it again.',
+  },
+  {
+    pattern: /No adequate space on TCRP loader partition/,
+    note: "DSM's archive was not kept in the image's cache: there is too little space.",
+  },
+  {
+    pattern: /WARNING: Bad ports are mapped/,
+    note: 'satamap found ports without a device behind them; its map is not the one that is used.',
+  },
+];
 
-function hint(code: string, pattern: RegExp, text: Text): Failure {
-  return { code, pattern, alone: false, ...text };
-}
+export const outputTable: OutputTable = {
+  ...{ failures, remarks, marks: [] },
+  // The extension to add exists already: all is well, though the exit code is 1. A build also prints this.
+  forgiven: { steps: /^extension_/, pattern: alreadyAdded.pattern },
+  noProgram: "Check that the loader's disk is on USB; on another bus it starts without its own files.",
+};

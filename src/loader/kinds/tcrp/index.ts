@@ -1,24 +1,32 @@
-import type { LoaderAdapter } from '../../adapter.ts';
-import { OutcomeReader } from './outcome.ts';
+import type { LoaderAdapter } from '../adapter.ts';
+import { OutcomeReader } from '../outcome.ts';
+import { outputTable } from './failures.ts';
 import { plan } from './plan.ts';
-import { areEnough, newestRelease, readRelease, releaseFiles } from './release.ts';
+import { examine } from './preflight.ts';
+import { areEnough, releaseFiles } from './release.ts';
 import { identityWords, judgeConfig, userConfig } from './user-config.ts';
 
-/** TinyCore RedPill by pocopico, releases 0.9.2.9 and 0.10. */
+/** TinyCore RedPill by pocopico, releases 0.9.2.9 to 0.10. */
 export const tcrp: LoaderAdapter = {
-  name: 'tcrp',
+  ...{ kind: 'tcrp', title: 'TinyCore RedPill' },
   // TinyCore's user, with the password that every copy has.
   login: { user: 'tc', password: 'P@ssw0rd' },
+  builder: {
+    ...{ variable: 'saved_entry', page: false, settle: () => 0 },
+    proof: '[ -x ./rploader.sh ] && ! [ -e /etc.defaults/VERSION ] && echo builder',
+    otherwise: 'there is no rploader.sh in its home.',
+    powerOff: 'sync; sudo poweroff',
+  },
   // `filetool.sh -b` packs it.
   home: {
-    ...{ partition: 3, archive: 'MYDATA.TGZ', folder: 'home/tc/', config: userConfig },
-    files: [...releaseFiles, userConfig],
+    ...{ partition: 3, archive: 'MYDATA.TGZ', folder: 'home/tc/', files: [...releaseFiles, userConfig] },
     isEnough: found => areEnough(found) && found.has(userConfig),
   },
-  newest: newestRelease,
-  release: readRelease,
+  config: userConfig,
+  servers: ['github.com', 'raw.githubusercontent.com', 'global.download.synology.com'],
+  examine,
   plan,
-  judge: step => new OutcomeReader(step),
+  judge: step => new OutcomeReader(step, outputTable),
   judgeConfig,
   secrets: identityWords,
   bootEntry: (menu, want, loaderBus) => {
@@ -29,9 +37,9 @@ export const tcrp: LoaderAdapter = {
     return find(title => title === 'Tiny Core Friend') ?? find(title => isDsm(title) && title.includes(`(${bus},`));
   },
   // If the menu was not replaced, it may contain older entries.
-  builtFor: (menu, { model, version }) => {
-    const entries = menu.filter(isDsm).map(title => title.split(' '));
-    return entries.length > 0 && entries.every(([, its, of]) => its === model && versionOf(of) === version);
+  builtFor: ({ boot }, { model, version }) => {
+    const entries = boot.entries.filter(isDsm).map(title => title.split(' '));
+    return entries.length > 0 && entries.every(([, its, of]) => its === model && versionOf(of) === versionOf(version));
   },
 };
 

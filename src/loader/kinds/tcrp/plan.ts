@@ -1,6 +1,7 @@
 import type { Prompt } from '../../../ssh/dialogue.ts';
 import { quote } from '../../../ssh/quote.ts';
-import type { LoaderConfig, LoaderFacts, Outputs, Step } from '../../adapter.ts';
+import { parsePlatformId } from '../../platforms.ts';
+import { type LoaderConfig, type LoaderFacts, minute, type Outputs, type Step, step } from '../adapter.ts';
 import { explainDifference, satamapOf } from './satamap.ts';
 import { editUserConfig, isComplete, judgeConfig, readIdentity, userConfig } from './user-config.ts';
 
@@ -9,7 +10,6 @@ import { editUserConfig, isComplete, judgeConfig, readIdentity, userConfig } fro
  * everything that edits it comes afterwards, and the build reads it last. Pure.
  */
 
-const minute = 60_000;
 const version = './rploader.sh version';
 
 /** Every question of rploader.sh that a rebuild meets, and its one right answer. They are read from standard input. */
@@ -33,7 +33,9 @@ const saveConfig = {
   },
 };
 
+/** Empty for an id that is none, which `examine` refuses. */
 export function plan(wanted: LoaderConfig, facts: LoaderFacts): readonly Step[] {
+  if ('problem' in parsePlatformId(wanted.platform)) return [];
   return [
     // Every release ends this command with 1.
     { ...read('version', 'Look which release the image has', version, /\d\.\d{1,2}\.\d/), exitCodes: [0, 1] },
@@ -54,16 +56,6 @@ export function plan(wanted: LoaderConfig, facts: LoaderFacts): readonly Step[] 
       proofs: [{ name: 'home_saved', pattern: /Backing up home files to/ }],
     }),
   ];
-}
-
-function step(name: string, title: string, command: string, more: Partial<Step>): Step {
-  return {
-    ...{ name, title, command, prompts: [], input: null, kept: false },
-    // Most commands first fetch the date from a server, which takes long when it cannot be reached.
-    ...{ silence: 5 * minute, timeout: 10 * minute, weight: 1, onlyIf: null, proofs: [], exitCodes: [0] },
-    objection: () => null,
-    ...more,
-  };
 }
 
 function short(name: string, title: string, command: string, proof: Step['proofs'][number], more: Partial<Step> = {}) {

@@ -1,11 +1,23 @@
 import * as z from 'zod';
-import type { LoaderRelease } from '../../adapter.ts';
 import { platforms } from '../../platform-table.ts';
 
 /**
  * The builds that a release of TinyCore RedPill can make, read from its own files in the builder's home. Its number
  * does not tell: 0.9.4.5 and 0.9.4.6 use another list of ids than earlier and later ones, and images are edited. Pure.
  */
+
+export interface LoaderRelease {
+  /** `0.9.4.6`; null: not known. */
+  version: string | null;
+  /** For each id in its list, the URLs of the extensions that it adds by itself. */
+  builds: ReadonlyMap<string, readonly string[]>;
+  /** URLs that it fetches for every build, besides the listed extensions. */
+  always: readonly string[];
+  /** The model by the prefix of an id; null: not known. */
+  models: ReadonlyMap<string, string> | null;
+  /** Models for which it makes serial numbers; null: not known. */
+  serials: readonly string[] | null;
+}
 
 const script = 'rploader.sh';
 const jun = 'custom_config_jun.json';

@@ -1,4 +1,4 @@
-import type { ConfigVerdict } from '../../adapter.ts';
+import type { ConfigVerdict } from '../../plan/finding.ts';
 
 /**
  * `user_config.json`, from which rploader.sh builds. Reads, edits and checks its text. The result is always a whole and

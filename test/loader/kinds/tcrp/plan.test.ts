@@ -1,6 +1,6 @@
 /** Which commands, in which order, with which answers; and what of it depends on what the guest says. */
 import { describe, expect, test } from 'vitest';
-import type { LoaderConfig, LoaderFacts, Step } from '../../../../src/loader/adapter.ts';
+import type { LoaderConfig, LoaderFacts, Step } from '../../../../src/loader/kinds/adapter.ts';
 import { tcrp } from '../../../../src/loader/kinds/tcrp/index.ts';
 
 const repository = 'https://github.com/pocopico/redpill-load/raw/develop';
@@ -9,6 +9,8 @@ const config: LoaderConfig = {
   platform: 'ds918p-7.1.1-42962',
   upgrade: 'full',
   extensions: [`${repository}/redpill-virtio/rpext-index.json`, `${repository}/redpill-acpid/rpext-index.json`],
+  upgradeZip: null,
+  addons: [],
   keepIdentity: true,
 };
 const facts: LoaderFacts = {
@@ -203,6 +205,9 @@ test('what a configuration says never becomes shell', () => {
   expect(one('edit_config', steps).command).toContain(String.raw`SataPortMap == "1'\''2"`);
 });
 
+/** With only this menu. */
+const partitionOf = (entries: readonly string[]) => ({ boot: { entries, next: null }, files: new Map() });
+
 describe('the boot menu', () => {
   const dsm = ['RedPill DS918+ v7.1.1-42962 (USB, Verbose)', 'RedPill DS918+ v7.1.1-42962 (SATA, Verbose)'];
   const later = ['RedPill DS918+ 7.1.1-42962 (USB, Verbose)', 'RedPill DS918+ 7.1.1-42962 (SATA, Verbose)'];
@@ -217,15 +222,14 @@ describe('the boot menu', () => {
   ])('of %s', (_, menu, bus, expected) => {
     expect(tcrp.bootEntry(menu, 'builder', bus)).toBe(builder);
     expect(tcrp.bootEntry(menu, 'dsm', bus)).toBe(expected);
-    expect(tcrp.builtFor(menu, { model: 'DS918+', version: '7.1.1' })).toBe(expected !== null);
-    expect(tcrp.builtFor(menu, { model: 'DS918+', version: '7.1.0' })).toBe(false);
-    expect(tcrp.builtFor(menu, { model: 'DS920+', version: '7.1.1' })).toBe(false);
+    expect(tcrp.builtFor(partitionOf(menu), { model: 'DS918+', version: '7.1.1' })).toBe(expected !== null);
+    expect(tcrp.builtFor(partitionOf(menu), { model: 'DS918+', version: '7.1.0' })).toBe(false);
+    expect(tcrp.builtFor(partitionOf(menu), { model: 'DS920+', version: '7.1.1' })).toBe(false);
   });
 
   test('of something else', () => {
     expect(tcrp.bootEntry(['DSM'], 'builder', 'usb')).toBeNull();
-    expect(tcrp.builtFor(['RedPill DS918+'], { model: 'DS918+', version: '7.1.1' })).toBe(false);
-    expect(tcrp.name).toBe('tcrp');
+    expect(tcrp.builtFor(partitionOf(['RedPill DS918+']), { model: 'DS918+', version: '7.1.1' })).toBe(false);
   });
 });
 
@@ -233,16 +237,16 @@ describe('a file that cannot be kept from', () => {
   test.each(['', '{', '{}', '{"extra_cmdline":{"sn":true}}'])(
     '%j ends the rebuild when it is read, not later',
     text => {
-      expect(one('save_config').objection(text)).toMatchObject({ code: 'bad_config' });
+      expect(one('save_config').objection(text, new Map())).toMatchObject({ code: 'bad_config' });
       expect(tcrp.judgeConfig(text)).toMatchObject({ problem: { code: 'bad_config' } });
       for (const step of planned().filter(({ name }) => name !== 'save_config'))
-        expect(step.objection(text)).toBeNull();
+        expect(step.objection(text, new Map())).toBeNull();
     },
   );
 
   test('is not the fresh one of a new image', () => {
     const fresh = JSON.stringify({ extra_cmdline: { sn: '', mac1: '', netif_num: '1' } });
-    expect(one('save_config').objection(fresh)).toBeNull();
+    expect(one('save_config').objection(fresh, new Map())).toBeNull();
     expect(tcrp.judgeConfig(fresh)).toEqual({ complete: false });
   });
 });

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { LoaderRelease } from '../../../../src/loader/adapter.ts';
-import { readRelease } from '../../../../src/loader/kinds/tcrp/release.ts';
+import { type LoaderRelease, readRelease } from '../../../../src/loader/kinds/tcrp/release.ts';
 
 /**
  * What each release of TinyCore RedPill lists and compares with, taken from the tags of pocopico/tinycore-redpill: for some

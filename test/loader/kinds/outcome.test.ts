@@ -1,11 +1,11 @@
 /** What a step's output means, beside what the recordings of real ones prove (rploader-recordings.test.ts). */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Outcome } from '../../../../src/loader/adapter.ts';
-import { failures } from '../../../../src/loader/kinds/tcrp/failures.ts';
-import { tcrp } from '../../../../src/loader/kinds/tcrp/index.ts';
-import { Redactor, redact } from '../../../../src/loader/redact.ts';
-import { judgeStep, recording, recordings, stepOf } from '../../../contract/recordings.ts';
+import type { Outcome } from '../../../src/loader/kinds/adapter.ts';
+import { failures } from '../../../src/loader/kinds/tcrp/failures.ts';
+import { tcrp } from '../../../src/loader/kinds/tcrp/index.ts';
+import { Redactor, redact } from '../../../src/loader/redact.ts';
+import { judgeStep, recording, recordings, stepOf } from '../../contract/recordings.ts';
 
 const said = (name: string) => recording('0.9.2.9', name).output;
 const built = said('build');

@@ -1,12 +1,19 @@
-import { within } from '../../util/deadline.ts';
-import type { PlatformId } from '../platforms.ts';
-import type { Extension, Recipe } from './finding.ts';
-import type { World } from './world.ts';
+import { within } from '../../../util/deadline.ts';
+import type { Known } from '../../plan/finding.ts';
+import type { World } from '../../plan/world.ts';
+import type { PlatformId } from '../../platforms.ts';
 
 /**
  * Whether an extension can be built for a DSM. Its index is JSON whose `releases` has the URL of a recipe for each
  * `ds918p_42962` (redpill-load, ext-manager.sh).
  */
+
+type Recipe = Known | 'no_index';
+
+export interface Extension {
+  url: string;
+  recipe: Recipe;
+}
 
 const patience = 10_000;
 const maxBytes = 1024 ** 2;

@@ -2,11 +2,11 @@
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, test, vi } from 'vitest';
-import { lookUp } from '../../../src/loader/plan/extensions.ts';
-import type { World } from '../../../src/loader/plan/world.ts';
-import { parsePlatformId } from '../../../src/loader/platforms.ts';
-import { soon } from '../image/images.ts';
-import { index } from '../rebuild-world.ts';
+import { lookUp } from '../../../../src/loader/kinds/tcrp/extensions.ts';
+import type { World } from '../../../../src/loader/plan/world.ts';
+import { parsePlatformId } from '../../../../src/loader/platforms.ts';
+import { soon } from '../../image/images.ts';
+import { index } from '../../rebuild-world.ts';
 
 const url = 'https://extensions.test/redpill-virtio/rpext-index.json';
 const json = (text: string): RequestListener => {
