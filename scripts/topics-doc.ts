@@ -32,6 +32,7 @@ const ofVm: Record<keyof ReturnType<Topics['vm']>, About> = {
     retained: true,
     what: "JSON: verdict, reason, next step, what each probe found, DSM's name, version and address ([Checks](checks.md))",
   },
+  doctor: { retained: true, what: 'JSON: what in the definition is certain harm ([Doctor](doctor.md))' },
   response: { retained: false, what: 'JSON: the response to a command ([Commands](commands.md))' },
   event: { retained: false, what: 'JSON: what happened: started, shut_down, crashed, paused_on_io_error, …' },
   screen: { retained: true, what: 'PNG, after the command `screenshot`' },

@@ -1,122 +1,58 @@
-import {
-  type DiskFacts,
-  type Facts,
-  type LoaderFacts,
-  type OtherDomain,
-  type Room,
-  readFacts,
-  unknownFacts,
-  unknownLoader,
-} from '../doctor/facts.ts';
-import { type Host, lookAtHost } from '../doctor/host.ts';
-import type { Libvirt } from '../libvirt/client.ts';
-import { isLibvirtError, TimeoutError, unlessRefused } from '../libvirt/errors.ts';
-import type { DomainRef } from '../libvirt/structs.ts';
-import { type LoaderSettings, wantedDsm } from '../model/loader-settings.ts';
-import { formatPci } from '../vm/controllers.ts';
-import type { Target } from '../vm/watch.ts';
+import type { Config } from '../config/config.ts';
+import type { KnownDisks } from '../doctor/disks-store.ts';
+import { examine } from '../doctor/examine.ts';
+import { readFacts, unknownFacts } from '../doctor/facts.ts';
+import type { Event } from '../model/event.ts';
+import type { VmKey } from '../model/snapshot.ts';
+import type { State } from '../model/state.ts';
+import type { Store } from '../util/store.ts';
+import { hostOf, loaderFacts } from './doctor-facts.ts';
+import { isLocal } from './libvirt.ts';
 
-/** Collects what `doctor` judges. Changes nothing. */
+/** Looks at each definition that is new or has changed for what is certain harm, as far as the bridge sees it. */
+export function createDoctor(
+  { libvirt, vms }: Config,
+  state: State,
+  { file, was }: { file: Pick<Store<KnownDisks>, 'save'>; was: KnownDisks },
+  lookAt = hostOf,
+) {
+  const up = Promise.withResolvers<void>();
+  /** The newest look at each, with what its disks are. */
+  const looks = new Map<VmKey, { disks: KnownDisks[string] }>();
+  let known = was;
 
-export interface GatherOptions {
-  client: Libvirt;
-  target: Target;
-  loader: LoaderSettings | null;
-  /** libvirt runs on this machine. */
-  local: boolean;
-  shutdownSeconds: number | null;
-  signal: AbortSignal;
-}
-
-/** Milliseconds: libvirt returns no definition while its QEMU hangs. */
-const patience = 10_000;
-
-/** Null: libvirt's text is no definition of a domain. Rejects as libvirt's calls do. */
-export async function gather({ client, target, loader, local, ...rest }: GatherOptions): Promise<Facts | null> {
-  const { ref, domain } = target;
-  const { shutdownSeconds, signal } = rest;
-  const call = { timeout: patience, signal };
-  // A read-only connection, or a policy, may refuse passwords.
-  const secure = await unlessRefused(client.xml(ref, { inactive: true, secure: true, ...call }), null);
-  const read = readFacts(secure ?? (await client.xml(ref, { inactive: true, ...call })));
-  if (!read) return null;
-  const { active, autostart, hardware } = domain;
-  const known = { loader: loaderFacts(loader), secure: secure !== null, active, autostart, shutdownSeconds };
-  const plugged = hardware.nics.flatMap(({ source }) => source ?? []);
-  const facts = {
-    ...unknownFacts(read),
-    ...known,
-    ...(active && { memoryNow: hardware.memory, bridges: plugged }),
+  const look = async (key: VmKey, xml: string): Promise<void> => {
+    const own = { disks: {} };
+    looks.set(key, own);
+    // Until then the host of libvirt is not known.
+    await up.promise;
+    const read = readFacts(xml);
+    if (!read) return;
+    const lastDisks = known[key] ?? null;
+    const loader = loaderFacts(vms.find(vm => vm.key === key)?.loader ?? null);
+    const facts = { ...unknownFacts(read), loader, lastDisks };
+    const local = isLocal(libvirt, state.snapshot.hypervisor.info?.hostname ?? null);
+    const host = local ? await lookAt(facts) : null;
+    if (looks.get(key) !== own) return;
+    for (const [path, { identity }] of host?.disks ?? []) if (identity) Object.assign(own.disks, { [path]: identity });
+    const harm = examine({ ...facts, host }).findings.filter(({ level }) => level === 'harm');
+    state.dispatch({ type: 'examined', key, harm });
   };
-  const [others, rooms, host] = await Promise.all([
-    otherDomains(client, ref, call),
-    roomsOf(client, ref, facts.disks, call),
-    local ? hostOf(facts, ref.uuid) : null,
-  ]);
-  return { ...facts, others, rooms, host };
-}
 
-function hostOf({ disks, controllers, bridges }: Facts, uuid: string): Promise<Host> {
-  return lookAtHost({
-    uuid,
-    disks: disks.flatMap(({ source }) => (source?.startsWith('/dev/') ? [source] : [])),
-    pci: controllers.flatMap(({ host }) => (host ? [formatPci(host)] : [])),
-    bridges,
-  });
-}
+  /** DSM is up with these disks: they are the right ones. */
+  const remember = (key: VmKey) => {
+    const disks = looks.get(key)?.disks ?? {};
+    const entries = Object.entries(disks);
+    if (entries.length === 0 || entries.every(([path, identity]) => known[key]?.[path] === identity)) return;
+    known = { ...known, [key]: disks };
+    file.save(known);
+  };
 
-/** What the configuration says; it does not say which release of the loader builds. */
-function loaderFacts(settings: LoaderSettings | null): LoaderFacts {
-  if (!settings) return unknownLoader;
-  const { kind, model, extensions, sataMap } = settings;
-  const has = (name: string) => extensions.some(url => url.includes(name));
   return {
-    ...{ ...unknownLoader, kind, model, dsm: wantedDsm(settings).version.replace(/-.*/, '') },
-    acpid: has('acpid'),
-    // Newer releases bring these drivers by themselves.
-    virtio: has('virtio') || (has('all-modules') && has('eudev')) || null,
-    map: sataMap === 'auto' ? 'unset' : sataMap,
+    look: (key: VmKey, xml: string) => void look(key, xml),
+    hear: (event: Event): void => {
+      if (event.type === 'hypervisor_up') up.resolve();
+      if (event.type === 'checked' && event.check.verdict === 'up') remember(event.key);
+    },
   };
-}
-
-type Call = Pick<GatherOptions, 'signal'> & { timeout: number };
-
-async function otherDomains(client: Libvirt, { uuid }: DomainRef, call: Call): Promise<OtherDomain[] | null> {
-  const refs = await unlessRefused(client.domains(call), null);
-  const asked = refs
-    ?.filter(other => other.uuid !== uuid)
-    .map(async ref => {
-      // One that hangs or goes away meanwhile is no reason to lose the others.
-      const xml = await client.xml(ref, call).catch(skipped);
-      const read = xml === null ? null : readFacts(xml);
-      if (!read) return [];
-      const macs = read.hardware.nics.map(({ mac }) => mac);
-      return [{ name: ref.name, active: ref.id !== -1, disks: read.disks, macs }];
-    });
-  return asked ? (await Promise.all(asked)).flat() : null;
-}
-
-/** Null if one cannot be found out: an image in no pool, or a libvirt without its storage driver. */
-async function roomsOf(client: Libvirt, ref: DomainRef, disks: readonly DiskFacts[], call: Call) {
-  const images = disks.filter(({ type, source }) => (type === 'file' || type === 'volume') && source !== null);
-  const rooms = await Promise.all(images.map(disk => roomOf(client, ref, disk, call).catch(skipped)));
-  return rooms.every(room => room !== null) ? rooms : null;
-}
-
-async function roomOf(client: Libvirt, ref: DomainRef, { target, type, source }: DiskFacts, call: Call): Promise<Room> {
-  const { storage } = client;
-  const path = source ?? '';
-  const name = type === 'volume' ? path.replace(/\/.*/, '') : (await storage.volumeByPath(path, call)).pool;
-  const [info, { capacity, allocation }] = await Promise.all([
-    storage.poolByName(name, call).then(found => storage.poolInfo(found, call)),
-    client.blockInfo(ref, target, call),
-  ]);
-  const growth = Math.max(0, capacity - allocation);
-  return { target, pool: name, free: info.available, size: info.capacity, growth };
-}
-
-/** For a question that may be left open; a lost connection is no answer. */
-function skipped(error: unknown): null {
-  if (isLibvirtError(error) || error instanceof TimeoutError) return null;
-  throw error;
 }

@@ -15,15 +15,15 @@ import { opener } from './libvirt.ts';
 
 export type Hypervisor = ReturnType<typeof createHypervisor>;
 
-/** `ranBefore`: as the watch asks it. */
+/** `hooks`: as the watch calls them. */
 export function createHypervisor(
   { libvirt, vms }: Config,
   state: State,
   logger: Logger,
-  ranBefore: WatchOptions['ranBefore'] = () => false,
+  hooks: Pick<WatchOptions, 'ranBefore' | 'defined'> = {},
 ) {
   const open = opener(libvirt);
-  const watch = new Watch({ vms, emit: state.dispatch, ranBefore, logger: logger.child({ part: 'vm' }) });
+  const watch = new Watch({ vms, emit: state.dispatch, ...hooks, logger: logger.child({ part: 'vm' }) });
   const link = new Link({ open, prepare: client => watch.begin(client), logger: logger.child({ part: 'libvirt' }) });
   link.on('down', reason => state.dispatch({ type: 'hypervisor_down', reason }));
   return { open, watch, link };

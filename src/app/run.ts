@@ -7,6 +7,7 @@ import { controlServer } from '../servers/control.ts';
 import { healthOf, healthServer } from '../servers/health.ts';
 import type { Logger } from '../util/logger.ts';
 import { createChecks, thisHost } from './checks.ts';
+import { createDoctor } from './doctor.ts';
 import { isLocal } from './libvirt.ts';
 import { createRebuilds, type LoaderOptions } from './loader.ts';
 import { type Broker, createBroker } from './mqtt.ts';
@@ -58,13 +59,16 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
   const base: Base = { config, logger, stores, host, state, session: randomUUID(), startedAt };
   const broker = createBroker(config, base.session, logger);
   const publishers = createPublishers(base, broker);
-  const hypervisor = createHypervisor(config, state, logger, ({ key, ref }) =>
-    ranBefore(ref, state.vm(key), {
-      known: stores.checks.was[key],
-      boot: host.boot,
-      local: isLocal(config.libvirt, null),
-    }),
-  );
+  const doctor = createDoctor(config, state, stores.disks);
+  const hypervisor = createHypervisor(config, state, logger, {
+    ranBefore: ({ key, ref }) =>
+      ranBefore(ref, state.vm(key), {
+        known: stores.checks.was[key],
+        boot: host.boot,
+        local: isLocal(config.libvirt, null),
+      }),
+    defined: doctor.look,
+  });
   const statistics = createStatistics(config, state, hypervisor, logger);
   const machines = await createMachines(base, tuning, publishers, hypervisor, statistics);
   const bridge = createBridge(base, broker, publishers, machines);
@@ -78,6 +82,7 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
   state.subscribe(event => machines.rebuilds?.hear(event));
   state.subscribe(event => machines.checks.checks.hear(event));
   state.subscribe(event => statistics.hear(event));
+  state.subscribe(event => doctor.hear(event));
   bridge.start();
   broker.mqtt.start();
   hypervisor.link.start();

@@ -4,6 +4,7 @@ import { type Remembered, recall, vmStoreFile } from '../bridge/vm-store.ts';
 import type { Known } from '../checks/engine/store.ts';
 import type { Config } from '../config/config.ts';
 import { checkAnnounced, nothingAnnounced } from '../discovery/announced-store.ts';
+import { disksStore } from '../doctor/disks-store.ts';
 import type { DomainRef } from '../libvirt/structs.ts';
 import type { History } from '../model/history/history.ts';
 import { emptyVm, type VmKey, type VmSnapshot } from '../model/snapshot.ts';
@@ -47,10 +48,11 @@ export async function openStores(
   });
   const vms = vmStoreFile(folder, logger);
   const checks = checksStore(folder, logger);
-  const files = [announced, vms, checks];
+  const disks = disksStore(folder, logger);
+  const files = [announced, vms, checks, disks];
   const records = new Records(folder, logger);
-  const [wasAnnounced, remembered, checked, histories] = await Promise.all([
-    ...[announced.load(), vms.load(), checks.load()],
+  const [wasAnnounced, remembered, checked, known, histories] = await Promise.all([
+    ...[announced.load(), vms.load(), checks.load(), disks.load()],
     records.load(configured.map(({ key }) => key)),
   ] as const);
   return {
@@ -60,6 +62,7 @@ export async function openStores(
     vms: { file: vms, was: remembered },
     checks: { file: checks, was: checked },
     records: { all: records, was: histories },
+    disks: { file: disks, was: known },
     close: async () => {
       await inTime(Promise.all([...files, records].map(file => file.settled())), storePatience, null);
       if (lock.reason === null) lock.release();

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import {
   bridgeDocument,
   checkDocument,
+  doctorDocument,
   type Identity,
   loaderDocument,
   stateDocument,
@@ -19,7 +20,7 @@ export interface PublisherOptions {
 }
 
 const documents: readonly {
-  topic: 'state' | 'check' | 'loader';
+  topic: 'state' | 'check' | 'doctor' | 'loader';
   /** A document can only change when one of its parts does. */
   parts: (vm: VmSnapshot) => readonly unknown[];
   /** Null: nothing is known yet, so the broker's older document stays. */
@@ -27,6 +28,7 @@ const documents: readonly {
 }[] = [
   { topic: 'state', parts: stateParts, of: stateDocument },
   { topic: 'check', parts: vm => [vm.check, vm.wish], of: vm => vm.check && checkDocument(vm) },
+  { topic: 'doctor', parts: vm => [vm.harm], of: doctorDocument },
   { topic: 'loader', parts: vm => [vm.loader, vm.check?.dsm], of: loaderDocument },
 ];
 

@@ -68,8 +68,11 @@ export interface Facts extends Definition {
   bridges: readonly string[];
   /** The longest that a shutdown is known to have taken. */
   shutdownSeconds: number | null;
+  /** Identities of the disks when DSM was last up, by source. */
+  lastDisks: Readonly<Record<string, string>> | null;
   others: readonly OtherDomain[] | null;
-  rooms: readonly Room[] | null;
+  /** Of each image; null: not known of one. */
+  rooms: readonly (Room | null)[];
   /** Null: libvirt runs on another machine. */
   host: Host | null;
 }
@@ -104,7 +107,7 @@ export function unknownFacts(read: Read): Facts {
   return {
     ...{ ...read, loader: unknownLoader, secure: false, active: false, autostart: null, memoryNow: null },
     bridges: read.hardware.nics.flatMap(({ source }) => source ?? []),
-    ...{ shutdownSeconds: null, others: null, rooms: null, host: null },
+    ...{ shutdownSeconds: null, lastDisks: null, others: null, rooms: [null], host: null },
   };
 }
 

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
@@ -25,10 +26,13 @@ export interface HostDisk {
   usedBy: string | null;
   /** Its lasting name: `/dev/disk/by-id/…`. */
   byId: string | null;
+  /** A hash of what the device says it is; null: it says nothing. */
+  identity: string | null;
 }
 
-export interface Wanted {
-  uuid: string;
+interface Wanted {
+  /** Null: Docker is left out. */
+  uuid: string | null;
   /** Paths of block devices. */
   disks: readonly string[];
   pci: readonly string[];
@@ -44,7 +48,7 @@ export async function lookAtHost({ uuid, disks, pci, bridges }: Wanted, root = '
     disks: new Map(found.flatMap(([path, disk]) => (disk ? [[path, disk] as const] : []))),
     classes: known(pci, address => text(`/sys/bus/pci/devices/${address}/class`)?.trim() ?? null),
     bridgeDelays: known(bridges, name => delay(`${root}/sys/class/net/${basename(name)}/bridge`)),
-    stoppers: [...libvirtGuests(root), ...docker(uuid, root)],
+    stoppers: [...libvirtGuests(root), ...(uuid === null ? [] : docker(uuid, root))],
     graphicsGuarded: guarded(text('/etc/libvirt/qemu.conf')),
   };
 }
@@ -62,11 +66,19 @@ async function lookAtDisk(path: string, root: string): Promise<HostDisk | null> 
   const folder = `${root}/sys/class/block/${name}`;
   const parts = names(folder).filter(part => fs.existsSync(`${folder}/${part}/partition`));
   const blocks = new Map([[name, folder], ...parts.map(part => [part, `${folder}/${part}`] as const)]);
-  return { usedBy: holder(blocks) ?? mountPoint(blocks, root) ?? (await claimed(device)), byId: byId(device, root) };
+  const usedBy = holder(blocks) ?? mountPoint(blocks, root) ?? (await claimed(device));
+  return { usedBy, byId: byId(device, root), identity: identity(folder) };
 }
 
 /** The disk and its partitions, with their folders in sysfs. */
 type Blocks = ReadonlyMap<string, string>;
+
+/** Of SCSI and ATA, NVMe, device mapper; a partition is that of its disk. */
+function identity(folder: string): string | null {
+  const own = ['device/wwid', 'wwid', 'dm/uuid', '../device/wwid', '../wwid'];
+  const [id] = own.flatMap(name => read(`${folder}/${name}`)?.trim() || []);
+  return id === undefined ? null : hash('sha256', `${id} ${read(`${folder}/partition`) ?? ''}`).slice(0, 32);
+}
 
 /** md, LVM, dm-crypt, multipath, bcache: all that is assembled from it. */
 function holder(blocks: Blocks): string | null {

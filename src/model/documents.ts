@@ -90,6 +90,13 @@ export function checkDocument({ check, wish }: VmSnapshot) {
   };
 }
 
+export type DoctorDocument = NonNullable<ReturnType<typeof doctorDocument>>;
+
+/** `B/V/doctor`: what is certain harm; null: it was not looked at yet. */
+export function doctorDocument({ harm }: VmSnapshot) {
+  return harm && { problem: harm.length > 0, findings: harm };
+}
+
 export type LoaderDocument = NonNullable<ReturnType<typeof loaderDocument>>;
 
 /** `B/V/loader`; null: no loader is configured. */

@@ -1,4 +1,5 @@
 import type { Check, Wish } from './check.ts';
+import type { Finding } from './doctor.ts';
 import type { Domain } from './domain.ts';
 import type { Loader } from './loader.ts';
 import type { Asked, HypervisorInfo, LastError, VmKey, Work } from './snapshot.ts';
@@ -21,6 +22,8 @@ export type Event =
   | { type: 'error'; key: VmKey; error: LastError }
   /** A command has set what the VM is meant to be. */
   | { type: 'wished'; key: VmKey; wish: Wish }
+  /** Its definition, and what it leads to, were looked at. */
+  | { type: 'examined'; key: VmKey; harm: readonly Finding[] }
   | { type: 'checked'; key: VmKey; check: Check; at: string }
   /** The current or the last operation on its loader. */
   | { type: 'loader'; key: VmKey; loader: Loader; at: string }

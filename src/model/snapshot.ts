@@ -1,4 +1,5 @@
 import type { Check, Wish } from './check.ts';
+import type { Finding } from './doctor.ts';
 import type { Domain } from './domain.ts';
 import { type History, noHistory } from './history/history.ts';
 import type { Loader } from './loader.ts';
@@ -73,6 +74,8 @@ export interface VmSnapshot {
   /** What a command, or whoever started it, last told it to be; null: unknown. */
   wish: Wish | null;
   check: Check | null;
+  /** What is certain harm in its definition; null: not looked at yet. */
+  harm: readonly Finding[] | null;
   /** Null: none is configured. */
   loader: Loader | null;
 }
@@ -137,6 +140,7 @@ export function emptyVm(key: VmKey, label: string): VmSnapshot {
     stats: null,
     wish: null,
     check: null,
+    harm: null,
     loader: null,
   };
 }

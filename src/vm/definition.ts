@@ -36,10 +36,12 @@ export class Definitions {
   readonly #complaints = new Map<VmKey, string>();
   /** The last definition of each: most are read again and again, and never change. */
   readonly #parsed = new Map<VmKey, { digest: string; hardware: Hardware }>();
+  readonly #changed: (vm: VmKey, xml: string) => void;
 
-  /** `patience`: milliseconds. */
-  constructor(logger: Logger, patience = 3_000) {
+  /** `patience`: milliseconds. `changed` gets each definition that is another one than the last. */
+  constructor(logger: Logger, patience = 3_000, changed: (vm: VmKey, xml: string) => void = () => {}) {
     this.#logger = logger;
+    this.#changed = changed;
     this.#patience = patience;
   }
 
@@ -109,9 +111,11 @@ export class Definitions {
   #parse(vm: VmKey, xml: string): Hardware {
     const digest = hash('sha256', xml);
     const before = this.#parsed.get(vm);
-    const parsed = before?.digest === digest ? before : { digest, hardware: parseDomainXml(xml) };
-    this.#parsed.set(vm, parsed);
-    return parsed.hardware;
+    if (before?.digest === digest) return before.hardware;
+    const hardware = parseDomainXml(xml);
+    this.#parsed.set(vm, { digest, hardware });
+    this.#changed(vm, xml);
+    return hardware;
   }
 
   #release(): void {

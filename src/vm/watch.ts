@@ -32,6 +32,8 @@ export interface WatchOptions {
   statePatience?: number;
   /** Asked at the first read: whether another run of this domain was under way when the last bridge ended. */
   ranBefore?: (target: Pick<Target, 'key' | 'ref'>) => boolean;
+  /** Gets the XML of a domain's definition when it is first read, and when it has changed. */
+  defined?: (key: VmKey, xml: string) => void;
   logger: Logger;
 }
 
@@ -85,9 +87,9 @@ export class Watch {
   #client: Libvirt | null = null;
 
   constructor(options: WatchOptions) {
-    const { vms, patience, logger } = options;
+    const { vms, patience, defined, logger } = options;
     this.#options = options;
-    this.#definitions = new Definitions(logger, patience);
+    this.#definitions = new Definitions(logger, patience, defined);
     this.#entries = new Map(
       vms.map(({ key, domain }) => {
         const uuid = isUuid(domain) ? domain.toLowerCase() : null;

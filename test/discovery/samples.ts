@@ -4,6 +4,7 @@ import { commandWords, defaultCommands } from '../../src/model/commands.ts';
 import {
   bridgeDocument,
   checkDocument,
+  doctorDocument,
   type Identity,
   loaderDocument,
   stateDocument,
@@ -132,6 +133,7 @@ const known: VmSnapshot = {
   history: { ...noHistory, stops: [41, 42.5, 40], boots: [80, 81, 82] },
   lastError: { code: 'timed_out', message: 'DSM did not shut down. '.repeat(20), at },
   stats: filled({ ...blank, sampled_at: at }),
+  harm: [{ level: 'harm', code: 'no_acpi', seen: 'No `<acpi/>`.', message: 'It has no button.', advice: 'Add it.' }],
   loader: told,
   check: {
     verdict: 'degraded',
@@ -166,13 +168,14 @@ export const documents = {
 };
 
 function published(snapshot: VmSnapshot, up: boolean) {
-  const { state, stats, check, loader } = bridge.topics.vm('DSM');
+  const { state, stats, check, doctor, loader } = bridge.topics.vm('DSM');
   const hypervisorNow = { up, reason: up ? 'none, for the test' : null, info: up ? hypervisor : null };
   const whole = { hypervisor: hypervisorNow, vms: {}, overdueChecks: [] };
   const byTopic: Record<string, object> = {
     [state]: stateDocument(snapshot),
     [stats]: statsDocument(snapshot),
     [check]: checkDocument(snapshot),
+    [doctor]: doctorDocument(snapshot) ?? {},
     [loader]: loaderDocument(snapshot) ?? {},
     [bridge.topics.bridge.info]: bridgeDocument(whole, identity),
   };

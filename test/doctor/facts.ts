@@ -25,7 +25,7 @@ const knownHost: Host = {
 };
 
 export const hostDisk = (path: string, more: Partial<HostDisk>) => ({
-  host: { disks: new Map([[path, { usedBy: null, byId: null, ...more }]]) },
+  host: { disks: new Map([[path, { usedBy: null, byId: null, identity: null, ...more }]]) },
 });
 
 /** The seed's loader, as its author built it. */

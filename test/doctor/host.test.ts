@@ -53,7 +53,7 @@ describe('a disk', () => {
     ['beside a file system without a device', { '/proc/1/mountinfo': '22 1 0:21 / /sys rw - sysfs sysfs rw\n' }, null],
   ])('%s', async (_, files, usedBy) => {
     put({ ...disk, ...files });
-    expect((await look()).disks.get('/dev/sdb')).toEqual({ usedBy, byId: null });
+    expect((await look()).disks.get('/dev/sdb')).toEqual({ usedBy, byId: null, identity: null });
   });
 
   test('under its lasting name; and that name, if it has another', async () => {
@@ -63,9 +63,28 @@ describe('a disk', () => {
     symlinkSync('../../sdc', `${root}/dev/disk/by-id/ata-AAA`);
     const { disks } = await look({ disks: ['/dev/disk/by-id/wwn-0x5000', '/dev/sdb'] });
     expect([...disks]).toEqual([
-      ['/dev/disk/by-id/wwn-0x5000', { usedBy: null, byId: '/dev/disk/by-id/ata-DISK_1' }],
-      ['/dev/sdb', { usedBy: null, byId: '/dev/disk/by-id/ata-DISK_1' }],
+      ['/dev/disk/by-id/wwn-0x5000', { usedBy: null, byId: '/dev/disk/by-id/ata-DISK_1', identity: null }],
+      ['/dev/sdb', { usedBy: null, byId: '/dev/disk/by-id/ata-DISK_1', identity: null }],
     ]);
+  });
+
+  test('is known by what it says it is, its partitions apart', async () => {
+    put({
+      ...disk,
+      [`${block}/device/wwid`]: 't10.ATA     DISK 1\n',
+      '/dev/sdc': '',
+      '/sys/class/block/sdc/device/wwid': 'naa.5\n',
+    });
+    const identities = async () => {
+      const { disks } = await look({ disks: ['/dev/sdb', '/dev/sdc'] });
+      return [...disks.values()].map(({ identity }) => identity);
+    };
+    const [one, other] = await identities();
+    expect(one).toMatch(/^[0-9a-f]{32}$/);
+    expect(other).not.toBe(one);
+    expect(one).not.toContain('DISK');
+    put({ [`${block}/device/wwid`]: 'naa.5\n' });
+    expect(await identities()).toEqual([other, other]);
   });
 
   test('that is not there is not seen', async () => {

@@ -90,6 +90,13 @@ const cases: Readonly<Record<string, { found: readonly Case[]; nothing: readonly
       [devices("<disk type='file'><source file='/images/x'/><target dev='sda'/></disk>"), { host: null }],
     ],
   },
+  other_disk: {
+    found: [[one, { ...hostDisk('/dev/disk/by-id/x', { identity: 'b' }), lastDisks: { '/dev/disk/by-id/x': 'a' } }]],
+    nothing: [
+      [one, { ...hostDisk('/dev/disk/by-id/x', { identity: 'a' }), lastDisks: { '/dev/disk/by-id/x': 'a' } }],
+      [domain('')],
+    ],
+  },
   disk_of_two: {
     found: [
       [one, other({})],
@@ -324,6 +331,7 @@ describe('what cannot be seen is neither found nor passed over', () => {
     ['cpu_lacks', [domain("<cpu mode='host-model'/>"), { loader: ds918 }]],
     ['disk_in_use', [one, { host: null }]],
     ['disk_in_use', [one]],
+    ['other_disk', [one, hostDisk('/dev/disk/by-id/x', { identity: 'a' })]],
     ['hba_blacklisted', [hba, { loader: ds920, host: null }]],
     ['hba_blacklisted', [hba]],
     ['loader_bus', [devices(loaderDisk('virtio'))]],
@@ -339,7 +347,7 @@ describe('what cannot be seen is neither found nor passed over', () => {
     ['sata_map', [q35(disk('sata')), { loader: ds918 }]],
     ['disk_of_two', [one, { others: null }]],
     ['mac_of_two', [one, { others: null }]],
-    ['pool_nearly_full', [one, { rooms: null }]],
+    ['pool_nearly_full', [one, { rooms: [null] }]],
     ['no_autostart', [one, { autostart: null }]],
     ['bridge_delay', [one, { host: null }]],
     ['many_vcpus', [domain('<vcpu>99</vcpu>'), { loader: { model: 'DS0+' } }]],

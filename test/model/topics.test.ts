@@ -19,6 +19,7 @@ test('the topics of a bridge and of a VM', () => {
     check: 'home/dsm2mqtt/DSM/check',
     response: 'home/dsm2mqtt/DSM/response',
     event: 'home/dsm2mqtt/DSM/event',
+    doctor: 'home/dsm2mqtt/DSM/doctor',
     loader: 'home/dsm2mqtt/DSM/loader',
     loaderLog: 'home/dsm2mqtt/DSM/loader/log',
     screen: 'home/dsm2mqtt/DSM/screen',

@@ -1,9 +1,12 @@
-import { gather } from '../../app/doctor.ts';
+import { gather } from '../../app/doctor-facts.ts';
 import { isLocal } from '../../app/libvirt.ts';
-import { vmStoreFile } from '../../bridge/vm-store.ts';
+import { Records } from '../../bridge/history.ts';
 import type { Config } from '../../config/config.ts';
+import { disksStore } from '../../doctor/disks-store.ts';
 import { examine } from '../../doctor/examine.ts';
+import type { Libvirt } from '../../libvirt/client.ts';
 import { silent } from '../../util/logger.ts';
+import type { Watch } from '../../vm/watch.ts';
 import { findVm } from '../command.ts';
 import { withDomains } from '../domains.ts';
 import { type ExitCode, exitCode, told } from '../outcome.ts';
@@ -20,29 +23,14 @@ export interface DoctorOptions extends Output {
 
 /** `dsm2mqtt doctor`: 0: nothing serious; 1: something, or there is no such domain; 3: libvirt was not reached. */
 export async function doctor({ config, vm, json, stdout, stderr, signal }: DoctorOptions): Promise<ExitCode> {
-  const { libvirt, dataDir } = config;
+  const { libvirt } = config;
   const vms = vm === undefined ? config.vms : [findVm(config, vm)];
-  const remembered = await vmStoreFile(dataDir, silent).load();
   try {
-    const rows = await withDomains(
-      { libvirt, vms },
-      async (client, watch) => {
-        const local = isLocal(libvirt, await client.hostname({ signal }));
-        const looks = vms.map(async ({ key, label, loader }): Promise<Examined> => {
-          const target = watch.target(key);
-          const row = { id: key, name: label, local, findings: [], unseen: [] };
-          if (!target) return { ...row, trouble: watch.missing(key) };
-          const stop = Object.hasOwn(remembered, key) ? remembered[key]?.last_stop : null;
-          const shutdownSeconds = stop?.reason === 'shutdown' ? stop.seconds : null;
-          const facts = await gather({ client, target, loader, local, shutdownSeconds, signal });
-          return facts ? { ...row, ...examine(facts), trouble: null } : { ...row, trouble: unreadable };
-        });
-        return Promise.all(looks);
-      },
-      signal,
-    );
+    const look = (client: Libvirt, watch: Watch) => lookAtAll({ ...config, vms }, client, watch, signal);
+    const rows = await withDomains({ libvirt, vms }, look, signal);
     stdout.write(`${json ? JSON.stringify(rows, null, 2) : rows.map(renderExamined).join('\n\n')}\n`);
-    return rows.some(isSerious) ? exitCode.failed : exitCode.succeeded;
+    const serious = rows.some(row => row.trouble ?? row.findings.some(({ level }) => /harm|warning/.test(level)));
+    return serious ? exitCode.failed : exitCode.succeeded;
   } catch (error) {
     if (!signal.aborted) return told(error, stderr);
     stderr.write(`${libvirt.uri}: interrupted\n`);
@@ -50,8 +38,22 @@ export async function doctor({ config, vm, json, stdout, stderr, signal }: Docto
   }
 }
 
-const unreadable = 'what libvirt returned is no definition of a domain that can be read: compare `virsh dumpxml`.';
-
-function isSerious({ trouble, findings }: Examined): boolean {
-  return trouble !== null || findings.some(({ level }) => level === 'harm' || level === 'warning');
+async function lookAtAll({ libvirt, dataDir, vms }: Config, client: Libvirt, watch: Watch, signal: AbortSignal) {
+  const keys = vms.map(({ key }) => key);
+  const records = new Records(dataDir, silent);
+  const [histories, disks] = await Promise.all([records.load(keys), disksStore(dataDir, silent).load()]);
+  const local = isLocal(libvirt, await client.hostname({ signal }));
+  const looks = vms.map(async ({ key, label, loader }): Promise<Examined> => {
+    const target = watch.target(key);
+    const row = { id: key, name: label, local, findings: [], unseen: [] };
+    if (!target) return { ...row, trouble: watch.missing(key) };
+    const { stops = [] } = histories[key] ?? {};
+    const shutdownSeconds = stops.length === 0 ? null : Math.max(...stops);
+    const known = { settings: loader, shutdownSeconds, lastDisks: disks[key] ?? null };
+    const facts = await gather({ client, target, local, signal, ...known });
+    return facts ? { ...row, ...examine(facts), trouble: null } : { ...row, trouble: unreadable };
+  });
+  return Promise.all(looks);
 }
+
+const unreadable = 'what libvirt returned is no definition of a domain that can be read: compare `virsh dumpxml`.';

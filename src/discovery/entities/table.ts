@@ -9,6 +9,8 @@ import {
   check,
   checkMembers,
   checkObject,
+  doctor,
+  doctorMembers,
   type Entity,
   eventEntity,
   info,
@@ -29,7 +31,9 @@ import { asked, detail, diagnostic, inUnit, oneOf, sentence, timestamp, total } 
  * of the loader in loader.ts.
  */
 
-export type VmEntity = Entity<'state' | 'stats' | 'check' | 'power' | 'command' | 'event' | 'screen' | 'loader'>;
+export type VmEntity = Entity<
+  'state' | 'stats' | 'check' | 'doctor' | 'power' | 'command' | 'event' | 'screen' | 'loader'
+>;
 export type BridgeEntity = Entity<'state' | 'info'>;
 
 export function vmEntities({ hardware }: DomainDescription, controls: VmControls): VmEntity[] {
@@ -99,6 +103,9 @@ const machineEntities: readonly VmEntity[] = [
   sensor('boot_takes', 'Boot takes', state('boot_expected_seconds'), inUnit('s'), detail),
   sensor('last_error', 'Last error', state('last_error', 'message'), sentence, detail, {
     attributes: stateObject('last_error'),
+  }),
+  binarySensor('doctor', 'Doctor', doctor('problem'), { device_class: 'problem' }, diagnostic, {
+    attributes: doctorMembers('findings'),
   }),
   sensor('vcpus', 'vCPUs', state('vcpus'), detail),
   ...metricEntities(cpuMetrics, ['cpu']),

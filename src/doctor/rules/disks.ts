@@ -25,6 +25,19 @@ export const diskRules: readonly Rule[] = [
     },
   },
   {
+    ...{ code: 'other_disk', level: 'harm', source: 'host' },
+    message: 'This name now leads to another disk than when DSM was last up: DSM may write to a strange disk.',
+    advice: 'Do not start the VM before the name is right; `ls -l /dev/disk/by-id` shows the lasting names.',
+    find: ({ disks, host, lastDisks }) => {
+      const pairs = disks.map(
+        disk => [disk, lastDisks?.[disk.source ?? ''], host?.disks.get(disk.source ?? '')] as const,
+      );
+      const known = pairs.filter(([, last, now]) => last !== undefined && now?.identity);
+      if (known.length === 0 && disks.some(({ type }) => type === 'block')) return null;
+      return known.filter(([, last, now]) => last !== now?.identity).map(([disk]) => `${sourceOf(disk)}.`);
+    },
+  },
+  {
     ...{ code: 'disk_of_two', level: 'harm', source: 'libvirt' },
     message: 'Two domains have this disk; when both run, they destroy its data.',
     advice: 'Take it out of one of them: `virsh detach-disk DOMAIN TARGET --config`.',
@@ -104,13 +117,14 @@ export const diskRules: readonly Rule[] = [
     ...{ code: 'pool_nearly_full', level: 'warning', source: 'libvirt' },
     message: 'The pool has less than a tenth left, and less than the image may need: then libvirt pauses the VM.',
     advice: 'Make room there, or move the image to a larger pool.',
-    find: ({ rooms }) =>
-      rooms
-        ?.filter(({ free, size, growth }) => free < growth && free < size / 10)
-        .map(
-          ({ target, pool, free, growth }) =>
-            `The image of ${target} may grow by ${mib(growth)}; the pool ${pool} has ${mib(free)} left.`,
-        ) ?? null,
+    find: ({ rooms }) => {
+      const full = rooms.flatMap(room => (room && room.free < room.growth && room.free < room.size / 10 ? [room] : []));
+      if (full.length === 0 && rooms.includes(null)) return null;
+      return full.map(
+        ({ target, pool, free, growth }) =>
+          `The image of ${target} may grow by ${mib(growth)}; the pool ${pool} has ${mib(free)} left.`,
+      );
+    },
   },
 ];
 

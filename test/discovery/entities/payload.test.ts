@@ -110,6 +110,7 @@ describe('what people see', () => {
         'State',
         'Activity',
         'Shutdown takes',
+        'Doctor',
         'CPU',
         'Memory used',
         'Stale statistics',

@@ -1,0 +1,117 @@
+import {
+  type DiskFacts,
+  type Facts,
+  type LoaderFacts,
+  type OtherDomain,
+  type Room,
+  readFacts,
+  unknownFacts,
+  unknownLoader,
+} from '../doctor/facts.ts';
+import { type Host, lookAtHost } from '../doctor/host.ts';
+import type { Libvirt } from '../libvirt/client.ts';
+import { isLibvirtError, TimeoutError, unlessRefused } from '../libvirt/errors.ts';
+import type { DomainRef } from '../libvirt/structs.ts';
+import { type LoaderSettings, wantedDsm } from '../model/loader-settings.ts';
+import { formatPci } from '../vm/controllers.ts';
+import type { Target } from '../vm/watch.ts';
+
+/** Collects what `doctor` judges. Changes nothing. */
+
+export interface GatherOptions extends Pick<Facts, 'shutdownSeconds' | 'lastDisks'> {
+  client: Libvirt;
+  target: Target;
+  settings: LoaderSettings | null;
+  /** libvirt runs on this machine. */
+  local: boolean;
+  signal: AbortSignal;
+}
+
+/** Milliseconds: libvirt returns no definition while its QEMU hangs. */
+const patience = 10_000;
+
+/** Null: libvirt's text is no definition of a domain. Rejects as libvirt's calls do. */
+export async function gather({ client, target, settings, local, signal, ...known }: GatherOptions) {
+  const { ref, domain } = target;
+  const { active, autostart, hardware } = domain;
+  const call = { timeout: patience, signal };
+  // A read-only connection, or a policy, may refuse passwords.
+  const secret = await unlessRefused(client.xml(ref, { inactive: true, secure: true, ...call }), null);
+  const read = readFacts(secret ?? (await client.xml(ref, { inactive: true, ...call })));
+  if (!read) return null;
+  const running = { memoryNow: hardware.memory, bridges: hardware.nics.flatMap(({ source }) => source ?? []) };
+  const facts: Facts = {
+    ...{ ...unknownFacts(read), ...known, loader: loaderFacts(settings), secure: secret !== null, active, autostart },
+    ...(active && running),
+  };
+  const [others, rooms, host] = await Promise.all([
+    otherDomains(client, ref, call),
+    Promise.all(imagesOf(facts).map(disk => roomOf(client, ref, disk, call).catch(skipped))),
+    local ? hostOf(facts, ref.uuid) : null,
+  ]);
+  return { ...facts, others, rooms, host };
+}
+
+/** Without `uuid`, not how long Docker waits: that takes a look at each process. */
+export function hostOf({ disks, controllers, bridges }: Facts, uuid: string | null = null): Promise<Host> {
+  return lookAtHost({
+    uuid,
+    disks: disks.flatMap(({ source }) => (source?.startsWith('/dev/') ? [source] : [])),
+    pci: controllers.flatMap(({ host }) => (host ? [formatPci(host)] : [])),
+    bridges,
+  });
+}
+
+/** What the configuration says; it does not say which release of the loader builds. */
+export function loaderFacts(settings: LoaderSettings | null): LoaderFacts {
+  if (!settings) return unknownLoader;
+  const { kind, model, extensions, sataMap } = settings;
+  const has = (name: string) => extensions.some(url => url.includes(name));
+  return {
+    ...{ ...unknownLoader, kind, model, dsm: wantedDsm(settings).version.replace(/-.*/, '') },
+    acpid: has('acpid'),
+    // Newer releases bring these drivers by themselves.
+    virtio: has('virtio') || (has('all-modules') && has('eudev')) || null,
+    map: sataMap === 'auto' ? 'unset' : sataMap,
+  };
+}
+
+type Call = Pick<GatherOptions, 'signal'> & { timeout: number };
+
+async function otherDomains(client: Libvirt, { uuid }: DomainRef, call: Call): Promise<OtherDomain[] | null> {
+  const refs = await unlessRefused(client.domains(call), null);
+  const asked = refs
+    ?.filter(other => other.uuid !== uuid)
+    .map(async ref => {
+      // One that hangs or goes away meanwhile is no reason to lose the others.
+      const xml = await client.xml(ref, call).catch(skipped);
+      const read = xml === null ? null : readFacts(xml);
+      if (!read) return [];
+      const macs = read.hardware.nics.map(({ mac }) => mac);
+      return [{ name: ref.name, active: ref.id !== -1, disks: read.disks, macs }];
+    });
+  return asked ? (await Promise.all(asked)).flat() : null;
+}
+
+function imagesOf({ disks }: Facts): DiskFacts[] {
+  return disks.filter(({ type, source }) => (type === 'file' || type === 'volume') && source !== null);
+}
+
+/** Not of an image in no pool, or of a libvirt without its storage driver. */
+async function roomOf(client: Libvirt, ref: DomainRef, { target, type, source }: DiskFacts, call: Call): Promise<Room> {
+  const { storage } = client;
+  const path = source ?? '';
+  const name = type === 'volume' ? path.replace(/\/.*/, '') : (await storage.volumeByPath(path, call)).pool;
+  const [info, { capacity, allocation }] = await Promise.all([
+    storage.poolByName(name, call).then(found => storage.poolInfo(found, call)),
+    client.blockInfo(ref, target, call),
+  ]);
+  const growth = Math.max(0, capacity - allocation);
+  return { target, pool: name, free: info.available, size: info.capacity, growth };
+}
+
+/** For a question that may be left open; a lost connection is no answer. */
+function skipped(error: unknown): null {
+  if (isLibvirtError(error) || error instanceof TimeoutError) return null;
+  throw error;
+}
