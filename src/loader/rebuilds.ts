@@ -1,4 +1,5 @@
 import type { LoaderCommand, LoaderJob, LoaderJobPlace } from '../commands/job-place.ts';
+import type { Check, Verdict } from '../model/check.ts';
 import type { Rejection } from '../model/codes.ts';
 import type { Domain } from '../model/domain.ts';
 import type { Event } from '../model/event.ts';
@@ -10,12 +11,17 @@ import type { Snapshot, VmKey } from '../model/snapshot.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
 import { inTime } from '../util/deadline.ts';
 import type { Logger } from '../util/logger.ts';
+import type { BootPartition } from './image/boot-entry.ts';
 import { Cancelled, Closing } from './job/failure.ts';
 import { carryOutJob, keepRecord, recallLoader } from './job/index.ts';
 import { type LoaderRecord, withRecord } from './job/journal.ts';
+import { loaderDisk, scratchFolder } from './job/loader-image.ts';
 import { type Guest, type JobParts, type JobTimes, usualTimes } from './job/parts.ts';
 import { interrupted } from './job/recovery.ts';
 import { type Beginning, longest } from './job/run.ts';
+import { loaderTrouble, lookAtImage } from './look.ts';
+import { kindOf } from './plan/recognised.ts';
+import { realWorld } from './plan/world.ts';
 
 export interface RebuildsOptions extends Pick<JobParts, 'adapters' | 'folder' | 'open' | 'world'> {
   vms: readonly { key: VmKey; settings: LoaderSettings; policy: Policy; guest: Guest }[];
@@ -37,6 +43,10 @@ type LoaderEntry = RebuildsOptions['vms'][number] & {
   timer: NodeJS.Timeout | undefined;
   /** Ends the run that is under way; null: there is none. */
   end: AbortController | null;
+  /** Ends the look at the image that is under way; null: there was none yet. */
+  look: AbortController | null;
+  /** Of the latest check. */
+  verdict: Verdict | null;
   done: Promise<unknown>;
 };
 
@@ -47,11 +57,13 @@ const confirmationWindow = 10 * 60_000;
 export class Rebuilds {
   readonly #options: RebuildsOptions;
   readonly #clock: Clock;
+  readonly #times: JobTimes;
   readonly #entries = new Map<VmKey, LoaderEntry>();
 
   constructor(options: RebuildsOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#times = { ...usualTimes, ...options.times };
   }
 
   /** Reads the journals; resolves to what is known of each loader. Call it once, before all else. */
@@ -62,7 +74,7 @@ export class Rebuilds {
       if (record && isUnderWay(record)) {
         logger.warn({ event: 'loader.interrupted', vm: key, phase: loader.phase }, loader.error ?? '');
       }
-      const idle = { timer: undefined, end: null, done: Promise.resolve() };
+      const idle = { timer: undefined, end: null, look: null, verdict: null, done: Promise.resolve() };
       this.#entries.set(key, { key, settings, policy, guest, loader, record, ...idle });
     }
     return new Map([...this.#entries].map(([key, { loader }]) => [key, loader]));
@@ -98,7 +110,9 @@ export class Rebuilds {
     const entry = 'key' in event ? this.#entries.get(event.key) : undefined;
     if (!entry) return;
     if (event.type === 'domain') this.#tellInterrupted(entry, event.domain, event.at);
+    if (event.type === 'domain' && event.domain && !entry.look) this.#look(entry, this.#times.firstLook);
     if (event.type === 'checked' && event.check.verdict === 'up') this.#installed(entry);
+    if (event.type === 'checked') this.#explain(entry, event.check);
   }
 
   /** Leaves the VMs as they are; the next bridge reports what was under way. */
@@ -106,6 +120,7 @@ export class Rebuilds {
     for (const entry of this.#entries.values()) {
       clearTimeout(entry.timer);
       entry.end?.abort(new Closing('the bridge is stopping'));
+      entry.look?.abort();
     }
     await inTime(Promise.all([...this.#entries.values()].map(({ done }) => done)), farewell, null);
   }
@@ -125,6 +140,7 @@ export class Rebuilds {
     const uuid = (word === 'rollback' ? record?.uuid : this.#options.snapshot().vms[key]?.domain?.uuid) ?? '';
     const power = place.power(uuid);
     entry.end = end;
+    entry.look?.abort();
     this.#arm(entry, false);
     const beginning: Beginning = {
       ...{ word, parts: { ...facts, power, onTimeout: onTimeout ?? 'report' } },
@@ -138,6 +154,7 @@ export class Rebuilds {
         if (!(end.signal.reason instanceof Closing)) entry.end = null;
         entry.record = record;
         place.ended(outcome);
+        if (entry.end === null) this.#look(entry, 0);
       });
     const within = longest(facts, timeout ?? policy.shutdown.timeout);
     return { within, cancel: () => end.abort(new Cancelled('it was cancelled')) };
@@ -145,7 +162,7 @@ export class Rebuilds {
 
   #facts(entry: LoaderEntry): Omit<JobParts, 'power' | 'onTimeout'> {
     const { key, settings, guest } = entry;
-    const { adapters, folder, open, local, line, times, world, ref } = this.#options;
+    const { adapters, folder, open, local, line, world, ref } = this.#options;
     return {
       ...{ key, settings, guest, folder, open, local: local(), world },
       adapters,
@@ -153,8 +170,46 @@ export class Rebuilds {
       show: loader => this.#show(entry, { ...loader, armedUntil: entry.loader.armedUntil }),
       line: text => line(key, text),
       now: () => new Date(this.#clock.date()),
-      times: { ...usualTimes, ...times },
+      times: this.#times,
     };
+  }
+
+  /** Looks which loader the image has, so many milliseconds from now. A run ends it. */
+  #look(entry: LoaderEntry, after: number): void {
+    const end = new AbortController();
+    entry.look = end;
+    const timer = setTimeout(() => {
+      entry.done = entry.done.then(() => this.#lookNow(entry, end.signal)).catch(() => {});
+    }, after).unref();
+    end.signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
+  }
+
+  async #lookNow(entry: LoaderEntry, signal: AbortSignal): Promise<void> {
+    const { key, settings } = entry;
+    const { adapters, open, folder, ref, world, snapshot } = this.#options;
+    const [domain, known] = [snapshot().vms[key]?.domain, ref(key)];
+    if (!domain || !known) return;
+    await using client = await open(signal);
+    const options = {
+      ...{ way: settings.image, client, ref: known, scratch: scratchFolder(folder), backups: Promise.resolve(null) },
+      ...{ disk: loaderDisk(domain.hardware), signal, world: { ...realWorld, ...world } },
+      adapterFor: (partition: BootPartition | null) => adapters(kindOf(partition, settings.kind)),
+    };
+    const found = await lookAtImage(options, settings.model);
+    if (found) this.#show(entry, { found });
+  }
+
+  /** A DSM that was updated may not start from its loader. */
+  #explain(entry: LoaderEntry, check: Check): void {
+    const { loader, end, verdict } = entry;
+    entry.verdict = check.verdict;
+    if (end || !loader.found) return;
+    const trouble = loaderTrouble(check, loader.found);
+    const told = loader.code === 'not_patched' || loader.code === 'loader_outdated';
+    if (trouble && loader.code === null) this.#show(entry, trouble);
+    else if (check.verdict === 'up' && told) this.#show(entry, { code: null, error: null, nextStep: null });
+    // The loader may have changed since.
+    else if (check.verdict !== verdict && mayBeLoader.has(check.verdict)) this.#look(entry, 0);
   }
 
   #tellInterrupted(entry: LoaderEntry, domain: Domain | null, at: string): void {
@@ -189,6 +244,8 @@ export class Rebuilds {
     this.#options.emit({ type: 'loader', key, loader: entry.loader, at });
   }
 }
+
+const mayBeLoader: ReadonlySet<Verdict> = new Set(['loader', 'recoverable']);
 
 /** Milliseconds that a hanging file system may delay the end. */
 const farewell = 500;

@@ -102,7 +102,7 @@ export type LoaderDocument = NonNullable<ReturnType<typeof loaderDocument>>;
 /** `B/V/loader`; null: no loader is configured. */
 export function loaderDocument({ loader, check }: VmSnapshot) {
   if (!loader) return null;
-  const { phase, percent, step, result, code, error, rollback, wanted, log } = loader;
+  const { phase, percent, step, result, code, error, rollback, wanted, found, log } = loader;
   const noBackup: OrNull<LoaderBackup> = { file: null, at: null, size: null };
   return {
     ...{ phase, percent, step },
@@ -120,6 +120,11 @@ export function loaderDocument({ loader, check }: VmSnapshot) {
     /** The running DSM's version, as it last reported it, without its small update. */
     installed: { model: check?.dsm.model ?? null, version: check?.dsm.version ?? null },
     under_way: isUnderWay(loader),
+    loader: {
+      ...{ name: found?.name ?? null, version: found?.version ?? null, model: found?.model ?? null },
+      /** What it was built for, and the newest that it lists for the model. */
+      ...{ dsm: found?.dsm ?? null, newest_dsm: found?.newest ?? null },
+    },
     log,
   };
 }

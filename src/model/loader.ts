@@ -61,6 +61,24 @@ export interface Loader {
   /** The last lines of output, without serial numbers and MACs. */
   log: readonly string[];
   wanted: WantedDsm;
+  /** The loader in the image, when it was last looked at; null: it was not read yet. */
+  found: FoundLoader | null;
+}
+
+export interface FoundLoader {
+  /** `RR` */
+  name: string;
+  /** `26.7.4` */
+  version: string | null;
+  model: string | null;
+  /** The DSM that it was built for: `7.2.2-72806`, `7.2`. */
+  dsm: string | null;
+  /** The newest DSM that it lists for the model; null: not known. */
+  newest: string | null;
+  /** Whether nothing waits to be built; null: not known. */
+  built: boolean | null;
+  /** Whether the bridge can rebuild it. */
+  rebuilt: boolean;
 }
 
 export interface LoaderBackup {
@@ -95,6 +113,7 @@ export function idleLoader(wanted: WantedDsm): Loader {
     armedUntil: null,
     log: [],
     wanted,
+    found: null,
   };
 }
 

@@ -1,4 +1,4 @@
-/** A loader rebuilt on a real guest: GRUB, TinyCore's stand-in over SSH, libvirt's volumes; and a bridge killed in it. */
+/** A loader rebuilt on a real guest: GRUB, its builder's stand-in over SSH, libvirt's volumes; and a bridge killed in it. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
@@ -8,12 +8,50 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { domainState, guest, inLab, type Mosquitto, startMosquitto } from '../lab/lab.ts';
 import { entries, loader } from '../lab/loader.ts';
 import { extension, platform } from '../lab/rploader.ts';
+import { rr } from '../lab/rr.ts';
 import { type BridgeProcess, isFinal, type Json, Listener, startBridge, usual, vmTopic } from './bridge.ts';
 
 const phases = [
   ...['preflight', 'shutting_down', 'backing_up', 'arming_builder', 'booting_builder', 'connecting', 'arming_dsm'],
   ...['building', 'verifying', 'booting_dsm', 'checking', 'done'],
 ];
+
+interface Kind {
+  name: string;
+  /** Of `vms[].loader`: for the DSM that is installed. */
+  settings: Record<string, unknown>;
+  /** Another DSM. */
+  other: string;
+  phases: readonly string[];
+  bootEntry: string;
+  /** Puts its image into the VM, which is off; the end puts the one back that was there. */
+  insert(): Promise<AsyncDisposable>;
+  /** What has come up. */
+  booted(): Promise<string>;
+  builder: string;
+  /** Words that nobody may find outside of the guest. */
+  passwords: readonly string[];
+}
+
+const tcrpKind: Kind = {
+  name: 'TinyCore RedPill',
+  settings: { model: 'DS918+', platform, extensions: [extension('virtio'), extension('acpid')] },
+  ...{ other: 'ds918p-7.1.0-42661', phases, bootEntry: entries.dsm, builder: 'builder', passwords: ['P@ssw0rd'] },
+  insert: async () => {
+    const kept = await loader.keep();
+    await loader.arm('dsm');
+    return kept;
+  },
+  booted: () => loader.booted(),
+};
+const rrKind: Kind = {
+  name: 'RR',
+  settings: { model: 'DS918+', platform: '7.1.1-42962' },
+  ...{ other: 'ds918p-7.2.2-72806', phases: phases.filter(phase => phase !== 'arming_dsm'), bootEntry: 'Boot DSM' },
+  ...{ builder: 'rr', passwords: [] },
+  insert: () => rr.insert(),
+  booted: () => rr.booted(),
+};
 const topic = vmTopic('loader');
 /** Of a rebuild, in milliseconds, on a machine that has other things to do. */
 const whole = 900_000;
@@ -24,6 +62,7 @@ let folder: string;
 let bridge: BridgeProcess;
 let from: number;
 let original: AsyncDisposable;
+let kind: Kind;
 
 function config(changes: Record<string, unknown> = {}): Record<string, unknown> {
   const vm = {
@@ -31,8 +70,8 @@ function config(changes: Record<string, unknown> = {}): Record<string, unknown> 
     shutdown: { timeout: '1m' },
     checks: { schedule: 'never', deep_schedule: 'never', failures_before_down: 1, probe_timeout: '3s' },
     loader: {
-      ...{ model: 'DS918+', platform, transient_pool: true, keep_backups: 2 },
-      ...{ extensions: [extension('virtio'), extension('acpid')], ...changes },
+      ...{ transient_pool: true, keep_backups: 2 },
+      ...{ ...kind.settings, ...changes },
     },
   };
   return usual(broker.url, { vms: [vm], data_dir: folder });
@@ -51,8 +90,6 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  original = await loader.keep();
-  await loader.arm('dsm');
   folder = await mkdtemp(join(tmpdir(), 'rebuild-'));
 });
 
@@ -65,7 +102,9 @@ afterEach(async () => {
 });
 
 /** DSM runs, and a bridge that has seen it. */
-async function begin(changes: Record<string, unknown> = {}): Promise<string> {
+async function begin(of: Kind, changes: Record<string, unknown> = {}): Promise<string> {
+  kind = of;
+  original = await kind.insert();
   await guest.start();
   from = listener.now;
   bridge = await startBridge(config(changes));
@@ -116,32 +155,32 @@ async function everything(): Promise<string> {
   return [...texts, ...ours.map(({ text }) => text)].join('\n');
 }
 
-test(
-  'one command takes DSM through the whole transaction, every phase seen in order, with the new loader in place',
-  async () => {
-    const before = await begin();
+test.each([tcrpKind, rrKind])(
+  '$name: one command takes DSM through the whole transaction, every phase seen in order, with the new loader in place',
+  async it => {
+    const before = await begin(it);
     const answer = await ask('rebuild', { confirm: true });
     expect(answer).toMatchObject({ status: 'succeeded', code: 'done' });
-    expect(shown()).toEqual(phases);
+    expect(shown()).toEqual(it.phases);
     const told = listener.documents(vmTopic('event'), from).filter(({ event_type }) => event_type === 'loader_phase');
-    expect(told.map(({ phase }) => phase)).toEqual(phases);
+    expect(told.map(({ phase }) => phase)).toEqual(it.phases);
     const last = await document(({ result }) => result !== null);
-    expect(last).toMatchObject({ result: 'succeeded', rollback: false, boot_entry: entries.dsm });
+    expect(last).toMatchObject({ result: 'succeeded', rollback: false, boot_entry: it.bootEntry });
     expect(await sumOf(last.backup.file)).toBe(before);
-    expect(await loader.booted()).toBe('dsm');
+    expect(await it.booted()).toBe('dsm');
     expect(await loader.cmdline()).toMatchObject({ loader_build: '1', SataPortMap: '12', DiskIdxMap: '1000' });
     const { sn, mac1 } = await loader.cmdline();
     expect(listener.texts(vmTopic('loader/log'), from).length).toBeGreaterThan(20);
     const said = await everything();
-    for (const secret of [sn, mac1, 'P@ssw0rd', '52:54:00:d5:30:01']) expect(said).not.toContain(secret);
+    for (const secret of [sn, mac1, '52:54:00:d5:30:01', ...it.passwords]) expect(said).not.toContain(secret);
   },
   whole,
 );
 
-test(
-  'another DSM: the installer is next, and until then the old loader can be had back',
-  async () => {
-    const before = await begin({ platform: 'ds918p-7.1.0-42661' });
+test.each([tcrpKind, rrKind])(
+  '$name: another DSM: the installer is next, and until then the old loader can be had back',
+  async it => {
+    const before = await begin(it, { platform: it.other });
     const off = document(({ phase }) => phase === 'backing_up').then(() => guest.bootScenario('installer'));
     expect(await ask('rebuild', { confirm: true })).toMatchObject({
       status: 'succeeded',
@@ -186,7 +225,7 @@ describe('killed with -9, and started again', () => {
   test(
     'in backing_up: the VM is off, its loader untouched, and a start brings DSM back',
     async () => {
-      const before = await begin();
+      const before = await begin(tcrpKind);
       const told = await killedIn('backing_up');
       expect(told).toMatchObject({ rollback: false });
       expect(told.error).toContain('The VM is off; its loader is untouched.');
@@ -199,16 +238,17 @@ describe('killed with -9, and started again', () => {
   );
 
   test.each([
-    ['building', 'its image builder and not DSM, by all that is known; its loader may be half built', 'builder'],
-    ['booting_dsm', 'its new loader is in place', null],
+    [tcrpKind, 'building', 'its image builder and not DSM, by all that is known; its loader may be half built'],
+    [rrKind, 'building', 'its image builder and not DSM, by all that is known; its loader may be half built'],
+    [tcrpKind, 'booting_dsm', 'its new loader is in place'],
   ])(
-    'in %s: told, and a rollback brings the old loader back',
-    async (phase, says, booted) => {
-      const before = await begin();
+    '$name, in %s: told, and a rollback brings the old loader back',
+    async (it, phase, says) => {
+      const before = await begin(it);
       const told = await killedIn(phase);
       expect(told).toMatchObject({ rollback: true });
       expect(told.error).toContain(says);
-      if (booted) expect(await loader.booted()).toBe(booted);
+      if (phase === 'building') expect(await it.booted()).toBe(it.builder);
       expect(await ask('rollback', { confirm: true })).toMatchObject({ status: 'succeeded' });
       await guest.up();
       expect(await loader.cmdline()).toMatchObject({ loader_build: '0' });

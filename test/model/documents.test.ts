@@ -151,6 +151,7 @@ test('a loader that is being rebuilt', () => {
     armed_until: at,
     wanted: ds918,
     installed: { model: 'DS918+', version: '7.1.1-42962' },
+    loader: { name: null, version: null, model: null, dsm: null, newest_dsm: null },
     under_way: true,
     log: ['one', 'two'],
   });

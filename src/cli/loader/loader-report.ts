@@ -1,8 +1,7 @@
 import type { HomeFiles } from '../../loader/image/home.ts';
 import type { LoaderIdentity } from '../../loader/kinds/identity.ts';
 import { rebuildRefusals, recognise } from '../../loader/kinds/recognise.ts';
-import { readRelease } from '../../loader/kinds/tcrp/release.ts';
-import { platformOf } from '../../loader/platforms.ts';
+import { listedDsms } from '../../loader/look.ts';
 import { wantedDsm } from '../../model/loader-settings.ts';
 import type { InspectedVm } from './inspect.ts';
 
@@ -56,11 +55,10 @@ function described({ map, serial, bootWait, ...told }: LoaderIdentity) {
 /** The versions of DSM that the loader itself lists for a model; or why they are not known, a sentence. */
 function listed({ kind, model: its }: LoaderIdentity, home: HomeFiles | null, configured: string) {
   const model = its ?? configured;
-  const prefix = platformOf(model)?.prefix;
-  const builds = kind === 'tcrp' && home ? readRelease(home)?.builds : undefined;
-  const ids = builds && [...builds.keys()].filter(id => id.startsWith(`${prefix}-`));
-  const why = notListed[kind] ?? 'Its list of versions was not read.';
-  return ids ? { model, versions: ids.map(id => id.slice(id.indexOf('-') + 1)) } : { model, versions: null, why };
+  const versions = kind === 'tcrp' ? listedDsms(home, model) : null;
+  return versions
+    ? { model, versions }
+    : { model, versions, why: notListed[kind] ?? 'Its list of versions was not read.' };
 }
 
 const notListed: Readonly<Partial<Record<LoaderIdentity['kind'], string>>> = {

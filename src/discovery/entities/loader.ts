@@ -42,6 +42,7 @@ const updateMembers = [
 /** Without a command: "update everything" must not power the NAS off. */
 const loaderUpdate: LoaderEntity = update('loader_update', 'Loader', { topic: 'loader', path: [] }, diagnostic, asked, {
   value_template: `{{dict(${updateMembers.join(',')})|tojson}}`,
+  attributes: loaderObject('loader'),
 });
 
 const sensors: readonly LoaderEntity[] = [

@@ -1,5 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import type { Domain } from '../../model/domain.ts';
 import { type Backup, readBackup } from '../image/backups.ts';
 import { readBoot } from '../image/boot-entry.ts';
 import { ImageError } from '../image/errors.ts';
@@ -109,8 +110,11 @@ async function difference(
 }
 
 export function loaderSource({ vm }: JobParts['power']): string | null {
-  const disks = vm.domain?.hardware.disks ?? [];
-  return disks.find(({ role }) => role === 'loader')?.source ?? null;
+  return (vm.domain && loaderDisk(vm.domain.hardware)?.source) ?? null;
+}
+
+export function loaderDisk({ disks }: Domain['hardware']): Domain['hardware']['disks'][number] | null {
+  return disks.find(({ role }) => role === 'loader') ?? null;
 }
 
 /**

@@ -62,5 +62,7 @@ export const usualTimes = {
   keys: 40_000,
   /** For which the builder's SSH port must answer before a login; null: as its kind says. */
   steady: null as number | null,
+  /** From the start of the bridge to its first look at the image. */
+  firstLook: 30_000,
 };
 export type JobTimes = typeof usualTimes;

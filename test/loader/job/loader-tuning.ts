@@ -23,6 +23,7 @@ export const times = {
   question: 500,
   keys: 60_000,
   steady: 0,
+  firstLook: 2 ** 30,
 };
 
 /** A build that says nothing for two seconds is given up. */
