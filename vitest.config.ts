@@ -2,7 +2,12 @@ import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** What builds a loader in the guest. */
-const loader = ['test/e2e/rebuild.lab.test.ts', 'test/lab/loader*.lab.test.ts', 'test/loader/**/*.lab.test.ts'];
+const loader = [
+  'test/e2e/rebuild.lab.test.ts',
+  'test/lab/loader*.lab.test.ts',
+  'test/lab/loader/*.lab.test.ts',
+  'test/loader/**/*.lab.test.ts',
+];
 /** Real daemons and a guest that they share: one file at a time. */
 const real = { testTimeout: 600_000, hookTimeout: 600_000, fileParallelism: false };
 

@@ -67,14 +67,13 @@ export function loaderFacts(settings: LoaderSettings | null): LoaderFacts {
   if (!settings) return unknownLoader;
   const { kind, model, extensions, sataMap } = settings;
   const has = (name: string) => extensions.some(url => url.includes(name));
-  const dsm = wantedDsm(settings).version.replace(/-.*/, '');
-  const map = sataMap === 'auto' ? 'unset' : sataMap;
-  const told: LoaderFacts = { ...unknownLoader, kind: kind === 'auto' ? null : kind, model, dsm, map };
-  // RR has the drivers of virtio, and acpid unless somebody takes it away.
-  if (kind !== 'tcrp') return { ...told, virtio: kind === 'rr' || null };
-  // Newer releases bring these drivers by themselves.
-  const virtio = has('virtio') || (has('all-modules') && has('eudev')) || null;
-  return { ...told, acpid: has('acpid'), virtio };
+  return {
+    ...{ ...unknownLoader, kind, model, dsm: wantedDsm(settings).version.replace(/-.*/, '') },
+    acpid: has('acpid'),
+    // Newer releases bring these drivers by themselves.
+    virtio: has('virtio') || (has('all-modules') && has('eudev')) || null,
+    map: sataMap === 'auto' ? 'unset' : sataMap,
+  };
 }
 
 type Call = Pick<GatherOptions, 'signal'> & { timeout: number };

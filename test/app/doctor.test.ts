@@ -1,14 +1,11 @@
 /** Certain harm on its way to Home Assistant: when a definition changes, and when a disk is another one. */
 import { hostname } from 'node:os';
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createDoctor } from '../../src/app/doctor.ts';
-import { loaderFacts } from '../../src/app/doctor-facts.ts';
 import type { Config } from '../../src/config/config.ts';
 import type { KnownDisks } from '../../src/doctor/disks-store.ts';
-import type { LoaderFacts } from '../../src/doctor/facts.ts';
 import { lookAtHost } from '../../src/doctor/host.ts';
 import type { DoctorDocument } from '../../src/model/documents.ts';
-import type { LoaderSettings } from '../../src/model/loader-settings.ts';
 import { emptyVm } from '../../src/model/snapshot.ts';
 import { State } from '../../src/model/state.ts';
 import { Running, vmConfig } from '../bridge/running.ts';
@@ -82,22 +79,4 @@ test('what a disk is, is remembered when DSM is up with it, and a later other on
   expect(await lookOnce('a', { DSM: { '/dev/sdb': 'a' } })).toEqual({ codes: [], early: 0, saved: [] });
   expect((await lookOnce('b', { DSM: { '/dev/sdb': 'a' } })).codes).toEqual(['other_disk']);
   expect(await lookOnce(null, { DSM: { '/dev/sdb': 'a' } })).toEqual({ codes: [], early: 0, saved: [] });
-});
-
-describe('what the configuration says of the loader', () => {
-  const urls = (...names: string[]) => names.map(name => `https://x.test/${name}/rpext-index.json`);
-  const facts = (more: Partial<LoaderSettings>) =>
-    loaderFacts({ ...settings, platform: 'ds918p-7.1.1-42962', sataMap: 'auto', ...more } as LoaderSettings);
-  const settings = { kind: 'tcrp', model: 'DS918+', extensions: [] } as const;
-
-  test.each<[string, Partial<LoaderSettings>, Partial<LoaderFacts>]>([
-    ['TinyCore RedPill, without extensions', {}, { kind: 'tcrp', dsm: '7.1.1', acpid: false, virtio: null }],
-    ['with both', { extensions: urls('redpill-acpid', 'redpill-virtio') }, { acpid: true, virtio: true }],
-    ['with all modules', { extensions: urls('all-modules', 'eudev') }, { acpid: false, virtio: true }],
-    ['a map', { sataMap: { SataPortMap: '1', DiskIdxMap: '10' } }, { map: { SataPortMap: '1', DiskIdxMap: '10' } }],
-    ['RR', { kind: 'rr' }, { kind: 'rr', acpid: null, virtio: true, map: 'unset' }],
-    ['whatever the image is', { kind: 'auto' }, { kind: null, acpid: null, virtio: null }],
-  ])('%s', (_, more, expected) => expect(facts(more)).toMatchObject(expected));
-
-  test('nothing', () => expect(loaderFacts(null)).toMatchObject({ kind: null, model: null }));
 });

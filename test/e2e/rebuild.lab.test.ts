@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { domainState, guest, inLab, type Mosquitto, startMosquitto } from '../lab/lab.ts';
+import { rr } from '../lab/loader/rr.ts';
 import { entries, loader } from '../lab/loader.ts';
 import { extension, platform } from '../lab/rploader.ts';
-import { rr } from '../lab/rr.ts';
 import { type BridgeProcess, isFinal, type Json, Listener, startBridge, usual, vmTopic } from './bridge.ts';
 
 const phases = [

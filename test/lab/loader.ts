@@ -7,7 +7,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { domainState, guest, patience } from './lab.ts';
-import { edit, image, keepImage, mtools, scratch } from './loader-image.ts';
+import { edit, image, keepImage, mtools, scratch } from './loader/image.ts';
 
 const run = promisify(execFile);
 

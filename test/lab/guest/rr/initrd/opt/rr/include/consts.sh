@@ -1,5 +1,5 @@
 # Where everything is, by the names that RR has for it. CHROOT_PATH: of another root than this one, as in RR.
-RR_VERSION=$(cat $CHROOT_PATH/mnt/p3/lab/version 2>/dev/null || echo 26.7.4)
+RR_VERSION="26.7.4"
 RR_RELEASE=''
 RR_TITLE="RR v$RR_VERSION"
 

@@ -10,6 +10,9 @@ loaderIsConfigured() {
     [ -n "$(readConfigKey zimage-hash "$USER_CONFIG_FILE")" ] && [ -n "$(readConfigKey ramdisk-hash "$USER_CONFIG_FILE")" ]
 }
 
+# checkAddonExist ADDON PLATFORM KERNEL
+checkAddonExist() { [ -f "$PART3_PATH/addons/$1/all.tgz" ] || [ -f "$PART3_PATH/addons/$1/$2-$3.tgz" ]; }
+
 # rebootTo ENTRY: GRUB's next entry, once.
 rebootTo() {
   grub-editenv "$USER_GRUBENVFILE" set "next_entry=$1"

@@ -12,7 +12,8 @@ modelMenu() {
     message "$title" "$(TEXT "$offline")"
     return 1
   fi
-  ask "$title" "$(awk -v model="$1" '$1 == model { print $1 }' $synology/models)" --menu "$(TEXT 'Choose the model')" 0 0 20 \
+  ask "$title" "$(awk -v model="$1" '$1 == model { print $1 }' $synology/models)" --menu \
+    "$(TEXT 'Choose the model')\n\Z1DT: Disk identification method is device tree\Zn" 0 0 20 \
     --file "$TMP_PATH/menu" || return 1
   platform=$(awk -v model="$answer" '$1 == model { print $2 }' $synology/models)
   reconfiguringM "$answer" "$platform"

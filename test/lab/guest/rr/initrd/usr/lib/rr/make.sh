@@ -11,7 +11,7 @@ make() {
 
 build() {
   if fault stale-success; then
-    echo "$(TEXT 'Ready!')"
+    TEXT 'Ready!'
     return
   fi
   if [ ! -f "$ORI_ZIMAGE_FILE" ] || [ ! -f "$ORI_RDGZ_FILE" ]; then fetch_dsm || return; fi
@@ -31,7 +31,6 @@ build() {
   rm -f "$PART1_PATH/.build"
   TEXT 'Cleaning ...'
   TEXT 'Ready!'
-  sleep 3
 }
 
 in_the_middle() {
@@ -39,92 +38,132 @@ in_the_middle() {
   if fault reboot; then reboot -f; fi
   if fault silence; then sleep 100000; fi
   if fault unknown-prompt; then
-    echo -n 'Do you want to keep the old kernel? [y/N] '
-    head -c 1 </dev/tty
+    printf 'Do you want to keep the old kernel? [y/N] '
+    if (: </dev/tty) 2>/dev/null; then head -c 1 </dev/tty >/dev/null; else sleep 100000; fi
   fi
-}
-
-internet() { failed "$(TEXT 'Check internet.')" "$(TEXT Error): $1" '(Please via https://curl.se/libcurl/c/libcurl-errors.html check error description.)'; }
-meter() {
-  pace
-  printf '\r%3d  341M  %3d  341M    0     0  21.3M      0  0:00:16  0:00:16 --:--:-- 22.0M' "$1" "$1" >&2
 }
 
 # The PAT, and what is in it.
 fetch_dsm() {
-  local url sum name file version number
+  local url sum name file
   url=$(readConfigKey paturl "$USER_CONFIG_FILE") sum=$(readConfigKey patsum "$USER_CONFIG_FILE")
   name=$MODEL-$PRODUCTVER.pat file=$PART3_PATH/dl/$name
   mkdir -p "$PART3_PATH/dl"
-  [ ! -f "$file.downloading" ] || rm -f "$file" "$file.downloading"
+  if [ -f "$file" ] && [ -f "$file.downloading" ]; then rm -f "$file" "$file.downloading"; fi
   if [ -f "$file" ]; then
     printf '%s cached.' "$name"
+  elif [ -z "$url" ] || [ "${url:0:1}" = '#' ]; then
+    failed "$(TEXT "The pat url is empty. Please re 'Choose a version' before build.")"
+    return
   else
-    if [ -z "$url" ] || [ "${url:0:1}" = '#' ]; then
-      failed "$(TEXT "The pat url is empty. Please re 'Choose a version' before build.")"
-      return
-    fi
     download "$url" "$file" "$name" || return
   fi
-  printf 'Checking hash of %s:' "$name"
-  if fault pat-md5 || { [ "$sum" != 00000000000000000000000000000000 ] && [ "$sum" != "$(md5sum "$file" | cut -d ' ' -f 1)" ]; }; then
+  check_sum "$sum" "$file" "$name" && extract "$file" "$name"
+}
+
+# download URL FILE NAME: in the lab an archive is a line with the version that is in it.
+download() {
+  local url=$1 file=$2 end=0:200 percent
+  ! fault no-internet || TEXT 'The current network status is unknown, using the default mirror.'
+  printf "$(TEXT 'Downloading %s ...')\n" "$3"
+  touch "$file.downloading"
+  printf '%s\n' '  % Total    % Received % Xferd  Average Speed   Time    Time     Time  Current' \
+    '                                 Dload  Upload   Total   Spent    Left  Speed'
+  if fault no-internet; then
+    meter 0
+    echo 'curl: (6) Could not resolve host: global.synologydownload.com'
+    end=6:0
+  elif ! grep -qF " $url " "$synology/pats"; then
+    end=0:404
+  else
+    awk -v url="$url" '$3 == url { split($2, part, "-"); print part[1] "-" part[2], part[3] }' "$synology/pats" >"$file"
+    for percent in 0 20 40; do meter $percent; done
+    if fault pat-stalls; then sleep 100000; fi
+    if fault pat-breaks; then
+      printf '\ncurl: (18) transfer closed with 209715200 bytes remaining to read\n'
+      end=18:200
+    else
+      for percent in 60 80 100; do meter $percent; done
+      echo
+      ! fault pat-md5 || echo x >>"$file"
+    fi
+  fi
+  rm -f "$file.downloading"
+  [ $end != 0:200 ] || return 0
+  rm -f "$file"
+  no_internet $end
+}
+# no_internet CURL:HTTP
+no_internet() {
+  failed "$(TEXT 'Check internet.')" "$(TEXT Error): $1" \
+    "$(TEXT '(Please via https://curl.se/libcurl/c/libcurl-errors.html check error description.)')"
+}
+meter() {
+  pace
+  printf '\r%3d  341M  %3d  341M    0     0  21.3M      0  0:00:16  0:00:16 --:--:-- 22.0M' "$1" "$1"
+}
+
+# check_sum MD5 FILE NAME
+check_sum() {
+  local sum
+  printf "$(TEXT 'Checking hash of %s:')" "$3"
+  sum=$(md5sum "$2" | cut -d ' ' -f 1)
+  if [ "$1" = 00000000000000000000000000000000 ]; then
+    writeConfigKey patsum "$sum" "$USER_CONFIG_FILE"
+  elif [ "$1" != "$sum" ]; then
     failed "$(TEXT 'md5 hash of pat not match, Please reget pat data from the version menu and try again!')"
     return
   fi
   echo OK
-  printf 'Disassembling %s:' "$name"
+}
+
+# extract FILE NAME
+extract() {
+  local version number
+  printf "$(TEXT 'Disassembling %s:')" "$2"
   if fault pat-corrupt; then
     failed "$(TEXT 'Could not determine if pat file is encrypted or not, maybe corrupted, try again!')"
     return
   fi
   TEXT Encrypted
-  printf 'Disassembling %s:' "$name"
+  printf "$(TEXT 'Disassembling %s:')" "$2"
+  if fault no-extractor; then
+    TEXT 'Downloading old pat to extract synology .pat extractor...'
+    echo 'curl: (52) Empty reply from server'
+    no_internet 52:0
+    return
+  fi
   TEXT 'Extractor cached.'
   TEXT 'Extracting ...'
   if fault pat-invalid; then
-    failed "$(TEXT 'pat Invalid, try again!')" "$(TEXT Error): 1"
+    failed "$(TEXT 'pat Invalid, try again!')" "$(TEXT Error): 255"
     return
   fi
-  echo 'Setting hash:OK'
-  read -r version number <"$file"
-  unpack "$version" "$number"
-  hashes
-  echo 'Copying files:OK'
+  printf '%sOK\n' "$(TEXT 'Setting hash:')"
+  read -r version number <"$1"
+  printf '%s' "$(TEXT 'Copying files:')"
+  copy_files "$version" "$number"
+  echo OK
 }
 
-download() {
-  local url=$1 file=$2 name=$3 percent
-  printf 'Downloading %s ...\n' "$name"
-  touch "$file.downloading"
-  printf '  %% Total    %% Received %% Xferd  Average Speed   Time    Time     Time  Current\n' >&2
-  printf '                                 Dload  Upload   Total   Spent    Left  Speed\n' >&2
-  if fault no-internet; then
-    echo 'curl: (6) Could not resolve host: global.synologydownload.com' >&2
-  else
-    for percent in 0 20 40; do meter $percent; done
-    if fault pat-stalls; then sleep 100000; fi
-    if fault pat-breaks; then printf '\ncurl: (18) transfer closed with 209715200 bytes remaining to read\n' >&2; fi
-  fi
-  rm -f "$file.downloading"
-  ! fault no-internet || internet 6:0 || return
-  ! fault pat-breaks || internet 18:200 || return
-  if ! grep -qF " $url " $synology/pats; then
-    internet 0:404
-    return
-  fi
-  for percent in 60 80 100; do meter $percent; done
-  printf '\n' >&2
-  # The archive of the lab: what it would unpack to.
-  awk -v url="$url" '$3 == url { split($2, part, "-"); print part[1] "-" part[2], part[3] }' $synology/pats >"$file"
-}
-
-# unpack VERSION NUMBER: the two files of that DSM, on the second partition.
-unpack() {
-  dsm_layer "$1" "$2" | cat - "$PART3_PATH/lab/rd.gz" >"$ORI_RDGZ_FILE"
-  cp "$PART3_PATH/lab/zImage" "$ORI_ZIMAGE_FILE"
-  rm -f "$MOD_ZIMAGE_FILE" "$MOD_RDGZ_FILE"
-  for path in "$PART1_PATH" "$PART2_PATH"; do
-    echo "PLATFORM=\"$PLATFORM\"" >"$path/GRUB_VER"
-    echo cksum >"$path/grub_cksum.syno"
+# copy_files VERSION NUMBER: the two files of that DSM, on the second partition. No copy stops it.
+copy_files() {
+  local file
+  rm -f "$ORI_ZIMAGE_FILE" "$ORI_RDGZ_FILE" "$MOD_ZIMAGE_FILE" "$MOD_RDGZ_FILE"
+  for file in "$PART1_PATH"/{GRUB_VER,grub_cksum.syno} "$PART2_PATH"/{GRUB_VER,grub_cksum.syno,zImage,rd.gz}; do
+    case $file in
+      "$PART1_PATH"/*) fault first-partition-full ;;
+      *) fault second-partition-full ;;
+    esac || continue
+    : >"$file"
+    echo "cp: error writing '${file#"$CHROOT_PATH"}': No space left on device"
   done
+  fault first-partition-full || echo "PLATFORM=\"$PLATFORM\"" | tee "$PART1_PATH/GRUB_VER" >"$PART1_PATH/grub_cksum.syno"
+  if ! fault second-partition-full; then
+    echo "PLATFORM=\"$PLATFORM\"" | tee "$PART2_PATH/GRUB_VER" >"$PART2_PATH/grub_cksum.syno"
+    cp "$PART3_PATH/lab/zImage" "$ORI_ZIMAGE_FILE"
+    dsm_layer "$1" "$2" | cat - "$PART3_PATH/lab/rd.gz" >"$ORI_RDGZ_FILE"
+  fi
+  writeConfigKey zimage-hash "$(sha_of "$ORI_ZIMAGE_FILE")" "$USER_CONFIG_FILE"
+  writeConfigKey ramdisk-hash "$(sha_of "$ORI_RDGZ_FILE")" "$USER_CONFIG_FILE"
 }

@@ -4,10 +4,6 @@
 dsm_version() { gzip -dc 2>/dev/null <"$ORI_RDGZ_FILE" | head -c 1000 | tr '\0' '\n' | grep -a '^[a-z]*="[0-9.]*"$'; }
 
 sha_of() { sha256sum "$1" | cut -d ' ' -f 1; }
-hashes() {
-  writeConfigKey zimage-hash "$(sha_of "$ORI_ZIMAGE_FILE")" "$USER_CONFIG_FILE"
-  writeConfigKey ramdisk-hash "$(sha_of "$ORI_RDGZ_FILE")" "$USER_CONFIG_FILE"
-}
 dsm_is_upgraded() {
   loaderIsConfigured &&
     { [ "$(readConfigKey zimage-hash "$USER_CONFIG_FILE")" != "$(sha_of "$ORI_ZIMAGE_FILE")" ] ||
@@ -18,17 +14,16 @@ not_patched() { failed "$(TEXT "DSM $1 not patched")" "$(TEXT 'Please upgrade th
 
 # The new initramfs: DSM's, and a layer with what it was made of.
 patch_ramdisk() {
-  local number addons
+  local buildnumber smallfixnumber productversion number addons
   printf 'Patching Ramdisk'
-  if fault ramdisk-not-patched; then
-    not_patched ramdisk 'Patching with /opt/rr/patch/ramdisk-etc-rc-25556.patch
-patching file etc/rc
-Hunk 1 FAILED 1/1.'
+  . <(dsm_version)
+  writeConfigKey buildnum "${buildnumber:-0}" "$USER_CONFIG_FILE"
+  writeConfigKey smallnum "${smallfixnumber:-0}" "$USER_CONFIG_FILE"
+  if [ -z "$buildnumber" ] || fault ramdisk-not-patched; then
+    printf .
+    not_patched ramdisk 'Patching with /opt/rr/patch/ramdisk-etc-rc-25556.patch'
     return
   fi
-  . <(dsm_version)
-  writeConfigKey buildnum "$buildnumber" "$USER_CONFIG_FILE"
-  writeConfigKey smallnum "$smallfixnumber" "$USER_CONFIG_FILE"
   number=$(($(cat "$PART3_PATH/lab/build" 2>/dev/null || echo 0) + 1))
   addons=$(readConfigEntriesArray addons "$USER_CONFIG_FILE" | sed 's/.*/"&"/' | paste -s -d , -)
   rm -f "$MOD_RDGZ_FILE"
@@ -43,9 +38,10 @@ Hunk 1 FAILED 1/1.'
 
 patch_zimage() {
   printf 'Patching zImage'
+  rm -f "$MOD_ZIMAGE_FILE"
   if fault zimage-not-patched; then
-    rm -f "$MOD_ZIMAGE_FILE"
-    not_patched zImage 'ERROR: Unable to extract vmlinux.'
+    printf ..
+    not_patched zImage 'ERROR: nothing to patch'
     return
   fi
   cp "$ORI_ZIMAGE_FILE" "$MOD_ZIMAGE_FILE"
@@ -67,7 +63,7 @@ reconfigured() {
   writeConfigKey synoinfo '{}' "$USER_CONFIG_FILE"
   writeConfigKey synoinfo.maxdisks 16 "$USER_CONFIG_FILE"
   for addon in $(readConfigEntriesArray addons "$USER_CONFIG_FILE"); do
-    [ -e "$PART3_PATH/addons/$addon" ] || deleteConfigKey "addons.\"$addon\"" "$USER_CONFIG_FILE"
+    checkAddonExist "$addon" "$platform" || deleteConfigKey "addons.\"$addon\"" "$USER_CONFIG_FILE"
   done
   writeConfigKey modules '{}' "$USER_CONFIG_FILE"
   for module in virtio_net virtio_scsi; do writeConfigKey "modules.$module" '' "$USER_CONFIG_FILE"; done

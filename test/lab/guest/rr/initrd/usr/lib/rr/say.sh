@@ -7,21 +7,20 @@ fault() { [[ $faults == *" $1 "* ]]; }
 pause=$(cat "$lab/pace" 2>/dev/null)
 pace() { [ "${pause:-0}" = 0 ] || sleep "$pause"; }
 
-# TEXT MESSAGE: in the language of .locale, where it has it.
+# TEXT MESSAGE: in the language of .locale, where it has it; LANGUAGE goes before, as with gettext.
+[ -n "$LANGUAGE" ] || language=$(cat "$PART1_PATH/.locale" 2>/dev/null)
 TEXT() {
-  local language text
+  local text=''
   pace
-  language=$(cat "$PART1_PATH/.locale" 2>/dev/null)
-  text=$(awk -F '\t' -v text="$1" '$1 == text { print $2 }' "$WORK_PATH/lang/${language%%.*}" 2>/dev/null)
-  echo "${text:-$1}"
+  [ -z "${language-}" ] || text=$(awk -F '\t' -v text="$1" '$1 == text { print $2 }' "$WORK_PATH/lang/${language%%.*}" 2>/dev/null)
+  printf '%s\n' "${text:-$1}"
 }
-say() { pace && echo "$*"; }
 die() {
   echo -e "\033[1;41m$*\033[0m"
   exit 1
 }
+# failed LINE…: what a dialog tells at the end.
 failed() {
-  local text
-  for text; do echo "$text"; done >"$LOG_FILE"
+  printf '%s\n' "$@" >"$LOG_FILE"
   return 1
 }

@@ -1,7 +1,7 @@
 # The loader's own update, and what tidies up.
 
 updateMenu() {
-  local title file folder code
+  local title file answer
   printf 'r "Update RR (%s)"\n' "$RR_VERSION" >"$TMP_PATH/menu"
   ask "$(TEXT Update)" "$1" --menu "$(TEXT 'Manually uploading update*.zip,addons*.zip,modules*.zip,rp-lkms*.zip,rr-cks*.zip to /tmp/ will skip the download.\n')" \
     0 0 0 --file "$TMP_PATH/menu" || return 1
@@ -11,7 +11,7 @@ updateMenu() {
     info "$title" "$(TEXT 'Checking last version ...')"
     message "$title" "Error checking new version.
 Error:
-Tag is "
+Tag is latest"
     return 0
   fi
   updateRR "$title" "$file" && rm -f "$PART3_PATH"/update*.zip "$TMP_PATH"/update*.zip
@@ -35,9 +35,13 @@ $(cat "$LOG_FILE")"
     rm -rf "$folder"
     return 1
   fi
+  if [ -f "$folder/update-check.sh" ] && ! bash "$folder/update-check.sh"; then
+    message "$1" "$(TEXT 'The current version does not support upgrading to the latest update.zip. Please remake the bootloader disk!')"
+    rm -rf "$folder"
+    return 1
+  fi
   info "$1" "$(TEXT 'Installing new files ...')"
   cp "$folder/RR_VERSION" "$PART1_PATH/RR_VERSION"
-  cp "$folder/RR_VERSION" "$PART3_PATH/lab/version"
   rm -rf "$folder"
   touch "$PART1_PATH/.upgraded" "$PART1_PATH/.build"
   sync

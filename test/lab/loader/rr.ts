@@ -5,11 +5,12 @@
 import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { type Box, login, users } from './box.ts';
-import { address, domainState, guest, patience } from './lab.ts';
-import { loader } from './loader.ts';
-import { clone, edit, image, keepImage, mtools, scratch } from './loader-image.ts';
+import { type Box, login, users } from '../box.ts';
+import { address, domainState, guest, patience } from '../lab.ts';
+import { loader } from '../loader.ts';
+import { clone, edit, image, keepImage, mtools, scratch } from './image.ts';
 
 const run = promisify(execFile);
 
@@ -18,6 +19,8 @@ type Entry = 'boot' | 'recovery' | 'junior' | 'config' | 'verbose';
 
 export type RrFault =
   | 'drop'
+  | 'first-partition-full'
+  | 'no-extractor'
   | 'no-internet'
   | 'no-space'
   | 'no-synology'
@@ -29,6 +32,7 @@ export type RrFault =
   | 'ramdisk-not-patched'
   | 'reboot'
   | 'reconfigure-failed'
+  | 'second-partition-full'
   | 'silence'
   | 'stale-success'
   | 'unknown-prompt'
@@ -41,6 +45,7 @@ type Partition = keyof typeof offsets;
 const grubenv = '/boot/grub/grubenv';
 const menu = '/boot/grub/grub.cfg';
 const config = '/user-config.yml';
+const layers = fileURLToPath(new URL('../guest/rr/initrd/usr/lib/rr/layer.sh', import.meta.url));
 
 export const rr = {
   image,
@@ -67,9 +72,26 @@ export const rr = {
     });
   },
 
+  /** As the script of RR's add-on in DSM arms it without `grub-editenv`: the file is longer than GRUB's 1024 bytes. */
+  async armLongFile(entry: Entry): Promise<void> {
+    await put(grubenv, `# GRUB Environment Block\nnext_entry=${entry}\n${'#'.repeat(999)}`);
+  },
+
   /** Of a VM that is off: seconds that GRUB's menu stays, 0 as delivered. RR has 5. */
   async menu(seconds: number): Promise<void> {
     await replace(menu, /^set timeout="\d+"/m, `set timeout="${seconds}"`);
+  },
+
+  /** Of a VM that is off: DSM has updated itself, to `7.1.1-42962` and this number; its files are on the second partition. */
+  async updateDsm(version: string, number: string): Promise<void> {
+    await using folder = await scratch();
+    const file = join(folder.path, 'rd.gz');
+    const make = `. "$0" && dsm_layer '${version}' '${number}' | cat - "$1" >"$2"`;
+    await writeFile(join(folder.path, 'dsm'), await rr.read(3, '/lab/rd.gz'));
+    await run('bash', ['-c', make, layers, join(folder.path, 'dsm'), file]);
+    for (const command of ['rm rd.gz', `write ${file} rd.gz`]) {
+      await run('debugfs', ['-w', '-R', command, `${image}?offset=${offsets[2]}`]);
+    }
   },
 
   /** Of a VM that is off: GRUB starts `boot`, whatever `next_entry` is. */
@@ -91,6 +113,11 @@ export const rr = {
   /** Seconds before each of its lines. The VM is off, or RR runs. */
   async pace(seconds: number): Promise<void> {
     await put('/lab/pace', `${seconds}\n`);
+  },
+
+  /** Of RR's user from its next boot on; null: `rr`, as delivered. */
+  async password(text: string | null): Promise<void> {
+    await put('/lab/password', text ?? '');
   },
 
   /** The language of its words, as RR writes it down; null: English. The VM is off, or RR runs. */

@@ -1,10 +1,10 @@
 /** The stand-in for the RR loader: its disk, its boot entries, and a whole rebuild by its own scripts. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Box, Ended } from './box.ts';
-import { address, domainState, guest, inLab, poll } from './lab.ts';
-import { reachable } from './processes.ts';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Box, Ended } from '../box.ts';
+import { address, domainState, guest, inLab, poll } from '../lab.ts';
+import { reachable } from '../processes.ts';
 import { rr } from './rr.ts';
 
 /** Of a test that boots more than once, in milliseconds, on a machine that has other things to do. */
@@ -28,13 +28,9 @@ afterEach(async () => {
   await original[Symbol.asyncDispose]();
 });
 
-afterAll(async () => {
-  if (inLab()) await guest.bootScenario('up');
-});
-
 async function enter(): Promise<void> {
   expect(await rr.booted(boots)).toBe('rr');
-  box = await rr.login();
+  box = await rr.login(boots);
 }
 
 const within = '. ~/.mountloader; cd /opt/rr;';
@@ -58,16 +54,16 @@ describe('the disk', () => {
   });
 
   test(
-    'an entry that is armed comes once: config, and then DSM with the loader it came with',
+    'a login in the boot wait stops the boot, and the next boot is DSM, with the loader it came with',
     async () => {
-      await rr.arm('config');
-      await enter();
-      expect((await box.run('cat /proc/cmdline')).stdout).toContain('IWANTTOCHANGETHECONFIG');
-      for (const port of [22, 7080, 7681]) expect(await reachable({ host: address.guest, port })).toBe(true);
-      for (const port of [5000, 5001, 445]) expect(await reachable({ host: address.guest, port })).toBe(false);
-      await box.run('poweroff');
-      await poll(async () => (await domainState()) === 'shut off', { what: 'the power-off' });
-      expect(await rr.armed()).toBeNull();
+      await rr.bootWait(60);
+      const up = guest.start(boots);
+      box = await rr.login(boots);
+      await up;
+      expect(await rr.booted()).toBe('rr');
+      expect((await box.run('cat /proc/cmdline')).stdout).not.toContain('IWANTTOCHANGETHECONFIG');
+      await guest.off();
+      await rr.bootWait(1);
       expect(await rr.booted(boots)).toBe('dsm');
       expect(await rr.cmdline()).toMatchObject({
         ...{ loader_build: '0', syno_hw_version: 'DS918+', sn: '1780PDN000000', mac1: '525400d53001' },
@@ -78,18 +74,47 @@ describe('the disk', () => {
   );
 
   test(
-    'a login in the boot wait stops the boot, and the next boot is DSM',
+    'an entry that is armed in a file that is too long comes too, and GRUB cannot forget it',
     async () => {
-      await rr.bootWait(60);
-      await rr.arm(null);
-      const up = guest.start(boots);
-      box = await rr.login(boots);
-      await up;
-      expect(await rr.booted()).toBe('rr');
-      expect((await box.run('cat /proc/cmdline')).stdout).not.toContain('IWANTTOCHANGETHECONFIG');
+      await rr.armLongFile('config');
+      await enter();
       await guest.off();
-      await rr.bootWait(1);
+      expect((await rr.read(1, '/boot/grub/grubenv')).toString()).toContain('next_entry=config');
+    },
+    boots,
+  );
+
+  test(
+    'an entry that is armed can be ignored',
+    async () => {
+      await rr.ignoreNextEntry();
+      await rr.arm('config');
       expect(await rr.booted(boots)).toBe('dsm');
+    },
+    boots,
+  );
+});
+
+describe('an update of DSM', () => {
+  test(
+    'is patched at the next boot, or the boot ends before DSM',
+    async () => {
+      await rr.updateDsm('7.1.1-42962', '6');
+      expect(await rr.booted(boots)).toBe('dsm');
+      expect(await rr.cmdline()).toMatchObject({ loader_build: '1' });
+      await guest.off();
+      expect(await settings()).toMatchObject({
+        productver: '7.1',
+        buildnum: '42962',
+        smallnum: '6',
+        paturl: '#UPGRADED',
+      });
+
+      await rr.updateDsm('7.2.1-69057', '1');
+      await rr.fault('ramdisk-not-patched');
+      await enter();
+      expect((await box.run('cat /proc/cmdline')).stdout).not.toContain('IWANTTOCHANGETHECONFIG');
+      expect((await box.run('ls /mnt/p1/.build')).code).toBe(0);
     },
     boots,
   );
@@ -97,41 +122,40 @@ describe('the disk', () => {
 
 describe('a rebuild', () => {
   test(
-    'by the loader’s commands puts another DSM’s loader in place',
+    'by the loader’s commands, in an entry that comes once, puts another DSM’s loader in place',
     async () => {
       await rr.arm('config');
       await enter();
-      const before = (await rr.read(3, '/zImage-dsm')).length;
-      expect(before).toBeGreaterThan(1_000_000);
-      const model = await rrMenu('modelMenu DS918+');
-      expect(model.stdout).toContain('--title Model --infobox Getting models ... 0 0\n');
-      expect(model).toMatchObject({ code: 0, stderr: '' });
+      expect((await box.run('cat /proc/cmdline')).stdout).toContain('IWANTTOCHANGETHECONFIG');
+      for (const port of [22, 7080, 7681]) expect(await reachable({ host: address.guest, port })).toBe(true);
+      for (const port of [5000, 5001, 445]) expect(await reachable({ host: address.guest, port })).toBe(false);
+
+      expect(await rrMenu('modelMenu DS918+')).toMatchObject({ code: 0, stderr: '' });
       const version = await rrMenu('productversMenu 7.2.1-69057-1');
       expect(version.stdout).toContain('--infobox Reconfiguring Synoinfo, Addons and Modules ... 0 0\n');
-      expect(version).toMatchObject({ code: 0, stderr: '' });
-      await box.run(`${within} . include/functions.sh; writeConfigKey cmdline.SataPortMap 12 "$USER_CONFIG_FILE"`);
-      await box.run(`${within} . include/functions.sh; writeConfigKey cmdline.DiskIdxMap 1000 "$USER_CONFIG_FILE"`);
-      expect((await box.run('ls -A /mnt/p1/.build /mnt/p2 /mnt/p3/zImage-dsm')).stdout).toBe(
+      const write = `${within} . include/functions.sh; writeConfigKey`;
+      await box.run(`${write} cmdline.SataPortMap 12 "$USER_CONFIG_FILE"`);
+      await box.run(`${write} cmdline.DiskIdxMap 1000 "$USER_CONFIG_FILE"`);
+      expect((await box.run('ls /mnt/p1/.build /mnt/p2 /mnt/p3/zImage-dsm')).stdout).toBe(
         '/mnt/p1/.build\n\n/mnt/p2:\nlost+found\n',
       );
       const made = await rrMenu('make');
-      expect(made.code).toBe(0);
       expect(made.stdout).toMatch(/\nReady!\n--title Main menu --progressbox Making/);
       expect(made.stdout).not.toContain('--title Error');
       expect(await rrMenu('cleanCache')).toMatchObject({ code: 0 });
-      expect((await box.run('ls -A /mnt/p1/.build; ls /mnt/p3/dl')).stdout).toBe('');
+      expect((await box.run('ls /mnt/p1/.build; ls /mnt/p3/dl')).stdout).toBe('');
       await box.run('poweroff');
       await poll(async () => (await domainState()) === 'shut off', { what: 'the power-off' });
+
+      expect(await rr.armed()).toBeNull();
       expect(await settings()).toMatchObject({
         ...{ model: 'DS918+', productver: '7.2', buildnum: '69057', smallnum: '1', kver: '4.4.302' },
         ...{ SataPortMap: '12', DiskIdxMap: '1000', sn: '1780PDN000000', mac1: '525400d53001' },
       });
-      await guest.bootScenario('installer');
       expect(await rr.booted(boots)).toBe('dsm');
       expect(await rr.cmdline()).toMatchObject({ loader_build: '1', SataPortMap: '12', DiskIdxMap: '1000' });
-      expect(JSON.parse((await guest.run('cat /etc/loader.json')).output)).toMatchObject({
-        ...{ version: '7.2.1-69057', build: '1' },
-      });
+      const { version: built, build } = JSON.parse((await guest.run('cat /etc/loader.json')).output);
+      expect({ built, build }).toEqual({ built: '7.2.1-69057', build: '1' });
     },
     boots,
   );

@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
-import { address, domainState } from './lab.ts';
+import { address, domainState } from '../lab.ts';
 
 const run = promisify(execFile);
 
