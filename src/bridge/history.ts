@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import type { Event } from '../model/event.ts';
@@ -59,7 +60,10 @@ export class Records {
 
   /** What the records of these VMs say. One that cannot be read is not a failure. */
   async load(keys: readonly VmKey[]): Promise<Readonly<Record<VmKey, History>>> {
-    const read = keys.map(async key => {
+    // Of many VMs, few may have one.
+    const names = new Set(await readdir(join(this.#folder, 'history')).catch(() => []));
+    const there = keys.filter(key => names.has(`${key}.jsonl`) || names.has(`${key}.1.jsonl`));
+    const read = there.map(async key => {
       const { lines } = await readRecord(this.#folder, key).catch((error: Error) => {
         const fields = { event: 'record.unreadable', vm: key, reason: error.message };
         this.#logger.warn(fields, 'the record cannot be read: nothing of it is known');
