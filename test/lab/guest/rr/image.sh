@@ -16,7 +16,7 @@ rr_initrd() {
   ln -s ../usr/bin/bash "$tree/bin/bash"
   libraries "$tree"
   modules "$tree" '*[0-9]-amd64' virtio_pci virtio_scsi sd_mod virtio_net virtio_balloon button evdev \
-    xhci_pci usb_storage vfat nls_cp437 nls_ascii nls_utf8 ext4 crc32c_generic
+    xhci_pci usb_storage vfat nls_cp437 nls_ascii nls_utf8 ext4 crypto-crc32c
   pack "$tree" "$1"
 }
 
