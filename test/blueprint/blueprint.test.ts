@@ -189,6 +189,26 @@ describe('what a UPS says', () => {
     expect(reading({ states: { ups, ...states }, units: { runtime: unit } }, names)).toBe(meaning);
   });
 
+  const lasts = { states: { ups: 'OL', runtime: '420' }, takes: 240 };
+  test.each<[what: string, home: Parameters<typeof evaluate>[2], warns: boolean]>([
+    ['it lasts', lasts, false],
+    ['a second is missing', { ...lasts, takes: 241 }, true],
+    ['in minutes, and it lasts', { ...lasts, states: { ups: 'OL', runtime: '7' }, units: { runtime: 'min' } }, false],
+    [
+      'in minutes, and it does not',
+      { ...lasts, states: { ups: 'OL', runtime: '6.9' }, units: { runtime: 'min' } },
+      true,
+    ],
+    ['nobody knows what a shutdown takes', { ...lasts, states: { ups: 'OL', runtime: '1' }, takes: null }, false],
+    ['nobody knows the runtime', { ...lasts, states: { ups: 'OL', runtime: 'unknown' } }, false],
+    ['it is on battery already', { ...lasts, states: { ups: 'OB', runtime: '1' } }, false],
+    ['it calibrates', { ...lasts, states: { ups: 'OL CAL', runtime: '1' } }, false],
+  ])('whether the battery would last: %s', (_, home, warns) => {
+    const names = { ...plain, runtime: 'runtime', vm: 'vm', on_battery_for: 60, host_shutdown: 60, margin: 60 };
+    expect(evaluate(triggers[3]?.value_template ?? '', names, home)).toBe(warns);
+    expect(evaluate(triggers[3]?.value_template ?? '', { ...names, runtime: '' }, home)).toBe(false);
+  });
+
   function reading(home: Parameters<typeof evaluate>[2], names: Record<string, unknown> = plain): Meaning {
     const [battery, now, mains] = triggers.map(one => evaluate(one.value_template, names, home));
     expect(now && !battery).toBe(false);

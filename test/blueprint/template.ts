@@ -17,9 +17,11 @@ export function evaluate(template: string, names: Readonly<Record<string, unknow
 export interface Home {
   states: Readonly<Record<string, string>>;
   units?: Readonly<Record<string, string>>;
+  /** Of the VM's state. */
+  takes?: number | null;
 }
 
-function run(jinja: string, known: ReadonlyMap<string, unknown>, { states, units = {} }: Home): unknown {
+function run(jinja: string, known: ReadonlyMap<string, unknown>, { states, units = {}, takes = null }: Home): unknown {
   const filters: Record<string, (value: never, argument?: unknown) => unknown> = {
     upper: (value: string) => value.toUpperCase(),
     regex_findall: (value: string, pattern) =>
@@ -31,7 +33,8 @@ function run(jinja: string, known: ReadonlyMap<string, unknown>, { states, units
   const scope: Record<string, unknown> = {
     ...Object.fromEntries(known),
     states: (entity: string) => states[entity] ?? 'unknown',
-    state_attr: (entity: string) => units[entity] ?? null,
+    state_attr: (entity: string, name: string) =>
+      name === 'shutdown_expected_seconds' ? takes : (units[entity] ?? null),
     search: (text: string, pattern: string) => new RegExp(pattern).test(text),
     pick: (table: Record<string, unknown>, key: string, otherwise: unknown) => table[key] ?? otherwise,
     filter: (name: string, value: never, argument?: unknown) => {

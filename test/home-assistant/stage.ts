@@ -22,6 +22,8 @@ export interface HomeStage extends AsyncDisposable {
 export async function setHomeStage(
   more: Record<string, unknown> = {},
   options: Omit<HomeAssistantOptions, 'port'> = {},
+  /** What is in `data_dir` before the bridge starts. */
+  prepare: (folder: string) => Promise<void> = async () => {},
 ): Promise<HomeStage> {
   await using stack = new AsyncDisposableStack();
   await guest.start();
@@ -29,6 +31,7 @@ export async function setHomeStage(
   const listener = stack.use(await Listener.on(broker.url));
   const data_dir = await mkdtemp(join(tmpdir(), 'dsm2mqtt-data-'));
   stack.defer(() => rm(data_dir, { recursive: true, force: true }));
+  await prepare(data_dir);
   const settled = (settings: Record<string, unknown>) => usual(broker.url, { data_dir, ...settings });
   let bridge = await startBridge(settled(more));
   stack.defer(() => bridge[Symbol.asyncDispose]());
@@ -69,9 +72,13 @@ export async function announced(listener: Listener, topic = configTopic): Promis
   return expanded(await listener.text(topic, () => true)).components as Record<string, Json>;
 }
 
-/** Not one of these may be about us. What a bare Home Assistant without a network and without ffmpeg says is not. */
+/**
+ * Not one of these may be about us. What a bare Home Assistant without a network and without ffmpeg says is not, and not
+ * that it is slow on a busy machine.
+ */
 export function concerning(records: readonly LogRecord[]): string[] {
   return records
+    .filter(({ text }) => !/ Updating state for \S+ .+ took \S+ seconds/.test(text))
     .filter(
       ({ logger, text }) =>
         /mqtt|recorder|sensor|switch|button|update|event|image|template|automation/.test(logger) || /dsm/i.test(text),
