@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import {
   type DiskFacts,
   type Facts,
@@ -12,6 +15,10 @@ import { type Host, lookAtHost } from '../doctor/host.ts';
 import type { Libvirt } from '../libvirt/client.ts';
 import { isLibvirtError, TimeoutError, unlessRefused } from '../libvirt/errors.ts';
 import type { DomainRef } from '../libvirt/structs.ts';
+import { readBootPartition } from '../loader/image/boot-entry.ts';
+import { isImageError } from '../loader/image/errors.ts';
+import { openImage } from '../loader/image/open.ts';
+import { bootFiles, recognise } from '../loader/kinds/recognise.ts';
 import { type LoaderSettings, wantedDsm } from '../model/loader-settings.ts';
 import { formatPci } from '../vm/controllers.ts';
 import type { Target } from '../vm/watch.ts';
@@ -25,13 +32,16 @@ export interface GatherOptions extends Pick<Facts, 'shutdownSeconds' | 'lastDisk
   /** libvirt runs on this machine. */
   local: boolean;
   signal: AbortSignal;
+  /** For tests. */
+  partition?: typeof readBootPartition | undefined;
 }
 
 /** Milliseconds: libvirt returns no definition while its QEMU hangs. */
 const patience = 10_000;
 
 /** Null: libvirt's text is no definition of a domain. Rejects as libvirt's calls do. */
-export async function gather({ client, target, settings, local, signal, ...known }: GatherOptions) {
+export async function gather(options: GatherOptions) {
+  const { client, target, settings, local, signal, shutdownSeconds, lastDisks } = options;
   const { ref, domain } = target;
   const { active, autostart, hardware } = domain;
   const call = { timeout: patience, signal };
@@ -41,15 +51,24 @@ export async function gather({ client, target, settings, local, signal, ...known
   if (!read) return null;
   const running = { memoryNow: hardware.memory, bridges: hardware.nics.flatMap(({ source }) => source ?? []) };
   const facts: Facts = {
-    ...{ ...unknownFacts(read), ...known, loader: loaderFacts(settings), secure: secret !== null, active, autostart },
+    ...{
+      ...unknownFacts(read),
+      shutdownSeconds,
+      lastDisks,
+      loader: loaderFacts(settings),
+      secure: secret !== null,
+      active,
+      autostart,
+    },
     ...(active && running),
   };
-  const [others, rooms, host] = await Promise.all([
+  const [loader, others, rooms, host] = await Promise.all([
+    recognised(facts, options),
     otherDomains(client, ref, call),
     Promise.all(imagesOf(facts).map(disk => roomOf(client, ref, disk, call).catch(skipped))),
     local ? hostOf(facts, ref.uuid) : null,
   ]);
-  return { ...facts, others, rooms, host };
+  return { ...facts, loader, others, rooms, host };
 }
 
 /** Without `uuid`, not how long Docker waits: that takes a look at each process. */
@@ -74,6 +93,35 @@ export function loaderFacts(settings: LoaderSettings | null): LoaderFacts {
     virtio: has('virtio') || (has('all-modules') && has('eudev')) || null,
     map: sataMap === 'auto' ? 'unset' : sataMap,
   };
+}
+
+/** What the image says of itself counts more than the configuration. */
+async function recognised({ loader, disks }: Facts, options: GatherOptions): Promise<LoaderFacts> {
+  const { client, settings, signal, partition = readBootPartition } = options;
+  const source = disks.find(({ role }) => role === 'loader')?.source ?? null;
+  // No pool is made for it: nothing is changed.
+  const way = settings?.image.way === 'path' ? settings.image : ({ way: 'volume', transientPool: false } as const);
+  const scratch = await mkdtemp(join(tmpdir(), 'dsm2mqtt-')).catch(() => null);
+  if (scratch === null) return loader;
+  try {
+    await using image = await openImage(way, source, client, signal);
+    const known = recognise(await partition(image, bootFiles, { scratch, signal }), null);
+    const { model, acpid, map } = known;
+    const kind = known.kind === 'unknown' ? loader.kind : known.kind;
+    // What the configuration says of another loader is wrong.
+    const base = kind === loader.kind ? loader : { ...unknownLoader, model: loader.model };
+    const told = { kind, model, dsm: known.dsm?.replace(/-.*/, ''), acpid, virtio: kind === 'rr' || null };
+    const sets = map && (map.SataPortMap === '' ? 'unset' : map);
+    return {
+      ...base,
+      ...Object.fromEntries(Object.entries({ ...told, map: sets }).filter(([, each]) => each != null)),
+    };
+  } catch (error) {
+    if (!isImageError(error)) skipped(error);
+    return loader;
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
 }
 
 type Call = Pick<GatherOptions, 'signal'> & { timeout: number };

@@ -2,12 +2,14 @@
 import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { doctor } from '../../src/cli/doctor/doctor.ts';
 import type { Config } from '../../src/config/config.ts';
 import type { Finding } from '../../src/model/doctor.ts';
 import { Running, vmConfig } from '../bridge/running.ts';
+import { imageOf } from '../loader/kinds/images.ts';
+import { rebuildWorld } from '../loader/rebuild-world.ts';
 import { captured } from './output.ts';
 
 interface Changes {
@@ -36,6 +38,7 @@ const quiet = read('doctor/block.xml').replace('<name>block<', '<name>DSM<');
 const seed = read('seed.xml').replace('xx:xx:xx:xx:xx:xx', '52:54:00:aa:bb:cc').replace(" id='2'", '');
 const settings = {
   ...{ kind: 'tcrp', model: 'DS918+', platform: 'ds918p-7.1.1-42962', upgrade: 'never', keepIdentity: true },
+  image: { way: 'volume', transientPool: false },
   ...{ sataMap: 'auto', extensions: ['https://x.test/redpill-virtio/i.json', 'https://x.test/redpill-acpid/i.json'] },
 } as unknown as NonNullable<Config['vms'][number]['loader']>;
 
@@ -173,4 +176,20 @@ test('interrupted: nothing is printed of it', async () => {
   await using running = await Running.prepare();
   running.daemon.define(quiet);
   expect(await run(running, { signal: AbortSignal.abort() })).toMatchObject({ code: 1, stdout: '' });
+});
+
+test.each<[image: string, found: readonly string[], not: readonly string[]]>([
+  ['tcrp-0.9.2.9', [], ['little_memory', 'loader_bus']],
+  ['rr-26.7.4', [], ['no_acpid', 'q35_sata', 'loader_bus']],
+])('what the image %s is, without a word of it in the configuration', async (image, codes, not) => {
+  await using it = await rebuildWorld();
+  const { partition } = await imageOf(image);
+  it.daemon.storage.create(`<pool><name>images</name><target><path>${dirname(it.image)}</path></target></pool>`);
+  const config = { libvirt: { uri: it.daemon.uri, readOnly: false }, vms: [vmConfig()], dataDir: it.folder };
+  const call = { config: config as unknown as Config, vm: 'DSM', json: true, signal: new AbortController().signal };
+  const { stdout } = await captured(streams => doctor({ ...call, partition: async () => partition, ...streams }));
+  const [row] = JSON.parse(stdout) as { findings: Finding[]; unseen: { code: string }[] }[];
+  const found = row?.findings.map(({ code }) => code) ?? [];
+  expect(found).toEqual(expect.arrayContaining([...codes]));
+  for (const code of not) expect([...found, ...(row?.unseen.map(each => each.code) ?? [])]).not.toContain(code);
 });

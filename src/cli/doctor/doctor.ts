@@ -1,4 +1,4 @@
-import { gather } from '../../app/doctor-facts.ts';
+import { type GatherOptions, gather } from '../../app/doctor-facts.ts';
 import { isLocal } from '../../app/libvirt.ts';
 import { Records } from '../../bridge/history.ts';
 import type { Config } from '../../config/config.ts';
@@ -19,14 +19,24 @@ export interface DoctorOptions extends Output {
   vm: string | undefined;
   json: boolean;
   signal: AbortSignal;
+  /** For tests. */
+  partition?: GatherOptions['partition'];
 }
 
 /** `dsm2mqtt doctor`: 0: nothing serious; 1: something, or there is no such domain; 3: libvirt was not reached. */
-export async function doctor({ config, vm, json, stdout, stderr, signal }: DoctorOptions): Promise<ExitCode> {
+export async function doctor({
+  config,
+  vm,
+  json,
+  stdout,
+  stderr,
+  signal,
+  partition,
+}: DoctorOptions): Promise<ExitCode> {
   const { libvirt } = config;
   const vms = vm === undefined ? config.vms : [findVm(config, vm)];
   try {
-    const look = (client: Libvirt, watch: Watch) => lookAtAll({ ...config, vms }, client, watch, signal);
+    const look = (client: Libvirt, watch: Watch) => lookAtAll({ ...config, vms }, client, watch, { signal, partition });
     const rows = await withDomains({ libvirt, vms }, look, signal);
     stdout.write(`${json ? JSON.stringify(rows, null, 2) : rows.map(renderExamined).join('\n\n')}\n`);
     const serious = rows.some(row => row.trouble ?? row.findings.some(({ level }) => /harm|warning/.test(level)));
@@ -38,11 +48,16 @@ export async function doctor({ config, vm, json, stdout, stderr, signal }: Docto
   }
 }
 
-async function lookAtAll({ libvirt, dataDir, vms }: Config, client: Libvirt, watch: Watch, signal: AbortSignal) {
+async function lookAtAll(
+  { libvirt, dataDir, vms }: Config,
+  client: Libvirt,
+  watch: Watch,
+  common: Pick<GatherOptions, 'signal' | 'partition'>,
+) {
   const keys = vms.map(({ key }) => key);
   const records = new Records(dataDir, silent);
   const [histories, disks] = await Promise.all([records.load(keys), disksStore(dataDir, silent).load()]);
-  const local = isLocal(libvirt, await client.hostname({ signal }));
+  const local = isLocal(libvirt, await client.hostname({ signal: common.signal }));
   const looks = vms.map(async ({ key, label, loader }): Promise<Examined> => {
     const target = watch.target(key);
     const row = { id: key, name: label, local, findings: [], unseen: [] };
@@ -50,7 +65,7 @@ async function lookAtAll({ libvirt, dataDir, vms }: Config, client: Libvirt, wat
     const { stops = [] } = histories[key] ?? {};
     const shutdownSeconds = stops.length === 0 ? null : Math.max(...stops);
     const known = { settings: loader, shutdownSeconds, lastDisks: disks[key] ?? null };
-    const facts = await gather({ client, target, local, signal, ...known });
+    const facts = await gather({ client, target, local, ...common, ...known });
     return facts ? { ...row, ...examine(facts), trouble: null } : { ...row, trouble: unreadable };
   });
   return Promise.all(looks);
