@@ -32,7 +32,7 @@ export async function rebuild(run: Run): Promise<Ending> {
   const first = sessions.use(await phase(run, 'connecting', signal => enterBuilder(run, byKeys, plan, signal)));
   if (plan.adapter.builder.variable === 'saved_entry') {
     await phase(run, 'arming_dsm', signal => armDsm(run, first, plan, signal));
-  }
+  } else await run.runLog.remember({ boot_entry: plan.dsmEntry });
   const session = await phase(run, 'building', signal => {
     const again = async () => sessions.use(await reachBuilder(run, reachOptions(run, plan), signal));
     return buildSteps(run, first, plan.steps, again, signal);

@@ -18,8 +18,8 @@ export function plan(config: LoaderConfig, facts: LoaderFacts): readonly Step[] 
   const wanted = wantedOf(config);
   if (wanted === null) return [];
   return [
-    short('version', 'Look which version RR has', `${enter} grep -m 1 '^RR_VERSION=' include/consts.sh`, {
-      ...{ kept: true, proofs: [{ name: 'version', pattern: /RR_VERSION="[\w.]+"/ }] },
+    short('version', 'Look which version RR has', `${enter} . ./include/consts.sh && echo "RR $RR_VERSION"`, {
+      ...{ kept: true, proofs: [{ name: 'version', pattern: /RR \d[\w.]*/ }] },
     }),
     { ...readKept('save_config'), objection: output => (config.keepIdentity ? problemOf(output) : null) },
     ...(config.upgrade === 'full' ? upgrade(config.upgradeZip) : []),

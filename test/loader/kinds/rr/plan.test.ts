@@ -151,7 +151,7 @@ describe('judged by what the files show, never by the exit code', () => {
     ['check_addons', 'There is no add-on acpid.\nlooked.\n', 'no_addon'],
     ['upgrade', '--msgbox Checksum do not match! 0 0\n', 'update_damaged'],
     ['upgrade', 'RR updated with success!\nReboot? 0 0\n', null],
-    ['version', 'RR_VERSION="26.7.4"\n', null],
+    ['version', 'RR 26.7.4\n', null],
     ['version', 'Loader is not init!\n', 'not_initialised'],
   ])('%s: %#', (name, text, expected) => {
     const outcome = judged(name, text);
