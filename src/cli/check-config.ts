@@ -99,20 +99,22 @@ function commandsText({ commands, shutdown }: Config['vms'][number], readOnly: b
 
 /** Below their VM's. */
 function loaderLines(loader: LoaderSettings): [name: string, value: string][] {
-  const { extensions, sataMap: map, ssh, image } = loader;
+  const { addons, extensions, sataMap: map, ssh, image } = loader;
   const upgraded = loader.upgrade === 'full' ? 'upgraded first' : 'not upgraded';
   const identity = loader.keepIdentity ? 'serial number and MACs kept' : 'a new serial number';
   const pool = image.way === 'volume' && image.transientPool ? ', by a pool made for it if there is none' : '';
   const ways = [ssh.privateKey === null ? '' : 'a key', ssh.password === null ? '' : 'a password'].filter(Boolean);
   const login = ways.join(' or ') || "the loader's own password";
+  const user = ssh.user ?? "the loader's own user";
   const where = ssh.host === null ? `the VM's address, port ${ssh.port}` : `${ssh.host}:${ssh.port}`;
   const kept = loader.keepBackups === 1 ? 'the newest' : `the newest ${loader.keepBackups}`;
   return [
     ['  loader', `${loader.kind} for ${loader.model}, ${loader.platform}, ${upgraded}, ${identity}`],
     ['  extensions', extensions.join(', ') || 'none'],
+    ['  add-ons', addons.join(', ') || 'none'],
     ['  disks', map === 'auto' ? 'worked out' : `SataPortMap ${map.SataPortMap}, DiskIdxMap ${map.DiskIdxMap}`],
     ['  image', image.way === 'volume' ? `a storage volume of libvirt${pool}` : image.path],
-    ['  ssh', `${ssh.user} at ${where}, with ${login}, host key ${ssh.hostKey ?? 'accepted anew at each boot'}`],
+    ['  ssh', `${user} at ${where}, with ${login}, host key ${ssh.hostKey ?? 'accepted anew at each boot'}`],
     ['  failure', loader.onFailure === 'auto' ? 'rolled back' : 'left to the command rollback'],
     ['  backups', `${kept} in ${loader.backupDir}`],
   ];

@@ -74,16 +74,18 @@ test('a loader in words', async () => {
   const { stdout } = await run(loaders);
   expect(stdout.slice(stdout.indexOf('vm '))).toBe(`\
 vm           plain as dsm2mqtt/plain, commands start, shutdown (within 5m), cancel, check, refresh
-  loader     tcrp for DS918+, ds918p-7.1.1-42962, not upgraded, serial number and MACs kept
+  loader     auto for DS918+, ds918p-7.1.1-42962, not upgraded, serial number and MACs kept
   extensions none
+  add-ons    none
   disks      worked out
   image      a storage volume of libvirt
-  ssh        tc at the VM's address, port 22, with the loader's own password, host key accepted anew at each boot
+  ssh        the loader's own user at the VM's address, port 22, with the loader's own password, host key accepted anew at each boot
   failure    left to the command rollback
   backups    the newest 5 in /data/loader-backups
 vm           full as dsm2mqtt/full, commands rebuild, rollback
-  loader     tcrp for DS918+, ds918p-7.1.1-42962, upgraded first, a new serial number
+  loader     auto for DS918+, ds918p-7.1.1-42962, upgraded first, a new serial number
   extensions https://a/1.json, https://b/2.json
+  add-ons    none
   disks      SataPortMap 12, DiskIdxMap 1000
   image      /images/loader.img
   ssh        root at 10.0.0.4:2222, with a password, host key SHA256:0123456789012345678901234567890123456789abc
@@ -99,7 +101,7 @@ test('and for programs', async () => {
   const [plain, full] = JSON.parse(stdout).vms;
   expect(plain.loader).toMatchObject({ sata_map: 'auto', image: 'volume', ssh: { host: null, password: false } });
   expect(full.loader).toEqual({
-    kind: 'tcrp',
+    ...{ kind: 'auto', addons: [], upgrade_zip: null },
     model: 'DS918+',
     platform: 'ds918p-7.1.1-42962',
     upgrade: 'full',

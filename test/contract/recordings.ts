@@ -50,9 +50,11 @@ export function recording(release: string, name: string): Recording {
 /** The step of the product's plan. */
 export function stepOf(name: string, more: Partial<LoaderConfig> = {}): Step {
   const facts = { map: { SataPortMap: '12', DiskIdxMap: '1000' }, deviceTree: false, usbDisks: 1, usbIds: null };
-  const step = tcrp.plan({ ...config, ...more }, facts).find(each => each.name === name);
+  const { platform = config.platform, ...rest } = more;
+  const step = tcrp.plan({ ...config, ...rest }, facts).find(each => each.name === name);
   if (!step) throw new Error(`the plan has no step ${name}`);
-  return step;
+  // Of an id that the product refuses before, too.
+  return { ...step, command: step.command.replaceAll(config.platform, platform) };
 }
 
 /** Names of what the output proves. */
