@@ -50,7 +50,7 @@ const few = [
     'keys',
     'make_no_network',
   ],
-  ...['make_md5', 'make_after_md5', 'make_p1_full', 'make_german_404', 'second', 'no_function'],
+  ...['make_md5', 'make_after_md5', 'make_p1_full', 'make_german_404', 'no_function'],
 ];
 
 rrContract(
