@@ -74,17 +74,6 @@ describe('the disk', () => {
   );
 
   test(
-    'an entry that is armed in a file that is too long comes too, and GRUB cannot forget it',
-    async () => {
-      await rr.armLongFile('config');
-      await enter();
-      await guest.off();
-      expect((await rr.read(1, '/boot/grub/grubenv')).toString()).toContain('next_entry=config');
-    },
-    boots,
-  );
-
-  test(
     'an entry that is armed can be ignored',
     async () => {
       await rr.ignoreNextEntry();

@@ -72,11 +72,6 @@ export const rr = {
     });
   },
 
-  /** As the script of RR's add-on in DSM arms it without `grub-editenv`: the file is longer than GRUB's 1024 bytes. */
-  async armLongFile(entry: Entry): Promise<void> {
-    await put(grubenv, `# GRUB Environment Block\nnext_entry=${entry}\n${'#'.repeat(999)}`);
-  },
-
   /** Of a VM that is off: seconds that GRUB's menu stays, 0 as delivered. RR has 5. */
   async menu(seconds: number): Promise<void> {
     await replace(menu, /^set timeout="\d+"/m, `set timeout="${seconds}"`);
