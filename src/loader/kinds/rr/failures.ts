@@ -2,7 +2,7 @@ import { type Failure, fatal, hint, type OutputTable } from '../outcome.ts';
 
 const again = 'Try again later';
 const network = `Check that the guest reaches global.synologydownload.com and www.synology.com. ${again}.`;
-const space = "Enlarge the loader's image, or begin with a fresh one: its third partition is full.";
+const space = "Enlarge the loader's image, or begin with a fresh one: a partition is full.";
 const older = 'Set `upgrade: full`, for a newer RR; or choose another build.';
 
 /** THE table of failures of RR's menu.sh, whose dialogs are printed as their arguments. */
@@ -11,17 +11,17 @@ const failures: readonly Failure[] = [
     message: 'RR does not know its own disk.',
     advice: 'Begin with a fresh image of RR; or start its builder by hand and look at the screen.',
   }),
-  fatal('menu_open', /menu\.sh instance is already running/, {
+  fatal('menu_open', /menu\.sh instance is already running|Error opening terminal/, {
     message: "RR's menu is open in another terminal.",
     advice: 'Close it there, and try again.',
-  }),
-  fatal('model_not_offered', /The model is not set\./, {
-    message: 'RR does not offer this model: it does not know it, or the CPU lacks what the model needs.',
-    advice: 'Correct `model`; or give the VM a CPU with `movbe` (`<cpu mode="host-passthrough"/>`).',
   }),
   fatal('synology_unreachable', /Unable to connect to Synology website/, {
     message: "RR could not read the list of models or versions from Synology's site.",
     advice: network,
+  }),
+  fatal('model_not_offered', /The model is not set\./, {
+    message: 'RR does not offer this model: it does not know it, or the CPU lacks what the model needs.',
+    advice: 'Correct `model`; or give the VM a CPU with `movbe` (`<cpu mode="host-passthrough"/>`).',
   }),
   fatal('version_not_listed', /The version is not set\./, {
     message: 'RR does not list this version of DSM for the model.',
@@ -32,7 +32,7 @@ const failures: readonly Failure[] = [
     advice: 'Correct or remove it in `addons`; the list is in the menu of RR.',
   }),
   fatal('no_space', /No disk space left, please clean the cache|No space left on device/, {
-    message: 'There is too little space on the third partition of the image, or in memory.',
+    message: 'There is too little space on a partition of the image, or in memory.',
     advice: space,
   }),
   fatal('no_pat', /Check internet\.\s{1,4}Error: ([\d:]{1,20})/, {
@@ -41,11 +41,11 @@ const failures: readonly Failure[] = [
   }),
   fatal('bad_pat', /md5 hash of pat not match/, {
     message: "DSM's archive is not the one that Synology lists.",
-    advice: `${again}: the next rebuild fetches it anew.`,
+    advice: `${again}, but first \`rollback\`: the archive stays in the image, and RR would take it again.`,
   }),
   fatal('bad_pat', /pat Invalid, try again|Could not determine if pat file is encrypted/, {
     message: "DSM's archive is damaged, or a page came instead of it.",
-    advice: `${again}; check that no proxy stands between the guest and the internet.`,
+    advice: `Check that no proxy stands between the guest and the internet, and \`rollback\` first: the archive stays in the image.`,
   }),
   fatal('no_pat_url', /The pat url is empty|The cache has been cleared/, {
     message: "RR does not know from where DSM's archive comes.",

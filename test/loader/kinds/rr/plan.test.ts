@@ -143,8 +143,9 @@ describe('judged by what the files show, never by the exit code', () => {
     [
       'model',
       '--msgbox Unable to connect to Synology website, Please 0 0\nThe model is not set.\n',
-      'model_not_offered',
+      'synology_unreachable',
     ],
+    ['model', 'The model is not set.\n', 'model_not_offered'],
     ['model', 'The model is set.\n', null],
     ['dsm_version', 'Unable to connect to Synology website\nThe version is not set.\n', 'synology_unreachable'],
     ['dsm_version', 'The version is not set.\n', 'version_not_listed'],
