@@ -177,7 +177,7 @@ test.each([tcrpKind, rrKind])(
   whole,
 );
 
-test.each([tcrpKind, rrKind])(
+test.each([tcrpKind])(
   '$name: another DSM: the installer is next, and until then the old loader can be had back',
   async it => {
     const before = await begin(it, { platform: it.other });
@@ -239,7 +239,6 @@ describe('killed with -9, and started again', () => {
 
   test.each([
     [tcrpKind, 'building', 'its image builder and not DSM, by all that is known; its loader may be half built'],
-    [rrKind, 'building', 'its image builder and not DSM, by all that is known; its loader may be half built'],
     [tcrpKind, 'booting_dsm', 'its new loader is in place'],
   ])(
     '$name, in %s: told, and a rollback brings the old loader back',
