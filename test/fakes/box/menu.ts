@@ -8,7 +8,6 @@ import {
 } from '../../../src/loader/image/grub/env.ts';
 import type { Fat } from './fat.ts';
 import { withPartition } from './image.ts';
-import { rrFile, rrTitles } from './rr/image.ts';
 
 /** The boot menu of an image, read and set without mtools, and what GRUB does with it at each start. */
 
@@ -26,7 +25,7 @@ const places = { config: 'boot/grub/grub.cfg', env: 'boot/grub/grubenv' };
 
 /** Throws when there is none. */
 export function menuOf(image: string): LoaderMenu {
-  return withPartition(image, 1, fat => read(fat, image).menu);
+  return withPartition(image, 1, fat => read(fat).menu);
 }
 
 /**
@@ -36,11 +35,9 @@ export function menuOf(image: string): LoaderMenu {
 export function grubStarts(image: string, chosen: string | null = null): LoaderMenu | null {
   try {
     return withPartition(image, 1, fat => {
-      const { menu, env } = read(fat, image);
+      const { menu, env } = read(fat);
       const next = chosen ?? menu.next;
-      // RR's menu forgets what was chosen for once; TCRP's remembers what was started.
-      const [name, value] = isRr(menu.entries) ? (['next_entry', null] as const) : (['saved_entry', next] as const);
-      if (env && next !== null) fat.write(places.env, saved(withGrubEnv(env, name, value), fat));
+      if (env && next !== null) save(fat, env, next);
       return { ...menu, next };
     });
   } catch {
@@ -48,35 +45,25 @@ export function grubStarts(image: string, chosen: string | null = null): LoaderM
   }
 }
 
-/** GRUB keeps the size of the block. */
-function saved(env: GrubEnv, fat: Fat): Buffer {
-  const block = formatGrubEnv(env);
-  return Buffer.concat([block, Buffer.alloc(Math.max(0, (fat.read(places.env)?.length ?? 0) - block.length), '#')]);
+function save(fat: Fat, env: GrubEnv | null, title: string | null): void {
+  fat.write(places.env, formatGrubEnv(withGrubEnv(env ?? [], 'saved_entry', title)));
 }
 
-function isRr(entries: readonly string[]): boolean {
-  return entries.includes(rrTitles.builder);
-}
-
-function read(fat: Fat, image: string): { menu: LoaderMenu; env: GrubEnv | null } {
+function read(fat: Fat): { menu: LoaderMenu; env: GrubEnv | null } {
   const config = fat.read(places.config)?.toString();
   if (config === undefined) throw new Error(`there is no ${places.config}`);
   const block = fat.read(places.env);
   const env = block && parseGrubEnv(block);
   const { entries, next } = readMenu(config, env);
   const titles = entries.map(({ title }) => title);
-  const title = next === null ? null : (titles[next] ?? null);
-  const ofRr = isRr(titles);
-  const build = ofRr ? rrFile(image, 'lab/build') : /loader_build=(\d+)/.exec(config)?.[1];
-  // Entries of a DSM that is not there are not in RR's menu.
-  const hasDsm = !ofRr || (rrFile(image, 'zImage-dsm') && rrFile(image, 'initrd-dsm'));
+  const [, build] = /loader_build=(\d+)/.exec(config) ?? [];
   return {
     env,
     menu: {
       entries: titles,
-      next: hasDsm ? title : rrTitles.builder,
+      next: next === null ? null : (titles[next] ?? null),
       saved: env && grubEnvValue(env, 'saved_entry'),
-      build: build ? Number(build) : null,
+      build: build === undefined ? null : Number(build),
     },
   };
 }

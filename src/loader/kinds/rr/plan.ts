@@ -1,6 +1,5 @@
 import { quote } from '../../../ssh/quote.ts';
 import { type LoaderConfig, type LoaderFacts, minute, type Outputs, type Step, step } from '../adapter.ts';
-import { at, type Values } from '../identity.ts';
 import { isComplete, judgeConfig, readIdentity, textOf, userConfig } from './user-config.ts';
 import { configIn, isBuiltFor, type Wanted, wantedOf } from './wanted.ts';
 
@@ -32,10 +31,7 @@ export function plan(config: LoaderConfig, facts: LoaderFacts): readonly Step[] 
     edit(config, facts),
     ...(config.addons.length > 0 ? [checkAddons(config.addons)] : []),
     make(),
-    {
-      ...readKept('read_back'),
-      objection: (output, outputs) => objectionTo(output, outputs, wanted, { config, facts }),
-    },
+    { ...readKept('read_back'), objection: (output, outputs) => objectionTo(output, outputs, wanted, config) },
     short('clean_cache', "Remove DSM's archive from the image", menu('cleanCache'), { timeout: 5 * minute, weight: 1 }),
   ];
 }
@@ -134,47 +130,22 @@ function isSet(key: string, value: string): string {
   return `grep -qE ${quote(`^${key}: *["']?${escaped}["']?$`)} ${file}`;
 }
 
-/** What is written into a map of the configuration. */
-interface Setting {
-  section: 'cmdline' | 'addons';
-  key: string;
-  value: string;
-}
-
-/** `deviceTree`: the model has one, and needs no map. */
-function settingsOf({ addons }: LoaderConfig, { map }: LoaderFacts, deviceTree: boolean): readonly Setting[] {
-  const maps = Object.entries(deviceTree ? {} : map).filter(([, value]) => value !== '');
-  return [
-    ...maps.map(([key, value]): Setting => ({ section: 'cmdline', key, value })),
-    ...addons.map((each): Setting => {
-      return { section: 'addons', key: nameOf(each), value: each.split('=').slice(1).join('=') };
-    }),
-  ];
-}
-
-function pathsOf(settings: readonly Setting[]): Readonly<Record<string, string>> {
-  const path = ({ section, key }: Setting) => (section === 'addons' ? `addons."${key}"` : `${section}.${key}`);
-  return Object.fromEntries(settings.map(setting => [path(setting), setting.value]));
-}
-
-function hasDeviceTree(config: Values): boolean {
-  return textOf(config, 'dt') === 'true';
-}
-
 /** Serial number and MACs come through standard input, so that no command has them. */
-function edit(config: LoaderConfig, facts: LoaderFacts): Step {
-  const { keepIdentity } = config;
+function edit({ keepIdentity, addons }: LoaderConfig, { map }: LoaderFacts): Step {
+  const named = addons.map(each => [`addons."${nameOf(each)}"`, each.split('=').slice(1).join('=')] as const);
+  const maps = Object.entries(map).filter(([, value]) => value !== '');
+  const ofMap = maps.map(([key, value]) => [`cmdline.${key}`, value] as const);
   const read = 'while IFS== read -r k v; do writeConfigKey "$k" "$v" "$USER_CONFIG_FILE"; done; echo written.';
-  const edits = pathsOf(settingsOf(config, facts, false));
+  const edits = Object.fromEntries([...ofMap, ...named]);
   const text: NonNullable<Step['input']>['text'] = outputs => {
-    const deviceTree = hasDeviceTree(configIn(outputs.get('version_config')));
+    const deviceTree = textOf(configIn(outputs.get('version_config')), 'dt') === 'true';
     const kept = keepIdentity ? readIdentity(outputs.get('save_config') ?? '') : { identity: {} };
     if ('problem' in kept) return kept;
-    const all = { ...pathsOf(settingsOf(config, facts, deviceTree)), ...kept.identity };
+    const all = { ...Object.fromEntries(deviceTree ? [] : ofMap), ...Object.fromEntries(named), ...kept.identity };
     const lines = Object.entries(all).map(([key, value]) => `${key}=${value}\n`);
-    const skipped = deviceTree && facts.map.SataPortMap !== '';
-    const note = 'The model has a device tree: SataPortMap and DiskIdxMap are not set.';
-    return { text: lines.join(''), notes: skipped ? [note] : [] };
+    const skipped =
+      deviceTree && ofMap.length > 0 ? ['The model has a device tree: SataPortMap and DiskIdxMap are not set.'] : [];
+    return { text: lines.join(''), notes: skipped };
   };
   return short('edit_config', `Write ${userConfig}`, withFunctions(read), {
     ...{ input: { edits, keepIdentity, text } },
@@ -213,7 +184,7 @@ function objectionTo(
   output: string,
   outputs: Outputs,
   wanted: Wanted,
-  given: { config: LoaderConfig; facts: LoaderFacts },
+  { keepIdentity }: LoaderConfig,
 ): ReturnType<Step['objection']> {
   const config = configIn(output);
   if (!isBuiltFor(config, wanted)) {
@@ -221,23 +192,12 @@ function objectionTo(
     const message = `RR has built ${is}, and ${wanted.model} ${wanted.key} is wanted.`;
     return { code: 'other_build', message, advice: 'Choose a version that RR lists, or set `upgrade: full`.' };
   }
-  const lacking = settingsOf(given.config, given.facts, hasDeviceTree(config)).find(each => !has(config, each));
-  if (lacking) return { ...notWritten, message: `"${lacking.key}" in ${userConfig} is not what was written there.` };
   const [was, is] = [readIdentity(outputs.get('save_config') ?? ''), readIdentity(output)];
   if ('problem' in is) return problemOf(output);
   if (!isComplete(is.identity)) return { ...lost, message: 'RR has made no serial number, or no MAC.' };
-  if (!given.config.keepIdentity || 'problem' in was) return null;
+  if (!keepIdentity || 'problem' in was) return null;
   const changed = Object.entries(was.identity).find(([key, value]) => is.identity[key] !== value);
   return changed ? { ...lost, message: `"${changed[0]}" in ${userConfig} is not what it was.` } : null;
 }
 
-function has(config: Values, { section, key, value }: Setting): boolean {
-  return at(at(config, section), key) === value;
-}
-
-/** RR's own function says nothing when it fails. */
-const notWritten = {
-  code: 'not_written',
-  advice: 'Begin with a fresh image of RR: the first partition of this one may be full, or its file damaged.',
-};
 const lost = { code: 'identity_lost', advice: '`rollback` puts the old loader back, with its serial number and MACs.' };
