@@ -14,8 +14,6 @@ export interface LoaderFacts {
   model: string | null;
   /** `7.1.1` */
   dsm: string | null;
-  /** Null: as the table of models says. */
-  deviceTree: boolean | null;
   /** Whether it builds in acpid, and drivers for virtio. */
   acpid: boolean | null;
   virtio: boolean | null;
@@ -23,7 +21,7 @@ export interface LoaderFacts {
 }
 
 export const unknownLoader: LoaderFacts = {
-  ...{ kind: null, model: null, dsm: null, deviceTree: null, acpid: null, virtio: null, map: null },
+  ...{ kind: null, model: null, dsm: null, acpid: null, virtio: null, map: null },
 };
 
 export interface DiskFacts extends Disk {
@@ -111,8 +109,8 @@ export function unknownFacts(read: Read): Facts {
   };
 }
 
-export function usesDeviceTree({ loader: { deviceTree, model } }: Facts): boolean | null {
-  return deviceTree ?? platform(model)?.deviceTree ?? null;
+export function usesDeviceTree({ loader: { model } }: Facts): boolean | null {
+  return platform(model)?.deviceTree ?? null;
 }
 
 export function platform(model: string | null) {

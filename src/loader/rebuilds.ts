@@ -177,6 +177,7 @@ export class Rebuilds {
   /** Looks which loader the image has, so many milliseconds from now. A run ends it. */
   #look(entry: LoaderEntry, after: number): void {
     const end = new AbortController();
+    entry.look?.abort();
     entry.look = end;
     const timer = setTimeout(() => {
       entry.done = entry.done.then(() => this.#lookNow(entry, end.signal)).catch(() => {});

@@ -30,6 +30,6 @@ export const hostDisk = (path: string, more: Partial<HostDisk>) => ({
 
 /** The seed's loader, as its author built it. */
 export const seedLoader: LoaderFacts = {
-  ...{ kind: 'tcrp', model: 'DS918+', dsm: '7.1.1', deviceTree: null, acpid: true, virtio: true },
+  ...{ kind: 'tcrp', model: 'DS918+', dsm: '7.1.1', acpid: true, virtio: true },
   map: { SataPortMap: '12', DiskIdxMap: '1000' },
 };

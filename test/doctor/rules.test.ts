@@ -202,7 +202,7 @@ const cases: Readonly<Record<string, { found: readonly Case[]; nothing: readonly
   device_tree_bus: {
     found: [
       [devices(virtioScsi + disk('scsi')), { loader: ds920 }],
-      [devices(disk('virtio')), { loader: { deviceTree: true } }],
+      [devices(disk('virtio')), { loader: { model: 'DS920+' } }],
     ],
     nothing: [
       [devices(sata + disk('sata') + loaderDisk('usb')), { loader: ds920 }],

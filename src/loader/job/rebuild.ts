@@ -27,12 +27,12 @@ export async function rebuild(run: Run): Promise<Ending> {
   await phase(run, 'shutting_down', signal => powerOff(run, cannotShutDown, signal));
   await phase(run, 'backing_up', signal => backUpImage(run, signal));
   const byKeys = await phase(run, 'arming_builder', signal => armBuilder(run, plan, signal));
-  await phase(run, 'booting_builder', signal => start(run, signal));
+  await phase(run, 'booting_builder', signal => startBuilder(run, plan, signal));
   await using sessions = new AsyncDisposableStack();
   const first = sessions.use(await phase(run, 'connecting', signal => enterBuilder(run, byKeys, plan, signal)));
   if (plan.adapter.builder.variable === 'saved_entry') {
     await phase(run, 'arming_dsm', signal => armDsm(run, first, plan, signal));
-  } else await run.runLog.remember({ boot_entry: plan.dsmEntry });
+  }
   const session = await phase(run, 'building', signal => {
     const again = async () => sessions.use(await reachBuilder(run, reachOptions(run, plan), signal));
     return buildSteps(run, first, plan.steps, again, signal);
@@ -136,6 +136,12 @@ async function armBuilder(
 
 async function start({ parts: { power } }: Run, signal: AbortSignal): Promise<void> {
   mustSucceed(await power.start(signal), 'The VM could not be started');
+}
+
+/** GRUB forgets an entry that starts once as soon as it starts. */
+async function startBuilder(run: Run, { dsmEntry }: ReadyPlan, signal: AbortSignal): Promise<void> {
+  await start(run, signal);
+  if (run.adapter.builder.variable === 'next_entry') await run.runLog.remember({ boot_entry: dsmEntry });
 }
 
 function reachOptions({ parts: { times, settings } }: Run, { configText: config }: ReadyPlan) {
