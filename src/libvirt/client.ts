@@ -34,6 +34,8 @@ export const destroyFlag = { default: 0, graceful: 1 } as const;
 const addressSource = { lease: 0, agent: 1 } as const;
 /** `virDomainXMLFlags` */
 const xmlFlag = { secure: 1, inactive: 2 } as const;
+/** `virDomainDefineFlags` */
+const defineValidate = 1;
 const statsNoWait = 1 << 29;
 /** `VIR_DOMAIN_AFFECT_LIVE` */
 const affectLive = 1;
@@ -153,6 +155,15 @@ export class Libvirt {
   ): Promise<string> {
     const flags = (inactive ? xmlFlag.inactive : 0) | (secure ? xmlFlag.secure : 0);
     return (await this.#connection.call(procedures.domainGetXmlDesc, { domain, flags }, options)).xml;
+  }
+
+  /**
+   * Defines a domain, after a look at libvirt's own schema: `LibvirtError` 92 (`errorCode.invalidSchema`). **Replaces** the
+   * definition of one with both the same name and UUID; with only one of them the same it is 9 (`errorCode.operationFailed`).
+   */
+  async define(xml: string, options?: CallOptions): Promise<DomainRef> {
+    const args = { xml, flags: defineValidate };
+    return (await this.#connection.call(procedures.domainDefineXmlFlags, args, options)).domain;
   }
 
   async persistent(domain: DomainRef, options?: CallOptions): Promise<boolean> {

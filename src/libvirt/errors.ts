@@ -68,6 +68,9 @@ export const errorCode = {
   operationInvalid: 55,
   /** Asked of something the domain lacks: a guest agent. */
   argumentUnsupported: 74,
+  volumeExists: 90,
+  /** XML that libvirt's schema does not allow. */
+  invalidSchema: 92,
 } as const;
 
 export function isLibvirtError(error: unknown, ...codes: number[]): error is LibvirtError {

@@ -61,8 +61,11 @@ const rows = {
     struct({ pool: poolRef }),
     struct({ state: int, capacity: uhyper, allocation: uhyper, available: uhyper }),
   ),
+  storageVolCreateXml: row(93, struct({ pool: poolRef, xml: text, flags: uint }), struct({ volume: volumeRef })),
+  storageVolDelete: row(94, struct({ volume: volumeRef, flags: uint }), none),
   storageVolLookupByPath: row(97, struct({ path: text }), struct({ volume: volumeRef })),
   storageVolGetInfo: row(98, struct({ volume: volumeRef }), volumeInfo),
+  storageVolGetPath: row(100, struct({ volume: volumeRef }), struct({ path: text })),
   domainIsPersistent: row(151, domainOnly, struct({ persistent: bool })),
   connectGetLibVersion: row(157, none, struct({ version: uhyper })),
   domainGetBlockInfo: row(
@@ -96,6 +99,7 @@ const rows = {
     struct({ domains: array(domainRef, maxDomains), stats: uint, flags: uint }),
     struct({ records: array(statsRecord, maxDomains) }),
   ),
+  domainDefineXmlFlags: row(350, struct({ xml: text, flags: uint }), struct({ domain: domainRef })),
   domainInterfaceAddresses: row(
     353,
     struct({ domain: domainRef, source: uint, flags: uint }),

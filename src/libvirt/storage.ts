@@ -32,6 +32,20 @@ export class Storage {
     return (await this.#connection.call(procedures.storageVolLookupByPath, { path }, options)).volume;
   }
 
+  /** Makes one; `LibvirtError` 90 (`errorCode.volumeExists`) if the pool has the name: nothing is ever replaced. */
+  async createVolume(pool: PoolRef, xml: string, options?: CallOptions): Promise<VolumeRef> {
+    return (await this.#connection.call(procedures.storageVolCreateXml, { pool, xml, flags: 0 }, options)).volume;
+  }
+
+  /** Removes it, and what is in it. */
+  deleteVolume(volume: VolumeRef, options?: CallOptions): Promise<void> {
+    return this.#connection.call(procedures.storageVolDelete, { volume, flags: 0 }, options);
+  }
+
+  async volumePath(volume: VolumeRef, options?: CallOptions): Promise<string> {
+    return (await this.#connection.call(procedures.storageVolGetPath, { volume }, options)).path;
+  }
+
   /** The bytes that it takes up on the disk. For a raw image that is the disk's size too. */
   async volumeSize(volume: VolumeRef, options?: CallOptions): Promise<number> {
     const args = { volume, flags: physical };

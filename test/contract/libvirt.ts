@@ -3,7 +3,7 @@
  * what a witness says.
  */
 
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { destroyFlag, type Libvirt, shutdownFlag, statsGroup } from '../../src/libvirt/client.ts';
 import { type DomainEventName, eventNames } from '../../src/libvirt/events.ts';
 import type { DomainRef } from '../../src/libvirt/structs.ts';
@@ -259,6 +259,39 @@ export function libvirtContract({ witness, expected, ...contract }: Contract): v
         await expect(client.domainByName(name)).rejects.toMatchObject({ code: 42 });
       },
     );
+
+    describe('definitions', () => {
+      const [name, uuid] = ['defined', '00000000-0000-4000-8000-00000000ab2e'];
+      const other = '00000000-0000-4000-8000-00000000ab3e';
+
+      afterEach(() => witness.undefine(name).catch(() => {}));
+
+      test('a new one is there, and one with both its name and its UUID replaces it', async () => {
+        expect(await client.define(contract.xml(name, uuid))).toEqual({ name, uuid, id: -1 });
+        expect((await witness.info(name)).persistent).toBe(true);
+        await client.define(contract.xml(name, uuid).replace('<vcpu>1<', '<vcpu>2<'));
+        expect(await witness.xml(name, { inactive: true })).toMatch(/<vcpu[^>]*>2</);
+      });
+
+      test('one with only its name or only its UUID is refused: 9', async () => {
+        await client.define(contract.xml(name, uuid));
+        await expect(client.define(contract.xml(name, other))).rejects.toMatchObject({ code: 9 });
+        await expect(client.define(contract.xml('another', uuid))).rejects.toMatchObject({ code: 9 });
+        expect(await witness.identity(name)).toEqual({ uuid, id: -1 });
+        expect(await witness.names()).not.toContain('another');
+      });
+
+      test('what the schema does not know is refused: 92', async () => {
+        const strange = contract.xml(name, uuid).replace('<vcpu>', '<nonsense/><vcpu>');
+        await expect(client.define(strange)).rejects.toMatchObject({ code: 92 });
+        expect(await witness.names()).not.toContain(name);
+      });
+
+      test('on the read-only socket nothing is defined', async () => {
+        await using reader = await open(true);
+        await expect(reader.define(contract.xml(name, uuid))).rejects.toMatchObject({ code: 29 });
+      });
+    });
 
     /** Everything read of one domain is what the witness says. */
     async function agree(ref: DomainRef): Promise<void> {

@@ -85,6 +85,27 @@ export function storageContract(contract: StorageContract): void {
         expect((await readFile(path)).equals(content)).toBe(true);
       });
 
+      test('a volume is made once, of the size that was asked for, and removed', async () => {
+        const disk =
+          "<volume><name>disk.img</name><capacity unit='bytes'>8388608</capacity><allocation>0</allocation></volume>";
+        const made = await client.storage.createVolume(pool, disk);
+        expect(made).toEqual({ pool: 'contract', name: 'disk.img', key: join(folder, 'disk.img') });
+        expect(await client.storage.volumePath(made)).toBe(join(folder, 'disk.img'));
+        expect(await stat(join(folder, 'disk.img'))).toMatchObject({ size: 8_388_608 });
+        await expect(client.storage.createVolume(pool, disk)).rejects.toMatchObject({ code: 90 });
+        await client.storage.deleteVolume(made);
+        await expect(stat(join(folder, 'disk.img'))).rejects.toThrow();
+        await expect(client.storage.deleteVolume(made)).rejects.toMatchObject({ code: 50 });
+        expect((await readFile(path)).equals(content)).toBe(true);
+      });
+
+      test('a file that stands there already is not replaced, known to the pool or not: 90', async () => {
+        const xml = '<volume><name>later.img</name><capacity>512</capacity></volume>';
+        await writeFile(join(folder, 'later.img'), 'mine');
+        await expect(client.storage.createVolume(pool, xml)).rejects.toMatchObject({ name: 'LibvirtError' });
+        expect(await readFile(join(folder, 'later.img'), 'utf8')).toBe('mine');
+      });
+
       test('sizes: all of it, and what is really there', async () => {
         const sparse = join(folder, 'sparse.img');
         const file = await open(sparse, 'w');
@@ -254,6 +275,8 @@ export function storageContract(contract: StorageContract): void {
       const range = { offset: 0, length: 1 };
       await expect(reader.storage.download(volume, range)).rejects.toMatchObject({ code: 29 });
       await expect(reader.storage.upload(volume, range, [Buffer.from('x')])).rejects.toMatchObject({ code: 29 });
+      await expect(reader.storage.deleteVolume(volume)).rejects.toMatchObject({ code: 29 });
+      await expect(reader.storage.createVolume(pool, '<volume/>')).rejects.toMatchObject({ code: 29 });
       await expect(reader.storage.createPool(poolXml('x', folder))).rejects.toMatchObject({ code: 29 });
     });
   });

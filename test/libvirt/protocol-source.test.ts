@@ -81,6 +81,8 @@ describe(`against libvirt ${facts.release}`, () => {
       noStorageVolume: 'NO_STORAGE_VOL',
       operationInvalid: 'OPERATION_INVALID',
       argumentUnsupported: 'ARGUMENT_UNSUPPORTED',
+      volumeExists: 'STORAGE_VOL_EXIST',
+      invalidSchema: 'XML_INVALID_SCHEMA',
     };
     for (const [ours, name] of Object.entries(theirs)) {
       const number = source.number(`VIR_ERR_${name}`);

@@ -5,6 +5,7 @@ import { needsMonitor } from './stats.ts';
 import { storageHandlers } from './storage-handlers.ts';
 import { Streamed } from './stream.ts';
 import type { Client, Daemon, Handlers, ProcedureName } from './types.ts';
+import { identity, outsideSchema } from './xml.ts';
 
 const feature = { keepalive: 10, eventCallbacks: 14, closeCallback: 15 };
 const authType = { none: 0, sasl: 1, polkit: 2 };
@@ -12,6 +13,7 @@ const authType = { none: 0, sasl: 1, polkit: 2 };
 const powerFlag = { acpi: 1, agent: 2 };
 const addressSource = { lease: 0, agent: 1 };
 const openReadOnly = 1;
+const defineValidate = 1;
 const xmlSecure = 1;
 const xmlInactive = 2;
 /** Seen with 12.8 and not with 9.0; where between, is a guess. */
@@ -75,6 +77,15 @@ export const handlers: Handlers = {
     if (client.daemon.options.libvirtVersion >= xmlTakesJobSince) await domain.jobFree();
     const xml = domain.xml({ inactive: (flags & xmlInactive) !== 0 });
     return { xml: secure ? xml : xml.replaceAll(/ passwd='[^']*'/g, '') };
+  },
+  domainDefineXmlFlags: ({ readOnly, daemon }, { xml, flags }) => {
+    if (readOnly) throw refusals.readOnly('virDomainDefineXMLFlags');
+    const stranger = (flags & defineValidate) === 0 ? undefined : outsideSchema(xml);
+    if (stranger !== undefined) throw refusals.invalidSchema(stranger);
+    const { name, uuid } = identity(xml);
+    const other = daemon.domains.find(each => (each.name === name) !== (each.uuid === uuid));
+    if (other) throw refusals.domainExists(other.name, other.uuid);
+    return { domain: daemon.define(xml).ref };
   },
   domainGetAutostart: (client, { domain }) => ({ autostart: find(client, domain).autostart }),
   domainIsPersistent: (client, { domain }) => ({ persistent: find(client, domain).persistent }),

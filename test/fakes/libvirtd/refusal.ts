@@ -70,6 +70,11 @@ export const refusals = {
     refusal(50, from.storage, `Storage volume not found: no storage vol with matching path '${path}'`),
   noVolumeNamed: (name: string) =>
     refusal(50, from.storage, `Storage volume not found: no storage vol with matching name '${name}'`),
+  volumeExists: (name: string) => refusal(90, from.storage, `storage volume '${name}' exists already`),
+  domainExists: (name: string, uuid: string) =>
+    refusal(9, from.domain, `operation failed: domain '${name}' already exists with uuid ${uuid}`),
+  invalidSchema: (what: string) =>
+    refusal(92, from.domain, `XML document failed to validate against schema: Did not expect element ${what} there`),
   uploadFull: () => refusal(38, from.streams, 'cannot write to stream: No space left on device'),
   silentAgent: () => refusal(86, from.qemu, 'Guest agent is not responding: QEMU guest agent is not connected'),
 };

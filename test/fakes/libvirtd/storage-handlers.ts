@@ -14,6 +14,11 @@ export const storageHandlers: Pick<Handlers, Extract<keyof Handlers, `storage${s
   }),
   storagePoolLookupByName: (client, { name }) => ({ pool: storage(client, 'virStoragePoolLookupByName').byName(name) }),
   storagePoolGetInfo: (client, { pool }) => storage(client, 'virStoragePoolGetInfo').space(pool),
+  storageVolCreateXml: (client, { pool, xml }) => ({
+    volume: writable(client, 'virStorageVolCreateXML').createVolume(pool, xml),
+  }),
+  storageVolDelete: (client, { volume }) => writable(client, 'virStorageVolDelete').deleteVolume(volume),
+  storageVolGetPath: (client, { volume }) => ({ path: storage(client, 'virStorageVolGetPath').path(volume) }),
   storageVolLookupByPath: (client, { path }) => ({ volume: storage(client, 'virStorageVolLookupByPath').byPath(path) }),
   storageVolGetInfo: (client, { volume }) => {
     const { size, allocation } = storage(client, 'virStorageVolGetInfo').info(volume);

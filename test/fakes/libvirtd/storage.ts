@@ -1,4 +1,16 @@
-import { closeSync, fdatasyncSync, openSync, readdirSync, readSync, statfsSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fdatasyncSync,
+  ftruncateSync,
+  openSync,
+  readdirSync,
+  readSync,
+  statfsSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { join, normalize } from 'node:path';
 import type { PoolRef, VolumeRef } from '../../../src/libvirt/structs.ts';
 import { Refusal, refusals } from './refusal.ts';
@@ -72,14 +84,32 @@ export class FakeStorage {
     throw refusals.noVolumeAt(path);
   }
 
+  /** A file of this capacity, all of it a hole. */
+  createVolume({ uuid }: PoolRef, xml: string): VolumeRef {
+    const pool = this.#pool(uuid);
+    const name = /<name>(.*?)<\/name>/.exec(xml)?.[1] ?? '';
+    const path = join(pool.target, name);
+    if (pool.volumes.includes(name) || existsSync(path)) throw refusals.volumeExists(name);
+    const file = system(() => openSync(path, 'wx'));
+    ftruncateSync(file, Number(/<capacity[^>]*>(\d+)</.exec(xml)?.[1]));
+    closeSync(file);
+    pool.volumes.push(name);
+    return { pool: pool.name, name, key: path };
+  }
+
+  deleteVolume(volume: VolumeRef): void {
+    system(() => unlinkSync(this.path(volume)));
+    for (const pool of this.#pools.filter(({ name }) => name === volume.pool)) this.#read(pool);
+  }
+
   info(volume: VolumeRef): { size: number; allocation: number } {
-    const { size, blocks } = system(() => statSync(this.#path(volume)));
+    const { size, blocks } = system(() => statSync(this.path(volume)));
     return { size, allocation: blocks * 512 };
   }
 
   /** `sparse`: what is behind its end is a hole, as to the real one. */
   download(volume: VolumeRef, offset: number, length: number, { sparse }: { sparse: boolean }): Streamed<void> {
-    const path = this.#path(volume);
+    const path = this.path(volume);
     const { size } = system(() => statSync(path));
     if (sparse && offset >= size) return new Streamed<void>(undefined, [{ hole: length }]);
     const bytes = Buffer.alloc(Math.max(0, Math.min(length || size, size - offset)));
@@ -91,7 +121,7 @@ export class FakeStorage {
 
   /** Writes as it comes, as the real one does: what was written before it is given up stays. */
   upload(volume: VolumeRef, offset: number, length: number): Accepted {
-    const path = this.#path(volume);
+    const path = this.path(volume);
     const file = system(() => openSync(path, 'r+'));
     let at = 0;
     return new Accepted({
@@ -113,7 +143,7 @@ export class FakeStorage {
     return pool;
   }
 
-  #path({ pool: name, name: file }: VolumeRef): string {
+  path({ pool: name, name: file }: VolumeRef): string {
     const pool = this.#pools.find(each => each.name === name);
     if (!pool) throw refusals.noPoolNamed(name);
     if (!pool.volumes.includes(file)) throw refusals.noVolumeNamed(file);

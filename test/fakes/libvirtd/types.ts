@@ -42,6 +42,7 @@ export interface Daemon {
   readonly storage: FakeStorage;
   readonly frozen: boolean;
   find(uuid: string): FakeDomain | undefined;
+  define(xml: string): FakeDomain;
   nextCallbackId(): number;
   /** Handles a call, in whatever trouble there is. */
   perform(client: Client, name: ProcedureName, args: unknown, handle: () => Promise<unknown>): Promise<unknown>;

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { parseDomain } from '../../../src/vm/xml.ts';
 
 /** Domain XML as far as a fake needs to understand it: by patterns, on XML that the tests write themselves. */
 
@@ -31,6 +32,15 @@ export function identity(xml: string): { name: string; uuid: string } {
   const uuid = /<uuid>(.*?)<\/uuid>/.exec(xml)?.[1];
   if (name === undefined || uuid === undefined) throw new TypeError('domain XML needs a name and a uuid');
   return { name: unescapeXml(name), uuid };
+}
+
+const topLevel =
+  /^([@#?].*|name|uuid|title|description|metadata|memory|currentMemory|vcpu|resource|os|features|cpu|clock|on_\w+|pm|devices|seclabel|qemu:\w+)$/;
+
+/** The first element directly below `domain` that libvirt does not know. */
+export function outsideSchema(xml: string): string | undefined {
+  const children = Object.keys(parseDomain(xml) ?? {});
+  return children.find(name => !topLevel.test(name));
 }
 
 export function renamed(xml: string, name: string): string {
