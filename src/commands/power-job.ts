@@ -92,6 +92,14 @@ export class PowerJob {
     return guestOf(check, date, now);
   }
 
+  #noteCheck(check: Check): void {
+    const before = this.#checked;
+    const epoch = this.#clock.date() - this.#clock.now();
+    // Not every report comes from a new check.
+    const same = before !== null && check.checkedAt !== null && before.check.checkedAt === check.checkedAt;
+    this.#checked = { check, epoch: same ? before.epoch : epoch };
+  }
+
   /** Shown while no power job runs; its activity is shown while one does. */
   set around(work: Work | null) {
     this.#around = work;
@@ -115,7 +123,7 @@ export class PowerJob {
         this.#input(event);
         break;
       case 'checked':
-        this.#checked = { check: event.check, epoch: this.#clock.date() - this.#clock.now() };
+        this.#noteCheck(event.check);
         if (this.#job && isHarmful(this.#job, this.guest.verdict)) this.#withdraw();
         this.#input({ type: 'guest', guest: this.guest });
         break;

@@ -14,10 +14,16 @@ export interface Debounced {
  * its installer reports counts at once, and so does what libvirt reports of the machine.
  */
 export function debounce(before: Debounced, found: Cause, needed: number, now: number): Debounced {
-  const failures = badness(found) > badness(before.cause) ? before.failures + 1 : 0;
+  const failures = isDoubtful(before.cause, found) ? before.failures + 1 : 0;
   if (failures > 0 && failures < needed) return { ...before, failures };
   const same = diagnoses[before.cause].verdict === diagnoses[found].verdict;
   return { cause: found, since: same ? before.since : now, failures: 0 };
+}
+
+/** An API that one check did not hear looks like a start: that alone does not end an update. */
+function isDoubtful(before: Cause, found: Cause): boolean {
+  const [was, is] = [diagnoses[before].verdict, diagnoses[found].verdict];
+  return badness(found) > badness(before) || (was === 'updating' && (is === 'starting' || is === 'booting'));
 }
 
 /** Only silence can be an accident of one check. */
