@@ -4,17 +4,20 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
+import { input } from '../src/config/json-schema.ts';
 
 /** The command line, and what starts Home Assistant's app, by their names in dist/. */
 const entries = { 'cli/program': 'src/cli/program.ts', 'start/main': 'addon/start/main.ts' };
 
-/** Node takes 25 ms and 5 MiB to load these; most bridges never use TLS. */
-const late = ['tls', 'https'];
+/** Node takes 40 ms and 8 MiB to load these; a start needs none of them, and most bridges never use TLS. */
+const late = ['tls', 'https', 'zlib', 'assert', 'child_process'];
 
 /** An optional package that is not in the bundle must not be found elsewhere on the machine. */
 const forCommonJs = `
 const __filename = import.meta.filename, __dirname = import.meta.dirname;
-const late = name => new Proxy({}, { get: (_, key) => key === '__esModule' ? undefined : process.getBuiltinModule(name)[key] });
+const late = name => new Proxy(() => {}, {
+ get: (_, key) => key === '__esModule' ? undefined : process.getBuiltinModule(name)[key],
+ apply: (_, self, args) => process.getBuiltinModule(name)(...args) });
 const require = name => ${JSON.stringify(late)}.includes(name) ? late(name) :
  process.getBuiltinModule(name) ?? (() => { throw Error('no ' + name) })();
 `.replaceAll(/\n/g, '');
@@ -53,7 +56,10 @@ const builtins: Plugin = {
       const load = `process.getBuiltinModule('${path}')`;
       if (late.includes(path.replace('node:', ''))) {
         return {
-          contents: names.map(name => `export const ${name} = (...args) => ${load}.${name}(...args);`).join('\n'),
+          contents: [
+            `export default late('${path}');`,
+            ...names.map(name => `export const ${name} = (...args) => ${load}.${name}(...args);`),
+          ].join('\n'),
         };
       }
       const exports = names.map(
@@ -63,6 +69,15 @@ const builtins: Plugin = {
       return { contents: [head, ...exports].join('\n') };
     });
   },
+};
+
+/** What a build can calculate need not be calculated at each start. */
+const calculated: Plugin = {
+  name: 'calculated',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /\/src\/config\/json-schema\.ts$/ }, () => ({
+      contents: `export const input = ${JSON.stringify(input)};`,
+    })),
 };
 
 /**
@@ -81,7 +96,7 @@ export async function bundle(folder: string, entryPoints: Readonly<Record<string
     // Native accelerators, which are never installed.
     external: ['*.node', 'cpu-features'],
     banner: { js: forCommonJs },
-    plugins: [builtins],
+    plugins: [builtins, calculated],
     metafile: true,
   });
   const packages = Object.keys(metafile.inputs).map(

@@ -1,5 +1,4 @@
-import * as z from 'zod';
-import { configSchema } from './config.ts';
+import { input } from './json-schema.ts';
 import type { Path } from './problem.ts';
 
 /** The schema as plain data: `dsm2mqtt schema` prints it, and every look-up of a key uses it. */
@@ -20,7 +19,7 @@ export interface Shape {
 }
 
 /** JSON Schema (2020-12) of the file as people write it: defaults are optional, durations are text. */
-export const jsonSchema = z.toJSONSchema(configSchema, { io: 'input' }) as Shape;
+export const jsonSchema: Shape = input;
 
 /** Null where the schema knows nothing. */
 export function shapeAt(path: Path): Shape | null {
