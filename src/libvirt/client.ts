@@ -1,6 +1,6 @@
 import type { CallOptions } from './calls.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
-import { ConnectError, unlessRefused } from './errors.ts';
+import { ConnectError, errorCode, unlessRefused } from './errors.ts';
 import { type DomainEvent, type DomainEventName, domainEvents } from './events.ts';
 import { shakeHands } from './handshake.ts';
 import { procedures } from './procedures.ts';
@@ -265,6 +265,21 @@ export class Libvirt {
     const stream = (wire: Wire) => new ReadStream(picture, wire);
     const { mime } = await this.#connection.call(procedures.domainScreenshot, args, options, stream);
     return { mime, data: picture.bytes };
+  }
+
+  /**
+   * Reads what the guest writes to its first console, until the domain stops or somebody takes the console away; then it
+   * resolves. Never forced: `LibvirtError` 9 (`errorCode.operationFailed`) while somebody else has it. While it is read,
+   * others get that error. `LibvirtError` 1 if it is no pty, 55 if the domain is off. A write: refused on a read-only
+   * connection. `timeout` is for all of it.
+   */
+  async console(domain: DomainRef, hear: (bytes: Buffer) => void, options: CallOptions): Promise<void> {
+    const sink = { data: hear, hole: () => {} };
+    const stream = (wire: Wire) => new ReadStream(sink, wire);
+    const args = { domain, device: null, flags: 0 };
+    const reading = this.#connection.call(procedures.domainOpenConsole, args, options, stream);
+    // One that is taken away fails: "stream had I/O failure".
+    await unlessRefused(reading, undefined, errorCode.rpc);
   }
 
   /**

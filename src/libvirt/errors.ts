@@ -61,6 +61,7 @@ export const errorCode = {
   operationFailed: 9,
   /** A write on the read-only socket. */
   operationDenied: 29,
+  rpc: 39,
   noDomain: 42,
   noStoragePool: 49,
   noStorageVolume: 50,

@@ -74,6 +74,8 @@ const rows = {
     struct({ allocation: uhyper, capacity: uhyper, physical: uhyper }),
   ),
   domainCreateWithFlags: row(196, domainAndFlags, struct({ domain: domainRef })),
+  /** `device` null: the first console. */
+  domainOpenConsole: row(201, struct({ domain: domainRef, device: optionalText, flags: uint }), none),
   storageVolUpload: row(208, volumeRange, none),
   storageVolDownload: row(209, volumeRange, none),
   domainScreenshot: row(211, struct({ domain: domainRef, screen: uint, flags: uint }), struct({ mime: optionalText })),

@@ -89,25 +89,32 @@ export abstract class CallStream {
   }
 }
 
+/** Takes a stream. What it throws ends the stream and is the caller's error. */
+interface Sink {
+  data(bytes: Buffer): void;
+  /** So many zeros instead of bytes; the daemon sends them only in sparse streams. */
+  hole(length: number): void;
+}
+
 /**
- * One stream from the daemon into memory. libvirtd itself stops counting a call at its reply, but it counts our OK or
+ * One stream from the daemon. libvirtd itself stops counting a call at its reply, but it counts our OK or
  * ERROR, which must find a place too.
  */
 export class ReadStream extends CallStream {
-  readonly #collector: Collector;
+  readonly #sink: Sink;
 
-  constructor(collector: Collector, wire: Wire) {
+  constructor(sink: Sink, wire: Wire) {
     super(wire);
-    this.#collector = collector;
+    this.#sink = sink;
   }
 
   protected override takePacket({ type, payload }: Frame): void {
     const hole = type === frameType.streamHole ? streamHole.decode(new XdrReader(payload)).length : null;
     if (hole !== null && hole < 0) throw new ProtocolError(`${this.wire.name}: a hole of ${hole} bytes`);
     try {
-      if (hole !== null) this.#collector.hole(hole);
+      if (hole !== null) this.#sink.hole(hole);
       else if (payload.length === 0) this.end(frameStatus.ok);
-      else this.#collector.data(payload);
+      else this.#sink.data(payload);
     } catch (error) {
       this.fail(error as Error);
     }
@@ -115,7 +122,7 @@ export class ReadStream extends CallStream {
 }
 
 /** Gathers a stream in memory, and throws `LimitError` instead of holding more than `limit` bytes. */
-export class Collector {
+export class Collector implements Sink {
   readonly #limit: number;
   #bytes = Buffer.alloc(0);
   #length = 0;
@@ -133,7 +140,6 @@ export class Collector {
     bytes.copy(this.#bytes, at);
   }
 
-  /** So many zeros instead of bytes; the daemon sends them only in sparse streams. */
   hole(length: number): void {
     this.#grow(length);
   }

@@ -42,6 +42,8 @@ install -D -m 600 "$here/pki/server-key.pem" /etc/pki/libvirt/private/serverkey.
 libvirtd -d -l 3>&-
 virsh -q define "$here/dsm.xml" 3>&-
 
+# libvirt locks the pty of a console there.
+mkdir -p /run/lock
 printf '{"name":"%s","release":"%s"}\n' "$1" "$2" >/run/dsm2mqtt-lab
 echo ready >&3
 exec 3>&-

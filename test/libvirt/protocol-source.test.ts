@@ -76,6 +76,7 @@ describe(`against libvirt ${facts.release}`, () => {
       noSupport: 'NO_SUPPORT',
       operationFailed: 'OPERATION_FAILED',
       operationDenied: 'OPERATION_DENIED',
+      rpc: 'RPC',
       noDomain: 'NO_DOMAIN',
       noStoragePool: 'NO_STORAGE_POOL',
       noStorageVolume: 'NO_STORAGE_VOL',

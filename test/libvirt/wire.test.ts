@@ -172,6 +172,7 @@ test('what no recording has is known by name', () => {
     'domainIsPersistent',
     'connectGetLibVersion',
     'domainCreateWithFlags',
+    'domainOpenConsole',
     'domainPmWakeup',
     'domainDefineXmlFlags',
     'storageVolGetInfoFlags',

@@ -1,5 +1,6 @@
 import type { DomainEvent, DomainEventName } from '../../../src/libvirt/events.ts';
 import type { DomainRef } from '../../../src/libvirt/structs.ts';
+import { FakeConsole } from './console.ts';
 import { type Guest, Intent } from './guest.ts';
 import { lifecycle, reason, state } from './numbers.ts';
 import { refusals } from './refusal.ts';
@@ -26,6 +27,7 @@ type Change = readonly [number, number];
 export class FakeDomain {
   readonly uuid: string;
   readonly stats = new FakeStats();
+  readonly console = new FakeConsole();
   readonly guest: Guest = {
     powerButton: 20,
     agent: 'none',
@@ -282,6 +284,7 @@ export class FakeDomain {
   #stop(why: number, event: Change): void {
     this.#intent.forget();
     this.unhang();
+    this.console.close();
     this.#id = -1;
     this.#live = null;
     if (!this.persistent) this.#host.forget(this);

@@ -3,7 +3,7 @@ import { state } from './numbers.ts';
 import { refusals } from './refusal.ts';
 import { needsMonitor } from './stats.ts';
 import { storageHandlers } from './storage-handlers.ts';
-import { Streamed } from './stream.ts';
+import { Live, Streamed } from './stream.ts';
 import type { Client, Daemon, Handlers, ProcedureName } from './types.ts';
 import { identity, outsideSchema } from './xml.ts';
 
@@ -14,6 +14,7 @@ const powerFlag = { acpi: 1, agent: 2 };
 const addressSource = { lease: 0, agent: 1 };
 const openReadOnly = 1;
 const defineValidate = 1;
+const consoleForce = 1;
 const xmlSecure = 1;
 const xmlInactive = 2;
 /** Seen with 12.8 and not with 9.0; where between, is a guess. */
@@ -177,6 +178,11 @@ export const handlers: Handlers = {
     const picture = domain.guest.screens[screen];
     if (!picture) throw screen === 0 ? refusals.noScreens() : refusals.noSuchScreen();
     return Streamed.of({ mime: mimeOf(picture) }, picture);
+  },
+  domainOpenConsole: (client, { domain: ref, flags }) => {
+    const domain = findWritable(client, ref, 'virDomainOpenConsole');
+    if (!domain.active) throw refusals.notRunning();
+    return new Live(reader => domain.console.open(reader, (flags & consoleForce) !== 0));
   },
   domainSendKey: async (client, { domain: ref, keys }) => {
     const domain = findWritable(client, ref, 'virDomainSendKey');

@@ -43,8 +43,10 @@ export const refusals = {
       from.qemu,
       "internal error: unable to execute QEMU command 'system_wakeup': Unable to wake up: guest is not in suspended state",
     ),
+  consoleTaken: () => refusal(9, from.qemu, 'operation failed: Active console session exists for this domain'),
   noScreens: () => refusal(55, from.qemu, 'Requested operation is not valid: no screens to take screenshot from'),
   noSuchScreen: () => refusal(55, from.qemu, 'Requested operation is not valid: no such screen ID'),
+  streamLost: () => refusal(39, from.streams, 'stream had I/O failure'),
   streamFailed: () => refusal(38, from.streams, 'unable to read: Input/output error'),
   transientAutostart: () =>
     refusal(55, from.qemu, 'Requested operation is not valid: cannot set autostart for transient domain'),

@@ -16,7 +16,7 @@ import { type Codec, none, XdrReader } from '../../../src/libvirt/xdr.ts';
 import type { EventBody } from './domain.ts';
 import { beforeAuth, beforeOpen, handlers } from './handlers.ts';
 import { Refusal, refusals } from './refusal.ts';
-import { Accepted, Incoming, Outgoing, rawFrame, Streamed } from './stream.ts';
+import { Accepted, Incoming, Live, Outgoing, rawFrame, Streamed } from './stream.ts';
 import type { Client, Daemon, ProcedureName } from './types.ts';
 
 const byNumber = new Map<number, { name: ProcedureName; procedure: Procedure<unknown, unknown> }>(
@@ -48,7 +48,7 @@ export class Session implements Client {
   readonly #socket: Duplex;
   readonly #decoder = new FrameDecoder();
   readonly #registrations = new Map<number, Registration>();
-  readonly #streams = new Map<number, Outgoing | Incoming>();
+  readonly #streams = new Map<number, Outgoing | Incoming | Live>();
   #inbox: Frame[] = [];
   #outbox: Buffer[] = [];
   #busy = 0;
@@ -175,7 +175,7 @@ export class Session implements Client {
     const header = { ...remoteHeader, procedure: frame.procedure, type: frameType.reply, serial: frame.serial };
     try {
       const { codec, reply } = await this.#answer(frame);
-      const streams = reply instanceof Streamed || reply instanceof Accepted;
+      const streams = reply instanceof Streamed || reply instanceof Accepted || reply instanceof Live;
       this.write(encodeFrame(header, codec, streams ? reply.reply : reply));
       if (streams) this.#stream(reply, frame);
     } catch (error) {
@@ -186,11 +186,16 @@ export class Session implements Client {
     this.#pump();
   }
 
-  #stream(streamed: Streamed<unknown> | Accepted, { procedure, serial }: Frame): void {
+  #stream(streamed: Streamed<unknown> | Accepted | Live, { procedure, serial }: Frame): void {
     const send = (type: number, status: number, payload?: Buffer) =>
       this.write(rawFrame({ ...remoteHeader, procedure, type, serial, status }, payload));
     if (streamed instanceof Accepted) {
       this.#streams.set(serial, new Incoming(streamed, send));
+      return;
+    }
+    if (streamed instanceof Live) {
+      this.#streams.set(serial, streamed);
+      streamed.begin(send);
       return;
     }
     const stream = new Outgoing(streamed, send);

@@ -2,7 +2,8 @@ import { encodeFrame, frameStatus, frameType, type Header } from '../../../src/l
 import { streamHole } from '../../../src/libvirt/stream.ts';
 import { remoteError } from '../../../src/libvirt/structs.ts';
 import { type Codec, none, XdrWriter } from '../../../src/libvirt/xdr.ts';
-import { Refusal } from './refusal.ts';
+import type { Reader } from './console.ts';
+import { Refusal, refusals } from './refusal.ts';
 
 /** What libvirtd puts into one packet at most (VIR_NET_MESSAGE_LEGACY_PAYLOAD_MAX). */
 const maxPacket = 262_120;
@@ -68,6 +69,41 @@ export class Accepted {
       return count === 1 ? taker.data(bytes) : instead();
     };
     return new Accepted({ data, end: () => taker.end() });
+  }
+}
+
+/** A handler's answer that has a stream without a length behind it. */
+export class Live {
+  readonly reply = undefined;
+  #send: Send = () => {};
+  /** Opens it, so that a refusal is the call's; returns how to leave it. */
+  readonly #leave: () => void;
+
+  constructor(open: (reader: Reader) => () => void) {
+    this.#leave = open({
+      data: bytes => this.#send(frameType.stream, frameStatus.continue, bytes),
+      ended: taken => {
+        const error = taken && encoded(remoteError, refusals.streamLost().remote);
+        if (error) this.#send(frameType.stream, frameStatus.error, error);
+        else this.#send(frameType.stream, frameStatus.continue);
+      },
+    });
+  }
+
+  /** After the reply. */
+  begin(send: Send): void {
+    this.#send = send;
+  }
+
+  /** The client's OK or ERROR, which is confirmed alike. */
+  finish(): void {
+    this.stop();
+    this.#send(frameType.stream, frameStatus.ok);
+  }
+
+  /** The client has gone. */
+  stop(): void {
+    this.#leave();
   }
 }
 

@@ -3,7 +3,7 @@ import type { DomainRef } from '../../../src/libvirt/structs.ts';
 import type { Value } from '../../../src/libvirt/xdr.ts';
 import type { FakeDomain } from './domain.ts';
 import type { FakeStorage } from './storage.ts';
-import type { Accepted, Streamed } from './stream.ts';
+import type { Accepted, Live, Streamed } from './stream.ts';
 
 /** What the parts of the fake know of each other. */
 
@@ -12,7 +12,7 @@ export type ProcedureName = keyof Procedures;
 export type Args<N extends ProcedureName> = Value<Procedures[N]['args']>;
 type Reply<N extends ProcedureName> = Value<Procedures[N]['reply']>;
 
-type Answer<R> = R | Streamed<R> | (R extends void ? Accepted : never);
+type Answer<R> = R | Streamed<R> | (R extends void ? Accepted | Live : never);
 export type Handlers = {
   [N in ProcedureName]: (client: Client, args: Args<N>) => Answer<Reply<N>> | Promise<Answer<Reply<N>>>;
 };
