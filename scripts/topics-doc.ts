@@ -32,6 +32,10 @@ const ofVm: Record<keyof ReturnType<Topics['vm']>, About> = {
     retained: true,
     what: "JSON: verdict, reason, next step, what each probe found, DSM's name, version and address ([Checks](checks.md))",
   },
+  boot: {
+    retained: true,
+    what: 'JSON: the last boot that went wrong, or a good one since: its phases and last lines ([Boot](boot.md))',
+  },
   doctor: { retained: true, what: 'JSON: what in the definition is certain harm ([Doctor](doctor.md))' },
   response: { retained: false, what: 'JSON: the response to a command ([Commands](commands.md))' },
   event: { retained: false, what: 'JSON: what happened: started, shut_down, crashed, paused_on_io_error, …' },

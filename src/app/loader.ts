@@ -8,7 +8,8 @@ import type { RunningChecks } from './checks.ts';
 import { isLocal } from './libvirt.ts';
 import { type Hypervisor, policiesOf } from './power.ts';
 
-export interface LoaderOptions extends Pick<RebuildsOptions, 'line' | 'notify' | 'logger' | 'times' | 'world'> {
+export interface LoaderOptions
+  extends Pick<RebuildsOptions, 'line' | 'identity' | 'notify' | 'logger' | 'times' | 'world'> {
   config: Config;
   state: State;
   hypervisor: Pick<Hypervisor, 'open' | 'watch'>;

@@ -6,6 +6,7 @@ import type { Config } from '../config/config.ts';
 import { controlServer } from '../servers/control.ts';
 import { healthOf, healthServer } from '../servers/health.ts';
 import type { Logger } from '../util/logger.ts';
+import { Boots } from './boot.ts';
 import { createChecks, thisHost } from './checks.ts';
 import { createDoctor } from './doctor.ts';
 import { isLocal } from './libvirt.ts';
@@ -50,10 +51,8 @@ const resyncInterval = 60_000;
  */
 export async function main(config: Config, logger: Logger, tuning: Tuning = {}): Promise<RunningBridge> {
   const { lockPatience = 10_000, signal } = tuning;
-  const [stores, host] = await Promise.all([
-    openStores(config, logger.child({ part: 'store' }), lockPatience, signal),
-    thisHost(),
-  ]);
+  const opening = openStores(config, logger.child({ part: 'store' }), lockPatience, signal);
+  const [stores, host] = await Promise.all([opening, thisHost()]);
   const state = recalledState(config.vms, stores.vms.was, host.boot, stores.records.was);
   const startedAt = new Date().toISOString();
   const base: Base = { config, logger, stores, host, state, session: randomUUID(), startedAt };
@@ -67,27 +66,32 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
         boot: host.boot,
         local: isLocal(config.libvirt, null),
       }),
-    defined: doctor.look,
+    defined: (key, xml) => {
+      doctor.look(key, xml);
+      boots.look(key, xml);
+    },
   });
   const statistics = createStatistics(config, state, hypervisor, logger);
-  const machines = await createMachines(base, tuning, publishers, hypervisor, statistics);
+  const boots = new Boots({ ...base, ...publishers, hypervisor, statistics, logger: logger.child({ part: 'boot' }) });
+  const machines = await createMachines(base, tuning, publishers, hypervisor, statistics, boots);
   const bridge = createBridge(base, broker, publishers, machines);
-  const servers = createServers(base, broker, bridge);
+  const servers = createServers(base, broker, bridge, boots);
   const stale = createStaleTeller(base, broker.ownership, hypervisor.link, tuning.staleAfter);
 
   // What publishes an event comes before what acts on it.
   state.subscribe((event, before) => bridge.hear(event, before));
   state.subscribe((event, before) => stores.records.all.hear(event, before, state.snapshot));
-  state.subscribe(event => machines.dispatcher.hear(event));
-  state.subscribe(event => machines.rebuilds?.hear(event));
-  state.subscribe(event => machines.checks.checks.hear(event));
-  state.subscribe(event => statistics.hear(event));
-  state.subscribe(event => doctor.hear(event));
+  state.subscribe((event, before) => boots.hear(event, before));
+  const { dispatcher, rebuilds, checks } = machines;
+  for (const part of [dispatcher, rebuilds, checks.checks, statistics, doctor]) {
+    state.subscribe(event => part?.hear(event));
+  }
+  await boots.open();
   bridge.start();
   broker.mqtt.start();
   hypervisor.link.start();
   statistics.start();
-  machines.checks.start();
+  checks.start();
   const resync = setInterval(() => void hypervisor.watch.resync(), resyncInterval);
   await servers.start();
 
@@ -96,13 +100,13 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
     stale.close();
     servers.health?.close();
     bridge.close();
-    machines.dispatcher.close();
-    machines.checks.checks.close();
+    dispatcher.close();
+    checks.checks.close();
     await Promise.all([
-      ...[broker.close(), machines.rebuilds?.close(), hypervisor.link.close(), statistics.close()],
-      ...[machines.checks.close(), servers.control.close()],
+      ...[broker.close(), rebuilds?.close(), hypervisor.link.close(), statistics.close()],
+      ...[checks.close(), servers.control.close()],
     ]);
-    await stores.close();
+    await Promise.all([boots.close(), stores.close()]);
     broker.ownership.close();
   };
   let closing: Promise<void> | undefined;
@@ -123,6 +127,7 @@ async function createMachines(
   { publisher, events, responder }: Publishers,
   hypervisor: Hypervisor,
   statistics: Statistics,
+  boots: Boots,
 ) {
   const { watch } = hypervisor;
   const { pause } = tuning;
@@ -135,6 +140,7 @@ async function createMachines(
   const rebuilds = await createRebuilds({
     ...{ config, state, hypervisor, checks, notify: events.publish },
     line: (key, text) => publisher.loaderLine(key, text),
+    identity: (key, words) => boots.identify(key, words),
     logger: logger.child({ part: 'loader' }),
     ...tuning.loader,
   });
@@ -161,7 +167,12 @@ function createBridge(
   });
 }
 
-function createServers({ config, logger, stores, state }: Base, { mqtt, ownership }: Broker, bridge: Bridge) {
+function createServers(
+  { config, logger, stores, state }: Base,
+  { mqtt, ownership }: Broker,
+  bridge: Bridge,
+  boots: Boots,
+) {
   const {
     dataDir,
     health: { listen },
@@ -170,6 +181,7 @@ function createServers({ config, logger, stores, state }: Base, { mqtt, ownershi
   const control = controlServer({
     path: join(dataDir, 'control.sock'),
     submit: bridge.submit,
+    follow: (key, follower) => boots.follow(key, follower),
     logger: logger.child({ part: 'control' }),
   });
   const health =

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import {
+  bootDocument,
   bridgeDocument,
   checkDocument,
   doctorDocument,
@@ -20,14 +21,15 @@ export interface PublisherOptions {
 }
 
 const documents: readonly {
-  topic: 'state' | 'check' | 'doctor' | 'loader';
+  topic: 'state' | 'check' | 'boot' | 'doctor' | 'loader';
   /** A document can only change when one of its parts does. */
   parts: (vm: VmSnapshot) => readonly unknown[];
   /** Null: nothing is known yet, so the broker's older document stays. */
   of: (vm: VmSnapshot) => object | null;
 }[] = [
   { topic: 'state', parts: stateParts, of: stateDocument },
-  { topic: 'check', parts: vm => [vm.check, vm.wish], of: vm => vm.check && checkDocument(vm) },
+  { topic: 'check', parts: vm => [vm.check, vm.wish, vm.boot], of: vm => vm.check && checkDocument(vm) },
+  { topic: 'boot', parts: vm => [vm.boot], of: bootDocument },
   { topic: 'doctor', parts: vm => [vm.harm], of: doctorDocument },
   { topic: 'loader', parts: vm => [vm.loader, vm.check?.dsm], of: loaderDocument },
 ];
@@ -83,8 +85,8 @@ export class Publisher {
   }
 
   /** A picture of the screen, PNG. False: the broker is away. */
-  screen(key: VmKey, picture: Buffer): boolean {
-    return this.#options.send({ topic: this.#options.topics.vm(key).screen, payload: picture, qos: 1, retain: true });
+  screen(key: VmKey, picture: Buffer, retain = true): boolean {
+    return this.#options.send({ topic: this.#options.topics.vm(key).screen, payload: picture, qos: 1, retain });
   }
 
   loaderLine(key: VmKey, line: string): void {

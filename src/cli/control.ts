@@ -7,6 +7,8 @@ import { longestPath } from '../servers/server.ts';
 export interface AskOptions {
   /** Until the first answer, milliseconds. The next ones may take as long as the command does. */
   patience: number;
+  /** What is asked; default: a command. */
+  what?: 'boot';
   signal?: AbortSignal;
 }
 
@@ -21,12 +23,18 @@ export async function* askControl(
   path: string,
   vm: string,
   payload: string,
-  { patience, signal }: AskOptions,
+  { patience, what, signal }: AskOptions,
 ): AsyncGenerator<object, void> {
   signal?.throwIfAborted();
   if (Buffer.byteLength(path) > longestPath) throw new Error(`no bridge listens at ${path}: the path is too long`);
   const query = new URLSearchParams({ vm });
-  const asking = request({ socketPath: path, path: `/command?${query}`, method: 'POST', agent: false, signal });
+  const asking = request({
+    socketPath: path,
+    path: `/${what ?? 'command'}?${query}`,
+    method: 'POST',
+    agent: false,
+    signal,
+  });
   // After the response has begun, an error of the connection comes here as well, and must not end the process.
   asking.on('error', () => {});
   const silent = new Error(`the bridge does not answer within ${patience / 1_000} s`);

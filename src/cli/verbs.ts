@@ -87,7 +87,20 @@ export const verbs: readonly Verb[] = [
     summary: "print a VM's starts and stops: when, by whom, how, and how long they took; needs no bridge",
     args: { '<vm>': vm },
     ...{ config: 'loaded', options: [['--json', 'print each line of the record as JSON', false]] },
-    run: async call => (await import('./history.ts')).history(call),
+    run: async call => (await import('./record/history.ts')).history(call),
+  },
+  {
+    name: 'boot',
+    summary: 'print what a VM said while it last booted; needs no bridge, except to follow',
+    args: { '<vm>': vm },
+    ...{ config: 'loaded', interruptible: true },
+    options: [
+      ['--last', 'the last boot that was recorded; the default', false],
+      ['--diff', 'where it differs from the last good one', false],
+      ['--follow', 'the boot that goes on, or the next one, line by line to its end', false],
+      json,
+    ],
+    run: async call => (await import('./record/boot.ts')).boot(call),
   },
   {
     name: 'health',

@@ -93,6 +93,12 @@ export const vm = z
         'What it is meant to be: a problem is a difference from that. last_commanded: what it was last told; last_intended: also off, if DSM powered itself off and is still off 10 minutes later.',
       ),
     checks: checks.prefault({}).describe('How it is checked whether DSM answers.'),
+    console: z
+      .enum(['never', 'boots'])
+      .default('never')
+      .describe(
+        'boots reads its serial console over libvirt while it boots, if nobody has it and no serial log can be read; virsh console then needs --force.',
+      ),
     reboot: z
       .strictObject({
         method: z

@@ -6,11 +6,17 @@ import { rebuildRefusals, recognise } from './kinds/recognise.ts';
 import { readRelease } from './kinds/tcrp/release.ts';
 import { type InspectImageOptions, inspectImage } from './plan/image.ts';
 import { compareVersions, platformOf } from './platforms.ts';
+import { namedValues } from './redact.ts';
 
-/** Which loader an image has; null: it could not be read. Rejects with the signal's reason. */
-export async function lookAtImage(options: InspectImageOptions, model: string): Promise<FoundLoader | null> {
+/** Which loader an image has; null: it could not be read. `identity` takes its serial number and MACs. Rejects with the signal's reason. */
+export async function lookAtImage(
+  options: InspectImageOptions,
+  model: string,
+  identity: (words: readonly string[]) => void = () => {},
+): Promise<FoundLoader | null> {
   const { partition, home } = await inspectImage(options);
   if (!partition) return null;
+  identity([...partition.files.values()].flatMap(file => namedValues(file.toString('utf8'))));
   const files = home && 'files' in home ? home.files : null;
   const { kind, title, version, dsm, built, ...known } = recognise(partition, files);
   const newest = kind === 'tcrp' ? (listedDsms(files, known.model ?? model)?.at(-1) ?? null) : null;

@@ -30,6 +30,8 @@ export interface RebuildsOptions extends Pick<JobParts, 'adapters' | 'folder' | 
   ref: (key: VmKey) => ReturnType<JobParts['ref']>;
   local: () => boolean;
   line: (key: VmKey, text: string) => void;
+  /** Takes the serial number and the MACs of an image that was looked at. */
+  identity?: (key: VmKey, words: readonly string[]) => void;
   notify: (key: VmKey, notification: Notification) => void;
   logger: Logger;
   clock?: Clock;
@@ -196,7 +198,7 @@ export class Rebuilds {
       ...{ disk: loaderDisk(domain.hardware), signal, world: { ...realWorld, ...world } },
       adapterFor: (partition: BootPartition | null) => adapters(kindOf(partition, settings.kind)),
     };
-    const found = await lookAtImage(options, settings.model);
+    const found = await lookAtImage(options, settings.model, words => this.#options.identity?.(key, words));
     if (found) this.#show(entry, { found });
   }
 

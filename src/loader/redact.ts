@@ -34,6 +34,13 @@ const rules: readonly (readonly [pattern: string, mask: string])[] = [
   [`()${before}\\d{4}(?=\\d{0,2}[A-Z])[0-9A-Z]{9}(?![0-9A-Za-z])`, masks.serial],
 ];
 
+const named = /(?<![0-9A-Za-z])(?:sn|mac\d?)["']?\s?[=:]\s?["']?([0-9A-Za-z:.-]{6,64})/gi;
+
+/** Serial numbers and MACs by their names, as in a kernel's command line and in loaders' files. */
+export function namedValues(text: string): string[] {
+  return [...text.matchAll(named)].map(([, value = '']) => value);
+}
+
 /** `known`: words to remove whatever they look like, such as the serial number in use. */
 export function redact(text: string, known: readonly string[] = []): string {
   const redactor = new Redactor(known);

@@ -1,3 +1,4 @@
+import { phaseOf, stoppedAfter } from './boot.ts';
 import { type ProbeName, type ProbeRow, probeNames, unknownDsm } from './check.ts';
 import { byKey } from './domain.ts';
 import { longest } from './history/history.ts';
@@ -67,16 +68,19 @@ export function statsDocument({ stats, domain }: VmSnapshot): Stats {
 export type CheckDocument = ReturnType<typeof checkDocument>;
 
 /** `B/V/check` */
-export function checkDocument({ check, wish }: VmSnapshot) {
+export function checkDocument({ check, wish, boot }: VmSnapshot) {
   const { httpPort, httpsPort, ...dsm } = check?.dsm ?? unknownDsm;
   const notAsked: OrNull<ProbeRow> = { outcome: null, ms: null, explanation: null, at: null };
+  const stopped = check?.problem && !check.wasUp && boot ? stoppedAfter(boot) : null;
   const probes = probeNames.map(name => [name, check?.probes[name] ?? notAsked] as const);
   return {
     verdict: check?.verdict ?? 'unknown',
     cause: check?.cause ?? 'not_checked',
     reachable: check?.reachable ?? null,
     problem: check?.problem ?? null,
-    reason: check?.reason ?? 'It has not been checked often enough to tell.',
+    reason: check
+      ? [check.reason, ...(stopped ? [stopped] : [])].join(' ')
+      : 'It has not been checked often enough to tell.',
     next_step: check?.nextStep ?? null,
     since: check?.since ?? null,
     failures: check?.failures ?? 0,
@@ -88,6 +92,16 @@ export function checkDocument({ check, wish }: VmSnapshot) {
     boot_seconds: check?.bootSeconds ?? null,
     dsm: { ...dsm, http_port: httpPort, https_port: httpsPort },
   };
+}
+
+export type BootDocument = NonNullable<ReturnType<typeof bootDocument>>;
+
+/** `B/V/boot`: the last boot that went wrong, or a good one since; null: none is known. */
+export function bootDocument({ boot }: VmSnapshot) {
+  if (!boot) return null;
+  const { startedAt, endedAt, result, source, phases, lines, next } = boot;
+  const ends = { started_at: startedAt, ended_at: endedAt };
+  return { ...ends, result, phase: phaseOf(boot), phases, source, lines, next_in_good_boot: next };
 }
 
 export type DoctorDocument = NonNullable<ReturnType<typeof doctorDocument>>;

@@ -1,3 +1,4 @@
+import type { Boot } from './boot.ts';
 import type { Check, Wish } from './check.ts';
 import type { Finding } from './doctor.ts';
 import type { Domain } from './domain.ts';
@@ -24,6 +25,8 @@ export type Event =
   | { type: 'wished'; key: VmKey; wish: Wish }
   /** Its definition, and what it leads to, were looked at. */
   | { type: 'examined'; key: VmKey; harm: readonly Finding[] }
+  /** A boot went wrong, or well; the bridge knows of it again. */
+  | { type: 'boot'; key: VmKey; boot: Boot }
   | { type: 'checked'; key: VmKey; check: Check; at: string }
   /** The current or the last operation on its loader. */
   | { type: 'loader'; key: VmKey; loader: Loader; at: string }

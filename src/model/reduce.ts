@@ -35,6 +35,8 @@ export function reduce(snapshot: Snapshot, event: Event): Snapshot {
       return change(snapshot, event.key, vm => recorded(vm, { ...vm, check: event.check }, event, up));
     case 'examined':
       return change(snapshot, event.key, vm => ({ ...vm, harm: event.harm }));
+    case 'boot':
+      return change(snapshot, event.key, vm => ({ ...vm, boot: event.boot }));
     case 'loader':
       return change(snapshot, event.key, vm => ({ ...vm, loader: event.loader }));
     case 'checks_overdue':

@@ -1,3 +1,4 @@
+import type { Boot } from './boot.ts';
 import type { Check, Wish } from './check.ts';
 import type { Finding } from './doctor.ts';
 import type { Domain } from './domain.ts';
@@ -74,6 +75,8 @@ export interface VmSnapshot {
   /** What a command, or whoever started it, last told it to be; null: unknown. */
   wish: Wish | null;
   check: Check | null;
+  /** The last boot that people were told of; null: none. */
+  boot: Boot | null;
   /** What is certain harm in its definition; null: not looked at yet. */
   harm: readonly Finding[] | null;
   /** Null: none is configured. */
@@ -140,6 +143,7 @@ export function emptyVm(key: VmKey, label: string): VmSnapshot {
     stats: null,
     wish: null,
     check: null,
+    boot: null,
     harm: null,
     loader: null,
   };

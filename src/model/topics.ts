@@ -17,6 +17,7 @@ export function topics(base: string) {
       state: `${base}/${key}/state`,
       stats: `${base}/${key}/stats`,
       check: `${base}/${key}/check`,
+      boot: `${base}/${key}/boot`,
       doctor: `${base}/${key}/doctor`,
       response: `${base}/${key}/response`,
       event: `${base}/${key}/event`,
@@ -42,8 +43,8 @@ export function topics(base: string) {
 }
 
 /** A VM's retained topics; the last one shows that they belong to a VM. */
-export function retainedTopics({ availability, check, doctor, loader, screen, state }: VmTopics): string[] {
-  return [availability, check, doctor, loader, screen, state];
+export function retainedTopics({ availability, boot, check, doctor, loader, screen, state }: VmTopics): string[] {
+  return [availability, boot, check, doctor, loader, screen, state];
 }
 
 /** Well below what brokers take: MQTT 65 535 bytes, Mosquitto 200 levels, EMQX 128. */

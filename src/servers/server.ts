@@ -21,8 +21,14 @@ export interface ServerOptions {
   unavailable: (reason: string) => void;
 }
 
-/** `body`: null when it is longer than 8 KiB; `others`: how many clients already wait for an answer. */
-export type Route = (request: { query: URLSearchParams; body: string | null; others: number }, reply: Reply) => void;
+/**
+ * `body`: null when it is longer than 8 KiB; `others`: how many clients already wait for an answer; `gone`: calls this
+ * when the client is gone, or has its final reply.
+ */
+export type Route = (
+  request: { query: URLSearchParams; body: string | null; others: number; gone: (act: () => void) => void },
+  reply: Reply,
+) => void;
 
 /** May be called at once or later, until the final reply, which is the default. A client that is gone gets nothing. */
 type Reply = (document: object, options?: { status?: number; final?: boolean }) => void;
@@ -107,7 +113,8 @@ export class Server {
     const reply = replyTo(response);
     if (route) {
       response.once('close', () => this.#waiting--);
-      route({ query: new URLSearchParams(query), body, others: this.#waiting++ }, reply);
+      const gone = (act: () => void) => void response.once('close', act);
+      route({ query: new URLSearchParams(query), body, others: this.#waiting++, gone }, reply);
     } else if (paths.includes(path)) reply({ error: `this is not for ${method}` }, { status: 405 });
     else reply({ error: `there are ${paths.join(' and ')}` }, { status: 404 });
   }

@@ -26,6 +26,7 @@ export const vmConfig = (changes: Partial<VmConfig> = {}): VmConfig => ({
   shutdown: { method: 'acpi', timeout: 60_000, resendEvery: 60_000, maxPresses: 3, onTimeout: 'report' },
   reboot: { method: 'shutdown' },
   expected: 'last_intended',
+  console: 'never',
   checks: {
     ...{ schedule: null, deepSchedule: null, timezone: null, ports: [] },
     ...{ failuresBeforeDown: 2, bootGrace: 900_000, probeTimeout: 20_000 },

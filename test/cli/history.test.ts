@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { history } from '../../src/cli/history.ts';
+import { history } from '../../src/cli/record/history.ts';
 import { vmConfig } from '../bridge/running.ts';
 import { captured } from './output.ts';
 

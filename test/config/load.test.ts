@@ -43,6 +43,7 @@ test('a minimal file is a broker and a domain', async () => {
           probeTimeout: 5_000,
           ports: [5_000, 5_001, 445],
         },
+        console: 'never',
         loader: null,
       },
     ],

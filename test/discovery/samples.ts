@@ -2,6 +2,7 @@ import type { BridgeOptions, VmOptions } from '../../src/discovery/entities/payl
 import { probeNames } from '../../src/model/check.ts';
 import { commandWords, defaultCommands } from '../../src/model/commands.ts';
 import {
+  bootDocument,
   bridgeDocument,
   checkDocument,
   doctorDocument,
@@ -133,6 +134,11 @@ const known: VmSnapshot = {
   history: { ...noHistory, stops: [41, 42.5, 40], boots: [80, 81, 82] },
   lastError: { code: 'timed_out', message: 'DSM did not shut down. '.repeat(20), at },
   stats: filled({ ...blank, sampled_at: at }),
+  boot: {
+    ...{ startedAt: at, endedAt: at, result: 'problem', source: 'log' },
+    phases: { menu: 4.2, loader: null, kernel: 9.1, init: null, up: null },
+    ...{ lines: ['[    1.0] Kernel panic'], next: ['[    1.1] Run /init as init process'] },
+  },
   harm: [{ level: 'harm', code: 'no_acpi', seen: 'No `<acpi/>`.', message: 'It has no button.', advice: 'Add it.' }],
   loader: told,
   check: {
@@ -168,13 +174,14 @@ export const documents = {
 };
 
 function published(snapshot: VmSnapshot, up: boolean) {
-  const { state, stats, check, doctor, loader } = bridge.topics.vm('DSM');
+  const { state, stats, check, boot, doctor, loader } = bridge.topics.vm('DSM');
   const hypervisorNow = { up, reason: up ? 'none, for the test' : null, info: up ? hypervisor : null };
   const whole = { hypervisor: hypervisorNow, vms: {}, overdueChecks: [] };
   const byTopic: Record<string, object> = {
     [state]: stateDocument(snapshot),
     [stats]: statsDocument(snapshot),
     [check]: checkDocument(snapshot),
+    [boot]: bootDocument(snapshot) ?? {},
     [doctor]: doctorDocument(snapshot) ?? {},
     [loader]: loaderDocument(snapshot) ?? {},
     [bridge.topics.bridge.info]: bridgeDocument(whole, identity),

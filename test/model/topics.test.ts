@@ -16,6 +16,7 @@ test('the topics of a bridge and of a VM', () => {
     availability: 'home/dsm2mqtt/DSM/availability',
     state: 'home/dsm2mqtt/DSM/state',
     stats: 'home/dsm2mqtt/DSM/stats',
+    boot: 'home/dsm2mqtt/DSM/boot',
     check: 'home/dsm2mqtt/DSM/check',
     response: 'home/dsm2mqtt/DSM/response',
     event: 'home/dsm2mqtt/DSM/event',

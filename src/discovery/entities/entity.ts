@@ -1,4 +1,5 @@
 import type {
+  BootDocument,
   BridgeDocument,
   CheckDocument,
   DoctorDocument,
@@ -90,6 +91,7 @@ export const update = row('update');
 export const state = (...path: ValuePath<StateDocument>): Value<'state'> => ({ topic: 'state', path });
 export const stats = (...path: ValuePath<Stats>): Value<'stats'> => ({ topic: 'stats', path });
 export const check = (...path: ValuePath<CheckDocument>): Value<'check'> => ({ topic: 'check', path });
+export const boot = (...path: ValuePath<BootDocument>): Value<'boot'> => ({ topic: 'boot', path });
 export const doctor = (...path: ValuePath<DoctorDocument>): Value<'doctor'> => ({ topic: 'doctor', path });
 export const loader = (...path: ValuePath<LoaderDocument>): Value<'loader'> => ({ topic: 'loader', path });
 export const info = (...path: ValuePath<BridgeDocument>): Value<'info'> => ({ topic: 'info', path });
@@ -98,6 +100,7 @@ export const stateObject = (...path: ObjectPath<StateDocument>): Value<'state'> 
 export const stateMembers = (...only: (keyof StateDocument)[]) => ({ topic: 'state', path: [], only }) as const;
 export const checkObject = (...path: ObjectPath<CheckDocument>): Value<'check'> => ({ topic: 'check', path });
 export const checkMembers = (...only: (keyof CheckDocument)[]) => ({ topic: 'check', path: [], only }) as const;
+export const bootMembers = (...only: (keyof BootDocument)[]) => ({ topic: 'boot', path: [], only }) as const;
 export const doctorMembers = (...only: (keyof DoctorDocument)[]) => ({ topic: 'doctor', path: [], only }) as const;
 export const loaderObject = (...path: ObjectPath<LoaderDocument>): Value<'loader'> => ({ topic: 'loader', path });
 export const loaderMembers = (...only: (keyof LoaderDocument)[]) => ({ topic: 'loader', path: [], only }) as const;

@@ -1,3 +1,4 @@
+import { bootPhases } from '../../model/boot.ts';
 import { probeNames, probeOutcomes, verdicts } from '../../model/check.ts';
 import { byKey, type Disk, type DomainDescription, domainStates } from '../../model/domain.ts';
 import { cpuMetrics, diskMetrics, type Metric, memoryMetrics, nicMetrics } from '../../model/metrics.ts';
@@ -6,6 +7,8 @@ import { activities } from '../../model/snapshot.ts';
 import { controlEntities, type VmControls } from './controls.ts';
 import {
   binarySensor,
+  boot,
+  bootMembers,
   check,
   checkMembers,
   checkObject,
@@ -32,7 +35,7 @@ import { asked, detail, diagnostic, inUnit, oneOf, sentence, timestamp, total } 
  */
 
 export type VmEntity = Entity<
-  'state' | 'stats' | 'check' | 'doctor' | 'power' | 'command' | 'event' | 'screen' | 'loader'
+  'state' | 'stats' | 'check' | 'boot' | 'doctor' | 'power' | 'command' | 'event' | 'screen' | 'loader'
 >;
 export type BridgeEntity = Entity<'state' | 'info'>;
 
@@ -100,6 +103,10 @@ const machineEntities: readonly VmEntity[] = [
   sensor('shutdown_took', 'Shutdown took', state('last_stop', 'seconds'), inUnit('s'), detail),
   // An automation for the UPS goes by it.
   sensor('shutdown_takes', 'Shutdown takes', state('shutdown_expected_seconds'), inUnit('s'), diagnostic),
+  sensor('boot', 'Boot', boot('phase'), oneOf(bootPhases), diagnostic, {
+    icon: 'mdi:rocket-launch-outline',
+    attributes: bootMembers('result', 'started_at', 'ended_at', 'phases', 'lines', 'next_in_good_boot'),
+  }),
   sensor('boot_takes', 'Boot takes', state('boot_expected_seconds'), inUnit('s'), detail),
   sensor('last_error', 'Last error', state('last_error', 'message'), sentence, detail, {
     attributes: stateObject('last_error'),

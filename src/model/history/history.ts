@@ -35,6 +35,7 @@ export const noHistory: History = { last: null, stops: [], boots: [], added: [] 
 /** The times of so many count, and fewer than `fewest` tell nothing. */
 const most = 10;
 const fewest = 3;
+const fewestUsual = 5;
 
 export function withLines({ last, stops, boots }: History, added: readonly PowerLine[]): History {
   const good = (what: PowerLine['what']) =>
@@ -45,6 +46,12 @@ export function withLines({ last, stops, boots }: History, added: readonly Power
     boots: [...boots, ...good('up')].slice(-most),
     added,
   };
+}
+
+/** Seconds that a boot seldom exceeds: the 95th percentile, by nearest rank; null: too few are known. */
+export function usual(seconds: readonly number[]): number | null {
+  const sorted = seconds.toSorted((a, b) => a - b);
+  return sorted.length < fewestUsual ? null : (sorted[Math.ceil(sorted.length * 0.95) - 1] ?? null);
 }
 
 /** Seconds that it takes at most, as far as is known. */

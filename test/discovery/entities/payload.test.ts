@@ -110,6 +110,7 @@ describe('what people see', () => {
         'State',
         'Activity',
         'Shutdown takes',
+        'Boot',
         'Doctor',
         'CPU',
         'Memory used',

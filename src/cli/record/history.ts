@@ -1,10 +1,10 @@
-import { powerLines, readRecord, withBootTimes } from '../bridge/history.ts';
-import type { Config } from '../config/config.ts';
-import { longest, noHistory, type PowerLine, withLines } from '../model/history/history.ts';
-import { lineAge } from '../util/line-file.ts';
-import { findVm } from './command.ts';
-import { type ExitCode, exitCode, Refusal } from './outcome.ts';
-import { align, type Output } from './terminal.ts';
+import { powerLines, readRecord, withBootTimes } from '../../bridge/history.ts';
+import type { Config } from '../../config/config.ts';
+import { longest, noHistory, type PowerLine, withLines } from '../../model/history/history.ts';
+import { lineAge } from '../../util/line-file.ts';
+import { findVm } from '../command.ts';
+import { type ExitCode, exitCode, Refusal } from '../outcome.ts';
+import { align, type Output } from '../terminal.ts';
 
 export interface HistoryOptions extends Output {
   config: Pick<Config, 'vms' | 'dataDir'>;

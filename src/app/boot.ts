@@ -1,0 +1,153 @@
+import { access, constants, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Input, Recorder } from '../boot/recorder.ts';
+import { bootStore, noBoots } from '../boot/store.ts';
+import { tail } from '../boot/tail.ts';
+import type { Publisher } from '../bridge/publisher.ts';
+import type { Config } from '../config/config.ts';
+import { errorCode } from '../libvirt/errors.ts';
+import type { Event } from '../model/event.ts';
+import type { Snapshot, VmKey } from '../model/snapshot.ts';
+import type { State } from '../model/state.ts';
+import { inTime } from '../util/deadline.ts';
+import type { Logger } from '../util/logger.ts';
+import { readConsole, serialLog } from '../vm/console.ts';
+import { attempt } from '../vm/power.ts';
+import { takeScreenshot } from '../vm/screen.ts';
+import { isLocal } from './libvirt.ts';
+import type { Hypervisor } from './power.ts';
+import type { Statistics } from './statistics.ts';
+
+export interface BootsParts {
+  config: Config;
+  state: State;
+  hypervisor: Pick<Hypervisor, 'open' | 'watch'>;
+  statistics: Pick<Statistics, 'client'>;
+  publisher: Pick<Publisher, 'screen'>;
+  logger: Logger;
+}
+
+/** A VM's serial log: its file, and the size that it had before the VM started. */
+interface Log {
+  path: string | null;
+  size: number;
+}
+
+/** Milliseconds. */
+const storePatience = 500;
+
+/** Records what each VM says while it boots. Between boots it reads nothing. */
+export class Boots {
+  readonly #parts: BootsParts;
+  readonly #recorders = new Map<VmKey, Recorder>();
+  readonly #logs = new Map<VmKey, Log>();
+  /** Of the loader's image. */
+  readonly #identities = new Map<VmKey, readonly string[]>();
+  #settled: () => Promise<unknown> = async () => {};
+
+  constructor(parts: BootsParts) {
+    this.#parts = parts;
+  }
+
+  /** Reads what an earlier bridge has stored. */
+  async open(): Promise<void> {
+    const { config, state, logger } = this.#parts;
+    const names = new Set(await readdir(join(config.dataDir, 'boots')).catch(() => []));
+    const stores = config.vms.map(async vm => {
+      const { key } = vm;
+      const store = bootStore(config.dataDir, key, logger);
+      const recorder = new Recorder({
+        ...{ vm: () => state.vm(key), grace: vm.checks.bootGrace, save: boots => store.save(boots) },
+        was: names.has(`${key}.json`) ? await store.load() : noBoots,
+        tell: boot => state.dispatch({ type: 'boot', key, boot }),
+        known: () => this.#known(vm),
+        picture: () => void this.#picture(vm),
+        read: (into, signal) => void this.#read(vm, into, signal),
+      });
+      this.#recorders.set(key, recorder);
+      recorder.start();
+      return store;
+    });
+    const all = await Promise.all(stores);
+    this.#settled = () => Promise.all(all.map(store => store.settled()));
+  }
+
+  async close(): Promise<void> {
+    for (const recorder of this.#recorders.values()) recorder.close();
+    // A file system may hang.
+    await inTime(this.#settled(), storePatience, null);
+  }
+
+  /** A definition that is new or has changed. */
+  look(key: VmKey, xml: string): void {
+    this.#logs.set(key, { path: serialLog(xml), size: this.#logs.get(key)?.size ?? 0 });
+    void this.#measure(key);
+  }
+
+  /** Serial number and MACs in a loader's image. */
+  identify(key: VmKey, words: readonly string[]): void {
+    this.#identities.set(key, words);
+  }
+
+  hear(event: Event, before: Snapshot): void {
+    if (!('key' in event) || event.type === 'boot') return;
+    const vm = before.vms[event.key];
+    if (vm) this.#recorders.get(event.key)?.hear(event, vm);
+    if (event.type === 'domain') void this.#measure(event.key);
+  }
+
+  /** As `Recorder.follow`; null: there is no such VM. */
+  follow(key: VmKey, follower: Parameters<Recorder['follow']>[0]): (() => void) | null {
+    return this.#recorders.get(key)?.follow(follower) ?? null;
+  }
+
+  /** While the VM is off: what is in the file then is of an earlier boot. */
+  async #measure(key: VmKey): Promise<void> {
+    const log = this.#logs.get(key);
+    const isOff = () => this.#parts.state.vm(key).domain?.active === false;
+    if (!log?.path || !isOff()) return;
+    const size = await stat(log.path).then(
+      file => file.size,
+      () => 0,
+    );
+    if (isOff()) log.size = size;
+  }
+
+  #known({ key, loader }: Config['vms'][number]): string[] {
+    const macs = this.#parts.state.vm(key).domain?.hardware.nics.map(({ mac }) => mac) ?? [];
+    return [...macs, ...(loader?.ssh.password ? [loader.ssh.password] : []), ...(this.#identities.get(key) ?? [])];
+  }
+
+  async #picture({ key, commands }: Config['vms'][number]): Promise<void> {
+    const { statistics, hypervisor, publisher, config } = this.#parts;
+    if (!commands.includes('screenshot') || config.libvirt.readOnly) return;
+    const ref = hypervisor.watch.target(key)?.ref ?? null;
+    const picture = await attempt(statistics.client(), ref, takeScreenshot).catch(() => null);
+    if (Buffer.isBuffer(picture)) publisher.screen(key, picture, false);
+  }
+
+  async #read(vm: Config['vms'][number], { hear, note }: Input, signal: AbortSignal): Promise<void> {
+    const { config, state, hypervisor, logger } = this.#parts;
+    const { key } = vm;
+    const unread = (reason: string) =>
+      logger.info({ event: 'boot.unread', vm: key, reason }, 'what this VM says while it boots cannot be read');
+    const { path, size } = this.#logs.get(key) ?? { path: null, size: 0 };
+    const local = isLocal(config.libvirt, state.snapshot.hypervisor.info?.hostname ?? null);
+    const unreadable = path && local ? await access(path, constants.R_OK).catch((error: Error) => error.message) : null;
+    if (path && local && !unreadable) {
+      return tail({ path, from: size, hear: bytes => hear(bytes, 'log'), signal }).catch((error: Error) =>
+        unread(error.message),
+      );
+    }
+    if (unreadable) unread(unreadable);
+    const ref = hypervisor.watch.target(key)?.ref;
+    if (vm.console === 'never' || !ref) return;
+    const lost = () => note('libvirt is away: what comes meanwhile is missing');
+    const error = await readConsole({
+      ...{ open: hypervisor.open, ref, signal, lost, hear: bytes => hear(bytes, 'console') },
+    });
+    if (error?.code === errorCode.operationFailed) unread('somebody else has its console');
+    else if (error) unread(error.message);
+    else if (!signal.aborted && state.vm(key).domain?.active) note('the console was taken away');
+  }
+}

@@ -1,0 +1,83 @@
+import type { Boot, BootResult } from '../model/boot.ts';
+import { compare } from './compare.ts';
+import { Lines } from './lines.ts';
+import { noPhases, withLine } from './phases.ts';
+
+/** Lines that are kept of a boot. */
+const most = 1_000;
+/** Lines of the good boot that are shown beside. */
+const mostNext = 10;
+
+export interface RecordingOptions {
+  startedAt: Date;
+  /** Words to remove whatever they look like: serial number and MACs. */
+  known: readonly string[];
+  /** The last good boot. */
+  good: Boot | null;
+  /** Seconds since power on. */
+  seconds: () => number;
+}
+
+/** One boot, as it is being recorded. */
+export class Recording {
+  readonly #options: RecordingOptions;
+  readonly #input: Lines;
+  #lines: string[] = [];
+  #phases = noPhases;
+  #source: Boot['source'] = null;
+  #result: BootResult | null = null;
+  #endedAt: string | null = null;
+
+  constructor(options: RecordingOptions) {
+    this.#options = options;
+    this.#input = new Lines(options.known);
+  }
+
+  get result(): BootResult | null {
+    return this.#result;
+  }
+
+  /** Takes what came; returns its lines. */
+  hear(bytes: Buffer, source: NonNullable<Boot['source']>): readonly string[] {
+    this.#source = source;
+    return this.#add(this.#input.push(bytes));
+  }
+
+  /** A line of ours: what happened beside the console. */
+  note(text: string): readonly string[] {
+    const line = `--- ${text} ---`;
+    return this.#lines.at(-1) === line ? [] : this.#add([...this.#input.end(), line]);
+  }
+
+  conclude(result: BootResult): void {
+    this.#result = result;
+    if (result === 'ok') this.#phases = { ...this.#phases, up: this.#phases.up ?? this.#seconds() };
+  }
+
+  /** Nothing more comes; idempotent. */
+  end(now: Date): readonly string[] {
+    this.#endedAt ??= now.toISOString();
+    return this.#add(this.#input.end());
+  }
+
+  get boot(): Boot {
+    const { startedAt, good } = this.#options;
+    const next = this.#result === 'ok' || !good ? [] : compare(this.#lines, good.lines);
+    return {
+      ...{ startedAt: startedAt.toISOString(), endedAt: this.#endedAt, result: this.#result, source: this.#source },
+      ...{ phases: this.#phases, lines: this.#lines.slice(-most) },
+      next: 'common' in next && next.common !== null ? next.there.slice(0, mostNext) : [],
+    };
+  }
+
+  #add(lines: readonly string[]): readonly string[] {
+    for (const line of lines) this.#phases = withLine(this.#phases, line, this.#seconds());
+    this.#lines.push(...lines.slice(-most));
+    if (this.#lines.length > 2 * most) this.#lines = this.#lines.slice(-most);
+    return lines;
+  }
+
+  #seconds(): number {
+    return Math.round(this.#options.seconds() * 10) / 10;
+  }
+}

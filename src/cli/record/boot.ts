@@ -1,0 +1,67 @@
+import { join } from 'node:path';
+import { compare } from '../../boot/compare.ts';
+import { bootStore } from '../../boot/store.ts';
+import type { Config } from '../../config/config.ts';
+import { type Boot, bootPhases } from '../../model/boot.ts';
+import { silent } from '../../util/logger.ts';
+import { findVm } from '../command.ts';
+import { askControl } from '../control.ts';
+import { type ExitCode, exitCode, Refusal } from '../outcome.ts';
+import type { Output } from '../terminal.ts';
+
+export interface BootOptions extends Output {
+  config: Pick<Config, 'vms' | 'dataDir'>;
+  vm: string;
+  follow: boolean;
+  last: boolean;
+  diff: boolean;
+  json: boolean;
+  signal: AbortSignal;
+}
+
+/** Milliseconds until the bridge must answer. */
+const patience = 5_000;
+
+/** `dsm2mqtt boot`: prints a recorded boot from its file, or follows one in the bridge. 1: none is recorded; 3: no bridge. */
+export async function boot({ config, vm, follow, last, diff, json, stdout, signal }: BootOptions): Promise<ExitCode> {
+  if (Number(follow) + Number(last) + Number(diff) > 1)
+    throw new Refusal(exitCode.usage, 'only one of --last, --diff and --follow');
+  const { key, label } = findVm(config, vm);
+  const print = (document: object, text: string) => stdout.write(`${json ? JSON.stringify(document) : text}\n`);
+  if (follow) {
+    const path = join(config.dataDir, 'control.sock');
+    try {
+      for await (const answer of askControl(path, key, '', { patience, what: 'boot', signal })) {
+        const { lines, message } = answer as { lines?: string[]; message?: string };
+        if (lines === undefined) throw new Error(message);
+        if (lines.length > 0) print({ lines }, lines.join('\n'));
+      }
+      return exitCode.succeeded;
+    } catch (error) {
+      if (signal.aborted) return exitCode.interrupted;
+      throw new Refusal(exitCode.unreached, (error as Error).message, { cause: error });
+    }
+  }
+  const boots = await bootStore(config.dataDir, key, silent).load();
+  const missing = (which: string) =>
+    new Refusal(exitCode.failed, `${label} (${key}): no ${which}boot is recorded yet.`);
+  if (!boots.last) throw missing('');
+  if (!diff) print(boots.last, `${label} (${key})\n${summary(boots.last)}\n\n${boots.last.lines.join('\n')}`);
+  else if (!boots.good) throw missing('good ');
+  else {
+    const { common, here, there } = compare(boots.last.lines, boots.good.lines);
+    const both = common === null ? 'No line is in both.' : `The last line that is in both:\n  ${common}`;
+    const rest = [...here.map(line => `+ ${line}`), ...there.map(line => `- ${line}`)];
+    const text = `${both}\nThen the last boot has + and the good one of ${boots.good.startedAt} has -:\n${rest.join('\n')}`;
+    print({ common, last: here, good: there }, text);
+  }
+  return exitCode.succeeded;
+}
+
+function summary({ startedAt, endedAt, result, source, phases }: Boot): string {
+  const when = new Date(startedAt).toLocaleString('sv-SE');
+  const from = source === null ? 'nothing could be read' : `from the ${source === 'log' ? 'serial log' : 'console'}`;
+  const times = bootPhases.flatMap(phase => (phases[phase] === null ? [] : `${phase} ${phases[phase]} s`));
+  const ended = endedAt === null ? 'goes on' : 'ended';
+  return [`  ${when}: ${result ?? ended}, ${from}`, ...(times.length > 0 ? [`  ${times.join(', ')}`] : [])].join('\n');
+}
