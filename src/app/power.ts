@@ -20,7 +20,7 @@ export function createHypervisor(
   { libvirt, vms }: Config,
   state: State,
   logger: Logger,
-  hooks: Pick<WatchOptions, 'ranBefore' | 'defined'> = {},
+  hooks: Pick<WatchOptions, 'ranBefore' | 'defined' | 'stored'> = {},
 ) {
   const open = opener(libvirt);
   const watch = new Watch({ vms, emit: state.dispatch, ...hooks, logger: logger.child({ part: 'vm' }) });

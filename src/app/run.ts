@@ -6,8 +6,10 @@ import type { Config } from '../config/config.ts';
 import { controlServer } from '../servers/control.ts';
 import { healthOf, healthServer } from '../servers/health.ts';
 import type { Logger } from '../util/logger.ts';
+import type { Target } from '../vm/watch.ts';
 import { Boots } from './boot.ts';
 import { createChecks, thisHost } from './checks.ts';
+import { createCopies } from './copies.ts';
 import { createDoctor } from './doctor.ts';
 import { isLocal } from './libvirt.ts';
 import { createRebuilds, type LoaderOptions } from './loader.ts';
@@ -59,17 +61,14 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
   const broker = createBroker(config, base.session, logger);
   const publishers = createPublishers(base, broker);
   const doctor = createDoctor(config, state, stores.disks);
+  const copies = createCopies(config, state, logger.child({ part: 'definition' }));
   const hypervisor = createHypervisor(config, state, logger, {
-    ranBefore: ({ key, ref }) =>
-      ranBefore(ref, state.vm(key), {
-        known: stores.checks.was[key],
-        boot: host.boot,
-        local: isLocal(config.libvirt, null),
-      }),
+    ranBefore: target => ranSince(base, target),
     defined: (key, xml) => {
       doctor.look(key, xml);
       boots.look(key, xml);
     },
+    stored: copies.keep,
   });
   const statistics = createStatistics(config, state, hypervisor, logger);
   const boots = new Boots({ ...base, ...publishers, hypervisor, statistics, logger: logger.child({ part: 'boot' }) });
@@ -83,7 +82,7 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
   state.subscribe((event, before) => stores.records.all.hear(event, before, state.snapshot));
   state.subscribe((event, before) => boots.hear(event, before));
   const { dispatcher, rebuilds, checks } = machines;
-  for (const part of [dispatcher, rebuilds, checks.checks, statistics, doctor]) {
+  for (const part of [dispatcher, rebuilds, checks.checks, statistics, doctor, copies]) {
     state.subscribe(event => part?.hear(event));
   }
   await boots.open();
@@ -104,7 +103,7 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
     checks.checks.close();
     await Promise.all([
       ...[broker.close(), rebuilds?.close(), hypervisor.link.close(), statistics.close()],
-      ...[checks.close(), servers.control.close()],
+      ...[checks.close(), servers.control.close(), copies.close()],
     ]);
     await Promise.all([boots.close(), stores.close()]);
     broker.ownership.close();
@@ -117,6 +116,12 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
       return closing;
     },
   };
+}
+
+/** Another run than the one that the last bridge saw. */
+function ranSince({ config, stores, host, state }: Base, { key, ref }: Pick<Target, 'key' | 'ref'>): boolean {
+  const local = isLocal(config.libvirt, null);
+  return ranBefore(ref, state.vm(key), { known: stores.checks.was[key], boot: host.boot, local });
 }
 
 type Machines = Awaited<ReturnType<typeof createMachines>>;

@@ -1,4 +1,4 @@
-import { mkdir, open, rename, writeFile } from 'node:fs/promises';
+import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /**
@@ -9,8 +9,14 @@ export async function replaceFile(path: string, text: string): Promise<void> {
   const partial = `${path}.${process.pid}.partial`;
   const folder = dirname(path);
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  await writeFile(partial, text, { mode: 0o600, flush: true });
-  await rename(partial, path);
+  try {
+    await writeFile(partial, text, { mode: 0o600, flush: true });
+    await rename(partial, path);
+  } catch (error) {
+    // What a full disk has taken of it would stay.
+    await rm(partial, { force: true }).catch(() => {});
+    throw error;
+  }
   await syncFolder(folder);
 }
 

@@ -13,6 +13,13 @@ import { type Details, readDetails } from './read.ts';
 /** Definitions that are read at once: the connection has four places, and states and commands need some. */
 const atOnce = 2;
 
+export interface DefinitionHooks {
+  /** Gets the XML of a domain's definition when it is first read, and when it has changed. */
+  defined?: (key: VmKey, xml: string) => void;
+  /** Gets the XML that the next start goes by, each time that a domain with a definition is read. */
+  stored?: (key: VmKey, xml: string) => void;
+}
+
 /** The result of a question; null: the domain is gone. */
 export type Defined = Details | 'unknown' | null;
 
@@ -36,12 +43,12 @@ export class Definitions {
   readonly #complaints = new Map<VmKey, string>();
   /** The last definition of each: most are read again and again, and never change. */
   readonly #parsed = new Map<VmKey, { digest: string; hardware: Hardware }>();
-  readonly #changed: (vm: VmKey, xml: string) => void;
+  readonly #hooks: DefinitionHooks;
 
-  /** `patience`: milliseconds. `changed` gets each definition that is another one than the last. */
-  constructor(logger: Logger, patience = 3_000, changed: (vm: VmKey, xml: string) => void = () => {}) {
+  /** `patience`: milliseconds. */
+  constructor(logger: Logger, patience = 3_000, hooks: DefinitionHooks = {}) {
     this.#logger = logger;
-    this.#changed = changed;
+    this.#hooks = hooks;
     this.#patience = patience;
   }
 
@@ -87,7 +94,8 @@ export class Definitions {
   }
 
   async #ask(vm: VmKey, client: Libvirt, ref: DomainRef, giveUp: (why: { reason: string }) => void): Promise<Defined> {
-    const reading = readDetails(client, ref, xml => this.#parse(vm, xml));
+    const { stored } = this.#hooks;
+    const reading = readDetails(client, ref, xml => this.#parse(vm, xml), stored && (xml => stored(vm, xml)));
     let late = 0;
     try {
       if ((await inTime(reading, this.#patience, 'late')) === 'late') {
@@ -114,7 +122,7 @@ export class Definitions {
     if (before?.digest === digest) return before.hardware;
     const hardware = parseDomainXml(xml);
     this.#parsed.set(vm, { digest, hardware });
-    this.#changed(vm, xml);
+    this.#hooks.defined?.(vm, xml);
     return hardware;
   }
 

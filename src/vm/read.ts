@@ -41,15 +41,22 @@ export async function readState(
 /** It answers when QEMU does, so giving it up would gain nothing. */
 const whenever: CallOptions = { timeout: 86_400_000 };
 
-/** What only the definition contains. Null: libvirt has no such domain. */
-export async function readDetails(client: Libvirt, ref: DomainRef, parse = parseDomainXml): Promise<Details | null> {
-  const [xml, persistent, autostart] = await Promise.all([
+/** What only the definition contains. Null: libvirt has no such domain. `stored` gets what the next start goes by. */
+export async function readDetails(
+  client: Libvirt,
+  ref: DomainRef,
+  parse = parseDomainXml,
+  stored?: (xml: string) => void,
+): Promise<Details | null> {
+  const [xml, persistent, autostart, next] = await Promise.all([
     orGone(client.xml(ref, whenever)),
     orGone(client.persistent(ref, whenever)),
     // A transient domain has no such flag.
     unlessRefused(client.autostart(ref, whenever), null),
+    stored ? unlessRefused(client.xml(ref, { inactive: true, ...whenever }), null) : null,
   ]);
   if (xml === null || persistent === null) return null;
+  if (persistent && next !== null) stored?.(next);
   return { persistent, autostart, hardware: parse(xml) };
 }
 

@@ -10,7 +10,7 @@ import type { VmKey } from '../model/snapshot.ts';
 import { instead } from '../util/did-you-mean.ts';
 import type { Logger } from '../util/logger.ts';
 import { Semaphore } from '../util/semaphore.ts';
-import { type Defined, Definitions } from './definition.ts';
+import { type Defined, type DefinitionHooks, Definitions } from './definition.ts';
 import { type Details, identify, isUuid, readState } from './read.ts';
 
 interface Watched {
@@ -19,7 +19,7 @@ interface Watched {
   domain: string;
 }
 
-export interface WatchOptions {
+export interface WatchOptions extends DefinitionHooks {
   vms: readonly Watched[];
   emit: (event: Event) => void;
   /** Milliseconds that a domain's definition is waited for; see `Definitions`. */
@@ -32,8 +32,6 @@ export interface WatchOptions {
   statePatience?: number;
   /** Asked at the first read: whether another run of this domain was under way when the last bridge ended. */
   ranBefore?: (target: Pick<Target, 'key' | 'ref'>) => boolean;
-  /** Gets the XML of a domain's definition when it is first read, and when it has changed. */
-  defined?: (key: VmKey, xml: string) => void;
   logger: Logger;
 }
 
@@ -87,9 +85,9 @@ export class Watch {
   #client: Libvirt | null = null;
 
   constructor(options: WatchOptions) {
-    const { vms, patience, defined, logger } = options;
+    const { vms, patience, logger } = options;
     this.#options = options;
-    this.#definitions = new Definitions(logger, patience, defined);
+    this.#definitions = new Definitions(logger, patience, options);
     this.#entries = new Map(
       vms.map(({ key, domain }) => {
         const uuid = isUuid(domain) ? domain.toLowerCase() : null;
