@@ -103,6 +103,20 @@ export const verbs: readonly Verb[] = [
     run: async call => (await import('./record/boot.ts')).boot(call),
   },
   {
+    name: 'definition',
+    summary: "list, show, compare or bring back the copies that the bridge keeps of a VM's definition",
+    args: {
+      ...{ '<vm>': vm, '<what>': 'list, show, diff or restore' },
+      ...{
+        '[copy]': "a copy's number in the list",
+        '[other]': 'of diff: the copy to compare it with; now, if not given',
+      },
+    },
+    ...{ config: 'loaded', interruptible: true },
+    options: [json, yes, ['--nvram', "of restore: the copy's NVRAM too", false]],
+    run: async call => (await import('./definition/definition.ts')).definition(call),
+  },
+  {
     name: 'health',
     summary: 'say whether the bridge on this machine can do its work',
     ...{ config: 'loaded', options: [json] },

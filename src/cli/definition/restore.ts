@@ -1,0 +1,102 @@
+import { access, constants, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { isLocal } from '../../app/libvirt.ts';
+import { type Copy, keepCopy, sameNvram } from '../../definition/copies.ts';
+import { lookAtDefinition } from '../../definition/copies-look.ts';
+import { putNvramBack, strangeDisks, withPasswords } from '../../definition/restore.ts';
+import type { Libvirt } from '../../libvirt/client.ts';
+import { unlessRefused } from '../../libvirt/errors.ts';
+import type { Watch } from '../../vm/watch.ts';
+import { findVm } from '../command.ts';
+import { withDomains } from '../domains.ts';
+import { type ExitCode, exitCode, Refusal } from '../outcome.ts';
+import { agrees } from '../terminal.ts';
+import { compared, type DefinitionOptions, linesOf } from './compared.ts';
+
+/** Brings a copy back: looks, tells, asks, keeps the present definition, and defines. Throws `Refusal`. */
+export async function restore(options: DefinitionOptions, copy: Copy): Promise<ExitCode> {
+  const { config, vm, yes, stdin, signal } = options;
+  const { libvirt } = config;
+  if (libvirt.readOnly) throw new Refusal(exitCode.failed, 'libvirt.read_only is set: nothing can be defined.');
+  if (!yes && !stdin.isTTY) throw new Refusal(exitCode.usage, 'there is no terminal to ask at: say --yes');
+  const only = { libvirt, vms: [findVm(config, vm)] };
+  return withDomains(only, (client, watch) => bringBack(options, copy, client, watch), signal);
+}
+
+async function bringBack(options: DefinitionOptions, copy: Copy, client: Libvirt, watch: Watch): Promise<ExitCode> {
+  const { config, json, yes, nvram, stdin, stdout, stderr, signal } = options;
+  const { key, label } = findVm(config, options.vm);
+  const { number } = copy;
+  const local = isLocal(config.libvirt, await client.hostname({ signal }));
+  const now = await presentOf(key, copy, client, watch);
+  const seen = now === null ? null : await lookAtDefinition(now, { local });
+  const changes = seen ? compared(seen.xml, copy.xml) : [];
+  if (seen && changes.length === 0 && !(nvram && !sameNvram(seen, copy)))
+    refuse(`${label} is already as in copy ${number}.`);
+  if (nvram) await mustTakeNvram(copy, local);
+  const strange = local ? await strangeDisks(copy, path => isThere(path, client)) : [];
+  if (strange.length > 0)
+    refuse([...strange, `\`definition ${key} show ${number}\` prints it all the same.`].join('\n'));
+
+  const secure = watch.target(key)?.ref;
+  const told = secure ? await unlessRefused(client.xml(secure, { inactive: true, secure: true, signal }), null) : null;
+  const { xml, open } = withPasswords(copy.xml, told);
+  const remarks = [
+    ...open.map(path => `If ${path} had a password then, it does not come back: libvirt hides it in a copy.`),
+    ...(copy.nvram && !nvram ? ['The NVRAM stays as it is; --nvram brings back that of the copy.'] : []),
+    ...(local ? [] : ['libvirt runs on another machine: whether the disks are those of then cannot be seen.']),
+  ];
+  stderr.write(`${[`Copy ${number} of ${label}:`, ...linesOf(changes), ...remarks].join('\n')}\n`);
+  if (!yes && !(await agrees(`${label}: bring this back now? [y/N] `, stdin, stderr, signal)))
+    refuse('Nothing was done.');
+
+  if ((await presentOf(key, copy, client, watch)) !== now)
+    refuse('The definition has changed meanwhile. Nothing was done.');
+  if (seen) {
+    await keepCopy(config.dataDir, key, seen, { nvram }).catch((error: Error) => {
+      refuse(`Nothing was done, because the present definition cannot be kept: ${error.message}`);
+    });
+  }
+  const ref = await client.define(xml);
+  const left = compared(copy.xml, await client.xml(ref, { inactive: true })).map(({ path }) => path);
+  if (nvram) {
+    await putNvramBack(copy).catch((error: Error) => {
+      refuse(`The definition is brought back, but not its NVRAM: ${error.message}`);
+    });
+  }
+  const result = { restored: number, nvram, open, different: left };
+  const but = left.length > 0 ? ` libvirt has made something else of ${left.join(', ')}.` : '';
+  stdout.write(json ? `${JSON.stringify(result)}\n` : `${label} is as in copy ${number}.${but}\n`);
+  return exitCode.succeeded;
+}
+
+/** Null: there is no such domain, and the copy makes it again. Throws `Refusal` if it is on, or another one. */
+async function presentOf(key: string, { uuid, number }: Copy, client: Libvirt, watch: Watch): Promise<string | null> {
+  await watch.hint(key);
+  const target = watch.target(key);
+  if (!target) return null;
+  const { ref, domain } = target;
+  if (ref.uuid !== uuid) refuse(`Copy ${number} is of another domain: its UUID is not that of ${ref.name}.`);
+  if (domain.active) refuse(`${ref.name} is not off: a definition is brought back only while it is.`);
+  return client.xml(ref, { inactive: true });
+}
+
+async function mustTakeNvram({ number, nvram }: Copy, local: boolean): Promise<void> {
+  if (!nvram?.bytes) refuse(`Copy ${number} has no NVRAM: ${nvram?.why ?? 'its definition has none'}.`);
+  if (!local) refuse('libvirt runs on another machine: the NVRAM cannot be written from here.');
+  const { path } = nvram;
+  const there = await stat(path).catch(() => null);
+  await access(there ? path : dirname(path), constants.W_OK).catch((error: Error) => {
+    refuse(`The NVRAM cannot be written: ${error.message}`);
+  });
+}
+
+/** To this process, or to one of libvirt's pools: a container may not have its folder. */
+async function isThere(path: string, client: Libvirt): Promise<boolean> {
+  if (await stat(path).catch(() => null)) return true;
+  return (await unlessRefused(client.storage.volumeByPath(path), null)) !== null;
+}
+
+function refuse(message: string): never {
+  throw new Refusal(exitCode.failed, message);
+}
