@@ -120,6 +120,16 @@ export class Libvirt {
     return (await this.#connection.call(procedures.connectGetHostname, undefined, options)).hostname;
   }
 
+  /** What libvirt and its machine can do, as XML. */
+  async capabilities(options?: CallOptions): Promise<string> {
+    return (await this.#connection.call(procedures.connectGetCapabilities, undefined, options)).capabilities;
+  }
+
+  /** Rejects with `LibvirtError` 57 (`errorCode.noInterface`); 3 without a driver for the host's interfaces. */
+  async mustHaveInterface(name: string, options?: CallOptions): Promise<void> {
+    await this.#connection.call(procedures.interfaceLookupByName, { name }, options);
+  }
+
   /** `9.0.0`, of libvirt and of the hypervisor (`0.0.0` where the daemon does not know it). */
   async versions(options?: CallOptions): Promise<{ libvirt: string; hypervisor: string }> {
     const [libvirt, hypervisor] = await Promise.all([

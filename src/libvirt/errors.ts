@@ -69,6 +69,8 @@ export const errorCode = {
   operationInvalid: 55,
   /** Asked of something the domain lacks: a guest agent. */
   argumentUnsupported: 74,
+  /** A network interface of the host. */
+  noInterface: 57,
   volumeExists: 90,
   /** XML that libvirt's schema does not allow. */
   invalidSchema: 92,

@@ -42,10 +42,6 @@ export class Storage {
     return this.#connection.call(procedures.storageVolDelete, { volume, flags: 0 }, options);
   }
 
-  async volumePath(volume: VolumeRef, options?: CallOptions): Promise<string> {
-    return (await this.#connection.call(procedures.storageVolGetPath, { volume }, options)).path;
-  }
-
   /** The bytes that it takes up on the disk. For a raw image that is the disk's size too. */
   async volumeSize(volume: VolumeRef, options?: CallOptions): Promise<number> {
     const args = { volume, flags: physical };
@@ -67,7 +63,12 @@ export class Storage {
     return (await this.#connection.call(procedures.storagePoolLookupByName, { name }, options)).pool;
   }
 
-  /** Bytes, as of its last refresh. */
+  /** Its definition, with its type and its target. */
+  async poolXml(pool: PoolRef, options?: CallOptions): Promise<string> {
+    return (await this.#connection.call(procedures.storagePoolGetXmlDesc, { pool, flags: 0 }, options)).xml;
+  }
+
+  /** `state` is `virStoragePoolState`, of which 2 is running. Bytes, as of its last refresh. */
   poolInfo(pool: PoolRef, options?: CallOptions) {
     return this.#connection.call(procedures.storagePoolGetInfo, { pool }, options);
   }

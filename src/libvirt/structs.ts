@@ -49,6 +49,9 @@ export type PoolRef = Value<typeof poolRef>;
 export const volumeRef = struct({ pool: text, name: text, key: text });
 export type VolumeRef = Value<typeof volumeRef>;
 
+/** A network interface of libvirt's machine. */
+export const interfaceRef = struct({ name: text, mac: text });
+
 const networkRef = struct({ name: text, uuid });
 
 /** `virNetMessageError`. `str1` is the message's format string, so only the code can be relied on. */

@@ -46,6 +46,7 @@ async function fake(name: string, inProcess: boolean): Promise<Contract> {
       disk: { target: 'sda', source: '/var/lib/libvirt/images/sda.img' },
       stats: true,
       taps: true,
+      interface: 'br0',
       refusedEvents: ['nicMacChange'],
     },
     xml: (other, uuid) => tinyXml('qemu', other, uuid),

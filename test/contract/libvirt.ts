@@ -53,6 +53,12 @@ export function libvirtContract({ witness, expected, ...contract }: Contract): v
       expect(await client.versions()).toEqual({ libvirt, hypervisor });
     });
 
+    test('what it can do, and which interfaces its machine has', async () => {
+      expect(await client.capabilities()).toMatch(/^<capabilities>.*<domain type='\w+'/s);
+      await client.mustHaveInterface(expected.interface);
+      await expect(client.mustHaveInterface('nope0')).rejects.toMatchObject({ code: 57 });
+    });
+
     test('events: every one is subscribed to, or refused by name', () => {
       expect(refused).toEqual(expected.refusedEvents);
     });

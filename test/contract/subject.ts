@@ -56,6 +56,8 @@ export interface Contract {
     /** Live XML names the taps. */
     taps: boolean;
     refusedEvents: DomainEventName[];
+    /** One of the host's network interfaces. */
+    interface: string;
   };
   /** Domain XML under this name, for definitions that never run. */
   xml(name: string, uuid: string): string;

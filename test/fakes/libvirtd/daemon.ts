@@ -28,6 +28,8 @@ const defaults: FakeOptions = {
   libvirtVersion: 9_000_000,
   hypervisorVersion: 7_002_022,
   hostname: 'nas-host',
+  kvm: true,
+  interfaces: ['lo', 'br0'],
   storageDriver: true,
 };
 

@@ -47,6 +47,15 @@ export const handlers: Handlers = {
     client.opened = true;
     client.readOnly ||= (flags & openReadOnly) !== 0;
   },
+  connectGetCapabilities: ({ daemon }) => {
+    const types = daemon.options.kvm ? ['qemu', 'kvm'] : ['qemu'];
+    const domains = types.map(type => `<domain type='${type}'/>`).join('');
+    return { capabilities: `<capabilities><guest><arch name='x86_64'>${domains}</arch></guest></capabilities>` };
+  },
+  interfaceLookupByName: ({ daemon }, { name }) => {
+    if (!daemon.options.interfaces.includes(name)) throw refusals.noInterface(name);
+    return { interface: { name, mac: '52:54:00:00:00:01' } };
+  },
   connectGetType: () => ({ type: 'QEMU' }),
   connectGetVersion: ({ daemon }) => ({ version: daemon.options.hypervisorVersion }),
   connectGetLibVersion: ({ daemon }) => ({ version: daemon.options.libvirtVersion }),

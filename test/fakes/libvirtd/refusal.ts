@@ -3,7 +3,7 @@ import type { remoteError } from '../../../src/libvirt/structs.ts';
 import type { Value } from '../../../src/libvirt/xdr.ts';
 
 /** `virErrorDomain` */
-const from = { rpc: 7, qemu: 10, storage: 18, domain: 20, event: 40, streams: 38, polkit: 60 } as const;
+const from = { rpc: 7, qemu: 10, storage: 18, interface: 26, domain: 20, event: 40, streams: 38, polkit: 60 } as const;
 
 /** What the daemon answers instead of a reply. */
 export class Refusal extends Error {
@@ -57,6 +57,8 @@ export const refusals = {
       "authentication unavailable: no polkit agent available to authenticate action 'org.libvirt.unix.manage'",
     ),
   noAgent: () => refusal(74, from.qemu, 'argument unsupported: QEMU guest agent is not configured'),
+  noInterface: (name: string) =>
+    refusal(57, from.interface, `Interface not found: couldn't find interface named '${name}'`),
   system: (what: string) => refusal(38, from.storage, what),
   noStorage: (procedure: string) =>
     refusal(3, 0, `this function is not supported by the connection driver: ${procedure}`),

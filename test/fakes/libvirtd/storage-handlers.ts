@@ -13,12 +13,12 @@ export const storageHandlers: Pick<Handlers, Extract<keyof Handlers, `storage${s
     pool: storage(client, 'virStoragePoolLookupByTargetPath').byTarget(path),
   }),
   storagePoolLookupByName: (client, { name }) => ({ pool: storage(client, 'virStoragePoolLookupByName').byName(name) }),
+  storagePoolGetXmlDesc: (client, { pool }) => ({ xml: storage(client, 'virStoragePoolGetXMLDesc').xml(pool) }),
   storagePoolGetInfo: (client, { pool }) => storage(client, 'virStoragePoolGetInfo').space(pool),
   storageVolCreateXml: (client, { pool, xml }) => ({
     volume: writable(client, 'virStorageVolCreateXML').createVolume(pool, xml),
   }),
   storageVolDelete: (client, { volume }) => writable(client, 'virStorageVolDelete').deleteVolume(volume),
-  storageVolGetPath: (client, { volume }) => ({ path: storage(client, 'virStorageVolGetPath').path(volume) }),
   storageVolLookupByPath: (client, { path }) => ({ volume: storage(client, 'virStorageVolLookupByPath').byPath(path) }),
   storageVolGetInfo: (client, { volume }) => {
     const { size, allocation } = storage(client, 'virStorageVolGetInfo').info(volume);

@@ -28,6 +28,8 @@ interface Pool {
 export class FakeStorage {
   /** Bytes that each pool has left; null: what its file system has. */
   available: number | null = null;
+  /** What its pools say they are. */
+  type = 'dir';
   #pools: Pool[] = [];
   #made = 0;
 
@@ -68,6 +70,11 @@ export class FakeStorage {
     return { name, uuid: pool.uuid };
   }
 
+  xml({ uuid }: PoolRef): string {
+    const { name, target } = this.#pool(uuid);
+    return `<pool type='${this.type}'><name>${name}</name><target><path>${target}</path></target></pool>`;
+  }
+
   /** Of the file system, unless a test says otherwise. */
   space({ uuid }: PoolRef): { state: number; capacity: number; allocation: number; available: number } {
     const { bsize, blocks, bavail } = statfsSync(this.#pool(uuid).target);
@@ -98,18 +105,18 @@ export class FakeStorage {
   }
 
   deleteVolume(volume: VolumeRef): void {
-    system(() => unlinkSync(this.path(volume)));
+    system(() => unlinkSync(this.#path(volume)));
     for (const pool of this.#pools.filter(({ name }) => name === volume.pool)) this.#read(pool);
   }
 
   info(volume: VolumeRef): { size: number; allocation: number } {
-    const { size, blocks } = system(() => statSync(this.path(volume)));
+    const { size, blocks } = system(() => statSync(this.#path(volume)));
     return { size, allocation: blocks * 512 };
   }
 
   /** `sparse`: what is behind its end is a hole, as to the real one. */
   download(volume: VolumeRef, offset: number, length: number, { sparse }: { sparse: boolean }): Streamed<void> {
-    const path = this.path(volume);
+    const path = this.#path(volume);
     const { size } = system(() => statSync(path));
     if (sparse && offset >= size) return new Streamed<void>(undefined, [{ hole: length }]);
     const bytes = Buffer.alloc(Math.max(0, Math.min(length || size, size - offset)));
@@ -121,7 +128,7 @@ export class FakeStorage {
 
   /** Writes as it comes, as the real one does: what was written before it is given up stays. */
   upload(volume: VolumeRef, offset: number, length: number): Accepted {
-    const path = this.path(volume);
+    const path = this.#path(volume);
     const file = system(() => openSync(path, 'r+'));
     let at = 0;
     return new Accepted({
@@ -143,7 +150,7 @@ export class FakeStorage {
     return pool;
   }
 
-  path({ pool: name, name: file }: VolumeRef): string {
+  #path({ pool: name, name: file }: VolumeRef): string {
     const pool = this.#pools.find(each => each.name === name);
     if (!pool) throw refusals.noPoolNamed(name);
     if (!pool.volumes.includes(file)) throw refusals.noVolumeNamed(file);

@@ -31,6 +31,9 @@ export interface FakeOptions {
   libvirtVersion: number;
   hypervisorVersion: number;
   hostname: string;
+  kvm: boolean;
+  /** Of the host. */
+  interfaces: readonly string[];
   /** False: installed without its storage driver. */
   storageDriver: boolean;
 }
