@@ -121,11 +121,13 @@ function derived({ instance, mqtt, vms, data_dir, ...rest }: z.output<typeof wri
   return {
     ...{ ...rest, instance, data_dir },
     mqtt: { ...mqtt, client_id: mqtt.client_id ?? `dsm2mqtt-${instance}` },
-    vms: vms.map(({ id, name, commands, loader, ...vm }) => ({
+    vms: vms.map(({ id, name, commands, loader, create, ...vm }) => ({
       ...vm,
       key: id ?? defaultVmKey(vm.domain),
       label: name ?? vm.domain,
       commands: [...new Set(commands)],
+      // Without an image, `create` was refused.
+      create: create && { ...create, image: create.image ?? (loader?.image.way === 'path' ? loader.image.path : '') },
       loader: loader && { ...loader, backup_dir: loader.backup_dir ?? backups },
     })),
   };

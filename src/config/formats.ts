@@ -146,6 +146,25 @@ export const image = must(
   'for example /images/loader.img',
 );
 
+export const size = must(
+  text => /^[1-9]\d{0,6} ?(MiB|GiB|TiB)$/.test(text),
+  'expected a size with its unit',
+  'a whole number and MiB, GiB or TiB: 20GiB',
+);
+
+/** Names that stay with the disk, of a whole one. */
+export const diskById = must(
+  text => /^\/dev\/disk\/by-id\/[^/\s<&]+$/.test(text) && !/-part\d+$/.test(text),
+  'expected the lasting name of a whole disk',
+  'ls -l /dev/disk/by-id shows them: /dev/disk/by-id/…, without -part1',
+);
+
+export const mac = must(
+  text => /^[\da-f][02468ace](:[\da-f]{2}){5}$/i.test(text),
+  'expected the MAC of one NIC',
+  'for example 52:54:00:12:34:56; the second digit is even',
+);
+
 export const sataPortMap: Format = text => {
   if (/^[1-9]\d{0,7}$/.test(text)) return null;
   return text.startsWith('0')

@@ -24,6 +24,7 @@ export function passwordRule(section: unknown, complain: Complain): void {
 
 /** An unlisted command never runs, not even by a policy; and a rebuild needs a loader. */
 export function vmRule(vm: unknown, complain: Complain): void {
+  createRule(vm, complain);
   const commands = valueAt(vm, ['commands']);
   if (!Array.isArray(commands)) return;
   if (valueAt(vm, ['shutdown', 'on_timeout']) === 'force_off' && !commands.includes('force_off')) {
@@ -43,6 +44,34 @@ export function vmRule(vm: unknown, complain: Complain): void {
 export function loaderRule(loader: unknown, complain: Complain): void {
   if (valueAt(loader, ['image']) === 'volume' || valueAt(loader, ['transient_pool']) !== true) return;
   complain(['transient_pool'], 'has no effect', 'only for `image: volume` a pool can be made', 'key');
+}
+
+/** Either a disk of the host, with what proves that it is meant, or a new volume. */
+export function createDiskRule(disk: unknown, complain: Complain): void {
+  const given = (key: string) => (valueAt(disk, [key]) ?? null) !== null;
+  const [kind, strange] = given('pool') ? ['pool', ['by_id', 'contains_data', 'serial']] : ['by_id', ['size', 'name']];
+  for (const key of strange.filter(given))
+    complain([key], `does not go with \`${kind}\``, 'leave one of them out', 'key');
+  const one = 'write `by_id: /dev/disk/by-id/…`, or `pool: default` and `size: 100GiB`';
+  if (!given(kind) || (kind === 'pool' && !given('size'))) complain([], 'needs `by_id`, or `pool` and `size`', one);
+  if (given('contains_data') === given('serial')) return;
+  complain([], 'needs both `contains_data` and `serial`, or neither', '`lsblk -o NAME,SERIAL` prints serial numbers');
+}
+
+/** What `create` needs from elsewhere. */
+function createRule(vm: unknown, complain: Complain): void {
+  const at = (...path: string[]) => valueAt(vm, path) ?? null;
+  const needs = (held: boolean, what: string, hint: string) =>
+    held || complain(['create'], `needs ${what}`, hint, 'key');
+  if (at('create') === null) return;
+  needs(!isUuid(String(at('domain'))), 'a name as `domain`', 'a domain that does not exist yet has no UUID');
+  needs(at('loader') !== null, 'a `loader` beside it', 'the disks are attached as its `model` needs them');
+  // A loader without faults has it as what it means.
+  needs(
+    (at('create', 'image') ?? at('loader', 'image', 'path')) !== null,
+    "the path of the loader's image",
+    'add `image: /var/lib/libvirt/images/loader.img`',
+  );
 }
 
 /** No two have the same domain or key. */
@@ -77,7 +106,11 @@ export function vmsRule(vms: unknown, complain: Complain): void {
 
 /** Names are case-sensitive, UUIDs are not. */
 function identityOf(domain: string): string {
-  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(domain) ? domain.toLowerCase() : domain;
+  return isUuid(domain) ? domain.toLowerCase() : domain;
+}
+
+function isUuid(domain: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(domain);
 }
 
 /** A valid key similar to the wanted one that no other entry has, explicitly or by default. */

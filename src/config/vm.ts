@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { expectations } from '../model/check.ts';
 import { rebootMethods, shutdownMethods, timeoutPolicies } from '../model/command.ts';
 import { type CommandWord, defaultCommands, listedCommands } from '../model/commands.ts';
+import { create } from './create.ts';
 import { address, schedule, timezone } from './formats.ts';
 import { checked, duration, list, maybe, port, text, together } from './kinds.ts';
 import { loader } from './loader.ts';
@@ -108,6 +109,7 @@ export const vm = z
       })
       .prefault({})
       .describe('How this VM is rebooted.'),
+    create: maybe(create).describe('What `dsm2mqtt create` makes of it. Without it, nothing is created.'),
     loader: maybe(loader).describe('Its loader and how that is rebuilt. Without it, nothing of the kind is done.'),
   })
   .check(together(vmRule));

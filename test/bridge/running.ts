@@ -23,6 +23,7 @@ export const vmConfig = (changes: Partial<VmConfig> = {}): VmConfig => ({
   address: null,
   commands: [...commandWords],
   loader: null,
+  create: null,
   shutdown: { method: 'acpi', timeout: 60_000, resendEvery: 60_000, maxPresses: 3, onTimeout: 'report' },
   reboot: { method: 'shutdown' },
   expected: 'last_intended',

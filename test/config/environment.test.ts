@@ -26,8 +26,17 @@ const samples: Readonly<Record<string, string>> = {
     upgrade_zip: '/a/b.zip',
   },
   ...{ sata_map: '{ SataPortMap: "12", DiskIdxMap: "1000" }', SataPortMap: '9', DiskIdxMap: '1e' },
+  ...{ memory: '4GiB', size: '20TiB', mac: '52:54:00:12:34:56', by_id: '/dev/disk/by-id/wwn-0x5' },
   ...{ image: '/images/a b.img', host_key: `SHA256:${'a+/'.repeat(14)}0` },
 };
+
+/** A VM that is to be created, with a disk that has this key. */
+function withCreate(key: string): string {
+  const byId = { by_id: '/dev/disk/by-id/ata-x_y', contains_data: 'erase', serial: 'y' };
+  const disk = Object.hasOwn(byId, key) ? byId : { pool: 'default', size: '1GiB', name: 'x' };
+  const create = { memory: '3GiB', bridge: 'br1', mac: '52:54:00:00:00:02', image: '/x', disks: [disk] };
+  return stringify(withValueAt(parse(withLoader()), ['vms', 0, 'create'], create));
+}
 
 function sampleOf(path: Path): string {
   const shape = shapeAt(path);
@@ -47,9 +56,10 @@ test.each(
 )('%s does what its key in the file does', async (variable, path) => {
   const text = sampleOf(path);
   const value = shapeAt(path)?.type === 'string' ? text : parse(text);
-  const wanted = await load(stringify(withValueAt(parse(base), path, value)));
-  for (const name of [variable, variable.toLowerCase()]) expect(await load(base, { [name]: text })).toEqual(wanted);
-  if (text !== shapeAt(path)?.default) expect(wanted).not.toEqual(await load(base));
+  const from = path[2] === 'create' ? withCreate(String(path.at(-1))) : base;
+  const wanted = await load(stringify(withValueAt(parse(from), path, value)));
+  for (const name of [variable, variable.toLowerCase()]) expect(await load(from, { [name]: text })).toEqual(wanted);
+  if (text !== shapeAt(path)?.default) expect(wanted).not.toEqual(await load(from));
 });
 
 test('text is taken as it is, whatever it would be in YAML', async () => {

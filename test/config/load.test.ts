@@ -45,6 +45,7 @@ test('a minimal file is a broker and a domain', async () => {
         },
         console: 'never',
         loader: null,
+        create: null,
       },
     ],
     dataDir: '/data',
