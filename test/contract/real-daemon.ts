@@ -94,7 +94,7 @@ export const qemu = (way: Way): Contract => ({
     disk: { target: 'sda', source: `${address.images}/sda.img` },
     stats: true,
     taps: true,
-    interface: 'br0',
+    interface: release === 'forky' ? null : 'br0',
     refusedEvents: release === 'bookworm' ? ['nicMacChange'] : [],
   },
   xml: (name, uuid) => tinyXml('qemu', name, uuid),

@@ -56,8 +56,8 @@ export interface Contract {
     /** Live XML names the taps. */
     taps: boolean;
     refusedEvents: DomainEventName[];
-    /** One of the host's network interfaces. */
-    interface: string;
+    /** One of the host's network interfaces; null: there is no driver for them. */
+    interface: string | null;
   };
   /** Domain XML under this name, for definitions that never run. */
   xml(name: string, uuid: string): string;
