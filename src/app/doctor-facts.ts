@@ -36,6 +36,8 @@ export interface GatherOptions extends Pick<Facts, 'shutdownSeconds' | 'lastDisk
   partition?: typeof readBootPartition | undefined;
 }
 
+type RecogniseOptions = Pick<GatherOptions, 'client' | 'settings' | 'signal' | 'partition'>;
+
 /** Milliseconds: libvirt returns no definition while its QEMU hangs. */
 const patience = 10_000;
 
@@ -96,7 +98,10 @@ export function loaderFacts(settings: LoaderSettings | null): LoaderFacts {
 }
 
 /** What the image says of itself counts more than the configuration. */
-async function recognised({ loader, disks }: Facts, options: GatherOptions): Promise<LoaderFacts> {
+export async function recognised(
+  { loader, disks }: Pick<Facts, 'loader' | 'disks'>,
+  options: RecogniseOptions,
+): Promise<LoaderFacts> {
   const { client, settings, signal, partition = readBootPartition } = options;
   const source = disks.find(({ role }) => role === 'loader')?.source ?? null;
   // No pool is made for it: nothing is changed.
@@ -126,7 +131,11 @@ async function recognised({ loader, disks }: Facts, options: GatherOptions): Pro
 
 type Call = Pick<GatherOptions, 'signal'> & { timeout: number };
 
-async function otherDomains(client: Libvirt, { uuid }: DomainRef, call: Call): Promise<OtherDomain[] | null> {
+export async function otherDomains(
+  client: Libvirt,
+  { uuid }: Pick<DomainRef, 'uuid'>,
+  call: Call,
+): Promise<OtherDomain[] | null> {
   const refs = await unlessRefused(client.domains(call), null);
   const asked = refs
     ?.filter(other => other.uuid !== uuid)

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Bridge } from '../bridge/bridge.ts';
 import type { Probes } from '../checks/probes.ts';
 import type { Config } from '../config/config.ts';
+import { tellUnfinished } from '../definition/create.ts';
 import { controlServer } from '../servers/control.ts';
 import { healthOf, healthServer } from '../servers/health.ts';
 import type { Logger } from '../util/logger.ts';
@@ -93,6 +94,7 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
   checks.start();
   const resync = setInterval(() => void hypervisor.watch.resync(), resyncInterval);
   await servers.start();
+  void tellUnfinished(config.dataDir, config.vms, logger);
 
   const close = async (): Promise<void> => {
     clearInterval(resync);

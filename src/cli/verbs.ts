@@ -83,6 +83,15 @@ export const verbs: readonly Verb[] = [
     run: async call => (await import('./doctor/doctor.ts')).doctor(call),
   },
   {
+    name: 'create',
+    summary:
+      "print the domain that a VM's `create` in the configuration makes, and what comes next; --define defines it",
+    args: { '<vm>': vm },
+    ...{ config: 'loaded', interruptible: true },
+    options: [json, ['--define', 'make its volumes and define it, and start nothing', false]],
+    run: async call => (await import('./definition/create.ts')).create(call),
+  },
+  {
     name: 'history',
     summary: "print a VM's starts and stops: when, by whom, how, and how long they took; needs no bridge",
     args: { '<vm>': vm },

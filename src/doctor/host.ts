@@ -177,7 +177,7 @@ function names(folder: string): string[] {
   return orNull(() => fs.readdirSync(folder)) ?? [];
 }
 
-function orNull<T>(act: () => T): T | null {
+export function orNull<T>(act: () => T): T | null {
   try {
     return act();
   } catch {

@@ -30,6 +30,8 @@ export class FakeStorage {
   available: number | null = null;
   /** What its pools say they are. */
   type = 'dir';
+  /** Of all of them; 2: running. */
+  state = 2;
   #pools: Pool[] = [];
   #made = 0;
 
@@ -79,7 +81,7 @@ export class FakeStorage {
   space({ uuid }: PoolRef): { state: number; capacity: number; allocation: number; available: number } {
     const { bsize, blocks, bavail } = statfsSync(this.#pool(uuid).target);
     const [capacity, available] = [blocks * bsize, this.available ?? bavail * bsize];
-    return { state: 2, capacity, allocation: capacity - available, available };
+    return { state: this.state, capacity, allocation: capacity - available, available };
   }
 
   byPath(path: string): VolumeRef {

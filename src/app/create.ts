@@ -1,0 +1,152 @@
+import { randomUUID } from 'node:crypto';
+import { existsSync, realpathSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Config } from '../config/config.ts';
+import { leftBehind } from '../definition/create.ts';
+import { lookAtDisk, refusalOf } from '../definition/disks.ts';
+import { draftXml, stableMac } from '../definition/draft.ts';
+import { planVolumes } from '../definition/draft-volumes.ts';
+import { examine } from '../doctor/examine.ts';
+import { type LoaderFacts, type OtherDomain, readFacts, unknownFacts, unknownLoader } from '../doctor/facts.ts';
+import { type Host, lookAtHost, orNull } from '../doctor/host.ts';
+import { errorCode, unlessRefused } from '../libvirt/errors.ts';
+import { isImageError } from '../loader/image/errors.ts';
+import { openImage } from '../loader/image/open.ts';
+import { platformOr } from '../loader/platforms.ts';
+import { type GatherOptions, loaderFacts, otherDomains, recognised } from './doctor-facts.ts';
+import { isLocal } from './libvirt.ts';
+
+/** What `create` would define, and what is in its way. Changes nothing but a journal that is no longer true. */
+
+type Vm = Config['vms'][number];
+
+export interface ProposeOptions extends Pick<GatherOptions, 'client' | 'signal' | 'partition'> {
+  config: Pick<Config, 'libvirt'>;
+  vm: Vm;
+  create: NonNullable<Vm['create']>;
+  loader: NonNullable<Vm['loader']>;
+  journal: string;
+  /** For tests: a folder with this machine's files. */
+  root?: string | undefined;
+}
+
+export type Proposal = Awaited<ReturnType<typeof propose>>;
+
+/** What other things mend than what `create` is given. */
+const mendedElsewhere: ReadonlySet<string> = new Set(['tcg', 'no_acpid', 'virtio_driver', 'host_shutdown']);
+/** Found by looks of its own, in other words. */
+const foundHere: ReadonlySet<string> = new Set(['disk_in_use', 'disk_of_two']);
+
+export async function propose(options: ProposeOptions) {
+  const { vm, create, loader, root = '' } = options;
+  const { local, host, left, twin, kvm, others, planned, seen, troubles } = await look(options);
+  let next = 0;
+  const disks = create.disks.map(({ byId }) => byId ?? planned.volumes[next++]?.path ?? '');
+  const { deviceTree } = platformOr(loader.model);
+  const [uuid, mac] = [randomUUID(), create.mac ?? stableMac(host, vm.domain)];
+  const xml = draftXml({ ...create, name: vm.domain, uuid, kvm, mac, disks, deviceTree });
+  const read = readFacts(xml);
+  if (!read) throw new TypeError('the draft is no definition');
+  const known = await recognised({ loader: loaderFacts(loader), disks: read.disks }, withImage(options, local));
+  const facts = { ...unknownFacts(read), secure: true, loader: toBuild(loader, known), others, host: seen };
+  const { findings, unseen } = examine(facts);
+  const bad = findings.filter(({ level, code }) => /harm|warning/.test(level) && !mendedElsewhere.has(code));
+  const refusals = [
+    ...left.map(path => `An earlier \`create --define\` was interrupted, and may have made ${path}: ${toRemove(path)}`),
+    ...(twin ? [`libvirt has a domain ${vm.domain} already, and \`create\` never changes one.`] : []),
+    ...planned.refusals,
+    ...diskTroubles(create.disks, { others, seen, root }),
+    ...troubles.filter(each => each !== null),
+    ...bad.filter(({ code }) => !foundHere.has(code)).map(each => `${each.seen} ${each.message} ${each.advice}`),
+  ];
+  const rest = { findings: findings.filter(each => !bad.includes(each)), unseen };
+  return { xml, uuid, mac, local, deviceTree, kind: known.kind, volumes: planned.volumes, refusals, ...rest };
+}
+
+function toRemove(path: string): string {
+  return `\`virsh vol-delete ${path}\` if nobody needs it, or give the disk another \`name\`.`;
+}
+
+async function look(options: ProposeOptions) {
+  const { client, config, vm, create, journal, signal, root } = options;
+  const call = { signal, timeout: 10_000 };
+  const host = await client.hostname(call);
+  const local = isLocal(config.libvirt, host);
+  const own = create.disks.flatMap(({ byId }) => byId ?? []);
+  const wanted = create.disks.flatMap(({ pool, size, name }, nth) =>
+    pool === null ? [] : [{ pool, name: name ?? `${vm.key}-${nth + 1}.img`, bytes: size ?? 0 }],
+  );
+  const seen = local ? await lookAtHost({ uuid: null, disks: own, pci: [], bridges: [create.bridge] }, root) : null;
+  const [left, twin, kvm, others, planned, ...troubles] = await Promise.all([
+    leftBehind(client, journal, call),
+    unlessRefused(client.domainByName(vm.domain, call), null, errorCode.noDomain),
+    client.capabilities(call).then(text => text.includes("<domain type='kvm'")),
+    otherDomains(client, { uuid: '' }, call).then(all => all?.filter(({ name }) => name !== vm.domain) ?? null),
+    planVolumes(client, wanted, call),
+    bridgeTrouble(options, seen),
+    imageTrouble(options, local),
+  ]);
+  return { local, host, left, twin, kvm, others, planned, seen, troubles };
+}
+
+/** The image may be in no pool. */
+function withImage(options: ProposeOptions, local: boolean) {
+  const { image: path } = options.create;
+  const image =
+    local && existsSync(path) ? { way: 'path' as const, path } : { way: 'volume' as const, transientPool: false };
+  return { ...options, settings: { ...options.loader, image } };
+}
+
+/** As the loader will be when it is built: the image may still be for another model. */
+function toBuild(settings: ProposeOptions['loader'], { kind }: LoaderFacts): LoaderFacts {
+  const { model, dsm, ...rest } = loaderFacts(settings);
+  // Its add-ons bring acpid unless somebody has taken it away.
+  return kind === 'rr'
+    ? { ...unknownLoader, kind, model, dsm, virtio: true, map: rest.map }
+    : { ...rest, kind, model, dsm };
+}
+
+interface Around {
+  others: readonly OtherDomain[] | null;
+  seen: Host | null;
+  root: string;
+}
+
+function diskTroubles(wanted: ProposeOptions['create']['disks'], { others, seen, root }: Around): string[] {
+  const places = new Map<string, string>();
+  return wanted.flatMap(({ byId, ...rest }) => {
+    if (byId === null) return [];
+    const look = seen && lookAtDisk(byId, seen.disks.get(byId)?.usedBy ?? null, root);
+    const device = look && look !== 'missing' ? look.device : byId;
+    const leadsTo = (source: string | null) =>
+      seen && source?.startsWith('/dev/') ? orNull(() => realpathSync(root + source).slice(root.length)) : null;
+    const isIt = (source: string | null) => source === byId || leadsTo(source) === device;
+    const owner = others?.find(({ disks }) => disks.some(({ source }) => isIt(source)));
+    const before = places.get(device);
+    places.set(device, byId);
+    if (owner) return [`The domain ${owner.name} has ${byId} already.`];
+    return before ? [`${byId} is the same disk as ${before}.`] : (refusalOf({ byId, ...rest }, look) ?? []);
+  });
+}
+
+async function bridgeTrouble({ client, create: { bridge }, signal }: ProposeOptions, host: Host | null) {
+  const none = `libvirt's machine has no bridge ${bridge}: \`ip link show type bridge\` lists those that are there.`;
+  const known = client.mustHaveInterface(bridge, { signal }).then(() => null);
+  const answer = await unlessRefused(unlessRefused(known, none, errorCode.noInterface), 'unknown');
+  // A libvirt without a driver for interfaces: this machine may know.
+  return answer === 'unknown' ? (host?.bridgeDelays.has(bridge) === false ? none : null) : answer;
+}
+
+async function imageTrouble(options: ProposeOptions, local: boolean) {
+  const { create, client, signal } = options;
+  const { settings } = withImage(options, local);
+  try {
+    await using _ = await openImage(settings.image, create.image, client, signal);
+    return null;
+  } catch (error) {
+    if (!isImageError(error)) throw error;
+    // In no pool: a container may hide its folder from this machine too.
+    const gone = error.code === 'not_found' || (error.code === 'no_pool' && local && existsSync(dirname(create.image)));
+    return gone ? `There is no loader image ${create.image}: put one of the loader there, as it was downloaded.` : null;
+  }
+}

@@ -1,0 +1,111 @@
+import { type Proposal, type ProposeOptions, propose } from '../../app/create.ts';
+import type { Config } from '../../config/config.ts';
+import { define, journalOf } from '../../definition/create.ts';
+import { isConnectionError, isLibvirtError } from '../../libvirt/errors.ts';
+import { fold } from '../../loader/plan/plan-text.ts';
+import { buildOf, wantedDsm } from '../../model/loader-settings.ts';
+import { findVm } from '../command.ts';
+import { renderExamined } from '../doctor/text.ts';
+import { withDomains } from '../domains.ts';
+import { ended } from '../loader/inspect.ts';
+import { type ExitCode, exitCode, Refusal } from '../outcome.ts';
+import type { Output } from '../terminal.ts';
+
+export interface CreateOptions extends Output, Pick<ProposeOptions, 'partition' | 'root' | 'signal'> {
+  config: Config;
+  /** Key or name. */
+  vm: string;
+  define: boolean;
+  json: boolean;
+}
+
+/** `dsm2mqtt create`: 0; 1: something is in its way; 2: there is no `create` in the configuration; 3: libvirt was not reached. */
+export async function create(options: CreateOptions): Promise<ExitCode> {
+  const { config, json, stdout } = options;
+  try {
+    const vm = findVm(config, options.vm);
+    const { create: wanted, loader } = vm;
+    if (!wanted || !loader) throw new Refusal(exitCode.usage, `VM '${vm.key}' has no 'create' in the configuration.`);
+    const journal = journalOf(config.dataDir, vm.key);
+    return await withDomains(
+      { libvirt: config.libvirt, vms: [vm] },
+      async client => {
+        const proposal = await propose({ ...options, client, vm, create: wanted, loader, journal });
+        const possible = proposal.refusals.length === 0;
+        if (options.define && possible) await made(() => define(client, { ...proposal, journal }));
+        const defined = options.define && possible;
+        const plan = planOf(vm, loader, proposal, defined);
+        stdout.write(
+          json ? `${JSON.stringify({ defined, ...proposal, plan }, null, 2)}\n` : text(vm, proposal, { plan, defined }),
+        );
+        return possible ? exitCode.succeeded : exitCode.failed;
+      },
+      options.signal,
+    );
+  } catch (error) {
+    return ended(error, options);
+  }
+}
+
+/** Turns what libvirt and the file system refuse into sentences. */
+async function made(act: () => Promise<void>): Promise<void> {
+  try {
+    await act();
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (isLibvirtError(error))
+      throw new Refusal(exitCode.failed, `libvirt refused it, and nothing was left behind. ${message}`, {
+        cause: error,
+      });
+    if (isConnectionError(error))
+      throw new Refusal(exitCode.unreached, `${message}: \`create\` once more says what was made.`);
+    if (code === 'EEXIST') throw new Refusal(exitCode.failed, 'Another `create --define` of this VM is under way.');
+    if (typeof code === 'string')
+      throw new Refusal(exitCode.failed, `data_dir cannot be written, and nothing was made: ${message}`);
+    throw error;
+  }
+}
+
+function planOf(
+  { key, commands, address }: Config['vms'][number],
+  loader: ProposeOptions['loader'],
+  { volumes, deviceTree, mac }: Proposal,
+  defined: boolean,
+): string[] {
+  const { model, version } = wantedDsm(loader);
+  const makes = volumes.map(({ path, bytes }) => `${path} (${bytes / 2 ** 20} MiB)`).join(', ');
+  const first = `Define it: \`dsm2mqtt create ${key} --define\`${makes && ` makes ${makes}, and`} defines the domain. It starts nothing.`;
+  const allowed = commands.includes('rebuild') ? '' : ' First add `rebuild` to its `commands`.';
+  return [
+    ...(defined ? [] : [first]),
+    ...(address
+      ? []
+      : [
+          `Give ${mac} a fixed address in your router, and write it as \`address\`: in a new VM nothing tells where the image builder is.`,
+        ]),
+    `Build its loader, with the bridge running: \`dsm2mqtt rebuild ${key}\`.${allowed}`,
+    `It ends in DSM's installer: open http://${address ?? 'ADDRESS'}:5000.`,
+    `Install there from a file: the PAT of ${model}, ${version} (build ${buildOf(version)}), from Synology's Download Center.`,
+    `For a start with the host: \`virsh autostart\`, or the switch Autostart in Home Assistant.`,
+    deviceTree
+      ? `Its disks are on SATA, because ${model} finds them by a device tree.`
+      : `Its disks are on virtio-scsi, because Q35's SATA runs at 1.5 Gbit/s in DSM, and TinyCore RedPill hides it.`,
+    'Its NIC is virtio: with e1000e DSM lost its address (October 2022). The driver comes with RR, newer TinyCore RedPill, or the extension redpill-virtio.',
+  ];
+}
+
+function text(
+  { key, label }: Config['vms'][number],
+  proposal: Proposal,
+  { plan, defined }: { plan: string[]; defined: boolean },
+): string {
+  const { xml, refusals, findings, unseen, local } = proposal;
+  const list = (title: string, lines: readonly string[]) => [
+    title,
+    ...lines.flatMap(line => fold(line, '  - ', '    ')),
+    '',
+  ];
+  const examined = renderExamined({ id: key, name: label, local, trouble: null, findings, unseen });
+  if (refusals.length > 0) return list('It cannot be created:', refusals).join('\n');
+  return [defined ? `${label} (${key}) is defined.\n` : xml, examined, '', ...list('What comes next', plan)].join('\n');
+}
