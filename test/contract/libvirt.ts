@@ -295,6 +295,32 @@ export function libvirtContract({ witness, expected, ...contract }: Contract): v
         expect(await witness.names()).not.toContain(name);
       });
 
+      test('a password of its graphics is told only if that is asked for, and on the read-only socket never', async () => {
+        const graphics = "<devices><graphics type='vnc' passwd='a&lt;b'/></devices></domain>";
+        const ref = await client.define(contract.xml(name, uuid).replace('</domain>', graphics));
+        for (const inactive of [true, false]) {
+          expect(await client.xml(ref, { inactive })).not.toContain('passwd');
+          expect(await client.xml(ref, { inactive, secure: true })).toMatch(
+            /<graphics type='vnc'[^>]* passwd='a&lt;b'/,
+          );
+        }
+        await using reader = await open(true);
+        await expect(reader.xml(ref, { secure: true })).rejects.toMatchObject({ code: 29 });
+      });
+
+      test('a new one of a domain that runs is told with an event, and counts from the next start', async () => {
+        await on();
+        const before = await witness.xml(domain.name, { inactive: true });
+        try {
+          await client.define(before.replace('</uuid>', '</uuid><title>new</title>'));
+          expect(await client.xml(domain, { inactive: true })).toContain('<title>new</title>');
+          expect(await client.xml(domain)).not.toContain('<title>');
+          expect(await events.lifecycleUntil(domain.name, '0:1')).toEqual(['0:1']);
+        } finally {
+          await client.define(before);
+        }
+      });
+
       test('on the read-only socket nothing is defined', async () => {
         await using reader = await open(true);
         await expect(reader.define(contract.xml(name, uuid))).rejects.toMatchObject({ code: 29 });
