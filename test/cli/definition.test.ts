@@ -246,6 +246,31 @@ describe('restore', () => {
     expect(calls()).toEqual([]);
   });
 
+  test.each<[what: string, from: string, to: string]>([
+    ['the definition', '<vcpu', '<title>t</title><vcpu'],
+    ['a password', "<graphics type='vnc'", "<graphics type='vnc' passwd='new'"],
+  ])('%s changes while it asks: 1, and nothing is done', async (what, from, to) => {
+    await using it = await withImages(`asks-${what.replace(' ', '-')}`, 2, 3);
+    const stdin = Object.assign(new PassThrough(), { isTTY: true });
+    const config = it.running.config({ vms: [vmConfig()] });
+    const { signal } = new AbortController();
+    const said = captured(({ stdout, stderr }) => {
+      const asked = (text: string) => {
+        if (!text.includes('[y/N]')) return stderr.write(text);
+        it.running.daemon.define(it.xmls[1]?.replace(from, to) ?? '');
+        return stdin.write('y\n');
+      };
+      const streams = { stdin, stdout, stderr: Object.assign(new PassThrough(), { write: asked }) };
+      const call = { vm: 'DSM', what: 'restore', copy: '1', json: false, yes: false, nvram: false, signal };
+      return definition({ config, ...call, ...streams });
+    });
+    expect(await said).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('changed meanwhile. Nothing was done.'),
+    });
+    expect(it.running.daemon.domain('DSM').hardware.vcpus).toBe(3);
+  });
+
   test('a read-only libvirt: 1', async () => {
     await using it = await withImages('read-only', 2, 3);
     const libvirt = { uri: it.running.daemon.readOnlyUri, readOnly: true };
@@ -339,6 +364,20 @@ describe('restore --nvram', () => {
 
   test('makes a file that is gone', async () => {
     await using it = await withNvram('gone');
+    await rm(it.path);
+    expect(await run(it.running, 'restore', { copy: '1', nvram: true })).toMatchObject({ code: 0 });
+    expect(await readFile(it.path, 'utf8')).toBe('old variables');
+  });
+
+  test('does not overwrite a file of which no copy can be kept', async () => {
+    await using it = await withNvram('foreign');
+    const domain = it.running.daemon.domain('DSM');
+    domain.redefine(domain.xml().replace(it.path, `${it.path}.other`));
+    const refused = { code: 1, stderr: expect.stringContaining('move it away first') };
+    expect(await run(it.running, 'restore', { copy: '1', nvram: true })).toMatchObject(refused);
+    domain.undefine();
+    expect(await run(it.running, 'restore', { copy: '1', nvram: true })).toMatchObject(refused);
+    expect(await readFile(it.path, 'utf8')).toBe('new');
     await rm(it.path);
     expect(await run(it.running, 'restore', { copy: '1', nvram: true })).toMatchObject({ code: 0 });
     expect(await readFile(it.path, 'utf8')).toBe('old variables');

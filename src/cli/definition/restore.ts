@@ -1,7 +1,8 @@
 import { access, constants, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { isLocal } from '../../app/libvirt.ts';
-import { type Copy, keepCopy, sameNvram } from '../../definition/copies.ts';
+import { type Copy, type Kept, keepCopy, sameNvram } from '../../definition/copies.ts';
 import { lookAtDefinition } from '../../definition/copies-look.ts';
 import { putNvramBack, strangeDisks, withPasswords } from '../../definition/restore.ts';
 import type { Libvirt } from '../../libvirt/client.ts';
@@ -29,19 +30,18 @@ async function bringBack(options: DefinitionOptions, copy: Copy, client: Libvirt
   const { number } = copy;
   const local = isLocal(config.libvirt, await client.hostname({ signal }));
   const now = await presentOf(key, copy, client, watch);
-  const seen = now === null ? null : await lookAtDefinition(now, { local });
+  const seen = now && (await lookAtDefinition(now.xml, { local }));
   const changes = seen ? compared(seen.xml, copy.xml) : [];
   if (seen && changes.length === 0 && !(nvram && !sameNvram(seen, copy)))
     refuse(`${label} is already as in copy ${number}.`);
-  if (nvram) await mustTakeNvram(copy, local);
+  if (nvram) await mustTakeNvram(copy, seen, local);
   const strange = local ? await strangeDisks(copy, path => isThere(path, client)) : [];
   if (strange.length > 0)
     refuse([...strange, `\`definition ${key} show ${number}\` prints it all the same.`].join('\n'));
 
-  const secure = watch.target(key)?.ref;
-  const told = secure ? await unlessRefused(client.xml(secure, { inactive: true, secure: true, signal }), null) : null;
-  const { xml, open } = withPasswords(copy.xml, told);
+  const { xml, open } = withPasswords(copy.xml, now?.secure ?? null);
   const remarks = [
+    ...(now ? [] : ['libvirt has no such domain: it is made again.']),
     ...open.map(path => `If ${path} had a password then, it does not come back: libvirt hides it in a copy.`),
     ...(copy.nvram && !nvram ? ['The NVRAM stays as it is; --nvram brings back that of the copy.'] : []),
     ...(local ? [] : ['libvirt runs on another machine: whether the disks are those of then cannot be seen.']),
@@ -50,7 +50,7 @@ async function bringBack(options: DefinitionOptions, copy: Copy, client: Libvirt
   if (!yes && !(await agrees(`${label}: bring this back now? [y/N] `, stdin, stderr, signal)))
     refuse('Nothing was done.');
 
-  if ((await presentOf(key, copy, client, watch)) !== now)
+  if (!isDeepStrictEqual(await presentOf(key, copy, client, watch), now))
     refuse('The definition has changed meanwhile. Nothing was done.');
   if (seen) {
     await keepCopy(config.dataDir, key, seen, { nvram }).catch((error: Error) => {
@@ -71,21 +71,25 @@ async function bringBack(options: DefinitionOptions, copy: Copy, client: Libvirt
 }
 
 /** Null: there is no such domain, and the copy makes it again. Throws `Refusal` if it is on, or another one. */
-async function presentOf(key: string, { uuid, number }: Copy, client: Libvirt, watch: Watch): Promise<string | null> {
+async function presentOf(key: string, { uuid, number }: Copy, client: Libvirt, watch: Watch) {
   await watch.hint(key);
   const target = watch.target(key);
   if (!target) return null;
   const { ref, domain } = target;
   if (ref.uuid !== uuid) refuse(`Copy ${number} is of another domain: its UUID is not that of ${ref.name}.`);
   if (domain.active) refuse(`${ref.name} is not off: a definition is brought back only while it is.`);
-  return client.xml(ref, { inactive: true });
+  const withSecrets = client.xml(ref, { inactive: true, secure: true });
+  const [xml, secure] = await Promise.all([client.xml(ref, { inactive: true }), unlessRefused(withSecrets, null)]);
+  return { xml, secure };
 }
 
-async function mustTakeNvram({ number, nvram }: Copy, local: boolean): Promise<void> {
+async function mustTakeNvram({ number, nvram }: Copy, now: Kept | null, local: boolean): Promise<void> {
   if (!nvram?.bytes) refuse(`Copy ${number} has no NVRAM: ${nvram?.why ?? 'its definition has none'}.`);
   if (!local) refuse('libvirt runs on another machine: the NVRAM cannot be written from here.');
   const { path } = nvram;
   const there = await stat(path).catch(() => null);
+  const kept = now?.nvram?.path === path && now.nvram.bytes !== null;
+  if (there && !kept) refuse(`${path} is there, and no copy of it can be kept: move it away first.`);
   await access(there ? path : dirname(path), constants.W_OK).catch((error: Error) => {
     refuse(`The NVRAM cannot be written: ${error.message}`);
   });
