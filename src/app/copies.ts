@@ -8,9 +8,6 @@ import { inTime } from '../util/deadline.ts';
 import type { Logger } from '../util/logger.ts';
 import { isLocal } from './libvirt.ts';
 
-/** Milliseconds. */
-const patience = 500;
-
 /** Keeps copies of the definitions in `data_dir`, one after the other. What fails is tried again when it is next read. */
 export function createCopies({ dataDir, libvirt }: Config, state: State, logger: Logger) {
   const up = Promise.withResolvers<void>();
@@ -26,7 +23,7 @@ export function createCopies({ dataDir, libvirt }: Config, state: State, logger:
       const local = isLocal(libvirt, state.snapshot.hypervisor.info?.hostname ?? null);
       const { name, dsm } = state.vm(key).loader?.found ?? {};
       const loader = name ? `${name}${dsm ? `, DSM ${dsm}` : ''}` : null;
-      const copy = await keepCopy(dataDir, key, await lookAtDefinition(xml, { local, loader }));
+      const copy = await keepCopy(dataDir, key, await lookAtDefinition(xml, local, loader));
       complaints.delete(key);
       if (!copy) return;
       const { number, changed, nvram } = copy;
@@ -59,7 +56,7 @@ export function createCopies({ dataDir, libvirt }: Config, state: State, logger:
     close: (): Promise<unknown> => {
       closed = true;
       up.resolve();
-      return inTime(turn, patience, null);
+      return inTime(turn, 500, null);
     },
   };
 }

@@ -5,16 +5,11 @@ import { parseDomainXml } from '../vm/domain-xml.ts';
 import { child, content, parseDomain, text } from '../vm/xml.ts';
 import { type Kept, largestNvram } from './copies.ts';
 
-/** What a copy has beside the definition, as far as this process sees it; `local`: libvirt runs on this machine. */
-
-interface Looking {
-  local: boolean;
-  /** The loader in the image, in words, if it is known. */
-  loader?: string | null;
-}
-
-/** Throws when the XML is none. */
-export async function lookAtDefinition(xml: string, { local, loader: is = null }: Looking): Promise<Kept> {
+/**
+ * What a copy has beside the definition, as far as this process sees it. `local`: libvirt runs on this machine; `is`: the
+ * loader in the image, in words, if it is known. Throws when the XML is none.
+ */
+export async function lookAtDefinition(xml: string, local: boolean, is: string | null = null): Promise<Kept> {
   const uuid = content(parseDomain(xml), 'uuid') ?? '';
   const image = parseDomainXml(xml).disks.find(({ role }) => role === 'loader')?.source;
   const [nvram, info, disks] = await Promise.all([

@@ -32,15 +32,11 @@ const deep = 20;
 /** Bytes; none of a PC is larger. */
 export const largestNvram = 16 * 2 ** 20;
 
-export interface Copies {
-  /** The oldest first. */
-  readonly copies: readonly Copy[];
-  /** Numbers of those that are truncated, or cannot be read. */
-  readonly damaged: readonly number[];
-}
-
-/** Rejects when the folder is there and cannot be read. */
-export async function readCopies(dataDir: string, key: string): Promise<Copies> {
+/**
+ * The oldest first. `damaged`: numbers of those that are truncated, or cannot be read. Rejects when the folder is there
+ * and cannot be read.
+ */
+export async function readCopies(dataDir: string, key: string) {
   const folder = folderOf(dataDir, key);
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];
@@ -53,7 +49,7 @@ export async function readCopies(dataDir: string, key: string): Promise<Copies> 
   });
   const all = await Promise.all(read);
   return {
-    copies: all.filter(each => typeof each !== 'number'),
+    copies: all.filter((each): each is Copy => typeof each !== 'number'),
     damaged: all.filter(each => typeof each === 'number'),
   };
 }
@@ -97,8 +93,7 @@ export function nvramOf({ nvram }: Pick<Kept, 'nvram'>): Buffer | null {
 }
 
 export function sameNvram(one: Pick<Kept, 'nvram'>, other: Pick<Kept, 'nvram'>): boolean {
-  const [a, b] = [nvramOf(one), nvramOf(other)];
-  return a && b ? a.equals(b) : a === b;
+  return (one.nvram?.bytes ?? null) === (other.nvram?.bytes ?? null);
 }
 
 function parsed(text: string): Kept | null {

@@ -19,7 +19,6 @@ const names: Readonly<Record<string, (node: Node) => string | null>> = {
   controller: node => `${text(node, '@type')}${text(node, '@index') ?? ''}`,
   graphics: node => text(node, '@type'),
   feature: node => text(node, '@name'),
-  timer: node => text(node, '@name'),
 };
 
 /** Null: it is no definition of a domain. */

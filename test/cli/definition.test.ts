@@ -39,7 +39,7 @@ async function kept(...definitions: string[]): Promise<Running> {
   running.daemon.options.hostname = hostname();
   for (const xml of definitions) {
     running.daemon.define(xml);
-    await keepCopy(running.folder, 'DSM', await lookAtDefinition(xml, { local: true }));
+    await keepCopy(running.folder, 'DSM', await lookAtDefinition(xml, true));
   }
   return running;
 }
@@ -161,7 +161,7 @@ describe('diff', () => {
       xml
         .replace("<target dev='sda'", `<serial>${serial}</serial><target dev='sda'`)
         .replace('</domain>', `<qemu:commandline><qemu:arg value='id=${argument}'/></qemu:commandline></domain>`);
-    await keepCopy(it.running.folder, 'DSM', await lookAtDefinition(secret('FIRST', 'one'), { local: true }));
+    await keepCopy(it.running.folder, 'DSM', await lookAtDefinition(secret('FIRST', 'one'), true));
     it.running.daemon.define(secret('SECOND', 'two'));
     const { stdout } = await run(it.running, 'diff');
     expect(stdout).not.toMatch(/FIRST|SECOND|one|two/);
@@ -286,7 +286,7 @@ describe('restore', () => {
     await mkdir(pool);
     await writeFile(join(pool, 'sdb.img'), '');
     const xml = it.xmls[0]?.replace(join(it.folder, 'sdb.img'), join(pool, 'sdb.img')) ?? '';
-    await keepCopy(it.running.folder, 'DSM', await lookAtDefinition(xml, { local: true }));
+    await keepCopy(it.running.folder, 'DSM', await lookAtDefinition(xml, true));
     it.running.daemon.storage.create(`<pool><name>p</name><target><path>${pool}</path></target></pool>`);
     await rm(join(pool, 'sdb.img'));
     expect(await run(it.running, 'restore', { copy: '3' })).toMatchObject({ code: 0 });
@@ -304,7 +304,7 @@ describe('restore', () => {
     const [first = '', second = ''] = it.xmls.map(xml =>
       xml.replace(/<graphics [^>]*>/, "<graphics type='vnc' port='-1'>"),
     );
-    await keepCopy(it.running.folder, 'DSM', await lookAtDefinition(first, { local: true }));
+    await keepCopy(it.running.folder, 'DSM', await lookAtDefinition(first, true));
     it.running.daemon.define(second.replace("type='vnc'", "type='vnc' passwd='a&amp;b'"));
     const said = await run(it.running, 'restore', { copy: '3' });
     expect(said).toMatchObject({ code: 0 });
@@ -320,7 +320,7 @@ describe('restore', () => {
   test('libvirt refuses the definition: 1, and its words', async () => {
     await using it = await withImages('refused', 2, 3);
     const strange = it.xmls[0]?.replace('<vcpu', '<nonsense/><vcpu') ?? '';
-    await keepCopy(it.running.folder, 'DSM', await lookAtDefinition(strange, { local: true }));
+    await keepCopy(it.running.folder, 'DSM', await lookAtDefinition(strange, true));
     expect(await run(it.running, 'restore', { copy: '3' })).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('schema'),

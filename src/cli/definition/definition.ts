@@ -1,4 +1,4 @@
-import { type Copies, type Copy, readCopies } from '../../definition/copies.ts';
+import { type Copy, readCopies } from '../../definition/copies.ts';
 import type { Libvirt } from '../../libvirt/client.ts';
 import type { Watch } from '../../vm/watch.ts';
 import { findVm } from '../command.ts';
@@ -37,7 +37,7 @@ export async function definition(options: DefinitionOptions): Promise<ExitCode> 
 
 const noCopy = 'There is no copy: a bridge that runs keeps one of each definition.';
 
-function list({ json, stdout }: DefinitionOptions, copies: Copies['copies']): ExitCode {
+function list({ json, stdout }: DefinitionOptions, copies: readonly Copy[]): ExitCode {
   if (json) {
     const rows = copies.map(({ xml: _, nvram, ...copy }) => ({ ...copy, nvram: nvram && (nvram.why ?? 'kept') }));
     stdout.write(`${JSON.stringify(rows, null, 2)}\n`);

@@ -30,7 +30,7 @@ async function bringBack(options: DefinitionOptions, copy: Copy, client: Libvirt
   const { number } = copy;
   const local = isLocal(config.libvirt, await client.hostname({ signal }));
   const now = await presentOf(key, copy, client, watch);
-  const seen = now && (await lookAtDefinition(now.xml, { local }));
+  const seen = now && (await lookAtDefinition(now.xml, local));
   const changes = seen ? compared(seen.xml, copy.xml) : [];
   if (seen && changes.length === 0 && !(nvram && !sameNvram(seen, copy)))
     refuse(`${label} is already as in copy ${number}.`);
