@@ -14,6 +14,7 @@ import type { Logger } from '../util/logger.ts';
 import { readConsole, serialLog } from '../vm/console.ts';
 import { attempt } from '../vm/power.ts';
 import { takeScreenshot } from '../vm/screen.ts';
+import { child, parseDomain } from '../vm/xml.ts';
 import { isLocal } from './libvirt.ts';
 import type { Hypervisor } from './power.ts';
 import type { Statistics } from './statistics.ts';
@@ -80,7 +81,7 @@ export class Boots {
 
   /** A definition that is new or has changed. */
   look(key: VmKey, xml: string): void {
-    this.#logs.set(key, { path: serialLog(xml), size: this.#logs.get(key)?.size ?? 0 });
+    this.#logs.set(key, { path: serialLog(child(parseDomain(xml), 'devices')), size: this.#logs.get(key)?.size ?? 0 });
     void this.#measure(key);
   }
 

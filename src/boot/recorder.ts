@@ -4,14 +4,14 @@ import type { Event } from '../model/event.ts';
 import { usual } from '../model/history/history.ts';
 import type { VmSnapshot } from '../model/snapshot.ts';
 import { Recording } from './recording.ts';
-import type { Boots } from './store.ts';
+import type { KeptBoots } from './store.ts';
 
 export interface RecorderOptions {
   vm: () => VmSnapshot;
   /** Milliseconds that a boot may take. */
   grace: number;
-  was: Boots;
-  save: (boots: Boots) => void;
+  was: KeptBoots;
+  save: (boots: KeptBoots) => void;
   /** A boot that went wrong, or that came up. */
   tell: (boot: Boot) => void;
   /** Takes a picture of the screen. */
@@ -47,7 +47,7 @@ const mostTold = 40;
 export class Recorder {
   readonly #options: RecorderOptions;
   readonly #followers = new Set<Follower>();
-  #boots: Boots;
+  #boots: KeptBoots;
   #current: Current | null = null;
 
   constructor(options: RecorderOptions) {
@@ -59,11 +59,6 @@ export class Recorder {
   start(): void {
     const { last } = this.#boots;
     if (last && last.result !== null) this.#options.tell(shown(last));
-  }
-
-  /** Ends what goes on. */
-  close(): void {
-    this.#end();
   }
 
   /** Must hear every event of the VM, after the snapshot has taken it. */
@@ -84,7 +79,7 @@ export class Recorder {
   }
 
   #begin(): void {
-    this.#end();
+    this.close();
     const { vm, grace, known, read } = this.#options;
     const began = performance.now();
     const seconds = () => (performance.now() - began) / 1_000;
@@ -115,7 +110,7 @@ export class Recorder {
     if (!recording || reading?.signal.aborted) return;
     if (recording.result === null) recording.conclude('stopped');
     const end = () => {
-      this.#end();
+      this.close();
       if (told) this.#tell();
     };
     timers?.push(setTimeout(end, lastWords));
@@ -126,9 +121,9 @@ export class Recorder {
     if (!recording || recording.result === 'ok') return;
     if (wasUp) {
       recording.conclude('ok');
-      this.#end();
+      this.close();
       this.#tell();
-    } else if (problem && expected !== 'off' && !(told && recording.result === 'problem')) {
+    } else if (problem && expected !== 'off' && (!told || recording.result === 'slow')) {
       this.#wrong('problem', verdict !== 'loader');
     }
   }
@@ -141,44 +136,43 @@ export class Recorder {
 
   /** The time is over. */
   #late(): void {
-    this.#end();
-    this.#slow();
+    this.close();
     if (this.#current?.told) this.#tell();
+    else this.#slow();
   }
 
   #wrong(result: BootResult, mayPicture: boolean): void {
     const { recording } = this.#current ?? {};
     if (!recording) return;
-    if (recording.result !== 'stopped') recording.conclude(result);
+    const isOff = recording.result === 'stopped';
+    if (!isOff) recording.conclude(result);
     this.#tell();
     // A loader may show its command line, with the serial number.
     const { loader, kernel } = recording.boot.phases;
-    if (mayPicture && (loader === null || kernel !== null)) this.#options.picture();
+    if (mayPicture && !isOff && (loader === null || kernel !== null)) this.#options.picture();
   }
 
   #tell(): void {
     if (!this.#current) return;
     this.#current.told = true;
     this.#options.tell(shown(this.#current.recording.boot));
-    this.#keep();
+    this.#keep(this.#current.recording);
   }
 
-  #keep(): void {
-    const { save } = this.#options;
-    const { boot = null } = this.#current?.recording ?? {};
-    const isGood = boot?.result === 'ok' && boot.lines.length > 0;
+  #keep({ boot }: Recording): void {
+    const isGood = boot.result === 'ok' && boot.lines.length > 0;
     this.#boots = { last: boot, good: isGood ? boot : this.#boots.good };
-    save(this.#boots);
+    this.#options.save(this.#boots);
   }
 
-  /** Stops reading; idempotent. */
-  #end(): void {
+  /** Ends what goes on; idempotent. */
+  close(): void {
     if (!this.#current || this.#current.reading.signal.aborted) return;
     const { recording, reading, timers } = this.#current;
     reading.abort();
     for (const timer of timers) clearTimeout(timer);
     recording.end(new Date());
-    this.#keep();
+    this.#keep(recording);
     for (const follower of this.#followers) follower(null);
   }
 }

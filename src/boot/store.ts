@@ -6,12 +6,12 @@ import type { Logger } from '../util/logger.ts';
 import { Store } from '../util/store.ts';
 
 /** The boots of one VM that are kept in `data_dir`; null: none. */
-export interface Boots {
+export interface KeptBoots {
   last: Boot | null;
   good: Boot | null;
 }
 
-export const noBoots: Boots = { last: null, good: null };
+export const noBoots: KeptBoots = { last: null, good: null };
 
 const boot = z.object({
   startedAt: z.iso.datetime(),
@@ -25,7 +25,7 @@ const boot = z.object({
 const boots = z.object({ last: boot.nullable(), good: boot.nullable() });
 
 /** One file for each VM. Only its owner may read it. */
-export function bootStore(folder: string, key: VmKey, logger: Logger): Store<Boots> {
+export function bootStore(folder: string, key: VmKey, logger: Logger): Store<KeptBoots> {
   return new Store({
     ...{ path: join(folder, 'boots', `${key}.json`), version: 1, empty: noBoots },
     check: value => boots.safeParse(value).data ?? null,

@@ -2,13 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Libvirt } from '../libvirt/client.ts';
 import { isLibvirtError, type LibvirtError } from '../libvirt/errors.ts';
 import type { DomainRef } from '../libvirt/structs.ts';
-import { child, children, parseDomain, text } from './xml.ts';
+import { child, children, type Node, text } from './xml.ts';
 
 /** Where a guest's serial port can be read. */
 
 /** The file that libvirt, or QEMU itself, writes it to; null: none. */
-export function serialLog(xml: string): string | null {
-  const devices = child(parseDomain(xml), 'devices');
+export function serialLog(devices: Node | undefined): string | null {
   const ports = ['serial', 'console'].flatMap(name => children(devices, name));
   const files = ports.flatMap(port => [
     text(child(port, 'log'), '@file'),

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { bundle } from '../../scripts/build.ts';
 import { inLab } from '../lab/lab.ts';
+import { boot } from './boot.ts';
 import { check } from './check.ts';
 import { checkedEvent } from './checked-event.ts';
 import { command } from './command.ts';
@@ -24,7 +25,7 @@ import { start } from './start.ts';
 
 const usage = `usage: npm run bench -- [--quick] [--only NAME,…] [--soak MINUTES] [--json FILE]
   --quick   the same with few samples, in a minute
-  --only    some of: event command poll check checked-event memory start idle
+  --only    some of: event command poll check checked-event boot memory start idle
   --soak    one poll a second for so many minutes, and nothing else
   --peers   collectd, prometheus-libvirt-exporter and virsh beside the bridge, in the lab; 20 minutes, or 2 with --quick
 `;
@@ -51,6 +52,7 @@ const whole: readonly Measurement[] = [
   ['poll', () => poll({ domains: 1_000, interval: 1_000, warm: 60, polls: 30 })],
   ['check', () => check(200)],
   ['checked-event', () => checkedEvent(400)],
+  ['boot', async () => boot(30)],
   ['memory', () => memory()],
   ['start', () => start(11)],
   ['idle', () => idle(60)],
@@ -62,6 +64,7 @@ const quick: readonly Measurement[] = [
   ['poll', () => poll({ domains: 100, interval: 50, warm: 20, polls: 10 })],
   ['check', () => check(10)],
   ['checked-event', () => checkedEvent(20)],
+  ['boot', async () => boot(5)],
   ['memory', () => memory(240)],
   ['start', () => start(2)],
   ['idle', () => idle(2)],

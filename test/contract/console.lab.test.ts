@@ -1,38 +1,19 @@
 /** A console on a real libvirtd: libvirt's test driver has none, so the guest gets a pty. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 import { parseUri } from '../../src/libvirt/uri.ts';
-import { address, guest, inLab, libvirtd, virsh } from '../lab/lab.ts';
+import { redefine, withPty } from '../lab/definition.ts';
+import { address, guest, inLab, libvirtd } from '../lab/lab.ts';
 import { consoleContract } from './console.ts';
 
-let original: string;
-
-/** The definition, for the next start. */
-async function define(xml: string): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'define-'));
-  await writeFile(join(folder, 'dsm.xml'), xml);
-  await virsh('define', join(folder, 'dsm.xml'));
-  await rm(folder, { recursive: true });
-}
+let original: AsyncDisposable;
 
 beforeAll(async () => {
   if (!inLab()) throw new Error('these tests run in the lab: scripts/lab vitest run --project lab');
-  original = await virsh('dumpxml', '--inactive', address.domain);
   await guest.off();
-  await define(
-    original
-      .replace(/<serial type='file'>\s*<source [^>]*>/, "<serial type='pty'>")
-      .replace(/<console type='file'>[\s\S]*?<\/console>/, ''),
-  );
+  original = await redefine(withPty);
 });
 
-afterAll(async () => {
-  if (!original) return;
-  await guest.off();
-  await define(original);
-});
+afterAll(() => original?.[Symbol.asyncDispose]());
 
 consoleContract({
   name: 'a real console',

@@ -80,6 +80,14 @@ export const loader = {
     });
   },
 
+  /** Of a VM that is off: more words on the command line of DSM's kernel. */
+  async kernel(words: string): Promise<void> {
+    await edit(offsets[1], config, async file => {
+      const text = await readFile(file, 'utf8');
+      await writeFile(file, text.replaceAll(/^(\s*linux .*)$/gm, `$1 ${words}`));
+    });
+  },
+
   /** What `rploader.sh` suffers from now on, over boots too; none: it is well. The VM is off, or the builder runs. */
   async fault(...names: LoaderFault[]): Promise<void> {
     await lab('faults', names.join('\n'));

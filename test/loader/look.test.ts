@@ -1,8 +1,11 @@
 /** What a DSM that does not come up has to do with its loader. */
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { listedDsms, loaderTrouble } from '../../src/loader/look.ts';
+import { tcrp } from '../../src/loader/kinds/tcrp/index.ts';
+import { listedDsms, loaderTrouble, lookAtImage } from '../../src/loader/look.ts';
 import { unknownDsm } from '../../src/model/check.ts';
 import { homeOf } from './kinds/tcrp/releases.ts';
+import { boot, rebuildWorld, world } from './rebuild-world.ts';
 
 const found = {
   name: 'RR',
@@ -62,4 +65,18 @@ test('what TinyCore RedPill lists for a model, by its own files, the newest last
   expect(listedDsms(homeOf('0.10.0.0'), 'DS918+')?.at(-1)).toBe('7.2.0-64570');
   expect(listedDsms(homeOf('0.9.2.9'), 'DS918+')?.at(-1)).toBe('7.1.1-42962');
   expect(listedDsms(new Map(), 'DS918+')).toBeNull();
+});
+
+test('what the image says of serial number and MACs is handed over, and is no part of what is shown', async () => {
+  await using it = await rebuildWorld();
+  const files = new Map([['boot/grub/grub.cfg', Buffer.from('linux /zImage sn=2040PDN012345 mac1=001132AABBCC')]]);
+  const identities: (readonly string[])[] = [];
+  const options = {
+    ...{ way: { way: 'path', path: it.image } as const, disk: null, client: it.client, ref: it.domain.ref },
+    ...{ scratch: join(it.folder, 'scratch'), backups: Promise.resolve(null), signal: AbortSignal.timeout(60_000) },
+    ...{ world: { ...world, menu: async () => ({ boot, files }) }, adapterFor: () => tcrp },
+  };
+  const shown = await lookAtImage(options, 'DS918+', words => identities.push(words));
+  expect(identities).toEqual([['2040PDN012345', '001132AABBCC']]);
+  expect(JSON.stringify(shown)).not.toMatch(/2040PDN|AABBCC/);
 });

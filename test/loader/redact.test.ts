@@ -1,7 +1,7 @@
 /** No serial number and no MAC gets through, in whatever pieces they come; everything else does. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Redactor, redact } from '../../src/loader/redact.ts';
+import { namedValues, Redactor, redact } from '../../src/loader/redact.ts';
 
 const inPieces = (text: string, cuts: readonly number[], known: readonly string[] = []) => {
   const redactor = new Redactor(known);
@@ -124,4 +124,13 @@ test('no more is held back than a match may have', () => {
     told += redactor.push('x').length;
     expect(sent - told).toBeLessThanOrEqual(200);
   }
+});
+
+test('what a name stands before is known', () => {
+  expect(namedValues('linux /zImage mac1=001132AABBCC sn=2040PDN012345 netif_num=1 dsn=other')).toEqual([
+    ...['001132AABBCC', '2040PDN012345'],
+  ]);
+  expect(namedValues('sn: "ABCDEF"\nmac2: 00:11:32:aa:bb:cc\n"sn": "GHIJKL", sn=')).toEqual([
+    ...['ABCDEF', '00:11:32:aa:bb:cc', 'GHIJKL'],
+  ]);
 });

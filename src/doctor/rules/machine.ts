@@ -1,5 +1,6 @@
 import { cpuFlags } from '../../loader/plan/definition.ts';
 import { compareVersions } from '../../loader/platforms.ts';
+import { serialLog } from '../../vm/console.ts';
 import { child, children, content, text } from '../../vm/xml.ts';
 import { type Facts, platform } from '../facts.ts';
 import type { Rule, Seen } from '../rule.ts';
@@ -95,11 +96,9 @@ export const machineRules: readonly Rule[] = [
   {
     ...{ code: 'no_serial_log', level: 'info', source: 'definition' },
     message: 'Loader and DSM tell only the serial console why they do not boot, and nothing keeps it.',
-    advice: "`<serial type='pty'><log file='/var/log/libvirt/qemu/NAME-serial.log' append='on'/></serial>`.",
-    find: ({ devices }) => {
-      const ports = ['serial', 'console'].flatMap(name => children(devices, name));
-      return ports.some(node => text(child(node, 'log'), '@file')) ? [] : ['No `<serial>` has a `<log file=…>`.'];
-    },
+    advice:
+      "`<serial type='pty'><log file='/var/log/libvirt/qemu/NAME-serial.log' append='on'/></serial>`; the bridge then says where a boot stopped.",
+    find: ({ devices }) => (serialLog(devices) === null ? ['No `<serial>` has a `<log file=…>`.'] : []),
   },
 ];
 
