@@ -28,10 +28,10 @@ export interface BootsParts {
   logger: Logger;
 }
 
-/** A VM's serial log: its file, and the size that it had before the VM started. */
+/** A VM's serial log: its file, and its size while the VM was off; null: it runs, and has been read from there. */
 interface Log {
   path: string | null;
-  size: number;
+  size: number | null;
 }
 
 /** Milliseconds. */
@@ -81,7 +81,10 @@ export class Boots {
 
   /** A definition that is new or has changed. */
   look(key: VmKey, xml: string): void {
-    this.#logs.set(key, { path: serialLog(child(parseDomain(xml), 'devices')), size: this.#logs.get(key)?.size ?? 0 });
+    this.#logs.set(key, {
+      path: serialLog(child(parseDomain(xml), 'devices')),
+      size: this.#logs.get(key)?.size ?? null,
+    });
     void this.#measure(key);
   }
 
@@ -107,10 +110,7 @@ export class Boots {
     const log = this.#logs.get(key);
     const isOff = () => this.#parts.state.vm(key).domain?.active === false;
     if (!log?.path || !isOff()) return;
-    const size = await stat(log.path).then(
-      file => file.size,
-      () => 0,
-    );
+    const size = await sizeOf(log.path);
     if (isOff()) log.size = size;
   }
 
@@ -132,11 +132,14 @@ export class Boots {
     const { key } = vm;
     const unread = (reason: string) =>
       logger.info({ event: 'boot.unread', vm: key, reason }, 'what this VM says while it boots cannot be read');
-    const { path, size } = this.#logs.get(key) ?? { path: null, size: 0 };
+    const log = this.#logs.get(key);
+    const path = log?.path ?? null;
     const local = isLocal(config.libvirt, state.snapshot.hypervisor.info?.hostname ?? null);
     const unreadable = path && local ? await access(path, constants.R_OK).catch((error: Error) => error.message) : null;
-    if (path && local && !unreadable) {
-      return tail({ path, from: size, hear: bytes => hear(bytes, 'log'), signal }).catch((error: Error) =>
+    if (log && path && local && !unreadable) {
+      const from = log.size ?? (await sizeOf(path));
+      log.size = null;
+      return tail({ path, from, hear: bytes => hear(bytes, 'log'), signal }).catch((error: Error) =>
         unread(error.message),
       );
     }
@@ -151,4 +154,11 @@ export class Boots {
     else if (error) unread(error.message);
     else if (!signal.aborted && state.vm(key).domain?.active) note('the console was taken away');
   }
+}
+
+function sizeOf(path: string): Promise<number> {
+  return stat(path).then(
+    ({ size }) => size,
+    () => 0,
+  );
 }

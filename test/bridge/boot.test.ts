@@ -113,7 +113,7 @@ async function printed(running: Running, options: Partial<Parameters<typeof verb
 }
 
 test.concurrent('from the serial log: a boot that hangs tells its last lines, and a good one after it', async () => {
-  await using it = await stage('log');
+  await using it = await stage('log', { checks: { ...checks, bootGrace: 5_000 } });
   it.domain.start();
   await it.say('GNU GRUB\r\nLinux version 4.4.180+\r\nCommand line: sn=2040PDN012345 mac1=001132AABBCC\r\n');
   await it.say('Kernel panic - not syncing: no init\r\n');
@@ -128,6 +128,19 @@ test.concurrent('from the serial log: a boot that hangs tells its last lines, an
   it.dsm.comeUp();
   expect(await it.boot(({ result }) => result === 'ok')).toMatchObject({ phase: 'up', lines: [] });
   expect((await it.check(({ verdict }) => verdict === 'up')).reason).not.toContain('stopped');
+  it.dsm.hang();
+  it.domain.reboot();
+  let isHeard = false;
+  const hearing = recorded(it, 'the second boot').then(() => {
+    isHeard = true;
+  });
+  await eventually(async () => {
+    await it.say('the second boot\r\n');
+    expect(isHeard).toBe(true);
+  });
+  await hearing;
+  const again = await it.boot(({ result, started_at }) => result === 'problem' && started_at > told.started_at);
+  expect(new Set(again.lines)).toEqual(new Set(['the second boot']));
   const path = join(it.folder, 'boots', 'DSM.json');
   await eventually(async () => expect(await readFile(path, 'utf8')).toContain('"good": {'));
   expect(await readFile(path, 'utf8')).not.toMatch(/2040PDN|AABBCC/i);

@@ -23,7 +23,7 @@ test('the phase that it reached, its last lines, and the sentence', async () => 
   const { hass } = stage;
   await hass.state('sensor.dsm_boot', 'unknown');
   await guest.off();
-  await hass.state('switch.dsm_power', 'off');
+  await hass.state('sensor.dsm_state', 'shut_off');
   original = await loader.keep();
   await loader.kernel('ignore_loglevel rdinit=/missing');
   await hass.call('button.press', { entity_id: 'button.dsm_start' });
