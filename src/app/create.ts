@@ -32,10 +32,9 @@ export interface ProposeOptions extends Pick<GatherOptions, 'client' | 'signal' 
 
 export type Proposal = Awaited<ReturnType<typeof propose>>;
 
+const toRemove = 'if nobody needs it, remove it with `virsh vol-delete';
 /** What other things mend than what `create` is given. */
 const mendedElsewhere: ReadonlySet<string> = new Set(['tcg', 'no_acpid', 'virtio_driver', 'host_shutdown']);
-/** Found by looks of its own, in other words. */
-const foundHere: ReadonlySet<string> = new Set(['disk_in_use', 'disk_of_two']);
 
 export async function propose(options: ProposeOptions) {
   const { vm, create, loader, root = '' } = options;
@@ -52,19 +51,18 @@ export async function propose(options: ProposeOptions) {
   const { findings, unseen } = examine(facts);
   const bad = findings.filter(({ level, code }) => /harm|warning/.test(level) && !mendedElsewhere.has(code));
   const refusals = [
-    ...left.map(path => `An earlier \`create --define\` was interrupted, and may have made ${path}: ${toRemove(path)}`),
+    ...left.map(
+      path => `An earlier \`create --define\` was interrupted, and may have made ${path}: ${toRemove} ${path}\`.`,
+    ),
     ...(twin ? [`libvirt has a domain ${vm.domain} already, and \`create\` never changes one.`] : []),
     ...planned.refusals,
     ...diskTroubles(create.disks, { others, seen, root }),
     ...troubles.filter(each => each !== null),
-    ...bad.filter(({ code }) => !foundHere.has(code)).map(each => `${each.seen} ${each.message} ${each.advice}`),
+    // The disks have been looked at above.
+    ...bad.filter(({ code }) => code !== 'disk_in_use').map(each => `${each.seen} ${each.message} ${each.advice}`),
   ];
   const rest = { findings: findings.filter(each => !bad.includes(each)), unseen };
   return { xml, uuid, mac, local, deviceTree, kind: known.kind, volumes: planned.volumes, refusals, ...rest };
-}
-
-function toRemove(path: string): string {
-  return `\`virsh vol-delete ${path}\` if nobody needs it, or give the disk another \`name\`.`;
 }
 
 async function look(options: ProposeOptions) {
@@ -120,7 +118,11 @@ function diskTroubles(wanted: ProposeOptions['create']['disks'], { others, seen,
     const device = look && look !== 'missing' ? look.device : byId;
     const leadsTo = (source: string | null) =>
       seen && source?.startsWith('/dev/') ? orNull(() => realpathSync(root + source).slice(root.length)) : null;
-    const isIt = (source: string | null) => source === byId || leadsTo(source) === device;
+    // Or a partition of it.
+    const isIt = (source: string | null) => {
+      const there = source === byId ? device : leadsTo(source);
+      return there?.startsWith(device) && /^(?:p?\d+)?$/.test(there.slice(device.length));
+    };
     const owner = others?.find(({ disks }) => disks.some(({ source }) => isIt(source)));
     const before = places.get(device);
     places.set(device, byId);

@@ -66,46 +66,39 @@ async function made(act: () => Promise<void>): Promise<void> {
   }
 }
 
+type Vm = Config['vms'][number];
+
+/** What comes next, and why the XML is as it is; sentences. */
 function planOf(
-  { key, commands, address }: Config['vms'][number],
+  { key, commands, address }: Vm,
   loader: ProposeOptions['loader'],
   { volumes, deviceTree, mac }: Proposal,
   defined: boolean,
 ): string[] {
   const { model, version } = wantedDsm(loader);
   const makes = volumes.map(({ path, bytes }) => `${path} (${bytes / 2 ** 20} MiB)`).join(', ');
-  const first = `Define it: \`dsm2mqtt create ${key} --define\`${makes && ` makes ${makes}, and`} defines the domain. It starts nothing.`;
-  const allowed = commands.includes('rebuild') ? '' : ' First add `rebuild` to its `commands`.';
-  return [
-    ...(defined ? [] : [first]),
-    ...(address
-      ? []
-      : [
-          `Give ${mac} a fixed address in your router, and write it as \`address\`: in a new VM nothing tells where the image builder is.`,
-        ]),
-    `Build its loader, with the bridge running: \`dsm2mqtt rebuild ${key}\`.${allowed}`,
+  const steps = [
+    !defined &&
+      `Define it: \`dsm2mqtt create ${key} --define\`, which starts nothing.${makes && ` It makes ${makes}.`}`,
+    !address &&
+      `Give ${mac} a fixed address in your router, and set \`address\`: nothing else tells where a new VM is.`,
+    !commands.includes('rebuild') && 'Add `rebuild` to its `commands`.',
+    `Build its loader, with the bridge running: \`dsm2mqtt rebuild ${key}\`.`,
     `It ends in DSM's installer: open http://${address ?? 'ADDRESS'}:5000.`,
     `Install there from a file: the PAT of ${model}, ${version} (build ${buildOf(version)}), from Synology's Download Center.`,
-    `For a start with the host: \`virsh autostart\`, or the switch Autostart in Home Assistant.`,
+    'For a start with the host: `virsh autostart`, or the switch Autostart in Home Assistant.',
     deviceTree
       ? `Its disks are on SATA, because ${model} finds them by a device tree.`
-      : `Its disks are on virtio-scsi, because Q35's SATA runs at 1.5 Gbit/s in DSM, and TinyCore RedPill hides it.`,
-    'Its NIC is virtio: with e1000e DSM lost its address (October 2022). The driver comes with RR, newer TinyCore RedPill, or the extension redpill-virtio.',
+      : "Its disks are on virtio-scsi, because Q35's SATA runs at 1.5 Gbit/s in DSM, and TinyCore RedPill hides it.",
+    'Its NIC is virtio: with e1000e DSM lost its address (October 2022). RR has the driver, newer TinyCore RedPill too; for an older one add redpill-virtio to `extensions`.',
   ];
+  return steps.filter(step => step !== false);
 }
 
-function text(
-  { key, label }: Config['vms'][number],
-  proposal: Proposal,
-  { plan, defined }: { plan: string[]; defined: boolean },
-): string {
+function text({ key, label }: Vm, proposal: Proposal, { plan, defined }: { plan: string[]; defined: boolean }): string {
   const { xml, refusals, findings, unseen, local } = proposal;
-  const list = (title: string, lines: readonly string[]) => [
-    title,
-    ...lines.flatMap(line => fold(line, '  - ', '    ')),
-    '',
-  ];
+  const list = (lines: readonly string[]) => lines.flatMap(line => fold(line, '  - ', '    ')).join('\n');
+  if (refusals.length > 0) return `It cannot be created:\n${list(refusals)}\n`;
   const examined = renderExamined({ id: key, name: label, local, trouble: null, findings, unseen });
-  if (refusals.length > 0) return list('It cannot be created:', refusals).join('\n');
-  return [defined ? `${label} (${key}) is defined.\n` : xml, examined, '', ...list('What comes next', plan)].join('\n');
+  return `${defined ? `${label} (${key}) is defined.\n` : xml}\n${examined}\n\nWhat comes next:\n${list(plan)}\n`;
 }

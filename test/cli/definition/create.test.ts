@@ -160,6 +160,16 @@ describe('refused, each in a sentence, and nothing is made', () => {
     });
   });
 
+  test('a loader image that another domain has', async () => {
+    const xml = running.daemon.define({ name: 'other' }).xml();
+    running.daemon.define(xml.replace(/<source file='[^']*loader\.img'/, `<source file='${pool}/loader.img'`));
+    const { code, stdout } = await run({ define: true });
+    expect({ code, stdout: flat(stdout) }).toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining('of the domain other too'),
+    });
+  });
+
   test('an image that is missing where libvirt has its folder', async () => {
     const { code, stdout } = await run({ create: { image: join(pool, 'none.img') } });
     expect({ code, stdout }).toMatchObject({ code: 1, stdout: expect.stringContaining('There is no loader image') });
@@ -232,6 +242,9 @@ describe('a disk of the host', () => {
         .xml()
         .replace(/<source file='[^']*sda\.img'/, "<source dev='/dev/sdb'"),
     );
+    expect(await run(meant)).toMatchObject({ code: 1, stdout: expect.stringContaining('The domain other has') });
+    running.daemon.domain('other').redefine(running.daemon.domain('other').xml().replace('/dev/sdb', '/dev/sdb1'));
+    await writeFile(join(running.folder, 'root/dev/sdb1'), '');
     expect(await run(meant)).toMatchObject({ code: 1, stdout: expect.stringContaining('The domain other has') });
     running.daemon.domain('other').undefine();
     await symlink('../../sdb', join(running.folder, 'root/dev/disk/by-id/wwn-0x5'));
