@@ -31,6 +31,14 @@ test.each<[string, Partial<Draft>, { kind: string; model: string; dsm: string }]
   expect(examine(facts).findings).toEqual([]);
 });
 
+/** libvirt's schema takes these two: the lab defines them. */
+test.each<[string, Partial<Draft>]>([
+  ['virtio-scsi-uefi', {}],
+  ['sata-bios', { firmware: 'bios', deviceTree: true, disks: many(7), kvm: false }],
+])('%s.xml, as it stands', async (name, changes) => {
+  await expect(draftXml(draft(changes))).toMatchFileSnapshot(`../fixtures/definition/${name}.xml`);
+});
+
 test('disks, loader, NIC and memory are what was asked for', () => {
   const hardware = parseDomainXml(draftXml(draft()));
   expect(hardware).toMatchObject({ vcpus: 2, memory: 4 * 2 ** 30, machine: 'q35' });

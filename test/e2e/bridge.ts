@@ -10,7 +10,7 @@ import { connectAsync, type MqttClient } from 'mqtt';
 import { stringify } from 'yaml';
 import { guest, inLab, type Mosquitto, patience, poll, startMosquitto } from '../lab/lab.ts';
 
-const executable = fileURLToPath(new URL('../../src/cli/index.ts', import.meta.url));
+export const executable = fileURLToPath(new URL('../../src/cli/index.ts', import.meta.url));
 
 export interface BridgeProcess extends AsyncDisposable {
   readonly pid: number | undefined;
