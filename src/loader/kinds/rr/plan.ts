@@ -1,5 +1,6 @@
 import { quote } from '../../../ssh/quote.ts';
 import { type LoaderConfig, type LoaderFacts, minute, type Outputs, type Step, step } from '../adapter.ts';
+import { at, type Values } from '../identity.ts';
 import { isComplete, judgeConfig, readIdentity, textOf, userConfig } from './user-config.ts';
 import { configIn, isBuiltFor, type Wanted, wantedOf } from './wanted.ts';
 
@@ -31,7 +32,10 @@ export function plan(config: LoaderConfig, facts: LoaderFacts): readonly Step[] 
     edit(config, facts),
     ...(config.addons.length > 0 ? [checkAddons(config.addons)] : []),
     make(),
-    { ...readKept('read_back'), objection: (output, outputs) => objectionTo(output, outputs, wanted, config) },
+    {
+      ...readKept('read_back'),
+      objection: (output, outputs) => objectionTo(output, outputs, wanted, { config, facts }),
+    },
     short('clean_cache', "Remove DSM's archive from the image", menu('cleanCache'), { timeout: 5 * minute, weight: 1 }),
   ];
 }
@@ -130,22 +134,27 @@ function isSet(key: string, value: string): string {
   return `grep -qE ${quote(`^${key}: *["']?${escaped}["']?$`)} ${file}`;
 }
 
+/** What is written, by its path. `written`: the configuration, by which a model with a device tree gets no map. */
+function settingsOf({ addons }: LoaderConfig, { map }: LoaderFacts, written: Values): Record<string, string> {
+  const maps = Object.entries(textOf(written, 'dt') === 'true' ? {} : map).filter(([, value]) => value !== '');
+  const named = addons.map(each => [`addons."${nameOf(each)}"`, each.split('=').slice(1).join('=')]);
+  return Object.fromEntries([...maps.map(([key, value]) => [`cmdline.${key}`, value]), ...named]);
+}
+
 /** Serial number and MACs come through standard input, so that no command has them. */
-function edit({ keepIdentity, addons }: LoaderConfig, { map }: LoaderFacts): Step {
-  const named = addons.map(each => [`addons."${nameOf(each)}"`, each.split('=').slice(1).join('=')] as const);
-  const maps = Object.entries(map).filter(([, value]) => value !== '');
-  const ofMap = maps.map(([key, value]) => [`cmdline.${key}`, value] as const);
+function edit(config: LoaderConfig, facts: LoaderFacts): Step {
+  const { keepIdentity } = config;
   const read = 'while IFS== read -r k v; do writeConfigKey "$k" "$v" "$USER_CONFIG_FILE"; done; echo written.';
-  const edits = Object.fromEntries([...ofMap, ...named]);
+  const edits = settingsOf(config, facts, {});
   const text: NonNullable<Step['input']>['text'] = outputs => {
-    const deviceTree = textOf(configIn(outputs.get('version_config')), 'dt') === 'true';
+    const settings = settingsOf(config, facts, configIn(outputs.get('version_config')));
     const kept = keepIdentity ? readIdentity(outputs.get('save_config') ?? '') : { identity: {} };
     if ('problem' in kept) return kept;
-    const all = { ...Object.fromEntries(deviceTree ? [] : ofMap), ...Object.fromEntries(named), ...kept.identity };
+    const all = { ...settings, ...kept.identity };
     const lines = Object.entries(all).map(([key, value]) => `${key}=${value}\n`);
-    const skipped =
-      deviceTree && ofMap.length > 0 ? ['The model has a device tree: SataPortMap and DiskIdxMap are not set.'] : [];
-    return { text: lines.join(''), notes: skipped };
+    const skipped = Object.keys(settings).length < Object.keys(edits).length;
+    const note = 'The model has a device tree: SataPortMap and DiskIdxMap are not set.';
+    return { text: lines.join(''), notes: skipped ? [note] : [] };
   };
   return short('edit_config', `Write ${userConfig}`, withFunctions(read), {
     ...{ input: { edits, keepIdentity, text } },
@@ -184,7 +193,7 @@ function objectionTo(
   output: string,
   outputs: Outputs,
   wanted: Wanted,
-  { keepIdentity }: LoaderConfig,
+  given: { config: LoaderConfig; facts: LoaderFacts },
 ): ReturnType<Step['objection']> {
   const config = configIn(output);
   if (!isBuiltFor(config, wanted)) {
@@ -192,12 +201,25 @@ function objectionTo(
     const message = `RR has built ${is}, and ${wanted.model} ${wanted.key} is wanted.`;
     return { code: 'other_build', message, advice: 'Choose a version that RR lists, or set `upgrade: full`.' };
   }
+  const settings = Object.entries(settingsOf(given.config, given.facts, config));
+  const [lacking] = settings.find(([path, value]) => valueAt(config, path) !== value) ?? [];
+  if (lacking) return { ...notWritten, message: `${lacking} in ${userConfig} is not what was written there.` };
   const [was, is] = [readIdentity(outputs.get('save_config') ?? ''), readIdentity(output)];
   if ('problem' in is) return problemOf(output);
   if (!isComplete(is.identity)) return { ...lost, message: 'RR has made no serial number, or no MAC.' };
-  if (!keepIdentity || 'problem' in was) return null;
+  if (!given.config.keepIdentity || 'problem' in was) return null;
   const changed = Object.entries(was.identity).find(([key, value]) => is.identity[key] !== value);
   return changed ? { ...lost, message: `"${changed[0]}" in ${userConfig} is not what it was.` } : null;
 }
 
+function valueAt(config: Values, path: string): unknown {
+  const [section = '', key = ''] = path.replaceAll('"', '').split(/\.(.*)/);
+  return at(at(config, section), key);
+}
+
+/** RR's own function says nothing when it fails. */
+const notWritten = {
+  code: 'not_written',
+  advice: 'Begin with a fresh image of RR: the first partition of this one may be full, or its file damaged.',
+};
 const lost = { code: 'identity_lost', advice: '`rollback` puts the old loader back, with its serial number and MACs.' };

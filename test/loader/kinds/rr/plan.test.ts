@@ -25,6 +25,7 @@ const config = (changes: Record<string, string> = {}) =>
     ...changes,
   })
     .map(([key, value]) => `${key}: "${value}"\n`)
+    .concat('cmdline:\n  SataPortMap: "12"\n  DiskIdxMap: "1000"\n')
     .join('');
 const judged = (name: string, text: string): Outcome => {
   const judge = rr.judge(one(name, { upgrade: 'full', upgradeZip: '/u.zip', addons: ['acpid'] }));
@@ -109,6 +110,9 @@ describe('read back', () => {
     ['nothing built', config({ 'ramdisk-hash': '' }), 'other_build'],
     ['another serial number', config({ sn: '1780PDN000001' }), 'identity_lost'],
     ['no MAC', config({ mac1: '' }), 'identity_lost'],
+    ['another map', config().replace('"12"', '"1"'), 'not_written'],
+    ['no map', config().replace(/cmdline:.*/s, ''), 'not_written'],
+    ['no map, and a device tree', config({ dt: 'true' }).replace(/cmdline:.*/s, ''), null],
   ])('%s', (_, after, expected) => {
     const found = objection(after);
     expect(found?.code ?? null).toBe(expected);
@@ -117,6 +121,13 @@ describe('read back', () => {
   test('an update is looked at only where one is wanted', () => {
     expect(objection(config(), config(), { platform: 'ds918p-7.2.2-72806-3' })).toBeNull();
     expect(objection(config(), config(), { platform: 'ds918p-7.2.2-72806-4' })).toMatchObject({ code: 'other_build' });
+  });
+  test('an add-on that was to be there is, with its value', () => {
+    const before = config();
+    const after = `${before}addons:\n  acpid: ""\n  powersched: "x=1"\n`;
+    expect(objection(after, before, { addons: ['acpid', 'powersched=x=1'] })).toBeNull();
+    expect(objection(after, before, { addons: ['misc'] })).toMatchObject({ code: 'not_written' });
+    expect(objection(after, before, { addons: ['acpid=1'] })).toMatchObject({ code: 'not_written' });
   });
   test('a new serial number is none that was lost', () => {
     expect(objection(config({ sn: '1780PDN000001' }), config(), { keepIdentity: false })).toBeNull();
