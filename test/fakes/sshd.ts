@@ -21,6 +21,8 @@ export interface SshdOptions {
   ignoresSignals?: boolean;
   /** Commands are not made a process group of their own, as dropbear does it. */
   grouped?: boolean;
+  /** What runs in the place of a command; default itself. */
+  translate?: (command: string) => string;
   /** Where commands find programs; default as here. */
   path?: string;
   /** The folder that commands start in; default as here. */
@@ -97,7 +99,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
         if (options.refuses) return refuse();
         const channel = acceptExec();
         if (options.play) return options.play(played(channel, command));
-        child = run(channel, command, grouped, options);
+        child = run(channel, options.translate?.(command) ?? command, grouped, options);
         children.add(child);
       });
     });

@@ -1,33 +1,35 @@
 import { EventEmitter } from 'node:events';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, symlinkSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { AuthContext, Connection } from 'ssh2';
-import type { LoaderFault } from '../../lab/loader.ts';
+import type { LoaderKind } from '../../../src/loader/kinds/adapter.ts';
 import { newKeyPair } from '../ssh-key.ts';
 import { type Sshd, startSshd } from '../sshd.ts';
 import { makePrograms } from './calls.ts';
-import { guestFolder, labScripts, unpack, withPartition } from './image.ts';
-import { type Inside, Programs, programNames } from './programs.ts';
+import type { BoxFault } from './faults.ts';
+import { RrSystem } from './rr/system.ts';
+import type { Inside, System } from './system.ts';
+import { TcrpSystem } from './tcrp/system.ts';
 import { unwrap } from './unwrap.ts';
 
 /**
  * The loader's image builder in this process, in milliseconds: an SSH server whose commands run in a real shell, in a
- * home that is made from what the image has saved. docs/lab.md tells of the faults; here `drop` leaves the server
- * listening, `platform-not-found` knows no id, `odd-end` ends a build in a way that nobody knows, with `hang-mount`
- * no partition is ever mounted, and with `hang-poweroff` the machine does not go off.
+ * folder that is made from what the image has.
  */
-
-export type BoxFault = LoaderFault | 'hang-mount' | 'hang-poweroff' | 'odd-end' | 'platform-not-found';
 
 export interface BoxOptions {
   /** Path of the loader's image. */
   image: string;
+  /** Default: TCRP. */
+  kind?: LoaderKind;
   faults?: readonly BoxFault[];
   /** Of rploader.sh; default 0.9.2.9. */
   release?: string;
-  /** Default: as TCRP is delivered. */
+  /** False: RR was started to boot DSM. */
+  armed?: boolean;
+  /** Default: as the loader is delivered. */
   user?: string;
   password?: string;
   /** A private key; default a new one. */
@@ -58,8 +60,8 @@ export class Box extends EventEmitter<{ poweroff: []; reboot: [] }> implements A
   readonly #options: BoxOptions;
   readonly #ended = Promise.withResolvers<BoxEnd>();
   readonly #open = new AsyncDisposableStack();
-  readonly #programs: Programs;
   #folder = '';
+  #system: System | null = null;
   #server: Sshd | null = null;
   #faults: readonly BoxFault[];
   #goingDown = false;
@@ -69,27 +71,34 @@ export class Box extends EventEmitter<{ poweroff: []; reboot: [] }> implements A
     super();
     this.#options = options;
     this.#faults = options.faults ?? [];
-    this.#programs = new Programs(this.#inside());
   }
 
   /** Once. */
   async start(): Promise<void> {
-    const { image, host, port, hostKey = newKeyPair().private, release = '0.9.2.9' } = this.#options;
+    const {
+      kind = 'tcrp',
+      host,
+      port,
+      hostKey = newKeyPair().private,
+      release = '0.9.2.9',
+      armed = true,
+    } = this.#options;
     const folder = await mkdtemp(join(tmpdir(), 'box-'));
     this.#folder = folder;
     this.#open.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
-    this.#open.defer(() => this.#programs.forget());
+    const inside = this.#inside();
+    const system = kind === 'rr' ? new RrSystem(inside, armed) : new TcrpSystem(inside, release);
+    this.#system = system;
+    this.#open.defer(() => system.forget());
+    system.begin();
+    system.suffer(this.#faults);
     const bin = join(folder, 'bin');
-    for (const each of [this.home, bin]) mkdirSync(each);
-    writeFileSync(join(folder, 'release'), release);
-    this.faults = this.#faults;
-    symlinkSync(join(guestFolder, 'sudo'), join(bin, 'sudo'));
-    const saved = withPartition(image, 3, fat => fat.read('mydata.tgz'));
-    if (saved) unpack(saved, this.home);
-    this.#open.use(await makePrograms(bin, programNames, call => this.#programs.run(call)));
+    mkdirSync(bin);
+    for (const script of system.scripts) symlinkSync(script, join(bin, basename(script)));
+    this.#open.use(await makePrograms(bin, system.programs, async call => system.run(call)));
     this.#server = await startSshd({
-      ...{ hostKey, cwd: this.home, path: `${bin}:${process.env['PATH']}` },
-      env: { HOME: this.home, BOX: folder, BOX_GUEST: guestFolder, BOX_LAB: labScripts },
+      ...{ hostKey, cwd: system.home, path: `${bin}:${process.env['PATH']}`, env: system.env },
+      translate: command => system.translate(command),
       ...(host !== undefined && { host }),
       ...(port !== undefined && { port }),
       login: (context, connection) => this.#login(context, connection),
@@ -110,9 +119,9 @@ export class Box extends EventEmitter<{ poweroff: []; reboot: [] }> implements A
     return this.#sshd.fingerprint;
   }
 
-  /** Where every command starts. It is gone with the box, unless `filetool.sh` has saved it in the image. */
+  /** Where every command starts. It is gone with the box; TCRP's `filetool.sh` saves it in the image. */
   get home(): string {
-    return join(this.#folder, 'home');
+    return this.#system?.home ?? '';
   }
 
   /** All that were run, as they were meant: without what `src/ssh/wrap.ts` puts around them. */
@@ -142,7 +151,7 @@ export class Box extends EventEmitter<{ poweroff: []; reboot: [] }> implements A
   /** For what is looked at from now on, in a command that runs too. */
   set faults(names: readonly BoxFault[]) {
     this.#faults = names;
-    writeFileSync(join(this.#folder, 'faults'), names.join(' '));
+    this.#system?.suffer(names);
   }
 
   /** Pulls its plug: whatever runs in it is killed, and the image stays as it is. Idempotent. */
@@ -167,13 +176,8 @@ export class Box extends EventEmitter<{ poweroff: []; reboot: [] }> implements A
   }
 
   #inside(): Inside {
-    const { image } = this.#options;
-    const box = this;
     return {
-      image,
-      get home() {
-        return box.home;
-      },
+      ...{ image: this.#options.image, folder: this.#folder },
       has: fault => this.#faults.includes(fault),
       goDown: (how, atOnce) => this.#goDown(how, atOnce),
       drop: async () => {
@@ -201,7 +205,7 @@ export class Box extends EventEmitter<{ poweroff: []; reboot: [] }> implements A
   }
 
   #login(context: AuthContext, _: Connection): void {
-    const { user = 'tc', password = 'P@ssw0rd' } = this.#options;
+    const { user, password } = { ...this.#system?.login, ...this.#options };
     const right = context.method === 'password' && context.username === user && context.password === password;
     if (right) context.accept();
     else context.reject(['password']);

@@ -10,7 +10,7 @@ import { parseMbr, sectorBytes } from '../../../src/loader/image/mbr.ts';
 import { mbr } from '../../loader/image/disk.ts';
 import { Fat } from './fat.ts';
 import { format } from './format.ts';
-import { defaultConfig, dsmLine } from './user-config.ts';
+import { defaultConfig, dsmLine } from './tcrp/user-config.ts';
 
 /** A loader's disk as a small file: made, and looked into while its machine is off or does the looking itself. */
 
@@ -45,17 +45,26 @@ const lists = {
 const size = 8_192;
 const start = 2_048;
 
-/** Three partitions of 4 MiB: menu and kernel, DSM's own files, the builder's saved home. */
+/** TCRP's: menu and kernel, DSM's own files, the builder's saved home. */
 export async function makeLoaderImage(path: string, options: ImageOptions = {}): Promise<void> {
   const { saved = titles.usb, cmdline, config = defaultConfig(cmdline), home = true } = options;
-  const starts = [0, 1, 2].map(nth => start + nth * size);
+  const kept = home ? await savedHome(config) : null;
+  await writeImage(path, [
+    fat => {
+      fat.write('boot/grub/grub.cfg', grubConfig(config));
+      fat.write('boot/grub/grubenv', formatGrubEnv(saved === null ? [] : [{ name: 'saved_entry', value: saved }]));
+      fat.write('custom.gz', Buffer.from('layer 0'));
+    },
+    fat => fat.write('rd.gz', Buffer.from('DSM 7.1.1-42962 ramdisk')),
+    fat => kept && fat.write('mydata.tgz', kept),
+  ]);
+}
+
+/** Three partitions of 4 MiB, each filled as told. */
+export async function writeImage(path: string, fill: readonly ((fat: Fat) => void)[]): Promise<void> {
+  const starts = fill.map((_, nth) => start + nth * size);
   const parts = starts.map(at => format(size, at));
-  const [first, second, third] = parts.map(bytes => new Fat(bytes));
-  first?.write('boot/grub/grub.cfg', grubConfig(config));
-  first?.write('boot/grub/grubenv', formatGrubEnv(saved === null ? [] : [{ name: 'saved_entry', value: saved }]));
-  first?.write('custom.gz', Buffer.from('layer 0'));
-  second?.write('rd.gz', Buffer.from('DSM 7.1.1-42962 ramdisk'));
-  if (home) third?.write('mydata.tgz', await savedHome(config));
+  for (const [nth, bytes] of parts.entries()) fill[nth]?.(new Fat(bytes));
   await using file = await open(path, 'w');
   await file.truncate((start + 3 * size) * sectorBytes);
   await file.write(mbr(starts.map(at => [at, size])), 0, sectorBytes, 0);
@@ -66,21 +75,39 @@ export async function makeLoaderImage(path: string, options: ImageOptions = {}):
 
 /** Hands over the files of a partition; what is written to them is in the image afterwards. Throws as reading does. */
 export function withPartition<T>(path: string, number: number, use: (fat: Fat) => T): T {
+  return withFile(path, file => {
+    const place = parseMbr(readAt(file, 0, sectorBytes), fstatSync(file).size).find(each => each.number === number);
+    if (!place) throw new Error(`${path} has no partition ${number}`);
+    return withFat(file, place.offset, use);
+  });
+}
+
+/** Of the file system that begins at this byte. */
+export function withFatAt<T>(path: string, offset: number, use: (fat: Fat) => T): T {
+  return withFile(path, file => withFat(file, offset, use));
+}
+
+function withFile<T>(path: string, use: (file: number) => T): T {
   const file = openSync(path, 'r+');
   try {
-    const sector = Buffer.alloc(sectorBytes);
-    readSync(file, sector, 0, sectorBytes, 0);
-    const place = parseMbr(sector, fstatSync(file).size).find(each => each.number === number);
-    if (!place) throw new Error(`${path} has no partition ${number}`);
-    const bytes = Buffer.alloc(place.length);
-    readSync(file, bytes, 0, bytes.length, place.offset);
-    const before = Buffer.from(bytes);
-    const result = use(new Fat(bytes));
-    writeChanges(file, before, bytes, place.offset);
-    return result;
+    return use(file);
   } finally {
     closeSync(file);
   }
+}
+
+function withFat<T>(file: number, offset: number, use: (fat: Fat) => T): T {
+  const bytes = readAt(file, offset, Fat.bytes(readAt(file, offset, sectorBytes)));
+  const fat = new Fat(bytes);
+  const result = use(fat);
+  if (fat.changed) writeChanges(file, readAt(file, offset, bytes.length), bytes, offset);
+  return result;
+}
+
+/** Up to the end of the file. */
+function readAt(file: number, offset: number, length: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  return bytes.subarray(0, readSync(file, bytes, 0, length, offset));
 }
 
 /** Holes stay holes. */
@@ -115,7 +142,7 @@ export async function savedHome(config: string): Promise<Buffer> {
     for (const name of ['custom_config', 'custom_config_jun', 'global_config', 'rpext-index']) {
       await writeFile(join(folder, `${name}.json`), '{"build_configs":[]}\n');
     }
-    await copyFile(join(guestFolder, 'rploader.sh'), join(folder, 'rploader.sh'));
+    await copyFile(join(guestFolder, 'tcrp', 'rploader.sh'), join(folder, 'rploader.sh'));
     for (const [name, ids] of Object.entries(lists)) {
       await writeFile(join(folder, name), JSON.stringify({ build_configs: ids.map(id => ({ id })) }));
     }

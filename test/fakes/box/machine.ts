@@ -4,14 +4,17 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { LoaderKind } from '../../../src/loader/kinds/adapter.ts';
 import { parseDomainXml } from '../../../src/vm/domain-xml.ts';
 import { FakeLibvirtd } from '../libvirtd/daemon.ts';
 import type { FakeDomain } from '../libvirtd/domain.ts';
 import { dsmXml, type XmlOptions } from '../libvirtd/xml.ts';
-import { type Box, type BoxFault, startBox } from './box.ts';
+import { type Box, type BoxOptions, startBox } from './box.ts';
+import type { BoxFault } from './faults.ts';
 import { type ImageOptions, makeLoaderImage, titles } from './image.ts';
 import { grubStarts, type LoaderMenu, menuOf } from './menu.ts';
 import { fakeMtools } from './mtools.ts';
+import { makeRrImage, type RrImageOptions, rrTitles } from './rr/image.ts';
 
 /**
  * A fake libvirt's domain with a loader's disk: switched on, it starts what that disk's menu says, and remembers it as
@@ -19,8 +22,10 @@ import { fakeMtools } from './mtools.ts';
  */
 
 export interface MachineOptions {
+  /** Of the loader; default TCRP. */
+  kind?: LoaderKind;
   /** Path of a loader's image; default a new one, made as told, in a folder that goes with the machine. */
-  image?: string | ImageOptions;
+  image?: string | (ImageOptions & RrImageOptions);
   /** Default: one of its own. */
   daemon?: FakeLibvirtd;
   /** Who the domain is. */
@@ -32,7 +37,7 @@ export interface MachineOptions {
   port?: number;
   /** The builder's private key; default a new one at each of its boots. */
   hostKey?: string;
-  /** Of the builder; default: as TCRP is delivered. */
+  /** Of the builder; default: as the loader is delivered. */
   password?: string;
   /** Milliseconds from GRUB's choice to when it is up; default 20. */
   bootTime?: number;
@@ -40,12 +45,20 @@ export interface MachineOptions {
   powerButton?: number | 'ignored';
   /** Of the builder, at each of its boots. */
   faults?: readonly BoxFault[];
+  /** Milliseconds for which RR's SSH answers before DSM starts, and a login keeps DSM from it; default 0. */
+  bootWait?: number;
   /** DSM has come up. What it resolves to ends with DSM. */
-  onDsm?: (entry: string, build: number | null) => Dsm | Promise<Dsm>;
+  onDsm?: (entry: string, build: number | null) => Page | Promise<Page>;
+  /** The builder has come up. What it resolves to ends with it. */
+  onBuilder?: () => Page | Promise<Page>;
 }
 
 // biome-ignore lint/suspicious/noConfusingVoidType: a test may have nothing to say to it.
-type Dsm = AsyncDisposable | undefined | void;
+type Page = AsyncDisposable | undefined | void;
+
+const makeImage = { tcrp: makeLoaderImage, rr: makeRrImage };
+/** By what they are started. */
+export const builders: Readonly<Record<LoaderKind, string>> = { tcrp: titles.builder, rr: rrTitles.builder };
 
 /** Defined, and off. With it, `mdir` and `mcopy` are in this process's PATH. */
 export async function startLoaderMachine(options: MachineOptions = {}): Promise<LoaderMachine> {
@@ -56,7 +69,7 @@ export async function startLoaderMachine(options: MachineOptions = {}): Promise<
     const folder = await mkdtemp(join(tmpdir(), 'machine-'));
     open.defer(() => rm(folder, { recursive: true, force: true }));
     const path = join(folder, 'loader.img');
-    await makeLoaderImage(path, image);
+    await makeImage[options.kind ?? 'tcrp'](path, image);
     image = path;
   }
   const daemon = options.daemon ?? open.use(await FakeLibvirtd.listen());
@@ -82,6 +95,8 @@ export class LoaderMachine extends EventEmitter<MachineEvents> implements AsyncD
   readonly port: number;
   /** Titles that GRUB has started, in their order. */
   readonly booted: string[] = [];
+  /** Each that was tried at an RR that was about to start DSM. */
+  readonly logins: string[] = [];
   readonly #options: MachineOptions;
   readonly #open: AsyncDisposableStack;
   #faults: readonly BoxFault[];
@@ -204,23 +219,15 @@ export class LoaderMachine extends EventEmitter<MachineEvents> implements AsyncD
   }
 
   async #run(image: string, title: string, build: number | null, signal: AbortSignal): Promise<void> {
-    const { bootTime = 20, powerButton = 20, onDsm, hostKey, password } = this.#options;
+    const { kind = 'tcrp', bootTime = 20, bootWait = 0, powerButton = 20, onDsm, onBuilder } = this.#options;
     await sleep(bootTime, undefined, { signal }).catch(() => {});
     if (signal.aborted) return;
     await using open = new AsyncDisposableStack();
-    if (title === titles.builder) {
-      const { host, port } = this;
-      const box = await startBox({
-        image,
-        host,
-        port,
-        faults: this.#faults,
-        ...(hostKey !== undefined && { hostKey }),
-        ...(password !== undefined && { password }),
-      });
-      open.use(box);
-      box.once('poweroff', () => !signal.aborted && this.domain.powerOff());
-      box.once('reboot', () => !signal.aborted && this.domain.reboot());
+    const isBuilder = title === builders[kind];
+    if (isBuilder || !(await this.#passes(image, bootWait, signal))) {
+      const box = open.use(await this.#startBox(image, isBuilder, signal));
+      const page = await onBuilder?.();
+      if (page) open.use(page);
       if (!signal.aborted) this.#box = box;
     } else {
       const dsm = await onDsm?.(title, build);
@@ -231,6 +238,28 @@ export class LoaderMachine extends EventEmitter<MachineEvents> implements AsyncD
     this.#up = title;
     this.emit('up', title);
     if (!signal.aborted) await once(signal, 'abort');
+  }
+
+  /** Whether nobody logs in to an RR that is about to start DSM. */
+  async #passes(image: string, wait: number, signal: AbortSignal): Promise<boolean> {
+    if (wait === 0) return true;
+    await using box = await this.#startBox(image, false, signal);
+    await sleep(wait, undefined, { signal }).catch(() => {});
+    this.logins.push(...box.logins);
+    return box.logins.length === 0;
+  }
+
+  async #startBox(image: string, armed: boolean, signal: AbortSignal): Promise<Box> {
+    const { kind, hostKey, password } = this.#options;
+    const given: Partial<BoxOptions> = {
+      ...(kind !== undefined && { kind }),
+      ...(hostKey !== undefined && { hostKey }),
+      ...(password !== undefined && { password }),
+    };
+    const box = await startBox({ image, armed, host: this.host, port: this.port, faults: this.#faults, ...given });
+    box.once('poweroff', () => !signal.aborted && this.domain.powerOff());
+    box.once('reboot', () => !signal.aborted && this.domain.reboot());
+    return box;
   }
 }
 

@@ -8,6 +8,7 @@ import {
 } from '../../../src/loader/image/grub/env.ts';
 import type { Fat } from './fat.ts';
 import { withPartition } from './image.ts';
+import { rrFile, rrTitles } from './rr/image.ts';
 
 /** The boot menu of an image, read and set without mtools, and what GRUB does with it at each start. */
 
@@ -25,7 +26,7 @@ const places = { config: 'boot/grub/grub.cfg', env: 'boot/grub/grubenv' };
 
 /** Throws when there is none. */
 export function menuOf(image: string): LoaderMenu {
-  return withPartition(image, 1, fat => read(fat).menu);
+  return withPartition(image, 1, fat => read(fat, image).menu);
 }
 
 /**
@@ -35,9 +36,11 @@ export function menuOf(image: string): LoaderMenu {
 export function grubStarts(image: string, chosen: string | null = null): LoaderMenu | null {
   try {
     return withPartition(image, 1, fat => {
-      const { menu, env } = read(fat);
+      const { menu, env } = read(fat, image);
       const next = chosen ?? menu.next;
-      if (env && next !== null) save(fat, env, next);
+      // RR's menu forgets what was chosen for once; TCRP's remembers what was started.
+      const [name, value] = isRr(menu.entries) ? (['next_entry', null] as const) : (['saved_entry', next] as const);
+      if (env && next !== null) fat.write(places.env, saved(withGrubEnv(env, name, value), fat));
       return { ...menu, next };
     });
   } catch {
@@ -45,25 +48,35 @@ export function grubStarts(image: string, chosen: string | null = null): LoaderM
   }
 }
 
-function save(fat: Fat, env: GrubEnv | null, title: string | null): void {
-  fat.write(places.env, formatGrubEnv(withGrubEnv(env ?? [], 'saved_entry', title)));
+/** GRUB keeps the size of the block. */
+function saved(env: GrubEnv, fat: Fat): Buffer {
+  const block = formatGrubEnv(env);
+  return Buffer.concat([block, Buffer.alloc(Math.max(0, (fat.read(places.env)?.length ?? 0) - block.length), '#')]);
 }
 
-function read(fat: Fat): { menu: LoaderMenu; env: GrubEnv | null } {
+function isRr(entries: readonly string[]): boolean {
+  return entries.includes(rrTitles.builder);
+}
+
+function read(fat: Fat, image: string): { menu: LoaderMenu; env: GrubEnv | null } {
   const config = fat.read(places.config)?.toString();
   if (config === undefined) throw new Error(`there is no ${places.config}`);
   const block = fat.read(places.env);
   const env = block && parseGrubEnv(block);
   const { entries, next } = readMenu(config, env);
   const titles = entries.map(({ title }) => title);
-  const [, build] = /loader_build=(\d+)/.exec(config) ?? [];
+  const title = next === null ? null : (titles[next] ?? null);
+  const ofRr = isRr(titles);
+  const build = ofRr ? rrFile(image, 'lab/build') : /loader_build=(\d+)/.exec(config)?.[1];
+  // Entries of a DSM that is not there are not in RR's menu.
+  const hasDsm = !ofRr || (rrFile(image, 'zImage-dsm') && rrFile(image, 'initrd-dsm'));
   return {
     env,
     menu: {
       entries: titles,
-      next: next === null ? null : (titles[next] ?? null),
+      next: hasDsm ? title : rrTitles.builder,
       saved: env && grubEnvValue(env, 'saved_entry'),
-      build: build === undefined ? null : Number(build),
+      build: build ? Number(build) : null,
     },
   };
 }

@@ -1,9 +1,10 @@
-import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { type Answer, type Call, makePrograms } from './calls.ts';
-import { Fat } from './fat.ts';
+import type { Fat } from './fat.ts';
+import { withFatAt } from './image.ts';
 
 /** `mdir` and `mcopy` as `src/loader/image/fat.ts` calls them, so that no machine needs mtools for these tests. */
 
@@ -44,7 +45,10 @@ async function install(): Promise<{ path: string } & AsyncDisposable> {
 function run({ name, args: [option, file = '', ...rest] }: Call): Answer {
   const operands = rest.filter(arg => arg === '-' || !arg.startsWith('-'));
   if (option !== '-i') return { status: 1 };
-  return withFat(file, fat => (name === 'mdir' ? list(fat) : copy(fat, operands[0] ?? '', operands[1] ?? '')));
+  const [path = '', offset = '0'] = file.split('@@');
+  return withFatAt(path, Number(offset), fat =>
+    name === 'mdir' ? list(fat) : copy(fat, operands[0] ?? '', operands[1] ?? ''),
+  );
 }
 
 function list(fat: Fat): Answer {
@@ -67,18 +71,4 @@ function copy(fat: Fat, from: string, to: string): Answer {
   if (to === '-') return { status: 0, text: content };
   writeFileSync(to, content);
   return { status: 0 };
-}
-
-/** `FILE` or `FILE@@BYTES`, up to its end. */
-function withFat(place: string, use: (fat: Fat) => Answer): Answer {
-  const [path = '', offset = '0'] = place.split('@@');
-  const bytes = readFileSync(path).subarray(Number(offset));
-  const before = Buffer.from(bytes);
-  const answer = use(new Fat(bytes));
-  if (!bytes.equals(before)) {
-    const file = openSync(path, 'r+');
-    writeSync(file, bytes, 0, bytes.length, Number(offset));
-    closeSync(file);
-  }
-  return answer;
 }

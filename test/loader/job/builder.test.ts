@@ -9,24 +9,30 @@ import { type Sshd, type SshdOptions, startSshd } from '../../fakes/sshd.ts';
 import { never } from '../../ssh/client.ts';
 
 /** `kinds`: of what is seen there, look by look; the last one stays. */
-function runWith(server: Pick<Sshd, 'host' | 'port'>, kinds: readonly GuestKind[] = ['none']) {
+function runWith(
+  server: Pick<Sshd, 'host' | 'port'>,
+  kinds: readonly GuestKind[] = ['none'],
+  steady = usualTimes.steady,
+) {
   const left = [...kinds];
   const identify = async () => (left.length > 1 ? left.shift() : left[0]) ?? 'none';
   const ssh = { host: server.host, port: server.port, user: 'tc', password: 'secret', privateKey: null, hostKey: null };
+  const said: string[] = [];
   const remembered: Parameters<BuilderRun['runLog']['remember']>[0][] = [];
   const run: BuilderRun = {
     parts: {
       settings: { ssh } as BuilderRun['parts']['settings'],
       guest: { identify, address: () => null, check: async () => null, bootGrace: 0 },
-      times: { ...usualTimes, look: 20 },
+      times: { ...usualTimes, look: 20, steady },
     },
     adapter: tcrp,
-    runLog: { say: () => {}, remember: async facts => void remembered.push(facts) },
+    runLog: { say: words => void said.push(words), remember: async facts => void remembered.push(facts) },
     account: newAccount(),
   };
   return {
     run,
     remembered,
+    said,
     reach: (within: number) => reachBuilder(run, { within, hostKey: null, config: null }, never),
   };
 }
@@ -94,6 +100,23 @@ test('a key that was met is the one that counts: another server is told nothing'
   await using other = await startSshd({ play, port: first.port, hostKey: newKeyPair().private });
   await expect(reaching).rejects.toMatchObject({ code: 'host_key_mismatch' });
   expect(other.logins).toEqual([]);
+});
+
+test('nobody logs in before the port has answered long enough without a break', async () => {
+  const steady = 1_000;
+  const first = await startSshd();
+  const { reach, said } = runWith(first, ['none'], steady);
+  const reaching = reach(60_000);
+  await eventually(() => expect(first.connections()).toBeGreaterThan(10));
+  await first[Symbol.asyncDispose]();
+  await eventually(() => expect(said.at(-1)).toContain('nothing answers'));
+  const began = performance.now();
+  await using second = await startSshd({ play, port: first.port });
+  await using session = await reaching;
+  expect(performance.now() - began).toBeGreaterThan(steady);
+  expect(session.over).toBe(false);
+  expect(first.logins).toEqual([]);
+  expect(passwords(second)).toHaveLength(1);
 });
 
 test('a DSM without SSH is told at once', async () => {

@@ -1,6 +1,6 @@
 import type { Probes } from '../../../src/checks/probes.ts';
-import type { LoaderAdapter } from '../../../src/loader/kinds/adapter.ts';
-import { tcrp } from '../../../src/loader/kinds/tcrp/index.ts';
+import type { LoaderAdapter, LoaderKind } from '../../../src/loader/kinds/adapter.ts';
+import { adapterOf } from '../../../src/loader/kinds/index.ts';
 import { world as outside } from '../rebuild-world.ts';
 
 /** What is other in these tests than in the product: it need not wait, and knows nothing of this machine's network. */
@@ -26,15 +26,27 @@ export const times = {
   firstLook: 2 ** 30,
 };
 
+/** A guest that does not heed the power button is given up soon. */
+export const impatient = {
+  method: 'acpi',
+  timeout: 400,
+  resendEvery: 60_000,
+  maxPresses: 1,
+  onTimeout: 'report',
+} as const;
+
 /** A build that says nothing for two seconds is given up. */
-export const hasty: LoaderAdapter = {
-  ...tcrp,
-  plan: (config, facts) =>
-    tcrp.plan(config, facts).map(step => (step.name === 'build' ? { ...step, silence: 2_000 } : step)),
-};
+export function hasty(kind: LoaderKind): LoaderAdapter {
+  const adapter = adapterOf(kind);
+  return {
+    ...adapter,
+    plan: (config, facts) =>
+      adapter.plan(config, facts).map(step => (step.name === 'build' ? { ...step, silence: 2_000 } : step)),
+  };
+}
 
 /** What is other than in the product. The image has a menu and a home of its own. */
 const { menu: _, home: __, ...rest } = outside;
 export const world = rest;
 
-export const tuning = { pause: 50, probes, loader: { times, world, adapters: () => tcrp } };
+export const tuning = { pause: 50, probes, loader: { times, world, adapters: adapterOf } };

@@ -4,10 +4,14 @@ import { syncBuiltinESMExports } from 'node:module';
 import { expect } from 'vitest';
 import { isFinal } from '../../../src/cli/outcome.ts';
 import type { ResponseDocument } from '../../../src/commands/responder.ts';
+import type { RunningPhase } from '../../../src/loader/job/phases.ts';
+import type { LoaderKind } from '../../../src/loader/kinds/adapter.ts';
 import type { LoaderDocument } from '../../../src/model/documents.ts';
 import type { LoaderSettings } from '../../../src/model/loader-settings.ts';
 import { type ConfigChanges, Running, vmConfig } from '../../bridge/running.ts';
-import { type LoaderMachine, type MachineOptions, startLoaderMachine } from '../../fakes/box/machine.ts';
+import { titles } from '../../fakes/box/image.ts';
+import { builders, type LoaderMachine, type MachineOptions, startLoaderMachine } from '../../fakes/box/machine.ts';
+import { rrTitles } from '../../fakes/box/rr/image.ts';
 import { FakeDsm } from '../../fakes/dsm/fake.ts';
 import type { ScenarioName } from '../../fakes/dsm/scenario.ts';
 import type { Observer } from '../../mqtt/observer.ts';
@@ -39,7 +43,7 @@ type VmConfig = ReturnType<typeof vmConfig>;
 /** As the lab's loader is. */
 const loaderSettings = (changes: Partial<LoaderSettings> = {}): LoaderSettings => ({
   ...{
-    kind: 'tcrp',
+    kind: 'auto',
     upgradeZip: null,
     addons: [],
     model: 'DS918+',
@@ -53,6 +57,24 @@ const loaderSettings = (changes: Partial<LoaderSettings> = {}): LoaderSettings =
   ...changes,
 });
 
+/** The entries of a loader's menu. */
+export const entries = {
+  tcrp: { dsm: titles.usb, builder: builders.tcrp },
+  rr: { dsm: rrTitles.dsm, builder: builders.rr },
+} as const;
+
+export const kinds = ['tcrp', 'rr'] as const;
+
+/** Otherwise RR's rebuild, which is the same transaction, is tried where something of it is RR's own. */
+export const triesAll = process.env['REBUILD_ALL'] !== undefined;
+
+/** Whether a test of a phase is run with this kind. */
+export function isTried(kind: LoaderKind, phase: RunningPhase): boolean {
+  return kind === 'tcrp' || ofRr.includes(phase) || triesAll;
+}
+
+const ofRr: readonly RunningPhase[] = ['booting_builder', 'connecting', 'building', 'verifying'];
+
 export class LoaderWorld implements AsyncDisposable {
   readonly running: Running;
   readonly machine: LoaderMachine;
@@ -60,9 +82,19 @@ export class LoaderWorld implements AsyncDisposable {
   readonly changes: ConfigChanges;
   /** Of the image, before anything was done. */
   readonly before: string;
+  /** The titles in its menu. */
+  readonly entries: (typeof entries)[LoaderKind];
 
-  constructor(running: Running, machine: LoaderMachine, seen: Observer, changes: ConfigChanges, before: string) {
+  constructor(
+    running: Running,
+    machine: LoaderMachine,
+    seen: Observer,
+    changes: ConfigChanges,
+    before: string,
+    kind: LoaderKind,
+  ) {
     this.running = running;
+    this.entries = entries[kind];
     this.machine = machine;
     this.seen = seen;
     this.changes = changes;
@@ -97,6 +129,9 @@ export class LoaderWorld implements AsyncDisposable {
         const scenario = dsm(entry, build);
         return scenario === null ? undefined : FakeDsm.listen({ address: machine.host, scenario });
       },
+      // RR's own page.
+      onBuilder: async () =>
+        options.kind === 'rr' ? FakeDsm.listen({ address: machine.host, scenario: 'loader' }) : undefined,
       ...rest,
     });
     const settings = loaderSettings({
@@ -112,7 +147,7 @@ export class LoaderWorld implements AsyncDisposable {
       loader: {
         ...tuning.loader,
         times: { ...tuning.loader.times, ...changed },
-        ...(soon && { adapters: () => hasty }),
+        ...(soon && { adapters: hasty }),
       },
       ...(libvirt && { libvirt }),
     };
@@ -121,7 +156,7 @@ export class LoaderWorld implements AsyncDisposable {
       await machine.up();
     }
     const seen = await running.observe();
-    return new LoaderWorld(running, machine, seen, changes, await sumOf(machine.image));
+    return new LoaderWorld(running, machine, seen, changes, await sumOf(machine.image), options.kind ?? 'tcrp');
   }
 
   /** Another bridge on the same folder. */
@@ -174,6 +209,31 @@ export class LoaderWorld implements AsyncDisposable {
   /** All that the loader's topic has ever shown. */
   get documents(): LoaderDocument[] {
     return this.seen.seen.all.filter(({ topic }) => topic === 'b/DSM/loader').map(({ payload }) => JSON.parse(payload));
+  }
+
+  /** There is a copy that is the image as it was, or the image is that itself; and what is offered brings it back. */
+  async unharmed({ rollback, backup }: LoaderDocument): Promise<void> {
+    if (!rollback) {
+      expect(await this.sum()).toBe(this.before);
+      return;
+    }
+    expect(await sumOf(backup.file ?? '')).toBe(this.before);
+    this.machine.faults = [];
+    const back = await this.ask('rollback', { on_timeout: 'force_off' });
+    expect(back).toMatchObject({
+      answer: { status: 'succeeded', code: 'done' },
+      loader: { phase: 'rolled_back', result: 'rolled_back', rollback: false, error: null },
+    });
+    expect(await this.machine.up()).toBe(this.entries.dsm);
+    expect(await this.sum()).toBe(this.before);
+  }
+
+  /** It says what failed, how the VM is, and what can be done. */
+  told({ error, next_step }: LoaderDocument): void {
+    const { active } = this.machine.domain;
+    expect(error).toContain(active ? 'The VM runs' : 'The VM is off');
+    // There is nothing to be done where all is as it was.
+    if (!(active && error?.includes('its loader is untouched'))) expect(next_step ?? '').not.toBe('');
   }
 
   /** Puts the old image back, whatever becomes of DSM then. */

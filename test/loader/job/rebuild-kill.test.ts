@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import type { RunningPhase } from '../../../src/loader/job/phases.ts';
+import type { LoaderKind } from '../../../src/loader/kinds/adapter.ts';
 import type { LoaderDocument } from '../../../src/model/documents.ts';
-import { titles } from '../../fakes/box/image.ts';
-import { LoaderWorld, type LoaderWorldOptions, sumOf } from './loader-world.ts';
+import { entries, isTried, kinds, LoaderWorld, type LoaderWorldOptions, sumOf } from './loader-world.ts';
 
 const child = fileURLToPath(new URL('rebuild-child.ts', import.meta.url));
 
@@ -37,7 +37,7 @@ interface Row {
   rollback: boolean;
 }
 
-const rows: Readonly<Partial<Record<RunningPhase, Row>>> = {
+const rowsOf = (kind: LoaderKind): Readonly<Partial<Record<RunningPhase, Row>>> => ({
   preflight: { hold: { call: 'storageVolLookupByPath' }, on: true, says: 'its loader is untouched', rollback: false },
   shutting_down: { options: { powerButton: 60_000 }, on: true, says: 'may still power off', rollback: false },
   backing_up: {
@@ -51,13 +51,15 @@ const rows: Readonly<Partial<Record<RunningPhase, Row>>> = {
   },
   booting_builder: {
     hold: { call: 'domainCreateWithFlags' },
-    ...{ on: null, says: `its menu starts “${titles.builder}” next`, rollback: true },
+    ...{ on: null, says: `its menu starts “${entries[kind].builder}” next`, rollback: true },
   },
   connecting: { options: { bootTime: 5_000 }, on: true, says: 'only the boot menu of its loader', rollback: true },
-  arming_dsm: {
-    options: { faults: ['hang-mount'] },
-    ...{ on: true, says: 'its image builder and not DSM', rollback: true },
-  },
+  ...(kind === 'tcrp' && {
+    arming_dsm: {
+      options: { faults: ['hang-mount'] },
+      ...{ on: true, says: 'its image builder and not DSM', rollback: true },
+    },
+  }),
   building: { options: { faults: ['silence'] }, on: true, says: 'may be half built', rollback: true },
   verifying: { options: { faults: ['hang-poweroff'] }, on: true, says: 'may be half built', rollback: true },
   booting_dsm: {
@@ -68,10 +70,15 @@ const rows: Readonly<Partial<Record<RunningPhase, Row>>> = {
     options: { dsm: (_, build) => (build === 1 ? 'booting' : 'up'), times: { again: 1_000 } },
     ...{ on: true, says: 'its new loader is in place', rollback: true },
   },
-};
+});
 
-test.concurrent.each(Object.entries(rows) as [RunningPhase, Row][])('in %s', async (phase, row) => {
-  await using world = await LoaderWorld.prepare(row.options);
+const rows = kinds.flatMap(kind => {
+  const all = Object.entries(rowsOf(kind)) as [RunningPhase, Row][];
+  return all.filter(([phase]) => isTried(kind, phase)).map(([phase, row]) => [kind, phase, row] as const);
+});
+
+test.concurrent.each(rows)('with %s in %s', async (kind, phase, row) => {
+  await using world = await LoaderWorld.prepare({ kind, ...row.options });
   await using bridge = await startChild(world);
   const { daemon } = world.running;
   using stuck = row.hold && !row.hold.from ? daemon.hang(row.hold.call) : null;
@@ -94,10 +101,10 @@ test.concurrent.each(Object.entries(rows) as [RunningPhase, Row][])('in %s', asy
     expect(await sumOf(told.backup.file ?? '')).toBe(world.before);
     if (world.machine.domain.active) await world.machine.up();
     expect((await world.ask('rollback')).answer).toMatchObject({ status: 'succeeded', code: 'done' });
-    expect(await world.machine.up()).toBe(titles.usb);
+    expect(await world.machine.up()).toBe(world.entries.dsm);
   } else if (!world.machine.domain.active) {
     expect((await world.ask('start')).answer).toMatchObject({ status: 'succeeded' });
-    expect(await world.machine.up()).toBe(titles.usb);
+    expect(await world.machine.up()).toBe(world.entries.dsm);
   }
   expect(await world.sum()).toBe(world.before);
 
@@ -140,7 +147,7 @@ test('in rolling_back: done again, it is whole', async () => {
   expect(await interrupted(world, 'rolling_back', 'rollback')).toMatchObject({ rollback: true });
   world.machine.faults = [];
   expect((await world.ask('rollback')).answer).toMatchObject({ status: 'succeeded', code: 'done' });
-  expect(await world.machine.up()).toBe(titles.usb);
+  expect(await world.machine.up()).toBe(world.entries.dsm);
   expect(await world.sum()).toBe(world.before);
 });
 

@@ -7,7 +7,7 @@ interface UserConfig {
   extra_cmdline: Record<string, string>;
 }
 
-const repository = new URL('../../lab/guest/builder/srv/repo/user_config.json', import.meta.url);
+const repository = new URL('../../../lab/guest/builder/srv/repo/user_config.json', import.meta.url);
 
 /** As it comes with an upgrade. */
 export function freshConfig(): string {

@@ -1,39 +1,52 @@
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
-import type { Answer, Call } from './calls.ts';
-import { pack, withPartition } from './image.ts';
+import type { Answer, Call } from '../calls.ts';
+import type { BoxFault } from '../faults.ts';
+import { guestFolder, labScripts, pack, unpack, withPartition } from '../image.ts';
+import { done, goDown, type Inside, runAny, type System } from '../system.ts';
 import { jq } from './jq.ts';
 import { dsmLine, freshConfig, parse, withSetting } from './user-config.ts';
 
-/** What the builder's programs do, beside those of this machine that do for it. */
-
-/** Of the box that they run in. */
-export interface Inside {
-  readonly image: string;
+/** TinyCore, whose home is made from what the image has saved. */
+export class TcrpSystem implements System {
+  readonly login = { user: 'tc', password: 'P@ssw0rd' };
   readonly home: string;
-  has(fault: 'backup-failure' | 'empty-config' | 'hang-mount' | 'hang-poweroff'): boolean;
-  goDown(how: 'poweroff' | 'reboot', atOnce: boolean): void;
-  /** Breaks all connections; resolves when those are gone. */
-  drop(): Promise<void>;
-}
-
-export const programNames = [
-  ...['exitcheck.sh', 'filetool.sh', 'hostname', 'jq', 'killall', 'mount', 'poweroff', 'readlink', 'reboot', 'sync'],
-  ...['umount', 'user-config'],
-] as const;
-
-const done: Answer = { status: 0 };
-
-export class Programs {
+  readonly env: Readonly<Record<string, string>>;
+  readonly scripts = [join(guestFolder, 'tcrp', 'sudo')];
+  readonly programs = [
+    ...['exitcheck.sh', 'filetool.sh', 'hostname', 'jq', 'killall', 'mount', 'poweroff', 'readlink', 'reboot', 'sync'],
+    ...['umount', 'user-config'],
+  ];
   readonly #inside: Inside;
+  readonly #release: string;
   /** Partition by folder. */
   readonly #mounts = new Map<string, number>();
 
-  constructor(inside: Inside) {
+  /** `release`: of rploader.sh. */
+  constructor(inside: Inside, release: string) {
     this.#inside = inside;
+    this.#release = release;
+    this.home = join(inside.folder, 'home');
+    this.env = { HOME: this.home, BOX: inside.folder, BOX_GUEST: join(guestFolder, 'tcrp'), BOX_LAB: labScripts };
   }
 
-  async run({ name, args, cwd }: Call): Promise<Answer> {
+  begin(): void {
+    mkdirSync(this.home);
+    writeFileSync(join(this.#inside.folder, 'release'), this.#release);
+    const saved = withPartition(this.#inside.image, 3, fat => fat.read('mydata.tgz'));
+    if (saved) unpack(saved, this.home);
+  }
+
+  translate(command: string): string {
+    return command;
+  }
+
+  suffer(faults: readonly BoxFault[]): void {
+    writeFileSync(join(this.#inside.folder, 'faults'), faults.join(' '));
+  }
+
+  async run(call: Call): Promise<Answer> {
+    const { name, args, cwd } = call;
     const last = args.at(-1) ?? '';
     switch (name) {
       case 'mount':
@@ -52,15 +65,9 @@ export class Programs {
       case 'filetool.sh':
         return this.#save();
       case 'exitcheck.sh':
-        return this.#goDown(last === 'reboot' ? 'reboot' : 'poweroff', false);
-      case 'poweroff':
-      case 'reboot':
-        return this.#goDown(name, args.includes('-f'));
-      case 'killall':
-        await this.#inside.drop();
-        return done;
+        return goDown(last === 'reboot' ? 'reboot' : 'poweroff', false, this.#inside);
       default:
-        return done;
+        return runAny(call, this.#inside);
     }
   }
 
@@ -104,23 +111,17 @@ export class Programs {
   }
 
   async #save(): Promise<Answer> {
-    const { image, home } = this.#inside;
+    const { image } = this.#inside;
     const text = 'Backing up files to /mnt/sdc3/mydata.tgz ';
     if (this.#inside.has('backup-failure')) return { status: 1 };
-    const packed = await pack(home);
+    const packed = await pack(this.home);
     withPartition(image, 3, fat => fat.write('mydata.tgz', packed));
     return { status: 0, text: `${text}Done.\n` };
   }
 
-  #goDown(how: 'poweroff' | 'reboot', atOnce: boolean): Answer {
-    if (how === 'poweroff' && this.#inside.has('hang-poweroff')) return done;
-    this.#inside.goDown(how, atOnce);
-    return atOnce ? null : done;
-  }
-
   /** Of rploader.sh alone: `check`, `fresh`, `line MODEL BUILD KIND`, `set PATH VALUE …`. */
   #userConfig([action, ...args]: readonly string[]): Answer {
-    const file = join(this.#inside.home, 'user_config.json');
+    const file = join(this.home, 'user_config.json');
     if (action === 'fresh') {
       writeFileSync(file, freshConfig());
       return done;
