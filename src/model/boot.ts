@@ -5,8 +5,8 @@ export const bootPhases = ['menu', 'loader', 'kernel', 'init', 'up'] as const;
 export type BootPhase = (typeof bootPhases)[number];
 
 /**
- * `ok`: DSM came up; `slow`: it takes longer than its boots usually do; `problem`: so the checks say; `stopped`: the VM
- * stopped before.
+ * `ok`: DSM came up; `slow`: it takes longer than it may, or than its boots usually do; `problem`: so the checks say;
+ * `stopped`: the VM stopped before.
  */
 export const bootResults = ['ok', 'slow', 'problem', 'stopped'] as const;
 export type BootResult = (typeof bootResults)[number];
