@@ -97,10 +97,11 @@ async function list(folder: string): Promise<unknown> {
   const files = names.filter(entry => entry.isFile()).map(entry => join(entry.parentPath, entry.name));
   const own = files.filter(file => !file.startsWith(join(folder, 'cache/')));
   const rows = own.toSorted().map(async file => {
-    const { size, mtime } = await stat(file);
-    return { file: relative(folder, file), bytes: size, modified: mtime.toISOString() };
+    // The bridge may have renamed it meanwhile.
+    const now = await stat(file).catch(() => null);
+    return now ? [{ file: relative(folder, file), bytes: now.size, modified: now.mtime.toISOString() }] : [];
   });
-  return Promise.all(rows);
+  return (await Promise.all(rows)).flat();
 }
 
 function secretsOf({ mqtt, vms }: Config): string[] {
