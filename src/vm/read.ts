@@ -41,6 +41,9 @@ export async function readState(
 /** It answers when QEMU does, so giving it up would gain nothing. */
 const whenever: CallOptions = { timeout: 86_400_000 };
 
+/** Only while it runs, a domain has an ID, and may differ from its stored definition. */
+const live = /^\s*<domain\b[^>]*\sid=/;
+
 /** What only the definition contains. Null: libvirt has no such domain. `stored` gets what the next start goes by. */
 export async function readDetails(
   client: Libvirt,
@@ -48,15 +51,17 @@ export async function readDetails(
   parse = parseDomainXml,
   stored?: (xml: string) => void,
 ): Promise<Details | null> {
-  const [xml, persistent, autostart, next] = await Promise.all([
+  const [xml, persistent, autostart] = await Promise.all([
     orGone(client.xml(ref, whenever)),
     orGone(client.persistent(ref, whenever)),
     // A transient domain has no such flag.
     unlessRefused(client.autostart(ref, whenever), null),
-    stored ? unlessRefused(client.xml(ref, { inactive: true, ...whenever }), null) : null,
   ]);
   if (xml === null || persistent === null) return null;
-  if (persistent && next !== null) stored?.(next);
+  if (persistent && stored) {
+    const next = live.test(xml) ? await unlessRefused(client.xml(ref, { inactive: true, ...whenever }), null) : xml;
+    if (next !== null) stored(next);
+  }
   return { persistent, autostart, hardware: parse(xml) };
 }
 
