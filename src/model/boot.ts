@@ -41,5 +41,7 @@ export function stoppedAfter({ result, lines }: Boot): string | null {
   const last = lines.at(-1);
   if (last === undefined || result === 'ok' || result === null) return null;
   const words = `The boot stopped after: ${last}`;
-  return words.length > longestSentence ? `${words.slice(0, longestSentence - 1)}…` : words;
+  return words.length > longestSentence
+    ? `${words.slice(0, longestSentence - 1).replace(/[\uD800-\uDBFF]$/, '')}…`
+    : words;
 }

@@ -96,6 +96,8 @@ describe('where it stopped', () => {
   test('in a short sentence', () => {
     expect(stoppedAfter(boot)).toBe('The boot stopped after: Kernel panic');
     expect(stoppedAfter({ ...boot, lines: ['x'.repeat(300)] })).toHaveLength(120);
+    expect(stoppedAfter({ ...boot, lines: [`y${'\u{1f600}'.repeat(99)}`] })?.isWellFormed()).toBe(true);
+    expect(stoppedAfter({ ...boot, lines: ['\u{1f600}'.repeat(99)] })?.isWellFormed()).toBe(true);
   });
   test.each(['ok', null] as const)('a boot that is %s stopped nowhere', result => {
     expect(stoppedAfter({ ...boot, result })).toBeNull();

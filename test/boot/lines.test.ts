@@ -33,6 +33,9 @@ describe('bad input', () => {
     const [long = '', next] = lines.push(Buffer.from('\nnext\n'));
     expect([long.length, next]).toEqual([300, 'next']);
   });
+  test('a line ends with a whole character', () => {
+    expect(read(`${'x'.repeat(299)}\u{1f600}`)).toEqual(['x'.repeat(299)]);
+  });
   test('ten megabytes of noise: no control characters, and in seconds', () => {
     const lines = new Lines();
     const noise = Buffer.alloc(65_536);
@@ -65,6 +68,28 @@ describe('what must not be seen', () => {
     [`Serial Number: ${esc}[1m1780${esc}[0mPDN654321`, /PDN654321/],
     ['eth0: 00:11:32:0a:0b:0c', /0a:0b/],
   ])('by its name and its shape: %s', (line, secret) => expect(read(line).join()).not.toMatch(secret));
+
+  test.each([
+    ['a zero byte', 'id 1780\0PDN654321'],
+    ['a backspace', '1780PDN\b654321'],
+    ['a byte that is no text', Buffer.from('1780PDN\xff654321', 'latin1')],
+    ['a character without width', 'id 1780\u200bPDN654321'],
+    ['another column before it', `OK${esc}[60G1780PDN654321${esc}[3CDSM`],
+    ['the frame of a dialog before it', `${esc}(0x${esc}(B1780PDN654321${esc}(0x${esc}(B`],
+    ['a zero byte in its name', 's\0n=PDN654321'],
+  ])('with %s', (_, line) => expect(read(line).join()).not.toMatch(/654321/));
+  test('after a move of the cursor that comes in two pieces', () => {
+    const lines = new Lines();
+    const all = [`OK${esc}[5;`, '10H1780PDN654321\n'].flatMap(text => lines.push(Buffer.from(text)));
+    expect(all).toEqual(['OK', '[serial]']);
+  });
+  test('nor the parts of one that is cut by a note, or by the end', () => {
+    const lines = new Lines();
+    const parts = ['sn=1780PDN', '654', '321 mac1=001132', '0A0B0C 17', '80PDN6', '54321', '\nnext 12'];
+    const all = parts.flatMap(text => [...lines.push(Buffer.from(text)), ...lines.end()]).join(' ');
+    expect(all).not.toMatch(/1780PDN|654|321|0A0B0C|PDN6/);
+    expect(all).toMatch(/next 12$/);
+  });
 
   test('by its value, whatever it looks like', () => {
     expect(read('it is called my-own-Serial here', ['my-own-serial'])).toEqual(['it is called [hidden] here']);
