@@ -36,6 +36,9 @@ const toRemove = 'if nobody needs it, remove it with `virsh vol-delete';
 /** What other things mend than what `create` is given. */
 const mendedElsewhere: ReadonlySet<string> = new Set(['tcg', 'no_acpid', 'virtio_driver', 'host_shutdown']);
 
+/** Rules that begin with the domain: of the pools `planVolumes` has said whether there is room. */
+const notLater = ({ code }: { code: string }) => code !== 'no_autostart' && code !== 'pool_nearly_full';
+
 export async function propose(options: ProposeOptions) {
   const { vm, create, loader, root = '' } = options;
   const { local, host, left, twin, kvm, others, planned, seen, troubles } = await look(options);
@@ -61,7 +64,7 @@ export async function propose(options: ProposeOptions) {
     // The disks have been looked at above.
     ...bad.filter(({ code }) => code !== 'disk_in_use').map(each => `${each.seen} ${each.message} ${each.advice}`),
   ];
-  const rest = { findings: findings.filter(each => !bad.includes(each)), unseen };
+  const rest = { findings: findings.filter(each => !bad.includes(each)), unseen: unseen.filter(notLater) };
   return { xml, uuid, mac, local, deviceTree, kind: known.kind, volumes: planned.volumes, refusals, ...rest };
 }
 

@@ -1,10 +1,13 @@
 import type { Config } from '../config/config.ts';
 import { type Loaded, type LoadOptions, loadConfig } from '../config/load.ts';
 import { ConfigError, renderProblems } from '../config/problem.ts';
+import { size } from '../loader/plan/plan.ts';
 import type { LoaderSettings } from '../model/loader-settings.ts';
 import { formatDuration } from '../util/duration.ts';
 import { type ExitCode, exitCode } from './outcome.ts';
 import type { Output } from './terminal.ts';
+
+type Creation = NonNullable<Config['vms'][number]['create']>;
 
 export interface CheckConfigOptions extends LoadOptions, Output {
   json: boolean;
@@ -38,17 +41,22 @@ export function summarize({ config, sources }: Loaded, username: unknown = confi
     ...{ sources, instance },
     mqtt: { url, clientId, username, ...secrets, baseTopic },
     libvirt: { ...libvirt, statsInterval: formatDuration(libvirt.statsInterval) },
-    vms: vms.map(({ domain, key, label, commands, shutdown, reboot, loader }) => ({
+    vms: vms.map(({ domain, key, label, commands, shutdown, reboot, create, loader }) => ({
       ...{ domain, id: key, name: label, commands },
       shutdown: {
         ...shutdown,
         timeout: formatDuration(shutdown.timeout),
         resendEvery: formatDuration(shutdown.resendEvery),
       },
-      ...{ reboot, loader: loader && summarizeLoader(loader) },
+      ...{ reboot, create: create && summarizeCreate(create), loader: loader && summarizeLoader(loader) },
     })),
     dataDir,
   }) as object;
+}
+
+/** Without MAC, and of the disks only how many: their names have serial numbers. */
+function summarizeCreate({ memory, vcpus, firmware, bridge, image, disks }: Creation) {
+  return { memory, vcpus, firmware, bridge, image, disks: disks.length };
 }
 
 function summarizeLoader({ image, ssh, ...loader }: LoaderSettings) {
@@ -84,6 +92,7 @@ function linesOf({ config, sources }: Loaded): string[] {
     ['data', dataDir],
     ...vms.flatMap(vm => [
       ['vm', `${vm.domain} as ${mqtt.baseTopic}/${vm.key}, ${commandsText(vm, libvirt.readOnly)}`],
+      ...(vm.create ? createLines(vm.create) : []),
       ...(vm.loader ? loaderLines(vm.loader) : []),
     ]),
   ];
@@ -95,6 +104,12 @@ function commandsText({ commands, shutdown }: Config['vms'][number], readOnly: b
   const then = shutdown.onTimeout === 'force_off' ? ', then its power is cut' : '';
   const within = `shutdown (within ${formatDuration(shutdown.timeout)}${then})`;
   return `commands ${commands.map(word => (word === 'shutdown' ? within : word)).join(', ')}`;
+}
+
+/** Below their VM's. */
+function createLines({ memory, vcpus, firmware, bridge, image, disks }: Creation): [name: string, value: string][] {
+  const count = disks.length === 1 ? '1 disk' : `${disks.length} disks`;
+  return [['  create', `${size(memory)} of memory, ${vcpus} vCPUs, ${firmware}, bridge ${bridge}, ${image}, ${count}`]];
 }
 
 /** Below their VM's. */
@@ -112,7 +127,12 @@ function loaderLines(loader: LoaderSettings): [name: string, value: string][] {
     ['  loader', `${loader.kind} for ${loader.model}, ${loader.platform}, ${upgraded}, ${identity}`],
     ['  extensions', extensions.join(', ') || 'none'],
     ['  add-ons', addons.join(', ') || 'none'],
-    ['  disks', map === 'auto' ? 'worked out' : `SataPortMap ${map.SataPortMap}, DiskIdxMap ${map.DiskIdxMap}`],
+    [
+      '  disk maps',
+      map === 'auto'
+        ? "worked out from the VM's controllers"
+        : `SataPortMap ${map.SataPortMap}, DiskIdxMap ${map.DiskIdxMap}`,
+    ],
     ['  image', image.way === 'volume' ? `a storage volume of libvirt${pool}` : image.path],
     ['  ssh', `${user} at ${where}, with ${login}, host key ${ssh.hostKey ?? 'accepted anew at each boot'}`],
     ['  failure', loader.onFailure === 'auto' ? 'rolled back' : 'left to the command rollback'],

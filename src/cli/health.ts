@@ -23,7 +23,8 @@ export async function health({ config, json, stdout }: HealthOptions): Promise<E
   if (listen === null) throw new Refusal(exitCode.unreached, "`health.listen` is 'off', so the bridge cannot be asked");
   const url = `http://${listen.host}:${listen.port}/ready`;
   const report = await askReady(listen).catch(({ message, cause }: Error) => {
-    throw new Refusal(exitCode.unreached, `${url}: ${cause instanceof Error ? cause.message : message}`);
+    const words = cause instanceof Error ? cause.message : message;
+    throw new Refusal(exitCode.unreached, `No bridge answers at ${url}: does it run on this machine? (${words})`);
   });
   if (report.base_topic !== config.mqtt.baseTopic) {
     const words = `is another bridge, of ${report.base_topic}/…: give this one another port in \`health.listen\``;

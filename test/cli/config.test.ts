@@ -77,7 +77,7 @@ vm           plain as dsm2mqtt/plain, commands start, shutdown (within 5m), canc
   loader     auto for DS918+, ds918p-7.1.1-42962, not upgraded, serial number and MACs kept
   extensions none
   add-ons    none
-  disks      worked out
+  disk maps  worked out from the VM's controllers
   image      a storage volume of libvirt
   ssh        the loader's own user at the VM's address, port 22, with the loader's own password, host key accepted anew at each boot
   failure    left to the command rollback
@@ -86,13 +86,32 @@ vm           full as dsm2mqtt/full, commands rebuild, rollback
   loader     auto for DS918+, ds918p-7.1.1-42962, upgraded first, a new serial number
   extensions https://a/1.json, https://b/2.json
   add-ons    none
-  disks      SataPortMap 12, DiskIdxMap 1000
+  disk maps  SataPortMap 12, DiskIdxMap 1000
   image      /images/loader.img
   ssh        root at 10.0.0.4:2222, with a password, host key SHA256:0123456789012345678901234567890123456789abc
   failure    rolled back
   backups    the newest in /backups
 The configuration is fine.
 `);
+});
+
+test('what create makes, and nothing that identifies a disk', async () => {
+  const text = `
+mqtt: { url: mqtt://broker }
+vms:
+  - domain: new
+    create:
+      { memory: 4GiB, bridge: br0, image: /images/loader.img, mac: 52:54:00:12:34:56, disks: [
+        { pool: default, size: 20GiB },
+        { by_id: /dev/disk/by-id/ata-MAKER_S3RIAL, contains_data: erase, serial: S3RIAL }] }
+    loader: { model: DS918+, platform: 7.1.1-42962 }
+`;
+  expect((await run(text)).stdout).toContain(
+    '\n  create     4096 MiB of memory, 2 vCPUs, uefi, bridge br0, /images/loader.img, 2 disks\n',
+  );
+  const { stdout } = await run(text, { json: true });
+  expect(JSON.parse(stdout).vms[0].create).toMatchObject({ memory: 2 ** 32, image: '/images/loader.img', disks: 2 });
+  expect(stdout).not.toMatch(/S3RIAL|52:54/);
 });
 
 test('and for programs', async () => {

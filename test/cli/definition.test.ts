@@ -109,7 +109,7 @@ describe('list and show', () => {
     expect(stdout).toMatch(/^1 .*oldest\n$/m);
     expect(await run(it.running, 'show', { copy: '2' })).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('has no copy 2, but 1.'),
+      stderr: expect.stringContaining('has no copy 2. It has 1.'),
     });
   });
 
@@ -117,17 +117,22 @@ describe('list and show', () => {
     await using running = await kept();
     const { code, stdout, stderr } = await run(running, what);
     expect(code).toBe(what === 'list' ? 0 : 1);
-    expect(stdout + stderr).toContain('There is no copy: a bridge that runs keeps one');
+    expect(stdout + stderr).toContain('There is no copy yet: the bridge keeps one when it starts');
   });
 
   test('wrong usage: 2', async () => {
     await using it = await withImages('usage', 2);
     expect(await run(it.running, 'lsit')).toMatchObject({
       code: 2,
-      stderr: "list, show, diff or restore, not 'lsit'\n",
+      stderr: "`definition DSM` takes list, show, diff or restore, not 'lsit'.\n",
     });
+    await using none = await kept();
+    expect(await run(none, 'lsit')).toMatchObject({ code: 2, stderr: expect.stringContaining("not 'lsit'") });
     expect(await run(it.running, 'show', { copy: 'x' })).toMatchObject({ code: 2 });
-    expect(await run(it.running, 'restore')).toMatchObject({ code: 2, stderr: expect.stringContaining('`list`') });
+    expect(await run(it.running, 'restore')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('definition DSM list'),
+    });
     expect(await run(it.running, 'list', { vm: 'DSMM' })).toMatchObject({ code: 2 });
     expect(await run(it.running, 'restore', { copy: '1', yes: false })).toMatchObject({
       code: 2,

@@ -29,7 +29,8 @@ test('ready, and not when the broker or libvirt is away, and again', async () =>
   // It lives all the same.
   expect((await fetch(`http://127.0.0.1:${port}/health`)).status).toBe(200);
   await running.stop();
-  expect(await ask(running, port)).toMatchObject({ code: 3 });
+  const words = expect.stringContaining('does it run on this machine?');
+  expect(await ask(running, port)).toMatchObject({ code: 3, stderr: words });
 });
 
 test('another bridge’s answer is none of ours', async () => {

@@ -2,8 +2,9 @@ import { type Proposal, type ProposeOptions, propose } from '../../app/create.ts
 import type { Config } from '../../config/config.ts';
 import { define, journalOf } from '../../definition/create.ts';
 import { isConnectionError, isLibvirtError } from '../../libvirt/errors.ts';
+import { size } from '../../loader/plan/plan.ts';
 import { fold } from '../../loader/plan/plan-text.ts';
-import { buildOf, wantedDsm } from '../../model/loader-settings.ts';
+import { wantedDsm } from '../../model/loader-settings.ts';
 import { findVm } from '../command.ts';
 import { renderExamined } from '../doctor/text.ts';
 import { withDomains } from '../domains.ts';
@@ -70,23 +71,24 @@ type Vm = Config['vms'][number];
 
 /** What comes next, and why the XML is as it is; sentences. */
 function planOf(
-  { key, commands, address }: Vm,
+  { key, domain, commands, address }: Vm,
   loader: ProposeOptions['loader'],
   { volumes, deviceTree, mac }: Proposal,
   defined: boolean,
 ): string[] {
   const { model, version } = wantedDsm(loader);
-  const makes = volumes.map(({ path, bytes }) => `${path} (${bytes / 2 ** 20} MiB)`).join(', ');
+  const makes = volumes.map(({ path, bytes }) => `${path} (${size(bytes)})`).join(', ');
   const steps = [
     !defined &&
       `Define it: \`dsm2mqtt create ${key} --define\`, which starts nothing.${makes && ` It makes ${makes}.`}`,
-    !address &&
-      `Give ${mac} a fixed address in your router, and set \`address\`: nothing else tells where a new VM is.`,
+    address
+      ? `In your router, give ${mac} the fixed address ${address}: nothing else tells where a new VM is.`
+      : `In your router, give ${mac} a fixed address, and set \`address\` to it: nothing else tells where a new VM is.`,
     !commands.includes('rebuild') && 'Add `rebuild` to its `commands`.',
     `Build its loader, with the bridge running: \`dsm2mqtt rebuild ${key}\`.`,
     `It ends in DSM's installer: open http://${address ?? 'ADDRESS'}:5000.`,
-    `Install there from a file: the PAT of ${model}, ${version} (build ${buildOf(version)}), from Synology's Download Center.`,
-    'For a start with the host: `virsh autostart`, or the switch Autostart in Home Assistant.',
+    `Install there from a file: the .pat of DSM ${version} for ${model}, from Synology's Download Center.`,
+    `To start it with the host: \`virsh autostart ${domain}\`, or the switch Autostart in Home Assistant.`,
     deviceTree
       ? `Its disks are on SATA, because ${model} finds them by a device tree.`
       : "Its disks are on virtio-scsi, because Q35's SATA runs at 1.5 Gbit/s in DSM, and TinyCore RedPill hides it.",

@@ -11,6 +11,8 @@ import { compared, type DefinitionOptions, linesOf } from './compared.ts';
 export async function definition(options: DefinitionOptions): Promise<ExitCode> {
   const { config, what, copy, other, stderr } = options;
   const { key } = findVm(config, options.vm);
+  if (!words.includes(what))
+    throw new Refusal(exitCode.usage, `\`definition ${key}\` takes list, show, diff or restore, not '${what}'.`);
   const { copies, damaged } = await readCopies(config.dataDir, key).catch((error: Error) => {
     throw new Refusal(exitCode.failed, `The copies of ${key} cannot be read: ${error.message}`, { cause: error });
   });
@@ -19,7 +21,7 @@ export async function definition(options: DefinitionOptions): Promise<ExitCode> 
   const find = (number: string) => {
     const found = copies.find(each => `${each.number}` === number);
     const there = copies.map(each => each.number).join(', ');
-    if (!found) throw new Refusal(exitCode.usage, `${key} has no copy ${number}, but ${there || 'none'}.`);
+    if (!found) throw new Refusal(exitCode.usage, `${key} has no copy ${number}. It has ${there || 'none'}.`);
     return found;
   };
   const last = copies.at(-1);
@@ -30,12 +32,13 @@ export async function definition(options: DefinitionOptions): Promise<ExitCode> 
     const differs = (each: Copy) => compared(each.xml, is.xml).length > 0;
     return diff(options, copy === undefined ? (copies.findLast(differs) ?? last) : find(copy), is);
   }
-  if (what !== 'restore') throw new Refusal(exitCode.usage, `list, show, diff or restore, not '${what}'`);
-  if (copy === undefined) throw new Refusal(exitCode.usage, 'restore which one? `list` has their numbers');
+  if (copy === undefined)
+    throw new Refusal(exitCode.usage, `Say which copy: \`definition ${key} list\` has their numbers.`);
   return (await import('./restore.ts')).restore(options, find(copy));
 }
 
-const noCopy = 'There is no copy: a bridge that runs keeps one of each definition.';
+const words: readonly string[] = ['list', 'show', 'diff', 'restore'];
+const noCopy = 'There is no copy yet: the bridge keeps one when it starts, and one at each change.';
 
 function list({ json, stdout }: DefinitionOptions, copies: readonly Copy[]): ExitCode {
   if (json) {

@@ -23,17 +23,22 @@ export interface BootOptions extends Output {
 const patience = 5_000;
 
 /** `dsm2mqtt boot`: prints a recorded boot from its file, or follows one in the bridge. 1: none is recorded; 3: no bridge. */
-export async function boot({ config, vm, follow, last, diff, json, stdout, signal }: BootOptions): Promise<ExitCode> {
+export async function boot(options: BootOptions): Promise<ExitCode> {
+  const { config, vm, follow, last, diff, json, stdout, stderr, signal } = options;
   if (Number(follow) + Number(last) + Number(diff) > 1)
     throw new Refusal(exitCode.usage, 'only one of --last, --diff and --follow');
   const { key, label } = findVm(config, vm);
   const print = (document: object, text: string) => stdout.write(`${json ? JSON.stringify(document) : text}\n`);
   if (follow) {
     const path = join(config.dataDir, 'control.sock');
+    let told = false;
+    const waiting = `${label} (${key}): the boot that goes on, or the next one, until it ends. Ctrl-C stops listening.`;
     try {
       for await (const answer of askControl(path, key, '', { patience, what: 'boot', signal })) {
         const { lines, message } = answer as { lines?: string[]; message?: string };
         if (lines === undefined) throw new Error(message);
+        if (lines.length === 0 && !told) stderr.write(`${waiting}\n`);
+        told = true;
         if (lines.length > 0) print({ lines }, lines.join('\n'));
       }
       return exitCode.succeeded;
@@ -43,11 +48,14 @@ export async function boot({ config, vm, follow, last, diff, json, stdout, signa
     }
   }
   const boots = await bootStore(config.dataDir, key, silent).load();
-  const missing = (which: string) =>
-    new Refusal(exitCode.failed, `${label} (${key}): no ${which}boot is recorded yet.`);
-  if (!boots.last) throw missing('');
+  const missing = (words: string) => new Refusal(exitCode.failed, `${label} (${key}): ${words}`);
+  if (!boots.last)
+    throw missing(
+      'no boot is recorded yet. The bridge records one that it sees begin, and keeps it when it has ended; --follow shows it live.',
+    );
   if (!diff) print(boots.last, `${label} (${key})\n${summary(boots.last)}\n\n${boots.last.lines.join('\n')}`);
-  else if (!boots.good) throw missing('good ');
+  else if (!boots.good)
+    throw missing('no good boot is recorded yet to compare with; without --diff it prints the last one.');
   else {
     const { common, here, there } = compare(boots.last.lines, boots.good.lines);
     const both = common === null ? 'No line is in both.' : `The last line that is in both:\n  ${common}`;

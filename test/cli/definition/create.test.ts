@@ -19,6 +19,7 @@ type Wanted = NonNullable<Config['vms'][number]['create']>;
 interface Changes {
   create?: Partial<Wanted>;
   loader?: Partial<LoaderSettings>;
+  address?: string;
   define?: boolean;
   json?: boolean;
   libvirt?: Partial<Config['libvirt']>;
@@ -41,13 +42,16 @@ const disk = { byId: null, containsData: null, serial: null, pool: 'default', si
 const byId = '/dev/disk/by-id/ata-MAKER_S3RIAL';
 const own = { ...disk, byId, pool: null, size: null };
 
-function run({ create: more, loader, define = false, json = false, libvirt = {}, dataDir }: Changes = {}) {
+function run({ create: more, loader, address, define = false, json = false, libvirt = {}, dataDir }: Changes = {}) {
   const wanted: Wanted = {
     ...{ memory: 4 * 2 ** 30, vcpus: 2, firmware: 'uefi', bridge: 'br0', mac: null, image: join(pool, 'loader.img') },
     ...{ disks: [disk, { ...disk, name: 'second' }], ...more },
   };
   const vms = [
-    vmConfig({ domain: 'NEW', key: 'new', create: wanted, loader: { ...settings, kind: 'tcrp', ...loader } }),
+    vmConfig({
+      ...{ domain: 'NEW', key: 'new', create: wanted, loader: { ...settings, kind: 'tcrp', ...loader } },
+      ...(address && { address }),
+    }),
   ];
   const config = running.config({ vms, libvirt, ...(dataDir && { dataDir }) });
   const signal = new AbortController().signal;
@@ -83,7 +87,8 @@ test('the XML, nothing for the doctor to say, and what comes next; nothing is ma
   expect(flat(stdout)).toContain('DSM VM (new): nothing was found.');
   for (const part of [
     'create new --define',
-    'Give 52:54:00:',
+    'In your router, give 52:54:00:',
+    'virsh autostart NEW',
     `${pool}/new-1.img (1 MiB)`,
     `${pool}/second`,
     'rebuild new',
@@ -106,6 +111,13 @@ test('--define: its volumes, the domain, and no journal; it does not run', async
   expect(statSync(join(pool, 'second')).size).toBe(2 ** 20);
   expect(readdirSync(join(running.folder, 'create'))).toEqual([]);
   expect(running.daemon.callsOf('domainDefineXmlFlags')[0]?.args.flags).toBe(1);
+});
+
+test('with an address too, --define says which MAC the router must give it to; and what was looked at is not unseen', async () => {
+  const { stdout } = await run({ define: true, address: '192.168.1.20' });
+  const [, mac] = /mac address='([^']+)/.exec(running.daemon.domain('NEW').xml()) ?? [];
+  expect(flat(stdout)).toContain(`give ${mac} the fixed address 192.168.1.20`);
+  expect(stdout).not.toMatch(/pool_nearly_full|no_autostart/);
 });
 
 test('a model with a device tree gets SATA', async () => {
