@@ -29,9 +29,12 @@ export async function blockDevices(xml: string): Promise<ReadonlyMap<string, Hos
 }
 
 async function nvramIn(xml: string, local: boolean): Promise<Kept['nvram']> {
-  const os = child(parseDomain(xml), 'os');
+  const domain = parseDomain(xml);
+  const os = child(domain, 'os');
+  // With automatic firmware, libvirt 9.0 names the file only while the domain runs.
+  const usual = text(os, '@firmware') === 'efi' ? `/var/lib/libvirt/qemu/nvram/${content(domain, 'name')}_VARS.fd` : '';
   // Before libvirt 8.5 a path; now perhaps a source, too.
-  const path = content(os, 'nvram')?.trim() || text(child(child(os, 'nvram'), 'source'), '@file');
+  const path = content(os, 'nvram')?.trim() || text(child(child(os, 'nvram'), 'source'), '@file') || usual;
   if (!path) return null;
   if (!local) return { path, bytes: null, why: 'libvirt runs on another machine' };
   try {

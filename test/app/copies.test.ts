@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type Copy, nvramOf, readCopies } from '../../src/definition/copies.ts';
+import { lookAtDefinition } from '../../src/definition/copies-look.ts';
 import { Running } from '../bridge/running.ts';
 import { eventually } from '../eventually.ts';
 import { dsmXml } from '../fakes/libvirtd/xml.ts';
@@ -72,6 +73,17 @@ test('an NVRAM that the first start makes is kept when the VM stops', async () =
     expect(last?.number).toBe(2);
     expect(last && `${nvramOf(last)}`).toBe('variables');
   });
+});
+
+test.each([
+  ["<os firmware='efi'>", { path: '/var/lib/libvirt/qemu/nvram/none of it_VARS.fd', bytes: null }],
+  ["<os firmware='bios'>", null],
+  ['<os>', null],
+])('%s without an NVRAM: the file that an older libvirt does not name', async (os, nvram) => {
+  const xml = `<domain type='kvm'><name>none of it</name>${os}<type>hvm</type></os></domain>`;
+  const looked = await lookAtDefinition(xml, true);
+  if (nvram) expect(looked.nvram).toMatchObject({ ...nvram, why: expect.stringContaining('ENOENT') });
+  else expect(looked.nvram).toBeNull();
 });
 
 test('what cannot be written is told once, the bridge goes on, and it is written when it can be', async () => {
