@@ -5,6 +5,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { noPhases } from '../../src/boot/phases.ts';
 import { boot } from '../../src/cli/record/boot.ts';
 import type { Boot } from '../../src/model/boot.ts';
+import { type ControlOptions, controlServer } from '../../src/servers/control.ts';
+import { silent } from '../../src/util/logger.ts';
 import { vmConfig } from '../bridge/running.ts';
 import { captured } from './output.ts';
 
@@ -48,6 +50,24 @@ test('beside the last good one', async () => {
   expect(JSON.parse((await run({ diff: true, json: true })).stdout)).toEqual({
     ...{ common: '[ 1.0] first', last: ['[ 1.2] panic'], good: ['[ 1.1] two'] },
   });
+});
+
+test('follows: says once what it waits for, then prints the lines until the end', async () => {
+  const follow: ControlOptions['follow'] = (_, follower) => {
+    follower(['[ 1.0] first']);
+    follower(null);
+    return () => {};
+  };
+  const [path, submit] = [join(folder, 'control.sock'), () => {}];
+  const server = controlServer({ path, submit, follow, logger: silent });
+  await server.start();
+  try {
+    const { code, stdout, stderr } = await run({ follow: true });
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '[ 1.0] first\n' });
+    expect(stderr).toMatch(/^DSM VM \(DSM\): the boot that goes on, or the next one.*Ctrl-C.*\n$/);
+  } finally {
+    server.close();
+  }
 });
 
 test.each([
