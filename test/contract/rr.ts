@@ -49,7 +49,7 @@ const noUrl = write('paturl', '#UPGRADED');
 const anySum = write('patsum', '0'.repeat(32));
 const elsewhere = write('paturl', 'https://global.synologydownload.com/download/DSM/release/7.2.1/69057-9/DSM.pat');
 
-const cases: readonly Case[] = [
+export const cases: readonly Case[] = [
   { name: 'modelMenu_same', from: 'built' },
   { name: 'modelMenu_other', from: 'built' },
   { name: 'modelMenu_unknown', from: 'built' },
