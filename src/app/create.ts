@@ -57,7 +57,11 @@ export async function propose(options: ProposeOptions) {
     ...left.map(
       path => `An earlier \`create --define\` was interrupted, and may have made ${path}: ${toRemove} ${path}\`.`,
     ),
-    ...(twin ? [`libvirt has a domain ${vm.domain} already, and \`create\` never changes one.`] : []),
+    ...(twin
+      ? [
+          `libvirt has a domain ${vm.domain} already, and \`create\` never changes one: \`dsm2mqtt doctor ${vm.key}\` looks at it.`,
+        ]
+      : []),
     ...planned.refusals,
     ...diskTroubles(create.disks, { others, seen, root }),
     ...troubles.filter(each => each !== null),

@@ -42,6 +42,11 @@ test('the last boot: how it ended, its phases, its lines', async () => {
   expect(JSON.parse((await run({ json: true })).stdout)).toEqual(recorded);
 });
 
+test('a boot of which nothing was read says where to look', async () => {
+  await keep({ last: { ...recorded, source: null, lines: [] }, good: null });
+  expect((await run()).stdout).toContain('nothing was read: `boot.unread`');
+});
+
 test('beside the last good one', async () => {
   await keep({ last: recorded, good });
   expect((await run({ diff: true })).stdout).toMatch(

@@ -58,7 +58,7 @@ test('something serious: 1, with what was seen, why it matters, and what mends i
   running.daemon.define(seed);
   const { code, stdout } = await run(running, { vms: [vmConfig({ loader: settings })] });
   expect(code).toBe(1);
-  expect(stdout).toMatch(/^DSM VM \(DSM\): 3 warning, 2 info\.$/m);
+  expect(stdout).toMatch(/^DSM VM \(DSM\): 3 warnings, 2 info\.$/m);
   expect(stdout).toMatch(
     /^ {2}WARNING {2}disk_by_letter\n {11}`<source dev='\/dev\/sdb'\/>` of the disk sda\.\n {11}`<source dev='\/dev\/sdc'\/>` of the disk sdb\.\n {11}The host may give/m,
   );

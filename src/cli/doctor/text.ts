@@ -17,7 +17,9 @@ export interface Examined extends Examination {
 export function renderExamined({ id, name, local, trouble, findings, unseen }: Examined): string {
   const who = `${name} (${id})`;
   if (trouble !== null) return `${who}: ${trouble}`;
-  const counts = [...Map.groupBy(findings, ({ level }) => level)].map(([level, { length }]) => `${length} ${level}`);
+  const counts = [...Map.groupBy(findings, ({ level }) => level)].map(
+    ([level, { length }]) => `${length} ${level}${length > 1 && plural.test(level) ? 's' : ''}`,
+  );
   const alike = Map.groupBy(findings, ({ level, code, advice }) => `${level} ${code} ${advice}`);
   const why = { ...reasons, ...(local ? {} : { host: 'libvirt runs on another machine' }) };
   const lacking = [...Map.groupBy(unseen, ({ source }) => source)].flatMap(([source, rules]) => {
@@ -38,6 +40,8 @@ const reasons: Readonly<Record<Source, string>> = {
   loader: 'not enough is known of the loader, or of the processor',
   host: 'this process cannot see it, or it was never measured',
 };
+
+const plural = /warning|hint/;
 
 const beside = ' '.repeat(11);
 

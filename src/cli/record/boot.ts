@@ -68,7 +68,10 @@ export async function boot(options: BootOptions): Promise<ExitCode> {
 
 function summary({ startedAt, endedAt, result, source, phases }: Boot): string {
   const when = new Date(startedAt).toLocaleString('sv-SE');
-  const from = source === null ? 'nothing could be read' : `from the ${source === 'log' ? 'serial log' : 'console'}`;
+  const from =
+    source === null
+      ? 'nothing was read: `boot.unread` in the log of the bridge may say why'
+      : `from the ${source === 'log' ? 'serial log' : 'console'}`;
   const times = bootPhases.flatMap(phase => (phases[phase] === null ? [] : `${phase} ${phases[phase]} s`));
   const ended = endedAt === null ? 'goes on' : 'ended';
   return [`  ${when}: ${result ?? ended}, ${from}`, ...(times.length > 0 ? [`  ${times.join(', ')}`] : [])].join('\n');
