@@ -1,4 +1,4 @@
-import { open, stat } from 'node:fs/promises';
+import { constants, open, stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface TailOptions {
@@ -25,7 +25,8 @@ export async function tail({ path, from, hear, signal, interval = 100 }: TailOpt
   const pause = () => delay(interval, undefined, { signal }).catch(() => {});
   let position = from;
   while (!signal.aborted) {
-    await using file = await open(path).catch(unlessMissing);
+    // To open a pipe that nobody writes to would take for ever.
+    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(unlessMissing);
     if (!file) {
       await pause();
       continue;

@@ -1,4 +1,5 @@
 /** A serial log, whatever is done to the file. */
+import { execFileSync } from 'node:child_process';
 import { appendFile, mkdtemp, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -79,4 +80,12 @@ test('of ten megabytes at once it leaves most out', async () => {
 test('what cannot be read is refused', async () => {
   path = folder;
   await expect(follow()).rejects.toThrow('EISDIR');
+});
+
+test('a pipe that nobody writes to does not hold it', async () => {
+  execFileSync('mkfifo', [path]);
+  const following = follow();
+  stop.abort();
+  await following;
+  expect(text).toBe('');
 });
