@@ -147,9 +147,10 @@ export class Recorder {
     const isOff = recording.result === 'stopped';
     if (!isOff) recording.conclude(result);
     this.#tell();
-    // A loader may show its command line, with the serial number.
-    const { loader, kernel } = recording.boot.phases;
-    if (mayPicture && !isOff && (loader === null || kernel !== null)) this.#options.picture();
+    // A loader may show its command line, with the serial number; unheard, it may be one.
+    const { source, phases } = recording.boot;
+    const { loader, kernel } = phases;
+    if (mayPicture && !isOff && source !== null && (loader === null || kernel !== null)) this.#options.picture();
   }
 
   #tell(): void {

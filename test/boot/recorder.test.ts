@@ -68,6 +68,7 @@ describe('told', () => {
   test('when it takes longer than the others did, once those are five', () => {
     const it = stage({ boots: [60, 62, 64, 66, 68] });
     it.start();
+    it.say('x');
     it.check('booting');
     vi.advanceTimersByTime(67_900);
     expect(it.told).toEqual([]);
@@ -172,10 +173,11 @@ describe('a picture', () => {
     ['nothing that is known', 'unreachable', 1],
     ['Linux version 4.4', 'loader', 0],
     ['TCRP Friend Version : 1', 'unreachable', 0],
+    ['', 'unreachable', 0],
   ])('%s, %s: %i', (line, verdict, count) => {
     const it = stage();
     it.start();
-    it.say(line);
+    if (line !== '') it.say(line);
     it.check(verdict, { problem: true });
     expect(it.picture).toHaveBeenCalledTimes(count);
   });
