@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, isAbsolute, normalize } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { leftBehind } from '../definition/create.ts';
 import { lookAtDisk, refusalOf } from '../definition/disks.ts';
@@ -41,7 +41,7 @@ const notLater = ({ code }: { code: string }) => code !== 'no_autostart' && code
 
 export async function propose(options: ProposeOptions) {
   const { vm, create, loader, root = '' } = options;
-  const { local, host, left, twin, kvm, others, planned, seen, troubles } = await look(options);
+  const { local, host, left, twin, kvm, others, planned, seen, troubles, unread } = await look(options);
   let next = 0;
   const disks = create.disks.map(({ byId }) => byId ?? planned.volumes[next++]?.path ?? '');
   const { deviceTree } = platformOr(loader.model);
@@ -64,6 +64,9 @@ export async function propose(options: ProposeOptions) {
       : []),
     ...planned.refusals,
     ...diskTroubles(create.disks, { others, seen, root }),
+    ...(create.disks.some(({ byId }) => byId !== null)
+      ? unread.map(name => `Which disks the domain ${name} has cannot be read now: try again when libvirt tells.`)
+      : []),
     ...troubles.filter(each => each !== null),
     // The disks have been looked at above.
     ...bad.filter(({ code }) => code !== 'disk_in_use').map(each => `${each.seen} ${each.message} ${each.advice}`),
@@ -81,17 +84,20 @@ async function look(options: ProposeOptions) {
   const wanted = create.disks.flatMap(({ pool, size, name }, nth) =>
     pool === null ? [] : [{ pool, name: name ?? `${vm.key}-${nth + 1}.img`, bytes: size ?? 0 }],
   );
+  const unread: string[] = [];
   const seen = local ? await lookAtHost({ uuid: null, disks: own, pci: [], bridges: [create.bridge] }, root) : null;
   const [left, twin, kvm, others, planned, ...troubles] = await Promise.all([
     leftBehind(client, journal, call),
     unlessRefused(client.domainByName(vm.domain, call), null, errorCode.noDomain),
     client.capabilities(call).then(text => text.includes("<domain type='kvm'")),
-    otherDomains(client, { uuid: '' }, call).then(all => all?.filter(({ name }) => name !== vm.domain) ?? null),
+    otherDomains(client, { uuid: '' }, call, name => unread.push(name)).then(
+      all => all?.filter(({ name }) => name !== vm.domain) ?? null,
+    ),
     planVolumes(client, wanted, call),
     bridgeTrouble(options, seen),
     imageTrouble(options, local),
   ]);
-  return { local, host, left, twin, kvm, others, planned, seen, troubles };
+  return { local, host, left, twin, kvm, others, planned, seen, troubles, unread };
 }
 
 /** The image may be in no pool. */
@@ -149,6 +155,8 @@ async function bridgeTrouble({ client, create: { bridge }, signal }: ProposeOpti
 async function imageTrouble(options: ProposeOptions, local: boolean) {
   const { create, client, signal } = options;
   const { settings } = withImage(options, local);
+  if (!isAbsolute(create.image) || normalize(create.image).startsWith('/dev/'))
+    return `${create.image} cannot be the loader's image: the absolute path of a file is needed.`;
   try {
     await using _ = await openImage(settings.image, create.image, client, signal);
     return null;

@@ -131,10 +131,12 @@ export async function recognised(
 
 type Call = Pick<GatherOptions, 'signal'> & { timeout: number };
 
+/** `unread` gets the name of each whose definition cannot be read. */
 export async function otherDomains(
   client: Libvirt,
   { uuid }: Pick<DomainRef, 'uuid'>,
   call: Call,
+  unread: (name: string) => void = () => {},
 ): Promise<OtherDomain[] | null> {
   const refs = await unlessRefused(client.domains(call), null);
   const asked = refs
@@ -143,6 +145,7 @@ export async function otherDomains(
       // One that hangs or goes away meanwhile is no reason to lose the others.
       const xml = await client.xml(ref, call).catch(skipped);
       const read = xml === null ? null : readFacts(xml);
+      if (!read) unread(ref.name);
       if (!read) return [];
       const macs = read.hardware.nics.map(({ mac }) => mac);
       return [{ name: ref.name, active: ref.id !== -1, disks: read.disks, macs }];

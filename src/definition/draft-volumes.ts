@@ -20,6 +20,8 @@ type WantedVolume = Pick<NewVolume, 'pool' | 'name' | 'bytes'>;
 /** Types of pools whose volumes are at `TARGET/NAME`; those that are files are sparse. */
 const sparseTypes: Readonly<Record<string, boolean>> = { dir: true, fs: true, netfs: true, logical: false, zfs: false };
 
+const entities: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', apos: "'", quot: '"' };
+
 /** Where the volumes will be; or why one cannot be made, a sentence. */
 export async function planVolumes(
   { storage }: Pick<Libvirt, 'storage'>,
@@ -33,7 +35,7 @@ export async function planVolumes(
     if (state !== running) return [`The storage pool ${name} is not active: \`virsh pool-start ${name}\`.`];
     const type = /<pool type='(\w+)'/.exec(xml)?.[1] ?? '';
     const sparse = sparseTypes[type];
-    const target = /<path>(.*?)<\/path>/.exec(xml)?.[1];
+    const target = /<path>(.*?)<\/path>/.exec(xml)?.[1]?.replaceAll(/&(\w+);/g, (all, name) => entities[name] ?? all);
     if (sparse === undefined || !target) return [`No disk can be made in the storage pool ${name}, of type ${type}.`];
     const needed = own.reduce((sum, { bytes }) => sum + bytes, 0);
     if (needed > available)

@@ -128,6 +128,8 @@ test('a model with a device tree gets SATA', async () => {
 
 describe('refused, each in a sentence, and nothing is made', () => {
   test.each<[string, Changes, RegExp]>([
+    ['a block device as the image', { create: { image: '/dev/./null' } }, /null cannot be the loader's image/],
+    ['an image by half a path', { create: { image: 'package.json' } }, /absolute path of a file/],
     ['no pool', { create: { disks: [{ ...disk, pool: 'none' }] } }, /no storage pool none/],
     ['no room', { create: { disks: [disk, { ...disk, size: 2 ** 60 }] } }, /need \d+ MiB; \d+ MiB are free/],
     [
@@ -262,6 +264,18 @@ describe('a disk of the host', () => {
     await symlink('../../sdb', join(running.folder, 'root/dev/disk/by-id/wwn-0x5'));
     const twice = { create: { disks: [own, { ...own, byId: '/dev/disk/by-id/wwn-0x5' }] } };
     expect(await run(twice)).toMatchObject({ code: 1, stdout: expect.stringContaining('is the same disk as') });
+  });
+
+  test('not while it cannot be read what another domain has', async () => {
+    await withDisk();
+    running.daemon.define({ name: 'other' });
+    using _ = running.daemon.refuse('domainGetXmlDesc', 38, 'not now');
+    const { code, stdout } = await run(wanted);
+    expect({ code, stdout: flat(stdout) }).toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining('Which disks the domain other has cannot be read'),
+    });
+    expect(await run()).toMatchObject({ code: 0 });
   });
 
   test('over a libvirt of another machine only if it is meant, and what is not seen is said', async () => {
