@@ -55,7 +55,8 @@ export async function propose(options: ProposeOptions) {
   const bad = findings.filter(({ level, code }) => /harm|warning/.test(level) && !mendedElsewhere.has(code));
   const refusals = [
     ...left.map(
-      path => `An earlier \`create --define\` was interrupted, and may have made ${path}: ${toRemove} ${path}\`.`,
+      path =>
+        `An earlier \`create --define\` was interrupted, and may have made ${path}: ${toRemove} ${path}\`; else remove ${options.journal}.`,
     ),
     ...(twin
       ? [

@@ -1,5 +1,6 @@
 /** `create`, with libvirt's part played by the fake: what it prints, what it makes, and what is left of one that fails. */
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
@@ -340,6 +341,17 @@ describe('what is left of one that fails', () => {
     expect(images()).toEqual(['new-1.img', 'second']);
     for (const name of images()) await rm(join(pool, name));
     expect(await run({ define: true })).toMatchObject({ code: 0 });
+  });
+
+  test('of a pool that is gone nothing is known: what to do then is said', async () => {
+    await mkdir(join(running.folder, 'create'));
+    await writeFile(journal(), JSON.stringify({ uuid: randomUUID(), volumes: [{ pool: 'gone', path: '/gone/one' }] }));
+    const { code, stdout } = await run();
+    expect(code).toBe(1);
+    expect(flat(stdout)).toContain('may have made /gone/one');
+    expect(flat(stdout)).toContain(`else remove ${journal()}.`);
+    await rm(journal());
+    expect(await run()).toMatchObject({ code: 0 });
   });
 
   test('a journal of a domain that is there, or one that was cut off, goes by itself', async () => {
