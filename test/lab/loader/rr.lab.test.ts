@@ -6,14 +6,18 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { cases, type Ran, rrContract } from '../../contract/rr.ts';
-import type { Box } from '../box.ts';
+import { type Box, login } from '../box.ts';
 import { guest, inLab } from '../lab.ts';
 import { rr } from './rr.ts';
+import { storedZip } from './zip.ts';
 
 /** Of what boots more than once, in milliseconds, on a machine that has other things to do. */
 const boots = 900_000;
 /** These depend on the guest's own awk, its pipes and its partitions. */
-const few = ['modelMenu_same', 'modelMenu_open', 'keys', 'make_german_404'];
+const few = [
+  ...['modelMenu_same', 'modelMenu_open', 'productversMenu_other', 'make_other', 'cleanCache', 'keys'],
+  ...['make_german_404', 'no_function'],
+];
 
 let box: Box;
 let original: AsyncDisposable | null = null;
@@ -110,7 +114,55 @@ describe('its builder', () => {
       }),
     cases.filter(({ name }) => few.includes(name)),
   );
+
+  test(
+    'loses the connection with `drop`, and its server comes back',
+    async () => {
+      await rr.fault('drop');
+      expect(await rrMenu('make')).toMatchObject({ code: null });
+      await box.closed;
+      box = await rr.login(boots);
+      await rr.fault();
+    },
+    boots,
+  );
+
+  test(
+    'reboots into itself after an update from a zip whose checksums are right; in the middle of a build, into what is not armed',
+    async () => {
+      const put = async (sums: string) => {
+        const zip = storedZip({ RR_VERSION: '26.9.0\n', sha256sum: sums });
+        await box.run(`echo ${zip.toString('base64')} | base64 -d >/tmp/update-26.9.0.zip`);
+      };
+      await put(`${'0'.repeat(64)}  RR_VERSION\n`);
+      expect((await rrMenu('updateMenu r')).stdout).toContain('--title Update RR --msgbox Checksum do not match! 0 0');
+      await put(`${(await box.run(`printf '26.9.0\\n' | sha256sum`)).stdout.split(' ')[0]}  RR_VERSION\n`);
+      const update = await rrMenu('updateMenu r');
+      expect(update.stdout).toContain('--title Update RR --msgbox RR updated with success!\n');
+      await box.closed;
+      await enter();
+      expect((await box.run('. /opt/rr/include/functions.sh; echo $RR_VERSION; ls -A /mnt/p1')).stdout).toMatch(
+        /^26\.9\.0\n\.build\n\.upgraded\n/,
+      );
+      expect(await isBuilder()).toBe(true);
+
+      await rr.password('other');
+      // The kernel and the ramdisk are gone, and with them the entries of DSM: `config` is the first one.
+      await box.run('rm /mnt/p3/*-dsm; sync');
+      await rr.fault('reboot');
+      await rrMenu('make', 60_000).catch(() => {});
+      await guest.off();
+      await rr.fault();
+      expect(await rr.booted(boots)).toBe('rr');
+      await expect(login(10_000, { username: 'root', password: 'rr' })).rejects.toThrow();
+      (await login(boots, { username: 'root', password: 'other' }))[Symbol.dispose]();
+    },
+    boots,
+  );
 });
+
+const rrMenu = (args: string, deadline?: number) =>
+  box.run(`. ~/.mountloader; cd /opt/rr; ./menu.sh ${args} </dev/null`, deadline === undefined ? {} : { deadline });
 
 async function run(script: string, open: boolean, within = 120_000): Promise<Ran> {
   const quoted = script.replaceAll("'", "'\\''");
