@@ -121,7 +121,7 @@ function text(markdown: string): string {
 function inline(markdown: string): string {
   return markdown.replaceAll(/`([^`]+)`|\[([^\]]+)\]\([^)]*\)|[^`[]+|./g, (plain, typed?: string, page?: string) => {
     if (typed !== undefined) return bold(typed);
-    return page === undefined ? escaped(plain) : italic(page);
+    return page === undefined ? escaped(plain) : italic(page.replaceAll('`', ''));
   });
 }
 

@@ -46,6 +46,8 @@ export interface ConfigChanges {
   /** Checks are made of what these find, and only on command unless the VM's schedule says otherwise. */
   probes?: Partial<Probes>;
   loader?: Tuning['loader'];
+  /** Milliseconds between off and start. */
+  pause?: number;
 }
 
 export class Running implements AsyncDisposable {
@@ -107,10 +109,10 @@ export class Running implements AsyncDisposable {
   }
 
   async start(changes?: ConfigChanges): Promise<RunningBridge> {
-    const { probes, loader, staleAfter } = changes ?? {};
+    const { probes, loader, staleAfter, pause = 50 } = changes ?? {};
     this.#bridge = await main(this.config(changes), this.log, {
       ...(staleAfter !== undefined && { staleAfter }),
-      ...{ pause: 50, ...(probes && { probes }), ...(loader && { loader }) },
+      ...{ pause, ...(probes && { probes }), ...(loader && { loader }) },
     });
     return this.#bridge;
   }

@@ -102,12 +102,13 @@ describe('each does what it says', () => {
 
 describe('over a restart of libvirt', () => {
   test.concurrent('a reboot whose start falls due meanwhile is carried out when libvirt is back', async () => {
-    await using scene = await running();
+    await using scene = await running({ pause: 2_000 });
     const { seen, daemon, domain } = scene;
     await seen.publish('b/DSM/command', '{"command":"reboot","id":"r"}');
     await state(seen, ({ phase }) => phase === 'pausing');
     await daemon.kill();
     await seen.take('b/DSM/availability', 'offline');
+    await state(seen, ({ phase }) => phase !== 'pausing');
     await daemon.listen();
     expect(await last(seen, 'r')).toMatchObject({ status: 'succeeded', code: 'done' });
     expect(domain.active).toBe(true);

@@ -5,9 +5,11 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import type { Touched } from '../../../src/loader/job/journal.ts';
 import type { RunningPhase } from '../../../src/loader/job/phases.ts';
 import type { LoaderKind } from '../../../src/loader/kinds/adapter.ts';
 import type { LoaderDocument } from '../../../src/model/documents.ts';
+import { eventually } from '../../eventually.ts';
 import { entries, isTried, kinds, LoaderWorld, type LoaderWorldOptions, sumOf } from './loader-world.ts';
 
 const child = fileURLToPath(new URL('rebuild-child.ts', import.meta.url));
@@ -31,6 +33,8 @@ interface Row {
   options?: LoaderWorldOptions;
   /** Has it stay in the phase; called when the phase before that is seen, or at once. */
   hold?: { from?: RunningPhase; call: Parameters<LoaderWorld['running']['daemon']['hang']>[0] };
+  /** How far the image is from what it was when the bridge is killed: written down a moment after the phase is told. */
+  touched?: Touched;
   /** How the next bridge finds it; null: either way. */
   on: boolean | null;
   says: string;
@@ -47,6 +51,7 @@ const rowsOf = (kind: LoaderKind): Readonly<Partial<Record<RunningPhase, Row>>> 
   },
   arming_builder: {
     hold: { call: 'storageVolUpload' },
+    touched: 'menu',
     ...{ on: false, says: 'only the boot menu of its loader was changed', rollback: true },
   },
   booting_builder: {
@@ -60,7 +65,11 @@ const rowsOf = (kind: LoaderKind): Readonly<Partial<Record<RunningPhase, Row>>> 
       ...{ on: true, says: 'its image builder and not DSM', rollback: true },
     },
   }),
-  building: { options: { faults: ['silence'] }, on: true, says: 'may be half built', rollback: true },
+  building: {
+    options: { faults: ['silence'] },
+    touched: 'building',
+    ...{ on: true, says: 'may be half built', rollback: true },
+  },
   verifying: { options: { faults: ['hang-poweroff'] }, on: true, says: 'may be half built', rollback: true },
   booting_dsm: {
     hold: { from: 'building', call: 'domainCreateWithFlags' },
@@ -86,7 +95,7 @@ test.concurrent.each(rows)('with %s in %s', async (kind, phase, row) => {
   if (row.hold?.from) await world.loader(document => document.phase === row.hold?.from);
   using later = row.hold?.from ? daemon.hang(row.hold.call) : null;
   await world.loader(document => document.phase === phase);
-  if (phase === 'arming_builder') await expect.poll(() => touched(world)).toBe('menu');
+  if (row.touched) await eventually(async () => expect(await touched(world)).toBe(row.touched));
   await bridge.kill();
   stuck?.release();
   later?.release();
@@ -166,5 +175,7 @@ test('what a copy has left behind goes with the next', async () => {
   expect((await world.ask('rebuild')).answer).toMatchObject({ status: 'succeeded' });
   const kept = await readdir(join(world.running.folder, 'loader-backups'));
   expect(kept.filter(name => name.includes('partial'))).toEqual([]);
-  expect(await readdir(join(world.running.folder, 'loader', 'scratch'))).toEqual([]);
+  // When it has succeeded, the new loader is looked at.
+  const scratch = join(world.running.folder, 'loader', 'scratch');
+  await eventually(async () => expect(await readdir(scratch)).toEqual([]));
 });
