@@ -1,5 +1,5 @@
 import { phaseOf, stoppedAfter } from './boot.ts';
-import { type ProbeName, type ProbeRow, probeNames, unknownDsm } from './check.ts';
+import { type ProbeName, type ProbeRow, probeNames, unknownDsm, type Verdict } from './check.ts';
 import { byKey } from './domain.ts';
 import { longest } from './history/history.ts';
 import { isUnderWay, type LoaderBackup } from './loader.ts';
@@ -65,13 +65,17 @@ export function statsDocument({ stats, domain }: VmSnapshot): Stats {
   };
 }
 
+/** The boot led to the Web Assistant, which waits for its user. */
+const waiting: ReadonlySet<Verdict> = new Set(['installer', 'recoverable']);
+
 export type CheckDocument = ReturnType<typeof checkDocument>;
 
 /** `B/V/check` */
 export function checkDocument({ check, wish, boot }: VmSnapshot) {
   const { httpPort, httpsPort, ...dsm } = check?.dsm ?? unknownDsm;
   const notAsked: OrNull<ProbeRow> = { outcome: null, ms: null, explanation: null, at: null };
-  const stopped = check?.problem && !check.wasUp && boot ? stoppedAfter(boot) : null;
+  const failed = check?.problem && !check.wasUp && !waiting.has(check.verdict);
+  const stopped = failed && boot ? stoppedAfter(boot) : null;
   const probes = probeNames.map(name => [name, check?.probes[name] ?? notAsked] as const);
   return {
     verdict: check?.verdict ?? 'unknown',

@@ -99,6 +99,7 @@ test('once enabled, each has the value that is on the broker', async () => {
   // Nothing was pressed, and nothing has happened yet (three times, for what it usually takes); a disk at rest has no latency, and not every libvirt counts errors.
   const unknown = are('unknown').filter(key => components[key].platform !== 'button');
   expect(unknown.filter(key => !/^disk_.*_(latency|errors)$/.test(key)).toSorted()).toEqual([
+    'boot',
     'boot_takes',
     'boot_time',
     'deadline',

@@ -44,6 +44,27 @@ const vms: VmSnapshot[] = [
   vmOf({ domain: { ...domain, hardware: unknownHardware }, check: checkOf('off') }),
 ];
 
+test.each([
+  ['unreachable', true],
+  ['booting', true],
+  ['installer', false],
+  ['recoverable', false],
+  ['up', false],
+] as const)('%s: whether it is said where the boot stopped: %s', (verdict, said) => {
+  const phases = { menu: 1, loader: null, kernel: null, init: null, up: null };
+  const boot = {
+    startedAt: at,
+    endedAt: null,
+    result: 'problem',
+    source: 'log',
+    phases,
+    lines: ['GRUB'],
+    next: [],
+  } as const;
+  const { reason } = checkDocument(vmOf({ check: checkOf(verdict), boot }));
+  expect(reason.endsWith(' The boot stopped after: GRUB')).toBe(said);
+});
+
 test('a running VM', () => {
   const vm = vmOf({ stats: sample, startedAt: at, lastStop });
   expect(stateDocument(vm)).toEqual({
