@@ -15,9 +15,12 @@ const late = ['tls', 'https', 'zlib', 'assert', 'child_process'];
 /** An optional package that is not in the bundle must not be found elsewhere on the machine. */
 const forCommonJs = `
 const __filename = import.meta.filename, __dirname = import.meta.dirname;
-const late = name => new Proxy(() => {}, {
- get: (_, key) => key === '__esModule' ? undefined : process.getBuiltinModule(name)[key],
- apply: (_, self, args) => process.getBuiltinModule(name)(...args) });
+const late = (name, key) => {
+ const it = () => key ? process.getBuiltinModule(name)[key] : process.getBuiltinModule(name);
+ return new Proxy(function () {}, {
+  get: (_, word) => word === '__esModule' ? undefined : it()[word],
+  apply: (_, self, args) => it()(...args),
+  construct: (_, args) => new (it())(...args) }); };
 const require = name => ${JSON.stringify(late)}.includes(name) ? late(name) :
  process.getBuiltinModule(name) ?? (() => { throw Error('no ' + name) })();
 `.replaceAll(/\n/g, '');
@@ -58,7 +61,7 @@ const builtins: Plugin = {
         return {
           contents: [
             `export default late('${path}');`,
-            ...names.map(name => `export const ${name} = (...args) => ${load}.${name}(...args);`),
+            ...names.map(name => `export const ${name} = /* @__PURE__ */ late('${path}', '${name}');`),
           ].join('\n'),
         };
       }
