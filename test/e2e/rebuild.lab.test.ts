@@ -5,6 +5,7 @@ import { mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { eventually } from '../eventually.ts';
 import { address, domainState, guest, inLab, type Mosquitto, startMosquitto } from '../lab/lab.ts';
 import { rr } from '../lab/loader/rr.ts';
 import { entries, loader } from '../lab/loader.ts';
@@ -210,8 +211,11 @@ describe('killed with -9, and started again', () => {
   async function killedIn(phase: string): Promise<Json> {
     await give('rebuild', { confirm: true });
     await document(document => document.phase === phase);
+    const written = async () => JSON.parse(await readFile(join(folder, 'loader', 'DSM.json'), 'utf8'));
+    // That a build changes the image is written down a moment after its phase is told.
+    if (phase === 'building') await eventually(async () => expect((await written()).touched).toBe('building'));
     await bridge.end('SIGKILL');
-    const record = JSON.parse(await readFile(join(folder, 'loader', 'DSM.json'), 'utf8'));
+    const record = await written();
     expect(record).toMatchObject({ phase, result: null });
     from = listener.now;
     bridge = await startBridge(config());
