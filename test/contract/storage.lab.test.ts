@@ -2,7 +2,7 @@
 import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Libvirt } from '../../src/libvirt/client.ts';
 import { parseUri } from '../../src/libvirt/uri.ts';
 import { address, guest, inLab, lab, libvirtd, virsh } from '../lab/lab.ts';
@@ -48,6 +48,7 @@ test('what is written is what virsh reads, and the other way round', async () =>
 });
 
 describe('a volume in use', () => {
+  beforeEach(() => guest.off());
   afterEach(async () => {
     await guest.off();
     await virsh('pool-destroy', 'in-use').catch(() => {});
