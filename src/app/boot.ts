@@ -1,4 +1,4 @@
-import { access, constants, readdir, stat } from 'node:fs/promises';
+import { access, constants, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Input, Recorder } from '../boot/recorder.ts';
 import { bootStore, noBoots } from '../boot/store.ts';
@@ -11,12 +11,12 @@ import type { Snapshot, VmKey } from '../model/snapshot.ts';
 import type { State } from '../model/state.ts';
 import { inTime } from '../util/deadline.ts';
 import type { Logger } from '../util/logger.ts';
-import { readConsole, serialLog } from '../vm/console.ts';
+import { readConsole } from '../vm/console.ts';
 import { attempt } from '../vm/power.ts';
 import { takeScreenshot } from '../vm/screen.ts';
-import { child, parseDomain } from '../vm/xml.ts';
 import { isLocal } from './libvirt.ts';
 import type { Hypervisor } from './power.ts';
+import type { SerialLogs } from './serial-logs.ts';
 import type { Statistics } from './statistics.ts';
 
 export interface BootsParts {
@@ -25,13 +25,8 @@ export interface BootsParts {
   hypervisor: Pick<Hypervisor, 'open' | 'watch'>;
   statistics: Pick<Statistics, 'client'>;
   publisher: Pick<Publisher, 'screen'>;
+  serialLogs: Pick<SerialLogs, 'path' | 'begin'>;
   logger: Logger;
-}
-
-/** A VM's serial log: its file, and its size while the VM was off; null: it runs, and has been read from there. */
-interface Log {
-  path: string | null;
-  size: number | null;
 }
 
 /** Milliseconds. */
@@ -41,13 +36,12 @@ const storePatience = 500;
 export class Boots {
   readonly #parts: BootsParts;
   readonly #recorders = new Map<VmKey, Recorder>();
-  readonly #logs = new Map<VmKey, Log>();
   /** Of the loader's image. */
   readonly #identities = new Map<VmKey, readonly string[]>();
   #settled: () => Promise<unknown> = async () => {};
 
   constructor(parts: BootsParts) {
-    this.#parts = parts;
+    this.#parts = { ...parts, logger: parts.logger.child({ part: 'boot' }) };
   }
 
   /** Reads what an earlier bridge has stored. */
@@ -79,15 +73,6 @@ export class Boots {
     await inTime(this.#settled(), storePatience, null);
   }
 
-  /** A definition that is new or has changed. */
-  look(key: VmKey, xml: string): void {
-    this.#logs.set(key, {
-      path: serialLog(child(parseDomain(xml), 'devices')),
-      size: this.#logs.get(key)?.size ?? null,
-    });
-    void this.#measure(key);
-  }
-
   /** Serial number and MACs in a loader's image. */
   identify(key: VmKey, words: readonly string[]): void {
     this.#identities.set(key, words);
@@ -97,21 +82,11 @@ export class Boots {
     if (!('key' in event) || event.type === 'boot') return;
     const vm = before.vms[event.key];
     if (vm) this.#recorders.get(event.key)?.hear(event, vm);
-    if (event.type === 'domain') void this.#measure(event.key);
   }
 
   /** As `Recorder.follow`; null: there is no such VM. */
   follow(key: VmKey, follower: Parameters<Recorder['follow']>[0]): (() => void) | null {
     return this.#recorders.get(key)?.follow(follower) ?? null;
-  }
-
-  /** While the VM is off: what is in the file then is of an earlier boot. */
-  async #measure(key: VmKey): Promise<void> {
-    const log = this.#logs.get(key);
-    const isOff = () => this.#parts.state.vm(key).domain?.active === false;
-    if (!log?.path || !isOff()) return;
-    const size = await sizeOf(log.path);
-    if (isOff()) log.size = size;
   }
 
   #known({ key, loader }: Config['vms'][number]): string[] {
@@ -128,17 +103,15 @@ export class Boots {
   }
 
   async #read(vm: Config['vms'][number], { hear, note }: Input, signal: AbortSignal): Promise<void> {
-    const { config, state, hypervisor, logger } = this.#parts;
+    const { config, state, hypervisor, serialLogs, logger } = this.#parts;
     const { key } = vm;
     const unread = (reason: string) =>
       logger.info({ event: 'boot.unread', vm: key, reason }, 'what this VM says while it boots cannot be read');
-    const log = this.#logs.get(key);
-    const path = log?.path ?? null;
+    const path = serialLogs.path(key);
     const local = isLocal(config.libvirt, state.snapshot.hypervisor.info?.hostname ?? null);
     const unreadable = path && local ? await access(path, constants.R_OK).catch((error: Error) => error.message) : null;
-    if (log && path && local && !unreadable) {
-      const from = log.size ?? (await sizeOf(path));
-      log.size = null;
+    if (path && local && !unreadable) {
+      const from = await serialLogs.begin(key);
       return tail({ path, from, hear: bytes => hear(bytes, 'log'), signal }).catch((error: Error) =>
         unread(error.message),
       );
@@ -154,11 +127,4 @@ export class Boots {
     else if (error) unread(error.message);
     else if (!signal.aborted && state.vm(key).domain?.active) note('the console was taken away');
   }
-}
-
-function sizeOf(path: string): Promise<number> {
-  return stat(path).then(
-    ({ size }) => size,
-    () => 0,
-  );
 }

@@ -17,6 +17,7 @@ import { createRebuilds, type LoaderOptions } from './loader.ts';
 import { type Broker, createBroker } from './mqtt.ts';
 import { createDispatcher, createHypervisor, createPower, type Hypervisor } from './power.ts';
 import { type Base, createPublishers, type Publishers } from './publishers.ts';
+import { SerialLogs } from './serial-logs.ts';
 import { simpleCommands } from './simple-commands.ts';
 import { createStaleTeller } from './stale-topics.ts';
 import { createStatistics, type Statistics } from './statistics.ts';
@@ -62,17 +63,18 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
   const broker = createBroker(config, base.session, logger);
   const publishers = createPublishers(base, broker);
   const doctor = createDoctor(config, state, stores.disks);
+  const serialLogs = new SerialLogs(state);
   const copies = createCopies(config, state, logger.child({ part: 'definition' }));
   const hypervisor = createHypervisor(config, state, logger, {
     ranBefore: target => ranSince(base, target),
     defined: (key, xml) => {
       doctor.look(key, xml);
-      boots.look(key, xml);
+      serialLogs.look(key, xml);
     },
     stored: copies.keep,
   });
   const statistics = createStatistics(config, state, hypervisor, logger);
-  const boots = new Boots({ ...base, ...publishers, hypervisor, statistics, logger: logger.child({ part: 'boot' }) });
+  const boots = new Boots({ ...base, ...publishers, hypervisor, statistics, serialLogs });
   const machines = await createMachines(base, tuning, publishers, hypervisor, statistics, boots);
   const bridge = createBridge(base, broker, publishers, machines);
   const servers = createServers(base, broker, bridge, boots);
@@ -83,7 +85,7 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
   state.subscribe((event, before) => stores.records.all.hear(event, before, state.snapshot));
   state.subscribe((event, before) => boots.hear(event, before));
   const { dispatcher, rebuilds, checks } = machines;
-  for (const part of [dispatcher, rebuilds, checks.checks, statistics, doctor, copies]) {
+  for (const part of [dispatcher, rebuilds, checks.checks, statistics, doctor, serialLogs, copies]) {
     state.subscribe(event => part?.hear(event));
   }
   await boots.open();

@@ -7,6 +7,7 @@ import { errorCode, isLibvirtError, unlessRefused } from '../libvirt/errors.ts';
 import type { VolumeRef } from '../libvirt/structs.ts';
 import type { Logger } from '../util/logger.ts';
 import { syncFolder } from '../util/replace-file.ts';
+import { escaped } from '../vm/xml.ts';
 import type { NewVolume } from './draft-volumes.ts';
 
 /**
@@ -104,7 +105,6 @@ async function journaled(journal: string): Promise<z.infer<typeof schema> | null
 }
 
 function volumeXml({ name, bytes, sparse }: NewVolume): string {
-  const escaped = name.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
   const allocation = sparse ? '<allocation>0</allocation>' : '';
-  return `<volume><name>${escaped}</name><capacity unit='bytes'>${bytes}</capacity>${allocation}</volume>`;
+  return `<volume><name>${escaped(name)}</name><capacity unit='bytes'>${bytes}</capacity>${allocation}</volume>`;
 }

@@ -1,7 +1,9 @@
 import { join } from 'node:path';
+import { mib } from '../doctor/facts.ts';
 import type { CallOptions } from '../libvirt/calls.ts';
 import type { Libvirt } from '../libvirt/client.ts';
 import { errorCode, unlessRefused } from '../libvirt/errors.ts';
+import { child, content, parseXml, text } from '../vm/xml.ts';
 
 /** The volumes that a new domain needs, and whether they can be made. Changes nothing. */
 
@@ -20,8 +22,6 @@ type WantedVolume = Pick<NewVolume, 'pool' | 'name' | 'bytes'>;
 /** Types of pools whose volumes are at `TARGET/NAME`; those that are files are sparse. */
 const sparseTypes: Readonly<Record<string, boolean>> = { dir: true, fs: true, netfs: true, logical: false, zfs: false };
 
-const entities: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', apos: "'", quot: '"' };
-
 /** Where the volumes will be; or why one cannot be made, a sentence. */
 export async function planVolumes(
   { storage }: Pick<Libvirt, 'storage'>,
@@ -33,9 +33,10 @@ export async function planVolumes(
     if (!pool) return [`libvirt has no storage pool ${name}: \`virsh pool-list --all\` shows those that are there.`];
     const [{ state, available }, xml] = await Promise.all([storage.poolInfo(pool, call), storage.poolXml(pool, call)]);
     if (state !== running) return [`The storage pool ${name} is not active: \`virsh pool-start ${name}\`.`];
-    const type = /<pool type='(\w+)'/.exec(xml)?.[1] ?? '';
+    const definition = parseXml(xml, 'pool');
+    const type = text(definition, '@type') ?? '';
     const sparse = sparseTypes[type];
-    const target = /<path>(.*?)<\/path>/.exec(xml)?.[1]?.replaceAll(/&(\w+);/g, (all, name) => entities[name] ?? all);
+    const target = content(child(definition, 'target'), 'path');
     if (sparse === undefined || !target) return [`No disk can be made in the storage pool ${name}, of type ${type}.`];
     const needed = own.reduce((sum, { bytes }) => sum + bytes, 0);
     if (needed > available)
@@ -60,7 +61,3 @@ export async function planVolumes(
 
 /** `virStoragePoolState` */
 const running = 2;
-
-function mib(bytes: number): string {
-  return `${Math.floor(bytes / 2 ** 20)} MiB`;
-}

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { escaped } from '../vm/xml.ts';
 
 /** The XML of a domain that DSM runs well in: what `doctor` has nothing to say of. Pure. */
 
@@ -128,8 +129,4 @@ function controller(type: string, index: number, more: string, place: string): s
 function at(slot: number, part = 0): string {
   const hex = slot.toString(16).padStart(2, '0');
   return `<address type='pci' domain='0x0000' bus='0x00' slot='0x${hex}' function='0x${part}'/>`;
-}
-
-function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll("'", '&apos;');
 }

@@ -2,6 +2,7 @@ import type { CallOptions } from './calls.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import { ConnectError, errorCode, unlessRefused } from './errors.ts';
 import { type DomainEvent, type DomainEventName, domainEvents } from './events.ts';
+import { addressSource, affectLive, defineValidate, linuxKeys, statsNoWait, xmlFlag } from './flags.ts';
 import { shakeHands } from './handshake.ts';
 import { procedures } from './procedures.ts';
 import { Storage } from './storage.ts';
@@ -20,27 +21,6 @@ export interface LibvirtOptions extends ConnectionOptions {
   /** Milliseconds for dialling and the handshake together. */
   openTimeout?: number;
 }
-
-/** `virDomainStatsTypes`. */
-export const statsGroup = { state: 1, cpu: 2, balloon: 4, vcpu: 8, interface: 16, block: 32 } as const;
-/** `virDomainShutdownFlagValues`; 0 leaves the choice to the hypervisor. */
-export const shutdownFlag = { hypervisor: 0, acpi: 1, agent: 2 } as const;
-/** `virDomainRebootFlagValues`; 0 leaves the choice to the hypervisor. */
-export const rebootFlag = { hypervisor: 0, acpi: 1, agent: 2 } as const;
-/** `virDomainDestroyFlags`: graceful fails instead of using SIGKILL; libvirt 9.0 uses it all the same, after 25 s (seen). */
-export const destroyFlag = { default: 0, graceful: 1 } as const;
-
-/** `virDomainInterfaceAddressesSource`: what libvirt's own networks gave away, or what the guest's agent says. */
-const addressSource = { lease: 0, agent: 1 } as const;
-/** `virDomainXMLFlags` */
-const xmlFlag = { secure: 1, inactive: 2 } as const;
-/** `virDomainDefineFlags` */
-const defineValidate = 1;
-const statsNoWait = 1 << 29;
-/** `VIR_DOMAIN_AFFECT_LIVE` */
-const affectLive = 1;
-/** `virKeycodeSet`: `KEY_*` of Linux's input-event-codes.h. */
-const linuxKeys = 0;
 
 function dialerOf({ sockets, remote }: LibvirtUri): Dialer {
   if (!remote) return unixDialer(sockets);

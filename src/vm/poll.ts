@@ -1,5 +1,6 @@
-import { type Libvirt, statsGroup } from '../libvirt/client.ts';
+import type { Libvirt } from '../libvirt/client.ts';
 import { ConnectionLost, isLibvirtError, TimeoutError } from '../libvirt/errors.ts';
+import { statsGroup } from '../libvirt/flags.ts';
 import type { DomainRef } from '../libvirt/structs.ts';
 import type { Event } from '../model/event.ts';
 import type { VmKey } from '../model/snapshot.ts';

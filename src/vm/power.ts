@@ -1,5 +1,6 @@
-import { destroyFlag, type Libvirt, rebootFlag, shutdownFlag } from '../libvirt/client.ts';
+import type { Libvirt } from '../libvirt/client.ts';
 import { ConnectionLost, errorCode, isLibvirtError, ProtocolError, TimeoutError } from '../libvirt/errors.ts';
+import { destroyFlag, rebootFlag, shutdownFlag } from '../libvirt/flags.ts';
 import type { DomainRef } from '../libvirt/structs.ts';
 import type { ShutdownMethod } from '../model/command.ts';
 import type { Call } from '../model/commands.ts';

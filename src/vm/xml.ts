@@ -17,9 +17,14 @@ const parser = new XMLParser({
   isArray: name => repeated.has(name),
 });
 
-/** Throws when it is no XML at all. */
+/** `root`: the element that it must be. Throws when it is no XML at all. */
+export function parseXml(xml: string, root: string): Node | undefined {
+  return child(parser.parse(xml) as Node, root);
+}
+
+/** As `parseXml` does. */
 export function parseDomain(xml: string): Node | undefined {
-  return child(parser.parse(xml) as Node, 'domain');
+  return parseXml(xml, 'domain');
 }
 
 export function child(parent: Node | undefined, name: string): Node | undefined {
@@ -56,4 +61,9 @@ export function anyNumber(value: string | null): number | null {
 
 export function safe(value: number): number | null {
   return Number.isSafeInteger(value) ? value : null;
+}
+
+/** As text, or as the value of an attribute in `'`. */
+export function escaped(words: string): string {
+  return words.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll("'", '&apos;');
 }

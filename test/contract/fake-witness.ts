@@ -1,4 +1,4 @@
-import { statsGroup } from '../../src/libvirt/client.ts';
+import { statsGroup } from '../../src/libvirt/flags.ts';
 import type { FakeLibvirtd } from '../fakes/libvirtd/daemon.ts';
 import type { Witness } from './witness.ts';
 

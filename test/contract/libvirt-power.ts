@@ -1,6 +1,7 @@
 /** Power beyond on and off, autostart, and the screen: what the client promises, on any daemon. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { destroyFlag, type Libvirt, rebootFlag } from '../../src/libvirt/client.ts';
+import type { Libvirt } from '../../src/libvirt/client.ts';
+import { destroyFlag, rebootFlag } from '../../src/libvirt/flags.ts';
 import type { DomainRef } from '../../src/libvirt/structs.ts';
 import { EventLog } from './event-log.ts';
 import { type Contract, openSubject } from './subject.ts';

@@ -4,8 +4,9 @@
  */
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { destroyFlag, type Libvirt, shutdownFlag, statsGroup } from '../../src/libvirt/client.ts';
+import type { Libvirt } from '../../src/libvirt/client.ts';
 import { type DomainEventName, eventNames } from '../../src/libvirt/events.ts';
+import { destroyFlag, shutdownFlag, statsGroup } from '../../src/libvirt/flags.ts';
 import type { DomainRef } from '../../src/libvirt/structs.ts';
 import { everyParam } from '../libvirt/params.ts';
 import { EventLog } from './event-log.ts';

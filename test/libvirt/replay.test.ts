@@ -2,8 +2,9 @@
 
 import { duplexPair } from 'node:stream';
 import { describe, expect, test } from 'vitest';
-import { destroyFlag, Libvirt, shutdownFlag } from '../../src/libvirt/client.ts';
+import { Libvirt } from '../../src/libvirt/client.ts';
 import { eventNames } from '../../src/libvirt/events.ts';
+import { destroyFlag, shutdownFlag } from '../../src/libvirt/flags.ts';
 import { encodeFrame, FrameDecoder, frameStatus, frameType, headerBytes } from '../../src/libvirt/frame.ts';
 import { remoteError } from '../../src/libvirt/structs.ts';
 import { fixedOpaque } from '../../src/libvirt/xdr.ts';

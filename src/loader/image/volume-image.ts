@@ -5,6 +5,7 @@ import type { Libvirt } from '../../libvirt/client.ts';
 import { ConnectionLost, errorCode, isLibvirtError, LimitError, TimeoutError } from '../../libvirt/errors.ts';
 import type { Storage } from '../../libvirt/storage.ts';
 import type { PoolRef, VolumeRef } from '../../libvirt/structs.ts';
+import { escaped } from '../../vm/xml.ts';
 import { ImageError, type ImageErrorCode } from './errors.ts';
 import { type LoaderImage, mustBeIn } from './image.ts';
 
@@ -104,8 +105,7 @@ async function findVolume(
 }
 
 async function createPool(storage: Storage, target: string, calls: CallOptions): Promise<PoolRef> {
-  const escaped = target.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
-  const xml = `<pool type='dir'><name>${prefix}${randomUUID()}</name><target><path>${escaped}</path></target></pool>`;
+  const xml = `<pool type='dir'><name>${prefix}${randomUUID()}</name><target><path>${escaped(target)}</path></target></pool>`;
   try {
     return await storage.createPool(xml, calls);
   } catch (error) {
