@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { Bridge } from '../bridge/bridge.ts';
+import type { Run } from '../bridge/history.ts';
 import type { Probes } from '../checks/probes.ts';
 import type { Config } from '../config/config.ts';
 import { tellUnfinished } from '../definition/create.ts';
+import type { VmKey } from '../model/snapshot.ts';
 import { controlServer } from '../servers/control.ts';
 import { healthOf, healthServer } from '../servers/health.ts';
 import type { Logger } from '../util/logger.ts';
@@ -58,8 +60,8 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
   const opening = openStores(config, logger.child({ part: 'store' }), lockPatience, signal);
   const [stores, host] = await Promise.all([opening, thisHost()]);
   const state = recalledState(config.vms, stores.vms.was, host.boot, stores.records.was);
-  const startedAt = new Date().toISOString();
-  const base: Base = { config, logger, stores, host, state, session: randomUUID(), startedAt };
+  const session = randomUUID();
+  const base: Base = { config, logger, stores, host, state, session, startedAt: new Date().toISOString() };
   const broker = createBroker(config, base.session, logger);
   const publishers = createPublishers(base, broker);
   const doctor = createDoctor(config, state, stores.disks);
@@ -82,7 +84,8 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
 
   // What publishes an event comes before what acts on it.
   state.subscribe((event, before) => bridge.hear(event, before));
-  state.subscribe((event, before) => stores.records.all.hear(event, before, state.snapshot));
+  const run = runs(hypervisor, host.boot);
+  state.subscribe((event, before) => stores.records.all.hear(event, before, state.snapshot, run));
   state.subscribe((event, before) => boots.hear(event, before));
   const { dispatcher, rebuilds, checks } = machines;
   for (const part of [dispatcher, rebuilds, checks.checks, statistics, doctor, serialLogs, copies]) {
@@ -113,19 +116,22 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
     broker.ownership.close();
   };
   let closing: Promise<void> | undefined;
-  return {
-    refused: broker.refused,
-    close: () => {
-      closing ??= close();
-      return closing;
-    },
-  };
+  return { refused: broker.refused, close: () => (closing ??= close()) };
 }
 
 /** Another run than the one that the last bridge saw. */
 function ranSince({ config, stores, host, state }: Base, { key, ref }: Pick<Target, 'key' | 'ref'>): boolean {
   const local = isLocal(config.libvirt, null);
-  return ranBefore(ref, state.vm(key), { known: stores.checks.was[key], boot: host.boot, local });
+  const recorded = stores.records.all.runs.get(key);
+  const stored = { ...(recorded && { recorded }), known: stores.checks.was[key] };
+  return ranBefore(ref, state.vm(key), { ...stored, boot: host.boot, local });
+}
+
+function runs({ watch }: Hypervisor, boot: string | null): (key: VmKey) => Run | null {
+  return key => {
+    const ref = watch.target(key)?.ref;
+    return ref ? { uuid: ref.uuid, boot, id: ref.id } : null;
+  };
 }
 
 type Machines = Awaited<ReturnType<typeof createMachines>>;

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { Records } from '../bridge/history.ts';
+import { Records, type Run } from '../bridge/history.ts';
 import { type Remembered, recall, vmStoreFile } from '../bridge/vm-store.ts';
 import type { Known } from '../checks/engine/store.ts';
 import type { Config } from '../config/config.ts';
@@ -86,15 +86,17 @@ export function recalledState(
 
 /**
  * Whether the VM that libvirt now has was stopped and started again while no bridge ran, as far as libvirt's ids and the
- * host's boots tell. `local`: libvirt's host is this machine.
+ * host's boots tell. The record counts before the checks, because it has each start before it has the next one. `local`:
+ * libvirt's host is this machine.
  */
 export function ranBefore(
   { uuid, id }: DomainRef,
   { remembered }: Pick<VmSnapshot, 'remembered'>,
-  { known, boot, local }: { known: Known | undefined; boot: string | null; local: boolean },
+  { recorded, known, boot, local }: { recorded?: Run; known: Known | undefined; boot: string | null; local: boolean },
 ): boolean {
-  if (!remembered?.active || remembered.uuid !== uuid) return false;
-  if (!remembered.thisBoot && local) return true;
-  const run = known?.uuid === uuid ? known.run : null;
+  const ran = remembered?.active === true && remembered.uuid === uuid;
+  if (ran && !remembered.thisBoot && local) return true;
+  if (recorded?.uuid === uuid && recorded.boot === boot) return recorded.id !== id;
+  const run = ran && known?.uuid === uuid ? known.run : null;
   return run !== null && run.boot === boot && run.id !== id;
 }

@@ -20,6 +20,24 @@ const powerLine = z.object({
   good: z.boolean(),
 });
 
+/** The run of a domain, as libvirt counts them; without the host's boot an id says nothing. */
+export interface Run {
+  uuid: string;
+  boot: string | null;
+  id: number;
+}
+
+const run = z.object({ uuid: z.string(), boot: z.string().nullable(), id: z.number() });
+
+/** The run that the last start in the record began; null: it has stopped, or is not known. */
+function lastRun(lines: readonly unknown[]): Run | null {
+  const last = lines.findLast(line => {
+    const { data } = powerLine.safeParse(line);
+    return data?.what === 'start' || data?.what === 'stop';
+  }) as { run?: unknown } | undefined;
+  return run.safeParse(last?.run).data ?? null;
+}
+
 /** The lines about its power, the oldest first; others may stand between them. */
 export function powerLines(lines: readonly unknown[]): PowerLine[] {
   return lines.flatMap(line => powerLine.safeParse(line).data ?? []);
@@ -52,6 +70,8 @@ export class Records {
   readonly #folder: string;
   readonly #logger: Logger;
   readonly #files = new Map<VmKey, LineFile>();
+  /** As they were loaded. */
+  readonly runs = new Map<VmKey, Run>();
 
   constructor(folder: string, logger: Logger) {
     this.#folder = folder;
@@ -69,20 +89,22 @@ export class Records {
         this.#logger.warn(fields, 'the record cannot be read: nothing of it is known');
         return { lines: [] };
       });
+      const run = lastRun(lines);
+      if (run) this.runs.set(key, run);
       return [key, { ...withLines(noHistory, powerLines(lines)), added: [] }] as const;
     });
     return Object.fromEntries(await Promise.all(read));
   }
 
-  /** Must receive every event, after the snapshot has taken it. */
-  hear(event: Event, before: Snapshot, { vms }: Snapshot): void {
+  /** Must receive every event, after the snapshot has taken it. `run`: the one that a start begins. */
+  hear(event: Event, before: Snapshot, { vms }: Snapshot, run: (key: VmKey) => Run | null = () => null): void {
     if (!('key' in event)) return;
     const { key } = event;
     const history = vms[key]?.history;
     if (!history || history === before.vms[key]?.history) return;
     const file = this.#files.get(key) ?? new LineFile({ path: pathOf(this.#folder, key), logger: this.#logger });
     this.#files.set(key, file);
-    file.append(history.added);
+    file.append(history.added.map(line => (line.what === 'start' ? { ...line, run: run(key) } : line)));
   }
 
   /** Resolves when all is written, or cannot be written now. */

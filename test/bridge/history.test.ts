@@ -72,12 +72,12 @@ describe('written once', () => {
 
 describe('while the bridge is away', () => {
   /** The bridge sees it run, ends, and begins again after `act`. */
-  async function meanwhile(act: (running: Running) => void): Promise<Running> {
+  async function meanwhile(act: (running: Running) => void | Promise<void>): Promise<Running> {
     const running = await Running.start();
     running.daemon.domain('DSM').start();
     await state(running.seen, ({ power }) => power === 'ON');
     await running.stop();
-    act(running);
+    await act(running);
     await running.start();
     return running;
   }
@@ -96,6 +96,19 @@ describe('while the bridge is away', () => {
       seenStart,
       { ...seenStop, by: null, how: 'unseen', seen: false },
       { ...seenStart, by: null, seen: false },
+    ]);
+  });
+
+  test.concurrent('both are noticed although the bridge was killed before it had written more than the record', async () => {
+    await using running = await meanwhile(async ({ daemon, folder }) => {
+      daemon.domain('DSM').powerOff();
+      daemon.domain('DSM').start();
+      for (const name of ['vms.json', 'checks.json']) await rm(join(folder, name));
+    });
+    expect((await recordOf(running, 3)).map(({ what, seen }) => [what, seen])).toEqual([
+      ['start', true],
+      ['stop', false],
+      ['start', false],
     ]);
   });
 

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { defaultVmKey, isVmKey, topics } from '../../src/model/topics.ts';
@@ -99,3 +100,11 @@ function matches(filter: string, topic: string): boolean {
   const [wanted, given] = [filter.split('/'), topic.split('/')];
   return wanted.length === given.length && wanted.every((level, i) => level === '+' || level === given[i]);
 }
+
+test('the access list of docs/mosquitto has every topic', async () => {
+  const text = await readFile(new URL('../../docs/mosquitto/dsm2mqtt.acl', import.meta.url), 'utf8');
+  const { power, command, ...said } = topics('dsm2mqtt').vm('+');
+  const written = [...text.matchAll(/^topic (?:read)?write (dsm2mqtt\/\+\/.+)$/gm)].map(([, topic]) => topic);
+  expect(written.toSorted()).toEqual([...Object.values(said), power, command].toSorted());
+  for (const topic of [power, command]) expect(text).toContain(`\ntopic read ${topic}\n`);
+});
