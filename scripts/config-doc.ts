@@ -34,6 +34,7 @@ function keyTable(): string {
 function kindOf(shape: Shape | null): string {
   if (!shape) return '';
   if (shape.enum) return shape.enum.map(code).join(', ');
+  if (shape.anyOf?.some(one => one.items)) return `text like ${code(String(shape.examples?.[0]))}, or a list of texts`;
   if (shape.anyOf) return 'a word, or a section';
   if (shape.type === 'array') return `a list of ${shape.items?.enum ? 'words' : plural(shape.items)}`;
   if (shape.type === 'integer') return 'a whole number';

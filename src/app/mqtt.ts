@@ -21,6 +21,11 @@ export function connection(
   };
 }
 
+/** What a session failed of, for people: of several brokers, the words name each. */
+export function failedAt({ url }: Pick<Config['mqtt'], 'url'>, words: string): string {
+  return [url].flat().length > 1 ? words : `${url}: ${words}`;
+}
+
 /** The session with the broker, and whether this bridge owns the base topic. */
 export type Broker = ReturnType<typeof createBroker>;
 

@@ -47,7 +47,7 @@ export function staleTopics({ keys, devices }: Stale, topics: Topics): string[] 
   return [...devices, ...keys.flatMap(key => retainedTopics(topics.vm(key)))];
 }
 
-/** A broker sends its retained messages at once. Milliseconds: without any message, and in all. */
+/** A broker sends its retained messages at once. Milliseconds: without any message, and in all, for each address. */
 const quiet = 1_000;
 const longest = 10_000;
 
@@ -73,7 +73,7 @@ export async function keptBy(
   });
   client.start();
   try {
-    const end = await inTime(promise, longest, 'late', signal);
+    const end = await inTime(promise, longest * [connection.url].flat().length, 'late', signal);
     if (end === 'late' && !client.connected) throw new Error('it does not answer');
     return kept;
   } finally {

@@ -86,7 +86,7 @@ function linesOf({ config, sources }: Loaded): string[] {
   const lines = [
     ['file', sources.file ?? 'none'],
     ['environment', sources.environment.join(', ') || 'nothing'],
-    ['broker', `${mqtt.url} (${user}${mqtt.password === null ? 'without' : 'with'} password)`],
+    ['broker', `${[mqtt.url].flat().join(', ')} (${user}${mqtt.password === null ? 'without' : 'with'} password)`],
     ['topics', `${mqtt.baseTopic}/…`],
     ['libvirt', `${libvirt.uri}${libvirt.readOnly ? ' (read-only)' : ''}, statistics every ${every}`],
     ['data', dataDir],

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
-import { connection } from '../app/mqtt.ts';
+import { connection, failedAt } from '../app/mqtt.ts';
 import { groundOf } from '../app/stale-topics.ts';
 import { type Ground, type Kept, keptBy, type Stale, staleFilters, staleIn, staleTopics } from '../bridge/stale.ts';
 import type { Config } from '../config/config.ts';
@@ -21,7 +21,7 @@ export interface CleanOptions extends Output {
   signal: AbortSignal;
 }
 
-/** Milliseconds for libvirt, and for the broker to take everything. */
+/** Milliseconds for libvirt, and, for each of its addresses, for the broker to take everything. */
 const patience = { libvirt: 10_000, broker: 10_000 };
 
 /**
@@ -108,7 +108,8 @@ async function clear(config: Config, topics: readonly string[], signal: AbortSig
     logger: silent,
   });
   const end = new AbortController();
-  const limit = AbortSignal.any([signal, end.signal, AbortSignal.timeout(patience.broker)]);
+  const most = patience.broker * [config.mqtt.url].flat().length;
+  const limit = AbortSignal.any([signal, end.signal, AbortSignal.timeout(most)]);
   const failure = once(client, 'disconnected', { signal: limit }).then(([error]) => {
     throw error;
   });
@@ -138,7 +139,7 @@ async function broker<T>({ mqtt }: Config, use: () => Promise<T>): Promise<T> {
   try {
     return await use();
   } catch (error) {
-    throw new Refusal(exitCode.unreached, `${mqtt.url}: ${(error as Error).message}`);
+    throw new Refusal(exitCode.unreached, failedAt(mqtt, (error as Error).message));
   }
 }
 

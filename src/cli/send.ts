@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { addAbortListener } from 'node:events';
-import { connection } from '../app/mqtt.ts';
+import { connection, failedAt } from '../app/mqtt.ts';
 import type { ResponseDocument } from '../commands/responder.ts';
 import type { Config } from '../config/config.ts';
 import { codes } from '../model/codes.ts';
@@ -77,15 +77,16 @@ class MqttRequest {
 
   async outcome(): Promise<ExitCode> {
     const { config, signal, shown } = this.#options;
-    const { url, baseTopic } = config.mqtt;
+    const { baseTopic } = config.mqtt;
+    const urls = [config.mqtt.url].flat();
     this.#mqtt.on('connected', () => {
       this.#within(patience.presence, `no bridge has announced itself below ${baseTopic}/ on this broker`);
     });
     this.#mqtt.on('disconnected', ({ message }) => {
-      this.#fail(`${url}: ${message}${this.#sent ? '; what became of the command is unknown' : ''}`);
+      this.#fail(`${failedAt(config.mqtt, message)}${this.#sent ? '; what became of the command is unknown' : ''}`);
     });
     this.#mqtt.on('message', ({ topic, payload }) => this.#hear(topic, payload.toString()));
-    this.#within(patience.connect, `${url} does not answer`);
+    this.#within(patience.connect * urls.length, `${urls.join(' or ')} does not answer`);
     this.#mqtt.start();
     using _ = signal && addAbortListener(signal, () => this.#end.resolve({ code: exitCode.interrupted }));
     try {

@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { defaultVmKey } from '../model/topics.ts';
 import { certificate, password, tlsKey } from './files.ts';
 import { brokerUrl, libvirtUri, line, listen, topic } from './formats.ts';
-import { camel, checked, duration, file, maybe, text, together } from './kinds.ts';
+import { camel, checked, duration, file, maybe, oneOrMore, text, together } from './kinds.ts';
 import { mqttRule, vmsRule } from './rules.ts';
 import { vm } from './vm.ts';
 
@@ -21,8 +21,9 @@ export const logLevels = ['error', 'warn', 'info', 'debug'] as const;
 
 const mqtt = z
   .strictObject({
-    url: checked(brokerUrl).meta({
-      description: 'The broker: mqtt, mqtts, ws or wss. No user and password in it.',
+    url: oneOrMore(brokerUrl).meta({
+      description:
+        'The broker: mqtt, mqtts, ws or wss. No user and password in it. Or a list: the nodes of one cluster, which are tried in turn.',
       examples: ['mqtt://broker.lan:1883', 'mqtts://broker.lan:8883'],
     }),
     client_id: maybe(checked(line(1_000))).describe(

@@ -8,15 +8,17 @@ export function explain(issue: z.core.$ZodIssue): Issue[] {
   const path = issue.path.map(step => (typeof step === 'symbol' ? String(step) : step));
   const shape = shapeAt(path);
   const wrong = (message: string, hint: string | null = null): Issue[] => [{ path, message, hint, at: 'value' }];
+  const missing = () => wrong('is missing', howToSet(path, shape));
   switch (issue.code) {
     case 'unrecognized_keys':
       return issue.keys.map(key => unknownKey(path, key));
     case 'invalid_type':
-      if (issue.input === undefined) return wrong('is missing', howToSet(path, shape));
+      if (issue.input === undefined) return missing();
       return wrong(`expected ${expected(shape)}, found ${found(issue.input, shape)}`, typeHint(issue.input, shape));
     case 'invalid_value':
       return wrong(...wrongWord(issue.input, shape));
     case 'invalid_union': {
+      if (issue.input === undefined) return missing();
       const within = meant(issue.errors);
       if (!within) return wrong(...wrongWord(issue.input, shape));
       return within.flatMap(inner => explain({ ...inner, path: [...path, ...inner.path] }));

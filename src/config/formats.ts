@@ -23,6 +23,9 @@ export function line(most: number): Format {
 
 export const brokerUrl: Format = text => {
   const hint = 'write mqtt://host:1883, mqtts://host:8883, ws://host/path or wss://host/path';
+  if (/,\s*(mqtts?|wss?):/i.test(text)) {
+    return { message: 'expected one URL', hint: 'several are a list: [mqtt://a.lan:1883, mqtt://b.lan:1883]' };
+  }
   const url = URL.parse(text);
   if (!url) return { message: 'expected a URL', hint };
   if (url.username || url.password) {

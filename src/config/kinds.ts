@@ -19,6 +19,17 @@ export function checked(format: Format) {
   });
 }
 
+/** Text of a format, or a list of such texts. */
+export function oneOrMore(format: Format) {
+  // Checked here: of a union, only a wrong type can be told.
+  return z.union([z.string(), z.array(z.string()).min(1, 'must not be empty')]).superRefine((value, context) => {
+    for (const [index, each] of [value].flat().entries()) {
+      const fault = format(each);
+      if (fault) context.addIssue({ ...asIssue(fault), path: Array.isArray(value) ? [index] : [] });
+    }
+  });
+}
+
 /** What may be left out is null then. */
 export function maybe<T extends z.ZodType>(schema: T) {
   return schema.optional().transform(value => value ?? null);

@@ -11,7 +11,14 @@ export function mqttRule(mqtt: unknown, complain: Complain): void {
   const given = (key: string) => (mqtt[key] ?? null) !== null;
   if (given('cert_file') && !given('key_file')) complain(['cert_file'], 'needs key_file beside it', null, 'key');
   if (given('key_file') && !given('cert_file')) complain(['key_file'], 'needs cert_file beside it', null, 'key');
-  if (!/^(mqtt|ws):/i.test(String(mqtt['url']))) return;
+  const urls = [mqtt['url']].flat();
+  const plain = urls.findIndex(url => /^(mqtt|ws):/i.test(String(url)));
+  if (plain < 0) return;
+  // Whoever can stop the encrypted ones would read the password.
+  if (urls.some(url => /^(mqtts|wss):/i.test(String(url)))) {
+    complain(['url', plain], 'has no TLS, and another one has', 'use mqtts:// or wss:// for all of them, or for none');
+    return;
+  }
   for (const key of ['ca_file', 'cert_file', 'key_file'].filter(given)) {
     complain([key], 'has no effect without TLS', 'use mqtts:// or wss:// in mqtt.url', 'key');
   }

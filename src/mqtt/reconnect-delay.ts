@@ -12,12 +12,13 @@ export interface ReconnectDelayOptions {
   takenOver?: BackoffOptions;
 }
 
-/** Milliseconds before the next session, by the reason for the last one's failure; longer each time. */
+/** Milliseconds before the next session, by the reasons of the failures since the last pause; longer each time. */
 export function reconnectDelays({ lost, refused, takenOver }: ReconnectDelayOptions = {}) {
   const delays = {
     lost: backoff(lost),
     refused: backoff({ first: 2_000, cap: 30_000, ...refused }),
     takenOver: backoff({ first: 30_000, cap: 30_000, ...takenOver }),
   };
-  return (code: FailureCode): number => delays[paceOf(code)].next().value;
+  return (codes: readonly FailureCode[]): number =>
+    Math.max(...[...new Set(codes.map(paceOf))].map(pace => delays[pace].next().value));
 }

@@ -2,11 +2,15 @@
 import { expect, test } from 'vitest';
 import type { CommandOptions } from '../../src/cli/command.ts';
 import { send } from '../../src/cli/send.ts';
+import type { Config } from '../../src/config/config.ts';
 import { Running, state, vmConfig } from '../bridge/running.ts';
 import { captured } from './output.ts';
 
-function run(running: Running, command: string, options: CommandOptions = {}, json = true) {
-  const call = { config: running.config(), vm: 'DSM', command, wait: true, json, ...options };
+type Broker = Pick<Config['mqtt'], 'url'>;
+
+function run(running: Running, command: string, options: CommandOptions & Partial<Broker> = {}, json = true) {
+  const { url, ...rest } = options;
+  const call = { config: running.config(url ? { mqtt: { url } } : {}), vm: 'DSM', command, wait: true, json, ...rest };
   return captured(streams => send({ ...call, ...streams }));
 }
 
@@ -26,6 +30,15 @@ test.concurrent('waits for the last word, and ends with what that means', async 
   const late = await run(running, 'shutdown', { timeout: '100ms' });
   expect(late).toMatchObject({ code: 4 });
   expect(codes(late.stdout)).toEqual(['accepted', 'timed_out']);
+});
+
+test.concurrent('of several brokers, the first one that answers is enough, and else each one is named', async () => {
+  await using running = await Running.start();
+  const dead = ['mqtt://127.0.0.1:1', 'mqtt://127.0.0.1:2'];
+  const url = [...dead, `mqtt://127.0.0.1:${running.broker.port}`];
+  expect(await run(running, 'start', { url })).toMatchObject({ code: 0, stderr: '' });
+  const why = dead.map(each => `${each.slice(7)}: nothing listens at the broker’s address`).join('; ');
+  expect(await run(running, 'start', { url: dead })).toMatchObject({ code: 3, stderr: `${why}\n` });
 });
 
 test.concurrent('an id that was used already is refused, and that is told', async () => {

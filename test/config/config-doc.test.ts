@@ -12,6 +12,6 @@ test('what docs/configuration.md has from the schema is current', () => {
 test('the variables that it names are there', () => {
   const known = leafPaths().map(variableName);
   const named = [...page.matchAll(/`(DSM2MQTT_\w+)=/g)].map(([, name]) => name ?? '');
-  expect(named).toHaveLength(2);
+  expect(named).toHaveLength(3);
   expect(known).toEqual(expect.arrayContaining(named));
 });

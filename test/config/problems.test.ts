@@ -143,10 +143,30 @@ test.each([
   ['mqtt://user@broker', 'must not contain a user or password'],
   ['mqtt://broker/topic', 'must not have a path'],
   ['ws://broker/mqtt?token=hunter2', 'must not have a query or a fragment'],
+  ['mqtt://a,mqtt://b', 'expected one URL'],
 ])('the broker %s is refused', async (url, message) => {
   expect(await complaints(`mqtt: { url: '${url}' }\nvms: [{ domain: D }]`)).toEqual([
     `config.yaml:1:14 mqtt.url: ${message}`,
   ]);
+});
+
+test.each([
+  ['3', '1:14 mqtt.url: expected text or a list, found a number'],
+  ['[]', '1:14 mqtt.url: must not be empty'],
+  ['[mqtt://a, 3]', '1:25 mqtt.url[1]: expected text, found a number'],
+  ['[mqtt://a, tcp://b]', '1:25 mqtt.url[1]: expected the URL of an MQTT broker'],
+  // Whoever can stop the first one must not be able to read the password.
+  ['[mqtts://a, ws://b]', '1:26 mqtt.url[1]: has no TLS, and another one has'],
+  ['[mqtt://a, ws://b], ca_file: /none', '1:34 mqtt.ca_file: has no effect without TLS'],
+])('the brokers %s are refused', async (url, message) => {
+  expect(await complaints(`mqtt: { url: ${url} }\nvms: [{ domain: D }]`)).toContain(`config.yaml:${message}`);
+});
+
+test('several brokers are taken, from the environment too', async () => {
+  const urls = ['mqtts://a:8883', 'wss://[fd00::1]/mqtt'];
+  const text = JSON.stringify(urls);
+  expect((await load(`mqtt: { url: ${text} }\nvms: [{ domain: D }]`)).mqtt.url).toEqual(urls);
+  expect((await load(minimal, { DSM2MQTT_MQTT__URL: text })).mqtt.url).toEqual(urls);
 });
 
 test.each(['mqtt://b', 'mqtts://b:8883', 'ws://b:8080/mqtt', 'wss://b/', 'mqtt://[fd00::1]:1883', 'mqtt://b/'])(

@@ -10,7 +10,14 @@ test.each([
 ] as const)('%s', (code, expected) => {
   const slowest = { random: () => 1 };
   const after = reconnectDelays({ lost: slowest, refused: slowest, takenOver: slowest });
-  expect(expected.map(() => after(code))).toEqual(expected);
+  expect(expected.map(() => after([code]))).toEqual(expected);
   // At least half of it.
-  expect(reconnectDelays({ takenOver: { random: () => 0 } })('taken_over')).toBe(15_000);
+  expect(reconnectDelays({ takenOver: { random: () => 0 } })(['taken_over'])).toBe(15_000);
+});
+
+test('after several failures it is the longest of their pauses', () => {
+  const slowest = { random: () => 1 };
+  const after = reconnectDelays({ lost: slowest, refused: slowest });
+  expect(after(['unreachable', 'credentials', 'closed'])).toBe(2_000);
+  expect(after(['unreachable'])).toBe(200);
 });

@@ -14,7 +14,7 @@ export class Subject extends MqttClient {
   readonly failures = new Inbox<MqttFailure>();
   readonly messages = new Inbox<Message>();
 
-  constructor(url: string, options: Partial<MqttClientOptions> = {}) {
+  constructor(url: MqttClientOptions['url'], options: Partial<MqttClientOptions> = {}) {
     const log = recorder();
     super({
       url,
@@ -37,7 +37,7 @@ export class Subject extends MqttClient {
   }
 }
 
-export function subject(url: string, options: Partial<MqttClientOptions> = {}): Subject {
+export function subject(url: MqttClientOptions['url'], options: Partial<MqttClientOptions> = {}): Subject {
   const client = new Subject(url, options);
   client.start();
   return client;

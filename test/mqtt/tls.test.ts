@@ -73,6 +73,17 @@ test('does not talk to a broker that it cannot trust, and says what to write', a
   }
 });
 
+test('of several brokers, each certificate has to be for the name in its own address', async () => {
+  await using broker = await startSecure();
+  const urls = ['127.0.0.2', 'localhost'].map(host => `mqtts://${host}:${broker.port}`);
+  await using client = subject(urls, { tls: { ca: cert } });
+  await client.opened.take();
+  expect(client.log.entries).toMatchObject([
+    { event: 'mqtt.disconnected', broker: `127.0.0.2:${broker.port}`, code: 'tls' },
+    { event: 'mqtt.connected', broker: `localhost:${broker.port}` },
+  ]);
+});
+
 test('says that the broker wants to see a certificate', async () => {
   await using broker = await startSecure({ requestCert: true, rejectUnauthorized: true, ca: cert });
   await using client = subject(`mqtts://localhost:${broker.port}`, { tls: { ca: cert }, lookTimeout: 30_000 });
