@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { type Cause, causes, diagnoses } from '../src/checks/diagnosis/diagnoses.ts';
+import { type Cause, causesOf, diagnoses } from '../src/checks/diagnosis/diagnoses.ts';
 import { type Machine, machines } from '../src/checks/diagnosis/evidence.ts';
 import { isProblem } from '../src/checks/diagnosis/expected.ts';
+import { guests } from '../src/checks/diagnosis/guests.ts';
+import { withGuest } from '../src/checks/diagnosis/messages.ts';
 import { kinds } from '../src/checks/finding.ts';
-import { type ProbeName, type ProbeOutcome, probeNames, probeOutcomes } from '../src/model/check.ts';
+import { type GuestKind, type ProbeName, type ProbeOutcome, probeNames, probeOutcomes } from '../src/model/check.ts';
 import { code, fillIn, keep, table } from './page.ts';
 
 /**
@@ -18,13 +20,24 @@ export function filled(page: string): string {
   return fillIn(page, parts);
 }
 
-const parts: Readonly<Record<string, () => string>> = { verdicts: verdictTable, probes: probeTable };
+const parts: Readonly<Record<string, () => string>> = {
+  verdicts: () => verdictTable('dsm'),
+  'other-verdicts': () => verdictTable('other'),
+  probes: probeTable,
+};
 
-function verdictTable(): string {
-  const rows = [...Map.groupBy(causes, cause => diagnoses[cause].verdict)].flatMap(([verdict, all]) =>
+function verdictTable(guest: GuestKind): string {
+  const { name } = guests[guest];
+  const rows = [...Map.groupBy(causesOf[guest], cause => diagnoses[cause].verdict)].flatMap(([verdict, all]) =>
     all.map((cause, at) => {
       const { reason, next } = diagnoses[cause];
-      return [at === 0 ? code(verdict) : '', code(cause), problem(cause), reason, next ?? ''];
+      return [
+        at === 0 ? code(verdict) : '',
+        code(cause),
+        problem(cause),
+        withGuest(reason, name),
+        withGuest(next ?? '', name),
+      ];
     }),
   );
   return table(['Verdict', 'Cause', 'Problem', 'Sentence', 'What to do'], rows);
@@ -47,6 +60,10 @@ const does: Readonly<Record<ProbeName, string>> = {
   tcp: 'Whether the ports of `checks.ports` accept a connection; closes each one at once',
   web: "Which page answers: DSM's, the Web Assistant's, a loader's, another one, or one that stands before DSM's. Follows a redirect to a name at the same address, and never to another address. If no web port accepts, looks for a loader's terminal (port 7681) and the SSH banner (22). Never logs in",
   dsm: 'What DSM says without a login: whether it has booted and its disks sleep (`pingpong.cgi`), whether its API answers (`SYNO.API.Info`), what its installer waits for (`get_state.cgi`)',
+  http: 'Whether the pages of `checks.http` answer with the expected status, and until when their certificates are valid; any certificate will do that is valid now. Follows no redirect',
+  ssh: 'Whether an SSH server greets at the port of `checks.ssh`. Never logs in',
+  agent:
+    "Whether the guest agent answers libvirt, with `checks.agent`. Asks for the guest's addresses, which changes nothing",
   discovery:
     "What DSM answers to Synology's discovery on UDP port 9999: that it is ready, boots or updates, and its name, model, version and ports. Recognizes DSM by its MAC; sends at most one query in five seconds, for all VMs",
 };

@@ -27,7 +27,7 @@ function ruleTable(): string {
   const parts = levels.map(level => {
     const rows = rules
       .filter(rule => rule.level === level)
-      .map(rule => [code(rule.code), needs[rule.source], rule.message, rule.advice]);
+      .map(rule => [`${code(rule.code)}${rule.everyGuest ? ' *' : ''}`, needs[rule.source], rule.message, rule.advice]);
     return `### ${level}\n\n${table(['Code', 'Needs', 'Why it matters', 'What to do'], rows)}`;
   });
   return parts.join('\n\n');

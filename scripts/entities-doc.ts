@@ -8,7 +8,10 @@ import { code, keep, table } from './page.ts';
 const file = new URL('../docs/entities.md', import.meta.url);
 
 export function page(): string {
-  const vm = vmEntities(sample, { commands: commandWords, powerCategory: 'config', loader: true });
+  const controls = { commands: commandWords, powerCategory: 'config', loader: true, certificates: true } as const;
+  const vm = vmEntities(sample, { ...controls, guest: 'dsm' });
+  const known = new Set(vm.map(({ key }) => key));
+  const other = vmEntities(sample, { ...controls, guest: 'other' }).filter(({ key }) => !known.has(key));
   const of = (prefix: string) => vm.filter(({ key }) => key.startsWith(prefix));
   const loader = vm.filter(({ key }) => /^(rebuild|rollback|arm|loader_.*)$/.test(key));
   const machine = vm.filter(entity => !/^(disk|nic)_/.test(entity.key) && !loader.includes(entity));
@@ -35,6 +38,15 @@ Memory used does not count what the guest could free, mostly its cache. A kernel
 the value is *unknown*. vCPUs are those that are online. Memory is what the guest has now; there may be more to add.
 
 ${attributes(machine)}
+
+## Another guest
+
+With \`guest: other\`, the entities of DSM (\`dsm_…\`, and the probes \`web\`, \`dsm\` and \`discovery\`) are not there. Instead:
+
+${entityTable('B/V', other)}
+
+Certificate days are those until the first certificate of \`checks.http\` expires, rounded down; below zero, one has expired.
+The entity is there if one of these pages has \`tls\`.
 
 ## Loader
 

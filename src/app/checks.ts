@@ -6,6 +6,7 @@ import type { Host } from '../checks/engine/run.ts';
 import { checkRememberedChecks, type RememberedChecks } from '../checks/engine/store.ts';
 import { Findhost } from '../checks/findhost/client.ts';
 import type { Findings } from '../checks/finding.ts';
+import type { AskAgent } from '../checks/probes/agent.ts';
 import { webPorts } from '../checks/probes/web/port.ts';
 import { type Probes, realProbes } from '../checks/probes.ts';
 import type { Config } from '../config/config.ts';
@@ -15,6 +16,7 @@ import type { State } from '../model/state.ts';
 import type { Logger } from '../util/logger.ts';
 import { Store } from '../util/store.ts';
 import { addressesOf } from '../vm/addresses.ts';
+import { askAgent } from '../vm/agent.ts';
 import { Link } from '../vm/link.ts';
 import type { Watch } from '../vm/watch.ts';
 import { isLocal } from './libvirt.ts';
@@ -49,11 +51,15 @@ export function createChecks(options: RunningChecksOptions) {
     const macs = target.domain.hardware.nics.map(nic => nic.mac);
     return addressesOf(client(), target.ref, macs, { timeout, signal, readOnly });
   };
-  const all: Probes = { ...realProbes(findhost, addresses), ...probes };
+  const agent: AskAgent = async (key, limits) => {
+    const target = watch.target(key);
+    return target && !readOnly ? askAgent(client(), target.ref, limits) : 'not_applicable';
+  };
+  const all: Probes = { ...realProbes(findhost, agent, addresses), ...probes };
   const checks = new Checks(
     {
-      vms: config.vms.map(({ key, domain, expected, address, checks: times }) => {
-        return { key, domain, checks: { ...times, expected, address } };
+      vms: config.vms.map(({ key, domain, guest, expected, address, checks: times }) => {
+        return { key, domain, checks: { ...times, guest, expected, address } };
       }),
       state,
       runId: key => runId(watch, key),

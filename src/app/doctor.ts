@@ -29,13 +29,13 @@ export function createDoctor(
     const read = readFacts(xml);
     if (!read) return;
     const lastDisks = known[key] ?? null;
-    const loader = loaderFacts(vms.find(vm => vm.key === key)?.loader ?? null);
-    const facts = { ...unknownFacts(read), loader, lastDisks };
+    const vm = vms.find(each => each.key === key);
+    const facts = { ...unknownFacts(read), loader: loaderFacts(vm?.loader ?? null), lastDisks };
     const local = isLocal(libvirt, state.snapshot.hypervisor.info?.hostname ?? null);
     const host = local ? await lookAt(facts) : null;
     if (looks.get(key) !== own) return;
     for (const [path, { identity }] of host?.disks ?? []) if (identity) Object.assign(own.disks, { [path]: identity });
-    const harm = examine({ ...facts, host }).findings.filter(({ level }) => level === 'harm');
+    const harm = examine({ ...facts, host }, vm?.guest).findings.filter(({ level }) => level === 'harm');
     state.dispatch({ type: 'examined', key, harm });
   };
 

@@ -42,13 +42,14 @@ export function createPower(
   addressOf: (key: VmKey) => string | null,
 ): PowerParts {
   const addresses = new Map(vms.map(({ key, address }) => [key, address]));
+  const others = new Set(vms.flatMap(({ key, guest }) => (guest === 'dsm' ? [] : key)));
   return {
     snapshot: () => state.snapshot,
     call: (key, call, how) => callPower(watch.client, watch.target(key)?.ref ?? null, call, how),
     read: key => watch.hint(key),
     missing: key => watch.missing(key),
     portsOpen: async key => {
-      const address = addresses.get(key) ?? addressOf(key);
+      const address = others.has(key) ? null : (addresses.get(key) ?? addressOf(key));
       return address === null ? null : anyPortOpen(address, dsmPorts, portPatience);
     },
     emit: state.dispatch,

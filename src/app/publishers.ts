@@ -38,6 +38,8 @@ export function createPublishers(base: Base, { topics, send }: Broker) {
         statsInterval: libvirt.statsInterval / 1_000,
         commands: libvirt.readOnly ? [] : vm.commands,
         loader: vm.loader !== null,
+        guest: vm.guest,
+        certificates: vm.checks.http.some(({ tls }) => tls),
         powerCategory: homeAssistant.powerSwitchCategory === 'config' ? 'config' : null,
       })),
       send,

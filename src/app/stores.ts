@@ -77,8 +77,8 @@ export function recalledState(
   boot: string | null,
   histories: Readonly<Record<VmKey, History>> = {},
 ): State {
-  const recalled = vms.map(({ key, label }) => {
-    const vm = recall(emptyVm(key, label), remembered, boot);
+  const recalled = vms.map(({ key, label, guest }) => {
+    const vm = recall(emptyVm(key, label, guest), remembered, boot);
     return [key, { ...vm, history: histories[key] ?? vm.history }];
   });
   return new State(Object.fromEntries(recalled));

@@ -48,6 +48,20 @@ export const kinds = {
     ],
     not_applicable: ['not_applicable'],
   },
+  http: {
+    ok: ['ok'],
+    /**
+     * `expired`: as expected, but for a certificate that is not valid now. `wrong`: another status than expected.
+     * `some`: some pages answer, others do not. `mute`: a port accepts, but no page comes. `refused`: a port refuses, so
+     * there is a machine.
+     */
+    failed: ['expired', 'wrong', 'some', 'mute', 'refused', 'silent'],
+    not_applicable: ['not_applicable'],
+  },
+  /** `other`: something else answers. `mute`: it accepts, and says nothing. */
+  ssh: { ok: ['ok'], failed: ['other', 'mute', 'refused', 'silent'], not_applicable: ['not_applicable'] },
+  /** `missing`: the definition has no channel for it. */
+  agent: { ok: ['ok'], failed: ['silent', 'missing'], not_applicable: ['not_applicable'] },
   discovery: {
     ok: ['ready'],
     /** `silent`: it answered before. */
@@ -91,6 +105,10 @@ export interface Findings {
   /** `identity`: as the installer tells it. */
   dsm: Finding<'dsm'> & { identity: DsmIdentity | null };
   discovery: Finding<'discovery'> & { device: DsmIdentity | null };
+  /** `certificateDays`: until the first certificate expires, rounded down; null: none was seen. */
+  http: Finding<'http'> & { certificateDays: number | null };
+  ssh: Finding<'ssh'>;
+  agent: Finding<'agent'>;
 }
 
 /** Where DSM is asked, at its address. */
@@ -116,6 +134,9 @@ const nothing: { [P in ProbeName]: Omit<Findings[P], keyof Finding<P>> } = {
   web: { port: null, secure: false, name: null, base: '' },
   dsm: { identity: null },
   discovery: { device: null },
+  http: { certificateDays: null },
+  ssh: {},
+  agent: {},
 };
 
 /** How long a probe may take. */

@@ -4,11 +4,14 @@ import type { VmKey } from '../model/snapshot.ts';
 import { shared } from '../util/shared.ts';
 import type { Findhost } from './findhost/client.ts';
 import type { Findings, Limits } from './finding.ts';
+import { type AgentTarget, type AskAgent, agent } from './probes/agent.ts';
 import { type BridgeTarget, bridge } from './probes/bridge.ts';
 import { type DiscoveryTarget, discovery } from './probes/discovery.ts';
 import { type DsmTarget, dsm } from './probes/dsm.ts';
+import { type HttpProbeTarget, http } from './probes/http.ts';
 import { type NeighbourTarget, neighbour } from './probes/neighbour.ts';
 import { type PingTarget, ping } from './probes/ping.ts';
+import { type SshTarget, ssh } from './probes/ssh.ts';
 import { type TcpTarget, tcp } from './probes/tcp.ts';
 import { type WebTarget, web } from './probes/web.ts';
 
@@ -21,6 +24,9 @@ export interface Targets {
   web: WebTarget;
   dsm: DsmTarget;
   discovery: DiscoveryTarget;
+  http: HttpProbeTarget;
+  ssh: SshTarget;
+  agent: AgentTarget;
 }
 
 /** A row for each probe. */
@@ -35,9 +41,14 @@ export interface Probes extends ProbeTable {
 }
 
 /** The real ones. */
-export function realProbes(findhost: Pick<Findhost, 'find'>, addresses: Probes['addresses']): Probes {
+export function realProbes(
+  findhost: Pick<Findhost, 'find'>,
+  askAgent: AskAgent,
+  addresses: Probes['addresses'],
+): Probes {
   return {
-    ...{ bridge, neighbour, ping, tcp, web, dsm, addresses, resolve },
+    ...{ bridge, neighbour, ping, tcp, web, dsm, http, ssh, addresses, resolve },
+    agent: (target, limits) => agent(askAgent, target, limits),
     discovery: (target, limits) => discovery(findhost, target, limits),
   };
 }

@@ -54,14 +54,13 @@ function show(value: number | null | undefined, digits: number, unit: string): s
 
 /** A check as lines for a terminal: the sentence, what to do, and a row for each probe. Pure. */
 export function renderCheck(row: CheckDocument & { id: string; name: string }): string {
-  const { id, name, verdict, reason, next_step, probes, dsm } = row;
+  const { id, name, verdict, reason, next_step, probes } = row;
   const rows = probeNames.flatMap(probe => {
-    const { outcome, ms, explanation } = probes[probe];
+    const { outcome = null, ms = null, explanation = null } = probes[probe] ?? {};
     const time = ms === null ? '' : `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
     return outcome === null ? [] : [[probe, outcomes[outcome], time, explanation ?? '']];
   });
-  const version = fullVersion(dsm);
-  const about = [dsm.name, dsm.model, version && `DSM ${version}`, dsm.address].filter(word => word !== null);
+  const about = aboutGuest(row);
   return [
     `${name} (${id}): ${verdict}`,
     `  ${reason}`,
@@ -69,6 +68,13 @@ export function renderCheck(row: CheckDocument & { id: string; name: string }): 
     ...(about.length > 0 ? [`  ${about.join(', ')}`] : []),
     ...(rows.length > 0 ? ['', ...align(rows)] : []),
   ].join('\n');
+}
+
+function aboutGuest({ dsm, address = null, certificate_days: days = null }: CheckDocument): string[] {
+  const version = dsm ? fullVersion(dsm) : null;
+  const ofDsm = dsm ? [dsm.name, dsm.model, version && `DSM ${version}`, dsm.address] : [];
+  const certificate = days === null ? null : `${days} days until a certificate expires`;
+  return [...ofDsm, address, certificate].filter(word => word !== null);
 }
 
 const outcomes = { ok: 'ok', failed: 'FAILED', not_applicable: '–' } as const;

@@ -122,8 +122,9 @@ function derived({ instance, mqtt, vms, data_dir, ...rest }: z.output<typeof wri
   return {
     ...{ ...rest, instance, data_dir },
     mqtt: { ...mqtt, client_id: mqtt.client_id ?? `dsm2mqtt-${instance}` },
-    vms: vms.map(({ id, name, commands, loader, create, ...vm }) => ({
+    vms: vms.map(({ id, name, commands, loader, create, checks, ...vm }) => ({
       ...vm,
+      checks: { ...checks, ports: checks.ports ?? (vm.guest === 'dsm' ? [5_000, 5_001, 445] : []) },
       key: id ?? defaultVmKey(vm.domain),
       label: name ?? vm.domain,
       commands: [...new Set(commands)],

@@ -70,6 +70,19 @@ function addressFault(text: string): string | null {
   return isName ? null : 'expected a host name or an IP address';
 }
 
+/** As a URL has it; TLS names no address. */
+export const hostName = must(
+  text => addressFault(text) === null && isIP(text) === 0 && /^[!-~]+$/.test(text),
+  'expected a host name in ASCII',
+  'for example shop.lan; without it, the address is used',
+);
+
+export const pagePath = must(
+  text => /^\/[!-~]{0,2000}$/.test(text),
+  'expected the path of a page',
+  'it begins with /, and has %20 and the like for what is not ASCII: /health?full=1',
+);
+
 /** `off`, or a name or IPv4 address with a port. */
 export const listen: Format = text => {
   const hint = 'for example 127.0.0.1:8099, or off';

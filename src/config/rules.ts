@@ -31,6 +31,7 @@ export function passwordRule(section: unknown, complain: Complain): void {
 
 /** An unlisted command never runs, not even by a policy; and a rebuild needs a loader. */
 export function vmRule(vm: unknown, complain: Complain): void {
+  guestRule(vm, complain);
   createRule(vm, complain);
   const commands = valueAt(vm, ['commands']);
   if (!Array.isArray(commands)) return;
@@ -39,12 +40,34 @@ export function vmRule(vm: unknown, complain: Complain): void {
     const hint = `write \`commands: [${listed.join(', ')}]\`, or \`on_timeout: report\``;
     complain(['shutdown', 'on_timeout'], 'force_off is not among the commands of this VM', hint);
   }
-  if ((valueAt(vm, ['loader']) ?? null) !== null) return;
+  if (valueAt(vm, ['guest']) === 'other' || (valueAt(vm, ['loader']) ?? null) !== null) return;
   const hint = "add `loader: { model: DS918+, platform: ds918p-7.1.1-42962 }`, with the VM's own, or leave it out";
   for (const [index, word] of commands.entries()) {
     const needsLoader = word === 'rebuild' || word === 'rollback';
     if (needsLoader)
       complain(['commands', index], `the command \`${word}\` needs a loader, and this VM has none`, hint);
+  }
+}
+
+/** What only one kind of guest has, by its path. */
+const ofGuest = { dsm: [['loader'], ['create']], other: ['http', 'ssh', 'agent'].map(key => ['checks', key]) };
+
+function guestRule(vm: unknown, complain: Complain): void {
+  const guest = valueAt(vm, ['guest']);
+  if (guest !== 'dsm' && guest !== 'other') return;
+  const kind = guest === 'dsm' ? 'other' : 'dsm';
+  const words = valueAt(vm, ['commands']);
+  const commands = Array.isArray(words) ? words : [];
+  const rebuilds = [...commands.entries()].filter(([, word]) => word === 'rebuild' || word === 'rollback');
+  const strange = guest === 'other' ? rebuilds.map(([index]) => ['commands', index]) : [];
+  const given = ofGuest[kind].filter(path => [valueAt(vm, path)].flat().some(Boolean));
+  for (const path of [...given, ...strange]) {
+    complain(
+      path,
+      `is only for \`guest: ${kind}\`, and this one is ${guest}`,
+      `leave it out, or write \`guest: ${kind}\``,
+      'key',
+    );
   }
 }
 
@@ -70,7 +93,7 @@ function createRule(vm: unknown, complain: Complain): void {
   const at = (...path: string[]) => valueAt(vm, path) ?? null;
   const needs = (held: boolean, what: string, hint: string) =>
     held || complain(['create'], `needs ${what}`, hint, 'key');
-  if (at('create') === null) return;
+  if (at('create') === null || at('guest') === 'other') return;
   needs(!isUuid(String(at('domain'))), 'a name as `domain`', 'a domain that does not exist yet has no UUID');
   needs(at('loader') !== null, 'a `loader` beside it', 'the disks are attached as its `model` needs them');
   // A loader without faults has it as what it means.

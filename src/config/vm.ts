@@ -1,9 +1,9 @@
 import * as z from 'zod';
-import { expectations } from '../model/check.ts';
+import { expectations, guestKinds } from '../model/check.ts';
 import { rebootMethods, shutdownMethods, timeoutPolicies } from '../model/command.ts';
 import { type CommandWord, defaultCommands, listedCommands } from '../model/commands.ts';
 import { create } from './create.ts';
-import { address, schedule, timezone } from './formats.ts';
+import { address, hostName, pagePath, schedule, timezone } from './formats.ts';
 import { checked, duration, list, maybe, port, text, together } from './kinds.ts';
 import { loader } from './loader.ts';
 import { vmRule } from './rules.ts';
@@ -30,6 +30,21 @@ const shutdown = z.strictObject({
     .default('report')
     .describe('report tells and leaves it running; force_off cuts its power, never before 60s, nor while DSM updates.'),
 });
+
+const page = z
+  .strictObject({
+    port: port.optional().describe('Its port. Default: 80, with tls 443.'),
+    tls: z.boolean().default(false).describe('https, with any certificate; until when that is valid is shown.'),
+    host: maybe(
+      checked(hostName).meta({
+        description: "Host name in the request, which always goes to the VM's address. Default: that address.",
+        examples: ['shop.lan'],
+      }),
+    ),
+    path: checked(pagePath).prefault('/').describe('Path, with the query.'),
+    status: z.int().min(100).max(599).default(200).describe('Expected status; no redirect is followed.'),
+  })
+  .transform(({ port, ...rest }) => ({ ...rest, port: port ?? (rest.tls ? 443 : 80) }));
 
 const checks = z.strictObject({
   schedule: checked(schedule)
@@ -65,7 +80,10 @@ const checks = z.strictObject({
   probe_timeout: duration('100ms', '60s')
     .prefault('5s')
     .describe('How long each probe may take, at least 100ms; a whole check takes four times that at most.'),
-  ports: list(port).prefault([5_000, 5_001, 445]).describe('TCP ports that must answer.'),
+  ports: maybe(list(port)).describe('TCP ports that must answer. Default: 5000, 5001 and 445; of another guest none.'),
+  http: z.array(page).max(20).default([]).describe('Pages that must answer. Only for `guest: other`.'),
+  ssh: maybe(port).describe('Port at which an SSH server must answer. Only for `guest: other`.'),
+  agent: z.boolean().default(false).describe('Whether the guest agent must answer. Only for `guest: other`.'),
 });
 
 export const vm = z
@@ -75,10 +93,14 @@ export const vm = z
       'The topic segment: letters, digits, _ and -. Default: the domain with all else replaced by _.',
     ),
     name: maybe(text).describe("The device's name in Home Assistant. Default: the domain as given."),
+    guest: z
+      .enum(guestKinds)
+      .default('dsm')
+      .describe('What runs in it: dsm, or other for any other system, without all that is for DSM alone.'),
     address: maybe(
       checked(address).meta({
         description:
-          "DSM's name or IPv4 address in the network. Default: found by the MAC of its NIC, where this machine can.",
+          "The guest's name or IPv4 address in the network. Default: found by the MAC of its NIC, where this machine can.",
         examples: ['192.168.1.20'],
       }),
     ),

@@ -1,3 +1,4 @@
+import type { GuestKind } from '../model/check.ts';
 import { type Finding, type Level, levels } from '../model/doctor.ts';
 import type { Facts } from './facts.ts';
 import type { Rule, Source } from './rule.ts';
@@ -19,8 +20,9 @@ export interface Examination {
 }
 
 /** Pure. */
-export function examine(facts: Facts): Examination {
-  const looks = rules.map(rule => ({ rule, found: rule.find(facts) }));
+export function examine(facts: Facts, guest: GuestKind = 'dsm'): Examination {
+  const fitting = rules.filter(({ everyGuest }) => guest === 'dsm' || everyGuest);
+  const looks = fitting.map(rule => ({ rule, found: rule.find(facts) }));
   const findings = looks.flatMap(({ rule: { level, code, message, advice }, found }) =>
     (found ?? []).map(each => ({
       level,

@@ -8,6 +8,8 @@ export type Source = 'definition' | 'libvirt' | 'loader' | 'host';
 export interface Rule extends Pick<Finding, 'level' | 'code' | 'message' | 'advice'> {
   /** What it needs most, and what is missing when it cannot tell. */
   source: Source;
+  /** It holds for every guest, not only for DSM. */
+  everyGuest?: true;
   /** What was seen, one for each finding; null: these facts do not tell. */
   find: (facts: Facts) => readonly Seen[] | null;
 }

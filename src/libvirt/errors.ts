@@ -69,6 +69,8 @@ export const errorCode = {
   operationInvalid: 55,
   /** Asked of something the domain lacks: a guest agent. */
   argumentUnsupported: 74,
+  /** The guest agent is not connected, or does not answer in time. */
+  agentUnresponsive: 86,
   /** A network interface of the host. */
   noInterface: 57,
   volumeExists: 90,

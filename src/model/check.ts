@@ -1,4 +1,4 @@
-/** What is known of DSM itself, not only of its machine: the words of the checks, and their result. */
+/** What is known of the guest itself, not only of its machine: the words of the checks, and their result. */
 
 /** `degraded`: DSM works, but not fully. `unknown`: the bridge cannot tell. */
 export const verdicts = [
@@ -18,11 +18,20 @@ export const verdicts = [
 ] as const;
 export type Verdict = (typeof verdicts)[number];
 
-/** From the host's wire up to DSM's own words. */
-export const probeNames = ['bridge', 'neighbour', 'ping', 'tcp', 'web', 'dsm', 'discovery'] as const;
-export type ProbeName = (typeof probeNames)[number];
+/** `other`: any guest that is not DSM. */
+export const guestKinds = ['dsm', 'other'] as const;
+export type GuestKind = (typeof guestKinds)[number];
 
-/** `ok`: as it is when DSM is up. */
+const ofEveryGuest = ['bridge', 'neighbour', 'ping', 'tcp'] as const;
+/** From the host's wire up to the guest's own words. */
+export const probesOf = {
+  dsm: [...ofEveryGuest, 'web', 'dsm', 'discovery'],
+  other: [...ofEveryGuest, 'http', 'ssh', 'agent'],
+} as const satisfies Record<GuestKind, readonly string[]>;
+export type ProbeName = (typeof probesOf)[GuestKind][number];
+export const probeNames: readonly ProbeName[] = [...new Set([...probesOf.dsm, ...probesOf.other])];
+
+/** `ok`: as it is when the guest is up. */
 export const probeOutcomes = ['ok', 'failed', 'not_applicable'] as const;
 export type ProbeOutcome = (typeof probeOutcomes)[number];
 
@@ -88,8 +97,10 @@ export interface Check {
   wasUp: boolean;
   /** From power on to `up`; null: not seen. */
   bootSeconds: number | null;
-  /** As it last told itself. */
+  /** As it last told itself; of another guest only the address. */
   dsm: DsmIdentity;
+  /** Until the first certificate of `checks.http` expires; null: none was seen. */
+  certificateDays: number | null;
 }
 
 export const unknownDsm: DsmIdentity = {

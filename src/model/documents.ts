@@ -1,5 +1,13 @@
 import { phaseOf, stoppedAfter } from './boot.ts';
-import { type ProbeName, type ProbeRow, probeNames, unknownDsm, type Verdict } from './check.ts';
+import {
+  type Check,
+  type GuestKind,
+  type ProbeName,
+  type ProbeRow,
+  probesOf,
+  unknownDsm,
+  type Verdict,
+} from './check.ts';
 import { byKey } from './domain.ts';
 import { longest } from './history/history.ts';
 import { isUnderWay, type LoaderBackup } from './loader.ts';
@@ -71,12 +79,12 @@ const waiting: ReadonlySet<Verdict> = new Set(['installer', 'recoverable']);
 export type CheckDocument = ReturnType<typeof checkDocument>;
 
 /** `B/V/check` */
-export function checkDocument({ check, wish, boot }: VmSnapshot) {
-  const { httpPort, httpsPort, ...dsm } = check?.dsm ?? unknownDsm;
+export function checkDocument({ guest, check, wish, boot }: VmSnapshot) {
   const notAsked: OrNull<ProbeRow> = { outcome: null, ms: null, explanation: null, at: null };
   const failed = check?.problem && !check.wasUp && !waiting.has(check.verdict);
   const stopped = failed && boot ? stoppedAfter(boot) : null;
-  const probes = probeNames.map(name => [name, check?.probes[name] ?? notAsked] as const);
+  const probes = probesOf[guest].map((name: ProbeName) => [name, check?.probes[name] ?? notAsked] as const);
+  const own: OfGuest = ofGuest[guest](check);
   return {
     verdict: check?.verdict ?? 'unknown',
     cause: check?.cause ?? 'not_checked',
@@ -89,14 +97,27 @@ export function checkDocument({ check, wish, boot }: VmSnapshot) {
     since: check?.since ?? null,
     failures: check?.failures ?? 0,
     expected: check?.expected ?? wish,
-    probes: Object.fromEntries(probes) as Record<ProbeName, OrNull<ProbeRow>>,
+    probes: Object.fromEntries(probes) as Partial<Record<ProbeName, OrNull<ProbeRow>>>,
     latency_ms: check?.latency ?? null,
     checked_at: check?.checkedAt ?? null,
     next_at: check?.nextAt ?? null,
     boot_seconds: check?.bootSeconds ?? null,
-    dsm: { ...dsm, http_port: httpPort, https_port: httpsPort },
+    ...own,
   };
 }
+
+/** What only the document of one kind of guest has. */
+const ofGuest = {
+  dsm: (check: Check | null) => {
+    const { httpPort, httpsPort, ...dsm } = check?.dsm ?? unknownDsm;
+    return { dsm: { ...dsm, http_port: httpPort, https_port: httpsPort } };
+  },
+  other: (check: Check | null) => ({
+    address: check?.dsm.address ?? null,
+    certificate_days: check?.certificateDays ?? null,
+  }),
+} satisfies Record<GuestKind, unknown>;
+type OfGuest = Partial<ReturnType<typeof ofGuest.dsm> & ReturnType<typeof ofGuest.other>>;
 
 export type BootDocument = NonNullable<ReturnType<typeof bootDocument>>;
 

@@ -18,6 +18,7 @@ export interface UnitRow {
 
 export const units = {
   '%': { digits: 1, shown: 1 },
+  d: { digits: 0, shown: 0, device_class: 'duration' },
   s: { digits: 1, shown: 0, device_class: 'duration' },
   ms: { digits: 2, shown: 1, device_class: 'duration' },
   MiB: { per: 2 ** 20, digits: 1, shown: 0, device_class: 'data_size' },

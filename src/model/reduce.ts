@@ -15,7 +15,9 @@ export function reduce(snapshot: Snapshot, event: Event): Snapshot {
     case 'hypervisor_down':
       return { ...snapshot, hypervisor: { ...snapshot.hypervisor, up: false, reason: event.reason } };
     case 'domain':
-      return change(snapshot, event.key, vm => recorded(vm, withDomain(vm, event.domain, event.at, up), event, up));
+      return change(snapshot, event.key, vm =>
+        recorded(vm, withDomain(vm, ofGuest(event.domain, vm), event.at, up), event, up),
+      );
     case 'stats':
       return sampled(snapshot, event.stats);
     case 'work':
@@ -61,6 +63,14 @@ function change(snapshot: Snapshot, key: string, update: (vm: VmSnapshot) => VmS
   const vm = Object.hasOwn(snapshot.vms, key) ? snapshot.vms[key] : undefined;
   const next = vm && update(vm);
   return next && next !== vm ? { ...snapshot, vms: { ...snapshot.vms, [key]: next } } : snapshot;
+}
+
+/** Only DSM has a loader: the disk that any other guest boots from has its data. */
+function ofGuest(domain: Domain | null, { guest }: VmSnapshot): Domain | null {
+  const { disks = [] } = domain?.hardware ?? {};
+  if (guest === 'dsm' || !domain || disks.every(({ role }) => role !== 'loader')) return domain;
+  const data = disks.map(disk => (disk.role === 'loader' ? { ...disk, role: 'data' as const } : disk));
+  return { ...domain, hardware: { ...domain.hardware, disks: data } };
 }
 
 /** `live`: libvirt was connected, so this came when it happened. */

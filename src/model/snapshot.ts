@@ -1,5 +1,5 @@
 import type { Boot } from './boot.ts';
-import type { Check, Wish } from './check.ts';
+import type { Check, GuestKind, Wish } from './check.ts';
 import type { Finding } from './doctor.ts';
 import type { Domain } from './domain.ts';
 import { type History, noHistory } from './history/history.ts';
@@ -55,6 +55,7 @@ export interface VmSnapshot {
   key: VmKey;
   /** The device's name in Home Assistant. */
   label: string;
+  guest: GuestKind;
   /** Null when libvirt is up and has no such domain; while libvirt is down, as last read. */
   domain: Domain | null;
   /** libvirt has been read since the bridge began. */
@@ -126,10 +127,11 @@ export interface LastError {
   at: string;
 }
 
-export function emptyVm(key: VmKey, label: string): VmSnapshot {
+export function emptyVm(key: VmKey, label: string, guest: GuestKind = 'dsm'): VmSnapshot {
   return {
     key,
     label,
+    guest,
     domain: null,
     seen: false,
     remembered: null,

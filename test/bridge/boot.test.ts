@@ -3,18 +3,19 @@ import { appendFile, readFile, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { Findings, Kind } from '../../src/checks/finding.ts';
+import type { Findings } from '../../src/checks/finding.ts';
 import type { Probes } from '../../src/checks/probes.ts';
 import { boot as verb } from '../../src/cli/record/boot.ts';
 import { type ProbeName, unknownDsm } from '../../src/model/check.ts';
 import type { BootDocument, CheckDocument } from '../../src/model/documents.ts';
+import { notAsked, up } from '../checks/ward.ts';
 import { eventually } from '../eventually.ts';
 import { type ConfigChanges, Running, vmConfig } from './running.ts';
 
 /** A DSM that is silent, until it is up or in its installer. */
 function guest() {
-  const silent = { bridge: 'ok', neighbour: 'silent', ping: 'silent', tcp: 'silent', web: 'closed', dsm: 'silent' };
-  const world: { [P in ProbeName]: string } = { ...silent, discovery: 'silent' };
+  const silent = { neighbour: 'silent', ping: 'silent', tcp: 'silent', web: 'closed', dsm: 'silent' };
+  const world: { [P in ProbeName]: string } = { ...up, ...silent, discovery: 'silent' };
   const address = '10.0.0.20';
   const find = async <P extends ProbeName>(probe: P, rest: object = {}): Promise<Findings[P]> =>
     ({ kind: world[probe], ms: 1, explanation: 'So it is.', ...rest }) as unknown as Findings[P];
@@ -26,15 +27,13 @@ function guest() {
     web: () => find('web', { port: 5_000, secure: false, name: null, base: '' }),
     dsm: () => find('dsm', { identity: null }),
     discovery: () => find('discovery', { device: world.discovery === 'ready' ? { ...unknownDsm, address } : null }),
+    ...notAsked,
     addresses: async () => [address],
     resolve: async name => name,
   };
-  const ok: { [P in ProbeName]: Kind<P> } = {
-    ...{ bridge: 'ok', neighbour: 'ok', ping: 'ok', tcp: 'all', web: 'dsm', dsm: 'ready', discovery: 'ready' },
-  };
   return {
     probes,
-    comeUp: () => Object.assign(world, ok),
+    comeUp: () => Object.assign(world, up),
     hang: () => Object.assign(world, silent, { discovery: 'silent' }),
   };
 }

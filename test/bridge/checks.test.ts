@@ -4,6 +4,7 @@ import type { Findings, Kind } from '../../src/checks/finding.ts';
 import type { Probes } from '../../src/checks/probes.ts';
 import { type ProbeName, unknownDsm } from '../../src/model/check.ts';
 import type { CheckDocument } from '../../src/model/documents.ts';
+import { notAsked, up, type World } from '../checks/ward.ts';
 import { expanded } from '../discovery/expanded.ts';
 import type { Observer } from '../mqtt/observer.ts';
 import { Running, response, state, vmConfig } from './running.ts';
@@ -13,8 +14,8 @@ const often = { ...vmConfig().checks, schedule: '* * * * * *', ports: [5_000] };
 
 /** DSM as the test wants it. */
 function dsm(kinds: { [P in ProbeName]?: Kind<P> } = {}) {
-  const world: { [P in ProbeName]: Kind<P> } = {
-    ...{ bridge: 'ok', neighbour: 'ok', ping: 'ok', tcp: 'all', web: 'dsm', dsm: 'ready', discovery: 'ready' },
+  const world: World = {
+    ...up,
     ...kinds,
   };
   const find = async <P extends ProbeName>(probe: P, rest: object = {}): Promise<Findings[P]> =>
@@ -36,6 +37,7 @@ function dsm(kinds: { [P in ProbeName]?: Kind<P> } = {}) {
     web: () => find('web', { port: 5_000, secure: false, name: null, base: '' }),
     dsm: () => find('dsm', { identity: null }),
     discovery: () => find('discovery', { device: world.discovery === 'ready' ? device : null }),
+    ...notAsked,
     addresses: async () => [address],
     resolve: async name => name,
   };
@@ -148,7 +150,7 @@ test.concurrent('every probe hangs: states and samples go out meanwhile, and the
   };
   const probes: Probes = {
     ...{ bridge: never, neighbour: never, ping: never, tcp: never, web: never, dsm: never, discovery: never },
-    ...{ addresses: never, resolve: never },
+    ...{ ...notAsked, addresses: never, resolve: never },
   };
   const checks = { ...vmConfig().checks, probeTimeout: 1_000 };
   await using running = await start({ probes, vms: [vmConfig({ checks })], libvirt: { statsInterval: 1_000 } });

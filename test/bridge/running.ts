@@ -18,6 +18,7 @@ type VmConfig = Config['vms'][number];
 
 export const vmConfig = (changes: Partial<VmConfig> = {}): VmConfig => ({
   domain: 'DSM',
+  guest: 'dsm',
   key: 'DSM',
   label: 'DSM VM',
   address: null,
@@ -29,7 +30,7 @@ export const vmConfig = (changes: Partial<VmConfig> = {}): VmConfig => ({
   expected: 'last_intended',
   console: 'never',
   checks: {
-    ...{ schedule: null, deepSchedule: null, timezone: null, ports: [] },
+    ...{ schedule: null, deepSchedule: null, timezone: null, ports: [], http: [], ssh: null, agent: false },
     ...{ failuresBeforeDown: 2, bootGrace: 900_000, probeTimeout: 20_000 },
   },
   ...changes,

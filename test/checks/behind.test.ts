@@ -23,6 +23,7 @@ import {
   startRaw,
   status,
 } from './http/peer.ts';
+import { notAsked } from './ward.ts';
 
 const running: Pages = {
   '/': pages.dsm7,
@@ -51,12 +52,14 @@ async function check({ port }: Pick<Peer, 'port'>, ways: Ways = {}): Promise<{ c
     web,
     dsm,
     discovery: async () => ({ ...well, kind: discovery, device: null }),
+    ...notAsked,
     addresses: async () => [],
     resolve: async () => address,
   };
   const subject = {
     ...{ key: 'DSM', nics: domain.hardware.nics, local: true, configured: address, lastAddress: null },
-    ...{ discovered: false, sweep: false, ports: secure ? [445] : [port] },
+    ...{ discovered: false, sweep: false },
+    services: { ports: secure ? [445] : [port], http: [], ssh: null, agent: false },
     identity: secure ? { ...unknownDsm, httpsPort: port } : null,
   };
   const { signal } = new AbortController();

@@ -20,8 +20,16 @@ export const device: DsmIdentity = {
 /** What each probe finds. */
 export type World = { [P in ProbeName]: Kind<P> };
 
+/** The probes of a guest that is not DSM: nobody asks them. */
+export const notAsked: Pick<Probes, 'http' | 'ssh' | 'agent'> = { http: strange, ssh: strange, agent: strange };
+
+function strange(): Promise<never> {
+  throw new Error('DSM is not asked that');
+}
+
 export const up: World = {
   ...{ bridge: 'ok', neighbour: 'ok', ping: 'ok', tcp: 'all', web: 'dsm', dsm: 'ready', discovery: 'ready' },
+  ...{ http: 'ok', ssh: 'ok', agent: 'ok' },
 };
 export const gone: World = {
   ...up,
@@ -31,6 +39,7 @@ export const gone: World = {
 type Policy = ChecksOptions['vms'][number]['checks'];
 
 const policy: Policy = {
+  ...{ guest: 'dsm', http: [], ssh: null, agent: false },
   ...{ expected: 'last_commanded', address: null, ports: [5_000, 445], failuresBeforeDown: 2 },
   ...{ bootGrace: 900_000, probeTimeout: 5_000, schedule: null, deepSchedule: '0 0 1 1 *', timezone: null },
 };
@@ -188,6 +197,9 @@ export class Ward {
         const mute = ['silent', 'not_applicable'].includes(this.world.discovery);
         return answer('discovery', limits, { device: mute ? null : device });
       },
+      http: (_, limits) => answer('http', limits, { certificateDays: 90 }),
+      ssh: (_, limits) => answer('ssh', limits),
+      agent: (_, limits) => answer('agent', limits),
       addresses: async () => this.libvirtKnows,
       resolve: async name => (name === 'nas.lan' ? '10.0.0.21' : null),
     };

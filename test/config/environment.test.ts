@@ -16,6 +16,12 @@ vms:
     loader: { model: X, platform: x-1.2-3, sata_map: { SataPortMap: "1", DiskIdxMap: "00" } }
 `;
 
+/** For keys that only another guest has. */
+const other = `
+mqtt: { url: mqtt://broker }
+vms: [{ domain: D, guest: other, checks: { http: [{}] } }]
+`;
+
 /** Text of keys for which the schema shows none. */
 const samples: Readonly<Record<string, string>> = {
   ...{
@@ -26,6 +32,7 @@ const samples: Readonly<Record<string, string>> = {
     upgrade_zip: '/a/b.zip',
   },
   ...{ sata_map: '{ SataPortMap: "12", DiskIdxMap: "1000" }', SataPortMap: '9', DiskIdxMap: '1e' },
+  ...{ path: '/a?b' },
   ...{ memory: '4GiB', size: '20TiB', mac: '52:54:00:12:34:56', by_id: '/dev/disk/by-id/wwn-0x5' },
   ...{ image: '/images/a b.img', host_key: `SHA256:${'a+/'.repeat(14)}0` },
 };
@@ -36,6 +43,12 @@ function withCreate(key: string): string {
   const disk = Object.hasOwn(byId, key) ? byId : { pool: 'default', size: '1GiB', name: 'x' };
   const create = { memory: '3GiB', bridge: 'br1', mac: '52:54:00:00:00:02', image: '/x', disks: [disk] };
   return stringify(withValueAt(parse(withLoader()), ['vms', 0, 'create'], create));
+}
+
+function baseOf(path: Path): string {
+  if (path[2] === 'create') return withCreate(String(path.at(-1)));
+  if (path[2] === 'guest') return minimal;
+  return path.some(key => key === 'http' || key === 'ssh' || key === 'agent') && path[2] === 'checks' ? other : base;
 }
 
 function sampleOf(path: Path): string {
@@ -56,7 +69,7 @@ test.each(
 )('%s does what its key in the file does', async (variable, path) => {
   const text = sampleOf(path);
   const value = shapeAt(path)?.type === 'string' ? text : parse(text);
-  const from = path[2] === 'create' ? withCreate(String(path.at(-1))) : base;
+  const from = baseOf(path);
   const wanted = await load(stringify(withValueAt(parse(from), path, value)));
   for (const name of [variable, variable.toLowerCase()]) expect(await load(from, { [name]: text })).toEqual(wanted);
   if (text !== shapeAt(path)?.default) expect(wanted).not.toEqual(await load(from));

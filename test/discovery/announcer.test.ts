@@ -19,6 +19,8 @@ const vm: VmOptions = {
   statsInterval: 30,
   commands: ['start', 'shutdown'],
   loader: false,
+  guest: 'dsm',
+  certificates: false,
   powerCategory: null,
 };
 const info = { hostname: 'nas-host', libvirt: '9.0.0', hypervisor: 'QEMU 7.2.22' };

@@ -1,5 +1,5 @@
 import type { BridgeOptions, VmOptions } from '../../src/discovery/entities/payload.ts';
-import { probeNames } from '../../src/model/check.ts';
+import { probesOf } from '../../src/model/check.ts';
 import { commandWords, defaultCommands } from '../../src/model/commands.ts';
 import {
   bootDocument,
@@ -75,6 +75,8 @@ export const vm: VmOptions = {
   commands: defaultCommands,
   powerCategory: 'config',
   loader: false,
+  guest: 'dsm',
+  certificates: false,
 };
 
 /** All that there can be. */
@@ -152,13 +154,14 @@ const known: VmSnapshot = {
     failures: 1,
     expected: 'running',
     probes: Object.fromEntries(
-      probeNames.map(name => [name, { outcome: 'ok', ms: 1.5, explanation: 'It answers.', at }] as const),
+      probesOf.dsm.map(name => [name, { outcome: 'ok', ms: 1.5, explanation: 'It answers.', at }] as const),
     ),
     latency: 0.4,
     checkedAt: at,
     nextAt: at,
     wasUp: true,
     bootSeconds: 93.4,
+    certificateDays: null,
     dsm: {
       ...{ name: 'diskstation', model: 'DS918+', version: '7.1.1-42962', update: 6, address: '192.168.1.20' },
       ...{ httpPort: 5_000, httpsPort: 5_001 },

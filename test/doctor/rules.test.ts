@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { examine, rules } from '../../src/doctor/examine.ts';
 import type { OtherDomain } from '../../src/doctor/facts.ts';
+import type { GuestKind } from '../../src/model/check.ts';
 import { factsOf, hostDisk, type More } from './facts.ts';
 
 const domain = (inner: string, attributes = " type='kvm'") => `<domain${attributes}>${inner}</domain>`;
@@ -356,6 +357,14 @@ describe('what cannot be seen is neither found nor passed over', () => {
     expect(unseen.map(each => each.code)).toContain(code);
     expect(findings.map(each => each.code)).not.toContain(code);
   });
+});
+
+test('of a guest that is not DSM, only what holds for every guest is judged', () => {
+  const xml = devices('');
+  const codes = (guest: GuestKind) => examine(factsOf(xml, {}), guest).findings.map(({ code }) => code);
+  expect(codes('dsm')).toEqual(expect.arrayContaining(['no_acpi', 'no_nic', 'no_serial_log']));
+  expect(codes('other')).toEqual(['no_acpi']);
+  expect(rules.filter(({ everyGuest, message }) => everyGuest && /DSM|loader/i.test(message))).toEqual([]);
 });
 
 test('a finding has the element and its value, why, and what mends it', () => {

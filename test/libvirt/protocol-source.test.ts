@@ -82,6 +82,7 @@ describe(`against libvirt ${facts.release}`, () => {
       noStorageVolume: 'NO_STORAGE_VOL',
       operationInvalid: 'OPERATION_INVALID',
       argumentUnsupported: 'ARGUMENT_UNSUPPORTED',
+      agentUnresponsive: 'AGENT_UNRESPONSIVE',
       noInterface: 'NO_INTERFACE',
       volumeExists: 'STORAGE_VOL_EXIST',
       invalidSchema: 'XML_INVALID_SCHEMA',

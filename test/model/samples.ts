@@ -70,7 +70,7 @@ export const checkOf = (verdict: Verdict): Check => ({
   reachable: verdict === 'up',
   problem: verdict !== 'up',
   probes: { web: { outcome: 'ok', ms: 1, explanation: 'It answers.', at } },
-  ...{ expected: 'running', latency: null, checkedAt: at, nextAt: null, bootSeconds: null },
+  ...{ expected: 'running', latency: null, checkedAt: at, nextAt: null, bootSeconds: null, certificateDays: null },
   wasUp: verdict === 'up',
   dsm: unknownDsm,
 });

@@ -160,7 +160,7 @@ function answersAtAll({ neighbour, ping, tcp }: Evidence): boolean {
 }
 
 /** A neighbour that answers no ping may be gone, and still in the kernel's table. */
-function isThere({ neighbour, ping }: Pick<Evidence, 'neighbour' | 'ping'>): boolean {
+export function isThere({ neighbour, ping }: Pick<Evidence, 'neighbour' | 'ping'>): boolean {
   return ping === 'ok' || (neighbour === 'ok' && ping !== 'silent');
 }
 

@@ -1,4 +1,4 @@
-import type { ProbeName } from '../../model/check.ts';
+import type { GuestKind, probesOf } from '../../model/check.ts';
 import type { Activity, VmSnapshot } from '../../model/snapshot.ts';
 import type { Kind } from '../finding.ts';
 
@@ -29,11 +29,18 @@ export const ages = ['young', 'grown', 'old'] as const;
 export type Age = (typeof ages)[number];
 export const patienceForUpdates = 4;
 
-/** Whether DSM has been up since power on: if so, it is not booting. */
+/** Whether the guest has been up since power on: if so, it is not booting. */
 export const pasts = ['fresh', 'was_up'] as const;
 type Past = (typeof pasts)[number];
 
-export type Evidence = { machine: Machine; age: Age; past: Past } & { [P in ProbeName]: Kind<P> };
+/** What is configured that can be asked of a guest: over the network, else its agent alone, else nothing. */
+export const askables = ['network', 'agent', 'nothing'] as const;
+type Askable = (typeof askables)[number];
+
+type OfMachine = { machine: Machine; age: Age; past: Past };
+type KindsOf<G extends GuestKind> = { [P in (typeof probesOf)[G][number]]: Kind<P> };
+export type Evidence = OfMachine & KindsOf<'dsm'>;
+export type OtherEvidence = OfMachine & KindsOf<'other'> & { askable: Askable };
 
 /** DSM closes its ports long before libvirt notices the shutdown. */
 const stopping: ReadonlySet<Activity> = new Set(['shutting_down', 'rebooting']);
@@ -68,7 +75,9 @@ export function ageOf(sincePowerOn: number | null, bootGrace: number): Age {
   return sincePowerOn < patienceForUpdates * bootGrace ? 'grown' : 'old';
 }
 
+type Running = 'running' | 'stopping' | 'unseen';
+
 /** Whether there is a guest that could answer. */
-export function canAnswer(machine: Machine): boolean {
+export function canAnswer(machine: Machine): machine is Running {
   return machine === 'running' || machine === 'stopping' || machine === 'unseen';
 }

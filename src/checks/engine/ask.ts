@@ -61,8 +61,10 @@ export function nowhere<P extends ProbeName>(probe: P): Findings[P] {
   return bare(probe, 'not_applicable' as Kind<P>, 'It was not asked, because the address is not known.');
 }
 
+const speaking: ReadonlySet<ProbeName> = new Set(['tcp', 'web', 'dsm', 'http', 'ssh', 'agent']);
+
 /** No answer came in time: that is silence, for probes where silence has a meaning. */
 function silenceOf<P extends ProbeName>(probe: P): Findings[P] {
-  const silent = probe === 'tcp' || probe === 'web' || probe === 'dsm';
-  return bare(probe, (silent ? 'silent' : 'not_applicable') as Kind<P>, 'No answer came in time.');
+  const kind = speaking.has(probe) ? 'silent' : 'not_applicable';
+  return bare(probe, kind as Kind<P>, 'No answer came in time.');
 }

@@ -5,14 +5,15 @@ import { usualPorts, type WebPort, webPorts } from '../probes/web/port.ts';
 import type { Probes } from '../probes.ts';
 import { type Ask, createAsk, nowhere } from './ask.ts';
 import { type CheckTarget, locate, macsOf, relocate } from './locate.ts';
+import { cable, type Lower, openPorts } from './lower.ts';
 
-/** One check of one VM: the probes in order, from the host's cable up to DSM's own answers. */
+/** One check of one DSM: the probes in order, from the host's cable up to its own answers. */
 
 export interface ExamineOptions {
   /** Updates what is known of the target; null: not needed. */
   prepare: (() => Promise<void>) | null;
   /** Whether the lower layers are enough, which disturb no disk. Null: every probe runs in any case. */
-  enough: ((lower: Lower, address: string | null) => boolean) | null;
+  enough: ((lower: Examination['findings'], address: string | null) => boolean) | null;
   /** The disks may be asleep: asks DSM that first, and nothing more if they are. */
   gentle: boolean;
   /** Milliseconds for each probe. */
@@ -22,7 +23,7 @@ export interface ExamineOptions {
 
 export interface Examination {
   /** The upper layers are missing if the lower ones were enough. */
-  findings: Lower & Partial<Upper>;
+  findings: Lower & Partial<Findings>;
   /** IPv4, the best that is known; null: none. */
   address: string | null;
   /** Where DSM's page is, or should be. */
@@ -33,10 +34,6 @@ export interface Examination {
   swept: boolean;
 }
 
-export type Lower = Pick<Findings, 'bridge' | 'neighbour' | 'tcp'>;
-/** A ping needs its own process: too expensive for every minute. */
-type Upper = Pick<Findings, 'ping' | 'web' | 'dsm' | 'discovery'>;
-
 /** Rejects only when `signal` aborts. */
 export async function examine(
   targetNow: () => CheckTarget,
@@ -46,10 +43,8 @@ export async function examine(
   const ask = createAsk(probes, probeTimeout, signal);
   if (prepare) await ask.any(undefined, prepare);
   const target = targetNow();
-  const { nics, local } = target;
   const macs = macsOf(target);
-  const bridging =
-    nics.length > 0 ? ask('bridge', { nics, local }) : bare('bridge', 'not_applicable', 'Its NICs are not known.');
+  const bridging = cable(target, ask);
 
   const found = await locate(target, probes, ask);
   const known = found.neighbour.kind === 'ok' ? [found.neighbour.address].filter(address => address !== null) : [];
@@ -61,7 +56,7 @@ export async function examine(
 
   const [bridge, tcp] = await Promise.all([bridging, openPorts(target, address, ask)]);
   const lower: Lower = { bridge, neighbour, tcp };
-  const ports = webPorts(target.ports, target.identity);
+  const ports = webPorts(target.services.ports, target.identity);
   const port = ports[0]?.port ?? usualPorts.http;
   if (enough?.(lower, address)) return { findings: lower, address, port, identity: null, swept };
 
@@ -77,11 +72,6 @@ export async function examine(
     identity: merged(discovery.device, dsm.identity, target.identity),
     swept,
   };
-}
-
-async function openPorts({ ports }: CheckTarget, address: string | null, ask: Ask): Promise<Findings['tcp']> {
-  if (address === null) return nowhere('tcp');
-  return ports.length > 0 ? ask('tcp', { address, ports }) : bare('tcp', 'not_applicable', 'No ports are configured.');
 }
 
 type Conversation = Pick<Findings, 'web' | 'dsm'>;

@@ -3,8 +3,19 @@ import type { DsmIdentity } from '../../model/check.ts';
 import type { Nic } from '../../model/domain.ts';
 import type { VmKey } from '../../model/snapshot.ts';
 import { bare, type Findings } from '../finding.ts';
+import type { HttpCheck } from '../probes/http.ts';
 import type { Probes } from '../probes.ts';
 import type { Ask } from './ask.ts';
+
+/** What is configured that can be asked of a guest; all but the ports only of one that is not DSM. */
+export interface Services {
+  ports: readonly number[];
+  http: readonly HttpCheck[];
+  /** Port of its SSH server; null: not asked. */
+  ssh: number | null;
+  /** Whether its guest agent is asked. */
+  agent: boolean;
+}
 
 /** One VM, and what a check knows of it beforehand. */
 export interface CheckTarget {
@@ -16,7 +27,7 @@ export interface CheckTarget {
   configured: string | null;
   /** Where it was last; null: never seen. */
   lastAddress: string | null;
-  ports: readonly number[];
+  services: Services;
   identity: DsmIdentity | null;
   /** It has answered Synology's discovery before. */
   discovered: boolean;

@@ -4,6 +4,7 @@ import { enumerate } from '../../util/enumerate.ts';
 import { type Cause, diagnoses } from '../diagnosis/diagnoses.ts';
 import type { Machine } from '../diagnosis/evidence.ts';
 import { isProblem, ofExpectation } from '../diagnosis/expected.ts';
+import { guests } from '../diagnosis/guests.ts';
 import { type Facts, messageOf, span } from '../diagnosis/messages.ts';
 import { type Kind, outcomeOf } from '../finding.ts';
 import { type CheckPolicy, type CheckState, sinceStart } from './state.ts';
@@ -48,6 +49,7 @@ export function report(state: CheckState, context: ReportContext): Check {
     nextAt: nextAt === null ? null : iso(nextAt),
     wasUp: run?.wasUp ?? false,
     bootSeconds: run?.bootSeconds ?? null,
+    certificateDays: findings.http?.certificateDays ?? null,
     dsm: known.dsm?.address === known.address ? known.dsm : { ...(known.dsm ?? unknownDsm), address: known.address },
   };
 }
@@ -67,8 +69,19 @@ export function factsOf(state: CheckState, cause: Cause, context: ReportContext)
     ...{ mac: nic?.mac ?? 'MAC', tap: nic?.tap ?? 'TAP', source: nic?.source ?? 'BRIDGE' },
     ...{ age: age === null ? 'a while' : span(age), grace: span(policy.bootGrace) },
     ...{ bridge: cable?.explanation ?? '', neighbour: findings.neighbour?.explanation ?? '' },
-    web: findings.web?.explanation ?? '',
+    ...{ web: findings.web?.explanation ?? '', http: findings.http?.explanation ?? '' },
+    ...{ ssh: findings.ssh?.explanation ?? '', agent: findings.agent?.explanation ?? '' },
+    services: faultsOf(findings),
+    guest: guests[policy.guest].name,
   };
+}
+
+const services = ['tcp', 'http', 'ssh', 'agent'] as const;
+
+/** The sentences of what was asked of a guest and failed. */
+function faultsOf(findings: CheckState['findings']): string {
+  const failed = services.filter(probe => rowsOf(findings)[probe]?.outcome === 'failed');
+  return failed.map(probe => findings[probe]?.explanation).join(' ');
 }
 
 function rowsOf(findings: CheckState['findings']): Check['probes'] {

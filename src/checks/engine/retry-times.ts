@@ -21,7 +21,10 @@ export function asksAsMuch(one: Depth, other: Depth): boolean {
 }
 
 /** Causes whose end the lower layers would show. */
-const seenFromBelow: ReadonlySet<Cause> = new Set(['up', 'up_asleep', 'up_behind', 'behind', 'port_closed', 'cut_off']);
+const seenFromBelow: ReadonlySet<Cause> = new Set([
+  ...(['up', 'up_asleep', 'up_behind', 'behind', 'port_closed', 'cut_off'] as const),
+  ...(['page_wrong', 'page_missing', 'certificate_invalid', 'ssh_missing', 'agent_missing'] as const),
+]);
 
 /** If something is wrong, all probes run; if the disks may be asleep (`quiet`), only the necessary ones. */
 export function isCheapEnough(depth: Depth, { cause, failures }: Debounced, quiet: boolean): boolean {

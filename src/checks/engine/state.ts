@@ -1,15 +1,16 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type Expectation, type ProbeName, probeNames } from '../../model/check.ts';
+import { type Expectation, type GuestKind, type ProbeName, probeNames } from '../../model/check.ts';
 import type { Hardware, Nic } from '../../model/domain.ts';
 import type { VmSnapshot } from '../../model/snapshot.ts';
 import type { Stats } from '../../model/stats.ts';
-import { diagnose } from '../diagnosis/diagnose.ts';
 import { type Cause, diagnoses } from '../diagnosis/diagnoses.ts';
-import { type Age, ageOf, canAnswer, type Evidence, type Machine } from '../diagnosis/evidence.ts';
+import { type Age, ageOf, canAnswer, type Evidence, type Machine, type OtherEvidence } from '../diagnosis/evidence.ts';
+import { guests } from '../diagnosis/guests.ts';
 import type { Findings } from '../finding.ts';
 import { type Debounced, debounce, isSilence, saidByMachine } from './debounce.ts';
 import { type DiskActivity, isStirred, noActivity, withSample } from './disk-idle.ts';
-import type { Examination, Lower } from './examine.ts';
+import type { Examination } from './examine.ts';
+import type { Services } from './locate.ts';
 import { afterChange, pauseAfter, retest } from './retry-times.ts';
 import { type Host, type Moment, type Run, resetAt, runOf, toKnown, upAt } from './run.ts';
 import { type Known, nothingKnown } from './store.ts';
@@ -17,11 +18,11 @@ import { type Known, nothingKnown } from './store.ts';
 /** What the checks of one VM know, and how each event changes it. Pure: it asks nothing, and starts no timer. */
 
 /** What the configuration says of one VM's checks. Milliseconds. */
-export interface CheckPolicy {
+export interface CheckPolicy extends Services {
+  guest: GuestKind;
   expected: Expectation;
   /** A name or an address; null: to be found. */
   address: string | null;
-  ports: readonly number[];
   failuresBeforeDown: number;
   bootGrace: number;
   probeTimeout: number;
@@ -107,7 +108,9 @@ function causeOf(state: CheckState, machine: Machine, context: CheckContext): Ca
     return age === 'young' ? 'booting' : 'not_checked';
   }
   const past = state.run?.wasUp ? 'was_up' : 'fresh';
-  const evidence: Evidence = { machine, age, past, ...kindsOf(state.findings) };
+  const { guest, ...policy } = context.policy;
+  const { diagnose } = guests[guest];
+  const evidence: AllEvidence = { machine, age, past, askable: askableOf(policy), ...kindsOf(state.findings) };
   const cause = diagnose(evidence);
   const worst = state.findings.bridge?.worst ?? null;
   // One of several NICs is well, but nothing answers: so the guest uses the other one.
@@ -115,7 +118,14 @@ function causeOf(state: CheckState, machine: Machine, context: CheckContext): Ca
 }
 
 /** Causes that only mean that nothing answers. */
-const unheard: ReadonlySet<Cause> = new Set(['silent', 'no_answer', 'filtered', 'address_unknown']);
+const unheard: ReadonlySet<Cause> = new Set(['silent', 'no_answer', 'filtered', 'services_silent', 'address_unknown']);
+
+type AllEvidence = Evidence & OtherEvidence;
+
+function askableOf({ ports, http, ssh, agent }: Services): OtherEvidence['askable'] {
+  if (ports.length > 0 || http.length > 0 || ssh !== null) return 'network';
+  return agent ? 'agent' : 'nothing';
+}
 
 export function ageIn(state: CheckState, { at, policy }: CheckContext): Age {
   return ageOf(sinceStart(state, at.now), policy.bootGrace);
@@ -128,24 +138,26 @@ export function sinceStart({ updatingSince, run }: CheckState, now: number): num
 }
 
 /** Whether the lower layers are as when all probes last ran: then the upper layers' findings still count. */
-export function isUnchanged({ baseline }: CheckState, lower: Lower, address: string | null): boolean {
+export function isUnchanged({ baseline }: CheckState, lower: Seen, address: string | null): boolean {
   return isDeepStrictEqual(baseline, baselineOf(lower, address));
 }
 
-function baselineOf({ bridge, neighbour, tcp }: Lower, address: string | null): unknown {
-  return [bridge.kind, neighbour.kind, tcp.kind, tcp.open, address];
+type Seen = Examination['findings'];
+
+function baselineOf({ bridge, neighbour, tcp, http, ssh, agent }: Seen, address: string | null): unknown {
+  return [bridge.kind, neighbour.kind, tcp.kind, tcp.open, http?.kind, ssh?.kind, agent?.kind, address];
 }
 
 /** The words that the verdict goes by. */
-export function kindsOf(findings: Partial<Findings>): Pick<Evidence, ProbeName> {
+export function kindsOf(findings: Partial<Findings>): Pick<AllEvidence, ProbeName> {
   const kinds = probeNames.map(name => [name, findings[name]?.kind ?? 'not_applicable']);
-  return Object.fromEntries(kinds) as Pick<Evidence, ProbeName>;
+  return Object.fromEntries(kinds) as Pick<AllEvidence, ProbeName>;
 }
 
-type Seen = Extract<CheckEvent, { type: 'machine' }>;
+type MachineEvent = Extract<CheckEvent, { type: 'machine' }>;
 
 /** Adds the machine's run, as libvirt now reports it. */
-function ofRun(before: CheckState, { vm, runId }: Seen, context: CheckContext): CheckState {
+function ofRun(before: CheckState, { vm, runId }: MachineEvent, context: CheckContext): CheckState {
   const { domain, startedAt } = vm;
   const another = domain !== null && before.known.uuid !== null && before.known.uuid !== domain.uuid;
   const state = another ? { ...before, known: nothingKnown } : before;
@@ -157,7 +169,7 @@ function ofRun(before: CheckState, { vm, runId }: Seen, context: CheckContext): 
 }
 
 /** What libvirt reports of the machine counts at once. */
-function follow(before: CheckState, { vm, machine }: Seen, context: CheckContext): CheckState {
+function follow(before: CheckState, { vm, machine }: MachineEvent, context: CheckContext): CheckState {
   const nics = vm.domain?.hardware.nics ?? null;
   const rewired = before.run !== null && before.nics !== null && !isDeepStrictEqual(nics, before.nics);
   const state = { ...(rewired ? checkIn(afterChange, before, context) : before), nics };
@@ -183,12 +195,13 @@ function take(before: CheckState, found: Examination, machine: Machine, context:
   const asked = Object.entries(findings).map(([probe, finding]) => [probe, { ...finding, at: when }]);
   const all: CheckState['findings'] = { ...before.findings, ...Object.fromEntries(asked) };
   const updating = all.dsm?.kind === 'updating' || all.discovery?.kind === 'updating';
-  const answers = findings.neighbour.kind === 'ok' || findings.tcp.open.length > 0;
+  const { neighbour, tcp, http, ssh, ping } = findings;
+  const answers = [neighbour.kind, http?.kind, ssh?.kind].includes('ok') || tcp.open.length > 0;
   const { known } = before;
   const state: CheckState = {
     ...before,
     findings: all,
-    baseline: findings.dsm ? baselineOf(findings, address) : before.baseline,
+    baseline: ping ? baselineOf(findings, address) : before.baseline,
     port: found.port,
     updatingSince: updating ? (before.updatingSince ?? at.now) : null,
     sweptAt: found.swept ? at.now : before.sweptAt,

@@ -14,6 +14,7 @@ import type { Probes } from '../probes.ts';
 import { longest } from './ask.ts';
 import { restOf } from './disk-idle.ts';
 import { type Examination, examine } from './examine.ts';
+import { examineOther } from './examine-other.ts';
 import type { CheckTarget } from './locate.ts';
 import { factsOf, type ReportContext, report } from './report.ts';
 import { asksAsMuch, betweenSweeps, type Depth, isCheapEnough } from './retry-times.ts';
@@ -58,6 +59,8 @@ export interface VmChecksOptions extends SharedOptions {
   places: Semaphore;
   clock: Clock;
 }
+
+const examiners = { dsm: examine, other: examineOther } as const;
 
 /** The checks of one VM, one at a time: runs them when they are due, and publishes the result. */
 export class VmChecks {
@@ -174,7 +177,7 @@ export class VmChecks {
     const { debounced, disks } = this.#state;
     const rest = restOf(disks, clock.now());
     const cheap = isCheapEnough(depth, debounced, rest === 'quiet');
-    return examine(() => this.#target(), probes, {
+    return examiners[policy.guest](() => this.#target(), probes, {
       prepare: cheap && diagnoses[debounced.cause].verdict === 'up' ? null : () => this.#reread(),
       enough: cheap ? (lower, address) => isUnchanged(this.#state, lower, address) : null,
       gentle: rest !== 'awake' || debounced.cause === 'up_asleep',
@@ -270,7 +273,7 @@ export class VmChecks {
       local: isLocal,
       configured: policy.address,
       lastAddress: known.address,
-      ports: policy.ports,
+      services: policy,
       identity: known.dsm,
       discovered: known.discovered,
       sweep: isLocal && clock.now() - sweptAt >= betweenSweeps(ageIn(this.#state, this.#context())),

@@ -1,7 +1,7 @@
 import { constants } from 'node:crypto';
 import { request as begin, type ClientRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
-import { connect as connectSecurely, createSecureContext, type SecureContext } from 'node:tls';
+import { connect as connectSecurely, createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 import { inTime } from '../../util/deadline.ts';
 
 /**
@@ -39,6 +39,8 @@ export interface HttpAnswer {
   headers: Readonly<Record<string, string>>;
   /** Its beginning, where it is longer than 256 KiB. */
   body: string;
+  /** Of TLS, when the certificate begins and ends, in milliseconds since 1970; null: there is none. */
+  certificate: { from: number; until: number } | null;
   /** Milliseconds. */
   ms: number;
 }
@@ -93,12 +95,13 @@ export async function get(
   request.on('error', fail).once('response', (response: IncomingMessage) => {
     const { statusCode: status = 0 } = response;
     const headers = Object.entries(response.headers).map(([name, value]) => [name, String(value)]);
+    const certificate = certificateOf(response.socket);
     const chunks: Buffer[] = [];
     let left = bodyLimit;
     const end = () => {
       const body = Buffer.concat(chunks).subarray(0, bodyLimit).toString();
       const ms = Math.round(performance.now() - began);
-      resolve({ failure: null, status, headers: Object.fromEntries(headers), body, ms });
+      resolve({ failure: null, status, headers: Object.fromEntries(headers), body, certificate, ms });
     };
     const take = (chunk: Buffer) => {
       chunks.push(chunk);
@@ -132,6 +135,13 @@ function requestOf({ address, port, secure, path, name }: HttpTarget): ClientReq
       return connectSecurely({ ...tls(), host: address, port, servername: name ?? '' });
     },
   });
+}
+
+function certificateOf(socket: unknown): HttpAnswer['certificate'] {
+  if (!(socket instanceof TLSSocket)) return null;
+  const { valid_from, valid_to } = socket.getPeerCertificate();
+  const [from, until] = [Date.parse(valid_from), Date.parse(valid_to)];
+  return Number.isNaN(from) || Number.isNaN(until) ? null : { from, until };
 }
 
 let context: SecureContext | undefined;

@@ -1,9 +1,9 @@
-import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { inTime } from '../../util/deadline.ts';
 import { enumerate } from '../../util/enumerate.ts';
 import { bare, type Findings, type Limits } from '../finding.ts';
 import { get } from '../http/get.ts';
+import { ssh as askSsh } from './ssh.ts';
 import { pageOf } from './web/page.ts';
 import { lookAt, type WebPort } from './web/port.ts';
 
@@ -35,8 +35,6 @@ const ranks: readonly Seen['kind'][] = ['dsm', 'installer', 'loader', 'behind', 
 const headStart = 75;
 /** Milliseconds that an earlier port still gets to answer: otherwise chance would decide which one is reported. */
 const moment = 300;
-/** Characters of SSH's greeting; a server may say other lines first. */
-const longestGreeting = 1_024;
 
 /** Rejects only with the reason of `limits.signal`. */
 export async function web(
@@ -101,33 +99,13 @@ async function lookForLoader(
 ): Promise<Seen | null> {
   const [page, greeting] = await Promise.all([
     get({ address, name: null, port: terminal, secure: false, path: '/' }, limits),
-    sshGreeting(address, ssh, limits),
+    askSsh({ address, port: ssh }, limits),
   ]);
   if (page.failure === null && pageOf(page) === 'loader') {
     const explanation = `${closed}, but a loader's terminal answers on port ${terminal}.`;
     return { ...bare('web', 'loader', explanation), ms: page.ms, port: terminal };
   }
-  if (greeting === null) return null;
+  if (greeting.kind !== 'ok') return null;
   const explanation = `SSH answers on port ${ssh} but DSM's page does not, as with a loader.`;
-  return { ...bare('web', 'loader', explanation), ms: greeting };
-}
-
-/** Milliseconds until SSH greets (RFC 4253, 4.2); nothing is sent. Null: it does not greet. */
-async function sshGreeting(address: string, port: number, { timeout, signal }: Limits): Promise<number | null> {
-  const began = performance.now();
-  const socket = connect({ host: address, port });
-  const isGreeted = async () => {
-    let said = '';
-    for await (const chunk of socket) {
-      said += chunk.toString('latin1');
-      if (/^SSH-/m.test(said)) return true;
-      if (said.length >= longestGreeting) break;
-    }
-    return false;
-  };
-  const greeted = await inTime(isGreeted(), timeout, false, signal)
-    .catch(() => false)
-    .finally(() => socket.destroy());
-  signal.throwIfAborted();
-  return greeted ? Math.round(performance.now() - began) : null;
+  return { ...bare('web', 'loader', explanation), ms: greeting.ms };
 }

@@ -58,7 +58,7 @@ async function lookAtAll(
   const records = new Records(dataDir, silent);
   const [histories, disks] = await Promise.all([records.load(keys), disksStore(dataDir, silent).load()]);
   const local = isLocal(libvirt, await client.hostname({ signal: common.signal }));
-  const looks = vms.map(async ({ key, label, loader }): Promise<Examined> => {
+  const looks = vms.map(async ({ key, label, guest, loader }): Promise<Examined> => {
     const target = watch.target(key);
     const row = { id: key, name: label, local, findings: [], unseen: [] };
     if (!target) return { ...row, trouble: watch.missing(key) };
@@ -66,7 +66,7 @@ async function lookAtAll(
     const shutdownSeconds = stops.length === 0 ? null : Math.max(...stops);
     const known = { settings: loader, shutdownSeconds, lastDisks: disks[key] ?? null };
     const facts = await gather({ client, target, local, ...common, ...known });
-    return facts ? { ...row, ...examine(facts), trouble: null } : { ...row, trouble: unreadable };
+    return facts ? { ...row, ...examine(facts, guest), trouble: null } : { ...row, trouble: unreadable };
   });
   return Promise.all(looks);
 }

@@ -1,3 +1,4 @@
+import type { GuestKind } from '../../model/check.ts';
 import { type CommandWord, commandWords, rowOf, runsAs } from '../../model/commands.ts';
 import { binarySensor, button, type Entity, image, type Row, state, toggle, type Value } from './entity.ts';
 import { asked, detail } from './traits.ts';
@@ -10,13 +11,16 @@ export interface VmControls {
   /** `config` keeps "turn off everything" and voice assistants from taking the NAS down. */
   powerCategory: 'config' | null;
   loader: boolean;
+  guest: GuestKind;
+  /** Certificates are looked at. */
+  certificates: boolean;
 }
 
 /** A switch needs both commands; without it, the state entity still shows the power. */
-export function controlEntities({ commands, powerCategory }: VmControls): Control[] {
+export function controlEntities({ guest, commands, powerCategory }: VmControls): Control[] {
   const may = (word: CommandWord) => commands.includes(word);
   const category = powerCategory && { entity_category: powerCategory };
-  const power = toggle('power', null, state('power'), { ...category, command_topic: 'power', icon: 'mdi:nas' });
+  const power = toggle('power', null, state('power'), { ...category, command_topic: 'power', icon: icons[guest] });
   return [
     ...(may('start') && may('shutdown') ? [power] : []),
     ...commandWords.filter(word => may(word) && isPlainButton(word)).map(word => control<never>(word)),
@@ -26,6 +30,8 @@ export function controlEntities({ commands, powerCategory }: VmControls): Contro
     ...(may('screenshot') ? [screen] : []),
   ];
 }
+
+const icons = { dsm: 'mdi:nas', other: 'mdi:desktop-tower' } as const satisfies Record<GuestKind, string>;
 
 /** The loader's buttons exist only where a loader is configured. */
 function isPlainButton(word: CommandWord): boolean {

@@ -106,8 +106,10 @@ export const loaderObject = (...path: ObjectPath<LoaderDocument>): Value<'loader
 export const loaderMembers = (...only: (keyof LoaderDocument)[]) => ({ topic: 'loader', path: [], only }) as const;
 export const infoObject = (...path: ObjectPath<BridgeDocument>): Value<'info'> => ({ topic: 'info', path });
 
-type Scalar = string | number | boolean | null;
-type ValuePath<T> = { [K in keyof T & string]: T[K] extends Scalar ? [K] : [K, ...ValuePath<T[K]>] }[keyof T & string];
+type Scalar = string | number | boolean | null | undefined;
+type ValuePath<T> = {
+  [K in keyof T & string]-?: T[K] extends Scalar ? [K] : [K, ...ValuePath<NonNullable<T[K]>>];
+}[keyof T & string];
 type ObjectPath<T> = {
-  [K in keyof T & string]: T[K] extends Scalar ? never : [K] | [K, ...ObjectPath<T[K]>];
+  [K in keyof T & string]-?: T[K] extends Scalar ? never : [K] | [K, ...ObjectPath<NonNullable<T[K]>>];
 }[keyof T & string];

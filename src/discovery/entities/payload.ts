@@ -1,3 +1,4 @@
+import type { GuestKind } from '../../model/check.ts';
 import type { DomainDescription } from '../../model/domain.ts';
 import type { HypervisorInfo, VmKey } from '../../model/snapshot.ts';
 import type { Topics } from '../../model/topics.ts';
@@ -60,9 +61,10 @@ export function vmDevicePayload(
     about: {
       name: vm.label,
       manufacturer: 'QEMU',
-      model: description.dsm.model ?? 'DSM virtual machine',
+      model: description.dsm.model ?? models[vm.guest],
       ...(description.dsm.version && { sw_version: `DSM ${description.dsm.version}` }),
-      ...(description.dsm.url && { configuration_url: description.dsm.url }),
+      // Only of DSM is it known that a page is there.
+      ...(vm.guest === 'dsm' && description.dsm.url && { configuration_url: description.dsm.url }),
       ...(description.hardware.machine && { model_id: description.hardware.machine }),
       ...(hypervisor && { hw_version: `${hypervisor.hypervisor}, libvirt ${hypervisor.libvirt}` }),
       via_device: bridgeId(bridge.instance),
@@ -73,6 +75,8 @@ export function vmDevicePayload(
     entities: vmEntities(description, vm),
   });
 }
+
+const models = { dsm: 'DSM virtual machine', other: 'Virtual machine' } as const satisfies Record<GuestKind, string>;
 
 export function vmDeviceTopic({ prefix }: BridgeOptions, description: DomainDescription): string {
   return deviceTopic(prefix, vmId(description));

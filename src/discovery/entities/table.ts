@@ -1,5 +1,5 @@
 import { bootPhases } from '../../model/boot.ts';
-import { probeNames, probeOutcomes, verdicts } from '../../model/check.ts';
+import { type GuestKind, probeOutcomes, probesOf, verdicts } from '../../model/check.ts';
 import { byKey, type Disk, type DomainDescription, domainStates } from '../../model/domain.ts';
 import { cpuMetrics, diskMetrics, type Metric, memoryMetrics, nicMetrics } from '../../model/metrics.ts';
 import { notificationTypes } from '../../model/notification.ts';
@@ -44,6 +44,8 @@ export function vmEntities({ hardware }: DomainDescription, controls: VmControls
   return [
     ...controlEntities(controls),
     ...checkEntities,
+    ...guestEntities[controls.guest].filter(({ key }) => key !== 'certificate_days' || controls.certificates),
+    ...probeEntities(controls.guest),
     ...machineEntities,
     ...(controls.loader ? loaderEntities(controls.commands) : []),
     ...hardware.disks.flatMap(disk => diskEntities(disk, diskName(disk, data.indexOf(disk) + 1))),
@@ -68,16 +70,31 @@ const checkEntities: readonly VmEntity[] = [
   sensor('next_check', 'Next check', check('next_at'), timestamp, detail, asked),
   sensor('latency', 'Latency', check('latency_ms'), inUnit('ms'), detail, asked),
   sensor('boot_time', 'Boot time', check('boot_seconds'), inUnit('s'), detail, asked),
-  sensor('dsm_version', 'DSM version', check('dsm', 'version'), detail, asked, { attributes: checkObject('dsm') }),
-  sensor('dsm_model', 'DSM model', check('dsm', 'model'), detail, asked),
-  sensor('dsm_name', 'DSM name', check('dsm', 'name'), detail, asked),
-  sensor('dsm_address', 'DSM address', check('dsm', 'address'), detail, asked),
-  ...probeNames.map(name =>
+];
+
+/** What only one kind of guest tells of itself. */
+const guestEntities: Readonly<Record<GuestKind, readonly VmEntity[]>> = {
+  dsm: [
+    sensor('dsm_version', 'DSM version', check('dsm', 'version'), detail, asked, { attributes: checkObject('dsm') }),
+    sensor('dsm_model', 'DSM model', check('dsm', 'model'), detail, asked),
+    sensor('dsm_name', 'DSM name', check('dsm', 'name'), detail, asked),
+    sensor('dsm_address', 'DSM address', check('dsm', 'address'), detail, asked),
+  ],
+  other: [
+    sensor('address', 'Address', check('address'), detail, asked),
+    sensor('certificate_days', 'Certificate days', check('certificate_days'), inUnit('d'), diagnostic, asked, {
+      icon: 'mdi:certificate',
+    }),
+  ],
+};
+
+function probeEntities(guest: GuestKind): VmEntity[] {
+  return probesOf[guest].map(name =>
     sensor(`probe_${name}`, `Probe ${name}`, check('probes', name, 'outcome'), oneOf(probeOutcomes), detail, asked, {
       attributes: checkObject('probes', name),
     }),
-  ),
-];
+  );
+}
 
 const machineEntities: readonly VmEntity[] = [
   // The other details for automations, without another entity to enable.

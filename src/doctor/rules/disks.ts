@@ -14,7 +14,7 @@ const toVirtio =
 
 export const diskRules: readonly Rule[] = [
   {
-    ...{ code: 'disk_in_use', level: 'harm', source: 'host' },
+    ...{ code: 'disk_in_use', level: 'harm', source: 'host', everyGuest: true },
     message: 'The host uses this disk too, and two systems that write to one disk destroy its data.',
     advice: 'Take it from the VM, or from the host: `umount`, `mdadm --stop`, `vgchange -an`, `zpool export`.',
     find: ({ disks, host }) => {
@@ -38,7 +38,7 @@ export const diskRules: readonly Rule[] = [
     },
   },
   {
-    ...{ code: 'disk_of_two', level: 'harm', source: 'libvirt' },
+    ...{ code: 'disk_of_two', level: 'harm', source: 'libvirt', everyGuest: true },
     message: 'Two domains have this disk; when both run, they destroy its data.',
     advice: 'Take it out of one of them: `virsh detach-disk DOMAIN TARGET --config`.',
     find: sharedDisks,
@@ -50,8 +50,8 @@ export const diskRules: readonly Rule[] = [
     find: blacklistedHba,
   },
   {
-    ...{ code: 'disk_by_letter', level: 'warning', source: 'definition' },
-    message: 'The host may give this name to another disk at its next boot, and DSM then writes to that one.',
+    ...{ code: 'disk_by_letter', level: 'warning', source: 'definition', everyGuest: true },
+    message: 'The host may give this name to another disk at its next boot, and the VM then writes to that one.',
     advice: "`<source dev='/dev/disk/by-id/…'/>`: `ls -l /dev/disk/by-id` shows the lasting name.",
     find: ({ disks, host }) =>
       disks
@@ -65,8 +65,8 @@ export const diskRules: readonly Rule[] = [
         }),
   },
   {
-    ...{ code: 'cache_unsafe', level: 'warning', source: 'definition' },
-    message: 'The host ignores when DSM wants its data on the disk: a power failure may cost the whole volume.',
+    ...{ code: 'cache_unsafe', level: 'warning', source: 'definition', everyGuest: true },
+    message: 'The host ignores when the guest wants its data on the disk: a power failure may cost the whole volume.',
     advice: "`<driver name='qemu' cache='none' io='native'/>`, with the old `type`.",
     find: ({ disks }) =>
       disks
@@ -114,7 +114,7 @@ export const diskRules: readonly Rule[] = [
     find: unfitMap,
   },
   {
-    ...{ code: 'pool_nearly_full', level: 'warning', source: 'libvirt' },
+    ...{ code: 'pool_nearly_full', level: 'warning', source: 'libvirt', everyGuest: true },
     message: 'The pool has less than a tenth left, and less than the image may need: then libvirt pauses the VM.',
     advice: 'Make room there, or move the image to a larger pool.',
     find: ({ rooms }) => {

@@ -15,7 +15,7 @@ const withKeys = /\.(?:ms|snakeoil)\.(?:4m\.)?(?:fd|qcow2)$|VARS(?:_4M)?\.secboo
 
 export const machineRules: readonly Rule[] = [
   {
-    ...{ code: 'no_acpi', level: 'harm', source: 'definition' },
+    ...{ code: 'no_acpi', level: 'harm', source: 'definition', everyGuest: true },
     message: 'Without ACPI the VM has no power button: it cannot be shut down, only switched off.',
     advice: '`<features><acpi/></features>`.',
     find: ({ domain }) => (child(domain, 'features')?.['acpi'] === undefined ? ['`<features>` has no `<acpi/>`.'] : []),
@@ -34,8 +34,8 @@ export const machineRules: readonly Rule[] = [
     find: secureBoot,
   },
   {
-    ...{ code: 'tcg', level: 'warning', source: 'definition' },
-    message: 'An emulated processor (TCG) instead of KVM makes DSM many times slower.',
+    ...{ code: 'tcg', level: 'warning', source: 'definition', everyGuest: true },
+    message: 'An emulated processor (TCG) instead of KVM makes the guest many times slower.',
     advice: "`<domain type='kvm'>`; if libvirt refuses it, turn on virtualization in the firmware of the host.",
     find: ({ domain }) => (text(domain, '@type') === 'qemu' ? ["`<domain type='qemu'>`."] : []),
   },
@@ -51,9 +51,9 @@ export const machineRules: readonly Rule[] = [
     ],
   },
   {
-    ...{ code: 'host_shutdown', level: 'warning', source: 'host' },
-    message: 'When the host goes down, libvirt-guests or Docker cuts the power before DSM has shut down.',
-    advice: 'A longer `SHUTDOWN_TIMEOUT`, or `stop_grace_period`; or shut DSM down before the host.',
+    ...{ code: 'host_shutdown', level: 'warning', source: 'host', everyGuest: true },
+    message: 'When the host goes down, libvirt-guests or Docker cuts the power before the guest has shut down.',
+    advice: 'A longer `SHUTDOWN_TIMEOUT`, or `stop_grace_period`; or shut the VM down before the host.',
     find: ({ host, shutdownSeconds: took }) => {
       if (!host || (took === null && host.stoppers.length > 0)) return null;
       const early = host.stoppers.filter(({ seconds }) => seconds < (took ?? 0));
@@ -61,7 +61,7 @@ export const machineRules: readonly Rule[] = [
     },
   },
   {
-    ...{ code: 'open_graphics', level: 'warning', source: 'definition' },
+    ...{ code: 'open_graphics', level: 'warning', source: 'definition', everyGuest: true },
     message:
       'Graphics on all addresses without a password: anybody in the network sees the console, and can type there.',
     advice: "`<listen type='address' address='127.0.0.1'/>` and `ssh -L 5900:127.0.0.1:5900 HOST`; or a `passwd`.",
@@ -88,8 +88,8 @@ export const machineRules: readonly Rule[] = [
     },
   },
   {
-    ...{ code: 'no_autostart', level: 'info', source: 'libvirt' },
-    message: 'Without autostart, DSM stays off after a restart of the host until somebody starts it.',
+    ...{ code: 'no_autostart', level: 'info', source: 'libvirt', everyGuest: true },
+    message: 'Without autostart, the VM stays off after a restart of the host until somebody starts it.',
     advice: '`virsh autostart NAME`, or the switch Autostart in Home Assistant.',
     find: ({ autostart }) => (autostart === null ? null : autostart ? [] : ['Autostart is off.']),
   },

@@ -20,7 +20,7 @@ export const networkRules: readonly Rule[] = [
     },
   },
   {
-    ...{ code: 'mac_of_two', level: 'warning', source: 'libvirt' },
+    ...{ code: 'mac_of_two', level: 'warning', source: 'libvirt', everyGuest: true },
     message: 'Two domains with one MAC take packets from each other, if they run in one network.',
     advice: 'Remove `<mac>` from the other domain: libvirt gives it a new one.',
     find: ({ hardware: { nics }, others }) =>
@@ -54,8 +54,8 @@ export const networkRules: readonly Rule[] = [
       }),
   },
   {
-    ...{ code: 'macvtap', level: 'info', source: 'definition' },
-    message: 'Over macvtap, guest and host cannot talk to each other: checks from this host do not reach DSM.',
+    ...{ code: 'macvtap', level: 'info', source: 'definition', everyGuest: true },
+    message: 'Over macvtap, guest and host cannot talk to each other: checks from this host do not reach the guest.',
     advice: "`<interface type='bridge'>` on a bridge of the host, or checks from another machine.",
     find: ({ devices }) =>
       children(devices, 'interface')

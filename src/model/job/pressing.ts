@@ -4,15 +4,15 @@ import { progress, seconds, stay } from './moves.ts';
 
 /** Asking a guest to power off: which presses count, whether the guest hears them, and what progress reports of it. */
 
-/** What DSM does while it ignores its power button. */
+/** What the guest does while it ignores its power button. */
 const instead: Readonly<Partial<Record<Verdict, string>>> = {
   updating: 'DSM is being installed or updated',
   recoverable: "DSM's system is damaged and waits to be recovered",
   installer: "DSM's installer runs",
   loader: 'the loader runs instead of DSM',
-  booting: 'DSM still boots',
-  starting: 'DSM still starts its services',
-  unreachable: 'DSM has not answered since power on',
+  booting: 'the guest still boots',
+  starting: 'the guest still starts its services',
+  unreachable: 'the guest has not answered since power on',
 };
 
 /** Open ports are then not DSM's own. */
@@ -60,7 +60,7 @@ export function press(job: Job, now: number): Step {
   const doubt = isUnwatched(job) ? `; ${unwatched}` : '';
   const words = counts
     ? `${counted} of ${plan.maxPresses}${doubt}`
-    : `${attempt} times so far; none counts before DSM is up`;
+    : `${attempt} times so far; none counts before the guest is up`;
   return { job: next, effects: [call, progress('pressed', `asked to power off, ${words}`)] };
 }
 

@@ -225,7 +225,7 @@ function timeUp(job: Job, now: number): Step {
     const base = `the guest did not power off ${time}`;
     const harm = fragility(job, now);
     if (plan.onTimeout === 'force_off' && harm === null) {
-      const doubt = verdictNow(job, now) === 'unknown' ? '; no check tells whether DSM is being updated' : '';
+      const doubt = verdictNow(job, now) === 'unknown' ? '; no check tells whether it is being updated' : '';
       const next = calling(job, 'cut_power', now);
       return { ...next, effects: [progress('cutting_power', `${base}${doubt}`), ...next.effects] };
     }

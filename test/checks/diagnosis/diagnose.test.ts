@@ -1,11 +1,11 @@
 /** What is the matter, for every combination of what can be found; and whether that is a problem. */
 import { describe, expect, test } from 'vitest';
 import { diagnose } from '../../../src/checks/diagnosis/diagnose.ts';
-import { type Cause, causes, diagnoses } from '../../../src/checks/diagnosis/diagnoses.ts';
+import { type Cause, causesOf, diagnoses } from '../../../src/checks/diagnosis/diagnoses.ts';
 import { type Evidence, machines } from '../../../src/checks/diagnosis/evidence.ts';
 import { isProblem, ofExpectation } from '../../../src/checks/diagnosis/expected.ts';
 import { kinds } from '../../../src/checks/finding.ts';
-import { wishes } from '../../../src/model/check.ts';
+import { probesOf, wishes } from '../../../src/model/check.ts';
 import { combinations, eachEvidence, healthy, mute } from './evidence.ts';
 
 describe('typical cases', () => {
@@ -128,10 +128,10 @@ test(`all ${combinations} combinations`, { timeout: 120_000 }, () => {
   expect(wrong).toEqual([]);
   expect(visited).toBe(combinations);
   expect(combinations).toBe(
-    10 * 3 * 2 * Object.values(kinds).reduce((all, row) => all * Object.values(row).flat().length, 1),
+    probesOf.dsm.reduce((all, probe) => all * Object.values(kinds[probe]).flat().length, 10 * 3 * 2),
   );
   // Before the first check there is no evidence.
-  expect([...reached, 'not_checked'].sort()).toEqual([...causes].sort());
+  expect([...reached, 'not_checked'].sort()).toEqual([...causesOf.dsm].sort());
 });
 
 const halted: ReadonlySet<string> = new Set(['off', 'died', 'paused', 'io_error', 'asleep', 'crashed', 'absent']);
@@ -205,7 +205,7 @@ function allUnknown(more: Partial<Evidence>): Evidence {
 }
 
 describe('a problem is a difference from what it is meant to be', () => {
-  const running = causes.filter(cause => !halted.has(cause));
+  const running = causesOf.dsm.filter(cause => !halted.has(cause));
 
   test.each([...wishes, null])('meant to be %s, running: as the table says, or that it runs at all', wish => {
     for (const cause of running) {

@@ -8,9 +8,20 @@ const facts: Facts = {
   ...{ domain: 'DSM', instead: "Did you mean 'DSM7'? It has DSM7, router.", address: '10.0.0.20', port: '5000' },
   ...{ ports: '5000, 5001 and 445', closed: '445', mac: '52:54:00:d5:30:01', tap: 'vnet0', source: 'br0' },
   ...{ age: '4 min', grace: '15 min', bridge: 'The bridge said so.', neighbour: 'The neighbour said so.' },
-  web: 'The page said so.',
+  ...{ guest: 'DSM', web: 'The page said so.', http: 'The site said so.', ssh: 'SSH said so.' },
+  ...{ agent: 'The agent said so.', services: 'The ports said so.' },
 };
-const nothing = { ...facts, instead: '', bridge: '', neighbour: '', web: '' };
+const nothing = {
+  ...facts,
+  instead: '',
+  bridge: '',
+  neighbour: '',
+  web: '',
+  http: '',
+  ssh: '',
+  agent: '',
+  services: '',
+};
 
 describe.each([
   ['every sentence known', facts],

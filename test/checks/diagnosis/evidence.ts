@@ -1,30 +1,50 @@
-import { ages, type Evidence, machines, pasts } from '../../../src/checks/diagnosis/evidence.ts';
+import {
+  ages,
+  askables,
+  type Evidence,
+  machines,
+  type OtherEvidence,
+  pasts,
+} from '../../../src/checks/diagnosis/evidence.ts';
 import { type Kind, kinds } from '../../../src/checks/finding.ts';
 import type { ProbeName } from '../../../src/model/check.ts';
 
 const all = <P extends ProbeName>(probe: P) => Object.values(kinds[probe]).flat() as Kind<P>[];
 
+type Values<E> = { [K in keyof E]: readonly E[K][] };
+
+const common = {
+  ...{ machine: machines, age: ages, past: pasts },
+  ...{ bridge: all('bridge'), neighbour: all('neighbour'), ping: all('ping'), tcp: all('tcp') },
+};
+
 /** Every value of every field, as the types declare them. */
-const values: { [K in keyof Evidence]: readonly Evidence[K][] } = {
-  machine: machines,
-  age: ages,
-  past: pasts,
-  bridge: all('bridge'),
-  neighbour: all('neighbour'),
-  ping: all('ping'),
-  tcp: all('tcp'),
+const ofDsm: Values<Evidence> = {
+  ...common,
   web: all('web'),
   dsm: all('dsm'),
   discovery: all('discovery'),
 };
 
-const fields = Object.keys(values) as (keyof Evidence)[];
+const ofOther: Values<OtherEvidence> = {
+  ...common,
+  http: all('http'),
+  ssh: all('ssh'),
+  agent: all('agent'),
+  askable: askables,
+};
 
-export const combinations = fields.reduce((product, field) => product * values[field].length, 1);
+const count = (values: object) => Object.values(values).reduce((product: number, { length }) => product * length, 1);
+export const combinations = count(ofDsm);
+export const otherCombinations = count(ofOther);
 
 /** Calls `visit` with every combination there is. The object is one and the same: it is to be read, not kept. */
-export function eachEvidence(visit: (evidence: Evidence) => void): void {
-  const evidence = Object.fromEntries(fields.map(field => [field, values[field][0]])) as unknown as Evidence;
+export const eachEvidence = (visit: (evidence: Evidence) => void): void => each(ofDsm, visit);
+export const eachOtherEvidence = (visit: (evidence: OtherEvidence) => void): void => each(ofOther, visit);
+
+function each<E extends object>(values: Values<E>, visit: (evidence: E) => void): void {
+  const fields = Object.keys(values) as (keyof E)[];
+  const evidence = Object.fromEntries(fields.map(field => [field, values[field][0]])) as unknown as E;
   const descend = (depth: number): void => {
     const field = fields[depth];
     if (field === undefined) {
@@ -32,7 +52,7 @@ export function eachEvidence(visit: (evidence: Evidence) => void): void {
       return;
     }
     for (const value of values[field]) {
-      (evidence as unknown as Record<string, unknown>)[field] = value;
+      evidence[field] = value;
       descend(depth + 1);
     }
   };

@@ -8,13 +8,15 @@ import { webPorts } from '../../../src/checks/probes/web/port.ts';
 import type { Probes } from '../../../src/checks/probes.ts';
 import { type DsmIdentity, unknownDsm } from '../../../src/model/check.ts';
 import { domain } from '../../model/samples.ts';
+import { notAsked } from '../ward.ts';
 
 const mac = '52:54:00:d5:30:01';
 const [ten, eleven] = ['10.0.0.20', '10.0.0.21'];
 
 const unknown: CheckTarget = {
   ...{ key: 'DSM', nics: domain.hardware.nics, local: true, configured: null, lastAddress: null },
-  ...{ ports: [5_000, 445], identity: null, discovered: false, sweep: false },
+  services: { ports: [5_000, 445], http: [], ssh: null, agent: false },
+  ...{ identity: null, discovered: false, sweep: false },
 };
 
 interface Scene {
@@ -52,6 +54,7 @@ function run(scene: Scene, about: Partial<CheckTarget> = {}, options: Partial<Ex
     web: target => found('web', target, 'dsm', { port: 5_000, secure: false, name: null, base: '', ...web }),
     dsm: target => found('dsm', target, dsm, { identity: null }),
     discovery: target => found('discovery', target, device ? 'ready' : 'not_applicable', { device }),
+    ...notAsked,
     addresses: async key => {
       asked.push(['addresses', key]);
       return libvirt;

@@ -12,9 +12,9 @@ describe('a guest that boots', () => {
   test('presses that nobody hears do not count: max_presses are left when DSM is up', () => {
     const rig = new Rig('shutdown', { guest: guest('booting'), timeout: 600_000 });
     expect(rig.asks).toEqual(['call press', 'not_heard']);
-    expect(rig.said.get('not_heard')).toMatch(/^DSM still boots: nobody hears .* every 60 s .* does not count$/);
+    expect(rig.said.get('not_heard')).toMatch(/^the guest still boots: nobody hears .* every 60 s .* does not count$/);
     expect(presses(rig.waits(250_000))).toBe(4);
-    expect(rig.said.get('pressed')).toContain('5 times so far; none counts before DSM is up');
+    expect(rig.said.get('pressed')).toContain('5 times so far; none counts before the guest is up');
     rig.hears(checked('up'));
     expect(presses(rig.waits(349_999))).toBe(3);
     expect(rig.said.get('pressed')).toBe('asked to power off, 3 of 3');
@@ -25,7 +25,7 @@ describe('a guest that boots', () => {
     const rig = new Rig('shutdown', { guest: guest('booting'), maxPresses: 1 });
     expect(presses(rig.waits(299_999))).toBe(4);
     expect(rig.waits(1)).toEqual(['end failed/timed_out']);
-    expect(rig.outcomes.get(first)).toContain('within 300 s: DSM still boots; it is left running');
+    expect(rig.outcomes.get(first)).toContain('within 300 s: the guest still boots; it is left running');
   });
 
   test('of which its ports alone tell: likewise', () => {
@@ -139,7 +139,7 @@ describe('while DSM updates', () => {
     expect(rig.waits(99_999)).toEqual([]);
     expect(presses(rig.waits(1))).toBe(1);
     expect(rig.waits(200_000)).toEqual([...pressed, ...pressed, ...pressed, 'cutting_power', 'call cut_power']);
-    expect(rig.said.get('cutting_power')).toContain('no check tells whether DSM is being updated');
+    expect(rig.said.get('cutting_power')).toContain('no check tells whether it is being updated');
   });
 
   test('its first press is refused: nothing was done', () => {

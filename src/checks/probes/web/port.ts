@@ -119,7 +119,8 @@ async function isInstaller(at: Place, { address, left, signal }: Look): Promise<
   return state.failure === null && readState(state.body) !== null;
 }
 
-function silence(failure: HttpFailure['failure']): string {
+/** Why a port that accepts has no page; it completes "accepts connections, but". */
+export function silence(failure: HttpFailure['failure']): string {
   if (failure === 'timeout') return 'no page comes in time';
   if (failure === 'tls') return 'does not speak https';
   return failure === 'not_http' ? 'what answers is no web server' : 'drops them before a page comes';
