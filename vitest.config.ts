@@ -17,6 +17,7 @@ const real = { testTimeout: 600_000, hookTimeout: 600_000, fileParallelism: fals
  * loader: likewise; so long that it has a lab of its own.
  * container: inside `scripts/lab --with container`, the image that `--root-only` has built.
  * release: inside `scripts/lab --with release`, what `test/release/make` has made.
+ * brokers: inside `scripts/lab --with brokers`, against NATS and RabbitMQ.
  * home-assistant: inside `scripts/lab --release forky --with home-assistant`, against that too.
  */
 export default defineConfig({
@@ -30,7 +31,7 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/**/*.{lab,ha,image,release}.test.ts'],
+          exclude: ['test/**/*.{lab,ha,image,release,brokers}.test.ts'],
           testTimeout: 180_000,
           hookTimeout: 180_000,
         },
@@ -39,6 +40,7 @@ export default defineConfig({
       { test: { ...real, name: 'loader', include: loader } },
       { test: { ...real, name: 'container', include: ['test/**/*.image.test.ts'] } },
       { test: { ...real, name: 'release', include: ['test/**/*.release.test.ts'] } },
+      { test: { ...real, name: 'brokers', include: ['test/**/*.brokers.test.ts'] } },
       { test: { ...real, name: 'home-assistant', include: ['test/**/*.ha.test.ts'] } },
     ],
   },

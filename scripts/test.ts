@@ -38,6 +38,7 @@ const roots = {
   container: "the lab's Debian bookworm, with podman",
   release: "the lab's Debian bookworm, with what judges packages",
   homeAssistant: "the lab's Debian forky, with Home Assistant",
+  brokers: "the lab's Debian forky, with NATS and RabbitMQ",
 };
 
 /** In the order in which they start. */
@@ -80,6 +81,8 @@ const all: readonly Section[] = [
     command: inLab('e', 'forky', 'home-assistant'),
     after: [roots.homeAssistant],
   },
+  { name: roots.brokers, command: root('forky', 'brokers'), after: [roots.forky] },
+  { name: 'other brokers', command: inLab('h', 'forky', 'brokers'), after: [roots.brokers] },
   { name: 'the demo, simulated', command: ['scripts/demo', '--embedded', '--for', '5s'] },
   {
     name: 'the demo, real',

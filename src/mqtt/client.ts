@@ -194,10 +194,16 @@ export class MqttClient extends EventEmitter<{
       this.#nextDelay = reconnectDelays(this.#options.pace);
       this.#memory.avoided.clear();
     }
+    // NATS lets nobody in for a second while two clients fight.
+    if (failure.code === 'closed_early') return failure;
     broker.hangUps = failure.code === 'closed' && !isStable ? broker.hangUps + 1 : 0;
     const same = broker.hangUps === 1 || broker.suspect?.topic === heaviest?.topic;
     broker.suspect = same ? heaviest : undefined;
     if (broker.hangUps < suspicious) return failure;
+    if (!broker.suspect && this.#refused) {
+      const words = `the broker hangs up each time after it refused ${this.#refused}: give this user the right to read these topics`;
+      return new MqttFailure('credentials', words, failure);
+    }
     if (!broker.suspect) {
       const words = 'the broker hangs up again and again: does another client use the same client id?';
       return new MqttFailure('taken_over', words, failure);

@@ -1,9 +1,13 @@
-/** What the contract asks of a broker; aedes and Mosquitto both are one. */
+/** What the contract asks of a broker; aedes, Mosquitto, NATS and RabbitMQ are one. */
+
+/** What a broker does otherwise than Mosquitto, and a bridge has to live with: docs/brokers.md. */
+type Difference = 'wildcards get no stored messages' | 'hangs up after a refused subscription';
 
 export interface Broker extends AsyncDisposable {
   port: number;
   version: '5.0' | '3.1.1';
-  /** As kill -9 and a new start: retained messages are gone. */
+  differences?: readonly Difference[];
+  /** As kill -9 and a new start: retained messages may be gone. */
   kill(): Promise<void>;
   start(): Promise<void>;
 }

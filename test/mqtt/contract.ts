@@ -42,12 +42,17 @@ export function contract(name: string, start: StartBroker): void {
     });
 
     test('tells a stored message from a live one', async () => {
-      await using it = await setUp({ subscriptions: ['b/+/command', 'b/bridge/state'] }, {}, observer =>
-        observer.publish('b/old/command', 'stored', true),
-      );
-      expect(await it.client.messages.take()).toMatchObject({ topic: 'b/old/command', retain: true });
+      await using it = await setUp({ subscriptions: ['b/+/command', 'b/bridge/state'] }, {}, async observer => {
+        await observer.publish('b/old/command', 'stored', true);
+        await observer.publish('b/bridge/state', 'stored', true);
+      });
+      const blind = it.broker.differences?.includes('wildcards get no stored messages');
+      for (const topic of ['b/bridge/state', ...(blind ? [] : ['b/old/command'])]) {
+        await it.client.messages.take(message => message.topic === topic && message.retain);
+      }
       await it.observer.publish('b/bridge/state', 'live', true);
       expect(await it.client.messages.take()).toMatchObject({ topic: 'b/bridge/state', retain: false });
+      expect(it.client.messages.all).toHaveLength(blind ? 2 : 3);
     });
 
     test('a live message that its sender wants stored says so on MQTT 5, and cannot on 3.1.1', async () => {
@@ -125,7 +130,7 @@ export function contract(name: string, start: StartBroker): void {
       const winner = beaten === one ? two : one;
       while (!winner.connected) await winner.opened.take();
       const connections = proxy.count();
-      expect(connections).toBeLessThan(20);
+      expect(connections).toBeLessThan(30);
       expect(await delivered(winner, state('b/vm/state', 'on'))).toBe(true);
       expect(proxy.count()).toBe(connections);
     });
@@ -146,7 +151,12 @@ export function contract(name: string, start: StartBroker): void {
         { subscriptions: ['b/+/command', 'secret/#', 'b/status'] },
         { forbidden: 'secret/#' },
       );
-      const { client, observer } = it;
+      const { client, observer, broker } = it;
+      if (broker.differences?.includes('hangs up after a refused subscription')) {
+        const { message } = await client.failures.take(({ code }) => code === 'credentials');
+        expect(message).toContain('after it refused secret/#');
+        return;
+      }
       expect(client.opened.all).toMatchObject([{ refused: ['secret/#'] }]);
       expect(client.log.of('mqtt.subscription_refused')).toMatchObject([{ level: 'error', topics: ['secret/#'] }]);
       await observer.publish('b/vm/command', 'start');

@@ -96,6 +96,18 @@ test('a broker of version 3.1.1 that hangs up on each large message: topic and s
   expect(client.log.of('mqtt.publish_refused')).toMatchObject([{ level: 'error', topic: 'ha/device/x/config' }]);
 });
 
+test('a broker that hangs up after each refused subscription: the topics are named', async () => {
+  await using peer = await startPeer({
+    [SUBSCRIBE](packet, connection) {
+      connection.suback(packet, 0x87);
+      connection.socket.end();
+    },
+  });
+  await using client = subject(peer.url, { pace: { lost: { first: 1, cap: 1 } } });
+  const { message } = await client.failures.take(({ code }) => code === 'credentials');
+  expect(message).toContain('after it refused b/+/command: give this user the right to read');
+});
+
 test('an outage is logged once, again when it needs a person, and its end once', async () => {
   let reasons = [136, 137, 134, 135, 136, 137];
   await using it = await pair(
