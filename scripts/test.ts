@@ -63,7 +63,7 @@ const all: readonly Section[] = [
   { name: roots.forky, command: root('forky'), after: [roots.bookworm] },
   {
     name: 'the contracts in the lab, Debian forky',
-    command: [...inLab('c', 'forky', null, 'lab'), 'test/contract'],
+    command: [...inLab('c', 'forky', null, 'lab'), 'test/contract', 'test/e2e/rights'],
     after: [roots.forky],
   },
   { name: roots.container, command: root('bookworm', 'container'), after: [roots.bookworm] },

@@ -11,19 +11,22 @@ type Creation = NonNullable<Config['vms'][number]['create']>;
 
 export interface CheckConfigOptions extends LoadOptions, Output {
   json: boolean;
+  rights: boolean;
 }
 
 /**
  * `dsm2mqtt check-config`: shows the configuration as understood, or every problem; with `json`, as one document on
- * stdout. It connects to nothing. 0; 2: the configuration is wrong.
+ * stdout. It connects to nothing, unless `rights` asks libvirt. 0; 1: libvirt does not allow something, or could not be
+ * asked; 2: the configuration is wrong; 3: libvirt was not reached. Throws `Refusal`.
  */
-export async function checkConfig({ json, stdout, stderr, ...options }: CheckConfigOptions): Promise<ExitCode> {
+export async function checkConfig({ json, rights, stdout, stderr, ...options }: CheckConfigOptions): Promise<ExitCode> {
   const print = (document: object) => stdout.write(`${JSON.stringify(document, null, 2)}\n`);
   try {
     const loaded = await loadConfig(options);
-    if (json) print({ ok: true, ...summarize(loaded), problems: [] });
-    else stdout.write(`${linesOf(loaded).join('\n')}\nThe configuration is fine.\n`);
-    return exitCode.succeeded;
+    const asked = rights ? await (await import('./rights/asked.ts')).askRights(loaded.config) : null;
+    if (json) print({ ok: true, ...summarize(loaded), problems: [], ...asked?.document });
+    else stdout.write(`${[...linesOf(loaded), 'The configuration is fine.', ...(asked?.lines ?? [])].join('\n')}\n`);
+    return asked?.missing ? exitCode.failed : exitCode.succeeded;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     if (json) print({ ok: false, problems: error.problems });

@@ -58,8 +58,19 @@ export const verbs: readonly Verb[] = [
   {
     name: 'check-config',
     summary: 'print what the bridge understands, or every mistake with its line',
-    ...{ config: 'named', options: [json] },
+    ...{ config: 'named', options: [json, ['--rights', 'and ask libvirt whether it allows what that needs', false]] },
     run: async call => (await import('./check-config.ts')).checkConfig(call),
+  },
+  {
+    name: 'polkit',
+    summary: 'print rules with which libvirt allows one user exactly what the configuration needs',
+    ...{ config: 'loaded', interruptible: true },
+    options: [
+      ['--user <user>', 'whom (default: who runs this, or dsm2mqtt if that is root)'],
+      ['--group <group...>', 'groups that libvirt obeys in all, as without the rules'],
+      ['--define', 'also `create --define` and `definition restore`, which only root should do', false],
+    ],
+    run: async call => (await import('./rights/polkit.ts')).polkit(call),
   },
   {
     name: 'status',

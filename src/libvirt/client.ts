@@ -22,6 +22,8 @@ export interface LibvirtOptions extends ConnectionOptions {
   openTimeout?: number;
 }
 
+type ConsoleOptions = CallOptions & { device?: string };
+
 function dialerOf({ sockets, remote }: LibvirtUri): Dialer {
   if (!remote) return unixDialer(sockets);
   if (remote.transport === 'tls') return tlsDialer(remote);
@@ -258,15 +260,15 @@ export class Libvirt {
   }
 
   /**
-   * Reads what the guest writes to its first console, until the domain stops or somebody takes the console away; then it
+   * Reads what the guest writes to its first console, or to `device`, until the domain stops or somebody takes the console away; then it
    * resolves. Never forced: `LibvirtError` 9 (`errorCode.operationFailed`) while somebody else has it. While it is read,
    * others get that error. `LibvirtError` 1 if it is no pty, 55 if the domain is off. A write: refused on a read-only
    * connection. `timeout` is for all of it.
    */
-  async console(domain: DomainRef, hear: (bytes: Buffer) => void, options: CallOptions): Promise<void> {
+  async console(domain: DomainRef, hear: (bytes: Buffer) => void, options: ConsoleOptions): Promise<void> {
     const sink = { data: hear, hole: () => {} };
     const stream = (wire: Wire) => new ReadStream(sink, wire);
-    const args = { domain, device: null, flags: 0 };
+    const args = { domain, device: options.device ?? null, flags: 0 };
     const reading = this.#connection.call(procedures.domainOpenConsole, args, options, stream);
     // One that is taken away fails: "stream had I/O failure".
     await unlessRefused(reading, undefined, errorCode.rpc);

@@ -73,6 +73,8 @@ export const errorCode = {
   agentUnresponsive: 86,
   /** A network interface of the host. */
   noInterface: 57,
+  /** By its access control, `access_drivers`. */
+  accessDenied: 88,
   volumeExists: 90,
   /** XML that libvirt's schema does not allow. */
   invalidSchema: 92,

@@ -6,7 +6,7 @@ import { captured } from './output.ts';
 
 async function run(text: string, { json = false, env = {} } = {}) {
   using _ = directory({ 'config.yaml': text });
-  return await captured(streams => checkConfig({ json, env, ...streams }));
+  return await captured(streams => checkConfig({ json, rights: false, env, ...streams }));
 }
 
 const good = `

@@ -68,12 +68,21 @@ export interface CliResult {
 }
 
 /** Any other verb of the product, to its end. */
-export async function runCli(config: Record<string, unknown>, ...args: string[]): Promise<CliResult> {
+export function runCli(config: Record<string, unknown>, ...args: string[]): Promise<CliResult> {
+  return runCliAs([process.execPath, executable], config, ...args);
+}
+
+/** `command`: another `dsm2mqtt`. */
+export async function runCliAs(
+  [program = '', ...before]: readonly string[],
+  config: Record<string, unknown>,
+  ...args: string[]
+): Promise<CliResult> {
   const folder = await mkdtemp(join(tmpdir(), 'dsm2mqtt-cli-'));
   try {
     const file = join(folder, 'config.yaml');
     await writeFile(file, stringify({ data_dir: join(folder, 'data'), ...config }));
-    const child = spawn(process.execPath, [executable, ...args, '--config', file], {
+    const child = spawn(program, [...before, ...args, '--config', file], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);

@@ -84,6 +84,7 @@ describe(`against libvirt ${facts.release}`, () => {
       argumentUnsupported: 'ARGUMENT_UNSUPPORTED',
       agentUnresponsive: 'AGENT_UNRESPONSIVE',
       noInterface: 'NO_INTERFACE',
+      accessDenied: 'ACCESS_DENIED',
       volumeExists: 'STORAGE_VOL_EXIST',
       invalidSchema: 'XML_INVALID_SCHEMA',
     };

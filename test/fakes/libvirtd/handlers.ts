@@ -188,9 +188,10 @@ export const handlers: Handlers = {
     if (!picture) throw screen === 0 ? refusals.noScreens() : refusals.noSuchScreen();
     return Streamed.of({ mime: mimeOf(picture) }, picture);
   },
-  domainOpenConsole: (client, { domain: ref, flags }) => {
+  domainOpenConsole: (client, { domain: ref, device, flags }) => {
     const domain = findWritable(client, ref, 'virDomainOpenConsole');
     if (!domain.active) throw refusals.notRunning();
+    if (device !== null) throw refusals.internal(`cannot find character device ${device}`);
     return new Live(reader => domain.console.open(reader, (flags & consoleForce) !== 0));
   },
   domainSendKey: async (client, { domain: ref, keys }) => {

@@ -1,0 +1,73 @@
+import { existsSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { libvirtUri } from '../../app/libvirt.ts';
+import type { Config } from '../../config/config.ts';
+import type { Libvirt } from '../../libvirt/client.ts';
+import { imagesOf } from '../../rights/image.ts';
+import { type NeedsOptions, rightsOf } from '../../rights/needs.ts';
+import { rulesFile } from '../../rights/rules.ts';
+import type { Watch } from '../../vm/watch.ts';
+import { withDomains } from '../domains.ts';
+import { type ExitCode, exitCode, Refusal } from '../outcome.ts';
+import type { Output } from '../terminal.ts';
+
+export interface PolkitOptions extends Output {
+  config: Pick<Config, 'libvirt' | 'vms'>;
+  user?: string;
+  group?: readonly string[];
+  define: boolean;
+  signal: AbortSignal;
+}
+
+/** The packages' user. */
+const ofPackages = 'dsm2mqtt';
+const name = /^[A-Za-z0-9_][A-Za-z0-9_.@-]*\$?$/;
+
+/** `dsm2mqtt polkit`: prints rules for polkit. libvirt is asked only where a loader's image is a volume. Throws `Refusal`. */
+export async function polkit({ config, define, signal, stdout, ...options }: PolkitOptions): Promise<ExitCode> {
+  const { readOnly } = config.libvirt;
+  const user = options.user ?? usualUser(config.libvirt);
+  const groups = options.group ?? [];
+  const strange = [user, ...groups].find(each => !name.test(each));
+  if (strange !== undefined) throw new Refusal(exitCode.usage, `'${strange}' is no name of a user or group`);
+  if (user === 'root') throw new Refusal(exitCode.usage, 'polkit never refuses root: name another user with --user');
+  mustAsk(config.libvirt);
+  const rights = rightsOf(config, { images: await lookedUp(config, signal), define });
+  stdout.write(rulesFile({ user, groups, readOnly, rights }));
+  return exitCode.succeeded;
+}
+
+/** Who calls libvirt there. */
+function usualUser(libvirt: Config['libvirt']): string {
+  const { remote } = libvirtUri(libvirt);
+  if (remote?.transport === 'ssh') return remote.user;
+  return process.getuid?.() === 0 ? ofPackages : userInfo().username;
+}
+
+function mustAsk(libvirt: Config['libvirt']): void {
+  const { remote, name: driver } = libvirtUri(libvirt);
+  const no = (why: string) => {
+    throw new Refusal(exitCode.failed, `${libvirt.uri}: ${why}`);
+  };
+  if (remote?.transport === 'tls')
+    no('over TLS libvirt knows no user, and with `access_drivers` it refuses everything. Use qemu+ssh.');
+  if (driver.endsWith('/session')) no('a session is its user’s own, and nobody is asked.');
+  if (!remote && existsSync('/etc/unraid-version'))
+    no('Unraid has no polkitd. Whoever may write to the socket is root there.');
+}
+
+async function lookedUp(
+  { libvirt, vms }: PolkitOptions['config'],
+  signal: AbortSignal,
+): Promise<NeedsOptions['images']> {
+  const needed = vms.filter(({ loader }) => loader?.image.way === 'volume');
+  if (needed.length === 0) return new Map();
+  const look = async (client: Libvirt, watch: Watch) => {
+    const images = await imagesOf(client, watch, needed);
+    const [lost] = [...images].flatMap(([key, image]) => (image ? [] : [key]));
+    if (lost === undefined) return images;
+    const why = `${lost}: only its loader's image may be written, and libvirt names no file as that.`;
+    throw new Refusal(exitCode.failed, `${why} ${watch.instead(lost)}`.trimEnd());
+  };
+  return withDomains({ libvirt, vms: needed }, look, signal);
+}
