@@ -19,6 +19,7 @@ import { readBootPartition } from '../loader/image/boot-entry.ts';
 import { isImageError } from '../loader/image/errors.ts';
 import { openImage } from '../loader/image/open.ts';
 import { bootFiles, recognise } from '../loader/kinds/recognise.ts';
+import type { GuestKind } from '../model/check.ts';
 import { type LoaderSettings, wantedDsm } from '../model/loader-settings.ts';
 import { formatPci } from '../vm/controllers.ts';
 import type { Target } from '../vm/watch.ts';
@@ -28,6 +29,7 @@ import type { Target } from '../vm/watch.ts';
 export interface GatherOptions extends Pick<Facts, 'shutdownSeconds' | 'lastDisks'> {
   client: Libvirt;
   target: Target;
+  guest: GuestKind;
   settings: LoaderSettings | null;
   /** libvirt runs on this machine. */
   local: boolean;
@@ -43,7 +45,7 @@ const patience = 10_000;
 
 /** Null: libvirt's text is no definition of a domain. Rejects as libvirt's calls do. */
 export async function gather(options: GatherOptions) {
-  const { client, target, settings, local, signal, shutdownSeconds, lastDisks } = options;
+  const { client, target, guest, settings, local, signal, shutdownSeconds, lastDisks } = options;
   const { ref, domain } = target;
   const { active, autostart, hardware } = domain;
   const call = { timeout: patience, signal };
@@ -65,7 +67,7 @@ export async function gather(options: GatherOptions) {
     ...(active && running),
   };
   const [loader, others, rooms, host] = await Promise.all([
-    recognised(facts, options),
+    guest === 'dsm' ? recognised(facts, options) : facts.loader,
     otherDomains(client, ref, call),
     Promise.all(imagesOf(facts).map(disk => roomOf(client, ref, disk, call).catch(skipped))),
     local ? hostOf(facts, ref.uuid) : null,

@@ -64,7 +64,7 @@ async function lookAtAll(
     if (!target) return { ...row, trouble: watch.missing(key) };
     const { stops = [] } = histories[key] ?? {};
     const shutdownSeconds = stops.length === 0 ? null : Math.max(...stops);
-    const known = { settings: loader, shutdownSeconds, lastDisks: disks[key] ?? null };
+    const known = { guest, settings: loader, shutdownSeconds, lastDisks: disks[key] ?? null };
     const facts = await gather({ client, target, local, ...common, ...known });
     return facts ? { ...row, ...examine(facts, guest), trouble: null } : { ...row, trouble: unreadable };
   });

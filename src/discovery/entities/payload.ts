@@ -1,5 +1,5 @@
 import type { GuestKind } from '../../model/check.ts';
-import type { DomainDescription } from '../../model/domain.ts';
+import { type DomainDescription, unknownDescription } from '../../model/domain.ts';
 import type { HypervisorInfo, VmKey } from '../../model/snapshot.ts';
 import type { Topics } from '../../model/topics.ts';
 import type { VmControls } from './controls.ts';
@@ -55,16 +55,17 @@ export function vmDevicePayload(
   hypervisor: HypervisorInfo | null,
 ): Discovery {
   const topics = bridge.topics.vm(vm.key);
+  // It may have been DSM before.
+  const { model, version, url } = vm.guest === 'dsm' ? description.dsm : unknownDescription;
   return discovery(bridge, {
     id: vmId(description),
     slug: slug(vm.key) || 'vm',
     about: {
       name: vm.label,
       manufacturer: 'QEMU',
-      model: description.dsm.model ?? models[vm.guest],
-      ...(description.dsm.version && { sw_version: `DSM ${description.dsm.version}` }),
-      // Only of DSM is it known that a page is there.
-      ...(vm.guest === 'dsm' && description.dsm.url && { configuration_url: description.dsm.url }),
+      model: model ?? models[vm.guest],
+      ...(version && { sw_version: `DSM ${version}` }),
+      ...(url && { configuration_url: url }),
       ...(description.hardware.machine && { model_id: description.hardware.machine }),
       ...(hypervisor && { hw_version: `${hypervisor.hypervisor}, libvirt ${hypervisor.libvirt}` }),
       via_device: bridgeId(bridge.instance),
