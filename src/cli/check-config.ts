@@ -44,8 +44,8 @@ export function summarize({ config, sources }: Loaded, username: unknown = confi
     ...{ sources, instance },
     mqtt: { url, clientId, username, ...secrets, baseTopic },
     libvirt: { ...libvirt, statsInterval: formatDuration(libvirt.statsInterval) },
-    vms: vms.map(({ domain, key, label, commands, shutdown, reboot, create, loader }) => ({
-      ...{ domain, id: key, name: label, commands },
+    vms: vms.map(({ domain, key, label, guest, commands, shutdown, reboot, create, loader }) => ({
+      ...{ domain, id: key, name: label, guest, commands },
       shutdown: {
         ...shutdown,
         timeout: formatDuration(shutdown.timeout),
@@ -95,6 +95,7 @@ function linesOf({ config, sources }: Loaded): string[] {
     ['data', dataDir],
     ...vms.flatMap(vm => [
       ['vm', `${vm.domain} as ${mqtt.baseTopic}/${vm.key}, ${commandsText(vm, libvirt.readOnly)}`],
+      ...(vm.guest === 'other' ? guestLines(vm.checks) : []),
       ...(vm.create ? createLines(vm.create) : []),
       ...(vm.loader ? loaderLines(vm.loader) : []),
     ]),
@@ -107,6 +108,15 @@ function commandsText({ commands, shutdown }: Config['vms'][number], readOnly: b
   const then = shutdown.onTimeout === 'force_off' ? ', then its power is cut' : '';
   const within = `shutdown (within ${formatDuration(shutdown.timeout)}${then})`;
   return `commands ${commands.map(word => (word === 'shutdown' ? within : word)).join(', ')}`;
+}
+
+/** Below their VM's. */
+function guestLines({ ports, http, ssh, agent }: Config['vms'][number]['checks']): [name: string, value: string][] {
+  const pages = http.map(
+    ({ port, tls, host, path }) => `${tls ? 'https' : 'http'}://${host ?? 'ADDRESS'}:${port}${path}`,
+  );
+  const asked = [...ports.map(port => `port ${port}`), ...pages, ...(ssh ? [`SSH on port ${ssh}`] : [])];
+  return [['  guest', `not DSM; checked: ${[...asked, ...(agent ? ['its agent'] : [])].join(', ') || 'its address'}`]];
 }
 
 /** Below their VM's. */

@@ -84,7 +84,7 @@ export async function direct(options: DirectOptions): Promise<Outcome> {
 function repliesTo(show: (response: ResponseDocument) => void, resolve: (outcome: Outcome) => void): Replies {
   return {
     accepted: (request, word, remaining) => {
-      const message = `${word} is under way, straight over libvirt; no check tells what DSM does`;
+      const message = `${word} is under way, straight over libvirt; no check tells what the guest does`;
       show(responseOf(request, { status: 'accepted', code: 'accepted', message, remaining }));
     },
     progress: (request, code, message, remaining) => {

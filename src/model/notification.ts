@@ -29,7 +29,7 @@ export const notifications = {
   woken_up: 'the guest was woken up',
   defined: 'libvirt has the domain again',
   undefined: 'libvirt has forgotten the domain',
-  verdict_changed: 'the checks have come to another verdict on DSM',
+  verdict_changed: 'the checks have come to another verdict on the guest',
   interrupted: 'the bridge had been ended in the middle of a command',
   ...requestTypes,
   loader_phase: 'a rebuild or rollback of the loader has come to its next phase',

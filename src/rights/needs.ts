@@ -78,6 +78,7 @@ function ofCommands(vm: Vm): Right[] {
     const all = [call, byGuest, ...instead].flatMap(each => (each ? calls[each] : []));
     return [word, [...all, ...(further[word] ?? [])].flatMap(each => (byAgent ? agentToo(each) : each)), on];
   });
+  if (vm.checks.agent) uses.push(['checks.agent', ['domainInterfaceAddresses:agent'], on]);
   if (vm.console === 'boots') uses.push(['console', ['domainOpenConsole'], on]);
   const rights = uses.flatMap(use => of(vm, use));
   const plugging = rights.filter(({ permission }) => permission === 'domain.start' || permission === 'domain.stop');

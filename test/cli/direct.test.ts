@@ -74,7 +74,7 @@ test.each(['configured', 'as the checks had found it'])(
     domain.powerOff();
     const { code, stderr } = await ended;
     expect(code).toBe(0);
-    expect(stderr).toContain('no check tells what DSM does');
+    expect(stderr).toContain('no check tells what the guest does');
     expect(stderr).toContain("DSM's ports 5000 and 5001 are closed: nobody hears");
   },
 );
