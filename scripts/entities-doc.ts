@@ -1,4 +1,11 @@
-import { type BridgeEntity, bridgeEntities, type VmEntity, vmEntities } from '../src/discovery/entities/table.ts';
+import {
+  type BridgeEntity,
+  bridgeEntities,
+  type HostEntity,
+  hostEntities,
+  type VmEntity,
+  vmEntities,
+} from '../src/discovery/entities/table.ts';
 import { commandWords } from '../src/model/commands.ts';
 import { type DomainDescription, unknownDescription, unknownHardware } from '../src/model/domain.ts';
 import { code, keep, table } from './page.ts';
@@ -78,6 +85,13 @@ model, bridge and tap as attributes.
 
 ${entityTable('B/V', of('nic_'))}
 
+## Each host
+
+Only if \`libvirt\` is a list of hosts ([Hosts](hosts.md)). \`H\` is the host's name; keys have the pool's, here \`default\`.
+The problem sensor names the pools that are nearly full: under 5 % and under 20 GiB.
+
+${entityTable('B/host/H', hostEntities(['default']))}
+
 ## Bridge
 
 ${entityTable('B/bridge', bridgeEntities)}
@@ -87,6 +101,7 @@ ${entityTable('B/bridge', bridgeEntities)}
 const sample: DomainDescription = {
   uuid: '',
   name: 'DSM',
+  on: null,
   dsm: unknownDescription,
   hardware: {
     ...unknownHardware,
@@ -109,7 +124,7 @@ function entityTable(topics: string, entities: readonly AnyEntity[]): string {
   return table(head, rows);
 }
 
-type AnyEntity = VmEntity | BridgeEntity;
+type AnyEntity = VmEntity | HostEntity | BridgeEntity;
 
 function kind({ unit_of_measurement, options, event_types, content_type, device_class }: AnyEntity): string {
   const words = options?.join(', ') ?? (event_types && `${event_types.length} [types](commands.md#events)`);

@@ -4,7 +4,7 @@ import { code, keep, table } from './page.ts';
 /** Writes docs/topics.md from the topics: `node scripts/topics-doc.ts --write`, without it checks that it is current. */
 
 const file = new URL('../docs/topics.md', import.meta.url);
-const { bridge, vm, commands } = topics('B');
+const { bridge, host, vm, commands } = topics('B');
 
 interface About {
   retained: boolean;
@@ -19,6 +19,11 @@ const ofBridge: Record<keyof Topics['bridge'], About> = {
     what: 'JSON: versions, the libvirt connection, the VMs that the bridge serves, whether checks are overdue',
   },
   claim: { retained: true, what: 'which process owns the base topic; a second one refuses to start' },
+};
+
+const ofHost: Record<keyof ReturnType<Topics['host']>, About> = {
+  availability: { retained: true, what: '`online` while its libvirt answers' },
+  state: { retained: true, what: 'JSON: CPU, memory, load, the room in its storage pools, why libvirt is away' },
 };
 
 const ofVm: Record<keyof ReturnType<Topics['vm']>, About> = {
@@ -53,9 +58,9 @@ export function page(): string {
 
 <!-- Made from src/model/topics.ts by \`node scripts/topics-doc.ts --write\`. -->
 
-\`B\` is \`mqtt.base_topic\` (\`dsm2mqtt\`), \`V\` a VM's key. The statistics and the loader's log have QoS 0, all others QoS 1.
+\`B\` is \`mqtt.base_topic\` (\`dsm2mqtt\`), \`V\` a VM's key, \`H\` the name of one of several hosts. The statistics and the loader's log have QoS 0, all others QoS 1.
 
-${table(['Topic', 'Retained', ''], [...rows(vm('V'), ofVm), ...rows(bridge, ofBridge)])}
+${table(['Topic', 'Retained', ''], [...rows(vm('V'), ofVm), ...rows(host('H'), ofHost), ...rows(bridge, ofBridge)])}
 
 The bridge subscribes to ${commands.filters.map(code).join(' and ')}, and to Home Assistant's \`homeassistant/status\`.
 It refuses commands with the retain flag. It publishes its devices for Home Assistant on

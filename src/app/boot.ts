@@ -4,7 +4,7 @@ import { type Input, Recorder } from '../boot/recorder.ts';
 import { bootStore, noBoots } from '../boot/store.ts';
 import { tail } from '../boot/tail.ts';
 import type { Publisher } from '../bridge/publisher.ts';
-import type { Config } from '../config/config.ts';
+import type { HostConfig } from '../config/hosts.ts';
 import { errorCode } from '../libvirt/errors.ts';
 import type { Event } from '../model/event.ts';
 import type { Snapshot, VmKey } from '../model/snapshot.ts';
@@ -20,7 +20,7 @@ import type { SerialLogs } from './serial-logs.ts';
 import type { Statistics } from './statistics.ts';
 
 export interface BootsParts {
-  config: Config;
+  config: HostConfig;
   state: State;
   hypervisor: Pick<Hypervisor, 'open' | 'watch'>;
   statistics: Pick<Statistics, 'client'>;
@@ -89,12 +89,12 @@ export class Boots {
     return this.#recorders.get(key)?.follow(follower) ?? null;
   }
 
-  #known({ key, loader }: Config['vms'][number]): string[] {
+  #known({ key, loader }: HostConfig['vms'][number]): string[] {
     const macs = this.#parts.state.vm(key).domain?.hardware.nics.map(({ mac }) => mac) ?? [];
     return [...macs, ...(loader?.ssh.password ? [loader.ssh.password] : []), ...(this.#identities.get(key) ?? [])];
   }
 
-  async #picture({ key, commands }: Config['vms'][number]): Promise<void> {
+  async #picture({ key, commands }: HostConfig['vms'][number]): Promise<void> {
     const { statistics, hypervisor, publisher, config } = this.#parts;
     if (!commands.includes('screenshot') || config.libvirt.readOnly) return;
     const ref = hypervisor.watch.target(key)?.ref ?? null;
@@ -102,7 +102,7 @@ export class Boots {
     if (Buffer.isBuffer(picture)) publisher.screen(key, picture, false);
   }
 
-  async #read(vm: Config['vms'][number], { hear, note }: Input, signal: AbortSignal): Promise<void> {
+  async #read(vm: HostConfig['vms'][number], { hear, note }: Input, signal: AbortSignal): Promise<void> {
     const { config, state, hypervisor, serialLogs, logger } = this.#parts;
     const { key } = vm;
     const unread = (reason: string) =>

@@ -1,4 +1,4 @@
-import type { Config } from '../config/config.ts';
+import type { HostConfig } from '../config/hosts.ts';
 import { keepCopy } from '../definition/copies.ts';
 import { lookAtDefinition } from '../definition/copies-look.ts';
 import type { Event } from '../model/event.ts';
@@ -9,7 +9,7 @@ import type { Logger } from '../util/logger.ts';
 import { isLocal } from './libvirt.ts';
 
 /** Keeps copies of the definitions in `data_dir`, one after the other. What fails is tried again when it is next read. */
-export function createCopies({ dataDir, libvirt }: Config, state: State, logger: Logger) {
+export function createCopies({ dataDir, libvirt }: HostConfig, state: State, logger: Logger) {
   const up = Promise.withResolvers<void>();
   /** Each as it was last read, unless it could not be kept. */
   const read = new Map<VmKey, string>();

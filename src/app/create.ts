@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
 import { dirname, isAbsolute, normalize } from 'node:path';
 import type { Config } from '../config/config.ts';
+import type { HostConfig } from '../config/hosts.ts';
 import { leftBehind } from '../definition/create.ts';
 import { lookAtDisk, refusalOf } from '../definition/disks.ts';
 import { draftXml, stableMac } from '../definition/draft.ts';
@@ -21,7 +22,7 @@ import { isLocal } from './libvirt.ts';
 type Vm = Config['vms'][number];
 
 export interface ProposeOptions extends Pick<GatherOptions, 'client' | 'signal' | 'partition'> {
-  config: Pick<Config, 'libvirt'>;
+  config: Pick<HostConfig, 'libvirt'>;
   vm: Vm;
   create: NonNullable<Vm['create']>;
   loader: NonNullable<Vm['loader']>;

@@ -1,4 +1,4 @@
-import type { Config } from '../config/config.ts';
+import type { HostConfig } from '../config/hosts.ts';
 import type { KnownDisks } from '../doctor/disks-store.ts';
 import { examine } from '../doctor/examine.ts';
 import { readFacts, unknownFacts } from '../doctor/facts.ts';
@@ -11,7 +11,7 @@ import { isLocal } from './libvirt.ts';
 
 /** Looks at each definition that is new or has changed for what is certain harm, as far as the bridge sees it. */
 export function createDoctor(
-  { libvirt, vms }: Config,
+  { libvirt, vms }: HostConfig,
   state: State,
   { file, was }: { file: Pick<Store<KnownDisks>, 'save'>; was: KnownDisks },
   lookAt = hostOf,

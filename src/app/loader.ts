@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Findings } from '../checks/finding.ts';
-import type { Config } from '../config/config.ts';
+import type { HostConfig } from '../config/hosts.ts';
 import type { Guest, GuestKind } from '../loader/job/parts.ts';
 import type { Rebuilds, RebuildsOptions } from '../loader/rebuilds.ts';
 import type { State } from '../model/state.ts';
@@ -10,7 +10,7 @@ import { type Hypervisor, policiesOf } from './power.ts';
 
 export interface LoaderOptions
   extends Pick<RebuildsOptions, 'line' | 'identity' | 'notify' | 'logger' | 'times' | 'world'> {
-  config: Config;
+  config: HostConfig;
   state: State;
   hypervisor: Pick<Hypervisor, 'open' | 'watch'>;
   checks: Pick<RunningChecks, 'checks' | 'identify'>;

@@ -1,6 +1,6 @@
 import { Dispatcher, type DispatcherOptions } from '../commands/dispatcher.ts';
 import type { PowerParts } from '../commands/power-job.ts';
-import type { Config } from '../config/config.ts';
+import type { HostConfig } from '../config/hosts.ts';
 import type { Policy } from '../model/policy.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import type { State } from '../model/state.ts';
@@ -17,10 +17,10 @@ export type Hypervisor = ReturnType<typeof createHypervisor>;
 
 /** `hooks`: as the watch calls them. */
 export function createHypervisor(
-  { libvirt, vms }: Config,
+  { libvirt, vms }: HostConfig,
   state: State,
   logger: Logger,
-  hooks: Pick<WatchOptions, 'ranBefore' | 'defined' | 'stored'> = {},
+  hooks: Partial<Pick<WatchOptions, 'emit' | 'ranBefore' | 'defined' | 'stored'>> = {},
 ) {
   const open = opener(libvirt);
   const watch = new Watch({ vms, emit: state.dispatch, ...hooks, logger: logger.child({ part: 'vm' }) });
@@ -36,7 +36,7 @@ const portPatience = 2_000;
 
 /** `addressOf`: DSM's address, if something better than the configured one is known. */
 export function createPower(
-  { vms }: Config,
+  { vms }: HostConfig,
   state: State,
   watch: Watch,
   addressOf: (key: VmKey) => string | null,
@@ -56,10 +56,10 @@ export function createPower(
   };
 }
 
-export function policiesOf({ vms }: Config): Readonly<Record<VmKey, Policy>> {
+export function policiesOf({ vms }: HostConfig): Readonly<Record<VmKey, Policy>> {
   return Object.fromEntries(vms.map(vm => [vm.key, vm]));
 }
 
-export function createDispatcher(config: Config, options: Omit<DispatcherOptions, 'vms' | 'readOnly'>): Dispatcher {
+export function createDispatcher(config: HostConfig, options: Omit<DispatcherOptions, 'vms' | 'readOnly'>): Dispatcher {
   return new Dispatcher({ ...options, vms: policiesOf(config), readOnly: config.libvirt.readOnly });
 }

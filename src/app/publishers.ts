@@ -3,12 +3,14 @@ import { Publisher } from '../bridge/publisher.ts';
 import { VmStore } from '../bridge/vm-store.ts';
 import { Responder } from '../commands/responder.ts';
 import type { Config } from '../config/config.ts';
+import { hostOf } from '../config/hosts.ts';
 import { Announcer } from '../discovery/announcer.ts';
-import type { State } from '../model/state.ts';
+import type { States } from '../model/states.ts';
 import type { Logger } from '../util/logger.ts';
 import { version } from '../util/version.ts';
 import type { thisHost } from './checks.ts';
 import type { Broker } from './mqtt.ts';
+import type { Roaming } from './roaming.ts';
 import type { Stores } from './stores.ts';
 
 /** What every part of a bridge is built from. */
@@ -16,8 +18,10 @@ export interface Base {
   config: Config;
   logger: Logger;
   stores: Stores;
-  host: Awaited<ReturnType<typeof thisHost>>;
-  state: State;
+  /** The bridge runs on it. */
+  machine: Awaited<ReturnType<typeof thisHost>>;
+  states: States;
+  roaming: Roaming;
   session: string;
   startedAt: string;
 }
@@ -25,18 +29,18 @@ export interface Base {
 export type Publishers = ReturnType<typeof createPublishers>;
 
 export function createPublishers(base: Base, { topics, send }: Broker) {
-  const { config, logger, stores, host, state, session, startedAt } = base;
-  const { instance, homeAssistant, libvirt, vms } = config;
+  const { config, logger, stores, machine, states, session, startedAt } = base;
+  const { instance, homeAssistant, hosts, vms } = config;
   const events = new EventPublisher({ topics, send, logger: logger.child({ part: 'vm' }) });
-  const publisher = new Publisher({ topics, identity: { version, instance, session, startedAt }, send });
+  const publisher = new Publisher({ topics, identity: { version, instance, session, startedAt }, states, send });
   const announcer = new Announcer(
     {
       bridge: { prefix: homeAssistant.discoveryPrefix, topics, instance, version },
       vms: vms.map(vm => ({
         key: vm.key,
         label: vm.label,
-        statsInterval: libvirt.statsInterval / 1_000,
-        commands: libvirt.readOnly ? [] : vm.commands,
+        statsInterval: hostOf(config, vm).statsInterval / 1_000,
+        commands: hostOf(config, vm).readOnly ? [] : vm.commands,
         loader: vm.loader !== null,
         guest: vm.guest,
         certificates: vm.checks.http.some(({ tls }) => tls),
@@ -44,14 +48,21 @@ export function createPublishers(base: Base, { topics, send }: Broker) {
       })),
       send,
       save: value => stores.announced.file.save(value),
+      hosts: hosts.flatMap(({ name }) => name ?? []),
       retire: key => publisher.retire(key),
-      resample: key => publisher.stats(state.snapshot, key),
+      retireHost: name => publisher.retireHost(name),
+      resample: key => publisher.stats(states.of(key).snapshot, key),
     },
     stores.announced.was,
   );
   return {
     ...{ events, publisher, announcer },
     responder: new Responder({ topics, send, notify: events.publish, logger: logger.child({ part: 'command' }) }),
-    vmStore: new VmStore(value => stores.vms.file.save(value), stores.vms.was, host.boot),
+    vmStore: new VmStore(
+      value => stores.vms.file.save(value),
+      stores.vms.was,
+      machine.boot,
+      vms.map(({ key }) => key),
+    ),
   };
 }

@@ -6,7 +6,7 @@ import { bridgeDevicePayload } from '../discovery/entities/payload.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import { topics as topicsOf } from '../model/topics.ts';
 import { version } from '../util/version.ts';
-import type { Link } from '../vm/link.ts';
+import type { Host } from './host.ts';
 import { connection } from './mqtt.ts';
 import type { Base } from './publishers.ts';
 
@@ -24,9 +24,9 @@ export function groundOf({ mqtt, homeAssistant, instance }: Config, vms: Readonl
  * bridge publishes its own topics.
  */
 export function createStaleTeller(
-  { config, state, logger: all }: Pick<Base, 'config' | 'state' | 'logger'>,
+  { config, states, logger: all }: Pick<Base, 'config' | 'states' | 'logger'>,
   ownership: Ownership,
-  link: Link,
+  hosts: readonly Pick<Host, 'link'>[],
   after = 10_000,
 ): { close(): void } {
   const logger = all.child({ part: 'mqtt' });
@@ -36,9 +36,9 @@ export function createStaleTeller(
   let begun = false;
   /** Null: what is stale is unknown. */
   const vms = () => {
-    const now = state.snapshot;
-    if (!ownership.holding || !now.hypervisor.up) return null;
-    return new Map(Object.values(now.vms).map(({ key, domain }) => [key, domain?.uuid ?? null]));
+    if (!ownership.holding || !states.all.every(({ snapshot }) => snapshot.hypervisor.up)) return null;
+    const keys = states.all.flatMap(state => states.ownedBy(state));
+    return new Map(keys.map(key => [key, states.of(key).vm(key).domain?.uuid ?? null]));
   };
   const look = async () => {
     await delay(after, undefined, { signal, ref: false });
@@ -59,6 +59,6 @@ export function createStaleTeller(
     });
   };
   ownership.on('granted', begin);
-  link.on('up', begin);
+  for (const { link } of hosts) link.on('up', begin);
   return { close: () => end.abort() };
 }

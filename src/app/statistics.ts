@@ -1,4 +1,4 @@
-import type { Config } from '../config/config.ts';
+import type { HostConfig } from '../config/hosts.ts';
 import type { Event } from '../model/event.ts';
 import type { State } from '../model/state.ts';
 import type { Logger } from '../util/logger.ts';
@@ -10,7 +10,7 @@ export type Statistics = ReturnType<typeof createStatistics>;
 
 /** Samples of all VMs, over their own connection, because a hung QEMU may block it. */
 export function createStatistics(
-  { libvirt }: Config,
+  { libvirt }: HostConfig,
   state: State,
   { open, watch, link: main }: Hypervisor,
   logger: Logger,

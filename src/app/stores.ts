@@ -51,23 +51,41 @@ export async function openStores(
   const disks = disksStore(folder, logger);
   const files = [announced, vms, checks, disks];
   const records = new Records(folder, logger);
+  const keys = configured.map(({ key }) => key);
   const [wasAnnounced, remembered, checked, known, histories] = await Promise.all([
     ...[announced.load(), vms.load(), checks.load(), disks.load()],
-    records.load(configured.map(({ key }) => key)),
+    records.load(keys),
   ] as const);
   return {
     /** Of this process alone. */
     locked: lock.reason === null,
     announced: { file: announced, was: wasAnnounced },
     vms: { file: vms, was: remembered },
-    checks: { file: checks, was: checked },
+    checks: shared(checks, checked, keys),
     records: { all: records, was: histories },
-    disks: { file: disks, was: known },
+    disks: shared(disks, known, keys),
     close: async () => {
       await inTime(Promise.all([...files, records].map(file => file.settled())), storePatience, null);
       if (lock.reason === null) lock.release();
     },
   };
+}
+
+/** A file with an entry for each VM, for the parts of several hosts: each saves only its own. */
+function shared<T>(file: Store<Readonly<Record<VmKey, T>>>, was: Readonly<Record<VmKey, T>>, keys: readonly VmKey[]) {
+  const pick = (from: Readonly<Record<VmKey, T>>, holds: (key: VmKey) => boolean) =>
+    Object.fromEntries(Object.entries(from).filter(([key]) => holds(key)));
+  let all = pick(was, key => keys.includes(key));
+  const of = (owns: (key: VmKey) => boolean) => ({
+    was,
+    file: {
+      save: (value: Readonly<Record<VmKey, T>>): void => {
+        all = { ...all, ...pick(value, key => keys.includes(key) && owns(key)) };
+        file.save(all);
+      },
+    },
+  });
+  return { was, of };
 }
 
 /** The VMs as they were stored, before libvirt has told anything. `boot`: the host's current boot. */
@@ -76,12 +94,13 @@ export function recalledState(
   remembered: Remembered,
   boot: string | null,
   histories: Readonly<Record<VmKey, History>> = {},
+  host: string | null = null,
 ): State {
   const recalled = vms.map(({ key, label, guest }) => {
     const vm = recall(emptyVm(key, label, guest), remembered, boot);
     return [key, { ...vm, history: histories[key] ?? vm.history }];
   });
-  return new State(Object.fromEntries(recalled));
+  return new State(Object.fromEntries(recalled), host);
 }
 
 /**

@@ -6,8 +6,9 @@ import { rejected } from '../model/codes.ts';
 import type { Event } from '../model/event.ts';
 import type { Message } from '../model/message.ts';
 import { notificationsOf } from '../model/notification.ts';
-import type { Snapshot } from '../model/snapshot.ts';
+import type { Snapshot, VmKey } from '../model/snapshot.ts';
 import type { State } from '../model/state.ts';
+import type { States } from '../model/states.ts';
 import type { Topics } from '../model/topics.ts';
 import type { MqttClient } from '../mqtt/client.ts';
 import type { EventPublisher } from './event-publisher.ts';
@@ -16,7 +17,7 @@ import type { Publisher } from './publisher.ts';
 import type { VmStore } from './vm-store.ts';
 
 export interface BridgeParts {
-  state: State;
+  states: States;
   topics: Topics;
   /** Home Assistant's birth topic. */
   statusTopic: string;
@@ -29,7 +30,7 @@ export interface BridgeParts {
   responder: Responder;
   events: EventPublisher;
   vmStore: VmStore;
-  dispatcher: Dispatcher;
+  dispatcherOf: (key: VmKey) => Dispatcher;
   /** Milliseconds after Home Assistant's birth message for publishing again, so that not all bridges do it at once. */
   birthJitter?: number;
 }
@@ -38,7 +39,7 @@ export interface BridgeParts {
 const remembered: ReadonlySet<Event['type']> = new Set(['domain', 'asked', 'wished']);
 
 /** Events after which there may be something new to announce. */
-const announced: ReadonlySet<Event['type']> = new Set(['domain', 'hypervisor_up', 'checked']);
+const announced: ReadonlySet<Event['type']> = new Set(['domain', 'hypervisor_up', 'checked', 'host']);
 
 const mostEarly = 100;
 /** Seconds that a command may wait for the base topic to be ours. */
@@ -62,7 +63,7 @@ export class Bridge {
   }
 
   start(): void {
-    const { state, mqtt, ownership, publisher, announcer, events } = this.#parts;
+    const { states, mqtt, ownership, publisher, announcer, events } = this.#parts;
     mqtt.on('connected', () => ownership.begin());
     mqtt.on('disconnected', () => {
       ownership.lost();
@@ -76,13 +77,13 @@ export class Bridge {
       else if (this.#early.length < mostEarly) this.#early.push({ message: shortLived(message), arrival });
     });
     ownership.on('granted', () => {
-      announcer.update(state.snapshot);
-      publisher.all(state.snapshot);
+      for (const state of states.all) announcer.update(state.snapshot, states.ownedBy(state));
+      publisher.all();
       announcer.connected();
       events.begin();
       for (const { message, arrival } of this.#early.splice(0)) this.#receive(message, arrival);
     });
-    ownership.on('restate', () => publisher.all(state.snapshot));
+    ownership.on('restate', () => publisher.all());
   }
 
   close(): void {
@@ -90,15 +91,17 @@ export class Bridge {
     this.#parts.announcer.close();
   }
 
-  hear(event: Event, before: Snapshot): void {
-    const { state, publisher, announcer, vmStore, events } = this.#parts;
+  /** Must receive every event, after the host's state has taken it. */
+  hear(event: Event, before: Snapshot, state: State): void {
+    const { states, publisher, announcer, vmStore, events } = this.#parts;
     const { snapshot } = state;
-    const keys = event.type === 'stats' ? [...event.stats.keys()] : 'key' in event ? [event.key] : undefined;
+    const concerned = event.type === 'stats' ? [...event.stats.keys()] : 'key' in event ? [event.key] : undefined;
+    const keys = states.ownedBy(state, concerned);
     publisher.update(snapshot, before, keys);
     // Only these events can change what is announced, and a comparison at each sample would cost too much.
     if (announced.has(event.type)) announcer.update(snapshot, keys);
     if (remembered.has(event.type)) vmStore.update(snapshot, keys);
-    if (!('key' in event)) return;
+    if (!('key' in event) || keys.length === 0) return;
     const [was, is] = [before.vms[event.key], snapshot.vms[event.key]];
     if (!was || !is) return;
     for (const notification of notificationsOf(was, is, event)) events.publish(event.key, notification);
@@ -118,13 +121,13 @@ export class Bridge {
     this.#carryOut(readRequest(message, { topics, reserved, known: this.#known, ...arrival }));
   }
 
-  readonly #known = (key: string): boolean => Object.hasOwn(this.#parts.state.snapshot.vms, key);
+  readonly #known = (key: string): boolean => this.#parts.states.has(key);
 
   #carryOut(read: ReadRequest): void {
     if (!read) return;
-    const { responder, dispatcher } = this.#parts;
+    const { responder, dispatcherOf } = this.#parts;
     if ('rejection' in read) responder.ended(read.request, rejected(read.rejection));
-    else dispatcher.submit(read.request, read.command);
+    else dispatcherOf(read.request.key).submit(read.request, read.command);
   }
 
   #greet(): void {

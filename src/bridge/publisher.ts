@@ -4,6 +4,7 @@ import {
   bridgeDocument,
   checkDocument,
   doctorDocument,
+  hostDocument,
   type Identity,
   loaderDocument,
   stateDocument,
@@ -11,11 +12,13 @@ import {
 } from '../model/documents.ts';
 import type { Send } from '../model/message.ts';
 import type { Snapshot, VmKey, VmSnapshot } from '../model/snapshot.ts';
+import type { States } from '../model/states.ts';
 import { retainedTopics, type Topics, type VmTopics } from '../model/topics.ts';
 
 export interface PublisherOptions {
   topics: Topics;
   identity: Identity;
+  states: States;
   /** False: the broker is away; when it is back, everything is published again. */
   send: Send;
 }
@@ -54,15 +57,20 @@ export class Publisher {
   /** `keys` are the only VMs that may have changed. */
   update(next: Snapshot, before: Snapshot, keys: readonly VmKey[] = Object.keys(next.vms)): void {
     const isUpOrDown = next.hypervisor !== before.hypervisor;
-    if (isUpOrDown || next.overdueChecks !== before.overdueChecks) this.#bridge(next);
+    if (isUpOrDown || next.overdueChecks !== before.overdueChecks) this.#bridge();
+    if (isUpOrDown || next.host !== before.host) this.#host(next);
     for (const key of keys) if (isUpOrDown || next.vms[key] !== before.vms[key]) this.#vm(next, key, before.vms[key]);
   }
 
   /** For a new session: everything the broker may have lost. `online` comes last, when all the rest is true. */
-  all(snapshot: Snapshot): void {
+  all(): void {
+    const { states } = this.#options;
     this.#sent.clear();
-    this.#bridge(snapshot);
-    for (const key of Object.keys(snapshot.vms)) this.#vm(snapshot, key);
+    this.#bridge();
+    for (const state of states.all) {
+      this.#host(state.snapshot);
+      for (const key of states.ownedBy(state)) this.#vm(state.snapshot, key);
+    }
     this.#retained(this.#options.topics.bridge.state, 'online');
   }
 
@@ -100,6 +108,13 @@ export class Publisher {
     }
   }
 
+  /** Clears the topics of a host that is no longer configured. */
+  retireHost(name: string): void {
+    for (const topic of Object.values(this.#options.topics.host(name))) {
+      this.#options.send({ topic, payload: '', qos: 1, retain: true });
+    }
+  }
+
   #vm(snapshot: Snapshot, key: VmKey, before?: VmSnapshot): void {
     const vm = snapshot.vms[key];
     if (!vm) return;
@@ -121,9 +136,22 @@ export class Publisher {
     return known;
   }
 
-  #bridge(snapshot: Snapshot): void {
-    const document = bridgeDocument(snapshot, this.#options.identity);
+  #bridge(): void {
+    const { states, identity } = this.#options;
+    const document = bridgeDocument(
+      states.all.map(({ snapshot }) => snapshot),
+      identity,
+    );
     this.#retained(this.#options.topics.bridge.info, JSON.stringify(document));
+  }
+
+  /** Only one of several has topics. */
+  #host(snapshot: Snapshot): void {
+    const { name, up } = snapshot.hypervisor;
+    if (name === null) return;
+    const { state, availability } = this.#options.topics.host(name);
+    this.#retained(state, JSON.stringify(hostDocument(snapshot)));
+    this.#retained(availability, up ? 'online' : 'offline');
   }
 
   #retained(topic: string, payload: string): void {

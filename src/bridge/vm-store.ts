@@ -70,14 +70,20 @@ export class VmStore {
   readonly #boot: string | null;
   /** Without a prototype, because a VM may be called `constructor`. */
   readonly #saved: Record<VmKey, Remembered[string]>;
-  /** VMs that were stored, and may not be configured any more. */
+  /** VMs that were stored, and are not configured any more. */
   readonly #stored: VmKey[];
 
-  constructor(save: (remembered: Remembered) => void, remembered: Remembered, boot: string | null) {
+  /** `configured`: all others are forgotten. */
+  constructor(
+    save: (remembered: Remembered) => void,
+    remembered: Remembered,
+    boot: string | null,
+    configured: readonly VmKey[],
+  ) {
     this.#save = save;
     this.#boot = boot;
     this.#saved = Object.assign(Object.create(null), remembered);
-    this.#stored = Object.keys(remembered);
+    this.#stored = Object.keys(remembered).filter(key => !configured.includes(key));
   }
 
   /** `keys` are the only VMs that may have changed. */

@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts';
+import { type Host, hostOf } from '../config/hosts.ts';
 import { type Loaded, type LoadOptions, loadConfig } from '../config/load.ts';
 import { ConfigError, renderProblems } from '../config/problem.ts';
 import { size } from '../loader/plan/plan.ts';
@@ -37,15 +38,15 @@ export async function checkConfig({ json, rights, stdout, stderr, ...options }: 
 
 /** With keys as in the file, and no secrets: only whether there are passwords and keys. */
 export function summarize({ config, sources }: Loaded, username: unknown = config.mqtt.username): object {
-  const { instance, mqtt, libvirt, vms, dataDir } = config;
+  const { instance, mqtt, hosts, vms, dataDir } = config;
   const { url, clientId, baseTopic } = mqtt;
   const secrets = { password: mqtt.password !== null, clientCertificate: mqtt.cert !== null };
   return snake({
     ...{ sources, instance },
     mqtt: { url, clientId, username, ...secrets, baseTopic },
-    libvirt: { ...libvirt, statsInterval: formatDuration(libvirt.statsInterval) },
-    vms: vms.map(({ domain, key, label, guest, commands, shutdown, reboot, create, loader }) => ({
-      ...{ domain, id: key, name: label, guest, commands },
+    libvirt: hosts[0]?.name === null ? summarizeHost(hosts[0]) : hosts.map(summarizeHost),
+    vms: vms.map(({ domain, on, key, label, commands, shutdown, reboot, create, loader }) => ({
+      ...{ domain, ...(on !== null && { on }), id: key, name: label, commands },
       shutdown: {
         ...shutdown,
         timeout: formatDuration(shutdown.timeout),
@@ -55,6 +56,10 @@ export function summarize({ config, sources }: Loaded, username: unknown = confi
     })),
     dataDir,
   }) as object;
+}
+
+function summarizeHost({ name, statsInterval, ...host }: Host) {
+  return { ...(name !== null && { name }), ...host, statsInterval: formatDuration(statsInterval) };
 }
 
 /** Without MAC, and of the disks only how many: their names have serial numbers. */
@@ -83,19 +88,17 @@ function snake(value: unknown): unknown {
 }
 
 function linesOf({ config, sources }: Loaded): string[] {
-  const { mqtt, libvirt, vms, dataDir } = config;
+  const { mqtt, hosts, vms, dataDir } = config;
   const user = mqtt.username ? `as ${mqtt.username}, ` : '';
-  const every = formatDuration(libvirt.statsInterval);
   const lines = [
     ['file', sources.file ?? 'none'],
     ['environment', sources.environment.join(', ') || 'nothing'],
     ['broker', `${[mqtt.url].flat().join(', ')} (${user}${mqtt.password === null ? 'without' : 'with'} password)`],
     ['topics', `${mqtt.baseTopic}/…`],
-    ['libvirt', `${libvirt.uri}${libvirt.readOnly ? ' (read-only)' : ''}, statistics every ${every}`],
+    ...hosts.map(host => ['libvirt', hostText(host)]),
     ['data', dataDir],
     ...vms.flatMap(vm => [
-      ['vm', `${vm.domain} as ${mqtt.baseTopic}/${vm.key}, ${commandsText(vm, libvirt.readOnly)}`],
-      ...(vm.guest === 'other' ? guestLines(vm.checks) : []),
+      ['vm', `${vmText(vm)} as ${mqtt.baseTopic}/${vm.key}, ${commandsText(vm, hostOf(config, vm).readOnly)}`],
       ...(vm.create ? createLines(vm.create) : []),
       ...(vm.loader ? loaderLines(vm.loader) : []),
     ]),
@@ -103,20 +106,20 @@ function linesOf({ config, sources }: Loaded): string[] {
   return lines.map(([name = '', value]) => `${name.padEnd(12)} ${value}`);
 }
 
+function hostText({ name, uri, readOnly, statsInterval }: Host): string {
+  const what = `${uri}${readOnly ? ' (read-only)' : ''}, statistics every ${formatDuration(statsInterval)}`;
+  return name === null ? what : `${name}: ${what}`;
+}
+
+function vmText({ domain, on }: Config['vms'][number]): string {
+  return on === null ? domain : `${domain} on ${on}`;
+}
+
 function commandsText({ commands, shutdown }: Config['vms'][number], readOnly: boolean): string {
   if (readOnly || commands.length === 0) return 'no commands';
   const then = shutdown.onTimeout === 'force_off' ? ', then its power is cut' : '';
   const within = `shutdown (within ${formatDuration(shutdown.timeout)}${then})`;
   return `commands ${commands.map(word => (word === 'shutdown' ? within : word)).join(', ')}`;
-}
-
-/** Below their VM's. */
-function guestLines({ ports, http, ssh, agent }: Config['vms'][number]['checks']): [name: string, value: string][] {
-  const pages = http.map(
-    ({ port, tls, host, path }) => `${tls ? 'https' : 'http'}://${host ?? 'ADDRESS'}:${port}${path}`,
-  );
-  const asked = [...ports.map(port => `port ${port}`), ...pages, ...(ssh ? [`SSH on port ${ssh}`] : [])];
-  return [['  guest', `not DSM; checked: ${[...asked, ...(agent ? ['its agent'] : [])].join(', ') || 'its address'}`]];
 }
 
 /** Below their VM's. */

@@ -5,11 +5,13 @@ import { opener } from '../app/libvirt.ts';
 import { recalledState } from '../app/stores.ts';
 import { vmStoreFile } from '../bridge/vm-store.ts';
 import type { Config } from '../config/config.ts';
+import type { HostConfig } from '../config/hosts.ts';
 import type { Libvirt } from '../libvirt/client.ts';
 import { checkDocument } from '../model/documents.ts';
 import { silent } from '../util/logger.ts';
 import { Watch } from '../vm/watch.ts';
 import { findVm } from './command.ts';
+import { ofEachHost } from './domains.ts';
 import { type ExitCode, exitCode } from './outcome.ts';
 import { renderCheck } from './table.ts';
 import type { Output } from './terminal.ts';
@@ -36,8 +38,14 @@ const pause = 5_000;
 export async function check({ config, vm, json, watch, stdout, stderr, signal }: CheckOptions): Promise<ExitCode> {
   const vms = vm === undefined ? config.vms : [findVm(config, vm)];
   for (;;) {
-    const { rows, trouble } = await examineAll({ ...config, vms }, signal);
-    if (trouble !== null) stderr.write(`${config.libvirt.uri}: ${trouble}\n`);
+    const troubles: string[] = [];
+    const look = async (host: HostConfig) => {
+      const { rows, trouble } = await examineAll(host, signal);
+      if (trouble !== null) troubles.push(`${host.libvirt.uri}: ${trouble}`);
+      return rows;
+    };
+    const { rows } = await ofEachHost({ ...config, vms }, look, signal);
+    for (const trouble of troubles) stderr.write(`${trouble}\n`);
     if (json) stdout.write(`${JSON.stringify(rows, null, watch ? 0 : 2)}\n`);
     else stdout.write(`${rows.map(renderCheck).join('\n\n')}\n`);
     if (watch) await delay(pause, undefined, { signal }).catch(() => {});
@@ -46,12 +54,12 @@ export async function check({ config, vm, json, watch, stdout, stderr, signal }:
       continue;
     }
     if (rows.every(({ verdict }) => verdict === 'up')) return exitCode.succeeded;
-    return trouble === null ? exitCode.failed : exitCode.unreached;
+    return troubles.length === 0 ? exitCode.failed : exitCode.unreached;
   }
 }
 
 /** With its own snapshot; it reads what a bridge has stored of the VMs, and does not change it. */
-async function examineAll(config: Config, signal: AbortSignal) {
+async function examineAll(config: HostConfig, signal: AbortSignal) {
   const { vms, libvirt, dataDir } = config;
   const store = checksStore(dataDir, silent);
   const [remembered, known, host] = await Promise.all([vmStoreFile(dataDir, silent).load(), store.load(), thisHost()]);

@@ -6,10 +6,11 @@ import { connection, failedAt } from '../app/mqtt.ts';
 import { groundOf } from '../app/stale-topics.ts';
 import { type Ground, type Kept, keptBy, type Stale, staleFilters, staleIn, staleTopics } from '../bridge/stale.ts';
 import type { Config } from '../config/config.ts';
+import type { HostConfig } from '../config/hosts.ts';
 import { MqttClient } from '../mqtt/client.ts';
 import { silent } from '../util/logger.ts';
 import type { Watch } from '../vm/watch.ts';
-import { withDomains } from './domains.ts';
+import { ofEachHost, withDomains } from './domains.ts';
 import { type ExitCode, exitCode, Refusal } from './outcome.ts';
 import { agrees, type Input, type Output } from './terminal.ts';
 
@@ -60,12 +61,17 @@ export async function clean({ config, yes, stdin, stdout, stderr, signal }: Clea
 /** UUIDs of the configured VMs' domains; null: libvirt has no such domain. */
 async function domainsOf(config: Config, signal: AbortSignal): Promise<Map<string, string | null>> {
   const within = AbortSignal.any([signal, AbortSignal.timeout(patience.libvirt)]);
-  const read = async (_: unknown, watch: Watch) =>
-    new Map(config.vms.map(({ key }) => [key, watch.target(key)?.ref.uuid ?? null]));
-  return withDomains(config, read, within).catch((error: Error) => {
-    const why = 'Without libvirt nobody knows which VMs there are. Nothing was done.';
-    throw new Refusal(exitCode.unreached, `${error.message}\n${why}`);
-  });
+  const look = (host: HostConfig) => {
+    const read = async (_: unknown, watch: Watch) =>
+      host.vms.map(({ key: id }) => ({ id, uuid: watch.target(id)?.ref.uuid ?? null }));
+    return withDomains(host, read, within).catch((error: Error) => {
+      const why = 'Without libvirt nobody knows which VMs there are. Nothing was done.';
+      throw new Refusal(exitCode.unreached, `${error.message}\n${why}`);
+    });
+  };
+  const { rows, refused } = await ofEachHost(config, look, within);
+  if (refused[0]) throw refused[0];
+  return new Map(rows.map(({ id, uuid }) => [id, uuid]));
 }
 
 const info = z.object({ instance: z.string(), vms: z.array(z.string()).optional() });

@@ -6,13 +6,14 @@ import { Records } from '../bridge/history.ts';
 import { VmStore, vmStoreFile } from '../bridge/vm-store.ts';
 import { type Replies, type Request, type ResponseDocument, responseOf } from '../commands/responder.ts';
 import type { Config } from '../config/config.ts';
+import type { HostConfig } from '../config/hosts.ts';
 import { cancelled, type Outcome, rejected } from '../model/codes.ts';
 import type { Command } from '../model/command.ts';
 import type { FolderLock } from '../util/lock.ts';
 import { silent } from '../util/logger.ts';
 
 export interface DirectOptions {
-  config: Config;
+  config: HostConfig;
   vm: Config['vms'][number];
   command: Command;
   /** Of data_dir; null: without its memory. */
@@ -35,7 +36,12 @@ export async function direct(options: DirectOptions): Promise<Outcome> {
     checksStore(config.dataDir, silent).load(),
     thisHost(),
   ]);
-  const store = new VmStore(value => file.save(value), remembered, boot);
+  const store = new VmStore(
+    value => file.save(value),
+    remembered,
+    boot,
+    config.vms.map(each => each.key),
+  );
   // All VMs: a missing one would be forgotten.
   const state = recalledState(config.vms, remembered, boot, histories);
   const request: Request = {
@@ -84,7 +90,7 @@ export async function direct(options: DirectOptions): Promise<Outcome> {
 function repliesTo(show: (response: ResponseDocument) => void, resolve: (outcome: Outcome) => void): Replies {
   return {
     accepted: (request, word, remaining) => {
-      const message = `${word} is under way, straight over libvirt; no check tells what the guest does`;
+      const message = `${word} is under way, straight over libvirt; no check tells what DSM does`;
       show(responseOf(request, { status: 'accepted', code: 'accepted', message, remaining }));
     },
     progress: (request, code, message, remaining) => {

@@ -40,6 +40,7 @@ function define(verb: Verb): void {
 
 /** Arguments and options by name: those that are looked at here. */
 interface Given {
+  vm?: string;
   config?: string;
   direct?: boolean;
 }
@@ -49,9 +50,9 @@ async function perform(verb: Verb, given: Given): Promise<void> {
   if (verb.serves) stdout.removeAllListeners('error');
   const streams = { stdin, stdout, stderr };
   try {
-    const configuration = await configurationOf(verb, given);
     const interruptible = verb.interruptible === 'direct' ? given.direct : verb.interruptible;
     const signal = interruptible ? interrupted() : undefined;
+    const configuration = await configurationOf(verb, given, signal);
     process.exitCode = await verb.run({ ...given, ...streams, ...configuration, signal } as never);
   } catch (error) {
     if (!(error instanceof ConfigError)) process.exitCode = told(error, stderr);
@@ -61,14 +62,20 @@ async function perform(verb: Verb, given: Given): Promise<void> {
   if (verb.serves) process.exit();
 }
 
-async function configurationOf({ config: kind, name, serves }: Verb, { config }: Given) {
+async function configurationOf(
+  { config: kind, name, serves }: Verb,
+  { config, vm }: Given,
+  signal: AbortSignal | undefined,
+) {
   if (kind === undefined) return {};
   if (kind === 'named') return { env, checkUri };
   const { loadConfig } = await import('../config/load.ts');
   const keepForHealth = healthKeeper(config, env);
   const loaded = await loadConfig({ config, env, checkUri });
   if (serves || name === 'health') keepForHealth(loaded.config);
-  return { config: loaded.config, loaded };
+  if (kind === 'loaded') return { config: loaded.config, loaded };
+  const [{ onItsHost }, { findVm }] = await Promise.all([import('./domains.ts'), import('./command.ts')]);
+  return { config: await onItsHost(loaded.config, findVm(loaded.config, vm ?? ''), signal) };
 }
 
 function wrong({ problems }: ConfigError): ExitCode {

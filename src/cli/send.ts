@@ -13,7 +13,7 @@ import { type ExitCode, exitCode, exitCodeOf, isFinal } from './outcome.ts';
 import { Progress, type ProgressOptions, type Shown } from './progress.ts';
 
 export interface SendOptions extends ProgressOptions, CommandOptions {
-  config: Config;
+  config: Omit<Config, 'hosts'>;
   vm: string;
   command: string;
   /** `on` or `off`, of autostart and arm. */
@@ -31,7 +31,7 @@ export function send(options: SendOptions): Promise<ExitCode> {
 }
 
 export interface MqttRequestOptions {
-  config: Config;
+  config: Omit<Config, 'hosts'>;
   key: VmKey;
   payload: string;
   id: string;

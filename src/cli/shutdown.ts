@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { ResponseDocument } from '../commands/responder.ts';
-import type { Config } from '../config/config.ts';
+import type { HostConfig } from '../config/hosts.ts';
 import { lockFolder } from '../util/lock.ts';
 import { type CommandOptions, commandPayload, findVm } from './command.ts';
 import { askControl } from './control.ts';
@@ -9,7 +9,7 @@ import { type ExitCode, exitCode, exitCodeOf, isFinal } from './outcome.ts';
 import { Progress, type ProgressOptions } from './progress.ts';
 
 export interface ShutdownOptions extends ProgressOptions, CommandOptions {
-  config: Config;
+  config: HostConfig;
   vm: string;
   signal: AbortSignal;
   /** Milliseconds until libvirt has to be there. */

@@ -1,18 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from '../config/config.ts';
+import type { HostConfig } from '../config/hosts.ts';
 import type { Libvirt } from '../libvirt/client.ts';
 import { TimeoutError } from '../libvirt/errors.ts';
 import { CountersPicker } from '../vm/counters.ts';
 import { sampleGroups } from '../vm/poll.ts';
 import { type Sample, toStats } from '../vm/rates.ts';
 import type { Target } from '../vm/watch.ts';
-import { withDomains } from './domains.ts';
-import { type ExitCode, exitCode } from './outcome.ts';
+import { ofEachHost, withDomains } from './domains.ts';
+import { type ExitCode, exitCode, told } from './outcome.ts';
 import { renderVm } from './table.ts';
 import type { Output } from './terminal.ts';
 
 export interface StatusOptions extends Output {
-  config: Pick<Config, 'libvirt' | 'vms'>;
+  config: Config;
   json: boolean;
 }
 
@@ -21,22 +22,30 @@ const between = 1_000;
 const patience = 3_000;
 
 /** `dsm2mqtt status`: asks libvirt itself, no broker needed. 0; 1: a domain is missing; 3: libvirt was not reached. */
-export function status({ config, json, stdout }: StatusOptions): Promise<ExitCode> {
+export async function status({ config, json, stdout, stderr }: StatusOptions): Promise<ExitCode> {
+  const { rows, refused } = await ofEachHost(config, rowsOf);
+  if (json) {
+    const documents = rows.map(({ missing: _, ...row }) => row);
+    stdout.write(`${JSON.stringify(documents, null, 2)}\n`);
+  } else {
+    const texts = rows.map(({ id, name, domain, stats, missing }) =>
+      domain ? renderVm({ ...domain, name: `${name} (${id})`, stats }) : `${name} (${id}): ${missing}`,
+    );
+    stdout.write(`${texts.join('\n\n')}\n`);
+  }
+  const codes = refused.map(error => told(error, stderr));
+  return codes[0] ?? (rows.every(row => row.domain) ? exitCode.succeeded : exitCode.failed);
+}
+
+function rowsOf(config: HostConfig) {
   return withDomains(config, async (client, watch) => {
     const stats = await sampleTwice(client, watch.targets());
-    const rows = config.vms.map(({ key, label }) => {
+    return config.vms.map(({ key, label }) => {
       const target = watch.target(key);
       // Both null where libvirt has no such domain, the latter also while it is off.
-      return { id: key, name: label, domain: target?.domain ?? null, stats: (target && stats(target)) ?? null };
+      const row = { id: key, name: label, domain: target?.domain ?? null, stats: (target && stats(target)) ?? null };
+      return { ...row, missing: watch.missing(key) };
     });
-    if (json) stdout.write(`${JSON.stringify(rows, null, 2)}\n`);
-    else {
-      const texts = rows.map(({ id, name, domain, stats }) =>
-        domain ? renderVm({ ...domain, name: `${name} (${id})`, stats }) : `${name} (${id}): ${watch.missing(id)}`,
-      );
-      stdout.write(`${texts.join('\n\n')}\n`);
-    }
-    return rows.every(row => row.domain) ? exitCode.succeeded : exitCode.failed;
   });
 }
 

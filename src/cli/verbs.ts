@@ -11,8 +11,8 @@ export interface Verb {
   /** In order, `<needed>` or `[not]`, with a description each. */
   readonly args?: Readonly<Record<string, string>>;
   readonly options?: readonly Option[];
-  /** `loaded`: the configuration that `--config` names; `named`: only its name. */
-  readonly config?: 'loaded' | 'named';
+  /** `loaded`: the configuration that `--config` names; `host`: that of the VM's host; `named`: only its name. */
+  readonly config?: 'loaded' | 'host' | 'named';
   /** Ctrl-C and SIGTERM abort its `signal` instead of ending the process: always, or with that option. */
   readonly interruptible?: true | 'direct';
   /** Runs until it gets a signal. */
@@ -66,6 +66,7 @@ export const verbs: readonly Verb[] = [
     summary: 'print rules with which libvirt allows one user exactly what the configuration needs',
     ...{ config: 'loaded', interruptible: true },
     options: [
+      ['--host <name>', 'for which of several hosts'],
       ['--user <user>', 'whom (default: who runs this, or dsm2mqtt if that is root)'],
       ['--group <group...>', 'groups that libvirt obeys in all, as without the rules'],
       ['--define', 'also `create --define` and `definition restore`, which only root should do', false],
@@ -98,7 +99,7 @@ export const verbs: readonly Verb[] = [
     summary:
       "print the domain that a VM's `create` in the configuration makes, and what comes next; --define defines it",
     args: { '<vm>': vm },
-    ...{ config: 'loaded', interruptible: true },
+    ...{ config: 'host', interruptible: true },
     options: [json, ['--define', 'make its volumes and define it, and start nothing', false]],
     run: async call => (await import('./definition/create.ts')).create(call),
   },
@@ -132,7 +133,7 @@ export const verbs: readonly Verb[] = [
         '[other]': 'of diff: the copy to compare it with; now, if not given',
       },
     },
-    ...{ config: 'loaded', interruptible: true },
+    ...{ config: 'host', interruptible: true },
     options: [json, yes, ['--nvram', "of restore: the copy's NVRAM too", false]],
     run: async call => (await import('./definition/definition.ts')).definition(call),
   },
@@ -171,7 +172,7 @@ export const verbs: readonly Verb[] = [
     name: 'shutdown',
     summary: 'shut a VM down like `send`; with `--direct` straight over libvirt, without broker and network',
     args: { '<vm>': vm },
-    ...{ config: 'loaded', interruptible: 'direct' },
+    ...{ config: 'host', interruptible: 'direct' },
     options: [
       ...ofCommands,
       ['--direct', 'straight over libvirt: needs neither broker nor network', false],
@@ -186,14 +187,14 @@ export const verbs: readonly Verb[] = [
     name: 'loader',
     summary: 'say which loader a VM has, for which DSM, and whether it can be rebuilt; needs no broker',
     args: { '<vm>': vm },
-    ...{ config: 'loaded', options: [json], interruptible: true },
+    ...{ config: 'host', options: [json], interruptible: true },
     run: async call => (await import('./loader/loader.ts')).loader(call),
   },
   {
     name: 'rebuild',
     summary: "rebuild a VM's loader: show the plan, ask, and show the progress",
     args: { '<vm>': vm },
-    ...{ config: 'loaded', interruptible: true },
+    ...{ config: 'host', interruptible: true },
     options: [...ofLoaders, ['--dry-run', 'only the plan; needs no broker', false]],
     run: async call => (await import('./loader/rebuild.ts')).rebuild(call),
   },
@@ -201,7 +202,7 @@ export const verbs: readonly Verb[] = [
     name: 'rollback',
     summary: "restore a VM's old loader, after a rebuild that failed or was interrupted",
     args: { '<vm>': vm },
-    ...{ config: 'loaded', interruptible: true, options: ofLoaders },
+    ...{ config: 'host', interruptible: true, options: ofLoaders },
     run: async call => (await import('./loader/rebuild.ts')).rollback(call),
   },
   {

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { defaultVmKey } from '../model/topics.ts';
 import { certificate, password, tlsKey } from './files.ts';
-import { brokerUrl, libvirtUri, line, listen, topic } from './formats.ts';
+import { brokerUrl, libvirtName, libvirtUri, line, listen, topic } from './formats.ts';
 import { camel, checked, duration, file, maybe, oneOrMore, text, together } from './kinds.ts';
-import { mqttRule, vmsRule } from './rules.ts';
+import { hostsRule, mqttRule, vmsRule } from './rules.ts';
 import { vm } from './vm.ts';
 
 /**
@@ -57,7 +57,7 @@ const homeAssistant = z.strictObject({
     .describe('config keeps the power switch out of "turn off everything"; none makes it an ordinary switch.'),
 });
 
-const libvirt = z.strictObject({
+const host = z.strictObject({
   uri: checked(libvirtUri)
     .prefault('qemu:///system')
     .meta({
@@ -75,6 +75,13 @@ const libvirt = z.strictObject({
     .describe('Use the read-only socket: no command entities, every command is refused.'),
   stats_interval: duration('1s').prefault('30s').describe('Time between two statistics samples, at least 1s.'),
 });
+
+const namedHost = z.strictObject({
+  name: checked(libvirtName).describe('Its part of the topic: letters, digits, _ and -.'),
+  ...host.shape,
+});
+
+const libvirt = z.union([host, z.array(namedHost).min(1, 'must name at least one host')]);
 
 const health = z.strictObject({
   listen: checked(listen)
@@ -98,7 +105,7 @@ const written = z.strictObject({
     .describe("Name of this bridge. Default: the host's name."),
   mqtt: mqtt.describe('The MQTT broker.'),
   home_assistant: homeAssistant.prefault({}).describe('How the VMs appear in Home Assistant.'),
-  libvirt: libvirt.prefault({}).describe('The hypervisor.'),
+  libvirt: libvirt.prefault({}).describe('The hypervisor, or a list of several, each with a `name`.'),
   vms: z
     .array(vm)
     .min(1, 'must name at least one VM')
@@ -110,6 +117,7 @@ const written = z.strictObject({
 });
 
 export const configSchema = written
+  .check(together(hostsRule))
   .transform(config => camel(derived(config)))
   .meta({
     title: 'dsm2mqtt configuration',
@@ -117,13 +125,20 @@ export const configSchema = written
   });
 
 /** Adds the defaults that depend on other keys. */
-function derived({ instance, mqtt, vms, data_dir, ...rest }: z.output<typeof written>) {
+function derived({ instance, mqtt, libvirt, vms, data_dir, ...rest }: z.output<typeof written>) {
   const backups = join(data_dir, 'loader-backups');
+  /** `name` null: it is the only one, and has no topic of its own. */
+  const hosts: readonly (z.output<typeof host> & { name: string | null })[] = Array.isArray(libvirt)
+    ? libvirt
+    : [{ ...libvirt, name: null }];
   return {
     ...{ ...rest, instance, data_dir },
+    hosts,
     mqtt: { ...mqtt, client_id: mqtt.client_id ?? `dsm2mqtt-${instance}` },
-    vms: vms.map(({ id, name, commands, loader, create, checks, ...vm }) => ({
+    vms: vms.map(({ id, name, on, commands, loader, create, checks, ...vm }) => ({
       ...vm,
+      /** Null: on any of several hosts. */
+      on: hosts.length === 1 ? (hosts[0]?.name ?? null) : on,
       checks: { ...checks, ports: checks.ports ?? (vm.guest === 'dsm' ? [5_000, 5_001, 445] : []) },
       key: id ?? defaultVmKey(vm.domain),
       label: name ?? vm.domain,

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { isAbsolute } from 'node:path';
 import { validateDetailed } from 'node-cron';
-import { topicFault } from '../model/topics.ts';
+import { isVmKey, topicFault } from '../model/topics.ts';
 import type { Fault } from './problem.ts';
 
 /** What is wrong with a text in a format; null: nothing. No message repeats it: it may contain a password. */
@@ -103,6 +103,8 @@ export const schedule: Format = text => {
   const field = error.field.replace(/^dayOf(Month|Week)$/, (_, of) => (of === 'Week' ? 'weekday' : 'day'));
   return { message: `is no cron expression: its ${field} is wrong`, hint };
 };
+
+export const libvirtName = must(isVmKey, 'expected letters, digits, _ and -', 'for example nas2');
 
 export const timezone = must(isTimezone, 'expected a time zone', 'for example Europe/Berlin or UTC');
 

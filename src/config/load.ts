@@ -39,9 +39,11 @@ export async function loadConfig({ config, env, checkUri }: LoadOptions): Promis
   const parsed = await configSchema.safeParseAsync(withMqtt(merged.data), { reportInput: true });
   const issues = parsed.error?.issues.flatMap(explain) ?? [];
   if (parsed.data && checkUri) {
-    const { uri, readOnly } = parsed.data.libvirt;
-    const message = checkUri(uri, readOnly);
-    if (message !== null) issues.push({ path: ['libvirt', 'uri'], message, hint: null, at: 'value' });
+    for (const [index, { name, uri, readOnly }] of parsed.data.hosts.entries()) {
+      const message = checkUri(uri, readOnly);
+      const path = name === null ? ['libvirt', 'uri'] : ['libvirt', index, 'uri'];
+      if (message !== null) issues.push({ path, message, hint: null, at: 'value' });
+    }
   }
   problems.push(...merged.problems, ...place(issues, locator(file, yaml, overrides)));
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
@@ -66,7 +68,7 @@ async function readYaml(file: string, others: readonly Problem[]): Promise<YamlF
 
 /** A section whose every key is commented out reads as nothing: an empty section. */
 function withEmptySections(value: unknown, shape: Shape | null): unknown {
-  if (shape?.type === 'object') {
+  if (shape?.type === 'object' || (isMapping(shape?.default) && !Array.isArray(value))) {
     if (value === null) return {};
     if (!isMapping(value)) return value;
     return Object.fromEntries(
@@ -74,7 +76,7 @@ function withEmptySections(value: unknown, shape: Shape | null): unknown {
     );
   }
   // Only as deep as the schema: a YAML list can contain itself.
-  const items = shape?.items;
+  const items = childShape(shape, 0);
   return items && Array.isArray(value) ? value.map(item => withEmptySections(item, items)) : value;
 }
 

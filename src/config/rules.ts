@@ -104,20 +104,50 @@ function createRule(vm: unknown, complain: Complain): void {
   );
 }
 
-/** No two have the same domain or key. */
+/** Each VM is on a host that there is. */
+export function hostsRule(config: unknown, complain: Complain): void {
+  const hosts = valueAt(config, ['libvirt']);
+  const vms = valueAt(config, ['vms']);
+  const names = Array.isArray(hosts) ? hosts.map(host => valueAt(host, ['name'])) : null;
+  for (const [index, name] of names?.entries() ?? []) {
+    const twin = names?.indexOf(name) ?? index;
+    if (typeof name === 'string' && twin < index)
+      complain(['libvirt', index, 'name'], `the name \`${name}\` is taken by libvirt[${twin}]`, null);
+  }
+  for (const [index, vm] of (Array.isArray(vms) ? vms : []).entries()) {
+    placeRule(vm, names, (path, ...fault) => complain(['vms', index, ...path], ...fault));
+  }
+}
+
+/** `hosts`: their names; null: there is only one, without a name. */
+function placeRule(vm: unknown, hosts: readonly unknown[] | null, complain: Complain): void {
+  const [on, domain, loader] = ['on', 'domain', 'loader'].map(key => valueAt(vm, [key]) ?? null);
+  const known = `known: ${hosts?.filter(name => typeof name === 'string').join(', ')}`;
+  if (typeof on === 'string' && !hosts)
+    complain(['on'], 'has no effect', 'only a `libvirt` that is a list has names', 'key');
+  else if (typeof on === 'string' && on !== '' && !hosts?.includes(on))
+    complain(['on'], 'there is no such host', known);
+  if (on !== null || !hosts || hosts.length < 2) return;
+  if (!isUuid(String(domain)))
+    complain(['domain'], 'is a name, and several hosts may have it', `add \`on:\`; ${known}`);
+  else if (loader !== null) complain(['loader'], 'needs `on`: a loader is rebuilt on one host', known, 'key');
+}
+
+/** No two have the same domain or key. Names are case-sensitive, UUIDs are not. */
 export function vmsRule(vms: unknown, complain: Complain): void {
   if (!Array.isArray(vms)) return;
   const domains = new Map<string, number>();
   const keys = new Map<string, number>();
   for (const [index, vm] of vms.entries()) {
-    const { domain, id = null } = isMapping(vm) ? vm : {};
+    const { domain, id = null, on = null } = isMapping(vm) ? vm : {};
     if (typeof domain !== 'string' || domain === '') continue;
-    const twin = domains.get(identityOf(domain));
+    const identity = isUuid(domain) ? domain.toLowerCase() : `${domain} on ${on}`;
+    const twin = domains.get(identity);
     if (twin !== undefined) {
       complain([index, 'domain'], `vms[${twin}] is the same domain`, 'one entry a domain');
       continue;
     }
-    domains.set(identityOf(domain), index);
+    domains.set(identity, index);
     if (id === '' || (id !== null && typeof id !== 'string')) continue;
     const key = id ?? defaultVmKey(domain);
     const owner = keys.get(key);
@@ -128,15 +158,10 @@ export function vmsRule(vms: unknown, complain: Complain): void {
     const wrong =
       id === null
         ? 'no id can be made of this name'
-        : 'an id has at most 128 letters, digits, _ and - only, and is not `bridge`';
+        : 'an id has at most 128 letters, digits, _ and - only, and is neither `bridge` nor `host`';
     const message = owner === undefined ? wrong : `the id \`${key}\` is taken by vms[${owner}]`;
     complain([index, id === null ? 'domain' : 'id'], message, `give it another: \`id: ${freeKey(key, vms)}\``);
   }
-}
-
-/** Names are case-sensitive, UUIDs are not. */
-function identityOf(domain: string): string {
-  return isUuid(domain) ? domain.toLowerCase() : domain;
 }
 
 function isUuid(domain: string): boolean {

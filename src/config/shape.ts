@@ -14,7 +14,7 @@ export interface Shape {
   readonly required?: readonly string[];
   readonly properties?: Readonly<Record<string, Shape>>;
   readonly items?: Shape;
-  /** A word, or else a section. */
+  /** A word, or else a section; or a section, or else a list of sections. */
   readonly anyOf?: readonly Shape[];
 }
 
@@ -27,7 +27,7 @@ export function shapeAt(path: Path): Shape | null {
 }
 
 export function childShape(shape: Shape | null, step: string | number): Shape | null {
-  if (typeof step === 'number') return shape?.items ?? null;
+  if (typeof step === 'number') return shape?.items ?? shape?.anyOf?.find(one => one.items)?.items ?? null;
   const children = childrenOf(shape);
   return Object.hasOwn(children, step) ? (children[step] ?? null) : null;
 }
@@ -43,7 +43,8 @@ function childrenOf(shape: Shape | null): Readonly<Record<string, Shape>> {
 /** Path of every key that holds, or may hold, a value rather than a section; 0 stands for any list index. */
 export function leafPaths(shape: Shape = jsonSchema, path: Path = []): Path[] {
   const below = Object.entries(childrenOf(shape)).flatMap(([key, child]) => leafPaths(child, [...path, key]));
-  if (below.length > 0) return shape.anyOf ? [path, ...below] : below;
+  const mayBeWord = shape.anyOf?.some(one => one.type === 'string') ?? false;
+  if (below.length > 0) return mayBeWord ? [path, ...below] : below;
   return shape.items?.properties ? leafPaths(shape.items, [...path, 0]) : [path];
 }
 

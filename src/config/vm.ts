@@ -89,6 +89,13 @@ const checks = z.strictObject({
 export const vm = z
   .strictObject({
     domain: text.meta({ description: "libvirt's name or UUID of the domain.", examples: ['DSM'] }),
+    on: maybe(
+      text.meta({
+        description:
+          'The host that it is on, if `libvirt` is a list. Default: the only one; or, for a UUID, whichever has it.',
+        examples: ['nas2'],
+      }),
+    ),
     id: maybe(text).describe(
       'The topic segment: letters, digits, _ and -. Default: the domain with all else replaced by _.',
     ),

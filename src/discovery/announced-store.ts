@@ -37,13 +37,18 @@ const schema = z.object({
   /** By discovery topic: the platform of each component. */
   devices: z.record(z.string(), z.record(z.string(), z.enum(platforms))),
   /** The last domain seen of each VM, so that a start without libvirt can announce it. */
-  vms: z.record(z.string(), z.object({ uuid: z.string(), name: z.string(), hardware, dsm })),
-  hypervisor: z.object({ hostname: z.string(), libvirt: z.string(), hypervisor: z.string() }).nullable(),
+  vms: z.record(z.string(), z.object({ uuid: z.string(), name: z.string(), on: word.default(null), hardware, dsm })),
+  /** By the host's name; empty: it is the only one. */
+  hypervisors: z
+    .record(z.string(), z.object({ hostname: z.string(), libvirt: z.string(), hypervisor: z.string() }))
+    .default({}),
+  /** Names of the storage pools, by the name of one of several hosts. */
+  hosts: z.record(z.string(), z.array(z.string())).default({}),
 });
 
 export type Announced = z.infer<typeof schema>;
 
-export const nothingAnnounced: Announced = { devices: {}, vms: {}, hypervisor: null };
+export const nothingAnnounced: Announced = { devices: {}, vms: {}, hypervisors: {}, hosts: {} };
 
 export function checkAnnounced(value: unknown): Announced | null {
   return schema.safeParse(value).data ?? null;

@@ -11,21 +11,26 @@ import {
   bridgeDeviceTopic,
   type Components,
   components,
+  hostDevicePayload,
+  hostDeviceTopic,
   transition,
   type VmOptions,
   vmDevicePayload,
   vmDeviceTopic,
 } from './entities/payload.ts';
-import { bridgeEntities, vmEntities } from './entities/table.ts';
+import { bridgeEntities, hostEntities, vmEntities } from './entities/table.ts';
 
 export interface AnnouncerOptions extends DeviceQueueOptions {
   bridge: BridgeOptions;
   vms: readonly VmOptions[];
+  /** Names, if there are several. */
+  hosts: readonly string[];
   save: (announced: Announced) => void;
   /** Publishes the VM's sample again: otherwise a new device's values are unavailable until the next one. */
   resample: (key: VmKey) => void;
   /** Clears the retained topics of a VM that is no longer configured. */
   retire: (key: VmKey) => void;
+  retireHost: (name: string) => void;
 }
 
 /**
@@ -45,13 +50,18 @@ export class Announcer {
   #sure = false;
   #resampling: NodeJS.Timeout | undefined;
 
-  constructor(options: AnnouncerOptions, { devices, vms, hypervisor }: Announced) {
+  constructor(options: AnnouncerOptions, { devices, vms, hypervisors, hosts }: Announced) {
     this.#options = options;
     const configured = new Set(options.vms.map(vm => vm.key));
     this.#former = Object.keys(vms).filter(key => !configured.has(key));
     const kept = Object.fromEntries(Object.entries(vms).filter(([key]) => configured.has(key)));
     // Without a prototype, because a VM may be called `constructor`.
-    this.#announced = { devices: { ...devices }, vms: Object.assign(Object.create(null), kept), hypervisor };
+    this.#announced = {
+      devices: { ...devices },
+      vms: Object.assign(Object.create(null), kept),
+      hypervisors: { ...hypervisors },
+      hosts: { ...hosts },
+    };
   }
 
   /** A session has begun: announces everything again. */
@@ -80,7 +90,7 @@ export class Announcer {
   }
 
   /** Announces domains that are new or have changed; only VMs in `keys` may have changed. */
-  update({ hypervisor: { info }, vms }: Snapshot, keys: readonly VmKey[] = Object.keys(vms)): void {
+  update({ hypervisor: { name, info }, host, vms }: Snapshot, keys: readonly VmKey[] = Object.keys(vms)): void {
     // Domains are read before libvirt counts as up; an announcement then would have to be repeated.
     if (!info) return;
     const { bridge, save } = this.#options;
@@ -88,14 +98,17 @@ export class Announcer {
     const changed = keys.flatMap((key): [VmKey, DomainDescription][] => {
       const { domain = null, check = null } = vms[key] ?? {};
       if (!domain || domain.hardware === unknownHardware) return [];
-      const description = describe(domain, check, known.vms[key] ?? null);
+      const description = describe(domain, check, known.vms[key] ?? null, name);
       return isDeepStrictEqual(description, known.vms[key]) ? [] : [[key, description]];
     });
-    const isSame = isDeepStrictEqual(info, known.hypervisor);
+    const pools = Object.keys(host?.pools ?? {});
+    const isNewHost = name !== null && host !== null && !isDeepStrictEqual(pools, known.hosts[name]);
+    if (isNewHost) known.hosts[name] = pools;
+    const isSame = !isNewHost && isDeepStrictEqual(info, known.hypervisors[name ?? '']);
     if (this.#sure && isSame && changed.length === 0) return;
     const isAsBefore = this.#sure && isSame && changed.every(([key, { uuid }]) => known.vms[key]?.uuid === uuid);
     this.#sure = true;
-    if (!isSame) known.hypervisor = info;
+    if (!isSame) known.hypervisors[name ?? ''] = info;
     for (const [key, description] of changed) known.vms[key] = description;
     save(known);
     if (!this.#connected) return;
@@ -118,8 +131,8 @@ export class Announcer {
   }
 
   #announceAll(): void {
-    const { bridge, vms } = this.#options;
-    const { devices, vms: known } = this.#announced;
+    const { bridge, vms, hosts, retireHost } = this.#options;
+    const { devices, vms: known, hosts: knownHosts } = this.#announced;
     const owners = new Map<string, VmOptions>();
     for (const vm of vms) {
       const description = known[vm.key];
@@ -128,8 +141,8 @@ export class Announcer {
       if (topic && !owners.has(topic)) owners.set(topic, vm);
     }
     this.#owners = owners;
-    const own = bridgeDeviceTopic(bridge);
-    const isWanted = (topic: string) => topic === own || owners.has(topic);
+    const own = [bridgeDeviceTopic(bridge), ...hosts.map(name => hostDeviceTopic(bridge, name))];
+    const isWanted = (topic: string) => own.includes(topic) || owners.has(topic);
     const gone = new Set(this.#sure ? Object.keys(devices).filter(topic => !isWanted(topic)) : []);
     if (this.#sure) for (const key of this.#former.splice(0)) this.#options.retire(key);
     // A replaced domain's entities must be removed first, or the new ones would get ids with "_2".
@@ -138,23 +151,34 @@ export class Announcer {
     }
     for (const [topic, queue] of this.#queues) if (!isWanted(topic) && !gone.has(topic)) queue.clear();
     const removedAt = Math.max(...Array.from(gone, topic => this.#queue(topic).lastAt));
-    this.#announce(own, null, removedAt);
+    for (const name of Object.keys(knownHosts).filter(each => !hosts.includes(each))) {
+      retireHost(name);
+      delete knownHosts[name];
+    }
+    for (const topic of own) this.#announce(topic, null, removedAt);
     for (const [topic, vm] of owners) this.#announce(topic, vm, removedAt);
   }
 
-  /** `vm`: null for the bridge itself. What Home Assistant has already, or will have, costs next to nothing. */
+  /** `vm`: null for the bridge itself, and a host. What Home Assistant has already, or will have, costs next to nothing. */
   #announce(topic: string, vm: VmOptions | null, removedAt = Number.NEGATIVE_INFINITY): void {
-    const { bridge, resample } = this.#options;
-    const { devices, vms, hypervisor } = this.#announced;
+    const { bridge, resample, hosts } = this.#options;
+    const { devices, vms, hypervisors, hosts: knownHosts } = this.#announced;
     const known = devices[topic];
     const description = vm && vms[vm.key];
-    const of = [vm, description, vm && hypervisor];
+    const hypervisor = hypervisors[description?.on ?? ''] ?? null;
+    const host = vm ? undefined : hosts.find(name => hostDeviceTopic(bridge, name) === topic);
+    const own =
+      host === undefined ? null : { host, pools: knownHosts[host] ?? [], hypervisor: hypervisors[host] ?? null };
+    const of = [vm, description, vm && hypervisor, own];
     const queue = this.#queue(topic);
     if (!known) queue.notBefore(removedAt);
     if (queue.hasAim(of)) return;
-    const published = components(vm && description ? vmEntities(description, vm) : bridgeEntities);
-    const device = () =>
-      vm && description ? vmDevicePayload(bridge, vm, description, hypervisor) : bridgeDevicePayload(bridge);
+    const entities = own ? hostEntities(own.pools) : bridgeEntities;
+    const published = components(vm && description ? vmEntities(description, vm) : entities);
+    const device = () => {
+      if (own) return hostDevicePayload(bridge, own.host, own.pools, own.hypervisor);
+      return vm && description ? vmDevicePayload(bridge, vm, description, hypervisor) : bridgeDevicePayload(bridge);
+    };
     // What the broker may soon have is stored too, or it would never be removed.
     this.#remember(topic, { ...published, ...known });
     queue.lead({
@@ -189,6 +213,7 @@ function describe(
   { uuid, name, hardware }: Domain,
   check: Check | null,
   known: DomainDescription | null,
+  on: string | null,
 ): DomainDescription {
   // A domain that this process has not found yet may be known from an earlier one.
   const dsm = known?.uuid === uuid ? known.dsm : unknownDescription;
@@ -196,6 +221,7 @@ function describe(
   return {
     uuid,
     name,
+    on,
     hardware: { ...hardware, nics: hardware.nics.map(nic => ({ ...nic, tap: null, link: null })) },
     dsm: {
       model: model ?? dsm.model,

@@ -4,6 +4,7 @@ import { ConnectError, errorCode, unlessRefused } from './errors.ts';
 import { type DomainEvent, type DomainEventName, domainEvents } from './events.ts';
 import { addressSource, affectLive, defineValidate, linuxKeys, statsNoWait, xmlFlag } from './flags.ts';
 import { shakeHands } from './handshake.ts';
+import { Node } from './node.ts';
 import { procedures } from './procedures.ts';
 import { Storage } from './storage.ts';
 import { Collector, ReadStream, type Wire } from './stream.ts';
@@ -36,11 +37,13 @@ function dialerOf({ sockets, remote }: LibvirtUri): Dialer {
  */
 export class Libvirt {
   readonly storage: Storage;
+  readonly node: Node;
   readonly #connection: Connection;
 
   private constructor(connection: Connection) {
     this.#connection = connection;
     this.storage = new Storage(connection);
+    this.node = new Node(connection);
   }
 
   /** Dials and shakes hands. Rejects with `ConnectError` when nothing listens, else as a call does. */

@@ -65,6 +65,9 @@ export const permissions = {
   domainInterfaceAddresses: ['domain.read'],
   'domainInterfaceAddresses:agent': ['domain.read', 'domain.write'],
   storageVolGetInfoFlags: ['storage-vol.read'],
+  nodeGetCpuStats: ['connect.read'],
+  nodeGetMemoryStats: ['connect.read'],
+  connectListAllStoragePools: ['connect.search-storage-pools'],
   storagePoolLookupByTargetPath: ['storage-pool.getattr'],
 } as const satisfies Record<CallName, readonly `${string}.${string}`[]>;
 

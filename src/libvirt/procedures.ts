@@ -37,6 +37,9 @@ const volumeRange = struct({ volume: volumeRef, offset: uhyper, length: uhyper, 
 /** Bytes; `type` is `virStorageVolType`, a `char` that takes a whole XDR word. */
 const volumeInfo = struct({ type: int, capacity: uhyper, allocation: uhyper });
 
+/** `virNodeCPUStats` and `virNodeMemoryStats`: names, and what they say. */
+const nodeStats = struct({ params: array(struct({ field: text, value: uhyper }), 16), nparams: int });
+
 const rows = {
   connectOpen: row(1, struct({ name: optionalText, flags: uint }), none),
   connectGetType: row(3, none, struct({ type: text })),
@@ -111,6 +114,13 @@ const rows = {
     struct({ interfaces: guestInterfaces }),
   ),
   storageVolGetInfoFlags: row(378, struct({ volume: volumeRef, flags: uint }), volumeInfo),
+  nodeGetCpuStats: row(227, struct({ cpu: int, nparams: int, flags: uint }), nodeStats),
+  nodeGetMemoryStats: row(228, struct({ nparams: int, cell: int, flags: uint }), nodeStats),
+  connectListAllStoragePools: row(
+    281,
+    struct({ needResults: int, flags: uint }),
+    struct({ pools: array(poolRef, maxDomains), count: uint }),
+  ),
   storagePoolLookupByTargetPath: row(391, struct({ path: text }), struct({ pool: poolRef })),
 } as const;
 

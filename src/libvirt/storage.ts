@@ -13,6 +13,8 @@ export interface Range {
 
 /** `virStorageVolInfoFlags`: the physical size in place of the allocation. */
 const physical = 1;
+/** `virConnectListAllStoragePoolsFlags` */
+const activePools = 2;
 /** `virStorageVolDownloadFlags`: holes are announced, not sent; a gigabyte takes tenths of a second instead of 17. */
 const sparse = 1;
 
@@ -51,6 +53,12 @@ export class Storage {
   /** How many of these bytes are stored, and not in holes. */
   async volumeAllocation(volume: VolumeRef, options?: CallOptions): Promise<number> {
     return (await this.#connection.call(procedures.storageVolGetInfo, { volume }, options)).allocation;
+  }
+
+  /** The active ones. */
+  async pools(options?: CallOptions): Promise<PoolRef[]> {
+    const args = { needResults: 1, flags: activePools };
+    return (await this.#connection.call(procedures.connectListAllStoragePools, args, options)).pools;
   }
 
   /** The active pool with this target, to the letter; `LibvirtError` 49 (`errorCode.noStoragePool`). */

@@ -10,8 +10,9 @@ import {
 } from './check.ts';
 import { byKey } from './domain.ts';
 import { longest } from './history/history.ts';
+import { nearlyFull, usedPercent } from './host.ts';
 import { isUnderWay, type LoaderBackup } from './loader.ts';
-import type { LastError, LastStop, Snapshot, VmSnapshot } from './snapshot.ts';
+import type { LastError, LastStop, Snapshot, VmKey, VmSnapshot } from './snapshot.ts';
 import { type Stats, unknownDisk, unknownNic, unknownStats } from './stats.ts';
 
 /** The JSON documents on the topics, as pure projections of the snapshot. Unknown is `null`; no key ever goes missing. */
@@ -168,6 +169,28 @@ export function loaderDocument({ loader, check }: VmSnapshot) {
   };
 }
 
+export type HostDocument = ReturnType<typeof hostDocument>;
+
+/** `B/host/H/state` */
+export function hostDocument({ hypervisor: { up, reason, info }, host }: Snapshot) {
+  const full = host ? nearlyFull(host) : [];
+  return {
+    ...{ up, reason, hostname: info?.hostname ?? null },
+    ...{ libvirt: info?.libvirt ?? null, hypervisor: info?.hypervisor ?? null },
+    cpu: host?.cpu ?? null,
+    load: host?.load ?? null,
+    memory: host?.memory
+      ? { ...host.memory, used: usedPercent(host.memory) }
+      : { total: null, available: null, used: null },
+    pools: Object.fromEntries(
+      Object.entries(host?.pools ?? {}).map(([name, room]) => [name, { ...room, used: usedPercent(room) }]),
+    ),
+    /** Whether QEMU may soon have to pause a guest, and which pools are nearly full. */
+    nearly_full: { problem: full.length > 0, pools: full },
+    sampled_at: host?.sampledAt ?? null,
+  };
+}
+
 /** Identifies a bridge; `session`: this process, so that a bridge recognises its own messages. */
 export interface Identity {
   version: string;
@@ -179,20 +202,34 @@ export interface Identity {
 export type BridgeDocument = ReturnType<typeof bridgeDocument>;
 
 /** `B/bridge/info` */
-export function bridgeDocument({ hypervisor, vms, overdueChecks }: Snapshot, { startedAt, ...identity }: Identity) {
-  const { up, reason, info } = hypervisor;
+export function bridgeDocument(hosts: readonly Snapshot[], { startedAt, ...identity }: Identity) {
+  const overdueChecks = overdueIn(hosts);
+  const only = hosts.length === 1 ? hosts[0]?.hypervisor.info : null;
   return {
     ...identity,
     started_at: startedAt,
     libvirt: {
-      up,
-      reason,
-      hostname: info?.hostname ?? null,
-      libvirt: info?.libvirt ?? null,
-      hypervisor: info?.hypervisor ?? null,
+      up: hosts.every(({ hypervisor }) => hypervisor.up),
+      reason: libvirtTrouble(hosts),
+      hostname: only?.hostname ?? null,
+      libvirt: only?.libvirt ?? null,
+      hypervisor: only?.hypervisor ?? null,
     },
-    vms: Object.keys(vms),
+    vms: [...new Set(hosts.flatMap(({ vms }) => Object.keys(vms)))],
     /** Whether every check ran in time, and the keys of the VMs whose checks did not. */
     checks: { overdue: overdueChecks.length > 0, vms: overdueChecks },
   };
+}
+
+/** Why libvirt is away, and on which of several hosts; null: nothing is known of that. */
+export function libvirtTrouble(hosts: readonly Snapshot[]): string | null {
+  const reasons = hosts.flatMap(({ hypervisor: { name, reason } }) => {
+    return reason === null ? [] : [name === null ? reason : `${name}: ${reason}`];
+  });
+  return reasons.length === 0 ? null : reasons.join('; ');
+}
+
+/** VMs whose checks did not run in time, on any host. */
+export function overdueIn(hosts: readonly Snapshot[]): readonly VmKey[] {
+  return [...new Set(hosts.flatMap(({ overdueChecks }) => overdueChecks))];
 }

@@ -82,6 +82,8 @@ export interface DomainDescription {
   uuid: string;
   name: string;
   hardware: Hardware;
+  /** The name of its host; null: it is the only one. */
+  on: string | null;
   /** What its device page says of DSM. */
   dsm: DsmDescription;
 }

@@ -2,8 +2,9 @@ import type { Boot } from './boot.ts';
 import type { Check, Wish } from './check.ts';
 import type { Finding } from './doctor.ts';
 import type { Domain } from './domain.ts';
+import type { HostStats } from './host.ts';
 import type { Loader } from './loader.ts';
-import type { Asked, HypervisorInfo, LastError, VmKey, Work } from './snapshot.ts';
+import type { Asked, HypervisorInfo, LastError, VmKey, VmSnapshot, Work } from './snapshot.ts';
 import type { Stats } from './stats.ts';
 
 /** One thing that happened. Parts report events; `reduce` gives them their meaning. Times are ISO 8601, UTC. */
@@ -12,6 +13,9 @@ export type Event =
   | { type: 'hypervisor_down'; reason: string }
   /** What libvirt says of a domain now; null when it has no such domain. */
   | { type: 'domain'; key: VmKey; domain: Domain | null; at: string }
+  /** It was on another host, with all that is known of it; what libvirt says of it here comes next. `path`: for people. */
+  | { type: 'moved'; key: VmKey; vm: VmSnapshot; path: string; at: string }
+  | { type: 'host'; host: HostStats }
   /** One sample of all VMs that were asked for, or some of them. */
   | { type: 'stats'; stats: ReadonlyMap<VmKey, Stats> }
   /** The guest restarted itself, or was reset. */

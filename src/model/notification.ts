@@ -20,7 +20,7 @@ export const notifications = {
   power_cut: 'its power was cut',
   crashed: 'the guest or QEMU crashed',
   saved: 'somebody at libvirt saved it to disk',
-  migrated: 'somebody at libvirt migrated it away',
+  migrated: 'it has gone to another host',
   rebooted: 'the guest restarted itself, or was reset',
   paused: 'it was paused',
   paused_on_io_error: 'it is paused: a disk of the host failed or is full',
@@ -29,7 +29,7 @@ export const notifications = {
   woken_up: 'the guest was woken up',
   defined: 'libvirt has the domain again',
   undefined: 'libvirt has forgotten the domain',
-  verdict_changed: 'the checks have come to another verdict on the guest',
+  verdict_changed: 'the checks have come to another verdict on DSM',
   interrupted: 'the bridge had been ended in the middle of a command',
   ...requestTypes,
   loader_phase: 'a rebuild or rollback of the loader has come to its next phase',
@@ -68,6 +68,7 @@ export function notificationsOf(before: VmSnapshot, after: VmSnapshot, event: Ev
   if (event.type === 'rebooted') return [{ event_type: 'rebooted', at: event.at }];
   if (event.type === 'loader') return phaseChanged(before, event);
   if (event.type === 'checked') return verdictChanged(before.check, event.check, event.at);
+  if (event.type === 'moved') return moved(event);
   if (event.type !== 'domain') return [];
   const { at } = event;
   const found: Notification[] = [];
@@ -98,6 +99,11 @@ export function notificationsOf(before: VmSnapshot, after: VmSnapshot, event: Ev
   else if (was.state === 'paused') tell('resumed', { reason });
   else if (was.state === 'pmsuspended') tell('woken_up');
   return found;
+}
+
+function moved({ vm, path: reason, at }: Extract<Event, { type: 'moved' }>): Notification[] {
+  // One that was off there is started here, or only defined here too.
+  return vm.domain?.active ? [{ event_type: 'migrated', at, reason }] : [];
 }
 
 /** `interrupted`: the bridge found that phase at its start. */

@@ -11,13 +11,17 @@ export function reduce(snapshot: Snapshot, event: Event): Snapshot {
   const { up } = snapshot.hypervisor;
   switch (event.type) {
     case 'hypervisor_up':
-      return { ...snapshot, hypervisor: { up: true, reason: null, info: event.info } };
+      return { ...snapshot, hypervisor: { ...snapshot.hypervisor, up: true, reason: null, info: event.info } };
     case 'hypervisor_down':
       return { ...snapshot, hypervisor: { ...snapshot.hypervisor, up: false, reason: event.reason } };
     case 'domain':
       return change(snapshot, event.key, vm =>
         recorded(vm, withDomain(vm, ofGuest(event.domain, vm), event.at, up), event, up),
       );
+    case 'host':
+      return { ...snapshot, host: event.host };
+    case 'moved':
+      return change(snapshot, event.key, () => ({ ...event.vm, work: null }));
     case 'stats':
       return sampled(snapshot, event.stats);
     case 'work':

@@ -3,12 +3,15 @@ import type { Check, GuestKind, Wish } from './check.ts';
 import type { Finding } from './doctor.ts';
 import type { Domain } from './domain.ts';
 import { type History, noHistory } from './history/history.ts';
+import type { HostStats } from './host.ts';
 import type { Loader } from './loader.ts';
 import type { Stats } from './stats.ts';
 
 /** All that the bridge knows. `reduce` replaces it, and nothing changes it in place. */
 export interface Snapshot {
   hypervisor: Hypervisor;
+  /** Null: not read yet, or the host is the only one. */
+  host: HostStats | null;
   vms: Readonly<Record<VmKey, VmSnapshot>>;
   /** VMs whose check did not run when it should have. */
   overdueChecks: readonly VmKey[];
@@ -18,6 +21,8 @@ export interface Snapshot {
 export type VmKey = string;
 
 interface Hypervisor {
+  /** The host's name in the configuration; null: it is the only one. */
+  name: string | null;
   up: boolean;
   /** Why it is down, one sentence; null while it is up. */
   reason: string | null;

@@ -5,13 +5,15 @@ import { emptyVm, type Snapshot, type VmKey, type VmSnapshot } from './snapshot.
 /** Called after the snapshot has taken the event. `before`: the snapshot without it. */
 export type Listener = (event: Event, before: Snapshot) => void;
 
-/** The current state. Only events change it; its listeners get each event, in the order in which they subscribed. */
+/** The current state of a host and its VMs. Only events change it; its listeners get each event, in the order in which they subscribed. */
 export class State {
   readonly #listeners: Listener[] = [];
   #snapshot: Snapshot;
 
-  constructor(vms: Readonly<Record<VmKey, VmSnapshot>>) {
-    this.#snapshot = { hypervisor: { up: false, reason: 'not yet connected', info: null }, vms, overdueChecks: [] };
+  /** `host`: its name in the configuration, if it is one of several. */
+  constructor(vms: Readonly<Record<VmKey, VmSnapshot>>, host: string | null = null) {
+    const hypervisor = { name: host, up: false, reason: 'not yet connected', info: null };
+    this.#snapshot = { hypervisor, host: null, vms, overdueChecks: [] };
   }
 
   get snapshot(): Snapshot {

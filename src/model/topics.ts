@@ -12,6 +12,10 @@ export interface CommandTopic {
 export function topics(base: string) {
   return {
     bridge: { state: `${base}/bridge/state`, info: `${base}/bridge/info`, claim: `${base}/bridge/claim` },
+    host: (name: string) => ({
+      availability: `${base}/host/${name}/availability`,
+      state: `${base}/host/${name}/state`,
+    }),
     vm: (key: VmKey) => ({
       availability: `${base}/${key}/availability`,
       state: `${base}/${key}/state`,
@@ -67,7 +71,7 @@ export function defaultVmKey(domain: string): VmKey {
   return /^_*$/.test(key) ? '' : key;
 }
 
-/** A valid key. `bridge` is the bridge's own segment; files are named after a key, too. */
+/** A valid key. `bridge` and `host` are the bridge's own segments; files are named after a key, too. */
 export function isVmKey(key: string): boolean {
-  return /^[A-Za-z0-9_-]{1,128}$/.test(key) && !/^_+$/.test(key) && key !== 'bridge';
+  return /^[A-Za-z0-9_-]{1,128}$/.test(key) && !/^_+$/.test(key) && key !== 'bridge' && key !== 'host';
 }

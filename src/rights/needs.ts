@@ -54,7 +54,10 @@ const further: Readonly<Partial<Record<CommandWord, readonly CallName[]>>> = {
 /** By the names that the image's pool gets: see `loader/image/volume-image.ts`. */
 const ownPool = /^dsm2mqtt-[0-9a-f-]{36}$/;
 
-export function rightsOf({ vms, libvirt }: Pick<Config, 'vms' | 'libvirt'>, options: NeedsOptions): Right[] {
+export function rightsOf(
+  { vms, libvirt }: { vms: Config['vms']; libvirt: Pick<Config['hosts'][number], 'readOnly'> },
+  options: NeedsOptions,
+): Right[] {
   return libvirt.readOnly
     ? []
     : vms.flatMap(vm => merged([...ofCommands(vm), ...ofImage(vm, options), ...ofDefinition(vm, options)]));
@@ -78,7 +81,6 @@ function ofCommands(vm: Vm): Right[] {
     const all = [call, byGuest, ...instead].flatMap(each => (each ? calls[each] : []));
     return [word, [...all, ...(further[word] ?? [])].flatMap(each => (byAgent ? agentToo(each) : each)), on];
   });
-  if (vm.checks.agent) uses.push(['checks.agent', ['domainInterfaceAddresses:agent'], on]);
   if (vm.console === 'boots') uses.push(['console', ['domainOpenConsole'], on]);
   const rights = uses.flatMap(use => of(vm, use));
   const plugging = rights.filter(({ permission }) => permission === 'domain.start' || permission === 'domain.stop');

@@ -1,3 +1,4 @@
+import { libvirtTrouble, overdueIn } from '../model/documents.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { Logger } from '../util/logger.ts';
 import { Server } from './server.ts';
@@ -43,11 +44,12 @@ export function healthServer({ host, port, report, logger }: HealthOptions): Ser
 }
 
 /** `broker`: why nothing can be published, or null. */
-export function healthOf({ hypervisor, overdueChecks }: Snapshot, broker: string | null, base: string): HealthReport {
+export function healthOf(hosts: readonly Snapshot[], broker: string | null, base: string): HealthReport {
+  const overdueChecks = overdueIn(hosts);
   return {
     base_topic: base,
     broker,
-    libvirt: hypervisor.up ? null : (hypervisor.reason ?? 'not connected'),
+    libvirt: hosts.every(({ hypervisor }) => hypervisor.up) ? null : (libvirtTrouble(hosts) ?? 'not connected'),
     checks: overdueChecks.length === 0 ? null : `the checks of ${overdueChecks.join(', ')} are overdue`,
   };
 }

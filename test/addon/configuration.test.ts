@@ -49,7 +49,7 @@ test('the options as they come make a configuration', async () => {
   expect((await stat(made)).mode & 0o777).toBe(0o600);
   const config = await load();
   expect(config.mqtt).toMatchObject(usual);
-  expect(config.libvirt.uri).toBe(manifest.options.libvirt.uri);
+  expect(config.hosts[0]?.uri).toBe(manifest.options.libvirt.uri);
   expect(config.vms).toMatchObject([
     { domain: 'DSM', address: '192.168.1.20', commands: manifest.options.vms[0].commands },
   ]);

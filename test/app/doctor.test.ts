@@ -2,7 +2,7 @@
 import { hostname } from 'node:os';
 import { expect, test } from 'vitest';
 import { createDoctor } from '../../src/app/doctor.ts';
-import type { Config } from '../../src/config/config.ts';
+import type { HostConfig } from '../../src/config/hosts.ts';
 import type { KnownDisks } from '../../src/doctor/disks-store.ts';
 import { lookAtHost } from '../../src/doctor/host.ts';
 import type { DoctorDocument } from '../../src/model/documents.ts';
@@ -25,7 +25,7 @@ test('a definition without ACPI is a problem until it is mended', async () => {
   expect(await said()).toEqual({ problem: false, findings: [] });
 });
 
-const config = { libvirt: { uri: 'qemu:///system', readOnly: false }, vms: [vmConfig()] } as unknown as Config;
+const config = { libvirt: { uri: 'qemu:///system', readOnly: false }, vms: [vmConfig()] } as unknown as HostConfig;
 const info = { hostname: hostname(), libvirt: '9.0.0', hypervisor: 'QEMU 7.2.0' };
 const withDisk = (path: string) =>
   `<domain type='kvm'><features><acpi/></features><devices><disk type='block' device='disk'><source dev='${path}'/><target dev='sda'/></disk></devices></domain>`;

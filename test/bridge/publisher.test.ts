@@ -5,6 +5,8 @@ import type { Event } from '../../src/model/event.ts';
 import type { Publication } from '../../src/model/message.ts';
 import { reduce } from '../../src/model/reduce.ts';
 import type { Snapshot } from '../../src/model/snapshot.ts';
+import { State } from '../../src/model/state.ts';
+import { States } from '../../src/model/states.ts';
 import { unknownDisk, unknownStats } from '../../src/model/stats.ts';
 import { topics } from '../../src/model/topics.ts';
 import { at, checkOf, domain, off, snapshotOf } from '../model/samples.ts';
@@ -14,12 +16,24 @@ let last: Publication | undefined;
 let accepts: boolean;
 let publisher: Publisher;
 let snapshot: Snapshot;
+/** The state of the only host. */
+class Now extends State {
+  constructor() {
+    super(snapshot.vms);
+  }
+
+  override get snapshot(): Snapshot {
+    return snapshot;
+  }
+}
+
 beforeEach(() => {
   sent = [];
   accepts = true;
   snapshot = snapshotOf();
   publisher = new Publisher({
     topics: topics('b'),
+    states: new States([new Now()]),
     identity: { version: '0.1.0', instance: 'nas', session: 'me', startedAt: at },
     send: publication => {
       if (!accepts) return false;
@@ -50,7 +64,7 @@ function happen(event: Event): string[] {
 }
 
 test('a session begins: everything, online last', () => {
-  publisher.all(snapshot);
+  publisher.all();
   expect(sent.map(({ topic, qos, retain }) => [topic, qos, retain])).toEqual([
     ['b/bridge/info', 1, true],
     ['b/DSM/state', 1, true],
@@ -64,20 +78,20 @@ test('a session begins: everything, online last', () => {
   expect(sent.at(-1)?.payload).toBe('online');
   expect(JSON.parse(String(sent[1]?.payload))).toMatchObject({ state: 'running', power: 'ON' });
   told();
-  publisher.all(snapshot);
+  publisher.all();
   expect(told()).toHaveLength(8);
 });
 
 test('of a domain that was never seen nothing is said but that it is not there', () => {
   snapshot = snapshotOf({ domain: null });
-  publisher.all(snapshot);
+  publisher.all();
   const topicsOfIt = sent.filter(({ topic }) => topic.startsWith('b/DSM/'));
   expect(topicsOfIt.map(({ topic }) => topic)).toEqual(['b/DSM/state', 'b/DSM/availability']);
   expect(topicsOfIt[1]?.payload).toBe('offline');
 });
 
 test('each event says what it changed, and no more', () => {
-  publisher.all(snapshot);
+  publisher.all();
   told();
   expect(happen({ type: 'domain', key: 'DSM', domain, at })).toEqual([]);
   expect(happen({ type: 'domain', key: 'DSM', domain: { ...domain, state: 'paused' }, at })).toEqual(['b/DSM/state']);
@@ -101,7 +115,7 @@ test('each event says what it changed, and no more', () => {
 });
 
 test('libvirt goes and comes: availability follows, states and numbers are left alone', () => {
-  publisher.all(snapshot);
+  publisher.all();
   told();
   const down: Event = { type: 'hypervisor_down', reason: 'killed' };
   expect(happen(down)).toEqual(['b/bridge/info', 'b/DSM/availability', 'b/other/availability']);
@@ -115,7 +129,7 @@ test('libvirt goes and comes: availability follows, states and numbers are left 
 });
 
 test('a domain is gone and comes back', () => {
-  publisher.all(snapshot);
+  publisher.all();
   told();
   expect(happen({ type: 'domain', key: 'DSM', domain: null, at })).toEqual(['b/DSM/state', 'b/DSM/availability']);
   expect(last).toMatchObject({ topic: 'b/DSM/availability', payload: 'offline' });
@@ -123,23 +137,23 @@ test('a domain is gone and comes back', () => {
 });
 
 test('what the broker did not take is not taken for said', () => {
-  publisher.all(snapshot);
+  publisher.all();
   accepts = false;
   happen({ type: 'domain', key: 'DSM', domain: { ...domain, state: 'paused' }, at });
   accepts = true;
   expect(happen({ type: 'work', key: 'DSM', work })).toContain('b/DSM/state');
   accepts = false;
-  publisher.all(snapshot);
+  publisher.all();
   accepts = true;
-  publisher.all(snapshot);
+  publisher.all();
   expect(told()).toHaveLength(8);
 });
 
 test('a verdict is said to each new session, and before there is one nothing', () => {
-  publisher.all(snapshot);
+  publisher.all();
   expect(told()).not.toContain('b/DSM/check');
   expect(happen({ type: 'checked', key: 'DSM', check: checkOf('up'), at })).toEqual(['b/DSM/check']);
-  publisher.all(snapshot);
+  publisher.all();
   expect(told().filter(topic => topic.endsWith('/check'))).toEqual(['b/DSM/check']);
   publisher.again(snapshot, 'DSM');
   expect(told()).toEqual(['b/DSM/state', 'b/DSM/check', 'b/DSM/stats', 'b/DSM/availability']);

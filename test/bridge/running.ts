@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { main, type RunningBridge, type Tuning } from '../../src/app/run.ts';
 import type { Probes } from '../../src/checks/probes.ts';
 import type { Config } from '../../src/config/config.ts';
+import type { Host } from '../../src/config/hosts.ts';
 import { commandWords } from '../../src/model/commands.ts';
 import type { StateDocument } from '../../src/model/documents.ts';
 import { FakeLibvirtd } from '../fakes/libvirtd/daemon.ts';
@@ -19,6 +20,7 @@ type VmConfig = Config['vms'][number];
 export const vmConfig = (changes: Partial<VmConfig> = {}): VmConfig => ({
   domain: 'DSM',
   guest: 'dsm',
+  on: null,
   key: 'DSM',
   label: 'DSM VM',
   address: null,
@@ -40,7 +42,9 @@ export interface ConfigChanges {
   /** Milliseconds until it is looked what is stale on the broker. */
   staleAfter?: number;
   vms?: readonly VmConfig[];
-  libvirt?: Partial<Config['libvirt']>;
+  libvirt?: Partial<Host>;
+  /** Default: the one of `libvirt`. */
+  hosts?: readonly Host[];
   mqtt?: Partial<Config['mqtt']>;
   health?: Config['health']['listen'];
   dataDir?: string;
@@ -49,6 +53,8 @@ export interface ConfigChanges {
   loader?: Tuning['loader'];
   /** Milliseconds between off and start. */
   pause?: number;
+  /** Milliseconds in which a VM may go from one host to another. */
+  roamingPatience?: number;
 }
 
 export class Running implements AsyncDisposable {
@@ -86,7 +92,16 @@ export class Running implements AsyncDisposable {
     return Object.assign(running, { seen });
   }
 
-  config({ vms = [vmConfig()], libvirt, mqtt, health = null, dataDir = this.folder }: ConfigChanges = {}): Config {
+  /** With the only host, as commands of a VM get it. */
+  config(changes: ConfigChanges = {}): Config & { libvirt: Host } {
+    const { vms = [vmConfig()], mqtt, health = null, dataDir = this.folder } = changes;
+    const only = {
+      name: null,
+      uri: this.daemon.uri,
+      readOnly: false,
+      statsInterval: 60_000,
+      ...changes.libvirt,
+    } as Host;
     return {
       instance: 'nas',
       mqtt: {
@@ -101,7 +116,8 @@ export class Running implements AsyncDisposable {
         ...mqtt,
       },
       homeAssistant: { discoveryPrefix: 'ha', statusTopic: 'ha/status', powerSwitchCategory: 'config' },
-      libvirt: { uri: this.daemon.uri, readOnly: false, statsInterval: 60_000, ...libvirt },
+      libvirt: only,
+      hosts: changes.hosts ?? [only],
       vms,
       dataDir,
       health: { listen: health },
@@ -110,9 +126,10 @@ export class Running implements AsyncDisposable {
   }
 
   async start(changes?: ConfigChanges): Promise<RunningBridge> {
-    const { probes, loader, staleAfter, pause = 50 } = changes ?? {};
+    const { probes, loader, staleAfter, roamingPatience, pause = 50 } = changes ?? {};
     this.#bridge = await main(this.config(changes), this.log, {
       ...(staleAfter !== undefined && { staleAfter }),
+      ...(roamingPatience !== undefined && { roamingPatience }),
       ...{ pause, ...(probes && { probes }), ...(loader && { loader }) },
     });
     return this.#bridge;

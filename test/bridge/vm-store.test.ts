@@ -19,8 +19,8 @@ class Life {
   snapshot: Snapshot;
 
   /** `file` is what the life before has left. */
-  constructor(file: Remembered = {}, boot = 'b1') {
-    this.memory = new VmStore(now => this.saved.push(structuredClone(now)), file, boot);
+  constructor(file: Remembered = {}, boot = 'b1', configured = ['DSM']) {
+    this.memory = new VmStore(now => this.saved.push(structuredClone(now)), file, boot, configured);
     this.snapshot = { ...snapshotOf(), vms: { DSM: recall(fresh, file, boot) } };
   }
 
@@ -82,9 +82,12 @@ describe('is written', () => {
   });
 
   test('not of a VM that is not configured any more', () => {
-    const { memory, saved } = new Life(remembered);
+    const { memory, saved } = new Life(remembered, 'b1', []);
     memory.update({ ...snapshotOf(), vms: {} });
     expect(saved).toEqual([{}]);
+    const other = new Life(remembered);
+    other.memory.update({ ...snapshotOf(), vms: {} });
+    expect(other.saved).toEqual([]);
   });
 });
 

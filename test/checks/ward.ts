@@ -65,7 +65,8 @@ export class Ward {
   uptime = 86_400_000;
   saved: RememberedChecks | null = null;
   snapshot: Snapshot = {
-    hypervisor: { up: false, reason: null, info: null },
+    hypervisor: { name: null, up: false, reason: null, info: null },
+    host: null,
     vms: { DSM: emptyVm('DSM', 'DSM VM') },
     overdueChecks: [],
   };

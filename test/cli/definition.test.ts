@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { definition } from '../../src/cli/definition/definition.ts';
-import type { Config } from '../../src/config/config.ts';
+import type { Host } from '../../src/config/hosts.ts';
 import { keepCopy, readCopies } from '../../src/definition/copies.ts';
 import { lookAtDefinition } from '../../src/definition/copies-look.ts';
 import { Running, vmConfig } from '../bridge/running.ts';
@@ -21,7 +21,7 @@ interface Changes {
   yes?: boolean;
   nvram?: boolean;
   answer?: string;
-  libvirt?: Partial<Config['libvirt']>;
+  libvirt?: Partial<Host>;
 }
 
 function run(running: Running, what: string, changes: Changes = {}) {

@@ -38,7 +38,7 @@ interface Changes {
 async function run({ readOnly = false, uri = daemon.uri, timeout, signal, vm, patience = 20_000 }: Changes = {}) {
   const config = {
     ...(await load(minimal)),
-    libvirt: { uri, readOnly, statsInterval: 60_000 },
+    libvirt: { name: null, uri, readOnly, statsInterval: 60_000 },
     vms: [vmConfig(vm), vmConfig({ domain: 'other', key: 'other', label: 'other' })],
     dataDir: folder,
   };
@@ -74,7 +74,7 @@ test.each(['configured', 'as the checks had found it'])(
     domain.powerOff();
     const { code, stderr } = await ended;
     expect(code).toBe(0);
-    expect(stderr).toContain('no check tells what the guest does');
+    expect(stderr).toContain('no check tells what DSM does');
     expect(stderr).toContain("DSM's ports 5000 and 5001 are closed: nobody hears");
   },
 );

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { doctor } from '../../src/cli/doctor/doctor.ts';
 import type { Config } from '../../src/config/config.ts';
+import type { Host } from '../../src/config/hosts.ts';
 import type { Finding } from '../../src/model/doctor.ts';
 import { Running, vmConfig } from '../bridge/running.ts';
 import { imageOf } from '../loader/kinds/images.ts';
@@ -16,7 +17,7 @@ interface Changes {
   vm?: string;
   vms?: Config['vms'];
   json?: boolean;
-  libvirt?: Partial<Config['libvirt']>;
+  libvirt?: Partial<Host>;
   signal?: AbortSignal;
 }
 
@@ -185,7 +186,11 @@ test.each<[image: string, found: readonly string[], not: readonly string[]]>([
   await using it = await rebuildWorld();
   const { partition } = await imageOf(image);
   it.daemon.storage.create(`<pool><name>images</name><target><path>${dirname(it.image)}</path></target></pool>`);
-  const config = { libvirt: { uri: it.daemon.uri, readOnly: false }, vms: [vmConfig()], dataDir: it.folder };
+  const config = {
+    hosts: [{ name: null, uri: it.daemon.uri, readOnly: false }],
+    vms: [vmConfig()],
+    dataDir: it.folder,
+  };
   const call = { config: config as unknown as Config, vm: 'DSM', json: true, signal: new AbortController().signal };
   const { stdout } = await captured(streams => doctor({ ...call, partition: async () => partition, ...streams }));
   const [row] = JSON.parse(stdout) as { findings: Finding[]; unseen: { code: string }[] }[];

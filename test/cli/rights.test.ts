@@ -31,6 +31,19 @@ describe('polkit', () => {
     expect(printed).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining('var user = "bridge";') });
   });
 
+  test('of several hosts, one has to be named', async () => {
+    const hosts = "libvirt: [{ name: one }, { name: two, uri: 'qemu+ssh://nas@two.lan/system' }]";
+    const vms = 'vms: [{ domain: DSM, on: one, commands: [start] }, { domain: other, on: two, commands: [reset] }]';
+    const config = await load(`mqtt: { url: mqtt://broker }\n${hosts}\n${vms}\n`);
+    const ask = (host?: string) =>
+      captured(streams => polkit({ config, define: false, signal, ...(host && { host }), ...streams }));
+    const { stdout } = await ask('two');
+    expect(stdout).toContain('var user = "nas";');
+    expect(stdout).not.toContain('DSM');
+    expect(await ask()).toMatchObject({ code: 2, stderr: expect.stringContaining('name it with --host (one, two)') });
+    expect(await ask('three')).toMatchObject({ code: 2 });
+  });
+
   test('over SSH: for the user of that machine', async () => {
     expect((await print('qemu+ssh://nas@host.lan/system')).stdout).toContain('var user = "nas";');
   });

@@ -19,9 +19,9 @@ const vm = (domain: string): Config['vms'][number] => ({
 
 async function ask(domains: string[], { json = false, readOnly = false } = {}) {
   const config = {
-    libvirt: { uri: readOnly ? daemon.readOnlyUri : daemon.uri, readOnly, statsInterval: 30_000 },
+    hosts: [{ name: null, uri: readOnly ? daemon.readOnlyUri : daemon.uri, readOnly, statsInterval: 30_000 }],
     vms: domains.map(vm),
-  };
+  } as unknown as Config;
   return captured(streams => status({ config, json, ...streams }));
 }
 

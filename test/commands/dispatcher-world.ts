@@ -19,6 +19,7 @@ import type { Publication } from '../../src/model/message.ts';
 import type { Policy } from '../../src/model/policy.ts';
 import { emptyVm } from '../../src/model/snapshot.ts';
 import { State } from '../../src/model/state.ts';
+import { States } from '../../src/model/states.ts';
 import { topics as topicsOf } from '../../src/model/topics.ts';
 import { MqttClient } from '../../src/mqtt/client.ts';
 import { readMessage } from '../../src/mqtt/packets.ts';
@@ -263,13 +264,14 @@ export class World extends Clockwork {
     const nothing = { update: () => {}, all: () => {}, hear: () => {}, close: () => {} };
     const idle = { ...nothing, connected: () => {}, disconnected: () => {}, again: () => {} };
     const bridge = new Bridge({
-      ...{ state, topics, statusTopic: 'hass/status', reserved, mqtt, responder, events, dispatcher },
+      ...{ states: new States([state]), topics, statusTopic: 'hass/status', reserved, mqtt, responder, events },
+      dispatcherOf: () => dispatcher,
       ownership: ownership as unknown as BridgeParts['ownership'],
       publisher: idle as unknown as BridgeParts['publisher'],
       announcer: idle as unknown as BridgeParts['announcer'],
       vmStore: idle as unknown as BridgeParts['vmStore'],
     });
-    state.subscribe((event, before) => bridge.hear(event, before));
+    state.subscribe((event, before) => bridge.hear(event, before, state));
     state.subscribe(event => dispatcher.hear(event));
     bridge.start();
     const life: Life = { number, state, bridge, mqtt, ownership, dispatcher, rebuilds };

@@ -22,6 +22,9 @@ mqtt: { url: mqtt://broker }
 vms: [{ domain: D, guest: other, checks: { http: [{}] } }]
 `;
 
+/** The VM is on one of two hosts. */
+const hosts = `${base.replace('domain: D', 'domain: D\n    on: nas1')}libvirt: [{ name: nas1 }, { name: nas2 }]\n`;
+
 /** Text of keys for which the schema shows none. */
 const samples: Readonly<Record<string, string>> = {
   ...{
@@ -48,6 +51,7 @@ function withCreate(key: string): string {
 function baseOf(path: Path): string {
   if (path[2] === 'create') return withCreate(String(path.at(-1)));
   if (path[2] === 'guest') return minimal;
+  if (path[2] === 'on') return hosts;
   return path.some(key => key === 'http' || key === 'ssh' || key === 'agent') && path[2] === 'checks' ? other : base;
 }
 

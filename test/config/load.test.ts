@@ -23,10 +23,11 @@ test('a minimal file is a broker and a domain', async () => {
       statusTopic: 'homeassistant/status',
       powerSwitchCategory: 'config',
     },
-    libvirt: { uri: 'qemu:///system', readOnly: false, statsInterval: 30_000 },
+    hosts: [{ name: null, uri: 'qemu:///system', readOnly: false, statsInterval: 30_000 }],
     vms: [
       {
         domain: 'DSM',
+        on: null,
         key: 'DSM',
         label: 'DSM',
         guest: 'dsm',

@@ -74,7 +74,7 @@ test.each([
   [`${broker}\nvms: [{ domain: bridge }]`, '2:17 vms[0].domain: no id can be made of this name'],
   [
     `${broker}\nvms: [{ domain: a, id: a/b }]`,
-    '2:24 vms[0].id: an id has at most 128 letters, digits, _ and - only, and is not `bridge`',
+    '2:24 vms[0].id: an id has at most 128 letters, digits, _ and - only, and is neither `bridge` nor `host`',
   ],
 ])('%j', async (text, complaint) => {
   expect(await complaints(text)).toEqual([`config.yaml:${complaint}`]);
@@ -244,7 +244,7 @@ test.each([
   'qemu+tls://host/system',
   'qemu+ssh://me@host/system',
 ])('the libvirt URI %s is taken', async uri => {
-  expect((await load(`${minimal}libvirt: { uri: '${uri}' }`)).libvirt.uri).toBe(uri);
+  expect((await load(`${minimal}libvirt: { uri: '${uri}' }`)).hosts[0]?.uri).toBe(uri);
 });
 
 test('all problems at once, in the order of the file', async () => {
@@ -259,7 +259,7 @@ vms: [{ domain: a, id: '!' }, { loader: 1 }, { domain: a }]
     'config.yaml:3:22 mqtt.user: unknown key `user`, did you mean `username`?',
     'config.yaml:3:31 mqtt.cert_file: needs key_file beside it',
     'config.yaml:3:42 mqtt.cert_file: /none does not exist',
-    'config.yaml:4:24 vms[0].id: an id has at most 128 letters, digits, _ and - only, and is not `bridge`',
+    'config.yaml:4:24 vms[0].id: an id has at most 128 letters, digits, _ and - only, and is neither `bridge` nor `host`',
     'config.yaml:4:31 vms[1].domain: is missing',
     'config.yaml:4:41 vms[1].loader: expected a mapping of keys, found a number',
     'config.yaml:4:56 vms[2].domain: vms[0] is the same domain',

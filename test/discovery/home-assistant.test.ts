@@ -30,7 +30,6 @@ describe('Home Assistant accepts', () => {
     ['a switch without a category', { ...vm, powerCategory: null }, description],
     ['no commands', { ...vm, commands: [] }, description],
     ['every command', { ...vm, commands: commandWords }, description],
-    ['a guest that is not DSM', { ...vm, guest: 'other' as const, certificates: true }, description],
     ['a loader', vmWithLoader, description],
     ['a loader that may not be commanded', { ...vmWithLoader, commands: [] }, description],
   ])('%s', (_name, options, described) => {

@@ -116,7 +116,7 @@ const platforms: Readonly<Record<string, Readonly<Record<string, Rule>>>> = {
 const units: Readonly<Record<string, readonly string[]>> = {
   data_rate: ['kB/s', 'MB/s', 'Mbit/s'],
   data_size: ['MB', 'GB', 'MiB', 'GiB'],
-  duration: ['d', 'min', 's', 'ms'],
+  duration: ['min', 's', 'ms'],
 };
 
 /** Attributes of these names it drops, for they are its own. */

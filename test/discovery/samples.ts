@@ -45,6 +45,7 @@ export const nic = (mac: string): Nic => ({
 export const description: DomainDescription = {
   uuid: '6e8d4d1c-6f5b-4d42-9f0c-0c5f2f6f9a11',
   name: 'DSM',
+  on: null,
   hardware: {
     ...unknownHardware,
     machine: 'pc-q35-7.2',
@@ -178,8 +179,8 @@ export const documents = {
 
 function published(snapshot: VmSnapshot, up: boolean) {
   const { state, stats, check, boot, doctor, loader } = bridge.topics.vm('DSM');
-  const hypervisorNow = { up, reason: up ? 'none, for the test' : null, info: up ? hypervisor : null };
-  const whole = { hypervisor: hypervisorNow, vms: {}, overdueChecks: [] };
+  const hypervisorNow = { name: null, up, reason: up ? 'none, for the test' : null, info: up ? hypervisor : null };
+  const whole = { hypervisor: hypervisorNow, host: null, vms: {}, overdueChecks: [] };
   const byTopic: Record<string, object> = {
     [state]: stateDocument(snapshot),
     [stats]: statsDocument(snapshot),
@@ -187,7 +188,7 @@ function published(snapshot: VmSnapshot, up: boolean) {
     [boot]: bootDocument(snapshot) ?? {},
     [doctor]: doctorDocument(snapshot) ?? {},
     [loader]: loaderDocument(snapshot) ?? {},
-    [bridge.topics.bridge.info]: bridgeDocument(whole, identity),
+    [bridge.topics.bridge.info]: bridgeDocument([whole], identity),
   };
   return (topic: string): object => byTopic[topic] ?? {};
 }

@@ -178,6 +178,9 @@ test('what no recording has is known by name', () => {
     'domainPmWakeup',
     'domainDefineXmlFlags',
     'storageVolGetInfoFlags',
+    'nodeGetCpuStats',
+    'nodeGetMemoryStats',
+    'connectListAllStoragePools',
     'storagePoolLookupByTargetPath',
   ]);
 });

@@ -106,7 +106,7 @@ test('nothing is known', () => {
   expect(statsDocument(vm)).toEqual(unknownStats(null));
   expect(
     bridgeDocument(
-      { ...snapshotOf(), hypervisor: { up: false, reason: 'away', info: null }, overdueChecks: ['DSM'] },
+      [{ ...snapshotOf(), hypervisor: { name: null, up: false, reason: 'away', info: null }, overdueChecks: ['DSM'] }],
       identity,
     ),
   ).toEqual({

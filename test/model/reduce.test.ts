@@ -232,7 +232,7 @@ test('libvirt comes and goes, and what was known of the VMs stays', () => {
   expect(down.vms).toBe(before.vms);
   const info = { hostname: 'h', libvirt: '12.8.0', hypervisor: 'QEMU 11.1.0' };
   const up = reduce(down, { type: 'hypervisor_up', info });
-  expect(up.hypervisor).toEqual({ up: true, reason: null, info });
+  expect(up.hypervisor).toEqual({ name: null, up: true, reason: null, info });
   expect(up.vms).toBe(before.vms);
 });
 

@@ -45,10 +45,12 @@ export const vmOf = (changes: Partial<VmSnapshot> = {}): VmSnapshot => ({
 
 export const snapshotOf = (vm: Partial<VmSnapshot> = {}): Snapshot => ({
   hypervisor: {
+    name: null,
     up: true,
     reason: null,
     info: { hostname: 'nas-host', libvirt: '9.0.0', hypervisor: 'QEMU 7.2.22' },
   },
+  host: null,
   vms: { DSM: vmOf(vm), other: { ...emptyVm('other', 'Other'), domain: { ...off, uuid: otherUuid } } },
   overdueChecks: [],
 });

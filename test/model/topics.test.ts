@@ -28,6 +28,7 @@ test('the topics of a bridge and of a VM', () => {
     power: 'home/dsm2mqtt/DSM/power/set',
     command: 'home/dsm2mqtt/DSM/command',
   });
+  expect(topics('b').host('nas')).toEqual({ availability: 'b/host/nas/availability', state: 'b/host/nas/state' });
   expect(commands.filters).toEqual(['home/dsm2mqtt/+/power/set', 'home/dsm2mqtt/+/command']);
 });
 
@@ -103,8 +104,11 @@ function matches(filter: string, topic: string): boolean {
 
 test('the access list of docs/mosquitto has every topic', async () => {
   const text = await readFile(new URL('../../docs/mosquitto/dsm2mqtt.acl', import.meta.url), 'utf8');
-  const { power, command, ...said } = topics('dsm2mqtt').vm('+');
-  const written = [...text.matchAll(/^topic (?:read)?write (dsm2mqtt\/\+\/.+)$/gm)].map(([, topic]) => topic);
-  expect(written.toSorted()).toEqual([...Object.values(said), power, command].toSorted());
+  const { power, command, ...ofVm } = topics('dsm2mqtt').vm('+');
+  const said = { ...ofVm, ofHosts: Object.values(topics('dsm2mqtt').host('+')) };
+  const written = [...text.matchAll(/^topic (?:read)?write (dsm2mqtt\/(?:host\/)?\+\/.+)$/gm)].map(
+    ([, topic]) => topic,
+  );
+  expect(written.toSorted()).toEqual([...Object.values(said).flat(), power, command].toSorted());
   for (const topic of [power, command]) expect(text).toContain(`\ntopic read ${topic}\n`);
 });

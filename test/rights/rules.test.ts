@@ -1,6 +1,7 @@
 /** The rules are run as polkitd runs them: whom and what they allow. */
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
+import { type HostConfig, hostConfigs } from '../../src/config/hosts.ts';
 import { rightsOf } from '../../src/rights/needs.ts';
 import { rulesFile } from '../../src/rights/rules.ts';
 import { load } from '../config/harness.ts';
@@ -13,8 +14,9 @@ const loader = 'loader: { model: DS918+, platform: 7.1.1-42962';
 
 async function rules(vms: string, { define = false, groups = ['libvirt'], more = '' } = {}) {
   const config = await load(`mqtt: { url: mqtt://broker }\nvms: [${vms}]\n${more}`);
-  const rights = rightsOf(config, { images: new Map([['DSM', image]]), define });
-  const text = rulesFile({ user: 'bridge', groups, readOnly: config.libvirt.readOnly, rights });
+  const [host] = hostConfigs(config) as [HostConfig];
+  const rights = rightsOf(host, { images: new Map([['DSM', image]]), define });
+  const text = rulesFile({ user: 'bridge', groups, readOnly: host.libvirt.readOnly, rights });
   let rule: Rule = () => null;
   const polkit = { addRule: (given: Rule) => (rule = given), Result: { YES: 'yes', NO: 'no', NOT_HANDLED: null } };
   runInNewContext(text, { polkit });
@@ -108,7 +110,6 @@ describe('what makes root all the same is said', () => {
   test.each([
     ['{ domain: DSM, commands: [autostart] }', 'autostart'],
     ['{ domain: DSM, shutdown: { method: auto } }', 'shutdown'],
-    ['{ domain: DSM, guest: other, checks: { agent: true } }', 'checks.agent'],
     [`{ domain: DSM, ${loader}, transient_pool: true } }`, 'transient_pool'],
   ])('%s', async (vm, use) => {
     expect((await rules(vm)).text.match(root)?.join()).toContain(`It is for: ${use}.`);

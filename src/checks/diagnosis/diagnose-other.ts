@@ -13,8 +13,8 @@ export function diagnoseOther(evidence: OtherEvidence): OtherCause {
 /** If another machine has its address, what answers may be that one. */
 function answers({ askable, neighbour, ping, tcp, http, ssh, agent }: OtherEvidence): boolean {
   if (neighbour === 'taken') return false;
-  if (askable === 'agent' && agent !== 'not_applicable') return agent === 'ok';
-  if (askable !== 'network') return neighbour === 'ok' || ping === 'ok';
+  if (askable === 'agent') return agent === 'ok';
+  if (askable === 'nothing') return neighbour === 'ok' || ping === 'ok';
   return (
     tcp === 'all' ||
     tcp === 'some' ||
@@ -68,5 +68,5 @@ function whileSilent(evidence: OtherEvidence): OtherCause {
   // The kernel keeps a neighbour in its table for half a minute after its end.
   if (neighbour !== 'not_applicable') return 'silent';
   if ([ping, tcp, http, ssh].some(kind => kind !== 'not_applicable')) return 'no_answer';
-  return askable === 'network' ? 'address_unknown' : 'nothing_to_ask';
+  return askable === 'nothing' ? 'nothing_to_ask' : 'address_unknown';
 }

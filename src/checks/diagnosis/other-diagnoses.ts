@@ -42,7 +42,7 @@ export const otherDiagnoses = {
   ),
   nothing_to_ask: fine(
     'unknown',
-    'The VM runs, and nothing is configured that can be asked of its guest from here.',
+    'The VM runs, and nothing is configured that could be asked of its guest from here.',
     'Set `checks.ports`, `checks.http`, `checks.ssh` or `checks.agent`; or `vms[].address`.',
   ),
 };

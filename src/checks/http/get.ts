@@ -61,8 +61,6 @@ type FailureWord =
   /** The connection ended early. */
   | 'reset'
   | 'not_http'
-  /** Its headers are too long. */
-  | 'too_long'
   /** No TLS, or none that we can agree on. */
   | 'tls'
   | 'unreachable';
@@ -159,7 +157,6 @@ function tls() {
 }
 
 const words: ReadonlyMap<string | undefined, FailureWord> = new Map([
-  ['HPE_HEADER_OVERFLOW', 'too_long'],
   ['ECONNREFUSED', 'refused'],
   ['ETIMEDOUT', 'timeout'],
   ['ECONNRESET', 'reset'],
@@ -170,7 +167,7 @@ const words: ReadonlyMap<string | undefined, FailureWord> = new Map([
 
 /** `code` is a Node error's. Before the port has accepted, an unknown code means that the port cannot be reached. */
 export function failureWord(code: string | undefined, accepted: boolean): FailureWord {
-  if (code?.startsWith('HPE_')) return words.get(code) ?? 'not_http';
+  if (code?.startsWith('HPE_')) return 'not_http';
   if (code?.startsWith('ERR_SSL_') || code?.startsWith('ERR_TLS_')) return 'tls';
   return words.get(code) ?? (accepted ? 'reset' : 'unreachable');
 }

@@ -1,11 +1,11 @@
-import type { Config } from '../../config/config.ts';
+import type { HostConfig } from '../../config/hosts.ts';
 import { type Change, changesOf, valuesOf } from '../../definition/diff.ts';
 import { anonymizeXml } from '../dump/anonymize-xml.ts';
 import { exitCode, Refusal } from '../outcome.ts';
 import type { Input, Output } from '../terminal.ts';
 
 export interface DefinitionOptions extends Output {
-  config: Pick<Config, 'libvirt' | 'vms' | 'dataDir'>;
+  config: Pick<HostConfig, 'libvirt' | 'vms' | 'dataDir'>;
   /** Key or name. */
   vm: string;
   /** `list`, `show`, `diff` or `restore`. */

@@ -1,5 +1,6 @@
 import { type Proposal, type ProposeOptions, propose } from '../../app/create.ts';
 import type { Config } from '../../config/config.ts';
+import type { HostConfig } from '../../config/hosts.ts';
 import { define, journalOf } from '../../definition/create.ts';
 import { isConnectionError, isLibvirtError } from '../../libvirt/errors.ts';
 import { size } from '../../loader/plan/plan.ts';
@@ -13,7 +14,7 @@ import { type ExitCode, exitCode, Refusal } from '../outcome.ts';
 import type { Output } from '../terminal.ts';
 
 export interface CreateOptions extends Output, Pick<ProposeOptions, 'partition' | 'root' | 'signal'> {
-  config: Config;
+  config: HostConfig;
   /** Key or name. */
   vm: string;
   define: boolean;

@@ -2,13 +2,14 @@ import { type GatherOptions, gather } from '../../app/doctor-facts.ts';
 import { isLocal } from '../../app/libvirt.ts';
 import { Records } from '../../bridge/history.ts';
 import type { Config } from '../../config/config.ts';
+import type { HostConfig } from '../../config/hosts.ts';
 import { disksStore } from '../../doctor/disks-store.ts';
 import { examine } from '../../doctor/examine.ts';
 import type { Libvirt } from '../../libvirt/client.ts';
 import { silent } from '../../util/logger.ts';
 import type { Watch } from '../../vm/watch.ts';
 import { findVm } from '../command.ts';
-import { withDomains } from '../domains.ts';
+import { ofEachHost, withDomains } from '../domains.ts';
 import { type ExitCode, exitCode, told } from '../outcome.ts';
 import type { Output } from '../terminal.ts';
 import { type Examined, renderExamined } from './text.ts';
@@ -33,23 +34,24 @@ export async function doctor({
   signal,
   partition,
 }: DoctorOptions): Promise<ExitCode> {
-  const { libvirt } = config;
   const vms = vm === undefined ? config.vms : [findVm(config, vm)];
   try {
-    const look = (client: Libvirt, watch: Watch) => lookAtAll({ ...config, vms }, client, watch, { signal, partition });
-    const rows = await withDomains({ libvirt, vms }, look, signal);
+    const look = (host: HostConfig) =>
+      withDomains(host, (client, watch) => lookAtAll(host, client, watch, { signal, partition }), signal);
+    const { rows, refused } = await ofEachHost({ ...config, vms }, look, signal);
     stdout.write(`${json ? JSON.stringify(rows, null, 2) : rows.map(renderExamined).join('\n\n')}\n`);
     const serious = rows.some(row => row.trouble ?? row.findings.some(({ level }) => /harm|warning/.test(level)));
-    return serious ? exitCode.failed : exitCode.succeeded;
+    const codes = refused.map(error => told(error, stderr));
+    return codes[0] ?? (serious ? exitCode.failed : exitCode.succeeded);
   } catch (error) {
     if (!signal.aborted) return told(error, stderr);
-    stderr.write(`${libvirt.uri}: interrupted\n`);
+    stderr.write(`${config.hosts.map(({ uri }) => uri).join(', ')}: interrupted\n`);
     return exitCode.failed;
   }
 }
 
 async function lookAtAll(
-  { libvirt, dataDir, vms }: Config,
+  { libvirt, dataDir, vms }: HostConfig,
   client: Libvirt,
   watch: Watch,
   common: Pick<GatherOptions, 'signal' | 'partition'>,

@@ -2,6 +2,7 @@ import { readdir, stat, writeFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import { join, relative } from 'node:path';
 import type { Config } from '../../config/config.ts';
+import { type HostConfig, hostConfigs } from '../../config/hosts.ts';
 import type { Loaded } from '../../config/load.ts';
 import type { Libvirt } from '../../libvirt/client.ts';
 import { version } from '../../util/version.ts';
@@ -32,7 +33,7 @@ export async function dump({ loaded, output, stdout, stderr }: DumpOptions): Pro
   const anonymizer = new Anonymizer(secretsOf(config));
   const [bridge, libvirt, files] = await Promise.all([
     orWhy(() => askBridge(config)),
-    orWhy(() => askLibvirt(config, anonymizer)),
+    askHosts(hostConfigs(config), anonymizer),
     orWhy(() => list(config.dataDir)),
   ]);
   const document = anonymizer.document({
@@ -76,7 +77,15 @@ async function askBridge({ health: { listen } }: Config): Promise<unknown> {
   return listen ? askReady(listen) : { unknown: 'health.listen is off' };
 }
 
-function askLibvirt(config: Config, anonymizer: Anonymizer): Promise<unknown> {
+async function askHosts(hosts: readonly HostConfig[], anonymizer: Anonymizer): Promise<unknown> {
+  const answers = hosts.map(
+    async host => [host.libvirt.name, await orWhy(() => askLibvirt(host, anonymizer))] as const,
+  );
+  const all = await Promise.all(answers);
+  return all[0]?.[0] === null ? all[0][1] : Object.fromEntries(all);
+}
+
+function askLibvirt(config: HostConfig, anonymizer: Anonymizer): Promise<unknown> {
   const ask = async (client: Libvirt, watch: Watch) => {
     const vms = config.vms.map(async ({ key }) => [key, await orWhy(() => askDomain(client, watch, key, anonymizer))]);
     return { ...(await identify(client)), vms: Object.fromEntries(await Promise.all(vms)) };

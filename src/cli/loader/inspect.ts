@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { checksStore } from '../../app/checks.ts';
 import { isLocal } from '../../app/libvirt.ts';
 import type { Config } from '../../config/config.ts';
+import type { HostConfig } from '../../config/hosts.ts';
 import type { Libvirt } from '../../libvirt/client.ts';
 import { adapterOf } from '../../loader/kinds/index.ts';
 import { type Inspection, type InspectOptions, inspect } from '../../loader/plan/inspect.ts';
@@ -19,7 +20,7 @@ import { type ExitCode, exitCode, Refusal, told } from '../outcome.ts';
 import type { Terminal } from '../terminal.ts';
 
 export interface InspectVmOptions {
-  config: Config;
+  config: HostConfig;
   /** Key or name. */
   vm: string;
   signal: AbortSignal;
@@ -88,7 +89,7 @@ async function inspected(
 }
 
 /** As the bridge last stored DSM's state; this does not check it. */
-async function lastCheck({ dataDir }: Config, key: string, uuid: string): Promise<InspectOptions['vm']['check']> {
+async function lastCheck({ dataDir }: HostConfig, key: string, uuid: string): Promise<InspectOptions['vm']['check']> {
   const known = (await checksStore(dataDir, silent).load())[key];
   return known?.uuid === uuid && known.dsm ? { verdict: 'unknown', dsm: known.dsm } : null;
 }

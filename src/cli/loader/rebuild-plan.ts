@@ -1,4 +1,5 @@
 import type { Config } from '../../config/config.ts';
+import type { HostConfig } from '../../config/hosts.ts';
 import type { Finding } from '../../loader/plan/finding.ts';
 import { planRebuild } from '../../loader/plan/plan.ts';
 import { planText } from '../../loader/plan/plan-text.ts';
@@ -31,7 +32,7 @@ export async function rebuildPlan(options: RebuildPlanOptions): Promise<number> 
 }
 
 /** What the bridge itself would answer to the command. */
-function permission({ libvirt }: Config, { commands }: Config['vms'][number]): Finding[] {
+function permission({ libvirt }: HostConfig, { commands }: Config['vms'][number]): Finding[] {
   if (libvirt.readOnly) {
     const message = 'libvirt is configured as read-only: the bridge refuses every command.';
     return [{ level: 'warn', code: 'read_only', message, advice: 'Leave out `read_only`.' }];

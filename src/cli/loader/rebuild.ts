@@ -1,4 +1,4 @@
-import type { Config } from '../../config/config.ts';
+import type { HostConfig } from '../../config/hosts.ts';
 import type { LoaderWord } from '../../model/commands.ts';
 import { type CommandOptions, commandPayload, findVm } from '../command.ts';
 import { exitCode, Refusal } from '../outcome.ts';
@@ -10,7 +10,7 @@ import { LoaderProgress } from './progress.ts';
 import { type RebuildPlanOptions, rebuildPlan } from './rebuild-plan.ts';
 
 export interface RebuildOptions extends ProgressOptions, CommandOptions {
-  config: Config;
+  config: HostConfig;
   /** Key or name. */
   vm: string;
   /** Nothing but the plan; of `rebuild`. */

@@ -1,4 +1,5 @@
 import type { Config } from '../../config/config.ts';
+import { type HostConfig, hostConfigs } from '../../config/hosts.ts';
 import { type Answer, ask } from '../../rights/ask.ts';
 import { imagesOf } from '../../rights/image.ts';
 import { type Right, rightsOf } from '../../rights/needs.ts';
@@ -17,8 +18,15 @@ export interface AskedRights {
 
 const redefine = 'domain.write';
 
-/** Changes nothing. Throws `Refusal`. */
-export function askRights(config: Pick<Config, 'libvirt' | 'vms'>): Promise<AskedRights> {
+/** Of all hosts. Changes nothing. Throws `Refusal`. */
+export async function askRights(config: Config): Promise<AskedRights> {
+  const all = await Promise.all(hostConfigs(config).map(askHost));
+  const rights = all.flatMap(one => one.rights);
+  const beyond = all.flatMap(one => one.beyond);
+  return { document: { rights, beyond }, lines: text(rights, beyond), missing: rights.some(isMissing) };
+}
+
+function askHost(config: HostConfig): Promise<AskedRights['document']> {
   return withDomains(config, async (client, watch) => {
     const images = await imagesOf(client, watch, config.vms);
     const answerTo = async ({ vm, permission }: Subject): Promise<Answer> => {
@@ -35,7 +43,7 @@ export function askRights(config: Pick<Config, 'libvirt' | 'vms'>): Promise<Aske
       const needed = rights.some(each => each.vm === vm && each.permission === redefine);
       if (!needed && (await answerTo({ vm, permission: redefine })) === 'allowed') beyond.push(vm);
     }
-    return { document: { rights, beyond }, lines: text(rights, beyond), missing: rights.some(isMissing) };
+    return { rights, beyond };
   });
 }
 

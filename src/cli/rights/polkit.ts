@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { libvirtUri } from '../../app/libvirt.ts';
 import type { Config } from '../../config/config.ts';
+import { type Host, type HostConfig, hostConfigs } from '../../config/hosts.ts';
 import type { Libvirt } from '../../libvirt/client.ts';
 import { imagesOf } from '../../rights/image.ts';
 import { type NeedsOptions, rightsOf } from '../../rights/needs.ts';
@@ -12,7 +13,9 @@ import { type ExitCode, exitCode, Refusal } from '../outcome.ts';
 import type { Output } from '../terminal.ts';
 
 export interface PolkitOptions extends Output {
-  config: Pick<Config, 'libvirt' | 'vms'>;
+  config: Config;
+  /** Of several, the one that the rules are for. */
+  host?: string;
   user?: string;
   group?: readonly string[];
   define: boolean;
@@ -25,26 +28,39 @@ const name = /^[A-Za-z0-9_][A-Za-z0-9_.@-]*\$?$/;
 
 /** `dsm2mqtt polkit`: prints rules for polkit. libvirt is asked only where a loader's image is a volume. Throws `Refusal`. */
 export async function polkit({ config, define, signal, stdout, ...options }: PolkitOptions): Promise<ExitCode> {
-  const { readOnly } = config.libvirt;
-  const user = options.user ?? usualUser(config.libvirt);
+  const host = only(config, options.host);
+  const { readOnly } = host.libvirt;
+  const user = options.user ?? usualUser(host.libvirt);
   const groups = options.group ?? [];
   const strange = [user, ...groups].find(each => !name.test(each));
   if (strange !== undefined) throw new Refusal(exitCode.usage, `'${strange}' is no name of a user or group`);
   if (user === 'root') throw new Refusal(exitCode.usage, 'polkit never refuses root: name another user with --user');
-  mustAsk(config.libvirt);
-  const rights = rightsOf(config, { images: await lookedUp(config, signal), define });
+  mustAsk(host.libvirt);
+  const rights = rightsOf(host, { images: await lookedUp(host, signal), define });
   stdout.write(rulesFile({ user, groups, readOnly, rights }));
   return exitCode.succeeded;
 }
 
+function only(config: Config, name: string | undefined): HostConfig {
+  const hosts = hostConfigs(config);
+  const [first] = hosts;
+  const host = name === undefined && hosts.length === 1 ? first : hosts.find(({ libvirt }) => libvirt.name === name);
+  if (host) return host;
+  const known = config.hosts.map(each => each.name ?? '').join(', ');
+  throw new Refusal(
+    exitCode.usage,
+    `the rules are for one host: name it with --host (${known || 'there is only one'})`,
+  );
+}
+
 /** Who calls libvirt there. */
-function usualUser(libvirt: Config['libvirt']): string {
+function usualUser(libvirt: Host): string {
   const { remote } = libvirtUri(libvirt);
   if (remote?.transport === 'ssh') return remote.user;
   return process.getuid?.() === 0 ? ofPackages : userInfo().username;
 }
 
-function mustAsk(libvirt: Config['libvirt']): void {
+function mustAsk(libvirt: Host): void {
   const { remote, name: driver } = libvirtUri(libvirt);
   const no = (why: string) => {
     throw new Refusal(exitCode.failed, `${libvirt.uri}: ${why}`);
@@ -56,10 +72,7 @@ function mustAsk(libvirt: Config['libvirt']): void {
     no('Unraid has no polkitd. Whoever may write to the socket is root there.');
 }
 
-async function lookedUp(
-  { libvirt, vms }: PolkitOptions['config'],
-  signal: AbortSignal,
-): Promise<NeedsOptions['images']> {
+async function lookedUp({ libvirt, vms }: HostConfig, signal: AbortSignal): Promise<NeedsOptions['images']> {
   const needed = vms.filter(({ loader }) => loader?.image.way === 'volume');
   if (needed.length === 0) return new Map();
   const look = async (client: Libvirt, watch: Watch) => {

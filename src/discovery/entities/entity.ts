@@ -3,6 +3,7 @@ import type {
   BridgeDocument,
   CheckDocument,
   DoctorDocument,
+  HostDocument,
   LoaderDocument,
   StateDocument,
 } from '../../model/documents.ts';
@@ -94,6 +95,7 @@ export const check = (...path: ValuePath<CheckDocument>): Value<'check'> => ({ t
 export const boot = (...path: ValuePath<BootDocument>): Value<'boot'> => ({ topic: 'boot', path });
 export const doctor = (...path: ValuePath<DoctorDocument>): Value<'doctor'> => ({ topic: 'doctor', path });
 export const loader = (...path: ValuePath<LoaderDocument>): Value<'loader'> => ({ topic: 'loader', path });
+export const host = (...path: ValuePath<HostDocument>): Value<'state'> => ({ topic: 'state', path });
 export const info = (...path: ValuePath<BridgeDocument>): Value<'info'> => ({ topic: 'info', path });
 
 export const stateObject = (...path: ObjectPath<StateDocument>): Value<'state'> => ({ topic: 'state', path });
@@ -104,6 +106,7 @@ export const bootMembers = (...only: (keyof BootDocument)[]) => ({ topic: 'boot'
 export const doctorMembers = (...only: (keyof DoctorDocument)[]) => ({ topic: 'doctor', path: [], only }) as const;
 export const loaderObject = (...path: ObjectPath<LoaderDocument>): Value<'loader'> => ({ topic: 'loader', path });
 export const loaderMembers = (...only: (keyof LoaderDocument)[]) => ({ topic: 'loader', path: [], only }) as const;
+export const hostObject = (...path: ObjectPath<HostDocument>): Value<'state'> => ({ topic: 'state', path });
 export const infoObject = (...path: ObjectPath<BridgeDocument>): Value<'info'> => ({ topic: 'info', path });
 
 type Scalar = string | number | boolean | null | undefined;

@@ -4,7 +4,7 @@ import type { HypervisorInfo, VmKey } from '../../model/snapshot.ts';
 import type { Topics } from '../../model/topics.ts';
 import type { VmControls } from './controls.ts';
 import type { Entity, Platform } from './entity.ts';
-import { bridgeEntities, slug, vmEntities } from './table.ts';
+import { bridgeEntities, hostEntities, slug, vmEntities } from './table.ts';
 import { attributesTemplate, availabilityTemplate, valueTemplate } from './template.ts';
 
 /**
@@ -68,7 +68,7 @@ export function vmDevicePayload(
       ...(url && { configuration_url: url }),
       ...(description.hardware.machine && { model_id: description.hardware.machine }),
       ...(hypervisor && { hw_version: `${hypervisor.hypervisor}, libvirt ${hypervisor.libvirt}` }),
-      via_device: bridgeId(bridge.instance),
+      via_device: description.on === null ? bridgeId(bridge.instance) : hostId(bridge.instance, description.on),
     },
     availability: [bridge.topics.bridge.state, topics.availability],
     topics,
@@ -100,6 +100,33 @@ export function bridgeDevicePayload(bridge: BridgeOptions): Discovery {
   });
 }
 
+export function hostDeviceTopic({ prefix, instance }: BridgeOptions, name: string): string {
+  return deviceTopic(prefix, hostId(instance, name));
+}
+
+/** One of several hosts. `pools`: names of its storage pools. */
+export function hostDevicePayload(
+  bridge: BridgeOptions,
+  name: string,
+  pools: readonly string[],
+  hypervisor: HypervisorInfo | null,
+): Discovery {
+  const { topics, instance } = bridge;
+  const own = topics.host(name);
+  return discovery(bridge, {
+    id: hostId(instance, name),
+    slug: slug(`${app} ${name}`),
+    about: {
+      ...{ name, manufacturer: app, model: 'Host', via_device: bridgeId(instance) },
+      ...(hypervisor && { sw_version: `${hypervisor.hypervisor}, libvirt ${hypervisor.libvirt}` }),
+    },
+    availability: [topics.bridge.state, own.availability],
+    topics: own,
+    expiry: null,
+    entities: hostEntities(pools),
+  });
+}
+
 const app = 'dsm2mqtt';
 
 function deviceTopic(prefix: string, id: string): string {
@@ -108,6 +135,10 @@ function deviceTopic(prefix: string, id: string): string {
 
 function vmId({ uuid }: DomainDescription): string {
   return `${app}_${uuid}`;
+}
+
+function hostId(instance: string, name: string): string {
+  return `${app}_host_${slug(encodeURIComponent(instance))}_${name}`;
 }
 
 function bridgeId(instance: string): string {

@@ -16,6 +16,8 @@ import {
   doctorMembers,
   type Entity,
   eventEntity,
+  host,
+  hostObject,
   info,
   infoObject,
   type Row,
@@ -188,6 +190,44 @@ export const bridgeEntities: readonly BridgeEntity[] = [
   sensor('libvirt_version', 'Libvirt version', info('libvirt', 'libvirt'), detail),
   sensor('hypervisor_version', 'Hypervisor version', info('libvirt', 'hypervisor'), detail),
 ];
+
+export type HostEntity = Entity<'availability' | 'state'>;
+
+/** `pools`: their names. */
+export function hostEntities(pools: readonly string[]): HostEntity[] {
+  return [
+    binarySensor(
+      'connection',
+      'Connection state',
+      { topic: 'availability', path: [] },
+      { ...online, available: 'bridge' },
+    ),
+    sensor('reason', 'Failure reason', host('reason'), sentence, detail, { available: 'bridge' }),
+    sensor('cpu', 'CPU', host('cpu'), inUnit('%'), { icon: 'mdi:cpu-64-bit' }),
+    sensor('memory_used', 'Memory used', host('memory', 'used'), inUnit('%'), { icon: 'mdi:memory' }),
+    sensor('memory_available', 'Memory available', host('memory', 'available'), inUnit('GB'), detail),
+    sensor('load', 'Load', host('load'), { state_class: 'measurement' }, detail, { icon: 'mdi:gauge' }),
+    binarySensor(
+      'pools_nearly_full',
+      'Storage nearly full',
+      host('nearly_full', 'problem'),
+      { device_class: 'problem' },
+      {
+        attributes: hostObject('nearly_full'),
+      },
+    ),
+    ...pools.flatMap(name => {
+      const key = `pool_${slug(encodeURIComponent(name))}`;
+      const of = (what: string) => ({ topic: 'state', path: ['pools', name, what] }) as const;
+      return [
+        sensor(`${key}_available`, `${name} available`, of('available'), inUnit('GB'), { icon: 'mdi:harddisk' }),
+        sensor(`${key}_used`, `${name} used`, of('used'), inUnit('%'), detail),
+      ];
+    }),
+    sensor('libvirt_version', 'Libvirt version', host('libvirt'), detail),
+    sensor('hypervisor_version', 'Hypervisor version', host('hypervisor'), detail),
+  ];
+}
 
 /** Lower case letters, digits and single underscores: fit for a topic, a key and an entity id. */
 export function slug(text: string): string {

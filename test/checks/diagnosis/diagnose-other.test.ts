@@ -61,8 +61,6 @@ describe('typical cases', () => {
     ['the agent alone, on another host', remote, 'up', agentAlone],
     ['the agent alone hangs', { agent: 'silent' }, 'agent_missing', agentAlone],
     ['the agent alone hangs, on another host', { ...remote, agent: 'silent' }, 'services_silent', agentAlone],
-    ['the agent alone may not be asked, and its card answers', { agent: none }, 'up', agentAlone],
-    ['the agent alone may not be asked, on another host', { ...remote, agent: none }, 'nothing_to_ask', agentAlone],
     ['off', { machine: 'off' }, 'off'],
     ['QEMU was killed', { machine: 'died' }, 'died'],
   ])('%s', (_, evidence, cause, base = healthy) => {
@@ -93,12 +91,11 @@ function isSound(evidence: OtherEvidence, cause: Cause): boolean {
   if (halted.has(machine)) return cause === machine;
   const outcomes = [outcomeOf('tcp', tcp), outcomeOf('http', http), outcomeOf('ssh', ssh), outcomeOf('agent', agent)];
   const failed = outcomes.includes('failed');
-  const there = neighbour === 'ok' || ping === 'ok';
   const answers = {
     network:
       outcomes.slice(0, 3).includes('ok') || tcp === 'some' || ssh === 'other' || /expired|wrong|some/.test(http),
-    agent: agent === 'ok' || (agent === none && there),
-    nothing: there,
+    agent: agent === 'ok',
+    nothing: neighbour === 'ok' || ping === 'ok',
   }[askable];
   const { verdict } = diagnoses[cause];
   switch (verdict) {

@@ -62,7 +62,7 @@ test('another status is told, and where a redirect leads, which is not followed'
 
 test.each([
   ['something else than HTTP', 'SSH-2.0-x\r\n', 'what answers is no web server'],
-  ['endless headers', `HTTP/1.1 200 OK\r\n${'X: y\r\n'.repeat(10_000)}`, 'its headers are too long'],
+  ['endless headers', `HTTP/1.1 200 OK\r\n${'X: y\r\n'.repeat(10_000)}`, 'what answers is no web server'],
   ['nothing', '', 'drops them before a page comes'],
 ])('%s', async (_, bytes, why) => {
   await using peer = await startRaw(socket => socket.once('data', () => socket.end(bytes)));

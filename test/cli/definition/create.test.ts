@@ -10,6 +10,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { create } from '../../../src/cli/definition/create.ts';
 import type { Config } from '../../../src/config/config.ts';
+import type { Host } from '../../../src/config/hosts.ts';
 import { journalOf } from '../../../src/definition/create.ts';
 import type { LoaderSettings } from '../../../src/model/loader-settings.ts';
 import { Running, vmConfig } from '../../bridge/running.ts';
@@ -23,7 +24,7 @@ interface Changes {
   address?: string;
   define?: boolean;
   json?: boolean;
-  libvirt?: Partial<Config['libvirt']>;
+  libvirt?: Partial<Host>;
   dataDir?: string;
 }
 

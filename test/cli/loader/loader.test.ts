@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type LoaderOptions, loader } from '../../../src/cli/loader/loader.ts';
-import type { Config } from '../../../src/config/config.ts';
+import type { HostConfig } from '../../../src/config/hosts.ts';
 import { ImageError } from '../../../src/loader/image/errors.ts';
 import type { World } from '../../../src/loader/plan/world.ts';
 import type { LoaderSettings } from '../../../src/model/loader-settings.ts';
@@ -24,7 +24,7 @@ async function run(it: RebuildWorld, { image = 'tcrp-0.9.2.9', settings = {}, op
     libvirt: { uri: it.daemon.uri, readOnly: false, statsInterval: 60_000 },
     vms: [vmConfig({ loader: settings && { ...it.settings, kind: 'auto', upgrade: 'never', ...settings } })],
     dataDir: join(it.folder, 'data'),
-  } as unknown as Config;
+  } as unknown as HostConfig;
   const noHome = async () => {
     throw new ImageError('bad_home', 'it has none');
   };

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type RebuildPlanOptions, rebuildPlan } from '../../../src/cli/loader/rebuild-plan.ts';
 import type { Config } from '../../../src/config/config.ts';
+import type { HostConfig } from '../../../src/config/hosts.ts';
 import type { World } from '../../../src/loader/plan/world.ts';
 import type { LoaderSettings } from '../../../src/model/loader-settings.ts';
 import { vmConfig } from '../../bridge/running.ts';
@@ -28,7 +29,7 @@ function run(it: RebuildWorld, changes: Changes = {}) {
     libvirt: { uri: readOnly ? it.daemon.readOnlyUri : it.daemon.uri, readOnly, statsInterval: 60_000 },
     vms: [vmConfig({ loader: loader && { ...it.settings, upgrade: 'never', ...loader }, ...vm })],
     dataDir,
-  } as unknown as Config;
+  } as unknown as HostConfig;
   const call = { config, vm: 'DSM', json, signal: new AbortController().signal, world, ...options };
   return captured(streams => rebuildPlan({ ...call, ...streams }));
 }

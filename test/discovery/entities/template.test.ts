@@ -1,10 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { bridgeDevicePayload, type Component, vmDevicePayload } from '../../../src/discovery/entities/payload.ts';
 import { attributesTemplate, valueTemplate } from '../../../src/discovery/entities/template.ts';
-import { type Check, unknownDsm } from '../../../src/model/check.ts';
-import { checkDocument } from '../../../src/model/documents.ts';
-import { emptyVm } from '../../../src/model/snapshot.ts';
-import { checkOf } from '../../model/samples.ts';
 import { blockedAttributes } from '../home-assistant.ts';
 import { render } from '../jinja.ts';
 import { bridge, description, documents, hypervisor, vmWithLoader } from '../samples.ts';
@@ -45,18 +41,6 @@ describe.each(entities)('%s', (_key, component) => {
   });
 
   test('bears a document without its key', () => expect(show(component, documents.empty)).toBe('None'));
-});
-
-test('of a guest that is not DSM: its address, and the days of a certificate, which may be below zero', () => {
-  const options = { ...vmWithLoader, guest: 'other' as const, certificates: true };
-  const { components } = vmDevicePayload(bridge, options, description, hypervisor).payload;
-  const told = { ...checkOf('up'), certificateDays: -3, dsm: { ...unknownDsm, address: '10.0.0.20' } };
-  const at = (check: Check | null) => {
-    const document = checkDocument({ ...emptyVm('web', 'web', 'other'), check });
-    return ['certificate_days', 'address'].map(key => render(String(components[key]?.['value_template']), document));
-  };
-  expect(at(told)).toEqual(['-3', '10.0.0.20']);
-  expect(at(null)).toEqual(['None', 'None']);
 });
 
 describe.each(attributed)('attributes of %s', (_key, component) => {

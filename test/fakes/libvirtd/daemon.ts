@@ -30,6 +30,8 @@ const defaults: FakeOptions = {
   hostname: 'nas-host',
   kvm: true,
   interfaces: ['lo', 'br0'],
+  cpu: { kernel: 1e9, user: 2e9, idle: 6e9, iowait: 1e9 },
+  memory: { total: 8_388_608, free: 1_048_576, buffers: 0, cached: 1_048_576 },
   storageDriver: true,
 };
 

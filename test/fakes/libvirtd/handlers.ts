@@ -68,6 +68,8 @@ export const handlers: Handlers = {
     return { supported: known.includes(args.feature) };
   },
 
+  nodeGetCpuStats: ({ daemon }, { nparams }) => nodeStats(daemon.options.cpu, nparams),
+  nodeGetMemoryStats: ({ daemon }, { nparams }) => nodeStats(daemon.options.memory, nparams),
   connectListAllDomains: ({ daemon }) => {
     const domains = daemon.domains.map(({ ref }) => ref);
     return { domains, count: domains.length };
@@ -237,4 +239,12 @@ function mustHaveAgent({ guest: { agent } }: FakeDomain): void {
 
 function mimeOf(picture: Buffer): string {
   return picture.subarray(0, 2).toString() === 'P6' ? 'image/x-portable-pixmap' : 'image/png';
+}
+
+/** The names are told only to who knows how many there are. */
+function nodeStats(values: Readonly<Record<string, number>>, nparams: number) {
+  const params = Object.entries(values).map(([field, value]) => ({ field, value }));
+  if (nparams === 0) return { params: [], nparams: params.length };
+  if (nparams !== params.length) throw refusals.nodeParams();
+  return { params, nparams };
 }

@@ -24,6 +24,7 @@ export const refusals = {
   unsupportedEvent: (id: number) => refusal(1, from.rpc, `internal error: unsupported event ID ${id}`),
   notOpen: () => refusal(1, from.rpc, 'internal error: connection not open'),
   invalidPath: (path: string) => refusal(8, from.qemu, `invalid argument: invalid path ${path} not assigned to domain`),
+  nodeParams: () => refusal(8, from.qemu, 'invalid argument: nparams must be equal to the number of values'),
   tracked: () => refusal(8, from.event, 'invalid argument: event callback already tracked'),
   noKeys: () => refusal(8, from.domain, 'invalid argument: nkeycodes in virDomainSendKey must be greater than zero'),
   readOnly: (procedure: string) =>

@@ -5,7 +5,14 @@ import type { Client, Handlers } from './types.ts';
 const physical = 1;
 const sparse = 1;
 
-export const storageHandlers: Pick<Handlers, Extract<keyof Handlers, `storage${string}`>> = {
+export const storageHandlers: Pick<
+  Handlers,
+  Extract<keyof Handlers, `storage${string}`> | 'connectListAllStoragePools'
+> = {
+  connectListAllStoragePools: client => {
+    const pools = storage(client, 'virConnectListAllStoragePools').list();
+    return { pools, count: pools.length };
+  },
   storagePoolCreateXml: (client, { xml }) => ({ pool: writable(client, 'virStoragePoolCreateXML').create(xml) }),
   storagePoolDestroy: (client, { pool }) => writable(client, 'virStoragePoolDestroy').destroy(pool),
   storagePoolRefresh: (client, { pool }) => writable(client, 'virStoragePoolRefresh').refresh(pool),

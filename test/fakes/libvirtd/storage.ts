@@ -60,6 +60,10 @@ export class FakeStorage {
     this.#read(this.#pool(uuid));
   }
 
+  list(): PoolRef[] {
+    return this.#pools.map(({ name, uuid }) => ({ name, uuid }));
+  }
+
   byTarget(path: string): PoolRef {
     const pool = this.#pools.find(each => each.target === path);
     if (!pool) throw refusals.noPoolAt(path);

@@ -34,6 +34,9 @@ export interface FakeOptions {
   kvm: boolean;
   /** Of the host. */
   interfaces: readonly string[];
+  /** Nanoseconds, and KiB. */
+  cpu: Readonly<Record<string, number>>;
+  memory: Readonly<Record<string, number>>;
   /** False: installed without its storage driver. */
   storageDriver: boolean;
 }

@@ -123,7 +123,6 @@ async function isInstaller(at: Place, { address, left, signal }: Look): Promise<
 export function silence(failure: HttpFailure['failure']): string {
   if (failure === 'timeout') return 'no page comes in time';
   if (failure === 'tls') return 'does not speak https';
-  if (failure === 'too_long') return 'its headers are too long';
   return failure === 'not_http' ? 'what answers is no web server' : 'drops them before a page comes';
 }
 

@@ -1,0 +1,170 @@
+import type { Run } from '../bridge/history.ts';
+import type { Probes } from '../checks/probes.ts';
+import type { HostConfig } from '../config/hosts.ts';
+import type { Event } from '../model/event.ts';
+import type { VmKey } from '../model/snapshot.ts';
+import type { State } from '../model/state.ts';
+import { HostPoll } from '../vm/host-poll.ts';
+import type { Target } from '../vm/watch.ts';
+import { Boots } from './boot.ts';
+import { createChecks } from './checks.ts';
+import { createCopies } from './copies.ts';
+import { createDoctor } from './doctor.ts';
+import { isLocal } from './libvirt.ts';
+import { createRebuilds, type LoaderOptions } from './loader.ts';
+import { createDispatcher, createHypervisor, createPower, type Hypervisor } from './power.ts';
+import type { Base, Publishers } from './publishers.ts';
+import { SerialLogs } from './serial-logs.ts';
+import { simpleCommands } from './simple-commands.ts';
+import { createStatistics, type Statistics } from './statistics.ts';
+import { ranBefore } from './stores.ts';
+
+/** Milliseconds between two reads of everything, for changes that have no event. */
+const resyncInterval = 60_000;
+
+export interface HostTuning {
+  /** Milliseconds between off and start. */
+  pause?: number;
+  /** Others than the real ones. */
+  probes?: Partial<Probes>;
+  /** What a rebuild goes by, other than the usual. */
+  loader?: Pick<LoaderOptions, 'adapters' | 'times' | 'world'>;
+}
+
+export type Host = Awaited<ReturnType<typeof createHost>>;
+
+/** All that serves the VMs of one host. It shares nothing that can wait with another host. */
+export async function createHost(
+  base: Base,
+  config: HostConfig,
+  state: State,
+  publishers: Publishers,
+  tuning: HostTuning,
+) {
+  const { stores, machine, states } = base;
+  const { name } = config.libvirt;
+  const logger = name === null ? base.logger : base.logger.child({ host: name });
+  const of = { config, state, logger };
+  const owns = (key: VmKey) => states.of(key) === state;
+  const doctor = createDoctor(config, state, stores.disks.of(owns));
+  const serialLogs = new SerialLogs(state);
+  const copies = createCopies(config, state, logger.child({ part: 'definition' }));
+  const hypervisor = createHypervisor(config, state, logger, {
+    emit: event => base.roaming.hear(state, event),
+    ranBefore: target => ranSince(base, of, target),
+    defined: (key, xml) => {
+      doctor.look(key, xml);
+      serialLogs.look(key, xml);
+    },
+    stored: copies.keep,
+  });
+  const statistics = createStatistics(config, state, hypervisor, logger);
+  const hostPoll = new HostPoll({
+    ...{ client: statistics.client, interval: config.libvirt.statsInterval, emit: state.dispatch },
+    local: () => isLocal(config.libvirt, state.snapshot.hypervisor.info?.hostname ?? null),
+  });
+  if (name !== null) hypervisor.link.on('up', () => void hostPoll.tick());
+  const boots = new Boots({ ...of, ...publishers, hypervisor, statistics, serialLogs });
+  const { checks, rebuilds, dispatcher } = await createMachines(
+    { ...of, stores, machine, owns },
+    { ...publishers, hypervisor, statistics, boots },
+    tuning,
+  );
+  const run = runs(hypervisor, machine.boot);
+  const parts = [dispatcher, rebuilds, checks.checks, statistics, doctor, serialLogs, copies];
+  let resync: NodeJS.Timeout | undefined;
+  return {
+    ...{ state, link: hypervisor.link, boots, dispatcher },
+    /** Reads what is stored, and hears events from now on. */
+    open: async (): Promise<void> => {
+      state.subscribe((event, before) => {
+        // One that has moved stops nowhere.
+        if ('key' in event && owns(event.key)) stores.records.all.hear(event, before, state.snapshot, run);
+      });
+      state.subscribe((event, before) => boots.hear(event, before));
+      for (const part of parts) state.subscribe((event: Event) => part?.hear(event));
+      await boots.open();
+    },
+    start: (): void => {
+      hypervisor.link.start();
+      statistics.start();
+      if (name !== null) hostPoll.start();
+      checks.start();
+      resync = setInterval(() => void hypervisor.watch.resync(), resyncInterval);
+    },
+    close: async (): Promise<void> => {
+      clearInterval(resync);
+      hostPoll.close();
+      dispatcher.close();
+      checks.checks.close();
+      await Promise.all([
+        ...[rebuilds?.close(), hypervisor.link.close(), statistics.close()],
+        ...[checks.close(), copies.close()],
+      ]);
+      await boots.close();
+    },
+  };
+}
+
+interface Of {
+  config: HostConfig;
+  state: State;
+  logger: Base['logger'];
+}
+
+async function createMachines(
+  { stores, machine, owns, ...of }: Of & Pick<Base, 'stores' | 'machine'> & { owns: (key: VmKey) => boolean },
+  {
+    hypervisor,
+    statistics,
+    boots,
+    publisher,
+    events,
+    responder,
+  }: Publishers & { hypervisor: Hypervisor; statistics: Statistics; boots: Boots },
+  { pause, probes, loader }: HostTuning,
+) {
+  const { config, state, logger } = of;
+  const { file, was: remembered } = stores.checks.of(owns);
+  const checks = createChecks({
+    ...of,
+    hypervisor,
+    host: machine,
+    probes,
+    save: value => file.save(value),
+    remembered,
+  });
+  const power = createPower(config, state, hypervisor.watch, key => checks.checks.address(key));
+  const rebuilds = await createRebuilds({
+    ...{ config, state, hypervisor, checks, notify: events.publish },
+    line: (key, text) => publisher.loaderLine(key, text),
+    identity: (key, words) => boots.identify(key, words),
+    logger: logger.child({ part: 'loader' }),
+    ...loader,
+  });
+  const simple = simpleCommands({ state, hypervisor, statistics, checks: checks.checks, rebuilds, publisher });
+  const dispatcher = createDispatcher(config, {
+    ...{ ...power, simple, replies: responder, ...(pause !== undefined && { pause }) },
+    ...(rebuilds && { loader: rebuilds.begin }),
+  });
+  return { checks, rebuilds, dispatcher };
+}
+
+/** Another run than the one that the last bridge saw. */
+function ranSince(
+  { stores, machine }: Pick<Base, 'stores' | 'machine'>,
+  { config, state }: Of,
+  { key, ref }: Pick<Target, 'key' | 'ref'>,
+): boolean {
+  const local = isLocal(config.libvirt, null);
+  const recorded = stores.records.all.runs.get(key);
+  const stored = { ...(recorded && { recorded }), known: stores.checks.was[key] };
+  return ranBefore(ref, state.vm(key), { ...stored, boot: machine.boot, local });
+}
+
+function runs({ watch }: Hypervisor, boot: string | null): (key: VmKey) => Run | null {
+  return key => {
+    const ref = watch.target(key)?.ref;
+    return ref ? { uuid: ref.uuid, boot, id: ref.id } : null;
+  };
+}
