@@ -82,6 +82,7 @@ function ofCommands(vm: Vm): Right[] {
     return [word, [...all, ...(further[word] ?? [])].flatMap(each => (byAgent ? agentToo(each) : each)), on];
   });
   if (vm.console === 'boots') uses.push(['console', ['domainOpenConsole'], on]);
+  if (vm.checks.agent) uses.push(['checks.agent', ['domainInterfaceAddresses:agent'], on]);
   const rights = uses.flatMap(use => of(vm, use));
   const plugging = rights.filter(({ permission }) => permission === 'domain.start' || permission === 'domain.stop');
   return [...rights, ...plugging.flatMap(right => ofNetworks.map(permission => ({ ...right, permission, on: {} })))];

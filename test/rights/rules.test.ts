@@ -110,6 +110,7 @@ describe('what makes root all the same is said', () => {
   test.each([
     ['{ domain: DSM, commands: [autostart] }', 'autostart'],
     ['{ domain: DSM, shutdown: { method: auto } }', 'shutdown'],
+    ['{ domain: DSM, guest: other, checks: { agent: true } }', 'checks.agent'],
     [`{ domain: DSM, ${loader}, transient_pool: true } }`, 'transient_pool'],
   ])('%s', async (vm, use) => {
     expect((await rules(vm)).text.match(root)?.join()).toContain(`It is for: ${use}.`);
