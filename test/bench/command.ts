@@ -29,7 +29,7 @@ export async function command(count: number): Promise<Section> {
       times.push(time);
       least.push(floorTime);
     }
-    await delay(4);
+    await delay(100);
   }
   return { title: 'MQTT command → libvirt call', rows: beside(spread(times), spread(least)) };
 }
