@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { discoveryMessage } from '../../src/discovery/entities/abbreviations.ts';
-import { bridgeDevicePayload, vmDevicePayload } from '../../src/discovery/entities/payload.ts';
+import { bridgeDevicePayload, hostDevicePayload, vmDevicePayload } from '../../src/discovery/entities/payload.ts';
 import { commandWords } from '../../src/model/commands.ts';
 import { expanded } from './expanded.ts';
 import { refusals } from './home-assistant.ts';
@@ -41,6 +41,14 @@ describe('Home Assistant accepts', () => {
       // Brokers take no message of any size, and some of them not a large one.
       expect(message.length).toBeLessThan(1_000 + 500 * Object.keys(payload.components).length);
     }
+  });
+
+  test.each([[['default', odd, 'a.b']], [[]]])('a host with the pools %j', pools => {
+    const { topic, payload } = hostDevicePayload(bridge, 'nas-2', pools, hypervisor);
+    expect(refusals(topic, payload)).toEqual([]);
+    expect(expanded(discoveryMessage(payload))).toEqual(JSON.parse(JSON.stringify(payload)));
+    const keys = Object.values(payload.components).map(({ unique_id }) => unique_id);
+    expect(new Set(keys).size).toBe(keys.length);
   });
 
   test.each(['nas-host', odd, empty, 'nas.lan'])('the bridge %j', instance => {
