@@ -56,7 +56,8 @@ export async function createHost(
       doctor.look(key, xml);
       serialLogs.look(key, xml);
     },
-    stored: copies.keep,
+    // Those of a VM that has moved are kept where it is.
+    stored: (key, xml) => owns(key) && copies.keep(key, xml),
   });
   const statistics = createStatistics(config, state, hypervisor, logger);
   const hostPoll = new HostPoll({
@@ -70,7 +71,7 @@ export async function createHost(
     { ...publishers, hypervisor, statistics, boots },
     tuning,
   );
-  const run = runs(hypervisor, machine.boot);
+  const run = runs(hypervisor, machine.boot, name);
   const parts = [dispatcher, rebuilds, checks.checks, statistics, doctor, serialLogs, copies];
   let resync: NodeJS.Timeout | undefined;
   return {
@@ -157,14 +158,17 @@ function ranSince(
   { key, ref }: Pick<Target, 'key' | 'ref'>,
 ): boolean {
   const local = isLocal(config.libvirt, null);
-  const recorded = stores.records.all.runs.get(key);
-  const stored = { ...(recorded && { recorded }), known: stores.checks.was[key] };
+  const run = stores.records.all.runs.get(key);
+  const recorded = run?.host === config.libvirt.name ? run : undefined;
+  // Each host has its own ids: those of a VM that roams may be of another one.
+  const roams = config.vms.some(vm => vm.key === key && vm.on !== config.libvirt.name);
+  const stored = { ...(recorded && { recorded }), known: roams ? undefined : stores.checks.was[key] };
   return ranBefore(ref, state.vm(key), { ...stored, boot: machine.boot, local });
 }
 
-function runs({ watch }: Hypervisor, boot: string | null): (key: VmKey) => Run | null {
+function runs({ watch }: Hypervisor, boot: string | null, host: string | null): (key: VmKey) => Run | null {
   return key => {
     const ref = watch.target(key)?.ref;
-    return ref ? { uuid: ref.uuid, boot, id: ref.id } : null;
+    return ref ? { host, uuid: ref.uuid, boot, id: ref.id } : null;
   };
 }

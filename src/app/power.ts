@@ -23,9 +23,10 @@ export function createHypervisor(
   hooks: Partial<Pick<WatchOptions, 'emit' | 'ranBefore' | 'defined' | 'stored'>> = {},
 ) {
   const open = opener(libvirt);
-  const watch = new Watch({ vms, emit: state.dispatch, ...hooks, logger: logger.child({ part: 'vm' }) });
+  const { emit = state.dispatch } = hooks;
+  const watch = new Watch({ vms, ...hooks, emit, logger: logger.child({ part: 'vm' }) });
   const link = new Link({ open, prepare: client => watch.begin(client), logger: logger.child({ part: 'libvirt' }) });
-  link.on('down', reason => state.dispatch({ type: 'hypervisor_down', reason }));
+  link.on('down', reason => emit({ type: 'hypervisor_down', reason }));
   return { open, watch, link };
 }
 

@@ -3,7 +3,7 @@ import { Publisher } from '../bridge/publisher.ts';
 import { VmStore } from '../bridge/vm-store.ts';
 import { Responder } from '../commands/responder.ts';
 import type { Config } from '../config/config.ts';
-import { hostOf } from '../config/hosts.ts';
+import { hostsOf } from '../config/hosts.ts';
 import { Announcer } from '../discovery/announcer.ts';
 import type { States } from '../model/states.ts';
 import type { Logger } from '../util/logger.ts';
@@ -39,8 +39,8 @@ export function createPublishers(base: Base, { topics, send }: Broker) {
       vms: vms.map(vm => ({
         key: vm.key,
         label: vm.label,
-        statsInterval: hostOf(config, vm).statsInterval / 1_000,
-        commands: hostOf(config, vm).readOnly ? [] : vm.commands,
+        statsInterval: Math.max(...hostsOf(config, vm).map(host => host.statsInterval)) / 1_000,
+        commands: hostsOf(config, vm).every(host => host.readOnly) ? [] : vm.commands,
         loader: vm.loader !== null,
         guest: vm.guest,
         certificates: vm.checks.http.some(({ tls }) => tls),

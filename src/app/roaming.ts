@@ -5,6 +5,21 @@ import type { States } from '../model/states.ts';
 
 type Report = Extract<Event, { type: 'domain' }>;
 
+/** What a host last said of a VM. `fresh`: its libvirt has been there ever since, so it is still true. */
+interface Said {
+  report: Report;
+  fresh: boolean;
+}
+
+interface Roamer {
+  key: VmKey;
+  said: Map<State, Said>;
+  /** What its state was last told. */
+  told: Report | null;
+  /** It has gone from its host, and may appear on another. */
+  gone: NodeJS.Timeout | undefined;
+}
+
 /** Milliseconds in which a VM that has gone from one host may appear on another: it is the same one, and was not off. */
 const usualPatience = 60_000;
 
@@ -12,86 +27,100 @@ const usualPatience = 60_000;
 export class Roaming {
   readonly #states: States;
   readonly #patience: number;
-  /** What each host last said of it. */
-  readonly #reports = new Map<VmKey, Map<State, Report>>();
-  readonly #gone = new Map<VmKey, NodeJS.Timeout>();
+  readonly #roamers: ReadonlyMap<VmKey, Roamer>;
 
   constructor(states: States, keys: readonly VmKey[], patience = usualPatience) {
     this.#states = states;
     this.#patience = patience;
-    for (const key of keys) this.#reports.set(key, new Map());
+    this.#roamers = new Map(keys.map(key => [key, { key, said: new Map(), told: null, gone: undefined }]));
   }
 
-  /** What a host says of a domain; of one that roams, only what its host says counts. */
+  /** What a host says. Of a VM that roams, only what the host where it is says counts. */
   hear(state: State, event: Event): void {
-    const reports = event.type === 'domain' ? this.#reports.get(event.key) : undefined;
-    if (event.type === 'domain' && reports) this.#report(state, event, reports);
-    else state.dispatch(event);
-  }
-
-  #report(state: State, event: Report, reports: Map<State, Report>): void {
-    const { key } = event;
-    reports.set(state, event);
-    const owner = this.#states.of(key);
-    const better = this.#better(owner, reports);
-    if (better) {
-      this.#found(key);
-      this.#states.move(key, better.state);
-      better.state.dispatch(better.report);
-      // Whoever still waits for it there hears that it is gone.
-      owner.dispatch({ type: 'domain', key, domain: null, at: event.at });
-    } else if (state === owner && event.domain && !isLeaving(event)) {
-      this.#found(key);
-      state.dispatch(event);
-    } else if (!reports.get(owner)?.domain || (state === owner && isLeaving(event))) {
-      const first = !owner.vm(key).seen && this.#states.all.every(each => reports.has(each));
-      if (first) this.#settle(key);
-      else if (!this.#gone.has(key)) this.#wait(key);
+    const roamer = event.type === 'domain' ? this.#roamers.get(event.key) : undefined;
+    if (event.type === 'domain' && roamer) {
+      roamer.said.set(state, { report: event, fresh: true });
+      this.#decide(roamer);
+      return;
+    }
+    state.dispatch(event);
+    if (event.type !== 'hypervisor_up' && event.type !== 'hypervisor_down') return;
+    // A libvirt that is back has read each domain, and reports only what has changed.
+    for (const each of this.#roamers.values()) {
+      const said = each.said.get(state);
+      if (said) said.fresh = event.type === 'hypervisor_up';
+      this.#decide(each);
     }
   }
 
   close(): void {
-    for (const timer of this.#gone.values()) clearTimeout(timer);
+    for (const { gone } of this.#roamers.values()) clearTimeout(gone);
   }
 
-  /** Where it is instead of with its owner. */
-  #better(owner: State, reports: ReadonlyMap<State, Report>): { state: State; report: Report } | null {
-    const own = reports.get(owner)?.domain ?? null;
-    const rank = (report: Report) => (report.domain?.active ? 2 : report.domain ? 1 : 0);
-    const isThere = owner.snapshot.hypervisor.up || !own?.active;
-    const here = own && isThere ? (own.active ? 2 : 1) : 0;
-    const [best] = [...reports]
-      .map(([state, report]) => ({ state, report, rank: rank(report) }))
-      .filter(one => one.state !== owner && one.rank > here)
-      .toSorted((a, b) => b.rank - a.rank);
-    // Without libvirt on its host, only a VM that runs elsewhere is certainly no longer there.
-    return best && (isThere || best.rank === 2) ? best : null;
+  #decide(roamer: Roamer): void {
+    const owner = this.#states.of(roamer.key);
+    const own = roamer.said.get(owner);
+    const runs = this.#freshly(roamer, ({ domain }) => domain?.active === true);
+    if (own && runs.includes(owner)) this.#tell(roamer, own.report);
+    else if (runs[0]) this.#move(roamer, runs[0]);
+    else if (own?.fresh && own.report.domain && !this.#mayBeElsewhere(roamer, own.report))
+      this.#tell(roamer, own.report);
+    else if (!own || own.fresh) this.#seek(roamer, own?.report ?? null);
   }
 
-  #found(key: VmKey): void {
-    clearTimeout(this.#gone.get(key));
-    this.#gone.delete(key);
+  /** Nobody says that it runs, and its host does not have it, or not for certain. */
+  #seek(roamer: Roamer, own: Report | null): void {
+    const [there] = this.#freshly(roamer, ({ domain }) => domain !== null);
+    const isKnown = this.#states.all.every(state => roamer.said.get(state)?.fresh);
+    const { seen, asked } = this.#states.of(roamer.key).vm(roamer.key);
+    if (isKnown && there && !own?.domain) this.#move(roamer, there);
+    // All have been asked for the first time; or it was to stop, and is gone because it is transient.
+    else if (own && isKnown && (!seen || (!own.domain && asked?.open))) this.#tell(roamer, own);
+    else if (own) roamer.gone ??= setTimeout(() => this.#giveUp(roamer), this.#patience);
   }
 
   /** A host that is away may have it: then nobody knows. */
-  #wait(key: VmKey): void {
-    const look = () => {
-      if (this.#states.all.every(({ snapshot }) => snapshot.hypervisor.up)) this.#settle(key);
-      else this.#wait(key);
-    };
-    this.#gone.set(key, setTimeout(look, this.#patience));
+  #giveUp(roamer: Roamer): void {
+    roamer.gone = undefined;
+    const own = roamer.said.get(this.#states.of(roamer.key));
+    const isKnown = this.#states.all.every(state => roamer.said.get(state)?.fresh);
+    if (own && isKnown) this.#tell(roamer, own.report);
+    else this.#decide(roamer);
   }
 
-  /** No other host has it: what its own says is true. */
-  #settle(key: VmKey): void {
-    this.#found(key);
-    const owner = this.#states.of(key);
-    const report = this.#reports.get(key)?.get(owner);
-    if (report) owner.dispatch(report);
+  #move(roamer: Roamer, to: State): void {
+    const { key } = roamer;
+    const from = this.#states.of(key);
+    const report = roamer.said.get(to)?.report;
+    if (!report) return;
+    const { domain } = from.vm(key);
+    this.#states.move(key, to);
+    this.#tell(roamer, report);
+    // What is under way there ends: with what has happened to it, and not as if it were off.
+    const { at } = report;
+    if (domain?.active) {
+      const left = { ...domain, active: false, state: 'shut_off', reason: 'migrated' } as const;
+      from.dispatch({ type: 'domain', key, domain: left, at });
+    }
+    if (domain) from.dispatch({ type: 'domain', key, domain: null, at });
   }
-}
 
-/** It may be on its way to another host. */
-function isLeaving({ domain }: Report): boolean {
-  return domain === null || (!domain.active && domain.reason === 'migrated');
+  #tell(roamer: Roamer, report: Report): void {
+    clearTimeout(roamer.gone);
+    roamer.gone = undefined;
+    if (roamer.told === report) return;
+    roamer.told = report;
+    this.#states.of(roamer.key).dispatch(report);
+  }
+
+  #freshly({ said }: Roamer, holds: (report: Report) => boolean): State[] {
+    return [...said].flatMap(([state, { report, fresh }]) => (fresh && holds(report) ? [state] : []));
+  }
+
+  /** It is off on its host: on its way to another one, or, at the first look, running on one that has not answered. */
+  #mayBeElsewhere({ key, said }: Roamer, { domain }: Report): boolean {
+    const { seen, remembered } = this.#states.of(key).vm(key);
+    const first = !seen && remembered?.active === true && !this.#states.all.every(state => said.get(state)?.fresh);
+    return first || (domain !== null && !domain.active && domain.reason === 'migrated');
+  }
 }

@@ -22,12 +22,19 @@ const powerLine = z.object({
 
 /** The run of a domain, as libvirt counts them; without the host's boot an id says nothing. */
 export interface Run {
+  /** The name of its host; null: it is the only one. */
+  host: string | null;
   uuid: string;
   boot: string | null;
   id: number;
 }
 
-const run = z.object({ uuid: z.string(), boot: z.string().nullable(), id: z.number() });
+const run = z.object({
+  host: z.string().nullable().default(null),
+  uuid: z.string(),
+  boot: z.string().nullable(),
+  id: z.number(),
+});
 
 /** The run that the last start in the record began; null: it has stopped, or is not known. */
 function lastRun(lines: readonly unknown[]): Run | null {

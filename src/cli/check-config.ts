@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.ts';
-import { type Host, hostOf } from '../config/hosts.ts';
+import { type Host, hostsOf } from '../config/hosts.ts';
 import { type Loaded, type LoadOptions, loadConfig } from '../config/load.ts';
 import { ConfigError, renderProblems } from '../config/problem.ts';
 import { size } from '../loader/plan/plan.ts';
@@ -98,7 +98,13 @@ function linesOf({ config, sources }: Loaded): string[] {
     ...hosts.map(host => ['libvirt', hostText(host)]),
     ['data', dataDir],
     ...vms.flatMap(vm => [
-      ['vm', `${vmText(vm)} as ${mqtt.baseTopic}/${vm.key}, ${commandsText(vm, hostOf(config, vm).readOnly)}`],
+      [
+        'vm',
+        `${vmText(vm)} as ${mqtt.baseTopic}/${vm.key}, ${commandsText(
+          vm,
+          hostsOf(config, vm).every(host => host.readOnly),
+        )}`,
+      ],
       ...(vm.create ? createLines(vm.create) : []),
       ...(vm.loader ? loaderLines(vm.loader) : []),
     ]),

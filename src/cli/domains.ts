@@ -3,6 +3,7 @@ import type { Config } from '../config/config.ts';
 import { type HostConfig, hostConfigs, hostOf } from '../config/hosts.ts';
 import type { Libvirt } from '../libvirt/client.ts';
 import { ConnectError, ConnectionLost, ProtocolError, TimeoutError } from '../libvirt/errors.ts';
+import type { VmKey } from '../model/snapshot.ts';
 import { silent } from '../util/logger.ts';
 import { Watch } from '../vm/watch.ts';
 import { exitCode, Refusal } from './outcome.ts';
@@ -26,29 +27,37 @@ export async function withDomains<T>(
   }
 }
 
-/** With the host of each VM that several may have: the one where it runs, else one that has it. */
-async function found(config: Config, signal?: AbortSignal): Promise<Config> {
+/**
+ * With the host of each VM that several may have: the one where it runs, else one that has it. `lost`: it runs on none of
+ * those that could be read, so nobody knows; `refused`: why the others could not.
+ */
+async function found(config: Config, signal?: AbortSignal) {
   const open = config.hosts.length > 1 ? config.vms.filter(({ on }) => on === null) : [];
-  if (open.length === 0) return config;
+  const refused: Refusal[] = [];
+  if (open.length === 0) return { config, refused, lost: new Set<VmKey>() };
   const look = async (_: Libvirt, watch: Watch) =>
     watch.targets().map(({ key, domain: { active } }) => ({ key, active }));
   const looks = config.hosts.map(async libvirt => {
-    const there = await withDomains({ libvirt, vms: open }, look, signal).catch(() => []);
+    const there = await withDomains({ libvirt, vms: open }, look, signal).catch((error: Refusal) => {
+      refused.push(error);
+      return [];
+    });
     return there.map(one => ({ ...one, on: libvirt.name }));
   });
   const seen = (await Promise.all(looks)).flat().toSorted((a, b) => Number(b.active) - Number(a.active));
+  const of = (key: VmKey) => seen.find(each => each.key === key);
+  const lost = new Set(open.flatMap(({ key }) => (refused.length > 0 && !of(key)?.active ? [key] : [])));
   const vms = config.vms.map(vm => {
-    return open.includes(vm)
-      ? { ...vm, on: seen.find(({ key }) => key === vm.key)?.on ?? hostOf(config, vm).name }
-      : vm;
+    return open.includes(vm) ? { ...vm, on: of(vm.key)?.on ?? hostOf(config, vm).name } : vm;
   });
-  return { ...config, vms };
+  return { config: { ...config, vms }, refused, lost };
 }
 
-/** The configuration for the host that has a VM; with all VMs. */
-export async function onItsHost<C extends Config>(config: C, vm: C['vms'][number], signal?: AbortSignal) {
-  const { vms } = await found({ ...config, vms: [vm] }, signal);
-  return { ...config, libvirt: hostOf(config, vms[0] ?? vm) };
+/** The configuration for the host that has a VM; with all VMs. Throws `Refusal` if a host that is away may have it. */
+export async function onItsHost(config: Config, vm: Config['vms'][number], signal?: AbortSignal): Promise<HostConfig> {
+  const { config: one, refused, lost } = await found({ ...config, vms: [vm] }, signal);
+  if (lost.size > 0 && refused[0]) throw refused[0];
+  return { ...config, libvirt: hostOf(config, one.vms[0] ?? vm) };
 }
 
 /**
@@ -60,11 +69,22 @@ export async function ofEachHost<R extends { id: string }>(
   look: (config: HostConfig) => Promise<readonly R[]>,
   signal?: AbortSignal,
 ): Promise<{ rows: R[]; refused: Refusal[] }> {
-  const looks = hostConfigs(await found(config, signal)).filter(({ vms }) => vms.length > 0);
+  const { config: whole, refused, lost } = await found(config, signal);
+  const known = { ...whole, vms: whole.vms.filter(({ key }) => !lost.has(key)) };
+  const looks = hostConfigs(known).filter(({ vms }) => vms.length > 0);
   const all = await Promise.allSettled(looks.map(look));
-  const failures = all.flatMap(one => (one.status === 'rejected' ? [one.reason] : []));
-  if (failures.length === all.length || !failures.every(error => error instanceof Refusal)) throw failures[0];
+  const failures = [...refused, ...all.flatMap(one => (one.status === 'rejected' ? [one.reason] : []))];
+  const none = !all.some(({ status }) => status === 'fulfilled');
+  if (none || !failures.every(error => error instanceof Refusal)) throw failures[0];
   const rows = all.flatMap(one => (one.status === 'fulfilled' ? one.value : []));
   const order = new Map(config.vms.map(({ key }, at) => [key, at]));
-  return { rows: rows.toSorted((a, b) => (order.get(a.id) ?? 0) - (order.get(b.id) ?? 0)), refused: failures };
+  return {
+    rows: rows.toSorted((a, b) => (order.get(a.id) ?? 0) - (order.get(b.id) ?? 0)),
+    refused: distinct(failures),
+  };
+}
+
+/** A host that is away is told once. */
+function distinct(refusals: readonly Refusal[]): Refusal[] {
+  return [...new Map(refusals.map(each => [each.message, each])).values()];
 }

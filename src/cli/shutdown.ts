@@ -1,15 +1,16 @@
 import { join } from 'node:path';
 import type { ResponseDocument } from '../commands/responder.ts';
-import type { HostConfig } from '../config/hosts.ts';
+import type { Config } from '../config/config.ts';
 import { lockFolder } from '../util/lock.ts';
 import { type CommandOptions, commandPayload, findVm } from './command.ts';
 import { askControl } from './control.ts';
 import { direct } from './direct.ts';
+import { onItsHost } from './domains.ts';
 import { type ExitCode, exitCode, exitCodeOf, isFinal } from './outcome.ts';
 import { Progress, type ProgressOptions } from './progress.ts';
 
 export interface ShutdownOptions extends ProgressOptions, CommandOptions {
-  config: HostConfig;
+  config: Config;
   vm: string;
   signal: AbortSignal;
   /** Milliseconds until libvirt has to be there. */
@@ -39,7 +40,9 @@ export async function shutDownDirectly(options: ShutdownOptions): Promise<ExitCo
     }
     using own = lock.reason === null ? lock : null;
     const show = (response: ResponseDocument) => progress.show(response);
-    return exitCodeOf(await direct({ config, vm, command, lock: own, show, signal, patience }));
+    return exitCodeOf(
+      await direct({ config: await onItsHost(config, vm, signal), vm, command, lock: own, show, signal, patience }),
+    );
   } catch (error) {
     if (!signal.aborted) throw error;
     progress.note('interrupted; a bridge that has taken the command carries it out all the same');

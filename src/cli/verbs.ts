@@ -172,7 +172,7 @@ export const verbs: readonly Verb[] = [
     name: 'shutdown',
     summary: 'shut a VM down like `send`; with `--direct` straight over libvirt, without broker and network',
     args: { '<vm>': vm },
-    ...{ config: 'host', interruptible: 'direct' },
+    ...{ config: 'loaded', interruptible: 'direct' },
     options: [
       ...ofCommands,
       ['--direct', 'straight over libvirt: needs neither broker nor network', false],

@@ -65,6 +65,16 @@ export function applyOverrides(data: unknown, overrides: readonly Override[]): {
   let merged = data;
   for (const override of overrides) {
     const { path, value } = override;
+    const stranger = path.findIndex((step, at) => {
+      const here = valueAt(merged, path.slice(0, at));
+      return typeof step === 'number' ? isMapping(here) : Array.isArray(here);
+    });
+    if (stranger >= 0) {
+      const list = Array.isArray(valueAt(merged, path.slice(0, stranger)));
+      const hint = list ? 'a list has numbers: write one before the name' : 'a section has names, and no numbers';
+      problems.push(problemOf(override, `the file has ${list ? 'a list' : 'a section'} there`, hint));
+      continue;
+    }
     const gap = path.findIndex((step, at) => typeof step === 'number' && step > lengthAt(merged, path.slice(0, at)));
     if (gap < 0) {
       merged = withValueAt(withSection(merged, path.slice(0, -1)), path, value);

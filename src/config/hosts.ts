@@ -10,6 +10,11 @@ export function hostConfigs({ hosts, vms, ...rest }: Config): HostConfig[] {
   return hosts.map(libvirt => ({ ...rest, libvirt, vms: vms.filter(({ on }) => on === null || on === libvirt.name) }));
 }
 
+/** Those that a VM may be on. */
+export function hostsOf({ hosts }: Pick<Config, 'hosts'>, { on }: Config['vms'][number]): readonly Host[] {
+  return on === null ? hosts : hosts.filter(({ name }) => name === on);
+}
+
 /** The host of a VM; the first one, if it may be on any. */
 export function hostOf({ hosts }: Pick<Config, 'hosts'>, { on }: Config['vms'][number]): Host {
   const [first] = hosts;

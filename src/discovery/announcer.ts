@@ -155,6 +155,8 @@ export class Announcer {
       retireHost(name);
       delete knownHosts[name];
     }
+    // Of one that is never reached, too, the topics are removed once it is not configured any more.
+    for (const name of hosts) knownHosts[name] ??= [];
     for (const topic of own) this.#announce(topic, null, removedAt);
     for (const [topic, vm] of owners) this.#announce(topic, vm, removedAt);
   }
@@ -169,7 +171,7 @@ export class Announcer {
     const host = vm ? undefined : hosts.find(name => hostDeviceTopic(bridge, name) === topic);
     const own =
       host === undefined ? null : { host, pools: knownHosts[host] ?? [], hypervisor: hypervisors[host] ?? null };
-    const of = [vm, description, vm && hypervisor, own];
+    const of = [vm, description, vm && hypervisor, own?.pools, own?.hypervisor];
     const queue = this.#queue(topic);
     if (!known) queue.notBefore(removedAt);
     if (queue.hasAim(of)) return;

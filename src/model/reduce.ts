@@ -21,7 +21,7 @@ export function reduce(snapshot: Snapshot, event: Event): Snapshot {
     case 'host':
       return { ...snapshot, host: event.host };
     case 'moved':
-      return change(snapshot, event.key, () => ({ ...event.vm, work: null }));
+      return change(snapshot, event.key, () => ({ ...event.vm, work: null, asked: null, startedAt: null }));
     case 'stats':
       return sampled(snapshot, event.stats);
     case 'work':

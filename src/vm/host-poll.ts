@@ -5,6 +5,7 @@ import { ConnectionLost } from '../libvirt/errors.ts';
 import type { PoolRef } from '../libvirt/structs.ts';
 import type { Event } from '../model/event.ts';
 import type { HostStats, Room } from '../model/host.ts';
+import { inTime } from '../util/deadline.ts';
 import { child, content, parseXml, text } from './xml.ts';
 
 export interface HostPollOptions {
@@ -27,6 +28,10 @@ export class HostPoll {
   readonly #options: HostPollOptions;
   #timer: NodeJS.Timeout | undefined;
   #cpu: Cpu | null = null;
+  /** As last known. */
+  #rooms: Readonly<Record<string, Room>> = {};
+  /** Folders of pools whose file system does not answer: each holds one of the process's few threads. */
+  readonly #hanging = new Set<string>();
   #asking = false;
 
   constructor(options: HostPollOptions) {
@@ -66,30 +71,47 @@ export class HostPoll {
     ]);
     const before = this.#cpu;
     this.#cpu = cpu;
-    const rooms = (pools ?? []).map(async pool => [pool.name, await orNull(roomOf(client, pool, local))] as const);
-    const known = (await Promise.all(rooms)).flatMap(([name, room]) => (room ? [[name, room] as const] : []));
+    if (pools) this.#rooms = await this.#roomsOf(client, pools, local);
     return {
       sampledAt: new Date().toISOString(),
       cpu: cpu && before && busy(before, cpu),
       memory: memory && memoryOf(memory),
       load: local ? (loadavg()[0] ?? null) : null,
-      pools: Object.fromEntries(known.toSorted(([a], [b]) => (a < b ? -1 : 1))),
+      pools: this.#rooms,
     };
   }
-}
 
-/** libvirt knows a pool's room as of its last refresh, which may wake disks; the file system itself says it now. */
-async function roomOf(client: Libvirt, pool: PoolRef, local: boolean): Promise<Room> {
-  const call = { timeout: patience };
-  if (local) {
-    const definition = parseXml(await client.storage.poolXml(pool, call), 'pool');
-    const isFolder = /^(dir|fs|netfs)$/.test(text(definition, '@type') ?? '');
-    const folder = isFolder && content(child(definition, 'target'), 'path');
-    const now = folder ? await statfs(folder).catch(() => null) : null;
-    if (now) return { total: now.blocks * now.bsize, available: now.bavail * now.bsize };
+  /** One after the other. A pool that does not answer now keeps what was known of it. */
+  async #roomsOf(client: Libvirt, pools: readonly PoolRef[], local: boolean): Promise<Record<string, Room>> {
+    const rooms: Record<string, Room> = {};
+    for (const pool of pools.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+      const room = (await orNull(this.#roomOf(client, pool, local))) ?? this.#rooms[pool.name];
+      if (room) rooms[pool.name] = room;
+    }
+    return rooms;
   }
-  const { capacity, available } = await client.storage.poolInfo(pool, call);
-  return { total: capacity, available };
+
+  /** libvirt knows it as of its last refresh, which may wake disks; the file system itself says it now. */
+  async #roomOf(client: Libvirt, pool: PoolRef, local: boolean): Promise<Room | null> {
+    const call = { timeout: patience };
+    if (local) {
+      const definition = parseXml(await client.storage.poolXml(pool, call), 'pool');
+      const isFolder = /^(dir|fs|netfs)$/.test(text(definition, '@type') ?? '');
+      const folder = isFolder && content(child(definition, 'target'), 'path');
+      if (folder) return this.#roomIn(folder);
+    }
+    const { capacity, available } = await client.storage.poolInfo(pool, call);
+    return { total: capacity, available };
+  }
+
+  async #roomIn(folder: string): Promise<Room | null> {
+    if (this.#hanging.has(folder)) return null;
+    this.#hanging.add(folder);
+    const asked = statfs(folder).catch(() => null);
+    void asked.then(() => this.#hanging.delete(folder));
+    const now = await inTime(asked, patience, null);
+    return now && { total: now.blocks * now.bsize, available: now.bavail * now.bsize };
+  }
 }
 
 function busy(before: Cpu, now: Cpu): number | null {

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { readRecord } from '../../src/bridge/history.ts';
 import type { Host } from '../../src/config/hosts.ts';
 import type { HostDocument } from '../../src/model/documents.ts';
 import { eventually } from '../eventually.ts';
@@ -45,6 +46,13 @@ const both = [vmConfig({ on: 'one' }), vmConfig({ on: 'two', domain: 'DSM', key:
 /** Until `b/bridge/info` says so of libvirt. */
 const info = (pair: Pair, holds: (libvirt: { up: boolean; reason: string | null }) => boolean) =>
   pair.seen.seen.take(({ topic, payload }) => topic === 'b/bridge/info' && holds(JSON.parse(payload).libvirt));
+
+async function lastResponse(pair: Pair): Promise<{ status: string; code: string }> {
+  for (;;) {
+    const document = await response(pair.seen);
+    if (document.status !== 'accepted' && document.status !== 'progress') return document;
+  }
+}
 
 test.concurrent('two VMs of one name on two hosts: each has its state, its commands and its record', async () => {
   await using pair = await Pair.prepare();
@@ -154,6 +162,60 @@ describe('a VM by its UUID, on whichever host has it', () => {
     await pair.seen.publish('b/DSM/command', 'force_off');
     await state(pair.seen, ({ power, last_stop }) => power === 'OFF' && last_stop.reason === 'destroyed');
     expect(pair.two.domain('DSM').active).toBe(false);
+  });
+
+  test.concurrent('a command that is under way when it moves has failed, and its sender is not blamed for what comes later', async () => {
+    await using pair = await Pair.prepare();
+    const { uuid } = pair.one.define();
+    pair.one.domain('DSM').start();
+    pair.one.domain('DSM').guest.powerButton = 'ignored';
+    await pair.start(roaming(uuid));
+    await state(pair.seen, ({ power }) => power === 'ON');
+    await pair.seen.publish('b/DSM/command', '{"command":"shutdown","by":"ups"}');
+    await state(pair.seen, ({ activity }) => activity === 'shutting_down');
+    pair.one.domain('DSM').migrate();
+    pair.two.define().start();
+    expect(await lastResponse(pair)).toMatchObject({ status: 'failed', code: 'interfered' });
+    pair.two.domain('DSM').powerOff();
+    const { last_stop } = await state(pair.seen, ({ power }) => power === 'OFF');
+    expect(last_stop).toMatchObject({ by: 'guest', seconds: null });
+  });
+
+  test.concurrent('its host dies, and it is started on the other one: there it stays, whatever the dead one had said', async () => {
+    await using pair = await Pair.prepare();
+    const { uuid } = pair.two.define();
+    pair.one.define();
+    pair.two.domain('DSM').start();
+    await pair.start(roaming(uuid));
+    await state(pair.seen, ({ power }) => power === 'ON');
+    // Before anybody has noticed that the host is gone.
+    pair.one.domain('DSM').start();
+    await pair.two.kill();
+    await pair.seen.seen.take(({ topic, payload }) => {
+      return topic === 'b/DSM/event' && JSON.parse(payload).reason === 'from two to one';
+    });
+    pair.one.domain('DSM').powerOff();
+    await state(pair.seen, ({ power }) => power === 'OFF');
+    await pair.seen.publish('b/DSM/command', 'start');
+    expect(await lastResponse(pair)).toMatchObject({ status: 'succeeded' });
+    expect(pair.one.domain('DSM').active).toBe(true);
+  });
+
+  test.concurrent('a new bridge: defined on both and running on the second, or its host is away: nothing stopped', async () => {
+    await using pair = await Pair.prepare();
+    const { uuid } = pair.two.define();
+    pair.two.domain('DSM').start();
+    await pair.start(roaming(uuid));
+    await state(pair.seen, ({ power }) => power === 'ON');
+    await pair.running.stop();
+    pair.one.define();
+    await pair.two.kill();
+    await pair.start(roaming(uuid));
+    await eventually(() => expect(pair.running.log.of('libvirt.connected')).toHaveLength(3));
+    await pair.two.listen();
+    await state(pair.seen, ({ power }) => power === 'ON');
+    await pair.running.stop();
+    expect((await readRecord(pair.running.folder, 'DSM')).lines).toEqual([]);
   });
 
   test.concurrent('gone from one, and defined on the other a while later: no moment without a domain', async () => {

@@ -38,7 +38,7 @@ interface Changes {
 async function run({ readOnly = false, uri = daemon.uri, timeout, signal, vm, patience = 20_000 }: Changes = {}) {
   const config = {
     ...(await load(minimal)),
-    libvirt: { name: null, uri, readOnly, statsInterval: 60_000 },
+    hosts: [{ name: null, uri, readOnly, statsInterval: 60_000 }],
     vms: [vmConfig(vm), vmConfig({ domain: 'other', key: 'other', label: 'other' })],
     dataDir: folder,
   };

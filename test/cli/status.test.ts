@@ -110,3 +110,24 @@ test('leaves no connection behind', async () => {
   await ask(['DSM']);
   await expect.poll(() => daemon.sessions.size).toBe(0);
 });
+
+test('of two hosts one is away: the VMs of the other, and 3; of a VM that either may have, nobody knows', async () => {
+  const { uuid } = daemon.define();
+  const host = (name: string, uri: string) => ({ name, uri, readOnly: false, statsInterval: 30_000 });
+  const hosts = [host('one', daemon.uri), host('two', `${daemon.uri}-gone`)];
+  const of = (vms: Config['vms']) =>
+    captured(streams => status({ config: { hosts, vms } as unknown as Config, json: false, ...streams }));
+  const both = await of([
+    { ...vm('DSM'), on: 'one' },
+    { ...vm('there'), on: 'two' },
+  ]);
+  expect(both).toMatchObject({ code: 3, stdout: expect.stringContaining('DSM VM (DSM): shut_off') });
+  expect(both.stderr).toContain('-gone');
+  expect(both.stdout).not.toContain('there');
+  expect(await of([{ ...vm('DSM'), domain: uuid }])).toMatchObject({ code: 3, stdout: '' });
+  daemon.domain('DSM').start();
+  expect(await of([{ ...vm('DSM'), domain: uuid }])).toMatchObject({
+    code: 3,
+    stdout: expect.stringContaining('running'),
+  });
+});

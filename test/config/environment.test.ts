@@ -208,3 +208,10 @@ test('a section of the wrong kind in the file is not papered over', async () => 
     'config.yaml:1:7 mqtt: expected a mapping of keys, found a number',
   ]);
 });
+
+test.each([
+  ['DSM2MQTT_LIBVIRT__URI', 'test:///default', `${minimal}libvirt: [{ name: a }]`, 'the file has a list there'],
+  ['DSM2MQTT_LIBVIRT__0__NAME', 'a', `${minimal}libvirt: { uri: 'test:///default' }`, 'the file has a section there'],
+])('%s does not replace what is of another shape', async (name, value, text, message) => {
+  expect((await problemsOf(load(text, { [name]: value })))[0]).toMatchObject({ where: `environment ${name}`, message });
+});

@@ -170,6 +170,12 @@ export class FakeDomain {
     this.#stop(reason.shutoff.destroyed, lifecycle.stoppedDestroyed);
   }
 
+  /** Somebody at libvirt migrates it to another host. */
+  migrate(): void {
+    this.#mustRun();
+    this.#stop(reason.shutoff.migrated, lifecycle.stoppedMigrated);
+  }
+
   /** Somebody on the host ends QEMU by a signal. */
   kill(): void {
     this.#mustRun();

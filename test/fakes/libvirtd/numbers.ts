@@ -6,7 +6,7 @@ export const reason = {
   running: { booted: 1, unpaused: 5, wakeup: 8 },
   paused: { user: 1, ioError: 5 },
   shutdown: { unknown: 0 },
-  shutoff: { unknown: 0, shutdown: 1, destroyed: 2, crashed: 3 },
+  shutoff: { unknown: 0, shutdown: 1, destroyed: 2, migrated: 4, crashed: 3 },
   crashed: { panicked: 1 },
   pmsuspended: { unknown: 0 },
 } as const;
@@ -25,6 +25,7 @@ export const lifecycle = {
   resumedUnpaused: [4, 0],
   stoppedShutdown: [5, 0],
   stoppedDestroyed: [5, 1],
+  stoppedMigrated: [5, 3],
   stoppedFailed: [5, 5],
   shutdownGuest: [6, 1],
   shutdownHost: [6, 2],
