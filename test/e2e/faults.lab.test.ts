@@ -229,6 +229,8 @@ describe('domains that come and go', () => {
     await virsh('define', file);
     const seen = await listener.document('named/it/state', ({ domain }) => domain === name, { from });
     expect(seen.state).toBe('shut_off');
+    // A libvirtd that has just started may say what a domain is before it can say what it is itself.
+    await listener.text('named/it/availability', text => text === 'online', { from });
     await listener.publish('named/it/power/set', 'ON');
     await listener.document('named/it/state', ({ state }) => state === 'running', { from });
     await virsh('destroy', name);
