@@ -44,7 +44,7 @@ test('what libvirt makes of a definition is read as it was meant; passwords are 
     await writeFile(join(folder, 'dsm.xml'), written(folder, graphics));
     await virsh('define', join(folder, 'dsm.xml'));
     const before = await virsh('dumpxml', '--security-info', 'patient');
-    const config = { libvirt: { uri, readOnly: false }, vms, dataDir: folder } as unknown as Config;
+    const config = { hosts: [{ name: null, uri, readOnly: false }], vms, dataDir: folder } as unknown as Config;
     const call = { config, vm: undefined, json: true, signal: new AbortController().signal };
     const { code, stdout, stderr } = await captured(streams => doctor({ ...call, ...streams }));
     expect(stderr).toBe('');
