@@ -120,7 +120,7 @@ export class Roaming {
   /** It is off on its host: on its way to another one, or, at the first look, running on one that has not answered. */
   #mayBeElsewhere({ key, said }: Roamer, { domain }: Report): boolean {
     const { seen, remembered } = this.#states.of(key).vm(key);
-    const first = !seen && remembered?.active === true && !this.#states.all.every(state => said.get(state)?.fresh);
+    const first = !seen && remembered?.active !== false && !this.#states.all.every(state => said.get(state)?.fresh);
     return first || (domain !== null && !domain.active && domain.reason === 'migrated');
   }
 }
