@@ -71,8 +71,8 @@ export class Roaming {
   /** Nobody says that it runs, and its host does not have it, or not for certain. */
   #seek(roamer: Roamer, own: Report | null): void {
     const [there] = this.#freshly(roamer, ({ domain }) => domain !== null);
-    const isKnown = this.#states.all.every(state => roamer.said.get(state)?.fresh);
     const { seen, asked } = this.#states.of(roamer.key).vm(roamer.key);
+    const isKnown = this.#isKnown(roamer);
     if (isKnown && there && !own?.domain) this.#move(roamer, there);
     // All have been asked for the first time; or it was to stop, and is gone because it is transient.
     else if (own && isKnown && (!seen || (!own.domain && asked?.open))) this.#tell(roamer, own);
@@ -83,8 +83,7 @@ export class Roaming {
   #giveUp(roamer: Roamer): void {
     roamer.gone = undefined;
     const own = roamer.said.get(this.#states.of(roamer.key));
-    const isKnown = this.#states.all.every(state => roamer.said.get(state)?.fresh);
-    if (own && isKnown) this.#tell(roamer, own.report);
+    if (own && this.#isKnown(roamer)) this.#tell(roamer, own.report);
     else this.#decide(roamer);
   }
 
@@ -113,14 +112,19 @@ export class Roaming {
     this.#states.of(roamer.key).dispatch(report);
   }
 
+  /** What all hosts have said is still true. */
+  #isKnown({ said }: Roamer): boolean {
+    return this.#states.all.every(state => said.get(state)?.fresh);
+  }
+
   #freshly({ said }: Roamer, holds: (report: Report) => boolean): State[] {
     return [...said].flatMap(([state, { report, fresh }]) => (fresh && holds(report) ? [state] : []));
   }
 
   /** It is off on its host: on its way to another one, or, at the first look, running on one that has not answered. */
-  #mayBeElsewhere({ key, said }: Roamer, { domain }: Report): boolean {
-    const { seen, remembered } = this.#states.of(key).vm(key);
-    const first = !seen && remembered?.active !== false && !this.#states.all.every(state => said.get(state)?.fresh);
+  #mayBeElsewhere(roamer: Roamer, { domain }: Report): boolean {
+    const { seen, remembered } = this.#states.of(roamer.key).vm(roamer.key);
+    const first = !seen && remembered?.active !== false && !this.#isKnown(roamer);
     return first || (domain !== null && !domain.active && domain.reason === 'migrated');
   }
 }

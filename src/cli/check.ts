@@ -38,13 +38,14 @@ const pause = 5_000;
 export async function check({ config, vm, json, watch, stdout, stderr, signal }: CheckOptions): Promise<ExitCode> {
   const vms = vm === undefined ? config.vms : [findVm(config, vm)];
   for (;;) {
-    const troubles: string[] = [];
+    const troubles = new Set<string>();
     const look = async (host: HostConfig) => {
       const { rows, trouble } = await examineAll(host, signal);
-      if (trouble !== null) troubles.push(`${host.libvirt.uri}: ${trouble}`);
+      if (trouble !== null) troubles.add(`${host.libvirt.uri}: ${trouble}`);
       return rows;
     };
-    const { rows } = await ofEachHost({ ...config, vms }, look, signal);
+    const { rows, refused } = await ofEachHost({ ...config, vms }, look, signal);
+    for (const { message } of refused) troubles.add(message);
     for (const trouble of troubles) stderr.write(`${trouble}\n`);
     if (json) stdout.write(`${JSON.stringify(rows, null, watch ? 0 : 2)}\n`);
     else stdout.write(`${rows.map(renderCheck).join('\n\n')}\n`);
@@ -53,8 +54,9 @@ export async function check({ config, vm, json, watch, stdout, stderr, signal }:
       if (!json) stdout.write('\n');
       continue;
     }
-    if (rows.every(({ verdict }) => verdict === 'up')) return exitCode.succeeded;
-    return troubles.length === 0 ? exitCode.failed : exitCode.unreached;
+    // A VM that a host that is away may have was not checked.
+    if (refused.length === 0 && rows.every(({ verdict }) => verdict === 'up')) return exitCode.succeeded;
+    return troubles.size === 0 ? exitCode.failed : exitCode.unreached;
   }
 }
 

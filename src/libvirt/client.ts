@@ -1,5 +1,6 @@
 import type { CallOptions } from './calls.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
+import { dialerOf } from './dialer.ts';
 import { ConnectError, errorCode, unlessRefused } from './errors.ts';
 import { type DomainEvent, type DomainEventName, domainEvents } from './events.ts';
 import { addressSource, affectLive, defineValidate, linuxKeys, statsNoWait, xmlFlag } from './flags.ts';
@@ -9,8 +10,7 @@ import { procedures } from './procedures.ts';
 import { Storage } from './storage.ts';
 import { Collector, ReadStream, type Wire } from './stream.ts';
 import { type DomainRef, type GuestInterface, type Picker, pickedRecords } from './structs.ts';
-import { tlsDialer } from './tls.ts';
-import { type Dialer, unixDialer } from './transport.ts';
+import type { Dialer } from './transport.ts';
 import type { LibvirtUri } from './uri.ts';
 
 export interface LibvirtOptions extends ConnectionOptions {
@@ -24,12 +24,6 @@ export interface LibvirtOptions extends ConnectionOptions {
 }
 
 type ConsoleOptions = CallOptions & { device?: string };
-
-function dialerOf({ sockets, remote }: LibvirtUri): Dialer {
-  if (!remote) return unixDialer(sockets);
-  if (remote.transport === 'tls') return tlsDialer(remote);
-  throw new TypeError('a libvirt that is reached by SSH needs a dialer');
-}
 
 /**
  * A libvirt connection that is open and authenticated, and the calls the bridge makes on it. Used once; see

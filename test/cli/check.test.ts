@@ -42,3 +42,17 @@ test('the VMs stand in the order of the configuration, also with numbers for ids
   const { stdout } = await captured(streams => check({ ...call, signal, ...streams }));
   expect(JSON.parse(stdout)).toMatchObject([{ id: '10' }, { id: 'B' }, { id: '9' }]);
 });
+
+test('a VM that a host that is away may have is not checked: 3, and why', async () => {
+  await using running = await Running.prepare();
+  const { uuid } = running.daemon.define();
+  const host = (name: string, uri: string) => ({ name, uri, readOnly: false, statsInterval: 60_000 });
+  const hosts = [host('one', running.daemon.uri), host('two', `${running.daemon.uri}-gone`)];
+  const other = vmConfig({ domain: 'none', key: 'none', on: 'one' });
+  const vms = [vmConfig({ domain: uuid }), other];
+  const call = { config: running.config({ hosts, vms }), vm: undefined, json: true, watch: false };
+  const { signal } = new AbortController();
+  const { code, stdout, stderr } = await captured(streams => check({ ...call, signal, ...streams }));
+  expect({ code, ids: JSON.parse(stdout).map(({ id }: { id: string }) => id) }).toEqual({ code: 3, ids: ['none'] });
+  expect(stderr).toContain('-gone');
+});

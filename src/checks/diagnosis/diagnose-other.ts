@@ -1,5 +1,5 @@
 import { outcomeOf } from '../finding.ts';
-import { isThere } from './diagnose.ts';
+import { cutAt, isThere } from './diagnose.ts';
 import { canAnswer, type OtherEvidence } from './evidence.ts';
 import type { OtherCause } from './other-diagnoses.ts';
 
@@ -47,18 +47,8 @@ function whileSilent(evidence: OtherEvidence): OtherCause {
   if (machine === 'stopping') return 'stopping';
   const there = isThere(evidence) || [tcp, http, ssh].some(kind => kind === 'refused' || kind === 'mute');
   if (machine === 'unseen') return there && neighbour !== 'taken' ? 'services_silent' : 'unseen';
-  switch (bridge) {
-    case 'link_down':
-    case 'no_tap':
-    case 'tap_down':
-    case 'misplugged':
-    case 'bridge_down':
-      return bridge;
-    case 'ok':
-    case 'no_uplink':
-    case 'macvtap':
-    case 'not_applicable':
-  }
+  const cut = cutAt(bridge);
+  if (cut) return cut;
   if (neighbour === 'taken') return 'taken';
   if (age === 'young' && past === 'fresh') return 'booting';
   if (bridge === 'no_uplink') return 'no_uplink';

@@ -121,18 +121,8 @@ function withoutWords(evidence: Evidence): Cause {
   const { machine, bridge, neighbour, web } = evidence;
   if (machine === 'stopping') return 'stopping';
   if (machine === 'unseen') return answersAtAll(evidence) ? unlessSilent(byPage(evidence)) : 'unseen';
-  switch (bridge) {
-    case 'link_down':
-    case 'no_tap':
-    case 'tap_down':
-    case 'misplugged':
-    case 'bridge_down':
-      return bridge;
-    case 'ok':
-    case 'no_uplink':
-    case 'macvtap':
-    case 'not_applicable':
-  }
+  const cut = cutAt(bridge);
+  if (cut) return cut;
   if (neighbour === 'taken') return 'taken';
   if (web === 'other') return 'other_page';
   if (booting(evidence)) return 'booting';
@@ -157,6 +147,23 @@ function unlessSilent(cause: Cause): Cause {
 /** A machine is there, though libvirt is away. */
 function answersAtAll({ neighbour, ping, tcp }: Evidence): boolean {
   return isThere({ neighbour, ping }) || (tcp !== 'silent' && tcp !== 'not_applicable');
+}
+
+/** Where the guest's own way to the network ends; null: not on this host. */
+export function cutAt(bridge: Evidence['bridge']) {
+  switch (bridge) {
+    case 'link_down':
+    case 'no_tap':
+    case 'tap_down':
+    case 'misplugged':
+    case 'bridge_down':
+      return bridge;
+    case 'ok':
+    case 'no_uplink':
+    case 'macvtap':
+    case 'not_applicable':
+      return null;
+  }
 }
 
 /** A neighbour that answers no ping may be gone, and still in the kernel's table. */
