@@ -4,8 +4,9 @@ import { freePort } from '../lab/processes.ts';
 import type { Broker, BrokerRules } from '../mqtt/broker.ts';
 import { BrokerProcess } from './process.ts';
 
-const ready = 'Server is ready';
-const program = process.env['DSM2MQTT_LAB_NATS'] ?? 'nats-server';
+export const ready = 'Server is ready';
+/** Of the lab's Debian, or another one. */
+export const program = process.env['DSM2MQTT_LAB_NATS'] ?? 'nats-server';
 
 /** A NATS server in its MQTT mode, in the lab. It speaks MQTT 3.1.1 only. */
 export async function startNats({ user, forbidden }: BrokerRules = {}): Promise<Broker> {
@@ -33,11 +34,11 @@ export async function startNats({ user, forbidden }: BrokerRules = {}): Promise<
   };
 }
 
-function base(name: string, folder: string, port: number): string[] {
+export function base(name: string, folder: string, port: number, replicas = 1): string[] {
   return [
     `server_name: ${name}`,
     `jetstream { store_dir: "${join(folder, 'store')}" }`,
-    `mqtt { listen: "127.0.0.1:${port}" }`,
+    `mqtt { listen: "127.0.0.1:${port}", stream_replicas: ${replicas} }`,
   ];
 }
 
