@@ -15,6 +15,7 @@ import { checkedEvent } from './checked-event.ts';
 import { command } from './command.ts';
 import { driver } from './driver.ts';
 import { event } from './event.ts';
+import { fleet } from './fleet.ts';
 import { idle } from './idle.ts';
 import { memory } from './memory.ts';
 import { others } from './others.ts';
@@ -28,6 +29,8 @@ const usage = `usage: npm run bench -- [--quick] [--only NAME,…] [--soak MINUT
   --only    some of: event command poll check checked-event boot memory start idle
   --soak    one poll a second for so many minutes, and nothing else
   --peers   collectd, prometheus-libvirt-exporter and virsh beside the bridge, in the lab; 20 minutes, or 2 with --quick
+  --fleet   bridges on three NATS servers, in the lab; three in five minutes with --quick
+  --size    of the fleet: bridges, and more of them simulated by one process; 40,160 unless told otherwise
 `;
 
 const { values } = parseArgs({
@@ -36,6 +39,8 @@ const { values } = parseArgs({
     only: { type: 'string' },
     soak: { type: 'string' },
     peers: { type: 'boolean', default: false },
+    fleet: { type: 'boolean', default: false },
+    size: { type: 'string', default: '40,160' },
     json: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
@@ -73,7 +78,8 @@ const quick: readonly Measurement[] = [
 if (values.help) process.stdout.write(usage);
 else {
   if (!inLab()) await build();
-  if (values.peers && !inLab()) enterLab();
+  const layer = values.peers ? 'peers' : values.fleet ? 'brokers' : null;
+  if (layer !== null && !inLab()) enterLab(layer);
   else await run();
 }
 
@@ -92,12 +98,12 @@ async function run(): Promise<void> {
 }
 
 /** The same program, beside a real libvirtd and with what others watch it with. */
-function enterLab(): void {
+function enterLab(layer: 'peers' | 'brokers'): void {
   const lab = fileURLToPath(new URL('../../scripts/lab', import.meta.url));
   const own = [process.execPath, ...process.argv.slice(1)];
-  const { status } = spawnSync(lab, ['--with', 'peers', '--name', `bench-${process.pid}`, ...own], {
-    stdio: 'inherit',
-  });
+  const release = layer === 'brokers' ? 'forky' : 'bookworm';
+  const options = ['--release', release, '--with', layer, '--name', `bench-${process.pid}`];
+  const { status } = spawnSync(lab, [...options, ...own], { stdio: 'inherit' });
   process.exitCode = status ?? 1;
 }
 
@@ -108,6 +114,10 @@ function plan(): readonly Measurement[] {
       ['driver', () => driver(values.quick ? 100 : 1_000, values.quick ? 20 : 200)],
       ['peers', () => others(extent)],
     ]);
+  }
+  if (values.fleet) {
+    const [real = 0, simulated = 0] = values.size.split(',').map(Number);
+    return [['fleet', () => fleet(values.quick ? { real: 3, simulated: 3, vms: 2 } : { real, simulated, vms: 10 })]];
   }
   if (values.soak) return [['soak', () => soak(Number(values.soak))]];
   return wanted(values.quick ? quick : whole);

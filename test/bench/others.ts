@@ -141,7 +141,7 @@ async function watch(watcher: Watcher, state: 'running' | 'paused', { warm, poll
 }
 
 /** CPU of all threads. The process's own count has steps of ten milliseconds, a thread's has none. */
-async function nanoseconds(pid: number | undefined): Promise<number> {
+export async function nanoseconds(pid: number | undefined): Promise<number> {
   const threads = await readdir(`/proc/${pid}/task`);
   const times = await Promise.all(threads.map(id => readFile(`/proc/${pid}/task/${id}/schedstat`, 'utf8')));
   return times.reduce((sum, line) => sum + Number(line.split(' ')[0]), 0);

@@ -6,7 +6,7 @@ import type { Spread } from './numbers.ts';
 export interface Row {
   name: string;
   kind: 'measured' | 'floor';
-  unit: 's' | 'ms' | 'ms CPU' | 'MiB' | '% of a core';
+  unit: 's' | 'ms' | 'ms CPU' | 'MiB' | '% of a core' | 'of them';
   median: number;
   p99: number | null;
   samples: number;
@@ -47,7 +47,7 @@ export function table(sections: readonly Section[]): string {
   return markdown([['', 'median', 'p99', 'n', 'goal'], ...lines]);
 }
 
-const thousandth = { s: 'ms', ms: 'µs', 'ms CPU': 'µs CPU', MiB: 'kiB', '% of a core': '' };
+const thousandth = { s: 'ms', ms: 'µs', 'ms CPU': 'µs CPU', MiB: 'kiB', '% of a core': '', 'of them': '' };
 
 /** The same medians by number of domains, and what each further domain adds; linear growth adds the same everywhere. */
 export function growth(sections: readonly Section[]): string | null {

@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MqttClient } from '../../src/mqtt/client.ts';
 import { silent } from '../../src/util/logger.ts';
-import { poll } from '../lab/lab.ts';
 import type { FakeLibvirtd } from '../fakes/libvirtd/daemon.ts';
+import { poll } from '../lab/lab.ts';
 
 /** One bridge: its base topic, and the VMs that libvirt has there. */
 export interface Member {
