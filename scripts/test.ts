@@ -86,7 +86,7 @@ const all: readonly Section[] = [
     command: inLab('g', 'bookworm', 'release'),
     after: [made, roots.release],
   },
-  { name: roots.homeAssistant, command: root('forky', 'home-assistant'), after: [roots.forky] },
+  { name: roots.homeAssistant, command: root('forky', 'home-assistant'), after: [roots.bookworm, roots.forky] },
   {
     name: 'a real Home Assistant',
     command: inLab('e', 'forky', 'home-assistant'),

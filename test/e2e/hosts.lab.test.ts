@@ -1,92 +1,15 @@
 /** Two real libvirtds under one bridge: one that hangs takes nothing from the other, and a domain may move. */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { address, inLab, libvirtd, type Mosquitto, poll, startMosquitto, virsh } from '../lab/lab.ts';
-import { reachable } from '../lab/processes.ts';
+import { address, inLab, libvirtd, type Mosquitto, startMosquitto, virsh } from '../lab/lab.ts';
+import { diskless, SecondHost } from '../lab/second-host.ts';
 import { type BridgeProcess, isFinal, Listener, startBridge, usual, vmTopic } from './bridge.ts';
 
-/** A second libvirtd of this machine, whose folders are its own: as if it were another host's. */
-class SecondHost implements AsyncDisposable {
-  readonly folder: string;
-  readonly #child: ChildProcess;
-
-  private constructor(folder: string, child: ChildProcess) {
-    this.folder = folder;
-    this.#child = child;
-  }
-
-  static async start(): Promise<SecondHost> {
-    const folder = await mkdtemp(join(tmpdir(), 'second-host-'));
-    const own = { run: '/run/libvirt', lib: '/var/lib/libvirt', etc: '/etc/libvirt', cache: '/var/cache/libvirt' };
-    for (const name of Object.keys(own)) await mkdir(join(folder, name));
-    const mounts = Object.entries(own).map(
-      ([name, place]) => `mkdir -p ${place} && mount --bind ${folder}/${name} ${place}`,
-    );
-    const daemon = `exec libvirtd -p ${folder}/pid`;
-    const script = [...mounts, daemon].join('\n');
-    await writeFile(
-      join(folder, 'etc', 'libvirtd.conf'),
-      'unix_sock_group = "root"\nauth_unix_rw = "none"\nauth_unix_ro = "none"\nhost_uuid = "00000000-0000-4000-8000-00000000002b"\n',
-    );
-    await writeFile(
-      join(folder, 'etc', 'qemu.conf'),
-      'user = "root"\ngroup = "root"\nsecurity_driver = "none"\ncgroup_controllers = [ ]\nremember_owner = 0\nstdio_handler = "file"\n',
-    );
-    const child = spawn('unshare', ['--mount', '--propagation', 'private', 'bash', '-ec', script], {
-      stdio: 'ignore',
-    });
-    const host = new SecondHost(folder, child);
-    await poll(() => reachable({ path: join(folder, 'run', 'libvirt-sock') }), { what: 'the second libvirtd' });
-    return host;
-  }
-
-  get uri(): string {
-    return `qemu+unix:///system?socket=${join(this.folder, 'run', 'libvirt-sock')}`;
-  }
-
-  virsh(...args: string[]): Promise<string> {
-    return virsh('-c', this.uri, ...args);
-  }
-
-  signal(name: NodeJS.Signals): void {
-    this.#child.kill(name);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.signal('SIGCONT');
-    for (const name of (await this.virsh('list', '--name').catch(() => '')).split('\n').filter(Boolean)) {
-      await this.virsh('destroy', name).catch(() => {});
-    }
-    const ended = once(this.#child, 'exit');
-    this.signal('SIGTERM');
-    await ended;
-    await rm(this.folder, { recursive: true, force: true });
-  }
-}
-
 const uuid = '6f000000-0000-4000-8000-0000000000aa';
-/** A guest that does nothing: it has no disk to start from. */
-const xml = (
-  name: string,
-  id: string,
-) => `<domain type='qemu'><name>${name}</name><uuid>${id}</uuid><memory unit='MiB'>32</memory>
-<vcpu>1</vcpu><os><type arch='x86_64' machine='pc'>hvm</type></os><features><acpi/></features></domain>`;
-
 let broker: Mosquitto;
 let listener: Listener;
 let second: SecondHost;
 let bridge: BridgeProcess;
-
-async function define(on: (...args: string[]) => Promise<string>, name: string, id: string): Promise<void> {
-  const file = join(second.folder, `${name}.xml`);
-  await writeFile(file, xml(name, id));
-  await on('define', file);
-}
 
 beforeAll(async () => {
   if (!inLab()) throw new Error('these tests run in the lab: scripts/lab vitest run --project lab');
@@ -94,9 +17,9 @@ beforeAll(async () => {
   broker = await startMosquitto();
   listener = await Listener.on(broker.url);
   second = await SecondHost.start();
-  await define(virsh, 'here', '6f000000-0000-4000-8000-000000000001');
-  await define(second.virsh.bind(second), 'there', '6f000000-0000-4000-8000-000000000002');
-  await define(virsh, 'roamer', uuid);
+  await virsh('define', await diskless('here', '6f000000-0000-4000-8000-000000000001'));
+  await second.virsh('define', await diskless('there', '6f000000-0000-4000-8000-000000000002'));
+  await virsh('define', await diskless('roamer', uuid));
   const checks = { schedule: 'never', deep_schedule: 'never' };
   const commands = ['start', 'force_off'];
   bridge = await startBridge({
@@ -159,7 +82,7 @@ test('a libvirtd that hangs for long takes nothing from the other host', async (
 test('a domain that goes from one to the other keeps its device, and has not stopped', async () => {
   expect(await command('roamer', 'start')).toBe('succeeded');
   const from = listener.now;
-  await define(second.virsh.bind(second), 'roamer', uuid);
+  await second.virsh('define', await diskless('roamer', uuid));
   await second.virsh('start', 'roamer');
   await virsh('destroy', 'roamer');
   await virsh('undefine', 'roamer');

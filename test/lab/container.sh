@@ -41,6 +41,11 @@ for stream in stdin:0 stdout:1 stderr:2; do ln -s "/proc/self/fd/${stream#*:}" "
 mount --bind "$dir/images" var/lib/libvirt/images
 mkdir -p "./$repository"
 mount --rbind "$repository" "./$repository"
+if [[ -n ${LAB_OTHER-} ]]; then
+  mkdir other-release
+  mount --bind "$LAB_OTHER" other-release
+  mount -o remount,bind,ro other-release
+fi
 
 pivot_root . .
 umount -l .
