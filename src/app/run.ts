@@ -13,6 +13,7 @@ import type { Logger } from '../util/logger.ts';
 import { thisHost } from './checks.ts';
 import { createHost, type Host, type HostTuning } from './host.ts';
 import { type Broker, createBroker } from './mqtt.ts';
+import { Order } from './order.ts';
 import { type Base, createPublishers, type Publishers } from './publishers.ts';
 import { Roaming } from './roaming.ts';
 import { createStaleTeller } from './stale-topics.ts';
@@ -59,7 +60,8 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
     configs.map((config, at) => createHost(base, config, recalled[at] as State, publishers, tuning)),
   );
   const hostOf = (key: VmKey) => hosts.find(({ state }) => state === states.of(key)) as Host;
-  const bridge = createBridge(base, broker, publishers, hostOf);
+  const order = new Order({ vms: config.vms, states, dispatcherOf: key => hostOf(key).dispatcher });
+  const bridge = createBridge(base, broker, publishers, order);
   const servers = createServers(base, broker, bridge, hostOf);
   const stale = createStaleTeller(base, broker.ownership, hosts, tuning.staleAfter);
 
@@ -67,6 +69,8 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
     // What publishes an event comes before what acts on it.
     host.state.subscribe((event, before) => bridge.hear(event, before, host.state));
     await host.open();
+    // It acts on what the checks have made of an event.
+    host.state.subscribe((event, before) => order.hear(event, before, host.state));
   }
   bridge.start();
   broker.mqtt.start();
@@ -77,6 +81,7 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
   const close = async (): Promise<void> => {
     stale.close();
     roaming.close();
+    order.close();
     servers.health?.close();
     bridge.close();
     // What they still have to say comes before the end of the session.
@@ -94,16 +99,11 @@ function roamersOf({ hosts, vms }: Config): VmKey[] {
   return hosts.length === 1 ? [] : vms.flatMap(({ on, key }) => (on === null ? [key] : []));
 }
 
-function createBridge(
-  { config, states }: Base,
-  broker: Broker,
-  publishers: Publishers,
-  hostOf: (key: VmKey) => Host,
-): Bridge {
+function createBridge({ config, states }: Base, broker: Broker, publishers: Publishers, order: Order): Bridge {
   const { mqtt, homeAssistant } = config;
   const { statusTopic, discoveryPrefix } = homeAssistant;
   return new Bridge({
-    ...{ states, ...publishers, dispatcherOf: key => hostOf(key).dispatcher, statusTopic },
+    ...{ states, ...publishers, submit: (request, command) => order.submit(request, command), statusTopic },
     ...{ topics: broker.topics, mqtt: broker.mqtt, ownership: broker.ownership },
     reserved: [mqtt.baseTopic, discoveryPrefix, statusTopic],
   });

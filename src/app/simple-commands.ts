@@ -1,5 +1,5 @@
 import type { Publisher } from '../bridge/publisher.ts';
-import type { SimpleCommands } from '../commands/dispatcher.ts';
+import type { SimpleCommands } from '../commands/simple.ts';
 import type { Rebuilds } from '../loader/rebuilds.ts';
 import { callPatience } from '../model/job/job.ts';
 import type { VmKey } from '../model/snapshot.ts';

@@ -1,12 +1,12 @@
-import type { Dispatcher } from '../commands/dispatcher.ts';
 import { type ReadRequest, readLocalRequest, readRequest } from '../commands/reader.ts';
 import type { Request, Responder } from '../commands/responder.ts';
 import type { Announcer } from '../discovery/announcer.ts';
 import { rejected } from '../model/codes.ts';
+import type { Command } from '../model/command.ts';
 import type { Event } from '../model/event.ts';
 import type { Message } from '../model/message.ts';
 import { notificationsOf } from '../model/notification.ts';
-import type { Snapshot, VmKey } from '../model/snapshot.ts';
+import type { Snapshot } from '../model/snapshot.ts';
 import type { State } from '../model/state.ts';
 import type { States } from '../model/states.ts';
 import type { Topics } from '../model/topics.ts';
@@ -30,7 +30,7 @@ export interface BridgeParts {
   responder: Responder;
   events: EventPublisher;
   vmStore: VmStore;
-  dispatcherOf: (key: VmKey) => Dispatcher;
+  submit: (request: Request, command: Command) => void;
   /** Milliseconds after Home Assistant's birth message for publishing again, so that not all bridges do it at once. */
   birthJitter?: number;
 }
@@ -125,9 +125,9 @@ export class Bridge {
 
   #carryOut(read: ReadRequest): void {
     if (!read) return;
-    const { responder, dispatcherOf } = this.#parts;
+    const { responder, submit } = this.#parts;
     if ('rejection' in read) responder.ended(read.request, rejected(read.rejection));
-    else dispatcherOf(read.request.key).submit(read.request, read.command);
+    else submit(read.request, read.command);
   }
 
   #greet(): void {

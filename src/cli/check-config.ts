@@ -45,8 +45,8 @@ export function summarize({ config, sources }: Loaded, username: unknown = confi
     ...{ sources, instance },
     mqtt: { url, clientId, username, ...secrets, baseTopic },
     libvirt: hosts[0]?.name === null ? summarizeHost(hosts[0]) : hosts.map(summarizeHost),
-    vms: vms.map(({ domain, on, key, label, commands, shutdown, reboot, create, loader }) => ({
-      ...{ domain, ...(on !== null && { on }), id: key, name: label, commands },
+    vms: vms.map(({ domain, on, key, label, commands, after, shutdown, reboot, create, loader }) => ({
+      ...{ domain, ...(on !== null && { on }), id: key, name: label, commands, ...(after.length > 0 && { after }) },
       shutdown: {
         ...shutdown,
         timeout: formatDuration(shutdown.timeout),
@@ -121,11 +121,12 @@ function vmText({ domain, on }: Config['vms'][number]): string {
   return on === null ? domain : `${domain} on ${on}`;
 }
 
-function commandsText({ commands, shutdown }: Config['vms'][number], readOnly: boolean): string {
+function commandsText({ commands, shutdown, after }: Config['vms'][number], readOnly: boolean): string {
   if (readOnly || commands.length === 0) return 'no commands';
   const then = shutdown.onTimeout === 'force_off' ? ', then its power is cut' : '';
   const within = `shutdown (within ${formatDuration(shutdown.timeout)}${then})`;
-  return `commands ${commands.map(word => (word === 'shutdown' ? within : word)).join(', ')}`;
+  const order = after.length > 0 ? `; after ${after.join(' and ')}` : '';
+  return `commands ${commands.map(word => (word === 'shutdown' ? within : word)).join(', ')}${order}`;
 }
 
 /** Below their VM's. */

@@ -1,10 +1,11 @@
 import type { Wish } from '../model/check.ts';
-import { failed, type Outcome, type Rejection, rejected, stopping, succeeded } from '../model/codes.ts';
+import { failed, type Rejection, rejected, stopping, succeeded } from '../model/codes.ts';
 import type { Command } from '../model/command.ts';
 import { type BesideWord, type Call, interruption, type PowerWord, rowOf, runsAs } from '../model/commands.ts';
 import type { Event } from '../model/event.ts';
+import type { Hold } from '../model/job/holding.ts';
 import { amend, keepStart } from '../model/job/interrupt.ts';
-import type { CallFailure, Step, Ticket } from '../model/job/job.ts';
+import type { Step, Ticket } from '../model/job/job.ts';
 import { type Decision, decideFor, firstCall, libvirtAway, type Policy, planOf, refusal } from '../model/policy.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
@@ -13,11 +14,7 @@ import { PowerJob, type PowerParts } from './power-job.ts';
 import { unknownVm } from './reader.ts';
 import { RecentIds } from './recent-ids.ts';
 import type { Replies, Request } from './responder.ts';
-
-/** Commands that need no job; each resolves to what the response says. `enabled`: of a switch. */
-export type SimpleCommands = Readonly<
-  Record<BesideWord, (key: VmKey, enabled: boolean) => Promise<string | CallFailure>>
->;
+import { type SimpleCommands, simpleOutcome } from './simple.ts';
 
 export interface DispatcherOptions extends PowerParts {
   vms: Readonly<Record<VmKey, Policy>>;
@@ -38,11 +35,21 @@ interface VmCommands {
 /** More at once would be a flood. */
 const mostSimple = 4;
 
+/** What a command gets from the order of several VMs. */
+export interface Ordering {
+  /** Before a shutdown. */
+  hold?: Hold;
+  /** What the VM is meant to be stays as it is. */
+  keepsWish?: boolean;
+}
+
 /** A command that has passed the checks that do not depend on the VM. */
 interface Accepted {
   vm: VmCommands;
   command: Command;
   ticket: Ticket;
+  hold: Hold | undefined;
+  wish: Wish | undefined;
 }
 
 /** Takes commands, starts their jobs, and answers each one: at once, and when its job has ended. */
@@ -66,7 +73,7 @@ export class Dispatcher {
   }
 
   /** Writes the libvirt call before it returns, unless earlier calls are stuck. */
-  submit(request: Request, command: Command): void {
+  submit(request: Request, command: Command, { hold, keepsWish = false }: Ordering = {}): void {
     const { key } = request;
     const vm = this.#vms.get(key);
     const refused = vm ? this.#refusal(vm, command) : unknownVm(key);
@@ -75,13 +82,19 @@ export class Dispatcher {
       return;
     }
     const ticket = this.#ticket(request, command);
-    const rejection = this.#place({ vm, command, ticket });
+    const wish = keepsWish ? undefined : rowOf(command.word).expects;
+    const rejection = this.#place({ vm, command, ticket, hold, wish });
     if (rejection) {
       ticket.ended(rejected(rejection));
       return;
     }
     if (command.id !== null) vm.recentIds.take(command.id, this.#clock.now());
-    this.#wish(vm, rowOf(command.word).expects);
+    this.#wish(vm, wish);
+  }
+
+  /** Ends the wait of a shutdown for other VMs. */
+  release(key: VmKey): void {
+    this.#vms.get(key)?.place.power.release();
   }
 
   /** Must receive every event, after the snapshot has taken it. */
@@ -192,7 +205,7 @@ export class Dispatcher {
 
   /** Runs the command after the loader's job has ended, if it is still possible then. */
   #replaceLoader(accepted: Accepted, occupant: Occupant): Rejection | null {
-    const { vm, command, ticket } = accepted;
+    const { vm, command, ticket, wish } = accepted;
     if (this.#isAway) return libvirtAway;
     const uuid = this.#uuid(vm);
     const ends = vm.place.end('superseded', ticket, () => {
@@ -203,7 +216,7 @@ export class Dispatcher {
       const rejection = this.#refusalNow(vm.policy, command) ?? this.#place(accepted);
       if (rejection) ticket.ended(rejected(rejection));
       // The end of the loader's job has changed the VM's wish.
-      else this.#wish(vm, rowOf(command.word).expects);
+      else this.#wish(vm, wish);
     });
     return ends ? null : busy(occupant);
   }
@@ -260,9 +273,9 @@ export class Dispatcher {
     return decideFor(key, word, snapshot(), place.power.guest.verdict, missing);
   }
 
-  #begin({ vm, command, ticket }: Accepted, word: PowerWord, call: Call | null): void {
+  #begin({ vm, command, ticket, hold }: Accepted, word: PowerWord, call: Call | null): void {
     const uuid = this.#uuid(vm) ?? '';
-    if (call) vm.place.power.begin({ word, call: firstCall(command, vm.policy, call), command, uuid, ticket });
+    if (call) vm.place.power.begin({ word, call: firstCall(command, vm.policy, call), command, uuid, ticket, hold });
   }
 
   #simple({ vm, command, ticket }: Accepted, word: BesideWord): Rejection | null {
@@ -282,11 +295,4 @@ export class Dispatcher {
 
 function busy({ word, remaining }: Occupant): Rejection {
   return { code: 'busy', message: `'${word}' is under way, for ${Math.ceil(remaining / 1_000)} s at most` };
-}
-
-function simpleOutcome(said: string | CallFailure | Error): Outcome {
-  if (typeof said === 'string') return succeeded('done', said);
-  if (said instanceof Error) return failed('outcome_unknown', said.message);
-  if (said.kind === 'rejected') return rejected(said);
-  return failed(said.kind === 'failed' ? said.code : 'outcome_unknown', said.message);
 }

@@ -41,7 +41,7 @@ export interface PowerParts {
 }
 
 /** A new job: its first call, and the command that it carries out. */
-interface NewJob extends Pick<Beginning, 'word' | 'call' | 'uuid' | 'ticket'> {
+interface NewJob extends Pick<Beginning, 'word' | 'call' | 'uuid' | 'ticket' | 'hold'> {
   command: Command;
 }
 
@@ -132,11 +132,11 @@ export class PowerJob {
     for (const listener of this.listeners) listener();
   }
 
-  begin({ word, call, command, uuid, ticket }: NewJob): void {
+  begin({ word, call, command, uuid, ticket, hold }: NewJob): void {
     const now = this.#clock.now();
     const plan = planOf(command, this.policy, this.parts.pause ?? restartPause);
     const offFor = typeof this.#offAt === 'number' ? now - this.#offAt : null;
-    const begun = begin({ word, uuid, ticket, plan, call, offFor, guest: this.guest }, now);
+    const begun = begin({ word, uuid, ticket, plan, call, offFor, guest: this.guest, hold }, now);
     this.#run += 1;
     this.#epoch = this.#clock.date() - now;
     if (begun.job) this.#apply(begun.job, begun, ticket);
@@ -144,6 +144,11 @@ export class PowerJob {
 
   apply(step: Step): void {
     if (this.#job) this.#apply(this.#job, step, null);
+  }
+
+  /** Nothing else has to shut down before it. */
+  release(): void {
+    this.#input({ type: 'released' });
   }
 
   end(code: 'cancelled' | 'superseded'): void {

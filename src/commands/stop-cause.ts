@@ -13,12 +13,12 @@ export function askedOf(job: Job, command: Command, before: Asked | null, time: 
   const { stage, begunAt, deadline } = job;
   const base = { word: command.word, id: command.id, by: command.by ?? 'bridge', open: true };
   const starting = stage.at === 'pausing' || (stage.at === 'calling' && stage.call === 'start');
-  // It is off: a later stop is another one.
-  if (starting) return { ...base, at: time(begunAt), until: time(begunAt), cut: false };
+  // It is off, or has not been asked: a later stop is another one.
+  if (starting || stage.at === 'holding') return { ...base, at: time(begunAt), until: time(begunAt), cut: false };
   const cut = stage.at === 'calling' && stage.call === 'cut_power';
   const stopping = cut || stage.at === 'pressing' || (stage.at === 'calling' && stage.call === 'guest_reboot');
   if (!stopping) return before;
-  const same = before?.open === true && before.word === base.word && before.id === base.id;
+  const same = before?.open === true && before.at < before.until && before.word === base.word && before.id === base.id;
   if (same && before.cut === cut) return before;
   return { ...base, at: same ? before.at : time(begunAt), until: time(deadline + lateness), cut };
 }

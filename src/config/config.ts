@@ -5,6 +5,7 @@ import { defaultVmKey } from '../model/topics.ts';
 import { certificate, password, tlsKey } from './files.ts';
 import { brokerUrl, libvirtName, libvirtUri, line, listen, topic } from './formats.ts';
 import { camel, checked, duration, file, maybe, oneOrMore, text, together } from './kinds.ts';
+import { orderRule } from './order.ts';
 import { hostsRule, mqttRule, vmsRule } from './rules.ts';
 import { vm } from './vm.ts';
 
@@ -118,6 +119,7 @@ const written = z.strictObject({
 
 export const configSchema = written
   .check(together(hostsRule))
+  .check(together(orderRule))
   .transform(config => camel(derived(config)))
   .meta({
     title: 'dsm2mqtt configuration',

@@ -116,6 +116,12 @@ export const vm = z
       .default([...defaultCommands])
       .describe('What may be commanded; everything else is refused. rebuild and rollback need a loader.'),
     shutdown: shutdown.prefault({}).describe('How this VM is shut down.'),
+    after: z
+      .array(text)
+      .default([])
+      .describe(
+        'The ids of VMs that this one needs: it is started when they are up, and shut down before one of them is. Needs start and shutdown in its own commands.',
+      ),
     expected: z
       .enum(expectations)
       .default('last_intended')

@@ -7,6 +7,7 @@ export const codes = {
     accepted: 'it is under way; one final word follows',
   },
   progress: {
+    dependents: 'VMs that are `after` this one are shut down first, or together with it, as `message` says',
     pressed: 'the guest has been asked to power off, after the first time',
     not_heard: 'nobody hears the power button, as `message` says why; it is pressed all the same, uncounted',
     updating: 'DSM is being installed or updated; its power button is not pressed before that is over',

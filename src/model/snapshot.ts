@@ -41,7 +41,7 @@ export const activities = ['none', 'starting', 'shutting_down', 'rebooting', 're
 export type Activity = (typeof activities)[number];
 
 /** `pausing`: between off and start. `calling`: libvirt has the call. */
-export type Phase = 'pausing' | 'calling' | 'waiting_for_guest' | 'cutting_power';
+export type Phase = 'waiting_for_dependents' | 'waiting_for_guest' | 'cutting_power' | 'pausing' | 'calling';
 
 /** What the bridge is carrying out. Times are ISO 8601. */
 export interface Work {

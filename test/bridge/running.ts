@@ -29,6 +29,7 @@ export const vmConfig = (changes: Partial<VmConfig> = {}): VmConfig => ({
   create: null,
   shutdown: { method: 'acpi', timeout: 60_000, resendEvery: 60_000, maxPresses: 3, onTimeout: 'report' },
   reboot: { method: 'shutdown' },
+  after: [],
   expected: 'last_intended',
   console: 'never',
   checks: {

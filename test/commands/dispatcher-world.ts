@@ -265,7 +265,7 @@ export class World extends Clockwork {
     const idle = { ...nothing, connected: () => {}, disconnected: () => {}, again: () => {} };
     const bridge = new Bridge({
       ...{ states: new States([state]), topics, statusTopic: 'hass/status', reserved, mqtt, responder, events },
-      dispatcherOf: () => dispatcher,
+      submit: (request, command) => dispatcher.submit(request, command),
       ownership: ownership as unknown as BridgeParts['ownership'],
       publisher: idle as unknown as BridgeParts['publisher'],
       announcer: idle as unknown as BridgeParts['announcer'],

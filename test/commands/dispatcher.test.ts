@@ -1,6 +1,6 @@
 /** A command from its acceptance to its outcome, with libvirt's part played by the test. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { Dispatcher, type DispatcherOptions } from '../../src/commands/dispatcher.ts';
+import { Dispatcher, type DispatcherOptions, type Ordering } from '../../src/commands/dispatcher.ts';
 import { type Request, Responder } from '../../src/commands/responder.ts';
 import type { Check, Verdict } from '../../src/model/check.ts';
 import { cancelled, type Outcome } from '../../src/model/codes.ts';
@@ -84,7 +84,7 @@ class Scene {
     this.jobs.hear(event);
   };
 
-  submit(word: CommandWord, more: Partial<Request & Omit<Command, 'word'>> = {}): void {
+  submit(word: CommandWord, more: Partial<Request & Omit<Command, 'word'>> = {}, ordering: Ordering = {}): void {
     const { timeout, onTimeout, method, enabled, expiresAt, ...request } = more;
     const { id = null, by = null } = request;
     const options = { timeout, onTimeout, method, enabled, expiresAt };
@@ -96,7 +96,7 @@ class Scene {
       reply: null,
       receivedAt: performance.now(),
     };
-    this.jobs.submit({ ...whole, command: word, id, by, ...request }, command(word, { id, by, ...given }));
+    this.jobs.submit({ ...whole, command: word, id, by, ...request }, command(word, { id, by, ...given }), ordering);
   }
 
   seen(domainNow: Domain | null): void {
@@ -431,6 +431,18 @@ describe('who may interrupt whom', () => {
       expect(scene.made).toEqual([]);
       end();
       expect(scene.made).toEqual(['press']);
+      scene.jobs.close();
+    });
+
+    test('waits for other VMs then, if it has an order, and leaves what the VM is meant to be', () => {
+      const { scene, end } = rebuilding();
+      scene.submit('shutdown', { id: 'b' }, { hold: { reserve: 60_000, first: 'box' }, keepsWish: true });
+      end();
+      expect(scene.toldTo('b')).toEqual(['progress/phase', 'accepted', 'progress/dependents']);
+      expect(scene.vm?.work).toMatchObject({ phase: 'waiting_for_dependents' });
+      scene.jobs.release('DSM');
+      expect(scene.made).toEqual(['press']);
+      expect(scene.vm?.wish).toBe('running');
       scene.jobs.close();
     });
 

@@ -45,6 +45,12 @@ describe('while it is under way', () => {
       'shutdown',
       { cut: true, until: time(490_000 + lateness) },
     ],
+    [
+      'a shutdown before which others go off',
+      rig('shutdown', { hold: { reserve: 1_000, first: 'box' } }),
+      'shutdown',
+      { until: at },
+    ],
     // It is off, or about to run: no stop is theirs; but that they are under way has to be known after a crash.
     ['a start', rig('start'), 'start', { until: at }],
     ['a start that waits', rig('start', { offFor: 0 }), 'start', { until: at }],

@@ -28,6 +28,7 @@ const hosts = `${base.replace('domain: D', 'domain: D\n    on: nas1')}libvirt: [
 /** Text of keys for which the schema shows none. */
 const samples: Readonly<Record<string, string>> = {
   ...{
+    after: '[box]',
     commands: '[force_off, start]',
     ports: '[5000, 22]',
     extensions: '[https://a.b/c.json, "http://d:80/"]',
@@ -52,6 +53,7 @@ function baseOf(path: Path): string {
   if (path[2] === 'create') return withCreate(String(path.at(-1)));
   if (path[2] === 'guest') return minimal;
   if (path[2] === 'on') return hosts;
+  if (path[2] === 'after') return minimal.replace('}]', '}, { domain: box }]');
   return path.some(key => key === 'http' || key === 'ssh' || key === 'agent') && path[2] === 'checks' ? other : base;
 }
 

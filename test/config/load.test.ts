@@ -35,6 +35,7 @@ test('a minimal file is a broker and a domain', async () => {
         commands: ['start', 'shutdown', 'cancel', 'check', 'refresh'],
         shutdown: { method: 'acpi', timeout: 300_000, resendEvery: 60_000, maxPresses: 3, onTimeout: 'report' },
         reboot: { method: 'shutdown' },
+        after: [],
         expected: 'last_intended',
         checks: {
           schedule: '* * * * *',

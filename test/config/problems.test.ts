@@ -80,6 +80,72 @@ test.each([
   expect(await complaints(text)).toEqual([`config.yaml:${complaint}`]);
 });
 
+test.each<[what: string, vms: string[], complaints: string[], hint?: string | null, libvirt?: string]>([
+  ['it is there', ['domain: DSM', 'domain: box, after: [DSM]', 'domain: cam, after: [box, DSM]'], []],
+  ['by its id', ['domain: my DSM', 'domain: box, after: [my_DSM]'], []],
+  [
+    'it is not there',
+    ['domain: DSM', 'domain: box, after: [DMS]'],
+    ['vms[1].after[0]: there is no VM with the id `DMS`'],
+    'did you mean `DSM`? known: DSM',
+  ],
+  [
+    'nor any other',
+    ['domain: box, after: [DSM]'],
+    ['vms[0].after[0]: there is no VM with the id `DSM`'],
+    'known: no other VM',
+  ],
+  ['itself', ['domain: DSM, after: [DSM]'], ['vms[0].after[0]: a VM cannot be after itself'], 'leave it out'],
+  ['twice', ['domain: DSM', 'domain: box, after: [DSM, DSM]'], ['vms[1].after[1]: `DSM` is there twice']],
+  ['not a text', ['domain: DSM', 'domain: box, after: [7]'], ['vms[1].after[0]: expected text, found a number']],
+  ['not a list', ['domain: DSM', 'domain: box, after: DSM'], ['vms[1].after: expected a list, found text']],
+  [
+    'a circle of two',
+    ['domain: DSM, after: [box]', 'domain: box, after: [DSM]'],
+    ['vms[0].after: goes round in a circle: DSM after box after DSM'],
+    'take one of them out',
+  ],
+  [
+    'a circle of three, and one that only leads to it',
+    ['domain: a, after: [b]', 'domain: b, after: [c]', 'domain: c, after: [d]', 'domain: d, after: [b]'],
+    ['vms[1].after: goes round in a circle: b after c after d after b'],
+  ],
+  [
+    'without the commands',
+    ['domain: DSM, commands: []', 'domain: box, commands: [check], after: [DSM]'],
+    ['vms[1].after: needs start and shutdown among the commands of this VM'],
+    'write `commands: [start, shutdown, check]`',
+  ],
+  [
+    'without one of the commands',
+    ['domain: DSM', 'domain: box, commands: [start], after: [DSM]'],
+    ['vms[1].after: needs shutdown among the commands of this VM'],
+  ],
+  [
+    'on a host that is only read',
+    ['domain: DSM', 'domain: box, after: [DSM]'],
+    ['vms[1].after: has no effect: its host is read_only'],
+    'leave it out, or let the bridge control that host',
+    '{ read_only: true }',
+  ],
+  ...(['one', 'two'] as const).map((on): [string, string[], string[], null, string] => [
+    `on host ${on}, of which the second is only read`,
+    ['domain: DSM, on: two', `domain: box, on: ${on}, after: [DSM]`],
+    on === 'one' ? [] : ['vms[1].after: has no effect: its host is read_only'],
+    null,
+    '[{ name: one }, { name: two, read_only: true }]',
+  ]),
+])('the order of VMs, %s', async (_, vms, complaints, hint, libvirt = '{}') => {
+  const text = `${broker}\nlibvirt: ${libvirt}\nvms: [${vms.map(vm => `{ ${vm} }`).join(', ')}]`;
+  if (complaints.length === 0) {
+    expect((await load(text)).vms.length).toBe(vms.length);
+    return;
+  }
+  const problems = await problemsOf(load(text));
+  expect(problems.map(({ path, message }) => `${path}: ${message}`)).toEqual(complaints);
+  if (hint) expect(problems[0]?.hint).toBe(hint);
+});
+
 test.each([
   ['[{ domain: a b }, { domain: a_b }, { domain: a_b_2 }]', 'a_b_3'],
   ['[{ domain: ___ }]', 'vm'],

@@ -17,7 +17,8 @@ export function expire(job: Job): Step {
 
 export function left({ word, stage }: Job): string {
   if (stage.at === 'pausing') return 'it is off, and stays off';
-  if (stage.at === 'pressing' && stage.attempt === 0) return 'the guest has not been asked, and runs on';
+  if (stage.at === 'holding' || (stage.at === 'pressing' && stage.attempt === 0))
+    return 'the guest has not been asked, and runs on';
   const rest = word === 'reboot' ? 'be off and stay so' : 'power off';
   return `the guest is not asked again, but it has been asked and may still ${rest}`;
 }

@@ -53,6 +53,8 @@ export interface Plan {
 
 type Stage =
   | { at: 'pausing'; until: number }
+  /** Other VMs shut down first. The guest is asked when only `reserve` milliseconds of its time are left. */
+  | { at: 'holding'; reserve: number }
   | { at: 'calling'; call: Exclude<Call, 'press'> }
   | {
       at: 'pressing';
@@ -81,6 +83,8 @@ export type JobInput =
   | { type: 'ports'; open: boolean | null }
   | { type: 'guest'; guest: Guest }
   | { type: 'hypervisor'; up: boolean }
+  /** No other VM is waited for any more. */
+  | { type: 'released' }
   | { type: 'tick' };
 
 /** `rejected`: the call was never sent. `unanswered`: libvirt has it, and does not answer. */
@@ -145,6 +149,7 @@ export function mayCutPower(job: Job, permitted: readonly CommandWord[], now: nu
 export function wakeAt(job: Job): number {
   const { stage, deadline, up } = job;
   if (stage.at === 'pausing' && up) return Math.min(deadline, stage.until);
+  if (stage.at === 'holding' && up) return deadline - stage.reserve;
   if (stage.at === 'pressing' && up && !stage.probing) return Math.min(deadline, nextPress(job) ?? deadline);
   return deadline;
 }
@@ -170,6 +175,7 @@ export function workOf(job: Job, time: (at: number) => string): Work {
 
 function phaseOf(stage: Stage): Phase {
   if (stage.at === 'pausing') return 'pausing';
+  if (stage.at === 'holding') return 'waiting_for_dependents';
   if (stage.at === 'pressing' || stage.call === 'guest_reboot') return 'waiting_for_guest';
   return stage.call === 'cut_power' ? 'cutting_power' : 'calling';
 }

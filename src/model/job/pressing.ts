@@ -1,5 +1,5 @@
 import type { Verdict } from '../check.ts';
-import { type Effect, fragile, type Job, type Step, verdictNow } from './job.ts';
+import { type Effect, fragile, type Job, leastBeforeCut, nextPress, type Step, verdictNow } from './job.ts';
 import { progress, seconds, stay } from './moves.ts';
 
 /** Asking a guest to power off: which presses count, whether the guest hears them, and what progress reports of it. */
@@ -46,6 +46,20 @@ export function isUnwatched({ stage, guest }: Job): boolean {
 }
 
 export const unwatched = 'nothing tells whether it hears the power button';
+
+/** Of a guest that boots. */
+export const unheard = { counted: 0, hears: false, closing: false, ports: 'unknown' } as const;
+
+/** Asks the guest for the first time. Before a power cut it gets its time, however late that is. */
+export function ask(job: Job, now: number): Step {
+  const least = job.plan.onTimeout === 'force_off' ? now + leastBeforeCut : 0;
+  const stage = { at: 'pressing', attempt: 0, pressedAt: null, probing: false, said: null, ...unheard } as const;
+  const hears = job.guest.wasUp;
+  const asking = { ...job, begunAt: now, deadline: Math.max(job.deadline, least), stage: { ...stage, hears } };
+  if (nextPress(asking) !== now) return withDeafness(stay(asking), now);
+  const { job: pressed, effects } = press(asking, now);
+  return withDeafness({ job: pressed, effects: [...effects, { type: 'probe' }] }, now);
+}
 
 export function press(job: Job, now: number): Step {
   const { stage, plan } = job;

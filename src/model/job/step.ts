@@ -3,11 +3,11 @@ import type { Call } from '../commands.ts';
 import type { Domain } from '../domain.ts';
 import { endOf, hindrance } from './ending.ts';
 import { type Guest, unknownGuest } from './guest.ts';
+import { goOn, type Hold, hold } from './holding.ts';
 import {
   type CallFailure,
   type Job,
   type JobInput,
-  leastBeforeCut,
   nextPress,
   type Plan,
   type Step,
@@ -15,7 +15,17 @@ import {
   verdictNow,
 } from './job.ts';
 import { calling, over, progress, seconds, startAfter, startAgain, stay } from './moves.ts';
-import { deafness, fragility, isUnwatched, portsTell, press, unwatched, withDeafness } from './pressing.ts';
+import {
+  ask,
+  deafness,
+  fragility,
+  isUnwatched,
+  portsTell,
+  press,
+  unheard,
+  unwatched,
+  withDeafness,
+} from './pressing.ts';
 
 /** The machine: how a job begins, and what each input does to it. */
 
@@ -26,6 +36,8 @@ export interface Beginning extends Pick<Job, 'word' | 'uuid' | 'guest'> {
   call: Call;
   /** Milliseconds since it was seen to stop; null if its stop was not seen. */
   offFor: number | null;
+  /** Other VMs shut down before it. */
+  hold?: Hold | undefined;
 }
 
 export function begin(beginning: Beginning, now: number): Step {
@@ -36,16 +48,9 @@ export function begin(beginning: Beginning, now: number): Step {
     return startAfter({ ...base, stage: { at: 'calling', call } }, plan.pause - (offFor ?? plan.pause), now);
   }
   if (call !== 'press') return calling({ ...base, stage: { at: 'calling', call } }, call, now);
-  const least = plan.onTimeout === 'force_off' ? leastBeforeCut : 0;
-  const stage = { at: 'pressing', attempt: 0, pressedAt: null, probing: false, said: null, ...unheard } as const;
-  const deadline = now + Math.max(plan.timeout, least);
-  const job: Job = { ...base, deadline, stage: { ...stage, hears: guest.wasUp } };
-  if (nextPress(job) !== now) return withDeafness(stay(job), now);
-  const { job: pressed, effects } = press(job, now);
-  return withDeafness({ job: pressed, effects: [...effects, { type: 'probe' }] }, now);
+  const job: Job = { ...base, deadline: now + plan.timeout, stage: { at: 'holding', reserve: 0 } };
+  return beginning.hold ? hold(job, beginning.hold, now) : ask(job, now);
 }
-
-const unheard = { counted: 0, hears: false, closing: false, ports: 'unknown' } as const;
 
 export function step(job: Job, input: JobInput, now: number): Step {
   switch (input.type) {
@@ -61,6 +66,8 @@ export function step(job: Job, input: JobInput, now: number): Step {
       return guestSeen(job, input.guest, now);
     case 'hypervisor':
       return tick({ ...job, up: input.up }, now);
+    case 'released':
+      return released(job, now);
     case 'tick':
       return tick(job, now);
   }
@@ -108,7 +115,9 @@ const goals: Readonly<Record<Exclude<Call, 'press'>, Goal>> = {
 function seen(job: Job, domain: Domain | null, now: number): Step {
   if (domain && domain.uuid !== job.uuid) return over(job, failed('domain_gone', 'the domain was replaced by another'));
   const { stage } = job;
-  if (stage.at === 'pressing') return domain?.active ? stopped(job, hindrance(domain)) : wentOff(job, domain, now);
+  if (stage.at === 'pressing' || stage.at === 'holding') {
+    return domain?.active ? stopped(job, hindrance(domain)) : wentOff(job, domain, now);
+  }
   if (stage.at === 'pausing' || stage.call === 'start') {
     if (!domain) return over(job, failed('domain_gone', 'the domain was undefined'));
     const other = stage.at === 'pausing' ? '; somebody else started it' : '';
@@ -188,6 +197,7 @@ function portsSeen(job: Job, open: boolean | null, now: number): Step {
 
 function guestSeen(job: Job, guest: Guest, now: number): Step {
   const { stage } = job;
+  if (stage.at === 'holding') return stay({ ...job, guest });
   if (stage.at !== 'pressing') return stay(job);
   const hears = stage.hears || guest.wasUp;
   const next: Job = {
@@ -199,10 +209,18 @@ function guestSeen(job: Job, guest: Guest, now: number): Step {
   return withDeafness(tick(next, now), now);
 }
 
+function released(job: Job, now: number): Step {
+  const { stage } = job;
+  // While libvirt is away, the guest cannot be asked yet.
+  if (stage.at !== 'holding') return stay(job);
+  return tick({ ...job, stage: { ...stage, reserve: Number.POSITIVE_INFINITY } }, now);
+}
+
 function tick(job: Job, now: number): Step {
   if (now >= job.deadline) return timeUp(job, now);
   const { stage, up } = job;
   if (!up) return stay(job);
+  if (stage.at === 'holding') return now >= job.deadline - stage.reserve ? goOn(job, now) : stay(job);
   if (stage.at === 'pausing' && now >= stage.until) {
     const next = calling(job, 'start', now);
     return { ...next, effects: [progress('starting', 'starting it'), ...next.effects] };
@@ -221,6 +239,8 @@ function timeUp(job: Job, now: number): Step {
     return over(job, rejected({ code: up ? 'expired' : 'libvirt_unavailable', message }));
   }
   if (!up) return over(job, failed('outcome_unknown', `libvirt is away, and the time is up ${time}`));
+  // This machine slept meanwhile.
+  if (stage.at === 'holding') return goOn(job, now);
   if (stage.at === 'pressing') {
     const base = `the guest did not power off ${time}`;
     const harm = fragility(job, now);

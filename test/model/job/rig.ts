@@ -84,10 +84,10 @@ export class Rig {
   constructor(word: PowerWord, changes: Changes = {}, now = 1_000_000) {
     const { watched = false, ...beginning } = changes;
     const { uuid: id = uuid, ticket = first, call = usual[word], offFor = null, ...others } = beginning;
-    const { guest = unknownGuest, ...planned } = others;
+    const { guest = unknownGuest, hold, ...planned } = others;
     this.now = now;
     this.#watched = watched;
-    this.apply(begin({ word, uuid: id, ticket, call, offFor, guest, plan: { ...plan, ...planned } }, now));
+    this.apply(begin({ word, uuid: id, ticket, call, offFor, guest, hold, plan: { ...plan, ...planned } }, now));
   }
 
   /** What it wants when this happens, at once. */

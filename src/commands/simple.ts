@@ -1,0 +1,16 @@
+import { failed, type Outcome, rejected, succeeded } from '../model/codes.ts';
+import type { BesideWord } from '../model/commands.ts';
+import type { CallFailure } from '../model/job/job.ts';
+import type { VmKey } from '../model/snapshot.ts';
+
+/** Commands that need no job; each resolves to what the response says. `enabled`: of a switch. */
+export type SimpleCommands = Readonly<
+  Record<BesideWord, (key: VmKey, enabled: boolean) => Promise<string | CallFailure>>
+>;
+
+export function simpleOutcome(said: string | CallFailure | Error): Outcome {
+  if (typeof said === 'string') return succeeded('done', said);
+  if (said instanceof Error) return failed('outcome_unknown', said.message);
+  if (said.kind === 'rejected') return rejected(said);
+  return failed(said.kind === 'failed' ? said.code : 'outcome_unknown', said.message);
+}
