@@ -1,5 +1,5 @@
 /** The product as a process of its own, and what it says on the broker: for tests that use it as its users do. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,6 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { stringify } from 'yaml';
 import { guest, inLab, type Mosquitto, patience, poll, startMosquitto } from '../lab/lab.ts';
+import { asOwner } from '../lab/polkit.ts';
+import { unprivileged } from './unprivileged.ts';
 
 export const executable = fileURLToPath(new URL('../../src/cli/index.ts', import.meta.url));
 
@@ -25,8 +27,9 @@ export interface BridgeProcess extends AsyncDisposable {
 /** `dsm2mqtt run` with this configuration; `data_dir` is the test's own unless given. `command`: another `dsm2mqtt`. */
 export async function startBridge(
   config: Record<string, unknown>,
-  [program = '', ...args]: readonly string[] = [process.execPath, executable],
+  command?: readonly string[],
 ): Promise<BridgeProcess> {
+  const [program = '', ...args] = command ?? (await product(config));
   const folder = await mkdtemp(join(tmpdir(), 'dsm2mqtt-'));
   const file = join(folder, 'config.yaml');
   await writeFile(
@@ -68,8 +71,19 @@ export interface CliResult {
 }
 
 /** Any other verb of the product, to its end. */
-export function runCli(config: Record<string, unknown>, ...args: string[]): Promise<CliResult> {
-  return runCliAs([process.execPath, executable], config, ...args);
+export async function runCli(config: Record<string, unknown>, ...args: string[]): Promise<CliResult> {
+  return runCliAs(await product(config), config, ...args);
+}
+
+/** Who may do everything, or, with `VITEST_UNPRIVILEGED`, a user whom libvirt permits what this configuration needs. */
+async function product(config: Record<string, unknown>): Promise<readonly string[]> {
+  const root = [process.execPath, executable];
+  if (!unprivileged.polkit) return root;
+  const { code, stdout } = await runCliAs(root, config, 'polkit', '--user', 'bridge', '--define');
+  if (code === 0) await unprivileged.polkit.rules('40-dsm2mqtt.rules', stdout);
+  const { data_dir } = config;
+  if (typeof data_dir === 'string') execFileSync('chown', ['-R', 'bridge', data_dir]);
+  return [...asOwner('bridge'), ...root];
 }
 
 /** `command`: another `dsm2mqtt`. */

@@ -7,7 +7,16 @@ import { Libvirt } from '../../src/libvirt/client.ts';
 import { parseUri } from '../../src/libvirt/uri.ts';
 import { tinyXml } from '../contract/tiny-xml.ts';
 import { address, domainState, guest, inLab, type Mosquitto, startMosquitto, virsh } from '../lab/lab.ts';
-import { accessControl, configureLibvirtd, dialAs, type Polkit, startPolkit, userOf } from '../lab/polkit.ts';
+import {
+  accessControl,
+  as,
+  asOwner,
+  configureLibvirtd,
+  dialAs,
+  type Polkit,
+  startPolkit,
+  userOf,
+} from '../lab/polkit.ts';
 import {
   type CliResult,
   executable,
@@ -66,17 +75,8 @@ function configOf(more: Record<string, unknown>): Record<string, unknown> {
   return usual(broker.url, { libvirt: { uri, stats_interval: '1s' }, ...more });
 }
 
-/** A prefix that runs a command as this user, who may read this repository wherever it is. */
-function as(user: User): string[] {
-  const read = ['--inh-caps=+dac_read_search', '--ambient-caps=+dac_read_search'];
-  return ['setpriv', `--reuid=${user}`, `--regid=${user}`, '--init-groups', ...read, '--'];
-}
-
 /** `dsm2mqtt` as this user, whose files its configuration becomes. */
-function productAs(user: User): string[] {
-  const script = `for file; do :; done; chown -R ${user} "$(dirname "$file")"; exec "$@"`;
-  return ['sh', '-c', script, 'sh', ...as(user), process.execPath, executable];
-}
+const productAs = (user: User) => [...asOwner(user), process.execPath, executable];
 
 /** `virsh` as this user: what it says if libvirt refuses, else null. */
 async function virshAs(user: User, ...args: string[]): Promise<string | null> {

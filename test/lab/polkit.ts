@@ -68,6 +68,18 @@ export async function startPolkit(): Promise<Polkit> {
   };
 }
 
+/** A prefix that runs a command as this user, who may read this repository wherever it is. */
+export function as(user: string): string[] {
+  const read = ['--inh-caps=+dac_read_search', '--ambient-caps=+dac_read_search'];
+  return ['setpriv', `--reuid=${user}`, `--regid=${user}`, '--init-groups', ...read, '--'];
+}
+
+/** A prefix that does the same once the folder of its last argument's file is the user's. */
+export function asOwner(user: string): string[] {
+  const script = `for file; do :; done; chown -R ${user} "$(dirname "$file")"; exec "$@"`;
+  return ['sh', '-c', script, 'sh', ...as(user)];
+}
+
 /** A user of the lab, made if there is none of that name; its id. */
 export function userOf(name: string, ...groups: string[]): number {
   const id = () => Number(execFileSync('id', ['-u', name], { stdio: ['ignore', 'pipe', 'ignore'] }));
