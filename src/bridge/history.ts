@@ -4,7 +4,7 @@ import * as z from 'zod';
 import type { Event } from '../model/event.ts';
 import { type History, noHistory, type PowerLine, withLines } from '../model/history/history.ts';
 import type { Snapshot, VmKey } from '../model/snapshot.ts';
-import { LineFile, type ReadLines, readLines } from '../util/line-file.ts';
+import { type Line, LineFile, type ReadLines, readLines } from '../util/line-file.ts';
 import type { Logger } from '../util/logger.ts';
 
 /** The record of each VM in `data_dir`: what is in it, and how a line is added. */
@@ -36,13 +36,13 @@ const run = z.object({
   id: z.number(),
 });
 
-/** The run that the last start in the record began; null: it has stopped, or is not known. */
+/** What says which run it is in, or that it is in none. */
+const runLine = z.object({ what: z.enum(['start', 'moved', 'stop']), run: run.nullish().catch(null) });
+
+/** The run that it was last in; null: it has stopped, or that is not known. */
 function lastRun(lines: readonly unknown[]): Run | null {
-  const last = lines.findLast(line => {
-    const { data } = powerLine.safeParse(line);
-    return data?.what === 'start' || data?.what === 'stop';
-  }) as { run?: unknown } | undefined;
-  return run.safeParse(last?.run).data ?? null;
+  const known = lines.flatMap(line => runLine.safeParse(line).data ?? []);
+  return known.at(-1)?.run ?? null;
 }
 
 /** The lines about its power, the oldest first; others may stand between them. */
@@ -108,10 +108,21 @@ export class Records {
     if (!('key' in event)) return;
     const { key } = event;
     const history = vms[key]?.history;
-    if (!history || history === before.vms[key]?.history) return;
+    // What was added to its history on its former host is written already.
+    if (event.type === 'moved' && event.vm.domain) {
+      const line = { at: event.at, what: 'moved', path: event.path, run: run(key) };
+      this.#append(key, [line]);
+    } else if (event.type !== 'moved' && history && history !== before.vms[key]?.history)
+      this.#append(
+        key,
+        history.added.map(line => (line.what === 'start' ? { ...line, run: run(key) } : line)),
+      );
+  }
+
+  #append(key: VmKey, lines: readonly Line[]): void {
     const file = this.#files.get(key) ?? new LineFile({ path: pathOf(this.#folder, key), logger: this.#logger });
     this.#files.set(key, file);
-    file.append(history.added.map(line => (line.what === 'start' ? { ...line, run: run(key) } : line)));
+    file.append(lines);
   }
 
   /** Resolves when all is written, or cannot be written now. */

@@ -150,18 +150,28 @@ describe('a VM by its UUID, on whichever host has it', () => {
   test.concurrent('it goes to the other host: told as migrated, neither stopped nor started, and the same entities', async () => {
     await using pair = await Pair.prepare();
     const { uuid } = pair.one.define();
-    pair.one.domain('DSM').start();
     await pair.start(roaming(uuid));
+    await pair.seen.take('b/DSM/availability', 'online');
+    pair.one.domain('DSM').start();
     await state(pair.seen, ({ power }) => power === 'ON');
     const there = pair.two.define();
     there.start();
     pair.one.domain('DSM').powerOff();
     pair.one.domain('DSM').undefine();
-    const migrated = JSON.parse((await pair.seen.take('b/DSM/event')).payload);
-    expect(migrated).toMatchObject({ event_type: 'migrated', reason: 'from one to two' });
+    await pair.seen.seen.take(({ topic, payload }) => {
+      const { event_type, reason } = topic === 'b/DSM/event' ? JSON.parse(payload) : {};
+      return event_type === 'migrated' && reason === 'from one to two';
+    });
     await pair.seen.publish('b/DSM/command', 'force_off');
     await state(pair.seen, ({ power, last_stop }) => power === 'OFF' && last_stop.reason === 'destroyed');
     expect(pair.two.domain('DSM').active).toBe(false);
+    await pair.running.stop();
+    const { lines } = await readRecord(pair.running.folder, 'DSM');
+    expect(lines).toMatchObject([
+      { what: 'start', run: { host: 'one' } },
+      { what: 'moved', path: 'from one to two', run: { host: 'two' } },
+      { what: 'stop', how: 'destroyed' },
+    ]);
   });
 
   test.concurrent('a command that is under way when it moves has failed, and its sender is not blamed for what comes later', async () => {
