@@ -1,6 +1,8 @@
 import type { Run } from '../bridge/history.ts';
 import type { Probes } from '../checks/probes.ts';
+import type { RecentIds } from '../commands/recent-ids.ts';
 import type { HostConfig } from '../config/hosts.ts';
+import type { DomainRef } from '../libvirt/structs.ts';
 import type { Event } from '../model/event.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import type { State } from '../model/state.ts';
@@ -29,6 +31,10 @@ export interface HostTuning {
   probes?: Partial<Probes>;
   /** What a rebuild goes by, other than the usual. */
   loader?: Pick<LoaderOptions, 'adapters' | 'times' | 'world'>;
+  /** Gets each domain of the host that is not configured: when libvirt is there, and when one is defined or started. */
+  stranger?: (host: string | null, domain: DomainRef) => void;
+  /** Of a VM's commands, if they are to outlive this bridge. */
+  recentIds?: (key: VmKey) => RecentIds;
 }
 
 export type Host = Awaited<ReturnType<typeof createHost>>;
@@ -52,6 +58,7 @@ export async function createHost(
   const hypervisor = createHypervisor(config, state, logger, {
     emit: event => base.roaming.hear(state, event),
     ranBefore: target => ranSince(base, of, target),
+    stranger: domain => tuning.stranger?.(name, domain),
     defined: (key, xml) => {
       doctor.look(key, xml);
       serialLogs.look(key, xml);
@@ -76,6 +83,7 @@ export async function createHost(
   let resync: NodeJS.Timeout | undefined;
   return {
     ...{ state, link: hypervisor.link, boots, dispatcher },
+    busy: () => dispatcher.busy || Object.values(state.snapshot.vms).some(({ loader }) => loader?.armedUntil),
     /** Reads what is stored, and hears events from now on. */
     open: async (): Promise<void> => {
       state.subscribe((event, before) => {
@@ -123,7 +131,7 @@ async function createMachines(
     events,
     responder,
   }: Publishers & { hypervisor: Hypervisor; statistics: Statistics; boots: Boots },
-  { pause, probes, loader }: HostTuning,
+  { pause, probes, loader, recentIds }: HostTuning,
 ) {
   const { config, state, logger } = of;
   const { file, was: remembered } = stores.checks.of(owns);
@@ -145,7 +153,7 @@ async function createMachines(
   });
   const simple = simpleCommands({ state, hypervisor, statistics, checks: checks.checks, rebuilds, publisher });
   const dispatcher = createDispatcher(config, {
-    ...{ ...power, simple, replies: responder, ...(pause !== undefined && { pause }) },
+    ...{ ...power, simple, replies: responder, recentIds, ...(pause !== undefined && { pause }) },
     ...(rebuilds && { loader: rebuilds.begin }),
   });
   return { checks, rebuilds, dispatcher };

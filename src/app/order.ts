@@ -48,11 +48,12 @@ export class Order {
   readonly #begun = new Set<VmKey>();
   #closed = false;
 
-  /** The states have what was recorded. */
+  /** The states have what was recorded, and what a bridge before this one in this process has seen. */
   constructor(parts: OrderParts) {
     this.#parts = parts;
     const keys = parts.vms.map(({ key }) => key);
-    this.#fresh = new Set(keys.filter(key => this.#vm(key).history.last?.what === 'start'));
+    const isFresh = ({ history, check }: VmSnapshot) => history.last?.what === 'start' && check?.verdict !== 'up';
+    this.#fresh = new Set(keys.filter(key => isFresh(this.#vm(key))));
   }
 
   submit(request: Request, given: Command, ordering: Ordering = {}): void {

@@ -20,7 +20,7 @@ export function createHypervisor(
   { libvirt, vms }: HostConfig,
   state: State,
   logger: Logger,
-  hooks: Partial<Pick<WatchOptions, 'emit' | 'ranBefore' | 'defined' | 'stored'>> = {},
+  hooks: Partial<Pick<WatchOptions, 'emit' | 'ranBefore' | 'stranger' | 'defined' | 'stored'>> = {},
 ) {
   const open = opener(libvirt);
   const { emit = state.dispatch } = hooks;

@@ -4,7 +4,7 @@ import { Bridge } from '../bridge/bridge.ts';
 import type { Config } from '../config/config.ts';
 import { hostConfigs } from '../config/hosts.ts';
 import { tellUnfinished } from '../definition/create.ts';
-import type { VmKey } from '../model/snapshot.ts';
+import type { VmKey, VmSnapshot } from '../model/snapshot.ts';
 import type { State } from '../model/state.ts';
 import { States } from '../model/states.ts';
 import { controlServer } from '../servers/control.ts';
@@ -24,10 +24,16 @@ export interface RunningBridge {
   readonly refused: Promise<string>;
   /** Publishes `offline`, closes everything, and leaves the VMs alone; idempotent. */
   close(): Promise<void>;
+  /** A command is under way, or a confirmation window is open. */
+  readonly busy: boolean;
+  /** All that it knows. */
+  vms(): ReadonlyMap<VmKey, VmSnapshot>;
 }
 
-/** All but the signal is for tests and benchmarks. */
+/** All but the signal, and what has to do with `all`, is for tests and benchmarks. */
 export interface Tuning extends HostTuning {
+  /** What another bridge in this process, which this one follows, knew of the VMs. */
+  before?: ReadonlyMap<VmKey, VmSnapshot>;
   /** Ends the wait for the data directory, which then rejects with the signal's reason. */
   signal?: AbortSignal;
   /** Milliseconds to wait for a `shutdown --direct`, or a bridge that is ending, to release the data directory. */
@@ -48,7 +54,7 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
   const [stores, machine] = await Promise.all([opening, thisHost()]);
   const configs = hostConfigs(config);
   const recalled = configs.map(({ vms, libvirt }) => {
-    return recalledState(vms, stores.vms.was, machine.boot, stores.records.was, libvirt.name);
+    return recalledState(vms, stores.vms.was, machine.boot, stores.records.was, libvirt.name, tuning.before);
   });
   const states = new States(recalled);
   const roaming = new Roaming(states, roamersOf(config), tuning.roamingPatience);
@@ -91,7 +97,14 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
     broker.ownership.close();
   };
   let closing: Promise<void> | undefined;
-  return { refused: broker.refused, close: () => (closing ??= close()) };
+  return {
+    refused: broker.refused,
+    close: () => (closing ??= close()),
+    get busy() {
+      return hosts.some(host => host.busy());
+    },
+    vms: () => new Map(config.vms.map(({ key }) => [key, states.of(key).vm(key)])),
+  };
 }
 
 /** VMs that may be on any of several hosts. */

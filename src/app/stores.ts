@@ -1,9 +1,8 @@
-import { join } from 'node:path';
 import { Records, type Run } from '../bridge/history.ts';
 import { type Remembered, recall, vmStoreFile } from '../bridge/vm-store.ts';
 import type { Known } from '../checks/engine/store.ts';
 import type { Config } from '../config/config.ts';
-import { checkAnnounced, nothingAnnounced } from '../discovery/announced-store.ts';
+import { announcedStore } from '../discovery/announced-store.ts';
 import { disksStore } from '../doctor/disks-store.ts';
 import type { DomainRef } from '../libvirt/structs.ts';
 import type { History } from '../model/history/history.ts';
@@ -12,7 +11,7 @@ import { State } from '../model/state.ts';
 import { inTime } from '../util/deadline.ts';
 import { lockWithin } from '../util/lock.ts';
 import type { Logger } from '../util/logger.ts';
-import { Store } from '../util/store.ts';
+import type { Store } from '../util/store.ts';
 import { checksStore } from './checks.ts';
 
 /** Another bridge has the data directory. */
@@ -39,13 +38,7 @@ export async function openStores(
   if (lock.reason === 'unwritable') {
     logger.warn({ event: 'store.unlocked', reason: lock.message }, 'data_dir cannot be locked: working without');
   }
-  const announced = new Store({
-    path: join(folder, 'announced.json'),
-    version: 1,
-    empty: nothingAnnounced,
-    check: checkAnnounced,
-    logger,
-  });
+  const announced = announcedStore(folder, logger);
   const vms = vmStoreFile(folder, logger);
   const checks = checksStore(folder, logger);
   const disks = disksStore(folder, logger);
@@ -88,16 +81,22 @@ function shared<T>(file: Store<Readonly<Record<VmKey, T>>>, was: Readonly<Record
   return { was, of };
 }
 
-/** The VMs as they were stored, before libvirt has told anything. `boot`: the host's current boot. */
+/**
+ * The VMs as they were stored, before libvirt has told anything. `boot`: the host's current boot. `before`: as a bridge of
+ * this process left them.
+ */
 export function recalledState(
   vms: Config['vms'],
   remembered: Remembered,
   boot: string | null,
   histories: Readonly<Record<VmKey, History>> = {},
   host: string | null = null,
+  before?: ReadonlyMap<VmKey, VmSnapshot>,
 ): State {
   const recalled = vms.map(({ key, label, guest }) => {
-    const vm = recall(emptyVm(key, label, guest), remembered, boot);
+    const nothing = emptyVm(key, label, guest);
+    const { startedAt, lastError, check, stats, harm } = before?.get(key) ?? nothing;
+    const vm = recall({ ...nothing, startedAt, lastError, check, stats, harm }, remembered, boot);
     return [key, { ...vm, history: histories[key] ?? vm.history }];
   });
   return new State(Object.fromEntries(recalled), host);

@@ -8,7 +8,8 @@ import { formatDuration } from '../util/duration.ts';
 import { type ExitCode, exitCode } from './outcome.ts';
 import type { Output } from './terminal.ts';
 
-type Creation = NonNullable<Config['vms'][number]['create']>;
+type Vm = Config['vms'][number];
+type Creation = NonNullable<Vm['create']>;
 
 export interface CheckConfigOptions extends LoadOptions, Output {
   json: boolean;
@@ -38,24 +39,32 @@ export async function checkConfig({ json, rights, stdout, stderr, ...options }: 
 
 /** With keys as in the file, and no secrets: only whether there are passwords and keys. */
 export function summarize({ config, sources }: Loaded, username: unknown = config.mqtt.username): object {
-  const { instance, mqtt, hosts, vms, dataDir } = config;
+  const { instance, mqtt, hosts, vms, templates, dataDir } = config;
   const { url, clientId, baseTopic } = mqtt;
   const secrets = { password: mqtt.password !== null, clientCertificate: mqtt.cert !== null };
   return snake({
     ...{ sources, instance },
     mqtt: { url, clientId, username, ...secrets, baseTopic },
     libvirt: hosts[0]?.name === null ? summarizeHost(hosts[0]) : hosts.map(summarizeHost),
-    vms: vms.map(({ domain, on, key, label, commands, after, shutdown, reboot, create, loader }) => ({
-      ...{ domain, ...(on !== null && { on }), id: key, name: label, commands, ...(after.length > 0 && { after }) },
-      shutdown: {
-        ...shutdown,
-        timeout: formatDuration(shutdown.timeout),
-        resendEvery: formatDuration(shutdown.resendEvery),
-      },
-      ...{ reboot, create: create && summarizeCreate(create), loader: loader && summarizeLoader(loader) },
-    })),
+    vms: [
+      ...vms.map(({ domain, key, label, ...vm }) => summarizeVm({ domain }, { id: key, name: label }, vm)),
+      ...templates.map(({ except, ...vm }) => summarizeVm({ all: true }, { except }, vm)),
+    ],
     dataDir,
   }) as object;
+}
+
+function summarizeVm(which: object, more: object, vm: Omit<Vm, 'domain' | 'key' | 'label'>) {
+  const { on, commands, after, shutdown, reboot, create, loader } = vm;
+  return {
+    ...{ ...which, ...(on !== null && { on }), ...more, commands, ...(after.length > 0 && { after }) },
+    shutdown: {
+      ...shutdown,
+      timeout: formatDuration(shutdown.timeout),
+      resendEvery: formatDuration(shutdown.resendEvery),
+    },
+    ...{ reboot, create: create && summarizeCreate(create), loader: loader && summarizeLoader(loader) },
+  };
 }
 
 function summarizeHost({ name, statsInterval, ...host }: Host) {
@@ -88,7 +97,7 @@ function snake(value: unknown): unknown {
 }
 
 function linesOf({ config, sources }: Loaded): string[] {
-  const { mqtt, hosts, vms, dataDir } = config;
+  const { mqtt, hosts, vms, templates, dataDir } = config;
   const user = mqtt.username ? `as ${mqtt.username}, ` : '';
   const lines = [
     ['file', sources.file ?? 'none'],
@@ -108,6 +117,11 @@ function linesOf({ config, sources }: Loaded): string[] {
       ...(vm.create ? createLines(vm.create) : []),
       ...(vm.loader ? loaderLines(vm.loader) : []),
     ]),
+    ...templates.map(({ except, ...vm }) => {
+      const out = except.length === 0 ? '' : ` except ${except.join(', ')}`;
+      const readOnly = hosts.some(({ name, readOnly }) => name === vm.on && readOnly);
+      return ['vm', `${vmText({ domain: 'every other domain', ...vm })}${out}, ${commandsText(vm, readOnly)}`];
+    }),
   ];
   return lines.map(([name = '', value]) => `${name.padEnd(12)} ${value}`);
 }
@@ -117,11 +131,11 @@ function hostText({ name, uri, readOnly, statsInterval }: Host): string {
   return name === null ? what : `${name}: ${what}`;
 }
 
-function vmText({ domain, on }: Config['vms'][number]): string {
+function vmText({ domain, on }: Pick<Vm, 'domain' | 'on'>): string {
   return on === null ? domain : `${domain} on ${on}`;
 }
 
-function commandsText({ commands, shutdown, after }: Config['vms'][number], readOnly: boolean): string {
+function commandsText({ commands, shutdown, after }: Omit<Vm, 'domain' | 'key' | 'label'>, readOnly: boolean): string {
   if (readOnly || commands.length === 0) return 'no commands';
   const then = shutdown.onTimeout === 'force_off' ? ', then its power is cut' : '';
   const within = `shutdown (within ${formatDuration(shutdown.timeout)}${then})`;

@@ -10,7 +10,7 @@ import type { Libvirt } from '../libvirt/client.ts';
 import { checkDocument } from '../model/documents.ts';
 import { silent } from '../util/logger.ts';
 import { Watch } from '../vm/watch.ts';
-import { findVm } from './command.ts';
+import { withOne } from './command.ts';
 import { ofEachHost } from './domains.ts';
 import { type ExitCode, exitCode } from './outcome.ts';
 import { renderCheck } from './table.ts';
@@ -36,7 +36,7 @@ const pause = 5_000;
  * reached.
  */
 export async function check({ config, vm, json, watch, stdout, stderr, signal }: CheckOptions): Promise<ExitCode> {
-  const vms = vm === undefined ? config.vms : [findVm(config, vm)];
+  const asked = vm === undefined ? config : withOne(config, vm);
   for (;;) {
     const troubles = new Set<string>();
     const look = async (host: HostConfig) => {
@@ -44,7 +44,7 @@ export async function check({ config, vm, json, watch, stdout, stderr, signal }:
       if (trouble !== null) troubles.add(`${host.libvirt.uri}: ${trouble}`);
       return rows;
     };
-    const { rows, refused } = await ofEachHost({ ...config, vms }, look, signal);
+    const { rows, refused } = await ofEachHost(asked, look, signal);
     for (const { message } of refused) troubles.add(message);
     for (const trouble of troubles) stderr.write(`${trouble}\n`);
     if (json) stdout.write(`${JSON.stringify(rows, null, watch ? 0 : 2)}\n`);

@@ -49,3 +49,8 @@ export function findVm({ vms }: Pick<Config, 'vms'>, name: string): Config['vms'
     )}`,
   );
 }
+
+/** As if it were the only one. Throws as `findVm` does. */
+export function withOne(config: Config, name: string): Config {
+  return { ...config, vms: [findVm(config, name)], templates: [] };
+}

@@ -71,7 +71,9 @@ export async function ofEachHost<R extends { id: string }>(
 ): Promise<{ rows: R[]; refused: Refusal[] }> {
   const { config: whole, refused, lost } = await found(config, signal);
   const known = { ...whole, vms: whole.vms.filter(({ key }) => !lost.has(key)) };
-  const looks = hostConfigs(known).filter(({ vms }) => vms.length > 0);
+  const looks = hostConfigs(known).filter(({ vms, templates, libvirt: { name } }) => {
+    return vms.length > 0 || templates.some(({ on }) => on === name);
+  });
   const all = await Promise.allSettled(looks.map(look));
   const failures = [...refused, ...all.flatMap(one => (one.status === 'rejected' ? [one.reason] : []))];
   const none = !all.some(({ status }) => status === 'fulfilled');

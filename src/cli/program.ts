@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { libvirtUri } from '../app/libvirt.ts';
+import type { Config } from '../config/config.ts';
 import { ConfigError, renderProblems } from '../config/problem.ts';
 import { version } from '../util/version.ts';
 import { type ExitCode, exitCode, told } from './outcome.ts';
@@ -73,9 +74,17 @@ async function configurationOf(
   const keepForHealth = healthKeeper(config, env);
   const loaded = await loadConfig({ config, env, checkUri });
   if (serves || name === 'health') keepForHealth(loaded.config);
-  if (kind === 'loaded') return { config: loaded.config, loaded };
+  if (kind === 'written') return { config: loaded.config, loaded };
+  const whole = await withEveryDomain(loaded.config, signal);
+  if (kind === 'loaded') return { config: whole };
   const [{ onItsHost }, { findVm }] = await Promise.all([import('./domains.ts'), import('./command.ts')]);
-  return { config: await onItsHost(loaded.config, findVm(loaded.config, vm ?? ''), signal) };
+  return { config: await onItsHost(whole, findVm(whole, vm ?? ''), signal) };
+}
+
+async function withEveryDomain(config: Config, signal: AbortSignal | undefined): Promise<Config> {
+  if (config.templates.length === 0) return config;
+  const { expanded } = await import('../app/every-domain.ts');
+  return expanded(config, signal);
 }
 
 function wrong({ problems }: ConfigError): ExitCode {

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { setFlagsFromString } from 'node:v8';
-import { main } from '../app/run.ts';
+import { mainOfAll } from '../app/renewal.ts';
 import { FolderInUse } from '../app/stores.ts';
 import type { Config } from '../config/config.ts';
 import { LogWriter } from '../util/log-writer.ts';
@@ -26,7 +26,6 @@ export async function run({ config }: { config: Config }): Promise<ExitCode> {
     logger.warn({ event: 'log.dropped', lines }, 'lines of this log were dropped: nobody read them in time'),
   );
   const logger = createLogger({ ...config.log, destination: output });
-  boundMemory(config.vms.length);
   const code = await serve(config, logger);
   await output.flush(lastLines);
   return code;
@@ -45,7 +44,7 @@ async function serve(config: Config, logger: Logger): Promise<ExitCode> {
     'dsm2mqtt',
   );
   try {
-    const bridge = await main(config, logger, { signal: stop.signal });
+    const bridge = await mainOfAll(config, logger, { signal: stop.signal, composed: boundMemory });
     const stopped = stop.signal.aborted ? null : once(stop.signal, 'abort').then(() => null);
     const reason = await Promise.race([stopped, bridge.refused]);
     if (reason !== null) logger.error({ event: 'bridge.refused', reason }, 'stopping');

@@ -11,8 +11,11 @@ export interface Verb {
   /** In order, `<needed>` or `[not]`, with a description each. */
   readonly args?: Readonly<Record<string, string>>;
   readonly options?: readonly Option[];
-  /** `loaded`: the configuration that `--config` names; `host`: that of the VM's host; `named`: only its name. */
-  readonly config?: 'loaded' | 'host' | 'named';
+  /**
+   * `written`: the configuration that `--config` names; `loaded`: with every domain of the hosts that it takes all of;
+   * `host`: that of the VM's host; `named`: only its name.
+   */
+  readonly config?: 'written' | 'loaded' | 'host' | 'named';
   /** Ctrl-C and SIGTERM abort its `signal` instead of ending the process: always, or with that option. */
   readonly interruptible?: true | 'direct';
   /** Runs until it gets a signal. */
@@ -52,7 +55,7 @@ export const verbs: readonly Verb[] = [
   {
     name: 'run',
     summary: 'run the bridge until SIGTERM or Ctrl-C',
-    ...{ config: 'loaded', serves: true },
+    ...{ config: 'written', serves: true },
     run: async call => (await import('./run.ts')).run(call),
   },
   {
@@ -64,7 +67,7 @@ export const verbs: readonly Verb[] = [
   {
     name: 'polkit',
     summary: 'print rules with which libvirt allows one user exactly what the configuration needs',
-    ...{ config: 'loaded', interruptible: true },
+    ...{ config: 'written', interruptible: true },
     options: [
       ['--host <name>', 'for which of several hosts'],
       ['--user <user>', 'whom (default: who runs this, or dsm2mqtt if that is root)'],
@@ -140,7 +143,7 @@ export const verbs: readonly Verb[] = [
   {
     name: 'health',
     summary: 'say whether the bridge on this machine can do its work',
-    ...{ config: 'loaded', options: [json] },
+    ...{ config: 'written', options: [json] },
     run: async call => (await import('./health.ts')).health(call),
   },
   {
@@ -152,7 +155,7 @@ export const verbs: readonly Verb[] = [
   {
     name: 'dump',
     summary: 'write what helps to understand a problem, as JSON without secrets',
-    config: 'loaded',
+    config: 'written',
     options: [['-o, --output <file>', 'write it there; default: standard output']],
     run: async call => (await import('./dump/dump.ts')).dump(call),
   },

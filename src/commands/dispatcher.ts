@@ -9,12 +9,12 @@ import type { Step, Ticket } from '../model/job/job.ts';
 import { type Decision, decideFor, firstCall, libvirtAway, type Policy, planOf, refusal } from '../model/policy.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
-import { type BeginLoaderJob, JobPlace, type Occupant } from './job-place.ts';
+import { type BeginLoaderJob, busy, JobPlace, type Occupant } from './job-place.ts';
 import { PowerJob, type PowerParts } from './power-job.ts';
 import { unknownVm } from './reader.ts';
 import { RecentIds } from './recent-ids.ts';
 import type { Replies, Request } from './responder.ts';
-import { type SimpleCommands, simpleOutcome } from './simple.ts';
+import { mostSimple, type SimpleCommands, simpleOutcome } from './simple.ts';
 
 export interface DispatcherOptions extends PowerParts {
   vms: Readonly<Record<VmKey, Policy>>;
@@ -22,6 +22,8 @@ export interface DispatcherOptions extends PowerParts {
   simple?: SimpleCommands;
   loader?: BeginLoaderJob;
   replies: Replies;
+  /** Of a VM, if it has had commands before. */
+  recentIds?: ((key: VmKey) => RecentIds) | undefined;
 }
 
 interface VmCommands {
@@ -31,9 +33,6 @@ interface VmCommands {
   recentIds: RecentIds;
   simple: number;
 }
-
-/** More at once would be a flood. */
-const mostSimple = 4;
 
 /** What a command gets from the order of several VMs. */
 export interface Ordering {
@@ -62,14 +61,19 @@ export class Dispatcher {
   #closed = false;
 
   constructor(options: DispatcherOptions) {
-    const { vms, clock = systemClock } = options;
+    const { vms, clock = systemClock, recentIds = () => new RecentIds() } = options;
     const vm = (key: VmKey, policy: Policy): VmCommands => {
       const place = new JobPlace(new PowerJob(key, policy, options));
-      return { key, policy, place, recentIds: new RecentIds(), simple: 0 };
+      return { key, policy, place, recentIds: recentIds(key), simple: 0 };
     };
     this.#options = options;
     this.#clock = clock;
     this.#vms = new Map(Object.entries(vms).map(([key, policy]) => [key, vm(key, policy)]));
+  }
+
+  /** A command has no final response yet. */
+  get busy(): boolean {
+    return this.#open.size > 0;
   }
 
   /** Writes the libvirt call before it returns, unless earlier calls are stuck. */
@@ -291,8 +295,4 @@ export class Dispatcher {
       });
     return null;
   }
-}
-
-function busy({ word, remaining }: Occupant): Rejection {
-  return { code: 'busy', message: `'${word}' is under way, for ${Math.ceil(remaining / 1_000)} s at most` };
 }

@@ -109,3 +109,7 @@ export class JobPlace {
     return this.#loader ? Math.max(0, this.#loader.deadline - this.#clock.now()) : 0;
   }
 }
+
+export function busy({ word, remaining }: Occupant): Rejection {
+  return { code: 'busy', message: `'${word}' is under way, for ${Math.ceil(remaining / 1_000)} s at most` };
+}

@@ -8,6 +8,9 @@ export type SimpleCommands = Readonly<
   Record<BesideWord, (key: VmKey, enabled: boolean) => Promise<string | CallFailure>>
 >;
 
+/** More at once, for one VM, would be a flood. */
+export const mostSimple = 4;
+
 export function simpleOutcome(said: string | CallFailure | Error): Outcome {
   if (typeof said === 'string') return succeeded('done', said);
   if (said instanceof Error) return failed('outcome_unknown', said.message);

@@ -7,7 +7,7 @@ import { brokerUrl, libvirtName, libvirtUri, line, listen, topic } from './forma
 import { camel, checked, duration, file, maybe, oneOrMore, text, together } from './kinds.ts';
 import { orderRule } from './order.ts';
 import { hostsRule, mqttRule, vmsRule } from './rules.ts';
-import { vm } from './vm.ts';
+import { everyVm, vm } from './vm.ts';
 
 /**
  * The one definition of the configuration: the file's keys, their types and defaults, the descriptions in the JSON
@@ -108,10 +108,8 @@ const written = z.strictObject({
   home_assistant: homeAssistant.prefault({}).describe('How the VMs appear in Home Assistant.'),
   libvirt: libvirt.prefault({}).describe('The hypervisor, or a list of several, each with a `name`.'),
   vms: z
-    .array(vm)
-    .min(1, 'must name at least one VM')
-    .check(together(vmsRule))
-    .describe('The virtual machines to bridge.'),
+    .union([z.enum(['all']).transform(() => [everyVm]), z.array(vm).check(together(vmsRule)).meta({ minItems: 1 })])
+    .describe('The virtual machines to bridge; `all`: every one of each host, read-only.'),
   data_dir: text.default('/data').describe('Directory for what must survive a restart.'),
   health: health.prefault({}).describe('How supervisors learn how the bridge is.'),
   log: log.prefault({}).describe('The log, on standard output.'),
@@ -133,22 +131,30 @@ function derived({ instance, mqtt, libvirt, vms, data_dir, ...rest }: z.output<t
   const hosts: readonly (z.output<typeof host> & { name: string | null })[] = Array.isArray(libvirt)
     ? libvirt
     : [{ ...libvirt, name: null }];
+  const entries = vms.map(({ commands, loader, create, checks, ...vm }) => ({
+    ...vm,
+    checks: { ...checks, ports: checks.ports ?? (vm.guest === 'dsm' ? [5_000, 5_001, 445] : []) },
+    commands: [...new Set(commands)],
+    // Without an image, `create` was refused.
+    create: create && { ...create, image: create.image ?? (loader?.image.way === 'path' ? loader.image.path : '') },
+    loader: loader && { ...loader, backup_dir: loader.backup_dir ?? backups },
+  }));
   return {
     ...{ ...rest, instance, data_dir },
     hosts,
     mqtt: { ...mqtt, client_id: mqtt.client_id ?? `dsm2mqtt-${instance}` },
-    vms: vms.map(({ id, name, on, commands, loader, create, checks, ...vm }) => ({
-      ...vm,
-      /** Null: on any of several hosts. */
-      on: hosts.length === 1 ? (hosts[0]?.name ?? null) : on,
-      checks: { ...checks, ports: checks.ports ?? (vm.guest === 'dsm' ? [5_000, 5_001, 445] : []) },
-      key: id ?? defaultVmKey(vm.domain),
-      label: name ?? vm.domain,
-      commands: [...new Set(commands)],
-      // Without an image, `create` was refused.
-      create: create && { ...create, image: create.image ?? (loader?.image.way === 'path' ? loader.image.path : '') },
-      loader: loader && { ...loader, backup_dir: loader.backup_dir ?? backups },
-    })),
+    vms: entries.flatMap(({ all, domain, on, id, name, except: _, ...vm }) => {
+      // Without a domain, it was refused.
+      if (all || domain === null) return [];
+      /** `on` null: on any of several hosts. */
+      const place = { domain, on: hosts.length === 1 ? (hosts[0]?.name ?? null) : on };
+      return { ...vm, ...place, key: id ?? defaultVmKey(domain), label: name ?? domain };
+    }),
+    /** For hosts of which every domain is taken, one each: what their VMs have. See `every-domain.ts`. */
+    templates: entries.flatMap(({ all, on, except, domain: _, id: __, name: ___, ...vm }) => {
+      const covered = hosts.filter(host => all && (on === null || on === host.name));
+      return covered.map(host => ({ ...vm, on: host.name, except }));
+    }),
   };
 }
 

@@ -67,12 +67,12 @@ export function applyOverrides(data: unknown, overrides: readonly Override[]): {
     const { path, value } = override;
     const stranger = path.findIndex((step, at) => {
       const here = valueAt(merged, path.slice(0, at));
-      return typeof step === 'number' ? isMapping(here) : Array.isArray(here);
+      return typeof step === 'number' ? isMapping(here) || typeof here === 'string' : Array.isArray(here);
     });
     if (stranger >= 0) {
-      const list = Array.isArray(valueAt(merged, path.slice(0, stranger)));
-      const hint = list ? 'a list has numbers: write one before the name' : 'a section has names, and no numbers';
-      problems.push(problemOf(override, `the file has ${list ? 'a list' : 'a section'} there`, hint));
+      const there = valueAt(merged, path.slice(0, stranger));
+      const [what, hint] = obstacle(there);
+      problems.push(problemOf(override, `the file has ${what} there`, hint));
       continue;
     }
     const gap = path.findIndex((step, at) => typeof step === 'number' && step > lengthAt(merged, path.slice(0, at)));
@@ -85,6 +85,11 @@ export function applyOverrides(data: unknown, overrides: readonly Override[]): {
     problems.push(problemOf(override, message, 'lists count from 0, without holes'));
   }
   return { data: merged, problems };
+}
+
+function obstacle(there: unknown): [what: string, hint: string] {
+  if (Array.isArray(there)) return ['a list', 'a list has numbers: write one before the name'];
+  return isMapping(there) ? ['a section', 'a section has names, and no numbers'] : ['a word', 'write a list there'];
 }
 
 function pathOf(variable: string): Path | null {

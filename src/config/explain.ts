@@ -59,7 +59,7 @@ function unknownKey(path: Path, key: string): Issue {
 /** Of a key that is missing. */
 function howToSet(path: Path, shape: Shape | null): string | null {
   const key = path.at(-1);
-  if (key === 'vms') return 'name a VM: `vms: [{ domain: DSM }]`';
+  if (key === 'vms') return 'name a VM: `vms: [{ domain: DSM }]`, or take all: `vms: all`';
   if (shape?.type === 'object' || shape?.type === 'array') return null;
   const example = shape?.examples?.[0];
   return `set ${pathText(path)}${example ? ` (\`${key}: ${example}\`)` : ''} or ${variableName(path)}`;

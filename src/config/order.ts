@@ -78,7 +78,7 @@ function vmsOf(config: unknown): Vm[] {
     const id = at('id') ?? (typeof domain === 'string' ? defaultVmKey(domain) : null);
     return {
       id: typeof id === 'string' ? id : '',
-      after: list(at('after')),
+      after: at('all') === true ? [] : list(at('after')),
       commands: list(at('commands') ?? defaultCommands),
       readOnly: hosts.length > 0 && hosts.every(host => valueAt(host, ['read_only']) === true),
     };

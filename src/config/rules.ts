@@ -30,7 +30,8 @@ export function passwordRule(section: unknown, complain: Complain): void {
 }
 
 /** An unlisted command never runs, not even by a policy; and a rebuild needs a loader. */
-export function vmRule(vm: unknown, complain: Complain): void {
+export function vmRule(entry: unknown, complain: Complain): void {
+  const vm = allRule(entry, complain);
   guestRule(vm, complain);
   createRule(vm, complain);
   const commands = valueAt(vm, ['commands']);
@@ -47,6 +48,23 @@ export function vmRule(vm: unknown, complain: Complain): void {
     if (needsLoader)
       complain(['commands', index], `the command \`${word}\` needs a loader, and this VM has none`, hint);
   }
+}
+
+/** What only a single VM can have. */
+const ofOne = ['domain', 'id', 'name', 'address', 'after', 'create', 'loader'];
+
+/** The entry without what does not go with its `all`. */
+function allRule(vm: unknown, complain: Complain): unknown {
+  const given = (key: string) => [valueAt(vm, [key]) ?? []].flat().length > 0;
+  if (!isMapping(vm)) return vm;
+  if (vm['all'] !== true) {
+    if (given('except')) complain(['except'], 'has no effect without `all: true`', 'leave it out', 'key');
+    return vm;
+  }
+  for (const key of ofOne.filter(given)) {
+    complain([key], 'does not go with `all`: it is of a single VM', 'give that VM an entry of its own', 'key');
+  }
+  return Object.fromEntries(Object.entries(vm).filter(([key]) => !ofOne.includes(key)));
 }
 
 /** What only one kind of guest has, by its path. */
@@ -121,26 +139,28 @@ export function hostsRule(config: unknown, complain: Complain): void {
 
 /** `hosts`: their names; null: there is only one, without a name. */
 function placeRule(vm: unknown, hosts: readonly unknown[] | null, complain: Complain): void {
-  const [on, domain, loader] = ['on', 'domain', 'loader'].map(key => valueAt(vm, [key]) ?? null);
+  const [on, domain, loader, all] = ['on', 'domain', 'loader', 'all'].map(key => valueAt(vm, [key]) ?? null);
   const known = `known: ${hosts?.filter(name => typeof name === 'string').join(', ')}`;
   if (typeof on === 'string' && !hosts)
     complain(['on'], 'has no effect', 'only a `libvirt` that is a list has names', 'key');
   else if (typeof on === 'string' && on !== '' && !hosts?.includes(on))
     complain(['on'], 'there is no such host', known);
-  if (on !== null || !hosts || hosts.length < 2) return;
+  if (on !== null || all === true || !hosts || hosts.length < 2) return;
   if (!isUuid(String(domain)))
     complain(['domain'], 'is a name, and several hosts may have it', `add \`on:\`; ${known}`);
   else if (loader !== null) complain(['loader'], 'needs `on`: a loader is rebuilt on one host', known, 'key');
 }
 
-/** No two have the same domain or key. Names are case-sensitive, UUIDs are not. */
+/** Each names a domain, or takes all of a host; no two have the same domain, host or key. Names are case-sensitive, UUIDs are not. */
 export function vmsRule(vms: unknown, complain: Complain): void {
   if (!Array.isArray(vms)) return;
+  if (vms.length === 0) complain([], 'must name at least one VM', 'or write `vms: all`');
+  everyRule(vms, complain);
   const domains = new Map<string, number>();
   const keys = new Map<string, number>();
   for (const [index, vm] of vms.entries()) {
-    const { domain, id = null, on = null } = isMapping(vm) ? vm : {};
-    if (typeof domain !== 'string' || domain === '') continue;
+    const { domain, all, id = null, on = null } = isMapping(vm) ? vm : {};
+    if (typeof domain !== 'string' || domain === '' || all === true) continue;
     const identity = isUuid(domain) ? domain.toLowerCase() : `${domain} on ${on}`;
     const twin = domains.get(identity);
     if (twin !== undefined) {
@@ -164,7 +184,23 @@ export function vmsRule(vms: unknown, complain: Complain): void {
   }
 }
 
-function isUuid(domain: string): boolean {
+function everyRule(vms: readonly unknown[], complain: Complain): void {
+  const takers = new Map<unknown, number>();
+  for (const [index, vm] of vms.entries()) {
+    const { domain = null, all, on = null } = isMapping(vm) ? vm : { domain: 0 };
+    if (all !== true) {
+      const hint = `set vms[${index}].domain (\`domain: DSM\`) or DSM2MQTT_VMS__${index}__DOMAIN`;
+      if (domain === null) complain([index, 'domain'], 'is missing', hint);
+      continue;
+    }
+    // Without `on`, it is of each host.
+    const twin = takers.get(on) ?? takers.get(null) ?? (on === null ? takers.values().next().value : undefined);
+    if (twin !== undefined) complain([index, 'all'], `vms[${twin}] takes all of that host`, 'one such entry a host');
+    takers.set(on, twin ?? index);
+  }
+}
+
+export function isUuid(domain: string): boolean {
   return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(domain);
 }
 

@@ -45,7 +45,8 @@ export function leafPaths(shape: Shape = jsonSchema, path: Path = []): Path[] {
   const below = Object.entries(childrenOf(shape)).flatMap(([key, child]) => leafPaths(child, [...path, key]));
   const mayBeWord = shape.anyOf?.some(one => one.type === 'string') ?? false;
   if (below.length > 0) return mayBeWord ? [path, ...below] : below;
-  return shape.items?.properties ? leafPaths(shape.items, [...path, 0]) : [path];
+  const items = childShape(shape, 0);
+  return items?.properties ? leafPaths(items, [...path, 0]) : [path];
 }
 
 /** `vms[0].domain` */

@@ -7,6 +7,7 @@ import { address, hostName, pagePath, schedule, timezone } from './formats.ts';
 import { checked, duration, list, maybe, port, text, together } from './kinds.ts';
 import { loader } from './loader.ts';
 import { vmRule } from './rules.ts';
+import { valueAt } from './value.ts';
 
 /** The keys of `vms[]`. */
 
@@ -86,9 +87,18 @@ const checks = z.strictObject({
   agent: z.boolean().default(false).describe('Whether the guest agent must answer. Only for `guest: other`.'),
 });
 
-export const vm = z
+const entry = z
   .strictObject({
-    domain: text.meta({ description: "libvirt's name or UUID of the domain.", examples: ['DSM'] }),
+    domain: maybe(
+      text.meta({ description: "libvirt's name or UUID of the domain. Required, unless `all`.", examples: ['DSM'] }),
+    ),
+    all: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Instead of a domain: every one of its host that no other entry names. Then guest is other, and commands are none, unless given.',
+      ),
+    except: list(text).prefault([]).describe('With `all`: names or UUIDs of domains that it leaves out.'),
     on: maybe(
       text.meta({
         description:
@@ -148,3 +158,14 @@ export const vm = z
     loader: maybe(loader).describe('Its loader and how that is rebuilt. Without it, nothing of the kind is done.'),
   })
   .check(together(vmRule));
+
+/** What an entry with `all` has, unless given. */
+const ofAll = { guest: 'other', commands: [] };
+
+export const vm = z.preprocess(
+  value => (valueAt(value, ['all']) === true ? { ...ofAll, ...Object(value) } : value),
+  entry,
+);
+
+/** `vms: all`: of each host. */
+export const everyVm = entry.parse({ all: true, ...ofAll });

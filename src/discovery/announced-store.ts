@@ -1,5 +1,8 @@
+import { join } from 'node:path';
 import * as z from 'zod';
 import { unknownDescription } from '../model/domain.ts';
+import type { Logger } from '../util/logger.ts';
+import { Store } from '../util/store.ts';
 import { platforms } from './entities/entity.ts';
 
 /** What was announced to Home Assistant, stored over restarts, so that a later start can remove what is gone. */
@@ -49,6 +52,14 @@ const schema = z.object({
 export type Announced = z.infer<typeof schema>;
 
 export const nothingAnnounced: Announced = { devices: {}, vms: {}, hypervisors: {}, hosts: {} };
+
+/** One file for the bridge, and for whatever reads the configuration. */
+export function announcedStore(folder: string, logger: Logger): Store<Announced> {
+  return new Store({
+    ...{ path: join(folder, 'announced.json'), version: 1, empty: nothingAnnounced },
+    ...{ check: checkAnnounced, logger },
+  });
+}
 
 export function checkAnnounced(value: unknown): Announced | null {
   return schema.safeParse(value).data ?? null;

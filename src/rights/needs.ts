@@ -7,7 +7,8 @@ import type { Image } from './image.ts';
 
 /** What the configuration needs of libvirt: permissions, each on one object. Pure. */
 
-type Vm = Config['vms'][number];
+/** With `except`: every domain but these. */
+type Vm = Config['vms'][number] & { except?: readonly string[] };
 
 export interface Right {
   vm: VmKey;
@@ -55,7 +56,7 @@ const further: Readonly<Partial<Record<CommandWord, readonly CallName[]>>> = {
 const ownPool = /^dsm2mqtt-[0-9a-f-]{36}$/;
 
 export function rightsOf(
-  { vms, libvirt }: { vms: Config['vms']; libvirt: Pick<Config['hosts'][number], 'readOnly'> },
+  { vms, libvirt }: { vms: readonly Vm[]; libvirt: Pick<Config['hosts'][number], 'readOnly'> },
   options: NeedsOptions,
 ): Right[] {
   return libvirt.readOnly
@@ -65,11 +66,19 @@ export function rightsOf(
 
 type Use = [what: string, calls: readonly CallName[], on: Right['on']];
 
-function domainOf({ domain }: Vm): Right['on'] {
+function domainOf({ domain, except }: Vm): Right['on'] {
+  if (except) {
+    const [uuids, names] = [except.filter(isUuid), except.filter(word => !isUuid(word))];
+    return { connect_driver: 'QEMU', ...noneOf('domain_name', names), ...noneOf('domain_uuid', uuids) };
+  }
   return {
     connect_driver: 'QEMU',
     ...(isUuid(domain) ? { domain_uuid: domain.toLowerCase() } : { domain_name: domain }),
   };
+}
+
+function noneOf(detail: string, words: readonly string[]): Right['on'] {
+  return words.length === 0 ? {} : { [detail]: new RegExp(`^(?!(?:${words.map(RegExp.escape).join('|')})$)`) };
 }
 
 function ofCommands(vm: Vm): Right[] {

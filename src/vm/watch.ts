@@ -32,6 +32,8 @@ export interface WatchOptions extends DefinitionHooks {
   statePatience?: number;
   /** Asked at the first read: whether another run of this domain was under way when the last bridge ended. */
   ranBefore?: (target: Pick<Target, 'key' | 'ref'>) => boolean;
+  /** Gets each domain that is not configured: on a new connection, and when it is defined or started. */
+  stranger?: (domain: DomainRef) => void;
   logger: Logger;
 }
 
@@ -60,6 +62,8 @@ interface Entry extends Watched {
 /** What can change without a change of state, by event: hardware, autostart, persistence. */
 const detailed: ReadonlySet<DomainEventName> = new Set(['deviceAdded', 'deviceRemoved', 'diskChange', 'nicMacChange']);
 const definitionEvents: ReadonlySet<number> = new Set([0, 1]);
+/** The lifecycle events of a domain that is defined or started. */
+const appearances: ReadonlySet<number> = new Set([0, 2]);
 /** The lifecycle event of a guest that has shut down, and its detail if the host shut it down. */
 const shutdown = { event: 6, byHost: 2 };
 
@@ -122,7 +126,7 @@ export class Watch {
 
   /** For a link's `prepare`: register, list, read. Resolves when every configured domain has been read. */
   async begin(client: Libvirt): Promise<void> {
-    const { logger, emit } = this.#options;
+    const { logger, emit, stranger } = this.#options;
     this.#client = client;
     client.onEvent(event => this.#hear(client, event));
     client.onClosed(() => {
@@ -135,6 +139,7 @@ export class Watch {
       logger.info({ event: 'libvirt.events_unknown', refused }, 'this libvirtd does not know some events');
     const found = await client.domains();
     this.#names = found.map(ref => ref.name);
+    for (const ref of found) if (!entries.some(entry => matches(entry, ref))) stranger?.(ref);
     for (const entry of entries) {
       if (found.some(ref => matches(entry, ref))) continue;
       const fields = { event: 'domain.missing', vm: entry.key, domain: entry.domain, names: this.#names.slice(0, 20) };
@@ -165,16 +170,17 @@ export class Watch {
   #hear(client: Libvirt, event: DomainEvent): void {
     if (client !== this.#client) return;
     const details = detailed.has(event.name) || (event.name === 'lifecycle' && definitionEvents.has(event.event));
-    for (const entry of this.#entries.values()) {
-      if (entry.target?.ref.uuid === event.domain.uuid || matches(entry, event.domain)) {
-        if (event.name === 'lifecycle' && event.event === shutdown.event) {
-          entry.killed = event.detail === shutdown.byHost;
-        }
-        if (event.name === 'reboot')
-          this.#options.emit({ type: 'rebooted', key: entry.key, at: new Date().toISOString() });
-        void this.#refreshSafely(entry, client, details);
-      }
+    const { uuid } = event.domain;
+    const entries = [...this.#entries.values()];
+    const concerned = entries.filter(entry => entry.target?.ref.uuid === uuid || matches(entry, event.domain));
+    for (const entry of concerned) {
+      if (event.name === 'lifecycle' && event.event === shutdown.event) entry.killed = event.detail === shutdown.byHost;
+      if (event.name === 'reboot')
+        this.#options.emit({ type: 'rebooted', key: entry.key, at: new Date().toISOString() });
+      void this.#refreshSafely(entry, client, details);
     }
+    const appears = event.name === 'lifecycle' && appearances.has(event.event);
+    if (appears && concerned.length === 0) this.#options.stranger?.(event.domain);
   }
 
   /** A read that fails closes the connection, so that the next one begins anew. */

@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { main, type RunningBridge, type Tuning } from '../../src/app/run.ts';
+import { type EveryTuning, mainOfAll, type Served } from '../../src/app/renewal.ts';
+import type { Tuning } from '../../src/app/run.ts';
 import type { Probes } from '../../src/checks/probes.ts';
 import type { Config } from '../../src/config/config.ts';
 import type { Host } from '../../src/config/hosts.ts';
@@ -16,6 +17,12 @@ import { Observer } from '../mqtt/observer.ts';
 /** The whole bridge between a fake libvirtd and a broker in this process. */
 
 type VmConfig = Config['vms'][number];
+
+/** Every domain of a host. */
+export const template = (changes: Partial<Config['templates'][number]> = {}): Config['templates'][number] => {
+  const { domain: _, key: __, label: ___, ...rest } = vmConfig({ guest: 'other', commands: [] });
+  return { ...rest, except: [], ...changes };
+};
 
 export const vmConfig = (changes: Partial<VmConfig> = {}): VmConfig => ({
   domain: 'DSM',
@@ -43,6 +50,7 @@ export interface ConfigChanges {
   /** Milliseconds until it is looked what is stale on the broker. */
   staleAfter?: number;
   vms?: readonly VmConfig[];
+  templates?: Config['templates'];
   libvirt?: Partial<Host>;
   /** Default: the one of `libvirt`. */
   hosts?: readonly Host[];
@@ -56,6 +64,7 @@ export interface ConfigChanges {
   pause?: number;
   /** Milliseconds in which a VM may go from one host to another. */
   roamingPatience?: number;
+  renewal?: EveryTuning['renewal'];
 }
 
 export class Running implements AsyncDisposable {
@@ -63,7 +72,7 @@ export class Running implements AsyncDisposable {
   readonly broker: Broker;
   readonly log = recorder();
   readonly folder: string;
-  #bridge: RunningBridge | undefined;
+  #bridge: Served | undefined;
   #observers: Observer[] = [];
 
   constructor(daemon: FakeLibvirtd, broker: Broker, folder: string) {
@@ -95,7 +104,7 @@ export class Running implements AsyncDisposable {
 
   /** With the only host, as commands of a VM get it. */
   config(changes: ConfigChanges = {}): Config & { libvirt: Host } {
-    const { vms = [vmConfig()], mqtt, health = null, dataDir = this.folder } = changes;
+    const { vms = [vmConfig()], templates = [], mqtt, health = null, dataDir = this.folder } = changes;
     const only = {
       name: null,
       uri: this.daemon.uri,
@@ -120,15 +129,17 @@ export class Running implements AsyncDisposable {
       libvirt: only,
       hosts: changes.hosts ?? [only],
       vms,
+      templates,
       dataDir,
       health: { listen: health },
       log: { level: 'info', pretty: false },
     };
   }
 
-  async start(changes?: ConfigChanges): Promise<RunningBridge> {
-    const { probes, loader, staleAfter, roamingPatience, pause = 50 } = changes ?? {};
-    this.#bridge = await main(this.config(changes), this.log, {
+  async start(changes?: ConfigChanges): Promise<Served> {
+    const { probes, loader, staleAfter, roamingPatience, renewal, pause = 50 } = changes ?? {};
+    this.#bridge = await mainOfAll(this.config(changes), this.log, {
+      ...(renewal && { renewal }),
       ...(staleAfter !== undefined && { staleAfter }),
       ...(roamingPatience !== undefined && { roamingPatience }),
       ...{ pause, ...(probes && { probes }), ...(loader && { loader }) },

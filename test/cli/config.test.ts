@@ -172,15 +172,22 @@ test('the schema is a JSON schema of the file as it is written', () => {
     properties: {
       mqtt: { required: ['url'], properties: { password: { writeOnly: true } } },
       vms: {
-        items: {
-          properties: {
-            loader: {
-              required: ['model', 'platform'],
-              properties: { ssh: { properties: { password: { writeOnly: true } } }, sata_map: { default: 'auto' } },
+        anyOf: [
+          { enum: ['all'] },
+          {
+            type: 'array',
+            minItems: 1,
+            items: {
+              properties: {
+                loader: {
+                  required: ['model', 'platform'],
+                  properties: { ssh: { properties: { password: { writeOnly: true } } }, sata_map: { default: 'auto' } },
+                },
+                shutdown: { properties: { max_presses: { type: 'integer', minimum: 1, maximum: 20, default: 3 } } },
+              },
             },
-            shutdown: { properties: { max_presses: { type: 'integer', minimum: 1, maximum: 20, default: 3 } } },
           },
-        },
+        ],
       },
       libvirt: {
         anyOf: [

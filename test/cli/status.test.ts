@@ -116,7 +116,9 @@ test('of two hosts one is away: the VMs of the other, and 3; of a VM that either
   const host = (name: string, uri: string) => ({ name, uri, readOnly: false, statsInterval: 30_000 });
   const hosts = [host('one', daemon.uri), host('two', `${daemon.uri}-gone`)];
   const of = (vms: Config['vms']) =>
-    captured(streams => status({ config: { hosts, vms } as unknown as Config, json: false, ...streams }));
+    captured(streams =>
+      status({ config: { hosts, vms, templates: [] } as unknown as Config, json: false, ...streams }),
+    );
   const both = await of([
     { ...vm('DSM'), on: 'one' },
     { ...vm('there'), on: 'two' },

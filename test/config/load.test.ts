@@ -24,6 +24,7 @@ test('a minimal file is a broker and a domain', async () => {
       powerSwitchCategory: 'config',
     },
     hosts: [{ name: null, uri: 'qemu:///system', readOnly: false, statsInterval: 30_000 }],
+    templates: [],
     vms: [
       {
         domain: 'DSM',

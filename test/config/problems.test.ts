@@ -47,7 +47,7 @@ test.each([
   // Types
   ['- 1', '1:1 : expected a mapping of keys, found a list'],
   ['just text', '1:1 : expected a mapping of keys, found text'],
-  [`${broker}\nvms: DSM`, '2:6 vms: expected a list, found text'],
+  [`${broker}\nvms: DSM`, '2:6 vms: expected all or a list, found `DSM`'],
   [`${broker}\nvms: [DSM]`, '2:7 vms[0]: expected a mapping of keys, found text'],
   [`${broker}\nvms: []`, '2:6 vms: must name at least one VM'],
   [`${broker}\nvms: [{ domain: 7 }]`, '2:17 vms[0].domain: expected text, found a number'],

@@ -8,7 +8,7 @@ import { examine } from '../../doctor/examine.ts';
 import type { Libvirt } from '../../libvirt/client.ts';
 import { silent } from '../../util/logger.ts';
 import type { Watch } from '../../vm/watch.ts';
-import { findVm } from '../command.ts';
+import { withOne } from '../command.ts';
 import { ofEachHost, withDomains } from '../domains.ts';
 import { type ExitCode, exitCode, told } from '../outcome.ts';
 import type { Output } from '../terminal.ts';
@@ -34,11 +34,11 @@ export async function doctor({
   signal,
   partition,
 }: DoctorOptions): Promise<ExitCode> {
-  const vms = vm === undefined ? config.vms : [findVm(config, vm)];
+  const asked = vm === undefined ? config : withOne(config, vm);
   try {
     const look = (host: HostConfig) =>
       withDomains(host, (client, watch) => lookAtAll(host, client, watch, { signal, partition }), signal);
-    const { rows, refused } = await ofEachHost({ ...config, vms }, look, signal);
+    const { rows, refused } = await ofEachHost(asked, look, signal);
     stdout.write(`${json ? JSON.stringify(rows, null, 2) : rows.map(renderExamined).join('\n\n')}\n`);
     const serious = rows.some(row => row.trouble ?? row.findings.some(({ level }) => /harm|warning/.test(level)));
     const codes = refused.map(error => told(error, stderr));

@@ -1,6 +1,7 @@
 import { readdir, stat, writeFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import { join, relative } from 'node:path';
+import { expanded } from '../../app/every-domain.ts';
 import type { Config } from '../../config/config.ts';
 import { type HostConfig, hostConfigs } from '../../config/hosts.ts';
 import type { Loaded } from '../../config/load.ts';
@@ -29,7 +30,7 @@ const patience = 5_000;
  * addresses. A missing part says why. 0; 1: it cannot be written.
  */
 export async function dump({ loaded, output, stdout, stderr }: DumpOptions): Promise<ExitCode> {
-  const { config } = loaded;
+  const config = await expanded(loaded.config);
   const anonymizer = new Anonymizer(secretsOf(config));
   const [bridge, libvirt, files] = await Promise.all([
     orWhy(() => askBridge(config)),

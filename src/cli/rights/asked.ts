@@ -1,3 +1,4 @@
+import { expanded } from '../../app/every-domain.ts';
 import type { Config } from '../../config/config.ts';
 import { type HostConfig, hostConfigs } from '../../config/hosts.ts';
 import { type Answer, ask } from '../../rights/ask.ts';
@@ -20,7 +21,7 @@ const redefine = 'domain.write';
 
 /** Of all hosts. Changes nothing. Throws `Refusal`. */
 export async function askRights(config: Config): Promise<AskedRights> {
-  const all = await Promise.all(hostConfigs(config).map(askHost));
+  const all = await Promise.all(hostConfigs(await expanded(config)).map(askHost));
   const rights = all.flatMap(one => one.rights);
   const beyond = all.flatMap(one => one.beyond);
   return { document: { rights, beyond }, lines: text(rights, beyond), missing: rights.some(isMissing) };

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { libvirtUri } from '../../app/libvirt.ts';
 import type { Config } from '../../config/config.ts';
+import { leftOut } from '../../config/every-domain.ts';
 import { type Host, type HostConfig, hostConfigs } from '../../config/hosts.ts';
 import type { Libvirt } from '../../libvirt/client.ts';
 import { imagesOf } from '../../rights/image.ts';
@@ -36,7 +37,7 @@ export async function polkit({ config, define, signal, stdout, ...options }: Pol
   if (strange !== undefined) throw new Refusal(exitCode.usage, `'${strange}' is no name of a user or group`);
   if (user === 'root') throw new Refusal(exitCode.usage, 'polkit never refuses root: name another user with --user');
   mustAsk(host.libvirt);
-  const rights = rightsOf(host, { images: await lookedUp(host, signal), define });
+  const rights = rightsOf(withAll(config, host), { images: await lookedUp(host, signal), define });
   stdout.write(rulesFile({ user, groups, readOnly, rights }));
   return exitCode.succeeded;
 }
@@ -51,6 +52,13 @@ function only(config: Config, name: string | undefined): HostConfig {
     exitCode.usage,
     `the rules are for one host: name it with --host (${known || 'there is only one'})`,
   );
+}
+
+/** Also those that are not there yet. */
+function withAll(config: Config, { libvirt, vms }: HostConfig): Parameters<typeof rightsOf>[0] {
+  const all = config.templates.filter(({ on }) => on === libvirt.name);
+  const more = all.map(each => ({ ...each, domain: '', key: 'all', label: 'all', except: leftOut(config, each) }));
+  return { libvirt, vms: [...vms, ...more] };
 }
 
 /** Who calls libvirt there. */

@@ -1,0 +1,48 @@
+import type { Config } from '../config/config.ts';
+import { type Found, withEveryDomain } from '../config/every-domain.ts';
+import type { Host } from '../config/hosts.ts';
+import { announcedStore } from '../discovery/announced-store.ts';
+import { inTime } from '../util/deadline.ts';
+import { silent } from '../util/logger.ts';
+import { opener } from './libvirt.ts';
+
+/** Milliseconds for a host to list its domains. */
+const patience = 5_000;
+
+/** The configuration with every domain of those hosts that it takes all of. */
+export async function expanded(config: Config, signal?: AbortSignal): Promise<Config> {
+  if (config.templates.length === 0) return config;
+  return expandedBy(config, await look(config, signal));
+}
+
+/** Domains by the name of their host. A host that is away, or of which not all is taken, has none. */
+export type Looked = ReadonlyMap<string | null, readonly Found[]>;
+
+export async function look({ hosts, templates }: Config, signal?: AbortSignal): Promise<Looked> {
+  const looks = hosts.map(async host => {
+    const isAsked = templates.some(({ on }) => on === host.name);
+    const there = isAsked ? await domainsOf(host, signal).catch(() => null) : null;
+    return there ? [[host.name, there] as const] : [];
+  });
+  return new Map((await Promise.all(looks)).flat());
+}
+
+/** Of a host that is away, the domains are those last announced, or `served` now. */
+export async function expandedBy(config: Config, found: Looked, served: Config['vms'] = []): Promise<Config> {
+  const { vms } = await announcedStore(config.dataDir, silent).load();
+  const now = served.map(({ key, domain: uuid, label: name, on }) => [key, { uuid, name, on }] as const);
+  return withEveryDomain(config, found, { ...vms, ...Object.fromEntries(now) });
+}
+
+async function domainsOf(host: Host, signal?: AbortSignal): Promise<readonly Found[] | null> {
+  const end = new AbortController();
+  const list = async () => {
+    await using client = await opener(host)(AbortSignal.any([end.signal, ...(signal ? [signal] : [])]));
+    return await client.domains({ timeout: patience });
+  };
+  try {
+    return await inTime(list(), patience, null, signal);
+  } finally {
+    end.abort();
+  }
+}
