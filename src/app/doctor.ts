@@ -5,6 +5,7 @@ import { readFacts, unknownFacts } from '../doctor/facts.ts';
 import type { Event } from '../model/event.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import type { State } from '../model/state.ts';
+import { entryOf } from '../util/entry-of.ts';
 import type { Store } from '../util/store.ts';
 import { hostOf, loaderFacts } from './doctor-facts.ts';
 import { isLocal } from './libvirt.ts';
@@ -28,7 +29,7 @@ export function createDoctor(
     await up.promise;
     const read = readFacts(xml);
     if (!read) return;
-    const lastDisks = known[key] ?? null;
+    const lastDisks = entryOf(known, key) ?? null;
     const vm = vms.find(each => each.key === key);
     const facts = { ...unknownFacts(read), loader: loaderFacts(vm?.loader ?? null), lastDisks };
     const local = isLocal(libvirt, state.snapshot.hypervisor.info?.hostname ?? null);
@@ -43,7 +44,7 @@ export function createDoctor(
   const remember = (key: VmKey) => {
     const disks = looks.get(key)?.disks ?? {};
     const entries = Object.entries(disks);
-    if (entries.length === 0 || entries.every(([path, identity]) => known[key]?.[path] === identity)) return;
+    if (entries.length === 0 || entries.every(([path, identity]) => entryOf(known, key)?.[path] === identity)) return;
     known = { ...known, [key]: disks };
     file.save(known);
   };

@@ -1,7 +1,7 @@
 import type { Config } from '../config/config.ts';
 import { type Found, withEveryDomain } from '../config/every-domain.ts';
 import type { Host } from '../config/hosts.ts';
-import { announcedStore } from '../discovery/announced-store.ts';
+import { announcedStore, nothingAnnounced } from '../discovery/announced-store.ts';
 import { inTime } from '../util/deadline.ts';
 import { silent } from '../util/logger.ts';
 import { opener } from './libvirt.ts';
@@ -12,7 +12,7 @@ const patience = 5_000;
 /** The configuration with every domain of those hosts that it takes all of. */
 export async function expanded(config: Config, signal?: AbortSignal): Promise<Config> {
   if (config.templates.length === 0) return config;
-  return expandedBy(config, await look(config, signal));
+  return expandedBy(config, await look(config, signal), [], signal);
 }
 
 /** Domains by the name of their host. A host that is away, or of which not all is taken, has none. */
@@ -28,10 +28,18 @@ export async function look({ hosts, templates }: Config, signal?: AbortSignal): 
 }
 
 /** Of a host that is away, the domains are those last announced, or `served` now. */
-export async function expandedBy(config: Config, found: Looked, served: Config['vms'] = []): Promise<Config> {
-  const { vms } = await announcedStore(config.dataDir, silent).load();
-  const now = served.map(({ key, domain: uuid, label: name, on }) => [key, { uuid, name, on }] as const);
-  return withEveryDomain(config, found, { ...vms, ...Object.fromEntries(now) });
+export async function expandedBy(
+  config: Config,
+  found: Looked,
+  served: Config['vms'] = [],
+  signal?: AbortSignal,
+): Promise<Config> {
+  // A file system may hang.
+  const stored = inTime(announcedStore(config.dataDir, silent).load(), patience, nothingAnnounced, signal);
+  const written = new Set(config.vms.map(({ key }) => key));
+  const taken = served.filter(({ key }) => !written.has(key));
+  const now = taken.map(({ key, domain: uuid, label: name, on }) => [key, { uuid, name, on }] as const);
+  return withEveryDomain(config, found, { ...(await stored).vms, ...Object.fromEntries(now) });
 }
 
 async function domainsOf(host: Host, signal?: AbortSignal): Promise<readonly Found[] | null> {

@@ -6,6 +6,7 @@ import type { DomainRef } from '../libvirt/structs.ts';
 import type { Event } from '../model/event.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import type { State } from '../model/state.ts';
+import { entryOf } from '../util/entry-of.ts';
 import { HostPoll } from '../vm/host-poll.ts';
 import type { Target } from '../vm/watch.ts';
 import { Boots } from './boot.ts';
@@ -170,7 +171,7 @@ function ranSince(
   const recorded = run?.host === config.libvirt.name ? run : undefined;
   // Each host has its own ids: those of a VM that roams may be of another one.
   const roams = config.vms.some(vm => vm.key === key && vm.on !== config.libvirt.name);
-  const stored = { ...(recorded && { recorded }), known: roams ? undefined : stores.checks.was[key] };
+  const stored = { ...(recorded && { recorded }), known: roams ? undefined : entryOf(stores.checks.was, key) };
   return ranBefore(ref, state.vm(key), { ...stored, boot: machine.boot, local });
 }
 

@@ -13,6 +13,8 @@ export interface OrderParts {
   vms: readonly Pick<Config['vms'][number], 'key' | 'after' | 'shutdown'>[];
   states: States;
   dispatcherOf: (key: VmKey) => Pick<Dispatcher, 'submit' | 'release'>;
+  /** VMs that a bridge before this one in this process had still to start. */
+  due?: readonly VmKey[];
 }
 
 /** A shutdown before which others shut down. Milliseconds. */
@@ -42,7 +44,7 @@ export class Order {
   /** VMs that have not been up since their start. */
   readonly #fresh: Set<VmKey>;
   /** VMs to start as soon as all that they are after are up, and no command changes that. */
-  readonly #due = new Set<VmKey>();
+  readonly #due: Set<VmKey>;
   readonly #shutdowns = new Map<VmKey, Shutdown>();
   /** VMs whose shutdown is under way because of the order alone, as it began. */
   readonly #begun = new Set<VmKey>();
@@ -52,8 +54,13 @@ export class Order {
   constructor(parts: OrderParts) {
     this.#parts = parts;
     const keys = parts.vms.map(({ key }) => key);
+    this.#due = new Set(parts.due?.filter(key => keys.includes(key)));
     const isFresh = ({ history, check }: VmSnapshot) => history.last?.what === 'start' && check?.verdict !== 'up';
     this.#fresh = new Set(keys.filter(key => isFresh(this.#vm(key))));
+  }
+
+  get due(): readonly VmKey[] {
+    return [...this.#due];
   }
 
   submit(request: Request, given: Command, ordering: Ordering = {}): void {
@@ -69,6 +76,8 @@ export class Order {
     const reply = (response: ResponseDocument, final: boolean) => {
       request.reply?.(response, final);
       const { code, remaining_ms: left } = response;
+      // It may have joined one that needed less time for itself.
+      if (code === 'accepted') this.#reserveMore(key, reserve);
       if (code === 'dependents' && left !== null && !this.#shutdowns.has(key)) {
         shutdown = this.#begin(key, request.by ?? mark, reserve, left);
       } else if (code === 'amended' && left !== null && shutdown) this.#shorten(shutdown, left);
@@ -142,6 +151,11 @@ export class Order {
     if (waiting.size === 0 && !this.#closed) this.#parts.dispatcherOf(key).release(key);
   }
 
+  #reserveMore(key: VmKey, reserve: number | null): void {
+    const shutdown = this.#shutdowns.get(key);
+    if (shutdown && reserve !== null) shutdown.reserve = Math.max(shutdown.reserve ?? 0, reserve);
+  }
+
   #shorten(shutdown: Shutdown, left: number): void {
     const timeout = share(left, shutdown.reserve);
     const deadline = performance.now() + timeout;
@@ -150,10 +164,10 @@ export class Order {
     for (const each of [...shutdown.waiting]) this.#command(each, 'shutdown', shutdown.by, timeout);
   }
 
-  #end({ key, by, waiting }: Shutdown, { code }: ResponseDocument): void {
+  #end({ key, by, asked }: Shutdown, { code }: ResponseDocument): void {
     this.#shutdowns.delete(key);
     if (code !== 'cancelled') return;
-    for (const each of [...waiting]) {
+    for (const each of asked) {
       const others = this.#shutdowns.values().some(other => other.waiting.has(each));
       if (this.#begun.has(each) && !others) this.#command(each, 'cancel', by);
     }

@@ -55,7 +55,7 @@ class Renewal implements Served {
 
   async start(): Promise<void> {
     await this.#compose(await expanded(this.#config, this.#signal));
-    if (this.#config.templates.length === 0) return;
+    if (this.#config.templates.length === 0 || this.#signal.aborted) return;
     this.#renewing = this.#renew().catch(error => {
       if (!this.#signal.aborted) this.#refused.reject(error);
     });
@@ -72,11 +72,12 @@ class Renewal implements Served {
     this.#vms = config.vms;
     this.#tuning.composed?.(config.vms.length);
     await former?.close();
-    const before = former?.vms();
+    const before = former?.known();
     const bridge = await main(config, this.#logger, {
       ...this.#tuning,
       ...{ signal: this.#signal, recentIds: key => this.#idsOf(key) },
-      ...(before && { before }),
+      // For a moment the directory was free: a `shutdown --direct` may have it until that is over.
+      ...(before && { before, lockPatience: Number.POSITIVE_INFINITY }),
       stranger: (host, domain) => {
         if (isTaken(this.#config, host, domain)) this.#change(host);
       },
@@ -104,7 +105,10 @@ class Renewal implements Served {
       await this.#hasChanged.promise;
       await delay(Math.max(gather, earliest - performance.now()), undefined, { signal });
       if (this.#bridge?.busy)
-        this.#logger.info({ event: 'bridge.renewal_waits' }, 'a host has other domains; waiting for what is under way');
+        this.#logger.info(
+          { event: 'bridge.renewal_waits' },
+          'there are new domains; the bridge waits until no command is under way',
+        );
       while (this.#bridge?.busy) await delay(idle, undefined, { signal });
       if (await this.#renewOnce()) earliest = performance.now() + apart;
     }
@@ -116,7 +120,7 @@ class Renewal implements Served {
     this.#changed.clear();
     this.#hasChanged = Promise.withResolvers();
     const found = await look(this.#config, this.#signal);
-    const next = await expandedBy(this.#config, found, this.#vms);
+    const next = await expandedBy(this.#config, found, this.#vms, this.#signal);
     this.#signal.throwIfAborted();
     const isBusy = this.#bridge?.busy ?? false;
     // A host that did not answer is asked again.
@@ -126,7 +130,10 @@ class Renewal implements Served {
     // Else they are gone again.
     if (more.length > 0) {
       const domains = more.map(({ label }) => label);
-      this.#logger.info({ event: 'bridge.renewed', domains }, 'a host has other domains: all starts anew with them');
+      this.#logger.info(
+        { event: 'bridge.renewed', domains },
+        'new domains: the bridge restarts in this process to serve them; no VM is touched',
+      );
       await this.#compose(next);
     }
     return true;

@@ -27,13 +27,19 @@ export interface RunningBridge {
   /** A command is under way, or a confirmation window is open. */
   readonly busy: boolean;
   /** All that it knows. */
-  vms(): ReadonlyMap<VmKey, VmSnapshot>;
+  known(): Known;
+}
+
+/** What a bridge knows of its VMs, and those that it has still to start. */
+interface Known {
+  vms: ReadonlyMap<VmKey, VmSnapshot>;
+  due: readonly VmKey[];
 }
 
 /** All but the signal, and what has to do with `all`, is for tests and benchmarks. */
 export interface Tuning extends HostTuning {
-  /** What another bridge in this process, which this one follows, knew of the VMs. */
-  before?: ReadonlyMap<VmKey, VmSnapshot>;
+  /** What another bridge in this process, which this one follows, knew. */
+  before?: Known;
   /** Ends the wait for the data directory, which then rejects with the signal's reason. */
   signal?: AbortSignal;
   /** Milliseconds to wait for a `shutdown --direct`, or a bridge that is ending, to release the data directory. */
@@ -54,7 +60,7 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
   const [stores, machine] = await Promise.all([opening, thisHost()]);
   const configs = hostConfigs(config);
   const recalled = configs.map(({ vms, libvirt }) => {
-    return recalledState(vms, stores.vms.was, machine.boot, stores.records.was, libvirt.name, tuning.before);
+    return recalledState(vms, stores.vms.was, machine.boot, stores.records.was, libvirt.name, tuning.before?.vms);
   });
   const states = new States(recalled);
   const roaming = new Roaming(states, roamersOf(config), tuning.roamingPatience);
@@ -66,7 +72,10 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
     configs.map((config, at) => createHost(base, config, recalled[at] as State, publishers, tuning)),
   );
   const hostOf = (key: VmKey) => hosts.find(({ state }) => state === states.of(key)) as Host;
-  const order = new Order({ vms: config.vms, states, dispatcherOf: key => hostOf(key).dispatcher });
+  const order = new Order({
+    ...{ vms: config.vms, states, dispatcherOf: key => hostOf(key).dispatcher },
+    due: tuning.before?.due ?? [],
+  });
   const bridge = createBridge(base, broker, publishers, order);
   const servers = createServers(base, broker, bridge, hostOf);
   const stale = createStaleTeller(base, broker.ownership, hosts, tuning.staleAfter);
@@ -103,7 +112,7 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
     get busy() {
       return hosts.some(host => host.busy());
     },
-    vms: () => new Map(config.vms.map(({ key }) => [key, states.of(key).vm(key)])),
+    known: () => ({ vms: new Map(config.vms.map(({ key }) => [key, states.of(key).vm(key)])), due: order.due }),
   };
 }
 

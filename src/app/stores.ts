@@ -9,6 +9,7 @@ import type { History } from '../model/history/history.ts';
 import { emptyVm, type VmKey, type VmSnapshot } from '../model/snapshot.ts';
 import { State } from '../model/state.ts';
 import { inTime } from '../util/deadline.ts';
+import { entryOf } from '../util/entry-of.ts';
 import { lockWithin } from '../util/lock.ts';
 import type { Logger } from '../util/logger.ts';
 import type { Store } from '../util/store.ts';
@@ -97,7 +98,7 @@ export function recalledState(
     const nothing = emptyVm(key, label, guest);
     const { startedAt, lastError, check, stats, harm } = before?.get(key) ?? nothing;
     const vm = recall({ ...nothing, startedAt, lastError, check, stats, harm }, remembered, boot);
-    return [key, { ...vm, history: histories[key] ?? vm.history }];
+    return [key, { ...vm, history: entryOf(histories, key) ?? vm.history }];
   });
   return new State(Object.fromEntries(recalled), host);
 }

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
 import { wishes } from '../model/check.ts';
 import type { Asked, LastStop, Snapshot, VmKey, VmSnapshot } from '../model/snapshot.ts';
+import { entryOf } from '../util/entry-of.ts';
 import type { Logger } from '../util/logger.ts';
 import { Store } from '../util/store.ts';
 
@@ -52,7 +53,7 @@ export function vmStoreFile(folder: string, logger: Logger): Store<Remembered> {
 
 /** The VM as it was stored. `boot`: the host's current boot; null: it is not known. */
 export function recall(vm: VmSnapshot, remembered: Remembered, boot: string | null): VmSnapshot {
-  const known = Object.hasOwn(remembered, vm.key) ? remembered[vm.key] : undefined;
+  const known = entryOf(remembered, vm.key);
   if (!known) return vm;
   const { uuid, active, last_stop, self_off_at, asked, wish, boot: then } = known;
   return {

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Event } from '../model/event.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
+import { entryOf } from '../util/entry-of.ts';
 import type { Logger } from '../util/logger.ts';
 import { Semaphore } from '../util/semaphore.ts';
 import type { Timetable } from './engine/schedule.ts';
@@ -43,7 +44,7 @@ export class Checks {
       const checker = new VmChecks({
         ...options,
         ...{ key, domain, policy: checks, places, clock, stagger: (index % staggered) * apart },
-        known: (Object.hasOwn(remembered, key) ? remembered[key] : null) ?? nothingKnown,
+        known: entryOf(remembered, key) ?? nothingKnown,
         remember: known => this.#remember(key, known),
       });
       return [key, checker] as const;

@@ -9,6 +9,7 @@ import type { Config } from '../config/config.ts';
 import type { HostConfig } from '../config/hosts.ts';
 import { cancelled, type Outcome, rejected } from '../model/codes.ts';
 import type { Command } from '../model/command.ts';
+import { entryOf } from '../util/entry-of.ts';
 import type { FolderLock } from '../util/lock.ts';
 import { silent } from '../util/logger.ts';
 
@@ -40,7 +41,8 @@ export async function direct(options: DirectOptions): Promise<Outcome> {
     value => file.save(value),
     remembered,
     boot,
-    config.vms.map(each => each.key),
+    // Those of `all` have no entry.
+    [...config.vms.map(each => each.key), ...(config.templates.length > 0 ? Object.keys(remembered) : [])],
   );
   // All VMs: a missing one would be forgotten.
   const state = recalledState(config.vms, remembered, boot, histories);
@@ -53,7 +55,7 @@ export async function direct(options: DirectOptions): Promise<Outcome> {
   const only = { ...config, vms: [vm] };
   const { link, watch } = createHypervisor(only, state, silent);
   const dispatcher = createDispatcher(only, {
-    ...createPower(only, state, watch, each => checked[each]?.address ?? null),
+    ...createPower(only, state, watch, each => entryOf(checked, each)?.address ?? null),
     replies,
   });
   let why = `libvirt did not answer within ${patience / 1_000} s`;

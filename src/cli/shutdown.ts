@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { expanded } from '../app/every-domain.ts';
 import type { ResponseDocument } from '../commands/responder.ts';
 import type { Config } from '../config/config.ts';
 import { lockFolder } from '../util/lock.ts';
@@ -26,7 +27,10 @@ const bridgePatience = 3_000;
  * for the end.
  */
 export async function shutDownDirectly(options: ShutdownOptions): Promise<ExitCode> {
-  const { config, signal, patience } = options;
+  const { signal, patience } = options;
+  // A host that hangs delays no shutdown of a VM that has an entry of its own.
+  const isListed = options.config.vms.some(({ key, domain, label }) => [key, domain, label].includes(options.vm));
+  const config = isListed ? options.config : await expanded(options.config, signal);
   const vm = findVm(config, options.vm);
   const { command, payload } = commandPayload('shutdown', undefined, options);
   const progress = new Progress(options);

@@ -175,16 +175,17 @@ export const verbs: readonly Verb[] = [
     name: 'shutdown',
     summary: 'shut a VM down like `send`; with `--direct` straight over libvirt, without broker and network',
     args: { '<vm>': vm },
-    ...{ config: 'loaded', interruptible: 'direct' },
+    ...{ config: 'written', interruptible: 'direct' },
     options: [
       ...ofCommands,
       ['--direct', 'straight over libvirt: needs neither broker nor network', false],
       ['-w, --wait', 'wait until it is off; --direct always does', false],
     ],
-    run: async ({ direct, ...call }: ShutdownOptions & Omit<SendOptions, 'command'> & { direct: boolean }) =>
-      direct
-        ? (await import('./shutdown.ts')).shutDownDirectly(call)
-        : (await import('./send.ts')).send({ ...call, command: 'shutdown' }),
+    run: async ({ direct, ...call }: ShutdownOptions & Omit<SendOptions, 'command'> & { direct: boolean }) => {
+      if (direct) return (await import('./shutdown.ts')).shutDownDirectly(call);
+      const [{ send }, { expanded }] = await Promise.all([import('./send.ts'), import('../app/every-domain.ts')]);
+      return send({ ...call, config: await expanded(call.config), command: 'shutdown' });
+    },
   },
   {
     name: 'loader',

@@ -27,7 +27,7 @@ export function leftOut({ vms }: Pick<Config, 'vms'>, { on, except }: Pick<Templ
 export function isTaken(config: Config, on: string | null, { uuid, name }: Found): boolean {
   const template = config.templates.find(each => each.on === on);
   const out = template && leftOut(config, template);
-  return out !== undefined && !out.includes(name) && !out.includes(uuid);
+  return out !== undefined && !out.includes(name) && !out.includes(uuid.toLowerCase());
 }
 
 /**

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Check, fullVersion } from '../model/check.ts';
 import { type Domain, type DomainDescription, unknownDescription, unknownHardware } from '../model/domain.ts';
 import type { Snapshot, VmKey } from '../model/snapshot.ts';
+import { entryOf } from '../util/entry-of.ts';
 import type { Announced } from './announced-store.ts';
 import { DeviceQueue, type DeviceQueueOptions, settleTime } from './device-queue.ts';
 import { discoveryMessage } from './entities/abbreviations.ts';
@@ -135,7 +136,7 @@ export class Announcer {
     const { devices, vms: known, hosts: knownHosts } = this.#announced;
     const owners = new Map<string, VmOptions>();
     for (const vm of vms) {
-      const description = known[vm.key];
+      const description = entryOf(known, vm.key);
       const topic = description && vmDeviceTopic(bridge, description);
       // A domain that is configured twice, by name and by UUID, is one device: that of the first entry.
       if (topic && !owners.has(topic)) owners.set(topic, vm);

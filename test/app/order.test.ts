@@ -11,8 +11,11 @@ import { vmConfig } from '../bridge/running.ts';
 
 const up = { verdict: 'up', expected: 'running', problem: false } as Check;
 
-/** Commands that it gives when DSM is found up, while a VM after it is off. `known`: of DSM, when it begins. */
-function given(known: Check | null): string[] {
+/**
+ * Commands that it gives when DSM is found up, while a VM after it is off. `known`: of DSM, when it begins. `due`: what the
+ * bridge before had still to start.
+ */
+function given(known: Check | null, due: readonly string[] = []): string[] {
   const history = { ...noHistory, last: { what: 'start' } } as unknown as VmSnapshot['history'];
   const off = { active: false } as VmSnapshot['domain'];
   const isMissed = { verdict: 'off', expected: 'running', problem: true } as Check;
@@ -26,6 +29,7 @@ function given(known: Check | null): string[] {
     vms: [vmConfig(), vmConfig({ key: 'box', after: ['DSM'] })],
     states: new States([state]),
     dispatcherOf: () => ({ submit: ({ key, command }) => commands.push(`${command} ${key}`), release: () => {} }),
+    due,
   });
   state.subscribe((event, before) => order.hear(event, before, state));
   state.dispatch({ type: 'checked', key: 'DSM', check: up } as Event);
@@ -38,4 +42,8 @@ test('it has started, and is up for the first time: those after it start', () =>
 
 test('it was up already: what has been stopped since stays off', () => {
   expect(given(up)).toEqual([]);
+});
+
+test('it was up already, and the bridge before had still to start one: it starts, and one that is not there any more does not', () => {
+  expect(given(up, ['box', 'gone'])).toEqual(['start box']);
 });

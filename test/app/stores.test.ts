@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
-import { ranBefore } from '../../src/app/stores.ts';
+import { ranBefore, recalledState } from '../../src/app/stores.ts';
 import { nothingKnown } from '../../src/checks/engine/store.ts';
+import { noHistory } from '../../src/model/history/history.ts';
+import { vmConfig } from '../bridge/running.ts';
 import { otherUuid, uuid } from '../model/samples.ts';
 
 const remembered = { uuid, active: true, boot: 'b1', thisBoot: true };
@@ -35,3 +37,11 @@ test.each<[what: string, id: number, vm: Partial<typeof remembered> | null, know
   const ref = { uuid, id, name: 'DSM' };
   expect(ranBefore(ref, { remembered: vm && { ...remembered, ...vm } }, { ...now, ...more })).toBe(is);
 });
+
+test.each(['constructor', '__proto__', 'toString'])(
+  'of a VM called %s nothing is recalled that was not stored',
+  key => {
+    const { snapshot } = recalledState([vmConfig({ key })], {}, 'b1');
+    expect(snapshot.vms[key]).toMatchObject({ key, history: noHistory, remembered: null });
+  },
+);

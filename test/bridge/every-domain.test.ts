@@ -2,6 +2,9 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { mainOfAll } from '../../src/app/renewal.ts';
+import type { Probes } from '../../src/checks/probes.ts';
+import { lockFolder } from '../../src/util/lock.ts';
 import { expanded } from '../discovery/expanded.ts';
 import { eventually } from '../eventually.ts';
 import { FakeLibvirtd } from '../fakes/libvirtd/daemon.ts';
@@ -42,6 +45,36 @@ test.concurrent('all that is there, read-only; what has an entry of its own is a
   expect(running.daemon.domain('web').active).toBe(false);
   await seen.publish('b/mail/command', 'start');
   expect(await response(seen, 'mail')).toMatchObject({ status: 'rejected', code: 'unknown_vm' });
+});
+
+test.concurrent('one that is called as no object should be', async () => {
+  await using running = await Running.prepare();
+  running.daemon.define({ ...web, name: 'constructor' });
+  const seen = await running.observe();
+  await running.start(all);
+  await seen.take('b/constructor/availability', 'online');
+  running.daemon.domain('constructor').start();
+  await state(seen, ({ power }) => power === 'ON', 'constructor');
+});
+
+test.concurrent('ended while it starts: it ends, and leaves data_dir', async () => {
+  await using running = await Running.prepare();
+  running.daemon.define(web);
+  const config = running.config(all);
+  const end = new AbortController();
+  // These are looked at when data_dir is taken, and before anything runs.
+  const probes = {
+    get tcp(): Probes['tcp'] {
+      end.abort(new Error('told to end'));
+      return () => Promise.reject(new Error('nobody asks'));
+    },
+  };
+  const bridge = await mainOfAll(config, running.log, { signal: end.signal, renewal, probes });
+  expect(end.signal.aborted).toBe(true);
+  await bridge.close();
+  const lock = await lockFolder(config.dataDir);
+  expect(lock.reason).toBeNull();
+  if (lock.reason === null) lock.release();
 });
 
 test.concurrent('with commands listed, they are carried out', async () => {

@@ -395,6 +395,22 @@ describe('shut down before DSM', () => {
     expect(scene.domain('box').active).toBe(false);
   });
 
+  test.concurrent('cancelled: also what it had begun on a host that was away meanwhile', async () => {
+    await using scene = await running({ DSM: 1 }, boxAfterDsm, { there: ['box'] });
+    for (const name of ['DSM', 'box'] as const) scene.domain(name).guest.powerButton = 'ignored';
+    await scene.command('DSM', 'shutdown', { timeout: '1h' });
+    await scene.response('box', { status: 'accepted' });
+    await scene.two.kill();
+    await scene.response('DSM', {
+      code: 'dependents',
+      message: 'no other VM is waited for any more: the guest is asked now',
+    });
+    await scene.two.listen();
+    await scene.seen.take('b/box/availability', 'online');
+    await scene.command('DSM', 'cancel');
+    await scene.response('box', { command: 'shutdown', status: 'cancelled', code: 'cancelled' });
+  });
+
   test.concurrent('cancelled: also what it had begun, and nothing that somebody else had', async () => {
     await using scene = await running({ DSM: 1 }, { box: ['DSM'], cam: ['DSM'] });
     for (const name of names) scene.domain(name).guest.powerButton = 'ignored';

@@ -1,11 +1,13 @@
 /** `shutdown --direct`, with libvirt's part played by the fake: what each end of it is to a script. */
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { readRecord } from '../../src/bridge/history.ts';
 import { shutDownDirectly } from '../../src/cli/shutdown.ts';
-import { vmConfig } from '../bridge/running.ts';
+import { template, vmConfig } from '../bridge/running.ts';
 import { load, minimal } from '../config/harness.ts';
 import { FakeLibvirtd } from '../fakes/libvirtd/daemon.ts';
 import type { FakeDomain } from '../fakes/libvirtd/domain.ts';
@@ -51,6 +53,26 @@ test('0 when it is off, and when it was off already', async () => {
   expect(domain).toMatchObject({ active: false, presses: 1 });
   expect(await run()).toMatchObject({ code: 0, stdout: expect.stringContaining('already') });
   expect(domain.presses).toBe(1);
+});
+
+test('a host of which all is taken, and which hangs, delays nobody else', async () => {
+  const config = await load(minimal);
+  const path = join(folder, 'hangs');
+  let asked = 0;
+  await using hanging = createServer(() => (asked += 1)).listen(path);
+  await once(hanging, 'listening');
+  const other = { name: 'other', uri: `qemu+unix:///system?socket=${path}`, readOnly: false, statsInterval: 60_000 };
+  const templates = [template({ on: 'other' })];
+  const hosts = [{ name: 'one', uri: daemon.uri, readOnly: false, statsInterval: 60_000 }, other];
+  const vms = [vmConfig({ on: 'one' })];
+  const call = { config: { ...config, hosts, vms, templates, dataDir: folder }, vm: 'DSM', json: false };
+  const signal = new AbortController().signal;
+  const taken = { uuid: null, active: false, last_stop: null, asked: null };
+  await writeFile(join(folder, 'vms.json'), JSON.stringify({ version: 1, value: { taken } }));
+  expect(await captured(streams => shutDownDirectly({ ...call, signal, ...streams }))).toMatchObject({ code: 0 });
+  expect(asked).toBe(0);
+  // What is stored of the others stays.
+  expect(Object.keys(JSON.parse(await readFile(join(folder, 'vms.json'), 'utf8')).value)).toContain('taken');
 });
 
 test('4 when the guest does not hear; it is left running', async () => {

@@ -1,6 +1,6 @@
 /** `all`: what may be written, and which VMs come of it. */
 import { describe, expect, test } from 'vitest';
-import { withEveryDomain } from '../../src/config/every-domain.ts';
+import { isTaken, withEveryDomain } from '../../src/config/every-domain.ts';
 import { complaints, load } from './harness.ts';
 
 const broker = 'mqtt: { url: mqtt://b }';
@@ -203,4 +203,12 @@ describe('the VMs', () => {
     );
     expect(vms.map(each => each.commands)).toEqual([both]);
   });
+});
+
+test('a UUID counts however it is written', async () => {
+  const uuid = 'abcdef00-0000-4000-8000-000000000000';
+  const config = await load(one(`[{ all: true, except: [${uuid.toUpperCase()}] }]`));
+  for (const written of [uuid, uuid.toUpperCase()])
+    expect(isTaken(config, null, { uuid: written, name: 'x' })).toBe(false);
+  expect(isTaken(config, null, { uuid: uuidOf(1), name: 'x' })).toBe(true);
 });

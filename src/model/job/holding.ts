@@ -27,6 +27,6 @@ export function goOn(job: Job, now: number): Step {
   const { job: asked, effects } = ask(job, now);
   return {
     job: asked,
-    effects: [...effects, progress('dependents', 'no other VM is waited for any more: it is its turn')],
+    effects: [...effects, progress('dependents', 'no other VM is waited for any more: the guest is asked now')],
   };
 }

@@ -36,9 +36,15 @@ export function amend(
   const policy = onTimeout ?? plan.onTimeout;
   const least = policy === 'force_off' ? job.begunAt + leastBeforeCut : 0;
   const deadline = Math.max(Math.min(job.deadline, now + timeout), least);
+  const { stage } = job;
+  const reserve = policy === 'force_off' ? leastBeforeCut : 0;
+  const held = stage.at === 'holding' ? { ...stage, reserve: Math.max(stage.reserve, reserve) } : stage;
   const changed = deadline !== job.deadline || policy !== plan.onTimeout;
   return {
-    job: { ...job, tickets: [...tickets, ticket], keptStart: null, deadline, plan: { ...plan, onTimeout: policy } },
+    job: {
+      ...{ ...job, stage: held, deadline, plan: { ...plan, onTimeout: policy } },
+      ...{ tickets: [...tickets, ticket], keptStart: null },
+    },
     effects: [
       ...(keptStart === null ? [] : [superseded(keptStart, 'another shutdown came after it')]),
       ...(changed ? [progress('amended', `the guest has ${seconds(deadline - now)} from now`)] : []),

@@ -117,6 +117,14 @@ describe('another command', () => {
     expect([...rig.outcomes.keys()]).toEqual([first, second]);
   });
 
+  test('one that cuts the power at the end: a minute is for that, and the deadline stays', () => {
+    const rig = held();
+    expect(amended(rig, 120_000, 'force_off')).toEqual(['amended']);
+    expect(rig.waits(59_999)).toEqual([]);
+    expect(rig.waits(1)).toEqual(['call press', 'dependents']);
+    expect(rig.deadline).toBe(60_000);
+  });
+
   test('a shutdown that leaves the others nothing: it is asked at once', () => {
     const rig = held();
     expect(amended(rig, 30_000)).toEqual(['amended']);
@@ -182,11 +190,11 @@ describe('a power cut when the time is up', () => {
     expect(rig.deadline).toBe(60_000);
   });
 
-  test('wanted only later: the guest gets its minute all the same', () => {
+  test('wanted only later: the guest is asked at once, and gets its minute', () => {
     const rig = held({ ...needs(20), maxPresses: 1 });
     rig.waits(250_000);
     amended(rig, 30_000, 'force_off');
-    expect(rig.waits(10_000)).toEqual(['call press', 'dependents']);
+    expect(rig.waits(0)).toEqual(['call press', 'dependents']);
     expect(rig.deadline).toBe(60_000);
   });
 });
