@@ -9,7 +9,9 @@ import type { State } from '../model/state.ts';
 import { States } from '../model/states.ts';
 import { controlServer } from '../servers/control.ts';
 import { healthOf, healthServer } from '../servers/health.ts';
+import { metricsText } from '../servers/metrics.ts';
 import type { Logger } from '../util/logger.ts';
+import { version } from '../util/version.ts';
 import { thisHost } from './checks.ts';
 import { createHost, type Host, type HostTuning } from './host.ts';
 import { type Broker, createBroker } from './mqtt.ts';
@@ -140,6 +142,7 @@ function createServers(
   const {
     dataDir,
     health: { listen },
+    instance,
     mqtt: { baseTopic },
   } = config;
   const control = controlServer({
@@ -156,6 +159,10 @@ function createServers(
         const away = mqtt.reason ?? 'no session with the broker yet, or the base topic is still another bridge’s';
         const snapshots = states.all.map(({ snapshot }) => snapshot);
         return healthOf(snapshots, ownership.holding ? null : away, baseTopic);
+      },
+      metrics: () => {
+        const hosts = states.all.map(state => ({ snapshot: state.snapshot, keys: states.ownedBy(state) }));
+        return metricsText({ version, instance, connected: ownership.holding, hosts });
       },
       logger: logger.child({ part: 'health' }),
     });

@@ -87,7 +87,7 @@ const libvirt = z.union([host, z.array(namedHost).min(1, 'must name at least one
 const health = z.strictObject({
   listen: checked(listen)
     .meta({
-      description: 'Where /health and /ready are served over HTTP, or off.',
+      description: 'Where /health, /ready and /metrics are served over HTTP, or off.',
       examples: ['127.0.0.1:8099', 'off'],
     })
     .transform(placeOf)

@@ -5,12 +5,14 @@ import { Server } from './server.ts';
 
 /**
  * Tells supervisors the bridge's state, over HTTP: `/health` that the process lives, `/ready` whether it can do its
- * work. It changes nothing.
+ * work, and `/metrics` what Prometheus collects. It changes nothing.
  */
 export interface HealthOptions {
   host: string;
   port: number;
   report: () => HealthReport;
+  /** What Prometheus reads. */
+  metrics: () => string;
   logger: Logger;
 }
 
@@ -22,7 +24,7 @@ export interface HealthReport {
   checks: string | null;
 }
 
-export function healthServer({ host, port, report, logger }: HealthOptions): Server {
+export function healthServer({ host, port, report, metrics, logger }: HealthOptions): Server {
   return new Server({
     at: { host, port },
     // Each request is answered at once; if there are more connections, the oldest one is silent.
@@ -34,6 +36,7 @@ export function healthServer({ host, port, report, logger }: HealthOptions): Ser
         const ready = Object.values(parts).every(trouble => trouble === null);
         reply({ status: ready ? 'ready' : 'not ready', base_topic, ...parts }, { status: ready ? 200 : 503 });
       },
+      'GET /metrics': (_, reply) => reply(metrics()),
     },
     unavailable: reason =>
       logger.warn(

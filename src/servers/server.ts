@@ -5,8 +5,8 @@ import { createServer, type IncomingMessage, type Server as NodeServer, type Ser
 import type { Socket } from 'node:net';
 
 /**
- * A small HTTP server on a unix socket, which only its owner may use, or on a TCP port. It answers in lines of JSON. It
- * cuts off every client that sends nothing, sends only half a request, or does not read.
+ * A small HTTP server on a unix socket, which only its owner may use, or on a TCP port. It answers in lines of JSON, or
+ * with a text. It cuts off every client that sends nothing, sends only half a request, or does not read.
  */
 export interface ServerOptions {
   /** The path of a socket has at most 107 bytes; a file in its place is removed. */
@@ -31,7 +31,7 @@ export type Route = (
 ) => void;
 
 /** May be called at once or later, until the final reply, which is the default. A client that is gone gets nothing. */
-type Reply = (document: object, options?: { status?: number; final?: boolean }) => void;
+type Reply = (document: object | string, options?: { status?: number; final?: boolean }) => void;
 
 /** Bytes: `sun_path` without its end mark, see unix(7). The system cuts off a longer one, and may use another socket. */
 export const longestPath = 107;
@@ -141,10 +141,10 @@ function replyTo(response: ServerResponse): Reply {
   return (document, { status = 200, final = true } = {}) => {
     if (response.writableEnded || response.destroyed) return;
     if (!response.headersSent) {
-      const headers = { 'content-type': 'application/json', 'cache-control': 'no-store', connection: 'close' };
-      response.writeHead(status, headers);
+      const type = typeof document === 'string' ? 'text/plain; version=0.0.4; charset=utf-8' : 'application/json';
+      response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store', connection: 'close' });
     }
-    const line = `${JSON.stringify(document)}\n`;
+    const line = typeof document === 'string' ? document : `${JSON.stringify(document)}\n`;
     if (response.writableLength > mostUnread) response.destroy();
     else if (!final) response.write(line);
     else {

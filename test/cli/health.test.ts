@@ -54,6 +54,21 @@ test.each([
   expect((await fetch(`http://127.0.0.1:${port}${path}`, { method })).status).toBe(status);
 });
 
+test('/metrics is what Prometheus reads of the running bridge', async () => {
+  const port = await freePort();
+  await using running = await Running.start({ health: { host: '127.0.0.1', port } });
+  const of = async () => {
+    const response = await fetch(`http://127.0.0.1:${port}/metrics`);
+    expect(response.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
+    return response.text();
+  };
+  running.daemon.domain('DSM').start();
+  await expect.poll(of).toContain('dsm2mqtt_vm_active{vm="DSM"} 1\n');
+  expect(await of()).toContain('dsm2mqtt_mqtt_connected 1\n');
+  await running.daemon.kill();
+  await expect.poll(of).toContain('dsm2mqtt_libvirt_up 0\n');
+});
+
 test('a port that is taken is told, and the bridge does without', async () => {
   const other = createServer((_, response) => response.end('hello'));
   await new Promise<void>(resolve => other.listen(0, '127.0.0.1', resolve));
