@@ -1,7 +1,7 @@
 /** The product as a process of its own, and what it says on the broker: for tests that use it as its users do. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -82,7 +82,10 @@ async function product(config: Record<string, unknown>): Promise<readonly string
   const { code, stdout } = await runCliAs(root, config, 'polkit', '--user', 'bridge', '--define');
   if (code === 0) await unprivileged.polkit.rules('40-dsm2mqtt.rules', stdout);
   const { data_dir } = config;
-  if (typeof data_dir === 'string') execFileSync('chown', ['-R', 'bridge', data_dir]);
+  if (typeof data_dir === 'string') {
+    await mkdir(data_dir, { recursive: true });
+    execFileSync('chown', ['-R', 'bridge', data_dir]);
+  }
   return [...asOwner('bridge'), ...root];
 }
 
