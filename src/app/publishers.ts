@@ -1,4 +1,5 @@
 import { EventPublisher } from '../bridge/event-publisher.ts';
+import { Notifier } from '../bridge/notifier.ts';
 import { Publisher } from '../bridge/publisher.ts';
 import { VmStore } from '../bridge/vm-store.ts';
 import { Responder } from '../commands/responder.ts';
@@ -31,7 +32,8 @@ export type Publishers = ReturnType<typeof createPublishers>;
 export function createPublishers(base: Base, { topics, send }: Broker) {
   const { config, logger, stores, machine, states, session, startedAt } = base;
   const { instance, homeAssistant, hosts, vms } = config;
-  const events = new EventPublisher({ topics, send, logger: logger.child({ part: 'vm' }) });
+  const notifier = new Notifier(config.notify, { instance, states, logger: logger.child({ part: 'notify' }) });
+  const events = new EventPublisher({ topics, send, tell: notifier.tell, logger: logger.child({ part: 'vm' }) });
   const publisher = new Publisher({ topics, identity: { version, instance, session, startedAt }, states, send });
   const announcer = new Announcer(
     {
@@ -56,7 +58,7 @@ export function createPublishers(base: Base, { topics, send }: Broker) {
     stores.announced.was,
   );
   return {
-    ...{ events, publisher, announcer },
+    ...{ events, notifier, publisher, announcer },
     responder: new Responder({ topics, send, notify: events.publish, logger: logger.child({ part: 'command' }) }),
     vmStore: new VmStore(
       value => stores.vms.file.save(value),

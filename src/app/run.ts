@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { Bridge } from '../bridge/bridge.ts';
+import { Heartbeat } from '../bridge/heartbeat.ts';
 import type { Config } from '../config/config.ts';
 import { hostConfigs } from '../config/hosts.ts';
 import { tellUnfinished } from '../definition/create.ts';
@@ -8,7 +9,7 @@ import type { VmKey, VmSnapshot } from '../model/snapshot.ts';
 import type { State } from '../model/state.ts';
 import { States } from '../model/states.ts';
 import { controlServer } from '../servers/control.ts';
-import { healthOf, healthServer } from '../servers/health.ts';
+import { healthOf, healthServer, isReady } from '../servers/health.ts';
 import { metricsText } from '../servers/metrics.ts';
 import type { Logger } from '../util/logger.ts';
 import { version } from '../util/version.ts';
@@ -85,6 +86,7 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
   for (const host of hosts) {
     // What publishes an event comes before what acts on it.
     host.state.subscribe((event, before) => bridge.hear(event, before, host.state));
+    host.state.subscribe(event => publishers.notifier.hear(event, host.state));
     await host.open();
     // It acts on what the checks have made of an event.
     host.state.subscribe((event, before) => order.hear(event, before, host.state));
@@ -100,6 +102,8 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
     roaming.close();
     order.close();
     servers.health?.close();
+    servers.heartbeat?.close();
+    publishers.notifier.close();
     bridge.close();
     // What they still have to say comes before the end of the session.
     const ended = hosts.map(host => host.close());
@@ -142,6 +146,7 @@ function createServers(
   const {
     dataDir,
     health: { listen },
+    heartbeat,
     instance,
     mqtt: { baseTopic },
   } = config;
@@ -151,15 +156,16 @@ function createServers(
     follow: (key, follower) => (states.has(key) ? hostOf(key).boots.follow(key, follower) : null),
     logger: logger.child({ part: 'control' }),
   });
+  const report = () => {
+    const away = mqtt.reason ?? 'no session with the broker yet, or the base topic is still another bridge’s';
+    const snapshots = states.all.map(({ snapshot }) => snapshot);
+    return healthOf(snapshots, ownership.holding ? null : away, baseTopic);
+  };
   const health =
     listen &&
     healthServer({
       ...listen,
-      report: () => {
-        const away = mqtt.reason ?? 'no session with the broker yet, or the base topic is still another bridge’s';
-        const snapshots = states.all.map(({ snapshot }) => snapshot);
-        return healthOf(snapshots, ownership.holding ? null : away, baseTopic);
-      },
+      report,
       metrics: () => {
         const hosts = states.all.map(state => ({ snapshot: state.snapshot, keys: states.ownedBy(state) }));
         return metricsText({ version, instance, connected: ownership.holding, hosts });
@@ -168,5 +174,10 @@ function createServers(
     });
   // Without the directory's lock, the socket may belong to another bridge.
   const start = () => Promise.all([stores.locked && control.start(), health?.start()]);
-  return { control, health, start };
+  const beat = heartbeat && {
+    ...heartbeat,
+    isWell: () => isReady(report()),
+    logger: logger.child({ part: 'heartbeat' }),
+  };
+  return { control, health, heartbeat: beat && new Heartbeat(beat), start };
 }

@@ -7,6 +7,8 @@ import type { Logger } from '../util/logger.ts';
 export interface EventPublisherOptions {
   topics: Topics;
   send: Send;
+  /** Who is told as well, whether there is a broker or not. */
+  tell?: (key: VmKey, notification: Notification) => void;
   logger: Logger;
   /** Monotonic, milliseconds. */
   now?: () => number;
@@ -38,6 +40,7 @@ export class EventPublisher {
     if (command === undefined || event_type === 'interrupted') {
       logger[troubles.has(event_type) ? 'warn' : 'info']({ ...fields, event: `vm.${event_type}`, vm: key }, 'VM');
     }
+    this.#options.tell?.(key, notification);
     const payload = JSON.stringify(notification);
     const publication = { topic: topics.vm(key).event, payload, qos: 1, retain: false } as const;
     if (!this.#early) send(publication);

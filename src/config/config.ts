@@ -5,6 +5,7 @@ import { defaultVmKey } from '../model/topics.ts';
 import { certificate, password, tlsKey } from './files.ts';
 import { brokerUrl, libvirtName, libvirtUri, line, listen, topic } from './formats.ts';
 import { camel, checked, duration, file, maybe, oneOrMore, text, together } from './kinds.ts';
+import { heartbeat, notify } from './notify.ts';
 import { orderRule } from './order.ts';
 import { hostsRule, mqttRule, vmsRule } from './rules.ts';
 import { everyVm, vm } from './vm.ts';
@@ -110,6 +111,8 @@ const written = z.strictObject({
   vms: z
     .union([z.enum(['all']).transform(() => [everyVm]), z.array(vm).check(together(vmsRule)).meta({ minItems: 1 })])
     .describe('The virtual machines to bridge; `all`: every one of each host, read-only.'),
+  notify: z.array(notify).default([]).describe('Addresses that are told over HTTP what happens to the VMs.'),
+  heartbeat: maybe(heartbeat).describe('A dead-man service, which tells people when the bridge is gone.'),
   data_dir: text.default('/data').describe('Directory for what must survive a restart.'),
   health: health.prefault({}).describe('How supervisors learn how the bridge is.'),
   log: log.prefault({}).describe('The log, on standard output.'),

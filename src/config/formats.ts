@@ -40,16 +40,23 @@ export const brokerUrl: Format = text => {
   return url.search || url.hash ? { message: 'must not have a query or a fragment', hint: null } : null;
 };
 
-export const extensionUrl: Format = text => {
-  const hint = 'the http or https URL of its rpext-index.json';
-  const url = URL.parse(text);
-  if (!url) return { message: 'expected a URL', hint };
-  if (!/^https?:$/.test(url.protocol)) {
-    return { message: 'expected a URL that begins with http:// or https://', hint };
-  }
-  if (!url.username && !url.password) return null;
-  return { message: 'must not contain a user or password', hint: 'the loader fetches it without a login' };
-};
+export const extensionUrl = httpUrl(
+  'the http or https URL of its rpext-index.json',
+  'the loader fetches it without a login',
+);
+
+export const webUrl = httpUrl('for example https://ntfy.sh/my-nas', 'use token_file');
+
+/** `login`: what to do instead of a user and password in it. */
+function httpUrl(hint: string, login: string): Format {
+  return text => {
+    const url = URL.parse(text);
+    if (!url) return { message: 'expected a URL', hint };
+    if (!/^https?:$/.test(url.protocol))
+      return { message: 'expected a URL that begins with http:// or https://', hint };
+    return url.username || url.password ? { message: 'must not contain a user or password', hint: login } : null;
+  };
+}
 
 /** The host name need not resolve now: the guest may be off. */
 export const address: Format = text => {

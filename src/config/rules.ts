@@ -24,9 +24,13 @@ export function mqttRule(mqtt: unknown, complain: Complain): void {
   }
 }
 
-export function passwordRule(section: unknown, complain: Complain): void {
-  const both = ['password', 'password_file'].every(key => (valueAt(section, [key]) ?? null) !== null);
-  if (both) complain(['password_file'], 'password and password_file are both given', 'keep one of them', 'key');
+export const passwordRule = onlyOneRule('password', 'password_file');
+
+export function onlyOneRule(one: string, other: string) {
+  return (section: unknown, complain: Complain): void => {
+    const both = [one, other].every(key => (valueAt(section, [key]) ?? null) !== null);
+    if (both) complain([other], `${one} and ${other} are both given`, 'keep one of them', 'key');
+  };
 }
 
 /** An unlisted command never runs, not even by a policy; and a rebuild needs a loader. */

@@ -32,9 +32,9 @@ export function healthServer({ host, port, report, metrics, logger }: HealthOpti
     routes: {
       'GET /health': (_, reply) => reply({ status: 'alive' }),
       'GET /ready': (_, reply) => {
-        const { base_topic, ...parts } = report();
-        const ready = Object.values(parts).every(trouble => trouble === null);
-        reply({ status: ready ? 'ready' : 'not ready', base_topic, ...parts }, { status: ready ? 200 : 503 });
+        const now = report();
+        const ready = isReady(now);
+        reply({ status: ready ? 'ready' : 'not ready', ...now }, { status: ready ? 200 : 503 });
       },
       'GET /metrics': (_, reply) => reply(metrics()),
     },
@@ -44,6 +44,10 @@ export function healthServer({ host, port, report, metrics, logger }: HealthOpti
         'no health endpoint: give `health.listen` another port, or `off`',
       ),
   });
+}
+
+export function isReady({ base_topic: _, ...parts }: HealthReport): boolean {
+  return Object.values(parts).every(trouble => trouble === null);
 }
 
 /** `broker`: why nothing can be published, or null. */

@@ -56,6 +56,8 @@ export interface ConfigChanges {
   hosts?: readonly Host[];
   mqtt?: Partial<Config['mqtt']>;
   health?: Config['health']['listen'];
+  notify?: Config['notify'];
+  heartbeat?: Config['heartbeat'];
   dataDir?: string;
   /** Checks are made of what these find, and only on command unless the VM's schedule says otherwise. */
   probes?: Partial<Probes>;
@@ -132,6 +134,8 @@ export class Running implements AsyncDisposable {
       templates,
       dataDir,
       health: { listen: health },
+      notify: changes.notify ?? [],
+      heartbeat: changes.heartbeat ?? null,
       log: { level: 'info', pretty: false },
     };
   }

@@ -32,6 +32,8 @@ const samples: Readonly<Record<string, string>> = {
     commands: '[force_off, start]',
     ports: '[5000, 22]',
     except: '[a, b]',
+    on: '[crashed, solved]',
+    interval: '20s',
     extensions: '[https://a.b/c.json, "http://d:80/"]',
     addons: '[acpid, a=b]',
     upgrade_zip: '/a/b.zip',
@@ -52,6 +54,8 @@ function withCreate(key: string): string {
 
 function baseOf(path: Path): string {
   if (path[2] === 'create') return withCreate(String(path.at(-1)));
+  if (path[0] === 'notify') return `${minimal}notify: [{ url: "https://h" }]`;
+  if (path[0] === 'heartbeat') return `${minimal}heartbeat: { url: "https://h" }`;
   if (path[2] === 'guest') return minimal;
   if (path[2] === 'on') return hosts;
   if (path[2] === 'after') return minimal.replace('}]', '}, { domain: box }]');
@@ -61,7 +65,7 @@ function baseOf(path: Path): string {
 
 function sampleOf(path: Path): string {
   const shape = shapeAt(path);
-  const sample = samples[String(path.at(-1))];
+  const sample = path[0] === 'vms' && path[2] === 'on' ? undefined : samples[String(path.at(-1))];
   if (sample) return sample;
   if (shape?.enum) return shape.enum.find(word => word !== shape.default) ?? String(shape.default);
   if (shape?.type === 'boolean') return String(!shape.default);

@@ -53,6 +53,8 @@ test('a minimal file is a broker and a domain', async () => {
         create: null,
       },
     ],
+    notify: [],
+    heartbeat: null,
     dataDir: '/data',
     health: { listen: { host: '127.0.0.1', port: 8_099 } },
     log: { level: 'info', pretty: false },
