@@ -9,6 +9,8 @@ import { child, parseDomain } from '../vm/xml.ts';
 interface Log {
   path: string | null;
   size: number | null;
+  /** Until then its size is being asked for. */
+  measured: Promise<void>;
 }
 
 /** Where each VM's serial port is written to, and from where on a boot is read. */
@@ -23,13 +25,13 @@ export class SerialLogs {
   /** A definition that is new or has changed. */
   look(key: VmKey, xml: string): void {
     const path = serialLog(child(parseDomain(xml), 'devices'));
-    this.#logs.set(key, { path, size: this.#logs.get(key)?.size ?? null });
-    void this.#measure(key);
+    this.#logs.set(key, { path, size: this.#logs.get(key)?.size ?? null, measured: Promise.resolve() });
+    this.#measure(key);
   }
 
   /** Must hear every event, after the snapshot has taken it. */
   hear(event: Event): void {
-    if (event.type === 'domain') void this.#measure(event.key);
+    if (event.type === 'domain') this.#measure(event.key);
   }
 
   /** Its file; null: none. */
@@ -40,18 +42,19 @@ export class SerialLogs {
   /** Bytes before what it says from now on. The next time, those that are there then, unless it was off meanwhile. */
   async begin(key: VmKey): Promise<number> {
     const log = this.#logs.get(key);
+    await log?.measured;
     const size = log?.size ?? (await sizeOf(log?.path ?? ''));
     if (log) log.size = null;
     return size;
   }
 
   /** While the VM is off: what is in the file then is of an earlier boot. */
-  async #measure(key: VmKey): Promise<void> {
+  #measure(key: VmKey): void {
     const log = this.#logs.get(key);
-    const isOff = () => this.#state.vm(key).domain?.active === false;
-    if (!log?.path || !isOff()) return;
-    const size = await sizeOf(log.path);
-    if (isOff()) log.size = size;
+    if (!log?.path || this.#state.vm(key).domain?.active !== false) return;
+    log.measured = sizeOf(log.path).then(size => {
+      log.size = size;
+    });
   }
 }
 
