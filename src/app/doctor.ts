@@ -44,7 +44,8 @@ export function createDoctor(
   const remember = (key: VmKey) => {
     const disks = looks.get(key)?.disks ?? {};
     const entries = Object.entries(disks);
-    if (entries.length === 0 || entries.every(([path, identity]) => entryOf(known, key)?.[path] === identity)) return;
+    const before = entryOf(known, key);
+    if (entries.length === 0 || entries.every(([path, identity]) => before?.[path] === identity)) return;
     known = { ...known, [key]: disks };
     file.save(known);
   };
