@@ -36,10 +36,9 @@ export function commandPayload(
   return { payload, command, id };
 }
 
-/** By its key, its domain or its label. Throws `Refusal`. */
+/** As `listedVm`; throws `Refusal` if there is none. */
 export function findVm({ vms }: Pick<Config, 'vms'>, name: string): Config['vms'][number] {
-  const found =
-    vms.find(({ key }) => key === name) ?? vms.find(({ domain, label }) => domain === name || label === name);
+  const found = listedVm(vms, name);
   if (found) return found;
   throw new Refusal(
     exitCode.usage,
@@ -48,6 +47,11 @@ export function findVm({ vms }: Pick<Config, 'vms'>, name: string): Config['vms'
       vms.map(({ key }) => key),
     )}`,
   );
+}
+
+/** By its key, else by its domain or its label. */
+export function listedVm(vms: Config['vms'], name: string): Config['vms'][number] | undefined {
+  return vms.find(({ key }) => key === name) ?? vms.find(({ domain, label }) => domain === name || label === name);
 }
 
 /** As if it were the only one. Throws as `findVm` does. */

@@ -3,7 +3,7 @@ import { expanded } from '../app/every-domain.ts';
 import type { ResponseDocument } from '../commands/responder.ts';
 import type { Config } from '../config/config.ts';
 import { lockFolder } from '../util/lock.ts';
-import { type CommandOptions, commandPayload, findVm } from './command.ts';
+import { type CommandOptions, commandPayload, findVm, listedVm } from './command.ts';
 import { askControl } from './control.ts';
 import { direct } from './direct.ts';
 import { onItsHost } from './domains.ts';
@@ -29,8 +29,7 @@ const bridgePatience = 3_000;
 export async function shutDownDirectly(options: ShutdownOptions): Promise<ExitCode> {
   const { signal, patience } = options;
   // A host that hangs delays no shutdown of a VM that has an entry of its own.
-  const isListed = options.config.vms.some(({ key, domain, label }) => [key, domain, label].includes(options.vm));
-  const config = isListed ? options.config : await expanded(options.config, signal);
+  const config = listedVm(options.config.vms, options.vm) ? options.config : await expanded(options.config, signal);
   const vm = findVm(config, options.vm);
   const { command, payload } = commandPayload('shutdown', undefined, options);
   const progress = new Progress(options);

@@ -32,8 +32,8 @@ export type Said = Omit<Notification, 'event_type'> & { event_type: NoticeType }
 
 export function noticeOf(said: Said, instance: string, { key, label }: Pick<VmSnapshot, 'key' | 'label'>): Notice {
   const { event_type, command, reason, message } = said;
-  const more = [message ?? '', message ? '' : (reason ?? '')].filter(Boolean).join();
-  const what = `${command ? `${command}: ` : ''}${words[event_type]}${more && `: ${more}`}`;
+  const more = message || reason;
+  const what = `${command ? `${command}: ` : ''}${words[event_type]}${more ? `: ${more}` : ''}`;
   const text = `${what[0]?.toUpperCase()}${what.slice(1)}`;
   return { ...said, instance, vm: key, title: label, text, urgent: urgent.has(event_type) };
 }
