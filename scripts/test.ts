@@ -44,6 +44,7 @@ const roots = {
 /** In the order in which they start. */
 const all: readonly Section[] = [
   { name: code, command: ['npm', 'run', 'check'], alone: true },
+  { name: 'the benchmark, short', command: ['npm', 'run', 'bench', '--', '--quick'], alone: true },
   { name: roots.bookworm, command: root('bookworm') },
   // The longest ones, in halves: then no lab is left alone at the end.
   {
@@ -100,7 +101,6 @@ const all: readonly Section[] = [
     command: ['scripts/demo', '--name', labName('f'), '--for', '15s'],
     after: [roots.bookworm],
   },
-  { name: 'the benchmark, short', command: ['npm', 'run', 'bench', '--', '--quick'], alone: true },
 ];
 
 /** A lab of its own: another may be up for this repository, with somebody watching it. */

@@ -3,7 +3,7 @@
  * what they mean. Its orders come over the benchmark's line; see `Orders` in bare.ts. Without peers it only loads.
  */
 import { connect } from 'node:net';
-import { answer } from './usage.js';
+import { answer } from './usage.ts';
 
 const keepalive = 0x6b656570;
 const message = 2;

@@ -7,7 +7,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { promisify } from 'node:util';
-import { answer } from './usage.js';
+import { answer } from './usage.ts';
 
 const run = promisify(execFile);
 

@@ -5,6 +5,7 @@
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
+import { parse } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { bundle } from '../../scripts/build.ts';
@@ -132,6 +133,6 @@ function wanted(all: readonly Measurement[]): readonly Measurement[] {
 async function build(): Promise<void> {
   process.chdir(fileURLToPath(new URL('../..', import.meta.url)));
   execFileSync('npm', ['run', '--silent', 'build'], { stdio: 'inherit' });
-  const names = ['subject', 'check-subject', 'bare', 'check-bare'];
-  await bundle('dist', Object.fromEntries(names.map(name => [`bench/${name}`, `test/bench/${name}.js`])));
+  const files = ['subject.ts', 'check-subject.ts', 'bare.js', 'check-bare.js'];
+  await bundle('dist', Object.fromEntries(files.map(file => [`bench/${parse(file).name}`, `test/bench/${file}`])));
 }

@@ -5,7 +5,7 @@ import { Findhostd } from '../fakes/dsm/findhostd.ts';
 import type { FakeDomain } from '../fakes/libvirtd/domain.ts';
 import { taps } from '../fakes/libvirtd/xml.ts';
 
-/** What the checks of a bridge (check-subject.js) go through. */
+/** What the checks of a bridge (check-subject.ts) go through. */
 export interface Setting {
   /** Folder that looks like a host's `/sys` and `/proc`. */
   root: string;

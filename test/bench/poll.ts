@@ -25,7 +25,7 @@ const settle = 6_000;
 const stats = procedures.connectGetAllDomainStats;
 const birth = 'homeassistant/status';
 const goals = { 1: 0.6, 10: null, 100: 4, 1000: 40 };
-/** Seconds. The bridge waits up to a third one after a birth; a measured one does not (see subject.js). */
+/** Seconds. The bridge waits up to a third one after a birth; a measured one does not (see subject.ts). */
 const [firstStates, announcing] = [3, 2];
 
 /**

@@ -5,7 +5,7 @@
  * It is bundled as the bridge is (index.ts).
  */
 
-import { answer } from './usage.js';
+import { answer } from './usage.ts';
 
 // In pieces and in the order in which src/cli loads it, so that as much of it is in memory.
 await import('commander');
@@ -13,13 +13,13 @@ const { loadConfig } = await import('../../src/config/load.ts');
 
 // It does not wait before it announces again; see `birthJitter`.
 Math.random = () => 0;
-const [, , file, interval] = process.argv;
+const [, , file = '', interval] = process.argv;
 const { config } = await loadConfig({ config: file, env: {} });
 const { main } = await import('../../src/app/run.ts');
 const { createLogger } = await import('../../src/util/pino.ts');
 const { boundMemory } = await import('../../src/cli/run.ts');
 boundMemory(config.vms.length);
-const libvirt = { ...config.libvirt, statsInterval: Number(interval) };
+const hosts = config.hosts.map(host => ({ ...host, statsInterval: Number(interval) }));
 // Without the pause between off and start, of which nothing is to be measured.
-await main({ ...config, libvirt }, createLogger({ ...config.log, destination: process.stdout }), { pause: 0 });
+await main({ ...config, hosts }, createLogger({ ...config.log, destination: process.stdout }), { pause: 0 });
 answer();
