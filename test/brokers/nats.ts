@@ -37,7 +37,8 @@ export async function startNats({ user, forbidden }: BrokerRules = {}): Promise<
 export function base(name: string, folder: string, port: number, replicas = 1): string[] {
   return [
     `server_name: ${name}`,
-    `jetstream { store_dir: "${join(folder, 'store')}" }`,
+    // Each subscription is a consumer: a fleet has more than the usual thousand.
+    `jetstream { store_dir: "${join(folder, 'store')}", limits { default_max_consumers: -1 } }`,
     `mqtt { listen: "127.0.0.1:${port}", stream_replicas: ${replicas} }`,
   ];
 }
