@@ -54,7 +54,7 @@ export class Boots {
       const recorder = new Recorder({
         ...{ vm: () => state.vm(key), grace: vm.checks.bootGrace, save: boots => store.save(boots) },
         was: names.has(`${key}.json`) ? await store.load() : noBoots,
-        tell: boot => state.dispatch({ type: 'boot', key, boot }),
+        tell: boot => state.dispatch({ type: 'boot', key, boot, at: new Date().toISOString() }),
         known: () => this.#known(vm),
         picture: () => void this.#picture(vm),
         read: (into, signal) => void this.#read(vm, into, signal),

@@ -105,6 +105,7 @@ export class Bridge {
     const [was, is] = [before.vms[event.key], snapshot.vms[event.key]];
     if (!was || !is) return;
     for (const notification of notificationsOf(was, is, event)) events.publish(event.key, notification);
+    if (event.type === 'checked') events.judge(event.key, event.check, event.at);
   }
 
   /** A command from this machine, as JSON or as one word; it needs no broker. */

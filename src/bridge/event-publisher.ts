@@ -1,5 +1,6 @@
+import type { Check } from '../model/check.ts';
 import type { Publication, Send } from '../model/message.ts';
-import type { Notification, NotificationType } from '../model/notification.ts';
+import { judged, type Notification, type NotificationType } from '../model/notification.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import type { Topics } from '../model/topics.ts';
 import type { Logger } from '../util/logger.ts';
@@ -14,7 +15,9 @@ export interface EventPublisherOptions {
   now?: () => number;
 }
 
-const troubles: ReadonlySet<NotificationType> = new Set(['crashed', 'paused_on_io_error', 'power_cut', 'interrupted']);
+const troubles: ReadonlySet<NotificationType> = new Set([
+  ...(['problem', 'boot_stuck', 'crashed', 'paused_on_io_error', 'power_cut', 'interrupted'] as const),
+]);
 
 const mostEarly = 100;
 
@@ -25,6 +28,8 @@ const sameReboot = 1_000;
 export class EventPublisher {
   readonly #options: EventPublisherOptions;
   readonly #rebootedAt = new Map<VmKey, number>();
+  /** As last told; a problem that nobody can tell of any more is still one. */
+  readonly #problems = new Map<VmKey, boolean>();
   /** Events found at the start wait for the first session; null: it has begun. */
   #early: Publication[] | null = [];
 
@@ -46,6 +51,14 @@ export class EventPublisher {
     if (!this.#early) send(publication);
     else if (this.#early.length < mostEarly) this.#early.push(publication);
   };
+
+  /** Of every check. */
+  judge(key: VmKey, check: Check, at: string): void {
+    const was = this.#problems.get(key) ?? false;
+    if (check.problem === null || check.problem === was) return;
+    this.#problems.set(key, check.problem);
+    this.publish(key, judged(check, at));
+  }
 
   begin(): void {
     const early = this.#early ?? [];

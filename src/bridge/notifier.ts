@@ -1,8 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Event } from '../model/event.ts';
-import { type Notice, type NoticeType, noticeOf, problemNotice, type Said } from '../model/notice.ts';
+import { type Notice, noticeOf } from '../model/notice.ts';
+import type { Notification, NotificationType } from '../model/notification.ts';
 import type { VmKey } from '../model/snapshot.ts';
-import type { State } from '../model/state.ts';
 import type { States } from '../model/states.ts';
 import { backoff } from '../util/backoff.ts';
 import type { Logger } from '../util/logger.ts';
@@ -10,7 +9,7 @@ import type { Logger } from '../util/logger.ts';
 export interface Webhook {
   url: string;
   format: 'json' | 'ntfy';
-  on: readonly NoticeType[];
+  on: readonly NotificationType[];
   token: string | null;
 }
 
@@ -33,8 +32,6 @@ export class Notifier {
   readonly #instance: string;
   readonly #states: States;
   readonly #outlets: readonly Outlet[];
-  /** As last told; a problem that nobody can tell of any more is still one. */
-  readonly #problems = new Map<VmKey, boolean>();
 
   constructor(
     webhooks: readonly Webhook[],
@@ -50,21 +47,11 @@ export class Notifier {
     this.#outlets = webhooks.map(webhook => new Outlet(webhook, logger, times));
   }
 
-  readonly tell = (key: VmKey, said: Said): void => {
+  readonly tell = (key: VmKey, said: Notification): void => {
     if (this.#outlets.length === 0 || !this.#states.has(key)) return;
     const notice = noticeOf(said, this.#instance, this.#states.of(key).vm(key));
     for (const outlet of this.#outlets) outlet.offer(notice);
   };
-
-  /** Must receive every event, after the snapshot has taken it. */
-  hear(event: Event, state: State): void {
-    if (event.type !== 'checked' || this.#states.of(event.key) !== state) return;
-    const { key, check, at } = event;
-    const was = this.#problems.get(key) ?? false;
-    if (check.problem === null || check.problem === was) return;
-    this.#problems.set(key, check.problem);
-    this.tell(key, problemNotice(check, at));
-  }
 
   /** What has not been delivered is given up. */
   close(): void {

@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { noticeTypes, usualNotices } from '../model/notice.ts';
+import { usualNotices } from '../model/notice.ts';
+import { notificationTypes } from '../model/notification.ts';
 import { password } from './files.ts';
 import { webUrl } from './formats.ts';
 import { checked, duration, file, list, maybe, text, together } from './kinds.ts';
@@ -23,7 +24,7 @@ export const notify = z
       .enum(formats)
       .default('json')
       .describe('json posts a JSON document; ntfy a text, with title, priority and tags as headers.'),
-    on: list(z.enum(noticeTypes))
+    on: list(z.enum(notificationTypes))
       .prefault([...usualNotices])
       .describe('What is told. Default: what somebody should look at, and that it is over.'),
     token: maybe(text).meta({ description: 'Sent as `Authorization: Bearer`.', writeOnly: true }),

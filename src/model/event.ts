@@ -30,7 +30,7 @@ export type Event =
   /** Its definition, and what it leads to, were looked at. */
   | { type: 'examined'; key: VmKey; harm: readonly Finding[] }
   /** A boot went wrong, or well; the bridge knows of it again. */
-  | { type: 'boot'; key: VmKey; boot: Boot }
+  | { type: 'boot'; key: VmKey; boot: Boot; at: string }
   | { type: 'checked'; key: VmKey; check: Check; at: string }
   /** The current or the last operation on its loader. */
   | { type: 'loader'; key: VmKey; loader: Loader; at: string }

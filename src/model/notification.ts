@@ -1,3 +1,4 @@
+import { type Boot, stoppedAfter } from './boot.ts';
 import type { Check, Verdict } from './check.ts';
 import type { Code, Outcome } from './codes.ts';
 import { commandWords, isJob, type LoaderWord, type PowerWord } from './commands.ts';
@@ -15,6 +16,8 @@ const requestTypes = Object.fromEntries(
 ) as Record<`${JobWord}_requested`, string>;
 
 export const notifications = {
+  problem: 'it is not as it is meant to be',
+  solved: 'it is as it is meant to be again',
   started: 'it was started',
   shut_down: 'the guest powered off',
   power_cut: 'its power was cut',
@@ -30,6 +33,7 @@ export const notifications = {
   defined: 'libvirt has the domain again',
   undefined: 'libvirt has forgotten the domain',
   verdict_changed: 'the checks have come to another verdict on DSM',
+  boot_stuck: 'its boot takes too long, or has failed',
   interrupted: 'the bridge had been ended in the middle of a command',
   ...requestTypes,
   loader_phase: 'a rebuild or rollback of the loader has come to its next phase',
@@ -69,6 +73,7 @@ export function notificationsOf(before: VmSnapshot, after: VmSnapshot, event: Ev
   if (event.type === 'loader') return phaseChanged(before, event);
   if (event.type === 'checked') return verdictChanged(before.check, event.check, event.at);
   if (event.type === 'moved') return moved(event);
+  if (event.type === 'boot') return bootStuck(before, event);
   if (event.type !== 'domain') return [];
   const { at } = event;
   const found: Notification[] = [];
@@ -125,6 +130,23 @@ function stopped({ reason, by, seconds }: LastStop, { asked }: VmSnapshot): [Not
   const cause = asked?.by === by ? asked : null;
   const late = type === 'shut_down' && cause?.open === false;
   return [type, { reason, by, seconds, ...(late && { late }), ...(cause?.id && { id: cause.id }) }];
+}
+
+/** Once a boot. One that an earlier bridge has stored comes before the domain has been read. */
+function bootStuck(
+  { domain, boot: known }: VmSnapshot,
+  { boot, at }: Extract<Event, { type: 'boot' }>,
+): Notification[] {
+  const isStuck = ({ result }: Boot) => result === 'slow' || result === 'problem';
+  if (!domain || !isStuck(boot) || (known && known.startedAt === boot.startedAt && isStuck(known))) return [];
+  const message = stoppedAfter(boot);
+  return [{ event_type: 'boot_stuck', at, ...(message && { message }) }];
+}
+
+/** A problem has begun, or is over. */
+export function judged({ problem, verdict, cause, reason, nextStep }: Check, at: string): Notification {
+  const message = [reason, nextStep].filter(Boolean).join(' ');
+  return { event_type: problem ? 'problem' : 'solved', at, verdict, cause, message };
 }
 
 export interface Commanded {

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { EventPublisher } from '../../src/bridge/event-publisher.ts';
 import { topics } from '../../src/model/topics.ts';
-import { at } from '../model/samples.ts';
+import { at, checkOf } from '../model/samples.ts';
 import { recorder } from '../mqtt/inbox.ts';
 
 function set() {
@@ -31,6 +31,30 @@ test('on its topic, not retained, and in the log; troubles as warnings', () => {
   expect(log.entries).toMatchObject([
     { level: 'info', event: 'vm.started', vm: 'DSM', reason: 'booted' },
     { level: 'warn', event: 'vm.paused_on_io_error' },
+  ]);
+});
+
+test('a problem is told once, and when it is over; what cannot be told changes nothing', () => {
+  const { sent, log, events } = set();
+  const check = (verdict: 'up' | 'unreachable', problem: boolean | null, key = 'DSM') =>
+    events.judge(key, { ...checkOf(verdict), problem }, at);
+  check('up', false);
+  check('unreachable', true);
+  check('unreachable', true);
+  check('unreachable', null);
+  check('unreachable', true);
+  check('unreachable', true, 'other');
+  check('unreachable', null);
+  check('up', false);
+  expect(sent.map(({ topic, type }) => [topic, type])).toEqual([
+    ['b/DSM/event', 'problem'],
+    ['b/other/event', 'problem'],
+    ['b/DSM/event', 'solved'],
+  ]);
+  expect(log.entries).toMatchObject([
+    { level: 'warn', event: 'vm.problem', verdict: 'unreachable', message: 'It is unreachable.' },
+    { level: 'warn', vm: 'other' },
+    { level: 'info', event: 'vm.solved', vm: 'DSM' },
   ]);
 });
 

@@ -5,11 +5,12 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
 import { Notifier, type Webhook } from '../../src/bridge/notifier.ts';
-import { type Notice, noticeTypes, usualNotices } from '../../src/model/notice.ts';
+import { type Notice, usualNotices } from '../../src/model/notice.ts';
+import { notificationTypes } from '../../src/model/notification.ts';
 import { State } from '../../src/model/state.ts';
 import { States } from '../../src/model/states.ts';
 import { eventually } from '../eventually.ts';
-import { checkOf, vmOf } from '../model/samples.ts';
+import { vmOf } from '../model/samples.ts';
 import { recorder } from '../mqtt/inbox.ts';
 import { Running } from './running.ts';
 
@@ -73,7 +74,7 @@ function notifier(url: string, changes: Partial<Webhook> = {}, more: Partial<typ
   const log = recorder();
   const state = new State({ DSM: vmOf({ label: 'Büro-NAS' }) });
   const states = new States([state]);
-  const webhook: Webhook = { url, format: 'json', on: noticeTypes, token: null, ...changes };
+  const webhook: Webhook = { url, format: 'json', on: notificationTypes, token: null, ...changes };
   const it = new Notifier([webhook], { instance: 'nas', states, logger: log, times: { ...times, ...more } });
   const started = (nth: number) => it.tell('DSM', { event_type: 'started', at, reason: `${nth}` });
   return { it, log, state, started, [Symbol.dispose]: () => it.close() };
@@ -108,28 +109,6 @@ test('only what it wants; by default what somebody should look at', async () => 
   told.started(1);
   told.it.tell('DSM', { event_type: 'crashed', at });
   await eventually(() => expect(ear.told.map(({ event_type }) => event_type)).toEqual(['crashed']));
-});
-
-test('a problem is told once, and when it is over; what cannot be told changes nothing', async () => {
-  await using ear = await Ear.open();
-  using told = notifier(ear.url);
-  const check = (verdict: 'up' | 'unreachable', problem: boolean | null) => {
-    const event = { type: 'checked', key: 'DSM', check: { ...checkOf(verdict), problem }, at } as const;
-    told.state.dispatch(event);
-    told.it.hear(event, told.state);
-  };
-  check('up', false);
-  check('unreachable', true);
-  check('unreachable', true);
-  check('unreachable', null);
-  check('unreachable', true);
-  check('unreachable', null);
-  check('up', false);
-  await eventually(() => expect(ear.heard).toHaveLength(2));
-  expect(ear.told.map(({ event_type, text }) => [event_type, text])).toEqual([
-    ['problem', 'It is not as it is meant to be: It is unreachable.'],
-    ['solved', 'It is as it is meant to be again: It is up.'],
-  ]);
 });
 
 describe('the other side fails', () => {

@@ -1,5 +1,6 @@
 /** What is worth telling people, and that each thing is told once, as what it is. */
 import { describe, expect, test } from 'vitest';
+import type { Boot } from '../../src/model/boot.ts';
 import type { Check } from '../../src/model/check.ts';
 import { cancelled, failed, type Outcome, rejected, succeeded } from '../../src/model/codes.ts';
 import type { Domain } from '../../src/model/domain.ts';
@@ -7,6 +8,7 @@ import type { Event } from '../../src/model/event.ts';
 import { idleLoader, type Loader } from '../../src/model/loader.ts';
 import {
   ended,
+  judged,
   type Notification,
   notificationsOf,
   notificationTypes,
@@ -231,6 +233,30 @@ describe('the loader comes to another phase', () => {
   });
 });
 
+const boot: Boot = {
+  ...{ startedAt: '2026-11-22T08:00:00.000Z', endedAt: null, result: null, source: 'log' },
+  ...{ phases: { menu: 1, loader: null, kernel: null, init: null, up: null }, lines: ['Kernel panic'], next: [] },
+};
+
+describe('a boot', () => {
+  const comes = (before: Partial<VmSnapshot>, result: Boot['result'], startedAt = boot.startedAt) =>
+    told({ domain, ...before }, { type: 'boot', key: 'DSM', boot: { ...boot, result, startedAt }, at: now });
+  const of = (result: Boot['result']) => ({ boot: { ...boot, result } });
+
+  test('that is stuck is told once, with where it stopped', () => {
+    const message = 'The boot stopped after: Kernel panic';
+    expect(comes({}, 'slow')).toEqual([{ event_type: 'boot_stuck', at: now, message }]);
+    expect(types(comes({}, 'problem'))).toEqual(['boot_stuck']);
+    expect(types(comes(of('ok'), 'slow'))).toEqual(['boot_stuck']);
+    expect(types(comes(of('problem'), 'slow', now))).toEqual(['boot_stuck']);
+    expect(comes(of('slow'), 'problem')).toEqual([]);
+  });
+
+  test.each([['ok'], ['stopped']] as const)('%s is no news', result => expect(comes(of('slow'), result)).toEqual([]));
+
+  test('what an earlier bridge has stored is none', () => expect(comes({ domain: null }, 'problem')).toEqual([]));
+});
+
 test('there is no type that never comes', () => {
   const commanded = { command: 'shutdown', id: null, by: null, at: now };
   const states = [domain, off, null, active('idle'), active('paused', 'user'), active('paused', 'io_error')];
@@ -247,6 +273,8 @@ test('there is no type that never comes', () => {
     ...told({}, { type: 'rebooted', key: 'DSM', at: now }),
     ...told({ check: checkOf('up') }, { type: 'checked', key: 'DSM', check: checkOf('unreachable'), at: now }),
     ...told({ loader }, { type: 'loader', key: 'DSM', loader: { ...loader, phase: 'building' }, at: now }),
+    ...told({ domain }, { type: 'boot', key: 'DSM', boot: { ...boot, result: 'slow' }, at: now }),
+    ...[true, false].map(problem => judged({ ...checkOf('up'), problem }, now)),
     ...words.map(word => requested(word, commanded)),
     ...[...outcomes, failed('crashed', ''), failed('timed_out', '')].map(outcome => ended(commanded, outcome)),
   ];
