@@ -7,6 +7,7 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
 COPY scripts/build.ts scripts/build.ts
 COPY src src
+COPY web web
 RUN npm run build
 
 FROM ${NODE_IMAGE}

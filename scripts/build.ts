@@ -1,9 +1,9 @@
 /** `npm run build`: makes dist/, which needs no npm package where it runs, and the licences of those that are in it. */
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
-import { type BuildOptions, build, type Plugin } from 'esbuild';
+import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild';
 import { input } from '../src/config/json-schema.ts';
 
 /** The command line, and what starts Home Assistant's app, by their names in dist/. */
@@ -102,7 +102,31 @@ export async function bundle(folder: string, entryPoints: Readonly<Record<string
     plugins: [builtins, calculated],
     metafile: true,
   });
-  const packages = Object.keys(metafile.inputs).map(
+  return packagesIn(metafile);
+}
+
+/** Builds the page into a folder: `index.html`, `app.js`, `app.css`. Returns the folders of the npm packages in it. */
+export async function bundlePage(folder: string): Promise<string[]> {
+  const { metafile } = await build({
+    bundle: true,
+    entryPoints: ['main.tsx', 'app.css'].map(name => ({ in: `web/${name}`, out: 'app' })),
+    outdir: folder,
+    format: 'esm',
+    target: ['es2022', 'chrome111', 'firefox114', 'safari16.4'],
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+    minify: true,
+    legalComments: 'none',
+    preserveSymlinks: true,
+    logLevel: 'warning',
+    metafile: true,
+  });
+  await copyFile('web/index.html', join(folder, 'index.html'));
+  return packagesIn(metafile);
+}
+
+function packagesIn({ inputs }: Metafile): string[] {
+  const packages = Object.keys(inputs).map(
     path => /^node_modules\/(?:.*\/node_modules\/)?(?:@[^/]+\/)?[^/]+/.exec(path)?.[0],
   );
   return [...new Set(packages)].filter(path => path !== undefined).sort();
@@ -150,6 +174,8 @@ if (import.meta.main) {
   await rm('dist', { recursive: true, force: true });
   const present = Object.entries(entries).filter(([, source]) => existsSync(source));
   await bundleStart();
-  await writeFile('dist/licenses.txt', await licences(await bundle('dist', Object.fromEntries(present))));
+  const packages = await bundle('dist', Object.fromEntries(present));
   await demandAscii('dist');
+  packages.push(...(await bundlePage('dist/web')));
+  await writeFile('dist/licenses.txt', await licences(packages));
 }

@@ -1,0 +1,80 @@
+import type { Answer, Send } from '../commands.ts';
+import { clock, duration, percent, secondsBetween, size } from '../model/format.ts';
+import type { Vm } from '../model/live.ts';
+import { toneOf } from '../model/timeline.ts';
+import { useNow } from '../store.ts';
+import { Controls } from './controls.tsx';
+import { nameOf, powers } from './words.ts';
+
+interface Props {
+  name: string;
+  vm: Vm;
+  connected: boolean;
+  send: Send;
+  answers: readonly Answer[];
+}
+
+/** The verdict in words, why, what to do, since when; and the commands. */
+export function Headline(props: Props) {
+  const { label, check, host, doctor } = props.vm;
+  const now = useNow(30_000);
+  const tone = toneOf(check);
+  return (
+    <section class={`card headline ${tone}`} aria-labelledby="vm">
+      <h1 id="vm" tabIndex={-1}>
+        {label}
+        {host !== null && <small> on {host}</small>}
+      </h1>
+      <div role="status" aria-live="polite">
+        <p class="verdict">
+          <span class={`dot ${tone}`} aria-hidden="true" />
+          {nameOf(check.verdict)}
+        </p>
+        <p class="reason">{check.reason}</p>
+        {check.next_step !== null && <p class="next">{check.next_step}</p>}
+      </div>
+      <p class="hint">
+        {check.since === null
+          ? 'not checked yet'
+          : `since ${clock(check.since, now)}, for ${duration(secondsBetween(check.since, now))}`}
+      </p>
+      <Facts vm={props.vm} now={now} />
+      {doctor?.findings.map(({ code, seen, message, advice }) => (
+        <details key={code} class="finding">
+          <summary>{message}</summary>
+          <p>Seen: {seen}</p>
+          <pre class="log">{advice}</pre>
+        </details>
+      ))}
+      <Controls {...props} />
+    </section>
+  );
+}
+
+function Facts({ vm: { state, stats, check, guest }, now }: { vm: Vm; now: number }) {
+  const power = state.power ? powers[state.power as keyof typeof powers] : 'not known';
+  const runs = state.power === 'ON' ? secondsBetween(state.started_at, now) : null;
+  const { memory } = stats;
+  const address = check.dsm?.address ?? check.address ?? null;
+  const facts: (readonly [string, string])[] = [
+    ['Power', runs === null ? power : `${power}, for ${duration(runs)}`],
+    ['CPU', `${percent(stats.cpu.percent)} of ${state.vcpus ?? '–'}`],
+    ['Memory', `${percent(memory.used_percent)} of ${size(state.memory)}`],
+    ['Answers in', check.latency_ms === null ? '–' : `${check.latency_ms.toFixed(check.latency_ms < 10 ? 1 : 0)} ms`],
+  ];
+  if (guest === 'dsm') {
+    const { model, version, update } = check.dsm ?? { model: null, version: null, update: null };
+    facts.push(['DSM', model === null ? '–' : `${model}, ${version ?? '–'}${update ? ` Update ${update}` : ''}`]);
+  }
+  facts.push(['Address', address ?? '–']);
+  return (
+    <dl class={stats.stale ? 'facts stale' : 'facts'}>
+      {facts.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}

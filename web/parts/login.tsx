@@ -1,0 +1,53 @@
+import { useRef, useState } from 'preact/hooks';
+import { ask, now, Refused, wordsOf } from '../api.ts';
+import { duration } from '../model/format.ts';
+import { useNow } from '../store.ts';
+
+/** Asks for the token, says why, and how long the door is closed after too many wrong ones. */
+export function Login({ message, again }: { message: string; again: () => void }) {
+  const [said, say] = useState(message);
+  const [until, close] = useState(0);
+  const [asking, setAsking] = useState(false);
+  const field = useRef<HTMLInputElement>(null);
+  const left = (until - useNow(until > now() ? 1_000 : null)) / 1_000;
+  const enter = async (event: Event) => {
+    event.preventDefault();
+    setAsking(true);
+    try {
+      await ask('api/login', { body: { token: field.current?.value ?? '' } });
+      again();
+    } catch (error) {
+      say(wordsOf(error));
+      if (error instanceof Refused && error.seconds !== null) close(now() + error.seconds * 1_000);
+      field.current?.select();
+    } finally {
+      setAsking(false);
+    }
+  };
+  return (
+    <section class="card login" aria-labelledby="login">
+      <h1 id="login" tabIndex={-1}>
+        Token
+      </h1>
+      <p>This bridge shows its page to those who have its token. It is in the file that the configuration names.</p>
+      <form onSubmit={event => void enter(event)}>
+        <label for="token">Token</label>
+        <input
+          ref={field}
+          id="token"
+          type="password"
+          autocomplete="current-password"
+          required
+          aria-describedby="said"
+        />
+        <button type="submit" class="primary" disabled={asking || left > 0}>
+          Open
+        </button>
+      </form>
+      <p id="said" class="said" role="status">
+        {said}
+        {left > 0 && ` Try again in ${duration(left)}.`}
+      </p>
+    </section>
+  );
+}

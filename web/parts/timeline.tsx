@@ -1,0 +1,217 @@
+import { useState } from 'preact/hooks';
+import { askVm, wordsOf } from '../api.ts';
+import { clock, dateIn, duration, spaced } from '../model/format.ts';
+import type { Vm } from '../model/live.ts';
+import {
+  type Bar,
+  barsOf,
+  currentLine,
+  edgesOf,
+  linesOf,
+  type Mark,
+  marksOf,
+  type Span,
+  type Tone,
+  withoutProblem,
+} from '../model/timeline.ts';
+import { useAnswer, useNow } from '../store.ts';
+import { Card, Choice } from './card.tsx';
+import { nameOf } from './words.ts';
+
+const ranges = [
+  ['hours', '24 h'],
+  ['days', '30 days'],
+] as const;
+const tones: Readonly<Record<Tone, string>> = {
+  bad: 'a problem',
+  warn: 'degraded',
+  busy: 'on its way',
+  good: 'up',
+  off: 'off',
+  unknown: 'not known',
+};
+/** So many marks are listed at first. */
+const few = 6;
+
+interface Props {
+  name: string;
+  vm: Vm;
+  /** Changes when the record may have grown. */
+  grown: string;
+}
+
+/** The checks as bars, and what happened to the machine. */
+export function Timeline({ name, vm, grown }: Props) {
+  const [range, setRange] = useState<'hours' | 'days'>('hours');
+  const [pressed, press] = useState<number | null>(null);
+  const now = useNow(60_000);
+  // A verdict may have held for days: the lines of a day alone would not tell it.
+  const days = range === 'hours' ? '7' : '30';
+  const answer = useAnswer(async signal => linesOf(await askVm('record', name, { days }, signal)), [name, days, grown]);
+  const lines = [...(answer instanceof Error || answer === null ? [] : answer), ...currentLine(vm.check)];
+  const edges = edgesOf(now, range);
+  const bars = barsOf(lines, edges, now);
+  const share = withoutProblem(bars);
+  const bar = bars.find(({ from }) => from === pressed);
+  const choose = (value: 'hours' | 'days') => {
+    setRange(value);
+    press(null);
+  };
+  return (
+    <Card
+      id="timeline"
+      title="Timeline"
+      beside={<Choice name="Range" options={ranges} value={range} choose={choose} />}
+    >
+      <p class="hint">
+        {answer instanceof Error && `${wordsOf(answer)} `}
+        {share === null
+          ? 'Nothing is known yet.'
+          : `No problem for ${(share * 100).toFixed(share < 1 ? 2 : 0)} % of it.`}
+      </p>
+      <ol class="bars" aria-label="Checks">
+        {bars.map(each => (
+          <li key={each.from}>
+            <button
+              type="button"
+              class={each.quiet ? 'bar quiet-bar' : 'bar'}
+              aria-expanded={each.from === pressed}
+              aria-label={spoken(each, range, now)}
+              onClick={() => press(each.from === pressed ? null : each.from)}
+            >
+              <Shares bar={each} />
+            </button>
+          </li>
+        ))}
+      </ol>
+      <Marks marks={marksOf(lines, edges[0] ?? now)} edges={edges} now={now} range={range} />
+      {bar && <Opened bar={bar} now={now} />}
+      <Events key={range} marks={marksOf(lines, edges[0] ?? now)} now={now} />
+    </Card>
+  );
+}
+
+/** The most serious at the top, and never too small to be seen. */
+function Shares({ bar: { shares, from, to } }: { bar: Bar }) {
+  return (
+    <>
+      {shares.map(([tone, share]) => (
+        <span key={tone} class={tone} style={{ flexGrow: Math.max(share, 0.15) }} />
+      ))}
+      {shares.length === 0 && to > from && <span class="unknown" style={{ flexGrow: 1 }} />}
+    </>
+  );
+}
+
+function spoken({ from, to, shares, quiet }: Bar, range: 'hours' | 'days', now: number): string {
+  const when = range === 'hours' ? `${clock(from, now)} to ${clock(to, now)}` : dateIn(from);
+  const parts = shares.map(([tone, share]) => (share < 1 ? `${tones[tone]} ${Math.ceil(share * 100)} %` : tones[tone]));
+  return `${when}: ${parts.join(', ') || tones.unknown}${quiet ? ', quiet time' : ''}`;
+}
+
+const signs = { start: '▲', stop: '■', reboot: '↻', loader: '◆', quiet: '☾' } as const;
+
+/** Below the bars; the list says the same in words. */
+function Marks({
+  marks,
+  edges,
+  now,
+  range,
+}: {
+  marks: readonly Mark[];
+  edges: readonly number[];
+  now: number;
+  range: string;
+}) {
+  const [from = now, to = now] = [edges[0], edges.at(-1)];
+  const ends = range === 'hours' ? [clock(from, now), 'now'] : [dateIn(from), 'today'];
+  return (
+    <div class="marks" aria-hidden="true">
+      {marks.map(({ at, kind }) => (
+        <span key={`${at}${kind}`} class={kind} style={{ left: `${((at - from) / (to - from)) * 100}%` }}>
+          {signs[kind]}
+        </span>
+      ))}
+      <small>{ends[0]}</small>
+      <small>{ends[1]}</small>
+    </div>
+  );
+}
+
+function Opened({ bar: { spans }, now }: { bar: Bar; now: number }) {
+  return (
+    <section class="opened" aria-label="Checks of this time">
+      {spans.length === 0 && <p class="hint">Nothing is known of this time.</p>}
+      {spans.toReversed().map(span => (
+        <Verdict key={span.from} span={span} now={now} />
+      ))}
+    </section>
+  );
+}
+
+function Verdict({ span: { from, to, tone, line }, now }: { span: Span; now: number }) {
+  const probes = Object.entries(line?.probes ?? {});
+  return (
+    <div>
+      <p>
+        <span class={`dot ${tone}`} aria-hidden="true" />
+        <b>{line ? nameOf(line.verdict) : 'Not known'}</b>{' '}
+        <span class="hint">
+          {clock(from, now)}, for {duration((to - from) / 1_000)}
+        </span>
+      </p>
+      {line?.reason && <p>{line.reason}</p>}
+      {probes.length > 0 && (
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Probe</th>
+              <th scope="col">Found</th>
+              <th scope="col">ms</th>
+              <th scope="col">Why</th>
+            </tr>
+          </thead>
+          <tbody>
+            {probes.map(([probe, { outcome, ms, explanation }]) => (
+              <tr key={probe}>
+                <th scope="row">{probe}</th>
+                <td class={outcome ?? ''}>{spaced(outcome)}</td>
+                <td>{ms === null ? '–' : ms.toFixed(ms < 10 ? 1 : 0)}</td>
+                <td>{explanation}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </div>
+  );
+}
+
+function Events({ marks, now }: { marks: readonly Mark[]; now: number }) {
+  const [all, showAll] = useState(false);
+  if (marks.length === 0) return <p class="hint">No start, stop or rebuild in this time.</p>;
+  return (
+    <>
+      <ol class="events">
+        {marks.slice(0, all ? marks.length : few).map(({ at, kind, text, seconds, late }) => (
+          <li key={`${at}${kind}`}>
+            <time dateTime={new Date(at).toISOString()}>{clock(at, now)}</time>
+            <span class={`sign ${kind}`} aria-hidden="true">
+              {signs[kind]}
+            </span>
+            <span>
+              {text}
+              {seconds !== null && `, ${kind === 'start' ? 'up after' : 'in'} ${duration(seconds)}`}
+              {late && <span class="hint"> (noticed later)</span>}
+            </span>
+          </li>
+        ))}
+      </ol>
+      {marks.length > few && !all && (
+        <button type="button" onClick={() => showAll(true)}>
+          All {marks.length}
+        </button>
+      )}
+    </>
+  );
+}

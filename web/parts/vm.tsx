@@ -1,0 +1,37 @@
+import { useCommands } from '../commands.ts';
+import type { Vm } from '../model/live.ts';
+import type { PageState } from '../store.ts';
+import { Console, LastBoot } from './console.tsx';
+import { Graphs } from './graphs.tsx';
+import { Headline } from './headline.tsx';
+import { LoaderCard } from './loader.tsx';
+import { Screen } from './screen.tsx';
+import { Timeline } from './timeline.tsx';
+
+interface Props {
+  name: string;
+  vm: Vm;
+  page: PageState;
+}
+
+/** One VM: how it is, what it did, what it shows. */
+export function VmView({ name, vm, page }: Props) {
+  const { answers, send } = useCommands(name);
+  const { is, round } = page.link;
+  const common = { name, vm, connected: is === 'live', send };
+  return (
+    <div class="vm">
+      <div>
+        <Headline {...common} answers={answers} />
+        <Screen name={name} label={vm.label} display={vm.display} />
+        <Console name={name} round={round} />
+        {vm.boot && <LastBoot boot={vm.boot} />}
+        <LoaderCard {...common} />
+      </div>
+      <div>
+        <Timeline name={name} vm={vm} grown={`${round} ${page.live.events[name] ?? 0} ${vm.check.since}`} />
+        <Graphs name={name} vm={vm} round={round} />
+      </div>
+    </div>
+  );
+}
