@@ -16,9 +16,13 @@ const file = new URL('../docs/entities.md', import.meta.url);
 
 export function page(): string {
   const controls = { commands: commandWords, powerCategory: 'config', loader: true, certificates: true } as const;
-  const vm = vmEntities(sample, { ...controls, guest: 'dsm' });
+  const all = vmEntities(sample, { ...controls, guest: 'dsm' });
+  const isTrigger = ({ platform }: VmEntity) => platform === 'device_automation';
+  const vm = all.filter(entity => !isTrigger(entity));
   const known = new Set(vm.map(({ key }) => key));
-  const other = vmEntities(sample, { ...controls, guest: 'other' }).filter(({ key }) => !known.has(key));
+  const other = vmEntities(sample, { ...controls, guest: 'other' }).filter(
+    entity => !known.has(entity.key) && !isTrigger(entity),
+  );
   const of = (prefix: string) => vm.filter(({ key }) => key.startsWith(prefix));
   const loader = vm.filter(({ key }) => /^(rebuild|rollback|arm|loader_.*)$/.test(key));
   const machine = vm.filter(entity => !/^(disk|nic)_/.test(entity.key) && !loader.includes(entity));
@@ -37,14 +41,24 @@ ${entityTable('B/V', machine)}
 
 The VM's \`commands\` decide which entities there are: a button needs its key, the power switch both of its keys, and the
 screen \`screenshot\`. Autostart is a switch with \`autostart\`, otherwise a binary sensor that only shows it. With
-\`libvirt.read_only\` you cannot press or switch anything. [Commands](commands.md) explains the commands and the event
-entity, [Checks](checks.md) the entities of the checks. Those, the event and the button Check stay available while libvirt
+\`libvirt.read_only\` you cannot press or switch anything. *Running* is always there; it is off while the VM is paused.
+[Commands](commands.md) explains the commands and the event entity, [Checks](checks.md) the entities of the checks. Those, the event and the button Check stay available while libvirt
 is away, because the bridge can query DSM without it.
 
 Memory used does not count what the guest could free, mostly its cache. A kernel before 4.6 does not report that, and then
 the value is *unknown*. vCPUs are those that are online. Memory is what the guest has now; there may be more to add.
 
 ${attributes(machine)}
+
+## Device triggers
+
+An automation can begin with "Device", this one, and one of \`"…" event\`. They are the [events](commands.md#events) of
+these types; the *Event* entity has all types.
+
+${all
+  .filter(isTrigger)
+  .map(({ name }) => code(`${name}`))
+  .join(', ')}
 
 ## Another guest
 

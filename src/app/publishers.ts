@@ -8,7 +8,7 @@ import { hostsOf } from '../config/hosts.ts';
 import { Announcer } from '../discovery/announcer.ts';
 import type { States } from '../model/states.ts';
 import type { Logger } from '../util/logger.ts';
-import { version } from '../util/version.ts';
+import { homepage, version } from '../util/version.ts';
 import type { thisHost } from './checks.ts';
 import type { Broker } from './mqtt.ts';
 import type { Roaming } from './roaming.ts';
@@ -29,7 +29,7 @@ export interface Base {
 
 export type Publishers = ReturnType<typeof createPublishers>;
 
-export function createPublishers(base: Base, { topics, send }: Broker) {
+export function createPublishers(base: Base, { topics, send, mqtt }: Broker) {
   const { config, logger, stores, machine, states, session, startedAt } = base;
   const { instance, homeAssistant, hosts, vms } = config;
   const notifier = new Notifier(config.notify, { instance, states, logger: logger.child({ part: 'notify' }) });
@@ -37,7 +37,12 @@ export function createPublishers(base: Base, { topics, send }: Broker) {
   const publisher = new Publisher({ topics, identity: { version, instance, session, startedAt }, states, send });
   const announcer = new Announcer(
     {
-      bridge: { prefix: homeAssistant.discoveryPrefix, topics, instance, version },
+      bridge: {
+        ...{ prefix: homeAssistant.discoveryPrefix, topics, instance, version, homepage, page: null },
+        get expires() {
+          return mqtt.version === 5;
+        },
+      },
       vms: vms.map(vm => ({
         key: vm.key,
         label: vm.label,
@@ -45,6 +50,8 @@ export function createPublishers(base: Base, { topics, send }: Broker) {
         commands: hostsOf(config, vm).every(host => host.readOnly) ? [] : vm.commands,
         loader: vm.loader !== null,
         guest: vm.guest,
+        linkByMac: vm.linkByMac,
+        suggestedArea: vm.suggestedArea,
         certificates: vm.checks.http.some(({ tls }) => tls),
         powerCategory: homeAssistant.powerSwitchCategory === 'config' ? 'config' : null,
       })),

@@ -2,10 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Ownership } from '../bridge/ownership.ts';
 import { type Ground, keptBy, staleFilters, staleIn } from '../bridge/stale.ts';
 import type { Config } from '../config/config.ts';
-import { bridgeDevicePayload } from '../discovery/entities/payload.ts';
+import { bridgeDeviceTopic } from '../discovery/entities/payload.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import { topics as topicsOf } from '../model/topics.ts';
-import { version } from '../util/version.ts';
 import type { Host } from './host.ts';
 import { connection } from './mqtt.ts';
 import type { Base } from './publishers.ts';
@@ -16,7 +15,7 @@ import type { Base } from './publishers.ts';
 export function groundOf({ mqtt, homeAssistant, instance }: Config, vms: ReadonlyMap<VmKey, string | null>): Ground {
   const topics = topicsOf(mqtt.baseTopic);
   const prefix = homeAssistant.discoveryPrefix;
-  return { topics, prefix, own: bridgeDevicePayload({ prefix, topics, instance, version }).topic, vms };
+  return { topics, prefix, own: bridgeDeviceTopic({ prefix, instance }), vms };
 }
 
 /**

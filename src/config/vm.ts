@@ -110,6 +110,13 @@ const entry = z
       'The topic segment: letters, digits, _ and -. Default: the domain with all else replaced by _.',
     ),
     name: maybe(text).describe("The device's name in Home Assistant. Default: the domain as given."),
+    suggested_area: maybe(text).describe('The area that Home Assistant puts the new device in. Default: none.'),
+    link_by_mac: z
+      .boolean()
+      .default(false)
+      .describe(
+        "Home Assistant from 2026.8 on links the device with others that have a NIC's MAC; an older one makes one device of them.",
+      ),
     guest: z
       .enum(guestKinds)
       .default('dsm')

@@ -33,6 +33,7 @@ export const notifications = {
   defined: 'libvirt has the domain again',
   undefined: 'libvirt has forgotten the domain',
   verdict_changed: 'the checks have come to another verdict on DSM',
+  came_up: 'the guest is up: it answers',
   boot_stuck: 'its boot takes too long, or has failed',
   interrupted: 'the bridge had been ended in the middle of a command',
   ...requestTypes,
@@ -121,7 +122,12 @@ function phaseChanged(before: VmSnapshot, { loader, at }: Extract<Event, { type:
 /** The first report after the bridge's start is no change. */
 function verdictChanged(before: Check | null, { verdict, cause, reason }: Check, at: string): Notification[] {
   if (!before || before.verdict === verdict) return [];
-  return [{ event_type: 'verdict_changed', at, verdict, before: before.verdict, cause, message: reason }];
+  const more = { at, verdict, cause, message: reason };
+  const cameUp = verdict === 'up' && before.verdict !== 'degraded';
+  return [
+    { event_type: 'verdict_changed', before: before.verdict, ...more },
+    ...(cameUp ? [{ event_type: 'came_up', ...more } as const] : []),
+  ];
 }
 
 function stopped({ reason, by, seconds }: LastStop, { asked }: VmSnapshot): [NotificationType, Partial<Notification>] {

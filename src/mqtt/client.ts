@@ -10,7 +10,7 @@ import type { Message, Publication } from '../model/message.ts';
 import { address } from './address.ts';
 import { type FailureCode, MqttFailure } from './failure.ts';
 import { type Flight, type Memory, remedy } from './outbox.ts';
-import { afterwards, newest, type ProtocolVersion } from './protocol-version.ts';
+import { afterwards, newest, type ProtocolVersion, type Version } from './protocol-version.ts';
 import { type ReconnectDelayOptions, reconnectDelays } from './reconnect-delay.ts';
 import { otherScheme } from './scheme.ts';
 import { type Opened, Session, type SessionOptions } from './session.ts';
@@ -83,6 +83,11 @@ export class MqttClient extends EventEmitter<{
 
   get connected(): boolean {
     return this.#connected;
+  }
+
+  /** Of MQTT, 4 for 3.1.1: as it is spoken, or tried next. */
+  get version(): Version | undefined {
+    return this.#brokers[0]?.protocol.version;
   }
 
   /** Why the last session failed, or ended, of several brokers each one's; null while there is one, and before the first. */

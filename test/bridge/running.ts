@@ -27,6 +27,8 @@ export const template = (changes: Partial<Config['templates'][number]> = {}): Co
 export const vmConfig = (changes: Partial<VmConfig> = {}): VmConfig => ({
   domain: 'DSM',
   guest: 'dsm',
+  suggestedArea: null,
+  linkByMac: false,
   on: null,
   key: 'DSM',
   label: 'DSM VM',

@@ -32,6 +32,7 @@ test('a minimal file is a broker and a domain', async () => {
         key: 'DSM',
         label: 'DSM',
         guest: 'dsm',
+        ...{ suggestedArea: null, linkByMac: false },
         address: null,
         commands: ['start', 'shutdown', 'cancel', 'check', 'refresh'],
         shutdown: { method: 'acpi', timeout: 300_000, resendEvery: 60_000, maxPresses: 3, onTimeout: 'report' },

@@ -12,7 +12,10 @@ import { domain, otherUuid, uuid } from '../model/samples.ts';
 import { expanded } from './expanded.ts';
 
 const spacing = 5_000;
-const bridge: BridgeOptions = { prefix: 'ha', topics: topics('b'), instance: 'nas', version: '0.1.0' };
+const bridge: BridgeOptions = {
+  ...{ prefix: 'ha', topics: topics('b'), instance: 'nas', version: '0.1.0' },
+  ...{ homepage: 'https://docs.example/', page: null, expires: false },
+};
 const vm: VmOptions = {
   key: 'DSM',
   label: 'DSM VM',
@@ -22,6 +25,7 @@ const vm: VmOptions = {
   guest: 'dsm',
   certificates: false,
   powerCategory: null,
+  ...{ linkByMac: false, suggestedArea: null },
 };
 const info = { hostname: 'nas-host', libvirt: '9.0.0', hypervisor: 'QEMU 7.2.22' };
 

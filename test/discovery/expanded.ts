@@ -12,7 +12,9 @@ export function expanded(message: string): DevicePayload {
   const each = Object.entries(components as Record<string, Part>).map(([key, part]) => {
     const component = named(part, 'options');
     // What is to be removed gets nothing, and a button or an image would drop it.
-    const takes = !['button', 'image'].includes(String(component['platform'])) && Object.keys(component).length > 1;
+    const takes =
+      !['button', 'device_automation', 'image'].includes(String(component['platform'])) &&
+      Object.keys(component).length > 1;
     return [key, { ...(takes && state_topic !== undefined && { state_topic }), ...component }];
   });
   const [device, origin] = [named(root['device'] as Part, 'device'), named(root['origin'] as Part, 'origin')];

@@ -31,6 +31,8 @@ describe('Home Assistant accepts', () => {
     ['no commands', { ...vm, commands: [] }, description],
     ['every command', { ...vm, commands: commandWords }, description],
     ['a loader', vmWithLoader, description],
+    ['a linked device in an area', { ...vm, linkByMac: true, suggestedArea: odd }, description],
+    ['a linked device without a network', { ...vm, linkByMac: true }, withHardware([], [])],
     ['a loader that may not be commanded', { ...vmWithLoader, commands: [] }, description],
   ])('%s', (_name, options, described) => {
     for (const host of [hypervisor, null]) {
@@ -66,6 +68,10 @@ describe('Home Assistant refuses', () => {
 
   test.each<[string, object]>([
     ['unknown option: ~', root({ '~': 'dsm2mqtt' })],
+    ['connections may not be', root({ device: { ...payload.device, connections: [['mac']] } })],
+    ['support_url may not be', root({ origin: { ...payload.origin, support_url: 'docs.example' } })],
+    ['subtype is required', changed('on_problem', { subtype: undefined })],
+    ['unknown option: unique_id', changed('on_problem', { unique_id: 'x' })],
     ['unknown option: serial', root({ device: { ...payload.device, serial: '1' } })],
     ['name may not be', root({ device: { ...payload.device, name: null } })],
     ['identifiers is required', root({ device: { name: 'DSM' } })],

@@ -48,6 +48,8 @@ const isAvailability: Rule = value =>
     return isTopic(topic) && (value_template === undefined || isTemplate(value_template)) && isEmpty(more);
   });
 
+const isUrl = matches(/^(https?|homeassistant):\/\//);
+
 const rootRules: Readonly<Record<string, Rule>> = {
   device: isRecord,
   origin: isRecord,
@@ -61,7 +63,10 @@ const deviceRules: Readonly<Record<string, Rule>> = {
   ...{ name: isText, manufacturer: isText, model: isText, model_id: isText, hw_version: isText, sw_version: isText },
   via_device: isText,
   identifiers: isListOfTexts,
-  configuration_url: matches(/^(https?|homeassistant):\/\//),
+  suggested_area: isText,
+  connections: value =>
+    Array.isArray(value) && value.every(pair => isListOfTexts(pair) && pair.length === 2 && pair[0] === 'mac'),
+  configuration_url: isUrl,
 };
 
 /** What every platform knows. */
@@ -80,6 +85,7 @@ const commonRules: Readonly<Record<string, Rule>> = {
 
 /** What a platform knows besides; the first option is required. */
 const platforms: Readonly<Record<string, Readonly<Record<string, Rule>>>> = {
+  device_automation: {},
   sensor: {
     state_topic: isTopic,
     value_template: isTemplate,
@@ -95,21 +101,29 @@ const platforms: Readonly<Record<string, Readonly<Record<string, Rule>>>> = {
     state_topic: isTopic,
     value_template: isTemplate,
     expire_after: isWholeNumber,
-    device_class: oneOf('connectivity', 'problem'),
+    device_class: oneOf('connectivity', 'problem', 'running'),
     payload_on: isText,
     payload_off: isText,
     entity_category: oneOf('diagnostic'),
   },
   switch: {
     command_topic: isTopic,
+    message_expiry_interval: isWholeNumber,
     state_topic: isTopic,
     value_template: isTemplate,
     ...{ payload_on: isText, payload_off: isText, state_on: isText, state_off: isText },
   },
-  button: { command_topic: isTopic, payload_press: isText },
+  button: { command_topic: isTopic, message_expiry_interval: isWholeNumber, payload_press: isText },
   event: { state_topic: isTopic, event_types: isListOfTexts, entity_category: oneOf('diagnostic') },
   image: { image_topic: isTopic, content_type: matches(/^image\/[a-z]+$/) },
   update: { state_topic: isTopic, value_template: isTemplate },
+};
+
+/** Core's components/mqtt/device_trigger. It is no entity, and has no identity but type and subtype. */
+const triggerRules: Readonly<Record<string, Rule>> = {
+  platform: isText,
+  automation_type: oneOf('trigger'),
+  ...{ type: isText, subtype: isText, topic: isTopic, payload: isText, value_template: isTemplate },
 };
 
 /** What goes with a sensor's device class. */
@@ -131,7 +145,7 @@ function* message(topic: string, root: Options): Reasons {
   if (!/^\w+\/device\/[\w-]+\/config$/.test(topic)) yield `illegal discovery topic: ${topic}`;
   yield* checked(root, rootRules, ['device', 'origin', 'components']);
   yield* checked(record(root['device']), deviceRules, ['identifiers']);
-  yield* checked(record(root['origin']), { name: isText, sw_version: isText }, ['name']);
+  yield* checked(record(root['origin']), { name: isText, sw_version: isText, support_url: isUrl }, ['name']);
   const taken = new Set<unknown>();
   for (const [key, value] of Object.entries(record(root['components']))) {
     const options = record(value);
@@ -147,6 +161,8 @@ function* component(options: Options): Reasons {
   if (!platform) return yield 'platform is none that we model';
   // To be removed.
   if (Object.keys(options).length === 1) return;
+  if (options['platform'] === 'device_automation')
+    return yield* checked(options, triggerRules, Object.keys(triggerRules));
   yield* checked(options, { ...commonRules, ...platform }, ['unique_id', ...Object.keys(platform).slice(0, 1)]);
   if (!String(options['default_entity_id']).startsWith(`${options['platform']}.`))
     yield 'default_entity_id is another’s';

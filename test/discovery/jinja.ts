@@ -3,7 +3,7 @@
  * them all that would put a warning in its log by looking into an undefined value, or printing one. `d` is `default`.
  */
 export function render(template: string, value_json: unknown): string {
-  for (const shape of [plain, sentence, flag, number, online, object]) {
+  for (const shape of [plain, sentence, flag, word, number, online, object]) {
     const text = shape(template, value_json);
     if (text !== null) return text;
   }
@@ -33,6 +33,15 @@ const flag: Shape = (template, value_json) => {
   if (!place) return null;
   const value = lookUp(place, value_json);
   return print((value === true && yes) || (value === false && no) || null);
+};
+
+/** `{{ {'WORD':'ON','unknown':none}.get(PLACE|d('unknown'),'OFF')}}`, any words. */
+const word: Shape = (template, value_json) => {
+  const [, words, place] =
+    /^\{\{ \{((?:'\w+':'ON',)+)'unknown':none\}\.get\((.+)\|d\('unknown'\),'OFF'\)\}\}$/.exec(template) ?? [];
+  if (!words || !place) return null;
+  const value = lookUp(place, value_json) ?? 'unknown';
+  return value === 'unknown' ? print(null) : words.includes(`'${value}'`) ? 'ON' : 'OFF';
 };
 
 /** `{{PLACE|d|multiply(FACTOR,none)|round(DIGITS,default=none)}}`, the factor or not. */

@@ -67,12 +67,17 @@ export const bridge: BridgeOptions = {
   topics: topics('dsm2mqtt'),
   instance: 'nas-host',
   version: '0.1.0',
+  homepage: 'https://docs.example/',
+  page: null,
+  expires: true,
 };
 
 export const vm: VmOptions = {
   key: 'DSM',
   label: 'DSM VM',
   statsInterval: 30,
+  linkByMac: false,
+  suggestedArea: null,
   commands: defaultCommands,
   powerCategory: 'config',
   loader: false,

@@ -1,9 +1,10 @@
 /** What a real Home Assistant makes of the announcement. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { stringify } from 'yaml';
 import { abbreviations } from '../../src/discovery/entities/abbreviations.ts';
 import { commandWords } from '../../src/model/commands.ts';
 import { expanded } from '../discovery/expanded.ts';
-import type { Json } from '../e2e/bridge.ts';
+import { type Json, vmTopic } from '../e2e/bridge.ts';
 import { realAbbreviations } from '../lab/home-assistant.ts';
 import { guest, inLab, poll } from '../lab/lab.ts';
 import {
@@ -23,10 +24,14 @@ const settings = {
       domain: 'DSM',
       commands: commandWords.filter(word => word !== 'arm'),
       shutdown: { timeout: '1m' },
+      ...{ suggested_area: 'Cellar', link_by_mac: true },
       loader: { model: 'DS918+', platform: 'ds918p-7.1.1-42962', transient_pool: true },
     },
   ],
 };
+
+/** A trigger of the device is none. */
+const isEntity = ({ platform }: Json) => platform !== 'device_automation';
 
 let stage: HomeStage;
 let components: Record<string, Json>;
@@ -43,7 +48,7 @@ afterAll(async () => {
 
 test('every entity is registered as the table has it', async () => {
   const bridge = await announced(stage.listener, 'homeassistant/device/dsm2mqtt_bridge_e2e/config');
-  const all: Json[] = Object.values({ ...components, ...bridge });
+  const all: Json[] = Object.values({ ...components, ...bridge }).filter(isEntity);
   const entries = await registered(stage.hass, stage.listener);
   expect([...entries.keys()].toSorted()).toEqual(all.map(({ unique_id }) => unique_id).toSorted());
   const devices: Json[] = await stage.hass.ask('config/device_registry/list');
@@ -80,17 +85,54 @@ test('every entity is registered as the table has it', async () => {
   }
 });
 
+const ownDevice = async () => {
+  const devices: Json[] = await stage.hass.ask('config/device_registry/list');
+  return devices.find(({ identifiers }) => identifiers[0][1] === device);
+};
+
+test('the device is in its area, and has the MAC of its NIC', async () => {
+  const areas: Json[] = await stage.hass.ask('config/area_registry/list');
+  const { area_id, connections } = await ownDevice();
+  expect(areas.find(area => area.area_id === area_id)?.name).toBe('Cellar');
+  expect(connections).toEqual([['mac', '52:54:00:d5:30:01']]);
+});
+
+test('an automation begins with what happens to the device', async () => {
+  const { hass, listener } = stage;
+  const { id: device_id } = await ownDevice();
+  const offered: Json[] = await hass.ask('device_automation/trigger/list', { device_id });
+  const ours = offered.filter(({ domain }) => domain === 'mqtt');
+  const keys = Object.keys(components).filter(key => !isEntity(components[key]));
+  expect(ours.map(({ type, subtype }) => `${type} on_${subtype}`).toSorted()).toEqual(
+    keys.map(key => `event ${key}`).toSorted(),
+  );
+  const trigger = ours.find(({ subtype }) => subtype === 'crashed');
+  await hass.write(
+    'automations.yaml',
+    stringify([{ id: 'device', alias: 'Device', triggers: [trigger], actions: [] }]),
+  );
+  await hass.call('automation.reload');
+  await hass.state('automation.device', 'on');
+  const tell = (event_type: string) => listener.publish(vmTopic('event'), JSON.stringify({ event_type }), false);
+  await tell('started');
+  await hass.state('event.dsm_event', ({ attributes }) => attributes['event_type'] === 'started');
+  expect((await hass.state('automation.device', 'on')).attributes['last_triggered']).toBeNull();
+  await tell('crashed');
+  await hass.state('automation.device', ({ attributes }) => attributes['last_triggered'] !== null);
+});
+
 test('once enabled, each has the value that is on the broker', async () => {
   await enableAll(stage.hass);
   // Home Assistant restores what it showed before; the CPU time has just been enabled, so a sample has come.
   await stage.hass.state('sensor.dsm_cpu_time', ({ state }) => Number(state) >= 0);
   await stage.hass.state('binary_sensor.dsm_reachable', 'on');
   const states = await stage.hass.states();
-  for (const { default_entity_id: id, unit_of_measurement: unit } of Object.values(components)) {
+  for (const { default_entity_id: id, unit_of_measurement: unit } of Object.values(components).filter(isEntity)) {
     expect.soft(states.get(id)?.attributes['unit_of_measurement'], id).toBe(unit);
   }
   const are = (word: string) =>
     Object.entries(components)
+      .filter(([, component]) => isEntity(component))
       .filter(([, { default_entity_id: id }]) => (states.get(id)?.state ?? 'missing') === word)
       .map(([key]) => key);
   expect(are('missing')).toEqual([]);
@@ -103,7 +145,6 @@ test('once enabled, each has the value that is on the broker', async () => {
     'boot_takes',
     'boot_time',
     'deadline',
-    'event',
     'last_error',
     'last_start',
     'last_stop',

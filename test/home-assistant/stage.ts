@@ -56,7 +56,9 @@ export async function setHomeStage(
 
 /** The registry's entries by unique id, once all that the bridge has announced of the VM is there. */
 export async function registered(hass: HomeAssistant, listener: Listener): Promise<Map<string, Json>> {
-  const components = Object.values(await announced(listener));
+  const components = Object.values(await announced(listener)).filter(
+    ({ platform }) => platform !== 'device_automation',
+  );
   return poll(
     async () => {
       const list: Json[] = await hass.ask('config/entity_registry/list');

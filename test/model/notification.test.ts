@@ -198,6 +198,12 @@ describe('the checks come to another verdict', () => {
     ]);
   });
 
+  test('it came up: from any other but degraded, and only to up', () => {
+    expect(types(checked(checkOf('booting'), checkOf('up')))).toEqual(['verdict_changed', 'came_up']);
+    expect(types(checked(checkOf('degraded'), checkOf('up')))).toEqual(['verdict_changed']);
+    expect(types(checked(checkOf('booting'), checkOf('degraded')))).toEqual(['verdict_changed']);
+  });
+
   test.each<[what: string, before: Check | null, after: Check]>([
     ['the first one', null, checkOf('up')],
     ['the same with other words', checkOf('up'), { ...checkOf('up'), cause: 'up_asleep', reason: 'It sleeps.' }],
@@ -272,6 +278,7 @@ test('there is no type that never comes', () => {
     ),
     ...told({}, { type: 'rebooted', key: 'DSM', at: now }),
     ...told({ check: checkOf('up') }, { type: 'checked', key: 'DSM', check: checkOf('unreachable'), at: now }),
+    ...told({ check: checkOf('booting') }, { type: 'checked', key: 'DSM', check: checkOf('up'), at: now }),
     ...told({ loader }, { type: 'loader', key: 'DSM', loader: { ...loader, phase: 'building' }, at: now }),
     ...told({ domain }, { type: 'boot', key: 'DSM', boot: { ...boot, result: 'slow' }, at: now }),
     ...[true, false].map(problem => judged({ ...checkOf('up'), problem }, now)),

@@ -14,7 +14,9 @@ import type { Stats } from '../../model/stats.ts';
  * words: the traits have the names of the MQTT discovery options, so a row reads like its payload.
  */
 
-export const platforms = ['binary_sensor', 'button', 'event', 'image', 'sensor', 'switch', 'update'] as const;
+export const platforms = [
+  ...(['binary_sensor', 'button', 'device_automation', 'event', 'image', 'sensor', 'switch', 'update'] as const),
+] as const;
 export type Platform = (typeof platforms)[number];
 
 /** One entity. `Topic` names one of its device's topics; the payload has them in full. */
@@ -45,14 +47,14 @@ interface Attributes<Topic extends string> extends Value<Topic> {
   and?: Readonly<Record<string, string>>;
 }
 
-/** How a template turns the JSON value into Home Assistant's text; a number is divided and rounded. */
-export type Reading = 'text' | 'sentence' | 'flag' | { per: number; digits: number };
+/** How a template turns the JSON value into Home Assistant's text; a number is divided and rounded; these words are on. */
+export type Reading = 'text' | 'sentence' | 'flag' | { per: number; digits: number } | { on: readonly string[] };
 
 export interface Traits {
   reading?: Reading;
   /** Instead of a path and a reading. */
   value_template?: string;
-  device_class?: 'connectivity' | 'data_rate' | 'data_size' | 'duration' | 'enum' | 'problem' | 'timestamp';
+  device_class?: 'connectivity' | 'data_rate' | 'data_size' | 'duration' | 'enum' | 'problem' | 'running' | 'timestamp';
   state_class?: 'measurement' | 'total_increasing';
   unit_of_measurement?: string;
   suggested_display_precision?: number;
@@ -60,6 +62,8 @@ export interface Traits {
   entity_category?: 'config' | 'diagnostic';
   enabled_by_default?: false;
   icon?: `mdi:${string}`;
+  /** What the value must be for a trigger. */
+  payload?: string;
   payload_on?: string;
   payload_off?: string;
   payload_press?: string;
@@ -86,6 +90,8 @@ export const button = row('button');
 export const eventEntity = row('event');
 export const image = row('image');
 export const update = row('update');
+/** Not an entity: what an automation of the device can begin with. `name`: its subtype. */
+export const trigger = row('device_automation');
 
 // Paths have the documents' types: a misspelt one does not compile.
 

@@ -18,13 +18,15 @@ export interface Discovery {
 }
 
 export interface DevicePayload {
-  device: Readonly<Record<string, string | readonly string[]>>;
-  origin: { name: string; sw_version: string };
+  device: Readonly<Record<string, string | readonly string[] | Connections>>;
+  origin: { name: string; sw_version: string; support_url: string };
   availability: readonly { topic: string }[];
   availability_mode: 'all';
   qos: 1;
   components: Readonly<Record<string, Component>>;
 }
+
+type Connections = readonly (readonly ['mac', string])[];
 
 /** A component with only its platform: Home Assistant removes the entity. */
 export interface Component {
@@ -38,6 +40,12 @@ export interface BridgeOptions {
   /** Tells bridges on one broker apart. */
   instance: string;
   version: string;
+  /** Where people get help. */
+  homepage: string;
+  /** Of its own page, for people; null: it has none. */
+  page: string | null;
+  /** Home Assistant can say how long a command is valid: from 2026.6 on, if the broker speaks MQTT 5. */
+  readonly expires: boolean;
 }
 
 export interface VmOptions extends VmControls {
@@ -45,6 +53,8 @@ export interface VmOptions extends VmControls {
   label: string;
   /** Seconds between two samples. */
   statsInterval: number;
+  linkByMac: boolean;
+  suggestedArea: string | null;
 }
 
 /** `hypervisor` is null as long as libvirt has not been reached. */
@@ -66,6 +76,8 @@ export function vmDevicePayload(
       model: model ?? models[vm.guest],
       ...(version && { sw_version: `DSM ${version}` }),
       ...(url && { configuration_url: url }),
+      ...(vm.suggestedArea && { suggested_area: vm.suggestedArea }),
+      ...(vm.linkByMac && { connections: connections(description) }),
       ...(description.hardware.machine && { model_id: description.hardware.machine }),
       ...(hypervisor && { hw_version: `${hypervisor.hypervisor}, libvirt ${hypervisor.libvirt}` }),
       via_device: description.on === null ? bridgeId(bridge.instance) : hostId(bridge.instance, description.on),
@@ -77,22 +89,29 @@ export function vmDevicePayload(
   });
 }
 
+function connections({ hardware }: DomainDescription): Connections {
+  return [...new Set(hardware.nics.map(({ mac }) => mac))].map(mac => ['mac', mac]);
+}
+
 const models = { dsm: 'DSM virtual machine', other: 'Virtual machine' } as const satisfies Record<GuestKind, string>;
 
-export function vmDeviceTopic({ prefix }: BridgeOptions, description: DomainDescription): string {
+export function vmDeviceTopic({ prefix }: Pick<BridgeOptions, 'prefix'>, description: DomainDescription): string {
   return deviceTopic(prefix, vmId(description));
 }
 
-export function bridgeDeviceTopic({ prefix, instance }: BridgeOptions): string {
+export function bridgeDeviceTopic({ prefix, instance }: Pick<BridgeOptions, 'prefix' | 'instance'>): string {
   return deviceTopic(prefix, bridgeId(instance));
 }
 
 export function bridgeDevicePayload(bridge: BridgeOptions): Discovery {
-  const { topics, instance, version } = bridge;
+  const { topics, instance, version, page } = bridge;
   return discovery(bridge, {
     id: bridgeId(instance),
     slug: slug(`${app} ${instance}`),
-    about: { name: `${app} ${instance}`, manufacturer: app, model: 'Bridge', sw_version: version },
+    about: {
+      ...{ name: `${app} ${instance}`, manufacturer: app, model: 'Bridge', sw_version: version },
+      ...(page && { configuration_url: page }),
+    },
     availability: [topics.bridge.state],
     topics: topics.bridge,
     expiry: null,
@@ -100,7 +119,10 @@ export function bridgeDevicePayload(bridge: BridgeOptions): Discovery {
   });
 }
 
-export function hostDeviceTopic({ prefix, instance }: BridgeOptions, name: string): string {
+export function hostDeviceTopic(
+  { prefix, instance }: Pick<BridgeOptions, 'prefix' | 'instance'>,
+  name: string,
+): string {
   return deviceTopic(prefix, hostId(instance, name));
 }
 
@@ -149,7 +171,7 @@ function bridgeId(instance: string): string {
 interface Device<Topic extends string> {
   id: string;
   slug: string;
-  about: Readonly<Record<string, string>>;
+  about: Readonly<Record<string, string | Connections>>;
   /** The bridge's own first. */
   availability: readonly string[];
   topics: Readonly<Record<Topic, string>>;
@@ -158,25 +180,36 @@ interface Device<Topic extends string> {
   entities: readonly Entity<Topic>[];
 }
 
-function discovery<T extends string>({ prefix, version }: BridgeOptions, device: Device<T>): Discovery {
+function discovery<T extends string>(
+  { prefix, version, homepage, expires }: BridgeOptions,
+  device: Device<T>,
+): Discovery {
   return {
     topic: deviceTopic(prefix, device.id),
     payload: {
       device: { identifiers: [device.id], ...device.about },
-      origin: { name: app, sw_version: version },
+      origin: { name: app, sw_version: version, support_url: homepage },
       availability: device.availability.map(topic => ({ topic })),
       availability_mode: 'all',
       qos: 1,
-      components: Object.fromEntries(device.entities.map(entity => [entity.key, component(entity, device)])),
+      components: Object.fromEntries(device.entities.map(entity => [entity.key, component(entity, device, expires)])),
     },
   };
 }
 
-function component<T extends string>(entity: Entity<T>, device: Device<T>): Component {
+/** Seconds: of a button that was pressed while the message could not come, nobody expects anything any more. */
+const commandLife = 60;
+
+function component<T extends string>(entity: Entity<T>, device: Device<T>, expires: boolean): Component {
   const { id, slug, topics, expiry } = device;
   const { key, platform, name, value, reading, available, only_while, ...more } = entity;
   const { attributes, command_topic, image_topic, ...traits } = more;
   const state_topic = value && topics[value.topic];
+  const value_template = value?.path.length ? { value_template: valueTemplate(value.path, reading) } : null;
+  if (platform === 'device_automation') {
+    const automation = { automation_type: 'trigger', type: 'event', subtype: name, topic: state_topic };
+    return { platform, ...automation, payload: traits.payload, ...value_template };
+  }
   return {
     platform,
     unique_id: `${id}_${key}`,
@@ -185,13 +218,16 @@ function component<T extends string>(entity: Entity<T>, device: Device<T>): Comp
     ...traits,
     ...((available ?? only_while) && { availability: availabilityOf(entity, device) }),
     ...(state_topic && { state_topic }),
-    ...(value?.path.length && { value_template: valueTemplate(value.path, reading) }),
+    ...value_template,
     ...(state_topic && state_topic === expiry?.topic && { expire_after: expiry.seconds }),
     ...(attributes && {
       json_attributes_topic: topics[attributes.topic],
       json_attributes_template: attributesTemplate(attributes.path, attributes.and, attributes.only),
     }),
-    ...(command_topic && { command_topic: topics[command_topic] }),
+    ...(command_topic && {
+      command_topic: topics[command_topic],
+      ...(expires && { message_expiry_interval: commandLife }),
+    }),
     ...(image_topic && { image_topic: topics[image_topic] }),
   };
 }

@@ -2,7 +2,7 @@ import { bootPhases } from '../../model/boot.ts';
 import { type GuestKind, probeOutcomes, probesOf, verdicts } from '../../model/check.ts';
 import { byKey, type Disk, type DomainDescription, domainStates } from '../../model/domain.ts';
 import { cpuMetrics, diskMetrics, type Metric, memoryMetrics, nicMetrics } from '../../model/metrics.ts';
-import { notificationTypes } from '../../model/notification.ts';
+import { type NotificationType, notificationTypes } from '../../model/notification.ts';
 import { activities } from '../../model/snapshot.ts';
 import { controlEntities, type VmControls } from './controls.ts';
 import {
@@ -26,6 +26,7 @@ import {
   stateMembers,
   stateObject,
   stats,
+  trigger,
 } from './entity.ts';
 import { loaderEntities } from './loader.ts';
 import { asked, detail, diagnostic, inUnit, oneOf, sentence, timestamp, total } from './traits.ts';
@@ -48,6 +49,7 @@ export function vmEntities({ hardware }: DomainDescription, controls: VmControls
     ...checkEntities,
     ...guestEntities[controls.guest].filter(({ key }) => key !== 'certificate_days' || controls.certificates),
     ...probeEntities(controls.guest),
+    ...triggers,
     ...machineEntities,
     ...(controls.loader ? loaderEntities(controls.commands) : []),
     ...hardware.disks.flatMap(disk => diskEntities(disk, diskName(disk, data.indexOf(disk) + 1))),
@@ -98,7 +100,21 @@ function probeEntities(guest: GuestKind): VmEntity[] {
   );
 }
 
+/** What automations most often begin with; the event entity has all. */
+const triggerTypes = [
+  ...(['problem', 'solved', 'came_up', 'boot_stuck', 'started', 'shut_down', 'power_cut', 'crashed'] as const),
+  ...(['rebooted', 'paused_on_io_error', 'shutdown_timed_out', 'command_failed'] as const),
+] satisfies readonly NotificationType[];
+const triggers: readonly VmEntity[] = triggerTypes.map(type =>
+  trigger<'event'>(`on_${type}`, type, { topic: 'event', path: ['event_type'] }, { payload: type }),
+);
+
 const machineEntities: readonly VmEntity[] = [
+  // Also while it shuts down, but not while it is paused.
+  binarySensor('running', 'Running', state('state'), {
+    device_class: 'running',
+    reading: { on: ['running', 'idle', 'shutting_down'] },
+  }),
   // The other details for automations, without another entity to enable.
   sensor('state', 'State', state('state'), oneOf(domainStates), {
     icon: 'mdi:server',
@@ -109,7 +125,7 @@ const machineEntities: readonly VmEntity[] = [
     icon: 'mdi:progress-wrench',
     attributes: stateMembers('phase', 'deadline', 'attempt', 'start_after_off'),
   }),
-  eventEntity('event', 'Event', { topic: 'event', path: [] }, detail, asked, {
+  eventEntity('event', 'Event', { topic: 'event', path: [] }, asked, {
     event_types: notificationTypes,
     icon: 'mdi:message-text-clock',
   }),

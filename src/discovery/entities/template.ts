@@ -34,6 +34,9 @@ function read(value: string, reading: Reading): string {
   // Without the space, Jinja would read `{{{` as something else.
   if (reading === 'flag') return ` {true:'ON',false:'OFF'}.get(${value}|d)`;
   if (reading === 'sentence') return `(${value}|d('',true))[:${longestState}] or none`;
+  if ('on' in reading) {
+    return ` {${reading.on.map(word => `'${word}':'ON',`).join('')}'unknown':none}.get(${value}|d('unknown'),'OFF')`;
+  }
   const { per, digits } = reading;
   const scaled = per === 1 ? '' : `|multiply(${(1 / per).toExponential()},none)`;
   return `${value}|d${scaled}|round(${digits},default=none)`;

@@ -23,7 +23,8 @@ const announce = (options = vm, described = description) =>
 const named = (components: DevicePayload['components'], keep: (component: Component) => boolean = () => true) =>
   Object.values(components).flatMap(component => (keep(component) ? [component['name']] : []));
 
-const wanted = (component: Component) => component['enabled_by_default'] !== false;
+const isTrigger = ({ platform }: Component) => platform === 'device_automation';
+const wanted = (component: Component) => component['enabled_by_default'] !== false && !isTrigger(component);
 
 test('a payload is announced under the UUID, beneath its bridge', () => {
   const { topic, payload } = vmDevicePayload(bridge, vm, description, hypervisor);
@@ -38,7 +39,7 @@ test('a payload is announced under the UUID, beneath its bridge', () => {
       hw_version: 'QEMU 7.2.22, libvirt 9.0.0',
       via_device: 'dsm2mqtt_bridge_nas_host',
     },
-    origin: { name: 'dsm2mqtt', sw_version: '0.1.0' },
+    origin: { name: 'dsm2mqtt', sw_version: '0.1.0', support_url: 'https://docs.example/' },
     availability: [{ topic: 'dsm2mqtt/bridge/state' }, { topic: 'dsm2mqtt/DSM/availability' }],
     availability_mode: 'all',
     qos: 1,
@@ -107,8 +108,10 @@ describe('what people see', () => {
         'Problem',
         'Verdict',
         'Last check',
+        'Running',
         'State',
         'Activity',
+        'Event',
         'Shutdown takes',
         'Boot',
         'Doctor',
@@ -213,6 +216,64 @@ test('the event entity reads the payload as it is, and knows every type', () => 
   expect(event).toMatchObject({ platform: 'event', state_topic: 'dsm2mqtt/DSM/event', event_types: notificationTypes });
   expect(event).not.toHaveProperty('value_template');
   expect(event).not.toHaveProperty('expire_after');
+});
+
+describe('device triggers', () => {
+  const triggers = Object.entries(announce({ ...vm, commands: [] })).filter(([, component]) => isTrigger(component));
+
+  test('each is one of the event types, on the event topic, and no entity', () => {
+    expect(triggers.length).toBeGreaterThan(5);
+    for (const [key, component] of triggers) {
+      const type = key.replace(/^on_/, '');
+      expect(notificationTypes).toContain(type);
+      expect(component).toEqual({
+        ...{ platform: 'device_automation', automation_type: 'trigger', type: 'event', subtype: type },
+        ...{ topic: 'dsm2mqtt/DSM/event', payload: type, value_template: '{{value_json.event_type|d(none)}}' },
+      });
+    }
+  });
+
+  test('whatever the guest and its commands', () => {
+    const keys = (options: VmOptions) => Object.keys(announce(options)).filter(key => key.startsWith('on_'));
+    expect(keys({ ...vm, guest: 'other' })).toEqual(triggers.map(([key]) => key));
+    expect(keys(vmWithLoader)).toEqual(triggers.map(([key]) => key));
+  });
+});
+
+test('it shows whether it runs, also when nothing may be commanded', () => {
+  const { running, power } = announce({ ...vm, commands: [] });
+  expect(running).toMatchObject({ platform: 'binary_sensor', device_class: 'running', name: 'Running' });
+  expect(running).not.toHaveProperty('enabled_by_default');
+  expect(power).toBeUndefined();
+});
+
+describe('the device', () => {
+  const device = (changes: Partial<VmOptions>, nics = [nic('52:54:00:00:00:0a'), nic('52:54:00:00:00:0a')]) =>
+    vmDevicePayload(bridge, { ...vm, ...changes }, withHardware([], nics), hypervisor).payload.device;
+
+  test('has its MACs and its area only if they are wanted', () => {
+    expect(device({})).not.toHaveProperty('connections');
+    expect(device({})).not.toHaveProperty('suggested_area');
+    expect(device({ linkByMac: true, suggestedArea: 'Cellar' })).toMatchObject({
+      connections: [['mac', '52:54:00:00:00:0a']],
+      suggested_area: 'Cellar',
+    });
+  });
+
+  test('of the bridge leads to its page, if there is one', () => {
+    expect(bridgeDevicePayload(bridge).payload.device).not.toHaveProperty('configuration_url');
+    const page = 'http://nas-host.lan:8098/';
+    expect(bridgeDevicePayload({ ...bridge, page }).payload.device).toMatchObject({ configuration_url: page });
+  });
+});
+
+test('a command expires where Home Assistant can say so: over MQTT 5 only, for it refuses to send it over 3.1.1', () => {
+  const commanding = (expires: boolean) => {
+    const { payload } = vmDevicePayload({ ...bridge, expires }, vmWithLoader, description, hypervisor);
+    return Object.values(payload.components).filter(component => 'command_topic' in component);
+  };
+  for (const component of commanding(true)) expect(component).toMatchObject({ message_expiry_interval: 60 });
+  for (const component of commanding(false)) expect(component).not.toHaveProperty('message_expiry_interval');
 });
 
 test('the screen is the PNG on its topic', () => {

@@ -11,7 +11,9 @@ const everything = [
   bridgeDevicePayload(bridge),
 ].flatMap(({ payload }) => Object.entries(payload.components));
 // What an update entity reads is an object: loader.test.ts.
-const entities = everything.filter(([, component]) => component['value_template'] && component.platform !== 'update');
+// A trigger reads what is on the event topic, which is no document.
+const others = ['update', 'device_automation'];
+const entities = everything.filter(([, { value_template, platform }]) => value_template && !others.includes(platform));
 const attributed = everything.filter(([, component]) => component['json_attributes_topic']);
 
 const show = (component: Component, document: (topic: string) => object) =>
@@ -110,6 +112,8 @@ test('readings', () => {
   expect(read({ per: 1, digits: 1 }, 'x')).toBe('None');
   expect(read('flag', false)).toBe('OFF');
   expect(read('flag', null)).toBe('None');
+  const on = { on: ['running', 'idle'] };
+  expect(['idle', 'paused', 'unknown'].map(word => read(on, word))).toEqual(['ON', 'OFF', 'None']);
   expect(read('sentence', 'x'.repeat(300))).toHaveLength(255);
 });
 
