@@ -107,6 +107,7 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
     // What they still have to say comes before the end of the session.
     const ended = hosts.map(host => host.close());
     await Promise.all([...ended, broker.close(), servers.control.close()]);
+    stores.records.all.close(config.vms.map(({ key }) => states.of(key).vm(key)));
     await stores.close();
     broker.ownership.close();
   };

@@ -5,7 +5,6 @@ import type { Config } from '../config/config.ts';
 import { announcedStore } from '../discovery/announced-store.ts';
 import { disksStore } from '../doctor/disks-store.ts';
 import type { DomainRef } from '../libvirt/structs.ts';
-import type { History } from '../model/history/history.ts';
 import { emptyVm, type VmKey, type VmSnapshot } from '../model/snapshot.ts';
 import { State } from '../model/state.ts';
 import { inTime } from '../util/deadline.ts';
@@ -46,7 +45,7 @@ export async function openStores(
   const files = [announced, vms, checks, disks];
   const records = new Records(folder, logger);
   const keys = configured.map(({ key }) => key);
-  const [wasAnnounced, remembered, checked, known, histories] = await Promise.all([
+  const [wasAnnounced, remembered, checked, known, recorded] = await Promise.all([
     ...[announced.load(), vms.load(), checks.load(), disks.load()],
     records.load(keys),
   ] as const);
@@ -56,7 +55,7 @@ export async function openStores(
     announced: { file: announced, was: wasAnnounced },
     vms: { file: vms, was: remembered },
     checks: shared(checks, checked, keys),
-    records: { all: records, was: histories },
+    records: { all: records, was: recorded },
     disks: shared(disks, known, keys),
     close: async () => {
       await inTime(Promise.all([...files, records].map(file => file.settled())), storePatience, null);
@@ -90,7 +89,7 @@ export function recalledState(
   vms: Config['vms'],
   remembered: Remembered,
   boot: string | null,
-  histories: Readonly<Record<VmKey, History>> = {},
+  records: Readonly<Record<VmKey, Pick<VmSnapshot, 'history' | 'uptime'>>> = {},
   host: string | null = null,
   before?: ReadonlyMap<VmKey, VmSnapshot>,
 ): State {
@@ -98,7 +97,7 @@ export function recalledState(
     const nothing = emptyVm(key, label, guest);
     const { startedAt, lastError, check, stats, harm } = before?.get(key) ?? nothing;
     const vm = recall({ ...nothing, startedAt, lastError, check, stats, harm }, remembered, boot);
-    return [key, { ...vm, history: entryOf(histories, key) ?? vm.history }];
+    return [key, { ...vm, ...entryOf(records, key) }];
   });
   return new State(Object.fromEntries(recalled), host);
 }

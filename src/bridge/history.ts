@@ -1,16 +1,20 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
+import { verdicts } from '../model/check.ts';
 import type { Event } from '../model/event.ts';
-import { type History, noHistory, type PowerLine, withLines } from '../model/history/history.ts';
-import type { Snapshot, VmKey } from '../model/snapshot.ts';
+import { noHistory, type PowerLine, withLines } from '../model/history/history.ts';
+import { lineOf, uptimeFrom } from '../model/history/uptime.ts';
+import type { Snapshot, VmKey, VmSnapshot } from '../model/snapshot.ts';
 import { type Line, LineFile, type ReadLines, readLines } from '../util/line-file.ts';
 import type { Logger } from '../util/logger.ts';
 
 /** The record of each VM in `data_dir`: what is in it, and how a line is added. */
 
+const time = z.iso.datetime({ offset: true });
+
 const powerLine = z.object({
-  at: z.iso.datetime({ offset: true }),
+  at: time,
   what: z.enum(['start', 'up', 'reboot', 'stop']),
   by: z.string().nullable(),
   how: z.string().nullable(),
@@ -18,6 +22,22 @@ const powerLine = z.object({
   seconds: z.number().nullable(),
   seen: z.boolean(),
   good: z.boolean(),
+});
+
+const checksLine = z.object({
+  what: z.literal('checks'),
+  ...{ at: time, from: time, up: z.number(), meant: z.number(), checks: z.number(), answers: z.number() },
+  ms: z.number().nullable(),
+});
+
+const verdictLine = z.object({
+  what: z.literal('verdict'),
+  ...{ at: time, verdict: z.enum(verdicts), problem: z.boolean().nullable(), reason: z.string() },
+});
+
+const loaderLine = z.object({
+  what: z.enum(['rebuild', 'rollback']),
+  ...{ at: time, by: z.string().nullable(), result: z.string(), seconds: z.number().nullable() },
 });
 
 /** The run of a domain, as libvirt counts them; without the host's boot an id says nothing. */
@@ -45,10 +65,16 @@ function lastRun(lines: readonly unknown[]): Run | null {
   return known.at(-1)?.run ?? null;
 }
 
+const linesAs =
+  <T>(schema: z.ZodType<T>) =>
+  (lines: readonly unknown[]): T[] =>
+    lines.flatMap(line => schema.safeParse(line).data ?? []);
+
 /** The lines about its power, the oldest first; others may stand between them. */
-export function powerLines(lines: readonly unknown[]): PowerLine[] {
-  return lines.flatMap(line => powerLine.safeParse(line).data ?? []);
-}
+export const powerLines: (lines: readonly unknown[]) => PowerLine[] = linesAs(powerLine);
+export const checksLines = linesAs(checksLine);
+/** All but the hourly sums, which are too many for people. */
+export const linesToShow = linesAs(z.discriminatedUnion('what', [powerLine, verdictLine, loaderLine]));
 
 /** The lines with the seconds of each `up` in the line of its start or reboot, so that each has one line. */
 export function withBootTimes(lines: readonly unknown[]): unknown[] {
@@ -64,19 +90,48 @@ export function withBootTimes(lines: readonly unknown[]): unknown[] {
   });
 }
 
-export function readRecord(folder: string, key: VmKey): Promise<ReadLines> {
-  return readLines(pathOf(folder, key));
+/** In the order of time, as far as the lines of each file are. */
+export async function readRecord(folder: string, key: VmKey): Promise<ReadLines> {
+  const [rare, frequent] = await readBoth(folder, key);
+  const lines: unknown[] = [];
+  let next = 0;
+  for (const line of rare.lines) {
+    while (next < frequent.lines.length && timeOf(frequent.lines[next]) < timeOf(line)) {
+      lines.push(frequent.lines[next]);
+      next += 1;
+    }
+    lines.push(line);
+  }
+  lines.push(...frequent.lines.slice(next));
+  return { lines, unreadable: rare.unreadable + frequent.unreadable };
 }
 
-/** One file for each VM, so that no VM's lines push out another's. */
-function pathOf(folder: string, key: VmKey): string {
-  return join(folder, 'history', key);
+export function isLine(line: unknown): line is Line {
+  return typeof line === 'object' && line !== null && 'at' in line && typeof line.at === 'string';
 }
+
+function timeOf(line: unknown): string {
+  return isLine(line) ? line.at : '';
+}
+
+function readBoth(folder: string, key: VmKey): Promise<[ReadLines, ReadLines]> {
+  return Promise.all([readLines(pathOf(folder, key)), readLines(pathOf(folder, key, 'checks'))]);
+}
+
+/** No VM's lines push out another's, and those of the checks, which are many, not those of stops and starts. */
+function pathOf(folder: string, key: VmKey, of?: 'checks'): string {
+  return join(folder, 'history', of ? `${key}.${of}` : key);
+}
+
+/** Bytes. 90 days of hourly sums and of as many verdicts as a day may have fit into one file. */
+const largest = { power: 2 ** 20, checks: 2 ** 22 };
+
+type Recorded = Pick<VmSnapshot, 'history' | 'uptime'>;
 
 export class Records {
   readonly #folder: string;
   readonly #logger: Logger;
-  readonly #files = new Map<VmKey, LineFile>();
+  readonly #files = new Map<string, LineFile>();
   /** As they were loaded. */
   readonly runs = new Map<VmKey, Run>();
 
@@ -86,42 +141,62 @@ export class Records {
   }
 
   /** What the records of these VMs say. One that cannot be read is not a failure. */
-  async load(keys: readonly VmKey[]): Promise<Readonly<Record<VmKey, History>>> {
+  async load(keys: readonly VmKey[], now = Date.now()): Promise<Readonly<Record<VmKey, Recorded>>> {
     // Of many VMs, few may have one.
     const names = new Set(await readdir(join(this.#folder, 'history')).catch(() => []));
-    const there = keys.filter(key => names.has(`${key}.jsonl`) || names.has(`${key}.1.jsonl`));
-    const read = there.map(async key => {
-      const { lines } = await readRecord(this.#folder, key).catch((error: Error) => {
+    const suffixes = ['', '.1', '.checks', '.checks.1'];
+    const there = keys.filter(key => suffixes.some(suffix => names.has(`${key}${suffix}.jsonl`)));
+    const all: [VmKey, Recorded][] = [];
+    // One after the other, so that only one is in memory.
+    for (const key of there) {
+      const [{ lines }, { lines: checks }] = await readBoth(this.#folder, key).catch((error: Error) => {
         const fields = { event: 'record.unreadable', vm: key, reason: error.message };
         this.#logger.warn(fields, 'the record cannot be read: nothing of it is known');
-        return { lines: [] };
+        return [{ lines: [] }, { lines: [] }];
       });
       const run = lastRun(lines);
       if (run) this.runs.set(key, run);
-      return [key, { ...withLines(noHistory, powerLines(lines)), added: [] }] as const;
-    });
-    return Object.fromEntries(await Promise.all(read));
+      const history = { ...withLines(noHistory, powerLines(lines)), added: [] };
+      all.push([key, { history, uptime: uptimeFrom(checksLines(checks), linesAs(verdictLine)(checks), now) }]);
+    }
+    return Object.fromEntries(all);
   }
 
   /** Must receive every event, after the snapshot has taken it. `run`: the one that a start begins. */
   hear(event: Event, before: Snapshot, { vms }: Snapshot, run: (key: VmKey) => Run | null = () => null): void {
     if (!('key' in event)) return;
     const { key } = event;
-    const history = vms[key]?.history;
-    // What was added to its history on its former host is written already.
+    const [was, is] = [before.vms[key], vms[key]];
+    if (event.type === 'loader_ended') {
+      const { at, word: what, by, result, code, seconds } = event;
+      this.#append(key, 'power', [{ at, ...{ what, result, code, seconds, by } }]);
+    }
+    // What was added on its former host is written already.
     if (event.type === 'moved' && event.vm.domain) {
       const line = { at: event.at, what: 'moved', path: event.path, run: run(key) };
-      this.#append(key, [line]);
-    } else if (event.type !== 'moved' && history && history !== before.vms[key]?.history)
+      this.#append(key, 'power', [line]);
+    } else if (event.type !== 'moved' && is) {
+      const { history, uptime } = is;
+      const lines = history === was?.history ? [] : history.added;
       this.#append(
         key,
-        history.added.map(line => (line.what === 'start' ? { ...line, run: run(key) } : line)),
+        'power',
+        lines.map(line => (line.what === 'start' ? { ...line, run: run(key) } : line)),
       );
+      if (uptime !== was?.uptime) this.#append(key, 'checks', uptime.added);
+    }
   }
 
-  #append(key: VmKey, lines: readonly Line[]): void {
-    const file = this.#files.get(key) ?? new LineFile({ path: pathOf(this.#folder, key), logger: this.#logger });
-    this.#files.set(key, file);
+  /** Writes what the hour that goes on has come to. */
+  close(vms: readonly VmSnapshot[]): void {
+    for (const { key, uptime } of vms) this.#append(key, 'checks', lineOf(uptime.open));
+  }
+
+  #append(key: VmKey, of: keyof typeof largest, lines: readonly Line[]): void {
+    if (lines.length === 0) return;
+    const path = pathOf(this.#folder, key, of === 'checks' ? of : undefined);
+    const file = this.#files.get(path) ?? new LineFile({ path, largest: largest[of], logger: this.#logger });
+    this.#files.set(path, file);
     file.append(lines);
   }
 

@@ -37,8 +37,8 @@ const documents: readonly {
   { topic: 'loader', parts: vm => [vm.loader, vm.check?.dsm], of: loaderDocument },
 ];
 
-function stateParts({ domain, work, startedAt, lastStop, history, lastError, stats }: VmSnapshot): unknown[] {
-  const parts: unknown[] = [domain, work, startedAt, lastStop, history, lastError];
+function stateParts({ domain, work, startedAt, lastStop, history, uptime, lastError, stats }: VmSnapshot): unknown[] {
+  const parts: unknown[] = [domain, work, startedAt, lastStop, history, uptime.percent, lastError];
   for (const target in stats?.disks) parts.push(stats.disks[target]?.capacity);
   return parts;
 }

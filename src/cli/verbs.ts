@@ -108,7 +108,8 @@ export const verbs: readonly Verb[] = [
   },
   {
     name: 'history',
-    summary: "print a VM's starts and stops: when, by whom, how, and how long they took; needs no bridge",
+    summary:
+      "print a VM's starts, stops, verdicts and rebuilds: when, by whom, how, and how long they took; needs no bridge",
     args: { '<vm>': vm },
     ...{ config: 'loaded', options: [['--json', 'print each line of the record as JSON', false]] },
     run: async call => (await import('./record/history.ts')).history(call),

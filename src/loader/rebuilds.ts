@@ -154,6 +154,9 @@ export class Rebuilds {
       .then(({ outcome, record }) => {
         // Otherwise the next bridge reports what this run has left.
         if (!(end.signal.reason instanceof Closing)) entry.end = null;
+        // Without a journal of its own it has not begun.
+        if (record?.ended_at && record !== entry.record)
+          this.#end(entry, record, record.ended_at, command.by ?? 'bridge');
         entry.record = record;
         place.ended(outcome);
         if (entry.end === null) this.#look(entry, 0);
@@ -220,9 +223,20 @@ export class Rebuilds {
     if (!record || !isUnderWay(record) || entry.end) return;
     const report = interrupted(record, domain);
     this.#keep(entry, report);
+    this.#end(entry, report, at, null);
     const message = report.error ?? '';
     this.#options.notify(key, { event_type: 'interrupted', at, command: record.word, message });
     this.#show(entry, withRecord(entry.loader, report));
+  }
+
+  #end(
+    { key }: LoaderEntry,
+    { word, result, code, started_at, ended_at }: LoaderRecord,
+    at: string,
+    by: string | null,
+  ) {
+    const seconds = ended_at && Math.max(0, Date.parse(ended_at) - Date.parse(started_at)) / 1_000;
+    this.#options.emit({ type: 'loader_ended', key, word, by, result, code, seconds: seconds || null, at });
   }
 
   /** DSM is installed: the old loader would not fit it any more. */

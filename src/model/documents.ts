@@ -22,7 +22,7 @@ type OrNull<T> = { [K in keyof T]: T[K] | null };
 export type StateDocument = ReturnType<typeof stateDocument>;
 
 /** `B/V/state` */
-export function stateDocument({ domain, work, stats, startedAt, lastStop, history, lastError }: VmSnapshot) {
+export function stateDocument({ domain, work, stats, startedAt, lastStop, history, uptime, lastError }: VmSnapshot) {
   const hardware = domain?.hardware;
   const noStop: OrNull<LastStop> = { by: null, reason: null, at: null, seconds: null };
   const noError: OrNull<LastError> = { code: null, message: null, at: null };
@@ -40,6 +40,9 @@ export function stateDocument({ domain, work, stats, startedAt, lastStop, histor
     /** The longest of the last ten that were measured; unknown below three. */
     shutdown_expected_seconds: longest(history.stops),
     boot_expected_seconds: longest(history.boots),
+    /** Of the time in which it was meant to be up, and the mean response, over 1, 7 and 30 days; as of the last full hour. */
+    uptime_percent: uptime.percent,
+    response_ms: uptime.ms,
     last_error: lastError ?? noError,
     autostart: domain?.autostart ?? null,
     persistent: domain?.persistent ?? null,

@@ -1,9 +1,10 @@
 import type { Boot } from './boot.ts';
 import type { Check, Wish } from './check.ts';
+import type { LoaderWord } from './commands.ts';
 import type { Finding } from './doctor.ts';
 import type { Domain } from './domain.ts';
 import type { HostStats } from './host.ts';
-import type { Loader } from './loader.ts';
+import type { Loader, LoaderEnd } from './loader.ts';
 import type { Asked, HypervisorInfo, LastError, VmKey, VmSnapshot, Work } from './snapshot.ts';
 import type { Stats } from './stats.ts';
 
@@ -34,4 +35,6 @@ export type Event =
   | { type: 'checked'; key: VmKey; check: Check; at: string }
   /** The current or the last operation on its loader. */
   | { type: 'loader'; key: VmKey; loader: Loader; at: string }
+  /** A rebuild or rollback is over, or was found interrupted. */
+  | ({ type: 'loader_ended'; key: VmKey; word: LoaderWord; at: string } & LoaderEnd)
   | { type: 'checks_overdue'; keys: readonly VmKey[] };

@@ -65,6 +65,12 @@ export interface Loader {
   found: FoundLoader | null;
 }
 
+/** Who had it done, and how it ended. `seconds`: null: its end was not seen. */
+export interface LoaderEnd extends Pick<Loader, 'result' | 'code'> {
+  by: string | null;
+  seconds: number | null;
+}
+
 export interface FoundLoader {
   /** `RR` */
   name: string;

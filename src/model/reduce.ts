@@ -2,6 +2,7 @@ import type { Wish } from './check.ts';
 import type { Domain } from './domain.ts';
 import type { Event } from './event.ts';
 import { recorded } from './history/recorded.ts';
+import { tallied } from './history/uptime.ts';
 import { stopBy } from './job/ending.ts';
 import type { Asked, LastStop, Snapshot, VmKey, VmSnapshot } from './snapshot.ts';
 import { type Stats, unknownStats } from './stats.ts';
@@ -38,13 +39,18 @@ export function reduce(snapshot: Snapshot, event: Event): Snapshot {
     case 'wished':
       return change(snapshot, event.key, vm => ({ ...vm, wish: event.wish }));
     case 'checked':
-      return change(snapshot, event.key, vm => recorded(vm, { ...vm, check: event.check }, event, up));
+      return change(snapshot, event.key, vm => ({
+        ...recorded(vm, { ...vm, check: event.check }, event, up),
+        uptime: tallied(vm, event.check, event.at),
+      }));
     case 'examined':
       return change(snapshot, event.key, vm => ({ ...vm, harm: event.harm }));
     case 'boot':
       return change(snapshot, event.key, vm => ({ ...vm, boot: event.boot }));
     case 'loader':
       return change(snapshot, event.key, vm => ({ ...vm, loader: event.loader }));
+    case 'loader_ended':
+      return snapshot;
     case 'checks_overdue':
       return { ...snapshot, overdueChecks: event.keys };
   }

@@ -3,6 +3,7 @@ import type { Check, GuestKind, Wish } from './check.ts';
 import type { Finding } from './doctor.ts';
 import type { Domain } from './domain.ts';
 import { type History, noHistory } from './history/history.ts';
+import { noUptime, type Uptime } from './history/uptime.ts';
 import type { HostStats } from './host.ts';
 import type { Loader } from './loader.ts';
 import type { Stats } from './stats.ts';
@@ -74,6 +75,7 @@ export interface VmSnapshot {
   startedAt: string | null;
   lastStop: LastStop | null;
   history: History;
+  uptime: Uptime;
   /** Since when it is off because its guest powered itself off, ISO 8601; null: it is not, or that was not seen. */
   selfOffAt: string | null;
   lastError: LastError | null;
@@ -145,6 +147,7 @@ export function emptyVm(key: VmKey, label: string, guest: GuestKind = 'dsm'): Vm
     startedAt: null,
     lastStop: null,
     history: noHistory,
+    uptime: noUptime,
     selfOffAt: null,
     lastError: null,
     stats: null,

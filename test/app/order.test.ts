@@ -2,14 +2,14 @@
 import { expect, test } from 'vitest';
 import { Order } from '../../src/app/order.ts';
 import type { Check } from '../../src/model/check.ts';
-import type { Event } from '../../src/model/event.ts';
 import { noHistory } from '../../src/model/history/history.ts';
 import { emptyVm, type VmSnapshot } from '../../src/model/snapshot.ts';
 import { State } from '../../src/model/state.ts';
 import { States } from '../../src/model/states.ts';
 import { vmConfig } from '../bridge/running.ts';
+import { at, checkOf } from '../model/samples.ts';
 
-const up = { verdict: 'up', expected: 'running', problem: false } as Check;
+const up = checkOf('up');
 
 /**
  * Commands that it gives when DSM is found up, while a VM after it is off. `known`: of DSM, when it begins. `due`: what the
@@ -18,7 +18,7 @@ const up = { verdict: 'up', expected: 'running', problem: false } as Check;
 function given(known: Check | null, due: readonly string[] = []): string[] {
   const history = { ...noHistory, last: { what: 'start' } } as unknown as VmSnapshot['history'];
   const off = { active: false } as VmSnapshot['domain'];
-  const isMissed = { verdict: 'off', expected: 'running', problem: true } as Check;
+  const isMissed = checkOf('off');
   const state = new State({
     DSM: { ...emptyVm('DSM', 'DSM'), history, check: known, seen: true },
     box: { ...emptyVm('box', 'box'), domain: off, check: isMissed, seen: true },
@@ -32,7 +32,7 @@ function given(known: Check | null, due: readonly string[] = []): string[] {
     due,
   });
   state.subscribe((event, before) => order.hear(event, before, state));
-  state.dispatch({ type: 'checked', key: 'DSM', check: up } as Event);
+  state.dispatch({ type: 'checked', key: 'DSM', check: up, at });
   return commands;
 }
 

@@ -1,8 +1,11 @@
 /** The record in the whole bridge: each stop and start once, whatever ends the bridge or libvirt in between. */
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { powerLines, Records, readRecord, withBootTimes } from '../../src/bridge/history.ts';
+import { isLine, powerLines, Records, readRecord, withBootTimes } from '../../src/bridge/history.ts';
+import { noHistory } from '../../src/model/history/history.ts';
+import { noUptime } from '../../src/model/history/uptime.ts';
+import { readLines } from '../../src/util/line-file.ts';
 import { silent } from '../../src/util/logger.ts';
 import { eventually } from '../eventually.ts';
 import { recorder } from '../mqtt/inbox.ts';
@@ -35,7 +38,7 @@ test.concurrent('a stop and a start by command, with who, how, why and how long'
     { ...seenStop, by: 'ups', why: 'shutdown', good: true, measured: true },
   ]);
   const { lines } = await readRecord(running.folder, 'DSM');
-  expect(lines[1]).toMatchObject({ at: last_stop.at, seconds: last_stop.seconds });
+  expect(powerLines(lines)[1]).toMatchObject({ at: last_stop.at, seconds: last_stop.seconds });
 });
 
 test.concurrent('after three measured ones, what a shutdown takes is known, in the next bridge too', async () => {
@@ -119,7 +122,7 @@ describe('while the bridge is away', () => {
   });
 });
 
-test.concurrent('a record that cannot be written: one warning, and the bridge goes on', async () => {
+test.concurrent('a record that cannot be written: one warning for each of its files, and the bridge goes on', async () => {
   await using running = await Running.prepare();
   running.daemon.define();
   const seen = await running.observe();
@@ -132,11 +135,12 @@ test.concurrent('a record that cannot be written: one warning, and the bridge go
     running.daemon.domain('DSM').powerOff();
     await state(seen, ({ power }) => power === 'OFF');
   }
-  await eventually(() => expect(running.log.of('record.unwritable')).toMatchObject([{ level: 'warn' }]));
+  await eventually(() => expect(running.log.of('record.unwritable')).toHaveLength(2));
   await rm(join(running.folder, 'history'));
   await running.stop();
   expect(await recordOf(running, 4)).toHaveLength(4);
-  expect(running.log.of('record.unwritable')).toHaveLength(1);
+  const paths = running.log.of('record.unwritable').map(({ path }) => basename(`${path}`));
+  expect(paths.toSorted()).toEqual(['DSM.checks.jsonl', 'DSM.jsonl']);
 });
 
 test.concurrent('a record that cannot be read: one warning, and nothing is known of it', async () => {
@@ -144,7 +148,7 @@ test.concurrent('a record that cannot be read: one warning, and nothing is known
   const log = recorder();
   await mkdir(join(running.folder, 'history', 'DSM.jsonl'), { recursive: true });
   const known = await new Records(running.folder, log).load(['DSM', 'other']);
-  expect(known).toEqual({ DSM: { last: null, stops: [], boots: [], added: [] } });
+  expect(known).toEqual({ DSM: { history: noHistory, uptime: noUptime } });
   expect(log.entries).toMatchObject([{ level: 'warn', event: 'record.unreadable', vm: 'DSM' }]);
 });
 
@@ -156,7 +160,7 @@ test.concurrent('other lines in a record are neither read nor changed', async ()
   const text = [start, ...others, stop].map(line => `${JSON.stringify(line)}\n`).join('');
   await writeFile(file, text);
   expect(await new Records(running.folder, silent).load(['DSM'])).toEqual({
-    DSM: { last: stop, stops: [40], boots: [], added: [] },
+    DSM: { history: { last: stop, stops: [40], boots: [], added: [] }, uptime: noUptime },
   });
   expect(await readFile(file, 'utf8')).toBe(text);
 });
@@ -188,7 +192,61 @@ test.concurrent('the VM of another key has a file of its own', async () => {
   two?.start();
   await state(seen, ({ power }) => power === 'ON', 'vm-1');
   await running.stop();
-  expect((await readRecord(running.folder, 'vm-1')).lines).toHaveLength(1);
-  expect((await readRecord(running.folder, 'vm-0')).lines).toEqual([]);
+  expect(await readLines(join(running.folder, 'history', 'vm-1'))).toMatchObject({ lines: [{ what: 'start' }] });
+  expect(powerLines((await readRecord(running.folder, 'vm-0')).lines)).toEqual([]);
   expect(one?.active).toBe(false);
+});
+
+describe('what the checks find', () => {
+  const kinds = (lines: unknown[]) => lines.filter(isLine).map(line => ('what' in line ? line.what : null));
+
+  test.concurrent('is a verdict, once, and the hour that the end of the bridge cuts short', async () => {
+    await using running = await Running.start();
+    running.daemon.domain('DSM').start();
+    await state(running.seen, ({ power }) => power === 'ON');
+    await running.seen.publish('b/DSM/command', 'check');
+    await response(running.seen);
+    await running.stop();
+    const { lines } = await readRecord(running.folder, 'DSM');
+    expect(lines).toContainEqual(expect.objectContaining({ what: 'verdict', verdict: 'off', probes: {} }));
+    expect(lines).toContainEqual(expect.objectContaining({ what: 'checks', checks: 1 }));
+    await running.start();
+    await eventually(() => expect(running.log.of('libvirt.connected')).toHaveLength(2));
+    await running.seen.publish('b/DSM/command', 'check');
+    await response(running.seen);
+    await running.stop();
+    const again = (await readRecord(running.folder, 'DSM')).lines;
+    expect(kinds(again).filter(what => what === 'verdict')).toEqual(kinds(lines).filter(what => what === 'verdict'));
+  });
+
+  test.concurrent('shows in the figures of the next bridge, whatever else is in the file', async () => {
+    await using running = await Running.prepare();
+    await mkdir(join(running.folder, 'history'));
+    const hour = { what: 'checks', up: 1_800, meant: 3_600, checks: 60, answers: 60, ms: 4 };
+    const then = (hours: number) => new Date(Date.now() - hours * 3_600_000).toISOString();
+    const hours = [2, 100].map(ago => ({ ...hour, from: then(ago + 1), at: then(ago) }));
+    const text = [...hours, { ...hour, at: then(1) }, { ...hour, from: 1 }]
+      .map(each => JSON.stringify(each))
+      .join('\n');
+    await writeFile(join(running.folder, 'history', 'DSM.checks.jsonl'), `${text}\n{"at":"20`);
+    running.daemon.define();
+    const seen = await running.observe();
+    await running.start();
+    const known = { uptime_percent: { day: 50, week: 50, month: 50 }, response_ms: { day: 4, week: 4, month: 4 } };
+    expect(await state(seen, () => true)).toMatchObject(known);
+    await running.stop();
+    expect(await readFile(join(running.folder, 'history', 'DSM.checks.jsonl'), 'utf8')).toContain(text);
+  });
+});
+
+test('both files of a record are one, in the order of time', async () => {
+  await using running = await Running.prepare();
+  const folder = join(running.folder, 'history');
+  await mkdir(folder);
+  const lines = (...all: unknown[]) => all.map(line => `${JSON.stringify(line)}\n`).join('');
+  const minute = (n: number) => ({ at: `2026-11-22T08:0${n}:00.000Z` });
+  await writeFile(join(folder, 'DSM.jsonl'), lines(minute(2), 7, minute(1), minute(5)));
+  await writeFile(join(folder, 'DSM.checks.jsonl'), lines(minute(0), null, minute(4), minute(6)));
+  const at = (await readRecord(running.folder, 'DSM')).lines.map(line => (isLine(line) ? line.at[15] : line));
+  expect(at).toEqual(['0', null, '2', 7, '1', '4', '5', '6']);
 });

@@ -2,9 +2,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { readRecord } from '../../src/bridge/history.ts';
 import type { Host } from '../../src/config/hosts.ts';
 import type { HostDocument } from '../../src/model/documents.ts';
+import { readLines } from '../../src/util/line-file.ts';
 import { eventually } from '../eventually.ts';
 import { FakeLibvirtd } from '../fakes/libvirtd/daemon.ts';
 import type { Observer } from '../mqtt/observer.ts';
@@ -166,7 +166,7 @@ describe('a VM by its UUID, on whichever host has it', () => {
     await state(pair.seen, ({ power, last_stop }) => power === 'OFF' && last_stop.reason === 'destroyed');
     expect(pair.two.domain('DSM').active).toBe(false);
     await pair.running.stop();
-    const { lines } = await readRecord(pair.running.folder, 'DSM');
+    const { lines } = await readLines(join(pair.running.folder, 'history', 'DSM'));
     expect(lines).toMatchObject([
       { what: 'start', run: { host: 'one' } },
       { what: 'moved', path: 'from one to two', run: { host: 'two' } },
@@ -227,7 +227,7 @@ describe('a VM by its UUID, on whichever host has it', () => {
     await pair.two.listen();
     await state(pair.seen, ({ power }) => power === 'ON');
     await pair.running.stop();
-    expect((await readRecord(pair.running.folder, 'DSM')).lines).toEqual([]);
+    expect(await readLines(join(pair.running.folder, 'history', 'DSM'))).toMatchObject({ lines: [] });
   });
 
   test.concurrent('gone from one, and defined on the other a while later: no moment without a domain', async () => {

@@ -29,6 +29,13 @@ function run({ vm = 'DSM', json = false } = {}) {
   return captured(streams => history({ config, vm, json, now, ...streams }));
 }
 
+const rowsOf = (stdout: string) =>
+  stdout
+    .trimEnd()
+    .split('\n')
+    .map(row => row.trim().split(/ {2,}/))
+    .filter(([when]) => when?.startsWith('2026-'));
+
 describe('for people', () => {
   test('the newest first, a start with the seconds of its boot, and how long both take', async () => {
     const start = line('start', 21, { by: 'host', how: 'booted' });
@@ -51,6 +58,24 @@ describe('for people', () => {
       'stop | ups | shutdown | shutdown | 40.0 s',
     ]);
     expect(rows[1]).toMatch(/^ {2}2026-11-2\d \d\d:00:00 {2}stop/);
+  });
+
+  test('verdicts and rebuilds between them; of the hourly sums only what they come to', async () => {
+    const at = (hour: number) => `2026-11-29T0${hour}:00:00.000Z`;
+    const hour = { what: 'checks', from: at(6), at: at(7), up: 3_590, meant: 3_600, checks: 60, answers: 59, ms: 1.5 };
+    const more = { at: at(8), what: 'verdict', verdict: 'unreachable', problem: true, reason: 'It is.', probes: {} };
+    const rebuild = { at: at(9), what: 'rebuild', result: 'failed', code: 'no_recipe', seconds: 80, by: 'dad' };
+    await record(stop(29, 40), rebuild);
+    await writeFile(join(folder, 'history', 'DSM.checks.jsonl'), `${JSON.stringify(hour)}\n${JSON.stringify(more)}\n`);
+    const { stdout } = await run();
+    expect(stdout).toContain('\n  over 1, 7 and 30 days it was up 99.72 %, 99.72 %, 99.72 %, and answered in 1.5 ms\n');
+    expect(rowsOf(stdout).map(row => row.slice(1, 4).concat(row.slice(6)))).toEqual([
+      ['rebuild', 'dad', 'failed'],
+      ['unreachable', '–', '–', 'It is.'],
+      ['stop', 'ups', 'shutdown'],
+    ]);
+    const all = (await run({ json: true })).stdout.trimEnd().split('\n');
+    expect(all.map(each => JSON.parse(each))).toEqual([rebuild, more, stop(29, 40), hour]);
   });
 
   test('nothing is recorded', async () => {

@@ -20,6 +20,7 @@ import {
   unknownHardware,
 } from '../../src/model/domain.ts';
 import { noHistory } from '../../src/model/history/history.ts';
+import { noUptime } from '../../src/model/history/uptime.ts';
 import { idleLoader, type Loader } from '../../src/model/loader.ts';
 import { emptyVm, type HypervisorInfo, type VmSnapshot } from '../../src/model/snapshot.ts';
 import { topics } from '../../src/model/topics.ts';
@@ -140,6 +141,7 @@ const known: VmSnapshot = {
   startedAt: at,
   lastStop: { by: 'bridge', reason: 'shutdown', at, seconds: 41 },
   history: { ...noHistory, stops: [41, 42.5, 40], boots: [80, 81, 82] },
+  uptime: { ...noUptime, percent: { day: 99.93, week: 100, month: 97.5 }, ms: { day: 1.2, week: 2, month: 3.4 } },
   lastError: { code: 'timed_out', message: 'DSM did not shut down. '.repeat(20), at },
   stats: filled({ ...blank, sampled_at: at }),
   boot: {

@@ -80,6 +80,8 @@ test('a running VM', () => {
     last_stop: { by: 'guest', reason: 'shutdown', at, seconds: null },
     shutdown_expected_seconds: null,
     boot_expected_seconds: null,
+    uptime_percent: { day: null, week: null, month: null },
+    response_ms: { day: null, week: null, month: null },
     last_error: { code: null, message: null, at: null },
     autostart: false,
     persistent: true,

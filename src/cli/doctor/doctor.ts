@@ -65,7 +65,7 @@ async function lookAtAll(
     const target = watch.target(key);
     const row = { id: key, name: label, local, findings: [], unseen: [] };
     if (!target) return { ...row, trouble: watch.missing(key) };
-    const { stops = [] } = entryOf(histories, key) ?? {};
+    const { stops = [] } = entryOf(histories, key)?.history ?? {};
     const shutdownSeconds = stops.length === 0 ? null : Math.max(...stops);
     const known = { guest, settings: loader, shutdownSeconds, lastDisks: entryOf(disks, key) ?? null };
     const facts = await gather({ client, target, local, ...common, ...known });

@@ -1,6 +1,7 @@
-import { powerLines, readRecord, withBootTimes } from '../../bridge/history.ts';
+import { checksLines, isLine, linesToShow, powerLines, readRecord, withBootTimes } from '../../bridge/history.ts';
 import type { Config } from '../../config/config.ts';
-import { longest, noHistory, type PowerLine, withLines } from '../../model/history/history.ts';
+import { longest, noHistory, withLines } from '../../model/history/history.ts';
+import { type Uptime, uptimeFrom } from '../../model/history/uptime.ts';
 import { lineAge } from '../../util/line-file.ts';
 import { findVm } from '../command.ts';
 import { type ExitCode, exitCode, Refusal } from '../outcome.ts';
@@ -29,14 +30,11 @@ export async function history({ config, vm, json, now = Date.now(), ...output }:
     return exitCode.succeeded;
   }
   const { stops, boots } = withLines(noHistory, powerLines(lines));
-  const rows = powerLines(recent).map(cellsOf);
+  const rows = linesToShow(recent).map(cellsOf);
   const table = rows.length === 0 ? ['  no start and no stop is recorded'] : ['', ...align([headings, ...rows])];
-  stdout.write(`${[`${label} (${key})`, `  ${takes(stops, boots)}`, ...table].join('\n')}\n`);
+  const was = wasUp(uptimeFrom(checksLines(lines), [], now));
+  stdout.write(`${[`${label} (${key})`, `  ${takes(stops, boots)}`, ...was, ...table].join('\n')}\n`);
   return exitCode.succeeded;
-}
-
-function isLine(line: unknown): line is { at: string } {
-  return typeof line === 'object' && line !== null && 'at' in line && typeof line.at === 'string';
 }
 
 function takes(stops: readonly number[], boots: readonly number[]): string {
@@ -44,10 +42,21 @@ function takes(stops: readonly number[], boots: readonly number[]): string {
   return `a shutdown takes ${text(longest(stops))}, a boot ${text(longest(boots))}`;
 }
 
+function wasUp({ percent, ms }: Uptime): string[] {
+  const text = (value: number | null, unit: string) => (value === null ? '–' : `${value} ${unit}`);
+  const parts = (['day', 'week', 'month'] as const).map(period => text(percent[period], '%'));
+  if (percent.month === null) return [];
+  return [`  over 1, 7 and 30 days it was up ${parts.join(', ')}, and answered in ${text(ms.month, 'ms')}`];
+}
+
 const headings = ['When', 'What', 'By', 'How', 'Command', 'Took', ''];
 
-function cellsOf({ at, what, by, how, why, seconds, seen }: PowerLine): string[] {
-  const when = new Date(at).toLocaleString('sv-SE');
+function cellsOf(line: ReturnType<typeof linesToShow>[number]): string[] {
+  const when = new Date(line.at).toLocaleString('sv-SE');
+  if (line.what === 'verdict') return [when, line.verdict, '–', '–', '–', '–', line.reason];
+  const { what, by, seconds } = line;
   const took = seconds === null ? '–' : `${seconds.toFixed(1)} s`;
+  if ('result' in line) return [when, what, by ?? '–', line.result, '–', took, ''];
+  const { how, why, seen } = line;
   return [when, what, by ?? '–', how ?? '–', why ?? '–', took, seen ? '' : 'noticed later'];
 }

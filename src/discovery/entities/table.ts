@@ -49,6 +49,7 @@ export function vmEntities({ hardware }: DomainDescription, controls: VmControls
     ...checkEntities,
     ...guestEntities[controls.guest].filter(({ key }) => key !== 'certificate_days' || controls.certificates),
     ...probeEntities(controls.guest),
+    ...recordEntities,
     ...triggers,
     ...machineEntities,
     ...(controls.loader ? loaderEntities(controls.commands) : []),
@@ -91,6 +92,20 @@ const guestEntities: Readonly<Record<GuestKind, readonly VmEntity[]>> = {
     }),
   ],
 };
+
+const fine = { reading: { per: 1, digits: 2 }, suggested_display_precision: 2 } as const;
+
+/** What the record of the checks comes to. */
+const recordEntities: readonly VmEntity[] = (
+  [
+    ['day', '1 day', diagnostic],
+    ['week', '7 days', detail],
+    ['month', '30 days', detail],
+  ] as const
+).flatMap(([period, name, kind]) => [
+  sensor(`uptime_${period}`, `Uptime ${name}`, state('uptime_percent', period), inUnit('%'), fine, kind, asked),
+  sensor(`response_${period}`, `Response ${name}`, state('response_ms', period), inUnit('ms'), detail, asked),
+]);
 
 function probeEntities(guest: GuestKind): VmEntity[] {
   return probesOf[guest].map(name =>

@@ -108,6 +108,7 @@ describe('what people see', () => {
         'Problem',
         'Verdict',
         'Last check',
+        'Uptime 1 day',
         'Running',
         'State',
         'Activity',

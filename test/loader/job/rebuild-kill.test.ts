@@ -5,6 +5,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { isLine, readRecord } from '../../../src/bridge/history.ts';
 import type { Touched } from '../../../src/loader/job/journal.ts';
 import type { RunningPhase } from '../../../src/loader/job/phases.ts';
 import type { LoaderKind } from '../../../src/loader/kinds/adapter.ts';
@@ -124,6 +125,9 @@ test.concurrent.each(rows)('with %s in %s', async (kind, phase, row) => {
   await world.ask('refresh');
   const since = world.seen.seen.all.slice(from).map(({ payload }) => payload);
   expect(since.filter(payload => payload.includes('"event_type":"interrupted"'))).toEqual([]);
+  const { lines } = await readRecord(world.running.folder, 'DSM');
+  const line = { what: 'rebuild', result: 'interrupted', by: null, seconds: null };
+  expect(lines.filter(each => isLine(each) && 'what' in each && each.what === 'rebuild')).toMatchObject([line]);
 });
 
 /** How far the image may be from what it was, as it is written down. */

@@ -3,8 +3,10 @@ import { readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { isLine, readRecord } from '../../../src/bridge/history.ts';
 import { type RunningPhase, rebuildPhases } from '../../../src/loader/job/phases.ts';
 import { state, vmConfig } from '../../bridge/running.ts';
+import { eventually } from '../../eventually.ts';
 import { makeLoaderImage, savedHome, titles, withPartition } from '../../fakes/box/image.ts';
 import { temporary } from '../image/images.ts';
 import { impatient } from './loader-tuning.ts';
@@ -28,8 +30,13 @@ describe.each(kinds)('a rebuild of %s', kind => {
   test.concurrent('goes through all phases in their order, and the new loader is in place', async () => {
     await using world = await LoaderWorld.start({ kind });
     const { dsm, builder } = world.entries;
-    const { answer, loader } = await world.ask('rebuild');
+    const { answer, loader } = await world.ask('rebuild', { by: 'dad' });
     expect(answer).toMatchObject({ status: 'succeeded', code: 'done' });
+    const line = { what: 'rebuild', result: 'succeeded', code: null, seconds: expect.any(Number), by: 'dad' };
+    await eventually(async () => {
+      const { lines } = await readRecord(world.running.folder, 'DSM');
+      expect(lines.filter(each => isLine(each) && 'result' in each)).toMatchObject([line]);
+    });
     // RR's menu starts DSM again by itself.
     const all = [...rebuildPhases.filter(phase => kind === 'tcrp' || phase !== 'arming_dsm'), 'done'];
     expect(phasesOf(world)).toEqual(all);
