@@ -51,7 +51,8 @@ export async function ask(path: string, { body, signal }: { body?: object; signa
   offset = steadied(offset, clockOffset(response.headers.get('date'), asked, performance.now()));
   if (response.ok) return response;
   const answer = parsed(await response.text())[0] as { message?: unknown; seconds?: unknown } | undefined;
-  const message = typeof answer?.message === 'string' ? answer.message : `The bridge answered with ${response.status}.`;
+  const said = typeof answer?.message === 'string' ? answer.message : `The bridge answered with ${response.status}.`;
+  const message = said.replace(/^./, first => first.toUpperCase());
   if (response.status === 401) {
     denied(message);
     throw new Denied(message);

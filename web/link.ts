@@ -1,4 +1,4 @@
-import { ask, Denied, piecesOf } from './api.ts';
+import { ask, Denied, piecesOf, Refused } from './api.ts';
 import { delayBefore, isSilent, isWanted } from './model/link.ts';
 import { eventCutter } from './model/stream.ts';
 
@@ -9,6 +9,8 @@ export interface LinkState {
   is: 'connecting' | 'live' | 'away' | 'silent' | 'locked';
   /** Counts connections: what was asked for over an earlier one may be old. */
   round: number;
+  /** Why the bridge refuses the page; null: it did not say. */
+  said: string | null;
 }
 
 interface Options {
@@ -21,7 +23,7 @@ const patience = 15_000;
 
 export class Link {
   readonly #options: Options;
-  #state: LinkState = { is: 'connecting', round: 0 };
+  #state: LinkState = { is: 'connecting', round: 0, said: null };
   #lastByteAt = 0;
   #hiddenSince: number | null = document.hidden ? performance.now() : null;
   #reading: AbortController | null = null;
@@ -53,32 +55,42 @@ export class Link {
     if (isSilent(this.#lastByteAt, now)) {
       this.#tell('silent');
       this.#reading.abort();
-    } else if (!isWanted(this.#hiddenSince, now)) this.#reading.abort();
+    } else if (!this.#isWanted()) this.#reading.abort();
   }
 
   async #run(): Promise<void> {
     for (let attempt = 0; ; attempt++) {
       const { round } = this.#state;
-      await this.#read();
-      if (this.#state.round > round) attempt = 0;
-      const hangs = this.#state.is === 'silent';
-      if (!hangs && this.#state.is !== 'locked') this.#tell('away');
-      if (!hangs || attempt > 0) await this.#rest(attempt);
+      const said = await this.#read();
+      if (this.#state.round > round) {
+        attempt = 0;
+        // It hung, and another connection may work at once.
+        if (this.#state.is === 'silent') continue;
+      }
+      if (!this.#isWanted()) this.#tell('connecting');
+      else if (this.#state.is !== 'locked') this.#tell('away', said);
+      await this.#rest(attempt);
     }
+  }
+
+  #isWanted(): boolean {
+    return isWanted(this.#hiddenSince, performance.now());
   }
 
   /** Until the next try; a locked or hidden page waits to be woken. */
   async #rest(attempt: number): Promise<void> {
-    const { promise, resolve } = promised();
-    this.#wake = resolve;
-    const waits = this.#state.is === 'locked' || !isWanted(this.#hiddenSince, performance.now());
-    const timer = waits ? undefined : setTimeout(resolve, delayBefore(attempt, Math.random()));
-    await promise;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    await new Promise<void>(resolve => {
+      this.#wake = resolve;
+      if (this.#state.is === 'locked' || !this.#isWanted()) return;
+      timer = setTimeout(resolve, delayBefore(attempt, Math.random()));
+    });
     clearTimeout(timer);
     this.#wake = () => {};
   }
 
-  async #read(): Promise<void> {
+  /** Until it ends; resolves with why the bridge refuses, if it says so. */
+  async #read(): Promise<string | null> {
     const reading = new AbortController();
     this.#reading = reading;
     this.#lastByteAt = performance.now();
@@ -89,28 +101,22 @@ export class Link {
       const cut = eventCutter();
       for await (const piece of piecesOf(response)) {
         this.#lastByteAt = performance.now();
-        if (this.#state.is !== 'live') this.#tell('live', this.#state.round + 1);
+        if (this.#state.is !== 'live') this.#tell('live', null, this.#state.round + 1);
         this.#options.hear(cut(piece));
       }
     } catch (error) {
       if (error instanceof Denied) this.#tell('locked');
+      if (error instanceof Refused) return error.message;
     } finally {
       clearTimeout(late);
       this.#reading = null;
     }
+    return null;
   }
 
-  #tell(is: LinkState['is'], round = this.#state.round): void {
-    if (is === this.#state.is) return;
-    this.#state = { is, round };
+  #tell(is: LinkState['is'], said: string | null = null, round = this.#state.round): void {
+    if (is === this.#state.is && said === this.#state.said) return;
+    this.#state = { is, said, round };
     this.#options.tell(this.#state);
   }
-}
-
-function promised() {
-  let resolve = () => {};
-  const promise = new Promise<void>(done => {
-    resolve = done;
-  });
-  return { promise, resolve };
 }

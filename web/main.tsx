@@ -34,6 +34,10 @@ onDenied(message => update(() => ({ locked: message })));
 const root = document.getElementById('app');
 if (root) {
   root.replaceChildren();
-  render(<App again={() => link.again()} />, root);
+  const again = () => {
+    update(() => ({ locked: null }));
+    link.again();
+  };
+  render(<App again={again} />, root);
 }
 link.start();

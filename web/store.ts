@@ -12,7 +12,7 @@ export interface PageState {
   locked: string | null;
 }
 
-let state: PageState = { live: nothing, link: { is: 'connecting', round: 0 }, locked: null };
+let state: PageState = { live: nothing, link: { is: 'connecting', round: 0, said: null }, locked: null };
 const listeners = new Set<() => void>();
 
 export function update(change: (state: PageState) => Partial<PageState>): void {
@@ -43,15 +43,15 @@ export function useNow(every: number | null): number {
   return every === null ? now() : shown;
 }
 
-/** Whether the page is seen. */
-export function useSeen(): boolean {
-  const [seen, show] = useState(!document.hidden);
+/** What `get` says, and says anew when the event comes. */
+export function useWatched<T>(get: () => T, target: EventTarget, event: string): T {
+  const [shown, show] = useState(get);
   useEffect(() => {
-    const listener = () => show(!document.hidden);
-    document.addEventListener('visibilitychange', listener);
-    return () => document.removeEventListener('visibilitychange', listener);
-  }, []);
-  return seen;
+    const listener = () => show(get);
+    target.addEventListener(event, listener);
+    return () => target.removeEventListener(event, listener);
+  }, [target, event]);
+  return shown;
 }
 
 /** Asks when a value of `inputs` changes, and gives what came last; an outdated answer is dropped. */

@@ -63,7 +63,12 @@ export function secondsBetween(from: string | null, to: number): number | null {
   return Number.isNaN(time) ? null : Math.max(0, (to - time) / 1_000);
 }
 
-/** `force_off` is `force off`. */
+/** A stable word as people read it: `force_off` is `force off`. */
 export function spaced(word: string | null): string {
-  return word === null ? dash : word.replaceAll('_', ' ');
+  return word === null ? dash : word.replaceAll('_', ' ').replace('dsm', 'DSM');
+}
+
+/** `Force off` */
+export function titled(word: string | null): string {
+  return spaced(word).replace(/^./, first => first.toUpperCase());
 }

@@ -17,8 +17,6 @@ export interface BridgeStatus {
   instance: string;
   base_topic: string;
   started_at: string;
-  /** Who looks at the page; null: not known. */
-  user: string | null;
   /** Why it is away; null: it is there. */
   broker: string | null;
   libvirt: string | null;
@@ -45,6 +43,8 @@ export interface Vm {
 
 export interface Live {
   bridge: BridgeStatus | null;
+  /** Who looks at the page; null: not known. */
+  user: string | null;
   /** By key; a VM may still lack parts. */
   vms: Readonly<Record<string, Partial<Vm>>>;
   /** How many events of each VM came: a new one means that the record has grown. */
@@ -53,15 +53,16 @@ export interface Live {
 
 type Message =
   | { bridge: BridgeStatus }
+  | { user: string | null }
   | { vm: string; event: Notification }
   | ({ vm: string; event?: undefined } & Partial<Vm>);
 
-export const nothing: Live = { bridge: null, vms: {}, events: {} };
+export const nothing: Live = { bridge: null, user: null, vms: {}, events: {} };
 
 /** With one message more. What is no message changes nothing. */
 export function merged(live: Live, message: unknown): Live {
   if (!isMessage(message)) return live;
-  if ('bridge' in message) return { ...live, bridge: message.bridge };
+  if ('bridge' in message || 'user' in message) return { ...live, ...message };
   const { vm: key, event, ...parts } = message;
   if (event) return { ...live, events: { ...live.events, [key]: (live.events[key] ?? 0) + 1 } };
   return { ...live, vms: { ...live.vms, [key]: { ...live.vms[key], ...parts } } };
@@ -79,6 +80,8 @@ export function isWhole(vm: Partial<Vm> | undefined): vm is Vm {
 
 function isMessage(message: unknown): message is Message {
   if (typeof message !== 'object' || message === null) return false;
-  const { bridge, vm } = message as Record<string, unknown>;
-  return (typeof bridge === 'object' && bridge !== null) || typeof vm === 'string';
+  const { bridge, user, vm } = message as Record<string, unknown>;
+  return (
+    (typeof bridge === 'object' && bridge !== null) || user === null || [typeof user, typeof vm].includes('string')
+  );
 }

@@ -42,6 +42,8 @@ export interface Bar {
   spans: readonly Span[];
 }
 
+/** Milliseconds. One sum begins where the one before it ended, unless the bridge was away. */
+const longestPause = 15 * 60_000;
 const seriousness: readonly Tone[] = ['bad', 'warn', 'busy', 'good', 'off', 'unknown'];
 const busy: ReadonlySet<Verdict> = new Set(['booting', 'starting', 'updating', 'loader', 'installer', 'recoverable']);
 
@@ -76,15 +78,36 @@ export function edgesOf(now: number, range: 'hours' | 'days'): number[] {
   });
 }
 
-/** Every moment before `now`; before the first line nothing is known. */
+/** Every moment before `now`; before the first line, and while nobody checked, nothing is known. */
 function spansOf(lines: readonly Line[], from: number, now: number): Span[] {
   const verdicts = lines.filter(({ what, verdict }) => what === 'verdict' && typeof verdict === 'string');
   const sorted = verdicts.toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at)) as unknown as VerdictLine[];
+  const gaps = gapsOf(lines);
   const starts = [{ at: from, line: null }, ...sorted.map(line => ({ at: Date.parse(line.at), line }))];
   return starts.flatMap(({ at, line }, index) => {
     const [start, end] = [Math.max(at, from), Math.min(starts[index + 1]?.at ?? now, now)];
-    return end > start ? [{ from: start, to: end, tone: line ? toneOf(line) : 'unknown', line }] : [];
+    if (end <= start) return [];
+    const span: Span = { from: start, to: end, tone: line ? toneOf(line) : 'unknown', line };
+    return span.tone === 'off' ? [span] : without(span, gaps);
   });
+}
+
+/** Times between two sums of checks that are too long for a pause: the bridge was away. */
+function gapsOf(lines: readonly Line[]): { from: number; to: number }[] {
+  const sums = lines.filter(({ what, from }) => what === 'checks' && typeof from === 'string');
+  return sums.slice(1).flatMap((sum, index) => {
+    const gap = { from: Date.parse(sums[index]?.at ?? ''), to: Date.parse(String(sum['from'])) };
+    return gap.to - gap.from > longestPause ? [gap] : [];
+  });
+}
+
+function without(span: Span, gaps: readonly { from: number; to: number }[]): Span[] {
+  const gap = gaps.find(({ from, to }) => from < span.to && to > span.from);
+  if (!gap) return [span];
+  const [from, to] = [Math.max(gap.from, span.from), Math.min(gap.to, span.to)];
+  const unknown: Span = { from, to, tone: 'unknown', line: null };
+  const known = [{ ...span, to: from }, unknown, ...(to < span.to ? without({ ...span, from: to }, gaps) : [])];
+  return known.filter(each => each.to > each.from);
 }
 
 export function barsOf(lines: readonly Line[], edges: readonly number[], now: number): Bar[] {

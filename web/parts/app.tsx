@@ -1,22 +1,22 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
+import { titled } from '../model/format.ts';
 import { isWhole, type Vm } from '../model/live.ts';
-import { usePage } from '../store.ts';
+import { usePage, useWatched } from '../store.ts';
 import { Bridge } from './bridge.tsx';
 import { Login } from './login.tsx';
 import { Notices } from './notices.tsx';
 import { Overview } from './overview.tsx';
 import { VmView } from './vm.tsx';
-import { nameOf } from './words.ts';
 
 /** The frame: which VM is shown, or all of them. */
 export function App({ again }: { again: () => void }) {
   const page = usePage();
   const { live, link, locked } = page;
-  const route = useRoute();
+  const route = useWatched(keyInAddress, window, 'hashchange');
   const vms = Object.entries(live.vms).filter((entry): entry is [string, Vm] => isWhole(entry[1]));
   const several = vms.length > 1;
   const shown = vms.find(([key]) => key === route) ?? (several || route !== null ? undefined : vms[0]);
-  const title = shown ? `${shown[1].label}: ${nameOf(shown[1].check.verdict)}` : 'dsm2mqtt';
+  const title = shown ? `${shown[1].label}: ${titled(shown[1].check.verdict)}` : 'dsm2mqtt';
   useEffect(() => {
     document.title = title;
   }, [title]);
@@ -33,7 +33,7 @@ export function App({ again }: { again: () => void }) {
           </nav>
         )}
       </header>
-      <main class={link.is === 'live' ? '' : 'old'}>
+      <main class={link.is === 'live' || !live.bridge ? '' : 'old'}>
         {locked !== null ? (
           <Login message={locked} again={again} />
         ) : shown ? (
@@ -43,24 +43,14 @@ export function App({ again }: { again: () => void }) {
         ) : (
           <p class="wait">{live.bridge ? 'The bridge has no VM to show yet.' : 'Connecting to the bridge …'}</p>
         )}
-        {locked === null && live.bridge && <Bridge status={live.bridge} vms={vms} />}
+        {locked === null && live.bridge && <Bridge status={live.bridge} user={live.user} />}
       </main>
       <Notices page={page} again={again} />
     </>
   );
 }
 
-/** The VM's key in the address; null: none. */
-function useRoute(): string | null {
-  const [route, show] = useState(keyInAddress);
-  useEffect(() => {
-    const listener = () => show(keyInAddress());
-    addEventListener('hashchange', listener);
-    return () => removeEventListener('hashchange', listener);
-  }, []);
-  return route;
-}
-
+/** The VM's key; null: none. */
 function keyInAddress(): string | null {
   return /^#\/([\w-]+)$/.exec(location.hash)?.[1] ?? null;
 }

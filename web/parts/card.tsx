@@ -38,23 +38,38 @@ export function Disclosure({ id, title, hint, children }: CardProps & { hint?: s
   );
 }
 
-/** One of several, as buttons that stay pressed. */
-export function Choice<T extends string | number>({ name, options, value, choose }: ChoiceProps<T>) {
+interface ButtonProps {
+  press: () => void;
+  tone?: string | undefined;
+  children: ComponentChildren;
+}
+
+export function Button({ press, tone, children }: ButtonProps) {
   return (
-    <fieldset class="choice">
-      <legend class="unseen">{name}</legend>
-      {options.map(([option, text]) => (
-        <button key={option} type="button" aria-pressed={option === value} onClick={() => choose(option)}>
-          {text}
-        </button>
-      ))}
-    </fieldset>
+    <button type="button" class={tone} onClick={press}>
+      {children}
+    </button>
   );
 }
 
 interface ChoiceProps<T> {
   name: string;
-  options: readonly (readonly [T, string])[];
+  options: readonly T[];
+  text: (option: T) => string;
   value: T;
   choose: (value: T) => void;
+}
+
+/** One of several, as buttons that stay pressed. */
+export function Choice<T extends string | number>({ name, options, text, value, choose }: ChoiceProps<T>) {
+  return (
+    <fieldset class="choice">
+      <legend class="unseen">{name}</legend>
+      {options.map(option => (
+        <button key={option} type="button" aria-pressed={option === value} onClick={() => choose(option)}>
+          {text(option)}
+        </button>
+      ))}
+    </fieldset>
+  );
 }

@@ -1,11 +1,11 @@
 import { useState } from 'preact/hooks';
 import type { Answer, Send } from '../commands.ts';
 import { type Action, actionsOf, canCancel } from '../model/actions.ts';
-import { clock, duration, spaced } from '../model/format.ts';
+import { clock, duration, spaced, titled } from '../model/format.ts';
 import type { Vm } from '../model/live.ts';
 import { useNow } from '../store.ts';
+import { Button } from './card.tsx';
 import { Confirm, QuietDialog } from './dialogs.tsx';
-import { activities, phases } from './words.ts';
 
 interface Props {
   name: string;
@@ -15,6 +15,10 @@ interface Props {
   answers: readonly Answer[];
 }
 
+function toneOf({ confirm, first }: Action): string | undefined {
+  return confirm === 'typed' ? 'danger' : confirm === 'once' && first ? 'primary' : undefined;
+}
+
 /** The buttons, what is under way, and what was answered. */
 export function Controls({ name, vm, connected, send, answers }: Props) {
   const [asked, ask] = useState<Action | null>(null);
@@ -22,15 +26,9 @@ export function Controls({ name, vm, connected, send, answers }: Props) {
   const press = (action: Action) => (action.confirm === 'once' ? void send(action.word) : ask(action));
   const more = actions.filter(({ first }) => !first);
   const button = (action: Action) => (
-    <button
-      key={action.word}
-      type="button"
-      class={action.first ? 'primary' : action.confirm === 'typed' ? 'danger' : ''}
-      onClick={() => press(action)}
-    >
-      {action.name}
-      {action.confirm === 'once' ? '' : ' …'}
-    </button>
+    <Button key={action.word} tone={toneOf(action)} press={() => press(action)}>
+      {action.confirm === 'once' ? action.name : `${action.name} …`}
+    </Button>
   );
   return (
     <section class="controls" aria-labelledby="actions">
@@ -57,7 +55,7 @@ export function Controls({ name, vm, connected, send, answers }: Props) {
           action={asked}
           name={name}
           label={vm.label}
-          confirmed={() => void send(asked.word)}
+          confirmed={options => void send(asked.word, options)}
           close={() => ask(null)}
         />
       )}
@@ -73,14 +71,14 @@ function Work({ vm, send }: Pick<Props, 'vm' | 'send'>) {
   if (!under) return null;
   const left = deadline === null ? null : (Date.parse(deadline) - now) / 1_000;
   const parts = [
-    phase && phases[phase],
+    phase && spaced(phase),
     attempt !== null && attempt > 1 && `asked ${attempt} times`,
     start_after_off && 'it is started afterwards',
   ];
   return (
     <div class="work">
       <p>
-        <b>{activities[activity]}</b>
+        <b>{activity === 'none' ? 'A command is under way' : titled(activity)}</b>
         <span> {parts.filter(Boolean).join(', ')}</span>
       </p>
       {left !== null && (
@@ -88,11 +86,7 @@ function Work({ vm, send }: Pick<Props, 'vm' | 'send'>) {
           {left > 0 ? duration(left) : 'time is up'}
         </p>
       )}
-      {canCancel(vm) && (
-        <button type="button" onClick={() => void send('cancel')}>
-          Cancel
-        </button>
-      )}
+      {canCancel(vm) && <Button press={() => void send('cancel')}>Cancel</Button>}
     </div>
   );
 }
@@ -120,25 +114,19 @@ function Quiet({ vm, send }: Pick<Props, 'vm' | 'send'>) {
   const now = useNow(30_000);
   const { until = null, by = null } = vm.quiet ?? {};
   const permitted = vm.commands.includes('quiet');
+  if (until === null && !permitted) return null;
   if (until === null) {
-    return permitted ? (
+    return (
       <>
-        <button type="button" onClick={() => ask(true)}>
-          Quiet time …
-        </button>
+        <Button press={() => ask(true)}>Quiet time …</Button>
         {asked && <QuietDialog set={options => void send('quiet', options)} close={() => ask(false)} />}
       </>
-    ) : null;
+    );
   }
   return (
-    <span class="quiet">
-      Quiet until {clock(until, now)}
-      {by !== null && `, by ${by}`}
-      {permitted && (
-        <button type="button" onClick={() => void send('quiet', { for: '0s' })}>
-          End it
-        </button>
-      )}
+    <span class="until">
+      {`Quiet until ${clock(until, now)}${by === null ? '' : `, by ${by}`}`}
+      {permitted && <Button press={() => void send('quiet', { for: '0s' })}>End it</Button>}
     </span>
   );
 }

@@ -3,29 +3,49 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { askVm, now, wordsOf } from '../api.ts';
 import { type Action, consequences } from '../model/actions.ts';
 import { useAnswer } from '../store.ts';
+import { Button } from './card.tsx';
 
 interface DialogProps {
   title: string;
+  /** What the button of the form says, and does if the form is `ready`. */
+  submit: string;
+  tone: 'primary' | 'danger';
+  ready: boolean;
+  done: () => void;
   /** It was closed, by whatever way. */
   close: () => void;
   children: ComponentChildren;
 }
 
 /** A modal dialog. Afterwards the focus is where it was, or on the heading of the buttons if that has gone. */
-function Dialog({ title, close, children }: DialogProps) {
+function Dialog({ title, submit, tone, ready, done, close, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     const before = document.activeElement;
     dialog.current?.showModal();
     return () => {
-      if (before instanceof HTMLElement && before.isConnected) before.focus();
-      else document.getElementById('actions')?.focus();
+      const back = before instanceof HTMLElement && before.isConnected ? before : document.getElementById('actions');
+      back?.focus();
     };
   }, []);
+  const submitted = (event: Event) => {
+    event.preventDefault();
+    if (!ready) return;
+    done();
+    close();
+  };
   return (
     <dialog ref={dialog} aria-labelledby="asked" onClose={close}>
       <h2 id="asked">{title}</h2>
-      {children}
+      <form onSubmit={submitted}>
+        {children}
+        <div class="row end">
+          <Button press={close}>Back</Button>
+          <button type="submit" class={tone} disabled={!ready}>
+            {submit}
+          </button>
+        </div>
+      </form>
     </dialog>
   );
 }
@@ -35,47 +55,35 @@ interface ConfirmProps {
   /** The VM's key, which is typed, and its name. */
   name: string;
   label: string;
-  confirmed: () => void;
+  /** With what the bridge wants to have been typed. */
+  confirmed: (options: object) => void;
   close: () => void;
 }
 
 /** Says what a command does, and asks for it. */
 export function Confirm({ action, name, label, confirmed, close }: ConfirmProps) {
   const [typed, type] = useState('');
-  const { word } = action;
   const wanted = action.confirm === 'typed';
-  const submit = (event: Event) => {
-    event.preventDefault();
-    if (wanted && typed !== name) return;
-    confirmed();
-    close();
-  };
+  const common = { close, submit: action.name, done: () => confirmed(wanted ? { typed } : {}) };
   return (
-    <Dialog title={`${action.name}: ${label}?`} close={close}>
-      <p>{consequences[word]}</p>
-      {word === 'rebuild' && <Plan name={name} />}
-      <form onSubmit={submit}>
-        {wanted && (
-          <label>
-            Type <b>{name}</b> to confirm
-            <input
-              value={typed}
-              onInput={event => type(event.currentTarget.value)}
-              autocomplete="off"
-              autocapitalize="off"
-              spellcheck={false}
-            />
-          </label>
-        )}
-        <div class="row">
-          <button type="button" onClick={close}>
-            Back
-          </button>
-          <button type="submit" class={wanted ? 'danger' : 'primary'} disabled={wanted && typed !== name}>
-            {action.name}
-          </button>
-        </div>
-      </form>
+    <Dialog
+      {...common}
+      title={`${action.name}: ${label}?`}
+      tone={wanted ? 'danger' : 'primary'}
+      ready={!wanted || typed === name}
+    >
+      <p>{consequences[action.word]}</p>
+      {action.word === 'rebuild' && <Plan name={name} />}
+      {wanted && (
+        <label>
+          Type <b>{name}</b> to confirm
+          <input
+            value={typed}
+            onInput={event => type(event.currentTarget.value.trim())}
+            {...{ autocomplete: 'off', autocapitalize: 'off', spellcheck: false }}
+          />
+        </label>
+      )}
     </Dialog>
   );
 }
@@ -83,19 +91,13 @@ export function Confirm({ action, name, label, confirmed, close }: ConfirmProps)
 /** What the rebuild would do. */
 function Plan({ name }: { name: string }) {
   const answer = useAnswer(signal => askVm('plan', name, {}, signal), [name]);
-  if (answer instanceof Error) return <p class="said">{wordsOf(answer)}</p>;
   const { text } = (answer ?? {}) as { text?: string };
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keys.
     <pre class="log plan" role="log" tabIndex={0} aria-label="Plan" aria-busy={answer === null}>
-      {text ?? 'The bridge looks what it would do …'}
+      {answer instanceof Error ? wordsOf(answer) : (text ?? 'The bridge looks what it would do …')}
     </pre>
   );
-}
-
-interface QuietProps {
-  set: (options: object) => void;
-  close: () => void;
 }
 
 const spans = [
@@ -105,41 +107,28 @@ const spans = [
 ] as const;
 
 /** For how long problems are held back. */
-export function QuietDialog({ set, close }: QuietProps) {
+export function QuietDialog({ set, close }: { set: (options: object) => void; close: () => void }) {
   const [until, choose] = useState('');
-  const choice = (options: object) => {
-    set(options);
+  const time = until === '' ? Number.NaN : new Date(until).getTime();
+  const span = (value: string) => {
+    set({ for: value });
     close();
   };
-  const time = until === '' ? Number.NaN : new Date(until).getTime();
-  const submit = (event: Event) => {
-    event.preventDefault();
-    if (time > now()) choice({ until: new Date(time).toISOString() });
-  };
+  const done = () => set({ until: new Date(time).toISOString() });
   return (
-    <Dialog title="Quiet time" close={close}>
+    <Dialog title="Quiet time" submit="Set" tone="primary" ready={time > now()} done={done} close={close}>
       <p>Until then a problem raises no alarm. The checks go on, and the timeline says that it was quiet.</p>
       <div class="row">
         {spans.map(([value, text]) => (
-          <button key={value} type="button" onClick={() => choice({ for: value })}>
+          <Button key={value} press={() => span(value)}>
             {text}
-          </button>
+          </Button>
         ))}
       </div>
-      <form onSubmit={submit}>
-        <label>
-          or until
-          <input type="datetime-local" value={until} onInput={event => choose(event.currentTarget.value)} />
-        </label>
-        <div class="row">
-          <button type="button" onClick={close}>
-            Back
-          </button>
-          <button type="submit" class="primary" disabled={!(time > now())}>
-            Set
-          </button>
-        </div>
-      </form>
+      <label>
+        or until
+        <input type="datetime-local" value={until} onInput={event => choose(event.currentTarget.value)} />
+      </label>
     </Dialog>
   );
 }

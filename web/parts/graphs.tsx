@@ -4,64 +4,55 @@ import { askVm, now, wordsOf } from '../api.ts';
 import { clock, percent, rate } from '../model/format.ts';
 import type { Vm } from '../model/live.ts';
 import { appended, type Column, noSamples, type Samples, samplesOf, summary } from '../model/series.ts';
-import { useAnswer } from '../store.ts';
+import { useAnswer, useWatched } from '../store.ts';
 import { Card, Choice } from './card.tsx';
 
 interface Graph {
   title: string;
-  /** In the order of their colours. */
-  series: readonly (readonly [Column, string])[];
+  series: Partial<Record<Column, string>>;
   text: (value: number | null | undefined) => string;
   /** The axis reaches at least so far. */
   most: number;
 }
 
-const bits = (value: number | null | undefined) => rate(value, 'bit/s');
 const graphs: readonly Graph[] = [
-  { title: 'CPU', series: [['cpu', '']], text: percent, most: 10 },
-  { title: 'Memory', series: [['memory', '']], text: percent, most: 100 },
-  {
-    title: 'Disks',
-    series: [
-      ['read', 'read'],
-      ['write', 'written'],
-    ],
-    text: value => rate(value),
-    most: 1e5,
-  },
-  {
-    title: 'Network',
-    series: [
-      ['received', 'received'],
-      ['sent', 'sent'],
-    ],
-    text: bits,
-    most: 1e4,
-  },
+  { title: 'CPU', series: { cpu: '' }, text: percent, most: 10 },
+  { title: 'Memory', series: { memory: '' }, text: percent, most: 100 },
+  { title: 'Disks', series: { read: 'read', write: 'written' }, text: value => rate(value), most: 1e5 },
+  { title: 'Network', series: { received: 'received', sent: 'sent' }, text: value => rate(value, 'bit/s'), most: 1e4 },
 ];
 
-const hours = [
-  [1, '1 h'],
-  [24, '24 h'],
-] as const;
+/** In the order of their colours. */
+function seriesOf({ series }: Graph) {
+  return Object.entries(series) as [Column, string][];
+}
+
+const dark = matchMedia('(prefers-color-scheme: dark)');
 
 /** CPU, memory, disks and network on one time axis, which goes on with each sample. */
 export function Graphs({ name, vm, round }: { name: string; vm: Vm; round: number }) {
   const [range, setRange] = useState<1 | 24>(1);
   const [at, point] = useState<number | null>(null);
   const { samples, error } = useSamples(name, vm, range, round);
-  const scheme = useScheme();
+  // A canvas has to be drawn anew.
+  const scheme = useWatched(() => String(dark.matches), dark, 'change');
+  const beside = (
+    <>
+      <span class="hint when" aria-hidden="true">
+        {at === null ? '' : clock((samples.at[at] ?? 0) * 1_000, now())}
+      </span>
+      <Choice name="Time" options={[1, 24]} text={hour => `${hour} h`} value={range} choose={setRange} />
+    </>
+  );
   return (
-    <Card id="graphs" title="Load" beside={<Choice name="Time" options={hours} value={range} choose={setRange} />}>
-      <p class="hint" aria-hidden="true">
-        {error !== null ? wordsOf(error) : at === null ? 'now' : clock((samples.at[at] ?? 0) * 1_000, now())}
-      </p>
+    <Card id="graphs" title="Load" beside={beside}>
+      {error !== null && <p class="said">{wordsOf(error)}</p>}
       <div class="graphs">
         {graphs.map(graph => (
           <figure key={graph.title}>
             <figcaption>
               <b>{graph.title}</b>
-              {graph.series.map(([column, word], index) => (
+              {seriesOf(graph).map(([column, word], index) => (
                 <span key={column} class={`key s${index}`}>
                   {word} {graph.text(samples[column].at(at ?? -1))}
                 </span>
@@ -77,8 +68,9 @@ export function Graphs({ name, vm, round }: { name: string; vm: Vm; round: numbe
 }
 
 /** What a screen reader says of a graph. */
-function spoken({ title, series, text }: Graph, samples: Samples, range: number): string {
-  return series
+function spoken(graph: Graph, samples: Samples, range: number): string {
+  const { title, text } = graph;
+  return seriesOf(graph)
     .map(([column, word]) => {
       const found = summary(samples[column]);
       const name = [title, word].filter(Boolean).join(' ');
@@ -120,7 +112,7 @@ function Plot({ graph, samples, seconds, point }: PlotProps) {
   const shown = useRef(seconds);
   shown.current = seconds;
   const data = useMemo<uPlot.AlignedData>(
-    () => [[...samples.at], ...graph.series.map(([column]) => [...samples[column]])],
+    () => [[...samples.at], ...seriesOf(graph).map(([column]) => [...samples[column]])],
     [samples, graph],
   );
   useEffect(() => {
@@ -170,7 +162,7 @@ function optionsOf(
     },
     series: [
       {},
-      ...graph.series.map((_, index) => ({
+      ...seriesOf(graph).map((_, index) => ({
         stroke: colour(`--s${index}`),
         width: 1.5,
         points: { show: false },
@@ -189,16 +181,4 @@ function optionsOf(
     ],
     hooks: { setCursor: [({ cursor }) => point(cursor.idx ?? null)] },
   };
-}
-
-/** Changes with the colour scheme: a canvas has to be drawn anew. */
-function useScheme(): string {
-  const query = useMemo(() => matchMedia('(prefers-color-scheme: dark)'), []);
-  const [dark, show] = useState(query.matches);
-  useEffect(() => {
-    const listener = () => show(query.matches);
-    query.addEventListener('change', listener);
-    return () => query.removeEventListener('change', listener);
-  }, [query]);
-  return dark ? 'dark' : 'light';
 }

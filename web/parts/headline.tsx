@@ -1,10 +1,9 @@
 import type { Answer, Send } from '../commands.ts';
-import { clock, duration, percent, secondsBetween, size } from '../model/format.ts';
+import { clock, duration, percent, secondsBetween, size, titled } from '../model/format.ts';
 import type { Vm } from '../model/live.ts';
 import { toneOf } from '../model/timeline.ts';
 import { useNow } from '../store.ts';
 import { Controls } from './controls.tsx';
-import { nameOf, powers } from './words.ts';
 
 interface Props {
   name: string;
@@ -28,7 +27,7 @@ export function Headline(props: Props) {
       <div role="status" aria-live="polite">
         <p class="verdict">
           <span class={`dot ${tone}`} aria-hidden="true" />
-          {nameOf(check.verdict)}
+          {titled(check.verdict)}
         </p>
         <p class="reason">{check.reason}</p>
         {check.next_step !== null && <p class="next">{check.next_step}</p>}
@@ -52,13 +51,14 @@ export function Headline(props: Props) {
 }
 
 function Facts({ vm: { state, stats, check, guest }, now }: { vm: Vm; now: number }) {
-  const power = state.power ? powers[state.power as keyof typeof powers] : 'not known';
+  const power = titled(state.power?.toLowerCase() ?? null);
   const runs = state.power === 'ON' ? secondsBetween(state.started_at, now) : null;
   const { memory } = stats;
   const address = check.dsm?.address ?? check.address ?? null;
+  const port = check.reachable ? check.dsm?.http_port : null;
   const facts: (readonly [string, string])[] = [
     ['Power', runs === null ? power : `${power}, for ${duration(runs)}`],
-    ['CPU', `${percent(stats.cpu.percent)} of ${state.vcpus ?? '–'}`],
+    ['CPU', `${percent(stats.cpu.percent)} of ${state.vcpus ?? '–'} vCPUs`],
     ['Memory', `${percent(memory.used_percent)} of ${size(state.memory)}`],
     ['Answers in', check.latency_ms === null ? '–' : `${check.latency_ms.toFixed(check.latency_ms < 10 ? 1 : 0)} ms`],
   ];
@@ -66,7 +66,6 @@ function Facts({ vm: { state, stats, check, guest }, now }: { vm: Vm; now: numbe
     const { model, version, update } = check.dsm ?? { model: null, version: null, update: null };
     facts.push(['DSM', model === null ? '–' : `${model}, ${version ?? '–'}${update ? ` Update ${update}` : ''}`]);
   }
-  facts.push(['Address', address ?? '–']);
   return (
     <dl class={stats.stale ? 'facts stale' : 'facts'}>
       {facts.map(([name, value]) => (
@@ -75,6 +74,10 @@ function Facts({ vm: { state, stats, check, guest }, now }: { vm: Vm; now: numbe
           <dd>{value}</dd>
         </div>
       ))}
+      <div>
+        <dt>Address</dt>
+        <dd>{address && port ? <a href={`http://${address}:${port}/`}>{address}</a> : (address ?? '–')}</dd>
+      </div>
     </dl>
   );
 }

@@ -1,14 +1,13 @@
 import { useState } from 'preact/hooks';
-import { isUnderWay } from '../../src/model/loader.ts';
+import { isUnderWay, loaderPhases } from '../../src/model/loader.ts';
 import type { Send } from '../commands.ts';
 import { type Action, loaderActionsOf } from '../model/actions.ts';
-import { clock, duration } from '../model/format.ts';
+import { clock, duration, spaced, titled } from '../model/format.ts';
 import type { Vm } from '../model/live.ts';
 import { useNow } from '../store.ts';
-import { Card } from './card.tsx';
+import { Button, Card } from './card.tsx';
 import { Log } from './console.tsx';
 import { Confirm } from './dialogs.tsx';
-import { loaderPhase, loaderSteps } from './words.ts';
 
 interface Props {
   name: string;
@@ -29,18 +28,15 @@ export function LoaderCard({ name, vm, connected, send }: Props) {
   return (
     <Card id="loader" title="Loader" beside={<span class="hint">{[kind, version].filter(Boolean).join(' ')}</span>}>
       <p>
-        {loaderPhase(phase)}
+        {under ? titled(phase) : phase === 'idle' ? 'No rebuild yet.' : `Last rebuild: ${spaced(phase)}.`}
         {!under && ended_at !== null && (
-          <span class="hint">
-            {' '}
-            {clock(ended_at, now)}, it took {duration(elapsed_seconds)}
-          </span>
+          <span class="hint">{` ${clock(ended_at, now)}, it took ${duration(elapsed_seconds)}`}</span>
         )}
       </p>
       {error !== null && <p class="said">{error}</p>}
       {next_step !== null && <p class="next">{next_step}</p>}
       {under && <Steps loader={loader} />}
-      {(under || log.length > 0) && <Log lines={log} label="Log of the rebuild" empty="Its output comes here." />}
+      {(under || error !== null) && <Log lines={log} label="Log of the rebuild" empty="Its output comes here." />}
       <p class="hint">
         For {loader.wanted.model}, {loader.wanted.version}
         {backup.file !== null && `; backup of ${clock(backup.at, now)}`}
@@ -48,9 +44,9 @@ export function LoaderCard({ name, vm, connected, send }: Props) {
       <fieldset class="row" disabled={!connected}>
         <legend class="unseen">Commands to the loader</legend>
         {loaderActionsOf(vm).map(action => (
-          <button key={action.word} type="button" class="danger" onClick={() => ask(action)}>
+          <Button key={action.word} tone="danger" press={() => ask(action)}>
             {action.name} …
-          </button>
+          </Button>
         ))}
       </fieldset>
       {asked && (
@@ -58,7 +54,7 @@ export function LoaderCard({ name, vm, connected, send }: Props) {
           action={asked}
           name={name}
           label={vm.label}
-          confirmed={() => void send(asked.word, { confirm: true })}
+          confirmed={options => void send(asked.word, { confirm: true, ...options })}
           close={() => ask(null)}
         />
       )}
@@ -66,10 +62,12 @@ export function LoaderCard({ name, vm, connected, send }: Props) {
   );
 }
 
+/** Of a rebuild that goes well. */
+const steps = loaderPhases.slice(loaderPhases.indexOf('preflight'), loaderPhases.indexOf('rolling_back'));
+
 /** The phases in their order, as far as it is a rebuild. */
 function Steps({ loader: { phase, percent, step } }: { loader: NonNullable<Vm['loader']> }) {
-  const known = Object.entries(loaderSteps);
-  const at = known.findIndex(([each]) => each === phase);
+  const at = steps.indexOf(phase);
   return (
     <>
       <progress max={100} value={percent ?? undefined} aria-label="Progress" />
@@ -78,13 +76,13 @@ function Steps({ loader: { phase, percent, step } }: { loader: NonNullable<Vm['l
         {step}
       </p>
       <ol class="steps">
-        {known.map(([each, text], index) => (
+        {steps.map((each, index) => (
           <li
             key={each}
             class={index < at ? 'done' : index === at ? 'current' : 'pending'}
             aria-current={index === at ? 'step' : undefined}
           >
-            {text}
+            {titled(each)}
           </li>
         ))}
       </ol>

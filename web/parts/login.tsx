@@ -17,8 +17,9 @@ export function Login({ message, again }: { message: string; again: () => void }
       await ask('api/login', { body: { token: field.current?.value ?? '' } });
       again();
     } catch (error) {
-      say(wordsOf(error));
-      if (error instanceof Refused && error.seconds !== null) close(now() + error.seconds * 1_000);
+      const seconds = error instanceof Refused ? error.seconds : null;
+      say(seconds === null ? wordsOf(error) : '');
+      close(now() + (seconds ?? 0) * 1_000);
       field.current?.select();
     } finally {
       setAsking(false);
@@ -45,8 +46,7 @@ export function Login({ message, again }: { message: string; again: () => void }
         </button>
       </form>
       <p id="said" class="said" role="status">
-        {said}
-        {left > 0 && ` Try again in ${duration(left)}.`}
+        {left > 0 ? `Too many wrong tokens. Try again in ${duration(left)}.` : said}
       </p>
     </section>
   );

@@ -1,7 +1,6 @@
-import { percent } from '../model/format.ts';
+import { percent, titled } from '../model/format.ts';
 import type { Vm } from '../model/live.ts';
 import { toneOf } from '../model/timeline.ts';
-import { nameOf, powers } from './words.ts';
 
 interface Props {
   vms: readonly (readonly [string, Vm])[];
@@ -24,11 +23,11 @@ export function Overview({ vms, missing }: Props) {
             </h2>
             <p class="verdict">
               <span class={`dot ${toneOf(check)}`} aria-hidden="true" />
-              {nameOf(check.verdict)}
+              {titled(check.verdict)}
             </p>
             <p class="reason">{check.reason}</p>
             <p class="facts">
-              <span>Power {state.power ? powers[state.power as keyof typeof powers] : 'not known'}</span>
+              <span>Power {state.power?.toLowerCase() ?? 'not known'}</span>
               <span>CPU {percent(stats.cpu.percent)}</span>
               <span>Memory {percent(stats.memory.used_percent)}</span>
             </p>

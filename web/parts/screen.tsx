@@ -1,15 +1,22 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { ask, pathOf, wordsOf } from '../api.ts';
-import { useSeen } from '../store.ts';
+import type { Vm } from '../model/live.ts';
+import { useWatched } from '../store.ts';
 import { Disclosure } from './card.tsx';
 
 /** Milliseconds from one picture to the next. */
 const pause = 2_000;
 
-export function Screen({ name, label, display }: { name: string; label: string; display: boolean }) {
+export function Screen({ name, vm: { label, display, state, commands } }: { name: string; vm: Vm }) {
+  const why =
+    state.power === 'OFF'
+      ? 'It is off and has no screen.'
+      : commands.includes('screenshot')
+        ? 'It has no display to show.'
+        : 'It is not shown: screenshot is not among its commands.';
   return (
-    <Disclosure id="screen" title="Screen" hint={display ? undefined : 'no display'}>
-      {display ? <Picture name={name} label={label} /> : <p class="hint">This VM has no display to show.</p>}
+    <Disclosure id="screen" title="Screen">
+      {display ? <Picture name={name} label={label} /> : <p class="hint">{why}</p>}
     </Disclosure>
   );
 }
@@ -20,7 +27,7 @@ function Picture({ name, label }: { name: string; label: string }) {
   const [said, say] = useState('The bridge takes a picture …');
   const frame = useRef<HTMLElement>(null);
   const inView = useInView(frame);
-  const wanted = useSeen() && inView;
+  const wanted = useWatched(isSeen, document, 'visibilitychange') && inView;
   useEffect(() => {
     if (!wanted) return;
     const asking = new AbortController();
@@ -54,6 +61,8 @@ function Picture({ name, label }: { name: string; label: string }) {
     </figure>
   );
 }
+
+const isSeen = () => !document.hidden;
 
 function useInView(element: { current: Element | null }): boolean {
   const [inView, tell] = useState(false);

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import { askVm, wordsOf } from '../api.ts';
-import { clock, dateIn, duration, spaced } from '../model/format.ts';
+import { clock, dateIn, duration, spaced, titled } from '../model/format.ts';
 import type { Vm } from '../model/live.ts';
 import {
   type Bar,
@@ -15,13 +15,9 @@ import {
   withoutProblem,
 } from '../model/timeline.ts';
 import { useAnswer, useNow } from '../store.ts';
-import { Card, Choice } from './card.tsx';
-import { nameOf } from './words.ts';
+import { Button, Card, Choice } from './card.tsx';
 
-const ranges = [
-  ['hours', '24 h'],
-  ['days', '30 days'],
-] as const;
+const ranges = { hours: '24 h', days: '30 days' } as const;
 const tones: Readonly<Record<Tone, string>> = {
   bad: 'a problem',
   warn: 'degraded',
@@ -51,6 +47,7 @@ export function Timeline({ name, vm, grown }: Props) {
   const lines = [...(answer instanceof Error || answer === null ? [] : answer), ...currentLine(vm.check)];
   const edges = edgesOf(now, range);
   const bars = barsOf(lines, edges, now);
+  const marks = marksOf(lines, edges[0] ?? now);
   const share = withoutProblem(bars);
   const bar = bars.find(({ from }) => from === pressed);
   const choose = (value: 'hours' | 'days') => {
@@ -61,13 +58,15 @@ export function Timeline({ name, vm, grown }: Props) {
     <Card
       id="timeline"
       title="Timeline"
-      beside={<Choice name="Range" options={ranges} value={range} choose={choose} />}
+      beside={
+        <Choice name="Range" options={['hours', 'days']} text={each => ranges[each]} value={range} choose={choose} />
+      }
     >
       <p class="hint">
         {answer instanceof Error && `${wordsOf(answer)} `}
         {share === null
           ? 'Nothing is known yet.'
-          : `No problem for ${(share * 100).toFixed(share < 1 ? 2 : 0)} % of it.`}
+          : `Without a problem ${(share * 100).toFixed(share < 1 ? 2 : 0)} % of the time.`}
       </p>
       <ol class="bars" aria-label="Checks">
         {bars.map(each => (
@@ -84,21 +83,20 @@ export function Timeline({ name, vm, grown }: Props) {
           </li>
         ))}
       </ol>
-      <Marks marks={marksOf(lines, edges[0] ?? now)} edges={edges} now={now} range={range} />
+      <Marks marks={marks} edges={edges} now={now} />
       {bar && <Opened bar={bar} now={now} />}
-      <Events key={range} marks={marksOf(lines, edges[0] ?? now)} now={now} />
+      <Events key={range} marks={marks} now={now} />
     </Card>
   );
 }
 
 /** The most serious at the top, and never too small to be seen. */
-function Shares({ bar: { shares, from, to } }: { bar: Bar }) {
+function Shares({ bar: { shares } }: { bar: Bar }) {
   return (
     <>
       {shares.map(([tone, share]) => (
         <span key={tone} class={tone} style={{ flexGrow: Math.max(share, 0.15) }} />
       ))}
-      {shares.length === 0 && to > from && <span class="unknown" style={{ flexGrow: 1 }} />}
     </>
   );
 }
@@ -111,29 +109,25 @@ function spoken({ from, to, shares, quiet }: Bar, range: 'hours' | 'days', now: 
 
 const signs = { start: '▲', stop: '■', reboot: '↻', loader: '◆', quiet: '☾' } as const;
 
+function Sign({ kind, left }: { kind: Mark['kind']; left?: number }) {
+  const place = left === undefined ? {} : { left: `${left * 100}%` };
+  return (
+    <span class={`sign of-${kind}`} aria-hidden="true" style={place}>
+      {signs[kind]}
+    </span>
+  );
+}
+
 /** Below the bars; the list says the same in words. */
-function Marks({
-  marks,
-  edges,
-  now,
-  range,
-}: {
-  marks: readonly Mark[];
-  edges: readonly number[];
-  now: number;
-  range: string;
-}) {
+function Marks({ marks, edges, now }: { marks: readonly Mark[]; edges: readonly number[]; now: number }) {
   const [from = now, to = now] = [edges[0], edges.at(-1)];
-  const ends = range === 'hours' ? [clock(from, now), 'now'] : [dateIn(from), 'today'];
   return (
     <div class="marks" aria-hidden="true">
       {marks.map(({ at, kind }) => (
-        <span key={`${at}${kind}`} class={kind} style={{ left: `${((at - from) / (to - from)) * 100}%` }}>
-          {signs[kind]}
-        </span>
+        <Sign key={`${at}${kind}`} kind={kind} left={(at - from) / (to - from)} />
       ))}
-      <small>{ends[0]}</small>
-      <small>{ends[1]}</small>
+      <small>{clock(from, now)}</small>
+      <small>now</small>
     </div>
   );
 }
@@ -155,7 +149,7 @@ function Verdict({ span: { from, to, tone, line }, now }: { span: Span; now: num
     <div>
       <p>
         <span class={`dot ${tone}`} aria-hidden="true" />
-        <b>{line ? nameOf(line.verdict) : 'Not known'}</b>{' '}
+        <b>{line ? titled(line.verdict) : 'Not known'}</b>{' '}
         <span class="hint">
           {clock(from, now)}, for {duration((to - from) / 1_000)}
         </span>
@@ -196,22 +190,15 @@ function Events({ marks, now }: { marks: readonly Mark[]; now: number }) {
         {marks.slice(0, all ? marks.length : few).map(({ at, kind, text, seconds, late }) => (
           <li key={`${at}${kind}`}>
             <time dateTime={new Date(at).toISOString()}>{clock(at, now)}</time>
-            <span class={`sign ${kind}`} aria-hidden="true">
-              {signs[kind]}
-            </span>
+            <Sign kind={kind} />
             <span>
-              {text}
-              {seconds !== null && `, ${kind === 'start' ? 'up after' : 'in'} ${duration(seconds)}`}
-              {late && <span class="hint"> (noticed later)</span>}
+              {`${text}${seconds === null ? '' : `, ${kind === 'loader' || kind === 'stop' ? 'in' : 'up after'} ${duration(seconds)}`}`}
+              {late && <small> (noticed later)</small>}
             </span>
           </li>
         ))}
       </ol>
-      {marks.length > few && !all && (
-        <button type="button" onClick={() => showAll(true)}>
-          All {marks.length}
-        </button>
-      )}
+      {marks.length > few && !all && <Button press={() => showAll(true)}>All {marks.length}</Button>}
     </>
   );
 }

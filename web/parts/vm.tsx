@@ -19,18 +19,22 @@ export function VmView({ name, vm, page }: Props) {
   const { answers, send } = useCommands(name);
   const { is, round } = page.link;
   const common = { name, vm, connected: is === 'live', send };
+  const under = vm.loader?.under_way === true;
   return (
     <div class="vm">
       <div>
         <Headline {...common} answers={answers} />
-        <Screen name={name} label={vm.label} display={vm.display} />
-        <Console name={name} round={round} />
-        {vm.boot && <LastBoot boot={vm.boot} />}
-        <LoaderCard {...common} />
+        {under && <LoaderCard {...common} />}
       </div>
-      <div>
+      <div class="was">
         <Timeline name={name} vm={vm} grown={`${round} ${page.live.events[name] ?? 0} ${vm.check.since}`} />
         <Graphs name={name} vm={vm} round={round} />
+      </div>
+      <div>
+        <Screen name={name} vm={vm} />
+        <Console name={name} round={round} />
+        {vm.boot && <LastBoot boot={vm.boot} />}
+        {!under && <LoaderCard {...common} />}
       </div>
     </div>
   );
