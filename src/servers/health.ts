@@ -24,6 +24,9 @@ export interface HealthReport {
   checks: string | null;
 }
 
+/** https://prometheus.io/docs/instrumenting/exposition_formats/ */
+const exposition = 'text/plain; version=0.0.4; charset=utf-8';
+
 export function healthServer({ host, port, report, metrics, logger }: HealthOptions): Server {
   return new Server({
     at: { host, port },
@@ -36,7 +39,7 @@ export function healthServer({ host, port, report, metrics, logger }: HealthOpti
         const ready = isReady(now);
         reply({ status: ready ? 'ready' : 'not ready', ...now }, { status: ready ? 200 : 503 });
       },
-      'GET /metrics': (_, reply) => reply(metrics()),
+      'GET /metrics': (_, reply) => reply(metrics(), { headers: { 'content-type': exposition } }),
     },
     unavailable: reason =>
       logger.warn(

@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 
 /**
  * A small HTTP server on a unix socket, which only its owner may use, or on a TCP port. It answers in lines of JSON, or
- * with a text. It cuts off every client that sends nothing, sends only half a request, or does not read.
+ * with what a route makes. It cuts off every client that sends nothing, sends only half a request, or does not read.
  */
 export interface ServerOptions {
   /** The path of a socket has at most 107 bytes; a file in its place is removed. */
@@ -17,30 +17,43 @@ export interface ServerOptions {
   mostSilent: number;
   /** Milliseconds for a request to come; default 5 000. */
   patience?: number | undefined;
+  /** Milliseconds in which a client may take its final answer; default 1 000. */
+  farewell?: number;
+  /** Of every answer. */
+  headers?: Readonly<Record<string, string>>;
   /** Is told why it does not listen. */
   unavailable: (reason: string) => void;
 }
 
-/**
- * `body`: null when it is longer than 8 KiB; `others`: how many clients already wait for an answer; `gone`: calls this
- * when the client is gone, or has its final reply.
- */
-export type Route = (
-  request: { query: URLSearchParams; body: string | null; others: number; gone: (act: () => void) => void },
-  reply: Reply,
-) => void;
+export interface Asked {
+  query: URLSearchParams;
+  /** Null when it is longer than 8 KiB. */
+  body: string | null;
+  /** How many clients already wait for an answer. */
+  others: number;
+  /** Calls this when the client is gone, or has its final reply. */
+  gone: (act: () => void) => void;
+  /** The client's address; empty over a unix socket. */
+  from: string;
+  header: (name: string) => string;
+}
+
+export type Route = (request: Asked, reply: Reply) => void;
 
 /** May be called at once or later, until the final reply, which is the default. A client that is gone gets nothing. */
-type Reply = (document: object | string, options?: { status?: number; final?: boolean }) => void;
+export type Reply = (content: object | string | Buffer, options?: ReplyOptions) => void;
+
+interface ReplyOptions {
+  status?: number;
+  final?: boolean;
+  headers?: Readonly<Record<string, string>>;
+}
 
 /** Bytes: `sun_path` without its end mark, see unix(7). The system cuts off a longer one, and may use another socket. */
 export const longestPath = 107;
 const longestBody = 8_192;
 /** Bytes of answers that a client has not read. */
 const mostUnread = 65_536;
-/** Milliseconds in which a client may take its final answer. */
-const farewell = 1_000;
-
 export class Server {
   readonly #options: ServerOptions;
   readonly #silent = new Set<Socket>();
@@ -110,11 +123,16 @@ export class Server {
     const [path = '', query] = (request.url ?? '').split('?');
     const route = routes[`${method} ${path}`];
     const paths = Object.keys(routes).map(known => known.replace(/^\S+ /, ''));
-    const reply = replyTo(response);
+    const reply = replyTo(response, this.#options);
     if (route) {
       response.once('close', () => this.#waiting--);
-      const gone = (act: () => void) => void response.once('close', act);
-      route({ query: new URLSearchParams(query), body, others: this.#waiting++, gone }, reply);
+      const asked: Asked = {
+        ...{ query: new URLSearchParams(query), body, others: this.#waiting++ },
+        gone: act => void response.once('close', act),
+        from: request.socket.remoteAddress ?? '',
+        header: name => String(request.headers[name] ?? ''),
+      };
+      route(asked, reply);
     } else if (paths.includes(path)) reply({ error: `this is not for ${method}` }, { status: 405 });
     else reply({ error: `there are ${paths.join(' and ')}` }, { status: 404 });
   }
@@ -137,18 +155,22 @@ async function read(request: IncomingMessage): Promise<string | null> {
   return length > longestBody ? null : Buffer.concat(chunks).toString();
 }
 
-function replyTo(response: ServerResponse): Reply {
-  return (document, { status = 200, final = true } = {}) => {
+function replyTo(response: ServerResponse, { farewell = 1_000, headers: all }: ServerOptions): Reply {
+  return (content, { status = 200, final = true, headers } = {}) => {
     if (response.writableEnded || response.destroyed) return;
+    const isReady = typeof content === 'string' || Buffer.isBuffer(content);
     if (!response.headersSent) {
-      const type = typeof document === 'string' ? 'text/plain; version=0.0.4; charset=utf-8' : 'application/json';
-      response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store', connection: 'close' });
+      const type = isReady ? 'text/plain; charset=utf-8' : 'application/json';
+      response.writeHead(status, {
+        ...{ 'content-type': type, 'cache-control': 'no-store', connection: 'close' },
+        ...{ ...all, ...headers },
+      });
     }
-    const line = typeof document === 'string' ? document : `${JSON.stringify(document)}\n`;
+    const bytes = isReady ? content : `${JSON.stringify(content)}\n`;
     if (response.writableLength > mostUnread) response.destroy();
-    else if (!final) response.write(line);
+    else if (!final) response.write(bytes);
     else {
-      response.end(line);
+      response.end(bytes);
       setTimeout(() => response.destroy(), farewell).unref();
     }
   };

@@ -1,0 +1,136 @@
+import {
+  bootDocument,
+  checkDocument,
+  doctorDocument,
+  hostDocument,
+  loaderDocument,
+  stateDocument,
+  statsDocument,
+} from '../model/documents.ts';
+import type { Event } from '../model/event.ts';
+import type { Notification } from '../model/notification.ts';
+import type { VmKey } from '../model/snapshot.ts';
+import type { States } from '../model/states.ts';
+
+/** What open pages hear of the bridge and its VMs. While none is open, it does nothing. */
+
+export interface LiveOptions {
+  states: States;
+  vms: readonly LiveVm[];
+  /** Of the bridge itself: what changes rarely, and why something is away. */
+  about: () => object;
+  /** Milliseconds: at most so often a page hears what changed. */
+  interval?: number;
+}
+
+export interface LiveVm {
+  key: VmKey;
+  label: string;
+  guest: string;
+  /** Those that are permitted. */
+  commands: readonly string[];
+}
+
+type Send = (message: object | null) => void;
+
+/** Milliseconds without anything to tell until it tells that it is there. */
+const silence = 15_000;
+
+export class Live {
+  readonly #options: LiveOptions;
+  readonly #pages = new Set<Send>();
+  readonly #changed = new Set<VmKey>();
+  /** JSON of each part that the pages have. */
+  #told = new Map<string, string>();
+  #timer: NodeJS.Timeout | undefined;
+  #spokeAt = 0;
+
+  constructor(options: LiveOptions) {
+    this.#options = options;
+  }
+
+  /** Must receive every event, after the host's state has taken it. */
+  hear(event: Event): void {
+    if (this.#pages.size === 0) return;
+    const { vms } = this.#options;
+    const keys = event.type === 'stats' ? event.stats.keys() : 'key' in event ? [event.key] : vms.map(({ key }) => key);
+    for (const key of keys) this.#changed.add(key);
+  }
+
+  readonly tell = (vm: VmKey, event: Notification): void => this.#send({ vm, event });
+
+  /** `send` gets all that is known, and then each change; null: there is none. Returns how to stop. */
+  open(send: Send): () => void {
+    this.#tick();
+    // A page that came before has had no more than this.
+    for (const message of this.#all()) send(message);
+    this.#pages.add(send);
+    this.#timer ??= setInterval(() => this.#tick(), this.#options.interval ?? 1_000);
+    return () => {
+      this.#pages.delete(send);
+      if (this.#pages.size === 0) this.close();
+    };
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#pages.clear();
+    this.#changed.clear();
+    this.#told = new Map();
+  }
+
+  #tick(): void {
+    const keys = [...this.#changed];
+    this.#changed.clear();
+    if (this.#told.size > 0) for (const message of this.#news(keys)) this.#send(message);
+    if (performance.now() - this.#spokeAt > silence) this.#send(null);
+  }
+
+  #all(): object[] {
+    this.#told = new Map();
+    return this.#news(this.#options.vms.map(({ key }) => key));
+  }
+
+  /** Of the bridge and these VMs: what no page has been told. */
+  #news(keys: readonly VmKey[]): object[] {
+    const vms = this.#options.vms.filter(({ key }) => keys.includes(key));
+    const bridge = this.#isNew('', this.#options.about());
+    return [...(bridge ? [{ bridge }] : []), ...vms.flatMap(vm => this.#newsOf(vm))];
+  }
+
+  #newsOf({ key, label, guest, commands }: LiveVm): object[] {
+    const state = this.#options.states.of(key);
+    const vm = state.vm(key);
+    const all = {
+      ...{ label, guest, commands, host: state.snapshot.hypervisor.name },
+      display: commands.includes('screenshot') && vm.domain?.active === true,
+      ...{ state: stateDocument(vm), check: checkDocument(vm), stats: statsDocument(vm) },
+      ...{ boot: bootDocument(vm), doctor: doctorDocument(vm), loader: loaderDocument(vm) },
+    };
+    const parts = Object.entries(all).filter(([name, part]) => this.#isNew(`${key} ${name}`, part) !== null);
+    return parts.length === 0 ? [] : [{ vm: key, ...Object.fromEntries(parts) }];
+  }
+
+  /** Null: the pages have it already. */
+  #isNew<T>(name: string, part: T): T | null {
+    const text = JSON.stringify(part);
+    if (this.#told.get(name) === text) return null;
+    this.#told.set(name, text);
+    return part;
+  }
+
+  #send(message: object | null): void {
+    this.#spokeAt = performance.now();
+    for (const send of this.#pages) send(message);
+  }
+}
+
+/** Of each host that the bridge serves, by its name. */
+export function hostsOf(states: States): Record<string, ReturnType<typeof hostDocument>> {
+  const named = states.all.map(({ snapshot }) => {
+    const { name, info } = snapshot.hypervisor;
+    return [name ?? info?.hostname ?? 'libvirt', hostDocument(snapshot)];
+  });
+  return Object.fromEntries(named);
+}
