@@ -12,18 +12,15 @@ import type { State } from '../model/state.ts';
 import { inTime } from '../util/deadline.ts';
 import type { Logger } from '../util/logger.ts';
 import { readConsole } from '../vm/console.ts';
-import { attempt } from '../vm/power.ts';
-import { takeScreenshot } from '../vm/screen.ts';
 import { isLocal } from './libvirt.ts';
-import type { Hypervisor } from './power.ts';
+import type { Hypervisor, TakePicture } from './power.ts';
 import type { SerialLogs } from './serial-logs.ts';
-import type { Statistics } from './statistics.ts';
 
 export interface BootsParts {
   config: HostConfig;
   state: State;
   hypervisor: Pick<Hypervisor, 'open' | 'watch'>;
-  statistics: Pick<Statistics, 'client'>;
+  takePicture: TakePicture;
   publisher: Pick<Publisher, 'screen'>;
   serialLogs: Pick<SerialLogs, 'path' | 'begin'>;
   logger: Logger;
@@ -95,10 +92,9 @@ export class Boots {
   }
 
   async #picture({ key, commands }: HostConfig['vms'][number]): Promise<void> {
-    const { statistics, hypervisor, publisher, config } = this.#parts;
+    const { takePicture, publisher, config } = this.#parts;
     if (!commands.includes('screenshot') || config.libvirt.readOnly) return;
-    const ref = hypervisor.watch.target(key)?.ref ?? null;
-    const picture = await attempt(statistics.client(), ref, takeScreenshot).catch(() => null);
+    const picture = await takePicture(key).catch(() => null);
     if (Buffer.isBuffer(picture)) publisher.screen(key, picture, false);
   }
 

@@ -15,7 +15,14 @@ import { createCopies } from './copies.ts';
 import { createDoctor } from './doctor.ts';
 import { isLocal } from './libvirt.ts';
 import { createRebuilds, type LoaderOptions } from './loader.ts';
-import { createDispatcher, createHypervisor, createPower, type Hypervisor } from './power.ts';
+import {
+  createCamera,
+  createDispatcher,
+  createHypervisor,
+  createPower,
+  type Hypervisor,
+  type TakePicture,
+} from './power.ts';
 import type { Base, Publishers } from './publishers.ts';
 import { SerialLogs } from './serial-logs.ts';
 import { simpleCommands } from './simple-commands.ts';
@@ -73,17 +80,18 @@ export async function createHost(
     local: () => isLocal(config.libvirt, state.snapshot.hypervisor.info?.hostname ?? null),
   });
   if (name !== null) hypervisor.link.on('up', () => void hostPoll.tick());
-  const boots = new Boots({ ...of, ...publishers, hypervisor, statistics, serialLogs });
+  const takePicture = createCamera(hypervisor, statistics.client);
+  const boots = new Boots({ ...of, ...publishers, hypervisor, takePicture, serialLogs });
   const { checks, rebuilds, dispatcher } = await createMachines(
     { ...of, stores, machine, owns },
-    { ...publishers, hypervisor, statistics, boots },
+    { ...publishers, hypervisor, statistics, boots, takePicture },
     tuning,
   );
   const run = runs(hypervisor, machine.boot, name);
   const parts = [dispatcher, rebuilds, checks.checks, statistics, doctor, serialLogs, copies];
   let resync: NodeJS.Timeout | undefined;
   return {
-    ...{ state, link: hypervisor.link, boots, dispatcher },
+    ...{ state, link: hypervisor.link, boots, dispatcher, takePicture },
     busy: () => dispatcher.busy || Object.values(state.snapshot.vms).some(({ loader }) => loader?.armedUntil),
     /** Reads what is stored, and hears events from now on. */
     open: async (): Promise<void> => {
@@ -128,10 +136,11 @@ async function createMachines(
     hypervisor,
     statistics,
     boots,
+    takePicture,
     publisher,
     events,
     responder,
-  }: Publishers & { hypervisor: Hypervisor; statistics: Statistics; boots: Boots },
+  }: Publishers & { hypervisor: Hypervisor; statistics: Statistics; boots: Boots; takePicture: TakePicture },
   { pause, probes, loader, recentIds }: HostTuning,
 ) {
   const { config, state, logger } = of;
@@ -152,7 +161,9 @@ async function createMachines(
     logger: logger.child({ part: 'loader' }),
     ...loader,
   });
-  const simple = simpleCommands({ state, hypervisor, statistics, checks: checks.checks, rebuilds, publisher });
+  const simple = simpleCommands({
+    ...{ state, hypervisor, statistics, takePicture, checks: checks.checks, rebuilds, publisher },
+  });
   const dispatcher = createDispatcher(config, {
     ...{ ...power, simple, replies: responder, recentIds, ...(pause !== undefined && { pause }) },
     ...(rebuilds && { loader: rebuilds.begin }),

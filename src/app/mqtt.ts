@@ -56,6 +56,11 @@ export function createBroker({ instance, mqtt: settings, homeAssistant }: Config
       publication.settled?.(false);
       return false;
     },
+    /** Why nothing can be published; null: it can. */
+    trouble: (): string | null => {
+      if (ownership.holding) return null;
+      return mqtt.reason ?? 'no session with the broker yet, or the base topic is still another bridge’s';
+    },
     refused: new Promise<string>(resolve => {
       ownership.on('refused', other => resolve(inUse(settings.baseTopic, other)));
     }),

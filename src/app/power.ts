@@ -1,13 +1,16 @@
 import { Dispatcher, type DispatcherOptions } from '../commands/dispatcher.ts';
 import type { PowerParts } from '../commands/power-job.ts';
 import type { HostConfig } from '../config/hosts.ts';
+import type { Libvirt } from '../libvirt/client.ts';
+import { type CallFailure, callPatience } from '../model/job/job.ts';
 import type { Policy } from '../model/policy.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import type { State } from '../model/state.ts';
 import type { Logger } from '../util/logger.ts';
 import { anyPortOpen } from '../util/tcp-probe.ts';
 import { Link } from '../vm/link.ts';
-import { callPower } from '../vm/power.ts';
+import { attempt, callPower } from '../vm/power.ts';
+import { takeScreenshot } from '../vm/screen.ts';
 import { Watch, type WatchOptions } from '../vm/watch.ts';
 import { opener } from './libvirt.ts';
 
@@ -28,6 +31,17 @@ export function createHypervisor(
   const link = new Link({ open, prepare: client => watch.begin(client), logger: logger.child({ part: 'libvirt' }) });
   link.on('down', reason => emit({ type: 'hypervisor_down', reason }));
   return { open, watch, link };
+}
+
+/** PNG of a VM's screen, or why there is none. */
+export type TakePicture = (key: VmKey) => Promise<Buffer | CallFailure>;
+
+/** `client`: a connection that a slow answer may block. */
+export function createCamera({ watch }: Hypervisor, client: () => Libvirt | null): TakePicture {
+  return key =>
+    attempt(client(), watch.target(key)?.ref ?? null, (...domain) =>
+      takeScreenshot(...domain, { timeout: callPatience.change }),
+    );
 }
 
 /** The ports of DSM's own pages: DSM closes them early in its shutdown. */

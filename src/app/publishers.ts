@@ -6,7 +6,10 @@ import { Responder } from '../commands/responder.ts';
 import type { Config } from '../config/config.ts';
 import { hostsOf } from '../config/hosts.ts';
 import { Announcer } from '../discovery/announcer.ts';
+import { type CommandWord, commandWords, isPermitted } from '../model/commands.ts';
 import type { States } from '../model/states.ts';
+import { healthOf } from '../servers/health.ts';
+import { hostsIn, Live } from '../servers/live.ts';
 import type { Logger } from '../util/logger.ts';
 import { homepage, version } from '../util/version.ts';
 import type { thisHost } from './checks.ts';
@@ -29,11 +32,17 @@ export interface Base {
 
 export type Publishers = ReturnType<typeof createPublishers>;
 
-export function createPublishers(base: Base, { topics, send, mqtt }: Broker) {
+export function createPublishers(base: Base, broker: Broker) {
+  const { topics, send, mqtt } = broker;
   const { config, logger, stores, machine, states, session, startedAt } = base;
   const { instance, homeAssistant, hosts, vms } = config;
   const notifier = new Notifier(config.notify, { instance, states, logger: logger.child({ part: 'notify' }) });
-  const events = new EventPublisher({ topics, send, tell: notifier.tell, logger: logger.child({ part: 'vm' }) });
+  const live = new Live({ states, about: () => aboutBridge(base, broker), vms: vms.map(vm => pageVm(config, vm)) });
+  const tell: typeof live.tell = (key, notification) => {
+    notifier.tell(key, notification);
+    live.tell(key, notification);
+  };
+  const events = new EventPublisher({ topics, send, tell, logger: logger.child({ part: 'vm' }) });
   const publisher = new Publisher({ topics, identity: { version, instance, session, startedAt }, states, send });
   const announcer = new Announcer(
     {
@@ -47,7 +56,7 @@ export function createPublishers(base: Base, { topics, send, mqtt }: Broker) {
         key: vm.key,
         label: vm.label,
         statsInterval: Math.max(...hostsOf(config, vm).map(host => host.statsInterval)) / 1_000,
-        commands: hostsOf(config, vm).every(host => host.readOnly) ? [] : vm.commands,
+        commands: usable(config, vm),
         loader: vm.loader !== null,
         guest: vm.guest,
         linkByMac: vm.linkByMac,
@@ -65,7 +74,7 @@ export function createPublishers(base: Base, { topics, send, mqtt }: Broker) {
     stores.announced.was,
   );
   return {
-    ...{ events, notifier, publisher, announcer },
+    ...{ events, notifier, live, publisher, announcer },
     responder: new Responder({ topics, send, notify: events.publish, logger: logger.child({ part: 'command' }) }),
     vmStore: new VmStore(
       value => stores.vms.file.save(value),
@@ -73,5 +82,26 @@ export function createPublishers(base: Base, { topics, send, mqtt }: Broker) {
       machine.boot,
       vms.map(({ key }) => key),
     ),
+  };
+}
+
+/** The listed commands, if it is on a host that takes any. */
+function usable(config: Config, vm: Config['vms'][number]): readonly CommandWord[] {
+  return hostsOf(config, vm).every(host => host.readOnly) ? [] : vm.commands;
+}
+
+function pageVm(config: Config, vm: Config['vms'][number]) {
+  const { key, label, guest } = vm;
+  const listed = usable(config, vm);
+  return { key, label, guest, commands: commandWords.filter(word => isPermitted(word, listed)) };
+}
+
+/** What the page shows of the bridge itself. */
+function aboutBridge({ config, states, startedAt }: Base, broker: Broker): object {
+  const { instance, mqtt } = config;
+  const hosts = states.all.map(({ snapshot }) => snapshot);
+  return {
+    ...{ version, instance, started_at: startedAt, hosts: hostsIn(hosts) },
+    ...healthOf(hosts, broker.trouble(), mqtt.baseTopic),
   };
 }

@@ -17,6 +17,7 @@ import { thisHost } from './checks.ts';
 import { createHost, type Host, type HostTuning } from './host.ts';
 import { type Broker, createBroker } from './mqtt.ts';
 import { Order } from './order.ts';
+import { createPage, type Reports } from './page.ts';
 import { type Base, createPublishers, type Publishers } from './publishers.ts';
 import { Roaming } from './roaming.ts';
 import { createStaleTeller } from './stale-topics.ts';
@@ -39,7 +40,7 @@ interface Known {
   due: readonly VmKey[];
 }
 
-/** All but the signal, and what has to do with `all`, is for tests and benchmarks. */
+/** All but the signal, the reports, and what has to do with `all`, is for tests and benchmarks. */
 export interface Tuning extends HostTuning {
   /** What another bridge in this process, which this one follows, knew. */
   before?: Known;
@@ -49,9 +50,14 @@ export interface Tuning extends HostTuning {
   lockPatience?: number;
   /** Milliseconds in which a VM may go from one host to another. */
   roamingPatience?: number;
+  /** What the page shows of what the command line finds out. */
+  reports?: Reports;
   /** Milliseconds until the bridge looks for stale topics on the broker. */
   staleAfter?: number;
 }
+
+/** How this machine, and the page, reach a VM. */
+type Reach = Parameters<typeof createPage>[2];
 
 /**
  * The composition root: builds each part from parts that exist already, in the order in which they start. Resolves when
@@ -80,12 +86,17 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
     due: tuning.before?.due ?? [],
   });
   const bridge = createBridge(base, broker, publishers, order);
-  const servers = createServers(base, broker, bridge, hostOf);
+  const reach: Reach = {
+    ...{ submit: bridge.submit, hostOf, reports: tuning.reports },
+    follow: (key, follower) => (states.has(key) ? hostOf(key).boots.follow(key, follower) : null),
+  };
+  const servers = createServers(base, broker, publishers, reach);
   const stale = createStaleTeller(base, broker.ownership, hosts, tuning.staleAfter);
 
   for (const host of hosts) {
     // What publishes an event comes before what acts on it.
     host.state.subscribe((event, before) => bridge.hear(event, before, host.state));
+    host.state.subscribe(event => servers.page?.hear(event));
     await host.open();
     // It acts on what the checks have made of an event.
     host.state.subscribe((event, before) => order.hear(event, before, host.state));
@@ -100,8 +111,7 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
     stale.close();
     roaming.close();
     order.close();
-    servers.health?.close();
-    servers.heartbeat?.close();
+    servers.close();
     publishers.notifier.close();
     bridge.close();
     // What they still have to say comes before the end of the session.
@@ -137,12 +147,8 @@ function createBridge({ config, states }: Base, broker: Broker, publishers: Publ
   });
 }
 
-function createServers(
-  { config, logger, stores, states }: Base,
-  { mqtt, ownership }: Broker,
-  bridge: Bridge,
-  hostOf: (key: VmKey) => Host,
-) {
+function createServers(base: Base, broker: Broker, publishers: Publishers, reach: Reach) {
+  const { config, logger, stores, states } = base;
   const {
     dataDir,
     health: { listen },
@@ -152,14 +158,12 @@ function createServers(
   } = config;
   const control = controlServer({
     path: join(dataDir, 'control.sock'),
-    submit: bridge.submit,
-    follow: (key, follower) => (states.has(key) ? hostOf(key).boots.follow(key, follower) : null),
+    ...{ submit: reach.submit, follow: reach.follow },
     logger: logger.child({ part: 'control' }),
   });
   const report = () => {
-    const away = mqtt.reason ?? 'no session with the broker yet, or the base topic is still another bridge’s';
     const snapshots = states.all.map(({ snapshot }) => snapshot);
-    return healthOf(snapshots, ownership.holding ? null : away, baseTopic);
+    return healthOf(snapshots, broker.trouble(), baseTopic);
   };
   const health =
     listen &&
@@ -168,16 +172,25 @@ function createServers(
       report,
       metrics: () => {
         const hosts = states.all.map(state => ({ snapshot: state.snapshot, keys: states.ownedBy(state) }));
-        return metricsText({ version, instance, connected: ownership.holding, hosts });
+        return metricsText({ version, instance, connected: broker.ownership.holding, hosts });
       },
       logger: logger.child({ part: 'health' }),
     });
+  const page = createPage(base, publishers, reach);
   // Without the directory's lock, the socket may belong to another bridge.
-  const start = () => Promise.all([stores.locked && control.start(), health?.start()]);
+  const start = () => Promise.all([stores.locked && control.start(), health?.start(), page?.start()]);
   const beat = heartbeat && {
     ...heartbeat,
     isWell: () => isReady(report()),
     logger: logger.child({ part: 'heartbeat' }),
   };
-  return { control, health, heartbeat: beat && new Heartbeat(beat), start };
+  const heart = beat && new Heartbeat(beat);
+  return {
+    ...{ control, page, start },
+    close: () => {
+      health?.close();
+      heart?.close();
+      page?.close();
+    },
+  };
 }

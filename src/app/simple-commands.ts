@@ -5,15 +5,15 @@ import { callPatience } from '../model/job/job.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import type { State } from '../model/state.ts';
 import { attempt } from '../vm/power.ts';
-import { takeScreenshot } from '../vm/screen.ts';
 import type { RunningChecks } from './checks.ts';
-import type { Hypervisor } from './power.ts';
+import type { Hypervisor, TakePicture } from './power.ts';
 import type { Statistics } from './statistics.ts';
 
 export interface SimpleCommandsParts {
   state: State;
   hypervisor: Pick<Hypervisor, 'watch'>;
   statistics: Statistics;
+  takePicture: TakePicture;
   checks: RunningChecks['checks'];
   /** Null: no VM has a loader. */
   rebuilds: Rebuilds | null;
@@ -22,7 +22,7 @@ export interface SimpleCommandsParts {
 
 /** Commands that need no job place: they change nothing that a job also changes. */
 export function simpleCommands(parts: SimpleCommandsParts): SimpleCommands {
-  const { state, hypervisor, statistics, checks, rebuilds, publisher } = parts;
+  const { state, hypervisor, statistics, takePicture, checks, rebuilds, publisher } = parts;
   const { watch } = hypervisor;
   const change = { timeout: callPatience.change };
   const refOf = (key: VmKey) => watch.target(key)?.ref ?? null;
@@ -47,7 +47,7 @@ export function simpleCommands(parts: SimpleCommandsParts): SimpleCommands {
       return failure ?? (enabled ? 'it starts with the host' : 'it does not start with the host');
     },
     screenshot: async key => {
-      const picture = await attempt(statistics.client(), refOf(key), (...domain) => takeScreenshot(...domain, change));
+      const picture = await takePicture(key);
       if (!Buffer.isBuffer(picture)) return picture;
       if (publisher.screen(key, picture)) return `${picture.length} bytes of PNG`;
       const message = 'the broker did not take the picture: it is away, or the picture too large';

@@ -3,12 +3,13 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { defaultVmKey } from '../model/topics.ts';
 import { certificate, password, tlsKey } from './files.ts';
-import { brokerUrl, libvirtName, libvirtUri, line, listen, topic } from './formats.ts';
+import { brokerUrl, libvirtName, libvirtUri, line, topic } from './formats.ts';
 import { camel, checked, duration, file, maybe, oneOrMore, text, together } from './kinds.ts';
 import { heartbeat, notify } from './notify.ts';
 import { orderRule } from './order.ts';
 import { hostsRule, mqttRule, vmsRule } from './rules.ts';
 import { everyVm, vm } from './vm.ts';
+import { place, web } from './web.ts';
 
 /**
  * The one definition of the configuration: the file's keys, their types and defaults, the descriptions in the JSON
@@ -86,13 +87,10 @@ const namedHost = z.strictObject({
 const libvirt = z.union([host, z.array(namedHost).min(1, 'must name at least one host')]);
 
 const health = z.strictObject({
-  listen: checked(listen)
-    .meta({
-      description: 'Where /health, /ready and /metrics are served over HTTP, or off.',
-      examples: ['127.0.0.1:8099', 'off'],
-    })
-    .transform(placeOf)
-    .prefault('127.0.0.1:8099'),
+  listen: place({
+    description: 'Where /health, /ready and /metrics are served over HTTP, or off.',
+    examples: ['127.0.0.1:8099', 'off'],
+  }).prefault('127.0.0.1:8099'),
 });
 
 const log = z.strictObject({
@@ -115,6 +113,7 @@ const written = z.strictObject({
   heartbeat: maybe(heartbeat).describe('A dead-man service, which tells people when the bridge is gone.'),
   data_dir: text.default('/data').describe('Directory for what must survive a restart.'),
   health: health.prefault({}).describe('How supervisors learn how the bridge is.'),
+  web: web.prefault({}).describe('A page for people.'),
   log: log.prefault({}).describe('The log, on standard output.'),
 });
 
@@ -159,11 +158,4 @@ function derived({ instance, mqtt, libvirt, vms, data_dir, ...rest }: z.output<t
       return covered.map(host => ({ ...vm, on: host.name, except }));
     }),
   };
-}
-
-/** `HOST:PORT`, or null: nowhere. */
-function placeOf(listen: string): { host: string; port: number } | null {
-  if (listen === 'off') return null;
-  const at = listen.lastIndexOf(':');
-  return { host: listen.slice(0, at), port: Number(listen.slice(at + 1)) };
 }

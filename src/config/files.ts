@@ -33,6 +33,13 @@ function unreadable(file: string, code: string): Fault {
   return { message: `${file} ${reason}`, hint };
 }
 
+/** Short ones could be guessed. */
+export const token: Content = content => {
+  const value = content.trim();
+  if (value.length >= 16) return value;
+  return { message: 'the token has fewer than 16 characters', hint: 'make one by `openssl rand -hex 32`' };
+};
+
 export const password: Content = content => {
   const value = content.replace(/\r?\n$/, '');
   return value || { message: 'the file is empty', hint: null };

@@ -2,6 +2,7 @@ import {
   bootDocument,
   checkDocument,
   doctorDocument,
+  type HostDocument,
   hostDocument,
   loaderDocument,
   stateDocument,
@@ -9,7 +10,7 @@ import {
 } from '../model/documents.ts';
 import type { Event } from '../model/event.ts';
 import type { Notification } from '../model/notification.ts';
-import type { VmKey } from '../model/snapshot.ts';
+import type { Snapshot, VmKey } from '../model/snapshot.ts';
 import type { States } from '../model/states.ts';
 
 /** What open pages hear of the bridge and its VMs. While none is open, it does nothing. */
@@ -55,6 +56,10 @@ export class Live {
     const { vms } = this.#options;
     const keys = event.type === 'stats' ? event.stats.keys() : 'key' in event ? [event.key] : vms.map(({ key }) => key);
     for (const key of keys) this.#changed.add(key);
+  }
+
+  commandsOf(key: VmKey): readonly string[] {
+    return this.#options.vms.find(vm => vm.key === key)?.commands ?? [];
   }
 
   readonly tell = (vm: VmKey, event: Notification): void => this.#send({ vm, event });
@@ -126,9 +131,9 @@ export class Live {
   }
 }
 
-/** Of each host that the bridge serves, by its name. */
-export function hostsOf(states: States): Record<string, ReturnType<typeof hostDocument>> {
-  const named = states.all.map(({ snapshot }) => {
+/** By their names. */
+export function hostsIn(hosts: readonly Snapshot[]): Record<string, HostDocument> {
+  const named = hosts.map(snapshot => {
     const { name, info } = snapshot.hypervisor;
     return [name ?? info?.hostname ?? 'libvirt', hostDocument(snapshot)];
   });

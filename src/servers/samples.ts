@@ -72,7 +72,8 @@ export class Samples {
       day.slot[place] = slot;
       day.count[place] = 0;
     }
-    const count = ((day.count[place] as number) += 1);
+    const count = (day.count[place] as number) + 1;
+    day.count[place] = count;
     for (const [index, name] of names.entries()) {
       const at = place * names.length + index;
       const value = series[name](stats) ?? Number.NaN;

@@ -28,6 +28,8 @@ export interface Asks {
   /** PNG. */
   screen: (vm: VmKey) => Promise<Buffer>;
   plan: (vm: VmKey) => Promise<object>;
+  /** JSON. */
+  dump: () => Promise<string>;
 }
 
 export interface Content {
@@ -68,9 +70,9 @@ export function webServer(options: WebOptions): Server {
     (request, reply) => {
       const visitor = door.enter(request);
       const refused = 'status' in visitor ? visitor : acts ? door.mayAct(request) : null;
-      if (refused) return refuse(reply, refused);
-      if (request.others >= mostClients) return reply({ message: 'too many pages are open' }, { status: 503 });
-      route({ ...request, vm: request.query.get('vm') ?? '' }, reply, visitor as Visitor);
+      if (refused) refuse(reply, refused);
+      else if (request.others >= mostClients) reply({ message: 'too many pages are open' }, { status: 503 });
+      else route({ ...request, vm: request.query.get('vm') ?? '' }, reply, visitor as Visitor);
     };
   const ofVm = (route: Guarded, acts = false) =>
     guard((request, reply, visitor) => {
@@ -91,10 +93,15 @@ export function webServer(options: WebOptions): Server {
         reply(streamed({ user: header('x-remote-user-name') === '' ? null : name }), stream);
         gone(stop);
       }),
-      'GET /api/samples': ofVm((request, reply) => answer(reply, ask.samples(request.vm, number(request, 'hours', [1, 24])))),
-      'GET /api/record': ofVm((request, reply) => answer(reply, ask.record(request.vm, number(request, 'days', [1, 7, 30])))),
+      'GET /api/samples': ofVm((request, reply) =>
+        answer(reply, ask.samples(request.vm, number(request, 'hours', [1, 24]))),
+      ),
+      'GET /api/record': ofVm((request, reply) =>
+        answer(reply, ask.record(request.vm, number(request, 'days', [1, 7, 30]))),
+      ),
       'GET /api/screen': ofVm(({ vm }, reply) => answer(reply, ask.screen(vm), { 'content-type': 'image/png' })),
       'GET /api/plan': ofVm(({ vm }, reply) => answer(reply, ask.plan(vm))),
+      'GET /api/dump': guard((_, reply) => answer(reply, ask.dump(), saved)),
       'GET /api/console': ofVm(({ vm, gone }, reply) => follow(options, vm, reply, gone)),
       'POST /api/command': ofVm((request, reply, visitor) => command(options, request, reply, visitor), true),
     },
@@ -128,15 +135,18 @@ function asset({ file }: WebOptions, name: PageFile): Route {
 }
 
 function login(door: Door, request: Asked, reply: Reply): void {
-  const refused = door.mayAct(request);
-  if (refused) return refuse(reply, refused);
   const token = parsed(request.body)?.['token'];
-  const cookie = door.login(typeof token === 'string' ? token : '', request.from);
+  const cookie = door.mayAct(request) ?? door.login(typeof token === 'string' ? token : '', request.from);
   if (typeof cookie === 'string') reply('', { status: 204, headers: { 'set-cookie': cookie } });
   else refuse(reply, cookie);
 }
 
-function answer(reply: Reply, asked: Promise<object | Buffer>, headers = {}): void {
+const saved = {
+  'content-type': 'application/json',
+  'content-disposition': 'attachment; filename="dsm2mqtt-dump.json"',
+};
+
+function answer(reply: Reply, asked: Promise<object | string>, headers = {}): void {
   asked.then(
     content => reply(content, { headers }),
     (error: Error) => reply({ message: error.message }, { status: 409 }),
@@ -154,12 +164,12 @@ function command({ submit }: WebOptions, { vm, body }: Asked & { vm: VmKey }, re
   const refuse = (message: string, command: unknown = null) =>
     reply({ id: null, command, status: 'rejected', code: 'invalid_payload', message, remaining_ms: null });
   const said = parsed(body);
-  if (said === null) return refuse('a command is a JSON object of at most 8192 bytes');
-  const { typed: confirmation, ...rest } = said;
+  const { typed: confirmation, ...rest } = said ?? {};
   const word = rest['command'];
-  if (typed.has(word) && confirmation !== vm) return refuse(`${word} needs "typed": "${vm}"`, word);
   const confirm = word === 'rebuild' || word === 'rollback' ? { confirm: true } : {};
-  submit(vm, JSON.stringify({ ...rest, ...confirm, by: name }), (response, final) => reply(response, { final }));
+  if (said === null) refuse('a command is a JSON object of at most 8192 bytes');
+  else if (typed.has(word) && confirmation !== vm) refuse(`${word} needs "typed": "${vm}"`, word);
+  else submit(vm, JSON.stringify({ ...rest, ...confirm, by: name }), (response, final) => reply(response, { final }));
 }
 
 function parsed(body: string | null): Record<string, unknown> | null {

@@ -58,6 +58,7 @@ export interface ConfigChanges {
   hosts?: readonly Host[];
   mqtt?: Partial<Config['mqtt']>;
   health?: Config['health']['listen'];
+  web?: Partial<Config['web']>;
   notify?: Config['notify'];
   heartbeat?: Config['heartbeat'];
   dataDir?: string;
@@ -136,6 +137,7 @@ export class Running implements AsyncDisposable {
       templates,
       dataDir,
       health: { listen: health },
+      web: { listen: null, token: null, ingress: false, ...changes.web },
       notify: changes.notify ?? [],
       heartbeat: changes.heartbeat ?? null,
       log: { level: 'info', pretty: false },

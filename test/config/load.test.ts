@@ -58,6 +58,7 @@ test('a minimal file is a broker and a domain', async () => {
     heartbeat: null,
     dataDir: '/data',
     health: { listen: { host: '127.0.0.1', port: 8_099 } },
+    web: { listen: null, token: null, ingress: false },
     log: { level: 'info', pretty: false },
   });
 });
@@ -75,6 +76,7 @@ vms:
       shutdown: { timeout: 90s, resend_every: 20s, on_timeout: force_off },
       checks: { deep_schedule: never, boot_grace: 20m, probe_timeout: 250ms, ports: [80, 443, 80] } }
 health: { listen: 'nas.lan:80' }
+web: { listen: '127.0.0.1:81', ingress: true }
 `,
   });
   const { config } = await loadConfig({ env: {} });
@@ -93,6 +95,7 @@ health: { listen: 'nas.lan:80' }
       },
     ],
     health: { listen: { host: 'nas.lan', port: 80 } },
+    web: { listen: { host: '127.0.0.1', port: 81 }, token: null, ingress: true },
   });
   expect((await load(`${minimal}health: { listen: off }`)).health.listen).toBeNull();
 });

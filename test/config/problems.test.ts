@@ -60,6 +60,10 @@ test.each([
   [`${minimal}libvirt: { stats_interval: 30x }`, '3:28 libvirt.stats_interval: expected a duration'],
   [`${minimal}libvirt: { stats_interval: 500ms }`, '3:28 libvirt.stats_interval: must be between 1s and 24h'],
   [`${minimal}health: { listen: x }`, '3:19 health.listen: expected an address and a port'],
+  [
+    `${minimal}web: { listen: '0.0.0.0:80' }`,
+    '3:16 web.listen: other machines reach this address, and there is no token_file',
+  ],
   [`${minimal}health: { listen: 'x:0' }`, '3:19 health.listen: expected an address and a port'],
   [
     `${minimal}health: { listen: '::1:80' }`,

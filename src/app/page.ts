@@ -1,0 +1,109 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import { readRecord, withBootTimes } from '../bridge/history.ts';
+import type { Event } from '../model/event.ts';
+import type { VmKey } from '../model/snapshot.ts';
+import { Door } from '../servers/door.ts';
+import { Samples } from '../servers/samples.ts';
+import { type Asks, type Content, type PageFile, type WebOptions, webServer } from '../servers/web.ts';
+import type { Host } from './host.ts';
+import type { TakePicture } from './power.ts';
+import type { Base, Publishers } from './publishers.ts';
+
+export type Page = NonNullable<ReturnType<typeof createPage>>;
+
+/** What takes a process of its own to find out; each text is as the command line prints it. */
+export interface Reports {
+  plan: (vm: VmKey) => Promise<string>;
+  /** JSON without secrets. */
+  dump: () => Promise<string>;
+}
+
+/** From where the Supervisor's ingress comes (developers.home-assistant.io/docs/apps/presentation#ingress). */
+const supervisor = '172.30.32.2';
+/** Milliseconds for which several pages get the same picture. */
+const pictureLife = 1_500;
+const types = { 'index.html': 'text/html', 'app.js': 'text/javascript', 'app.css': 'text/css' } as const;
+
+/** The page's server, and what it remembers; null: none is configured. */
+export function createPage(
+  { config, logger, states }: Base,
+  { live }: Publishers,
+  {
+    hostOf,
+    reports = null,
+    ...bridge
+  }: Pick<WebOptions, 'submit' | 'follow'> & { hostOf: (key: VmKey) => Host; reports?: Reports | null | undefined },
+) {
+  const { dataDir, hosts, web } = config;
+  if (!web.listen) return null;
+  const samples = new Samples(Math.max(...hosts.map(({ statsInterval }) => statsInterval)));
+  const door = new Door({ token: web.token, supervisor: web.ingress ? supervisor : null, port: web.listen.port });
+  const files = new Map<PageFile, Promise<Content>>();
+  const screen = pictures(key => hostOf(key).takePicture(key));
+  const report = async (make: ((reports: Reports) => Promise<string>) | null) => {
+    if (!reports || !make) throw new Error('this bridge does not tell that');
+    return make(reports);
+  };
+  const ask: Asks = {
+    samples: async (key, hours) => samples.graph(key, hours, Date.now() / 1_000),
+    record: async (key, days) => {
+      const since = Date.now() - days * 86_400_000;
+      const { lines } = await readRecord(dataDir, key);
+      return { lines: withBootTimes(lines).filter(line => Date.parse((line as { at: string }).at) >= since) };
+    },
+    screen: async key => {
+      const listed = live.commandsOf(key).includes('screenshot');
+      if (!listed) throw new Error('`screenshot` is not among the commands of this VM: its screen is not shown');
+      return await screen(key);
+    },
+    plan: async key => ({ text: await report(({ plan }) => plan(key)) }),
+    dump: () => report(({ dump }) => dump()),
+  };
+  const server = webServer({
+    ...{ ...web.listen, door, live, ask, ...bridge, known: key => states.has(key) },
+    file: name => {
+      const known = files.get(name) ?? content(name);
+      files.set(name, known);
+      // One that was not there may be built meanwhile.
+      known.catch(() => files.delete(name));
+      return known;
+    },
+    logger: logger.child({ part: 'web' }),
+  });
+  return {
+    start: () => server.start(),
+    hear: (event: Event) => {
+      live.hear(event);
+      if (event.type === 'stats') samples.hear(event.stats);
+    },
+    close: () => {
+      server.close();
+      live.close();
+    },
+  };
+}
+
+async function content(name: PageFile): Promise<Content> {
+  const bytes = await readFile(join(import.meta.dirname, '../../dist/web', name));
+  const tag = `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`;
+  return { type: `${types[name]}; charset=utf-8`, bytes, gzip: await promisify(gzip)(bytes, { level: 9 }), tag };
+}
+
+/** One picture of a VM at a time, for all who ask meanwhile. Rejects with libvirt's reason. */
+function pictures(take: TakePicture): (key: VmKey) => Promise<Buffer> {
+  const latest = new Map<VmKey, { at: number; taken: Promise<Buffer> }>();
+  return key => {
+    const known = latest.get(key);
+    if (known && performance.now() - known.at < pictureLife) return known.taken;
+    const taken = take(key).then(picture => {
+      if (Buffer.isBuffer(picture)) return picture;
+      throw new Error(picture.message);
+    });
+    latest.set(key, { at: performance.now(), taken });
+    return taken;
+  };
+}
