@@ -100,8 +100,8 @@ export class Live {
   /** Of the bridge and these VMs: what no page has been told. */
   #news(keys: readonly VmKey[]): object[] {
     const vms = this.#options.vms.filter(({ key }) => keys.includes(key));
-    const bridge = this.#isNew('', this.#options.about());
-    return [...(bridge ? [{ bridge }] : []), ...vms.flatMap(vm => this.#newsOf(vm))];
+    const bridge = this.#options.about();
+    return [...(this.#isNew('', bridge) ? [{ bridge }] : []), ...vms.flatMap(vm => this.#newsOf(vm))];
   }
 
   #newsOf({ key, label, guest, commands }: LiveVm): object[] {
@@ -113,16 +113,16 @@ export class Live {
       ...{ state: stateDocument(vm), check: checkDocument(vm), stats: statsDocument(vm) },
       ...{ boot: bootDocument(vm), doctor: doctorDocument(vm), loader: loaderDocument(vm) },
     };
-    const parts = Object.entries(all).filter(([name, part]) => this.#isNew(`${key} ${name}`, part) !== null);
+    const parts = Object.entries(all).filter(([name, part]) => this.#isNew(`${key} ${name}`, part));
     return parts.length === 0 ? [] : [{ vm: key, ...Object.fromEntries(parts) }];
   }
 
-  /** Null: the pages have it already. */
-  #isNew<T>(name: string, part: T): T | null {
+  /** False: the pages have it already. */
+  #isNew(name: string, part: unknown): boolean {
     const text = JSON.stringify(part);
-    if (this.#told.get(name) === text) return null;
+    const isNew = this.#told.get(name) !== text;
     this.#told.set(name, text);
-    return part;
+    return isNew;
   }
 
   #send(message: object | null): void {
