@@ -13,8 +13,6 @@ import type { Host } from './host.ts';
 import type { TakePicture } from './power.ts';
 import type { Base, Publishers } from './publishers.ts';
 
-export type Page = NonNullable<ReturnType<typeof createPage>>;
-
 /** What takes a process of its own to find out; each text is as the command line prints it. */
 export interface Reports {
   plan: (vm: VmKey) => Promise<string>;

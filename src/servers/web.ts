@@ -40,7 +40,7 @@ export interface Content {
   tag: string;
 }
 
-export const pageFiles = { '/': 'index.html', '/app.js': 'app.js', '/app.css': 'app.css' } as const;
+const pageFiles = { '/': 'index.html', '/app.js': 'app.js', '/app.css': 'app.css' } as const;
 export type PageFile = (typeof pageFiles)[keyof typeof pageFiles];
 
 /** Pages that are open at once, and what they ask for. */

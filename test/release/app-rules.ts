@@ -35,6 +35,14 @@ export const manifestSchema = z.strictObject({
   init: z.literal(false).optional(),
   host_network: switchedOn,
   tmpfs: switchedOn,
+  ingress: switchedOn,
+  ingress_port: z
+    .int()
+    .min(0)
+    .max(65_535)
+    .refine(port => port !== 8_099)
+    .optional(),
+  panel_icon: z.string().startsWith('mdi:').optional(),
   stage: z.enum(['experimental', 'deprecated']).optional(),
   services: z.array(z.string().regex(/^(mqtt|mysql):(provide|want|need)$/)).optional(),
   map: z
