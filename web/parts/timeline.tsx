@@ -78,7 +78,10 @@ export function Timeline({ name, vm, grown }: Props) {
               aria-label={spoken(each, range, now)}
               onClick={() => press(each.from === pressed ? null : each.from)}
             >
-              <Shares bar={each} />
+              {each.shares.map(([tone, part]) => (
+                // The most serious is at the top, and never too small to be seen.
+                <span key={tone} class={tone} style={{ flexGrow: Math.max(part, 0.15) }} />
+              ))}
             </button>
           </li>
         ))}
@@ -87,17 +90,6 @@ export function Timeline({ name, vm, grown }: Props) {
       {bar && <Opened bar={bar} now={now} />}
       <Events key={range} marks={marks} now={now} />
     </Card>
-  );
-}
-
-/** The most serious at the top, and never too small to be seen. */
-function Shares({ bar: { shares } }: { bar: Bar }) {
-  return (
-    <>
-      {shares.map(([tone, share]) => (
-        <span key={tone} class={tone} style={{ flexGrow: Math.max(share, 0.15) }} />
-      ))}
-    </>
   );
 }
 
