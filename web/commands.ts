@@ -40,7 +40,7 @@ export function useCommands(key: string): { answers: readonly Answer[]; send: Se
     const id = newId();
     const tell = (status: Answer['status'], message: string) =>
       show(before => [{ id, word, status, message }, ...before.filter(each => each.id !== id)].slice(0, most));
-    tell('sent', 'sent to the bridge');
+    tell('sent', 'the bridge has not answered yet');
     let ended = false;
     const hear = (lines: readonly string[]) => {
       for (const response of lines.flatMap(parsed) as Response[]) {

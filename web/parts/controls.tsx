@@ -72,7 +72,7 @@ function Work({ vm, send }: Pick<VmProps, 'vm' | 'send'>) {
     <div class="work">
       <p>
         <b>{activity === 'none' ? 'A command is under way' : titled(activity)}</b>
-        <span> {parts.filter(Boolean).join(', ')}</span>
+        <span>{parts.filter(Boolean).map(part => `, ${part}`)}</span>
       </p>
       {left !== null && (
         <p class="count" role="timer" aria-label="Time left">
@@ -94,8 +94,7 @@ function Answers({ answers, permitted }: { answers: readonly Answer[]; permitted
       )}
       {answers.map(({ id, word, status, message }) => (
         <li key={id} class={status}>
-          <b>{spaced(word)}</b> {status === 'sent' || status === 'lost' ? '' : `${status}: `}
-          {message}
+          <b>{spaced(word)}</b> {status}: {message}
         </li>
       ))}
     </ul>
