@@ -138,6 +138,7 @@ async function createMachines(
     boots,
     takePicture,
     publisher,
+    quiet,
     events,
     responder,
   }: Publishers & { hypervisor: Hypervisor; statistics: Statistics; boots: Boots; takePicture: TakePicture },
@@ -162,7 +163,7 @@ async function createMachines(
     ...loader,
   });
   const simple = simpleCommands({
-    ...{ state, hypervisor, statistics, takePicture, checks: checks.checks, rebuilds, publisher },
+    ...{ state, hypervisor, statistics, takePicture, checks: checks.checks, rebuilds, publisher, quiet },
   });
   const dispatcher = createDispatcher(config, {
     ...{ ...power, simple, replies: responder, recentIds, ...(pause !== undefined && { pause }) },

@@ -14,6 +14,7 @@ import type { Logger } from '../util/logger.ts';
 import { homepage, version } from '../util/version.ts';
 import type { thisHost } from './checks.ts';
 import type { Broker } from './mqtt.ts';
+import { QuietTimes } from './quiet.ts';
 import type { Roaming } from './roaming.ts';
 import type { Stores } from './stores.ts';
 
@@ -74,7 +75,7 @@ export function createPublishers(base: Base, broker: Broker) {
     stores.announced.was,
   );
   return {
-    ...{ events, notifier, live, publisher, announcer },
+    ...{ events, notifier, live, publisher, announcer, quiet: new QuietTimes(states) },
     responder: new Responder({ topics, send, notify: events.publish, logger: logger.child({ part: 'command' }) }),
     vmStore: new VmStore(
       value => stores.vms.file.save(value),

@@ -101,6 +101,7 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
     // It acts on what the checks have made of an event.
     host.state.subscribe((event, before) => order.hear(event, before, host.state));
   }
+  publishers.quiet.start();
   bridge.start();
   broker.mqtt.start();
   for (const host of hosts) host.start();
@@ -108,12 +109,8 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
   void tellUnfinished(config.dataDir, config.vms, logger);
 
   const close = async (): Promise<void> => {
-    stale.close();
-    roaming.close();
-    order.close();
-    servers.close();
-    publishers.notifier.close();
-    bridge.close();
+    const { notifier, quiet } = publishers;
+    for (const part of [stale, roaming, order, servers, notifier, quiet, bridge]) part.close();
     // What they still have to say comes before the end of the session.
     const ended = hosts.map(host => host.close());
     await Promise.all([...ended, broker.close(), servers.control.close()]);

@@ -7,6 +7,7 @@ import type { State } from '../model/state.ts';
 import { attempt } from '../vm/power.ts';
 import type { RunningChecks } from './checks.ts';
 import type { Hypervisor, TakePicture } from './power.ts';
+import type { QuietTimes } from './quiet.ts';
 import type { Statistics } from './statistics.ts';
 
 export interface SimpleCommandsParts {
@@ -18,11 +19,12 @@ export interface SimpleCommandsParts {
   /** Null: no VM has a loader. */
   rebuilds: Rebuilds | null;
   publisher: Publisher;
+  quiet: QuietTimes;
 }
 
 /** Commands that need no job place: they change nothing that a job also changes. */
 export function simpleCommands(parts: SimpleCommandsParts): SimpleCommands {
-  const { state, hypervisor, statistics, takePicture, checks, rebuilds, publisher } = parts;
+  const { state, hypervisor, statistics, takePicture, checks, rebuilds, publisher, quiet } = parts;
   const { watch } = hypervisor;
   const change = { timeout: callPatience.change };
   const refOf = (key: VmKey) => watch.target(key)?.ref ?? null;
@@ -36,9 +38,11 @@ export function simpleCommands(parts: SimpleCommandsParts): SimpleCommands {
       publisher.again(state.snapshot, key);
       return 'read and published again';
     },
-    arm: async (key, enabled) => rebuilds?.arm(key, enabled) ?? 'no loader is configured',
+    arm: async (key, { enabled }) => rebuilds?.arm(key, enabled === true) ?? 'no loader is configured',
     check: key => checks.check(key),
-    autostart: async (key, enabled) => {
+    quiet: async (key, command) => quiet.command(key, command),
+    autostart: async (key, command) => {
+      const enabled = command.enabled === true;
       const failure = await attempt(watch.client, refOf(key), (client, ref) =>
         client.setAutostart(ref, enabled, change),
       );

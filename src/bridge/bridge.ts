@@ -36,7 +36,7 @@ export interface BridgeParts {
 }
 
 /** Events after which there may be something new to remember. */
-const remembered: ReadonlySet<Event['type']> = new Set(['domain', 'asked', 'wished']);
+const remembered: ReadonlySet<Event['type']> = new Set(['domain', 'asked', 'wished', 'quiet']);
 
 /** Events after which there may be something new to announce. */
 const announced: ReadonlySet<Event['type']> = new Set(['domain', 'hypervisor_up', 'checked', 'host']);
@@ -105,7 +105,7 @@ export class Bridge {
     const [was, is] = [before.vms[event.key], snapshot.vms[event.key]];
     if (!was || !is) return;
     for (const notification of notificationsOf(was, is, event)) events.publish(event.key, notification);
-    if (event.type === 'checked') events.judge(event.key, event.check, event.at);
+    if (event.type === 'checked' || event.type === 'quiet') events.judge(is, event.at);
   }
 
   /** A command from this machine, as JSON or as one word; it needs no broker. */

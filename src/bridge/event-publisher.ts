@@ -1,7 +1,6 @@
-import type { Check } from '../model/check.ts';
 import type { Publication, Send } from '../model/message.ts';
 import { judged, type Notification, type NotificationType } from '../model/notification.ts';
-import type { VmKey } from '../model/snapshot.ts';
+import type { VmKey, VmSnapshot } from '../model/snapshot.ts';
 import type { Topics } from '../model/topics.ts';
 import type { Logger } from '../util/logger.ts';
 
@@ -52,10 +51,10 @@ export class EventPublisher {
     else if (this.#early.length < mostEarly) this.#early.push(publication);
   };
 
-  /** Of every check. */
-  judge(key: VmKey, check: Check, at: string): void {
+  /** After every check, and when its quiet time ends; within that, nothing is told. */
+  judge({ key, check, quiet }: VmSnapshot, at: string): void {
     const was = this.#problems.get(key) ?? false;
-    if (check.problem === null || check.problem === was) return;
+    if (!check || quiet || check.problem === null || check.problem === was) return;
     this.#problems.set(key, check.problem);
     this.publish(key, judged(check, at));
   }

@@ -40,6 +40,11 @@ const loaderLine = z.object({
   ...{ at: time, by: z.string().nullable(), result: z.string(), seconds: z.number().nullable() },
 });
 
+const quietLine = z.object({
+  what: z.literal('quiet'),
+  ...{ at: time, until: z.string().nullable(), by: z.string().nullable() },
+});
+
 /** The run of a domain, as libvirt counts them; without the host's boot an id says nothing. */
 export interface Run {
   /** The name of its host; null: it is the only one. */
@@ -74,7 +79,7 @@ const linesAs =
 export const powerLines: (lines: readonly unknown[]) => PowerLine[] = linesAs(powerLine);
 export const checksLines = linesAs(checksLine);
 /** All but the hourly sums, which are too many for people. */
-export const linesToShow = linesAs(z.discriminatedUnion('what', [powerLine, verdictLine, loaderLine]));
+export const linesToShow = linesAs(z.discriminatedUnion('what', [powerLine, verdictLine, loaderLine, quietLine]));
 
 /** The lines with the seconds of each `up` in the line of its start or reboot, so that each has one line. */
 export function withBootTimes(lines: readonly unknown[]): unknown[] {
@@ -171,6 +176,10 @@ export class Records {
       const { at, word: what, by, result, code, seconds } = event;
       this.#append(key, 'power', [{ at, ...{ what, result, code, seconds, by } }]);
     }
+    if (event.type === 'quiet')
+      this.#append(key, 'power', [
+        { at: event.at, ...{ what: 'quiet', until: event.quiet?.until ?? null, by: event.by } },
+      ]);
     // What was added on its former host is written already.
     if (event.type === 'moved' && event.vm.domain) {
       const line = { at: event.at, what: 'moved', path: event.path, run: run(key) };

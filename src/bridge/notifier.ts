@@ -49,7 +49,9 @@ export class Notifier {
 
   readonly tell = (key: VmKey, said: Notification): void => {
     if (this.#outlets.length === 0 || !this.#states.has(key)) return;
-    const notice = noticeOf(said, this.#instance, this.#states.of(key).vm(key));
+    const vm = this.#states.of(key).vm(key);
+    const notice = noticeOf(said, this.#instance, vm);
+    if (vm.quiet && notice.urgent) return;
     for (const outlet of this.#outlets) outlet.offer(notice);
   };
 

@@ -31,14 +31,24 @@ const documents: readonly {
   of: (vm: VmSnapshot) => object | null;
 }[] = [
   { topic: 'state', parts: stateParts, of: stateDocument },
-  { topic: 'check', parts: vm => [vm.check, vm.wish, vm.boot], of: vm => vm.check && checkDocument(vm) },
+  { topic: 'check', parts: vm => [vm.check, vm.wish, vm.boot, vm.quiet], of: vm => vm.check && checkDocument(vm) },
   { topic: 'boot', parts: vm => [vm.boot], of: bootDocument },
   { topic: 'doctor', parts: vm => [vm.harm], of: doctorDocument },
   { topic: 'loader', parts: vm => [vm.loader, vm.check?.dsm], of: loaderDocument },
 ];
 
-function stateParts({ domain, work, startedAt, lastStop, history, uptime, lastError, stats }: VmSnapshot): unknown[] {
-  const parts: unknown[] = [domain, work, startedAt, lastStop, history, uptime.percent, lastError];
+function stateParts({
+  domain,
+  work,
+  startedAt,
+  lastStop,
+  history,
+  uptime,
+  lastError,
+  quiet,
+  stats,
+}: VmSnapshot): unknown[] {
+  const parts: unknown[] = [domain, work, startedAt, lastStop, history, uptime.percent, lastError, quiet];
   for (const target in stats?.disks) parts.push(stats.disks[target]?.capacity);
   return parts;
 }

@@ -8,7 +8,8 @@ import type { Logger } from '../util/logger.ts';
 import { Store } from '../util/store.ts';
 
 /**
- * What a VM keeps beyond the bridge's end: its last stop, whether it ran, what it is meant to be, who asked it to stop.
+ * What a VM keeps beyond the bridge's end: its last stop, whether it ran, what it is meant to be, who asked it to stop,
+ * its quiet time.
  */
 
 const text = z.string();
@@ -35,6 +36,7 @@ const schema = z.record(
     // Absent from what version 0.1 wrote.
     self_off_at: time.nullable().default(null),
     wish: z.enum(wishes).nullable().default(null),
+    quiet: z.object({ until: time, by: text.nullable() }).nullable().default(null),
     /** The host's boot in which this was so; null: it is not known. */
     boot: text.nullable().default(null),
   }),
@@ -55,7 +57,7 @@ export function vmStoreFile(folder: string, logger: Logger): Store<Remembered> {
 export function recall(vm: VmSnapshot, remembered: Remembered, boot: string | null): VmSnapshot {
   const known = entryOf(remembered, vm.key);
   if (!known) return vm;
-  const { uuid, active, last_stop, self_off_at, asked, wish, boot: then } = known;
+  const { uuid, active, last_stop, self_off_at, asked, wish, quiet, boot: then } = known;
   return {
     ...vm,
     remembered: uuid === null ? null : { uuid, active, boot: then, thisBoot: then === null || then === boot },
@@ -63,6 +65,7 @@ export function recall(vm: VmSnapshot, remembered: Remembered, boot: string | nu
     selfOffAt: self_off_at,
     asked: asked satisfies Asked | null,
     wish,
+    quiet,
   };
 }
 
@@ -106,8 +109,8 @@ export class VmStore {
 function rowOf(vm: VmSnapshot, boot: string | null): Remembered[string] | null {
   const known = vm.domain ?? vm.remembered;
   // A transient domain is gone once it is off, but the way it stopped is still known.
-  if (!known && !vm.lastStop && !vm.wish) return null;
+  if (!known && !vm.lastStop && !vm.wish && !vm.quiet) return null;
   const { uuid = null, active = false } = known ?? {};
-  const { lastStop: last_stop, selfOffAt: self_off_at, asked, wish } = vm;
-  return { uuid, active, last_stop, asked, self_off_at, wish, boot: vm.remembered ? vm.remembered.boot : boot };
+  const { lastStop: last_stop, selfOffAt: self_off_at, asked, wish, quiet } = vm;
+  return { uuid, active, last_stop, asked, self_off_at, wish, quiet, boot: vm.remembered ? vm.remembered.boot : boot };
 }

@@ -13,13 +13,15 @@ export interface CommandOptions {
   onTimeout?: string | undefined;
   method?: string | undefined;
   confirm?: boolean | undefined;
+  for?: string | undefined;
+  until?: string | undefined;
 }
 
 /** A command as the JSON that the bridge takes. Throws `Refusal`, in the bridge's own words. */
 export function commandPayload(
   word: string,
   value: string | undefined,
-  { id = randomUUID(), by = 'cli', timeout, onTimeout, method, confirm }: CommandOptions,
+  { id = randomUUID(), by = 'cli', onTimeout: on_timeout, ...options }: CommandOptions,
 ): { payload: string; command: Command; id: string } {
   const known = commandWords.find(one => one === word);
   const isSwitch = known !== undefined && rowOf(known).options?.includes('enabled');
@@ -30,7 +32,9 @@ export function commandPayload(
     );
   }
   const enabled = value === undefined ? undefined : value === 'on';
-  const payload = JSON.stringify({ command: word, id, by, timeout, on_timeout: onTimeout, method, enabled, confirm });
+  const { timeout, method, confirm, for: duration, until } = options;
+  const limits = { timeout, on_timeout, for: duration, until };
+  const payload = JSON.stringify({ command: word, id, by, ...limits, method, enabled, confirm });
   const command = parseCommand('command', payload);
   if (isInvalid(command)) throw new Refusal(exitCode.usage, command.message);
   return { payload, command, id };

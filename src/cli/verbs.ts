@@ -163,7 +163,7 @@ export const verbs: readonly Verb[] = [
   {
     name: 'send',
     summary: 'send a command to the running bridge, through the broker',
-    args: { '<vm>': vm, '<command>': commandWords.join(', '), '[value]': 'on or off, of autostart and arm' },
+    args: { '<vm>': vm, '<command>': commandWords.join(', '), '[value]': 'on or off, of autostart, arm and quiet' },
     config: 'loaded',
     options: [
       ...ofCommands,
@@ -187,6 +187,14 @@ export const verbs: readonly Verb[] = [
       const [{ send }, { expanded }] = await Promise.all([import('./send.ts'), import('../app/every-domain.ts')]);
       return send({ ...call, config: await expanded(call.config), command: 'shutdown' });
     },
+  },
+  {
+    name: 'quiet',
+    summary: "hold a VM's problems and alarms back for some time, or end that; through the broker, like `send`",
+    args: { '<vm>': vm, '<what>': 'for, until or off', '[time]': '2h, 3d; until: 2026-11-22T18:00:00Z' },
+    config: 'loaded',
+    options: [...marks, ['--json', 'print every answer as a line of JSON', false]],
+    run: async call => (await import('./quiet.ts')).quiet(call),
   },
   {
     name: 'loader',

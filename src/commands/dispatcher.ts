@@ -287,7 +287,7 @@ export class Dispatcher {
     if (!carryOut) return { code: 'not_allowed', message: `'${word}' needs the bridge` };
     if (vm.simple >= mostSimple) return { code: 'busy', message: `${mostSimple} others like it are under way` };
     vm.simple += 1;
-    void carryOut(vm.key, command.enabled === true)
+    void carryOut(vm.key, command)
       .catch((error: Error) => error)
       .then(said => {
         vm.simple -= 1;

@@ -1,11 +1,12 @@
 import { failed, type Outcome, rejected, succeeded } from '../model/codes.ts';
+import type { Command } from '../model/command.ts';
 import type { BesideWord } from '../model/commands.ts';
 import type { CallFailure } from '../model/job/job.ts';
 import type { VmKey } from '../model/snapshot.ts';
 
-/** Commands that need no job; each resolves to what the response says. `enabled`: of a switch. */
+/** Commands that need no job; each resolves to what the response says. */
 export type SimpleCommands = Readonly<
-  Record<BesideWord, (key: VmKey, enabled: boolean) => Promise<string | CallFailure>>
+  Record<BesideWord, (key: VmKey, command: Command) => Promise<string | CallFailure>>
 >;
 
 /** More at once, for one VM, would be a flood. */

@@ -1,4 +1,5 @@
 import { type CommandWord, commandWords, rowOf } from './commands.ts';
+import { quietTime } from './quiet.ts';
 import { maxTimeout, parseTimeLimit } from './time-limit.ts';
 import type { CommandTopic } from './topics.ts';
 
@@ -24,8 +25,11 @@ export interface Command {
   timeout: number | null;
   onTimeout: TimeoutPolicy | null;
   method: ShutdownMethod | RebootMethod | null;
-  /** Of `autostart` and `arm`. */
+  /** Of `autostart`, `arm` and `quiet`. */
   enabled: boolean | null;
+  /** Of `quiet`: milliseconds, or milliseconds since 1970. */
+  duration: number | null;
+  until: number | null;
   /** Confirms `rebuild` or `rollback` when no confirmation window is open. */
   confirm: boolean;
   /** Milliseconds since 1970; later the command is refused. */
@@ -54,6 +58,8 @@ const plain: Omit<Command, 'word'> = {
   onTimeout: null,
   method: null,
   enabled: null,
+  duration: null,
+  until: null,
   confirm: false,
   expiresAt: null,
 };
@@ -93,6 +99,11 @@ const yesOrNo = (key: 'enabled' | 'confirm'): Field => ({
   read: value => (typeof value === 'boolean' ? { [key]: value } : null),
 });
 
+const time = (key: 'until' | 'expiresAt'): Field => ({
+  expected: 'a time like "2026-11-22T18:00:00Z", with its zone',
+  read: value => given(key, typeof value === 'string' ? timeOf(value) : null),
+});
+
 const fields: Readonly<Record<string, Field>> = {
   id: {
     expected: `a text of at most ${maxId} characters`,
@@ -129,10 +140,12 @@ const fields: Readonly<Record<string, Field>> = {
   },
   enabled: yesOrNo('enabled'),
   confirm: yesOrNo('confirm'),
-  expires_at: {
-    expected: 'a time like "2026-11-22T18:00:00Z", with its zone',
-    read: value => given('expiresAt', typeof value === 'string' ? timeOf(value) : null),
+  for: {
+    expected: 'seconds, or a text like "90m", "2h" or "3d", more than 0 and at most 30 days',
+    read: value => given('duration', parseTimeLimit(value, quietTime.longest)),
   },
+  until: time('until'),
+  expires_at: time('expiresAt'),
 };
 
 function given<K extends keyof Command>(key: K, value: Command[K] | null | undefined): Partial<Command> | null {
@@ -179,10 +192,16 @@ function parseWord(text: string, options: Record<string, unknown>, id: string | 
     if (!option) return invalid(`${key} is ${field.expected}`, word, id);
     found = { ...found, ...option };
   }
-  if (rowOf(word).options?.includes('enabled') && found.enabled === null) {
-    return invalid(`${word} needs "enabled": true or false`, word, id);
-  }
-  return found;
+  const missing = missingIn(found);
+  return missing === null ? found : invalid(`${word} needs ${missing}`, word, id);
+}
+
+function missingIn({ word, enabled, duration, until }: Command): string | null {
+  const { options = [] } = rowOf(word);
+  if (!options.includes('enabled')) return null;
+  if (!options.includes('until')) return enabled === null ? '"enabled": true or false' : null;
+  const given = [enabled, duration, until].filter(value => value !== null);
+  return given.length === 1 ? null : 'exactly one of "for", "until" and "enabled"';
 }
 
 const everywhere = ['id', 'by', 'expires_at'];

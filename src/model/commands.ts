@@ -51,8 +51,8 @@ interface CommandRow {
   comesWith?: readonly string[];
   /** What the VM is meant to be afterwards; missing: unchanged. */
   expects?: Wish;
-  /** Keys of the JSON form besides `id`, `by` and `expires_at`. `enabled` is required where it is listed. */
-  options?: readonly ('timeout' | 'on_timeout' | 'method' | 'enabled' | 'confirm')[];
+  /** Keys of the JSON form besides `id`, `by` and `expires_at`. `enabled` is required where it is listed, unless `until` is, too. */
+  options?: readonly ('timeout' | 'on_timeout' | 'method' | 'enabled' | 'confirm' | 'for' | 'until')[];
   /** Missing: it runs in every situation, also while libvirt is away. */
   means?: Readonly<Record<Situation, Meaning>>;
   /** Why a transient domain cannot have it. */
@@ -61,12 +61,12 @@ interface CommandRow {
   whileUpdating?: string;
   /** Missing: `busy`, or `beside` if it runs so. */
   interrupts?: Partial<Readonly<Record<Occupation, Interruption>>>;
-  /** `rare`: disabled by default. `serious`: disabled too, and never shown beside the harmless ones. */
+  /** `rare`: disabled by default. `serious`: disabled too, and never shown beside the harmless ones; `setting`: the latter alone. */
   entity?: {
     as: 'button' | 'switch';
     name: string;
     icon: `mdi:${string}`;
-    kind: 'usual' | 'rare' | 'diagnostic' | 'serious';
+    kind: 'usual' | 'rare' | 'diagnostic' | 'serious' | 'setting';
     /** DSM can be asked while libvirt is away. */
     withoutLibvirt?: true;
   };
@@ -224,6 +224,13 @@ export const commands = {
     runs: 'beside',
     byDefault: true,
     entity: { as: 'button', name: 'Check', icon: 'mdi:stethoscope', kind: 'diagnostic', withoutLibvirt: true },
+  },
+  quiet: {
+    runs: 'beside',
+    // It always ends, it is seen, and who may shut a VM down may have it go unnoticed for a while.
+    byDefault: true,
+    options: ['enabled', 'for', 'until'],
+    entity: { as: 'switch', name: 'Quiet time', icon: 'mdi:bell-sleep', kind: 'setting', withoutLibvirt: true },
   },
   refresh: {
     runs: 'beside',

@@ -12,6 +12,7 @@ import { byKey } from './domain.ts';
 import { longest } from './history/history.ts';
 import { nearlyFull, usedPercent } from './host.ts';
 import { isUnderWay, type LoaderBackup } from './loader.ts';
+import { shownProblem } from './quiet.ts';
 import type { LastError, LastStop, Snapshot, VmKey, VmSnapshot } from './snapshot.ts';
 import { type Stats, unknownDisk, unknownNic, unknownStats } from './stats.ts';
 
@@ -22,7 +23,17 @@ type OrNull<T> = { [K in keyof T]: T[K] | null };
 export type StateDocument = ReturnType<typeof stateDocument>;
 
 /** `B/V/state` */
-export function stateDocument({ domain, work, stats, startedAt, lastStop, history, uptime, lastError }: VmSnapshot) {
+export function stateDocument({
+  domain,
+  work,
+  stats,
+  startedAt,
+  lastStop,
+  history,
+  uptime,
+  lastError,
+  quiet,
+}: VmSnapshot) {
   const hardware = domain?.hardware;
   const noStop: OrNull<LastStop> = { by: null, reason: null, at: null, seconds: null };
   const noError: OrNull<LastError> = { code: null, message: null, at: null };
@@ -43,6 +54,7 @@ export function stateDocument({ domain, work, stats, startedAt, lastStop, histor
     /** Of the time in which it was meant to be up, and the mean response, over 1, 7 and 30 days; as of the last full hour. */
     uptime_percent: uptime.percent,
     response_ms: uptime.ms,
+    quiet: quietDocument({ quiet }),
     last_error: lastError ?? noError,
     autostart: domain?.autostart ?? null,
     persistent: domain?.persistent ?? null,
@@ -61,6 +73,11 @@ export function stateDocument({ domain, work, stats, startedAt, lastStop, histor
       byKey(hardware?.nics ?? []).map(([key, { mac, model, source, tap }]) => [key, { mac, model, source, tap }]),
     ),
   };
+}
+
+/** In `B/V/state`. */
+export function quietDocument({ quiet }: Pick<VmSnapshot, 'quiet'>) {
+  return { on: quiet !== null, until: quiet?.until ?? null, by: quiet?.by ?? null };
 }
 
 /** `B/V/stats`: the latest sample, with every disk and NIC of the hardware, known or not. */
@@ -83,7 +100,8 @@ const waiting: ReadonlySet<Verdict> = new Set(['installer', 'recoverable']);
 export type CheckDocument = ReturnType<typeof checkDocument>;
 
 /** `B/V/check` */
-export function checkDocument({ guest, check, wish, boot }: VmSnapshot) {
+export function checkDocument(vm: VmSnapshot) {
+  const { guest, check, wish, boot } = vm;
   const notAsked: OrNull<ProbeRow> = { outcome: null, ms: null, explanation: null, at: null };
   const failed = check?.problem && !check.wasUp && !waiting.has(check.verdict);
   const stopped = failed && boot ? stoppedAfter(boot) : null;
@@ -93,7 +111,9 @@ export function checkDocument({ guest, check, wish, boot }: VmSnapshot) {
     verdict: check?.verdict ?? 'unknown',
     cause: check?.cause ?? 'not_checked',
     reachable: check?.reachable ?? null,
-    problem: check?.problem ?? null,
+    problem: shownProblem(vm),
+    /** Until then, a problem is not shown as one. */
+    quiet_until: vm.quiet?.until ?? null,
     reason: check
       ? [check.reason, ...(stopped ? [stopped] : [])].join(' ')
       : 'It has not been checked often enough to tell.',

@@ -5,6 +5,7 @@ import type { Finding } from './doctor.ts';
 import type { Domain } from './domain.ts';
 import type { HostStats } from './host.ts';
 import type { Loader, LoaderEnd } from './loader.ts';
+import type { Quiet } from './quiet.ts';
 import type { Asked, HypervisorInfo, LastError, VmKey, VmSnapshot, Work } from './snapshot.ts';
 import type { Stats } from './stats.ts';
 
@@ -37,4 +38,6 @@ export type Event =
   | { type: 'loader'; key: VmKey; loader: Loader; at: string }
   /** A rebuild or rollback is over, or was found interrupted. */
   | ({ type: 'loader_ended'; key: VmKey; word: LoaderWord; at: string } & LoaderEnd)
+  /** Its quiet time has begun, has another end, or is over. `by`: who did that; null: its time is up. */
+  | { type: 'quiet'; key: VmKey; quiet: Quiet | null; by: string | null; at: string }
   | { type: 'checks_overdue'; keys: readonly VmKey[] };

@@ -140,11 +140,11 @@ function stopped({ reason, by, seconds }: LastStop, { asked }: VmSnapshot): [Not
 
 /** Once a boot. One that an earlier bridge has stored comes before the domain has been read. */
 function bootStuck(
-  { domain, boot: known }: VmSnapshot,
+  { domain, quiet, boot: known }: VmSnapshot,
   { boot, at }: Extract<Event, { type: 'boot' }>,
 ): Notification[] {
   const isStuck = ({ result }: Boot) => result === 'slow' || result === 'problem';
-  if (!domain || !isStuck(boot) || (known && known.startedAt === boot.startedAt && isStuck(known))) return [];
+  if (!domain || quiet || !isStuck(boot) || (known && known.startedAt === boot.startedAt && isStuck(known))) return [];
   const message = stoppedAfter(boot);
   return [{ event_type: 'boot_stuck', at, ...(message && { message }) }];
 }

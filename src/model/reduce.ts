@@ -49,6 +49,12 @@ export function reduce(snapshot: Snapshot, event: Event): Snapshot {
       return change(snapshot, event.key, vm => ({ ...vm, boot: event.boot }));
     case 'loader':
       return change(snapshot, event.key, vm => ({ ...vm, loader: event.loader }));
+    case 'quiet':
+      return change(snapshot, event.key, vm => ({
+        ...vm,
+        quiet: event.quiet,
+        uptime: tallied(vm, vm.check, event.at),
+      }));
     case 'loader_ended':
       return snapshot;
     case 'checks_overdue':

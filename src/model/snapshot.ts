@@ -6,6 +6,7 @@ import { type History, noHistory } from './history/history.ts';
 import { noUptime, type Uptime } from './history/uptime.ts';
 import type { HostStats } from './host.ts';
 import type { Loader } from './loader.ts';
+import type { Quiet } from './quiet.ts';
 import type { Stats } from './stats.ts';
 
 /** All that the bridge knows. `reduce` replaces it, and nothing changes it in place. */
@@ -83,6 +84,8 @@ export interface VmSnapshot {
   /** What a command, or whoever started it, last told it to be; null: unknown. */
   wish: Wish | null;
   check: Check | null;
+  /** Null: problems and alarms are told. */
+  quiet: Quiet | null;
   /** The last boot that people were told of; null: none. */
   boot: Boot | null;
   /** What is certain harm in its definition; null: not looked at yet. */
@@ -153,6 +156,7 @@ export function emptyVm(key: VmKey, label: string, guest: GuestKind = 'dsm'): Vm
     stats: null,
     wish: null,
     check: null,
+    quiet: null,
     boot: null,
     harm: null,
     loader: null,

@@ -5,6 +5,7 @@ import {
   type HostDocument,
   hostDocument,
   loaderDocument,
+  quietDocument,
   stateDocument,
   statsDocument,
 } from '../model/documents.ts';
@@ -111,7 +112,7 @@ export class Live {
       ...{ label, guest, commands, host: state.snapshot.hypervisor.name },
       display: commands.includes('screenshot') && vm.domain?.active === true,
       ...{ state: stateDocument(vm), check: checkDocument(vm), stats: statsDocument(vm) },
-      ...{ boot: bootDocument(vm), doctor: doctorDocument(vm), loader: loaderDocument(vm) },
+      ...{ boot: bootDocument(vm), doctor: doctorDocument(vm), loader: loaderDocument(vm), quiet: quietDocument(vm) },
     };
     const parts = Object.entries(all).filter(([name, part]) => this.#isNew(`${key} ${name}`, part));
     return parts.length === 0 ? [] : [{ vm: key, ...Object.fromEntries(parts) }];

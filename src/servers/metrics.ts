@@ -2,6 +2,7 @@ import { type Check, verdicts } from '../model/check.ts';
 import { domainStates } from '../model/domain.ts';
 import { nearlyFull } from '../model/host.ts';
 import { cpuMetrics, diskMetrics, type Metric, memoryMetrics, nicMetrics } from '../model/metrics.ts';
+import { shownProblem } from '../model/quiet.ts';
 import type { Snapshot, VmKey, VmSnapshot } from '../model/snapshot.ts';
 
 /** What the bridge knows, in Prometheus' text format (prometheus.io/docs/instrumenting/exposition_formats). */
@@ -53,7 +54,8 @@ function hostMetrics(page: Page, { hypervisor, host: stats }: Snapshot, labels: 
 
 function vmMetrics(page: Page, { label: name, guest, ...vm }: VmSnapshot, isKnown: boolean, labels: Labels): void {
   page.gauge('vm_info', 'A VM, always 1', 1, { ...labels, name, guest });
-  if (vm.check) checkMetrics(page, vm.check, labels);
+  page.gauge('vm_quiet', 'Whether problems of the VM are held back', vm.quiet !== null, labels);
+  if (vm.check) checkMetrics(page, { ...vm.check, problem: shownProblem(vm) }, labels);
   if (!isKnown || !vm.domain) return;
   page.gauge('vm_active', 'Whether libvirt calls the VM active', vm.domain.active, labels);
   for (const state of domainStates)

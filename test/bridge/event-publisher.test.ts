@@ -1,8 +1,9 @@
 /** What happened, told once. */
 import { expect, test } from 'vitest';
 import { EventPublisher } from '../../src/bridge/event-publisher.ts';
+import type { VmSnapshot } from '../../src/model/snapshot.ts';
 import { topics } from '../../src/model/topics.ts';
-import { at, checkOf } from '../model/samples.ts';
+import { at, checkOf, vmOf } from '../model/samples.ts';
 import { recorder } from '../mqtt/inbox.ts';
 
 function set() {
@@ -37,7 +38,7 @@ test('on its topic, not retained, and in the log; troubles as warnings', () => {
 test('a problem is told once, and when it is over; what cannot be told changes nothing', () => {
   const { sent, log, events } = set();
   const check = (verdict: 'up' | 'unreachable', problem: boolean | null, key = 'DSM') =>
-    events.judge(key, { ...checkOf(verdict), problem }, at);
+    events.judge(vmOf({ key, check: { ...checkOf(verdict), problem } }), at);
   check('up', false);
   check('unreachable', true);
   check('unreachable', true);
@@ -91,4 +92,23 @@ test('one restart that libvirt tells three times is one, the next one another, a
   time.now = 1_002;
   events.publish('DSM', { event_type: 'rebooted', at });
   expect(sent.map(({ topic }) => topic)).toEqual(['b/DSM/event', 'b/other/event', 'b/DSM/event']);
+});
+
+test('in quiet time nothing is told of problems; what is still so when it is over is told then', () => {
+  const { sent, events } = set();
+  const quiet = { until: at, by: null };
+  const judge = (key: string, problem: boolean, more: Partial<VmSnapshot> = {}) =>
+    events.judge(vmOf({ key, check: { ...checkOf('up'), problem }, ...more }), at);
+  judge('new', true, { quiet });
+  judge('new', true);
+  judge('gone', true, { quiet });
+  judge('gone', false);
+  judge('old', true);
+  judge('old', false, { quiet });
+  judge('old', false);
+  expect(sent.map(({ topic, type }) => [topic, type])).toEqual([
+    ['b/new/event', 'problem'],
+    ['b/old/event', 'problem'],
+    ['b/old/event', 'solved'],
+  ]);
 });

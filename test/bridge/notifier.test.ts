@@ -111,6 +111,19 @@ test('only what it wants; by default what somebody should look at', async () => 
   await eventually(() => expect(ear.told.map(({ event_type }) => event_type)).toEqual(['crashed']));
 });
 
+test('no alarm in quiet time; what is no alarm is told', async () => {
+  await using ear = await Ear.open();
+  using told = notifier(ear.url);
+  const quiet = (quiet: { until: string; by: null } | null) =>
+    told.state.dispatch({ type: 'quiet', key: 'DSM', quiet, by: null, at });
+  quiet({ until: at, by: null });
+  told.it.tell('DSM', { event_type: 'crashed', at });
+  told.started(1);
+  quiet(null);
+  told.it.tell('DSM', { event_type: 'power_cut', at });
+  await eventually(() => expect(ear.told.map(({ event_type }) => event_type)).toEqual(['started', 'power_cut']));
+});
+
 describe('the other side fails', () => {
   test('it is away: all is told later, once, in its order, and the log says it once', async () => {
     await using ear = await Ear.open();

@@ -9,7 +9,7 @@ import { unknownStats } from '../../src/model/stats.ts';
 import { asked, at, domain, off, otherUuid, snapshotOf, uuid } from '../model/samples.ts';
 
 const lastStop: LastStop = { by: 'ups', reason: 'shutdown', at, seconds: 42.3 };
-const row = { uuid, active: true, last_stop: lastStop, asked, self_off_at: null, wish: null, boot: 'b1' };
+const row = { uuid, active: true, last_stop: lastStop, asked, self_off_at: null, wish: null, quiet: null, boot: 'b1' };
 const remembered: Remembered = { DSM: row };
 const fresh = emptyVm('DSM', 'DSM VM');
 
@@ -48,7 +48,18 @@ describe('is written', () => {
     expect(life.saved).toEqual([]);
     life.see(domain);
     expect(life.saved).toEqual([
-      { DSM: { uuid, active: true, last_stop: null, asked: null, self_off_at: null, wish: 'running', boot: 'b1' } },
+      {
+        DSM: {
+          uuid,
+          active: true,
+          last_stop: null,
+          asked: null,
+          self_off_at: null,
+          wish: 'running',
+          quiet: null,
+          boot: 'b1',
+        },
+      },
     ]);
     life.see({ ...domain, state: 'paused', reason: 'user', autostart: true });
     life.hear({ type: 'stats', stats: new Map([['DSM', unknownStats(at)]]) });
@@ -92,6 +103,17 @@ describe('is written', () => {
 });
 
 describe('from one life to the next', () => {
+  test('its quiet time, also of one that libvirt never had; once over, nothing is left of it', () => {
+    const quiet = { until: '2026-11-22T10:00:00.000Z', by: 'dad' };
+    const one = new Life();
+    one.hear({ type: 'quiet', key: 'DSM', quiet, by: 'dad', at });
+    expect(one.file['DSM']).toMatchObject({ uuid: null, quiet });
+    const next = new Life(one.file);
+    expect(next.snapshot.vms['DSM']?.quiet).toEqual(quiet);
+    next.hear({ type: 'quiet', key: 'DSM', quiet: null, by: null, at });
+    expect(next.file).toEqual({});
+  });
+
   test('it stopped, and that is known for ever', () => {
     const one = new Life();
     one.see(domain);

@@ -73,7 +73,7 @@ vms:
 test('a loader in words', async () => {
   const { stdout } = await run(loaders);
   expect(stdout.slice(stdout.indexOf('vm '))).toBe(`\
-vm           plain as dsm2mqtt/plain, commands start, shutdown (within 5m), cancel, check, refresh
+vm           plain as dsm2mqtt/plain, commands start, shutdown (within 5m), cancel, check, quiet, refresh
   loader     auto for DS918+, ds918p-7.1.1-42962, not upgraded, serial number and MACs kept
   extensions none
   add-ons    none

@@ -65,17 +65,23 @@ describe('for people', () => {
     const hour = { what: 'checks', from: at(6), at: at(7), up: 3_590, meant: 3_600, checks: 60, answers: 59, ms: 1.5 };
     const more = { at: at(8), what: 'verdict', verdict: 'unreachable', problem: true, reason: 'It is.', probes: {} };
     const rebuild = { at: at(9), what: 'rebuild', result: 'failed', code: 'no_recipe', seconds: 80, by: 'dad' };
-    await record(stop(29, 40), rebuild);
+    const quiet = [
+      { at: '2026-11-29T10:00:00.000Z', what: 'quiet', until: '2026-11-29T11:00:00.000Z', by: 'dad' },
+      { at: '2026-11-29T11:00:00.000Z', what: 'quiet', until: null, by: null },
+    ];
+    await record(stop(29, 40), rebuild, ...quiet);
     await writeFile(join(folder, 'history', 'DSM.checks.jsonl'), `${JSON.stringify(hour)}\n${JSON.stringify(more)}\n`);
     const { stdout } = await run();
     expect(stdout).toContain('\n  over 1, 7 and 30 days it was up 99.72 %, 99.72 %, 99.72 %, and answered in 1.5 ms\n');
     expect(rowsOf(stdout).map(row => row.slice(1, 4).concat(row.slice(6)))).toEqual([
+      ['quiet', '–', 'over'],
+      ['quiet', 'dad', expect.stringMatching(/^until 2026-11-/)],
       ['rebuild', 'dad', 'failed'],
       ['unreachable', '–', '–', 'It is.'],
       ['stop', 'ups', 'shutdown'],
     ]);
     const all = (await run({ json: true })).stdout.trimEnd().split('\n');
-    expect(all.map(each => JSON.parse(each))).toEqual([rebuild, more, stop(29, 40), hour]);
+    expect(all.map(each => JSON.parse(each))).toEqual([...quiet.toReversed(), rebuild, more, stop(29, 40), hour]);
   });
 
   test('nothing is recorded', async () => {

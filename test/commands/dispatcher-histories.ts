@@ -200,6 +200,8 @@ export const openings = fc.oneof(
     .map(([first, word]): Action[] => [{ ...first, ...plain, word, confirm: true }]),
 );
 
+const switches: readonly CommandWord[] = ['autostart', 'arm', 'quiet'];
+
 /** What is sent, and what is meant by it. */
 function message(said: Given, date: number): { packet: Packet; meant: Meant } {
   const { word, form, onTimeout, method, timeout, expires, retain, reply, mark, expiry } = said;
@@ -212,7 +214,7 @@ function message(said: Given, date: number): { packet: Packet; meant: Meant } {
     ...(timeout !== null && (stops || word === 'start') && { timeout: `${timeout}ms` }),
     ...(onTimeout !== null && stops && { on_timeout: onTimeout }),
     ...(method !== null && ofWord && { method }),
-    ...((word === 'autostart' || word === 'arm') && { enabled: said.enabled }),
+    ...(switches.includes(word) && { enabled: said.enabled }),
     ...((word === 'rebuild' || word === 'rollback') && { confirm: said.confirm }),
     ...(expiresAt !== null && { expires_at: new Date(expiresAt).toISOString() }),
   };
@@ -226,7 +228,7 @@ function message(said: Given, date: number): { packet: Packet; meant: Meant } {
   const topic = `b/${said.key}/${form === 'power' ? 'power/set' : 'command'}`;
   const whole = form === 'json' || form === 'local';
   const bare = { key: said.key, id: null, onTimeout: null, expiresAt: null };
-  const wordAlone = word === 'autostart' || word === 'arm' ? null : word;
+  const wordAlone = switches.includes(word) ? null : word;
   const meant: Meant = whole
     ? { key: said.key, word, id: said.id, onTimeout: stops ? onTimeout : null, expiresAt }
     : { ...bare, word: form === 'junk' ? null : form === 'power' ? (said.enabled ? 'start' : 'shutdown') : wordAlone };

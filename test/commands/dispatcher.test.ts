@@ -66,7 +66,7 @@ class Scene {
       },
       read: async () => {},
       missing: () => 'libvirt has no such domain',
-      simple: { screenshot: well, autostart: well, arm: well, check: well, refresh: well },
+      simple: { screenshot: well, autostart: well, arm: well, check: well, quiet: well, refresh: well },
       portsOpen: async () => null,
       replies: answers,
       emit: this.dispatch,
@@ -227,6 +227,7 @@ describe('carried out', () => {
   test.each<[CommandWord, Partial<Command>]>([
     ['screenshot', {}],
     ['autostart', { enabled: true }],
+    ['quiet', { duration: 60_000 }],
     ['refresh', {}],
   ])('%s takes no slot: also during a shutdown', async (word, more) => {
     const scene = new Scene();

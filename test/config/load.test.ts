@@ -34,7 +34,7 @@ test('a minimal file is a broker and a domain', async () => {
         guest: 'dsm',
         ...{ suggestedArea: null, linkByMac: false },
         address: null,
-        commands: ['start', 'shutdown', 'cancel', 'check', 'refresh'],
+        commands: ['start', 'shutdown', 'cancel', 'check', 'quiet', 'refresh'],
         shutdown: { method: 'acpi', timeout: 300_000, resendEvery: 60_000, maxPresses: 3, onTimeout: 'report' },
         reboot: { method: 'shutdown' },
         after: [],

@@ -20,10 +20,10 @@ import { propertyRuns } from './runs.ts';
 const words: readonly CommandWord[] = [
   ...(['start', 'shutdown', 'reboot', 'suspend', 'resume', 'reset', 'force_off'] as const),
   ...(['rebuild', 'rollback', 'arm'] as const),
-  ...(['screenshot', 'autostart', 'check', 'refresh', 'cancel'] as const),
+  ...(['screenshot', 'autostart', 'check', 'quiet', 'refresh', 'cancel'] as const),
 ];
 /** Those that need `enabled`. */
-const switches: readonly CommandWord[] = ['autostart', 'arm'];
+const switches: readonly CommandWord[] = ['autostart', 'arm', 'quiet'];
 const json = (body: object) => parseCommand('command', JSON.stringify(body));
 const invalid = (more: Partial<InvalidCommand> = {}) => ({
   code: 'invalid_payload',
@@ -60,7 +60,7 @@ describe('a word', () => {
   test.each(words.filter(word => !switches.includes(word)))('%s', word => {
     const whole = {
       ...{ id: null, by: null, timeout: null, onTimeout: null },
-      ...{ method: null, enabled: null, confirm: false, expiresAt: null },
+      ...{ method: null, enabled: null, duration: null, until: null, confirm: false, expiresAt: null },
     };
     for (const payload of [word, ` ${word}\r\n`, `{"command":"${word}"}`, ` {"command" : "${word}"} `]) {
       expect(parseCommand('command', payload)).toEqual({ word, ...whole });
@@ -69,7 +69,8 @@ describe('a word', () => {
 
   test.each(switches)('%s alone does not say which', word => {
     for (const payload of [word, `{"command":"${word}"}`, `{"command":"${word}","enabled":null}`]) {
-      const refusal = invalid({ word, message: `${word} needs "enabled": true or false` });
+      const what = word === 'quiet' ? 'exactly one of "for", "until" and "enabled"' : '"enabled": true or false';
+      const refusal = invalid({ word, message: `${word} needs ${what}` });
       expect(parseCommand('command', payload)).toEqual(refusal);
     }
   });
@@ -128,12 +129,32 @@ describe('a key', () => {
     ['shutdown', 'method', 'auto', { method: 'auto' }],
     ['reboot', 'method', 'shutdown', { method: 'shutdown' }],
     ['reboot', 'method', 'guest', { method: 'guest' }],
+    ['quiet', 'for', '2h', { duration: 7_200_000 }],
+    ['quiet', 'for', 90, { duration: 90_000 }],
+    ['quiet', 'for', '30d', { duration: 2_592_000_000 }],
+    ['quiet', 'until', '2026-11-22T18:00Z', { until: Date.UTC(2026, 10, 22, 18) }],
     ['start', 'expires_at', '2026-11-22T18:00:00Z', { expiresAt: Date.UTC(2026, 10, 22, 18) }],
     ['start', 'expires_at', '2026-11-22T18:00Z', { expiresAt: Date.UTC(2026, 10, 22, 18) }],
     ['cancel', 'expires_at', '2026-11-22T18:00:00.250+01:00', { expiresAt: Date.UTC(2026, 10, 22, 17, 0, 0, 250) }],
     ['screenshot', 'expires_at', '2024-02-29T23:59:59-08:00', { expiresAt: Date.UTC(2024, 2, 1, 7, 59, 59) }],
   ])('%s with %s %j', (word, key, value, found) => {
     expect(json({ command: word, [key]: value })).toEqual(command(word, found));
+  });
+
+  test.each([
+    { for: '2h', until: '2026-11-22T18:00Z' },
+    { for: '2h', enabled: false },
+    { until: '2026-11-22T18:00Z', enabled: true },
+    { for: null, until: null },
+  ])('quiet takes one time: not %j', times => {
+    const message = 'quiet needs exactly one of "for", "until" and "enabled"';
+    expect(json({ command: 'quiet', id: 'a', ...times })).toEqual(invalid({ word: 'quiet', id: 'a', message }));
+  });
+
+  test.each(['start', 'check', 'autostart'])('%s takes no time', word => {
+    const enabled = word === 'autostart' ? true : null;
+    for (const key of ['for', 'until'])
+      expect(json({ command: word, enabled, [key]: '2h' })).toMatchObject({ message: `${word} takes no ${key}` });
   });
 
   test.each(switches)('%s says which', word => {
@@ -147,6 +168,12 @@ describe('a key', () => {
     ['id', 'start', ['', `${mark}x`, 7, ...anything]],
     ['by', 'start', ['', `${name}y`, 'two words', 'ü', 'a\n', 'a/b', 7, ...reservedMarks, ...anything]],
     ['timeout', 'shutdown', [0, -1, 86_401, 1e300, 1e-9, '', 'soon', '4 m', '-4m', '25h', '1e3s', '٣s', ...anything]],
+    ['for', 'quiet', [0, -1, '-2h', '31d', '721h', 2_592_001, '', 'soon', '2 h', '2w', ...anything]],
+    [
+      'until',
+      'quiet',
+      ['', 'tomorrow', '18:00', '2026-11-22T18:00:00', '2026-02-30T00:00Z', 1_795_370_400, ...anything],
+    ],
     ['on_timeout', 'shutdown', ['', 'FORCE_OFF', 'destroy', 'toString', 0, ...anything]],
     ['method', 'shutdown', ['', 'guest', 'shutdown', 'ACPI', 'constructor', 1, ...anything]],
     ['method', 'reboot', ['', 'acpi', 'agent', 'auto', '__proto__', 1, ...anything]],
@@ -181,7 +208,7 @@ describe('a key', () => {
   const somewhere: Record<string, [value: unknown, words: CommandWord[]]> = {
     timeout: [60, ['start', 'shutdown', 'reboot', 'rebuild', 'rollback']],
     on_timeout: ['report', ['shutdown', 'reboot', 'rebuild', 'rollback']],
-    enabled: [true, ['autostart', 'arm']],
+    enabled: [true, ['autostart', 'arm', 'quiet']],
     confirm: [true, ['rebuild', 'rollback']],
   };
   const cells = words.flatMap(word => [
@@ -214,7 +241,14 @@ describe('a key', () => {
     };
     expect(json(given)).toEqual({
       ...{ word: 'shutdown', id: 'ups-1', by: 'ups', timeout: 240_000, onTimeout: 'force_off' },
-      ...{ method: 'auto', enabled: null, confirm: false, expiresAt: Date.UTC(2026, 10, 22, 18) },
+      ...{
+        method: 'auto',
+        enabled: null,
+        duration: null,
+        until: null,
+        confirm: false,
+        expiresAt: Date.UTC(2026, 10, 22, 18),
+      },
     });
   });
 

@@ -31,6 +31,7 @@ const meanings: Record<CommandWord, string> = {
   rollback: '   rollback   rollback   no         no         rollback   no         no         rollback   no',
   arm: '        arm        arm        arm        arm        arm        arm        arm        arm        arm',
   check: '      check      check      check      check      check      check      check      check      check',
+  quiet: '      quiet      quiet      quiet      quiet      quiet      quiet      quiet      quiet      quiet',
   refresh: '    refresh    refresh    refresh    refresh    refresh    refresh    refresh    refresh    refresh',
   cancel: '     cancel     cancel     cancel     cancel     cancel     cancel     cancel     cancel     cancel',
 };
@@ -103,7 +104,7 @@ describe('who may interrupt whom', () => {
     call: {},
     rebuild: { shutdown: 'replace', cancel: 'end' },
   };
-  const beside: readonly CommandWord[] = ['screenshot', 'autostart', 'arm', 'check', 'refresh'];
+  const beside: readonly CommandWord[] = ['screenshot', 'autostart', 'arm', 'check', 'quiet', 'refresh'];
   const rows = (Object.keys(expected) as Occupation[]).flatMap(occupation =>
     columns.map(word => ({
       ...{ occupation, word },

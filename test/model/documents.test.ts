@@ -82,6 +82,7 @@ test('a running VM', () => {
     boot_expected_seconds: null,
     uptime_percent: { day: null, week: null, month: null },
     response_ms: { day: null, week: null, month: null },
+    quiet: { on: false, until: null, by: null },
     last_error: { code: null, message: null, at: null },
     autostart: false,
     persistent: true,

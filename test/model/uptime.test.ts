@@ -1,10 +1,13 @@
 /** What the checks add to the record: how long the guest was up, and the verdicts. */
 import { describe, expect, test } from 'vitest';
 import type { Check, Verdict } from '../../src/model/check.ts';
-import { lineOf, noUptime, tallied, type Uptime, uptimeFrom } from '../../src/model/history/uptime.ts';
+import { lineOf, noUptime, tallied as talliedIf, type Uptime, uptimeFrom } from '../../src/model/history/uptime.ts';
 import { checkOf } from './samples.ts';
 
 const at = (minute: number) => new Date(Date.parse('2026-11-22T08:00:00.000Z') + minute * 60_000).toISOString();
+
+const tallied = (before: { check: Check | null; uptime: Uptime }, next: Check, when: string) =>
+  talliedIf({ ...before, quiet: null }, next, when);
 
 /** A check at that minute; the next one is due a minute later. */
 const check = (verdict: Verdict, minute: number, more: Partial<Check> = {}): Check => ({
@@ -53,6 +56,13 @@ test.each<[what: string, more: Partial<Check>]>([
 ])('a guest %s does not count', (_, more) => {
   const { uptime } = checked(61, () => 'up', more);
   expect(uptime.percent).toEqual({ day: null, week: null, month: null });
+});
+
+test('quiet time does not count, neither for the time nor for the response', () => {
+  const before = { check: check('up', 0), uptime: noUptime, quiet: { until: at(60), by: null } };
+  const first = talliedIf(before, check('up', 0), at(0));
+  const { open } = talliedIf({ ...before, uptime: first }, check('up', 1), at(1));
+  expect(open).toMatchObject({ meant: 0, up: 0, checks: 1, answers: 0 });
 });
 
 test.each<[what: string, from: number, to: number, seconds: number]>([

@@ -41,7 +41,7 @@ test.each([
   ['resume', ['domain.suspend', 'domain.pm-control']],
   ['screenshot', ['domain.screenshot']],
   ['autostart', ['domain.write']],
-  ['check, refresh, cancel', []],
+  ['check, quiet, refresh, cancel', []],
 ])('%s: just what it needs', async (listed, needed) => {
   const { may } = await rules(`{ domain: DSM, commands: [${listed}] }`);
   const all = [

@@ -1,7 +1,7 @@
 /** What Prometheus reads: its rules for names and lines, and the values. */
 import { describe, expect, test } from 'vitest';
 import { cpuMetrics, diskMetrics, memoryMetrics, nicMetrics } from '../../src/model/metrics.ts';
-import type { Snapshot } from '../../src/model/snapshot.ts';
+import type { Snapshot, VmSnapshot } from '../../src/model/snapshot.ts';
 import { type Stats, unknownDisk, unknownStats } from '../../src/model/stats.ts';
 import { metricsText } from '../../src/servers/metrics.ts';
 import { checkOf, snapshotOf } from '../model/samples.ts';
@@ -132,4 +132,14 @@ test('of several hosts each sample says which', () => {
   expect(text).toContain('dsm2mqtt_vm_active{host="two",vm="other"} 0\n');
   expect(text).toContain('dsm2mqtt_mqtt_connected 0\n');
   expect(text.match(/^dsm2mqtt_vm_active/gm)).toHaveLength(2);
+});
+
+test('a problem is held back in quiet time', () => {
+  const check = { ...checkOf('off'), problem: true };
+  const problemOf = (quiet: VmSnapshot['quiet']) => {
+    const values = valuesOf(textOf(snapshotOf({ check, quiet })));
+    return ['problem', 'quiet'].map(name => values.get(`dsm2mqtt_vm_${name}{vm="DSM"}`));
+  };
+  expect(problemOf(null)).toEqual([1, 0]);
+  expect(problemOf({ until: '2026-11-22T08:00:00.000Z', by: null })).toEqual([0, 1]);
 });

@@ -74,6 +74,18 @@ test('a page hears all that is known, then what changes, and what happens', asyn
   await second.take({ vm: 'DSM', label: 'DSM VM', state: expect.objectContaining({ power: 'ON' }) });
 });
 
+test('quiet time that is set on a page is there for every page, and ends on one', async () => {
+  await using web = await startWeb();
+  using live = await listen(web.root);
+  await live.take({ vm: 'DSM', quiet: { on: false, until: null, by: null } });
+  await web.command({ command: 'quiet', for: '2h' });
+  await live.take({ vm: 'DSM', quiet: { on: true, until: expect.any(String), by: 'page' } });
+  await web.command({ command: 'quiet', enabled: false });
+  await eventually(() => {
+    expect(live.messages.findLast(message => message['quiet'])).toMatchObject({ quiet: { on: false } });
+  });
+});
+
 test('a page hears that the broker is away, and that it is back', async () => {
   await using web = await startWeb();
   using live = await listen(web.root);
@@ -118,10 +130,12 @@ test('a power cut needs the VM’s key, typed; the record names the page', async
   const responses = await web.command({ command: 'force_off', typed: 'DSM' });
   expect(responses.at(-1)).toMatchObject({ status: 'succeeded' });
   await state(web.seen, ({ power, last_stop }) => power === 'OFF' && last_stop.by === 'page');
-  const record = await (await web.get('api/record?vm=DSM&days=7')).json();
-  expect((record as { lines: unknown[] }).lines).toContainEqual(
-    expect.objectContaining({ what: 'stop', by: 'page', why: 'force_off' }),
-  );
+  await eventually(async () => {
+    const record = await (await web.get('api/record?vm=DSM&days=7')).json();
+    expect((record as { lines: unknown[] }).lines).toContainEqual(
+      expect.objectContaining({ what: 'stop', by: 'page', why: 'force_off' }),
+    );
+  });
 });
 
 test('what cannot be told says why; another path, method or number is no failure', async () => {

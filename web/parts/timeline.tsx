@@ -78,10 +78,7 @@ export function Timeline({ name, vm, grown }: Props) {
               aria-label={spoken(each, range, now)}
               onClick={() => press(each.from === pressed ? null : each.from)}
             >
-              {each.shares.map(([tone, part]) => (
-                // The most serious is at the top, and never too small to be seen.
-                <span key={tone} class={tone} style={{ flexGrow: Math.max(part, 0.15) }} />
-              ))}
+              <Shares bar={each} />
             </button>
           </li>
         ))}
@@ -90,6 +87,17 @@ export function Timeline({ name, vm, grown }: Props) {
       {bar && <Opened bar={bar} now={now} />}
       <Events key={range} marks={marks} now={now} />
     </Card>
+  );
+}
+
+/** The most serious at the top, and never too small to be seen. */
+function Shares({ bar: { shares } }: { bar: Bar }) {
+  return (
+    <>
+      {shares.map(([tone, share]) => (
+        <span key={tone} class={tone} style={{ flexGrow: Math.max(share, 0.15) }} />
+      ))}
+    </>
   );
 }
 

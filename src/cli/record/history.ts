@@ -54,6 +54,10 @@ const headings = ['When', 'What', 'By', 'How', 'Command', 'Took', ''];
 function cellsOf(line: ReturnType<typeof linesToShow>[number]): string[] {
   const when = new Date(line.at).toLocaleString('sv-SE');
   if (line.what === 'verdict') return [when, line.verdict, '–', '–', '–', '–', line.reason];
+  if (line.what === 'quiet') {
+    const how = line.until === null ? 'over' : `until ${new Date(line.until).toLocaleString('sv-SE')}`;
+    return [when, line.what, line.by ?? '–', how, '–', '–', ''];
+  }
   const { what, by, seconds } = line;
   const took = seconds === null ? '–' : `${seconds.toFixed(1)} s`;
   if ('result' in line) return [when, what, by ?? '–', line.result, '–', took, ''];

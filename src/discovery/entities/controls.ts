@@ -1,6 +1,16 @@
 import type { GuestKind } from '../../model/check.ts';
 import { type CommandWord, commandWords, rowOf, runsAs } from '../../model/commands.ts';
-import { binarySensor, button, type Entity, image, type Row, state, toggle, type Value } from './entity.ts';
+import {
+  binarySensor,
+  button,
+  type Entity,
+  image,
+  type Row,
+  state,
+  stateObject,
+  toggle,
+  type Value,
+} from './entity.ts';
 import { asked, detail } from './traits.ts';
 
 /** The rows of the table that give commands: buttons and switches, and their options. */
@@ -27,6 +37,7 @@ export function controlEntities({ guest, commands, powerCategory }: VmControls):
     may('autostart')
       ? control('autostart', state('autostart'))
       : binarySensor('autostart', 'Autostart', state('autostart'), detail),
+    ...(may('quiet') ? [control('quiet', state('quiet', 'on'), { attributes: stateObject('quiet') })] : []),
     ...(may('screenshot') ? [screen] : []),
   ];
 }
@@ -64,6 +75,7 @@ const kinds = {
   usual: {},
   rare: { enabled_by_default: false },
   diagnostic: { enabled_by_default: false, entity_category: 'diagnostic' },
+  setting: { entity_category: 'config' },
   serious: { enabled_by_default: false, entity_category: 'config' },
 } as const;
 

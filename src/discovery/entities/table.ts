@@ -63,7 +63,7 @@ export function vmEntities({ hardware }: DomainDescription, controls: VmControls
 const checkEntities: readonly VmEntity[] = [
   binarySensor('reachable', 'Reachable', check('reachable'), { device_class: 'connectivity' }, asked),
   binarySensor('problem', 'Problem', check('problem'), { device_class: 'problem' }, asked, {
-    attributes: checkMembers('reason', 'next_step', 'verdict', 'expected'),
+    attributes: checkMembers('reason', 'next_step', 'verdict', 'expected', 'quiet_until'),
   }),
   sensor('verdict', 'Verdict', check('verdict'), oneOf(verdicts), asked, {
     icon: 'mdi:stethoscope',

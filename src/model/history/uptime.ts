@@ -3,8 +3,8 @@ import type { Check } from '../check.ts';
 /** How much of the time a guest was up, and how fast it answered: counted at each check, summed up by the hour. Pure. */
 
 /**
- * Seconds in which it was meant to be up and this is known, and those of them in which it was reachable. Time in
- * which no check told does not count: the bridge was away, or could not tell.
+ * Seconds in which it was meant to be up and this is known, and those of them in which it was reachable. Quiet time
+ * does not count, nor time in which no check told: the bridge was away, or could not tell.
  */
 interface Sums {
   up: number;
@@ -68,6 +68,7 @@ const longest = { reason: 200, explanation: 100 };
 /** What is known of a VM before a change. */
 interface Before {
   check: Check | null;
+  quiet: object | null;
   uptime: Uptime;
 }
 
@@ -99,12 +100,12 @@ export function lineOf(span: Span | null): ChecksLine[] {
   return [{ at, what: 'checks', from, up: Math.round(up), meant: Math.round(meant), checks, answers, ms: mean }];
 }
 
-function counted({ check, uptime: { open } }: Before, next: Check | null, at: string): Span {
+function counted({ check, quiet, uptime: { open } }: Before, next: Check | null, at: string): Span {
   const { from, up, meant, checks, answers, ms } = open ?? begun(at);
-  const counts = check?.expected === 'running' && check.reachable !== null;
+  const counts = check?.expected === 'running' && check.reachable !== null && !quiet;
   const seconds = counts ? relied(check, open?.at ?? at, at) : 0;
   const isNew = next !== null && next.checkedAt !== null && next.checkedAt !== check?.checkedAt;
-  const latency = isNew ? next.latency : null;
+  const latency = isNew && !quiet ? next.latency : null;
   return {
     ...{ from, at, meant: meant + seconds, up: up + (check?.reachable ? seconds : 0), checks: checks + Number(isNew) },
     ...{ answers: answers + Number(latency !== null), ms: ms + (latency ?? 0) },

@@ -104,6 +104,7 @@ describe('what people see', () => {
         null,
         'Start',
         'Shut down',
+        'Quiet time',
         'Reachable',
         'Problem',
         'Verdict',
@@ -170,6 +171,7 @@ describe('commands', () => {
       check: 'button Check',
       refresh: 'button Refresh',
       autostart: 'switch Autostart',
+      quiet: 'switch Quiet time',
     });
     expect(Object.keys(all)).toContain('screen');
     expect(Object.keys(announce())).not.toContain('screen');
@@ -198,6 +200,7 @@ describe('commands', () => {
     power: [command('start'), command('shutdown')],
     autostart: [command('autostart', { enabled: true }), command('autostart', { enabled: false })],
     arm: [command('arm', { enabled: true }), command('arm', { enabled: false })],
+    quiet: [command('quiet', { enabled: true }), command('quiet', { enabled: false })],
   };
 
   test('the switch shows what libvirt says and asks for either; a button says its word', () => {
