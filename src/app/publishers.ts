@@ -5,6 +5,7 @@ import { VmStore } from '../bridge/vm-store.ts';
 import { Responder } from '../commands/responder.ts';
 import type { Config } from '../config/config.ts';
 import { hostsOf } from '../config/hosts.ts';
+import { pageUrl } from '../config/web.ts';
 import { Announcer } from '../discovery/announcer.ts';
 import { type CommandWord, commandWords, isPermitted } from '../model/commands.ts';
 import type { States } from '../model/states.ts';
@@ -48,7 +49,8 @@ export function createPublishers(base: Base, broker: Broker) {
   const announcer = new Announcer(
     {
       bridge: {
-        ...{ prefix: homeAssistant.discoveryPrefix, topics, instance, version, homepage, page: null },
+        ...{ prefix: homeAssistant.discoveryPrefix, topics, instance, version, homepage },
+        page: pageUrl(config.web.listen),
         get expires() {
           return mqtt.version === 5;
         },

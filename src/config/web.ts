@@ -34,6 +34,12 @@ export const web = z
   .check(together(doorRule))
   .transform(({ token_file, ...rest }) => ({ ...rest, token: token_file }));
 
+/** The page's address for other machines; null: it is for this one alone, or it cannot be told by which name they reach it. */
+export function pageUrl(listen: { host: string; port: number } | null): string | null {
+  if (!listen || /^(localhost|127\..*|0\.0\.0\.0|\[::1?\])$/i.test(listen.host)) return null;
+  return `http://${listen.host}:${listen.port}/`;
+}
+
 /** Whoever reaches the page may do all that `commands` allows. */
 function doorRule(web: unknown, complain: Complain): void {
   const host = valueAt(web, ['listen', 'host']);
