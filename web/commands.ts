@@ -1,6 +1,7 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import type { Status } from '../src/model/codes.ts';
 import { ask, newId, pathOf, piecesOf, wordsOf } from './api.ts';
+import type { Vm } from './model/live.ts';
 import { lineCutter, parsed } from './model/stream.ts';
 
 /** Gives commands, and keeps what was answered. */
@@ -25,22 +26,21 @@ const most = 3;
 
 export type Send = (word: string, options?: object) => Promise<void>;
 
+/** What the parts of a VM's page get. */
+export interface VmProps {
+  name: string;
+  vm: Vm;
+  connected: boolean;
+  send: Send;
+}
+
 export function useCommands(key: string): { answers: readonly Answer[]; send: Send } {
   const [answers, show] = useState<readonly Answer[]>([]);
-  const gone = useRef(false);
-  useEffect(
-    () => () => {
-      gone.current = true;
-    },
-    [],
-  );
   const send: Send = async (word, options = {}) => {
     const id = newId();
-    const tell = (status: Answer['status'], message: string) => {
-      if (gone.current) return;
+    const tell = (status: Answer['status'], message: string) =>
       show(before => [{ id, word, status, message }, ...before.filter(each => each.id !== id)].slice(0, most));
-    };
-    tell('sent', 'sent to the bridge');
+    tell('sent', 'the bridge has not answered yet');
     let ended = false;
     const hear = (lines: readonly string[]) => {
       for (const response of lines.flatMap(parsed) as Response[]) {

@@ -16,7 +16,7 @@ export function isWanted(hiddenSince: number | null, now: number): boolean {
 
 /** Before the n-th try in a row, the first being 0. `random` from 0 to 1 keeps many pages from coming at once. */
 export function delayBefore(attempt: number, random: number): number {
-  return Math.min(15_000, 1_000 * 2 ** attempt) * (0.75 + random / 2);
+  return Math.min(5_000, 1_000 * 2 ** attempt) * (0.75 + random / 2);
 }
 
 /** The bridge's clock less the monotonic one, from a `Date` header of whole seconds; null: there is none. */

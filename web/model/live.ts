@@ -38,7 +38,7 @@ export interface Vm {
   boot: BootDocument | null;
   doctor: DoctorDocument | null;
   loader: LoaderDocument | null;
-  quiet: { until: string | null; by: string | null };
+  quiet: StateDocument['quiet'];
 }
 
 export interface Live {

@@ -1,19 +1,12 @@
 import { useState } from 'preact/hooks';
-import type { Answer, Send } from '../commands.ts';
+import type { Answer, VmProps } from '../commands.ts';
 import { type Action, actionsOf, canCancel } from '../model/actions.ts';
 import { clock, duration, spaced, titled } from '../model/format.ts';
-import type { Vm } from '../model/live.ts';
 import { useNow } from '../store.ts';
 import { Button } from './card.tsx';
 import { Confirm, QuietDialog } from './dialogs.tsx';
 
-interface Props {
-  name: string;
-  vm: Vm;
-  connected: boolean;
-  send: Send;
-  answers: readonly Answer[];
-}
+type Props = VmProps & { answers: readonly Answer[] };
 
 function toneOf({ confirm, first }: Action): string | undefined {
   return confirm === 'typed' ? 'danger' : confirm === 'once' && first ? 'primary' : undefined;
@@ -64,7 +57,7 @@ export function Controls({ name, vm, connected, send, answers }: Props) {
 }
 
 /** The job: what it does, until when, and the end of it. */
-function Work({ vm, send }: Pick<Props, 'vm' | 'send'>) {
+function Work({ vm, send }: Pick<VmProps, 'vm' | 'send'>) {
   const { activity, phase, deadline, attempt, start_after_off } = vm.state;
   const under = activity !== 'none' || phase !== null;
   const now = useNow(under ? 1_000 : null);
@@ -79,7 +72,7 @@ function Work({ vm, send }: Pick<Props, 'vm' | 'send'>) {
     <div class="work">
       <p>
         <b>{activity === 'none' ? 'A command is under way' : titled(activity)}</b>
-        <span> {parts.filter(Boolean).join(', ')}</span>
+        <span>{parts.filter(Boolean).map(part => `, ${part}`)}</span>
       </p>
       {left !== null && (
         <p class="count" role="timer" aria-label="Time left">
@@ -101,15 +94,14 @@ function Answers({ answers, permitted }: { answers: readonly Answer[]; permitted
       )}
       {answers.map(({ id, word, status, message }) => (
         <li key={id} class={status}>
-          <b>{spaced(word)}</b> {status === 'sent' || status === 'lost' ? '' : `${status}: `}
-          {message}
+          <b>{spaced(word)}</b> {status}: {message}
         </li>
       ))}
     </ul>
   );
 }
 
-function Quiet({ vm, send }: Pick<Props, 'vm' | 'send'>) {
+function Quiet({ vm, send }: Pick<VmProps, 'vm' | 'send'>) {
   const [asked, ask] = useState(false);
   const now = useNow(30_000);
   const { until = null, by = null } = vm.quiet ?? {};

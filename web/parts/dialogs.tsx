@@ -100,12 +100,6 @@ function Plan({ name }: { name: string }) {
   );
 }
 
-const spans = [
-  ['1h', '1 hour'],
-  ['2h', '2 hours'],
-  ['8h', '8 hours'],
-] as const;
-
 /** For how long problems are held back. */
 export function QuietDialog({ set, close }: { set: (options: object) => void; close: () => void }) {
   const [until, choose] = useState('');
@@ -119,10 +113,8 @@ export function QuietDialog({ set, close }: { set: (options: object) => void; cl
     <Dialog title="Quiet time" submit="Set" tone="primary" ready={time > now()} done={done} close={close}>
       <p>Until then a problem raises no alarm. The checks go on, and the timeline says that it was quiet.</p>
       <div class="row">
-        {spans.map(([value, text]) => (
-          <Button key={value} press={() => span(value)}>
-            {text}
-          </Button>
+        {[1, 2, 8].map(hours => (
+          <Button key={hours} press={() => span(`${hours}h`)}>{`${hours} h`}</Button>
         ))}
       </div>
       <label>

@@ -109,8 +109,8 @@ interface PlotProps {
 function Plot({ graph, samples, seconds, point }: PlotProps) {
   const frame = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
-  const shown = useRef(seconds);
-  shown.current = seconds;
+  const shown = useRef({ seconds, point });
+  shown.current = { seconds, point };
   const data = useMemo<uPlot.AlignedData>(
     () => [[...samples.at], ...seriesOf(graph).map(([column]) => [...samples[column]])],
     [samples, graph],
@@ -118,11 +118,7 @@ function Plot({ graph, samples, seconds, point }: PlotProps) {
   useEffect(() => {
     const element = frame.current;
     if (!element) return;
-    const made = new uPlot(
-      optionsOf(graph, element, () => shown.current, point),
-      data,
-      element,
-    );
+    const made = new uPlot(optionsOf(graph, element, shown), data, element);
     plot.current = made;
     const observer = new ResizeObserver(() =>
       made.setSize({ width: element.clientWidth, height: element.clientHeight }),
@@ -137,12 +133,9 @@ function Plot({ graph, samples, seconds, point }: PlotProps) {
   return <div ref={frame} class="plot" aria-hidden="true" />;
 }
 
-function optionsOf(
-  graph: Graph,
-  element: HTMLElement,
-  seconds: () => number,
-  point: PlotProps['point'],
-): uPlot.Options {
+type Shown = { current: Pick<PlotProps, 'seconds' | 'point'> };
+
+function optionsOf(graph: Graph, element: HTMLElement, shown: Shown): uPlot.Options {
   const style = getComputedStyle(element);
   const colour = (name: string) => style.getPropertyValue(name);
   const axis: uPlot.Axis = {
@@ -154,10 +147,11 @@ function optionsOf(
   return {
     width: element.clientWidth,
     height: element.clientHeight,
+    padding: [8, 2, 0, 0],
     legend: { show: false },
     cursor: { sync: { key: 'load' }, drag: { x: false, y: false }, y: false, points: { size: 6 } },
     scales: {
-      x: { time: true, range: () => [now() / 1_000 - seconds(), now() / 1_000] },
+      x: { time: true, range: () => [now() / 1_000 - shown.current.seconds, now() / 1_000] },
       y: { range: (_, _least, most) => [0, Math.max(graph.most, (most ?? 0) * 1.1)] },
     },
     series: [
@@ -179,6 +173,6 @@ function optionsOf(
         values: (_, values) => values.map(value => graph.text(value).replace('.0', '')),
       },
     ],
-    hooks: { setCursor: [({ cursor }) => point(cursor.idx ?? null)] },
+    hooks: { setCursor: [({ cursor }) => shown.current.point(cursor.idx ?? null)] },
   };
 }

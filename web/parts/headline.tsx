@@ -1,20 +1,12 @@
-import type { Answer, Send } from '../commands.ts';
+import type { Answer, VmProps } from '../commands.ts';
 import { clock, duration, percent, secondsBetween, size, titled } from '../model/format.ts';
 import type { Vm } from '../model/live.ts';
 import { toneOf } from '../model/timeline.ts';
 import { useNow } from '../store.ts';
 import { Controls } from './controls.tsx';
 
-interface Props {
-  name: string;
-  vm: Vm;
-  connected: boolean;
-  send: Send;
-  answers: readonly Answer[];
-}
-
 /** The verdict in words, why, what to do, since when; and the commands. */
-export function Headline(props: Props) {
+export function Headline(props: VmProps & { answers: readonly Answer[] }) {
   const { label, check, host, doctor } = props.vm;
   const now = useNow(30_000);
   const tone = toneOf(check);

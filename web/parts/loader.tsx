@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import { isUnderWay, loaderPhases } from '../../src/model/loader.ts';
-import type { Send } from '../commands.ts';
+import type { VmProps } from '../commands.ts';
 import { type Action, loaderActionsOf } from '../model/actions.ts';
 import { clock, duration, spaced, titled } from '../model/format.ts';
 import type { Vm } from '../model/live.ts';
@@ -9,15 +9,8 @@ import { Button, Card } from './card.tsx';
 import { Log } from './console.tsx';
 import { Confirm } from './dialogs.tsx';
 
-interface Props {
-  name: string;
-  vm: Vm;
-  connected: boolean;
-  send: Send;
-}
-
 /** The loader: what it is, the rebuild as steps, its log, and the commands. */
-export function LoaderCard({ name, vm, connected, send }: Props) {
+export function LoaderCard({ name, vm, connected, send }: VmProps) {
   const [asked, ask] = useState<Action | null>(null);
   const now = useNow(30_000);
   const { loader } = vm;

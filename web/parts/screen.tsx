@@ -7,13 +7,8 @@ import { Disclosure } from './card.tsx';
 /** Milliseconds from one picture to the next. */
 const pause = 2_000;
 
-export function Screen({ name, vm: { label, display, state, commands } }: { name: string; vm: Vm }) {
-  const why =
-    state.power === 'OFF'
-      ? 'It is off and has no screen.'
-      : commands.includes('screenshot')
-        ? 'It has no display to show.'
-        : 'It is not shown: screenshot is not among its commands.';
+export function Screen({ name, vm: { label, display } }: { name: string; vm: Vm }) {
+  const why = 'Nothing to show: it is off, has no display, or screenshot is not among its commands.';
   return (
     <Disclosure id="screen" title="Screen">
       {display ? <Picture name={name} label={label} /> : <p class="hint">{why}</p>}

@@ -68,8 +68,8 @@ export function Timeline({ name, vm, grown }: Props) {
           ? 'Nothing is known yet.'
           : `Without a problem ${(share * 100).toFixed(share < 1 ? 2 : 0)} % of the time.`}
       </p>
-      <ol class="bars" aria-label="Checks">
-        {bars.map(each => (
+      <ol class="bars" aria-label="Checks; the arrow keys go from bar to bar">
+        {bars.map((each, index) => (
           <li key={each.from}>
             <button
               type="button"
@@ -77,8 +77,14 @@ export function Timeline({ name, vm, grown }: Props) {
               aria-expanded={each.from === pressed}
               aria-label={spoken(each, range, now)}
               onClick={() => press(each.from === pressed ? null : each.from)}
+              onKeyDown={moved}
+              // One stop for the Tab key: the arrows go from bar to bar.
+              tabIndex={bar ? (bar === each ? 0 : -1) : index === bars.length - 1 ? 0 : -1}
             >
-              <Shares bar={each} />
+              {each.shares.map(([tone, part]) => (
+                // The most serious is at the top, and never too small to be seen.
+                <span key={tone} class={tone} style={{ flexGrow: Math.max(part, 0.15) }} />
+              ))}
             </button>
           </li>
         ))}
@@ -90,15 +96,11 @@ export function Timeline({ name, vm, grown }: Props) {
   );
 }
 
-/** The most serious at the top, and never too small to be seen. */
-function Shares({ bar: { shares } }: { bar: Bar }) {
-  return (
-    <>
-      {shares.map(([tone, share]) => (
-        <span key={tone} class={tone} style={{ flexGrow: Math.max(share, 0.15) }} />
-      ))}
-    </>
-  );
+function moved({ key, currentTarget }: KeyboardEvent): void {
+  const item = currentTarget instanceof HTMLElement ? currentTarget.parentElement : null;
+  const next =
+    key === 'ArrowLeft' ? item?.previousElementSibling : key === 'ArrowRight' ? item?.nextElementSibling : null;
+  next?.querySelector('button')?.focus();
 }
 
 function spoken({ from, to, shares, quiet }: Bar, range: 'hours' | 'days', now: number): string {

@@ -8,14 +8,8 @@ import { LoaderCard } from './loader.tsx';
 import { Screen } from './screen.tsx';
 import { Timeline } from './timeline.tsx';
 
-interface Props {
-  name: string;
-  vm: Vm;
-  page: PageState;
-}
-
 /** One VM: how it is, what it did, what it shows. */
-export function VmView({ name, vm, page }: Props) {
+export function VmView({ name, vm, page }: { name: string; vm: Vm; page: PageState }) {
   const { answers, send } = useCommands(name);
   const { is, round } = page.link;
   const common = { name, vm, connected: is === 'live', send };
