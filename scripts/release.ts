@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { homeAssistantApp } from './artefacts/app.ts';
 import { type Artefact, type Release, run } from './artefacts/artefact.ts';
+import { dashboard } from './artefacts/dashboard.ts';
 import { deb } from './artefacts/deb.ts';
 import { image } from './artefacts/image.ts';
 import { npm } from './artefacts/npm.ts';
@@ -12,7 +13,7 @@ import { site } from './artefacts/site.ts';
 import { writeSums } from './artefacts/sums.ts';
 import { currentOrigin, placeholder } from './origin.ts';
 
-const artefacts: Readonly<Record<string, Artefact>> = { npm, image, deb, app: homeAssistantApp, site };
+const artefacts: Readonly<Record<string, Artefact>> = { npm, image, deb, app: homeAssistantApp, dashboard, site };
 /** What the bridge needs where it runs. */
 const shipped = ['bin', 'dist', 'package.json', 'config.example.yaml', 'LICENSE', 'README.md'];
 

@@ -1,6 +1,6 @@
 /**
- * docs/dashboard.yaml in the real frontend, with the real guest's values. VITEST_SCREENSHOTS=FOLDER keeps pictures of the
- * last quarter of an hour, which it waits for.
+ * docs/dashboard.yaml, and the dashboard that makes itself, in the real frontend, with the real guest's values.
+ * VITEST_SCREENSHOTS=FOLDER keeps pictures of the last quarter of an hour, which it waits for.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,8 +13,13 @@ import { guest, inLab } from '../lab/lab.ts';
 import { enableAll, type HomeStage, setHomeStage } from './stage.ts';
 
 const pictures = process.env['VITEST_SCREENSHOTS'];
-const yaml = await readFile(new URL('../../docs/dashboard.yaml', import.meta.url), 'utf8');
-const view = parse(pictures ? yaml.replaceAll('hours_to_show: 1', 'hours_to_show: 0.25') : yaml);
+const strategy = new URL('../../dsm2mqtt-dashboard.js', import.meta.url);
+/** Of pictures, what they show is a quarter of an hour. */
+const read = async (file: URL) => {
+  const text = await readFile(file, 'utf8');
+  return pictures ? text.replaceAll(/hours_to_show: (1|24)\b/g, 'hours_to_show: 0.25') : text;
+};
+const view = parse(await read(new URL('../../docs/dashboard.yaml', import.meta.url)));
 
 let stage: HomeStage;
 let browser: Browser;
@@ -23,7 +28,7 @@ const resting = new AbortController();
 let working: Promise<void> | undefined;
 
 beforeAll(async () => {
-  stage = await setHomeStage({
+  const settings = {
     vms: [
       {
         domain: 'DSM',
@@ -31,11 +36,17 @@ beforeAll(async () => {
         loader: { model: 'DS918+', platform: 'ds918p-7.1.1-42962', transient_pool: true },
       },
     ],
-  });
+  };
+  stage = await setHomeStage(settings, { files: { 'www/dsm2mqtt-dashboard.js': strategy } });
   const { hass } = stage;
   await enableAll(hass);
   await hass.ask('lovelace/dashboards/create', { url_path: 'the-nas', title: 'NAS', icon: 'mdi:nas', mode: 'storage' });
   await hass.ask('lovelace/config/save', { url_path: 'the-nas', config: { views: [view] } });
+  await hass.write('www/dsm2mqtt-dashboard.js', await read(strategy));
+  const resource = { res_type: 'module', url: '/local/dsm2mqtt-dashboard.js' };
+  await hass.ask('lovelace/resources/create', resource);
+  await hass.ask('lovelace/dashboards/create', { url_path: 'its-own', title: 'Its own', mode: 'storage' });
+  await hass.ask('lovelace/config/save', { url_path: 'its-own', config: { strategy: { type: 'custom:dsm2mqtt' } } });
   await hass.state('sensor.dsm_verdict', 'up');
   await hass.state('sensor.dsm_cpu', ({ state }) => Number(state) >= 0);
   working = work(resting.signal);
@@ -96,6 +107,38 @@ test.each(windows)('%s shows live values, whole', async (name, options) => {
   expect(shown).toMatch(/\d\s?MB\/s/);
   expect(shown).toMatch(/\d\s?Mbit\/s/);
   expect(cut).toEqual([]);
+  await page.context().close();
+});
+
+const narrow = { ...phone, viewport: { width: 360, height: 1_060 } };
+const itsOwn: [string, BrowserContextOptions][] = [
+  ['desktop-light', { ...desktop, colorScheme: 'light' }],
+  ['desktop-dark', { ...desktop, colorScheme: 'dark' }],
+  ['phone-light', { ...narrow, colorScheme: 'light' }],
+  ['phone-dark', { ...narrow, colorScheme: 'dark' }],
+];
+
+test.each(itsOwn)('%s: the dashboard makes itself, with its history', async (name, options) => {
+  const page = await openFrontend(browser, stage.hass, '/its-own', options);
+  await page.getByText('DSM answers at').waitFor();
+  await page.locator('state-history-chart-timeline canvas').first().waitFor();
+  await page.locator('hui-trend-graph-card-feature svg path').first().waitFor({ state: 'attached' });
+  const { texts, cut, errors } = await look(page);
+  if (pictures) await page.screenshot({ path: join(pictures, `strategy-${name}.png`), animations: 'disabled' });
+  expect(errors).toEqual([]);
+  expect(texts.join('\n')).not.toMatch(/unavailable|not found|error/i);
+  for (const heading of ['DSM', 'The last day', 'At work', 'Loader']) expect(texts).toContain(heading);
+  for (const title of ['Power', 'Disk 1 read', 'Received']) expect(texts).toContain(title);
+  expect(cut).toEqual([]);
+  await page.context().close();
+});
+
+test('beside it is a view of the bridge; and a new dashboard can be made of it by its name', async () => {
+  const { hass } = stage;
+  const page = await openFrontend(browser, hass, '/its-own/bridge', { ...desktop, colorScheme: 'light' });
+  await page.getByText('Libvirt connection').first().waitFor();
+  expect((await look(page)).errors).toEqual([]);
+  expect(await page.evaluate('customStrategies.map(({ type }) => type)')).toContain('dsm2mqtt');
   await page.context().close();
 });
 
