@@ -14,6 +14,9 @@ export interface DoorOptions {
   now?: () => number;
 }
 
+/** The page itself: whoever has the token, or is at this machine. */
+export const nobody = 'page';
+
 export interface Visitor {
   /** Who it is, in the record and the log. */
   name: string;
@@ -50,7 +53,7 @@ export class Door {
     if (supervisor !== null) return { status: 403, message: 'this page is in Home Assistant, and nowhere else' };
     // Another name may be that of somebody's own server, with a page that makes a browser ask here.
     if (!local.test(header('host'))) return { status: 403, message: 'without a token, ask for localhost or 127.0.0.1' };
-    return { name: 'page' };
+    return { name: nobody };
   }
 
   /** Null: this request may change something; no page of another server can make a browser send it. */
@@ -75,7 +78,7 @@ export class Door {
     const cookie = new RegExp(`(?:^|; )dsm2mqtt-${this.#options.port}=(\\w+)`).exec(header('cookie'))?.[1];
     const key = bearer === undefined ? cookie : keyOf(bearer);
     const refused = this.#judge(key, from);
-    return refused ?? { name: 'page' };
+    return refused ?? { name: nobody };
   }
 
   /** The same wrong one again does not count: a page that is still open asks with what it has. */

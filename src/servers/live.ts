@@ -33,7 +33,8 @@ export interface LiveVm {
   commands: readonly string[];
 }
 
-type Send = (message: object | null) => void;
+/** No message at all: it is still there. */
+type Send = (messages: readonly object[]) => void;
 
 /** Milliseconds without anything to tell until it tells that it is there. */
 const silence = 15_000;
@@ -63,13 +64,13 @@ export class Live {
     return this.#options.vms.find(vm => vm.key === key)?.commands ?? [];
   }
 
-  readonly tell = (vm: VmKey, event: Notification): void => this.#send({ vm, event });
+  readonly tell = (vm: VmKey, event: Notification): void => this.#send([{ vm, event }]);
 
-  /** `send` gets all that is known, and then each change; null: there is none. Returns how to stop. */
-  open(send: Send): () => void {
+  /** `send` gets all that is known, and `more`, and then each change. Returns how to stop. */
+  open(send: Send, ...more: readonly object[]): () => void {
     this.#tick();
     // A page that came before has had no more than this.
-    for (const message of this.#all()) send(message);
+    send([...this.#all(), ...more]);
     this.#pages.add(send);
     this.#timer ??= setInterval(() => this.#tick(), this.#options.interval ?? 1_000);
     return () => {
@@ -89,8 +90,8 @@ export class Live {
   #tick(): void {
     const keys = [...this.#changed];
     this.#changed.clear();
-    if (this.#told.size > 0) for (const message of this.#news(keys)) this.#send(message);
-    if (performance.now() - this.#spokeAt > silence) this.#send(null);
+    const news = this.#told.size > 0 ? this.#news(keys) : [];
+    if (news.length > 0 || performance.now() - this.#spokeAt > silence) this.#send(news);
   }
 
   #all(): object[] {
@@ -126,9 +127,9 @@ export class Live {
     return isNew;
   }
 
-  #send(message: object | null): void {
+  #send(messages: readonly object[]): void {
     this.#spokeAt = performance.now();
-    for (const send of this.#pages) send(message);
+    for (const send of this.#pages) send(messages);
   }
 }
 

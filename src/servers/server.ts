@@ -19,6 +19,8 @@ export interface ServerOptions {
   patience?: number | undefined;
   /** Milliseconds in which a client may take its final answer; default 1 000. */
   farewell?: number;
+  /** Bytes of answers that a client has not read; default 64 KiB. */
+  mostUnread?: number;
   /** Of every answer. */
   headers?: Readonly<Record<string, string>>;
   /** Is told why it does not listen. */
@@ -52,8 +54,6 @@ interface ReplyOptions {
 /** Bytes: `sun_path` without its end mark, see unix(7). The system cuts off a longer one, and may use another socket. */
 export const longestPath = 107;
 const longestBody = 8_192;
-/** Bytes of answers that a client has not read. */
-const mostUnread = 65_536;
 export class Server {
   readonly #options: ServerOptions;
   readonly #silent = new Set<Socket>();
@@ -155,7 +155,10 @@ async function read(request: IncomingMessage): Promise<string | null> {
   return length > longestBody ? null : Buffer.concat(chunks).toString();
 }
 
-function replyTo(response: ServerResponse, { farewell = 1_000, headers: all }: ServerOptions): Reply {
+function replyTo(
+  response: ServerResponse,
+  { farewell = 1_000, mostUnread = 65_536, headers: all }: ServerOptions,
+): Reply {
   return (content, { status = 200, final = true, headers } = {}) => {
     if (response.writableEnded || response.destroyed) return;
     const isReady = typeof content === 'string' || Buffer.isBuffer(content);

@@ -1,6 +1,6 @@
 import type { VmKey } from '../model/snapshot.ts';
 import type { Logger } from '../util/logger.ts';
-import type { Door, Refused, Visitor } from './door.ts';
+import { type Door, nobody, type Refused, type Visitor } from './door.ts';
 import type { Live } from './live.ts';
 import { type Asked, type Reply, type Route, Server } from './server.ts';
 
@@ -45,6 +45,8 @@ export type PageFile = (typeof pageFiles)[keyof typeof pageFiles];
 
 /** Pages that are open at once, and what they ask for. */
 const mostClients = 300;
+/** Bytes: a page of a hundred VMs gets as many at once. */
+const mostUnread = 2 ** 20;
 /** The visitor has to type the VM's key. */
 const typed: ReadonlySet<unknown> = new Set(['force_off', 'rebuild', 'rollback']);
 
@@ -83,15 +85,13 @@ export function webServer(options: WebOptions): Server {
   const number = ({ query }: Asked, name: string, of: readonly [number, ...number[]]) =>
     of.find(one => String(one) === query.get(name)) ?? of[0];
   return new Server({
-    ...{ at: { host, port }, headers, mostSilent: 64, farewell: 30_000 },
+    ...{ at: { host, port }, headers, mostSilent: 64, mostUnread, farewell: 30_000 },
     routes: {
       ...Object.fromEntries(Object.entries(pageFiles).map(([path, name]) => [`GET ${path}`, asset(options, name)])),
       'POST /api/login': (request, reply) => login(door, request, reply),
-      'GET /api/live': guard(({ gone, header }, reply, { name }) => {
-        // The first that it hears is who it is.
-        const stop = live.open(message => reply(streamed(message), stream));
-        reply(streamed({ user: header('x-remote-user-name') === '' ? null : name }), stream);
-        gone(stop);
+      'GET /api/live': guard(({ gone }, reply, { name }) => {
+        const user = name === nobody ? null : name;
+        gone(live.open(messages => reply(streamed(...messages), stream), { user }));
       }),
       'GET /api/samples': ofVm((request, reply) =>
         answer(reply, ask.samples(request.vm, number(request, 'hours', [1, 24]))),
@@ -112,9 +112,9 @@ export function webServer(options: WebOptions): Server {
 
 const stream = { final: false, headers: { 'content-type': 'text/event-stream' } };
 
-/** A message of server-sent events (html.spec.whatwg.org, 9.2); null: a comment. */
-function streamed(message: object | null): string {
-  return message === null ? ':\n\n' : `data: ${JSON.stringify(message)}\n\n`;
+/** Messages of server-sent events (html.spec.whatwg.org, 9.2), in one write; none: a comment. */
+function streamed(...messages: readonly object[]): string {
+  return messages.map(message => `data: ${JSON.stringify(message)}\n\n`).join('') || ':\n\n';
 }
 
 function refuse(reply: Reply, { status, ...refused }: Refused): void {

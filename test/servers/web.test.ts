@@ -86,6 +86,14 @@ test('quiet time that is set on a page is there for every page, and ends on one'
   });
 });
 
+test('of a hundred VMs a page hears at once', async () => {
+  const keys = Array.from({ length: 100 }, (_, i) => `vm-${i}`);
+  await using web = await startWeb({ vms: ['DSM', ...keys].map(key => vmConfig({ key, domain: key })) });
+  using live = await listen(web.root);
+  await live.take({ user: null });
+  expect(live.messages.filter(({ state }) => state)).toHaveLength(101);
+});
+
 test('a page hears that the broker is away, and that it is back', async () => {
   await using web = await startWeb();
   using live = await listen(web.root);

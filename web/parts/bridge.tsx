@@ -28,7 +28,9 @@ export function Bridge({ status, user }: { status: BridgeStatus; user: string | 
           part(
             `Host ${name}`,
             host.up ? null : (host.reason ?? 'away'),
-            `CPU ${percent(host.cpu)}, memory ${percent(host.memory.used)} of ${size(host.memory.total)}`,
+            host.cpu === null
+              ? 'connected'
+              : `CPU ${percent(host.cpu)}, memory ${percent(host.memory.used)} of ${size(host.memory.total)}`,
           ),
         )}
         {fact('Version', `${version}, since ${clock(started_at, now)}`)}

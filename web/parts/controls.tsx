@@ -86,18 +86,20 @@ function Work({ vm, send }: Pick<VmProps, 'vm' | 'send'>) {
 
 function Answers({ answers, permitted }: { answers: readonly Answer[]; permitted: boolean }) {
   return (
-    <ul class="answers" role="status" aria-live="polite">
-      {answers.length === 0 && (
-        <li class="hint">
-          {permitted ? 'Answers to commands come here.' : 'This bridge only shows; it takes no command.'}
-        </li>
-      )}
-      {answers.map(({ id, word, status, message }) => (
-        <li key={id} class={status}>
-          <b>{spaced(word)}</b> {status}: {message}
-        </li>
-      ))}
-    </ul>
+    <div role="status" aria-live="polite">
+      <ul class="answers">
+        {answers.length === 0 && (
+          <li class="hint">
+            {permitted ? 'Answers to commands come here.' : 'This bridge only shows; it takes no command.'}
+          </li>
+        )}
+        {answers.map(({ id, word, status, message }) => (
+          <li key={id} class={status}>
+            <b>{spaced(word)}</b> {status}: {message}
+          </li>
+        ))}
+      </ul>
+    </div>
   );
 }
 
