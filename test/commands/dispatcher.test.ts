@@ -22,7 +22,18 @@ const now = new Date('2026-11-22T08:00:00.000Z');
 
 const policy = (changes: Partial<Policy> = {}): Policy => ({
   commands: [
-    ...(['start', 'shutdown', 'reboot', 'suspend', 'resume', 'reset', 'cancel', 'refresh', 'screenshot'] as const),
+    ...([
+      'start',
+      'shutdown',
+      'reboot',
+      'suspend',
+      'resume',
+      'reset',
+      'cancel',
+      'refresh',
+      'screenshot',
+      'quiet',
+    ] as const),
     'autostart',
   ],
   shutdown: { method: 'acpi', timeout: 300_000, resendEvery: 60_000, maxPresses: 3, onTimeout: 'report' },

@@ -162,7 +162,7 @@ test.each([
 });
 
 test.each([
-  ['', '[start, shutdown, cancel, force_off, check, refresh]'],
+  ['', '[start, shutdown, cancel, force_off, check, quiet, refresh]'],
   ['commands: [shutdown, start], ', '[start, shutdown, force_off]'],
   ['commands: [], ', '[force_off]'],
 ])('a power cut that is not among the commands (%j): how to permit it, or to do without', async (commands, listed) => {
