@@ -20,6 +20,7 @@ import { fleet } from './fleet.ts';
 import { idle } from './idle.ts';
 import { memory } from './memory.ts';
 import { others } from './others.ts';
+import { page } from './page.ts';
 import { poll } from './poll.ts';
 import { growth, isMissed, machine, progress, type Section, table } from './report.ts';
 import { soak } from './soak.ts';
@@ -27,7 +28,7 @@ import { start } from './start.ts';
 
 const usage = `usage: npm run bench -- [--quick] [--only NAME,…] [--soak MINUTES] [--json FILE]
   --quick   the same with few samples, in a minute
-  --only    some of: event command poll check checked-event boot memory start idle
+  --only    some of: event command poll check checked-event boot memory start idle page
   --soak    one poll a second for so many minutes, and nothing else
   --peers   collectd, prometheus-libvirt-exporter and virsh beside the bridge, in the lab; 20 minutes, or 2 with --quick
   --fleet   bridges on three NATS servers, in the lab; three in five minutes with --quick
@@ -62,6 +63,7 @@ const whole: readonly Measurement[] = [
   ['memory', () => memory()],
   ['start', () => start(11)],
   ['idle', () => idle(60)],
+  ['page', () => page(60)],
 ];
 const quick: readonly Measurement[] = [
   ['event', () => event(40)],
@@ -74,6 +76,7 @@ const quick: readonly Measurement[] = [
   ['memory', () => memory(240)],
   ['start', () => start(2)],
   ['idle', () => idle(2)],
+  ['page', () => page(2)],
 ];
 
 if (values.help) process.stdout.write(usage);

@@ -25,15 +25,15 @@ export const topic = topics('dsm2mqtt');
 /** What a check costs is measured by itself; these would ask the network of the machine. */
 const unchecked = 'checks: { schedule: never, deep_schedule: never }';
 
-/** `checks`: what the configuration says of every VM's, YAML. */
-export async function startPeers(domains = 1, checks = unchecked): Promise<Peers> {
+/** `checks`: what the configuration says of every VM; `more`: of the bridge. YAML. */
+export async function startPeers(domains = 1, checks = unchecked, more: readonly string[] = []): Promise<Peers> {
   const folder = await mkdtemp(join(tmpdir(), 'dsm2mqtt-bench-'));
   const libvirtd = await BenchLibvirtd.listen(folder, domains);
   const broker = await SinkBroker.listen();
   const config = join(folder, 'config.yaml');
   const names = libvirtd.fake.domains.map(domain => domain.name);
   const uri = `qemu+unix:///system?socket=${libvirtd.path}`;
-  await writeFile(config, configuration(folder, uri, broker.port, names, checks));
+  await writeFile(config, [...more, configuration(folder, uri, broker.port, names, checks)].join('\n'));
   return {
     libvirtd,
     broker,
