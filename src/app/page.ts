@@ -6,11 +6,13 @@ import { gzip } from 'node:zlib';
 import { readRecord, withBootTimes } from '../bridge/history.ts';
 import type { Event } from '../model/event.ts';
 import type { VmKey } from '../model/snapshot.ts';
+import type { State } from '../model/state.ts';
 import { Door } from '../servers/door.ts';
 import { Samples } from '../servers/samples.ts';
 import { type Asks, type Content, type PageFile, type WebOptions, webServer } from '../servers/web.ts';
+import { inTime } from '../util/deadline.ts';
+import { shared } from '../util/shared.ts';
 import type { Host } from './host.ts';
-import type { TakePicture } from './power.ts';
 import type { Base, Publishers } from './publishers.ts';
 
 /** What takes a process of its own to find out; each text is as the command line prints it. */
@@ -22,13 +24,15 @@ export interface Reports {
 
 /** From where the Supervisor's ingress comes (developers.home-assistant.io/docs/apps/presentation#ingress). */
 const supervisor = '172.30.32.2';
+/** Milliseconds that a hanging file system may delay the record. */
+const storePatience = 500;
 /** Milliseconds for which several pages get the same picture. */
 const pictureLife = 1_500;
 const types = { 'index.html': 'text/html', 'app.js': 'text/javascript', 'app.css': 'text/css' } as const;
 
 /** The page's server, and what it remembers; null: none is configured. */
 export function createPage(
-  { config, logger, states }: Base,
+  { config, logger, states, stores }: Base,
   { live }: Publishers,
   {
     hostOf,
@@ -41,25 +45,32 @@ export function createPage(
   const samples = new Samples(Math.max(...hosts.map(({ statsInterval }) => statsInterval)));
   const door = new Door({ token: web.token, supervisor: web.ingress ? supervisor : null, port: web.listen.port });
   const files = new Map<PageFile, Promise<Content>>();
-  const screen = pictures(key => hostOf(key).takePicture(key));
-  const report = async (make: ((reports: Reports) => Promise<string>) | null) => {
-    if (!reports || !make) throw new Error('this bridge does not tell that');
-    return make(reports);
-  };
+  const screen = shared(async key => {
+    const picture = await hostOf(key).takePicture(key);
+    if (Buffer.isBuffer(picture)) return picture;
+    throw new Error(picture.message);
+  }, pictureLife);
+  const report = (make: (reports: Reports, key: VmKey) => Promise<string>) =>
+    shared(async key => {
+      if (!reports) throw new Error('this bridge does not tell that');
+      return await make(reports, key);
+    });
+  const [plan, dump] = [report((all, key) => all.plan(key)), report(all => all.dump())];
   const ask: Asks = {
     samples: async (key, hours) => samples.graph(key, hours, Date.now() / 1_000),
     record: async (key, days) => {
-      const since = Date.now() - days * 86_400_000;
+      // What was just told may not be written yet.
+      await inTime(stores.records.all.settled(), storePatience, null);
       const { lines } = await readRecord(dataDir, key);
-      return { lines: withBootTimes(lines).filter(line => Date.parse((line as { at: string }).at) >= since) };
+      return { lines: linesSince(withBootTimes(lines) as RecordLine[], Date.now() - days * 86_400_000) };
     },
     screen: async key => {
       const listed = live.commandsOf(key).includes('screenshot');
       if (!listed) throw new Error('`screenshot` is not among the commands of this VM: its screen is not shown');
       return await screen(key);
     },
-    plan: async key => ({ text: await report(({ plan }) => plan(key)) }),
-    dump: () => report(({ dump }) => dump()),
+    plan: async key => ({ text: await plan(key) }),
+    dump: () => dump(''),
   };
   const server = webServer({
     ...{ ...web.listen, door, live, ask, ...bridge, known: key => states.has(key) },
@@ -74,9 +85,10 @@ export function createPage(
   });
   return {
     start: () => server.start(),
-    hear: (event: Event) => {
+    hear: (event: Event, state: State) => {
       live.hear(event);
-      if (event.type === 'stats') samples.hear(event.stats);
+      // Another host may have a VM of this name, which is off.
+      if (event.type === 'stats') samples.hear(event.stats, states.ownedBy(state, [...event.stats.keys()]));
     },
     close: () => {
       server.close();
@@ -91,17 +103,15 @@ async function content(name: PageFile): Promise<Content> {
   return { type: `${types[name]}; charset=utf-8`, bytes, gzip: await promisify(gzip)(bytes, { level: 9 }), tag };
 }
 
-/** One picture of a VM at a time, for all who ask meanwhile. Rejects with libvirt's reason. */
-function pictures(take: TakePicture): (key: VmKey) => Promise<Buffer> {
-  const latest = new Map<VmKey, { at: number; taken: Promise<Buffer> }>();
-  return key => {
-    const known = latest.get(key);
-    if (known && performance.now() - known.at < pictureLife) return known.taken;
-    const taken = take(key).then(picture => {
-      if (Buffer.isBuffer(picture)) return picture;
-      throw new Error(picture.message);
-    });
-    latest.set(key, { at: performance.now(), taken });
-    return taken;
-  };
+interface RecordLine {
+  at: string;
+  what: string;
+}
+
+/** With the verdict and the quiet time that it begins with. `since`: milliseconds since 1970. */
+function linesSince(lines: readonly RecordLine[], since: number): RecordLine[] {
+  const first = lines.findIndex(({ at }) => Date.parse(at) >= since);
+  const [before, after] = first < 0 ? [lines, []] : [lines.slice(0, first), lines.slice(first)];
+  const still = ['verdict', 'quiet'].map(wanted => before.findLast(({ what }) => what === wanted));
+  return [...before.filter(line => still.includes(line)), ...after];
 }

@@ -50,7 +50,8 @@ export function createPublishers(base: Base, broker: Broker) {
     {
       bridge: {
         ...{ prefix: homeAssistant.discoveryPrefix, topics, instance, version, homepage },
-        page: pageUrl(config.web.listen),
+        // Home Assistant's users come by ingress, and have no other address.
+        page: config.web.ingress ? null : pageUrl(config.web.listen),
         get expires() {
           return mqtt.version === 5;
         },

@@ -96,7 +96,7 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
   for (const host of hosts) {
     // What publishes an event comes before what acts on it.
     host.state.subscribe((event, before) => bridge.hear(event, before, host.state));
-    host.state.subscribe(event => servers.page?.hear(event));
+    host.state.subscribe(event => servers.page?.hear(event, host.state));
     await host.open();
     // It acts on what the checks have made of an event.
     host.state.subscribe((event, before) => order.hear(event, before, host.state));

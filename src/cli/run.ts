@@ -75,7 +75,9 @@ function reportsOf(loaded: Loaded): Reports {
         const signal = AbortSignal.timeout(planPatience);
         const [{ onItsHost }, { findVm }] = await Promise.all([import('./domains.ts'), import('./command.ts')]);
         const { rebuildPlan } = await import('./loader/rebuild-plan.ts');
-        const config = await onItsHost(loaded.config, findVm(loaded.config, key), signal);
+        const { expanded } = await import('../app/every-domain.ts');
+        const whole = await expanded(loaded.config, signal);
+        const config = await onItsHost(whole, findVm(whole, key), signal);
         return rebuildPlan({ ...output, config, vm: key, json: false, dry: false, signal });
       }),
   };

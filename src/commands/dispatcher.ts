@@ -217,7 +217,8 @@ export class Dispatcher {
         ticket.ended(failed('domain_gone', 'the domain was replaced by another'));
         return;
       }
-      const rejection = this.#refusalNow(vm.policy, command) ?? this.#place(accepted);
+      // It came in time: to end a loader's job may take minutes.
+      const rejection = this.#refusalNow(vm.policy, { ...command, expiresAt: null }) ?? this.#place(accepted);
       if (rejection) ticket.ended(rejected(rejection));
       // The end of the loader's job has changed the VM's wish.
       else this.#wish(vm, wish);

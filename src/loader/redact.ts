@@ -25,7 +25,8 @@ const uuid = `(?:${pair}){4}-(?:${pair}){2}-[2-8][0-9A-Fa-f]${pair}-(?:${pair}){
 const rules: readonly (readonly [pattern: string, mask: string])[] = [
   // A UUID is no secret. One of version 1 has a MAC.
   [`(${before}${uuid})`, ''],
-  [`((?i:serial ?number(?: for model[^=\\n]{0,24})?)${is})${value}`, masks.serial],
+  // What stays is shorter than any serial number or MAC.
+  [`((?i:serial ?number(?: for model(?: {1,2}[a-z][0-9a-z+]{0,10})?)?)${is})${value}`, masks.serial],
   [`(${before}(?i:sn)${is})${value}`, masks.serial],
   [`(${before}(?i:mac)\\d?${is})${value}`, masks.mac],
   [`()(?:${pair}[:-]){5,31}${pair}`, masks.mac],

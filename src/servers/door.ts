@@ -1,4 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import { reservedMarks } from '../model/command.ts';
 import type { Asked } from './server.ts';
 
 /** Who may use the page: whom Home Assistant lets in, whoever has the token, or, without one, this machine. */
@@ -48,11 +49,15 @@ export class Door {
 
   enter({ from, header }: Asking): Visitor | Refused {
     const { token, supervisor } = this.#options;
+    // An image on somebody's page.
+    if (header('sec-fetch-site') === 'cross-site') return { status: 403, message: 'another site asks for this' };
     if (this.#isSupervisor(from)) return { name: nameOf(header('x-remote-user-name')) };
     if (token !== null) return this.#withToken(from, header);
     if (supervisor !== null) return { status: 403, message: 'this page is in Home Assistant, and nowhere else' };
     // Another name may be that of somebody's own server, with a page that makes a browser ask here.
     if (!local.test(header('host'))) return { status: 403, message: 'without a token, ask for localhost or 127.0.0.1' };
+    const isPassedOn = ['forwarded', 'via', 'x-forwarded-for', 'x-real-ip'].some(name => header(name) !== '');
+    if (isPassedOn) return { status: 403, message: 'behind a proxy this page needs a token' };
     return { name: nobody };
   }
 
@@ -60,8 +65,9 @@ export class Door {
   mayAct({ from, header }: Asking): Refused | null {
     const site = header('sec-fetch-site');
     const origin = header('origin');
-    const isOwn = this.#isSupervisor(from) || origin === '' || URL.parse(origin)?.host === header('host');
-    if (header('x-dsm2mqtt') === 'page' && isOwn && (site === '' || site === 'same-origin')) return null;
+    // A proxy may give another host than the browser's; an old browser does not say the site.
+    const isHere = this.#isSupervisor(from) || origin === '' || URL.parse(origin)?.host === header('host');
+    if (header('x-dsm2mqtt') === 'page' && (site === '' ? isHere : site === 'same-origin')) return null;
     return { status: 403, message: 'this request does not come from the page itself' };
   }
 
@@ -70,7 +76,7 @@ export class Door {
     const { token, port } = this.#options;
     if (token === null) return { status: 403, message: 'there is no token' };
     const refused = this.#judge(keyOf(given), from);
-    return refused ?? `dsm2mqtt-${port}=${keyOf(token)}; HttpOnly; SameSite=Strict; Path=/; Max-Age=31536000`;
+    return refused ?? `dsm2mqtt-${port}=${keyOf(token)}; HttpOnly; SameSite=Strict; Max-Age=31536000`;
   }
 
   #withToken(from: string, header: Asking['header']): Visitor | Refused {
@@ -119,8 +125,14 @@ function isSame(one: string, other: string): boolean {
   return one.length === other.length && timingSafeEqual(Buffer.from(one), Buffer.from(other));
 }
 
+/** Who else stands in the record. */
+const senders: ReadonlySet<string> = new Set([...reservedMarks, nobody, 'bridge', 'cli']);
+
 /** As a command's `by` may be: `Anna Müller` is `Anna_M_ller`. Some words of the record are nobody's name. */
 function nameOf(user: string): string {
-  const name = user.replaceAll(/[^\w-]/g, '_').slice(0, 29);
-  return name === '' ? 'home_assistant' : ['guest', 'host', 'fault'].includes(name) ? `ha_${name}` : name;
+  const name = Buffer.from(user, 'latin1')
+    .toString()
+    .replaceAll(/[^\w-]/g, '_')
+    .slice(0, 29);
+  return name === '' ? 'home_assistant' : senders.has(name) ? `ha_${name}` : name;
 }

@@ -26,6 +26,7 @@ const mostPoints = 360;
 interface Day {
   /** Which slot of all time is at each place; 0: none. */
   slot: Int32Array;
+  /** Known values that a mean is of. */
   count: Uint16Array;
   /** Means, slot after slot; NaN: unknown. */
   values: Float32Array;
@@ -40,8 +41,12 @@ export class Samples {
     this.#apart = Math.max(step, interval / 1_000);
   }
 
-  hear(all: ReadonlyMap<VmKey, Stats>): void {
-    for (const [key, stats] of all) if (stats.sampled_at !== null && !stats.stale) this.#add(key, stats);
+  /** `keys`: those that count. */
+  hear(all: ReadonlyMap<VmKey, Stats>, keys: readonly VmKey[] = [...all.keys()]): void {
+    for (const key of keys) {
+      const stats = all.get(key);
+      if (stats && stats.sampled_at !== null && !stats.stale) this.#add(key, stats);
+    }
   }
 
   /** The latest hours, as the mean of so many slots that there are at most 360 points. `now`: seconds since 1970. */
@@ -70,15 +75,17 @@ export class Samples {
     const place = slot % slots;
     if (day.slot[place] !== slot) {
       day.slot[place] = slot;
-      day.count[place] = 0;
+      day.count.fill(0, place * names.length, (place + 1) * names.length);
+      day.values.fill(Number.NaN, place * names.length, (place + 1) * names.length);
     }
-    const count = (day.count[place] as number) + 1;
-    day.count[place] = count;
     for (const [index, name] of names.entries()) {
       const at = place * names.length + index;
-      const value = series[name](stats) ?? Number.NaN;
+      const value = series[name](stats);
+      if (value === null) continue;
+      const count = (day.count[at] as number) + 1;
+      day.count[at] = count;
       const was = count === 1 ? value : (day.values[at] as number);
-      day.values[at] = Number.isNaN(value) ? was : Number.isNaN(was) ? value : was + (value - was) / count;
+      day.values[at] = was + (value - was) / count;
     }
   }
 }
@@ -86,7 +93,7 @@ export class Samples {
 function newDay(): Day {
   return {
     slot: new Int32Array(slots),
-    count: new Uint16Array(slots),
+    count: new Uint16Array(slots * names.length),
     values: new Float32Array(slots * names.length),
   };
 }

@@ -57,6 +57,8 @@ const longestBody = 8_192;
 export class Server {
   readonly #options: ServerOptions;
   readonly #silent = new Set<Socket>();
+  /** That have sent a request. */
+  readonly #served = new WeakSet<Socket>();
   #waiting = 0;
   #server: NodeServer | undefined;
   #closed = false;
@@ -87,7 +89,7 @@ export class Server {
   async #listen(): Promise<void> {
     const { at, patience = 5_000 } = this.#options;
     const times = { requestTimeout: patience, headersTimeout: patience };
-    const server = createServer({ ...times, connectionsCheckingInterval: Math.min(patience, 1_000) });
+    const server = createServer({ ...times, keepAlive: true, connectionsCheckingInterval: Math.min(patience, 1_000) });
     this.#server = server;
     server.on('connection', socket => this.#welcome(socket));
     server.on('request', (request, response) => void this.#serve(request, response));
@@ -114,6 +116,12 @@ export class Server {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    // Each answer closes its connection: the response to a second request would never end.
+    if (this.#served.has(request.socket)) {
+      request.socket.destroy();
+      return;
+    }
+    this.#served.add(request.socket);
     const body = await read(request).catch(() => undefined);
     // The client went away in the middle of its request.
     if (body === undefined) return;
@@ -174,7 +182,8 @@ function replyTo(
     else if (!final) response.write(bytes);
     else {
       response.end(bytes);
-      setTimeout(() => response.destroy(), farewell).unref();
+      const timer = setTimeout(() => response.destroy(), farewell).unref();
+      response.once('close', () => clearTimeout(timer));
     }
   };
 }

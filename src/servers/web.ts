@@ -67,14 +67,21 @@ type Guarded = (request: Asked & { vm: VmKey }, reply: Reply, visitor: Visitor) 
 
 export function webServer(options: WebOptions): Server {
   const { host, port, door, live, known, ask, logger } = options;
+  let guests = 0;
   const guard =
     (route: Guarded, acts = false): Route =>
     (request, reply) => {
       const visitor = door.enter(request);
       const refused = 'status' in visitor ? visitor : acts ? door.mayAct(request) : null;
       if (refused) refuse(reply, refused);
-      else if (request.others >= mostClients) reply({ message: 'too many pages are open' }, { status: 503 });
-      else route({ ...request, vm: request.query.get('vm') ?? '' }, reply, visitor as Visitor);
+      else if (guests >= mostClients) reply({ message: 'too many pages are open' }, { status: 503 });
+      else {
+        guests += 1;
+        request.gone(() => {
+          guests -= 1;
+        });
+        route({ ...request, vm: request.query.get('vm') ?? '' }, reply, visitor as Visitor);
+      }
     };
   const ofVm = (route: Guarded, acts = false) =>
     guard((request, reply, visitor) => {
@@ -110,7 +117,10 @@ export function webServer(options: WebOptions): Server {
   });
 }
 
-const stream = { final: false, headers: { 'content-type': 'text/event-stream' } };
+/** nginx would keep it back until there is more of it. */
+const stream = { final: false, headers: { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' } };
+/** Milliseconds after which a stream tells that it is there. */
+const heartbeat = 15_000;
 
 /** Messages of server-sent events (html.spec.whatwg.org, 9.2), in one write; none: a comment. */
 function streamed(...messages: readonly object[]): string {
@@ -154,9 +164,12 @@ function answer(reply: Reply, asked: Promise<object | string>, headers = {}): vo
 }
 
 function follow({ follow }: WebOptions, vm: VmKey, reply: Reply, gone: Asked['gone']): void {
+  reply(streamed(), stream);
+  const timer = setInterval(() => reply(streamed(), stream), heartbeat);
+  gone(() => clearInterval(timer));
   const stop = follow(vm, lines => reply(streamed(lines ? { lines } : { end: true }), { ...stream, final: !lines }));
   if (stop) gone(stop);
-  else reply({ message: 'nothing is recorded of its boots' }, { status: 409 });
+  else reply(streamed({ end: true }), { ...stream, final: true });
 }
 
 /** In the words of a command's responses. The record names the visitor. */
@@ -167,8 +180,9 @@ function command({ submit }: WebOptions, { vm, body }: Asked & { vm: VmKey }, re
   const { typed: confirmation, ...rest } = said ?? {};
   const word = rest['command'];
   const confirm = word === 'rebuild' || word === 'rollback' ? { confirm: true } : {};
-  if (said === null) refuse('a command is a JSON object of at most 8192 bytes');
-  else if (typed.has(word) && confirmation !== vm) refuse(`${word} needs "typed": "${vm}"`, word);
+  if (said === null) refuse('a command is a JSON object of at most 4096 bytes');
+  else if ((typed.has(word) || rest['on_timeout'] === 'force_off') && confirmation !== vm)
+    refuse(`${word} needs "typed": "${vm}"`, word);
   else submit(vm, JSON.stringify({ ...rest, ...confirm, by: name }), (response, final) => reply(response, { final }));
 }
 

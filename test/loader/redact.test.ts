@@ -117,6 +117,16 @@ test('an escape that stands alone before it does not take its first character ou
   expect(redact('mac1\u001b 1780PDNAAAAAA ')).toBe('mac1\u001b [serial] ');
 });
 
+test.each([
+  'Serial Number for Model 1780PDNAAAAAA :#',
+  'Serial Number for Model 001122334455 = x',
+  'serial number for model 00:11:22:33:44:55 = x',
+  'Serial Number for Model DS918+ = 1780PDNAAAAAA',
+  'Serial Number for Model VirtualDSM : Z',
+])('neither the name nor the value of a serial number has one: %s', text => {
+  expect(redact(text)).not.toMatch(/1780PDN|00.?11|: Z/);
+});
+
 test('no more is held back than a match may have', () => {
   const redactor = new Redactor();
   let told = 0;

@@ -18,6 +18,14 @@ test('without a token, whoever asks for this machine by its own name', () => {
     expect(mine.enter(asking({ host }))).toMatchObject({ status: 403 });
 });
 
+test('without a token, not through a proxy, and not for another site’s page', () => {
+  const host = 'localhost:8098';
+  for (const header of ['x-forwarded-for', 'x-real-ip', 'forwarded', 'via'])
+    expect(door().enter(asking({ host, [header]: '192.0.2.1' }))).toMatchObject({ status: 403 });
+  expect(door().enter(asking({ host, 'sec-fetch-site': 'cross-site' }))).toMatchObject({ status: 403 });
+  expect(door().enter(asking({ host, 'sec-fetch-site': 'none' }))).toEqual({ name: 'page' });
+});
+
 test('with a token, whoever sends it, or the cookie that a login gave', () => {
   const mine = door({ token });
   expect(mine.enter(asking(bearer(token)))).toEqual({ name: 'page' });
@@ -73,8 +81,9 @@ test('Home Assistant’s users come from its Supervisor, and have their names in
   expect(named('anna')).toEqual({ name: 'anna' });
   expect(named('anna', '::ffff:172.30.32.2')).toEqual({ name: 'anna' });
   expect(named('')).toEqual({ name: 'home_assistant' });
-  expect(named('Anna Müller/"x"')).toEqual({ name: 'Anna_M_ller__x_' });
-  expect(named('guest')).toEqual({ name: 'ha_guest' });
+  // Node gives the bytes of a header as Latin-1.
+  expect(named(Buffer.from('Anna Müller/"x"').toString('latin1'))).toEqual({ name: 'Anna_M_ller__x_' });
+  for (const name of ['guest', 'page', 'cli', 'bridge']) expect(named(name)).toEqual({ name: `ha_${name}` });
   expect(named('x'.repeat(99))).toEqual({ name: 'x'.repeat(29) });
   expect(named('anna', '172.30.32.3')).toMatchObject({ status: 403 });
   // With a token as well, everybody else needs it.
@@ -86,6 +95,7 @@ test('Home Assistant’s users come from its Supervisor, and have their names in
 test.each([
   ['the page', { host: 'nas:1', origin: 'http://nas:1', 'sec-fetch-site': 'same-origin' }, true],
   ['a program', { host: 'nas:1' }, true],
+  ['the page behind a proxy with another host', { origin: 'https://nas', 'sec-fetch-site': 'same-origin' }, true],
   ['another page', { host: 'nas:1', origin: 'http://evil.example' }, false],
   ['a sandboxed page', { host: 'nas:1', origin: 'null' }, false],
   ['another site, said by the browser', { host: 'nas:1', 'sec-fetch-site': 'cross-site' }, false],

@@ -42,6 +42,13 @@ test('a gap is a point without values; rare samples are none', () => {
   expect(rare.graph('DSM', 1, start + 600).cpu).toEqual([1, 1, 1]);
 });
 
+test('an unknown value is no part of a mean, and only the VMs that count are heard', () => {
+  const samples = new Samples(10_000);
+  for (const [i, percent] of [10, null, 30].entries()) samples.hear(sample(start + i * 10, percent));
+  samples.hear(sample(start, 99), []);
+  expect(samples.graph('DSM', 1, start + 29).cpu).toEqual([20]);
+});
+
 test('stale and unknown samples, another VM, a clock that goes back', () => {
   const samples = new Samples(30_000);
   samples.hear(sample(start, 1, { stale: true }));

@@ -1,4 +1,6 @@
+import { mkdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type ConfigChanges, Running, state, vmConfig } from '../bridge/running.ts';
 import { eventually } from '../eventually.ts';
@@ -144,6 +146,40 @@ test('a power cut needs the VM’s key, typed; the record names the page', async
       expect.objectContaining({ what: 'stop', by: 'page', why: 'force_off' }),
     );
   });
+});
+
+test('a shutdown that cuts the power when its time is up needs the key, too', async () => {
+  await using web = await startWeb({ vms: [vmConfig({ commands: ['shutdown', 'force_off'] })] });
+  const body = { command: 'shutdown', timeout: '1ms', on_timeout: 'force_off' };
+  expect(await web.command(body)).toMatchObject([{ status: 'rejected', message: expect.stringContaining('typed') }]);
+});
+
+test('the record begins with the verdict and the quiet time that were there before', async () => {
+  await using web = await startWeb();
+  const ago = (days: number) => new Date(Date.now() - days * 86_400_000).toISOString();
+  const probes = {};
+  const lines = [
+    { at: ago(20), what: 'verdict', verdict: 'off', problem: false, reason: 'x', probes },
+    { at: ago(9), what: 'verdict', verdict: 'up', problem: false, reason: 'y', probes },
+    { at: ago(8), what: 'quiet', until: ago(-3), by: 'me' },
+    { at: ago(0.5), what: 'verdict', verdict: 'unreachable', problem: true, reason: 'z', probes },
+  ];
+  await mkdir(join(web.folder, 'history'), { recursive: true });
+  const text = (each: object[]) => each.map(line => `${JSON.stringify(line)}\n`).join('');
+  await writeFile(join(web.folder, 'history', 'DSM.jsonl'), text(lines));
+  const record = (await (await web.get('api/record?vm=DSM&days=1')).json()) as { lines: { what: string }[] };
+  const told = record.lines.filter(({ what }) => what === 'verdict' || what === 'quiet');
+  expect(told.slice(0, 3)).toMatchObject(lines.slice(1).map(line => ({ at: line.at, what: line.what })));
+});
+
+test('many requests in one packet on one connection cost one place, not three hundred', async () => {
+  await using web = await startWeb({ web: { token } });
+  const socket = connect(web.listen.port, '127.0.0.1').on('error', () => {});
+  const closed = new Promise(resolve => socket.once('close', resolve));
+  socket.resume().write('GET /api/live HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(400));
+  await closed;
+  const known = { authorization: `Bearer ${token}` };
+  await eventually(async () => expect((await web.get('api/samples?vm=DSM', known)).status).toBe(200));
 });
 
 test('what cannot be told says why; another path, method or number is no failure', async () => {

@@ -63,8 +63,12 @@ export function linesOf(value: unknown): Line[] {
 }
 
 /** The verdict as it is now, as the line that it would be: its own may be older than what was asked for. */
-export function currentLine({ since, verdict, problem, reason, probes }: CheckDocument): Line[] {
-  return since === null ? [] : [{ at: since, what: 'verdict', verdict, problem, reason, probes }];
+export function currentLine(
+  { since, verdict, problem, reason, probes }: CheckDocument,
+  lines: readonly Line[] = [],
+): Line[] {
+  const isTold = lines.some(line => line.what === 'verdict' && line['verdict'] === verdict && line.at >= (since ?? ''));
+  return since === null || isTold ? [] : [{ at: since, what: 'verdict', verdict, problem, reason, probes }];
 }
 
 /** Starts of whole hours or days of this browser's time, and the end of the last one: 24 hours, 30 days. */

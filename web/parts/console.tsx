@@ -24,21 +24,28 @@ function Lines({ name }: { name: string }) {
   const [said, say] = useState('Waiting for lines …');
   useEffect(() => {
     const listening = new AbortController();
-    const listen = async () => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const listen = async (): Promise<void> => {
       const response = await ask(pathOf('console', name), { signal: listening.signal });
       const cut = eventCutter();
       for await (const piece of piecesOf(response)) {
         for (const { lines: more, end } of cut(piece) as { lines?: string[]; end?: true }[]) {
           if (more) show(before => [...before, ...more].slice(-most));
-          if (end) say('The console has ended.');
+          if (end) say('Nothing is recorded now. Waiting for the next boot …');
         }
       }
     };
-    listen().then(
-      () => say('The console has ended.'),
-      error => listening.signal.aborted || say(wordsOf(error)),
-    );
-    return () => listening.abort();
+    const again = () => {
+      const isOver = listening.signal.aborted;
+      if (!isOver)
+        timer = setTimeout(() => void (document.hidden ? again() : listen().catch(failed).then(again)), 5_000);
+    };
+    const failed = (error: Error) => listening.signal.aborted || say(wordsOf(error));
+    void listen().catch(failed).then(again);
+    return () => {
+      clearTimeout(timer);
+      listening.abort();
+    };
   }, [name]);
   return <Log lines={lines} label="Serial console" empty={said} />;
 }

@@ -41,10 +41,10 @@ export function Timeline({ name, vm, grown }: Props) {
   const [range, setRange] = useState<'hours' | 'days'>('hours');
   const [pressed, press] = useState<number | null>(null);
   const now = useNow(60_000);
-  // A verdict may have held for days: the lines of a day alone would not tell it.
-  const days = range === 'hours' ? '7' : '30';
+  const days = range === 'hours' ? '1' : '30';
   const answer = useAnswer(async signal => linesOf(await askVm('record', name, { days }, signal)), [name, days, grown]);
-  const lines = [...(answer instanceof Error || answer === null ? [] : answer), ...currentLine(vm.check)];
+  const told = answer instanceof Error || answer === null ? [] : answer;
+  const lines = [...told, ...currentLine(vm.check, told)];
   const edges = edgesOf(now, range);
   const bars = barsOf(lines, edges, now);
   const marks = marksOf(lines, edges[0] ?? now);

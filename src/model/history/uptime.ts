@@ -137,7 +137,9 @@ function withFigures(uptime: Uptime, spans: readonly Span[], now: number): Uptim
   for (const span of spans) {
     const age = now - Date.parse(span.at);
     const last = closed.at(-1);
-    const joins = last && age >= 2 * dayLength && dayOf(last.at) === dayOf(span.at);
+    // After a restart, an hour goes on in another line.
+    const unit = age >= 2 * dayLength ? dayOf : hourOf;
+    const joins = last && unit(last.at) === unit(span.at);
     if (joins) closed[closed.length - 1] = { ...sumOf([last, span]), from: last.from, at: span.at };
     else closed.push(span);
   }
