@@ -121,6 +121,9 @@ test('an automation begins with what happens to the device', async () => {
   await hass.state('automation.device', ({ attributes }) => attributes['last_triggered'] !== null);
 });
 
+/** Their figures need a full hour. */
+const periods = ['day', 'month', 'week'];
+
 test('once enabled, each has the value that is on the broker', async () => {
   await enableAll(stage.hass);
   // Home Assistant restores what it showed before; the CPU time has just been enabled, so a sample has come.
@@ -155,9 +158,11 @@ test('once enabled, each has the value that is on the broker', async () => {
     'loader_progress',
     'loader_result',
     'next_step',
+    ...periods.map(period => `response_${period}`),
     'screen',
     'shutdown_takes',
     'shutdown_took',
+    ...periods.map(period => `uptime_${period}`),
   ]);
 });
 
