@@ -91,7 +91,7 @@ test('what is no longer allowed disappears, the rest stays, and it comes back wh
     const list: Json[] = await hass.ask('config/entity_registry/list');
     return list.flatMap(({ platform, unique_id }) => (platform === 'mqtt' ? [unique_id] : []));
   };
-  const gone = ['power', 'shutdown', 'cancel', 'refresh'].map(key => `${device}_${key}`);
+  const gone = ['power', 'shutdown', 'cancel', 'quiet', 'refresh'].map(key => `${device}_${key}`);
   await rebridge({ vms: [{ domain: 'DSM', commands: ['start', 'check'] }] });
   await poll(async () => !(await left()).includes(gone[0]), { what: 'the end of the switch' });
   expect(before.filter(id => !gone.includes(id)).toSorted()).toEqual((await left()).toSorted());
