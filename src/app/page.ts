@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import { readRecord, withBootTimes } from '../bridge/history.ts';
+import { isLine, readRecord, withBootTimes } from '../bridge/history.ts';
 import type { Event } from '../model/event.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import type { State } from '../model/state.ts';
@@ -11,11 +11,12 @@ import { Door } from '../servers/door.ts';
 import { Samples } from '../servers/samples.ts';
 import { type Asks, type Content, type PageFile, type WebOptions, webServer } from '../servers/web.ts';
 import { inTime } from '../util/deadline.ts';
+import type { Line } from '../util/line-file.ts';
 import { shared } from '../util/shared.ts';
 import type { Host } from './host.ts';
 import type { Base, Publishers } from './publishers.ts';
 
-/** What takes a process of its own to find out; each text is as the command line prints it. */
+/** What the command line finds out and prints, as text. */
 export interface Reports {
   plan: (vm: VmKey) => Promise<string>;
   /** JSON without secrets. */
@@ -62,7 +63,7 @@ export function createPage(
       // What was just told may not be written yet.
       await inTime(stores.records.all.settled(), storePatience, null);
       const { lines } = await readRecord(dataDir, key);
-      return { lines: linesSince(withBootTimes(lines) as RecordLine[], Date.now() - days * 86_400_000) };
+      return { lines: linesSince(withBootTimes(lines).filter(isLine), Date.now() - days * 86_400_000) };
     },
     screen: async key => {
       const listed = live.commandsOf(key).includes('screenshot');
@@ -103,15 +104,10 @@ async function content(name: PageFile): Promise<Content> {
   return { type: `${types[name]}; charset=utf-8`, bytes, gzip: await promisify(gzip)(bytes, { level: 9 }), tag };
 }
 
-interface RecordLine {
-  at: string;
-  what: string;
-}
-
 /** With the verdict and the quiet time that it begins with. `since`: milliseconds since 1970. */
-function linesSince(lines: readonly RecordLine[], since: number): RecordLine[] {
+function linesSince(lines: readonly Line[], since: number): Line[] {
   const first = lines.findIndex(({ at }) => Date.parse(at) >= since);
   const [before, after] = first < 0 ? [lines, []] : [lines.slice(0, first), lines.slice(first)];
-  const still = ['verdict', 'quiet'].map(wanted => before.findLast(({ what }) => what === wanted));
+  const still = ['verdict', 'quiet'].map(wanted => before.findLast(line => 'what' in line && line.what === wanted));
   return [...before.filter(line => still.includes(line)), ...after];
 }

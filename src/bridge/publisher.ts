@@ -37,18 +37,9 @@ const documents: readonly {
   { topic: 'loader', parts: vm => [vm.loader, vm.check?.dsm], of: loaderDocument },
 ];
 
-function stateParts({
-  domain,
-  work,
-  startedAt,
-  lastStop,
-  history,
-  uptime,
-  lastError,
-  quiet,
-  stats,
-}: VmSnapshot): unknown[] {
-  const parts: unknown[] = [domain, work, startedAt, lastStop, history, uptime.percent, lastError, quiet];
+function stateParts(vm: VmSnapshot): unknown[] {
+  const { domain, work, startedAt, lastStop, lastError, quiet, stats } = vm;
+  const parts: unknown[] = [domain, work, startedAt, lastStop, lastError, quiet, vm.history, vm.uptime.percent];
   for (const target in stats?.disks) parts.push(stats.disks[target]?.capacity);
   return parts;
 }

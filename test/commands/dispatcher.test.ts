@@ -446,6 +446,15 @@ describe('who may interrupt whom', () => {
       scene.jobs.close();
     });
 
+    test('is carried out however long that took, if it came in time itself', () => {
+      const { scene, end } = rebuilding();
+      scene.submit('shutdown', { id: 'b', expiresAt: now.getTime() + 60_000 });
+      vi.advanceTimersByTime(120_000);
+      end();
+      expect(scene.made).toEqual(['press']);
+      scene.jobs.close();
+    });
+
     test('waits for other VMs then, if it has an order, and leaves what the VM is meant to be', () => {
       const { scene, end } = rebuilding();
       scene.submit('shutdown', { id: 'b' }, { hold: { reserve: 60_000, first: 'box' }, keepsWish: true });

@@ -37,6 +37,17 @@ test('an hour is one line, and then the figures have it', () => {
   expect(uptime.ms).toEqual({ day: 10, week: 10, month: 10 });
 });
 
+test('many restarts in a day, each with a line of its own, do not push out the days before', () => {
+  const span = (from: number, to: number, up: number) => {
+    return { from: at(from), at: at(to), up, meant: 60 * (to - from), checks: 1, answers: 1, ms: 10 };
+  };
+  const days = Array.from({ length: 25 }, (_, day) => span(day * 1_440, day * 1_440 + 60, 0));
+  const restarts = Array.from({ length: 200 }, (_, i) => span(26 * 1_440 + i * 5, 26 * 1_440 + i * 5 + 5, 300));
+  const { closed, percent } = uptimeFrom([...days, ...restarts], [], Date.parse(at(27 * 1_440)));
+  expect(closed.length).toBeLessThan(100);
+  expect(percent).toMatchObject({ day: 100, month: 40 });
+});
+
 test('during the hour nothing is added, and the figures stay', () => {
   const { lines, uptime } = checked(60, () => 'up');
   expect(lines.map(({ what }) => what)).toEqual(['verdict']);

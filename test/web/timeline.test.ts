@@ -43,6 +43,9 @@ test('the verdict that holds now fills what its own line is too old for', () => 
   const check = { since: ago(50), verdict: 'up', problem: false, reason: '', probes: {} } as CheckDocument;
   expect(shares(currentLine(check), 1)).toEqual(['good 100']);
   expect(currentLine({ ...check, since: null })).toEqual([]);
+  // Quiet time has taken its problem back, and not what was before that.
+  expect(currentLine(check, [verdict(50, 'up', true)])).toEqual([]);
+  expect(currentLine(check, [verdict(51, 'up', true), verdict(49, 'off')])).toHaveLength(1);
 });
 
 test('while the bridge was away nothing is known, except of a VM that was off', () => {
