@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { isLine, readRecord, withBootTimes } from '../bridge/history.ts';
+import type { Config } from '../config/config.ts';
 import type { Event } from '../model/event.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import type { State } from '../model/state.ts';
@@ -23,6 +24,14 @@ export interface Reports {
   dump: () => Promise<string>;
 }
 
+/** How this machine, and the page, reach a VM. */
+export interface Reach extends Pick<WebOptions, 'submit' | 'follow'> {
+  hostOf: (key: VmKey) => Host;
+  reports?: Reports | undefined;
+  /** What an earlier bridge in this process has; default: none yet. */
+  samples?: Samples | undefined;
+}
+
 /** From where the Supervisor's ingress comes (developers.home-assistant.io/docs/apps/presentation#ingress). */
 const supervisor = '172.30.32.2';
 /** Milliseconds that a hanging file system may delay the record. */
@@ -35,15 +44,10 @@ const types = { 'index.html': 'text/html', 'app.js': 'text/javascript', 'app.css
 export function createPage(
   { config, logger, states, stores }: Base,
   { live }: Publishers,
-  {
-    hostOf,
-    reports = null,
-    ...bridge
-  }: Pick<WebOptions, 'submit' | 'follow'> & { hostOf: (key: VmKey) => Host; reports?: Reports | null | undefined },
+  { hostOf, reports, samples = samplesOf(config), ...bridge }: Reach,
 ) {
-  const { dataDir, hosts, web } = config;
+  const { dataDir, web } = config;
   if (!web.listen) return null;
-  const samples = new Samples(Math.max(...hosts.map(({ statsInterval }) => statsInterval)));
   const door = new Door({ token: web.token, supervisor: web.ingress ? supervisor : null, port: web.listen.port });
   const files = new Map<PageFile, Promise<Content>>();
   const screen = shared(async key => {
@@ -85,6 +89,7 @@ export function createPage(
     logger: logger.child({ part: 'web' }),
   });
   return {
+    samples,
     start: () => server.start(),
     hear: (event: Event, state: State) => {
       live.hear(event);
@@ -96,6 +101,10 @@ export function createPage(
       live.close();
     },
   };
+}
+
+function samplesOf({ hosts }: Config): Samples {
+  return new Samples(Math.max(...hosts.map(({ statsInterval }) => statsInterval)));
 }
 
 async function content(name: PageFile): Promise<Content> {

@@ -11,13 +11,14 @@ import { States } from '../model/states.ts';
 import { controlServer } from '../servers/control.ts';
 import { healthOf, healthServer, isReady } from '../servers/health.ts';
 import { metricsText } from '../servers/metrics.ts';
+import type { Samples } from '../servers/samples.ts';
 import type { Logger } from '../util/logger.ts';
 import { version } from '../util/version.ts';
 import { thisHost } from './checks.ts';
 import { createHost, type Host, type HostTuning } from './host.ts';
 import { type Broker, createBroker } from './mqtt.ts';
 import { Order } from './order.ts';
-import { createPage, type Reports } from './page.ts';
+import { createPage, type Reach, type Reports } from './page.ts';
 import { type Base, createPublishers, type Publishers } from './publishers.ts';
 import { Roaming } from './roaming.ts';
 import { createStaleTeller } from './stale-topics.ts';
@@ -38,6 +39,8 @@ export interface RunningBridge {
 interface Known {
   vms: ReadonlyMap<VmKey, VmSnapshot>;
   due: readonly VmKey[];
+  /** Of the page, if there is one. */
+  samples: Samples | undefined;
 }
 
 /** All but the signal, the reports, and what has to do with `all`, is for tests and benchmarks. */
@@ -55,9 +58,6 @@ export interface Tuning extends HostTuning {
   /** Milliseconds until the bridge looks for stale topics on the broker. */
   staleAfter?: number;
 }
-
-/** How this machine, and the page, reach a VM. */
-type Reach = Parameters<typeof createPage>[2];
 
 /**
  * The composition root: builds each part from parts that exist already, in the order in which they start. Resolves when
@@ -87,7 +87,7 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
   });
   const bridge = createBridge(base, broker, publishers, order);
   const reach: Reach = {
-    ...{ submit: bridge.submit, hostOf, reports: tuning.reports },
+    ...{ submit: bridge.submit, hostOf, reports: tuning.reports, samples: tuning.before?.samples },
     follow: (key, follower) => (states.has(key) ? hostOf(key).boots.follow(key, follower) : null),
   };
   const servers = createServers(base, broker, publishers, reach);
@@ -125,7 +125,10 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
     get busy() {
       return hosts.some(host => host.busy());
     },
-    known: () => ({ vms: new Map(config.vms.map(({ key }) => [key, states.of(key).vm(key)])), due: order.due }),
+    known: () => ({
+      vms: new Map(config.vms.map(({ key }) => [key, states.of(key).vm(key)])),
+      ...{ due: order.due, samples: servers.page?.samples },
+    }),
   };
 }
 

@@ -25,7 +25,7 @@ interface CheckTarget {
  */
 export async function check(count: number): Promise<Section[]> {
   await using place = await startPlace();
-  const peers = await startPeers(1, place.checks());
+  const peers = await startPeers(1, { checks: place.checks() });
   const [domain] = peers.libvirtd.fake.domains;
   if (!domain) throw new Error('no domain');
   await place.plug(domain);

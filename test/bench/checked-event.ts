@@ -31,7 +31,7 @@ export async function checkedEvent(count: number): Promise<Section> {
 /** A bridge that checks its VM all the time, where a probe hangs, and nothing else answers. */
 async function startStuck(place: Place): Promise<BenchBridge> {
   const times = `schedule: never, deep_schedule: never, probe_timeout: ${probeTimeout}ms`;
-  const peers = await startPeers(1, place.checks(times));
+  const peers = await startPeers(1, { checks: place.checks(times) });
   const [domain] = peers.libvirtd.fake.domains;
   if (!domain) throw new Error('no domain');
   await place.plug(domain, { answers: false });

@@ -21,10 +21,14 @@ export async function event(count: number): Promise<Section> {
   return { title: 'libvirt event → MQTT publication', rows: beside(whole, least) };
 }
 
-/** What `change` takes with each of them, after a hundred to warm up; in turns, so that all meet the same machine. */
+/**
+ * What `change` takes with each of them, after a hundred to warm up; in turns, so that all meet the same machine.
+ * `rest`: milliseconds after each.
+ */
 export async function changesInTurns(
   [first, second]: readonly [{ peers: Peers }, { peers: Peers }],
   count: number,
+  rest = 4,
 ): Promise<readonly [Spread, Spread]> {
   const [times, others]: [number[], number[]] = [[], []];
   const warm = Math.min(100, count);
@@ -35,7 +39,7 @@ export async function changesInTurns(
     ] as const) {
       const time = await change(peers);
       if (i >= 0) taken.push(time);
-      await delay(4);
+      await delay(rest);
     }
   }
   return [spread(times), spread(others)];

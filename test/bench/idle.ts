@@ -30,7 +30,7 @@ export async function idle(seconds: 2 | 60): Promise<Section> {
 /** Found its DSM up. */
 async function startChecking(place: Place, seconds: 2 | 60): Promise<BenchBridge> {
   const schedule = seconds === 60 ? '* * * * *' : '*/2 * * * * *';
-  const peers = await startPeers(1, place.checks(`schedule: "${schedule}", deep_schedule: never`));
+  const peers = await startPeers(1, { checks: place.checks(`schedule: "${schedule}", deep_schedule: never`) });
   const [domain] = peers.libvirtd.fake.domains;
   if (!domain) throw new Error('no domain');
   await place.plug(domain);

@@ -17,6 +17,7 @@ import { command } from './command.ts';
 import { driver } from './driver.ts';
 import { event } from './event.ts';
 import { fleet } from './fleet.ts';
+import { hosts } from './hosts.ts';
 import { idle } from './idle.ts';
 import { memory } from './memory.ts';
 import { others } from './others.ts';
@@ -28,11 +29,11 @@ import { start } from './start.ts';
 
 const usage = `usage: npm run bench -- [--quick] [--only NAME,…] [--soak MINUTES] [--json FILE]
   --quick   the same with few samples, in a minute
-  --only    some of: event command poll check checked-event boot memory start idle page
+  --only    some of: event command poll check checked-event hosts boot memory start idle page
   --soak    one poll a second for so many minutes, and nothing else
   --peers   collectd, prometheus-libvirt-exporter and virsh beside the bridge, in the lab; 20 minutes, or 2 with --quick
   --fleet   bridges on three NATS servers, in the lab; three in five minutes with --quick
-  --size    of the fleet: bridges, and more of them simulated by one process; 40,160 unless told otherwise
+  --size    of the fleet: bridges, and more of them simulated by one process; 40,20 unless told otherwise
 `;
 
 const { values } = parseArgs({
@@ -42,7 +43,7 @@ const { values } = parseArgs({
     soak: { type: 'string' },
     peers: { type: 'boolean', default: false },
     fleet: { type: 'boolean', default: false },
-    size: { type: 'string', default: '40,160' },
+    size: { type: 'string', default: '40,20' },
     json: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
@@ -59,6 +60,7 @@ const whole: readonly Measurement[] = [
   ['poll', () => poll({ domains: 1_000, interval: 1_000, warm: 60, polls: 30 })],
   ['check', () => check(200)],
   ['checked-event', () => checkedEvent(400)],
+  ['hosts', () => hosts(300, 30)],
   ['boot', async () => boot(30)],
   ['memory', () => memory()],
   ['start', () => start(11)],
@@ -72,6 +74,7 @@ const quick: readonly Measurement[] = [
   ['poll', () => poll({ domains: 100, interval: 50, warm: 20, polls: 10 })],
   ['check', () => check(10)],
   ['checked-event', () => checkedEvent(20)],
+  ['hosts', () => hosts(20, 2)],
   ['boot', async () => boot(5)],
   ['memory', () => memory(240)],
   ['start', () => start(2)],

@@ -40,7 +40,10 @@ export async function page(seconds: number): Promise<Section> {
 
 async function startWeb(): Promise<BenchBridge & { root: string }> {
   const port = await freePort();
-  const peers = await startPeers(1, 'commands: [screenshot]', [`web: { listen: "127.0.0.1:${port}" }`]);
+  const peers = await startPeers(1, {
+    checks: 'commands: [screenshot]',
+    more: [`web: { listen: "127.0.0.1:${port}" }`],
+  });
   return { ...(await startBridge({ interval: 30_000, peers })), root: `http://127.0.0.1:${port}` };
 }
 

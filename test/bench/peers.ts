@@ -25,15 +25,23 @@ export const topic = topics('dsm2mqtt');
 /** What a check costs is measured by itself; these would ask the network of the machine. */
 const unchecked = 'checks: { schedule: never, deep_schedule: never }';
 
-/** `checks`: what the configuration says of every VM; `more`: of the bridge. YAML. */
-export async function startPeers(domains = 1, checks = unchecked, more: readonly string[] = []): Promise<Peers> {
+export interface PeersOptions {
+  /** What the configuration says of every VM, YAML. */
+  checks?: string;
+  /** Lines of the configuration of the bridge, YAML. */
+  more?: readonly string[];
+  /** URI of a second host. */
+  second?: string;
+}
+
+export async function startPeers(domains = 1, { more = [], ...options }: PeersOptions = {}): Promise<Peers> {
   const folder = await mkdtemp(join(tmpdir(), 'dsm2mqtt-bench-'));
   const libvirtd = await BenchLibvirtd.listen(folder, domains);
   const broker = await SinkBroker.listen();
   const config = join(folder, 'config.yaml');
   const names = libvirtd.fake.domains.map(domain => domain.name);
   const uri = `qemu+unix:///system?socket=${libvirtd.path}`;
-  await writeFile(config, [...more, configuration(folder, uri, broker.port, names, checks)].join('\n'));
+  await writeFile(config, [...more, configuration(folder, uri, broker.port, names, options)].join('\n'));
   return {
     libvirtd,
     broker,
@@ -85,14 +93,17 @@ export function configuration(
   uri: string,
   port: number,
   domains: readonly string[],
-  checks = unchecked,
+  { checks = unchecked, second }: Omit<PeersOptions, 'more'> = {},
 ) {
+  const host = (more: string) => `{ ${more}, stats_interval: 1s }`;
+  const hosts = [`name: one, uri: "${uri}"`, `name: two, uri: "${second}"`].map(host).join(', ');
   return [
     `mqtt: { url: "mqtt://127.0.0.1:${port}" }`,
-    `libvirt: { uri: "${uri}", stats_interval: 1s }`,
+    `libvirt: ${second === undefined ? host(`uri: "${uri}"`) : `[${hosts}]`}`,
     `data_dir: ${folder}`,
     'vms:',
-    ...domains.map(name => `  - { domain: ${name}, ${checks} }`),
+    ...domains.map(name => `  - { domain: ${name}, ${second === undefined ? '' : 'on: one, '}${checks} }`),
+    ...(second === undefined ? [] : [`  - { domain: there, on: two, ${unchecked} }`]),
     '',
   ].join('\n');
 }

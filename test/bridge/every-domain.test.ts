@@ -87,6 +87,25 @@ test.concurrent('with commands listed, they are carried out', async () => {
   await state(seen, ({ power }) => power === 'ON', 'web');
 });
 
+test.concurrent('the page keeps its samples when another domain comes', async () => {
+  await using running = await Running.prepare();
+  running.daemon.define(web).start();
+  const seen = await running.observe();
+  const port = await freePort();
+  await running.start({ ...all, libvirt: { statsInterval: 100 }, web: { listen: { host: '127.0.0.1', port } } });
+  const sampled = async () => {
+    const graph = await fetch(`http://127.0.0.1:${port}/api/samples?vm=web`);
+    return ((await graph.json()) as { at: number[] }).at;
+  };
+  await eventually(async () => expect(await sampled()).not.toEqual([]));
+  const before = await sampled();
+  // The next bridge has none of its own.
+  running.daemon.hang('connectGetAllDomainStats');
+  running.daemon.define(mail);
+  await seen.take('b/mail/availability', 'online');
+  await eventually(async () => expect(await sampled()).toEqual(expect.arrayContaining(before)));
+});
+
 test.concurrent('one that is defined while it runs is there, with a device of its own', async () => {
   await using running = await Running.prepare();
   const seen = await running.observe();
