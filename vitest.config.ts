@@ -17,7 +17,7 @@ const real = { testTimeout: 600_000, hookTimeout: 600_000, fileParallelism: fals
  * loader: likewise; so long that it has a lab of its own.
  * container: inside `scripts/lab --with container`, the image that `--root-only` has built.
  * release: inside `scripts/lab --with release`, what `test/release/make` has made.
- * brokers: inside `scripts/lab --with brokers`, against NATS and RabbitMQ.
+ * brokers: inside `scripts/lab --with brokers`, against NATS, RabbitMQ and Prometheus.
  * home-assistant: inside `scripts/lab --release forky --with home-assistant`, against that too.
  */
 export default defineConfig({

@@ -38,7 +38,7 @@ const roots = {
   container: "the lab's Debian bookworm, with podman",
   release: "the lab's Debian bookworm, with what judges packages",
   homeAssistant: "the lab's Debian forky, with Home Assistant",
-  brokers: "the lab's Debian forky, with NATS and RabbitMQ",
+  brokers: "the lab's Debian forky, with NATS, RabbitMQ and Prometheus",
 };
 
 /** In the order in which they start. */

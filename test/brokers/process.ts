@@ -13,7 +13,7 @@ export interface Launch {
   ready: string;
 }
 
-/** A broker's process, with a folder and a port of its own that it keeps from start to start. */
+/** A server's process, with a folder and a port of its own that it keeps from start to start. */
 export class BrokerProcess implements AsyncDisposable {
   readonly folder: string;
   readonly port: number;
@@ -31,6 +31,11 @@ export class BrokerProcess implements AsyncDisposable {
   /** `launch` is asked at each start. */
   static async make(name: string, launch: (broker: BrokerProcess) => Promise<Launch>): Promise<BrokerProcess> {
     return new BrokerProcess(await mkdtemp(join(tmpdir(), `${name}-`)), await freePort(), launch);
+  }
+
+  /** What it has printed since its start. */
+  get log(): string {
+    return this.#log;
   }
 
   async start(): Promise<void> {

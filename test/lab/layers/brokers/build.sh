@@ -1,9 +1,9 @@
 #!/bin/bash
-# Brokers other than Mosquitto: NATS and RabbitMQ.
-# Expect: about a minute, 150 MB
+# Brokers other than Mosquitto, NATS and RabbitMQ; and Prometheus.
+# Expect: about a minute, 400 MB
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=test/lab/layers/machine.sh
 source "$here/../machine.sh"
 
-install_packages nats-server rabbitmq-server
+install_packages nats-server rabbitmq-server prometheus
