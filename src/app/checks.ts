@@ -3,7 +3,7 @@ import { uptime } from 'node:os';
 import { join } from 'node:path';
 import { Checks } from '../checks/checks.ts';
 import type { Host } from '../checks/engine/run.ts';
-import { checkRememberedChecks, type RememberedChecks } from '../checks/engine/store.ts';
+import { type RememberedChecks, rememberedChecks } from '../checks/engine/store.ts';
 import { Findhost } from '../checks/findhost/client.ts';
 import type { Findings } from '../checks/finding.ts';
 import type { AskAgent } from '../checks/probes/agent.ts';
@@ -102,7 +102,7 @@ function runId(watch: Watch, key: string): number | null {
 
 /** Where the checks of all VMs are stored: one file for the bridge and for `dsm2mqtt check`. */
 export function checksStore(folder: string, logger: Logger): Store<RememberedChecks> {
-  return new Store({ path: join(folder, 'checks.json'), version: 1, empty: {}, check: checkRememberedChecks, logger });
+  return new Store({ path: join(folder, 'checks.json'), empty: {}, schema: rememberedChecks, logger });
 }
 
 export async function thisHost(): Promise<Host> {

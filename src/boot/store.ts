@@ -22,13 +22,9 @@ const boot = z.object({
   lines: z.array(z.string()),
   next: z.array(z.string()),
 });
-const boots = z.object({ last: boot.nullable(), good: boot.nullable() });
+const boots: z.ZodType<KeptBoots> = z.object({ last: boot.nullable(), good: boot.nullable() });
 
 /** One file for each VM. Only its owner may read it. */
 export function bootStore(folder: string, key: VmKey, logger: Logger): Store<KeptBoots> {
-  return new Store({
-    ...{ path: join(folder, 'boots', `${key}.json`), version: 1, empty: noBoots },
-    check: value => boots.safeParse(value).data ?? null,
-    logger,
-  });
+  return new Store({ path: join(folder, 'boots', `${key}.json`), empty: noBoots, schema: boots, logger });
 }

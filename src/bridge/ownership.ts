@@ -19,6 +19,7 @@ import { EventEmitter } from 'node:events';
 import * as z from 'zod';
 import type { Message, Publication } from '../model/message.ts';
 import type { Logger } from '../util/logger.ts';
+import { orNull } from '../util/or-null.ts';
 
 export interface OwnershipOptions {
   topics: { state: string; info: string; claim: string };
@@ -263,9 +264,5 @@ export class Ownership extends EventEmitter<{
 }
 
 function parse<T>(schema: z.ZodType<T>, payload: Buffer): T | null {
-  try {
-    return schema.parse(JSON.parse(payload.toString()));
-  } catch {
-    return null;
-  }
+  return orNull(() => schema.parse(JSON.parse(payload.toString())));
 }

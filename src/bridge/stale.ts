@@ -8,6 +8,7 @@ import { isVmKey, retainedTopics, type Topics } from '../model/topics.ts';
 import { MqttClient, type MqttClientOptions } from '../mqtt/client.ts';
 import { inTime } from '../util/deadline.ts';
 import { silent } from '../util/logger.ts';
+import { orNull } from '../util/or-null.ts';
 
 /** What the broker keeps: payload by topic. */
 export type Kept = ReadonlyMap<string, string>;
@@ -121,9 +122,5 @@ function isState(payload: string): boolean {
 
 /** An object without members if it is no JSON. */
 function parsed(payload: string): Readonly<Record<string, unknown>> {
-  try {
-    return Object(JSON.parse(payload));
-  } catch {
-    return {};
-  }
+  return Object(orNull(() => JSON.parse(payload)));
 }

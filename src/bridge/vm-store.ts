@@ -25,7 +25,7 @@ const asked = z.object({
   cut: z.boolean(),
   open: z.boolean(),
 });
-const schema = z.record(
+export const rememberedSchema = z.record(
   text,
   z.object({
     /** Null: libvirt had no such domain. */
@@ -42,15 +42,11 @@ const schema = z.record(
   }),
 );
 
-export type Remembered = z.infer<typeof schema>;
-
-export function checkRemembered(value: unknown): Remembered | null {
-  return schema.safeParse(value).data ?? null;
-}
+export type Remembered = z.infer<typeof rememberedSchema>;
 
 /** Where the VMs are stored: one file for the bridge and for `shutdown --direct`. */
 export function vmStoreFile(folder: string, logger: Logger): Store<Remembered> {
-  return new Store({ path: join(folder, 'vms.json'), version: 1, empty: {}, check: checkRemembered, logger });
+  return new Store({ path: join(folder, 'vms.json'), empty: {}, schema: rememberedSchema, logger });
 }
 
 /** The VM as it was stored. `boot`: the host's current boot; null: it is not known. */

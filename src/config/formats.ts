@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { isAbsolute } from 'node:path';
 import { validateDetailed } from 'node-cron';
 import { isVmKey, topicFault } from '../model/topics.ts';
+import { orNull } from '../util/or-null.ts';
 import type { Fault } from './problem.ts';
 
 /** What is wrong with a text in a format; null: nothing. No message repeats it: it may contain a password. */
@@ -113,16 +114,11 @@ export const schedule: Format = text => {
 
 export const libvirtName = must(isVmKey, 'expected letters, digits, _ and -', 'for example nas2');
 
-export const timezone = must(isTimezone, 'expected a time zone', 'for example Europe/Berlin or UTC');
-
-function isTimezone(text: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: text });
-    return true;
-  } catch {
-    return false;
-  }
-}
+export const timezone = must(
+  text => orNull(() => new Intl.DateTimeFormat('en', { timeZone: text })) !== null,
+  'expected a time zone',
+  'for example Europe/Berlin or UTC',
+);
 
 export const topic: Format = text => {
   const message = /^\/|\/$/.test(text) ? 'must not start or end with /' : topicFault(text);

@@ -36,7 +36,7 @@ const hardware = z.object({
 // Absent from what version 0.1 wrote.
 const dsm = z.object({ model: word, version: word, url: word }).default(unknownDescription);
 
-const schema = z.object({
+export const announcedSchema = z.object({
   /** By discovery topic: the platform of each component. */
   devices: z.record(z.string(), z.record(z.string(), z.enum(platforms))),
   /** The last domain seen of each VM, so that a start without libvirt can announce it. */
@@ -49,18 +49,11 @@ const schema = z.object({
   hosts: z.record(z.string(), z.array(z.string())).default({}),
 });
 
-export type Announced = z.infer<typeof schema>;
+export type Announced = z.infer<typeof announcedSchema>;
 
 export const nothingAnnounced: Announced = { devices: {}, vms: {}, hypervisors: {}, hosts: {} };
 
 /** One file for the bridge, and for whatever reads the configuration. */
 export function announcedStore(folder: string, logger: Logger): Store<Announced> {
-  return new Store({
-    ...{ path: join(folder, 'announced.json'), version: 1, empty: nothingAnnounced },
-    ...{ check: checkAnnounced, logger },
-  });
-}
-
-export function checkAnnounced(value: unknown): Announced | null {
-  return schema.safeParse(value).data ?? null;
+  return new Store({ path: join(folder, 'announced.json'), empty: nothingAnnounced, schema: announcedSchema, logger });
 }

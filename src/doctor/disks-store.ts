@@ -9,6 +9,5 @@ const schema = z.record(z.string(), z.record(z.string(), z.string()));
 export type KnownDisks = z.infer<typeof schema>;
 
 export function disksStore(folder: string, logger: Logger): Store<KnownDisks> {
-  const check = (value: unknown) => schema.safeParse(value).data ?? null;
-  return new Store({ path: join(folder, 'disks.json'), version: 1, empty: {}, check, logger });
+  return new Store({ path: join(folder, 'disks.json'), empty: {}, schema, logger });
 }

@@ -1,6 +1,7 @@
 import { type FileHandle, mkdir, open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Logger } from './logger.ts';
+import { orNull } from './or-null.ts';
 import { syncFolder } from './replace-file.ts';
 
 export interface Line {
@@ -93,11 +94,7 @@ async function textOf(path: string): Promise<string> {
 
 /** In a list, so that it cannot be mistaken for no JSON. */
 function parsed(text: string): [unknown] | null {
-  try {
-    return [JSON.parse(text)];
-  } catch {
-    return null;
-  }
+  return orNull(() => [JSON.parse(text)]);
 }
 
 async function appendLines(path: string, lines: readonly Line[], largest: number): Promise<void> {

@@ -1,16 +1,18 @@
 import { readFile } from 'node:fs/promises';
+import type * as z from 'zod';
 import type { Logger } from './logger.ts';
 import { replaceFile } from './replace-file.ts';
 
 export interface StoreOptions<T> {
   path: string;
-  /** Written with the value; a file of another version is not read. */
-  version: number;
   empty: T;
-  /** The value from a file, which may have been edited; null: unusable. */
-  check: (value: unknown) => T | null;
+  /** Of the value in the file, which may have been edited. */
+  schema: z.ZodType<T>;
   logger: Logger;
 }
+
+/** Written with the value; a file of another version is not read. */
+const version = 1;
 
 /**
  * One small JSON file that is replaced as a whole, so that a crash leaves the old one or the new one. If it cannot be
@@ -27,11 +29,11 @@ export class Store<T> {
   }
 
   async load(): Promise<T> {
-    const { path, version, empty, check, logger } = this.#options;
+    const { path, empty, schema, logger } = this.#options;
     try {
       const file = JSON.parse(await readFile(path, 'utf8')) as { version?: unknown; value?: unknown } | null;
-      const value = file?.version === version ? check(file.value) : null;
-      if (value !== null) return value;
+      const read = schema.safeParse(file?.value);
+      if (file?.version === version && read.success) return read.data;
       logger.warn(
         { event: 'store.ignored', path, expected: version },
         'a stored file is of another version or damaged; starting afresh',
@@ -59,7 +61,7 @@ export class Store<T> {
     if (!this.#next) return;
     const { value } = this.#next;
     this.#next = null;
-    const { path, version, logger } = this.#options;
+    const { path, logger } = this.#options;
     try {
       await replaceFile(path, `${JSON.stringify({ version, value }, null, 2)}\n`);
       this.#warned = false;

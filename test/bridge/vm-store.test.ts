@@ -1,6 +1,6 @@
 /** What of a VM outlives the bridge, and what a file may say. */
 import { describe, expect, test } from 'vitest';
-import { checkRemembered, type Remembered, recall, VmStore } from '../../src/bridge/vm-store.ts';
+import { type Remembered, recall, rememberedSchema, VmStore } from '../../src/bridge/vm-store.ts';
 import type { Domain } from '../../src/model/domain.ts';
 import type { Event } from '../../src/model/event.ts';
 import { reduce } from '../../src/model/reduce.ts';
@@ -35,9 +35,7 @@ class Life {
 
   /** As it would be read from the file. */
   get file(): Remembered {
-    const checked = checkRemembered(JSON.parse(JSON.stringify(this.saved.at(-1) ?? null)));
-    if (!checked) throw new Error('what was saved cannot be read');
-    return checked;
+    return rememberedSchema.parse(JSON.parse(JSON.stringify(this.saved.at(-1) ?? null)));
   }
 }
 
@@ -198,12 +196,14 @@ describe('a file', () => {
     ['no domain', { DSM: { ...row, uuid: null, active: false } }],
     ['times with a zone', { DSM: { ...row, asked: { ...asked, at: '2026-11-22T09:00:00+01:00' } } }],
   ])('may say: %s', (_, value) => {
-    expect(checkRemembered(value)).toEqual(value);
+    expect(rememberedSchema.parse(value)).toEqual(value);
   });
 
   test('of version 0.1 says nothing of what came later', () => {
     const { self_off_at, wish, boot, ...old } = row;
-    expect(checkRemembered({ DSM: old })).toEqual({ DSM: { ...row, self_off_at: null, wish: null, boot: null } });
+    expect(rememberedSchema.parse({ DSM: old })).toEqual({
+      DSM: { ...row, self_off_at: null, wish: null, boot: null },
+    });
   });
 
   test.each<[what: string, value: unknown]>([
@@ -215,6 +215,6 @@ describe('a file', () => {
     ['seconds that are none', { DSM: { ...row, last_stop: { ...lastStop, seconds: '42' } } }],
     ['asked until whenever', { DSM: { ...row, asked: { ...asked, until: '' } } }],
   ])('is none with %s', (_, value) => {
-    expect(checkRemembered(value)).toBeNull();
+    expect(rememberedSchema.safeParse(value).success).toBe(false);
   });
 });

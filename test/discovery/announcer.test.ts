@@ -1,7 +1,7 @@
 /** What Home Assistant is told of devices, against a model of what it makes of that. */
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { type Announced, checkAnnounced, nothingAnnounced } from '../../src/discovery/announced-store.ts';
+import { type Announced, announcedSchema, nothingAnnounced } from '../../src/discovery/announced-store.ts';
 import { Announcer, type AnnouncerOptions } from '../../src/discovery/announcer.ts';
 import type { BridgeOptions, VmOptions } from '../../src/discovery/entities/payload.ts';
 import { type Disk, type Domain, unknownHardware } from '../../src/model/domain.ts';
@@ -74,9 +74,7 @@ class World {
         },
         save: value => {
           // As the store does: through a file.
-          const read = checkAnnounced(JSON.parse(JSON.stringify(value)));
-          if (!read) throw new Error('what was saved cannot be read');
-          this.saved = read;
+          this.saved = announcedSchema.parse(JSON.parse(JSON.stringify(value)));
         },
         retire: key => this.retired.push(key),
         resample: key => this.resampled.push(key),
@@ -411,11 +409,11 @@ test('a device that its first entry has left is announced for the second one', (
 
 describe('a file of what was announced', () => {
   test.each([null, 3, [], {}, { ...nothingAnnounced, devices: { t: { k: 'valve' } } }])('%j is none', value => {
-    expect(checkAnnounced(value)).toBeNull();
+    expect(announcedSchema.safeParse(value).success).toBe(false);
   });
   test('is read as it was written', () => {
     started();
-    expect(checkAnnounced(JSON.parse(JSON.stringify(world.saved)))).toEqual(world.saved);
+    expect(announcedSchema.parse(JSON.parse(JSON.stringify(world.saved)))).toEqual(world.saved);
   });
 });
 

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import * as z from 'zod';
 import { Store } from '../../src/util/store.ts';
 import { recorder } from '../mqtt/inbox.ts';
 
@@ -15,8 +16,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-const check = (value: unknown) => (Array.isArray(value) ? (value as number[]) : null);
-const store = (version = 1) => new Store<number[]>({ path, version, empty: [], check, logger: log });
+const store = () => new Store({ path, empty: [], schema: z.array(z.number()), logger: log });
 
 test('keeps what it is given, in a folder that it makes, and for its owner alone', async () => {
   const one = store();

@@ -31,16 +31,10 @@ const known = z.object({
     .nullable(),
 });
 
-const schema = z.record(z.string(), known);
+/** By VM key. */
+export const rememberedChecks = z.record(z.string(), known);
 
 export type Known = z.infer<typeof known>;
-
-/** By VM key. */
-export type RememberedChecks = Readonly<Record<string, Known>>;
+export type RememberedChecks = Readonly<z.infer<typeof rememberedChecks>>;
 
 export const nothingKnown: Known = { uuid: null, run: null, address: null, discovered: false, dsm: null };
-
-/** A value from a file, or null if it is something else. */
-export function checkRememberedChecks(value: unknown): RememberedChecks | null {
-  return schema.safeParse(value).data ?? null;
-}

@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { orNull } from '../../util/or-null.ts';
 import { shared } from '../../util/shared.ts';
 
 /**
@@ -13,7 +14,7 @@ import { shared } from '../../util/shared.ts';
 const bytes = Buffer.allocUnsafeSlow(1024 ** 2);
 
 export function readBytes(path: string): Buffer | null {
-  return orElse(null, () => {
+  return orNull(() => {
     const file = fs.openSync(path, 'r');
     let length = 0;
     try {
@@ -31,7 +32,7 @@ export const exists = fs.existsSync;
 
 /** An attribute's text, without the end of its line; empty: it has none. */
 export function readText(path: string): string {
-  return orElse('', () => fs.readFileSync(path, 'utf8').trimEnd());
+  return orNull(() => fs.readFileSync(path, 'utf8').trimEnd()) ?? '';
 }
 
 /** An attribute's number, decimal, or hexadecimal with `0x`. */
@@ -47,21 +48,13 @@ export const readSlowNumber = shared(path => readFile(path, 'latin1').then(numbe
 
 /** The last part of what a symbolic link points to. */
 export function readLink(path: string): string | null {
-  return orElse(null, () => basename(fs.readlinkSync(path)));
+  return orNull(() => basename(fs.readlinkSync(path)));
 }
 
 export function readNames(folder: string): string[] | null {
-  return orElse(null, () => fs.readdirSync(folder));
+  return orNull(() => fs.readdirSync(folder));
 }
 
 function numberIn(text: string): number | null {
   return /^(0x[0-9a-f]{1,8}|\d{1,9})\s*$/i.test(text) ? Number(text) : null;
-}
-
-function orElse<T>(otherwise: T, act: () => T): T {
-  try {
-    return act();
-  } catch {
-    return otherwise;
-  }
 }

@@ -1,5 +1,6 @@
 import { isIPv4 } from 'node:net';
 import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
+import { orNull } from '../../util/or-null.ts';
 
 /** A network in which this machine has its own IPv4 address, so that it reaches the others without a router. */
 export interface Network {
@@ -21,11 +22,7 @@ export function ownNetworks(interfaces: Interfaces = ownInterfaces()): Network[]
 
 /** Empty where a service may not list them (systemd's RestrictAddressFamilies without netlink). */
 function ownInterfaces(): Interfaces {
-  try {
-    return networkInterfaces();
-  } catch {
-    return {};
-  }
+  return orNull(networkInterfaces) ?? {};
 }
 
 /** Reaches every machine on the network of the default route. */

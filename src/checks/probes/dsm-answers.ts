@@ -1,5 +1,6 @@
 import { isIPv4 } from 'node:net';
 import type { DsmIdentity } from '../../model/check.ts';
+import { orNull } from '../../util/or-null.ts';
 
 /** Parses the three answers that DSM gives without a login. PURE: anything else, such as HTML, is null. */
 
@@ -60,12 +61,8 @@ export function readState(body: string): InstallState | null {
 }
 
 function parse(body: string): Readonly<Record<string, unknown>> | null {
-  try {
-    // The script writes JSON by hand: it puts a program's output between quotes, with all its line ends.
-    return fields(JSON.parse(body.replace(/\p{Cc}/gu, ' ')));
-  } catch {
-    return null;
-  }
+  // The script writes JSON by hand: it puts a program's output between quotes, with all its line ends.
+  return fields(orNull(() => JSON.parse(body.replace(/\p{Cc}/gu, ' '))));
 }
 
 /** Without what an object inherits. */

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { ageOf, machineOf } from '../../../src/checks/diagnosis/evidence.ts';
 import { noActivity, restOf, withSample } from '../../../src/checks/engine/disk-idle.ts';
 import { resetAt, runOf, toKnown, upAt } from '../../../src/checks/engine/run.ts';
-import { checkRememberedChecks, type Known, nothingKnown } from '../../../src/checks/engine/store.ts';
+import { type Known, nothingKnown, rememberedChecks } from '../../../src/checks/engine/store.ts';
 import type { Hardware } from '../../../src/model/domain.ts';
 import { type Stats, unknownDisk, unknownStats } from '../../../src/model/stats.ts';
 import { active, domain, off, offBy, uuid } from '../../model/samples.ts';
@@ -120,8 +120,8 @@ test('disks are quiet after ten minutes without a request, and unknown where lib
 test('what is remembered is read back, and anything else is not', () => {
   const { boot, ...run } = known;
   const value = { DSM: { ...nothingKnown, uuid, run: { boot, ...run } }, other: nothingKnown };
-  expect(checkRememberedChecks(JSON.parse(JSON.stringify(value)))).toEqual(value);
+  expect(rememberedChecks.parse(JSON.parse(JSON.stringify(value)))).toEqual(value);
   for (const broken of [null, 7, [], { DSM: {} }, { DSM: { ...nothingKnown, address: 5 } }]) {
-    expect(checkRememberedChecks(broken)).toBeNull();
+    expect(rememberedChecks.safeParse(broken).success).toBe(false);
   }
 });
