@@ -1,53 +1,22 @@
 import { outcomeOf } from '../finding.ts';
 import type { Cause } from './diagnoses.ts';
-import type { Evidence } from './evidence.ts';
+import { canAnswer, type Evidence } from './evidence.ts';
 
 /** The diagnosis, from the evidence alone. Pure and total: the tests try every combination there is. */
 export function diagnose(evidence: Evidence): Cause {
-  switch (evidence.machine) {
-    case 'off':
-    case 'died':
-    case 'paused':
-    case 'io_error':
-    case 'asleep':
-    case 'crashed':
-    case 'absent':
-      return evidence.machine;
-    case 'running':
-    case 'stopping':
-    case 'unseen':
-      return inItsWords(evidence) ?? withoutWords(evidence);
-  }
-}
-
-/** What DSM, its installer or its loader reports counts more than any lower layer. */
-function inItsWords(evidence: Evidence): Cause | null {
-  return fromApi(evidence) ?? fromDiscovery(evidence) ?? fromPage(evidence);
+  const { machine } = evidence;
+  if (!canAnswer(machine)) return machine;
+  // What DSM, its installer or its loader reports counts more than any lower layer.
+  return fromApi(evidence) ?? fromDiscovery(evidence) ?? fromPage(evidence) ?? withoutWords(evidence);
 }
 
 function fromApi(evidence: Evidence): Cause | null {
   const { dsm, age } = evidence;
-  switch (dsm) {
-    case 'ready':
-    case 'asleep':
-      return whileReady(evidence);
-    case 'starting':
-      return age === 'young' ? 'starting' : 'starting_late';
-    case 'updating':
-      return updating(evidence);
-    case 'installer':
-    case 'no_disk':
-    case 'small_disk':
-    case 'migratable':
-    case 'recoverable':
-      return dsm;
-    case 'mute':
-      return booting(evidence) ? 'starting' : 'api_silent';
-    case 'other':
-    case 'silent':
-    case 'not_applicable':
-      return null;
-  }
+  if (dsm === 'ready' || dsm === 'asleep') return whileReady(evidence);
+  if (dsm === 'starting') return age === 'young' ? 'starting' : 'starting_late';
+  if (dsm === 'updating') return updating(evidence);
+  if (dsm === 'mute') return booting(evidence) ? 'starting' : 'api_silent';
+  return dsm === 'other' || dsm === 'silent' || dsm === 'not_applicable' ? null : dsm;
 }
 
 /** DSM has not been up since power on, and has time left. */
@@ -72,22 +41,10 @@ function whileReady(evidence: Evidence): Cause {
 
 function fromDiscovery(evidence: Evidence): Cause | null {
   const { discovery, age } = evidence;
-  switch (discovery) {
-    case 'booting':
-      return age === 'young' ? 'booting_dsm' : 'booting_late';
-    case 'starting':
-      return age === 'young' ? 'starting' : 'starting_late';
-    case 'updating':
-      return updating(evidence);
-    case 'installer':
-    case 'migratable':
-    case 'recoverable':
-      return discovery;
-    case 'ready':
-    case 'silent':
-    case 'not_applicable':
-      return null;
-  }
+  if (discovery === 'booting') return age === 'young' ? 'booting_dsm' : 'booting_late';
+  if (discovery === 'starting') return age === 'young' ? 'starting' : 'starting_late';
+  if (discovery === 'updating') return updating(evidence);
+  return discovery === 'ready' || discovery === 'silent' || discovery === 'not_applicable' ? null : discovery;
 }
 
 function fromPage(evidence: Evidence): Cause | null {
@@ -151,20 +108,10 @@ function answersAtAll({ neighbour, ping, tcp }: Evidence): boolean {
 
 /** Where the guest's own way to the network ends; null: not on this host. */
 export function cutAt(bridge: Evidence['bridge']) {
-  switch (bridge) {
-    case 'link_down':
-    case 'no_tap':
-    case 'tap_down':
-    case 'misplugged':
-    case 'bridge_down':
-      return bridge;
-    case 'ok':
-    case 'no_uplink':
-    case 'macvtap':
-    case 'not_applicable':
-      return null;
-  }
+  return cuts.find(cut => cut === bridge) ?? null;
 }
+
+const cuts = ['link_down', 'no_tap', 'tap_down', 'misplugged', 'bridge_down'] as const;
 
 /** A neighbour that answers no ping may be gone, and still in the kernel's table. */
 export function isThere({ neighbour, ping }: Pick<Evidence, 'neighbour' | 'ping'>): boolean {
