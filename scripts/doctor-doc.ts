@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { rules } from '../src/doctor/examine.ts';
-import type { Source } from '../src/doctor/rule.ts';
+import type { Source } from '../src/doctor/facts.ts';
 import { levels } from '../src/model/doctor.ts';
 import { code, fillIn, keep, table } from './page.ts';
 

@@ -9,11 +9,12 @@ import { draftXml, stableMac } from '../definition/draft.ts';
 import { planVolumes } from '../definition/draft-volumes.ts';
 import { examine } from '../doctor/examine.ts';
 import { type LoaderFacts, type OtherDomain, readFacts, unknownFacts, unknownLoader } from '../doctor/facts.ts';
-import { type Host, lookAtHost, orNull } from '../doctor/host.ts';
+import { type Host, lookAtHost } from '../doctor/host.ts';
 import { errorCode, unlessRefused } from '../libvirt/errors.ts';
 import { isImageError } from '../loader/image/errors.ts';
 import { openImage } from '../loader/image/open.ts';
 import { platformOr } from '../loader/platforms.ts';
+import { orNull } from '../util/or-null.ts';
 import { type GatherOptions, loaderFacts, otherDomains, recognised } from './doctor-facts.ts';
 import { isLocal } from './libvirt.ts';
 

@@ -2,6 +2,7 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import * as z from 'zod';
+import { orNull } from '../util/or-null.ts';
 import { replaceFile } from '../util/replace-file.ts';
 import { changedElements, valuesOf } from './diff.ts';
 
@@ -97,13 +98,11 @@ export function sameNvram(one: Pick<Kept, 'nvram'>, other: Pick<Kept, 'nvram'>):
 }
 
 function parsed(text: string): Kept | null {
-  try {
+  return orNull(() => {
     const { value } = file.parse(JSON.parse(text));
     nvramOf(value);
     return value;
-  } catch {
-    return null;
-  }
+  });
 }
 
 const ascending = (a: number, b: number) => a - b;

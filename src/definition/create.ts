@@ -6,6 +6,7 @@ import type { Libvirt } from '../libvirt/client.ts';
 import { errorCode, isLibvirtError, unlessRefused } from '../libvirt/errors.ts';
 import type { VolumeRef } from '../libvirt/structs.ts';
 import type { Logger } from '../util/logger.ts';
+import { orNull } from '../util/or-null.ts';
 import { syncFolder } from '../util/replace-file.ts';
 import { escaped } from '../vm/xml.ts';
 import type { NewVolume } from './draft-volumes.ts';
@@ -97,11 +98,7 @@ export async function tellUnfinished(dataDir: string, vms: readonly { key: strin
 /** Null: there is no journal, or one that was cut off before anything was made. */
 async function journaled(journal: string): Promise<z.infer<typeof schema> | null> {
   const text = await readFile(journal, 'utf8').catch(() => '');
-  try {
-    return schema.parse(JSON.parse(text));
-  } catch {
-    return null;
-  }
+  return orNull(() => schema.parse(JSON.parse(text)));
 }
 
 function volumeXml({ name, bytes, sparse }: NewVolume): string {

@@ -1,3 +1,4 @@
+import { orNull } from '../util/or-null.ts';
 import { child, type Node, parseDomain, text } from '../vm/xml.ts';
 
 /** Definitions of domains compared by the paths of their elements. Pure. */
@@ -23,12 +24,8 @@ const names: Readonly<Record<string, (node: Node) => string | null>> = {
 
 /** Null: it is no definition of a domain. */
 export function valuesOf(xml: string): Values | null {
-  try {
-    const domain = parseDomain(xml);
-    return domain ? new Map(entries(domain, '')) : null;
-  } catch {
-    return null;
-  }
+  const domain = orNull(() => parseDomain(xml));
+  return domain ? new Map(entries(domain, '')) : null;
 }
 
 /** In the order of `is`; what it lacks comes last. */

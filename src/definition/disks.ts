@@ -1,6 +1,7 @@
 import { closeSync, constants, openSync, readdirSync, readFileSync, readSync, realpathSync } from 'node:fs';
 import { basename } from 'node:path';
-import { type HostDisk, orNull } from '../doctor/host.ts';
+import type { HostDisk } from '../doctor/host.ts';
+import { orNull } from '../util/or-null.ts';
 
 /** Which disks of the host a new domain may take. DSM's installer formats what it gets. */
 

@@ -1,7 +1,6 @@
 import type { GuestKind } from '../model/check.ts';
 import { type Finding, type Level, levels } from '../model/doctor.ts';
-import type { Facts } from './facts.ts';
-import type { Rule, Source } from './rule.ts';
+import type { Facts, Rule, Source } from './facts.ts';
 import { diskRules } from './rules/disks.ts';
 import { loaderRules } from './rules/loader.ts';
 import { machineRules } from './rules/machine.ts';

@@ -1,11 +1,13 @@
 import { type Definition, readDefinition } from '../loader/plan/definition.ts';
 import { platformOf } from '../loader/platforms.ts';
 import type { MapPair } from '../loader/sata-map.ts';
+import type { Finding } from '../model/doctor.ts';
 import type { Disk } from '../model/domain.ts';
+import { orNull } from '../util/or-null.ts';
 import { child, children, type Node, parseDomain, text } from '../vm/xml.ts';
 import type { Host } from './host.ts';
 
-/** What the rules judge. Null is always: not known. */
+/** What the rules are, and what they judge. Null is always: not known. */
 
 /** What is known of the loader, from wherever it is known. */
 export interface LoaderFacts {
@@ -75,11 +77,27 @@ export interface Facts extends Definition {
   host: Host | null;
 }
 
+/** Where facts come from. Those of the definition and of libvirt can be seen from another machine too. */
+export type Source = 'definition' | 'libvirt' | 'loader' | 'host';
+
+/** One row of THE table: why something matters to DSM, how to mend it, and how to see it. The page is made of these. */
+export interface Rule extends Pick<Finding, 'level' | 'code' | 'message' | 'advice'> {
+  /** What it needs most, and what is missing when it cannot tell. */
+  source: Source;
+  /** It holds for every guest, not only for DSM. */
+  everyGuest?: true;
+  /** What was seen, one for each finding; null: these facts do not tell. */
+  find: (facts: Facts) => readonly Seen[] | null;
+}
+
+/** With a level or an advice that fits better than the rule's own. */
+export type Seen = string | (Pick<Finding, 'seen'> & Partial<Pick<Finding, 'level' | 'advice'>>);
+
 type Read = Pick<Facts, 'domain' | 'devices' | 'disks' | keyof Definition>;
 
 /** Null: it is no definition of a domain. */
 export function readFacts(xml: string): Read | null {
-  const domain = parsed(xml);
+  const domain = orNull(() => parseDomain(xml));
   if (!domain) return null;
   const devices = child(domain, 'devices');
   const definition = readDefinition(xml);
@@ -93,14 +111,6 @@ export function readFacts(xml: string): Read | null {
   return { ...definition, domain, devices, disks };
 }
 
-function parsed(xml: string): Node | undefined {
-  try {
-    return parseDomain(xml);
-  } catch {
-    return undefined;
-  }
-}
-
 export function unknownFacts(read: Read): Facts {
   return {
     ...{ ...read, loader: unknownLoader, secure: false, active: false, autostart: null, memoryNow: null },
@@ -110,11 +120,7 @@ export function unknownFacts(read: Read): Facts {
 }
 
 export function usesDeviceTree({ loader: { model } }: Facts): boolean | null {
-  return platform(model)?.deviceTree ?? null;
-}
-
-export function platform(model: string | null) {
-  return model === null ? null : platformOf(model);
+  return platformOf(model)?.deviceTree ?? null;
 }
 
 export function dataDisks({ disks }: Pick<Facts, 'disks'>): readonly DiskFacts[] {

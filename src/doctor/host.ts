@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { inTime } from '../util/deadline.ts';
+import { orNull } from '../util/or-null.ts';
 
 /** What this machine, on which libvirt runs, knows of a VM. Only reads; what cannot be read is missing. */
 
@@ -175,12 +176,4 @@ function read(path: string): string | null {
 
 function names(folder: string): string[] {
   return orNull(() => fs.readdirSync(folder)) ?? [];
-}
-
-export function orNull<T>(act: () => T): T | null {
-  try {
-    return act();
-  } catch {
-    return null;
-  }
 }

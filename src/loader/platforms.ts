@@ -42,7 +42,7 @@ export function parsePlatformId(text: string): { id: PlatformId } | { problem: I
   return { problem: { code: 'unknown_model', message: `"${text}" names no model that is known here.`, nearest: ids } };
 }
 
-export function platformOf(model: string): Platform | null {
+export function platformOf(model: string | null): Platform | null {
   return platforms.find(row => row.model === model) ?? null;
 }
 

@@ -1,5 +1,5 @@
 import type { Examination } from '../../doctor/examine.ts';
-import type { Source } from '../../doctor/rule.ts';
+import type { Source } from '../../doctor/facts.ts';
 import { fold } from '../../loader/plan/plan-text.ts';
 import type { Finding } from '../../model/doctor.ts';
 

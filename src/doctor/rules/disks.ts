@@ -1,7 +1,7 @@
+import { platformOf } from '../../loader/platforms.ts';
 import { sataMap } from '../../loader/sata-map.ts';
 import { formatPci, type StorageController } from '../../vm/controllers.ts';
-import { dataDisks, type Facts, mib, platform, sourceOf, usesDeviceTree } from '../facts.ts';
-import type { Rule, Seen } from '../rule.ts';
+import { dataDisks, type Facts, mib, type Rule, type Seen, sourceOf, usesDeviceTree } from '../facts.ts';
 
 /** The guest's disks, and what else may have them. */
 
@@ -94,7 +94,7 @@ export const diskRules: readonly Rule[] = [
     advice: 'Take disks away, or choose a larger model.',
     find: facts => {
       const { model } = facts.loader;
-      const [count, slots] = [dataDisks(facts).length, platform(model)?.maxDisks ?? null];
+      const [count, slots] = [dataDisks(facts).length, platformOf(model)?.maxDisks ?? null];
       if (slots === null) return null;
       return count > slots ? [`${count} data disks; ${model} has ${slots} slots.`] : [];
     },
@@ -173,7 +173,7 @@ function q35Sata(facts: Facts): string[] | null {
 /** Only SATA controllers heed the maps: one with data disks needs its ports, one without may take no slot. */
 function unfitMap(facts: Facts): readonly Seen[] | null {
   const { controllers, loader } = facts;
-  const row = platform(loader.model);
+  const row = platformOf(loader.model);
   if (loader.map === 'unset' || usesDeviceTree(facts)) return [];
   const computed = row && sataMap(controllers, row);
   if (loader.map === null || !computed || 'refusal' in computed) return null;

@@ -1,7 +1,6 @@
 import { compareVersions, firstUnknownVersion } from '../../loader/platforms.ts';
 import { children, text } from '../../vm/xml.ts';
-import { type Facts, mib, usesDeviceTree } from '../facts.ts';
-import type { Rule } from '../rule.ts';
+import { type Facts, mib, type Rule, usesDeviceTree } from '../facts.ts';
 
 /** The loader's disk, and what the loader needs or brings. */
 

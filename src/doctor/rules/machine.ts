@@ -1,9 +1,8 @@
 import { cpuFlags } from '../../loader/plan/definition.ts';
-import { compareVersions } from '../../loader/platforms.ts';
+import { compareVersions, platformOf } from '../../loader/platforms.ts';
 import { serialLog } from '../../vm/console.ts';
 import { child, children, content, text } from '../../vm/xml.ts';
-import { type Facts, platform } from '../facts.ts';
-import type { Rule, Seen } from '../rule.ts';
+import type { Facts, Rule, Seen } from '../facts.ts';
 
 /** Processor, firmware, console, and how the VM ends. */
 
@@ -72,7 +71,7 @@ export const machineRules: readonly Rule[] = [
     message: 'DSM uses only as many vCPUs as its model has threads.',
     advice: 'Fewer in `<vcpu>`, or a larger model.',
     find: ({ hardware: { vcpus }, loader: { model } }) => {
-      const most = platform(model)?.maxThreads ?? null;
+      const most = platformOf(model)?.maxThreads ?? null;
       if (most === null || vcpus === null) return null;
       return vcpus > most ? [`\`<vcpu>${vcpus}</vcpu>\`; ${model} uses ${most}.`] : [];
     },
@@ -108,7 +107,7 @@ function lackingCpu(facts: Facts): string[] | null {
   const { dsm, model } = loader;
   // RR calls 7.3 and later unsupported without it (menu.sh).
   const needing = dsm !== null && compareVersions(dsm, '7.3') >= 0 ? `DSM ${dsm}` : model;
-  const flagsNeeded = platform(model)?.cpuFlags;
+  const flagsNeeded = platformOf(model)?.cpuFlags;
   if (needing === model && !flagsNeeded?.includes('movbe')) return flagsNeeded ? [] : null;
   const cpu = child(domain, 'cpu');
   const feature = children(cpu, 'feature').find(node => text(node, '@name') === 'movbe');

@@ -1,5 +1,5 @@
 import { child, children, text } from '../../vm/xml.ts';
-import type { Rule } from '../rule.ts';
+import type { Rule } from '../facts.ts';
 
 /** The guest's NICs. */
 
