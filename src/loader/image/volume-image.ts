@@ -2,7 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { dirname } from 'node:path';
 import type { CallOptions } from '../../libvirt/calls.ts';
 import type { Libvirt } from '../../libvirt/client.ts';
-import { ConnectionLost, errorCode, isLibvirtError, LimitError, TimeoutError } from '../../libvirt/errors.ts';
+import {
+  ConnectionLost,
+  errorCode,
+  isLibvirtError,
+  LimitError,
+  TimeoutError,
+  unlessRefused,
+} from '../../libvirt/errors.ts';
 import type { Storage } from '../../libvirt/storage.ts';
 import type { PoolRef, VolumeRef } from '../../libvirt/structs.ts';
 import { escaped } from '../../vm/xml.ts';
@@ -81,14 +88,14 @@ async function findVolume(
   calls: CallOptions,
   own: (pool: PoolRef) => void,
 ): Promise<VolumeRef> {
-  const look = () => orNull(storage.volumeByPath(path, calls), errorCode.noStorageVolume);
+  const look = () => unlessRefused(storage.volumeByPath(path, calls), null, errorCode.noStorageVolume);
   const seen = await look();
   if (seen) {
     if (ownName.test(seen.pool)) own(await storage.poolByName(seen.pool, calls));
     return seen;
   }
   const target = dirname(path);
-  const there = await orNull(storage.poolByTarget(target, calls), errorCode.noStoragePool);
+  const there = await unlessRefused(storage.poolByTarget(target, calls), null, errorCode.noStoragePool);
   if (!there && !transientPool) {
     throw new ImageError(
       'no_pool',
@@ -112,15 +119,6 @@ async function createPool(storage: Storage, target: string, calls: CallOptions):
     // A pool that is defined but inactive has the same folder.
     if (!isLibvirtError(error, errorCode.operationFailed)) throw error;
     throw new ImageError('no_pool', `libvirt makes no pool of ${target}: ${error.message}`, { cause: error });
-  }
-}
-
-async function orNull<T>(call: Promise<T>, code: number): Promise<T | null> {
-  try {
-    return await call;
-  } catch (error) {
-    if (isLibvirtError(error, code)) return null;
-    throw error;
   }
 }
 

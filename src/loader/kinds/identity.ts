@@ -1,3 +1,4 @@
+import type { ConfigVerdict, Problem } from '../plan/finding.ts';
 import type { MapPair } from '../sata-map.ts';
 
 export type RecognisedKind = 'tcrp' | 'rr' | 'arc' | 'mshell' | 'arpl' | 'trireme' | 'unknown';
@@ -35,6 +36,29 @@ export const untold: Told = {
   ...{ version: null, model: null, dsm: null, built: null, serial: null, macs: null },
   ...{ map: null, acpid: null, bootWait: null, why: null },
 };
+
+/** Serial number and MACs in a loader's configuration, by their keys. */
+export type Identity = Readonly<Record<string, string | number>>;
+
+export interface Failed {
+  problem: { code: string; message: string };
+}
+
+/** For a VM with several NICs, the loader makes only the first MAC. */
+export function isComplete({ sn, mac1 }: Identity): boolean {
+  return sn !== undefined && mac1 !== undefined;
+}
+
+/** `advice`: for a configuration that cannot be read. */
+export function verdictOn(read: { identity: Identity } | Failed, advice: string): ConfigVerdict {
+  if (!('problem' in read)) return { complete: isComplete(read.identity) };
+  return { problem: { code: 'bad_config', message: read.problem.message, advice } };
+}
+
+/** Why a configuration that a step has printed allows no rebuild; null: it does. */
+export function objectionIn(verdict: ConfigVerdict): Problem | null {
+  return 'problem' in verdict ? verdict.problem : null;
+}
 
 /** A configuration as it was read: nobody has checked it. */
 export type Values = Readonly<Record<string, unknown>>;

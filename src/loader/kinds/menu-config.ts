@@ -1,3 +1,4 @@
+import { orNull } from '../../util/or-null.ts';
 import type { HomeFiles, SavedHome } from '../image/home.ts';
 import { at, isSet, isValues, macsIn, mapIn, modelName, releaseName, type Told, untold, word } from './identity.ts';
 
@@ -28,7 +29,7 @@ export function toldByMenu(titles: readonly string[], grubConfig: string, home: 
   const [, model, dsm = null] = titles.map(title => forDsm.exec(title)).find(match => match !== null) ?? [];
   const cmdline = commandLine(grubConfig);
   const text = (name: string) => home?.get(name)?.toString('utf8') ?? null;
-  const saved = parse(text(config));
+  const saved = orNull(() => JSON.parse(text(config)?.trim() ?? ''));
   const known = isValues(at(saved, 'extra_cmdline'));
   // The home is saved after a build or not at all; the menu is what DSM starts with.
   const values = known ? at(saved, 'extra_cmdline') : cmdline;
@@ -50,12 +51,4 @@ function commandLine(grubConfig: string): Readonly<Record<string, string>> | nul
   if (line === undefined) return null;
   const words = line.matchAll(/(?<=[\s"])([A-Za-z]\w{0,31})=([^\s"']{0,64})/g);
   return Object.fromEntries([...words].map(([, key = '', value = '']) => [key, value]));
-}
-
-function parse(text: string | null): unknown {
-  try {
-    return JSON.parse(text?.trim() ?? 'null');
-  } catch {
-    return null;
-  }
 }

@@ -3,8 +3,7 @@ import { OutcomeReader } from '../outcome.ts';
 import { outputTable } from './failures.ts';
 import { plan } from './plan.ts';
 import { rrFindings } from './preflight.ts';
-import { identityWords, judgeConfig, textOf, userConfig } from './user-config.ts';
-import { configIn, isBuiltFor, wantedOf } from './wanted.ts';
+import { configIn, identityWords, isBuiltFor, judgeConfig, textOf, userConfig, wantedOf } from './user-config.ts';
 
 /** RR (https://github.com/RROrg/rr), version 26.7.4. */
 export const rr: LoaderAdapter = {

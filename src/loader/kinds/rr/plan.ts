@@ -1,8 +1,16 @@
 import { quote } from '../../../ssh/quote.ts';
 import { type LoaderConfig, type LoaderFacts, minute, type Outputs, type Step, step } from '../adapter.ts';
-import { at, type Values } from '../identity.ts';
-import { isComplete, judgeConfig, readIdentity, textOf, userConfig } from './user-config.ts';
-import { configIn, isBuiltFor, type Wanted, wantedOf } from './wanted.ts';
+import { at, isComplete, objectionIn, type Values } from '../identity.ts';
+import {
+  configIn,
+  isBuiltFor,
+  judgeConfig,
+  readIdentity,
+  textOf,
+  userConfig,
+  type Wanted,
+  wantedOf,
+} from './user-config.ts';
 
 /**
  * The commands of a rebuild with RR, by its `menu.sh`, which runs each function of its menu without dialogs when it is
@@ -22,7 +30,10 @@ export function plan(config: LoaderConfig, facts: LoaderFacts): readonly Step[] 
     short('version', 'Look which version RR has', `${enter} . ./include/consts.sh && echo "RR $RR_VERSION"`, {
       ...{ kept: true, proofs: [{ name: 'version', pattern: /RR \d[\w.]*/ }] },
     }),
-    { ...readKept('save_config'), objection: output => (config.keepIdentity ? problemOf(output) : null) },
+    {
+      ...readKept('save_config'),
+      objection: output => (config.keepIdentity ? objectionIn(judgeConfig(output)) : null),
+    },
     ...(config.upgrade === 'full' ? upgrade(config.upgradeZip) : []),
     ...(config.keepIdentity ? [] : [forget()]),
     chooseModel(wanted, config),
@@ -66,11 +77,6 @@ function tell(test: string, yes: string, no: string): string {
 function readKept(name: string): Step {
   const proofs = [{ name: 'content', pattern: /^\s*\w[\w-]*\s*:/m }];
   return short(name, `Read ${userConfig}`, `cat ${file}`, { kept: true, proofs });
-}
-
-function problemOf(output: string): ReturnType<Step['objection']> {
-  const verdict = judgeConfig(output);
-  return 'problem' in verdict ? verdict.problem : null;
 }
 
 /** RR takes the newest `update*.zip` in /tmp, or else fetches its newest release. It reboots into its builder itself. */
@@ -205,7 +211,7 @@ function objectionTo(
   const [lacking] = settings.find(([path, value]) => valueAt(config, path) !== value) ?? [];
   if (lacking) return { ...notWritten, message: `${lacking} in ${userConfig} is not what was written there.` };
   const [was, is] = [readIdentity(outputs.get('save_config') ?? ''), readIdentity(output)];
-  if ('problem' in is) return problemOf(output);
+  if ('problem' in is) return objectionIn(judgeConfig(output));
   if (!isComplete(is.identity)) return { ...lost, message: 'RR has made no serial number, or no MAC.' };
   if (!given.config.keepIdentity || 'problem' in was) return null;
   const changed = Object.entries(was.identity).find(([key, value]) => is.identity[key] !== value);

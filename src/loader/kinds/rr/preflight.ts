@@ -1,8 +1,7 @@
 import { type Finding, type PreflightFacts, refuse, tell, warn } from '../../plan/finding.ts';
 import { compareVersions } from '../../platforms.ts';
 import { at } from '../identity.ts';
-import { textOf } from './user-config.ts';
-import { configIn, wantedOf } from './wanted.ts';
+import { configIn, textOf, wantedOf } from './user-config.ts';
 
 /** What only RR requires. Its models and versions are those of its own lists, which only its builder can read. */
 

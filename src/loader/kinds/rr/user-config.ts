@@ -1,14 +1,11 @@
+import type { LoaderSettings } from '../../../model/loader-settings.ts';
 import type { ConfigVerdict } from '../../plan/finding.ts';
-import { at, type Values } from '../identity.ts';
+import { at, type Failed, type Identity, type Values, verdictOn } from '../identity.ts';
 import { readYaml } from '../yaml-config.ts';
 
 /** `user-config.yml` on RR's first partition. Only RR's own functions write it, key by key. Pure. */
 
 export const userConfig = 'user-config.yml';
-
-interface Failed {
-  problem: { code: string; message: string };
-}
 
 const mac = /^[0-9A-Fa-f]{12}$/;
 const serial = /^\w{1,32}$/;
@@ -26,7 +23,7 @@ export function textOf(config: Values, key: string, inner?: string): string {
 }
 
 /** `sn` and each `macN` that is set. */
-export function readIdentity(text: string): { identity: Readonly<Record<string, string>> } | Failed {
+export function readIdentity(text: string): { identity: Identity } | Failed {
   const read = readConfig(text);
   if ('problem' in read) return read;
   const keys = Object.keys(read.config).filter(key => key === 'sn' || /^mac\d+$/.test(key));
@@ -38,15 +35,9 @@ export function readIdentity(text: string): { identity: Readonly<Record<string, 
   return { identity: Object.fromEntries(set) };
 }
 
-export function isComplete({ sn, mac1 }: Readonly<Record<string, string>>): boolean {
-  return sn !== undefined && mac1 !== undefined;
-}
-
 export function judgeConfig(text: string): ConfigVerdict {
-  const read = readIdentity(text);
-  if (!('problem' in read)) return { complete: isComplete(read.identity) };
   const advice = "Correct the file in RR's menu, or set `keep_identity: false` for a new serial number and MACs.";
-  return { problem: { ...read.problem, advice } };
+  return verdictOn(readIdentity(text), advice);
 }
 
 /** Values of serial numbers and MACs, even if the rest is broken. */
@@ -57,4 +48,41 @@ export function identityWords(text: string): readonly string[] {
 
 function failed(message: string): Failed {
   return { problem: { code: 'bad_config', message } };
+}
+
+/** The DSM that is wanted, in RR's words. */
+export interface Wanted {
+  model: string;
+  /** `7.2`, as `productver` has it. */
+  product: string;
+  build: string;
+  /** Null: any. */
+  update: string | null;
+  /** As `productversMenu` takes it: `7.2.2-72806`, or with an update `7.2.2-72806-3`. */
+  key: string;
+}
+
+/** Null when the id has another form. */
+export function wantedOf({ model, platform }: Pick<LoaderSettings, 'model' | 'platform'>): Wanted | null {
+  const form = /^[a-z\d]+-((\d+\.\d+)(?:\.\d+)?-(\d{4,6})(?:-(\d+))?)$/i;
+  const [, key, product, build, update = null] = form.exec(platform) ?? [];
+  if (key === undefined || product === undefined || build === undefined) return null;
+  return { model, product, build, update, key };
+}
+
+/** Whether the configuration, after a build, is of this DSM. */
+export function isBuiltFor(config: Values, { model, product, build, update }: Wanted): boolean {
+  const value = (key: string) => textOf(config, key);
+  const right = value('model') === model && value('productver') === product && value('buildnum') === build;
+  return right && (update === null || value('smallnum') === update) && isPatched(config);
+}
+
+/** RR writes both hashes when it has taken DSM's files. */
+function isPatched(config: Values): boolean {
+  return textOf(config, 'zimage-hash') !== '' && textOf(config, 'ramdisk-hash') !== '';
+}
+
+export function configIn(text: string | undefined): Values {
+  const read = readConfig(text ?? '');
+  return 'problem' in read ? {} : read.config;
 }

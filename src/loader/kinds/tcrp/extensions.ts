@@ -1,4 +1,5 @@
 import { within } from '../../../util/deadline.ts';
+import { orNull } from '../../../util/or-null.ts';
 import type { Known } from '../../plan/finding.ts';
 import type { World } from '../../plan/world.ts';
 import type { PlatformId } from '../../platforms.ts';
@@ -56,10 +57,6 @@ async function recipeOf(fetch: World['fetch'], url: string, release: string, sig
 
 /** Null: it is no index, such as an HTML page that shows one. */
 function releasesOf(text: string): Readonly<Record<string, unknown>> | null {
-  try {
-    const releases = JSON.parse(text)?.releases;
-    return typeof releases === 'object' && !Array.isArray(releases) ? releases : null;
-  } catch {
-    return null;
-  }
+  const releases = orNull(() => JSON.parse(text))?.releases;
+  return typeof releases === 'object' && !Array.isArray(releases) ? releases : null;
 }

@@ -2,8 +2,9 @@ import type { Prompt } from '../../../ssh/dialogue.ts';
 import { quote } from '../../../ssh/quote.ts';
 import { parsePlatformId } from '../../platforms.ts';
 import { type LoaderConfig, type LoaderFacts, minute, type Outputs, type Step, step } from '../adapter.ts';
+import { isComplete, objectionIn } from '../identity.ts';
 import { explainDifference, satamapOf } from './satamap.ts';
-import { editUserConfig, isComplete, judgeConfig, readIdentity, userConfig } from './user-config.ts';
+import { editUserConfig, judgeConfig, readIdentity, userConfig } from './user-config.ts';
 
 /**
  * The commands of a rebuild with TinyCore RedPill, in the order that works: the upgrade replaces user_config.json, so
@@ -27,10 +28,7 @@ const prompts = {
 
 const saveConfig = {
   ...read('save_config', 'Save user_config.json', `cat ${userConfig}`, /"extra_cmdline"/),
-  objection: (output: string) => {
-    const verdict = judgeConfig(output);
-    return 'problem' in verdict ? verdict.problem : null;
-  },
+  objection: (output: string) => objectionIn(judgeConfig(output)),
 };
 
 /** Empty for an id that is none, which `examine` refuses. */

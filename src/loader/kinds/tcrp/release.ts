@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { orNull } from '../../../util/or-null.ts';
 import { platforms } from '../../platform-table.ts';
 
 /**
@@ -72,13 +73,11 @@ const list = z.object({
 });
 
 function buildsIn(file: Buffer | undefined): (readonly [string, readonly string[]])[] | null {
-  try {
-    return list.parse(JSON.parse(file?.toString('utf8') ?? '')).build_configs.map(({ id, add_extensions }) => {
-      return [id, add_extensions.flatMap(Object.values<string>).filter(url => url.startsWith('https://'))];
-    });
-  } catch {
-    return null;
-  }
+  const read = orNull(() => list.parse(JSON.parse(file?.toString('utf8') ?? '')));
+  if (!read) return null;
+  return read.build_configs.map(({ id, add_extensions }) => {
+    return [id, add_extensions.flatMap(Object.values<string>).filter(url => url.startsWith('https://'))];
+  });
 }
 
 /** Its `setplatform`: a chain of `if`, each of which compares with prefixes and sets the model. */

@@ -1,3 +1,4 @@
+import { orNull } from '../../../util/or-null.ts';
 import { type MapPair, sameMap } from '../../sata-map.ts';
 
 /**
@@ -7,12 +8,8 @@ import { type MapPair, sameMap } from '../../sata-map.ts';
 
 /** The settings in a user_config.json after `satamap`; null when it contains none. */
 export function satamapOf(userConfig: string): MapPair | null {
-  try {
-    const { SataPortMap, DiskIdxMap } = JSON.parse(userConfig)?.extra_cmdline ?? {};
-    return typeof SataPortMap === 'string' && typeof DiskIdxMap === 'string' ? { SataPortMap, DiskIdxMap } : null;
-  } catch {
-    return null;
-  }
+  const { SataPortMap, DiskIdxMap } = orNull(() => JSON.parse(userConfig))?.extra_cmdline ?? {};
+  return typeof SataPortMap === 'string' && typeof DiskIdxMap === 'string' ? { SataPortMap, DiskIdxMap } : null;
 }
 
 export function explainDifference(ours: MapPair, satamaps: MapPair): readonly string[] {

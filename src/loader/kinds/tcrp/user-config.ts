@@ -1,4 +1,5 @@
 import type { ConfigVerdict } from '../../plan/finding.ts';
+import { at, type Failed, type Identity, isValues, type Values, verdictOn } from '../identity.ts';
 
 /**
  * `user_config.json`, from which rploader.sh builds. Reads, edits and checks its text. The result is always a whole and
@@ -7,17 +8,11 @@ import type { ConfigVerdict } from '../../plan/finding.ts';
 
 export const userConfig = 'user_config.json';
 
-export type ConfigEdits = Readonly<Record<string, string | number>>;
-
-interface Failed {
-  problem: { code: string; message: string };
-}
-
 /** A part of a kernel's command line. */
 const word = /^[\w.:-]{0,64}$/;
 
 /** `netif_num` follows the number of MACs by itself: DSM panics when they differ. Everything else is unchanged. */
-export function editUserConfig(text: string, edits: ConfigEdits): { text: string } | Failed {
+export function editUserConfig(text: string, edits: Identity): { text: string } | Failed {
   const read = readConfig(text);
   if ('problem' in read) return read;
   const bad = Object.entries(edits).find(([key, value]) => !/^\w{1,32}$/.test(key) || !word.test(`${value}`));
@@ -34,7 +29,7 @@ export function editUserConfig(text: string, edits: ConfigEdits): { text: string
  * Serial number and MACs in the file, which a rebuild keeps: all of them, whatever else is in it. Empty ones do not
  * count. A problem is no reason to make new ones: the file may have an identity in an unknown form.
  */
-export function readIdentity(text: string): { identity: ConfigEdits } | Failed {
+export function readIdentity(text: string): { identity: Identity } | Failed {
   const read = readConfig(text);
   if ('problem' in read) return read;
   const set = Object.entries(read.cmdline).filter(([key, value]) => (key === 'sn' || isMac(key)) && isSet(value));
@@ -45,17 +40,10 @@ export function readIdentity(text: string): { identity: ConfigEdits } | Failed {
   return gapIn(Object.keys({ ...identity, mac1: '' }).filter(isMac)) ?? { identity };
 }
 
-/** For a VM with several NICs, the loader makes only the first MAC. */
-export function isComplete({ sn, mac1 }: ConfigEdits): boolean {
-  return sn !== undefined && mac1 !== undefined;
-}
-
 export function judgeConfig(text: string): ConfigVerdict {
-  const read = readIdentity(text);
-  if (!('problem' in read)) return { complete: isComplete(read.identity) };
   const advice =
     'Correct the file in the image builder and save it with `./rploader.sh backup`; or set `keep_identity: false` and `upgrade: full` for a new file, serial number and MAC.';
-  return { problem: { code: 'bad_config', message: read.problem.message, advice } };
+  return verdictOn(readIdentity(text), advice);
 }
 
 /** Values of serial numbers and MACs, anywhere in the file, even if the rest is broken. */
@@ -66,7 +54,7 @@ export function identityWords(text: string): readonly string[] {
     .filter(value => !/^(?:null|true|false)?$/.test(value));
 }
 
-function readConfig(text: string): { config: Record<string, unknown>; cmdline: Record<string, unknown> } | Failed {
+function readConfig(text: string): { config: Values; cmdline: Values } | Failed {
   if (text.trim() === '') return failed('empty', `${userConfig} is empty.`);
   let config: unknown;
   try {
@@ -77,13 +65,9 @@ function readConfig(text: string): { config: Record<string, unknown>; cmdline: R
   } catch {
     return failed('not_json', `${userConfig} is not valid JSON.`);
   }
-  const cmdline = isObject(config) ? config['extra_cmdline'] : null;
-  if (isObject(config) && isObject(cmdline)) return { config, cmdline };
+  const cmdline = at(config, 'extra_cmdline');
+  if (isValues(config) && isValues(cmdline)) return { config, cmdline };
   return failed('not_a_config', `${userConfig} has no section "extra_cmdline".`);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isMac(key: string): boolean {
