@@ -46,29 +46,17 @@ const quietLine = z.object({
 });
 
 /** The run of a domain, as libvirt counts them; without the host's boot an id says nothing. */
-export interface Run {
-  /** The name of its host; null: it is the only one. */
-  host: string | null;
-  uuid: string;
-  boot: string | null;
-  id: number;
-}
-
 const run = z.object({
+  /** The name of its host; null: it is the only one. */
   host: z.string().nullable().default(null),
   uuid: z.string(),
   boot: z.string().nullable(),
   id: z.number(),
 });
+export type Run = z.infer<typeof run>;
 
 /** What says which run it is in, or that it is in none. */
 const runLine = z.object({ what: z.enum(['start', 'moved', 'stop']), run: run.nullish().catch(null) });
-
-/** The run that it was last in; null: it has stopped, or that is not known. */
-function lastRun(lines: readonly unknown[]): Run | null {
-  const known = lines.flatMap(line => runLine.safeParse(line).data ?? []);
-  return known.at(-1)?.run ?? null;
-}
 
 const linesAs =
   <T>(schema: z.ZodType<T>) =>
@@ -98,17 +86,12 @@ export function withBootTimes(lines: readonly unknown[]): unknown[] {
 /** In the order of time, as far as the lines of each file are. */
 export async function readRecord(folder: string, key: VmKey): Promise<ReadLines> {
   const [rare, frequent] = await readBoth(folder, key);
-  const lines: unknown[] = [];
-  let next = 0;
-  for (const line of rare.lines) {
-    while (next < frequent.lines.length && timeOf(frequent.lines[next]) < timeOf(line)) {
-      lines.push(frequent.lines[next]);
-      next += 1;
-    }
-    lines.push(line);
-  }
-  lines.push(...frequent.lines.slice(next));
-  return { lines, unreadable: rare.unreadable + frequent.unreadable };
+  const left = [...frequent.lines];
+  const lines = rare.lines.flatMap(line => {
+    const later = left.findIndex(other => timeOf(other) >= timeOf(line));
+    return [...left.splice(0, later < 0 ? left.length : later), line];
+  });
+  return { lines: [...lines, ...left], unreadable: rare.unreadable + frequent.unreadable };
 }
 
 export function isLine(line: unknown): line is Line {
@@ -121,6 +104,22 @@ function timeOf(line: unknown): string {
 
 function readBoth(folder: string, key: VmKey): Promise<[ReadLines, ReadLines]> {
   return Promise.all([readLines(pathOf(folder, key)), readLines(pathOf(folder, key, 'checks'))]);
+}
+
+/** What an event says by itself, beside what follows from it for the VM. */
+function linesOf(event: Event, run: (key: VmKey) => Run | null): Line[] {
+  switch (event.type) {
+    case 'loader_ended': {
+      const { at, word: what, by, result, code, seconds } = event;
+      return [{ at, ...{ what, result, code, seconds, by } }];
+    }
+    case 'quiet':
+      return [{ at: event.at, ...{ what: event.type, until: event.quiet?.until ?? null, by: event.by } }];
+    case 'moved':
+      return event.vm.domain ? [{ at: event.at, ...{ what: event.type, path: event.path, run: run(event.key) } }] : [];
+    default:
+      return [];
+  }
 }
 
 /** No VM's lines push out another's, and those of the checks, which are many, not those of stops and starts. */
@@ -159,7 +158,8 @@ export class Records {
         this.#logger.warn(fields, 'the record cannot be read: nothing of it is known');
         return [{ lines: [] }, { lines: [] }];
       });
-      const run = lastRun(lines);
+      // The run that it was last in; null: it has stopped, or that is not known.
+      const { run } = linesAs(runLine)(lines).at(-1) ?? {};
       if (run) this.runs.set(key, run);
       const history = { ...withLines(noHistory, powerLines(lines)), added: [] };
       all.push([key, { history, uptime: uptimeFrom(checksLines(checks), linesAs(verdictLine)(checks), now) }]);
@@ -172,28 +172,13 @@ export class Records {
     if (!('key' in event)) return;
     const { key } = event;
     const [was, is] = [before.vms[key], vms[key]];
-    if (event.type === 'loader_ended') {
-      const { at, word: what, by, result, code, seconds } = event;
-      this.#append(key, 'power', [{ at, ...{ what, result, code, seconds, by } }]);
-    }
-    if (event.type === 'quiet')
-      this.#append(key, 'power', [
-        { at: event.at, ...{ what: 'quiet', until: event.quiet?.until ?? null, by: event.by } },
-      ]);
+    this.#append(key, 'power', linesOf(event, run));
     // What was added on its former host is written already.
-    if (event.type === 'moved' && event.vm.domain) {
-      const line = { at: event.at, what: 'moved', path: event.path, run: run(key) };
-      this.#append(key, 'power', [line]);
-    } else if (event.type !== 'moved' && is) {
-      const { history, uptime } = is;
-      const lines = history === was?.history ? [] : history.added;
-      this.#append(
-        key,
-        'power',
-        lines.map(line => (line.what === 'start' ? { ...line, run: run(key) } : line)),
-      );
-      if (uptime !== was?.uptime) this.#append(key, 'checks', uptime.added);
-    }
+    if (event.type === 'moved' || !is) return;
+    const added = is.history === was?.history ? [] : is.history.added;
+    const lines = added.map(line => (line.what === 'start' ? { ...line, run: run(key) } : line));
+    this.#append(key, 'power', lines);
+    if (is.uptime !== was?.uptime) this.#append(key, 'checks', is.uptime.added);
   }
 
   /** Writes what the hour that goes on has come to. */

@@ -1,9 +1,11 @@
 import { type CommandWord, commandWords, rowOf } from './commands.ts';
 import { quietTime } from './quiet.ts';
-import { maxTimeout, parseTimeLimit } from './time-limit.ts';
 import type { CommandTopic } from './topics.ts';
 
 /** Parses commands. Pure: any bytes give a command, or a refusal with a stable code. */
+
+/** Milliseconds: a day, because a timer cannot wait for 25 of them. */
+export const maxTimeout = 24 * 3_600_000;
 
 /** How the guest is asked to power off: the ACPI button, the guest agent, or the agent and then the button. */
 export const shutdownMethods = ['acpi', 'agent', 'auto'] as const;
@@ -222,4 +224,15 @@ function invalid(message: string, word: string | null = null, id: string | null 
 
 function quote(text: string): string {
   return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
+}
+
+const units = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** Milliseconds of `240`, `"240"` (seconds), `"4m"`, `"90s"`, `"1h"`, `"1d"`; null if it is none of these, 0 or over `most`. */
+function parseTimeLimit(value: unknown, most = maxTimeout): number | null {
+  if (typeof value !== 'string' && typeof value !== 'number') return null;
+  const [, digits, unit = 's'] = /^(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h|d)?$/.exec(String(value)) ?? [];
+  if (digits === undefined) return null;
+  const milliseconds = Math.round(Number(digits) * units[unit as keyof typeof units]);
+  return milliseconds > 0 && milliseconds <= most ? milliseconds : null;
 }

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { noPhases } from '../../src/boot/phases.ts';
+import { noPhases } from '../../src/boot/recording.ts';
 import { boot } from '../../src/cli/record/boot.ts';
 import type { Boot } from '../../src/model/boot.ts';
 import { type ControlOptions, controlServer } from '../../src/servers/control.ts';

@@ -7,6 +7,7 @@ import {
   type InvalidCommand,
   isInvalid,
   maxPayload,
+  maxTimeout,
   parseCommand,
   rebootMethods,
   reservedMarks,
@@ -14,7 +15,6 @@ import {
   timeoutPolicies,
 } from '../../src/model/command.ts';
 import { type CommandWord, commandWords } from '../../src/model/commands.ts';
-import { maxTimeout } from '../../src/model/time-limit.ts';
 import { propertyRuns } from './runs.ts';
 
 const words: readonly CommandWord[] = [
