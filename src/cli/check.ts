@@ -14,16 +14,14 @@ import { withOne } from './command.ts';
 import { ofEachHost } from './domains.ts';
 import { type ExitCode, exitCode } from './outcome.ts';
 import { renderCheck } from './table.ts';
-import type { Output } from './terminal.ts';
+import { print, type Takes } from './terminal.ts';
 
-export interface CheckOptions extends Output {
+export interface CheckOptions extends Takes<'json' | 'signal'> {
   config: Config;
   /** Key or name; all, if not given. */
   vm: string | undefined;
-  json: boolean;
   /** Again and again, until `signal`. */
   watch: boolean;
-  signal: AbortSignal;
 }
 
 /** Milliseconds until libvirt must be connected; after that, DSM is checked without it. */
@@ -36,7 +34,7 @@ const pause = 5_000;
  * reached.
  */
 export async function check({ config, vm, json, watch, stdout, stderr, signal }: CheckOptions): Promise<ExitCode> {
-  const asked = vm === undefined ? config : withOne(config, vm);
+  const asked = withOne(config, vm);
   for (;;) {
     const troubles = new Set<string>();
     const look = async (host: HostConfig) => {
@@ -47,8 +45,7 @@ export async function check({ config, vm, json, watch, stdout, stderr, signal }:
     const { rows, refused } = await ofEachHost(asked, look, signal);
     for (const { message } of refused) troubles.add(message);
     for (const trouble of troubles) stderr.write(`${trouble}\n`);
-    if (json) stdout.write(`${JSON.stringify(rows, null, watch ? 0 : 2)}\n`);
-    else stdout.write(`${rows.map(renderCheck).join('\n\n')}\n`);
+    print({ json, stdout }, rows, rows.map(renderCheck).join('\n\n'), watch ? 0 : 2);
     if (watch) await delay(pause, undefined, { signal }).catch(() => {});
     if (watch && !signal.aborted) {
       if (!json) stdout.write('\n');

@@ -9,17 +9,14 @@ import type { Config } from '../config/config.ts';
 import type { HostConfig } from '../config/hosts.ts';
 import { MqttClient } from '../mqtt/client.ts';
 import { silent } from '../util/logger.ts';
+import { orNull } from '../util/or-null.ts';
 import type { Watch } from '../vm/watch.ts';
 import { ofEachHost, withDomains } from './domains.ts';
 import { type ExitCode, exitCode, Refusal } from './outcome.ts';
-import { agrees, type Input, type Output } from './terminal.ts';
+import { agrees, type Takes } from './terminal.ts';
 
-export interface CleanOptions extends Output {
+export interface CleanOptions extends Takes<'yes' | 'stdin' | 'signal'> {
   config: Config;
-  /** Without asking. */
-  yes: boolean;
-  stdin: Input;
-  signal: AbortSignal;
 }
 
 /** Milliseconds for libvirt, and, for each of its addresses, for the broker to take everything. */
@@ -83,7 +80,7 @@ const info = z.object({ instance: z.string(), vms: z.array(z.string()).optional(
 function owner(config: Config, kept: Kept): readonly string[] {
   const { topics, own } = groundOf(config, new Map());
   const online = kept.get(topics.bridge.state) === 'online';
-  const said = info.safeParse(json(kept.get(topics.bridge.info) ?? '')).data;
+  const said = orNull(() => info.parse(JSON.parse(kept.get(topics.bridge.info) ?? '')));
   const base = config.mqtt.baseTopic;
   if (said && said.instance !== config.instance) {
     const who = `The bridge of ${base}/ is '${said.instance}', and this configuration is of '${config.instance}'.`;
@@ -164,12 +161,4 @@ function listed({ keys, devices }: Stale, { topics }: Ground, base: string): str
 
 function isEmpty({ keys, devices }: Stale): boolean {
   return keys.length + devices.length === 0;
-}
-
-function json(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

@@ -58,7 +58,7 @@ export function listedVm(vms: Config['vms'], name: string): Config['vms'][number
   return vms.find(({ key }) => key === name) ?? vms.find(({ domain, label }) => domain === name || label === name);
 }
 
-/** As if it were the only one. Throws as `findVm` does. */
-export function withOne(config: Config, name: string): Config {
-  return { ...config, vms: [findVm(config, name)], templates: [] };
+/** As if it were the only one, if one is named. Throws as `findVm` does. */
+export function withOne(config: Config, name: string | undefined): Config {
+  return name === undefined ? config : { ...config, vms: [findVm(config, name)], templates: [] };
 }

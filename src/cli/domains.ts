@@ -1,3 +1,4 @@
+import { expanded } from '../app/every-domain.ts';
 import { opener } from '../app/libvirt.ts';
 import type { Config } from '../config/config.ts';
 import { type HostConfig, hostConfigs, hostOf } from '../config/hosts.ts';
@@ -6,6 +7,7 @@ import { ConnectError, ConnectionLost, ProtocolError, TimeoutError } from '../li
 import type { VmKey } from '../model/snapshot.ts';
 import { silent } from '../util/logger.ts';
 import { Watch } from '../vm/watch.ts';
+import { findVm } from './command.ts';
 import { exitCode, Refusal } from './outcome.ts';
 
 /** Uses a connection to libvirt on which the VMs' domains have been read. Every failure is a `Refusal`. */
@@ -21,6 +23,7 @@ export async function withDomains<T>(
     return await use(client, watch);
   } catch (error) {
     if (error instanceof Refusal) throw error;
+    if (signal?.reason?.name === 'AbortError') throw new Refusal(exitCode.failed, `${libvirt.uri}: interrupted`);
     const away = [ConnectError, ConnectionLost, TimeoutError, ProtocolError].some(kind => error instanceof kind);
     const code = away ? exitCode.unreached : exitCode.failed;
     throw new Refusal(code, `${libvirt.uri}: ${(error as Error).message}`, { cause: (error as Error).cause });
@@ -51,6 +54,12 @@ async function found(config: Config, signal?: AbortSignal) {
     return open.includes(vm) ? { ...vm, on: of(vm.key)?.on ?? hostOf(config, vm).name } : vm;
   });
   return { config: { ...config, vms }, refused, lost };
+}
+
+/** As `onItsHost`, of a VM by its key or name; also of those that `all` takes. */
+export async function ofHost(config: Config, name: string, signal?: AbortSignal): Promise<HostConfig> {
+  const whole = await expanded(config, signal);
+  return onItsHost(whole, findVm(whole, name), signal);
 }
 
 /** The configuration for the host that has a VM; with all VMs. Throws `Refusal` if a host that is away may have it. */

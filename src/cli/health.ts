@@ -2,11 +2,10 @@ import { connect } from 'node:net';
 import type { Config } from '../config/config.ts';
 import type { HealthReport } from '../servers/health.ts';
 import { type ExitCode, exitCode, Refusal } from './outcome.ts';
-import type { Output } from './terminal.ts';
+import type { Takes } from './terminal.ts';
 
-export interface HealthOptions extends Output {
+export interface HealthOptions extends Takes<'json'> {
   config: { health: Config['health']; mqtt: Pick<Config['mqtt'], 'baseTopic'> };
-  json: boolean;
 }
 
 /** Milliseconds. */

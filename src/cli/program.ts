@@ -75,10 +75,8 @@ async function configurationOf(
   const loaded = await loadConfig({ config, env, checkUri });
   if (serves || name === 'health') keepForHealth(loaded.config);
   if (kind === 'written') return { config: loaded.config, loaded };
-  const whole = await withEveryDomain(loaded.config, signal);
-  if (kind === 'loaded') return { config: whole };
-  const [{ onItsHost }, { findVm }] = await Promise.all([import('./domains.ts'), import('./command.ts')]);
-  return { config: await onItsHost(whole, findVm(whole, vm ?? ''), signal) };
+  if (kind === 'loaded') return { config: await withEveryDomain(loaded.config, signal) };
+  return { config: await (await import('./domains.ts')).ofHost(loaded.config, vm ?? '', signal) };
 }
 
 async function withEveryDomain(config: Config, signal: AbortSignal | undefined): Promise<Config> {

@@ -1,56 +1,51 @@
 import type { ResponseDocument } from '../commands/responder.ts';
 import { isFinal } from './outcome.ts';
-import { bar, type Output, StatusLine } from './terminal.ts';
+import { bar, StatusLine, type Takes } from './terminal.ts';
 
-export interface ProgressOptions extends Output {
-  json: boolean;
-}
-
-/** Shows a command's responses. */
-export interface Shown {
-  show(response: ResponseDocument): void;
-  /** Says something that is no answer. */
-  note(text: string): void;
-  close(): void;
-}
+export type ProgressOptions = Takes<'json'>;
 
 /**
  * Shows a command's responses as they come: JSON lines, or lines for people, with a bar under them on a terminal. The
  * result goes to stdout, the progress to stderr.
  */
-export class Progress implements Shown {
-  readonly #options: ProgressOptions;
-  readonly #bar: StatusLine;
+export class Progress {
+  protected readonly options: ProgressOptions;
+  protected readonly bar: StatusLine;
 
   constructor(options: ProgressOptions) {
-    this.#options = options;
-    this.#bar = new StatusLine(options.stderr);
+    this.options = options;
+    this.bar = new StatusLine(options.stderr);
   }
 
   show(response: ResponseDocument): void {
-    const { json, stdout, stderr } = this.#options;
-    this.#bar.clear();
-    if (json) {
-      stdout.write(`${JSON.stringify(response)}\n`);
-      return;
-    }
+    const { stdout, stderr } = this.options;
+    if (this.asJson(response)) return;
+    this.close();
     (isFinal(response) ? stdout : stderr).write(`${line(response)}\n`);
     if (response.remaining_ms === null) return;
     const began = performance.now() - response.elapsed_ms;
     const whole = response.elapsed_ms + response.remaining_ms;
-    this.#bar.draw(() => {
+    this.bar.draw(() => {
       const passed = performance.now() - began;
       return `${bar(whole > 0 ? passed / whole : 1)} ${seconds(passed)} of ${seconds(whole)}`;
     });
   }
 
+  /** Says something that is no answer. */
   note(text: string): void {
-    this.#bar.clear();
-    this.#options.stderr.write(`${text}\n`);
+    this.close();
+    this.options.stderr.write(`${text}\n`);
   }
 
   close(): void {
-    this.#bar.clear();
+    this.bar.clear();
+  }
+
+  /** Prints it as JSON, if that is wanted. */
+  protected asJson(document: object): boolean {
+    const { json, stdout } = this.options;
+    if (json) stdout.write(`${JSON.stringify(document)}\n`);
+    return json;
   }
 }
 

@@ -72,13 +72,15 @@ function reportsOf(loaded: Loaded): Reports {
     dump: () => printed(async output => (await import('./dump/dump.ts')).dump({ loaded, ...output })),
     plan: key =>
       printed(async output => {
-        const signal = AbortSignal.timeout(planPatience);
-        const [{ onItsHost }, { findVm }] = await Promise.all([import('./domains.ts'), import('./command.ts')]);
-        const { rebuildPlan } = await import('./loader/rebuild-plan.ts');
-        const { expanded } = await import('../app/every-domain.ts');
-        const whole = await expanded(loaded.config, signal);
-        const config = await onItsHost(whole, findVm(whole, key), signal);
-        return rebuildPlan({ ...output, config, vm: key, json: false, dry: false, signal });
+        const end = new AbortController();
+        using _ = setTimeout(() => end.abort(), planPatience);
+        const [{ ofHost }, { rebuildPlan }] = await Promise.all([
+          import('./domains.ts'),
+          import('./loader/rebuild.ts'),
+        ]);
+        const { signal } = end;
+        const config = await ofHost(loaded.config, key, signal);
+        return await rebuildPlan({ ...output, config, vm: key, json: false, dry: false, signal });
       }),
   };
 }

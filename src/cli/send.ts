@@ -8,13 +8,14 @@ import type { VmKey } from '../model/snapshot.ts';
 import { topics as topicsOf, type VmTopics } from '../model/topics.ts';
 import { MqttClient } from '../mqtt/client.ts';
 import { silent } from '../util/logger.ts';
+import { orNull } from '../util/or-null.ts';
 import { type CommandOptions, commandPayload, findVm } from './command.ts';
-import { type ExitCode, exitCode, exitCodeOf, isFinal } from './outcome.ts';
-import { Progress, type ProgressOptions, type Shown } from './progress.ts';
+import { type ExitCode, exitCode, exitCodeOf, isFinal, Refusal } from './outcome.ts';
+import { Progress } from './progress.ts';
+import type { Takes } from './terminal.ts';
 
-export interface SendOptions extends ProgressOptions, CommandOptions {
+export interface SendOptions extends Takes<'vm' | 'json'>, CommandOptions {
   config: Omit<Config, 'hosts'>;
-  vm: string;
   command: string;
   /** `on` or `off`, of autostart and arm. */
   value?: string | undefined;
@@ -30,13 +31,27 @@ export function send(options: SendOptions): Promise<ExitCode> {
   return requestOverMqtt({ config, key, payload, id, wait, shown: new Progress(options) });
 }
 
+export interface QuietOptions extends Omit<SendOptions, 'command' | 'value' | 'wait'> {
+  /** `for`, `until` or `off`. */
+  what: string;
+  time?: string | undefined;
+}
+
+/** `dsm2mqtt quiet`: the command in plain words. Throws as `send` does. */
+export async function quiet({ what, time, ...options }: QuietOptions): Promise<ExitCode> {
+  const command = { ...options, command: 'quiet', wait: true };
+  if (what === 'off' && time === undefined) return send({ ...command, value: 'off' });
+  if ((what === 'for' || what === 'until') && time !== undefined) return send({ ...command, [what]: time });
+  throw new Refusal(exitCode.usage, 'Say `for 2h`, `until 2026-11-22T18:00:00Z` or `off`.');
+}
+
 export interface MqttRequestOptions {
   config: Omit<Config, 'hosts'>;
   key: VmKey;
   payload: string;
   id: string;
   wait: boolean;
-  shown: Shown;
+  shown: Progress;
   /** Another topic of the VM to listen to; gets its messages after the command was accepted. */
   also?: { topic: 'loader'; heard: (text: string) => void };
   /** Ends the waiting, not the command. */
@@ -155,10 +170,6 @@ class MqttRequest {
 }
 
 function readResponse(text: string): ResponseDocument | null {
-  try {
-    const body = JSON.parse(text) as ResponseDocument | null;
-    return body && Object.hasOwn(codes, body.status) ? body : null;
-  } catch {
-    return null;
-  }
+  const body = orNull(() => JSON.parse(text) as ResponseDocument | null);
+  return body && Object.hasOwn(codes, body.status) ? body : null;
 }

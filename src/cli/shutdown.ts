@@ -8,12 +8,11 @@ import { askControl } from './control.ts';
 import { direct } from './direct.ts';
 import { onItsHost } from './domains.ts';
 import { type ExitCode, exitCode, exitCodeOf, isFinal } from './outcome.ts';
-import { Progress, type ProgressOptions } from './progress.ts';
+import { Progress } from './progress.ts';
+import type { Takes } from './terminal.ts';
 
-export interface ShutdownOptions extends ProgressOptions, CommandOptions {
+export interface ShutdownOptions extends Takes<'vm' | 'json' | 'signal'>, CommandOptions {
   config: Config;
-  vm: string;
-  signal: AbortSignal;
   /** Milliseconds until libvirt has to be there. */
   patience?: number;
 }

@@ -10,11 +10,10 @@ import type { Target } from '../vm/watch.ts';
 import { ofEachHost, withDomains } from './domains.ts';
 import { type ExitCode, exitCode, told } from './outcome.ts';
 import { renderVm } from './table.ts';
-import type { Output } from './terminal.ts';
+import { print, type Takes } from './terminal.ts';
 
-export interface StatusOptions extends Output {
+export interface StatusOptions extends Takes<'json'> {
   config: Config;
-  json: boolean;
 }
 
 /** Milliseconds: between the two samples that make a rate, and for one of them. */
@@ -22,18 +21,14 @@ const between = 1_000;
 const patience = 3_000;
 
 /** `dsm2mqtt status`: asks libvirt itself, no broker needed. 0; 1: a domain is missing; 3: libvirt was not reached. */
-export async function status({ config, json, stdout, stderr }: StatusOptions): Promise<ExitCode> {
+export async function status({ config, ...output }: StatusOptions): Promise<ExitCode> {
   const { rows, refused } = await ofEachHost(config, rowsOf);
-  if (json) {
-    const documents = rows.map(({ missing: _, ...row }) => row);
-    stdout.write(`${JSON.stringify(documents, null, 2)}\n`);
-  } else {
-    const texts = rows.map(({ id, name, domain, stats, missing }) =>
-      domain ? renderVm({ ...domain, name: `${name} (${id})`, stats }) : `${name} (${id}): ${missing}`,
-    );
-    stdout.write(`${texts.join('\n\n')}\n`);
-  }
-  const codes = refused.map(error => told(error, stderr));
+  const documents = rows.map(({ missing: _, ...row }) => row);
+  const texts = rows.map(({ id, name, domain, stats, missing }) =>
+    domain ? renderVm({ ...domain, name: `${name} (${id})`, stats }) : `${name} (${id}): ${missing}`,
+  );
+  print(output, documents, texts.join('\n\n'));
+  const codes = refused.map(error => told(error, output.stderr));
   return codes[0] ?? (rows.every(row => row.domain) ? exitCode.succeeded : exitCode.failed);
 }
 

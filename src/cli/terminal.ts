@@ -15,6 +15,30 @@ export interface Output {
 
 export type Input = NodeJS.ReadableStream & { isTTY?: boolean };
 
+/** What the program gives a verb, if it is among its arguments and options. */
+interface Call extends Output {
+  /** Key or name. */
+  vm: string;
+  json: boolean;
+  /** Without asking. */
+  yes: boolean;
+  stdin: Input;
+  signal: AbortSignal;
+}
+
+/** The streams to write to, and these. */
+export type Takes<K extends keyof Call> = Pick<Call, K | keyof Output>;
+
+/** A verb's result, on one line or several. */
+export function print(
+  { json, stdout }: Omit<Takes<'json'>, 'stderr'>,
+  document: object,
+  text: string,
+  indent = 2,
+): void {
+  stdout.write(`${json ? JSON.stringify(document, null, indent) : text}\n`);
+}
+
 /** Asks at a terminal. Ctrl-C and Ctrl-D are a no. */
 export async function agrees(question: string, input: Input, output: Terminal, signal: AbortSignal): Promise<boolean> {
   const prompt = createInterface({ input, output: output as NodeJS.WritableStream });

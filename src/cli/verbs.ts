@@ -194,7 +194,7 @@ export const verbs: readonly Verb[] = [
     args: { '<vm>': vm, '<what>': 'for, until or off', '[time]': '2h, 3d; until: 2026-11-22T18:00:00Z' },
     config: 'loaded',
     options: [...marks, ['--json', 'print every answer as a line of JSON', false]],
-    run: async call => (await import('./quiet.ts')).quiet(call),
+    run: async call => (await import('./send.ts')).quiet(call),
   },
   {
     name: 'loader',

@@ -2,7 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { quiet } from '../../src/cli/quiet.ts';
+import { quiet } from '../../src/cli/send.ts';
 import type { CheckDocument, StateDocument } from '../../src/model/documents.ts';
 import { readLines } from '../../src/util/line-file.ts';
 import { captured } from '../cli/output.ts';

@@ -2,6 +2,7 @@ import { type Proposal, type ProposeOptions, propose } from '../../app/create.ts
 import type { Config } from '../../config/config.ts';
 import type { HostConfig } from '../../config/hosts.ts';
 import { define, journalOf } from '../../definition/create.ts';
+import type { Libvirt } from '../../libvirt/client.ts';
 import { isConnectionError, isLibvirtError } from '../../libvirt/errors.ts';
 import { size } from '../../loader/plan/plan.ts';
 import { fold } from '../../loader/plan/plan-text.ts';
@@ -9,44 +10,31 @@ import { wantedDsm } from '../../model/loader-settings.ts';
 import { findVm } from '../command.ts';
 import { renderExamined } from '../doctor/text.ts';
 import { withDomains } from '../domains.ts';
-import { ended } from '../loader/inspect.ts';
 import { type ExitCode, exitCode, Refusal } from '../outcome.ts';
-import type { Output } from '../terminal.ts';
+import { print, type Takes } from '../terminal.ts';
 
-export interface CreateOptions extends Output, Pick<ProposeOptions, 'partition' | 'root' | 'signal'> {
+export interface CreateOptions extends Takes<'vm' | 'json' | 'signal'>, Pick<ProposeOptions, 'partition' | 'root'> {
   config: HostConfig;
-  /** Key or name. */
-  vm: string;
   define: boolean;
-  json: boolean;
 }
 
 /** `dsm2mqtt create`: 0; 1: something is in its way; 2: there is no `create` in the configuration; 3: libvirt was not reached. */
 export async function create(options: CreateOptions): Promise<ExitCode> {
-  const { config, json, stdout } = options;
-  try {
-    const vm = findVm(config, options.vm);
-    const { create: wanted, loader } = vm;
-    if (!wanted || !loader) throw new Refusal(exitCode.usage, `VM '${vm.key}' has no 'create' in the configuration.`);
-    const journal = journalOf(config.dataDir, vm.key);
-    return await withDomains(
-      { libvirt: config.libvirt, vms: [vm] },
-      async client => {
-        const proposal = await propose({ ...options, client, vm, create: wanted, loader, journal });
-        const possible = proposal.refusals.length === 0;
-        if (options.define && possible) await made(() => define(client, { ...proposal, journal }));
-        const defined = options.define && possible;
-        const plan = planOf(vm, loader, proposal, defined);
-        stdout.write(
-          json ? `${JSON.stringify({ defined, ...proposal, plan }, null, 2)}\n` : text(vm, proposal, { plan, defined }),
-        );
-        return possible ? exitCode.succeeded : exitCode.failed;
-      },
-      options.signal,
-    );
-  } catch (error) {
-    return ended(error, options);
-  }
+  const { config, signal } = options;
+  const vm = findVm(config, options.vm);
+  const { create: wanted, loader } = vm;
+  if (!wanted || !loader) throw new Refusal(exitCode.usage, `VM '${vm.key}' has no 'create' in the configuration.`);
+  const journal = journalOf(config.dataDir, vm.key);
+  const act = async (client: Libvirt) => {
+    const proposal = await propose({ ...options, client, vm, create: wanted, loader, journal });
+    const possible = proposal.refusals.length === 0;
+    const defined = options.define && possible;
+    if (defined) await made(() => define(client, { ...proposal, journal }));
+    const plan = planOf(vm, loader, proposal, defined);
+    print(options, { defined, ...proposal, plan }, text(vm, proposal, { plan, defined }));
+    return possible ? exitCode.succeeded : exitCode.failed;
+  };
+  return withDomains({ libvirt: config.libvirt, vms: [vm] }, act, signal);
 }
 
 /** Turns what libvirt and the file system refuse into sentences. */
@@ -101,7 +89,7 @@ function planOf(
 function text({ key, label }: Vm, proposal: Proposal, { plan, defined }: { plan: string[]; defined: boolean }): string {
   const { xml, refusals, findings, unseen, local } = proposal;
   const list = (lines: readonly string[]) => lines.flatMap(line => fold(line, '  - ', '    ')).join('\n');
-  if (refusals.length > 0) return `It cannot be created:\n${list(refusals)}\n`;
+  if (refusals.length > 0) return `It cannot be created:\n${list(refusals)}`;
   const examined = renderExamined({ id: key, name: label, local, trouble: null, findings, unseen });
-  return `${defined ? `${label} (${key}) is defined.\n` : xml}\n${examined}\n\nWhat comes next:\n${list(plan)}\n`;
+  return `${defined ? `${label} (${key}) is defined.\n` : xml}\n${examined}\n\nWhat comes next:\n${list(plan)}`;
 }

@@ -4,8 +4,8 @@ import type { Watch } from '../../vm/watch.ts';
 import { findVm } from '../command.ts';
 import { withDomains } from '../domains.ts';
 import { type ExitCode, exitCode, Refusal } from '../outcome.ts';
-import { align } from '../terminal.ts';
-import { compared, type DefinitionOptions, linesOf } from './compared.ts';
+import { align, print } from '../terminal.ts';
+import { compared, type DefinitionOptions, linesOf, restore } from './restore.ts';
 
 /** `dsm2mqtt definition V WHAT`: the copies that are kept of a VM's definition. Throws `Refusal`. */
 export async function definition(options: DefinitionOptions): Promise<ExitCode> {
@@ -34,30 +34,26 @@ export async function definition(options: DefinitionOptions): Promise<ExitCode> 
   }
   if (copy === undefined)
     throw new Refusal(exitCode.usage, `Say which copy: \`definition ${key} list\` has their numbers.`);
-  return (await import('./restore.ts')).restore(options, find(copy));
+  return restore(options, find(copy));
 }
 
 const words: readonly string[] = ['list', 'show', 'diff', 'restore'];
 const noCopy = 'There is no copy yet: the bridge keeps one when it starts, and one at each change.';
 
-function list({ json, stdout }: DefinitionOptions, copies: readonly Copy[]): ExitCode {
-  if (json) {
-    const rows = copies.map(({ xml: _, nvram, ...copy }) => ({ ...copy, nvram: nvram && (nvram.why ?? 'kept') }));
-    stdout.write(`${JSON.stringify(rows, null, 2)}\n`);
-    return exitCode.succeeded;
-  }
+function list(output: DefinitionOptions, copies: readonly Copy[]): ExitCode {
+  const documents = copies.map(({ xml: _, nvram, ...copy }) => ({ ...copy, nvram: nvram && (nvram.why ?? 'kept') }));
   const rows = copies.map(({ number, at, changed, nvram }) => {
     const first = number === copies[0]?.number && changed.length === 0 ? ['the oldest'] : changed.slice(0, 3);
     const more = changed.length > 3 ? [`and ${changed.length - 3} more`] : [];
     return [`${number}`, local(at), nvram ? (nvram.why ?? 'kept') : 'none', [...first, ...more].join(', ')];
   });
   const table = align([['Copy', 'When', 'NVRAM', 'Changed'], ...rows], '');
-  stdout.write(`${rows.length === 0 ? noCopy : table.join('\n')}\n`);
+  print(output, documents, rows.length === 0 ? noCopy : table.join('\n'));
   return exitCode.succeeded;
 }
 
-function show({ json, stdout }: DefinitionOptions, { nvram, ...copy }: Copy): ExitCode {
-  stdout.write(json ? `${JSON.stringify(copy, null, 2)}\n` : `${copy.xml.trimEnd()}\n`);
+function show(output: DefinitionOptions, { nvram, ...copy }: Copy): ExitCode {
+  print(output, copy, copy.xml.trimEnd());
   return exitCode.succeeded;
 }
 
@@ -72,14 +68,12 @@ function present({ config, vm, signal }: DefinitionOptions): Promise<{ xml: stri
   return withDomains({ ...config, vms: [own] }, read, signal);
 }
 
-function diff({ json, stdout }: DefinitionOptions, from: Copy, to: { xml: string; number?: number }): ExitCode {
+function diff(output: DefinitionOptions, from: Copy, to: { xml: string; number?: number }): ExitCode {
   const changes = compared(from.xml, to.xml);
   const end = to.number ?? 'now';
-  if (json) stdout.write(`${JSON.stringify({ from: from.number, to: end, changes }, null, 2)}\n`);
-  else {
-    const head = `From copy ${from.number} (${local(from.at)}) to ${to.number ? `copy ${end}` : end}:`;
-    stdout.write(`${[head, ...(changes.length === 0 ? ['  no difference'] : linesOf(changes))].join('\n')}\n`);
-  }
+  const head = `From copy ${from.number} (${local(from.at)}) to ${to.number ? `copy ${end}` : end}:`;
+  const text = [head, ...(changes.length === 0 ? ['  no difference'] : linesOf(changes))].join('\n');
+  print(output, { from: from.number, to: end, changes }, text);
   return exitCode.succeeded;
 }
 

@@ -2,17 +2,46 @@ import { access, constants, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { isLocal } from '../../app/libvirt.ts';
+import type { HostConfig } from '../../config/hosts.ts';
 import { type Copy, type Kept, keepCopy, sameNvram } from '../../definition/copies.ts';
 import { lookAtDefinition } from '../../definition/copies-look.ts';
+import { type Change, changesOf, valuesOf } from '../../definition/diff.ts';
 import { putNvramBack, strangeDisks, withPasswords } from '../../definition/restore.ts';
 import type { Libvirt } from '../../libvirt/client.ts';
 import { unlessRefused } from '../../libvirt/errors.ts';
 import type { Watch } from '../../vm/watch.ts';
 import { findVm } from '../command.ts';
 import { withDomains } from '../domains.ts';
+import { anonymizeXml } from '../dump/anonymize-xml.ts';
 import { type ExitCode, exitCode, Refusal } from '../outcome.ts';
-import { agrees } from '../terminal.ts';
-import { compared, type DefinitionOptions, linesOf } from './compared.ts';
+import { agrees, print, type Takes } from '../terminal.ts';
+
+export interface DefinitionOptions extends Takes<'vm' | 'json' | 'yes' | 'stdin' | 'signal'> {
+  config: Pick<HostConfig, 'libvirt' | 'vms' | 'dataDir'>;
+  /** `list`, `show`, `diff` or `restore`. */
+  what: string;
+  /** Numbers of copies. */
+  copy?: string | undefined;
+  other?: string | undefined;
+  /** Of `restore`: the NVRAM too. */
+  nvram: boolean;
+}
+
+/** What differs, with its values unless they are secrets or serial numbers. */
+export function compared(was: string, is: string): Change[] {
+  const [before, after, toldBefore, toldAfter] = [was, is, anonymizeXml(was), anonymizeXml(is)].map(valuesOf);
+  if (!before || !after) throw new Refusal(exitCode.failed, 'One of them is no definition of a domain.');
+  return changesOf(before, after).map(({ path, was, is }) => {
+    return { path, was: was && (toldBefore?.get(path) ?? '[hidden]'), is: is && (toldAfter?.get(path) ?? '[hidden]') };
+  });
+}
+
+export function linesOf(changes: readonly Change[]): string[] {
+  return changes.map(({ path, was, is }) => {
+    if (was === null) return `  + ${path}: ${is}`;
+    return is === null ? `  - ${path}: ${was}` : `    ${path}: ${was} → ${is === was ? `another ${is}` : is}`;
+  });
+}
 
 /** Brings a copy back: looks, tells, asks, keeps the present definition, and defines. Throws `Refusal`. */
 export async function restore(options: DefinitionOptions, copy: Copy): Promise<ExitCode> {
@@ -25,7 +54,7 @@ export async function restore(options: DefinitionOptions, copy: Copy): Promise<E
 }
 
 async function bringBack(options: DefinitionOptions, copy: Copy, client: Libvirt, watch: Watch): Promise<ExitCode> {
-  const { config, json, yes, nvram, stdin, stdout, stderr, signal } = options;
+  const { config, yes, nvram, stdin, stderr, signal } = options;
   const { key, label } = findVm(config, options.vm);
   const { number } = copy;
   const local = isLocal(config.libvirt, await client.hostname({ signal }));
@@ -66,7 +95,7 @@ async function bringBack(options: DefinitionOptions, copy: Copy, client: Libvirt
   }
   const result = { restored: number, nvram, open, different: left };
   const but = left.length > 0 ? ` libvirt has made something else of ${left.join(', ')}.` : '';
-  stdout.write(json ? `${JSON.stringify(result)}\n` : `${label} is as in copy ${number}.${but}\n`);
+  print(options, result, `${label} is as in copy ${number}.${but}`, 0);
   return exitCode.succeeded;
 }
 

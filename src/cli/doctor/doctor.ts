@@ -12,43 +12,26 @@ import type { Watch } from '../../vm/watch.ts';
 import { withOne } from '../command.ts';
 import { ofEachHost, withDomains } from '../domains.ts';
 import { type ExitCode, exitCode, told } from '../outcome.ts';
-import type { Output } from '../terminal.ts';
+import { print, type Takes } from '../terminal.ts';
 import { type Examined, renderExamined } from './text.ts';
 
-export interface DoctorOptions extends Output {
+export interface DoctorOptions extends Takes<'json' | 'signal'> {
   config: Config;
   /** Key or name; all, if not given. */
   vm: string | undefined;
-  json: boolean;
-  signal: AbortSignal;
   /** For tests. */
   partition?: GatherOptions['partition'];
 }
 
 /** `dsm2mqtt doctor`: 0: nothing serious; 1: something, or there is no such domain; 3: libvirt was not reached. */
-export async function doctor({
-  config,
-  vm,
-  json,
-  stdout,
-  stderr,
-  signal,
-  partition,
-}: DoctorOptions): Promise<ExitCode> {
-  const asked = vm === undefined ? config : withOne(config, vm);
-  try {
-    const look = (host: HostConfig) =>
-      withDomains(host, (client, watch) => lookAtAll(host, client, watch, { signal, partition }), signal);
-    const { rows, refused } = await ofEachHost(asked, look, signal);
-    stdout.write(`${json ? JSON.stringify(rows, null, 2) : rows.map(renderExamined).join('\n\n')}\n`);
-    const serious = rows.some(row => row.trouble ?? row.findings.some(({ level }) => /harm|warning/.test(level)));
-    const codes = refused.map(error => told(error, stderr));
-    return codes[0] ?? (serious ? exitCode.failed : exitCode.succeeded);
-  } catch (error) {
-    if (!signal.aborted) return told(error, stderr);
-    stderr.write(`${config.hosts.map(({ uri }) => uri).join(', ')}: interrupted\n`);
-    return exitCode.failed;
-  }
+export async function doctor({ config, vm, signal, partition, ...output }: DoctorOptions): Promise<ExitCode> {
+  const look = (host: HostConfig) =>
+    withDomains(host, (client, watch) => lookAtAll(host, client, watch, { signal, partition }), signal);
+  const { rows, refused } = await ofEachHost(withOne(config, vm), look, signal);
+  print(output, rows, rows.map(renderExamined).join('\n\n'));
+  const serious = rows.some(row => row.trouble ?? row.findings.some(({ level }) => /harm|warning/.test(level)));
+  const codes = refused.map(error => told(error, output.stderr));
+  return codes[0] ?? (serious ? exitCode.failed : exitCode.succeeded);
 }
 
 async function lookAtAll(

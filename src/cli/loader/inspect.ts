@@ -16,14 +16,11 @@ import { silent } from '../../util/logger.ts';
 import type { Target, Watch } from '../../vm/watch.ts';
 import { findVm } from '../command.ts';
 import { withDomains } from '../domains.ts';
-import { type ExitCode, exitCode, Refusal, told } from '../outcome.ts';
-import type { Terminal } from '../terminal.ts';
+import { exitCode, Refusal } from '../outcome.ts';
+import type { Takes } from '../terminal.ts';
 
-export interface InspectVmOptions {
+export interface InspectVmOptions extends Takes<'vm' | 'json' | 'signal'> {
   config: HostConfig;
-  /** Key or name. */
-  vm: string;
-  signal: AbortSignal;
   /** What the command says of the time to power off; default: nothing. */
   command?: Pick<Command, 'timeout' | 'onTimeout'> | undefined;
   /** For tests: others than the real ones. */
@@ -38,7 +35,7 @@ export interface InspectedVm {
   shutdown: Policy['shutdown'];
 }
 
-/** A VM's loader, looked at by this process; nothing is changed. Rejects with `Refusal`, or with the signal's reason. */
+/** A VM's loader, looked at by this process; nothing is changed. Rejects with `Refusal`. */
 export async function inspectVm(options: InspectVmOptions): Promise<InspectedVm> {
   const { config, signal } = options;
   const vm = findVm(config, options.vm);
@@ -50,16 +47,6 @@ export async function inspectVm(options: InspectVmOptions): Promise<InspectedVm>
     throw new Refusal(exitCode.failed, `${vm.label} (${vm.key}): ${watch.missing(vm.key)}`);
   };
   return withDomains({ libvirt: config.libvirt, vms: [vm] }, look, signal);
-}
-
-/** Prints why it ended early. */
-export function ended(
-  error: unknown,
-  { config, signal, stderr }: Pick<InspectVmOptions, 'config' | 'signal'> & { stderr: Terminal },
-): ExitCode {
-  if (!signal.aborted) return told(error, stderr);
-  stderr.write(`${config.libvirt.uri}: interrupted\n`);
-  return exitCode.failed;
 }
 
 /** Also of `rollback`. */

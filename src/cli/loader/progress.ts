@@ -1,66 +1,39 @@
 import type { ResponseDocument } from '../../commands/responder.ts';
 import type { LoaderDocument } from '../../model/documents.ts';
+import { orNull } from '../../util/or-null.ts';
 import { isFinal } from '../outcome.ts';
-import { line, type ProgressOptions, type Shown } from '../progress.ts';
-import { bar, StatusLine } from '../terminal.ts';
+import { line, Progress } from '../progress.ts';
+import { bar } from '../terminal.ts';
 
 /**
  * Shows a rebuild or rollback as it goes: a line for each phase and step, with a bar under them on a terminal; or every
  * document and response as a line of JSON. The result goes to stdout, the progress to stderr.
  */
-export class LoaderProgress implements Shown {
-  readonly #options: ProgressOptions;
-  readonly #bar: StatusLine;
+export class LoaderProgress extends Progress {
   #last: LoaderDocument | null = null;
-
-  constructor(options: ProgressOptions) {
-    this.#options = options;
-    this.#bar = new StatusLine(options.stderr);
-  }
 
   /** The documents of `B/V/loader`; ignores anything else. */
   loader(text: string): void {
     const document = read(text);
     if (!document) return;
-    const { json, stdout, stderr } = this.#options;
     const before = this.#last;
     this.#last = document;
-    if (json) {
-      stdout.write(`${JSON.stringify(document)}\n`);
-      return;
-    }
-    this.#bar.clear();
+    if (this.asJson(document)) return;
+    this.close();
     const { phase, step, under_way } = document;
     if (!under_way) return;
-    if (phase !== before?.phase || step !== before?.step) stderr.write(`${phase}: ${step ?? ''}\n`);
+    if (phase !== before?.phase || step !== before?.step) this.note(`${phase}: ${step ?? ''}`);
     const heardAt = performance.now();
-    this.#bar.draw(columns => barLine(document, (performance.now() - heardAt) / 1_000, columns));
+    this.bar.draw(columns => barLine(document, (performance.now() - heardAt) / 1_000, columns));
   }
 
-  show(response: ResponseDocument): void {
-    const { json, stdout, stderr } = this.#options;
-    if (json) {
-      stdout.write(`${JSON.stringify(response)}\n`);
-      return;
-    }
+  override show(response: ResponseDocument): void {
     // Each phase has its line already.
-    if (response.status === 'progress') return;
-    this.#bar.clear();
-    if (!isFinal(response)) {
-      // The limit may be hours away, and most of them will not be needed.
-      stderr.write(`${response.command} ${response.status}\n`);
-      return;
-    }
-    stdout.write(`${[line(response), ...this.#afterwards()].join('\n')}\n`);
-  }
-
-  note(text: string): void {
-    this.#bar.clear();
-    this.#options.stderr.write(`${text}\n`);
-  }
-
-  close(): void {
-    this.#bar.clear();
+    if (this.asJson(response) || response.status === 'progress') return;
+    this.close();
+    // The limit may be hours away, and most of them will not be needed.
+    if (!isFinal(response)) this.note(`${response.command} ${response.status}`);
+    else this.options.stdout.write(`${[line(response), ...this.#afterwards()].join('\n')}\n`);
   }
 
   #afterwards(): string[] {
@@ -89,10 +62,6 @@ export function barLine(
 }
 
 function read(text: string): LoaderDocument | null {
-  try {
-    const body = JSON.parse(text);
-    return typeof body?.phase === 'string' && typeof body.under_way === 'boolean' ? body : null;
-  } catch {
-    return null;
-  }
+  const body = orNull(() => JSON.parse(text));
+  return typeof body?.phase === 'string' && typeof body.under_way === 'boolean' ? body : null;
 }

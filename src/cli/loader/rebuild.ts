@@ -1,27 +1,51 @@
+import type { Config } from '../../config/config.ts';
 import type { HostConfig } from '../../config/hosts.ts';
+import type { Finding } from '../../loader/plan/finding.ts';
+import { planRebuild } from '../../loader/plan/plan.ts';
+import { planText } from '../../loader/plan/plan-text.ts';
+import { gravestFirst } from '../../loader/plan/preflight.ts';
 import type { LoaderWord } from '../../model/commands.ts';
 import { type CommandOptions, commandPayload, findVm } from '../command.ts';
-import { exitCode, Refusal } from '../outcome.ts';
-import type { ProgressOptions } from '../progress.ts';
+import { exitCode, Refusal, told } from '../outcome.ts';
 import { requestOverMqtt } from '../send.ts';
-import { agrees, type Input } from '../terminal.ts';
-import { noLoader } from './inspect.ts';
+import { agrees, print, type Takes } from '../terminal.ts';
+import { type InspectVmOptions, inspectVm, noLoader } from './inspect.ts';
 import { LoaderProgress } from './progress.ts';
-import { type RebuildPlanOptions, rebuildPlan } from './rebuild-plan.ts';
 
-export interface RebuildOptions extends ProgressOptions, CommandOptions {
-  config: HostConfig;
-  /** Key or name. */
-  vm: string;
+export interface RebuildPlanOptions extends InspectVmOptions {
+  /** Only shows the plan; default true. */
+  dry?: boolean;
+}
+
+/**
+ * `dsm2mqtt rebuild V --dry-run`: what a rebuild would do, found out by this process; changes nothing. 0; 1: it would
+ * be refused, or libvirt has no such domain; 3: libvirt was not reached. Throws `Refusal`.
+ */
+export async function rebuildPlan(options: RebuildPlanOptions): Promise<number> {
+  const { vm, inspection, ...found } = await inspectVm(options);
+  const findings = gravestFirst([...inspection.findings, ...permission(options.config, vm)]);
+  const plan = planRebuild({ ...found, key: vm.key, label: vm.label, inspection: { ...inspection, findings } });
+  print(options, plan, planText(plan, options.dry).join('\n'));
+  return plan.possible ? exitCode.succeeded : exitCode.failed;
+}
+
+/** What the bridge itself would answer to the command. */
+function permission({ libvirt }: HostConfig, { commands }: Config['vms'][number]): Finding[] {
+  if (libvirt.readOnly) {
+    const message = 'libvirt is configured as read-only: the bridge refuses every command.';
+    return [{ level: 'warn', code: 'read_only', message, advice: 'Leave out `read_only`.' }];
+  }
+  if (commands.includes('rebuild')) return [];
+  const message = "`rebuild` is not among this VM's commands: the bridge refuses it.";
+  return [{ level: 'warn', code: 'not_allowed', message, advice: 'Add it to `commands`.' }];
+}
+
+export interface RebuildOptions
+  extends Takes<'vm' | 'json' | 'yes' | 'stdin' | 'signal'>,
+    CommandOptions,
+    Pick<RebuildPlanOptions, 'config' | 'world'> {
   /** Nothing but the plan; of `rebuild`. */
   dryRun?: boolean;
-  /** Without asking. */
-  yes: boolean;
-  /** Where the user answers. */
-  stdin: Input;
-  /** Ends the waiting, not the command. */
-  signal: AbortSignal;
-  world?: RebuildPlanOptions['world'];
 }
 
 /**
@@ -29,14 +53,13 @@ export interface RebuildOptions extends ProgressOptions, CommandOptions {
  * the exit code. Throws `Refusal` before anything is sent.
  */
 export async function rebuild(options: RebuildOptions): Promise<number> {
-  const { config, vm, json, dryRun = false, stdout, stderr, signal, world } = options;
+  const { json, dryRun = false, stderr, signal } = options;
   const { command } = commandPayload('rebuild', undefined, options);
-  const plan = () =>
-    rebuildPlan({ config, vm, json, dry: dryRun, command, stdout, stderr, signal, ...(world && { world }) });
+  const plan = () => rebuildPlan({ ...options, dry: dryRun, command });
   if (dryRun) return plan();
   mustBeAbleToAsk(options);
   if (!json) {
-    const planned = await plan();
+    const planned = await plan().catch(error => told(error, stderr));
     if (signal.aborted) return exitCode.interrupted;
     if (planned === exitCode.failed) return planned;
     if (planned !== exitCode.succeeded)

@@ -7,16 +7,13 @@ import { silent } from '../../util/logger.ts';
 import { findVm } from '../command.ts';
 import { askControl } from '../control.ts';
 import { type ExitCode, exitCode, Refusal } from '../outcome.ts';
-import type { Output } from '../terminal.ts';
+import { print, type Takes } from '../terminal.ts';
 
-export interface BootOptions extends Output {
+export interface BootOptions extends Takes<'vm' | 'json' | 'signal'> {
   config: Pick<Config, 'vms' | 'dataDir'>;
-  vm: string;
   follow: boolean;
   last: boolean;
   diff: boolean;
-  json: boolean;
-  signal: AbortSignal;
 }
 
 /** Milliseconds until the bridge must answer. */
@@ -24,11 +21,10 @@ const patience = 5_000;
 
 /** `dsm2mqtt boot`: prints a recorded boot from its file, or follows one in the bridge. 1: none is recorded; 3: no bridge. */
 export async function boot(options: BootOptions): Promise<ExitCode> {
-  const { config, vm, follow, last, diff, json, stdout, stderr, signal } = options;
+  const { config, vm, follow, last, diff, stderr, signal } = options;
   if (Number(follow) + Number(last) + Number(diff) > 1)
     throw new Refusal(exitCode.usage, 'only one of --last, --diff and --follow');
   const { key, label } = findVm(config, vm);
-  const print = (document: object, text: string) => stdout.write(`${json ? JSON.stringify(document) : text}\n`);
   if (follow) {
     const path = join(config.dataDir, 'control.sock');
     let told = false;
@@ -39,7 +35,7 @@ export async function boot(options: BootOptions): Promise<ExitCode> {
         if (lines === undefined) throw new Error(message);
         if (lines.length === 0 && !told) stderr.write(`${waiting}\n`);
         told = true;
-        if (lines.length > 0) print({ lines }, lines.join('\n'));
+        if (lines.length > 0) print(options, { lines }, lines.join('\n'), 0);
       }
       return exitCode.succeeded;
     } catch (error) {
@@ -53,15 +49,17 @@ export async function boot(options: BootOptions): Promise<ExitCode> {
     throw missing(
       'no boot is recorded yet. The bridge records one that it sees begin, and keeps it when it has ended; --follow shows it live.',
     );
-  if (!diff) print(boots.last, `${label} (${key})\n${summary(boots.last)}\n\n${boots.last.lines.join('\n')}`);
-  else if (!boots.good)
+  if (!diff) {
+    const { lines } = boots.last;
+    print(options, boots.last, `${label} (${key})\n${summary(boots.last)}\n\n${lines.join('\n')}`, 0);
+  } else if (!boots.good)
     throw missing('no good boot is recorded yet to compare with; without --diff it prints the last one.');
   else {
     const { common, here, there } = compare(boots.last.lines, boots.good.lines);
     const both = common === null ? 'No line is in both.' : `The last line that is in both:\n  ${common}`;
     const rest = [...here.map(line => `+ ${line}`), ...there.map(line => `- ${line}`)];
     const text = `${both}\nThen the last boot has + and the good one of ${boots.good.startedAt} has -:\n${rest.join('\n')}`;
-    print({ common, last: here, good: there }, text);
+    print(options, { common, last: here, good: there }, text, 0);
   }
   return exitCode.succeeded;
 }

@@ -5,12 +5,10 @@ import { type Uptime, uptimeFrom } from '../../model/history/uptime.ts';
 import { lineAge } from '../../util/line-file.ts';
 import { findVm } from '../command.ts';
 import { type ExitCode, exitCode, Refusal } from '../outcome.ts';
-import { align, type Output } from '../terminal.ts';
+import { align, type Takes } from '../terminal.ts';
 
-export interface HistoryOptions extends Output {
+export interface HistoryOptions extends Takes<'vm' | 'json'> {
   config: Pick<Config, 'vms' | 'dataDir'>;
-  vm: string;
-  json: boolean;
   /** Milliseconds since 1970. */
   now?: number;
 }

@@ -2,7 +2,8 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { type LoaderOptions, loader } from '../../../src/cli/loader/loader.ts';
+import type { InspectVmOptions } from '../../../src/cli/loader/inspect.ts';
+import { loader } from '../../../src/cli/loader/loader.ts';
 import type { HostConfig } from '../../../src/config/hosts.ts';
 import { ImageError } from '../../../src/loader/image/errors.ts';
 import type { World } from '../../../src/loader/plan/world.ts';
@@ -15,7 +16,7 @@ import { captured } from '../output.ts';
 interface Changes {
   image?: string;
   settings?: Partial<LoaderSettings> | null;
-  options?: Partial<LoaderOptions>;
+  options?: Partial<InspectVmOptions>;
 }
 
 async function run(it: RebuildWorld, { image = 'tcrp-0.9.2.9', settings = {}, options }: Changes = {}) {
@@ -28,7 +29,7 @@ async function run(it: RebuildWorld, { image = 'tcrp-0.9.2.9', settings = {}, op
   const noHome = async () => {
     throw new ImageError('bad_home', 'it has none');
   };
-  const call: Omit<LoaderOptions, 'stdout' | 'stderr'> = {
+  const call: Omit<InspectVmOptions, 'stdout' | 'stderr'> = {
     ...{ config, vm: 'DSM', json: false, signal: new AbortController().signal },
     ...options,
     world: { ...world, home: home ? async () => home : noHome, menu: async () => partition, ...options?.world },

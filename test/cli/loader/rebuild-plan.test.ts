@@ -4,7 +4,7 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { type RebuildPlanOptions, rebuildPlan } from '../../../src/cli/loader/rebuild-plan.ts';
+import { type RebuildPlanOptions, rebuildPlan } from '../../../src/cli/loader/rebuild.ts';
 import type { Config } from '../../../src/config/config.ts';
 import type { HostConfig } from '../../../src/config/hosts.ts';
 import type { World } from '../../../src/loader/plan/world.ts';
