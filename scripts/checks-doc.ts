@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { guests } from '../src/checks/diagnosis/diagnose-other.ts';
 import { type Cause, causesOf, diagnoses } from '../src/checks/diagnosis/diagnoses.ts';
 import { type Machine, machines } from '../src/checks/diagnosis/evidence.ts';
 import { isProblem } from '../src/checks/diagnosis/expected.ts';
-import { guests } from '../src/checks/diagnosis/guests.ts';
 import { withGuest } from '../src/checks/diagnosis/messages.ts';
 import { kinds } from '../src/checks/finding.ts';
 import { type GuestKind, type ProbeName, type ProbeOutcome, probeNames, probeOutcomes } from '../src/model/check.ts';

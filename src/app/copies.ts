@@ -1,6 +1,5 @@
 import type { HostConfig } from '../config/hosts.ts';
-import { keepCopy } from '../definition/copies.ts';
-import { lookAtDefinition } from '../definition/copies-look.ts';
+import { keepCopy, lookAtDefinition } from '../definition/copies.ts';
 import type { Event } from '../model/event.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import type { State } from '../model/state.ts';

@@ -6,8 +6,7 @@ import type { Event } from '../model/event.ts';
 import { longest } from '../model/history/history.ts';
 import { leastBeforeCut } from '../model/job/job.ts';
 import type { Snapshot, VmKey, VmSnapshot } from '../model/snapshot.ts';
-import type { State } from '../model/state.ts';
-import type { States } from '../model/states.ts';
+import type { State, States } from '../model/state.ts';
 
 export interface OrderParts {
   vms: readonly Pick<Config['vms'][number], 'key' | 'after' | 'shutdown'>[];

@@ -8,7 +8,7 @@ import { hostsOf } from '../config/hosts.ts';
 import { pageUrl } from '../config/web.ts';
 import { Announcer } from '../discovery/announcer.ts';
 import { type CommandWord, commandWords, isPermitted } from '../model/commands.ts';
-import type { States } from '../model/states.ts';
+import type { States } from '../model/state.ts';
 import { healthOf } from '../servers/health.ts';
 import { hostsIn, Live } from '../servers/live.ts';
 import type { Logger } from '../util/logger.ts';

@@ -2,7 +2,7 @@ import type { Command } from '../model/command.ts';
 import type { CallFailure } from '../model/job/job.ts';
 import { type Quiet, quietTime, quietUntil } from '../model/quiet.ts';
 import type { VmKey } from '../model/snapshot.ts';
-import type { States } from '../model/states.ts';
+import type { States } from '../model/state.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
 
 /** Milliseconds: no timer notices when the clock is set. */

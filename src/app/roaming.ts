@@ -1,7 +1,6 @@
 import type { Event } from '../model/event.ts';
 import type { VmKey } from '../model/snapshot.ts';
-import type { State } from '../model/state.ts';
-import type { States } from '../model/states.ts';
+import type { State, States } from '../model/state.ts';
 
 type Report = Extract<Event, { type: 'domain' }>;
 

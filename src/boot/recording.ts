@@ -1,5 +1,4 @@
 import { type Boot, type BootPhase, type BootResult, bootPhases } from '../model/boot.ts';
-import { compare } from './compare.ts';
 import { Lines } from './lines.ts';
 
 /** Lines that are kept of a boot. */
@@ -105,4 +104,25 @@ export function withLine(phases: Phases, line: string, seconds: number): Phases 
   const again = later.some(each => phases[each] !== null);
   if (phases[phase] !== null && !again) return phases;
   return { ...phases, ...Object.fromEntries(later.map(each => [each, null])), [phase]: seconds };
+}
+
+export interface Comparison {
+  /** The last line that both have; null: none. */
+  common: string | null;
+  /** What follows it, in each. */
+  here: readonly string[];
+  there: readonly string[];
+}
+
+/** Numbers and the kernel's times differ in each boot. */
+export function compare(lines: readonly string[], good: readonly string[]): Comparison {
+  const places = new Map(good.map((line, at) => [shape(line), at]));
+  const at = lines.findLastIndex(line => shape(line).length > 3 && places.has(shape(line)));
+  const common = lines[at] ?? null;
+  if (common === null) return { common, here: lines, there: good };
+  return { common, here: lines.slice(at + 1), there: good.slice((places.get(shape(common)) ?? 0) + 1) };
+}
+
+function shape(line: string): string {
+  return line.replace(/^\[\s*\d+\.\d+\]\s*/, '').replaceAll(/0x[\da-f]+|\d+/gi, '#');
 }

@@ -1,7 +1,6 @@
 import { open } from 'node:fs/promises';
 import { parseDomainXml } from '../vm/domain-xml.ts';
-import { type Copy, nvramOf } from './copies.ts';
-import { blockDevices } from './copies-look.ts';
+import { blockDevices, type Copy, nvramOf } from './copies.ts';
 
 /** What bringing a copy back takes, besides libvirt. */
 

@@ -19,8 +19,8 @@ import { loaderDisk, scratchFolder } from './job/loader-image.ts';
 import { type Guest, type JobParts, type JobTimes, usualTimes } from './job/parts.ts';
 import { interrupted } from './job/recovery.ts';
 import { type Beginning, longest } from './job/run.ts';
+import { kindOf } from './kinds/recognise.ts';
 import { loaderTrouble, lookAtImage } from './look.ts';
-import { kindOf } from './plan/recognised.ts';
 import { realWorld } from './plan/world.ts';
 
 export interface RebuildsOptions extends Pick<JobParts, 'adapters' | 'folder' | 'open' | 'world'> {

@@ -12,7 +12,7 @@ import {
 import type { Event } from '../model/event.ts';
 import type { Notification } from '../model/notification.ts';
 import type { Snapshot, VmKey } from '../model/snapshot.ts';
-import type { States } from '../model/states.ts';
+import type { States } from '../model/state.ts';
 
 /** What open pages hear of the bridge and its VMs. While none is open, it does nothing. */
 

@@ -4,8 +4,7 @@ import { Order } from '../../src/app/order.ts';
 import type { Check } from '../../src/model/check.ts';
 import { noHistory } from '../../src/model/history/history.ts';
 import { emptyVm, type VmSnapshot } from '../../src/model/snapshot.ts';
-import { State } from '../../src/model/state.ts';
-import { States } from '../../src/model/states.ts';
+import { State, States } from '../../src/model/state.ts';
 import { vmConfig } from '../bridge/running.ts';
 import { at, checkOf } from '../model/samples.ts';
 

@@ -5,8 +5,7 @@ import { type Command, command } from '../../src/model/command.ts';
 import type { Event } from '../../src/model/event.ts';
 import type { Quiet } from '../../src/model/quiet.ts';
 import { emptyVm } from '../../src/model/snapshot.ts';
-import { State } from '../../src/model/state.ts';
-import { States } from '../../src/model/states.ts';
+import { State, States } from '../../src/model/state.ts';
 
 const start = Date.parse('2026-11-22T08:00:00.000Z');
 const minute = 60_000;

@@ -1,7 +1,6 @@
 /** Phases, the ring and the comparison with a good boot. */
 import { describe, expect, test } from 'vitest';
-import { compare } from '../../src/boot/compare.ts';
-import { noPhases, Recording, withLine } from '../../src/boot/recording.ts';
+import { compare, noPhases, Recording, withLine } from '../../src/boot/recording.ts';
 import { type Boot, bootPhases, stoppedAfter } from '../../src/model/boot.ts';
 import { usual } from '../../src/model/history/history.ts';
 

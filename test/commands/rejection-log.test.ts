@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { rejectionLog } from '../../src/commands/rejection-log.ts';
+import { rejectionLog } from '../../src/commands/responder.ts';
 import { recorder } from '../mqtt/inbox.ts';
 
 beforeEach(() => void vi.useFakeTimers());

@@ -1,6 +1,6 @@
 /** Where new volumes will be. What cannot be made is in the tests of `create`. */
 import { expect, test } from 'vitest';
-import { planVolumes } from '../../src/definition/draft-volumes.ts';
+import { planVolumes } from '../../src/definition/create.ts';
 import type { Libvirt } from '../../src/libvirt/client.ts';
 import { errorCode, LibvirtError } from '../../src/libvirt/errors.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { GuestInterface } from '../../src/libvirt/structs.ts';
-import { addressesOf } from '../../src/vm/addresses.ts';
+import { addressesOf } from '../../src/vm/agent.ts';
 import { opened } from '../fakes/libvirtd/opened.ts';
 
 const macs = ['52:54:00:d5:30:01', '52:54:00:d5:30:02'];

@@ -1,6 +1,8 @@
+import type { GuestKind } from '../../model/check.ts';
 import { outcomeOf } from '../finding.ts';
-import { cutAt, isThere } from './diagnose.ts';
-import { canAnswer, type OtherEvidence } from './evidence.ts';
+import { cutAt, diagnose, isThere } from './diagnose.ts';
+import type { Cause } from './diagnoses.ts';
+import { canAnswer, type Evidence, type OtherEvidence } from './evidence.ts';
 import type { OtherCause } from './other-diagnoses.ts';
 
 /** The diagnosis of a guest that is not DSM, from the evidence alone. Pure and total, as that of DSM is. */
@@ -60,3 +62,15 @@ function whileSilent(evidence: OtherEvidence): OtherCause {
   if ([ping, tcp, http, ssh].some(kind => kind !== 'not_applicable')) return 'no_answer';
   return askable === 'nothing' ? 'nothing_to_ask' : 'address_unknown';
 }
+
+interface Guest {
+  /** In a sentence. */
+  name: string;
+  diagnose: (evidence: Evidence & OtherEvidence) => Cause;
+}
+
+/** What is particular to each kind of guest. */
+export const guests: Readonly<Record<GuestKind, Guest>> = {
+  dsm: { name: 'DSM', diagnose },
+  other: { name: 'the guest', diagnose: diagnoseOther },
+};

@@ -1,10 +1,10 @@
 import { type Check, isReachable, type ProbeName, type ProbeRow, unknownDsm, type Wish } from '../../model/check.ts';
 import type { VmSnapshot } from '../../model/snapshot.ts';
 import { enumerate } from '../../util/enumerate.ts';
+import { guests } from '../diagnosis/diagnose-other.ts';
 import { type Cause, diagnoses } from '../diagnosis/diagnoses.ts';
 import type { Machine } from '../diagnosis/evidence.ts';
 import { isProblem, ofExpectation } from '../diagnosis/expected.ts';
-import { guests } from '../diagnosis/guests.ts';
 import { type Facts, messageOf, span } from '../diagnosis/messages.ts';
 import { type Kind, outcomeOf } from '../finding.ts';
 import { type CheckPolicy, type CheckState, sinceStart } from './state.ts';

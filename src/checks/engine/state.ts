@@ -3,9 +3,9 @@ import { type Expectation, type GuestKind, type ProbeName, probeNames } from '..
 import type { Hardware, Nic } from '../../model/domain.ts';
 import type { VmSnapshot } from '../../model/snapshot.ts';
 import type { Stats } from '../../model/stats.ts';
+import { guests } from '../diagnosis/diagnose-other.ts';
 import { type Cause, diagnoses } from '../diagnosis/diagnoses.ts';
 import { type Age, ageOf, canAnswer, type Evidence, type Machine, type OtherEvidence } from '../diagnosis/evidence.ts';
-import { guests } from '../diagnosis/guests.ts';
 import type { Findings } from '../finding.ts';
 import { type Debounced, debounce, isSilence, saidByMachine } from './debounce.ts';
 import { type DiskActivity, isStirred, noActivity, withSample } from './disk-idle.ts';

@@ -8,7 +8,7 @@ import { size } from '../../loader/plan/plan.ts';
 import { fold } from '../../loader/plan/plan-text.ts';
 import { wantedDsm } from '../../model/loader-settings.ts';
 import { findVm } from '../command.ts';
-import { renderExamined } from '../doctor/text.ts';
+import { renderExamined } from '../doctor/doctor.ts';
 import { withDomains } from '../domains.ts';
 import { type ExitCode, exitCode, Refusal } from '../outcome.ts';
 import { print, type Takes } from '../terminal.ts';

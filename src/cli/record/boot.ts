@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { compare } from '../../boot/compare.ts';
+import { compare } from '../../boot/recording.ts';
 import { bootStore } from '../../boot/store.ts';
 import type { Config } from '../../config/config.ts';
 import { type Boot, bootPhases } from '../../model/boot.ts';

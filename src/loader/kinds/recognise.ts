@@ -1,5 +1,8 @@
+import type { LoaderSettings } from '../../model/loader-settings.ts';
 import { type BootPartition, menuPaths } from '../image/boot-entry.ts';
 import type { HomeFiles } from '../image/home.ts';
+import type { ImageFacts } from '../plan/finding.ts';
+import type { LoaderAdapter, LoaderKind } from './adapter.ts';
 import { at, type LoaderIdentity, type RecognisedKind, type Told, untold, word } from './identity.ts';
 import { mshellScript, toldByMenu } from './menu-config.ts';
 import { arcDsm, arplDsm, releaseIn, rrDsm, toldByYaml, yamlFiles } from './yaml-config.ts';
@@ -108,3 +111,25 @@ export const rebuildRefusals: Readonly<Record<RecognisedKind, { message: string;
     advice: 'Attach an image of RR or TinyCore RedPill.',
   },
 };
+
+/** The kind of loader that an image is taken for. Null: the image was not read. */
+export function kindOf(partition: BootPartition | null, configured: LoaderSettings['kind']): LoaderKind {
+  if (configured !== 'auto') return configured;
+  return partition && recognise(partition, null).kind === 'rr' ? 'rr' : 'tcrp';
+}
+
+/** Why its image cannot be rebuilt, by the loader that it is recognised as; null: it may be. */
+export function refusalOf(
+  partition: BootPartition,
+  { kind, title }: LoaderAdapter,
+  configured: LoaderSettings['kind'],
+): Extract<ImageFacts, { found: 'yes' }>['refusal'] {
+  const found = recognise(partition, null);
+  // A menu that somebody has edited may still be of the configured kind.
+  if (found.kind === kind || (found.kind === 'unknown' && configured !== 'auto')) return null;
+  const refusal = rebuildRefusals[found.kind];
+  if (refusal)
+    return { message: `The loader's image is one of ${found.title}. ${refusal.message}`, advice: refusal.advice };
+  const message = `The loader's image is one of ${found.title}, and the configuration says ${title}.`;
+  return { message, advice: 'Set `kind: auto`.' };
+}

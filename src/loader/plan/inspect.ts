@@ -3,13 +3,13 @@ import { buildOf, type LoaderSettings, wantedDsm } from '../../model/loader-sett
 import type { VmSnapshot } from '../../model/snapshot.ts';
 import type { BootPartition } from '../image/boot-entry.ts';
 import type { LoaderAdapter, LoaderKind } from '../kinds/adapter.ts';
+import { kindOf, refusalOf } from '../kinds/recognise.ts';
 import { platformOr } from '../platforms.ts';
 import { mapOf } from '../sata-map.ts';
 import { cpuFlags, readDefinition } from './definition.ts';
 import type { Known, PreflightFacts } from './finding.ts';
 import { type ImageInspection, type InspectImageOptions, inspectImage } from './image.ts';
 import { preflight } from './preflight.ts';
-import { kindOf, refusalOf } from './recognised.ts';
 import { inspectFolder, realWorld, sourcesReachable, type World, withClasses } from './world.ts';
 
 /** Collects all facts before a rebuild. Changes nothing, and every wait has a limit. */

@@ -1,8 +1,7 @@
 /** `dsm2mqtt rebuild` and `rollback` against the whole bridge. */
 import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
-import { barLine } from '../../../src/cli/loader/progress.ts';
-import { type RebuildOptions, rebuild, rollback } from '../../../src/cli/loader/rebuild.ts';
+import { barLine, type RebuildOptions, rebuild, rollback } from '../../../src/cli/loader/rebuild.ts';
 import { rebuildPhases } from '../../../src/loader/job/phases.ts';
 import { titles } from '../../fakes/box/image.ts';
 import { world as outside } from '../../loader/job/loader-tuning.ts';
