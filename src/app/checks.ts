@@ -9,7 +9,7 @@ import type { Findings } from '../checks/finding.ts';
 import type { AskAgent } from '../checks/probes/agent.ts';
 import { webPorts } from '../checks/probes/web/port.ts';
 import { type Probes, realProbes } from '../checks/probes.ts';
-import type { HostConfig } from '../config/hosts.ts';
+import type { HostConfig } from '../config/config.ts';
 import type { Libvirt } from '../libvirt/client.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import type { State } from '../model/state.ts';

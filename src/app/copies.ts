@@ -1,7 +1,6 @@
-import type { HostConfig } from '../config/hosts.ts';
+import type { HostConfig } from '../config/config.ts';
 import { keepCopy, lookAtDefinition } from '../definition/copies.ts';
-import type { Event } from '../model/event.ts';
-import type { VmKey } from '../model/snapshot.ts';
+import type { Event, VmKey } from '../model/snapshot.ts';
 import type { State } from '../model/state.ts';
 import { inTime } from '../util/deadline.ts';
 import type { Logger } from '../util/logger.ts';

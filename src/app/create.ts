@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
 import { dirname, isAbsolute, normalize } from 'node:path';
-import type { Config } from '../config/config.ts';
-import type { HostConfig } from '../config/hosts.ts';
+import type { Config, HostConfig } from '../config/config.ts';
 import { leftBehind, planVolumes } from '../definition/create.ts';
 import { lookAtDisk, refusalOf } from '../definition/disks.ts';
 import { draftXml, stableMac } from '../definition/draft.ts';
@@ -10,7 +9,7 @@ import { examine } from '../doctor/examine.ts';
 import { type LoaderFacts, type OtherDomain, readFacts, unknownFacts, unknownLoader } from '../doctor/facts.ts';
 import { type Host, lookAtHost } from '../doctor/host.ts';
 import { errorCode, unlessRefused } from '../libvirt/errors.ts';
-import { isImageError } from '../loader/image/errors.ts';
+import { isImageError } from '../loader/image/image.ts';
 import { openImage } from '../loader/image/open.ts';
 import { platformOr } from '../loader/platforms.ts';
 import { orNull } from '../util/or-null.ts';

@@ -16,7 +16,7 @@ import type { Libvirt } from '../libvirt/client.ts';
 import { isLibvirtError, TimeoutError, unlessRefused } from '../libvirt/errors.ts';
 import type { DomainRef } from '../libvirt/structs.ts';
 import { readBootPartition } from '../loader/image/boot-entry.ts';
-import { isImageError } from '../loader/image/errors.ts';
+import { isImageError } from '../loader/image/image.ts';
 import { openImage } from '../loader/image/open.ts';
 import { bootFiles, recognise } from '../loader/kinds/recognise.ts';
 import type { GuestKind } from '../model/check.ts';

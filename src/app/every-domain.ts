@@ -1,6 +1,5 @@
-import type { Config } from '../config/config.ts';
+import type { Config, Host } from '../config/config.ts';
 import { type Found, withEveryDomain } from '../config/every-domain.ts';
-import type { Host } from '../config/hosts.ts';
 import { announcedStore, nothingAnnounced } from '../discovery/announced-store.ts';
 import { inTime } from '../util/deadline.ts';
 import { silent } from '../util/logger.ts';

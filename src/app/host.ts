@@ -1,10 +1,9 @@
 import type { Run } from '../bridge/history.ts';
 import type { Probes } from '../checks/probes.ts';
 import type { RecentIds } from '../commands/recent-ids.ts';
-import type { HostConfig } from '../config/hosts.ts';
+import type { HostConfig } from '../config/config.ts';
 import type { DomainRef } from '../libvirt/structs.ts';
-import type { Event } from '../model/event.ts';
-import type { VmKey } from '../model/snapshot.ts';
+import type { Event, VmKey } from '../model/snapshot.ts';
 import type { State } from '../model/state.ts';
 import { entryOf } from '../util/entry-of.ts';
 import { HostPoll } from '../vm/host-poll.ts';

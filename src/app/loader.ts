@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Findings } from '../checks/finding.ts';
-import type { HostConfig } from '../config/hosts.ts';
+import type { HostConfig } from '../config/config.ts';
 import type { Guest, GuestKind } from '../loader/job/parts.ts';
 import type { Rebuilds, RebuildsOptions } from '../loader/rebuilds.ts';
 import type { State } from '../model/state.ts';

@@ -1,7 +1,6 @@
 import { Ownership } from '../bridge/ownership.ts';
 import type { Config } from '../config/config.ts';
-import type { Publication } from '../model/message.ts';
-import { topics as topicsOf } from '../model/topics.ts';
+import { type Publication, topics as topicsOf } from '../model/topics.ts';
 import { MqttClient, type MqttClientOptions } from '../mqtt/client.ts';
 import type { Logger } from '../util/logger.ts';
 

@@ -2,10 +2,9 @@ import type { Dispatcher, Ordering } from '../commands/dispatcher.ts';
 import type { Request, ResponseDocument } from '../commands/responder.ts';
 import type { Config } from '../config/config.ts';
 import { type Command, command } from '../model/command.ts';
-import type { Event } from '../model/event.ts';
 import { longest } from '../model/history/history.ts';
 import { leastBeforeCut } from '../model/job/job.ts';
-import type { Snapshot, VmKey, VmSnapshot } from '../model/snapshot.ts';
+import type { Event, Snapshot, VmKey, VmSnapshot } from '../model/snapshot.ts';
 import type { State, States } from '../model/state.ts';
 
 export interface OrderParts {

@@ -1,6 +1,6 @@
 import { Dispatcher, type DispatcherOptions } from '../commands/dispatcher.ts';
 import type { PowerParts } from '../commands/power-job.ts';
-import type { HostConfig } from '../config/hosts.ts';
+import type { HostConfig } from '../config/config.ts';
 import type { Libvirt } from '../libvirt/client.ts';
 import { type CallFailure, callPatience } from '../model/job/job.ts';
 import type { Policy } from '../model/policy.ts';

@@ -1,5 +1,4 @@
-import type { Event } from '../model/event.ts';
-import type { VmKey } from '../model/snapshot.ts';
+import type { Event, VmKey } from '../model/snapshot.ts';
 import type { State, States } from '../model/state.ts';
 
 type Report = Extract<Event, { type: 'domain' }>;

@@ -1,6 +1,5 @@
 import { stat } from 'node:fs/promises';
-import type { Event } from '../model/event.ts';
-import type { VmKey } from '../model/snapshot.ts';
+import type { Event, VmKey } from '../model/snapshot.ts';
 import type { State } from '../model/state.ts';
 import { serialLog } from '../vm/console.ts';
 import { child, parseDomain } from '../vm/xml.ts';

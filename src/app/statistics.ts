@@ -1,5 +1,5 @@
-import type { HostConfig } from '../config/hosts.ts';
-import type { Event } from '../model/event.ts';
+import type { HostConfig } from '../config/config.ts';
+import type { Event } from '../model/snapshot.ts';
 import type { State } from '../model/state.ts';
 import type { Logger } from '../util/logger.ts';
 import { Link } from '../vm/link.ts';

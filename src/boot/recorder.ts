@@ -1,8 +1,7 @@
 import type { Boot, BootResult } from '../model/boot.ts';
 import type { Check } from '../model/check.ts';
-import type { Event } from '../model/event.ts';
 import { usual } from '../model/history/history.ts';
-import type { VmSnapshot } from '../model/snapshot.ts';
+import type { Event, VmSnapshot } from '../model/snapshot.ts';
 import { Recording } from './recording.ts';
 import type { KeptBoots } from './store.ts';
 

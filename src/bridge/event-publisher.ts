@@ -1,7 +1,6 @@
-import type { Publication, Send } from '../model/message.ts';
 import { judged, type Notification, type NotificationType } from '../model/notification.ts';
 import type { VmKey, VmSnapshot } from '../model/snapshot.ts';
-import type { Topics } from '../model/topics.ts';
+import type { Publication, Send, Topics } from '../model/topics.ts';
 import type { Logger } from '../util/logger.ts';
 
 export interface EventPublisherOptions {

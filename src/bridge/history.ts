@@ -2,10 +2,9 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { verdicts } from '../model/check.ts';
-import type { Event } from '../model/event.ts';
 import { noHistory, type PowerLine, withLines } from '../model/history/history.ts';
 import { lineOf, uptimeFrom } from '../model/history/uptime.ts';
-import type { Snapshot, VmKey, VmSnapshot } from '../model/snapshot.ts';
+import type { Event, Snapshot, VmKey, VmSnapshot } from '../model/snapshot.ts';
 import { type Line, LineFile, type ReadLines, readLines } from '../util/line-file.ts';
 import type { Logger } from '../util/logger.ts';
 

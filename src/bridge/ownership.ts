@@ -17,7 +17,7 @@
  */
 import { EventEmitter } from 'node:events';
 import * as z from 'zod';
-import type { Message, Publication } from '../model/message.ts';
+import type { Message, Publication } from '../model/topics.ts';
 import type { Logger } from '../util/logger.ts';
 import { orNull } from '../util/or-null.ts';
 

@@ -10,10 +10,9 @@ import {
   stateDocument,
   statsDocument,
 } from '../model/documents.ts';
-import type { Send } from '../model/message.ts';
 import type { Snapshot, VmKey, VmSnapshot } from '../model/snapshot.ts';
 import type { States } from '../model/state.ts';
-import { retainedTopics, type Topics, type VmTopics } from '../model/topics.ts';
+import { retainedTopics, type Send, type Topics, type VmTopics } from '../model/topics.ts';
 
 export interface PublisherOptions {
   topics: Topics;

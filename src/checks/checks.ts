@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Event } from '../model/event.ts';
-import type { VmKey } from '../model/snapshot.ts';
+import type { Event, VmKey } from '../model/snapshot.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
 import { entryOf } from '../util/entry-of.ts';
 import type { Logger } from '../util/logger.ts';

@@ -1,12 +1,10 @@
-import type { Config } from '../config/config.ts';
-import { type Host, hostsOf } from '../config/hosts.ts';
+import { type Config, type Host, hostsOf } from '../config/config.ts';
 import { type Loaded, type LoadOptions, loadConfig } from '../config/load.ts';
 import { ConfigError, renderProblems } from '../config/problem.ts';
 import { size } from '../loader/plan/plan.ts';
 import type { LoaderSettings } from '../model/loader-settings.ts';
 import { formatDuration } from '../util/duration.ts';
-import { type ExitCode, exitCode } from './outcome.ts';
-import type { Output } from './terminal.ts';
+import { type ExitCode, exitCode, type Output } from './terminal.ts';
 
 type Vm = Config['vms'][number];
 type Creation = NonNullable<Vm['create']>;

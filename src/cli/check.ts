@@ -4,17 +4,15 @@ import { checksStore, createChecks, thisHost } from '../app/checks.ts';
 import { opener } from '../app/libvirt.ts';
 import { recalledState } from '../app/stores.ts';
 import { vmStoreFile } from '../bridge/vm-store.ts';
-import type { Config } from '../config/config.ts';
-import type { HostConfig } from '../config/hosts.ts';
+import type { Config, HostConfig } from '../config/config.ts';
 import type { Libvirt } from '../libvirt/client.ts';
 import { checkDocument } from '../model/documents.ts';
 import { silent } from '../util/logger.ts';
 import { Watch } from '../vm/watch.ts';
 import { withOne } from './command.ts';
 import { ofEachHost } from './domains.ts';
-import { type ExitCode, exitCode } from './outcome.ts';
 import { renderCheck } from './table.ts';
-import { print, type Takes } from './terminal.ts';
+import { type ExitCode, exitCode, print, type Takes } from './terminal.ts';
 
 export interface CheckOptions extends Takes<'json' | 'signal'> {
   config: Config;

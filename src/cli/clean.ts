@@ -5,15 +5,13 @@ import * as z from 'zod';
 import { connection, failedAt } from '../app/mqtt.ts';
 import { groundOf } from '../app/stale-topics.ts';
 import { type Ground, type Kept, keptBy, type Stale, staleFilters, staleIn, staleTopics } from '../bridge/stale.ts';
-import type { Config } from '../config/config.ts';
-import type { HostConfig } from '../config/hosts.ts';
+import type { Config, HostConfig } from '../config/config.ts';
 import { MqttClient } from '../mqtt/client.ts';
 import { silent } from '../util/logger.ts';
 import { orNull } from '../util/or-null.ts';
 import type { Watch } from '../vm/watch.ts';
 import { ofEachHost, withDomains } from './domains.ts';
-import { type ExitCode, exitCode, Refusal } from './outcome.ts';
-import { agrees, type Takes } from './terminal.ts';
+import { agrees, type ExitCode, exitCode, Refusal, type Takes } from './terminal.ts';
 
 export interface CleanOptions extends Takes<'yes' | 'stdin' | 'signal'> {
   config: Config;

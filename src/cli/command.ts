@@ -3,7 +3,7 @@ import type { Config } from '../config/config.ts';
 import { type Command, isInvalid, parseCommand } from '../model/command.ts';
 import { commandWords, rowOf } from '../model/commands.ts';
 import { instead } from '../util/did-you-mean.ts';
-import { exitCode, Refusal } from './outcome.ts';
+import { exitCode, Refusal } from './terminal.ts';
 
 /** What a command line may say of a command. */
 export interface CommandOptions {

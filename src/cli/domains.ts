@@ -1,14 +1,13 @@
 import { expanded } from '../app/every-domain.ts';
 import { opener } from '../app/libvirt.ts';
-import type { Config } from '../config/config.ts';
-import { type HostConfig, hostConfigs, hostOf } from '../config/hosts.ts';
+import { type Config, type HostConfig, hostConfigs, hostOf } from '../config/config.ts';
 import type { Libvirt } from '../libvirt/client.ts';
 import { ConnectError, ConnectionLost, ProtocolError, TimeoutError } from '../libvirt/errors.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import { silent } from '../util/logger.ts';
 import { Watch } from '../vm/watch.ts';
 import { findVm } from './command.ts';
-import { exitCode, Refusal } from './outcome.ts';
+import { exitCode, Refusal } from './terminal.ts';
 
 /** Uses a connection to libvirt on which the VMs' domains have been read. Every failure is a `Refusal`. */
 export async function withDomains<T>(

@@ -1,8 +1,7 @@
 import { connect } from 'node:net';
 import type { Config } from '../config/config.ts';
 import type { HealthReport } from '../servers/health.ts';
-import { type ExitCode, exitCode, Refusal } from './outcome.ts';
-import type { Takes } from './terminal.ts';
+import { type ExitCode, exitCode, Refusal, type Takes } from './terminal.ts';
 
 export interface HealthOptions extends Takes<'json'> {
   config: { health: Config['health']; mqtt: Pick<Config['mqtt'], 'baseTopic'> };

@@ -1,7 +1,7 @@
 import { version } from '../util/version.ts';
-import { readerGone } from './outcome.ts';
 import { useCompiledCode } from './start/cache.ts';
 import { quickHealth } from './start/quick-health.ts';
+import { readerGone } from './terminal.ts';
 
 /** Where every verb starts. It loads next to nothing: a health check runs every minute, and most often needs no more. */
 

@@ -3,8 +3,8 @@ import { libvirtUri } from '../app/libvirt.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigError, renderProblems } from '../config/problem.ts';
 import { version } from '../util/version.ts';
-import { type ExitCode, exitCode, told } from './outcome.ts';
 import { healthKeeper } from './start/quick-health.ts';
+import { type ExitCode, exitCode, told } from './terminal.ts';
 import { type Verb, verbs } from './verbs.ts';
 
 /** The command line. Exit codes: 0 succeeded, 1 failed or refused, 2 wrong usage or configuration, 3 not reached, 4 timed out. */

@@ -1,6 +1,5 @@
 import type { ResponseDocument } from '../commands/responder.ts';
-import { isFinal } from './outcome.ts';
-import { bar, StatusLine, type Takes } from './terminal.ts';
+import { bar, isFinal, StatusLine, type Takes } from './terminal.ts';
 
 export type ProgressOptions = Takes<'json'>;
 

@@ -9,8 +9,7 @@ import { LogWriter } from '../util/log-writer.ts';
 import type { Logger } from '../util/logger.ts';
 import { createLogger } from '../util/pino.ts';
 import { version } from '../util/version.ts';
-import { type ExitCode, exitCode } from './outcome.ts';
-import type { Output } from './terminal.ts';
+import { type ExitCode, exitCode, type Output } from './terminal.ts';
 
 /** Milliseconds in which the last log lines may be read. */
 const lastLines = 500;

@@ -7,9 +7,8 @@ import { type CommandOptions, commandPayload, findVm, listedVm } from './command
 import { askControl } from './control.ts';
 import { direct } from './direct.ts';
 import { onItsHost } from './domains.ts';
-import { type ExitCode, exitCode, exitCodeOf, isFinal } from './outcome.ts';
 import { Progress } from './progress.ts';
-import type { Takes } from './terminal.ts';
+import { type ExitCode, exitCode, exitCodeOf, isFinal, type Takes } from './terminal.ts';
 
 export interface ShutdownOptions extends Takes<'vm' | 'json' | 'signal'>, CommandOptions {
   config: Config;

@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Config } from '../config/config.ts';
-import type { HostConfig } from '../config/hosts.ts';
+import type { Config, HostConfig } from '../config/config.ts';
 import type { Libvirt } from '../libvirt/client.ts';
 import { TimeoutError } from '../libvirt/errors.ts';
 import { CountersPicker } from '../vm/counters.ts';
@@ -8,9 +7,8 @@ import { sampleGroups } from '../vm/poll.ts';
 import { type Sample, toStats } from '../vm/rates.ts';
 import type { Target } from '../vm/watch.ts';
 import { ofEachHost, withDomains } from './domains.ts';
-import { type ExitCode, exitCode, told } from './outcome.ts';
 import { renderVm } from './table.ts';
-import { print, type Takes } from './terminal.ts';
+import { type ExitCode, exitCode, print, type Takes, told } from './terminal.ts';
 
 export interface StatusOptions extends Takes<'json'> {
   config: Config;

@@ -1,4 +1,4 @@
-import { createInterface } from 'node:readline/promises';
+import type { ResponseDocument } from '../commands/responder.ts';
 
 /** Where the verbs write, and what they write there alike. */
 
@@ -41,6 +41,8 @@ export function print(
 
 /** Asks at a terminal. Ctrl-C and Ctrl-D are a no. */
 export async function agrees(question: string, input: Input, output: Terminal, signal: AbortSignal): Promise<boolean> {
+  // Only here: most verbs ask nothing.
+  const { createInterface } = await import('node:readline/promises');
   const prompt = createInterface({ input, output: output as NodeJS.WritableStream });
   const no = new Promise<string>(resolve => prompt.once('close', () => resolve('')));
   try {
@@ -87,4 +89,43 @@ export function bar(share: number): string {
 export function align(rows: readonly string[][], indent = '  '): string[] {
   const widths = rows.reduce<number[]>((all, row) => row.map((cell, i) => Math.max(cell.length, all[i] ?? 0)), []);
   return rows.map(row => `${indent}${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ')}`.trimEnd());
+}
+
+/** The exit codes of every verb. */
+export const exitCode = { succeeded: 0, failed: 1, usage: 2, unreached: 3, timedOut: 4, interrupted: 130 } as const;
+export type ExitCode = (typeof exitCode)[keyof typeof exitCode];
+
+/** Why a verb cannot do what it should: a sentence for people, and the exit code. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal';
+  readonly code: ExitCode;
+
+  constructor(code: ExitCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** Prints a refusal, and returns its exit code; rethrows any other error. */
+export function told(error: unknown, stderr: Terminal): ExitCode {
+  if (!(error instanceof Refusal)) throw error;
+  stderr.write(`${error.message}\n`);
+  return error.code;
+}
+
+/** The exit code of a final response. */
+export function exitCodeOf({ status, code }: Pick<ResponseDocument, 'status' | 'code'>): ExitCode {
+  if (status === 'succeeded') return exitCode.succeeded;
+  if (code === 'timed_out') return exitCode.timedOut;
+  return code === 'libvirt_unavailable' ? exitCode.unreached : exitCode.failed;
+}
+
+export function isFinal({ status }: Pick<ResponseDocument, 'status'>): boolean {
+  return status !== 'accepted' && status !== 'progress';
+}
+
+/** For the errors of an output: `status | head` is no failure. */
+export function readerGone(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
 }

@@ -1,8 +1,7 @@
 import { commandWords } from '../model/commands.ts';
-import { exitCode } from './outcome.ts';
 import type { SendOptions } from './send.ts';
 import type { ShutdownOptions } from './shutdown.ts';
-import type { Output } from './terminal.ts';
+import { exitCode, type Output } from './terminal.ts';
 
 /** THE table of the command line: the program and its page are made from it. */
 export interface Verb {

@@ -3,7 +3,6 @@ import type { Check, Verdict } from '../model/check.ts';
 import { type Outcome, stopping } from '../model/codes.ts';
 import type { Command, ShutdownMethod } from '../model/command.ts';
 import type { Call } from '../model/commands.ts';
-import type { Event } from '../model/event.ts';
 import { type Guest, guestOf } from '../model/job/guest.ts';
 import { end, expire } from '../model/job/interrupt.ts';
 import {
@@ -20,7 +19,7 @@ import {
 } from '../model/job/job.ts';
 import { type Beginning, begin, step } from '../model/job/step.ts';
 import { type Policy, planOf, restartPause } from '../model/policy.ts';
-import type { Snapshot, VmKey, Work } from '../model/snapshot.ts';
+import type { Event, Snapshot, VmKey, Work } from '../model/snapshot.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
 import { askedAfter, askedOf } from './stop-cause.ts';
 

@@ -1,8 +1,7 @@
 import type { Rejection } from '../model/codes.ts';
 import { type Command, type InvalidCommand, isInvalid, maxPayload, parseCommand } from '../model/command.ts';
-import type { Message } from '../model/message.ts';
 import type { VmKey } from '../model/snapshot.ts';
-import { type Topics, topicFault } from '../model/topics.ts';
+import { type Message, type Topics, topicFault } from '../model/topics.ts';
 import type { Request } from './responder.ts';
 
 export type ReadRequest =

@@ -1,9 +1,8 @@
 import type { Outcome, Status } from '../model/codes.ts';
 import { type CommandWord, isJob } from '../model/commands.ts';
-import type { Send } from '../model/message.ts';
 import { ended, type Notification, requested } from '../model/notification.ts';
 import type { VmKey } from '../model/snapshot.ts';
-import type { Topics } from '../model/topics.ts';
+import type { Send, Topics } from '../model/topics.ts';
 import type { Logger } from '../util/logger.ts';
 
 /** Where a command came from, and so where its responses go. */

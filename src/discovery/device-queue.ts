@@ -1,4 +1,4 @@
-import type { Send } from '../model/message.ts';
+import type { Send } from '../model/topics.ts';
 
 export interface DeviceQueueOptions {
   send: Send;

@@ -2,12 +2,11 @@ import type { LoaderCommand, LoaderJob, LoaderJobPlace } from '../commands/job-p
 import type { Check, Verdict } from '../model/check.ts';
 import type { Rejection } from '../model/codes.ts';
 import type { Domain } from '../model/domain.ts';
-import type { Event } from '../model/event.ts';
 import { isUnderWay, type Loader } from '../model/loader.ts';
 import type { LoaderSettings } from '../model/loader-settings.ts';
 import type { Notification } from '../model/notification.ts';
 import type { Policy } from '../model/policy.ts';
-import type { Snapshot, VmKey } from '../model/snapshot.ts';
+import type { Event, Snapshot, VmKey } from '../model/snapshot.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
 import { inTime } from '../util/deadline.ts';
 import type { Logger } from '../util/logger.ts';

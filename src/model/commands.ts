@@ -1,6 +1,5 @@
 import type { Wish } from './check.ts';
 import type { DomainState } from './domain.ts';
-import type { Activity } from './snapshot.ts';
 
 /**
  * THE table of commands. A row says how a command runs, who may give it, what it means for a domain as it is, what it
@@ -33,6 +32,9 @@ export type Occupation = (typeof occupations)[number];
  * - `beside`: it needs no job place
  */
 export type Interruption = 'busy' | 'end' | 'replace' | 'drop' | 'amend' | 'keep' | 'beside';
+
+export const activities = ['none', 'starting', 'shutting_down', 'rebooting', 'rebuilding', 'rolling_back'] as const;
+export type Activity = (typeof activities)[number];
 
 interface CommandRow {
   /** `power`: a job of libvirt calls; `loader`: a loader's job; `beside`: runs at any time; `cancel`: ends a job. */

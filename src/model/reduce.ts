@@ -1,10 +1,9 @@
 import type { Wish } from './check.ts';
 import type { Domain } from './domain.ts';
-import type { Event } from './event.ts';
 import { recorded } from './history/recorded.ts';
 import { tallied } from './history/uptime.ts';
 import { stopBy } from './job/ending.ts';
-import type { Asked, LastStop, Snapshot, VmKey, VmSnapshot } from './snapshot.ts';
+import type { Asked, Event, LastStop, Snapshot, VmKey, VmSnapshot } from './snapshot.ts';
 import { type Stats, unknownStats } from './stats.ts';
 
 /** Applies an event. Pure; what did not change keeps its identity, so that a publisher can compare by reference. */

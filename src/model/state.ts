@@ -1,6 +1,5 @@
-import type { Event } from './event.ts';
 import { reduce } from './reduce.ts';
-import { emptyVm, type Snapshot, type VmKey, type VmSnapshot } from './snapshot.ts';
+import { type Event, emptyVm, type Snapshot, type VmKey, type VmSnapshot } from './snapshot.ts';
 
 /** Called after the snapshot has taken the event. `before`: the snapshot without it. */
 export type Listener = (event: Event, before: Snapshot) => void;

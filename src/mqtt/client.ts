@@ -6,7 +6,7 @@
  * `connected`. The log has an outage once, again if its reason becomes one that only a person can mend, and its end once.
  */
 import { EventEmitter } from 'node:events';
-import type { Message, Publication } from '../model/message.ts';
+import type { Message, Publication } from '../model/topics.ts';
 import { address } from './address.ts';
 import { type FailureCode, MqttFailure } from './failure.ts';
 import { type Flight, type Memory, remedy } from './outbox.ts';

@@ -5,7 +5,7 @@
  * unacknowledged, QoS 1 waits in line: of a retained topic the newest only, of the others the last thousand. While the
  * wire does not drain, QoS 0 is dropped.
  */
-import type { Publication } from '../model/message.ts';
+import type { Publication } from '../model/topics.ts';
 import type { Logger } from '../util/logger.ts';
 import { isTopic, type Made, made, sizeOf } from './packets.ts';
 

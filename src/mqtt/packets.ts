@@ -2,7 +2,7 @@
 import type { IClientOptions, IClientPublishOptions, IPublishPacket } from 'mqtt';
 import { writeToStream } from 'mqtt-packet';
 import codec from 'mqtt-packet/constants.js';
-import type { Message, Publication } from '../model/message.ts';
+import type { Message, Publication } from '../model/topics.ts';
 import { address, type Tls } from './address.ts';
 import type { Version } from './protocol-version.ts';
 

@@ -7,7 +7,7 @@
 import { EventEmitter } from 'node:events';
 import { Socket } from 'node:net';
 import { connect, type IConnackPacket, type IPublishPacket, type MqttClient } from 'mqtt';
-import type { Message, Publication } from '../model/message.ts';
+import type { Message, Publication } from '../model/topics.ts';
 import { inTime } from '../util/deadline.ts';
 import type { Logger } from '../util/logger.ts';
 import { isSecure } from './address.ts';

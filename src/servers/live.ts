@@ -9,9 +9,8 @@ import {
   stateDocument,
   statsDocument,
 } from '../model/documents.ts';
-import type { Event } from '../model/event.ts';
 import type { Notification } from '../model/notification.ts';
-import type { Snapshot, VmKey } from '../model/snapshot.ts';
+import type { Event, Snapshot, VmKey } from '../model/snapshot.ts';
 import type { States } from '../model/state.ts';
 
 /** What open pages hear of the bridge and its VMs. While none is open, it does nothing. */

@@ -3,8 +3,8 @@ import { loadavg } from 'node:os';
 import type { Libvirt } from '../libvirt/client.ts';
 import { ConnectionLost } from '../libvirt/errors.ts';
 import type { PoolRef } from '../libvirt/structs.ts';
-import type { Event } from '../model/event.ts';
 import type { HostStats, Room } from '../model/host.ts';
+import type { Event } from '../model/snapshot.ts';
 import { inTime } from '../util/deadline.ts';
 import { child, content, parseXml, text } from './xml.ts';
 

@@ -4,9 +4,8 @@ import { ConnectionLost, isLibvirtError, unlessRefused } from '../libvirt/errors
 import { type DomainEvent, type DomainEventName, eventNames } from '../libvirt/events.ts';
 import type { DomainRef } from '../libvirt/structs.ts';
 import { type Domain, unknownHardware } from '../model/domain.ts';
-import type { Event } from '../model/event.ts';
 import { callPatience } from '../model/job/job.ts';
-import type { VmKey } from '../model/snapshot.ts';
+import type { Event, VmKey } from '../model/snapshot.ts';
 import { instead } from '../util/did-you-mean.ts';
 import type { Logger } from '../util/logger.ts';
 import { Semaphore } from '../util/semaphore.ts';

@@ -2,7 +2,7 @@
 import { hostname } from 'node:os';
 import { expect, test } from 'vitest';
 import { createDoctor } from '../../src/app/doctor.ts';
-import type { HostConfig } from '../../src/config/hosts.ts';
+import type { HostConfig } from '../../src/config/config.ts';
 import type { KnownDisks } from '../../src/doctor/disks-store.ts';
 import { lookAtHost } from '../../src/doctor/host.ts';
 import type { DoctorDocument } from '../../src/model/documents.ts';

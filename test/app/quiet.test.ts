@@ -2,9 +2,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { QuietTimes } from '../../src/app/quiet.ts';
 import { type Command, command } from '../../src/model/command.ts';
-import type { Event } from '../../src/model/event.ts';
 import type { Quiet } from '../../src/model/quiet.ts';
-import { emptyVm } from '../../src/model/snapshot.ts';
+import { type Event, emptyVm } from '../../src/model/snapshot.ts';
 import { State, States } from '../../src/model/state.ts';
 
 const start = Date.parse('2026-11-22T08:00:00.000Z');

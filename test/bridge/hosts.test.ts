@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { Host } from '../../src/config/hosts.ts';
+import type { Host } from '../../src/config/config.ts';
 import type { HostDocument } from '../../src/model/documents.ts';
 import { readLines } from '../../src/util/line-file.ts';
 import { eventually } from '../eventually.ts';

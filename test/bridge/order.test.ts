@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Probes } from '../../src/checks/probes.ts';
 import type { ResponseDocument } from '../../src/commands/responder.ts';
-import type { Host } from '../../src/config/hosts.ts';
+import type { Host } from '../../src/config/config.ts';
 import { eventually } from '../eventually.ts';
 import { FakeLibvirtd } from '../fakes/libvirtd/daemon.ts';
 import type { FakeDomain } from '../fakes/libvirtd/domain.ts';

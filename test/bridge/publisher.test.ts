@@ -1,13 +1,11 @@
 /** What changed is said, once; to a new session everything, and that the bridge is there last. */
 import { beforeEach, expect, test } from 'vitest';
 import { Publisher } from '../../src/bridge/publisher.ts';
-import type { Event } from '../../src/model/event.ts';
-import type { Publication } from '../../src/model/message.ts';
 import { reduce } from '../../src/model/reduce.ts';
-import type { Snapshot } from '../../src/model/snapshot.ts';
+import type { Event, Snapshot } from '../../src/model/snapshot.ts';
 import { State, States } from '../../src/model/state.ts';
 import { unknownDisk, unknownStats } from '../../src/model/stats.ts';
-import { topics } from '../../src/model/topics.ts';
+import { type Publication, topics } from '../../src/model/topics.ts';
 import { at, checkOf, domain, off, snapshotOf } from '../model/samples.ts';
 
 let sent: Publication[];

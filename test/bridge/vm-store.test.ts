@@ -2,9 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { type Remembered, recall, rememberedSchema, VmStore } from '../../src/bridge/vm-store.ts';
 import type { Domain } from '../../src/model/domain.ts';
-import type { Event } from '../../src/model/event.ts';
 import { reduce } from '../../src/model/reduce.ts';
-import { emptyVm, type LastStop, type Snapshot } from '../../src/model/snapshot.ts';
+import { type Event, emptyVm, type LastStop, type Snapshot } from '../../src/model/snapshot.ts';
 import { unknownStats } from '../../src/model/stats.ts';
 import { asked, at, domain, off, otherUuid, snapshotOf, uuid } from '../model/samples.ts';
 

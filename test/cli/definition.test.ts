@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { definition } from '../../src/cli/definition/definition.ts';
-import type { Host } from '../../src/config/hosts.ts';
+import type { Host } from '../../src/config/config.ts';
 import { keepCopy, lookAtDefinition, readCopies } from '../../src/definition/copies.ts';
 import { Running, vmConfig } from '../bridge/running.ts';
 import { dsmXml } from '../fakes/libvirtd/xml.ts';

@@ -1,5 +1,4 @@
-import { told } from '../../src/cli/outcome.ts';
-import type { Terminal } from '../../src/cli/terminal.ts';
+import { type Terminal, told } from '../../src/cli/terminal.ts';
 
 /** Runs a verb with streams that keep what is written, a refusal too; resolves to its exit code and that. */
 export async function captured(run: (streams: { stdout: Terminal; stderr: Terminal }) => Promise<number>) {

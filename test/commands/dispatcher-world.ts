@@ -15,11 +15,10 @@ import { cancelled, failed, type Outcome, succeeded } from '../../src/model/code
 import type { Command, TimeoutPolicy } from '../../src/model/command.ts';
 import { type Call, type CommandWord, commandWords, runsAs } from '../../src/model/commands.ts';
 import type { Domain } from '../../src/model/domain.ts';
-import type { Publication } from '../../src/model/message.ts';
 import type { Policy } from '../../src/model/policy.ts';
 import { emptyVm } from '../../src/model/snapshot.ts';
 import { State, States } from '../../src/model/state.ts';
-import { topics as topicsOf } from '../../src/model/topics.ts';
+import { type Publication, topics as topicsOf } from '../../src/model/topics.ts';
 import { MqttClient } from '../../src/mqtt/client.ts';
 import { readMessage } from '../../src/mqtt/packets.ts';
 import { silent } from '../../src/util/logger.ts';

@@ -7,14 +7,12 @@ import { cancelled, type Outcome } from '../../src/model/codes.ts';
 import { type Command, command } from '../../src/model/command.ts';
 import type { Call, CommandWord } from '../../src/model/commands.ts';
 import type { Domain } from '../../src/model/domain.ts';
-import type { Event } from '../../src/model/event.ts';
 import type { CallFailure } from '../../src/model/job/job.ts';
-import type { Publication } from '../../src/model/message.ts';
 import type { Notification } from '../../src/model/notification.ts';
 import type { Policy } from '../../src/model/policy.ts';
 import { reduce } from '../../src/model/reduce.ts';
-import type { Snapshot, VmSnapshot } from '../../src/model/snapshot.ts';
-import { topics } from '../../src/model/topics.ts';
+import type { Event, Snapshot, VmSnapshot } from '../../src/model/snapshot.ts';
+import { type Publication, topics } from '../../src/model/topics.ts';
 import { checkOf, domain, off, otherUuid, snapshotOf } from '../model/samples.ts';
 import { recorder } from '../mqtt/inbox.ts';
 

@@ -2,8 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { readLocalRequest, readRequest } from '../../src/commands/reader.ts';
 import { command, maxPayload } from '../../src/model/command.ts';
-import type { Message } from '../../src/model/message.ts';
-import { topics } from '../../src/model/topics.ts';
+import { type Message, topics } from '../../src/model/topics.ts';
 
 const date = Date.UTC(2026, 10, 22, 8);
 const message = (topic: string, payload: string | Buffer, more: Partial<Message> = {}): Message => ({

@@ -5,9 +5,8 @@ import { type Announced, announcedSchema, nothingAnnounced } from '../../src/dis
 import { Announcer, type AnnouncerOptions } from '../../src/discovery/announcer.ts';
 import type { BridgeOptions, VmOptions } from '../../src/discovery/entities/payload.ts';
 import { type Disk, type Domain, unknownHardware } from '../../src/model/domain.ts';
-import type { Publication } from '../../src/model/message.ts';
 import { emptyVm, type Snapshot } from '../../src/model/snapshot.ts';
-import { topics } from '../../src/model/topics.ts';
+import { type Publication, topics } from '../../src/model/topics.ts';
 import { domain, otherUuid, uuid } from '../model/samples.ts';
 import { expanded } from './expanded.ts';
 

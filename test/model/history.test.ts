@@ -3,10 +3,9 @@ import { describe, expect, test } from 'vitest';
 import type { Verdict } from '../../src/model/check.ts';
 import { stateDocument } from '../../src/model/documents.ts';
 import type { Domain } from '../../src/model/domain.ts';
-import type { Event } from '../../src/model/event.ts';
 import { type History, longest, noHistory, type PowerLine, withLines } from '../../src/model/history/history.ts';
 import { reduce } from '../../src/model/reduce.ts';
-import type { LastStop, Snapshot, VmSnapshot } from '../../src/model/snapshot.ts';
+import type { Event, LastStop, Snapshot, VmSnapshot } from '../../src/model/snapshot.ts';
 import { asked, checkOf, domain, at as early, off, offBy, otherUuid, snapshotOf, uuid, vmOf } from './samples.ts';
 
 const at = '2026-11-22T09:00:00.000Z';

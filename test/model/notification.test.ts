@@ -4,7 +4,6 @@ import type { Boot } from '../../src/model/boot.ts';
 import type { Check } from '../../src/model/check.ts';
 import { cancelled, failed, type Outcome, rejected, succeeded } from '../../src/model/codes.ts';
 import type { Domain } from '../../src/model/domain.ts';
-import type { Event } from '../../src/model/event.ts';
 import { idleLoader, type Loader } from '../../src/model/loader.ts';
 import {
   ended,
@@ -15,7 +14,7 @@ import {
   requested,
 } from '../../src/model/notification.ts';
 import { reduce } from '../../src/model/reduce.ts';
-import type { VmSnapshot } from '../../src/model/snapshot.ts';
+import type { Event, VmSnapshot } from '../../src/model/snapshot.ts';
 import { unknownStats } from '../../src/model/stats.ts';
 import { active, asked, checkOf, domain, off, offBy, otherUuid, snapshotOf, uuid } from './samples.ts';
 

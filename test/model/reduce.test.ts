@@ -2,9 +2,15 @@
 import { describe, expect, test } from 'vitest';
 import type { Wish } from '../../src/model/check.ts';
 import type { Domain } from '../../src/model/domain.ts';
-import type { Event } from '../../src/model/event.ts';
 import { reduce } from '../../src/model/reduce.ts';
-import { type Asked, emptyVm, type Snapshot, type VmSnapshot, type Work } from '../../src/model/snapshot.ts';
+import {
+  type Asked,
+  type Event,
+  emptyVm,
+  type Snapshot,
+  type VmSnapshot,
+  type Work,
+} from '../../src/model/snapshot.ts';
 import { unknownStats } from '../../src/model/stats.ts';
 import { active, domain, off, offBy, otherUuid, snapshotOf, uuid } from './samples.ts';
 

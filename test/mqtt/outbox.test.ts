@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest';
-import type { Publication } from '../../src/model/message.ts';
+import type { Publication } from '../../src/model/topics.ts';
 import { Outbox } from '../../src/mqtt/outbox.ts';
 import { recorder } from './inbox.ts';
 import { state } from './subject.ts';

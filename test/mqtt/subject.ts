@@ -1,4 +1,4 @@
-import type { Message, Publication } from '../../src/model/message.ts';
+import type { Message, Publication } from '../../src/model/topics.ts';
 import { MqttClient, type MqttClientOptions } from '../../src/mqtt/client.ts';
 import type { MqttFailure } from '../../src/mqtt/failure.ts';
 import type { Opened } from '../../src/mqtt/session.ts';

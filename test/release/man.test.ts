@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { manPage } from '../../scripts/artefacts/man.ts';
 import { argumentsOf, generalOptions, optionsOf, programOptions } from '../../scripts/artefacts/options.ts';
-import { exitCode } from '../../src/cli/outcome.ts';
+import { exitCode } from '../../src/cli/terminal.ts';
 import { verbs } from '../../src/cli/verbs.ts';
 
 const page = manPage('1.2.3', '2026-01-31');

@@ -1,7 +1,7 @@
 /** The rules are run as polkitd runs them: whom and what they allow. */
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
-import { type HostConfig, hostConfigs } from '../../src/config/hosts.ts';
+import { type HostConfig, hostConfigs } from '../../src/config/config.ts';
 import { rightsOf } from '../../src/rights/needs.ts';
 import { rulesFile } from '../../src/rights/rules.ts';
 import { load } from '../config/harness.ts';

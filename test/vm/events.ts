@@ -1,5 +1,5 @@
 import type { Domain } from '../../src/model/domain.ts';
-import type { Event } from '../../src/model/event.ts';
+import type { Event } from '../../src/model/snapshot.ts';
 import { Inbox } from '../mqtt/inbox.ts';
 
 /** Every event that a part emits, and waiting for one with a deadline. */

@@ -1,5 +1,6 @@
 import type { GuestKind, probesOf } from '../../model/check.ts';
-import type { Activity, VmSnapshot } from '../../model/snapshot.ts';
+import type { Activity } from '../../model/commands.ts';
+import type { VmSnapshot } from '../../model/snapshot.ts';
 import type { Kind } from '../finding.ts';
 
 /** All that a verdict depends on, a few words for each part: few enough to test every combination. Pure. */

@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { unknownHardware } from '../../model/domain.ts';
-import type { Event } from '../../model/event.ts';
-import type { VmKey, VmSnapshot } from '../../model/snapshot.ts';
+import type { Event, VmKey, VmSnapshot } from '../../model/snapshot.ts';
 import type { State } from '../../model/state.ts';
 import type { Stats } from '../../model/stats.ts';
 import type { Clock } from '../../util/clock.ts';

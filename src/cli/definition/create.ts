@@ -1,6 +1,5 @@
 import { type Proposal, type ProposeOptions, propose } from '../../app/create.ts';
-import type { Config } from '../../config/config.ts';
-import type { HostConfig } from '../../config/hosts.ts';
+import type { Config, HostConfig } from '../../config/config.ts';
 import { define, journalOf } from '../../definition/create.ts';
 import type { Libvirt } from '../../libvirt/client.ts';
 import { isConnectionError, isLibvirtError } from '../../libvirt/errors.ts';
@@ -10,8 +9,7 @@ import { wantedDsm } from '../../model/loader-settings.ts';
 import { findVm } from '../command.ts';
 import { renderExamined } from '../doctor/doctor.ts';
 import { withDomains } from '../domains.ts';
-import { type ExitCode, exitCode, Refusal } from '../outcome.ts';
-import { print, type Takes } from '../terminal.ts';
+import { type ExitCode, exitCode, print, Refusal, type Takes } from '../terminal.ts';
 
 export interface CreateOptions extends Takes<'vm' | 'json' | 'signal'>, Pick<ProposeOptions, 'partition' | 'root'> {
   config: HostConfig;

@@ -3,8 +3,7 @@ import type { Libvirt } from '../../libvirt/client.ts';
 import type { Watch } from '../../vm/watch.ts';
 import { findVm } from '../command.ts';
 import { withDomains } from '../domains.ts';
-import { type ExitCode, exitCode, Refusal } from '../outcome.ts';
-import { align, print } from '../terminal.ts';
+import { align, type ExitCode, exitCode, print, Refusal } from '../terminal.ts';
 import { compared, type DefinitionOptions, linesOf, restore } from './restore.ts';
 
 /** `dsm2mqtt definition V WHAT`: the copies that are kept of a VM's definition. Throws `Refusal`. */

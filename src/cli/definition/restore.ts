@@ -2,7 +2,7 @@ import { access, constants, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { isLocal } from '../../app/libvirt.ts';
-import type { HostConfig } from '../../config/hosts.ts';
+import type { HostConfig } from '../../config/config.ts';
 import { type Copy, type Kept, keepCopy, lookAtDefinition, sameNvram } from '../../definition/copies.ts';
 import { type Change, changesOf, valuesOf } from '../../definition/diff.ts';
 import { putNvramBack, strangeDisks, withPasswords } from '../../definition/restore.ts';
@@ -12,8 +12,7 @@ import type { Watch } from '../../vm/watch.ts';
 import { findVm } from '../command.ts';
 import { withDomains } from '../domains.ts';
 import { anonymizeXml } from '../dump/anonymize-xml.ts';
-import { type ExitCode, exitCode, Refusal } from '../outcome.ts';
-import { agrees, print, type Takes } from '../terminal.ts';
+import { agrees, type ExitCode, exitCode, print, Refusal, type Takes } from '../terminal.ts';
 
 export interface DefinitionOptions extends Takes<'vm' | 'json' | 'yes' | 'stdin' | 'signal'> {
   config: Pick<HostConfig, 'libvirt' | 'vms' | 'dataDir'>;

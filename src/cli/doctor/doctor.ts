@@ -1,8 +1,7 @@
 import { type GatherOptions, gather } from '../../app/doctor-facts.ts';
 import { isLocal } from '../../app/libvirt.ts';
 import { Records } from '../../bridge/history.ts';
-import type { Config } from '../../config/config.ts';
-import type { HostConfig } from '../../config/hosts.ts';
+import type { Config, HostConfig } from '../../config/config.ts';
 import { disksStore } from '../../doctor/disks-store.ts';
 import { type Examination, examine } from '../../doctor/examine.ts';
 import type { Source } from '../../doctor/facts.ts';
@@ -14,8 +13,7 @@ import { silent } from '../../util/logger.ts';
 import type { Watch } from '../../vm/watch.ts';
 import { withOne } from '../command.ts';
 import { ofEachHost, withDomains } from '../domains.ts';
-import { type ExitCode, exitCode, told } from '../outcome.ts';
-import { print, type Takes } from '../terminal.ts';
+import { type ExitCode, exitCode, print, type Takes, told } from '../terminal.ts';
 
 export interface DoctorOptions extends Takes<'json' | 'signal'> {
   config: Config;

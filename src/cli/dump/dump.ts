@@ -2,8 +2,7 @@ import { readdir, stat, writeFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import { join, relative } from 'node:path';
 import { expanded } from '../../app/every-domain.ts';
-import type { Config } from '../../config/config.ts';
-import { type HostConfig, hostConfigs } from '../../config/hosts.ts';
+import { type Config, type HostConfig, hostConfigs } from '../../config/config.ts';
 import type { Loaded } from '../../config/load.ts';
 import type { Libvirt } from '../../libvirt/client.ts';
 import { version } from '../../util/version.ts';
@@ -12,8 +11,7 @@ import type { Watch } from '../../vm/watch.ts';
 import { summarize } from '../check-config.ts';
 import { withDomains } from '../domains.ts';
 import { askReady } from '../health.ts';
-import { type ExitCode, exitCode, Refusal } from '../outcome.ts';
-import type { Output } from '../terminal.ts';
+import { type ExitCode, exitCode, type Output, Refusal } from '../terminal.ts';
 import { Anonymizer } from './anonymizer.ts';
 
 export interface DumpOptions extends Output {

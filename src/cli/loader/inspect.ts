@@ -3,8 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checksStore } from '../../app/checks.ts';
 import { isLocal } from '../../app/libvirt.ts';
-import type { Config } from '../../config/config.ts';
-import type { HostConfig } from '../../config/hosts.ts';
+import type { Config, HostConfig } from '../../config/config.ts';
 import type { Libvirt } from '../../libvirt/client.ts';
 import { adapterOf } from '../../loader/kinds/index.ts';
 import { type Inspection, type InspectOptions, inspect } from '../../loader/plan/inspect.ts';
@@ -16,8 +15,7 @@ import { silent } from '../../util/logger.ts';
 import type { Target, Watch } from '../../vm/watch.ts';
 import { findVm } from '../command.ts';
 import { withDomains } from '../domains.ts';
-import { exitCode, Refusal } from '../outcome.ts';
-import type { Takes } from '../terminal.ts';
+import { exitCode, Refusal, type Takes } from '../terminal.ts';
 
 export interface InspectVmOptions extends Takes<'vm' | 'json' | 'signal'> {
   config: HostConfig;

@@ -5,8 +5,7 @@ import { listedDsms } from '../../loader/look.ts';
 import { size } from '../../loader/plan/plan.ts';
 import { fold } from '../../loader/plan/plan-text.ts';
 import { wantedDsm } from '../../model/loader-settings.ts';
-import { exitCode } from '../outcome.ts';
-import { print } from '../terminal.ts';
+import { exitCode, print } from '../terminal.ts';
 import { type InspectedVm, type InspectVmOptions, inspectVm } from './inspect.ts';
 
 /**

@@ -1,6 +1,5 @@
 import type { ResponseDocument } from '../../commands/responder.ts';
-import type { Config } from '../../config/config.ts';
-import type { HostConfig } from '../../config/hosts.ts';
+import type { Config, HostConfig } from '../../config/config.ts';
 import type { Finding } from '../../loader/plan/finding.ts';
 import { planRebuild } from '../../loader/plan/plan.ts';
 import { planText } from '../../loader/plan/plan-text.ts';
@@ -9,10 +8,9 @@ import type { LoaderWord } from '../../model/commands.ts';
 import type { LoaderDocument } from '../../model/documents.ts';
 import { orNull } from '../../util/or-null.ts';
 import { type CommandOptions, commandPayload, findVm } from '../command.ts';
-import { exitCode, isFinal, Refusal, told } from '../outcome.ts';
 import { line, Progress } from '../progress.ts';
 import { requestOverMqtt } from '../send.ts';
-import { agrees, bar, print, type Takes } from '../terminal.ts';
+import { agrees, bar, exitCode, isFinal, print, Refusal, type Takes, told } from '../terminal.ts';
 import { type InspectVmOptions, inspectVm, noLoader } from './inspect.ts';
 
 export interface RebuildPlanOptions extends InspectVmOptions {

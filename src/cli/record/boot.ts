@@ -6,8 +6,7 @@ import { type Boot, bootPhases } from '../../model/boot.ts';
 import { silent } from '../../util/logger.ts';
 import { findVm } from '../command.ts';
 import { askControl } from '../control.ts';
-import { type ExitCode, exitCode, Refusal } from '../outcome.ts';
-import { print, type Takes } from '../terminal.ts';
+import { type ExitCode, exitCode, print, Refusal, type Takes } from '../terminal.ts';
 
 export interface BootOptions extends Takes<'vm' | 'json' | 'signal'> {
   config: Pick<Config, 'vms' | 'dataDir'>;

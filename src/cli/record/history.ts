@@ -4,8 +4,7 @@ import { longest, noHistory, withLines } from '../../model/history/history.ts';
 import { type Uptime, uptimeFrom } from '../../model/history/uptime.ts';
 import { lineAge } from '../../util/line-file.ts';
 import { findVm } from '../command.ts';
-import { type ExitCode, exitCode, Refusal } from '../outcome.ts';
-import { align, type Takes } from '../terminal.ts';
+import { align, type ExitCode, exitCode, Refusal, type Takes } from '../terminal.ts';
 
 export interface HistoryOptions extends Takes<'vm' | 'json'> {
   config: Pick<Config, 'vms' | 'dataDir'>;

@@ -1,6 +1,5 @@
 import { expanded } from '../../app/every-domain.ts';
-import type { Config } from '../../config/config.ts';
-import { type HostConfig, hostConfigs } from '../../config/hosts.ts';
+import { type Config, type HostConfig, hostConfigs } from '../../config/config.ts';
 import { type Answer, ask } from '../../rights/ask.ts';
 import { imagesOf } from '../../rights/image.ts';
 import { type Right, rightsOf } from '../../rights/needs.ts';

@@ -1,17 +1,15 @@
 import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { libvirtUri } from '../../app/libvirt.ts';
-import type { Config } from '../../config/config.ts';
+import { type Config, type Host, type HostConfig, hostConfigs } from '../../config/config.ts';
 import { leftOut } from '../../config/every-domain.ts';
-import { type Host, type HostConfig, hostConfigs } from '../../config/hosts.ts';
 import type { Libvirt } from '../../libvirt/client.ts';
 import { imagesOf } from '../../rights/image.ts';
 import { type NeedsOptions, rightsOf } from '../../rights/needs.ts';
 import { rulesFile } from '../../rights/rules.ts';
 import type { Watch } from '../../vm/watch.ts';
 import { withDomains } from '../domains.ts';
-import { type ExitCode, exitCode, Refusal } from '../outcome.ts';
-import type { Output } from '../terminal.ts';
+import { type ExitCode, exitCode, type Output, Refusal } from '../terminal.ts';
 
 export interface PolkitOptions extends Output {
   config: Config;

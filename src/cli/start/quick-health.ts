@@ -3,8 +3,7 @@ import { join, resolve } from 'node:path';
 import type { Environment } from '../../config/environment.ts';
 import { configFile } from '../../config/place.ts';
 import { type HealthOptions, health } from '../health.ts';
-import type { ExitCode } from '../outcome.ts';
-import type { Output } from '../terminal.ts';
+import type { ExitCode, Output } from '../terminal.ts';
 import { cacheFolder } from './cache.ts';
 
 const name = 'health.json';

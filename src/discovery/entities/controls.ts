@@ -1,8 +1,10 @@
 import type { GuestKind } from '../../model/check.ts';
 import { type CommandWord, commandWords, rowOf, runsAs } from '../../model/commands.ts';
 import {
+  asked,
   binarySensor,
   button,
+  detail,
   type Entity,
   image,
   type Row,
@@ -11,7 +13,6 @@ import {
   toggle,
   type Value,
 } from './entity.ts';
-import { asked, detail } from './traits.ts';
 
 /** The rows of the table that give commands: buttons and switches, and their options. */
 

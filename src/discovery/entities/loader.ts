@@ -1,9 +1,23 @@
 import { type CommandWord, commandWords, isPermitted, runsAs } from '../../model/commands.ts';
 import { loaderPhases, loaderResults } from '../../model/loader.ts';
 import { control } from './controls.ts';
-import { binarySensor, type Entity, loader, loaderMembers, loaderObject, sensor, update } from './entity.ts';
+import {
+  asked,
+  binarySensor,
+  detail,
+  diagnostic,
+  type Entity,
+  inUnit,
+  loader,
+  loaderMembers,
+  loaderObject,
+  oneOf,
+  sensor,
+  sentence,
+  timestamp,
+  update,
+} from './entity.ts';
 import { lookUp } from './template.ts';
-import { asked, detail, diagnostic, inUnit, oneOf, sentence, timestamp } from './traits.ts';
 
 /** The loader's rows of the table: its rebuild, and what commands it. */
 

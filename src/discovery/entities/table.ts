@@ -1,17 +1,20 @@
 import { bootPhases } from '../../model/boot.ts';
 import { type GuestKind, probeOutcomes, probesOf, verdicts } from '../../model/check.ts';
+import { activities } from '../../model/commands.ts';
 import { byKey, type Disk, type DomainDescription, domainStates } from '../../model/domain.ts';
 import { cpuMetrics, diskMetrics, type Metric, memoryMetrics, nicMetrics } from '../../model/metrics.ts';
 import { type NotificationType, notificationTypes } from '../../model/notification.ts';
-import { activities } from '../../model/snapshot.ts';
 import { controlEntities, type VmControls } from './controls.ts';
 import {
+  asked,
   binarySensor,
   boot,
   bootMembers,
   check,
   checkMembers,
   checkObject,
+  detail,
+  diagnostic,
   doctor,
   doctorMembers,
   type Entity,
@@ -20,16 +23,20 @@ import {
   hostObject,
   info,
   infoObject,
+  inUnit,
+  oneOf,
   type Row,
   sensor,
+  sentence,
   state,
   stateMembers,
   stateObject,
   stats,
+  timestamp,
+  total,
   trigger,
 } from './entity.ts';
 import { loaderEntities } from './loader.ts';
-import { asked, detail, diagnostic, inUnit, oneOf, sentence, timestamp, total } from './traits.ts';
 
 /**
  * THE table: every entity that Home Assistant gets, one a line, with its name, its unit and whether it is on from

@@ -2,9 +2,8 @@ import { mkdir, open, rename, rm, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { replaceFile, syncFolder } from '../../util/replace-file.ts';
 import { type Backup, backupName, partialOf, recordOf, rotate, sweep } from './backups.ts';
-import { ImageError, writing } from './errors.ts';
 import { openFile } from './file-image.ts';
-import { different, digest, type LoaderImage, type Progress, pieceBytes } from './image.ts';
+import { different, digest, ImageError, type LoaderImage, type Progress, pieceBytes, writing } from './image.ts';
 
 export interface BackupOptions extends Pick<Backup, 'domain' | 'source'> {
   folder: string;

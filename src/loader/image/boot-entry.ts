@@ -1,9 +1,8 @@
 import { isUtf8 } from 'node:buffer';
-import { ImageError } from './errors.ts';
 import { type BootFiles, type BootOptions, withBootFiles } from './fat.ts';
 import { readMenu, savedName, withFixedDefault } from './grub/config.ts';
 import { blockBytes, formatGrubEnv, type GrubEnv, grubEnvValue, parseGrubEnv, withGrubEnv } from './grub/env.ts';
-import type { LoaderImage } from './image.ts';
+import { ImageError, type LoaderImage } from './image.ts';
 
 /**
  * Which entry of its boot menu a loader starts next. Reads and sets it in an image whose machine is off, or in the

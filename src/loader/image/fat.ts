@@ -2,9 +2,8 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { ImageError, writing } from './errors.ts';
 import { openFile } from './file-image.ts';
-import { type LoaderImage, piecesOf, writeDifferences } from './image.ts';
+import { ImageError, type LoaderImage, piecesOf, writeDifferences, writing } from './image.ts';
 import { fatPartition, sectorBytes } from './mbr.ts';
 
 /** The files of an image's boot partition, in a copy of it, by mtools (https://www.gnu.org/software/mtools/). */

@@ -1,7 +1,6 @@
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
-import { attempt, ImageError, type ImageErrorCode } from './errors.ts';
-import { type LoaderImage, mustBeIn } from './image.ts';
+import { attempt, ImageError, type ImageErrorCode, type LoaderImage, mustBeIn } from './image.ts';
 
 /**
  * A loader image at a path of this machine: a file or a block device. It is open for writing only during a write, so

@@ -1,7 +1,6 @@
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import { ImageError, isImageError } from './errors.ts';
-import type { LoaderImage } from './image.ts';
+import { ImageError, isImageError, type LoaderImage } from './image.ts';
 import { rootFile } from './root-file.ts';
 
 /** Where the image builder saves its home, and which files of it are read. TinyCore runs from memory. */

@@ -1,5 +1,4 @@
-import { ImageError, isImageError } from './errors.ts';
-import type { LoaderImage } from './image.ts';
+import { ImageError, isImageError, type LoaderImage } from './image.ts';
 
 /** The partition table of a PC's disk (four places in its first sector), and the first sectors of its partitions. */
 

@@ -1,9 +1,8 @@
 import { isAbsolute } from 'node:path';
 import type { Libvirt } from '../../libvirt/client.ts';
 import type { LoaderSettings } from '../../model/loader-settings.ts';
-import { ImageError } from './errors.ts';
 import { openFile } from './file-image.ts';
-import type { LoaderImage } from './image.ts';
+import { ImageError, type LoaderImage } from './image.ts';
 import { openVolume } from './volume-image.ts';
 
 /**

@@ -1,7 +1,6 @@
 import { type Backup, readBackup } from './backups.ts';
-import { ImageError, isImageError } from './errors.ts';
 import { openFile } from './file-image.ts';
-import { digest, type LoaderImage, type Progress, writeDifferences } from './image.ts';
+import { digest, ImageError, isImageError, type LoaderImage, type Progress, writeDifferences } from './image.ts';
 
 /** The block size: a block with a difference is written whole. */
 const blockBytes = 65_536;

@@ -1,5 +1,4 @@
-import { ImageError } from './errors.ts';
-import { type LoaderImage, pieceBytes, piecesOf } from './image.ts';
+import { ImageError, type LoaderImage, pieceBytes, piecesOf } from './image.ts';
 import { fatPartition, noFat } from './mbr.ts';
 
 /**

@@ -13,8 +13,7 @@ import {
 import type { Storage } from '../../libvirt/storage.ts';
 import type { PoolRef, VolumeRef } from '../../libvirt/structs.ts';
 import { escaped } from '../../vm/xml.ts';
-import { ImageError, type ImageErrorCode } from './errors.ts';
-import { type LoaderImage, mustBeIn } from './image.ts';
+import { ImageError, type ImageErrorCode, type LoaderImage, mustBeIn } from './image.ts';
 
 export interface VolumeImageOptions {
   /** Its path on libvirt's machine, as the domain's XML has it. */

@@ -2,7 +2,7 @@ import { NotOff } from '../../commands/vm-power.ts';
 import { ConnectError, ConnectionLost, isLibvirtError, TimeoutError } from '../../libvirt/errors.ts';
 import type { Outcome } from '../../model/codes.ts';
 import { CommandError, SshError, type SshErrorCode } from '../../ssh/errors.ts';
-import { type ImageErrorCode, isImageError } from '../image/errors.ts';
+import { type ImageErrorCode, isImageError } from '../image/image.ts';
 
 /** Why a rebuild or rollback ended: a code for machines, a sentence for people, and what they can do. */
 export class LoaderFailure extends Error {

@@ -1,6 +1,5 @@
 import type { Verdict } from '../check.ts';
-import type { Event } from '../event.ts';
-import type { VmSnapshot } from '../snapshot.ts';
+import type { Event, VmSnapshot } from '../snapshot.ts';
 import { type PowerLine, withLines } from './history.ts';
 
 /** Which lines an event adds to the record of a VM. Pure. */

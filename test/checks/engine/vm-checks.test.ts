@@ -3,8 +3,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { longest } from '../../../src/checks/engine/ask.ts';
 import { retest } from '../../../src/checks/engine/retry-times.ts';
 import { unknownDsm } from '../../../src/model/check.ts';
+import type { Activity } from '../../../src/model/commands.ts';
 import { reduce } from '../../../src/model/reduce.ts';
-import type { Activity } from '../../../src/model/snapshot.ts';
 import { active, domain, off, offBy, otherUuid } from '../../model/samples.ts';
 import { device, gone, up, Ward, workOn } from '../ward.ts';
 

@@ -6,9 +6,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { backUp, spaceFor } from '../../../src/loader/image/backup.ts';
 import { listBackups, recordOf } from '../../../src/loader/image/backups.ts';
-import { ImageError } from '../../../src/loader/image/errors.ts';
 import { openFile } from '../../../src/loader/image/file-image.ts';
-import { different, type LoaderImage } from '../../../src/loader/image/image.ts';
+import { different, ImageError, type LoaderImage } from '../../../src/loader/image/image.ts';
 import { restore } from '../../../src/loader/image/restore.ts';
 import { altered, code, megabyte, type Opened, soon, sparse, temporary, unwritten, ways } from './images.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { ConnectionLost } from '../../../src/libvirt/errors.ts';
-import { ImageError } from '../../../src/loader/image/errors.ts';
+import { ImageError } from '../../../src/loader/image/image.ts';
 import { explain, LoaderFailure } from '../../../src/loader/job/failure.ts';
 import { CommandError, SshError } from '../../../src/ssh/errors.ts';
 

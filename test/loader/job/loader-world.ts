@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import fs, { readFile } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { expect } from 'vitest';
-import { isFinal } from '../../../src/cli/outcome.ts';
+import { isFinal } from '../../../src/cli/terminal.ts';
 import type { ResponseDocument } from '../../../src/commands/responder.ts';
 import type { RunningPhase } from '../../../src/loader/job/phases.ts';
 import type { LoaderKind } from '../../../src/loader/kinds/adapter.ts';

@@ -3,8 +3,8 @@ import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promis
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { readBootPartition } from '../../../src/loader/image/boot-entry.ts';
-import { ImageError } from '../../../src/loader/image/errors.ts';
 import { readHome } from '../../../src/loader/image/home.ts';
+import { ImageError } from '../../../src/loader/image/image.ts';
 import { openImage } from '../../../src/loader/image/open.ts';
 import type { Inspection } from '../../../src/loader/plan/inspect.ts';
 import { makeLoaderImage } from '../../fakes/box/image.ts';

@@ -1,4 +1,4 @@
-import { ImageError } from '../errors.ts';
+import { ImageError } from '../image.ts';
 
 /**
  * GRUB's environment block: 1024 bytes of `name=value` lines behind a signature, filled up with `#`. In a value `\` and

@@ -1,4 +1,4 @@
-import { ImageError } from '../errors.ts';
+import { ImageError } from '../image.ts';
 
 /** GRUB's script language cut into words, as far as a menu's configuration needs it. Pure. */
 

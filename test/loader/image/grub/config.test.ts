@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { withEntry, withNextEntry } from '../../../../src/loader/image/boot-entry.ts';
-import { ImageError } from '../../../../src/loader/image/errors.ts';
 import { readMenu, savedName, withFixedDefault } from '../../../../src/loader/image/grub/config.ts';
 import { type GrubEnv, grubEnvValue } from '../../../../src/loader/image/grub/env.ts';
+import { ImageError } from '../../../../src/loader/image/image.ts';
 import { builder, env, friend, onceConfig, sata, tcrpConfig, usb } from '../grub-files.ts';
 
 const next = (config: string, block: GrubEnv | null) => {
