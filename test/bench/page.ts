@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { png } from '../fakes/libvirtd/screen.ts';
 import { freePort } from '../lab/processes.ts';
 import { type BenchBridge, startBridge } from './bridge.ts';
 import { startPeers } from './peers.ts';
@@ -44,7 +45,14 @@ async function startWeb(): Promise<BenchBridge & { root: string }> {
     checks: 'commands: [screenshot]',
     more: [`web: { listen: "127.0.0.1:${port}" }`],
   });
+  for (const { guest } of peers.libvirtd.fake.domains) guest.screens = [png(1_024, 768, letters)];
   return { ...(await startBridge({ interval: 30_000, peers })), root: `http://127.0.0.1:${port}` };
+}
+
+/** As a console full of text: cells of 8 by 16 pixels, in each something else. */
+function letters(x: number, y: number): number {
+  const letter = ((x >> 3) * 7_919 + (y >> 4) * 104_729) % 8_191;
+  return (letter >> ((x + y) % 13)) & 1 ? 170 : 0;
 }
 
 async function look(root: string, signal: AbortSignal): Promise<void> {
