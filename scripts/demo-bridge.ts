@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { defaultCommands } from '../src/model/commands.ts';
 
 export interface BridgeProcess extends AsyncDisposable {
   /** Rejects, with the end of its log, when it ends before it is told to. */
@@ -17,19 +18,22 @@ export interface BridgeOptions {
   libvirt: string;
   base: string;
   vm: string;
+  /** Port of its page; null: none. */
+  page: number | null;
   checks: Readonly<Record<string, unknown>>;
 }
 
 const program = fileURLToPath(new URL('../src/cli/index.ts', import.meta.url));
 
-export async function startBridge({ broker, libvirt, base, vm, checks }: BridgeOptions): Promise<BridgeProcess> {
+export async function startBridge({ broker, libvirt, base, vm, page, checks }: BridgeOptions): Promise<BridgeProcess> {
   const folder = await mkdtemp(join(tmpdir(), 'dsm2mqtt-demo-'));
   const file = join(folder, 'config.yaml');
   const config = {
     instance: 'demo',
     mqtt: { url: broker, base_topic: base },
     libvirt: { uri: libvirt, stats_interval: '1s' },
-    vms: [{ domain: vm, checks }],
+    vms: [{ domain: vm, checks, commands: [...defaultCommands, 'screenshot'] }],
+    ...(page !== null && { web: { listen: `127.0.0.1:${page}` } }),
     data_dir: join(folder, 'data'),
   };
   // JSON is YAML.

@@ -47,6 +47,8 @@ export async function labStage(name: string): Promise<Stage> {
     about: 'a real guest on a real libvirtd, published to a real Mosquitto',
     broker: broker.url,
     libvirt: `qemu+unix:///system?socket=${address.socket}`,
+    // The lab's network is its own.
+    page: null,
     checks: { schedule: '*/10 * * * * *' },
     hints: [
       `${enter} mosquitto_sub -v -t '${base}/#'`,

@@ -6,6 +6,8 @@ export interface Stage extends AsyncDisposable {
   readonly libvirt: string;
   /** How often DSM is checked, as the configuration has it. */
   readonly checks: Readonly<Record<string, unknown>>;
+  /** Port of the bridge's page on this machine; null: nobody could open it. */
+  readonly page: number | null;
   /** Command lines to try in another terminal. */
   readonly hints: readonly string[];
   /** How far a running guest is on its way up; null: it is up. */

@@ -65,7 +65,7 @@ async function play(stage: Stage, duration: number | null): Promise<void> {
     libvirt: stage.libvirt,
     base,
     vm,
-    checks: stage.checks,
+    ...{ page: stage.page, checks: stage.checks },
   });
 
   const refresh = setInterval(() => {
