@@ -1,19 +1,22 @@
-import { clockOffset, steadied } from './model/link.ts';
-import { parsed } from './model/stream.ts';
-
 /** Requests to the bridge, all of them relative to where the page is. */
-
-/** The bridge wants a token. */
-export class Denied extends Error {}
 
 /** It answered, but not with what was asked for; `message` is its own words. */
 export class Refused extends Error {
+  readonly status: number;
+  /** Until it listens again; null: it does not say. */
   readonly seconds: number | null;
 
-  constructor(message: string, seconds: number | null) {
-    super(message);
-    this.seconds = seconds;
+  constructor(status: number, answer: unknown) {
+    const { message, seconds } = answer as { message?: string; seconds?: number };
+    const said = message ?? `The bridge answered with ${status}.`;
+    super(said.replace(/^./, first => first.toUpperCase()));
+    this.status = status;
+    this.seconds = seconds ?? null;
   }
+}
+
+export function wordsOf(error: unknown): string {
+  return error instanceof Refused ? error.message : 'The bridge does not answer.';
 }
 
 let offset: number | null = null;
@@ -28,64 +31,50 @@ export function clockAhead(): number {
   return offset === null ? 0 : (Date.now() - now()) / 1_000;
 }
 
-let denied = (_message: string) => {};
-
-/** Hears each answer that wants a token. */
-export function onDenied(listener: (message: string) => void): void {
-  denied = listener;
+/**
+ * The bridge's clock less the monotonic one, by a `Date` header of whole seconds. Small differences to what was found
+ * `before` come from the way; a step of the bridge's clock is larger.
+ */
+export function clockOffset(before: number | null, header: string | null, asked: number, answered: number) {
+  const found = Date.parse(header ?? '') + 500 - (asked + answered) / 2;
+  return Number.isNaN(found) || (before !== null && Math.abs(found - before) < 2_000) ? before : found;
 }
 
-/** Answers other than 2xx throw: `Denied`, or `Refused` with the message. `body` makes it a POST. */
-export async function ask(path: string, { body, signal }: { body?: object; signal?: AbortSignal } = {}) {
+interface Request {
+  query?: Readonly<Record<string, string>>;
+  /** Makes it a POST. */
+  body?: object;
+  signal?: AbortSignal;
+}
+
+/** Answers other than 2xx throw `Refused`. */
+export async function ask(what: string, { query, body, signal }: Request = {}): Promise<Response> {
   const asked = performance.now();
-  const response = await fetch(path, {
-    cache: 'no-store',
-    credentials: 'same-origin',
-    ...(signal && { signal }),
+  const response = await fetch(`api/${what}?${new URLSearchParams(query)}`, {
+    signal: signal ?? null,
     ...(body && {
       method: 'POST',
       headers: { 'Content-Type': 'application/json', 'X-Dsm2mqtt': 'page' },
       body: JSON.stringify(body),
     }),
   });
-  offset = steadied(offset, clockOffset(response.headers.get('date'), asked, performance.now()));
+  offset = clockOffset(offset, response.headers.get('date'), asked, performance.now());
   if (response.ok) return response;
-  const answer = parsed(await response.text())[0] as { message?: unknown; seconds?: unknown } | undefined;
-  const said = typeof answer?.message === 'string' ? answer.message : `The bridge answered with ${response.status}.`;
-  const message = said.replace(/^./, first => first.toUpperCase());
-  if (response.status === 401) {
-    denied(message);
-    throw new Denied(message);
-  }
-  throw new Refused(message, typeof answer?.seconds === 'number' ? answer.seconds : null);
+  throw new Refused(response.status, await response.json().catch(() => ({})));
 }
 
-/** JSON of a VM's own path: `record`, `samples`, `plan`. */
-export async function askVm(what: string, key: string, more: Record<string, string> = {}, signal?: AbortSignal) {
-  const response = await ask(pathOf(what, key, more), signal ? { signal } : {});
-  return (await response.json()) as unknown;
-}
-
-export function pathOf(what: string, key: string, more: Record<string, string> = {}): string {
-  return `api/${what}?${new URLSearchParams({ vm: key, ...more })}`;
-}
-
-/** Pieces of the text of a stream, until it ends; `heard` at each piece. */
-export async function* piecesOf(response: Response): AsyncGenerator<string> {
+/**
+ * The messages of a stream, which are JSON, a line each; before it, server-sent events have a word. What comes at once
+ * is given at once; nothing, if that is a comment or a piece of a line.
+ */
+export async function* messagesOf<T>(response: Response): AsyncGenerator<T[]> {
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = '';
   for (;;) {
     const piece = await reader?.read();
     if (!piece || piece.done) return;
-    yield piece.value;
+    const lines = `${rest}${piece.value}`.split('\n');
+    rest = lines.pop() ?? '';
+    yield lines.filter(line => line.endsWith('}')).map(line => JSON.parse(line.replace('data: ', '')));
   }
-}
-
-/** An own id of each command: delivered twice, it is carried out once. */
-export function newId(): string {
-  return `page-${Array.from(crypto.getRandomValues(new Uint8Array(8)), byte => byte.toString(16).padStart(2, '0')).join('')}`;
-}
-
-export function wordsOf(error: unknown): string {
-  if (error instanceof Refused || error instanceof Denied) return error.message;
-  return 'The bridge does not answer.';
 }

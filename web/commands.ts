@@ -1,8 +1,8 @@
 import { useState } from 'preact/hooks';
 import type { Status } from '../src/model/codes.ts';
-import { ask, newId, pathOf, piecesOf, wordsOf } from './api.ts';
+import { ask, messagesOf, wordsOf } from './api.ts';
+import type { Action } from './model/actions.ts';
 import type { Vm } from './model/live.ts';
-import { lineCutter, parsed } from './model/stream.ts';
 
 /** Gives commands, and keeps what was answered. */
 
@@ -14,50 +14,54 @@ interface Response {
   remaining_ms: number | null;
 }
 
-export interface Answer {
+interface Answer {
   id: string;
   word: string;
   status: Status | 'sent' | 'lost';
   message: string;
 }
 
+/** What the parts of a VM's page get. */
+export interface VmProps {
+  /** Its key. */
+  name: string;
+  vm: Vm;
+  /** Whether the bridge is there, and how often it came back. */
+  connected: boolean;
+  round: number;
+  /** How many events came: with a new one, the record has grown. */
+  events: number;
+  answers: readonly Answer[];
+  send: (word: string, options?: object) => Promise<void>;
+  /** Sends it, or asks first. */
+  press: (action: Action) => void;
+}
+
 /** So many answers stay. */
 const most = 3;
 
-export type Send = (word: string, options?: object) => Promise<void>;
-
-/** What the parts of a VM's page get. */
-export interface VmProps {
-  name: string;
-  vm: Vm;
-  connected: boolean;
-  send: Send;
-}
-
-export function useCommands(key: string): { answers: readonly Answer[]; send: Send } {
+export function useCommands(vm: string): Pick<VmProps, 'answers' | 'send'> {
   const [answers, show] = useState<readonly Answer[]>([]);
-  const send: Send = async (word, options = {}) => {
-    const id = newId();
+  const send: VmProps['send'] = async (word, options = {}) => {
+    // Delivered twice, it is carried out once.
+    const id = `page-${crypto.getRandomValues(new Uint32Array(2)).join('-')}`;
     const tell = (status: Answer['status'], message: string) =>
       show(before => [{ id, word, status, message }, ...before.filter(each => each.id !== id)].slice(0, most));
     tell('sent', 'the bridge has not answered yet');
     let ended = false;
-    const hear = (lines: readonly string[]) => {
-      for (const response of lines.flatMap(parsed) as Response[]) {
-        tell(response.status, response.message);
-        ended = response.remaining_ms === null;
-      }
-    };
+    let lost = 'The connection ended before the last answer. The bridge goes on; the state tells.';
     try {
-      const response = await ask(pathOf('command', key), { body: { command: word, id, ...options } });
-      const cut = lineCutter();
-      for await (const piece of piecesOf(response)) hear(cut(piece));
-      hear(cut('\n'));
+      const response = await ask('command', { query: { vm }, body: { command: word, id, ...options } });
+      for await (const responses of messagesOf<Response>(response)) {
+        for (const { status, message, remaining_ms } of responses) {
+          tell(status, message);
+          ended = remaining_ms === null;
+        }
+      }
     } catch (error) {
-      if (!ended) tell('lost', `${wordsOf(error)} Look at the state before you try again.`);
-      return;
+      lost = `${wordsOf(error)} Look at the state before you try again.`;
     }
-    if (!ended) tell('lost', 'The connection ended before the last answer. The bridge goes on; the state tells.');
+    if (!ended) tell('lost', lost);
   };
   return { answers, send };
 }

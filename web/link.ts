@@ -1,6 +1,5 @@
-import { ask, Denied, piecesOf, Refused } from './api.ts';
-import { delayBefore, isSilent, isWanted } from './model/link.ts';
-import { eventCutter } from './model/stream.ts';
+import { ask, messagesOf, Refused } from './api.ts';
+import type { Message } from './model/live.ts';
 
 /** The page's connection to `api/live`, and its coming back. */
 
@@ -14,19 +13,22 @@ export interface LinkState {
 }
 
 interface Options {
-  hear: (messages: readonly unknown[]) => void;
+  hear: (messages: readonly Message[]) => void;
   tell: (state: LinkState) => void;
+  document: EventTarget & { readonly hidden: boolean };
 }
 
-/** Milliseconds until the answer has to begin, and until every VM was surely named. */
-const patience = 15_000;
+/** Milliseconds until the answer has to begin, and between two pieces of it: the bridge sends one every 15 s. */
+const patience = { first: 15_000, next: 45_000 };
+/** A hidden page gives its connection back: a browser has six to one host. */
+const hiddenFor = 30_000;
 
 export class Link {
   readonly #options: Options;
   #state: LinkState = { is: 'connecting', round: 0, said: null };
-  #lastByteAt = 0;
-  #hiddenSince: number | null = document.hidden ? performance.now() : null;
-  #reading: AbortController | null = null;
+  #reading = new AbortController();
+  #isWanted = true;
+  #hiding: ReturnType<typeof setTimeout> | undefined;
   #wake: () => void = () => {};
 
   constructor(options: Options) {
@@ -34,88 +36,85 @@ export class Link {
   }
 
   start(): void {
-    document.addEventListener('visibilitychange', () => {
-      this.#hiddenSince = document.hidden ? performance.now() : null;
-      if (!document.hidden) this.again();
-    });
-    addEventListener('online', () => this.again());
-    setInterval(() => this.#watch(), 5_000);
+    this.#options.document.addEventListener('visibilitychange', () => this.#look());
+    this.#look();
     void this.#run();
   }
 
-  /** Tries at once, if it waits or hangs. */
+  /** Tries at once, if it waits. */
   again(): void {
-    this.#watch();
     this.#wake();
   }
 
-  #watch(): void {
-    const now = performance.now();
-    if (!this.#reading) return;
-    if (isSilent(this.#lastByteAt, now)) {
-      this.#tell('silent');
-      this.#reading.abort();
-    } else if (!this.#isWanted()) this.#reading.abort();
+  #look(): void {
+    clearTimeout(this.#hiding);
+    this.#isWanted = true;
+    if (this.#options.document.hidden) this.#hiding = setTimeout(() => this.#leave(), hiddenFor);
+    else this.#wake();
+  }
+
+  #leave(): void {
+    this.#isWanted = false;
+    // Somebody may be looking for the token.
+    if (this.#state.is !== 'locked') this.#drop('connecting');
   }
 
   async #run(): Promise<void> {
     for (let attempt = 0; ; attempt++) {
       const { round } = this.#state;
-      const said = await this.#read();
-      if (this.#state.round > round) {
-        attempt = 0;
-        // It hung, and another connection may work at once.
-        if (this.#state.is === 'silent') continue;
-      }
-      if (!this.#isWanted()) this.#tell('connecting');
-      else if (this.#state.is !== 'locked') this.#tell('away', said);
-      await this.#rest(attempt);
+      await this.#read();
+      const worked = this.#state.round > round;
+      if (worked) attempt = 0;
+      // It hung, and another connection may work at once.
+      if (!(worked && this.#state.is === 'silent')) await this.#rest(attempt);
     }
   }
 
-  #isWanted(): boolean {
-    return isWanted(this.#hiddenSince, performance.now());
-  }
-
-  /** Until the next try; a locked or hidden page waits to be woken. */
+  /** Until the next try, later and later; a locked or hidden page waits to be woken. */
   async #rest(attempt: number): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    await new Promise<void>(resolve => {
-      this.#wake = resolve;
-      if (this.#state.is === 'locked' || !this.#isWanted()) return;
-      timer = setTimeout(resolve, delayBefore(attempt, Math.random()));
-    });
-    clearTimeout(timer);
-    this.#wake = () => {};
+    do {
+      await new Promise<void>(resolve => {
+        this.#wake = resolve;
+        // Many pages must not come at once.
+        const pause = Math.min(5_000, 1_000 * 2 ** attempt) * (0.75 + Math.random() / 2);
+        if (this.#isWanted && this.#state.is !== 'locked') setTimeout(resolve, pause);
+      });
+    } while (!this.#isWanted);
   }
 
-  /** Until it ends; resolves with why the bridge refuses, if it says so. */
-  async #read(): Promise<string | null> {
+  async #read(): Promise<void> {
     const reading = new AbortController();
     this.#reading = reading;
-    this.#lastByteAt = performance.now();
-    const late = setTimeout(() => reading.abort(), patience);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const within = (time: number, otherwise: LinkState['is']) => {
+      clearTimeout(timer);
+      timer = setTimeout(() => this.#drop(otherwise), time);
+    };
+    within(patience.first, 'away');
     try {
-      const response = await ask('api/live', { signal: reading.signal });
-      clearTimeout(late);
-      const cut = eventCutter();
-      for await (const piece of piecesOf(response)) {
-        this.#lastByteAt = performance.now();
+      const response = await ask('live', { signal: reading.signal });
+      for await (const messages of messagesOf<Message>(response)) {
+        within(patience.next, 'silent');
         if (this.#state.is !== 'live') this.#tell('live', null, this.#state.round + 1);
-        this.#options.hear(cut(piece));
+        this.#options.hear(messages);
       }
+      this.#tell('away');
     } catch (error) {
-      if (error instanceof Denied) this.#tell('locked');
-      if (error instanceof Refused) return error.message;
+      const { status = 0, message = null } = error instanceof Refused ? error : {};
+      if (!reading.signal.aborted) this.#tell(status === 401 ? 'locked' : 'away', message);
     } finally {
-      clearTimeout(late);
-      this.#reading = null;
+      clearTimeout(timer);
+      reading.abort();
     }
-    return null;
+  }
+
+  /** Gives the connection up. */
+  #drop(is: LinkState['is']): void {
+    this.#tell(is);
+    this.#reading.abort();
   }
 
   #tell(is: LinkState['is'], said: string | null = null, round = this.#state.round): void {
-    if (is === this.#state.is && said === this.#state.said) return;
     this.#state = { is, said, round };
     this.#options.tell(this.#state);
   }

@@ -1,43 +1,41 @@
 import { render } from 'preact';
-import { onDenied } from './api.ts';
 import { Link } from './link.ts';
-import { merged, only } from './model/live.ts';
-import { App } from './parts/app.tsx';
-import { update } from './store.ts';
+import { merged, nothing } from './model/live.ts';
+import { App, type PageState } from './parts/app.tsx';
 
 /** The page: connects, puts together what it hears, and shows it. */
 
-/** Milliseconds after which a new connection has surely named every VM. */
-const settled = 3_000;
-/** The VMs that the present connection has named. */
-let named = new Set<string>();
+let page: PageState = { live: nothing, link: { is: 'connecting', round: 0, said: null } };
+/** What the present connection has told. */
+let told = nothing;
+
+function show(change: Partial<PageState> = {}): void {
+  page = { ...page, ...change };
+  const root = document.getElementById('app');
+  if (root) render(<App {...page} again={() => link.again()} />, root);
+}
 
 const link = new Link({
+  document,
   hear: messages => {
-    for (const message of messages) {
-      const { vm } = (message ?? {}) as { vm?: unknown };
-      if (typeof vm === 'string') named.add(vm);
-    }
-    if (messages.length > 0) update(({ live }) => ({ live: messages.reduce<typeof live>(merged, live) }));
+    told = messages.reduce(merged, told);
+    // Until it has told all, what an earlier one has told is shown.
+    if (told.user !== undefined) show({ live: told });
   },
-  tell: state => {
-    update(({ locked }) => ({ link: state, locked: state.is === 'live' ? null : locked }));
-    if (state.is !== 'live') return;
-    named = new Set();
-    setTimeout(() => {
-      if (named.size > 0) update(({ live }) => ({ live: only(live, named) }));
-    }, settled);
+  tell: link => {
+    if (link.round > page.link.round) told = nothing;
+    show({ link });
   },
 });
 
-onDenied(message => update(() => ({ locked: message })));
-const root = document.getElementById('app');
-if (root) {
-  root.replaceChildren();
-  const again = () => {
-    update(() => ({ locked: null }));
-    link.again();
-  };
-  render(<App again={again} />, root);
-}
+addEventListener('online', () => link.again());
+addEventListener('hashchange', () => {
+  show();
+  scrollTo(0, 0);
+  // A screen reader reads where it is.
+  document.querySelector('h1')?.focus({ preventScroll: true });
+});
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => show());
+// What is said of times grows old.
+setInterval(show, 30_000);
 link.start();

@@ -3,7 +3,7 @@ import { commandWords } from '../../src/model/commands.ts';
 import { checkDocument, loaderDocument, stateDocument } from '../../src/model/documents.ts';
 import { idleLoader } from '../../src/model/loader.ts';
 import { emptyVm, type VmSnapshot } from '../../src/model/snapshot.ts';
-import { actionsOf, canCancel, consequences, loaderActionsOf } from '../../web/model/actions.ts';
+import { type Action, actionsOf, canCancel, consequences } from '../../web/model/actions.ts';
 import type { Vm } from '../../web/model/live.ts';
 
 type State = Vm['state'];
@@ -20,7 +20,10 @@ function vm(state: Partial<State>, more: { commands?: readonly string[]; updatin
   };
 }
 
-const words = (known: ReturnType<typeof vm>) => actionsOf(known).map(({ word }) => word);
+type Known = ReturnType<typeof vm>;
+const at = (known: Known, places: readonly Action['at'][]) => places.flatMap(place => actionsOf(known, place));
+const words = (known: Known) => at(known, ['first', 'more']).map(({ word }) => word);
+const loaderWords = (known: Known) => at(known, ['loader']).map(({ word }) => word);
 
 test('only what makes sense as the VM is', () => {
   const usual = ['check', 'refresh'];
@@ -39,10 +42,17 @@ test('only what is permitted; a start resumes where resume is not', () => {
   expect(words(vm({ state: 'paused' }, { commands: ['start'] }))).toEqual(['start']);
 });
 
+test('quiet time can be set whatever the VM is at, where it is permitted', () => {
+  expect(at(vm({ state: 'running', phase: 'calling' }), ['quiet'])).toMatchObject([
+    { word: 'quiet', confirm: 'asked' },
+  ]);
+  expect(at(vm({ state: 'running' }, { commands: ['start'] }), ['quiet'])).toEqual([]);
+});
+
 test('while DSM updates, nothing breaks it off but the power cut', () => {
   expect(words(vm({ state: 'running' }, { updating: true }))).not.toContain('reset');
   expect(words(vm({ state: 'running' }, { updating: true }))).toContain('force_off');
-  expect(loaderActionsOf(vm({ state: 'running' }, { updating: true }))).toEqual([]);
+  expect(loaderWords(vm({ state: 'running' }, { updating: true }))).toEqual([]);
 });
 
 test('while a job is under way: its cancel, and what may take its place', () => {
@@ -58,17 +68,13 @@ test('while a job is under way: its cancel, and what may take its place', () => 
 });
 
 test('a loader can be rebuilt, and rolled back when there is a backup; both are typed', () => {
-  expect(loaderActionsOf(vm({ state: 'running' })).map(({ word }) => word)).toEqual(['rebuild']);
-  const both = loaderActionsOf(vm({ state: 'shut_off' }, { rollback: true }));
+  expect(loaderWords(vm({ state: 'running' }))).toEqual(['rebuild']);
+  const both = at(vm({ state: 'shut_off' }, { rollback: true }), ['loader']);
   expect(both.map(({ word, confirm }) => `${word} ${confirm}`)).toEqual(['rebuild typed', 'rollback typed']);
-  expect(loaderActionsOf({ ...vm({ state: 'running' }), loader: null })).toEqual([]);
 });
 
 test('what loses data is typed, and each dialog says what it does', () => {
-  const all = [
-    ...actionsOf(vm({ state: 'running' })),
-    ...loaderActionsOf(vm({ state: 'running' }, { rollback: true })),
-  ];
+  const all = at(vm({ state: 'running' }, { rollback: true }), ['first', 'quiet', 'more', 'loader']);
   const typed = all.filter(({ confirm }) => confirm === 'typed').map(({ word }) => word);
   expect(typed.sort()).toEqual(['force_off', 'rebuild', 'reset', 'rollback']);
   expect(all.filter(({ confirm, word }) => confirm !== 'once' && !consequences[word])).toEqual([]);

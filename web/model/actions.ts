@@ -1,45 +1,37 @@
-import { type CommandWord, type commands, interruption, type Occupation, rowOf } from '../../src/model/commands.ts';
+import { type CommandWord, interruption, type Occupation, rowOf } from '../../src/model/commands.ts';
 import type { Vm } from './live.ts';
 
 /** Which commands make sense for a VM as it is, by THE table of commands. Pure. */
 
 export interface Action {
-  word: string;
+  word: CommandWord;
   name: string;
   /** `typed`: the VM's key has to be typed; `asked`: a dialog asks once; `once`: a press is enough. */
   confirm: 'once' | 'asked' | 'typed';
-  /** Shown first; the others are behind "More". */
-  first: boolean;
+  /** Where its button is; `more`: behind "More". */
+  at: 'first' | 'quiet' | 'more' | 'loader';
 }
 
 /** In the order of the buttons. What is not here has a place of its own on the page, or none. */
-const buttons = {
-  start: ['Start', 'once'],
-  shutdown: ['Shut down', 'asked'],
-  reboot: ['Reboot', 'asked'],
-  resume: ['Resume', 'once'],
-  check: ['Check now', 'once'],
-  suspend: ['Pause', 'asked'],
-  refresh: ['Read again', 'once'],
-  reset: ['Reset', 'typed'],
-  force_off: ['Cut power', 'typed'],
-} as const satisfies Partial<Record<CommandWord, readonly [string, Action['confirm']]>>;
-
-const first: ReadonlySet<string> = new Set(['start', 'shutdown', 'reboot', 'resume']);
+const buttons: readonly Action[] = [
+  { word: 'start', name: 'Start', confirm: 'once', at: 'first' },
+  { word: 'shutdown', name: 'Shut down', confirm: 'asked', at: 'first' },
+  { word: 'reboot', name: 'Reboot', confirm: 'asked', at: 'first' },
+  { word: 'resume', name: 'Resume', confirm: 'once', at: 'first' },
+  { word: 'quiet', name: 'Quiet time', confirm: 'asked', at: 'quiet' },
+  { word: 'check', name: 'Check now', confirm: 'once', at: 'more' },
+  { word: 'suspend', name: 'Pause', confirm: 'asked', at: 'more' },
+  { word: 'refresh', name: 'Read again', confirm: 'once', at: 'more' },
+  { word: 'reset', name: 'Reset', confirm: 'typed', at: 'more' },
+  { word: 'force_off', name: 'Cut power', confirm: 'typed', at: 'more' },
+  { word: 'rebuild', name: 'Rebuild loader', confirm: 'typed', at: 'loader' },
+  { word: 'rollback', name: 'Roll back', confirm: 'typed', at: 'loader' },
+];
 
 type Known = Pick<Vm, 'commands' | 'state' | 'check' | 'loader'>;
 
-export function actionsOf(vm: Known): Action[] {
-  return Object.entries(buttons).flatMap(([word, [name, confirm]]) =>
-    isPossible(vm, word as CommandWord) ? [{ word, name, confirm, first: first.has(word) }] : [],
-  );
-}
-
-export function loaderActionsOf(vm: Known): Action[] {
-  if (!vm.loader) return [];
-  const rebuild: Action = { word: 'rebuild', name: 'Rebuild loader', confirm: 'typed', first: true };
-  const rollback: Action = { word: 'rollback', name: 'Roll back', confirm: 'typed', first: true };
-  return [rebuild, ...(vm.loader.rollback ? [rollback] : [])].filter(({ word }) => isPossible(vm, word as CommandWord));
+export function actionsOf(vm: Known, at: Action['at']): Action[] {
+  return buttons.filter(action => action.at === at && isPossible(vm, action.word));
 }
 
 export function canCancel(vm: Known): boolean {
@@ -48,7 +40,7 @@ export function canCancel(vm: Known): boolean {
 }
 
 function isPossible(vm: Known, word: CommandWord): boolean {
-  if (!vm.commands.includes(word)) return false;
+  if (!vm.commands.includes(word) || (word === 'rollback' && !vm.loader?.rollback)) return false;
   const { means, whileUpdating } = rowOf(word);
   const { state, domain } = vm.state;
   const meaning = means?.[domain === null ? 'absent' : state] ?? 'do';
@@ -70,12 +62,13 @@ function occupationOf({ state: { activity, phase } }: Pick<Vm, 'state'>): Occupa
 }
 
 /** What the dialog says that a command does. */
-export const consequences: Readonly<Record<string, string>> = {
+export const consequences: Partial<Record<CommandWord, string>> = {
   shutdown: 'The guest is asked to power off, and has time to do it.',
   reboot: 'The guest is shut down and started again.',
   suspend: 'The guest stands still until it is resumed. Whoever uses it sees it hang.',
+  quiet: 'Until then a problem raises no alarm. The checks go on, and the timeline says that it was quiet.',
   reset: 'Like the reset button of a machine: what is not written to disk is lost.',
   force_off: 'Like pulling the plug: what is not written to disk is lost, and file systems may be damaged.',
   rebuild: 'The guest is shut down, the loader is backed up and built anew, and the guest is started from it.',
   rollback: 'The guest is shut down, the backup of its loader is written back, and the guest is started from it.',
-} satisfies Partial<Record<keyof typeof commands, string>>;
+};

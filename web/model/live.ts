@@ -43,45 +43,27 @@ export interface Vm {
 
 export interface Live {
   bridge: BridgeStatus | null;
-  /** Who looks at the page; null: not known. */
-  user: string | null;
-  /** By key; a VM may still lack parts. */
-  vms: Readonly<Record<string, Partial<Vm>>>;
+  /** Who looks at the page; null: not known. It comes last: undefined, until all is told. */
+  user?: string | null;
+  /** By key. */
+  vms: Readonly<Record<string, Vm>>;
   /** How many events of each VM came: a new one means that the record has grown. */
   events: Readonly<Record<string, number>>;
 }
 
-type Message =
+/** Of a VM it has all parts at first, and then those that have changed. */
+export type Message =
   | { bridge: BridgeStatus }
   | { user: string | null }
   | { vm: string; event: Notification }
-  | ({ vm: string; event?: undefined } & Partial<Vm>);
+  | ({ vm: string } & Vm);
 
-export const nothing: Live = { bridge: null, user: null, vms: {}, events: {} };
+export const nothing: Live = { bridge: null, vms: {}, events: {} };
 
-/** With one message more. What is no message changes nothing. */
-export function merged(live: Live, message: unknown): Live {
-  if (!isMessage(message)) return live;
-  if ('bridge' in message || 'user' in message) return { ...live, ...message };
-  const { vm: key, event, ...parts } = message;
-  if (event) return { ...live, events: { ...live.events, [key]: (live.events[key] ?? 0) + 1 } };
+/** With one message more. */
+export function merged(live: Live, message: Message): Live {
+  if (!('vm' in message)) return { ...live, ...message };
+  const { vm: key, ...parts } = message;
+  if ('event' in parts) return { ...live, events: { ...live.events, [key]: (live.events[key] ?? 0) + 1 } };
   return { ...live, vms: { ...live.vms, [key]: { ...live.vms[key], ...parts } } };
-}
-
-/** Without the VMs that a new connection has not named: they are no longer configured. */
-export function only(live: Live, keys: ReadonlySet<string>): Live {
-  const kept = Object.entries(live.vms).filter(([key]) => keys.has(key));
-  return kept.length === Object.keys(live.vms).length ? live : { ...live, vms: Object.fromEntries(kept) };
-}
-
-export function isWhole(vm: Partial<Vm> | undefined): vm is Vm {
-  return vm?.label !== undefined && Boolean(vm.commands && vm.state && vm.check && vm.stats);
-}
-
-function isMessage(message: unknown): message is Message {
-  if (typeof message !== 'object' || message === null) return false;
-  const { bridge, user, vm } = message as Record<string, unknown>;
-  return (
-    (typeof bridge === 'object' && bridge !== null) || user === null || [typeof user, typeof vm].includes('string')
-  );
 }

@@ -1,22 +1,23 @@
 import type { Verdict } from '../../src/model/check.ts';
 import type { CheckDocument } from '../../src/model/documents.ts';
+import type { PowerLine } from '../../src/model/history/history.ts';
+import type { ChecksLine } from '../../src/model/history/uptime.ts';
+import { spaced } from './format.ts';
 
 /** The record of a VM as bars of a timeline. Pure; times in milliseconds since 1970. */
 
-/** One line of the record. What else it has depends on `what`. */
-export interface Line {
+export interface VerdictLine extends Pick<CheckDocument, 'verdict' | 'problem' | 'reason' | 'probes'> {
   at: string;
-  what: string;
-  [key: string]: unknown;
+  what: 'verdict';
 }
 
-export interface VerdictLine {
-  at: string;
-  verdict: Verdict;
-  problem: boolean | null;
-  reason: string | null;
-  probes: CheckDocument['probes'];
-}
+/** One line of `api/record`. Other kinds of lines may stand beside these. */
+export type Line =
+  | PowerLine
+  | ChecksLine
+  | VerdictLine
+  | { what: 'rebuild' | 'rollback'; at: string; by: string | null; result: string; seconds: number | null }
+  | { what: 'quiet'; at: string; by: string | null; until: string | null };
 
 /** From well to unknown; `quiet` is beside these. */
 export type Tone = 'good' | 'busy' | 'warn' | 'bad' | 'off' | 'unknown';
@@ -33,8 +34,6 @@ export interface Span {
 export interface Bar {
   from: number;
   to: number;
-  /** The most serious of its spans. */
-  tone: Tone;
   /** How much of its time each tone has, from 0 to 1, the most serious first. */
   shares: readonly (readonly [Tone, number])[];
   /** Problems were held back for a part of it. */
@@ -55,20 +54,11 @@ export function toneOf({ verdict, problem }: Pick<VerdictLine, 'verdict' | 'prob
   return verdict === 'unknown' ? 'unknown' : 'warn';
 }
 
-/** Lines of the record; what has no time or no word for what it is, is none. */
-export function linesOf(value: unknown): Line[] {
-  const { lines } = (value ?? {}) as { lines?: unknown };
-  if (!Array.isArray(lines)) return [];
-  return lines.filter(line => typeof line?.what === 'string' && !Number.isNaN(Date.parse(line.at)));
-}
-
 /** The verdict as it is now, as the line that it would be: its own may be older than what was asked for. */
-export function currentLine(
-  { since, verdict, problem, reason, probes }: CheckDocument,
-  lines: readonly Line[] = [],
-): Line[] {
-  const isTold = lines.some(line => line.what === 'verdict' && line['verdict'] === verdict && line.at >= (since ?? ''));
-  return since === null || isTold ? [] : [{ at: since, what: 'verdict', verdict, problem, reason, probes }];
+export function currentLine({ since, ...check }: CheckDocument, lines: readonly Line[] = []): Line[] {
+  if (since === null) return [];
+  const isTold = lines.some(line => line.what === 'verdict' && line.verdict === check.verdict && line.at >= since);
+  return isTold ? [] : [{ ...check, at: since, what: 'verdict' }];
 }
 
 /** Starts of whole hours or days of this browser's time, and the end of the last one: 24 hours, 30 days. */
@@ -84,62 +74,61 @@ export function edgesOf(now: number, range: 'hours' | 'days'): number[] {
 
 /** Every moment before `now`; before the first line, and while nobody checked, nothing is known. */
 function spansOf(lines: readonly Line[], from: number, now: number): Span[] {
-  const verdicts = lines.filter(({ what, verdict }) => what === 'verdict' && typeof verdict === 'string');
-  const sorted = verdicts.toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at)) as unknown as VerdictLine[];
+  const verdicts = lines.filter(line => line.what === 'verdict').map(line => ({ line, at: Date.parse(line.at) }));
   const gaps = gapsOf(lines);
-  const starts = [{ at: from, line: null }, ...sorted.map(line => ({ at: Date.parse(line.at), line }))];
+  const starts = [{ at: from, line: null }, ...verdicts.sort((a, b) => a.at - b.at)];
   return starts.flatMap(({ at, line }, index) => {
-    const [start, end] = [Math.max(at, from), Math.min(starts[index + 1]?.at ?? now, now)];
-    if (end <= start) return [];
-    const span: Span = { from: start, to: end, tone: line ? toneOf(line) : 'unknown', line };
-    return span.tone === 'off' ? [span] : without(span, gaps);
+    const to = Math.min(starts[index + 1]?.at ?? now, now);
+    const span: Span = { from: Math.max(at, from), to, tone: line ? toneOf(line) : 'unknown', line };
+    if (span.to <= span.from) return [];
+    if (span.tone === 'off') return [span];
+    return cutAt(gaps.flat(), span).map((piece): Span => {
+      const isInGap = gaps.some(([start, end]) => piece.from >= start && piece.from < end);
+      return isInGap ? { ...piece, tone: 'unknown', line: null } : piece;
+    });
   });
 }
 
-/** Times between two sums of checks that are too long for a pause: the bridge was away. */
-function gapsOf(lines: readonly Line[]): { from: number; to: number }[] {
-  const sums = lines.filter(({ what, from }) => what === 'checks' && typeof from === 'string');
-  return sums.slice(1).flatMap((sum, index) => {
-    const gap = { from: Date.parse(sums[index]?.at ?? ''), to: Date.parse(String(sum['from'])) };
-    return gap.to - gap.from > longestPause ? [gap] : [];
-  });
+/** In pieces, which end at these times. */
+function cutAt(times: readonly number[], span: Span): Span[] {
+  const ends = [...times.filter(time => time > span.from && time < span.to), span.to];
+  return ends.map((to, index) => ({ ...span, from: ends[index - 1] ?? span.from, to }));
 }
 
-function without(span: Span, gaps: readonly { from: number; to: number }[]): Span[] {
-  const gap = gaps.find(({ from, to }) => from < span.to && to > span.from);
-  if (!gap) return [span];
-  const [from, to] = [Math.max(gap.from, span.from), Math.min(gap.to, span.to)];
-  const unknown: Span = { from, to, tone: 'unknown', line: null };
-  const known = [{ ...span, to: from }, unknown, ...(to < span.to ? without({ ...span, from: to }, gaps) : [])];
-  return known.filter(each => each.to > each.from);
+/** From when to when there was too long a pause between two sums of checks: the bridge was away. */
+function gapsOf(lines: readonly Line[]): [number, number][] {
+  const sums = lines.filter(line => line.what === 'checks');
+  const pauses = sums.slice(1).map((sum, index): [number, number] => {
+    return [Date.parse(sums[index]?.at ?? ''), Date.parse(sum.from)];
+  });
+  return pauses.filter(([from, to]) => to - from > longestPause);
 }
 
 export function barsOf(lines: readonly Line[], edges: readonly number[], now: number): Bar[] {
-  const spans = spansOf(lines, edges[0] ?? now, now);
+  const pieces = spansOf(lines, edges[0] ?? now, now).flatMap(span => cutAt(edges, span));
   const quiets = quietsOf(lines);
   return edges.slice(0, -1).map((from, index) => {
     const to = edges[index + 1] ?? now;
-    const inside = spans.flatMap(span => {
-      const part = { ...span, from: Math.max(span.from, from), to: Math.min(span.to, to) };
-      return part.to > part.from ? [part] : [];
-    });
-    const whole = inside.reduce((total, span) => total + span.to - span.from, 0);
+    const spans = pieces.filter(piece => piece.from >= from && piece.from < to);
     const shares = seriousness.flatMap(tone => {
-      const time = inside.reduce((total, span) => total + (span.tone === tone ? span.to - span.from : 0), 0);
-      return time > 0 ? [[tone, time / whole] as const] : [];
+      const time = lengthOf(spans.filter(span => span.tone === tone));
+      return time > 0 ? [[tone, time / lengthOf(spans)] as const] : [];
     });
     const quiet = quiets.some(each => each.from < Math.min(to, now) && each.to > from);
-    return { from, to, tone: shares[0]?.[0] ?? 'unknown', shares, quiet, spans: inside };
+    return { from, to, shares, quiet, spans };
   });
+}
+
+function lengthOf(spans: readonly Span[]): number {
+  return spans.reduce((total, { from, to }) => total + to - from, 0);
 }
 
 /** Each line of quiet time ends the one before it. */
 function quietsOf(lines: readonly Line[]): { from: number; to: number }[] {
-  const quiet = lines.filter(({ what }) => what === 'quiet');
+  const quiet = lines.filter(line => line.what === 'quiet');
   return quiet.map(({ at, until }, index) => {
-    const end = typeof until === 'string' ? Date.parse(until) : Date.parse(at);
-    const next = quiet[index + 1];
-    return { from: Date.parse(at), to: Math.min(end, next ? Date.parse(next.at) : end) };
+    const end = until ?? at;
+    return { from: Date.parse(at), to: Math.min(Date.parse(end), Date.parse(quiet[index + 1]?.at ?? end)) };
   });
 }
 
@@ -156,14 +145,8 @@ export interface Mark {
 
 /** What happened to the machine, the newest first. */
 export function marksOf(lines: readonly Line[], from: number): Mark[] {
-  return lines
-    .flatMap((line): Mark[] => {
-      const at = Date.parse(line.at);
-      const told = at < from ? null : textOf(line);
-      const seconds = typeof line['seconds'] === 'number' ? line['seconds'] : null;
-      return told ? [{ at, ...told, seconds, late: line['seen'] === false }] : [];
-    })
-    .reverse();
+  const marks = lines.filter(({ at }) => Date.parse(at) >= from).map(markOf);
+  return marks.filter(mark => mark !== null).reverse();
 }
 
 const stops: Readonly<Record<string, string>> = {
@@ -181,36 +164,32 @@ const results: Readonly<Record<string, string>> = {
   rolled_back: 'the old loader is back',
 };
 
-function textOf(line: Line): Pick<Mark, 'kind' | 'text'> | null {
-  const { what, by, how, why, until, result } = line;
-  const who = typeof by === 'string' ? ` by ${by === 'guest' ? 'the guest itself' : by}` : '';
-  const word = typeof why === 'string' && !['start', 'shutdown', 'reboot'].includes(why) ? `, ${words(why)}` : '';
-  switch (what) {
+function markOf(line: Line): Mark | null {
+  const { by, why, seconds, seen } = { by: null, why: null, seconds: null, seen: true, ...line };
+  const who = by === null ? '' : ` by ${by === 'guest' ? 'the guest itself' : by}`;
+  const word = ['start', 'shutdown', 'reboot', null].includes(why) ? '' : `, ${spaced(why)}`;
+  const mark = (kind: Mark['kind'], text: string) => ({ at: Date.parse(line.at), kind, text, seconds, late: !seen });
+  switch (line.what) {
     case 'start':
-      return { kind: 'start', text: `Started${who}${word}` };
+      return mark('start', `Started${who}${word}`);
     case 'stop':
-      return { kind: 'stop', text: `${stops[String(how)] ?? 'Off'}${who}${word}` };
+      return mark('stop', `${stops[line.how ?? ''] ?? 'Off'}${who}${word}`);
     case 'reboot':
-      return { kind: 'reboot', text: `Restarted${who}${word}` };
+      return mark('reboot', `Restarted${who}${word}`);
     case 'rebuild':
     case 'rollback': {
-      const name = what === 'rebuild' ? 'Loader rebuilt' : 'Loader rolled back';
-      return { kind: 'loader', text: `${name}${who}: ${results[String(result)] ?? words(String(result))}` };
+      const name = line.what === 'rebuild' ? 'Loader rebuilt' : 'Loader rolled back';
+      return mark('loader', `${name}${who}: ${results[line.result] ?? spaced(line.result)}`);
     }
     case 'quiet':
-      return { kind: 'quiet', text: typeof until === 'string' ? `Quiet time${who}` : `Quiet time ended${who}` };
+      return mark('quiet', line.until === null ? `Quiet time ended${who}` : `Quiet time${who}`);
     default:
       return null;
   }
 }
 
-function words(text: string): string {
-  return text.replaceAll('_', ' ');
-}
-
 /** For a screen reader, and beside the heading: the share of known time in which no problem was; null: none is known. */
 export function withoutProblem(bars: readonly Bar[]): number | null {
   const spans = bars.flatMap(bar => bar.spans).filter(({ tone }) => tone !== 'unknown');
-  const time = (some: readonly Span[]) => some.reduce((total, span) => total + span.to - span.from, 0);
-  return spans.length === 0 ? null : 1 - time(spans.filter(({ tone }) => tone === 'bad')) / time(spans);
+  return spans.length === 0 ? null : 1 - lengthOf(spans.filter(({ tone }) => tone === 'bad')) / lengthOf(spans);
 }

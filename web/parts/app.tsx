@@ -1,68 +1,58 @@
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect } from 'preact/hooks';
+import type { LinkState } from '../link.ts';
 import { titled } from '../model/format.ts';
-import { isWhole, type Vm } from '../model/live.ts';
-import { usePage, useWatched } from '../store.ts';
+import type { Live } from '../model/live.ts';
 import { Bridge } from './bridge.tsx';
 import { Login } from './login.tsx';
 import { Notices } from './notices.tsx';
 import { Overview } from './overview.tsx';
 import { VmView } from './vm.tsx';
 
+/** All that the page shows. */
+export interface PageState {
+  live: Live;
+  link: LinkState;
+}
+
+interface Props extends PageState {
+  again: () => void;
+}
+
 /** The frame: which VM is shown, or all of them. */
-export function App({ again }: { again: () => void }) {
-  const page = usePage();
-  const { live, link, locked } = page;
-  const route = useWatched(keyInAddress, window, 'hashchange');
-  const vms = Object.entries(live.vms).filter((entry): entry is [string, Vm] => isWhole(entry[1]));
-  const several = vms.length > 1;
-  const shown = vms.find(([key]) => key === route) ?? (several || route !== null ? undefined : vms[0]);
-  const title = shown ? `${shown[1].label}: ${titled(shown[1].check.verdict)}` : 'dsm2mqtt';
+export function App({ live, link, again }: Props) {
+  const { bridge, user } = live;
+  const route = /^#\/([\w-]+)$/.exec(location.hash)?.[1] ?? null;
+  const vms = Object.entries(live.vms);
+  const [key, vm] = vms.find(([name]) => name === route) ?? (vms.length === 1 && route === null ? vms[0] : null) ?? [];
+  const title = vm ? `${vm.label}: ${titled(vm.check.verdict)}` : 'dsm2mqtt';
   useEffect(() => {
     document.title = title;
   }, [title]);
-  useFocus(shown?.[0] ?? '');
   return (
     <>
       <header class="top">
         <a href="#/" class="brand">
           dsm2mqtt
         </a>
-        {several && shown && (
+        {vms.length > 1 && vm && (
           <nav aria-label="VMs">
             <a href="#/">All VMs</a>
           </nav>
         )}
       </header>
-      <main class={link.is === 'live' || !live.bridge ? '' : 'old'}>
-        {locked !== null ? (
-          <Login message={locked} again={again} />
-        ) : shown ? (
-          <VmView key={shown[0]} name={shown[0]} vm={shown[1]} page={page} />
+      <main class={link.is === 'live' || !bridge ? '' : 'old'}>
+        {link.is === 'locked' ? (
+          <Login message={link.said ?? ''} again={again} />
+        ) : key && vm ? (
+          <VmView key={key} name={key} vm={vm} events={live.events[key] ?? 0} link={link} />
         ) : vms.length > 0 ? (
           <Overview vms={vms} missing={route} />
         ) : (
-          <p class="wait">{live.bridge ? 'The bridge has no VM to show yet.' : 'Connecting to the bridge …'}</p>
+          <p class="wait">{bridge ? 'The bridge has no VM to show yet.' : 'Connecting to the bridge …'}</p>
         )}
-        {locked === null && live.bridge && <Bridge status={live.bridge} user={live.user} />}
+        {bridge && link.is !== 'locked' && <Bridge status={bridge} user={user} />}
       </main>
-      <Notices page={page} again={again} />
+      <Notices link={link} bridge={bridge} again={again} />
     </>
   );
-}
-
-/** The VM's key; null: none. */
-function keyInAddress(): string | null {
-  return /^#\/([\w-]+)$/.exec(location.hash)?.[1] ?? null;
-}
-
-/** After a change of place, the heading has the focus: a screen reader reads where it is. */
-function useFocus(place: string): void {
-  const before = useRef<string | null>(null);
-  useEffect(() => {
-    if (before.current !== null && before.current !== place && location.hash !== '') {
-      scrollTo(0, 0);
-      document.querySelector<HTMLElement>('h1')?.focus({ preventScroll: true });
-    }
-    before.current = place;
-  }, [place]);
 }

@@ -1,14 +1,20 @@
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
+import type { Tone } from '../model/timeline.ts';
+
+interface CardProps {
+  id: string;
+  title: string;
+  beside?: ComponentChildren;
+  children: ComponentChildren;
+}
 
 /** A part of the page with a heading. */
-export function Card({ id, title, beside, children }: CardProps & { beside?: ComponentChildren }) {
+export function Card({ id, title, beside, children }: CardProps) {
   return (
     <section class="card" aria-labelledby={id}>
       <div class="head">
-        <h2 id={id} tabIndex={-1}>
-          {title}
-        </h2>
+        <h2 id={id}>{title}</h2>
         {beside}
       </div>
       {children}
@@ -16,21 +22,15 @@ export function Card({ id, title, beside, children }: CardProps & { beside?: Com
   );
 }
 
-interface CardProps {
-  id: string;
-  title: string;
-  children: ComponentChildren;
-}
-
 /** One that is closed at first. What is in it exists only while it is open, so that it costs nothing else. */
-export function Disclosure({ id, title, hint, children }: CardProps & { hint?: string | undefined }) {
+export function Disclosure({ id, title, beside, children }: CardProps) {
   const [open, setOpen] = useState(false);
   return (
     <section class="card" aria-labelledby={id}>
       <details onToggle={event => setOpen(event.currentTarget.open)}>
         <summary>
           <h2 id={id}>{title}</h2>
-          {hint && <span class="hint">{hint}</span>}
+          {beside}
         </summary>
         {open && children}
       </details>
@@ -38,36 +38,40 @@ export function Disclosure({ id, title, hint, children }: CardProps & { hint?: s
   );
 }
 
-interface ButtonProps {
-  press: () => void;
-  tone?: string | undefined;
-  children: ComponentChildren;
+export function Dot({ tone }: { tone: Tone }) {
+  return <span class={`dot ${tone}`} aria-hidden="true" />;
 }
 
-export function Button({ press, tone, children }: ButtonProps) {
+/** Names, and what is known of them. */
+export function Facts({ kind, of }: { kind: string; of: readonly (readonly [string, ComponentChildren])[] }) {
   return (
-    <button type="button" class={tone} onClick={press}>
-      {children}
-    </button>
+    <dl class={kind}>
+      {of.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
   );
 }
 
-interface ChoiceProps<T> {
+interface ChoiceProps<T extends string> {
   name: string;
-  options: readonly T[];
-  text: (option: T) => string;
+  /** What is said of each. */
+  options: Readonly<Record<T, string>>;
   value: T;
   choose: (value: T) => void;
 }
 
 /** One of several, as buttons that stay pressed. */
-export function Choice<T extends string | number>({ name, options, text, value, choose }: ChoiceProps<T>) {
+export function Choice<T extends string>({ name, options, value, choose }: ChoiceProps<T>) {
   return (
     <fieldset class="choice">
       <legend class="unseen">{name}</legend>
-      {options.map(option => (
-        <button key={option} type="button" aria-pressed={option === value} onClick={() => choose(option)}>
-          {text(option)}
+      {Object.entries<string>(options).map(([option, text]) => (
+        <button key={option} type="button" aria-pressed={option === value} onClick={() => choose(option as T)}>
+          {text}
         </button>
       ))}
     </fieldset>

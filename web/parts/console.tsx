@@ -1,17 +1,17 @@
-import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { bootPhases } from '../../src/model/boot.ts';
-import { ask, pathOf, piecesOf, wordsOf } from '../api.ts';
+import { ask, messagesOf, now } from '../api.ts';
+import type { VmProps } from '../commands.ts';
+import { useLoop } from '../hooks.ts';
 import { clock, duration } from '../model/format.ts';
 import type { Vm } from '../model/live.ts';
-import { eventCutter } from '../model/stream.ts';
-import { useNow } from '../store.ts';
 import { Disclosure } from './card.tsx';
 
 /** So many lines stay. */
 const most = 500;
 
 /** The serial console, while it is open; asked for anew with each connection. */
-export function Console({ name, round }: { name: string; round: number }) {
+export function Console({ name, round }: VmProps) {
   return (
     <Disclosure id="console" title="Serial console">
       <Lines key={round} name={name} />
@@ -22,31 +22,15 @@ export function Console({ name, round }: { name: string; round: number }) {
 function Lines({ name }: { name: string }) {
   const [lines, show] = useState<readonly string[]>([]);
   const [said, say] = useState('Waiting for lines …');
-  useEffect(() => {
-    const listening = new AbortController();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const listen = async (): Promise<void> => {
-      const response = await ask(pathOf('console', name), { signal: listening.signal });
-      const cut = eventCutter();
-      for await (const piece of piecesOf(response)) {
-        for (const { lines: more, end } of cut(piece) as { lines?: string[]; end?: true }[]) {
-          if (more) show(before => [...before, ...more].slice(-most));
-          if (end) say('Nothing is recorded now. Waiting for the next boot …');
-        }
-      }
-    };
-    const again = () => {
-      const isOver = listening.signal.aborted;
-      if (!isOver)
-        timer = setTimeout(() => void (document.hidden ? again() : listen().catch(failed).then(again)), 5_000);
-    };
-    const failed = (error: Error) => listening.signal.aborted || say(wordsOf(error));
-    void listen().catch(failed).then(again);
-    return () => {
-      clearTimeout(timer);
-      listening.abort();
-    };
-  }, [name]);
+  const listen = async (signal: AbortSignal) => {
+    const response = await ask('console', { query: { vm: name }, signal });
+    for await (const messages of messagesOf<{ lines?: string[]; end?: true }>(response)) {
+      const more = messages.flatMap(message => message.lines ?? []);
+      if (more.length > 0) show(before => [...before, ...more].slice(-most));
+      if (messages.some(({ end }) => end)) say('Nothing is recorded now. Waiting for the next boot …');
+    }
+  };
+  useLoop(listen, 5_000, say);
   return <Log lines={lines} label="Serial console" empty={said} />;
 }
 
@@ -71,14 +55,15 @@ export function Log({ lines, label, empty }: { lines: readonly string[]; label: 
 
 /** The last boot that people are told of: how far it came, and its last lines. */
 export function LastBoot({ boot }: { boot: NonNullable<Vm['boot']> }) {
-  const now = useNow(60_000);
   const { started_at, result, phases, lines, next_in_good_boot: next } = boot;
   const words = { ok: 'came up', slow: 'is slow', problem: 'has a problem', stopped: 'was stopped' } as const;
   return (
     <Disclosure
       id="boot"
       title="Last boot"
-      hint={`${clock(started_at, now)}, ${result === null ? 'under way' : words[result]}`}
+      beside={
+        <span class="hint">{`${clock(started_at, now())}, ${result === null ? 'under way' : words[result]}`}</span>
+      }
     >
       <ol class="phases">
         {bootPhases.map(phase => (

@@ -1,28 +1,23 @@
-import { useState } from 'preact/hooks';
-import type { Answer, VmProps } from '../commands.ts';
+import { now } from '../api.ts';
+import type { VmProps } from '../commands.ts';
+import { useTick } from '../hooks.ts';
 import { type Action, actionsOf, canCancel } from '../model/actions.ts';
 import { clock, duration, spaced, titled } from '../model/format.ts';
-import { useNow } from '../store.ts';
-import { Button } from './card.tsx';
-import { Confirm, QuietDialog } from './dialogs.tsx';
 
-type Props = VmProps & { answers: readonly Answer[] };
-
-function toneOf({ confirm, first }: Action): string | undefined {
-  return confirm === 'typed' ? 'danger' : confirm === 'once' && first ? 'primary' : undefined;
+/** Those that belong there, and make sense now. */
+export function Buttons({ vm, press, at }: VmProps & Pick<Action, 'at'>) {
+  const tones = { once: at === 'first' ? 'primary' : '', asked: '', typed: 'danger' };
+  return actionsOf(vm, at).map(action => (
+    <button key={action.word} type="button" class={tones[action.confirm]} onClick={() => press(action)}>
+      {action.confirm === 'once' ? action.name : `${action.name} …`}
+    </button>
+  ));
 }
 
 /** The buttons, what is under way, and what was answered. */
-export function Controls({ name, vm, connected, send, answers }: Props) {
-  const [asked, ask] = useState<Action | null>(null);
-  const actions = actionsOf(vm);
-  const press = (action: Action) => (action.confirm === 'once' ? void send(action.word) : ask(action));
-  const more = actions.filter(({ first }) => !first);
-  const button = (action: Action) => (
-    <Button key={action.word} tone={toneOf(action)} press={() => press(action)}>
-      {action.confirm === 'once' ? action.name : `${action.name} …`}
-    </Button>
-  );
+export function Controls(props: VmProps) {
+  const { vm, connected } = props;
+  const { activity, phase } = vm.state;
   return (
     <section class="controls" aria-labelledby="actions">
       <h2 id="actions" class="unseen" tabIndex={-1}>
@@ -31,38 +26,29 @@ export function Controls({ name, vm, connected, send, answers }: Props) {
       <fieldset disabled={!connected}>
         <legend class="unseen">Commands to {vm.label}</legend>
         <div class="row buttons">
-          {actions.filter(({ first }) => first).map(button)}
-          <Quiet vm={vm} send={send} />
-          {more.length > 0 && (
+          <Buttons {...props} at="first" />
+          <Quiet {...props} />
+          {actionsOf(vm, 'more').length > 0 && (
             <details class="more">
               <summary>More</summary>
-              <div class="row">{more.map(button)}</div>
+              <div class="row">
+                <Buttons {...props} at="more" />
+              </div>
             </details>
           )}
         </div>
-        <Work vm={vm} send={send} />
+        {(activity !== 'none' || phase !== null) && <Work {...props} />}
       </fieldset>
-      <Answers answers={answers} permitted={vm.commands.length > 0} />
-      {asked && (
-        <Confirm
-          action={asked}
-          name={name}
-          label={vm.label}
-          confirmed={options => void send(asked.word, options)}
-          close={() => ask(null)}
-        />
-      )}
+      <Answers {...props} />
     </section>
   );
 }
 
 /** The job: what it does, until when, and the end of it. */
-function Work({ vm, send }: Pick<VmProps, 'vm' | 'send'>) {
+function Work({ vm, send }: VmProps) {
   const { activity, phase, deadline, attempt, start_after_off } = vm.state;
-  const under = activity !== 'none' || phase !== null;
-  const now = useNow(under ? 1_000 : null);
-  if (!under) return null;
-  const left = deadline === null ? null : (Date.parse(deadline) - now) / 1_000;
+  useTick();
+  const left = deadline === null ? null : (Date.parse(deadline) - now()) / 1_000;
   const parts = [
     phase && spaced(phase),
     attempt !== null && attempt > 1 && `asked ${attempt} times`,
@@ -79,12 +65,17 @@ function Work({ vm, send }: Pick<VmProps, 'vm' | 'send'>) {
           {left > 0 ? duration(left) : 'time is up'}
         </p>
       )}
-      {canCancel(vm) && <Button press={() => void send('cancel')}>Cancel</Button>}
+      {canCancel(vm) && (
+        <button type="button" onClick={() => void send('cancel')}>
+          Cancel
+        </button>
+      )}
     </div>
   );
 }
 
-function Answers({ answers, permitted }: { answers: readonly Answer[]; permitted: boolean }) {
+function Answers({ answers, vm }: VmProps) {
+  const permitted = vm.commands.length > 0;
   return (
     <div role="status" aria-live="polite">
       <ul class="answers">
@@ -103,24 +94,17 @@ function Answers({ answers, permitted }: { answers: readonly Answer[]; permitted
   );
 }
 
-function Quiet({ vm, send }: Pick<VmProps, 'vm' | 'send'>) {
-  const [asked, ask] = useState(false);
-  const now = useNow(30_000);
-  const { until = null, by = null } = vm.quiet ?? {};
-  const permitted = vm.commands.includes('quiet');
-  if (until === null && !permitted) return null;
-  if (until === null) {
-    return (
-      <>
-        <Button press={() => ask(true)}>Quiet time …</Button>
-        {asked && <QuietDialog set={options => void send('quiet', options)} close={() => ask(false)} />}
-      </>
-    );
-  }
+function Quiet(props: VmProps) {
+  const { quiet, commands } = props.vm;
+  if (quiet.until === null) return <Buttons {...props} at="quiet" />;
   return (
     <span class="until">
-      {`Quiet until ${clock(until, now)}${by === null ? '' : `, by ${by}`}`}
-      {permitted && <Button press={() => void send('quiet', { enabled: false })}>End it</Button>}
+      {`Quiet until ${clock(quiet.until, now())}${quiet.by === null ? '' : `, by ${quiet.by}`}`}
+      {commands.includes('quiet') && (
+        <button type="button" onClick={() => void props.send('quiet', { enabled: false })}>
+          End it
+        </button>
+      )}
     </span>
   );
 }

@@ -1,24 +1,72 @@
-import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { askVm, now, wordsOf } from '../api.ts';
+import { now } from '../api.ts';
+import type { VmProps } from '../commands.ts';
+import { useAnswer } from '../hooks.ts';
 import { type Action, consequences } from '../model/actions.ts';
-import { useAnswer } from '../store.ts';
-import { Button } from './card.tsx';
 
-interface DialogProps {
-  title: string;
-  /** What the button of the form says, and does if the form is `ready`. */
-  submit: string;
-  tone: 'primary' | 'danger';
-  ready: boolean;
-  done: () => void;
+interface Props extends VmProps {
+  action: Action;
   /** It was closed, by whatever way. */
   close: () => void;
-  children: ComponentChildren;
+}
+
+/** Says what a command does, and asks for it, and for what it needs. */
+export function Asked({ action: { word, name: title, confirm }, name, vm, send, close }: Props) {
+  const dialog = useModal();
+  const [entered, enter] = useState('');
+  const isQuiet = word === 'quiet';
+  const isReady = isQuiet ? Date.parse(entered) > now() : confirm === 'asked' || entered === name;
+  const give = (options: object) => {
+    void send(word, options);
+    close();
+  };
+  const submitted = (event: Event) => {
+    event.preventDefault();
+    if (isReady) give(isQuiet ? { until: new Date(entered).toISOString() } : { typed: entered });
+  };
+  const field = { value: entered, onInput: (event: InputEvent) => enter((event.target as HTMLInputElement).value) };
+  return (
+    <dialog ref={dialog} aria-labelledby="asked" onClose={close}>
+      <h2 id="asked">{isQuiet ? title : `${title}: ${vm.label}?`}</h2>
+      <form onSubmit={submitted}>
+        <p>{consequences[word]}</p>
+        {word === 'rebuild' && <Plan name={name} />}
+        {confirm === 'typed' && (
+          <label>
+            Type <b>{name}</b> to confirm
+            <input {...field} autocomplete="off" autocapitalize="off" spellcheck={false} />
+          </label>
+        )}
+        {isQuiet && (
+          <>
+            <div class="row">
+              {['1 h', '2 h', '8 h'].map(span => (
+                <button key={span} type="button" onClick={() => give({ for: span.replace(' ', '') })}>
+                  {span}
+                </button>
+              ))}
+            </div>
+            <label>
+              or until
+              <input {...field} type="datetime-local" />
+            </label>
+          </>
+        )}
+        <div class="row end">
+          <button type="button" onClick={close}>
+            Back
+          </button>
+          <button type="submit" class={confirm === 'typed' ? 'danger' : 'primary'} disabled={!isReady}>
+            {isQuiet ? 'Set' : title}
+          </button>
+        </div>
+      </form>
+    </dialog>
+  );
 }
 
 /** A modal dialog. Afterwards the focus is where it was, or on the heading of the buttons if that has gone. */
-function Dialog({ title, submit, tone, ready, done, close, children }: DialogProps) {
+function useModal() {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     const before = document.activeElement;
@@ -28,99 +76,16 @@ function Dialog({ title, submit, tone, ready, done, close, children }: DialogPro
       back?.focus();
     };
   }, []);
-  const submitted = (event: Event) => {
-    event.preventDefault();
-    if (!ready) return;
-    done();
-    close();
-  };
-  return (
-    <dialog ref={dialog} aria-labelledby="asked" onClose={close}>
-      <h2 id="asked">{title}</h2>
-      <form onSubmit={submitted}>
-        {children}
-        <div class="row end">
-          <Button press={close}>Back</Button>
-          <button type="submit" class={tone} disabled={!ready}>
-            {submit}
-          </button>
-        </div>
-      </form>
-    </dialog>
-  );
-}
-
-interface ConfirmProps {
-  action: Action;
-  /** The VM's key, which is typed, and its name. */
-  name: string;
-  label: string;
-  /** With what the bridge wants to have been typed. */
-  confirmed: (options: object) => void;
-  close: () => void;
-}
-
-/** Says what a command does, and asks for it. */
-export function Confirm({ action, name, label, confirmed, close }: ConfirmProps) {
-  const [typed, type] = useState('');
-  const wanted = action.confirm === 'typed';
-  const common = { close, submit: action.name, done: () => confirmed(wanted ? { typed } : {}) };
-  return (
-    <Dialog
-      {...common}
-      title={`${action.name}: ${label}?`}
-      tone={wanted ? 'danger' : 'primary'}
-      ready={!wanted || typed === name}
-    >
-      <p>{consequences[action.word]}</p>
-      {action.word === 'rebuild' && <Plan name={name} />}
-      {wanted && (
-        <label>
-          Type <b>{name}</b> to confirm
-          <input
-            value={typed}
-            onInput={event => type(event.currentTarget.value.trim())}
-            {...{ autocomplete: 'off', autocapitalize: 'off', spellcheck: false }}
-          />
-        </label>
-      )}
-    </Dialog>
-  );
+  return dialog;
 }
 
 /** What the rebuild would do. */
 function Plan({ name }: { name: string }) {
-  const answer = useAnswer(signal => askVm('plan', name, {}, signal), [name]);
-  const { text } = (answer ?? {}) as { text?: string };
+  const { value, error } = useAnswer<{ text: string }>('plan', { vm: name });
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keys.
-    <pre class="log plan" role="log" tabIndex={0} aria-label="Plan" aria-busy={answer === null}>
-      {answer instanceof Error ? wordsOf(answer) : (text ?? 'The bridge looks what it would do …')}
+    <pre class="log" role="log" tabIndex={0} aria-label="Plan" aria-busy={!value && !error}>
+      {error ?? value?.text ?? 'The bridge looks what it would do …'}
     </pre>
-  );
-}
-
-/** For how long problems are held back. */
-export function QuietDialog({ set, close }: { set: (options: object) => void; close: () => void }) {
-  const [until, choose] = useState('');
-  const time = until === '' ? Number.NaN : new Date(until).getTime();
-  const span = (value: string) => {
-    set({ for: value });
-    close();
-  };
-  const done = () => set({ until: new Date(time).toISOString() });
-  return (
-    <Dialog title="Quiet time" submit="Set" tone="primary" ready={time > now()} done={done} close={close}>
-      <p>Until then a problem raises no alarm. The checks go on, and the timeline says that it was quiet.</p>
-      <div class="row">
-        {[1, 2, 8].map(hours => (
-          <Button key={hours} press={() => span(`${hours}h`)}>{`${hours} h`}</Button>
-        ))}
-      </div>
-      <label>
-        or until
-        <input type="datetime-local" value={until} onInput={event => choose(event.currentTarget.value)} />
-      </label>
-    </Dialog>
   );
 }

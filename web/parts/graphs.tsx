@@ -1,14 +1,15 @@
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
-import { askVm, now, wordsOf } from '../api.ts';
+import { now } from '../api.ts';
+import type { VmProps } from '../commands.ts';
+import { useAnswer } from '../hooks.ts';
 import { clock, percent, rate } from '../model/format.ts';
-import type { Vm } from '../model/live.ts';
-import { appended, type Column, noSamples, type Samples, samplesOf, summary } from '../model/series.ts';
-import { useAnswer, useWatched } from '../store.ts';
+import { type Column, noSamples, type Samples, summary } from '../model/series.ts';
 import { Card, Choice } from './card.tsx';
 
 interface Graph {
   title: string;
+  /** What each is called. */
   series: Partial<Record<Column, string>>;
   text: (value: number | null | undefined) => string;
   /** The axis reaches at least so far. */
@@ -27,26 +28,27 @@ function seriesOf({ series }: Graph) {
   return Object.entries(series) as [Column, string][];
 }
 
+const ranges = { 1: '1 h', 24: '24 h' } as const;
+type Hours = '1' | '24';
 const dark = matchMedia('(prefers-color-scheme: dark)');
 
 /** CPU, memory, disks and network on one time axis, which goes on with each sample. */
-export function Graphs({ name, vm, round }: { name: string; vm: Vm; round: number }) {
-  const [range, setRange] = useState<1 | 24>(1);
+export function Graphs({ name, vm, round }: VmProps) {
+  const [hours, setHours] = useState<Hours>('1');
   const [at, point] = useState<number | null>(null);
-  const { samples, error } = useSamples(name, vm, range, round);
-  // A canvas has to be drawn anew.
-  const scheme = useWatched(() => String(dark.matches), dark, 'change');
+  const { value, error } = useAnswer<Samples>('samples', { vm: name, hours }, round, vm.stats.sampled_at);
+  const samples = value ?? noSamples;
   const beside = (
     <>
       <span class="hint when" aria-hidden="true">
-        {at === null ? '' : clock((samples.at[at] ?? 0) * 1_000, now())}
+        {at !== null && clock((samples.at[at] ?? 0) * 1_000, now())}
       </span>
-      <Choice name="Time" options={[1, 24]} text={hour => `${hour} h`} value={range} choose={setRange} />
+      <Choice name="Time" options={ranges} value={hours} choose={setHours} />
     </>
   );
   return (
     <Card id="graphs" title="Load" beside={beside}>
-      {error !== null && <p class="said">{wordsOf(error)}</p>}
+      {error !== null && <p class="said">{error}</p>}
       <div class="graphs">
         {graphs.map(graph => (
           <figure key={graph.title}>
@@ -58,8 +60,9 @@ export function Graphs({ name, vm, round }: { name: string; vm: Vm; round: numbe
                 </span>
               ))}
             </figcaption>
-            <Plot key={scheme} graph={graph} samples={samples} seconds={range * 3_600} point={point} />
-            <p class="unseen">{spoken(graph, samples, range)}</p>
+            {/* A canvas has to be drawn anew. */}
+            <Plot key={`${dark.matches} ${hours}`} {...{ graph, samples, hours, point }} />
+            <p class="unseen">{spoken(graph, samples, hours)}</p>
           </figure>
         ))}
       </div>
@@ -68,57 +71,35 @@ export function Graphs({ name, vm, round }: { name: string; vm: Vm; round: numbe
 }
 
 /** What a screen reader says of a graph. */
-function spoken(graph: Graph, samples: Samples, range: number): string {
+function spoken(graph: Graph, samples: Samples, hours: Hours): string {
   const { title, text } = graph;
-  return seriesOf(graph)
-    .map(([column, word]) => {
-      const found = summary(samples[column]);
-      const name = [title, word].filter(Boolean).join(' ');
-      if (!found) return `${name}: nothing is known.`;
-      const { least, mean, most } = found;
-      const last = range === 1 ? 'the last hour' : 'the last 24 hours';
-      return `${name}, ${last}: from ${text(least)} to ${text(most)}, on average ${text(mean)}.`;
-    })
-    .join(' ');
-}
-
-/** What the bridge has kept, and each sample that comes since. */
-function useSamples(name: string, vm: Vm, range: number, round: number): { samples: Samples; error: Error | null } {
-  const kept = useAnswer(
-    async signal => samplesOf(await askVm('samples', name, { hours: String(range) }, signal)),
-    [name, range, round],
-  );
-  const [samples, show] = useState(noSamples);
-  useEffect(() => {
-    if (kept && !(kept instanceof Error)) show(kept);
-  }, [kept]);
-  useEffect(() => {
-    show(before => appended(before, vm.stats, range * 3_600));
-  }, [vm.stats, kept]);
-  return { samples, error: kept instanceof Error ? kept : null };
+  const sentences = seriesOf(graph).map(([column, word]) => {
+    const found = summary(samples[column]);
+    const name = [title, word].filter(Boolean).join(' ');
+    if (!found) return `${name}: nothing is known.`;
+    const { least, mean, most } = found;
+    const last = hours === '1' ? 'the last hour' : 'the last 24 hours';
+    return `${name}, ${last}: from ${text(least)} to ${text(most)}, on average ${text(mean)}.`;
+  });
+  return sentences.join(' ');
 }
 
 interface PlotProps {
   graph: Graph;
   samples: Samples;
-  seconds: number;
+  hours: Hours;
   /** Which sample the pointer is at; null: at none. */
   point: (index: number | null) => void;
 }
 
-function Plot({ graph, samples, seconds, point }: PlotProps) {
+function Plot(props: PlotProps) {
+  const { graph, samples } = props;
   const frame = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
-  const shown = useRef({ seconds, point });
-  shown.current = { seconds, point };
-  const data = useMemo<uPlot.AlignedData>(
-    () => [[...samples.at], ...seriesOf(graph).map(([column]) => [...samples[column]])],
-    [samples, graph],
-  );
   useEffect(() => {
     const element = frame.current;
     if (!element) return;
-    const made = new uPlot(optionsOf(graph, element, shown), data, element);
+    const made = new uPlot(optionsOf(props, element), [[]], element);
     plot.current = made;
     const observer = new ResizeObserver(() =>
       made.setSize({ width: element.clientWidth, height: element.clientHeight }),
@@ -129,13 +110,13 @@ function Plot({ graph, samples, seconds, point }: PlotProps) {
       made.destroy();
     };
   }, []);
-  useEffect(() => plot.current?.setData(data), [data, seconds]);
+  useEffect(() => {
+    plot.current?.setData([samples.at, ...seriesOf(graph).map(([column]) => samples[column])]);
+  }, [samples]);
   return <div ref={frame} class="plot" aria-hidden="true" />;
 }
 
-type Shown = { current: Pick<PlotProps, 'seconds' | 'point'> };
-
-function optionsOf(graph: Graph, element: HTMLElement, shown: Shown): uPlot.Options {
+function optionsOf({ graph, hours, point }: PlotProps, element: HTMLElement): uPlot.Options {
   const style = getComputedStyle(element);
   const colour = (name: string) => style.getPropertyValue(name);
   const axis: uPlot.Axis = {
@@ -144,6 +125,7 @@ function optionsOf(graph: Graph, element: HTMLElement, shown: Shown): uPlot.Opti
     grid: { stroke: colour('--line'), width: 1 },
     ticks: { show: false },
   };
+  const written = (value: number) => graph.text(value).replace('.0', '');
   return {
     width: element.clientWidth,
     height: element.clientHeight,
@@ -151,7 +133,7 @@ function optionsOf(graph: Graph, element: HTMLElement, shown: Shown): uPlot.Opti
     legend: { show: false },
     cursor: { sync: { key: 'load' }, drag: { x: false, y: false }, y: false, points: { size: 6 } },
     scales: {
-      x: { time: true, range: () => [now() / 1_000 - shown.current.seconds, now() / 1_000] },
+      x: { time: true, range: () => [now() / 1_000 - Number(hours) * 3_600, now() / 1_000] },
       y: { range: (_, _least, most) => [0, Math.max(graph.most, (most ?? 0) * 1.1)] },
     },
     series: [
@@ -165,14 +147,8 @@ function optionsOf(graph: Graph, element: HTMLElement, shown: Shown): uPlot.Opti
     ],
     axes: [
       { ...axis, space: 64, size: 24, values: (_, times) => times.map(time => clock(time * 1_000, now()).slice(-5)) },
-      {
-        ...axis,
-        space: 32,
-        size: 66,
-        gap: 6,
-        values: (_, values) => values.map(value => graph.text(value).replace('.0', '')),
-      },
+      { ...axis, space: 32, size: 66, gap: 6, values: (_, values) => values.map(written) },
     ],
-    hooks: { setCursor: [({ cursor }) => shown.current.point(cursor.idx ?? null)] },
+    hooks: { setCursor: [({ cursor }) => point(cursor.idx ?? null)] },
   };
 }

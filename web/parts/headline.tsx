@@ -1,24 +1,23 @@
-import type { Answer, VmProps } from '../commands.ts';
-import { clock, duration, percent, secondsBetween, size, titled } from '../model/format.ts';
+import { now } from '../api.ts';
+import type { VmProps } from '../commands.ts';
+import { clock, duration, number, percent, secondsBetween, size, titled } from '../model/format.ts';
 import type { Vm } from '../model/live.ts';
 import { toneOf } from '../model/timeline.ts';
-import { useNow } from '../store.ts';
+import { Dot, Facts } from './card.tsx';
 import { Controls } from './controls.tsx';
 
 /** The verdict in words, why, what to do, since when; and the commands. */
-export function Headline(props: VmProps & { answers: readonly Answer[] }) {
-  const { label, check, host, doctor } = props.vm;
-  const now = useNow(30_000);
-  const tone = toneOf(check);
+export function Headline(props: VmProps) {
+  const { label, check, host, doctor, stats } = props.vm;
   return (
-    <section class={`card headline ${tone}`} aria-labelledby="vm">
+    <section class="card headline" aria-labelledby="vm">
       <h1 id="vm" tabIndex={-1}>
         {label}
         {host !== null && <small> on {host}</small>}
       </h1>
       <div role="status" aria-live="polite">
         <p class="verdict">
-          <span class={`dot ${tone}`} aria-hidden="true" />
+          <Dot tone={toneOf(check)} />
           {titled(check.verdict)}
         </p>
         <p class="reason">{check.reason}</p>
@@ -27,9 +26,9 @@ export function Headline(props: VmProps & { answers: readonly Answer[] }) {
       <p class="hint">
         {check.since === null
           ? 'not checked yet'
-          : `since ${clock(check.since, now)}, for ${duration(secondsBetween(check.since, now))}`}
+          : `since ${clock(check.since, now())}, for ${duration(secondsBetween(check.since, now()))}`}
       </p>
-      <Facts vm={props.vm} now={now} />
+      <Facts kind={stats.stale ? 'facts stale' : 'facts'} of={factsOf(props.vm)} />
       {doctor?.findings.map(({ code, seen, message, advice }) => (
         <details key={code} class="finding">
           <summary>{message}</summary>
@@ -42,34 +41,19 @@ export function Headline(props: VmProps & { answers: readonly Answer[] }) {
   );
 }
 
-function Facts({ vm: { state, stats, check, guest }, now }: { vm: Vm; now: number }) {
+function factsOf({ state, stats, check, guest }: Vm) {
   const power = titled(state.power?.toLowerCase() ?? null);
-  const runs = state.power === 'ON' ? secondsBetween(state.started_at, now) : null;
-  const { memory } = stats;
-  const address = check.dsm?.address ?? check.address ?? null;
-  const port = check.reachable ? check.dsm?.http_port : null;
-  const facts: (readonly [string, string])[] = [
+  const runs = state.power === 'ON' ? secondsBetween(state.started_at, now()) : null;
+  const { model = null, version, update, http_port: port } = check.dsm ?? {};
+  const address = check.dsm?.address ?? check.address;
+  const dsm = model === null ? '–' : `${model}, ${version ?? '–'}${update ? ` Update ${update}` : ''}`;
+  const link = check.reachable && address && port ? <a href={`http://${address}:${port}/`}>{address}</a> : null;
+  return [
     ['Power', runs === null ? power : `${power}, for ${duration(runs)}`],
     ['CPU', `${percent(stats.cpu.percent)} of ${state.vcpus ?? '–'} vCPUs`],
-    ['Memory', `${percent(memory.used_percent)} of ${size(state.memory)}`],
-    ['Answers in', check.latency_ms === null ? '–' : `${check.latency_ms.toFixed(check.latency_ms < 10 ? 1 : 0)} ms`],
-  ];
-  if (guest === 'dsm') {
-    const { model, version, update } = check.dsm ?? { model: null, version: null, update: null };
-    facts.push(['DSM', model === null ? '–' : `${model}, ${version ?? '–'}${update ? ` Update ${update}` : ''}`]);
-  }
-  return (
-    <dl class={stats.stale ? 'facts stale' : 'facts'}>
-      {facts.map(([name, value]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-      <div>
-        <dt>Address</dt>
-        <dd>{address && port ? <a href={`http://${address}:${port}/`}>{address}</a> : (address ?? '–')}</dd>
-      </div>
-    </dl>
-  );
+    ['Memory', `${percent(stats.memory.used_percent)} of ${size(state.memory)}`],
+    ['Answers in', check.latency_ms === null ? '–' : `${number(check.latency_ms)} ms`],
+    ...(guest === 'dsm' ? [['DSM', dsm] as const] : []),
+    ['Address', link ?? address ?? '–'],
+  ] as const;
 }

@@ -1,19 +1,15 @@
-import { useState } from 'preact/hooks';
 import { isUnderWay, loaderPhases } from '../../src/model/loader.ts';
+import { now } from '../api.ts';
 import type { VmProps } from '../commands.ts';
-import { type Action, loaderActionsOf } from '../model/actions.ts';
 import { clock, duration, spaced, titled } from '../model/format.ts';
 import type { Vm } from '../model/live.ts';
-import { useNow } from '../store.ts';
-import { Button, Card } from './card.tsx';
+import { Card } from './card.tsx';
 import { Log } from './console.tsx';
-import { Confirm } from './dialogs.tsx';
+import { Buttons } from './controls.tsx';
 
 /** The loader: what it is, the rebuild as steps, its log, and the commands. */
-export function LoaderCard({ name, vm, connected, send }: VmProps) {
-  const [asked, ask] = useState<Action | null>(null);
-  const now = useNow(30_000);
-  const { loader } = vm;
+export function LoaderCard(props: VmProps) {
+  const { loader } = props.vm;
   if (!loader) return null;
   const { phase, ended_at, elapsed_seconds, error, next_step, backup, log } = loader;
   const under = isUnderWay(loader);
@@ -23,7 +19,7 @@ export function LoaderCard({ name, vm, connected, send }: VmProps) {
       <p>
         {under ? titled(phase) : phase === 'idle' ? 'No rebuild yet.' : `Last rebuild: ${spaced(phase)}.`}
         {!under && ended_at !== null && (
-          <span class="hint">{` ${clock(ended_at, now)}, it took ${duration(elapsed_seconds)}`}</span>
+          <span class="hint">{` ${clock(ended_at, now())}, it took ${duration(elapsed_seconds)}`}</span>
         )}
       </p>
       {error !== null && <p class="said">{error}</p>}
@@ -32,25 +28,12 @@ export function LoaderCard({ name, vm, connected, send }: VmProps) {
       {(under || error !== null) && <Log lines={log} label="Log of the rebuild" empty="Its output comes here." />}
       <p class="hint">
         For {loader.wanted.model}, {loader.wanted.version}
-        {backup.file !== null && `; backup of ${clock(backup.at, now)}`}
+        {backup.file !== null && `; backup of ${clock(backup.at, now())}`}
       </p>
-      <fieldset class="row" disabled={!connected}>
+      <fieldset class="row" disabled={!props.connected}>
         <legend class="unseen">Commands to the loader</legend>
-        {loaderActionsOf(vm).map(action => (
-          <Button key={action.word} tone="danger" press={() => ask(action)}>
-            {action.name} …
-          </Button>
-        ))}
+        <Buttons {...props} at="loader" />
       </fieldset>
-      {asked && (
-        <Confirm
-          action={asked}
-          name={name}
-          label={vm.label}
-          confirmed={options => void send(asked.word, { confirm: true, ...options })}
-          close={() => ask(null)}
-        />
-      )}
     </Card>
   );
 }

@@ -1,7 +1,7 @@
 import { useRef, useState } from 'preact/hooks';
 import { ask, now, Refused, wordsOf } from '../api.ts';
+import { useTick } from '../hooks.ts';
 import { duration } from '../model/format.ts';
-import { useNow } from '../store.ts';
 
 /** Asks for the token, says why, and how long the door is closed after too many wrong ones. */
 export function Login({ message, again }: { message: string; again: () => void }) {
@@ -9,21 +9,21 @@ export function Login({ message, again }: { message: string; again: () => void }
   const [until, close] = useState(0);
   const [asking, setAsking] = useState(false);
   const field = useRef<HTMLInputElement>(null);
-  const left = (until - useNow(until > now() ? 1_000 : null)) / 1_000;
+  useTick();
+  const left = (until - now()) / 1_000;
   const enter = async (event: Event) => {
     event.preventDefault();
     setAsking(true);
     try {
-      await ask('api/login', { body: { token: field.current?.value ?? '' } });
+      await ask('login', { body: { token: field.current?.value ?? '' } });
       again();
     } catch (error) {
       const seconds = error instanceof Refused ? error.seconds : null;
       say(seconds === null ? wordsOf(error) : '');
       close(now() + (seconds ?? 0) * 1_000);
       field.current?.select();
-    } finally {
-      setAsking(false);
     }
+    setAsking(false);
   };
   return (
     <section class="card login" aria-labelledby="login">
@@ -32,15 +32,10 @@ export function Login({ message, again }: { message: string; again: () => void }
       </h1>
       <p>This bridge shows its page to those who have its token. It is in the file that the configuration names.</p>
       <form onSubmit={event => void enter(event)}>
-        <label for="token">Token</label>
-        <input
-          ref={field}
-          id="token"
-          type="password"
-          autocomplete="current-password"
-          required
-          aria-describedby="said"
-        />
+        <label>
+          Token
+          <input ref={field} type="password" autocomplete="current-password" required aria-describedby="said" />
+        </label>
         <button type="submit" class="primary" disabled={asking || left > 0}>
           Open
         </button>

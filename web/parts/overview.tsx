@@ -1,6 +1,7 @@
 import { percent, titled } from '../model/format.ts';
 import type { Vm } from '../model/live.ts';
 import { toneOf } from '../model/timeline.ts';
+import { Dot } from './card.tsx';
 
 interface Props {
   vms: readonly (readonly [string, Vm])[];
@@ -22,7 +23,7 @@ export function Overview({ vms, missing }: Props) {
               {host !== null && <small> on {host}</small>}
             </h2>
             <p class="verdict">
-              <span class={`dot ${toneOf(check)}`} aria-hidden="true" />
+              <Dot tone={toneOf(check)} />
               {titled(check.verdict)}
             </p>
             <p class="reason">{check.reason}</p>

@@ -1,23 +1,24 @@
 import { useState } from 'preact/hooks';
-import { askVm, wordsOf } from '../api.ts';
-import { clock, dateIn, duration, spaced, titled } from '../model/format.ts';
-import type { Vm } from '../model/live.ts';
+import { now } from '../api.ts';
+import type { VmProps } from '../commands.ts';
+import { useAnswer } from '../hooks.ts';
+import { clock, dateIn, duration, number, spaced, titled } from '../model/format.ts';
 import {
   type Bar,
   barsOf,
   currentLine,
   edgesOf,
-  linesOf,
+  type Line,
   type Mark,
   marksOf,
   type Span,
   type Tone,
   withoutProblem,
 } from '../model/timeline.ts';
-import { useAnswer, useNow } from '../store.ts';
-import { Button, Card, Choice } from './card.tsx';
+import { Card, Choice, Dot } from './card.tsx';
 
 const ranges = { hours: '24 h', days: '30 days' } as const;
+type Range = keyof typeof ranges;
 const tones: Readonly<Record<Tone, string>> = {
   bad: 'a problem',
   warn: 'degraded',
@@ -29,57 +30,44 @@ const tones: Readonly<Record<Tone, string>> = {
 /** So many marks are listed at first. */
 const few = 6;
 
-interface Props {
-  name: string;
-  vm: Vm;
-  /** Changes when the record may have grown. */
-  grown: string;
-}
-
 /** The checks as bars, and what happened to the machine. */
-export function Timeline({ name, vm, grown }: Props) {
-  const [range, setRange] = useState<'hours' | 'days'>('hours');
+export function Timeline({ name, vm, round, events }: VmProps) {
+  const [range, setRange] = useState<Range>('hours');
   const [pressed, press] = useState<number | null>(null);
-  const now = useNow(60_000);
-  const days = range === 'hours' ? '1' : '30';
-  const answer = useAnswer(async signal => linesOf(await askVm('record', name, { days }, signal)), [name, days, grown]);
-  const told = answer instanceof Error || answer === null ? [] : answer;
-  const lines = [...told, ...currentLine(vm.check, told)];
-  const edges = edgesOf(now, range);
-  const bars = barsOf(lines, edges, now);
-  const marks = marksOf(lines, edges[0] ?? now);
+  const at = now();
+  const query = { vm: name, days: range === 'hours' ? '1' : '30' };
+  const { value, error } = useAnswer<{ lines: Line[] }>('record', query, round, events, vm.check.since);
+  const { lines } = value ?? { lines: [] };
+  const edges = edgesOf(at, range);
+  const bars = barsOf([...lines, ...currentLine(vm.check, lines)], edges, at);
+  const marks = marksOf(lines, edges[0] ?? at);
   const share = withoutProblem(bars);
   const bar = bars.find(({ from }) => from === pressed);
-  const choose = (value: 'hours' | 'days') => {
+  const choose = (value: Range) => {
     setRange(value);
     press(null);
   };
+  const beside = <Choice name="Range" options={ranges} value={range} choose={choose} />;
   return (
-    <Card
-      id="timeline"
-      title="Timeline"
-      beside={
-        <Choice name="Range" options={['hours', 'days']} text={each => ranges[each]} value={range} choose={choose} />
-      }
-    >
+    <Card id="timeline" title="Timeline" beside={beside}>
       <p class="hint">
-        {answer instanceof Error && `${wordsOf(answer)} `}
+        {error && `${error} `}
         {share === null
           ? 'Nothing is known yet.'
           : `Without a problem ${(share * 100).toFixed(share < 1 ? 2 : 0)} % of the time.`}
       </p>
       <ol class="bars" aria-label="Checks; the arrow keys go from bar to bar">
-        {bars.map((each, index) => (
+        {bars.map(each => (
           <li key={each.from}>
             <button
               type="button"
               class={each.quiet ? 'bar quiet-bar' : 'bar'}
               aria-expanded={each.from === pressed}
-              aria-label={spoken(each, range, now)}
+              aria-label={spoken(each, range)}
               onClick={() => press(each.from === pressed ? null : each.from)}
               onKeyDown={moved}
               // One stop for the Tab key: the arrows go from bar to bar.
-              tabIndex={bar ? (bar === each ? 0 : -1) : index === bars.length - 1 ? 0 : -1}
+              tabIndex={each === (bar ?? bars.at(-1)) ? 0 : -1}
             >
               {each.shares.map(([tone, part]) => (
                 // The most serious is at the top, and never too small to be seen.
@@ -89,22 +77,21 @@ export function Timeline({ name, vm, grown }: Props) {
           </li>
         ))}
       </ol>
-      <Marks marks={marks} edges={edges} now={now} />
-      {bar && <Opened bar={bar} now={now} />}
-      <Events key={range} marks={marks} now={now} />
+      <Marks marks={marks} edges={edges} />
+      {bar && <Opened bar={bar} />}
+      <Events key={range} marks={marks} />
     </Card>
   );
 }
 
 function moved({ key, currentTarget }: KeyboardEvent): void {
-  const item = currentTarget instanceof HTMLElement ? currentTarget.parentElement : null;
-  const next =
-    key === 'ArrowLeft' ? item?.previousElementSibling : key === 'ArrowRight' ? item?.nextElementSibling : null;
+  const item = (currentTarget as HTMLElement).parentElement;
+  const next = { ArrowLeft: item?.previousElementSibling, ArrowRight: item?.nextElementSibling }[key];
   next?.querySelector('button')?.focus();
 }
 
-function spoken({ from, to, shares, quiet }: Bar, range: 'hours' | 'days', now: number): string {
-  const when = range === 'hours' ? `${clock(from, now)} to ${clock(to, now)}` : dateIn(from);
+function spoken({ from, to, shares, quiet }: Bar, range: Range): string {
+  const when = range === 'hours' ? `${clock(from, now())} to ${clock(to, now())}` : dateIn(from);
   const parts = shares.map(([tone, share]) => (share < 1 ? `${tones[tone]} ${Math.ceil(share * 100)} %` : tones[tone]));
   return `${when}: ${parts.join(', ') || tones.unknown}${quiet ? ', quiet time' : ''}`;
 }
@@ -121,39 +108,39 @@ function Sign({ kind, left }: { kind: Mark['kind']; left?: number }) {
 }
 
 /** Below the bars; the list says the same in words. */
-function Marks({ marks, edges, now }: { marks: readonly Mark[]; edges: readonly number[]; now: number }) {
-  const [from = now, to = now] = [edges[0], edges.at(-1)];
+function Marks({ marks, edges }: { marks: readonly Mark[]; edges: readonly number[] }) {
+  const [from = 0, to = 0] = [edges[0], edges.at(-1)];
   return (
     <div class="marks" aria-hidden="true">
       {marks.map(({ at, kind }) => (
         <Sign key={`${at}${kind}`} kind={kind} left={(at - from) / (to - from)} />
       ))}
-      <small>{clock(from, now)}</small>
+      <small>{clock(from, now())}</small>
       <small>now</small>
     </div>
   );
 }
 
-function Opened({ bar: { spans }, now }: { bar: Bar; now: number }) {
+function Opened({ bar: { spans } }: { bar: Bar }) {
   return (
     <section class="opened" aria-label="Checks of this time">
       {spans.length === 0 && <p class="hint">Nothing is known of this time.</p>}
       {spans.toReversed().map(span => (
-        <Verdict key={span.from} span={span} now={now} />
+        <Verdict key={span.from} span={span} />
       ))}
     </section>
   );
 }
 
-function Verdict({ span: { from, to, tone, line }, now }: { span: Span; now: number }) {
+function Verdict({ span: { from, to, tone, line } }: { span: Span }) {
   const probes = Object.entries(line?.probes ?? {});
   return (
     <div>
       <p>
-        <span class={`dot ${tone}`} aria-hidden="true" />
+        <Dot tone={tone} />
         <b>{line ? titled(line.verdict) : 'Not known'}</b>{' '}
         <span class="hint">
-          {clock(from, now)}, for {duration((to - from) / 1_000)}
+          {clock(from, now())}, for {duration((to - from) / 1_000)}
         </span>
       </p>
       {line?.reason && <p>{line.reason}</p>}
@@ -172,7 +159,7 @@ function Verdict({ span: { from, to, tone, line }, now }: { span: Span; now: num
               <tr key={probe}>
                 <th scope="row">{probe}</th>
                 <td class={outcome ?? ''}>{spaced(outcome)}</td>
-                <td>{ms === null ? '–' : ms.toFixed(ms < 10 ? 1 : 0)}</td>
+                <td>{number(ms)}</td>
                 <td>{explanation}</td>
               </tr>
             ))}
@@ -183,7 +170,7 @@ function Verdict({ span: { from, to, tone, line }, now }: { span: Span; now: num
   );
 }
 
-function Events({ marks, now }: { marks: readonly Mark[]; now: number }) {
+function Events({ marks }: { marks: readonly Mark[] }) {
   const [all, showAll] = useState(false);
   if (marks.length === 0) return <p class="hint">No start, stop or rebuild in this time.</p>;
   return (
@@ -191,7 +178,7 @@ function Events({ marks, now }: { marks: readonly Mark[]; now: number }) {
       <ol class="events">
         {marks.slice(0, all ? marks.length : few).map(({ at, kind, text, seconds, late }) => (
           <li key={`${at}${kind}`}>
-            <time dateTime={new Date(at).toISOString()}>{clock(at, now)}</time>
+            <time dateTime={new Date(at).toISOString()}>{clock(at, now())}</time>
             <Sign kind={kind} />
             <span>
               {`${text}${seconds === null ? '' : `, ${kind === 'loader' || kind === 'stop' ? 'in' : 'up after'} ${duration(seconds)}`}`}
@@ -200,7 +187,11 @@ function Events({ marks, now }: { marks: readonly Mark[]; now: number }) {
           </li>
         ))}
       </ol>
-      {marks.length > few && !all && <Button press={() => showAll(true)}>All {marks.length}</Button>}
+      {marks.length > few && !all && (
+        <button type="button" onClick={() => showAll(true)}>
+          All {marks.length}
+        </button>
+      )}
     </>
   );
 }
