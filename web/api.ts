@@ -26,11 +26,6 @@ export function now(): number {
   return performance.now() + (offset ?? performance.timeOrigin);
 }
 
-/** Seconds by which this device's clock is ahead of the bridge's. */
-export function clockAhead(): number {
-  return offset === null ? 0 : (Date.now() - now()) / 1_000;
-}
-
 /**
  * The bridge's clock less the monotonic one, by a `Date` header of whole seconds. Small differences to what was found
  * `before` come from the way; a step of the bridge's clock is larger.

@@ -15,7 +15,6 @@ export interface LinkState {
 interface Options {
   hear: (messages: readonly Message[]) => void;
   tell: (state: LinkState) => void;
-  document: EventTarget & { readonly hidden: boolean };
 }
 
 /** Milliseconds until the answer has to begin, and between two pieces of it: the bridge sends one every 15 s. */
@@ -29,28 +28,19 @@ export class Link {
   #reading = new AbortController();
   #isWanted = true;
   #hiding: ReturnType<typeof setTimeout> | undefined;
-  #wake: () => void = () => {};
+  /** Tries at once, if it waits. */
+  again: () => void = () => {};
 
   constructor(options: Options) {
     this.#options = options;
   }
 
-  start(): void {
-    this.#options.document.addEventListener('visibilitychange', () => this.#look());
-    this.#look();
-    void this.#run();
-  }
-
-  /** Tries at once, if it waits. */
-  again(): void {
-    this.#wake();
-  }
-
-  #look(): void {
+  /** Whether the page is hidden, at first and when that changes. */
+  look(hidden: boolean): void {
     clearTimeout(this.#hiding);
     this.#isWanted = true;
-    if (this.#options.document.hidden) this.#hiding = setTimeout(() => this.#leave(), hiddenFor);
-    else this.#wake();
+    if (hidden) this.#hiding = setTimeout(() => this.#leave(), hiddenFor);
+    else this.again();
   }
 
   #leave(): void {
@@ -59,7 +49,7 @@ export class Link {
     if (this.#state.is !== 'locked') this.#drop('connecting');
   }
 
-  async #run(): Promise<void> {
+  async run(): Promise<void> {
     for (let attempt = 0; ; attempt++) {
       const { round } = this.#state;
       await this.#read();
@@ -74,7 +64,7 @@ export class Link {
   async #rest(attempt: number): Promise<void> {
     do {
       await new Promise<void>(resolve => {
-        this.#wake = resolve;
+        this.again = resolve;
         // Many pages must not come at once.
         const pause = Math.min(5_000, 1_000 * 2 ** attempt) * (0.75 + Math.random() / 2);
         if (this.#isWanted && this.#state.is !== 'locked') setTimeout(resolve, pause);

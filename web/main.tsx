@@ -16,7 +16,6 @@ function show(change: Partial<PageState> = {}): void {
 }
 
 const link = new Link({
-  document,
   hear: messages => {
     told = messages.reduce(merged, told);
     // Until it has told all, what an earlier one has told is shown.
@@ -38,4 +37,6 @@ addEventListener('hashchange', () => {
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => show());
 // What is said of times grows old.
 setInterval(show, 30_000);
-link.start();
+document.addEventListener('visibilitychange', () => link.look(document.hidden));
+link.look(document.hidden);
+void link.run();

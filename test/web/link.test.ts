@@ -3,7 +3,6 @@ import { Link, type LinkState } from '../../web/link.ts';
 
 /** A browser and its bridge, as far as the connection needs them. */
 class World {
-  readonly document = Object.assign(new EventTarget(), { hidden: false });
   /** What the bridge answers to the next request; null: it does not answer. */
   answer: (() => Response) | null = () => new Response(this.#stream());
   asked = 0;
@@ -14,7 +13,6 @@ class World {
   readonly link = new Link({
     hear: messages => this.heard.push(...messages),
     tell: state => this.told.push(state),
-    document: this.document,
   });
 
   fetch(_path: string, { signal }: { signal: AbortSignal }): Promise<Response> {
@@ -43,8 +41,7 @@ class World {
   }
 
   async hide(hidden: boolean): Promise<void> {
-    this.document.hidden = hidden;
-    this.document.dispatchEvent(new Event('visibilitychange'));
+    this.link.look(hidden);
     await vi.advanceTimersByTimeAsync(10);
   }
 
@@ -67,7 +64,7 @@ afterEach(() => {
 });
 
 async function connected(): Promise<void> {
-  world.link.start();
+  void world.link.run();
   await vi.advanceTimersByTimeAsync(10);
   await world.say('data: {"user":null}\n\n');
   expect([world.state, world.heard]).toEqual(['live', [{ user: null }]]);
@@ -104,7 +101,7 @@ test('the bridge goes: it tries later and later, says why it is refused, and is 
 
 test('one that does not answer is away after 15 s', async () => {
   world.answer = null;
-  world.link.start();
+  void world.link.run();
   await vi.advanceTimersByTimeAsync(15_100);
   expect(world.state).toBe('away');
 });
@@ -112,7 +109,7 @@ test('one that does not answer is away after 15 s', async () => {
 test('a token is wanted: it waits, and tries when it is told to', async () => {
   const working = world.answer;
   world.answer = () => Response.json({ message: 'a token is needed' }, { status: 401 });
-  world.link.start();
+  void world.link.run();
   await vi.advanceTimersByTimeAsync(60_000);
   expect(world.told.at(-1)).toEqual({ is: 'locked', round: 0, said: 'A token is needed' });
   // Whoever looks for the token elsewhere finds the form as it was.

@@ -1,12 +1,5 @@
 import type { GuestKind } from '../../src/model/check.ts';
-import type {
-  BootDocument,
-  CheckDocument,
-  DoctorDocument,
-  HostDocument,
-  LoaderDocument,
-  StateDocument,
-} from '../../src/model/documents.ts';
+import type * as documents from '../../src/model/documents.ts';
 import type { Notification } from '../../src/model/notification.ts';
 import type { Stats } from '../../src/model/stats.ts';
 
@@ -21,7 +14,7 @@ export interface BridgeStatus {
   broker: string | null;
   libvirt: string | null;
   checks: string | null;
-  hosts: Readonly<Record<string, HostDocument>>;
+  hosts: Readonly<Record<string, documents.HostDocument>>;
 }
 
 export interface Vm {
@@ -32,13 +25,13 @@ export interface Vm {
   commands: readonly string[];
   /** It has a screen to show. */
   display: boolean;
-  state: StateDocument;
-  check: CheckDocument;
+  state: documents.StateDocument;
+  check: documents.CheckDocument;
   stats: Stats;
-  boot: BootDocument | null;
-  doctor: DoctorDocument | null;
-  loader: LoaderDocument | null;
-  quiet: StateDocument['quiet'];
+  boot: documents.BootDocument | null;
+  doctor: documents.DoctorDocument | null;
+  loader: documents.LoaderDocument | null;
+  quiet: documents.StateDocument['quiet'];
 }
 
 export interface Live {

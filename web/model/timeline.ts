@@ -19,21 +19,30 @@ export type Line =
   | { what: 'rebuild' | 'rollback'; at: string; by: string | null; result: string; seconds: number | null }
   | { what: 'quiet'; at: string; by: string | null; until: string | null };
 
-/** From well to unknown; `quiet` is beside these. */
-export type Tone = 'good' | 'busy' | 'warn' | 'bad' | 'off' | 'unknown';
+/** Colours, in words; the most serious first. */
+export const tones = {
+  bad: 'a problem',
+  warn: 'degraded',
+  busy: 'on its way',
+  good: 'up',
+  off: 'off',
+  unknown: 'not known',
+} as const;
+export type Tone = keyof typeof tones;
 
-/** One verdict, as long as it held. */
-export interface Span {
+interface Time {
   from: number;
   to: number;
+}
+
+/** One verdict, as long as it held. */
+interface Span extends Time {
   tone: Tone;
   line: VerdictLine | null;
 }
 
 /** A piece of the timeline that can be pressed. */
-export interface Bar {
-  from: number;
-  to: number;
+export interface Bar extends Time {
   /** How much of its time each tone has, from 0 to 1, the most serious first. */
   shares: readonly (readonly [Tone, number])[];
   /** Problems were held back for a part of it. */
@@ -43,7 +52,6 @@ export interface Bar {
 
 /** Milliseconds. One sum begins where the one before it ended, unless the bridge was away. */
 const longestPause = 15 * 60_000;
-const seriousness: readonly Tone[] = ['bad', 'warn', 'busy', 'good', 'off', 'unknown'];
 const busy: ReadonlySet<Verdict> = new Set(['booting', 'starting', 'updating', 'loader', 'installer', 'recoverable']);
 
 export function toneOf({ verdict, problem }: Pick<VerdictLine, 'verdict' | 'problem'>): Tone {
@@ -82,10 +90,9 @@ function spansOf(lines: readonly Line[], from: number, now: number): Span[] {
     const span: Span = { from: Math.max(at, from), to, tone: line ? toneOf(line) : 'unknown', line };
     if (span.to <= span.from) return [];
     if (span.tone === 'off') return [span];
-    return cutAt(gaps.flat(), span).map((piece): Span => {
-      const isInGap = gaps.some(([start, end]) => piece.from >= start && piece.from < end);
-      return isInGap ? { ...piece, tone: 'unknown', line: null } : piece;
-    });
+    const times = gaps.flatMap(gap => [gap.from, gap.to]);
+    const isInGap = (piece: Span) => gaps.some(gap => piece.from >= gap.from && piece.from < gap.to);
+    return cutAt(times, span).map(piece => (isInGap(piece) ? { ...piece, tone: 'unknown', line: null } : piece));
   });
 }
 
@@ -95,13 +102,11 @@ function cutAt(times: readonly number[], span: Span): Span[] {
   return ends.map((to, index) => ({ ...span, from: ends[index - 1] ?? span.from, to }));
 }
 
-/** From when to when there was too long a pause between two sums of checks: the bridge was away. */
-function gapsOf(lines: readonly Line[]): [number, number][] {
+/** Too long a pause between two sums of checks: the bridge was away. */
+function gapsOf(lines: readonly Line[]): Time[] {
   const sums = lines.filter(line => line.what === 'checks');
-  const pauses = sums.slice(1).map((sum, index): [number, number] => {
-    return [Date.parse(sums[index]?.at ?? ''), Date.parse(sum.from)];
-  });
-  return pauses.filter(([from, to]) => to - from > longestPause);
+  const pauses = sums.map(({ from }, index) => ({ from: Date.parse(sums[index - 1]?.at ?? ''), to: Date.parse(from) }));
+  return pauses.filter(({ from, to }) => to - from > longestPause);
 }
 
 export function barsOf(lines: readonly Line[], edges: readonly number[], now: number): Bar[] {
@@ -110,7 +115,7 @@ export function barsOf(lines: readonly Line[], edges: readonly number[], now: nu
   return edges.slice(0, -1).map((from, index) => {
     const to = edges[index + 1] ?? now;
     const spans = pieces.filter(piece => piece.from >= from && piece.from < to);
-    const shares = seriousness.flatMap(tone => {
+    const shares = (Object.keys(tones) as Tone[]).flatMap(tone => {
       const time = lengthOf(spans.filter(span => span.tone === tone));
       return time > 0 ? [[tone, time / lengthOf(spans)] as const] : [];
     });
@@ -119,12 +124,12 @@ export function barsOf(lines: readonly Line[], edges: readonly number[], now: nu
   });
 }
 
-function lengthOf(spans: readonly Span[]): number {
+function lengthOf(spans: readonly Time[]): number {
   return spans.reduce((total, { from, to }) => total + to - from, 0);
 }
 
 /** Each line of quiet time ends the one before it. */
-function quietsOf(lines: readonly Line[]): { from: number; to: number }[] {
+function quietsOf(lines: readonly Line[]): Time[] {
   const quiet = lines.filter(line => line.what === 'quiet');
   return quiet.map(({ at, until }, index) => {
     const end = until ?? at;
@@ -169,23 +174,13 @@ function markOf(line: Line): Mark | null {
   const who = by === null ? '' : ` by ${by === 'guest' ? 'the guest itself' : by}`;
   const word = ['start', 'shutdown', 'reboot', null].includes(why) ? '' : `, ${spaced(why)}`;
   const mark = (kind: Mark['kind'], text: string) => ({ at: Date.parse(line.at), kind, text, seconds, late: !seen });
-  switch (line.what) {
-    case 'start':
-      return mark('start', `Started${who}${word}`);
-    case 'stop':
-      return mark('stop', `${stops[line.how ?? ''] ?? 'Off'}${who}${word}`);
-    case 'reboot':
-      return mark('reboot', `Restarted${who}${word}`);
-    case 'rebuild':
-    case 'rollback': {
-      const name = line.what === 'rebuild' ? 'Loader rebuilt' : 'Loader rolled back';
-      return mark('loader', `${name}${who}: ${results[line.result] ?? spaced(line.result)}`);
-    }
-    case 'quiet':
-      return mark('quiet', line.until === null ? `Quiet time ended${who}` : `Quiet time${who}`);
-    default:
-      return null;
-  }
+  if (line.what === 'start') return mark('start', `Started${who}${word}`);
+  if (line.what === 'stop') return mark('stop', `${stops[line.how ?? ''] ?? 'Off'}${who}${word}`);
+  if (line.what === 'reboot') return mark('reboot', `Restarted${who}${word}`);
+  if (line.what === 'quiet') return mark('quiet', `Quiet time${line.until === null ? ' ended' : ''}${who}`);
+  if (line.what !== 'rebuild' && line.what !== 'rollback') return null;
+  const name = line.what === 'rebuild' ? 'Loader rebuilt' : 'Loader rolled back';
+  return mark('loader', `${name}${who}: ${results[line.result] ?? spaced(line.result)}`);
 }
 
 /** For a screen reader, and beside the heading: the share of known time in which no problem was; null: none is known. */

@@ -1,12 +1,20 @@
-import { useEffect } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
+import { useCommands, type VmProps } from '../commands.ts';
 import type { LinkState } from '../link.ts';
-import { titled } from '../model/format.ts';
+import type { Action } from '../model/actions.ts';
+import { percent, titled } from '../model/format.ts';
 import type { Live } from '../model/live.ts';
-import { Bridge } from './bridge.tsx';
+import { toneOf } from '../model/timeline.ts';
+import { Bridge, Notices } from './bridge.tsx';
+import { Dot } from './card.tsx';
+import { Console, LastBoot } from './console.tsx';
+import { Asked } from './dialogs.tsx';
+import { Graphs } from './graphs.tsx';
+import { Headline } from './headline.tsx';
+import { LoaderCard } from './loader.tsx';
 import { Login } from './login.tsx';
-import { Notices } from './notices.tsx';
-import { Overview } from './overview.tsx';
-import { VmView } from './vm.tsx';
+import { Screen } from './screen.tsx';
+import { Timeline } from './timeline.tsx';
 
 /** All that the page shows. */
 export interface PageState {
@@ -14,12 +22,8 @@ export interface PageState {
   link: LinkState;
 }
 
-interface Props extends PageState {
-  again: () => void;
-}
-
 /** The frame: which VM is shown, or all of them. */
-export function App({ live, link, again }: Props) {
+export function App({ live, link, again }: PageState & { again: () => void }) {
   const { bridge, user } = live;
   const route = /^#\/([\w-]+)$/.exec(location.hash)?.[1] ?? null;
   const vms = Object.entries(live.vms);
@@ -30,10 +34,8 @@ export function App({ live, link, again }: Props) {
   }, [title]);
   return (
     <>
-      <header class="top">
-        <a href="#/" class="brand">
-          dsm2mqtt
-        </a>
+      <header>
+        <a href="#/">dsm2mqtt</a>
         {vms.length > 1 && vm && (
           <nav aria-label="VMs">
             <a href="#/">All VMs</a>
@@ -46,7 +48,7 @@ export function App({ live, link, again }: Props) {
         ) : key && vm ? (
           <VmView key={key} name={key} vm={vm} events={live.events[key] ?? 0} link={link} />
         ) : vms.length > 0 ? (
-          <Overview vms={vms} missing={route} />
+          <Overview vms={live.vms} missing={route} />
         ) : (
           <p class="wait">{bridge ? 'The bridge has no VM to show yet.' : 'Connecting to the bridge …'}</p>
         )}
@@ -54,5 +56,63 @@ export function App({ live, link, again }: Props) {
       </main>
       <Notices link={link} bridge={bridge} again={again} />
     </>
+  );
+}
+
+/** All VMs, a card each. `missing`: a key in the address that no VM has. */
+function Overview({ vms, missing }: Pick<Live, 'vms'> & { missing: string | null }) {
+  return (
+    <>
+      <h1 tabIndex={-1}>VMs</h1>
+      {missing !== null && <p class="said">There is no VM with the key {missing} here.</p>}
+      <ul class="cards">
+        {Object.entries(vms).map(([key, { label, host, state, check, stats }]) => (
+          <li key={key} class="card">
+            <h2>
+              <a href={`#/${key}`}>{label}</a>
+              {host !== null && <small> on {host}</small>}
+            </h2>
+            <p class="verdict">
+              <Dot tone={toneOf(check)} />
+              {titled(check.verdict)}
+            </p>
+            <p class="reason">{check.reason}</p>
+            <p class="facts">
+              <span>Power {state.power?.toLowerCase() ?? 'not known'}</span>
+              <span>CPU {percent(stats.cpu.percent)}</span>
+              <span>Memory {percent(stats.memory.used_percent)}</span>
+            </p>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+/** One VM: how it is, what it did, what it shows. */
+function VmView({ link, ...common }: Pick<VmProps, 'name' | 'vm' | 'events'> & Pick<PageState, 'link'>) {
+  const { answers, send } = useCommands(common.name);
+  const [asked, ask] = useState<Action | null>(null);
+  const press = (action: Action) => (action.confirm === 'once' ? void send(action.word) : ask(action));
+  const props: VmProps = { ...common, connected: link.is === 'live', round: link.round, answers, send, press };
+  const { boot, loader } = common.vm;
+  return (
+    <div class="vm">
+      <div>
+        <Headline {...props} />
+        {loader?.under_way && <LoaderCard {...props} />}
+      </div>
+      <div class="was">
+        <Timeline {...props} />
+        <Graphs {...props} />
+      </div>
+      <div>
+        <Screen {...props} />
+        <Console {...props} />
+        {boot && <LastBoot boot={boot} />}
+        {!loader?.under_way && <LoaderCard {...props} />}
+      </div>
+      {asked && <Asked {...props} action={asked} close={() => ask(null)} />}
+    </div>
   );
 }

@@ -1,7 +1,8 @@
 import { now } from '../api.ts';
-import { clock, percent, size } from '../model/format.ts';
+import type { LinkState } from '../link.ts';
+import { clock, duration, percent, size } from '../model/format.ts';
 import type { BridgeStatus } from '../model/live.ts';
-import { Card, Dot, Facts } from './card.tsx';
+import { Button, Card, Dot, Facts } from './card.tsx';
 
 /** The bridge itself, at the end of each page. */
 export function Bridge({ status, user }: { status: BridgeStatus; user: string | null | undefined }) {
@@ -33,5 +34,34 @@ export function Bridge({ status, user }: { status: BridgeStatus; user: string | 
         <span class="hint">a file without secrets</span>
       </p>
     </Card>
+  );
+}
+
+interface Props {
+  link: LinkState;
+  bridge: BridgeStatus | null;
+  again: () => void;
+}
+
+/** What is wrong between this page and the guest, at the bottom: it moves nothing that is read. */
+export function Notices({ link: { is, said }, bridge, again }: Props) {
+  const ahead = (Date.now() - now()) / 1_000;
+  const way = ahead > 0 ? 'ahead of' : 'behind';
+  const { libvirt = null, broker = null, checks = null } = (is === 'live' && bridge) || {};
+  const old = bridge ? ' What is shown is old.' : '';
+  const lines = [
+    is === 'silent' && 'The bridge has been silent for 45 s. Connecting again …',
+    is === 'away' && `${said ?? 'The bridge does not answer.'}${old} Trying again …`,
+    libvirt !== null && `libvirt is away, so what is shown may be old: ${libvirt}`,
+    broker !== null && `The broker is away, so nothing is published: ${broker}`,
+    checks !== null && `Checks are late: ${checks}`,
+    Math.abs(ahead) > 30 &&
+      `This device's clock is ${duration(Math.abs(ahead))} ${way} the bridge's. Times here are the bridge's.`,
+  ];
+  return (
+    <div class="notices" role="status" aria-live="polite">
+      {lines.map(line => line && <p key={line.slice(0, 12)}>{line}</p>)}
+      {is === 'away' && <Button press={again}>Try now</Button>}
+    </div>
   );
 }

@@ -6,40 +6,47 @@ interface CardProps {
   id: string;
   title: string;
   beside?: ComponentChildren;
+  /** It is closed at first. What is in it exists only while it is open, so that it costs nothing else. */
+  folded?: true;
   children: ComponentChildren;
 }
 
 /** A part of the page with a heading. */
-export function Card({ id, title, beside, children }: CardProps) {
+export function Card({ id, title, beside, folded, children }: CardProps) {
+  const [open, setOpen] = useState(!folded);
+  const head = [
+    <h2 key="title" id={id}>
+      {title}
+    </h2>,
+    beside,
+  ];
   return (
     <section class="card" aria-labelledby={id}>
-      <div class="head">
-        <h2 id={id}>{title}</h2>
-        {beside}
-      </div>
-      {children}
+      {folded ? (
+        <details onToggle={event => setOpen(event.currentTarget.open)}>
+          <summary>{head}</summary>
+          {open && children}
+        </details>
+      ) : (
+        <>
+          <div class="head">{head}</div>
+          {children}
+        </>
+      )}
     </section>
   );
 }
 
-/** One that is closed at first. What is in it exists only while it is open, so that it costs nothing else. */
-export function Disclosure({ id, title, beside, children }: CardProps) {
-  const [open, setOpen] = useState(false);
+export function Button({ press, children }: { press: () => void; children: ComponentChildren }) {
   return (
-    <section class="card" aria-labelledby={id}>
-      <details onToggle={event => setOpen(event.currentTarget.open)}>
-        <summary>
-          <h2 id={id}>{title}</h2>
-          {beside}
-        </summary>
-        {open && children}
-      </details>
-    </section>
+    <button type="button" onClick={press}>
+      {children}
+    </button>
   );
 }
 
 export function Dot({ tone }: { tone: Tone }) {
-  return <span class={`dot ${tone}`} aria-hidden="true" />;
+  return <span class="dot" aria-hidden="true" style={{ background: `var(--${tone})` }} />;
 }
 
 /** Names, and what is known of them. */

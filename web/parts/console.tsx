@@ -5,7 +5,7 @@ import type { VmProps } from '../commands.ts';
 import { useLoop } from '../hooks.ts';
 import { clock, duration } from '../model/format.ts';
 import type { Vm } from '../model/live.ts';
-import { Disclosure } from './card.tsx';
+import { Card } from './card.tsx';
 
 /** So many lines stay. */
 const most = 500;
@@ -13,9 +13,9 @@ const most = 500;
 /** The serial console, while it is open; asked for anew with each connection. */
 export function Console({ name, round }: VmProps) {
   return (
-    <Disclosure id="console" title="Serial console">
+    <Card folded id="console" title="Serial console">
       <Lines key={round} name={name} />
-    </Disclosure>
+    </Card>
   );
 }
 
@@ -57,14 +57,10 @@ export function Log({ lines, label, empty }: { lines: readonly string[]; label: 
 export function LastBoot({ boot }: { boot: NonNullable<Vm['boot']> }) {
   const { started_at, result, phases, lines, next_in_good_boot: next } = boot;
   const words = { ok: 'came up', slow: 'is slow', problem: 'has a problem', stopped: 'was stopped' } as const;
+  const state = result === null ? 'under way' : words[result];
+  const beside = <span class="hint">{`${clock(started_at, now())}, ${state}`}</span>;
   return (
-    <Disclosure
-      id="boot"
-      title="Last boot"
-      beside={
-        <span class="hint">{`${clock(started_at, now())}, ${result === null ? 'under way' : words[result]}`}</span>
-      }
-    >
+    <Card folded id="boot" title="Last boot" beside={beside}>
       <ol class="phases">
         {bootPhases.map(phase => (
           <li key={phase} class={phases[phase] === null ? 'pending' : 'done'}>
@@ -79,6 +75,6 @@ export function LastBoot({ boot }: { boot: NonNullable<Vm['boot']> }) {
           <Log lines={next} label="Next in the last good boot" empty="" />
         </>
       )}
-    </Disclosure>
+    </Card>
   );
 }

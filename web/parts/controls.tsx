@@ -3,6 +3,7 @@ import type { VmProps } from '../commands.ts';
 import { useTick } from '../hooks.ts';
 import { type Action, actionsOf, canCancel } from '../model/actions.ts';
 import { clock, duration, spaced, titled } from '../model/format.ts';
+import { Button } from './card.tsx';
 
 /** Those that belong there, and make sense now. */
 export function Buttons({ vm, press, at }: VmProps & Pick<Action, 'at'>) {
@@ -20,7 +21,7 @@ export function Controls(props: VmProps) {
   const { activity, phase } = vm.state;
   return (
     <section class="controls" aria-labelledby="actions">
-      <h2 id="actions" class="unseen" tabIndex={-1}>
+      <h2 id="actions" class="unseen">
         Commands
       </h2>
       <fieldset disabled={!connected}>
@@ -65,25 +66,18 @@ function Work({ vm, send }: VmProps) {
           {left > 0 ? duration(left) : 'time is up'}
         </p>
       )}
-      {canCancel(vm) && (
-        <button type="button" onClick={() => void send('cancel')}>
-          Cancel
-        </button>
-      )}
+      {canCancel(vm) && <Button press={() => void send('cancel')}>Cancel</Button>}
     </div>
   );
 }
 
 function Answers({ answers, vm }: VmProps) {
-  const permitted = vm.commands.length > 0;
+  const hint =
+    vm.commands.length > 0 ? 'Answers to commands come here.' : 'This bridge only shows; it takes no command.';
   return (
     <div role="status" aria-live="polite">
       <ul class="answers">
-        {answers.length === 0 && (
-          <li class="hint">
-            {permitted ? 'Answers to commands come here.' : 'This bridge only shows; it takes no command.'}
-          </li>
-        )}
+        {answers.length === 0 && <li class="hint">{hint}</li>}
         {answers.map(({ id, word, status, message }) => (
           <li key={id} class={status}>
             <b>{spaced(word)}</b> {status}: {message}
@@ -95,16 +89,13 @@ function Answers({ answers, vm }: VmProps) {
 }
 
 function Quiet(props: VmProps) {
-  const { quiet, commands } = props.vm;
-  if (quiet.until === null) return <Buttons {...props} at="quiet" />;
+  const { send, vm } = props;
+  const { until, by } = vm.quiet;
+  if (until === null) return <Buttons {...props} at="quiet" />;
   return (
     <span class="until">
-      {`Quiet until ${clock(quiet.until, now())}${quiet.by === null ? '' : `, by ${quiet.by}`}`}
-      {commands.includes('quiet') && (
-        <button type="button" onClick={() => void props.send('quiet', { enabled: false })}>
-          End it
-        </button>
-      )}
+      {`Quiet until ${clock(until, now())}${by === null ? '' : `, by ${by}`}`}
+      {vm.commands.includes('quiet') && <Button press={() => void send('quiet', { enabled: false })}>End it</Button>}
     </span>
   );
 }

@@ -1,30 +1,35 @@
+import type { TargetedInputEvent } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { now } from '../api.ts';
 import type { VmProps } from '../commands.ts';
 import { useAnswer } from '../hooks.ts';
 import { type Action, consequences } from '../model/actions.ts';
+import { Button } from './card.tsx';
+
+type Typed = TargetedInputEvent<HTMLInputElement>;
 
 interface Props extends VmProps {
   action: Action;
-  /** It was closed, by whatever way. */
+  /** It was closed, by whatever way; the browser has put the focus back. */
   close: () => void;
 }
 
 /** Says what a command does, and asks for it, and for what it needs. */
 export function Asked({ action: { word, name: title, confirm }, name, vm, send, close }: Props) {
-  const dialog = useModal();
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => dialog.current?.showModal(), []);
   const [entered, enter] = useState('');
   const isQuiet = word === 'quiet';
   const isReady = isQuiet ? Date.parse(entered) > now() : confirm === 'asked' || entered === name;
   const give = (options: object) => {
     void send(word, options);
-    close();
+    dialog.current?.close();
   };
   const submitted = (event: Event) => {
     event.preventDefault();
     if (isReady) give(isQuiet ? { until: new Date(entered).toISOString() } : { typed: entered });
   };
-  const field = { value: entered, onInput: (event: InputEvent) => enter((event.target as HTMLInputElement).value) };
+  const field = { value: entered, onInput: ({ currentTarget }: Typed) => enter(currentTarget.value.trim()) };
   return (
     <dialog ref={dialog} aria-labelledby="asked" onClose={close}>
       <h2 id="asked">{isQuiet ? title : `${title}: ${vm.label}?`}</h2>
@@ -41,9 +46,9 @@ export function Asked({ action: { word, name: title, confirm }, name, vm, send, 
           <>
             <div class="row">
               {['1 h', '2 h', '8 h'].map(span => (
-                <button key={span} type="button" onClick={() => give({ for: span.replace(' ', '') })}>
+                <Button key={span} press={() => give({ for: span.replace(' ', '') })}>
                   {span}
-                </button>
+                </Button>
               ))}
             </div>
             <label>
@@ -53,9 +58,7 @@ export function Asked({ action: { word, name: title, confirm }, name, vm, send, 
           </>
         )}
         <div class="row end">
-          <button type="button" onClick={close}>
-            Back
-          </button>
+          <Button press={() => dialog.current?.close()}>Back</Button>
           <button type="submit" class={confirm === 'typed' ? 'danger' : 'primary'} disabled={!isReady}>
             {isQuiet ? 'Set' : title}
           </button>
@@ -63,20 +66,6 @@ export function Asked({ action: { word, name: title, confirm }, name, vm, send, 
       </form>
     </dialog>
   );
-}
-
-/** A modal dialog. Afterwards the focus is where it was, or on the heading of the buttons if that has gone. */
-function useModal() {
-  const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
-    const before = document.activeElement;
-    dialog.current?.showModal();
-    return () => {
-      const back = before instanceof HTMLElement && before.isConnected ? before : document.getElementById('actions');
-      back?.focus();
-    };
-  }, []);
-  return dialog;
 }
 
 /** What the rebuild would do. */

@@ -23,6 +23,8 @@ const graphs: readonly Graph[] = [
   { title: 'Network', series: { received: 'received', sent: 'sent' }, text: value => rate(value, 'bit/s'), most: 1e4 },
 ];
 
+const colours = ['--accent', '--warn'];
+
 /** In the order of their colours. */
 function seriesOf({ series }: Graph) {
   return Object.entries(series) as [Column, string][];
@@ -55,7 +57,7 @@ export function Graphs({ name, vm, round }: VmProps) {
             <figcaption>
               <b>{graph.title}</b>
               {seriesOf(graph).map(([column, word], index) => (
-                <span key={column} class={`key s${index}`}>
+                <span key={column} style={{ color: `var(${colours[index]})` }}>
                   {word} {graph.text(samples[column].at(at ?? -1))}
                 </span>
               ))}
@@ -139,7 +141,7 @@ function optionsOf({ graph, hours, point }: PlotProps, element: HTMLElement): uP
     series: [
       {},
       ...seriesOf(graph).map((_, index) => ({
-        stroke: colour(`--s${index}`),
+        stroke: colour(colours[index] ?? ''),
         width: 1.5,
         points: { show: false },
         ...(index === 0 && { fill: colour('--fill') }),

@@ -9,6 +9,8 @@ import { Controls } from './controls.tsx';
 /** The verdict in words, why, what to do, since when; and the commands. */
 export function Headline(props: VmProps) {
   const { label, check, host, doctor, stats } = props.vm;
+  const { since } = check;
+  const held = secondsBetween(since, now());
   return (
     <section class="card headline" aria-labelledby="vm">
       <h1 id="vm" tabIndex={-1}>
@@ -23,11 +25,7 @@ export function Headline(props: VmProps) {
         <p class="reason">{check.reason}</p>
         {check.next_step !== null && <p class="next">{check.next_step}</p>}
       </div>
-      <p class="hint">
-        {check.since === null
-          ? 'not checked yet'
-          : `since ${clock(check.since, now())}, for ${duration(secondsBetween(check.since, now()))}`}
-      </p>
+      <p class="hint">{since === null ? 'not checked yet' : `since ${clock(since, now())}, for ${duration(held)}`}</p>
       <Facts kind={stats.stale ? 'facts stale' : 'facts'} of={factsOf(props.vm)} />
       {doctor?.findings.map(({ code, seen, message, advice }) => (
         <details key={code} class="finding">

@@ -53,11 +53,7 @@ function Steps({ loader: { phase, percent, step } }: { loader: NonNullable<Vm['l
       </p>
       <ol class="steps">
         {steps.map((each, index) => (
-          <li
-            key={each}
-            class={index < at ? 'done' : index === at ? 'current' : 'pending'}
-            aria-current={index === at ? 'step' : undefined}
-          >
+          <li key={each} class={index < at ? 'done' : ''} aria-current={index === at && 'step'}>
             {titled(each)}
           </li>
         ))}

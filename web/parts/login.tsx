@@ -7,13 +7,11 @@ import { duration } from '../model/format.ts';
 export function Login({ message, again }: { message: string; again: () => void }) {
   const [said, say] = useState(message);
   const [until, close] = useState(0);
-  const [asking, setAsking] = useState(false);
   const field = useRef<HTMLInputElement>(null);
   useTick();
   const left = (until - now()) / 1_000;
   const enter = async (event: Event) => {
     event.preventDefault();
-    setAsking(true);
     try {
       await ask('login', { body: { token: field.current?.value ?? '' } });
       again();
@@ -23,20 +21,17 @@ export function Login({ message, again }: { message: string; again: () => void }
       close(now() + (seconds ?? 0) * 1_000);
       field.current?.select();
     }
-    setAsking(false);
   };
   return (
     <section class="card login" aria-labelledby="login">
-      <h1 id="login" tabIndex={-1}>
-        Token
-      </h1>
+      <h1 id="login">Token</h1>
       <p>This bridge shows its page to those who have its token. It is in the file that the configuration names.</p>
       <form onSubmit={event => void enter(event)}>
         <label>
           Token
           <input ref={field} type="password" autocomplete="current-password" required aria-describedby="said" />
         </label>
-        <button type="submit" class="primary" disabled={asking || left > 0}>
+        <button type="submit" class="primary" disabled={left > 0}>
           Open
         </button>
       </form>

@@ -2,14 +2,14 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { ask } from '../api.ts';
 import type { VmProps } from '../commands.ts';
 import { useLoop } from '../hooks.ts';
-import { Disclosure } from './card.tsx';
+import { Card } from './card.tsx';
 
 export function Screen(props: VmProps) {
   const why = 'Nothing to show: it is off, has no display, or screenshot is not among its commands.';
   return (
-    <Disclosure id="screen" title="Screen">
+    <Card folded id="screen" title="Screen">
       {props.vm.display ? <Picture {...props} /> : <p class="hint">{why}</p>}
-    </Disclosure>
+    </Card>
   );
 }
 

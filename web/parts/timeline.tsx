@@ -11,21 +11,21 @@ import {
   type Line,
   type Mark,
   marksOf,
-  type Span,
-  type Tone,
+  tones,
+  type VerdictLine,
   withoutProblem,
 } from '../model/timeline.ts';
-import { Card, Choice, Dot } from './card.tsx';
+import { Button, Card, Choice, Dot } from './card.tsx';
 
 const ranges = { hours: '24 h', days: '30 days' } as const;
 type Range = keyof typeof ranges;
-const tones: Readonly<Record<Tone, string>> = {
-  bad: 'a problem',
-  warn: 'degraded',
-  busy: 'on its way',
-  good: 'up',
-  off: 'off',
-  unknown: 'not known',
+/** With their colours. */
+const signs: Readonly<Record<Mark['kind'], readonly [string, string]>> = {
+  start: ['▲', 'good'],
+  stop: ['■', 'muted'],
+  reboot: ['↻', 'accent'],
+  loader: ['◆', 'accent'],
+  quiet: ['☾', 'accent'],
 };
 /** So many marks are listed at first. */
 const few = 6;
@@ -71,7 +71,7 @@ export function Timeline({ name, vm, round, events }: VmProps) {
             >
               {each.shares.map(([tone, part]) => (
                 // The most serious is at the top, and never too small to be seen.
-                <span key={tone} class={tone} style={{ flexGrow: Math.max(part, 0.15) }} />
+                <span key={tone} style={{ background: `var(--${tone})`, flexGrow: Math.max(part, 0.15) }} />
               ))}
             </button>
           </li>
@@ -96,13 +96,11 @@ function spoken({ from, to, shares, quiet }: Bar, range: Range): string {
   return `${when}: ${parts.join(', ') || tones.unknown}${quiet ? ', quiet time' : ''}`;
 }
 
-const signs = { start: '▲', stop: '■', reboot: '↻', loader: '◆', quiet: '☾' } as const;
-
-function Sign({ kind, left }: { kind: Mark['kind']; left?: number }) {
-  const place = left === undefined ? {} : { left: `${left * 100}%` };
+function Sign({ kind, left }: { kind: Mark['kind']; left?: string }) {
+  const [sign, colour] = signs[kind];
   return (
-    <span class={`sign of-${kind}`} aria-hidden="true" style={place}>
-      {signs[kind]}
+    <span class="sign" aria-hidden="true" style={{ left, color: `var(--${colour})` }}>
+      {sign}
     </span>
   );
 }
@@ -113,7 +111,7 @@ function Marks({ marks, edges }: { marks: readonly Mark[]; edges: readonly numbe
   return (
     <div class="marks" aria-hidden="true">
       {marks.map(({ at, kind }) => (
-        <Sign key={`${at}${kind}`} kind={kind} left={(at - from) / (to - from)} />
+        <Sign key={`${at}${kind}`} kind={kind} left={`${((at - from) / (to - from)) * 100}%`} />
       ))}
       <small>{clock(from, now())}</small>
       <small>now</small>
@@ -125,48 +123,47 @@ function Opened({ bar: { spans } }: { bar: Bar }) {
   return (
     <section class="opened" aria-label="Checks of this time">
       {spans.length === 0 && <p class="hint">Nothing is known of this time.</p>}
-      {spans.toReversed().map(span => (
-        <Verdict key={span.from} span={span} />
+      {spans.toReversed().map(({ from, to, tone, line }) => (
+        <div key={from}>
+          <p>
+            <Dot tone={tone} />
+            <b>{line ? titled(line.verdict) : 'Not known'}</b>{' '}
+            <span class="hint">
+              {clock(from, now())}, for {duration((to - from) / 1_000)}
+            </span>
+          </p>
+          {line && <p>{line.reason}</p>}
+          <Probes probes={Object.entries(line?.probes ?? {})} />
+        </div>
       ))}
     </section>
   );
 }
 
-function Verdict({ span: { from, to, tone, line } }: { span: Span }) {
-  const probes = Object.entries(line?.probes ?? {});
+function Probes({ probes }: { probes: [string, NonNullable<VerdictLine['probes']['web']>][] }) {
+  if (probes.length === 0) return null;
   return (
-    <div>
-      <p>
-        <Dot tone={tone} />
-        <b>{line ? titled(line.verdict) : 'Not known'}</b>{' '}
-        <span class="hint">
-          {clock(from, now())}, for {duration((to - from) / 1_000)}
-        </span>
-      </p>
-      {line?.reason && <p>{line.reason}</p>}
-      {probes.length > 0 && (
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Probe</th>
-              <th scope="col">Found</th>
-              <th scope="col">ms</th>
-              <th scope="col">Why</th>
-            </tr>
-          </thead>
-          <tbody>
-            {probes.map(([probe, { outcome, ms, explanation }]) => (
-              <tr key={probe}>
-                <th scope="row">{probe}</th>
-                <td class={outcome ?? ''}>{spaced(outcome)}</td>
-                <td>{number(ms)}</td>
-                <td>{explanation}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      )}
-    </div>
+    <table>
+      <thead>
+        <tr>
+          {['Probe', 'Found', 'ms', 'Why'].map(head => (
+            <th key={head} scope="col">
+              {head}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {probes.map(([probe, { outcome, ms, explanation }]) => (
+          <tr key={probe}>
+            <th scope="row">{probe}</th>
+            <td class={outcome ?? ''}>{spaced(outcome)}</td>
+            <td>{number(ms)}</td>
+            <td>{explanation}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
   );
 }
 
@@ -187,11 +184,7 @@ function Events({ marks }: { marks: readonly Mark[] }) {
           </li>
         ))}
       </ol>
-      {marks.length > few && !all && (
-        <button type="button" onClick={() => showAll(true)}>
-          All {marks.length}
-        </button>
-      )}
+      {marks.length > few && !all && <Button press={() => showAll(true)}>All {marks.length}</Button>}
     </>
   );
 }
