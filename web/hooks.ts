@@ -1,23 +1,13 @@
 import { useEffect, useState } from 'preact/hooks';
 import { ask, wordsOf } from './api.ts';
 
-/** Renders anew each second, as a countdown needs it. */
-export function useTick(): void {
-  const [, tick] = useState(0);
-  useEffect(() => {
-    const timer = setInterval(() => tick(count => count + 1), 1_000);
-    return () => clearInterval(timer);
-  }, []);
-}
-
+/** JSON that the bridge answers. null: nothing yet. `error`: why nothing newer came. */
 interface Answered<T> {
-  /** What came last; null: nothing yet. */
   value: T | null;
-  /** Why nothing newer came; null: it is the newest. */
   error: string | null;
 }
 
-/** JSON that the bridge answers. It is asked anew when the query or a value of `when` changes. */
+/** It is asked anew when the query or a value of `when` changes. */
 export function useAnswer<T>(what: string, query: Readonly<Record<string, string>>, ...when: unknown[]): Answered<T> {
   const [answered, show] = useState<Answered<T>>({ value: null, error: null });
   useEffect(() => {

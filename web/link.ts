@@ -1,5 +1,5 @@
 import { ask, messagesOf, Refused } from './api.ts';
-import type { Message } from './model/live.ts';
+import type { Live, Message } from './model/live.ts';
 
 /** The page's connection to `api/live`, and its coming back. */
 
@@ -10,6 +10,12 @@ export interface LinkState {
   round: number;
   /** Why the bridge refuses the page; null: it did not say. */
   said: string | null;
+}
+
+/** All that the page shows. */
+export interface PageState {
+  live: Live;
+  link: LinkState;
 }
 
 interface Options {

@@ -1,7 +1,7 @@
 import { render } from 'preact';
-import { Link } from './link.ts';
+import { Link, type PageState } from './link.ts';
 import { merged, nothing } from './model/live.ts';
-import { App, type PageState } from './parts/app.tsx';
+import { App } from './parts/app.tsx';
 
 /** The page: connects, puts together what it hears, and shows it. */
 
@@ -35,8 +35,8 @@ addEventListener('hashchange', () => {
   document.querySelector('h1')?.focus({ preventScroll: true });
 });
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => show());
-// What is said of times grows old.
-setInterval(show, 30_000);
+// Countdowns, and what is said of times.
+setInterval(() => document.hidden || show(), 1_000);
 document.addEventListener('visibilitychange', () => link.look(document.hidden));
 link.look(document.hidden);
 void link.run();

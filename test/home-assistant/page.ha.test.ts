@@ -26,7 +26,7 @@ let settings: Record<string, unknown>;
 let port: number;
 
 beforeAll(async () => {
-  await bundlePage('dist');
+  await bundlePage('dist/web');
   port = await freePort();
   for (const address of ['172.30.32.1', supervisor])
     execFileSync('ip', ['address', 'add', `${address}/32`, 'dev', 'lo']);

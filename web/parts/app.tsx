@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import { useCommands, type VmProps } from '../commands.ts';
-import type { LinkState } from '../link.ts';
+import type { PageState } from '../link.ts';
 import type { Action } from '../model/actions.ts';
 import { percent, titled } from '../model/format.ts';
 import type { Live } from '../model/live.ts';
@@ -15,12 +15,6 @@ import { LoaderCard } from './loader.tsx';
 import { Login } from './login.tsx';
 import { Screen } from './screen.tsx';
 import { Timeline } from './timeline.tsx';
-
-/** All that the page shows. */
-export interface PageState {
-  live: Live;
-  link: LinkState;
-}
 
 /** The frame: which VM is shown, or all of them. */
 export function App({ live, link, again }: PageState & { again: () => void }) {
@@ -54,7 +48,7 @@ export function App({ live, link, again }: PageState & { again: () => void }) {
         )}
         {bridge && link.is !== 'locked' && <Bridge status={bridge} user={user} />}
       </main>
-      <Notices link={link} bridge={bridge} again={again} />
+      <Notices live={live} link={link} again={again} />
     </>
   );
 }

@@ -1,5 +1,5 @@
 import { now } from '../api.ts';
-import type { LinkState } from '../link.ts';
+import type { PageState } from '../link.ts';
 import { clock, duration, percent, size } from '../model/format.ts';
 import type { BridgeStatus } from '../model/live.ts';
 import { Button, Card, Dot, Facts } from './card.tsx';
@@ -27,7 +27,7 @@ export function Bridge({ status, user }: { status: BridgeStatus; user: string | 
   return (
     <Card id="bridge" title="Bridge">
       <Facts kind="rows" of={facts} />
-      <p class="links">
+      <p class="row">
         <a href="api/dump" download>
           Report for an issue
         </a>
@@ -37,14 +37,8 @@ export function Bridge({ status, user }: { status: BridgeStatus; user: string | 
   );
 }
 
-interface Props {
-  link: LinkState;
-  bridge: BridgeStatus | null;
-  again: () => void;
-}
-
 /** What is wrong between this page and the guest, at the bottom: it moves nothing that is read. */
-export function Notices({ link: { is, said }, bridge, again }: Props) {
+export function Notices({ live: { bridge }, link: { is, said }, again }: PageState & { again: () => void }) {
   const ahead = (Date.now() - now()) / 1_000;
   const way = ahead > 0 ? 'ahead of' : 'behind';
   const { libvirt = null, broker = null, checks = null } = (is === 'live' && bridge) || {};

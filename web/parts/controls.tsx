@@ -1,6 +1,5 @@
 import { now } from '../api.ts';
 import type { VmProps } from '../commands.ts';
-import { useTick } from '../hooks.ts';
 import { type Action, actionsOf, canCancel } from '../model/actions.ts';
 import { clock, duration, spaced, titled } from '../model/format.ts';
 import { Button } from './card.tsx';
@@ -48,7 +47,6 @@ export function Controls(props: VmProps) {
 /** The job: what it does, until when, and the end of it. */
 function Work({ vm, send }: VmProps) {
   const { activity, phase, deadline, attempt, start_after_off } = vm.state;
-  useTick();
   const left = deadline === null ? null : (Date.parse(deadline) - now()) / 1_000;
   const parts = [
     phase && spaced(phase),

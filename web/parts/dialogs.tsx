@@ -6,8 +6,6 @@ import { useAnswer } from '../hooks.ts';
 import { type Action, consequences } from '../model/actions.ts';
 import { Button } from './card.tsx';
 
-type Typed = TargetedInputEvent<HTMLInputElement>;
-
 interface Props extends VmProps {
   action: Action;
   /** It was closed, by whatever way; the browser has put the focus back. */
@@ -29,7 +27,7 @@ export function Asked({ action: { word, name: title, confirm }, name, vm, send, 
     event.preventDefault();
     if (isReady) give(isQuiet ? { until: new Date(entered).toISOString() } : { typed: entered });
   };
-  const field = { value: entered, onInput: ({ currentTarget }: Typed) => enter(currentTarget.value.trim()) };
+  const typed = (event: TargetedInputEvent<HTMLInputElement>) => enter(event.currentTarget.value.trim());
   return (
     <dialog ref={dialog} aria-labelledby="asked" onClose={close}>
       <h2 id="asked">{isQuiet ? title : `${title}: ${vm.label}?`}</h2>
@@ -39,7 +37,7 @@ export function Asked({ action: { word, name: title, confirm }, name, vm, send, 
         {confirm === 'typed' && (
           <label>
             Type <b>{name}</b> to confirm
-            <input {...field} autocomplete="off" autocapitalize="off" spellcheck={false} />
+            <input value={entered} onInput={typed} autocomplete="off" autocapitalize="off" spellcheck={false} />
           </label>
         )}
         {isQuiet && (
@@ -53,7 +51,7 @@ export function Asked({ action: { word, name: title, confirm }, name, vm, send, 
             </div>
             <label>
               or until
-              <input {...field} type="datetime-local" />
+              <input value={entered} onInput={typed} type="datetime-local" />
             </label>
           </>
         )}

@@ -1,6 +1,5 @@
 import { useRef, useState } from 'preact/hooks';
 import { ask, now, Refused, wordsOf } from '../api.ts';
-import { useTick } from '../hooks.ts';
 import { duration } from '../model/format.ts';
 
 /** Asks for the token, says why, and how long the door is closed after too many wrong ones. */
@@ -8,7 +7,6 @@ export function Login({ message, again }: { message: string; again: () => void }
   const [said, say] = useState(message);
   const [until, close] = useState(0);
   const field = useRef<HTMLInputElement>(null);
-  useTick();
   const left = (until - now()) / 1_000;
   const enter = async (event: Event) => {
     event.preventDefault();

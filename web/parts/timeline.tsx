@@ -122,7 +122,6 @@ function Marks({ marks, edges }: { marks: readonly Mark[]; edges: readonly numbe
 function Opened({ bar: { spans } }: { bar: Bar }) {
   return (
     <section class="opened" aria-label="Checks of this time">
-      {spans.length === 0 && <p class="hint">Nothing is known of this time.</p>}
       {spans.toReversed().map(({ from, to, tone, line }) => (
         <div key={from}>
           <p>
