@@ -5,13 +5,14 @@ import { App } from './parts/app.tsx';
 
 /** The page: connects, puts together what it hears, and shows it. */
 
+const root = document.getElementById('app');
+root?.replaceChildren();
 let page: PageState = { live: nothing, link: { is: 'connecting', round: 0, said: null } };
 /** What the present connection has told. */
 let told = nothing;
 
 function show(change: Partial<PageState> = {}): void {
   page = { ...page, ...change };
-  const root = document.getElementById('app');
   if (root) render(<App {...page} again={() => link.again()} />, root);
 }
 
