@@ -46,18 +46,18 @@ function both(large: number, unit: string, small: number, part: string): string 
   return `${large} ${unit}${small > 0 ? ` ${small} ${part}` : ''}`;
 }
 
-/** `14:32`, on another day `28 Nov, 14:32`. `zone` for tests. */
-export function clock(at: string | number | null, now: number, zone?: string): string {
-  const time = typeof at === 'string' ? Date.parse(at) : (at ?? Number.NaN);
-  if (Number.isNaN(time)) return '–';
-  const day = dateIn(time, zone);
-  const text = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', timeZone: zone }).format(time);
-  return day === dateIn(now, zone) ? text : `${day}, ${text}`;
+/** `14:32`, on another day `28 Nov, 14:32`, as this browser's time is. */
+export function clock(at: string | number | null, now: number): string {
+  const time = new Date(at ?? Number.NaN);
+  if (Number.isNaN(time.getTime())) return '–';
+  const text = time.toTimeString().slice(0, 5);
+  return dateIn(time) === dateIn(now) ? text : `${dateIn(time)}, ${text}`;
 }
 
 /** `28 Nov` */
-export function dateIn(time: number, zone?: string): string {
-  return new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', timeZone: zone }).format(time);
+export function dateIn(time: Date | number): string {
+  const [, month, day] = new Date(time).toDateString().split(' ');
+  return `${Number(day)} ${month}`;
 }
 
 /** Seconds from one to the other; null: one of them is unknown. */
