@@ -4,20 +4,17 @@ import { type Publication, topics as topicsOf } from '../model/topics.ts';
 import { MqttClient, type MqttClientOptions } from '../mqtt/client.ts';
 import type { Logger } from '../util/logger.ts';
 
-export function connection(
-  broker: Config['mqtt'],
-): Pick<MqttClientOptions, 'url' | 'clientId' | 'username' | 'password' | 'tls'> {
-  return {
-    url: broker.url,
-    clientId: broker.clientId,
-    ...(broker.username !== null && { username: broker.username }),
-    ...(broker.password !== null && { password: broker.password }),
-    tls: {
-      ...(broker.ca !== null && { ca: broker.ca }),
-      ...(broker.cert !== null && { cert: broker.cert }),
-      ...(broker.key !== null && { key: broker.key }),
-    },
-  };
+export function connection({ url, clientId, username, password, ca, cert, key }: Config['mqtt']) {
+  const options: Pick<MqttClientOptions, 'username' | 'password'> = given({ username, password });
+  const tls: MqttClientOptions['tls'] = given({ ca, cert, key });
+  return { url, clientId, ...options, tls };
+}
+
+/** Without those that are null. */
+function given(options: Readonly<Record<string, string | null>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(options).flatMap(([name, value]) => (value === null ? [] : [[name, value]])),
+  );
 }
 
 /** What a session failed of, for people: of several brokers, the words name each. */

@@ -1,6 +1,6 @@
 import { Records, type Run } from '../bridge/history.ts';
 import { type Remembered, recall, vmStoreFile } from '../bridge/vm-store.ts';
-import type { Known } from '../checks/engine/store.ts';
+import type { Known } from '../checks/engine/run.ts';
 import type { Config } from '../config/config.ts';
 import { announcedStore } from '../discovery/announced-store.ts';
 import { disksStore } from '../doctor/disks-store.ts';

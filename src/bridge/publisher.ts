@@ -84,12 +84,8 @@ export class Publisher {
   stats(snapshot: Snapshot, key: VmKey): void {
     const vm = snapshot.vms[key];
     if (!vm?.domain) return;
-    this.#options.send({
-      topic: this.#topics(key).stats,
-      payload: JSON.stringify(statsDocument(vm)),
-      qos: 0,
-      retain: false,
-    });
+    const payload = JSON.stringify(statsDocument(vm));
+    this.#options.send({ topic: this.#topics(key).stats, payload, qos: 0, retain: false });
   }
 
   /** A picture of the screen, PNG. False: the broker is away. */
@@ -103,16 +99,16 @@ export class Publisher {
 
   /** Clears the retained topics of a VM that is no longer configured. */
   retire(key: VmKey): void {
-    for (const topic of retainedTopics(this.#options.topics.vm(key))) {
-      this.#options.send({ topic, payload: '', qos: 1, retain: true });
-    }
+    this.#clear(retainedTopics(this.#options.topics.vm(key)));
   }
 
   /** Clears the topics of a host that is no longer configured. */
   retireHost(name: string): void {
-    for (const topic of Object.values(this.#options.topics.host(name))) {
-      this.#options.send({ topic, payload: '', qos: 1, retain: true });
-    }
+    this.#clear(Object.values(this.#options.topics.host(name)));
+  }
+
+  #clear(topics: readonly string[]): void {
+    for (const topic of topics) this.#options.send({ topic, payload: '', qos: 1, retain: true });
   }
 
   #vm(snapshot: Snapshot, key: VmKey, before?: VmSnapshot): void {
@@ -138,11 +134,8 @@ export class Publisher {
 
   #bridge(): void {
     const { states, identity } = this.#options;
-    const document = bridgeDocument(
-      states.all.map(({ snapshot }) => snapshot),
-      identity,
-    );
-    this.#retained(this.#options.topics.bridge.info, JSON.stringify(document));
+    const hosts = states.all.map(({ snapshot }) => snapshot);
+    this.#retained(this.#options.topics.bridge.info, JSON.stringify(bridgeDocument(hosts, identity)));
   }
 
   /** Only one of several has topics. */

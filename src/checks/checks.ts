@@ -4,9 +4,9 @@ import { type Clock, systemClock } from '../util/clock.ts';
 import { entryOf } from '../util/entry-of.ts';
 import type { Logger } from '../util/logger.ts';
 import { Semaphore } from '../util/semaphore.ts';
+import { type Known, nothingKnown, type RememberedChecks } from './engine/run.ts';
 import type { Timetable } from './engine/schedule.ts';
 import type { CheckPolicy } from './engine/state.ts';
-import { type Known, nothingKnown, type RememberedChecks } from './engine/store.ts';
 import { type SharedOptions, VmChecks } from './engine/vm-checks.ts';
 
 export interface ChecksOptions extends SharedOptions {

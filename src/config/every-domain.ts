@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
+import { isUuid } from '../model/domain.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import { defaultVmKey, isVmKey } from '../model/topics.ts';
 import type { Config } from './config.ts';
-import { isUuid } from './rules.ts';
 
 /**
  * The VMs of a configuration that takes every domain of a host (`all`): each domain that is there becomes an entry by its

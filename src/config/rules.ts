@@ -1,4 +1,5 @@
 import { listedCommands } from '../model/commands.ts';
+import { isUuid } from '../model/domain.ts';
 import { defaultVmKey, isVmKey } from '../model/topics.ts';
 import type { Complain } from './kinds.ts';
 import { isMapping, valueAt } from './value.ts';
@@ -202,10 +203,6 @@ function everyRule(vms: readonly unknown[], complain: Complain): void {
     if (twin !== undefined) complain([index, 'all'], `vms[${twin}] takes all of that host`, 'one such entry a host');
     takers.set(on, twin ?? index);
   }
-}
-
-export function isUuid(domain: string): boolean {
-  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(domain);
 }
 
 /** A valid key similar to the wanted one that no other entry has, explicitly or by default. */

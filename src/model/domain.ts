@@ -123,3 +123,8 @@ function withKeys<N extends Pick<Nic, 'mac'>>(nics: readonly N[]): Keyed<N>[] {
     return [nth === 1 ? hex : `${hex}_${nth}`, nic];
   });
 }
+
+/** How a domain may be called in the configuration; else it is a name. */
+export function isUuid(domain: string): boolean {
+  return /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i.test(domain);
+}

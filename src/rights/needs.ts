@@ -1,8 +1,8 @@
 import type { Config } from '../config/config.ts';
 import { type CallName, ofNetworks, type Permission, permissions } from '../libvirt/permissions.ts';
 import { type Call, type CommandWord, rowOf } from '../model/commands.ts';
+import { isUuid } from '../model/domain.ts';
 import type { VmKey } from '../model/snapshot.ts';
-import { isUuid } from '../vm/read.ts';
 import type { Image } from './image.ts';
 
 /** What the configuration needs of libvirt: permissions, each on one object. Pure. */

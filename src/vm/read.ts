@@ -2,7 +2,7 @@ import type { CallOptions } from '../libvirt/calls.ts';
 import type { Libvirt } from '../libvirt/client.ts';
 import { errorCode, unlessRefused } from '../libvirt/errors.ts';
 import type { DomainRef } from '../libvirt/structs.ts';
-import type { Domain, DomainState } from '../model/domain.ts';
+import { type Domain, type DomainState, isUuid } from '../model/domain.ts';
 import type { HypervisorInfo } from '../model/snapshot.ts';
 import { parseDomainXml } from './domain-xml.ts';
 import { stateWords } from './state.ts';
@@ -11,11 +11,6 @@ import { stateWords } from './state.ts';
 
 export type State = Pick<Domain, 'active' | 'state' | 'reason'> & { ref: DomainRef };
 export type Details = Pick<Domain, 'persistent' | 'autostart' | 'hardware'>;
-
-/** Else it is a name. */
-export function isUuid(domain: string): boolean {
-  return /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i.test(domain);
-}
 
 export async function identify(client: Libvirt): Promise<HypervisorInfo> {
   const [hostname, type, versions] = await Promise.all([client.hostname(), client.type(), client.versions()]);

@@ -3,14 +3,14 @@ import type { Libvirt } from '../libvirt/client.ts';
 import { ConnectionLost, isLibvirtError, unlessRefused } from '../libvirt/errors.ts';
 import { type DomainEvent, type DomainEventName, eventNames } from '../libvirt/events.ts';
 import type { DomainRef } from '../libvirt/structs.ts';
-import { type Domain, unknownHardware } from '../model/domain.ts';
+import { type Domain, isUuid, unknownHardware } from '../model/domain.ts';
 import { callPatience } from '../model/job/job.ts';
 import type { Event, VmKey } from '../model/snapshot.ts';
 import { instead } from '../util/did-you-mean.ts';
 import type { Logger } from '../util/logger.ts';
 import { Semaphore } from '../util/semaphore.ts';
 import { type Defined, type DefinitionHooks, Definitions } from './definition.ts';
-import { type Details, identify, isUuid, readState } from './read.ts';
+import { type Details, identify, readState } from './read.ts';
 
 interface Watched {
   key: VmKey;

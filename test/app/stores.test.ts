@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { ranBefore, recalledState } from '../../src/app/stores.ts';
-import { nothingKnown } from '../../src/checks/engine/store.ts';
+import { nothingKnown } from '../../src/checks/engine/run.ts';
 import { noHistory } from '../../src/model/history/history.ts';
 import { vmConfig } from '../bridge/running.ts';
 import { otherUuid, uuid } from '../model/samples.ts';

@@ -1,6 +1,6 @@
 import { vi } from 'vitest';
 import { Checks, type ChecksOptions } from '../../src/checks/checks.ts';
-import type { RememberedChecks } from '../../src/checks/engine/store.ts';
+import type { RememberedChecks } from '../../src/checks/engine/run.ts';
 import { type Findings, type Kind, type Limits, outcomeOf } from '../../src/checks/finding.ts';
 import type { Probes } from '../../src/checks/probes.ts';
 import type { DsmIdentity, ProbeName } from '../../src/model/check.ts';

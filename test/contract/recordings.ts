@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import type { LoaderConfig, Outcome, Step } from '../../src/loader/kinds/adapter.ts';
+import type { Outcome, Step } from '../../src/loader/kinds/adapter.ts';
 import { tcrp } from '../../src/loader/kinds/tcrp/index.ts';
+import type { LoaderConfig } from '../../src/loader/plan/finding.ts';
 
 /** What the real rploader.sh says, asks and ends with, release by release: test/fixtures/rploader. */
 

@@ -3,7 +3,7 @@
  * their order, what the output proves, and what the product makes of it. Run by the product's own steps.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { LoaderConfig } from '../../src/loader/kinds/adapter.ts';
+import type { LoaderConfig } from '../../src/loader/plan/finding.ts';
 import { runCommand } from '../../src/ssh/command.ts';
 import { quote } from '../../src/ssh/quote.ts';
 import type { SshSession } from '../../src/ssh/session.ts';

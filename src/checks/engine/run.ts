@@ -1,4 +1,4 @@
-import type { Known } from './store.ts';
+import * as z from 'zod';
 
 /** One run of a machine, from power on to off: since when it is on, and whether DSM was up in it. */
 export interface Run {
@@ -64,3 +64,40 @@ export function toKnown(run: Run, boot: string, at: Moment): Known['run'] {
   const since = run.since === null ? null : Math.round(at.date - (at.now - run.since));
   return { ...run, since, boot };
 }
+
+const text = z.string().nullable();
+const number = z.number().nullable();
+
+const known = z.object({
+  /** Of the domain that all this is about. */
+  uuid: text,
+  /** The last run, with `since` in milliseconds since 1970; null: there is none that could be recognised. */
+  run: z
+    .object({
+      boot: z.string(),
+      id: z.number(),
+      since: number,
+      exact: z.boolean(),
+      wasUp: z.boolean(),
+      bootSeconds: number,
+    })
+    .nullable(),
+  /** IPv4, where it answered last. */
+  address: text,
+  /** It has answered Synology's discovery. */
+  discovered: z.boolean(),
+  dsm: z
+    .object({
+      ...{ name: text, model: text, version: text, update: number },
+      ...{ address: text, httpPort: number, httpsPort: number },
+    })
+    .nullable(),
+});
+
+/** By VM key. */
+export const rememberedChecks = z.record(z.string(), known);
+
+export type Known = z.infer<typeof known>;
+export type RememberedChecks = Readonly<z.infer<typeof rememberedChecks>>;
+
+export const nothingKnown: Known = { uuid: null, run: null, address: null, discovered: false, dsm: null };

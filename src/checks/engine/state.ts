@@ -12,8 +12,7 @@ import { type DiskActivity, isStirred, noActivity, withSample } from './disk-idl
 import type { Examination } from './examine.ts';
 import type { Services } from './locate.ts';
 import { afterChange, pauseAfter, retest } from './retry-times.ts';
-import { type Host, type Moment, type Run, resetAt, runOf, toKnown, upAt } from './run.ts';
-import { type Known, nothingKnown } from './store.ts';
+import { type Host, type Known, type Moment, nothingKnown, type Run, resetAt, runOf, toKnown, upAt } from './run.ts';
 
 /** What the checks of one VM know, and how each event changes it. Pure: it asks nothing, and starts no timer. */
 

@@ -16,7 +16,7 @@ import { type Examination, examine, examineOther } from './examine.ts';
 import type { CheckTarget } from './locate.ts';
 import { factsOf, type ReportContext, report } from './report.ts';
 import { asksAsMuch, betweenSweeps, type Depth, isCheapEnough } from './retry-times.ts';
-import type { Host, Moment } from './run.ts';
+import type { Host, Known, Moment } from './run.ts';
 import { Schedule, type Timetable } from './schedule.ts';
 import {
   ageIn,
@@ -28,7 +28,6 @@ import {
   isUnchanged,
   reduce,
 } from './state.ts';
-import type { Known } from './store.ts';
 
 /** What the checks of all VMs share. */
 export interface SharedOptions {

@@ -7,8 +7,7 @@ import { Cancelled, Closing, explain } from './failure.ts';
 import { type LoaderRecord, loadRecord, saveRecord, withRecord } from './journal.ts';
 import { sweepScratch } from './loader-image.ts';
 import { rebuild } from './rebuild.ts';
-import { endOf, interrupted, refusal, settle } from './recovery.ts';
-import { rollback } from './rollback.ts';
+import { endOf, interrupted, refusal, rollback, settle } from './recovery.ts';
 import { type Beginning, beginRun, type Run } from './run.ts';
 import type { Ending } from './run-log.ts';
 

@@ -2,7 +2,7 @@ import type { LoaderSettings } from '../../model/loader-settings.ts';
 import type { Prompt } from '../../ssh/dialogue.ts';
 import type { BootPartition, BootVariable } from '../image/boot-entry.ts';
 import type { SavedHome } from '../image/home.ts';
-import type { ConfigVerdict, Finding, PreflightFacts, Problem } from '../plan/finding.ts';
+import type { ConfigVerdict, Finding, LoaderConfig, PreflightFacts, Problem } from '../plan/finding.ts';
 import type { World } from '../plan/world.ts';
 import type { MapPair } from '../sata-map.ts';
 
@@ -57,11 +57,6 @@ interface ImageBuilder {
   readonly otherwise: string;
   readonly powerOff: string;
 }
-
-export type LoaderConfig = Pick<
-  LoaderSettings,
-  'model' | 'platform' | 'upgrade' | 'upgradeZip' | 'extensions' | 'addons' | 'keepIdentity'
->;
 
 export interface LoaderFacts {
   /** The values to set, computed or configured; both empty for a model with a device tree. */

@@ -39,18 +39,14 @@ export interface Problem {
   advice: string;
 }
 
-type Configured =
-  | 'model'
-  | 'platform'
-  | 'upgrade'
-  | 'upgradeZip'
-  | 'extensions'
-  | 'addons'
-  | 'sataMap'
-  | 'keepIdentity';
+/** What a rebuild goes by. */
+export type LoaderConfig = Pick<
+  LoaderSettings,
+  'model' | 'platform' | 'upgrade' | 'upgradeZip' | 'extensions' | 'addons' | 'keepIdentity'
+>;
 
 /** Null and `unknown`: it could not be found out. */
-export interface PreflightFacts extends Pick<LoaderSettings, Configured> {
+export interface PreflightFacts extends LoaderConfig, Pick<LoaderSettings, 'sataMap'> {
   /** The loader that is there: `RR`. */
   loader: string;
   /** False: libvirt forgets the VM's domain as soon as it is off. */

@@ -1,8 +1,15 @@
 import { expect, test } from 'vitest';
 import { ageOf, machineOf } from '../../../src/checks/diagnosis/evidence.ts';
 import { noActivity, restOf, withSample } from '../../../src/checks/engine/disk-idle.ts';
-import { resetAt, runOf, toKnown, upAt } from '../../../src/checks/engine/run.ts';
-import { type Known, nothingKnown, rememberedChecks } from '../../../src/checks/engine/store.ts';
+import {
+  type Known,
+  nothingKnown,
+  rememberedChecks,
+  resetAt,
+  runOf,
+  toKnown,
+  upAt,
+} from '../../../src/checks/engine/run.ts';
 import type { Hardware } from '../../../src/model/domain.ts';
 import { type Stats, unknownDisk, unknownStats } from '../../../src/model/stats.ts';
 import { active, domain, off, offBy, uuid } from '../../model/samples.ts';

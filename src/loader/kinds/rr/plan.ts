@@ -1,5 +1,6 @@
 import { quote } from '../../../ssh/quote.ts';
-import { type LoaderConfig, type LoaderFacts, minute, type Outputs, type Step, step } from '../adapter.ts';
+import type { LoaderConfig } from '../../plan/finding.ts';
+import { type LoaderFacts, minute, type Outputs, type Step, step } from '../adapter.ts';
 import { at, isComplete, objectionIn, type Values } from '../identity.ts';
 import {
   configIn,

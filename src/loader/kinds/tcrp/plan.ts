@@ -1,7 +1,8 @@
 import type { Prompt } from '../../../ssh/dialogue.ts';
 import { quote } from '../../../ssh/quote.ts';
+import type { LoaderConfig } from '../../plan/finding.ts';
 import { parsePlatformId } from '../../platforms.ts';
-import { type LoaderConfig, type LoaderFacts, minute, type Outputs, type Step, step } from '../adapter.ts';
+import { type LoaderFacts, minute, type Outputs, type Step, step } from '../adapter.ts';
 import { isComplete, objectionIn } from '../identity.ts';
 import { explainDifference, satamapOf } from './satamap.ts';
 import { editUserConfig, judgeConfig, readIdentity, userConfig } from './user-config.ts';

@@ -1,8 +1,9 @@
 /** The commands of a rebuild with RR, and how each is judged. */
 import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
-import type { LoaderConfig, LoaderFacts, Outcome, Step } from '../../../../src/loader/kinds/adapter.ts';
+import type { LoaderFacts, Outcome, Step } from '../../../../src/loader/kinds/adapter.ts';
 import { rr } from '../../../../src/loader/kinds/rr/index.ts';
+import type { LoaderConfig } from '../../../../src/loader/plan/finding.ts';
 
 const wanted: LoaderConfig = {
   ...{ model: 'DS918+', platform: 'ds918p-7.2.2-72806', upgrade: 'never', upgradeZip: null, extensions: [] },

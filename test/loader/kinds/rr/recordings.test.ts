@@ -1,8 +1,9 @@
 /** What the real menu.sh of RR said, and what the product makes of it and of the files that it left. */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import type { LoaderConfig, LoaderFacts } from '../../../../src/loader/kinds/adapter.ts';
+import type { LoaderFacts } from '../../../../src/loader/kinds/adapter.ts';
 import { rr } from '../../../../src/loader/kinds/rr/index.ts';
+import type { LoaderConfig } from '../../../../src/loader/plan/finding.ts';
 
 interface Recording {
   command: string;

@@ -1,7 +1,8 @@
 /** Which commands, in which order, with which answers; and what of it depends on what the guest says. */
 import { describe, expect, test } from 'vitest';
-import type { LoaderConfig, LoaderFacts, Step } from '../../../../src/loader/kinds/adapter.ts';
+import type { LoaderFacts, Step } from '../../../../src/loader/kinds/adapter.ts';
 import { tcrp } from '../../../../src/loader/kinds/tcrp/index.ts';
+import type { LoaderConfig } from '../../../../src/loader/plan/finding.ts';
 
 const repository = 'https://github.com/pocopico/redpill-load/raw/develop';
 const config: LoaderConfig = {
