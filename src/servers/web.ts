@@ -92,7 +92,7 @@ export function webServer(options: WebOptions): Server {
   const number = ({ query }: Asked, name: string, of: readonly [number, ...number[]]) =>
     of.find(one => String(one) === query.get(name)) ?? of[0];
   return new Server({
-    ...{ at: { host, port }, headers, mostSilent: 64, mostUnread, farewell: 30_000 },
+    ...{ at: { host, port }, headers, mostSilent: mostClients, mostUnread, farewell: 30_000 },
     routes: {
       ...Object.fromEntries(Object.entries(pageFiles).map(([path, name]) => [`GET ${path}`, asset(options, name)])),
       'POST /api/login': (request, reply) => login(door, request, reply),

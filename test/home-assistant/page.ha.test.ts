@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream';
 import axe from 'axe-core';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { bundlePage } from '../../scripts/build.ts';
 import { type Json, type Stage, setStage, startBridge, usual, vmTopic } from '../e2e/bridge.ts';
 import { startBrowser } from '../lab/browser.ts';
@@ -125,34 +125,71 @@ test.each(windows)('%s: all of it, whole, and accessible', async (name, options)
   expect({ overflow, violations, complaints }).toEqual({ overflow: 0, violations: [], complaints: [] });
 });
 
-test('a shutdown: asked, counted down, cancelled; then carried out, and in the timeline with the user’s name', async () => {
-  const { page, complaints } = await openPage();
-  await using _ = { [Symbol.asyncDispose]: () => page.context().close() };
-  await guest.deaf();
-  const press = async () => {
-    await page.getByRole('button', { name: 'Shut down' }).click();
+describe('one page, whose console waits for each boot', () => {
+  let opened: Opened;
+  /** How many boots have come to their end on its console. */
+  let boots = 0;
+
+  beforeAll(async () => {
+    opened = await openPage();
+    await opened.page.getByText('Serial console', { exact: true }).click();
+    await opened.page.getByText('Waiting for lines').waitFor();
+  });
+
+  afterAll(() => opened?.page.context().close());
+
+  async function hasBooted(): Promise<void> {
+    const log = opened.page.getByRole('log', { name: 'Serial console' });
+    const ends = async () => ((await log.textContent()) ?? '').split('dsm-lab: up').length - 1;
+    boots = await poll(async () => (await ends()) > boots && (await ends()), { what: 'the boot on the console' });
+  }
+
+  test('a shutdown: asked, counted down, cancelled; then carried out, and in the timeline with the user’s name', async () => {
+    const { page, complaints } = opened;
+    await guest.deaf();
+    const press = async () => {
+      await page.getByRole('button', { name: 'Shut down' }).click();
+      const dialog = page.getByRole('dialog');
+      await dialog.getByRole('button', { name: 'Shut down' }).click();
+    };
+    const from = stage.listener.now;
+    await press();
+    await page.getByText('Shutting down').first().waitFor();
+    const timer = page.getByRole('timer');
+    const first = await timer.textContent();
+    await poll(async () => (await timer.textContent()) !== first, { what: 'the countdown to move' });
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await stage.listener.document(vmTopic('response'), ({ code }) => code === 'cancelled', { from });
+    await timer.waitFor({ state: 'detached' });
+    await guest.deaf(false);
+    // A guest that listens may be off before a page, which hears once a second, sees it going.
+    await press();
+    const state = await stage.listener.document(vmTopic('state'), ({ power }) => power === 'OFF', { from });
+    expect(state.last_stop.by).toBe('anna');
+    await page.locator('.events').getByText('anna').first().waitFor();
+    await page.getByRole('button', { name: 'Start' }).click();
+    await stage.listener.document(vmTopic('check'), ({ verdict }) => verdict === 'up', { from: stage.listener.now });
+    await page.getByText('DSM answers at').waitFor();
+    await hasBooted();
+    expect(complaints).toEqual([]);
+  });
+
+  test('a power cut is done only when the VM’s key is typed', async () => {
+    const { page } = opened;
+    await page.getByText('More', { exact: true }).click();
+    await page.getByRole('button', { name: 'Cut power' }).click();
     const dialog = page.getByRole('dialog');
-    await dialog.getByRole('button', { name: 'Shut down' }).click();
-  };
-  const from = stage.listener.now;
-  await press();
-  await page.getByText('Shutting down').first().waitFor();
-  const timer = page.getByRole('timer');
-  const first = await timer.textContent();
-  await poll(async () => (await timer.textContent()) !== first, { what: 'the countdown to move' });
-  await page.getByRole('button', { name: 'Cancel' }).click();
-  await stage.listener.document(vmTopic('response'), ({ code }) => code === 'cancelled', { from });
-  await timer.waitFor({ state: 'detached' });
-  await guest.deaf(false);
-  // A guest that listens may be off before a page, which hears once a second, sees it going.
-  await press();
-  const state = await stage.listener.document(vmTopic('state'), ({ power }) => power === 'OFF', { from });
-  expect(state.last_stop.by).toBe('anna');
-  await page.locator('.events').getByText('anna').first().waitFor();
-  await page.getByRole('button', { name: 'Start' }).click();
-  await stage.listener.document(vmTopic('check'), ({ verdict }) => verdict === 'up', { from: stage.listener.now });
-  await page.getByText('DSM answers at').waitFor();
-  expect(complaints).toEqual([]);
+    const cut = dialog.getByRole('button', { name: 'Cut power' });
+    await dialog.getByRole('textbox').fill('dsm');
+    expect(await cut.isDisabled()).toBe(true);
+    await dialog.getByRole('textbox').fill('DSM');
+    const from = stage.listener.now;
+    await cut.click();
+    await stage.listener.document(vmTopic('state'), ({ power }) => power === 'OFF', { from });
+    await guest.start();
+    await page.getByText('DSM answers at').waitFor();
+    await hasBooted();
+  });
 });
 
 test('the screen is looked at, and only while it is shown', async () => {
@@ -164,23 +201,6 @@ test('the screen is looked at, and only while it is shown', async () => {
   await page.locator('img[src^="blob:"]').waitFor();
   await poll(async () => asked.length > 1, { what: 'a second picture' });
   if (pictures) await page.screenshot({ path: join(pictures, 'page-screen.png') });
-});
-
-test('a power cut is done only when the VM’s key is typed', async () => {
-  const { page } = await openPage();
-  await using _ = { [Symbol.asyncDispose]: () => page.context().close() };
-  await page.getByText('More', { exact: true }).click();
-  await page.getByRole('button', { name: 'Cut power' }).click();
-  const dialog = page.getByRole('dialog');
-  const cut = dialog.getByRole('button', { name: 'Cut power' });
-  await dialog.getByRole('textbox').fill('dsm');
-  expect(await cut.isDisabled()).toBe(true);
-  await dialog.getByRole('textbox').fill('DSM');
-  const from = stage.listener.now;
-  await cut.click();
-  await stage.listener.document(vmTopic('state'), ({ power }) => power === 'OFF', { from });
-  await guest.start();
-  await page.getByText('DSM answers at').waitFor();
 });
 
 test('the bridge restarts, the broker dies: the page says so, and comes back by itself', async () => {

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -180,6 +181,17 @@ test('many requests in one packet on one connection cost one place, not three hu
   await closed;
   const known = { authorization: `Bearer ${token}` };
   await eventually(async () => expect((await web.get('api/samples?vm=DSM', known)).status).toBe(200));
+});
+
+test('two hundred that connect before they ask, as after a restart of the bridge, are all served', async () => {
+  await using web = await startWeb();
+  const sockets = Array.from({ length: 200 }, () => connect(web.listen.port, '127.0.0.1'));
+  await Promise.all(sockets.map(socket => once(socket, 'connect')));
+  // It came after them.
+  await web.get('');
+  const answers = sockets.map(socket => once(socket, 'data'));
+  for (const socket of sockets) socket.write('GET /api/samples?vm=DSM HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n');
+  for (const [answer] of await Promise.all(answers)) expect(String(answer)).toContain('200 OK');
 });
 
 test('what cannot be told says why; another path, method or number is no failure', async () => {
