@@ -19,20 +19,18 @@ export function wordsOf(error: unknown): string {
   return error instanceof Refused ? error.message : 'The bridge does not answer.';
 }
 
-let offset: number | null = null;
+/** Its clock less the monotonic one, milliseconds; this device's clock, until it has told. */
+let offset = performance.timeOrigin;
 
 /** The bridge's clock, milliseconds since 1970. It goes on evenly when this device's clock is set. */
 export function now(): number {
-  return performance.now() + (offset ?? performance.timeOrigin);
+  return performance.now() + offset;
 }
 
-/**
- * The bridge's clock less the monotonic one, by a `Date` header of whole seconds. Small differences to what was found
- * `before` come from the way; a step of the bridge's clock is larger.
- */
-export function clockOffset(before: number | null, header: string | null, asked: number, answered: number) {
-  const found = Date.parse(header ?? '') + 500 - (asked + answered) / 2;
-  return Number.isNaN(found) || (before !== null && Math.abs(found - before) < 2_000) ? before : found;
+/** What it says now. Small differences come from the way; a larger one is of a clock that was set. */
+export function hearClock(at: string): void {
+  const found = Date.parse(at) - performance.now();
+  if (Math.abs(found - offset) > 1_000) offset = found;
 }
 
 interface Request {
@@ -44,7 +42,6 @@ interface Request {
 
 /** Answers other than 2xx throw `Refused`. */
 export async function ask(what: string, { query, body, signal }: Request = {}): Promise<Response> {
-  const asked = performance.now();
   const response = await fetch(`api/${what}?${new URLSearchParams(query)}`, {
     signal: signal ?? null,
     ...(body && {
@@ -53,7 +50,6 @@ export async function ask(what: string, { query, body, signal }: Request = {}): 
       body: JSON.stringify(body),
     }),
   });
-  offset = clockOffset(offset, response.headers.get('date'), asked, performance.now());
   if (response.ok) return response;
   throw new Refused(response.status, await response.json().catch(() => ({})));
 }

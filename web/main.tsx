@@ -1,4 +1,5 @@
 import { render } from 'preact';
+import { hearClock } from './api.ts';
 import { Link, type PageState } from './link.ts';
 import { merged, nothing } from './model/live.ts';
 import { App } from './parts/app.tsx';
@@ -18,6 +19,7 @@ function show(change: Partial<PageState> = {}): void {
 
 const link = new Link({
   hear: messages => {
+    for (const message of messages) if ('now' in message) hearClock(message.now);
     told = messages.reduce(merged, told);
     // Until it has told all, what an earlier one has told is shown.
     if (told.user !== undefined) show({ live: told });

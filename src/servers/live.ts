@@ -32,7 +32,7 @@ export interface LiveVm {
   commands: readonly string[];
 }
 
-/** No message at all: it is still there. */
+/** The clock alone: it is still there. */
 type Send = (messages: readonly object[]) => void;
 
 /** Milliseconds without anything to tell until it tells that it is there. */
@@ -69,7 +69,7 @@ export class Live {
   open(send: Send, ...more: readonly object[]): () => void {
     this.#tick();
     // A page that came before has had no more than this.
-    send([...this.#all(), ...more]);
+    send([clock(), ...this.#all(), ...more]);
     this.#pages.add(send);
     this.#timer ??= setInterval(() => this.#tick(), this.#options.interval ?? 1_000);
     return () => {
@@ -128,8 +128,13 @@ export class Live {
 
   #send(messages: readonly object[]): void {
     this.#spokeAt = performance.now();
-    for (const send of this.#pages) send(messages);
+    for (const send of this.#pages) send([clock(), ...messages]);
   }
+}
+
+/** A page measures times with it, and notices when it is set. */
+function clock(): object {
+  return { now: new Date().toISOString() };
 }
 
 /** By their names. */

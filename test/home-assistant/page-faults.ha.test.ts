@@ -14,6 +14,18 @@ import { address, guest, inLab, libvirtd, type Mosquitto, poll, startMosquitto, 
 import { freePort } from '../lab/processes.ts';
 
 const MiB = 2 ** 20;
+const hour = 3_600_000;
+/** Loaded before the bridge: at each SIGUSR2 its clock is three hours ahead, three hours behind, right. */
+const clock = `
+  const Real = Date, steps = [0, 3, -3];
+  let step = 0;
+  const now = () => Real.now() + steps[step] * ${hour};
+  globalThis.Date = class extends Real {
+    constructor(...parts) { if (parts.length === 0) super(now()); else super(...parts); }
+    static now() { return now(); }
+  };
+  process.on('SIGUSR2', () => { step = (step + 1) % steps.length; });`;
+
 const stack = new AsyncDisposableStack();
 let broker: Mosquitto;
 let listener: Listener;
@@ -38,7 +50,8 @@ beforeAll(async () => {
   const commands = ['start', 'shutdown', 'cancel', 'check'];
   const vms = [{ domain: 'DSM', commands, shutdown: { timeout: '50s' }, checks }];
   const more = { web: { listen: `127.0.0.1:${port}` }, log: { level: 'info' }, vms };
-  bridge = stack.use(await startBridge(usual(broker.url, more), [process.execPath, join(folder, 'dist/cli/index.js')]));
+  const node = [process.execPath, '--import', `data:text/javascript,${encodeURIComponent(clock)}`];
+  bridge = stack.use(await startBridge(usual(broker.url, more), [...node, join(folder, 'dist/cli/index.js')]));
   await listener.document(vmTopic('check'), ({ verdict }) => verdict === 'up');
   const browser = await startBrowser();
   stack.defer(() => browser.close());
@@ -50,10 +63,8 @@ beforeAll(async () => {
   await page.getByText('DSM answers at').waitFor();
 }, 600_000);
 
-afterAll(async () => {
-  await stack.disposeAsync();
-  if (inLab()) await guest.off();
-});
+// The guest runs on: the next file needs it, too.
+afterAll(() => stack.disposeAsync());
 
 test('libvirtd hangs: the page says so, and is itself again when libvirtd goes on', async () => {
   const away = page.getByText('libvirt is away, so what is shown may be old');
@@ -64,6 +75,42 @@ test('libvirtd hangs: the page says so, and is itself again when libvirtd goes o
     libvirtd.thaw();
   }
   await away.waitFor({ state: 'detached' });
+  await page.getByText('DSM answers at').waitFor();
+});
+
+test('the bridge’s clock is set, there and back: times, and a countdown, stay what they are', async () => {
+  const timer = page.getByRole('timer');
+  const left = async () => Number(/^(\d+) s$/.exec((await timer.textContent()) ?? '')?.[1] ?? Number.NaN);
+  const ask = async () => {
+    await listener.publish(vmTopic('command'), 'shutdown');
+    await expect.poll(left).toBeGreaterThan(30);
+  };
+  await guest.deaf();
+  await ask();
+  for (const notice of ['is 3 h behind', 'is 3 h ahead of', null]) {
+    process.kill(bridge.pid ?? 0, 'SIGUSR2');
+    const clocks = page.getByText(`This device's clock ${notice ?? ''}`);
+    await clocks.waitFor({ state: notice === null ? 'detached' : 'visible' });
+    // That of the shutdown which goes on, and of one that begins now.
+    expect(await left()).toBeLessThanOrEqual(50);
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await timer.waitFor({ state: 'detached' });
+    await ask();
+    expect(await left()).toBeLessThanOrEqual(50);
+    expect(await page.locator('main').textContent()).not.toMatch(/NaN|Invalid|undefined|-\d+ (s|min|h)/);
+  }
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  await timer.waitFor({ state: 'detached' });
+  await guest.deaf(false);
+});
+
+test('this device’s clock is set: the page says so, and goes by the bridge’s', async () => {
+  const since = page.getByText(/^since .* for /);
+  const before = await since.textContent();
+  await page.evaluate('const real = Date.now; Date.now = () => real() + 10_800_000');
+  await page.getByText("This device's clock is 3 h ahead of the bridge's").waitFor();
+  expect((await since.textContent())?.slice(0, 11)).toBe(before?.slice(0, 11));
+  await page.reload();
   await page.getByText('DSM answers at').waitFor();
 });
 

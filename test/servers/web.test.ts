@@ -53,8 +53,9 @@ test('a page hears all that is known, then what changes, and what happens', asyn
   await using web = await startWeb();
   using live = await listen(web.root);
   await live.take({ user: null });
-  expect(live.messages[0]).toMatchObject({ bridge: { instance: 'nas', broker: null, libvirt: null } });
-  expect(live.messages[1]).toMatchObject({
+  expect(live.messages[0]).toEqual({ now: expect.stringMatching(/^\d{4}-.*Z$/) });
+  expect(live.messages[1]).toMatchObject({ bridge: { instance: 'nas', broker: null, libvirt: null } });
+  expect(live.messages[2]).toMatchObject({
     vm: 'DSM',
     label: 'DSM VM',
     guest: 'dsm',
@@ -68,7 +69,7 @@ test('a page hears all that is known, then what changes, and what happens', asyn
   });
   web.daemon.domain('DSM').start();
   await live.take({ vm: 'DSM', state: expect.objectContaining({ power: 'ON' }) });
-  const news = live.messages.slice(2).find(message => message['state']);
+  const news = live.messages.slice(3).find(message => message['state']);
   expect(news).not.toHaveProperty('label');
   expect(news).not.toHaveProperty('loader');
   await live.take({ vm: 'DSM', event: expect.objectContaining({ event_type: 'started' }) });

@@ -46,6 +46,7 @@ export interface Live {
 
 /** Of a VM it has all parts at first, and then those that have changed. */
 export type Message =
+  | { now: string }
   | { bridge: BridgeStatus }
   | { user: string | null }
   | { vm: string; event: Notification }

@@ -1,3 +1,4 @@
+import { useMemo } from 'preact/hooks';
 import { now } from '../api.ts';
 import type { VmProps } from '../commands.ts';
 import { type Action, actionsOf, canCancel } from '../model/actions.ts';
@@ -47,7 +48,9 @@ export function Controls(props: VmProps) {
 /** The job: what it does, until when, and the end of it. */
 function Work({ vm, send }: VmProps) {
   const { activity, phase, deadline, attempt, start_after_off } = vm.state;
-  const left = deadline === null ? null : (Date.parse(deadline) - now()) / 1_000;
+  // As long as it was told to be, even if the bridge's clock is set meanwhile.
+  const end = useMemo(() => performance.now() + Date.parse(deadline ?? '') - now(), [deadline]);
+  const left = deadline === null ? null : (end - performance.now()) / 1_000;
   const parts = [
     phase && spaced(phase),
     attempt !== null && attempt > 1 && `asked ${attempt} times`,
