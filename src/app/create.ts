@@ -6,7 +6,7 @@ import { leftBehind, planVolumes } from '../definition/create.ts';
 import { lookAtDisk, refusalOf } from '../definition/disks.ts';
 import { draftXml, stableMac } from '../definition/draft.ts';
 import { examine } from '../doctor/examine.ts';
-import { type LoaderFacts, type OtherDomain, readFacts, unknownFacts, unknownLoader } from '../doctor/facts.ts';
+import { type LoaderFacts, readFacts, unknownFacts, unknownLoader } from '../doctor/facts.ts';
 import { type Host, lookAtHost } from '../doctor/host.ts';
 import { errorCode, unlessRefused } from '../libvirt/errors.ts';
 import { isImageError } from '../loader/image/image.ts';
@@ -49,7 +49,8 @@ export async function propose(options: ProposeOptions) {
   const xml = draftXml({ ...create, name: vm.domain, uuid, kvm, mac, disks, deviceTree });
   const read = readFacts(xml);
   if (!read) throw new TypeError('the draft is no definition');
-  const known = await recognised({ loader: loaderFacts(loader), disks: read.disks }, withImage(options, local));
+  const settings = { ...loader, image: wayTo(create.image, local) };
+  const known = await recognised({ loader: loaderFacts(loader), disks: read.disks }, { ...options, settings });
   const facts = { ...unknownFacts(read), secure: true, loader: toBuild(loader, known), others, host: seen };
   const { findings, unseen } = examine(facts);
   const bad = findings.filter(({ level, code }) => /harm|warning/.test(level) && !mendedElsewhere.has(code));
@@ -102,11 +103,8 @@ async function look(options: ProposeOptions) {
 }
 
 /** The image may be in no pool. */
-function withImage(options: ProposeOptions, local: boolean) {
-  const { image: path } = options.create;
-  const image =
-    local && existsSync(path) ? { way: 'path' as const, path } : { way: 'volume' as const, transientPool: false };
-  return { ...options, settings: { ...options.loader, image } };
+function wayTo(path: string, local: boolean): ProposeOptions['loader']['image'] {
+  return local && existsSync(path) ? { way: 'path', path } : { way: 'volume', transientPool: false };
 }
 
 /** As the loader will be when it is built: the image may still be for another model. */
@@ -118,13 +116,10 @@ function toBuild(settings: ProposeOptions['loader'], { kind }: LoaderFacts): Loa
     : { ...rest, kind, model, dsm };
 }
 
-interface Around {
-  others: readonly OtherDomain[] | null;
-  seen: Host | null;
-  root: string;
-}
-
-function diskTroubles(wanted: ProposeOptions['create']['disks'], { others, seen, root }: Around): string[] {
+function diskTroubles(
+  wanted: ProposeOptions['create']['disks'],
+  { others, seen, root }: Pick<Awaited<ReturnType<typeof look>>, 'others' | 'seen'> & { root: string },
+): string[] {
   const places = new Map<string, string>();
   return wanted.flatMap(({ byId, ...rest }) => {
     if (byId === null) return [];
@@ -153,13 +148,11 @@ async function bridgeTrouble({ client, create: { bridge }, signal }: ProposeOpti
   return answer === 'unknown' ? (host?.bridgeDelays.has(bridge) === false ? none : null) : answer;
 }
 
-async function imageTrouble(options: ProposeOptions, local: boolean) {
-  const { create, client, signal } = options;
-  const { settings } = withImage(options, local);
+async function imageTrouble({ create, client, signal }: ProposeOptions, local: boolean) {
   if (!isAbsolute(create.image) || normalize(create.image).startsWith('/dev/'))
     return `${create.image} cannot be the loader's image: the absolute path of a file is needed.`;
   try {
-    await using _ = await openImage(settings.image, create.image, client, signal);
+    await using _ = await openImage(wayTo(create.image, local), create.image, client, signal);
     return null;
   } catch (error) {
     if (!isImageError(error)) throw error;

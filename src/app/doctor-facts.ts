@@ -55,16 +55,8 @@ export async function gather(options: GatherOptions) {
   if (!read) return null;
   const running = { memoryNow: hardware.memory, bridges: hardware.nics.flatMap(({ source }) => source ?? []) };
   const facts: Facts = {
-    ...{
-      ...unknownFacts(read),
-      shutdownSeconds,
-      lastDisks,
-      loader: loaderFacts(settings),
-      secure: secret !== null,
-      active,
-      autostart,
-    },
-    ...(active && running),
+    ...{ ...unknownFacts(read), shutdownSeconds, lastDisks, loader: loaderFacts(settings) },
+    ...{ secure: secret !== null, active, autostart, ...(active && running) },
   };
   const [loader, others, rooms, host] = await Promise.all([
     guest === 'dsm' ? recognised(facts, options) : facts.loader,

@@ -77,14 +77,10 @@ function explain(path: string, error: NodeJS.ErrnoException): Error {
   const { code, syscall, message } = error;
   const because = (text: string) => new Error(text, { cause: error });
   if (syscall !== 'connect') return because(`the connection to the bridge broke before its last answer: ${message}`);
-  switch (code) {
-    case 'EACCES':
-    case 'EPERM':
-      return because(`${path}: permission denied: run this as the bridge's user`);
-    // The socket's queue is full.
-    case 'EAGAIN':
-      return because(`the bridge at ${path} lets nobody in`);
-    default:
-      return because(`no bridge listens at ${path}: ${message}`);
+  if (code === 'EACCES' || code === 'EPERM') {
+    return because(`${path}: permission denied: run this as the bridge's user`);
   }
+  // The socket's queue is full.
+  if (code === 'EAGAIN') return because(`the bridge at ${path} lets nobody in`);
+  return because(`no bridge listens at ${path}: ${message}`);
 }

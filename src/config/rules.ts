@@ -9,7 +9,7 @@ import { isMapping, valueAt } from './value.ts';
 export function mqttRule(mqtt: unknown, complain: Complain): void {
   passwordRule(mqtt, complain);
   if (!isMapping(mqtt)) return;
-  const given = (key: string) => (mqtt[key] ?? null) !== null;
+  const given = isGiven(mqtt);
   if (given('cert_file') && !given('key_file')) complain(['cert_file'], 'needs key_file beside it', null, 'key');
   if (given('key_file') && !given('cert_file')) complain(['key_file'], 'needs cert_file beside it', null, 'key');
   const urls = [mqtt['url']].flat();
@@ -29,9 +29,13 @@ export const passwordRule = onlyOneRule('password', 'password_file');
 
 export function onlyOneRule(one: string, other: string) {
   return (section: unknown, complain: Complain): void => {
-    const both = [one, other].every(key => (valueAt(section, [key]) ?? null) !== null);
-    if (both) complain([other], `${one} and ${other} are both given`, 'keep one of them', 'key');
+    if ([one, other].every(isGiven(section)))
+      complain([other], `${one} and ${other} are both given`, 'keep one of them', 'key');
   };
+}
+
+function isGiven(section: unknown): (key: string) => boolean {
+  return key => (valueAt(section, [key]) ?? null) !== null;
 }
 
 /** An unlisted command never runs, not even by a policy; and a rebuild needs a loader. */
@@ -46,7 +50,7 @@ export function vmRule(entry: unknown, complain: Complain): void {
     const hint = `write \`commands: [${listed.join(', ')}]\`, or \`on_timeout: report\``;
     complain(['shutdown', 'on_timeout'], 'force_off is not among the commands of this VM', hint);
   }
-  if (valueAt(vm, ['guest']) === 'other' || (valueAt(vm, ['loader']) ?? null) !== null) return;
+  if (valueAt(vm, ['guest']) === 'other' || isGiven(vm)('loader')) return;
   const hint = "add `loader: { model: DS918+, platform: ds918p-7.1.1-42962 }`, with the VM's own, or leave it out";
   for (const [index, word] of commands.entries()) {
     const needsLoader = word === 'rebuild' || word === 'rollback';
@@ -101,7 +105,7 @@ export function loaderRule(loader: unknown, complain: Complain): void {
 
 /** Either a disk of the host, with what proves that it is meant, or a new volume. */
 export function createDiskRule(disk: unknown, complain: Complain): void {
-  const given = (key: string) => (valueAt(disk, [key]) ?? null) !== null;
+  const given = isGiven(disk);
   const [kind, strange] = given('pool') ? ['pool', ['by_id', 'contains_data', 'serial']] : ['by_id', ['size', 'name']];
   for (const key of strange.filter(given))
     complain([key], `does not go with \`${kind}\``, 'leave one of them out', 'key');

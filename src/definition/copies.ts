@@ -6,7 +6,7 @@ import { type HostDisk, lookAtHost } from '../doctor/host.ts';
 import { orNull } from '../util/or-null.ts';
 import { replaceFile } from '../util/replace-file.ts';
 import { parseDomainXml } from '../vm/domain-xml.ts';
-import { child, content, parseDomain, text } from '../vm/xml.ts';
+import { child, content, type Node, parseDomain, text } from '../vm/xml.ts';
 import { changedElements, valuesOf } from './diff.ts';
 
 /** The last definitions of each VM, a file each: `definitions/KEY/NUMBER.json` in `data_dir`. */
@@ -117,15 +117,16 @@ const pathOf = (folder: string, number: number) => join(folder, `${number}.json`
  * loader in the image, in words, if it is known. Throws when the XML is none.
  */
 export async function lookAtDefinition(xml: string, local: boolean, is: string | null = null): Promise<Kept> {
-  const uuid = content(parseDomain(xml), 'uuid') ?? '';
+  const domain = parseDomain(xml);
   const image = parseDomainXml(xml).disks.find(({ role }) => role === 'loader')?.source;
   const [nvram, info, disks] = await Promise.all([
-    nvramIn(xml, local),
+    nvramIn(domain, local),
     local && image?.startsWith('/') ? stat(image).catch(() => null) : null,
     local ? blockDevices(xml) : new Map<string, HostDisk>(),
   ]);
   const loader = info?.isFile() ? { bytes: info.size, modified: info.mtime.toISOString(), is } : null;
   const known = [...disks].flatMap(([path, { identity }]) => (identity === null ? [] : [[path, identity] as const]));
+  const uuid = content(domain, 'uuid') ?? '';
   return { at: new Date().toISOString(), uuid, xml, changed: [], nvram, loader, disks: Object.fromEntries(known) };
 }
 
@@ -135,8 +136,7 @@ export async function blockDevices(xml: string): Promise<ReadonlyMap<string, Hos
   return (await lookAtHost({ uuid: null, disks: paths, pci: [], bridges: [] })).disks;
 }
 
-async function nvramIn(xml: string, local: boolean): Promise<Kept['nvram']> {
-  const domain = parseDomain(xml);
+async function nvramIn(domain: Node | undefined, local: boolean): Promise<Kept['nvram']> {
   const os = child(domain, 'os');
   // With automatic firmware, libvirt 9.0 names the file only while the domain runs.
   const usual = text(os, '@firmware') === 'efi' ? `/var/lib/libvirt/qemu/nvram/${content(domain, 'name')}_VARS.fd` : '';

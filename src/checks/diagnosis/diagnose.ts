@@ -49,24 +49,16 @@ function fromDiscovery(evidence: Evidence): Cause | null {
 
 function fromPage(evidence: Evidence): Cause | null {
   const { web, age, past, discovery, neighbour } = evidence;
-  switch (web) {
-    case 'dsm':
-      return booting(evidence) ? 'starting' : 'api_silent';
-    case 'installer':
-      return 'installer';
-    case 'loader':
-      // A DSM that was up, or that answers discovery, may have SSH too: SSH alone then shows no loader.
-      if (past === 'was_up' || discovery === 'ready') return null;
-      return age === 'young' ? 'loader_passing' : 'loader';
-    case 'behind':
-    case 'other':
-      // Discovery reports that DSM is ready, so its owner has put this page before it. Unless its API hangs.
-      return discovery === 'ready' && neighbour !== 'taken' && evidence.dsm !== 'silent' ? whileReady(evidence) : null;
-    case 'silent':
-    case 'closed':
-    case 'not_applicable':
-      return null;
+  if (web === 'dsm') return booting(evidence) ? 'starting' : 'api_silent';
+  if (web === 'installer') return web;
+  if (web === 'loader') {
+    // A DSM that was up, or that answers discovery, may have SSH too: SSH alone then shows no loader.
+    if (past === 'was_up' || discovery === 'ready') return null;
+    return age === 'young' ? 'loader_passing' : 'loader';
   }
+  // Discovery reports that DSM is ready, so its owner has put this page before it. Unless its API hangs.
+  const isBefore = (web === 'behind' || web === 'other') && discovery === 'ready' && neighbour !== 'taken';
+  return isBefore && evidence.dsm !== 'silent' ? whileReady(evidence) : null;
 }
 
 function updating({ age }: Evidence): Cause {

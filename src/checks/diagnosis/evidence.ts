@@ -50,23 +50,12 @@ export function machineOf(vm: Pick<VmSnapshot, 'domain' | 'seen' | 'work'> | nul
   if (!vm?.seen || !libvirtUp) return 'unseen';
   const { domain, work } = vm;
   if (!domain) return 'absent';
-  switch (domain.state) {
-    case 'running':
-    case 'idle':
-      return work && stopping.has(work.activity) ? 'stopping' : 'running';
-    case 'shutting_down':
-      return 'stopping';
-    case 'shut_off':
-      return domain.reason === 'crashed' || domain.reason === 'killed' ? 'died' : 'off';
-    case 'paused':
-      return domain.reason === 'io_error' ? 'io_error' : 'paused';
-    case 'pmsuspended':
-      return 'asleep';
-    case 'crashed':
-      return domain.active ? 'crashed' : 'died';
-    case 'unknown':
-      return 'unseen';
-  }
+  const { state, reason, active } = domain;
+  if (state === 'running' || state === 'idle') return work && stopping.has(work.activity) ? 'stopping' : 'running';
+  if (state === 'shut_off') return reason === 'crashed' || reason === 'killed' ? 'died' : 'off';
+  if (state === 'paused') return reason === 'io_error' ? 'io_error' : 'paused';
+  if (state === 'crashed') return active ? 'crashed' : 'died';
+  return ({ shutting_down: 'stopping', pmsuspended: 'asleep', unknown: 'unseen' } as const)[state];
 }
 
 /** Milliseconds since power on; null: unknown, which counts as old. */

@@ -57,6 +57,11 @@ export interface VmChecksOptions extends SharedOptions {
   clock: Clock;
 }
 
+/** Events that tell of the machine, or of what it is meant to be. */
+const ofMachine: ReadonlySet<Event['type']> = new Set([
+  ...(['domain', 'work', 'wished', 'hypervisor_up', 'hypervisor_down'] as const),
+]);
+
 const examiners = { dsm: examine, other: examineOther } as const;
 
 /** The checks of one VM, one at a time: runs them when they are due, and publishes the result. */
@@ -108,21 +113,10 @@ export class VmChecks {
   /** Must receive every event of this VM, and libvirt's ups and downs, after the snapshot has taken it. */
   hear(event: Event): void {
     if (this.#closed) return;
-    switch (event.type) {
-      case 'rebooted':
-        this.#apply({ type: 'reset' });
-        this.#look();
-        return;
-      case 'domain':
-      case 'work':
-      case 'wished':
-      case 'hypervisor_up':
-      case 'hypervisor_down':
-        this.#settleOff();
-        this.#look();
-        return;
-      default:
-    }
+    if (event.type === 'rebooted') this.#apply({ type: 'reset' });
+    else if (ofMachine.has(event.type)) this.#settleOff();
+    else return;
+    this.#look();
   }
 
   /** Must receive every sample of this VM. */

@@ -41,6 +41,12 @@ export function hint(code: string, pattern: RegExp, text: Text): Failure {
   return { code, pattern, alone: false, ...text };
 }
 
+/** With any loader. */
+export const diskFailed = fatal('disk_failed', /Input\/output error|Read-only file system/, {
+  message: 'A disk of the image builder failed while it was read or written.',
+  advice: "Look at the host's disk that has the loader's image (`dmesg`), and try again.",
+});
+
 /** Characters that a pattern may match. */
 const reach = 512;
 

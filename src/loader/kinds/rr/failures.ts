@@ -1,4 +1,4 @@
-import { type Failure, fatal, hint, type OutputTable } from '../outcome.ts';
+import { diskFailed, type Failure, fatal, hint, type OutputTable } from '../outcome.ts';
 
 const again = 'Try again later';
 const network = `Check that the guest reaches global.synologydownload.com and www.synology.com. ${again}.`;
@@ -87,10 +87,7 @@ const failures: readonly Failure[] = [
     message: 'The image builder ran out of memory.',
     advice: 'Give the VM 4 GiB of memory.',
   }),
-  fatal('disk_failed', /Input\/output error|Read-only file system/, {
-    message: 'A disk of the image builder failed while it was read or written.',
-    advice: "Look at the host's disk that has the loader's image (`dmesg`), and try again.",
-  }),
+  diskFailed,
   fatal('rr_error', /--title Error --msgbox ([^\n]{200}|[^\n]{1,199}(?=\n))/, {
     message: 'RR reports an error: $1',
     advice: null,

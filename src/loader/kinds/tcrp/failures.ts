@@ -1,4 +1,4 @@
-import { type Failure, fatal, hint, type OutputTable } from '../outcome.ts';
+import { diskFailed, type Failure, fatal, hint, type OutputTable } from '../outcome.ts';
 
 const again = 'Try again later';
 const space = 'Give the VM 2 GiB of memory or more';
@@ -30,10 +30,7 @@ export const failures: readonly Failure[] = [
     message: 'The loader ran out of space: in its memory, or on the first partition of its image.',
     advice: `${space}; if it has, begin with a fresh image of the loader.`,
   }),
-  fatal('disk_failed', /Input\/output error|Read-only file system/, {
-    message: 'A disk of the image builder failed while it was read or written.',
-    advice: "Look at the host's disk that has the loader's image (`dmesg`), and try again.",
-  }),
+  diskFailed,
   fatal('out_of_memory', /Cannot allocate memory| line \d{1,5}: {1,4}\d{1,10} Killed /, {
     message: 'The loader ran out of memory.',
     advice: `${space}, and try again.`,
