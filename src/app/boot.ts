@@ -1,7 +1,7 @@
 import { access, constants, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Input, Recorder } from '../boot/recorder.ts';
-import { bootStore, noBoots } from '../boot/store.ts';
+import { bootStore, noBoots } from '../boot/recording.ts';
 import { tail } from '../boot/tail.ts';
 import type { Publisher } from '../bridge/publisher.ts';
 import type { HostConfig } from '../config/config.ts';

@@ -1,7 +1,7 @@
 import type { HostConfig } from '../config/config.ts';
-import type { KnownDisks } from '../doctor/disks-store.ts';
 import { examine } from '../doctor/examine.ts';
 import { readFacts, unknownFacts } from '../doctor/facts.ts';
+import type { KnownDisks } from '../doctor/host.ts';
 import type { Event, VmKey } from '../model/snapshot.ts';
 import type { State } from '../model/state.ts';
 import { entryOf } from '../util/entry-of.ts';

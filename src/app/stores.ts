@@ -3,7 +3,7 @@ import { type Remembered, recall, vmStoreFile } from '../bridge/vm-store.ts';
 import type { Known } from '../checks/engine/run.ts';
 import type { Config } from '../config/config.ts';
 import { announcedStore } from '../discovery/announced-store.ts';
-import { disksStore } from '../doctor/disks-store.ts';
+import { disksStore } from '../doctor/host.ts';
 import type { DomainRef } from '../libvirt/structs.ts';
 import { emptyVm, type VmKey, type VmSnapshot } from '../model/snapshot.ts';
 import { State } from '../model/state.ts';

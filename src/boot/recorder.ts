@@ -2,8 +2,7 @@ import type { Boot, BootResult } from '../model/boot.ts';
 import type { Check } from '../model/check.ts';
 import { usual } from '../model/history/history.ts';
 import type { Event, VmSnapshot } from '../model/snapshot.ts';
-import { Recording } from './recording.ts';
-import type { KeptBoots } from './store.ts';
+import { type KeptBoots, Recording } from './recording.ts';
 
 export interface RecorderOptions {
   vm: () => VmSnapshot;

@@ -104,17 +104,14 @@ function linesOf({ config, sources }: Loaded): string[] {
     ['topics', `${mqtt.baseTopic}/…`],
     ...hosts.map(host => ['libvirt', hostText(host)]),
     ['data', dataDir],
-    ...vms.flatMap(vm => [
-      [
-        'vm',
-        `${vmText(vm)} as ${mqtt.baseTopic}/${vm.key}, ${commandsText(
-          vm,
-          hostsOf(config, vm).every(host => host.readOnly),
-        )}`,
-      ],
-      ...(vm.create ? createLines(vm.create) : []),
-      ...(vm.loader ? loaderLines(vm.loader) : []),
-    ]),
+    ...vms.flatMap(vm => {
+      const readOnly = hostsOf(config, vm).every(host => host.readOnly);
+      return [
+        ['vm', `${vmText(vm)} as ${mqtt.baseTopic}/${vm.key}, ${commandsText(vm, readOnly)}`],
+        ...(vm.create ? createLines(vm.create) : []),
+        ...(vm.loader ? loaderLines(vm.loader) : []),
+      ];
+    }),
     ...templates.map(({ except, ...vm }) => {
       const out = except.length === 0 ? '' : ` except ${except.join(', ')}`;
       const readOnly = hosts.some(({ name, readOnly }) => name === vm.on && readOnly);

@@ -26,10 +26,8 @@ export function commandPayload(
   const known = commandWords.find(one => one === word);
   const isSwitch = known !== undefined && rowOf(known).options?.includes('enabled');
   if (value !== undefined && (!isSwitch || !['on', 'off'].includes(value))) {
-    throw new Refusal(
-      exitCode.usage,
-      isSwitch ? `${word} is on or off, not '${value}'` : `${word} takes no '${value}'`,
-    );
+    const fault = isSwitch ? `${word} is on or off, not '${value}'` : `${word} takes no '${value}'`;
+    throw new Refusal(exitCode.usage, fault);
   }
   const enabled = value === undefined ? undefined : value === 'on';
   const { timeout, method, confirm, for: duration, until } = options;
@@ -44,13 +42,8 @@ export function commandPayload(
 export function findVm({ vms }: Pick<Config, 'vms'>, name: string): Config['vms'][number] {
   const found = listedVm(vms, name);
   if (found) return found;
-  throw new Refusal(
-    exitCode.usage,
-    `The configuration has no VM '${name}'. ${instead(
-      name,
-      vms.map(({ key }) => key),
-    )}`,
-  );
+  const known = vms.map(({ key }) => key);
+  throw new Refusal(exitCode.usage, `The configuration has no VM '${name}'. ${instead(name, known)}`);
 }
 
 /** By its key, else by its domain or its label. */

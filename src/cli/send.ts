@@ -10,8 +10,7 @@ import { MqttClient } from '../mqtt/client.ts';
 import { silent } from '../util/logger.ts';
 import { orNull } from '../util/or-null.ts';
 import { type CommandOptions, commandPayload, findVm } from './command.ts';
-import { Progress } from './progress.ts';
-import { type ExitCode, exitCode, exitCodeOf, isFinal, Refusal, type Takes } from './terminal.ts';
+import { type ExitCode, exitCode, exitCodeOf, isFinal, Progress, Refusal, type Takes } from './terminal.ts';
 
 export interface SendOptions extends Takes<'vm' | 'json'>, CommandOptions {
   config: Omit<Config, 'hosts'>;

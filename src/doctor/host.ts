@@ -1,9 +1,12 @@
 import { hash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { open } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
+import * as z from 'zod';
 import { inTime } from '../util/deadline.ts';
+import type { Logger } from '../util/logger.ts';
 import { orNull } from '../util/or-null.ts';
+import { Store } from '../util/store.ts';
 
 /** What this machine, on which libvirt runs, knows of a VM. Only reads; what cannot be read is missing. */
 
@@ -117,11 +120,8 @@ async function claimed(device: string): Promise<string | null> {
     await file.close();
     return null;
   };
-  const error = await inTime(
-    claim().catch((reason: NodeJS.ErrnoException) => reason),
-    2_000,
-    null,
-  );
+  const claiming = claim().catch((reason: NodeJS.ErrnoException) => reason);
+  const error = await inTime(claiming, 2_000, null);
   return error?.code === 'EBUSY' ? 'is held by the host, as a disk of a ZFS pool is' : null;
 }
 
@@ -176,4 +176,13 @@ function read(path: string): string | null {
 
 function names(folder: string): string[] {
   return orNull(() => fs.readdirSync(folder)) ?? [];
+}
+
+/** Hashes of what the disks of each VM are, by the VM's key and the disk's source, as when DSM was last up. */
+const schema = z.record(z.string(), z.record(z.string(), z.string()));
+
+export type KnownDisks = z.infer<typeof schema>;
+
+export function disksStore(folder: string, logger: Logger): Store<KnownDisks> {
+  return new Store({ path: join(folder, 'disks.json'), empty: {}, schema, logger });
 }

@@ -69,10 +69,8 @@ export function compareVersions(a: string, b: string): number {
 }
 
 function idsOfNearest(prefix: string): readonly string[] {
-  const meant = nearest(
-    prefix,
-    platforms.map(row => row.prefix),
-  );
+  const prefixes = platforms.map(row => row.prefix);
+  const meant = nearest(prefix, prefixes);
   return platforms.filter(row => row.prefix === meant).flatMap(row => idsOf(row).slice(-3));
 }
 

@@ -124,21 +124,11 @@ const fields: Readonly<Record<string, Field>> = {
   },
   on_timeout: {
     expected: `one of ${timeoutPolicies.join(', ')}`,
-    read: value =>
-      given(
-        'onTimeout',
-        timeoutPolicies.find(policy => policy === value),
-      ),
+    read: value => oneOf('onTimeout', timeoutPolicies, value),
   },
   method: {
     expected: `one of ${shutdownMethods.join(', ')} for shutdown, ${rebootMethods.join(', ')} for reboot`,
-    read: (value, word) => {
-      const methods = rowOf(word).byGuest ? rebootMethods : shutdownMethods;
-      return given(
-        'method',
-        methods.find(method => method === value),
-      );
-    },
+    read: (value, word) => oneOf('method', rowOf(word).byGuest ? rebootMethods : shutdownMethods, value),
   },
   enabled: yesOrNo('enabled'),
   confirm: yesOrNo('confirm'),
@@ -152,6 +142,11 @@ const fields: Readonly<Record<string, Field>> = {
 
 function given<K extends keyof Command>(key: K, value: Command[K] | null | undefined): Partial<Command> | null {
   return value === null || value === undefined ? null : ({ [key]: value } as Partial<Command>);
+}
+
+function oneOf<K extends 'onTimeout' | 'method'>(key: K, words: readonly Command[K][], value: unknown) {
+  const word = words.find(each => each === value);
+  return given(key, word);
 }
 
 const zoned = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;

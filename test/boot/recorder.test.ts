@@ -1,7 +1,7 @@
 /** When a boot is told, and when a picture is taken: the decisions, without a console. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Input, Recorder } from '../../src/boot/recorder.ts';
-import { type KeptBoots, noBoots } from '../../src/boot/store.ts';
+import { type KeptBoots, noBoots } from '../../src/boot/recording.ts';
 import type { Boot } from '../../src/model/boot.ts';
 import type { Check, Verdict } from '../../src/model/check.ts';
 import { noHistory } from '../../src/model/history/history.ts';

@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { KeptBoots } from '../../src/boot/store.ts';
+import type { KeptBoots } from '../../src/boot/recording.ts';
 import { askControl } from '../../src/cli/control.ts';
 import { redefine, withPty } from '../lab/definition.ts';
 import { address, guest, inLab, type Mosquitto, patience, poll, startMosquitto, virsh } from '../lab/lab.ts';

@@ -8,9 +8,8 @@ import type { LoaderWord } from '../../model/commands.ts';
 import type { LoaderDocument } from '../../model/documents.ts';
 import { orNull } from '../../util/or-null.ts';
 import { type CommandOptions, commandPayload, findVm } from '../command.ts';
-import { line, Progress } from '../progress.ts';
 import { requestOverMqtt } from '../send.ts';
-import { agrees, bar, exitCode, isFinal, print, Refusal, type Takes, told } from '../terminal.ts';
+import { agrees, bar, exitCode, isFinal, line, Progress, print, Refusal, type Takes, told } from '../terminal.ts';
 import { type InspectVmOptions, inspectVm, noLoader } from './inspect.ts';
 
 export interface RebuildPlanOptions extends InspectVmOptions {

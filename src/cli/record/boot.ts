@@ -1,6 +1,5 @@
 import { join } from 'node:path';
-import { compare } from '../../boot/recording.ts';
-import { bootStore } from '../../boot/store.ts';
+import { bootStore, compare } from '../../boot/recording.ts';
 import type { Config } from '../../config/config.ts';
 import { type Boot, bootPhases } from '../../model/boot.ts';
 import { silent } from '../../util/logger.ts';

@@ -77,10 +77,8 @@ const full = 'Set `upgrade: full`';
 function modelFindings(facts: TcrpFacts): readonly Finding[] {
   const { model, platform } = facts;
   const known = platformOf(model) !== null;
-  const meant = nearest(
-    model,
-    platforms.map(row => row.model),
-  );
+  const models = platforms.map(row => row.model);
+  const meant = nearest(model, models);
   const unknown = refuse('unknown_model', !known, {
     message: `"${model}" is no model that is known here.`,
     advice: meant === null ? 'Write it as Synology does: DS918+.' : `Perhaps ${meant} is meant.`,
