@@ -89,7 +89,10 @@ type Phases = Readonly<Record<BootPhase, number | null>>;
 
 export const noPhases: Phases = { menu: null, loader: null, kernel: null, init: null, up: null };
 
-/** What shows that a boot has reached a phase. Sources: OVMF's BdsDxe, GRUB, TCRP's friend and RR's and Arc's boot scripts, Linux, DSM's linuxrc.syno. */
+/**
+ * What shows that a boot has reached a phase.
+ * Sources: OVMF's BdsDxe, GRUB, TCRP's friend and RR's and Arc's boot scripts, Linux, DSM's linuxrc.syno.
+ */
 const signs: readonly (readonly [BootPhase, RegExp])[] = [
   ['menu', /^BdsDxe: (?:load|start)ing |\bGNU GRUB\b|Welcome to GRUB|^\s*SeaBIOS /],
   ['loader', /TCRP Friend|TinyCore RedPill Friend|\bWelcome to (?:RR|Arc|ARPL)\b|Loading DSM kernel|Loading kexec/i],
@@ -111,6 +114,7 @@ export function withLine(phases: Phases, line: string, seconds: number): Phases 
   return { ...phases, ...Object.fromEntries(later.map(each => [each, null])), [phase]: seconds };
 }
 
+/** One boot beside a good one, line by line. */
 export interface Comparison {
   /** The last line that both have; null: none. */
   common: string | null;

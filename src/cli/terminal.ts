@@ -1,6 +1,6 @@
 import type { ResponseDocument } from '../commands/responder.ts';
 
-/** Where the verbs write, and what they write there alike. */
+/** Where the verbs write, what they write there alike, and how they end. */
 
 export interface Terminal {
   write(text: string): unknown;
