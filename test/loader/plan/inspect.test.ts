@@ -358,15 +358,15 @@ describe('a place for the copy', () => {
   });
 });
 
-test('given up: the signal’s reason', async () => {
+test.each(['reach', 'fetch', 'menu'] as const)('given up while it waits for %s: the signal’s reason', async what => {
   await using it = await rebuildWorld();
   const controller = new AbortController();
   const asked = Promise.withResolvers<void>();
-  const reach = () => {
+  const hang = () => {
     asked.resolve();
     return never();
   };
-  const found = it.inspect({ signal: controller.signal, reach, fetch: never, menu: never });
+  const found = it.inspect({ signal: controller.signal, [what]: hang });
   await asked.promise;
   controller.abort(new Error('enough'));
   await expect(found).rejects.toThrow('enough');
