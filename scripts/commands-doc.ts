@@ -13,7 +13,7 @@ import {
   rowOf,
   type Situation,
 } from '../src/model/commands.ts';
-import { notifications } from '../src/model/notification.ts';
+import { notifications } from '../src/model/notice/notification.ts';
 import { propertyRuns } from '../test/model/runs.ts';
 import { code, fillIn, keep, table } from './page.ts';
 

@@ -13,8 +13,8 @@ import { isImageError } from '../loader/image/image.ts';
 import { openImage } from '../loader/image/open.ts';
 import { platformOr } from '../loader/platforms.ts';
 import { orNull } from '../util/or-null.ts';
-import { type GatherOptions, loaderFacts, otherDomains, recognised } from './doctor-facts.ts';
-import { isLocal } from './libvirt.ts';
+import { type GatherOptions, loaderFacts, otherDomains, recognised } from './host/doctor-facts.ts';
+import { isLocal } from './host/libvirt.ts';
 
 /** What `create` would define, and what is in its way. Changes nothing but a journal that is no longer true. */
 

@@ -3,7 +3,7 @@ import { type Found, withEveryDomain } from '../config/every-domain.ts';
 import { announcedStore, nothingAnnounced } from '../discovery/announced-store.ts';
 import { inTime } from '../util/deadline.ts';
 import { silent } from '../util/logger.ts';
-import { opener } from './libvirt.ts';
+import { opener } from './host/libvirt.ts';
 
 /** Milliseconds for a host to list its domains. */
 const patience = 5_000;

@@ -13,7 +13,7 @@ import { type Asks, type Content, type PageFile, type WebOptions, webServer } fr
 import { inTime } from '../util/deadline.ts';
 import type { Line } from '../util/line-file.ts';
 import { shared } from '../util/shared.ts';
-import type { Host } from './host.ts';
+import type { Host } from './host/host.ts';
 import type { Base, Publishers } from './publishers.ts';
 
 /** What the command line finds out and prints, as text. */

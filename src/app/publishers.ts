@@ -12,7 +12,7 @@ import { healthOf } from '../servers/health.ts';
 import { hostsIn, Live } from '../servers/live.ts';
 import type { Logger } from '../util/logger.ts';
 import { homepage, version } from '../util/version.ts';
-import type { thisHost } from './checks.ts';
+import type { thisHost } from './host/checks.ts';
 import type { Broker } from './mqtt.ts';
 import { QuietTimes } from './quiet.ts';
 import type { Roaming } from './roaming.ts';

@@ -1,6 +1,6 @@
 import type { Command } from '../model/command.ts';
 import type { CallFailure } from '../model/job/job.ts';
-import { type Quiet, quietTime, quietUntil } from '../model/quiet.ts';
+import { type Quiet, quietTime, quietUntil } from '../model/notice/quiet.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import type { States } from '../model/state.ts';
 import { type Clock, systemClock } from '../util/clock.ts';

@@ -5,7 +5,7 @@ import type { Config } from '../config/config.ts';
 import { bridgeDeviceTopic } from '../discovery/entities/payload.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import { topics as topicsOf } from '../model/topics.ts';
-import type { Host } from './host.ts';
+import type { Host } from './host/host.ts';
 import { connection } from './mqtt.ts';
 import type { Base } from './publishers.ts';
 

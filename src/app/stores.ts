@@ -12,7 +12,7 @@ import { entryOf } from '../util/entry-of.ts';
 import { lockWithin } from '../util/lock.ts';
 import type { Logger } from '../util/logger.ts';
 import type { Store } from '../util/store.ts';
-import { checksStore } from './checks.ts';
+import { checksStore } from './host/checks.ts';
 
 /** Another bridge has the data directory. */
 export class FolderInUse extends Error {

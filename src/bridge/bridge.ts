@@ -3,7 +3,7 @@ import type { Request, Responder } from '../commands/responder.ts';
 import type { Announcer } from '../discovery/announcer.ts';
 import { rejected } from '../model/codes.ts';
 import type { Command } from '../model/command.ts';
-import { notificationsOf } from '../model/notification.ts';
+import { notificationsOf } from '../model/notice/notification.ts';
 import type { Event, Snapshot } from '../model/snapshot.ts';
 import type { State, States } from '../model/state.ts';
 import type { Message, Topics } from '../model/topics.ts';

@@ -1,4 +1,4 @@
-import { judged, type Notification, type NotificationType } from '../model/notification.ts';
+import { judged, type Notification, type NotificationType } from '../model/notice/notification.ts';
 import type { VmKey, VmSnapshot } from '../model/snapshot.ts';
 import type { Publication, Send, Topics } from '../model/topics.ts';
 import type { Logger } from '../util/logger.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Notice, noticeOf } from '../model/notice.ts';
-import type { Notification, NotificationType } from '../model/notification.ts';
+import { type Notice, noticeOf } from '../model/notice/notice.ts';
+import type { Notification, NotificationType } from '../model/notice/notification.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import type { States } from '../model/state.ts';
 import { backoff } from '../util/backoff.ts';

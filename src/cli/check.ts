@@ -1,7 +1,7 @@
 import { addAbortListener } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { checksStore, createChecks, thisHost } from '../app/checks.ts';
-import { opener } from '../app/libvirt.ts';
+import { checksStore, createChecks, thisHost } from '../app/host/checks.ts';
+import { opener } from '../app/host/libvirt.ts';
 import { recalledState } from '../app/stores.ts';
 import { vmStoreFile } from '../bridge/vm-store.ts';
 import type { Config, HostConfig } from '../config/config.ts';

@@ -1,5 +1,5 @@
 import { expanded } from '../app/every-domain.ts';
-import { opener } from '../app/libvirt.ts';
+import { opener } from '../app/host/libvirt.ts';
 import { type Config, type HostConfig, hostConfigs, hostOf } from '../config/config.ts';
 import type { Libvirt } from '../libvirt/client.ts';
 import { ConnectError, ConnectionLost, ProtocolError, TimeoutError } from '../libvirt/errors.ts';

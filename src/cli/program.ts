@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import { libvirtUri } from '../app/libvirt.ts';
+import { libvirtUri } from '../app/host/libvirt.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigError, renderProblems } from '../config/problem.ts';
 import { version } from '../util/version.ts';

@@ -1,8 +1,8 @@
 import { addAbortListener } from 'node:events';
 import { join } from 'node:path';
-import { checksStore, thisHost } from '../app/checks.ts';
 import { expanded } from '../app/every-domain.ts';
-import { createDispatcher, createHypervisor, createPower } from '../app/power.ts';
+import { checksStore, thisHost } from '../app/host/checks.ts';
+import { createDispatcher, createHypervisor, createPower } from '../app/host/power.ts';
 import { recalledState } from '../app/stores.ts';
 import { Records } from '../bridge/history.ts';
 import { VmStore, vmStoreFile } from '../bridge/vm-store.ts';

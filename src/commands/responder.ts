@@ -1,6 +1,6 @@
 import type { Outcome, Status } from '../model/codes.ts';
 import { type CommandWord, isJob } from '../model/commands.ts';
-import { ended, type Notification, requested } from '../model/notification.ts';
+import { ended, type Notification, requested } from '../model/notice/notification.ts';
 import type { VmKey } from '../model/snapshot.ts';
 import type { Send, Topics } from '../model/topics.ts';
 import type { Logger } from '../util/logger.ts';

@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { defaultVmKey } from '../model/topics.ts';
 import { certificate, password, tlsKey } from './files.ts';
-import { brokerUrl, libvirtName, libvirtUri, line, topic } from './formats.ts';
 import { camel, checked, duration, file, maybe, oneOrMore, text, together } from './kinds.ts';
 import { heartbeat, notify } from './notify.ts';
-import { orderRule } from './order.ts';
-import { hostsRule, mqttRule, vmsRule } from './rules.ts';
+import { brokerUrl, libvirtName, libvirtUri, line, topic } from './rules/formats.ts';
+import { orderRule } from './rules/order.ts';
+import { hostsRule, mqttRule, vmsRule } from './rules/sections.ts';
 import { everyVm, vm } from './vm.ts';
 import { place, web } from './web.ts';
 

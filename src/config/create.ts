@@ -1,7 +1,7 @@
 import * as z from 'zod';
-import { diskById, mac, size } from './formats.ts';
 import { checked, maybe, text, together } from './kinds.ts';
-import { createDiskRule } from './rules.ts';
+import { diskById, mac, size } from './rules/formats.ts';
+import { createDiskRule } from './rules/sections.ts';
 
 /** The keys of `vms[].create`. */
 

@@ -2,8 +2,8 @@ import { resolve } from 'node:path';
 import * as z from 'zod';
 import { durationPattern, formatDuration, parseDuration } from '../util/duration.ts';
 import { type Content, readText } from './files.ts';
-import type { Format } from './formats.ts';
 import type { Fault, Path } from './problem.ts';
+import type { Format } from './rules/formats.ts';
 
 /** Kinds of values that the schema is made of. */
 

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { password, sshKey } from './files.ts';
+import { checked, file, list, maybe, port, text, together } from './kinds.ts';
 import {
   addon,
   address,
@@ -10,9 +11,8 @@ import {
   platform,
   sataPortMap,
   updateFile,
-} from './formats.ts';
-import { checked, file, list, maybe, port, text, together } from './kinds.ts';
-import { loaderRule, passwordRule } from './rules.ts';
+} from './rules/formats.ts';
+import { loaderRule, passwordRule } from './rules/sections.ts';
 
 /** The keys of `vms[].loader`. */
 

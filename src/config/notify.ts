@@ -1,10 +1,10 @@
 import * as z from 'zod';
-import { usualNotices } from '../model/notice.ts';
-import { notificationTypes } from '../model/notification.ts';
+import { usualNotices } from '../model/notice/notice.ts';
+import { notificationTypes } from '../model/notice/notification.ts';
 import { password } from './files.ts';
-import { webUrl } from './formats.ts';
 import { checked, duration, file, list, maybe, text, together } from './kinds.ts';
-import { onlyOneRule } from './rules.ts';
+import { webUrl } from './rules/formats.ts';
+import { onlyOneRule } from './rules/sections.ts';
 
 /** Who is told over HTTP, without a broker. */
 

@@ -3,10 +3,10 @@ import { expectations, guestKinds } from '../model/check.ts';
 import { rebootMethods, shutdownMethods, timeoutPolicies } from '../model/command.ts';
 import { type CommandWord, defaultCommands, listedCommands } from '../model/commands.ts';
 import { create } from './create.ts';
-import { address, hostName, pagePath, schedule, timezone } from './formats.ts';
 import { checked, duration, list, maybe, port, text, together } from './kinds.ts';
 import { loader } from './loader.ts';
-import { vmRule } from './rules.ts';
+import { address, hostName, pagePath, schedule, timezone } from './rules/formats.ts';
+import { vmRule } from './rules/sections.ts';
 import { valueAt } from './value.ts';
 
 /** The keys of `vms[]`. */

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { token } from './files.ts';
-import { listen } from './formats.ts';
 import { type Complain, checked, file, maybe, together } from './kinds.ts';
+import { listen } from './rules/formats.ts';
 import { valueAt } from './value.ts';
 
 /** Where the bridge listens for HTTP. */

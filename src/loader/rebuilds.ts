@@ -4,7 +4,7 @@ import type { Rejection } from '../model/codes.ts';
 import type { Domain } from '../model/domain.ts';
 import { isUnderWay, type Loader } from '../model/loader.ts';
 import type { LoaderSettings } from '../model/loader-settings.ts';
-import type { Notification } from '../model/notification.ts';
+import type { Notification } from '../model/notice/notification.ts';
 import type { Policy } from '../model/policy.ts';
 import type { Event, Snapshot, VmKey } from '../model/snapshot.ts';
 import { type Clock, systemClock } from '../util/clock.ts';

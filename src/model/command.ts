@@ -1,5 +1,5 @@
 import { type CommandWord, commandWords, rowOf } from './commands.ts';
-import { quietTime } from './quiet.ts';
+import { quietTime } from './notice/quiet.ts';
 import type { CommandTopic } from './topics.ts';
 
 /** Parses commands. Pure: any bytes give a command, or a refusal with a stable code. */

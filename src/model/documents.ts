@@ -12,7 +12,7 @@ import { byKey } from './domain.ts';
 import { longest } from './history/history.ts';
 import { nearlyFull, usedPercent } from './host.ts';
 import { isUnderWay, type LoaderBackup } from './loader.ts';
-import { shownProblem } from './quiet.ts';
+import { shownProblem } from './notice/quiet.ts';
 import type { LastError, LastStop, Snapshot, VmKey, VmSnapshot } from './snapshot.ts';
 import { type Stats, unknownDisk, unknownNic, unknownStats } from './stats.ts';
 

@@ -7,7 +7,7 @@ import { type History, noHistory } from './history/history.ts';
 import { noUptime, type Uptime } from './history/uptime.ts';
 import type { HostStats } from './host.ts';
 import type { Loader, LoaderEnd } from './loader.ts';
-import type { Quiet } from './quiet.ts';
+import type { Quiet } from './notice/quiet.ts';
 import type { Stats } from './stats.ts';
 
 /** All that the bridge knows. `reduce` replaces it, and nothing changes it in place. */

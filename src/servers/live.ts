@@ -9,7 +9,7 @@ import {
   stateDocument,
   statsDocument,
 } from '../model/documents.ts';
-import type { Notification } from '../model/notification.ts';
+import type { Notification } from '../model/notice/notification.ts';
 import type { Event, Snapshot, VmKey } from '../model/snapshot.ts';
 import type { States } from '../model/state.ts';
 

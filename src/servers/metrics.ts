@@ -2,7 +2,7 @@ import { type Check, verdicts } from '../model/check.ts';
 import { domainStates } from '../model/domain.ts';
 import { nearlyFull } from '../model/host.ts';
 import { cpuMetrics, diskMetrics, type Metric, memoryMetrics, nicMetrics } from '../model/metrics.ts';
-import { shownProblem } from '../model/quiet.ts';
+import { shownProblem } from '../model/notice/quiet.ts';
 import type { Snapshot, VmKey, VmSnapshot } from '../model/snapshot.ts';
 
 /** What the bridge knows, in Prometheus' text format (prometheus.io/docs/instrumenting/exposition_formats). */

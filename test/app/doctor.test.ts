@@ -1,7 +1,7 @@
 /** Certain harm on its way to Home Assistant: when a definition changes, and when a disk is another one. */
 import { hostname } from 'node:os';
 import { expect, test } from 'vitest';
-import { createDoctor } from '../../src/app/doctor.ts';
+import { createDoctor } from '../../src/app/host/doctor.ts';
 import type { HostConfig } from '../../src/config/config.ts';
 import { type KnownDisks, lookAtHost } from '../../src/doctor/host.ts';
 import type { DoctorDocument } from '../../src/model/documents.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { utils } from 'ssh2';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { dialerOf, isLocal } from '../../src/app/libvirt.ts';
+import { dialerOf, isLocal } from '../../src/app/host/libvirt.ts';
 import { parseUri } from '../../src/libvirt/uri.ts';
 import { eventually } from '../eventually.ts';
 import { newKeyPair } from '../fakes/ssh-key.ts';

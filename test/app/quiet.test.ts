@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { QuietTimes } from '../../src/app/quiet.ts';
 import { type Command, command } from '../../src/model/command.ts';
-import type { Quiet } from '../../src/model/quiet.ts';
+import type { Quiet } from '../../src/model/notice/quiet.ts';
 import { type Event, emptyVm } from '../../src/model/snapshot.ts';
 import { State, States } from '../../src/model/state.ts';
 

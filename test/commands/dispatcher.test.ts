@@ -8,7 +8,7 @@ import { type Command, command } from '../../src/model/command.ts';
 import type { Call, CommandWord } from '../../src/model/commands.ts';
 import type { Domain } from '../../src/model/domain.ts';
 import type { CallFailure } from '../../src/model/job/job.ts';
-import type { Notification } from '../../src/model/notification.ts';
+import type { Notification } from '../../src/model/notice/notification.ts';
 import type { Policy } from '../../src/model/policy.ts';
 import { reduce } from '../../src/model/reduce.ts';
 import type { Event, Snapshot, VmSnapshot } from '../../src/model/snapshot.ts';

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { usualNotices } from '../../src/model/notice.ts';
+import { usualNotices } from '../../src/model/notice/notice.ts';
 import { complaints, load, minimal } from './harness.ts';
 
 const withNotify = (notify: string) => `${minimal}\nnotify: ${notify}`;

@@ -2,7 +2,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
-import { dialerOf, opener } from '../../src/app/libvirt.ts';
+import { dialerOf, opener } from '../../src/app/host/libvirt.ts';
 import { ConnectError } from '../../src/libvirt/errors.ts';
 import { parseUri } from '../../src/libvirt/uri.ts';
 import { address, domainState, inLab, libvirtd } from '../lab/lab.ts';

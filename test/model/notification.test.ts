@@ -12,7 +12,7 @@ import {
   notificationsOf,
   notificationTypes,
   requested,
-} from '../../src/model/notification.ts';
+} from '../../src/model/notice/notification.ts';
 import { reduce } from '../../src/model/reduce.ts';
 import type { Event, VmSnapshot } from '../../src/model/snapshot.ts';
 import { unknownStats } from '../../src/model/stats.ts';

@@ -1,6 +1,6 @@
 import type { GuestKind } from '../../src/model/check.ts';
 import type * as documents from '../../src/model/documents.ts';
-import type { Notification } from '../../src/model/notification.ts';
+import type { Notification } from '../../src/model/notice/notification.ts';
 import type { Stats } from '../../src/model/stats.ts';
 
 /** What `api/live` tells, put together. Pure. */

@@ -1,7 +1,7 @@
 import { access, constants, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { isLocal } from '../../app/libvirt.ts';
+import { isLocal } from '../../app/host/libvirt.ts';
 import type { HostConfig } from '../../config/config.ts';
 import { type Copy, type Kept, keepCopy, lookAtDefinition, sameNvram } from '../../definition/copies.ts';
 import { type Change, changesOf, valuesOf } from '../../definition/diff.ts';

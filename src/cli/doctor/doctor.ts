@@ -1,5 +1,5 @@
-import { type GatherOptions, gather } from '../../app/doctor-facts.ts';
-import { isLocal } from '../../app/libvirt.ts';
+import { type GatherOptions, gather } from '../../app/host/doctor-facts.ts';
+import { isLocal } from '../../app/host/libvirt.ts';
 import { Records } from '../../bridge/history.ts';
 import type { Config, HostConfig } from '../../config/config.ts';
 import { type Examination, examine } from '../../doctor/examine.ts';

@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { checksStore } from '../../app/checks.ts';
-import { isLocal } from '../../app/libvirt.ts';
+import { checksStore } from '../../app/host/checks.ts';
+import { isLocal } from '../../app/host/libvirt.ts';
 import type { Config, HostConfig } from '../../config/config.ts';
 import type { Libvirt } from '../../libvirt/client.ts';
 import { adapterOf } from '../../loader/kinds/index.ts';

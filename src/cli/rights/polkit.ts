@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import { libvirtUri } from '../../app/libvirt.ts';
+import { libvirtUri } from '../../app/host/libvirt.ts';
 import { type Config, type Host, type HostConfig, hostConfigs } from '../../config/config.ts';
 import { leftOut } from '../../config/every-domain.ts';
 import type { Libvirt } from '../../libvirt/client.ts';

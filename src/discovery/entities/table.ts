@@ -3,7 +3,7 @@ import { type GuestKind, probeOutcomes, probesOf, verdicts } from '../../model/c
 import { activities } from '../../model/commands.ts';
 import { byKey, type Disk, type DomainDescription, domainStates } from '../../model/domain.ts';
 import { cpuMetrics, diskMetrics, type Metric, memoryMetrics, nicMetrics } from '../../model/metrics.ts';
-import { type NotificationType, notificationTypes } from '../../model/notification.ts';
+import { type NotificationType, notificationTypes } from '../../model/notice/notification.ts';
 import { controlEntities, type VmControls } from './controls.ts';
 import {
   asked,

@@ -13,7 +13,7 @@ import {
 } from '../../../src/discovery/entities/payload.ts';
 import { type Command, command, parseCommand } from '../../../src/model/command.ts';
 import { type CommandWord, commandWords } from '../../../src/model/commands.ts';
-import { notificationTypes } from '../../../src/model/notification.ts';
+import { notificationTypes } from '../../../src/model/notice/notification.ts';
 import { refusals } from '../home-assistant.ts';
 import { bridge, description, disk, hypervisor, nic, vm, vmWithLoader, withHardware } from '../samples.ts';
 

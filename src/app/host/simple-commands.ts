@@ -1,13 +1,13 @@
-import type { Publisher } from '../bridge/publisher.ts';
-import type { SimpleCommands } from '../commands/simple.ts';
-import type { Rebuilds } from '../loader/rebuilds.ts';
-import { callPatience } from '../model/job/job.ts';
-import type { VmKey } from '../model/snapshot.ts';
-import type { State } from '../model/state.ts';
-import { attempt } from '../vm/power.ts';
+import type { Publisher } from '../../bridge/publisher.ts';
+import type { SimpleCommands } from '../../commands/simple.ts';
+import type { Rebuilds } from '../../loader/rebuilds.ts';
+import { callPatience } from '../../model/job/job.ts';
+import type { VmKey } from '../../model/snapshot.ts';
+import type { State } from '../../model/state.ts';
+import { attempt } from '../../vm/power.ts';
+import type { QuietTimes } from '../quiet.ts';
 import type { RunningChecks } from './checks.ts';
 import type { Hypervisor, TakePicture } from './power.ts';
-import type { QuietTimes } from './quiet.ts';
 import type { Statistics } from './statistics.ts';
 
 export interface SimpleCommandsParts {

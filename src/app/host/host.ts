@@ -1,13 +1,15 @@
-import type { Run } from '../bridge/history.ts';
-import type { Probes } from '../checks/probes.ts';
-import type { RecentIds } from '../commands/recent-ids.ts';
-import type { HostConfig } from '../config/config.ts';
-import type { DomainRef } from '../libvirt/structs.ts';
-import type { Event, VmKey } from '../model/snapshot.ts';
-import type { State } from '../model/state.ts';
-import { entryOf } from '../util/entry-of.ts';
-import { HostPoll } from '../vm/host-poll.ts';
-import type { Target } from '../vm/watch.ts';
+import type { Run } from '../../bridge/history.ts';
+import type { Probes } from '../../checks/probes.ts';
+import type { RecentIds } from '../../commands/recent-ids.ts';
+import type { HostConfig } from '../../config/config.ts';
+import type { DomainRef } from '../../libvirt/structs.ts';
+import type { Event, VmKey } from '../../model/snapshot.ts';
+import type { State } from '../../model/state.ts';
+import { entryOf } from '../../util/entry-of.ts';
+import { HostPoll } from '../../vm/host-poll.ts';
+import type { Target } from '../../vm/watch.ts';
+import type { Base, Publishers } from '../publishers.ts';
+import { ranBefore } from '../stores.ts';
 import { Boots } from './boot.ts';
 import { createChecks } from './checks.ts';
 import { createCopies } from './copies.ts';
@@ -22,11 +24,9 @@ import {
   type Hypervisor,
   type TakePicture,
 } from './power.ts';
-import type { Base, Publishers } from './publishers.ts';
 import { SerialLogs } from './serial-logs.ts';
 import { simpleCommands } from './simple-commands.ts';
 import { createStatistics, type Statistics } from './statistics.ts';
-import { ranBefore } from './stores.ts';
 
 /** Milliseconds between two reads of everything, for changes that have no event. */
 const resyncInterval = 60_000;

@@ -10,19 +10,19 @@ import {
   readFacts,
   unknownFacts,
   unknownLoader,
-} from '../doctor/facts.ts';
-import { type Host, lookAtHost } from '../doctor/host.ts';
-import type { Libvirt } from '../libvirt/client.ts';
-import { isLibvirtError, TimeoutError, unlessRefused } from '../libvirt/errors.ts';
-import type { DomainRef } from '../libvirt/structs.ts';
-import { readBootPartition } from '../loader/image/boot-entry.ts';
-import { isImageError } from '../loader/image/image.ts';
-import { openImage } from '../loader/image/open.ts';
-import { bootFiles, recognise } from '../loader/kinds/recognise.ts';
-import type { GuestKind } from '../model/check.ts';
-import { type LoaderSettings, wantedDsm } from '../model/loader-settings.ts';
-import { formatPci } from '../vm/controllers.ts';
-import type { Target } from '../vm/watch.ts';
+} from '../../doctor/facts.ts';
+import { type Host, lookAtHost } from '../../doctor/host.ts';
+import type { Libvirt } from '../../libvirt/client.ts';
+import { isLibvirtError, TimeoutError, unlessRefused } from '../../libvirt/errors.ts';
+import type { DomainRef } from '../../libvirt/structs.ts';
+import { readBootPartition } from '../../loader/image/boot-entry.ts';
+import { isImageError } from '../../loader/image/image.ts';
+import { openImage } from '../../loader/image/open.ts';
+import { bootFiles, recognise } from '../../loader/kinds/recognise.ts';
+import type { GuestKind } from '../../model/check.ts';
+import { type LoaderSettings, wantedDsm } from '../../model/loader-settings.ts';
+import { formatPci } from '../../vm/controllers.ts';
+import type { Target } from '../../vm/watch.ts';
 
 /** Collects what `doctor` judges. Changes nothing. */
 

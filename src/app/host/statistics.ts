@@ -1,9 +1,9 @@
-import type { HostConfig } from '../config/config.ts';
-import type { Event } from '../model/snapshot.ts';
-import type { State } from '../model/state.ts';
-import type { Logger } from '../util/logger.ts';
-import { Link } from '../vm/link.ts';
-import { Poll } from '../vm/poll.ts';
+import type { HostConfig } from '../../config/config.ts';
+import type { Event } from '../../model/snapshot.ts';
+import type { State } from '../../model/state.ts';
+import type { Logger } from '../../util/logger.ts';
+import { Link } from '../../vm/link.ts';
+import { Poll } from '../../vm/poll.ts';
 import type { Hypervisor } from './power.ts';
 
 export type Statistics = ReturnType<typeof createStatistics>;

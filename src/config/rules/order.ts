@@ -1,8 +1,8 @@
-import { defaultCommands, listedCommands } from '../model/commands.ts';
-import { defaultVmKey } from '../model/topics.ts';
-import { nearest } from '../util/did-you-mean.ts';
-import type { Complain } from './kinds.ts';
-import { valueAt } from './value.ts';
+import { defaultCommands, listedCommands } from '../../model/commands.ts';
+import { defaultVmKey } from '../../model/topics.ts';
+import { nearest } from '../../util/did-you-mean.ts';
+import type { Complain } from '../kinds.ts';
+import { valueAt } from '../value.ts';
 
 /** The rules of `vms[].after`. Any setting may itself be wrong. */
 

@@ -1,17 +1,17 @@
-import { Dispatcher, type DispatcherOptions } from '../commands/dispatcher.ts';
-import type { PowerParts } from '../commands/power-job.ts';
-import type { HostConfig } from '../config/config.ts';
-import type { Libvirt } from '../libvirt/client.ts';
-import { type CallFailure, callPatience } from '../model/job/job.ts';
-import type { Policy } from '../model/policy.ts';
-import type { VmKey } from '../model/snapshot.ts';
-import type { State } from '../model/state.ts';
-import type { Logger } from '../util/logger.ts';
-import { anyPortOpen } from '../util/tcp-probe.ts';
-import { Link } from '../vm/link.ts';
-import { attempt, callPower } from '../vm/power.ts';
-import { takeScreenshot } from '../vm/screen.ts';
-import { Watch, type WatchOptions } from '../vm/watch.ts';
+import { Dispatcher, type DispatcherOptions } from '../../commands/dispatcher.ts';
+import type { PowerParts } from '../../commands/power-job.ts';
+import type { HostConfig } from '../../config/config.ts';
+import type { Libvirt } from '../../libvirt/client.ts';
+import { type CallFailure, callPatience } from '../../model/job/job.ts';
+import type { Policy } from '../../model/policy.ts';
+import type { VmKey } from '../../model/snapshot.ts';
+import type { State } from '../../model/state.ts';
+import type { Logger } from '../../util/logger.ts';
+import { anyPortOpen } from '../../util/tcp-probe.ts';
+import { Link } from '../../vm/link.ts';
+import { attempt, callPower } from '../../vm/power.ts';
+import { takeScreenshot } from '../../vm/screen.ts';
+import { Watch, type WatchOptions } from '../../vm/watch.ts';
 import { opener } from './libvirt.ts';
 
 /** What watches the VMs and controls their power; the bridge and `shutdown --direct` both use it. */

@@ -1,10 +1,10 @@
-import { type Boot, stoppedAfter } from './boot.ts';
-import type { Check, Verdict } from './check.ts';
-import type { Code, Outcome } from './codes.ts';
-import { commandWords, isJob, type LoaderWord, type PowerWord } from './commands.ts';
-import { stopBy } from './job/ending.ts';
-import type { LoaderPhase } from './loader.ts';
-import type { Event, LastStop, VmSnapshot } from './snapshot.ts';
+import { type Boot, stoppedAfter } from '../boot.ts';
+import type { Check, Verdict } from '../check.ts';
+import type { Code, Outcome } from '../codes.ts';
+import { commandWords, isJob, type LoaderWord, type PowerWord } from '../commands.ts';
+import { stopBy } from '../job/ending.ts';
+import type { LoaderPhase } from '../loader.ts';
+import type { Event, LastStop, VmSnapshot } from '../snapshot.ts';
 
 /** What people should know: `B/V/event`, Home Assistant's event entity, the log. Pure. */
 

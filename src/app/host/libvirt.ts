@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { homedir, hostname } from 'node:os';
-import { Libvirt } from '../libvirt/client.ts';
-import { ConnectError } from '../libvirt/errors.ts';
-import type { Dialer } from '../libvirt/transport.ts';
-import { type LibvirtUri, parseUri, type SshEndpoint } from '../libvirt/uri.ts';
-import { SshError } from '../ssh/errors.ts';
-import { knownHost } from '../ssh/known-hosts.ts';
-import type { SshSession } from '../ssh/session.ts';
+import { Libvirt } from '../../libvirt/client.ts';
+import { ConnectError } from '../../libvirt/errors.ts';
+import type { Dialer } from '../../libvirt/transport.ts';
+import { type LibvirtUri, parseUri, type SshEndpoint } from '../../libvirt/uri.ts';
+import { SshError } from '../../ssh/errors.ts';
+import { knownHost } from '../../ssh/known-hosts.ts';
+import type { SshSession } from '../../ssh/session.ts';
 
 /** How to reach the configured libvirt. Every part that needs a connection opens it with this. */
 
@@ -55,7 +55,7 @@ function sshDialer(endpoint: SshEndpoint, sockets: readonly string[]): Dialer {
   const { host, port, user, keyFile, knownHosts } = endpoint;
   return async signal => {
     // Only here: most bridges need no ssh2.
-    const { connect } = await import('../ssh/connect.ts');
+    const { connect } = await import('../../ssh/connect.ts');
     const [privateKey, known] = await Promise.all([read(keyFile), read(knownHosts)]);
     const { keys, unusable } = knownHost(known, host, port);
     if (keys.length === 0) {

@@ -1,9 +1,9 @@
 import { isIP } from 'node:net';
 import { isAbsolute } from 'node:path';
 import { validateDetailed } from 'node-cron';
-import { isVmKey, topicFault } from '../model/topics.ts';
-import { orNull } from '../util/or-null.ts';
-import type { Fault } from './problem.ts';
+import { isVmKey, topicFault } from '../../model/topics.ts';
+import { orNull } from '../../util/or-null.ts';
+import type { Fault } from '../problem.ts';
 
 /** What is wrong with a text in a format; null: nothing. No message repeats it: it may contain a password. */
 export type Format = (text: string) => Fault | null;

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import type { Findings } from '../checks/finding.ts';
-import type { HostConfig } from '../config/config.ts';
-import type { Guest, GuestKind } from '../loader/job/parts.ts';
-import type { Rebuilds, RebuildsOptions } from '../loader/rebuilds.ts';
-import type { State } from '../model/state.ts';
+import type { Findings } from '../../checks/finding.ts';
+import type { HostConfig } from '../../config/config.ts';
+import type { Guest, GuestKind } from '../../loader/job/parts.ts';
+import type { Rebuilds, RebuildsOptions } from '../../loader/rebuilds.ts';
+import type { State } from '../../model/state.ts';
 import type { RunningChecks } from './checks.ts';
 import { isLocal } from './libvirt.ts';
 import { type Hypervisor, policiesOf } from './power.ts';
@@ -40,8 +40,8 @@ export async function createRebuilds(options: LoaderOptions): Promise<Rebuilds |
   });
   if (vms.length === 0) return null;
   const [{ Rebuilds }, { adapterOf }] = await Promise.all([
-    import('../loader/rebuilds.ts'),
-    import('../loader/kinds/index.ts'),
+    import('../../loader/rebuilds.ts'),
+    import('../../loader/kinds/index.ts'),
   ]);
   const rebuilds = new Rebuilds({
     vms,

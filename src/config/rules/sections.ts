@@ -1,8 +1,8 @@
-import { listedCommands } from '../model/commands.ts';
-import { isUuid } from '../model/domain.ts';
-import { defaultVmKey, isVmKey } from '../model/topics.ts';
-import type { Complain } from './kinds.ts';
-import { isMapping, valueAt } from './value.ts';
+import { listedCommands } from '../../model/commands.ts';
+import { isUuid } from '../../model/domain.ts';
+import { defaultVmKey, isVmKey } from '../../model/topics.ts';
+import type { Complain } from '../kinds.ts';
+import { isMapping, valueAt } from '../value.ts';
 
 /** Rules across several keys: how the settings of a section fit together. Any setting may itself be wrong. */
 

@@ -1,5 +1,5 @@
+import type { VmKey, VmSnapshot } from '../snapshot.ts';
 import { type Notification, type NotificationType, notifications } from './notification.ts';
-import type { VmKey, VmSnapshot } from './snapshot.ts';
 
 /** What people are told over HTTP: what is on `B/V/event`, for which VM, and in words. Pure. */
 

@@ -1,5 +1,5 @@
-import type { Check } from './check.ts';
-import type { Rejection } from './codes.ts';
+import type { Check } from '../check.ts';
+import type { Rejection } from '../codes.ts';
 
 /** Quiet time of a VM: its problems and alarms are held back, for example while somebody works on it. Pure. */
 

@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises';
-import type { Event, VmKey } from '../model/snapshot.ts';
-import type { State } from '../model/state.ts';
-import { serialLog } from '../vm/console.ts';
-import { child, parseDomain } from '../vm/xml.ts';
+import type { Event, VmKey } from '../../model/snapshot.ts';
+import type { State } from '../../model/state.ts';
+import { serialLog } from '../../vm/console.ts';
+import { child, parseDomain } from '../../vm/xml.ts';
 
 /** A VM's serial log: its file, and its size while the VM was off; null: it runs, and has been read from there. */
 interface Log {

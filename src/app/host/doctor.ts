@@ -1,11 +1,11 @@
-import type { HostConfig } from '../config/config.ts';
-import { examine } from '../doctor/examine.ts';
-import { readFacts, unknownFacts } from '../doctor/facts.ts';
-import type { KnownDisks } from '../doctor/host.ts';
-import type { Event, VmKey } from '../model/snapshot.ts';
-import type { State } from '../model/state.ts';
-import { entryOf } from '../util/entry-of.ts';
-import type { Store } from '../util/store.ts';
+import type { HostConfig } from '../../config/config.ts';
+import { examine } from '../../doctor/examine.ts';
+import { readFacts, unknownFacts } from '../../doctor/facts.ts';
+import type { KnownDisks } from '../../doctor/host.ts';
+import type { Event, VmKey } from '../../model/snapshot.ts';
+import type { State } from '../../model/state.ts';
+import { entryOf } from '../../util/entry-of.ts';
+import type { Store } from '../../util/store.ts';
 import { hostOf, loaderFacts } from './doctor-facts.ts';
 import { isLocal } from './libvirt.ts';
 

@@ -1,9 +1,9 @@
-import type { HostConfig } from '../config/config.ts';
-import { keepCopy, lookAtDefinition } from '../definition/copies.ts';
-import type { Event, VmKey } from '../model/snapshot.ts';
-import type { State } from '../model/state.ts';
-import { inTime } from '../util/deadline.ts';
-import type { Logger } from '../util/logger.ts';
+import type { HostConfig } from '../../config/config.ts';
+import { keepCopy, lookAtDefinition } from '../../definition/copies.ts';
+import type { Event, VmKey } from '../../model/snapshot.ts';
+import type { State } from '../../model/state.ts';
+import { inTime } from '../../util/deadline.ts';
+import type { Logger } from '../../util/logger.ts';
 import { isLocal } from './libvirt.ts';
 
 /** Keeps copies of the definitions in `data_dir`, one after the other. What fails is tried again when it is next read. */
