@@ -1,6 +1,6 @@
 /** Requests to the bridge, all of them relative to where the page is. */
 
-/** It answered, but not with what was asked for; `message` is its own words. */
+/** It answered, but not with what was asked for; `message` is its own words, a sentence. */
 export class Refused extends Error {
   readonly status: number;
   /** Until it listens again; null: it does not say. */
@@ -8,8 +8,8 @@ export class Refused extends Error {
 
   constructor(status: number, answer: unknown) {
     const { message, seconds } = answer as { message?: string; seconds?: number };
-    const said = message ?? `The bridge answered with ${status}.`;
-    super(said.replace(/^./, first => first.toUpperCase()));
+    const said = message ?? `the bridge answered with ${status}`;
+    super(said.replace(/^./, first => first.toUpperCase()).replace(/\.?$/, '.'));
     this.status = status;
     this.seconds = seconds ?? null;
   }
@@ -66,6 +66,6 @@ export async function* messagesOf<T>(response: Response): AsyncGenerator<T[]> {
     if (!piece || piece.done) return;
     const lines = `${rest}${piece.value}`.split('\n');
     rest = lines.pop() ?? '';
-    yield lines.filter(line => line.endsWith('}')).map(line => JSON.parse(line.replace('data: ', '')));
+    yield lines.filter(line => line.endsWith('}')).map(line => JSON.parse(line.replace(/^data: /, '')));
   }
 }

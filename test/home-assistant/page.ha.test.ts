@@ -115,6 +115,9 @@ test.each(windows)('%s: all of it, whole, and accessible', async (name, options)
   await page.getByText('You are').waitFor();
   expect(await page.getByRole('heading', { level: 1 }).textContent()).toContain('DSM');
   await page.locator('canvas').first().waitFor();
+  // A phone that is turned, and turned back.
+  const { width, height } = page.viewportSize() ?? { width: 0, height: 0 };
+  for (const turned of [width + 400, width]) await page.setViewportSize({ width: turned, height });
   const { overflow, violations }: Json = await page.evaluate(`${axe.source};
     (async () => ({
       overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,

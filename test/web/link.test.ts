@@ -89,7 +89,7 @@ test('the bridge goes: it tries later and later, says why it is refused, and is 
   await world.end();
   expect(world.told.at(-1)).toEqual({ is: 'away', round: 1, said: null });
   await vi.advanceTimersByTimeAsync(1_300);
-  expect(world.told.at(-1)).toEqual({ is: 'away', round: 1, said: 'Too many pages are open' });
+  expect(world.told.at(-1)).toEqual({ is: 'away', round: 1, said: 'Too many pages are open.' });
   await vi.advanceTimersByTimeAsync(60_000);
   expect(world.asked).toBeGreaterThan(10);
   expect(world.asked).toBeLessThan(25);
@@ -108,10 +108,10 @@ test('one that does not answer is away after 15 s', async () => {
 
 test('a token is wanted: it waits, and tries when it is told to', async () => {
   const working = world.answer;
-  world.answer = () => Response.json({ message: 'a token is needed' }, { status: 401 });
+  world.answer = () => Response.json({ message: 'a token is needed.' }, { status: 401 });
   void world.link.run();
   await vi.advanceTimersByTimeAsync(60_000);
-  expect(world.told.at(-1)).toEqual({ is: 'locked', round: 0, said: 'A token is needed' });
+  expect(world.told.at(-1)).toEqual({ is: 'locked', round: 0, said: 'A token is needed.' });
   // Whoever looks for the token elsewhere finds the form as it was.
   await world.hide(true);
   await vi.advanceTimersByTimeAsync(60_000);

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { hearClock, messagesOf, now } from '../../web/api.ts';
 import { clock, duration, number, percent, rate, size, titled } from '../../web/model/format.ts';
 import { type Live, type Message, merged, nothing } from '../../web/model/live.ts';
-import { summary } from '../../web/model/series.ts';
+import { slotOf, summary } from '../../web/model/series.ts';
 
 const told = (messages: readonly object[], from: Live = nothing) => (messages as Message[]).reduce(merged, from);
 
@@ -40,16 +40,18 @@ async function heard(pieces: readonly string[]): Promise<unknown[][]> {
 }
 
 test('stream: whatever the pieces, the same messages; a comment is a piece without any', async () => {
-  const text = ':\n\ndata: {"a":1}\n\ndata: {"b":"data: \u2028é"}\n\n{"c":{}}\n{"half":';
+  const text = ':\n\ndata: {"a":1}\n\ndata: {"b":"data: \u2028é"}\n\n{"c":"data: "}\n{"half":';
   for (const size of [1, 3, 7, text.length]) {
     const batches = await heard(text.match(new RegExp(`[^]{1,${size}}`, 'g')) ?? []);
-    expect(batches.flat()).toEqual([{ a: 1 }, { b: 'data: \u2028é' }, { c: {} }]);
+    expect(batches.flat()).toEqual([{ a: 1 }, { b: 'data: \u2028é' }, { c: 'data: ' }]);
   }
   expect(await heard([':\n\n', 'data: {"a":1}\n\ndata: {"b":2}\n\n'])).toEqual([[], [{ a: 1 }, { b: 2 }]]);
   await expect(heard(['data: {bad}\n\n'])).rejects.toThrow();
 });
 
-test('samples: what is known is summed up', () => {
+test('samples: what is known is summed up; one is asked for each half minute, or once if there is none', () => {
+  const at = (second: number) => slotOf(new Date(Date.UTC(2026, 10, 30, 12, 0, second)).toISOString());
+  expect([at(1) - at(0), at(29) - at(0), at(30) - at(0), at(90) - at(0), slotOf(null)]).toEqual([0, 0, 1, 3, 0]);
   expect([summary([null]), summary([1, null, 3])]).toEqual([null, { least: 1, mean: 2, most: 3 }]);
 });
 

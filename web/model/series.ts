@@ -7,6 +7,9 @@ export type Samples = { at: number[] } & Record<Column, (number | null)[]>;
 
 export const noSamples: Samples = { at: [], cpu: [], memory: [], read: [], write: [], received: [], sent: [] };
 
+/** Which half minute a sample is of: the graphs have a point for each. Null: there is none. */
+export const slotOf = (sampledAt: string | null) => Math.floor(Date.parse(sampledAt ?? '1970') / 30_000);
+
 /** Least, mean and most of what is known; null: nothing is. */
 export function summary(row: readonly (number | null)[]): { least: number; mean: number; most: number } | null {
   const known = row.filter(value => value !== null);

@@ -18,7 +18,6 @@ export function Buttons({ vm, press, at }: VmProps & Pick<Action, 'at'>) {
 /** The buttons, what is under way, and what was answered. */
 export function Controls(props: VmProps) {
   const { vm, connected } = props;
-  const { activity, phase } = vm.state;
   return (
     <section class="controls" aria-labelledby="actions">
       <h2 id="actions" class="unseen">
@@ -38,7 +37,7 @@ export function Controls(props: VmProps) {
             </details>
           )}
         </div>
-        {(activity !== 'none' || phase !== null) && <Work {...props} />}
+        {(vm.state.activity !== 'none' || vm.state.phase !== null) && <Work {...props} />}
       </fieldset>
       <Answers {...props} />
     </section>
@@ -73,8 +72,7 @@ function Work({ vm, send }: VmProps) {
 }
 
 function Answers({ answers, vm }: VmProps) {
-  const hint =
-    vm.commands.length > 0 ? 'Answers to commands come here.' : 'This bridge only shows; it takes no command.';
+  const hint = vm.commands.length > 0 ? 'Answers to commands come here.' : 'No command is permitted for this VM.';
   return (
     <div role="status" aria-live="polite">
       <ul class="answers">

@@ -4,7 +4,7 @@ import { now } from '../api.ts';
 import type { VmProps } from '../commands.ts';
 import { useAnswer } from '../hooks.ts';
 import { clock, percent, rate } from '../model/format.ts';
-import { type Column, noSamples, type Samples, summary } from '../model/series.ts';
+import { type Column, noSamples, type Samples, slotOf, summary } from '../model/series.ts';
 import { Card, Choice } from './card.tsx';
 
 interface Graph {
@@ -38,7 +38,7 @@ const dark = matchMedia('(prefers-color-scheme: dark)');
 export function Graphs({ name, vm, round }: VmProps) {
   const [hours, setHours] = useState<Hours>('1');
   const [at, point] = useState<number | null>(null);
-  const { value, error } = useAnswer<Samples>('samples', { vm: name, hours }, round, vm.stats.sampled_at);
+  const { value, error } = useAnswer<Samples>('samples', { vm: name, hours }, round, slotOf(vm.stats.sampled_at));
   const samples = value ?? noSamples;
   const beside = (
     <>
@@ -119,8 +119,7 @@ function Plot(props: PlotProps) {
 }
 
 function optionsOf({ graph, hours, point }: PlotProps, element: HTMLElement): uPlot.Options {
-  const style = getComputedStyle(element);
-  const colour = (name: string) => style.getPropertyValue(name);
+  const colour = (name: string) => getComputedStyle(element).getPropertyValue(name);
   const axis: uPlot.Axis = {
     stroke: colour('--muted'),
     font: '11px system-ui, sans-serif',
@@ -131,7 +130,7 @@ function optionsOf({ graph, hours, point }: PlotProps, element: HTMLElement): uP
   return {
     width: element.clientWidth,
     height: element.clientHeight,
-    padding: [8, 2, 0, 0],
+    padding: [8, 16, 0, 0],
     legend: { show: false },
     cursor: { sync: { key: 'load' }, drag: { x: false, y: false }, y: false, points: { size: 6 } },
     scales: {
