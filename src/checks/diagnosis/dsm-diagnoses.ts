@@ -189,7 +189,7 @@ export const dsmDiagnoses = {
   absent: problem(
     'unknown',
     'libvirt has no domain {domain}. {instead}',
-    'Correct `vms[].domain`; or look at `libvirt.uri`: qemu:///session has other domains than qemu:///system.',
+    'Define it, or correct `vms[].domain`; or look at `libvirt.uri`: qemu:///session has other domains than qemu:///system.',
   ),
   unseen: fine(
     'unknown',
