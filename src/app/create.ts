@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync, realpathSync } from 'node:fs';
+import { accessSync, constants, existsSync, realpathSync } from 'node:fs';
 import { dirname, isAbsolute, normalize } from 'node:path';
 import type { Config, HostConfig } from '../config/config.ts';
 import { leftBehind, planVolumes } from '../definition/create.ts';
@@ -102,9 +102,10 @@ async function look(options: ProposeOptions) {
   return { local, host, left, twin, kvm, others, planned, seen, troubles, unread };
 }
 
-/** The image may be in no pool. */
+/** The image may be in no pool; or be libvirt's, for this user not to read. */
 function wayTo(path: string, local: boolean): ProposeOptions['loader']['image'] {
-  return local && existsSync(path) ? { way: 'path', path } : { way: 'volume', transientPool: false };
+  const readable = local && orNull(() => accessSync(path, constants.R_OK)) !== null;
+  return readable ? { way: 'path', path } : { way: 'volume', transientPool: false };
 }
 
 /** As the loader will be when it is built: the image may still be for another model. */
@@ -157,7 +158,8 @@ async function imageTrouble({ create, client, signal }: ProposeOptions, local: b
   } catch (error) {
     if (!isImageError(error)) throw error;
     // In no pool: a container may hide its folder from this machine too.
-    const gone = error.code === 'not_found' || (error.code === 'no_pool' && local && existsSync(dirname(create.image)));
+    const hidden = !local || !existsSync(dirname(create.image)) || existsSync(create.image);
+    const gone = error.code === 'not_found' || (error.code === 'no_pool' && !hidden);
     return gone ? `There is no loader image ${create.image}: put one of the loader there, as it was downloaded.` : null;
   }
 }
