@@ -41,6 +41,9 @@ const roots = {
   brokers: "the lab's Debian forky, with NATS, RabbitMQ and Prometheus",
 };
 
+/** The tests of the whole bridge that need the most different rights; docs/lab.md says how to run the others so. */
+const withoutRights = ['hosts', 'remote', 'definition'].map(name => `test/e2e/${name}`);
+
 /** In the order in which they start. */
 const all: readonly Section[] = [
   { name: code, command: ['npm', 'run', 'check'], alone: true },
@@ -77,6 +80,11 @@ const all: readonly Section[] = [
     name: 'the contracts in the lab, Debian forky',
     command: [...inLab('c', 'forky', null, 'lab'), 'test/contract', 'test/e2e/rights'],
     after: [roots.forky],
+  },
+  {
+    name: 'a bridge without rights in the lab, Debian bookworm',
+    command: ['env', 'VITEST_UNPRIVILEGED=1', ...inLab('k', 'bookworm', null, 'lab'), ...withoutRights],
+    after: [roots.bookworm],
   },
   { name: roots.container, command: root('bookworm', 'container'), after: [roots.bookworm] },
   { name: made, command: ['test/release/make'], after: [roots.container] },

@@ -1,7 +1,7 @@
 /** The product as a process of its own, and what it says on the broker: for tests that use it as its users do. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -9,8 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { stringify } from 'yaml';
 import { guest, inLab, type Mosquitto, patience, poll, startMosquitto } from '../lab/lab.ts';
-import { asOwner } from '../lab/polkit.ts';
-import { unprivileged } from './unprivileged.ts';
+import { isUnprivileged, permit } from './unprivileged.ts';
 
 export const executable = fileURLToPath(new URL('../../src/cli/index.ts', import.meta.url));
 
@@ -76,17 +75,14 @@ export async function runCli(config: Record<string, unknown>, ...args: string[])
 }
 
 /** Who may do everything, or, with `VITEST_UNPRIVILEGED`, a user whom libvirt permits what this configuration needs. */
-async function product(config: Record<string, unknown>): Promise<readonly string[]> {
+export async function product(config: Record<string, unknown>): Promise<readonly string[]> {
   const root = [process.execPath, executable];
-  if (!unprivileged.polkit) return root;
-  const { code, stdout } = await runCliAs(root, config, 'polkit', '--user', 'bridge', '--define');
-  if (code === 0) await unprivileged.polkit.rules('40-dsm2mqtt.rules', stdout);
-  const { data_dir } = config;
-  if (typeof data_dir === 'string') {
-    await mkdir(data_dir, { recursive: true });
-    execFileSync('chown', ['-R', 'bridge', data_dir]);
-  }
-  return [...asOwner('bridge'), ...root];
+  if (!isUnprivileged) return root;
+  const prefix = await permit(config, async options => {
+    const { code, stdout } = await runCliAs(root, config, 'polkit', ...options);
+    return code === 0 ? stdout : null;
+  });
+  return [...prefix, ...root];
 }
 
 /** `command`: another `dsm2mqtt`. */

@@ -1,9 +1,9 @@
 /** From nothing but a configuration to DSM's installer: `create --define` and `rebuild` on a real libvirtd and guest. */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { journalOf } from '../../src/definition/create.ts';
@@ -11,7 +11,7 @@ import { address, domainState, guest, inLab, poll, startMosquitto, virsh } from 
 import { clone } from '../lab/loader/image.ts';
 import { loader } from '../lab/loader.ts';
 import { extension, platform } from '../lab/rploader.ts';
-import { executable, isFinal, type Json, Listener, runCli, startBridge, vmTopic } from './bridge.ts';
+import { isFinal, type Json, Listener, product, runCli, startBridge, vmTopic } from './bridge.ts';
 
 const name = 'NEW';
 /** Of a rebuild, in milliseconds, on a machine that has other things to do. */
@@ -30,6 +30,8 @@ beforeEach(async () => {
   pool = join(folder, 'pool');
   await mkdir(pool);
   await clone(loader.image, join(pool, 'loader.img'));
+  // libvirt's; a bridge that is not root reads it by libvirt.
+  await chmod(join(pool, 'loader.img'), 0o600);
   await virsh('pool-create-as', 'create', 'dir', '--target', pool);
 });
 
@@ -148,13 +150,15 @@ test('the name is taken, no room, no bridge, no image, no pool: each a sentence,
 
 test('killed at any moment: all of it is there, or nothing is, or the next one names what is left', async () => {
   const seen = new Set<string>();
-  const file = join(folder, 'config.yaml');
+  // Its user may own that folder.
+  const file = join(folder, 'own', 'config.yaml');
   const data = join(folder, 'data');
-  await writeFile(file, stringify(config({ create: { disks: Array(8).fill({ pool: 'create', size: '4MiB' }) } })));
+  const eight = config({ create: { disks: Array(8).fill({ pool: 'create', size: '4MiB' }) } });
+  await mkdir(dirname(file));
+  await writeFile(file, stringify(eight));
   for (let round = 0; round < 8; round++) {
-    const child = spawn(process.execPath, [executable, 'create', name, '--define', '--config', file], {
-      stdio: 'ignore',
-    });
+    const [program = '', ...args] = await product(eight);
+    const child = spawn(program, [...args, 'create', name, '--define', '--config', file], { stdio: 'ignore' });
     const ended = new Promise(resolve => child.once('exit', resolve));
     await poll(() => existsSync(journalOf(data, name)) || child.exitCode !== null, {
       interval: 1,
@@ -167,11 +171,7 @@ test('killed at any moment: all of it is there, or nothing is, or the next one n
     child.kill('SIGKILL');
     await ended;
     const made = await images();
-    const next = await runCli(
-      config({ create: { disks: Array(8).fill({ pool: 'create', size: '4MiB' }) } }),
-      'create',
-      name,
-    );
+    const next = await runCli(eight, 'create', name);
     const isDefined = (await virsh('list', '--all', '--name')).split('\n').includes(name);
     if (isDefined) {
       expect(made).toHaveLength(8);

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { address, inLab, libvirtd, type Mosquitto, startMosquitto, virsh } from '../lab/lab.ts';
 import { diskless, SecondHost } from '../lab/second-host.ts';
 import { type BridgeProcess, isFinal, Listener, startBridge, usual, vmTopic } from './bridge.ts';
+import { isUnprivileged, polkits } from './unprivileged.ts';
 
 const uuid = '6f000000-0000-4000-8000-0000000000aa';
 let broker: Mosquitto;
@@ -16,7 +17,8 @@ beforeAll(async () => {
   await libvirtd.start();
   broker = await startMosquitto();
   listener = await Listener.on(broker.url);
-  second = await SecondHost.start();
+  second = await SecondHost.start({ asks: isUnprivileged });
+  if (second.polkit) polkits.set('two', second.polkit);
   await virsh('define', await diskless('here', '6f000000-0000-4000-8000-000000000001'));
   await second.virsh('define', await diskless('there', '6f000000-0000-4000-8000-000000000002'));
   await virsh('define', await diskless('roamer', uuid));

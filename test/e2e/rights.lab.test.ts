@@ -28,6 +28,7 @@ import {
   usual,
   vmTopic,
 } from './bridge.ts';
+import { polkits } from './unprivileged.ts';
 
 const uri = `qemu+unix:///system?socket=${address.socket}`;
 const other = '/tmp/other.xml';
@@ -55,10 +56,13 @@ beforeAll(async () => {
   broker = undo.use(await startMosquitto());
   await virsh('define', await file('other', tinyXml('qemu', 'other', otherUuid)));
   undo.defer(async () => void (await virsh('undefine', 'other')));
-  polkit = await startPolkit();
-  undo.use(await configureLibvirtd(accessControl));
-  // It ends first: a libvirtd that is just starting does not survive the end of D-Bus.
-  undo.use(polkit);
+  const running = polkits.get(null);
+  polkit = running ?? (await startPolkit());
+  if (!running) {
+    undo.use(await configureLibvirtd(accessControl));
+    // It ends first: a libvirtd that is just starting does not survive the end of D-Bus.
+    undo.use(polkit);
+  }
   await rulesOf({ vms: vms(commands) });
 });
 

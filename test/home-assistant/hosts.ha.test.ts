@@ -16,7 +16,7 @@ let stage: HomeStage;
 
 beforeAll(async () => {
   if (!inLab()) throw new Error('these tests run in scripts/lab --release forky --with home-assistant');
-  second = await SecondHost.start(otherRoot);
+  second = await SecondHost.start({ root: otherRoot });
   await second.virsh('define', await diskless('there', there));
   await second.virsh('pool-create-as', 'media', 'dir', '--target', '/tmp');
   await virsh('define', await diskless('roamer', roamer));

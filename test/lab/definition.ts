@@ -1,5 +1,5 @@
 /** The guest's definition at libvirt. */
-import { writeFile } from 'node:fs/promises';
+import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { address, guest, virsh } from './lab.ts';
 import { scratch } from './loader/image.ts';
@@ -21,6 +21,13 @@ export function withPty(xml: string): string {
   return xml
     .replace(/<serial type='file'>\s*<source [^>]*>/, "<serial type='pty'>")
     .replace(/<console type='file'>[\s\S]*?<\/console>/, '');
+}
+
+/** The same, and a file that only root may read: what libvirt's virtlogd writes. */
+export async function withLogOfRoot(): Promise<(xml: string) => string> {
+  await writeFile(address.serialLog, '');
+  await chmod(address.serialLog, 0o600);
+  return xml => withPty(xml).replace("<serial type='pty'>", `$&<log file='${address.serialLog}'/>`);
 }
 
 async function define(xml: string): Promise<void> {

@@ -1,11 +1,15 @@
 /** polkit in the lab: D-Bus, polkitd, its rules, and a libvirtd that asks it. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { chmodSync, existsSync, statSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { type Dialer, unixDialer } from '../../src/libvirt/transport.ts';
 import { address, lab, libvirtd, poll } from './lab.ts';
+
+const repository = fileURLToPath(new URL('../..', import.meta.url));
+const daemon = '/usr/lib/polkit-1/polkitd';
 
 /** Every call of every client is asked about. */
 export const accessControl = 'auth_unix_rw = "polkit"\naccess_drivers = [ "polkit" ]';
@@ -30,15 +34,31 @@ export interface Polkit extends AsyncDisposable {
   rules(name: string, text: string | null): Promise<void>;
 }
 
-export async function startPolkit(): Promise<Polkit> {
+/** Where clients of another host's D-Bus find it; `folder`: as of `startPolkit`. */
+export function busOf(folder: string): string {
+  return `unix:path=${join(folder, 'bus')}`;
+}
+
+/** `folder`: of another host, whose D-Bus and rules are its own. */
+export async function startPolkit(folder?: string): Promise<Polkit> {
   const children: ChildProcess[] = [];
   const files = new Set<string>();
-  await mkdir('/run/dbus', { recursive: true });
-  children.push(spawn('/usr/bin/dbus-daemon', ['--system', '--nofork', '--nopidfile']));
-  await poll(() => existsSync('/run/dbus/system_bus_socket'), { what: 'D-Bus' });
+  const usual = '/etc/polkit-1/rules.d';
+  const socket = folder ? join(folder, 'bus') : '/run/dbus/system_bus_socket';
+  const place = folder ? join(folder, 'rules.d') : usual;
+  for (const path of [dirname(socket), place]) await mkdir(path, { recursive: true });
+  const own = folder ? [`--address=${busOf(folder)}`] : [];
+  children.push(spawn('/usr/bin/dbus-daemon', ['--system', '--nofork', '--nopidfile', ...own]));
+  await poll(() => existsSync(socket), { what: 'D-Bus' });
   // Newer ones tell less by themselves.
   const level = lab().release === 'bookworm' ? [] : ['--log-level=info'];
-  const polkitd = spawn('/usr/lib/polkit-1/polkitd', level, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const [program, ...args] = folder
+    ? (['unshare', '--mount', 'sh', '-c', `mount --bind ${place} ${usual} && exec "$@"`, 'sh', daemon] as const)
+    : ([daemon] as const);
+  const polkitd = spawn(program, [...args, ...level], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...(folder ? { DBUS_SYSTEM_BUS_ADDRESS: busOf(folder) } : {}) },
+  });
   children.push(polkitd);
   let log = '';
   for (const stream of [polkitd.stdout, polkitd.stderr]) {
@@ -51,7 +71,7 @@ export async function startPolkit(): Promise<Polkit> {
   return {
     log: () => log,
     async rules(name, text) {
-      const file = join('/etc/polkit-1/rules.d', name);
+      const file = join(place, name);
       const before = loads();
       files.add(file);
       if (text === null) await rm(file, { force: true });
@@ -63,15 +83,19 @@ export async function startPolkit(): Promise<Polkit> {
       for (const child of children) child.kill();
       await Promise.all(ended);
       for (const file of files) await rm(file, { force: true });
-      await rm('/run/dbus/system_bus_socket', { force: true });
+      await rm(socket, { force: true });
     },
   };
 }
 
-/** A prefix that runs a command as this user, who may read this repository wherever it is. */
+/** A prefix that runs a command as this user, who has no other right, and may read this repository. */
 export function as(user: string): string[] {
-  const read = ['--inh-caps=+dac_read_search', '--ambient-caps=+dac_read_search'];
-  return ['setpriv', `--reuid=${user}`, `--regid=${user}`, '--init-groups', ...read, '--'];
+  if ((statSync(repository).mode & 0o5) !== 0o5)
+    throw new Error(`chmod -R o+rX ${repository}: its tests run as others`);
+  // The folders above it are the lab's own.
+  for (let path = dirname(repository); path !== '/'; path = dirname(path))
+    chmodSync(path, (statSync(path).mode & 0o7777) | 0o011);
+  return ['setpriv', `--reuid=${user}`, `--regid=${user}`, '--init-groups', '--'];
 }
 
 /** A prefix that does the same once the folder of its last argument's file is the user's. */
@@ -89,6 +113,8 @@ export function userOf(name: string, ...groups: string[]): number {
     execFileSync('useradd', [
       '--system',
       '--no-create-home',
+      // Without it sshd takes the account for locked.
+      ...['-p', '*'],
       ...(groups.length > 0 ? ['-G', groups.join()] : []),
       name,
     ]);

@@ -1,7 +1,7 @@
 /** An OpenSSH server of the test's own, on loopback, that lets root in with a key. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -24,6 +24,8 @@ export interface Sshd extends AsyncDisposable {
 /** `options` are further lines of sshd_config, which count before the usual ones. */
 export async function startSshd(options: readonly string[] = []): Promise<Sshd> {
   const folder = await mkdtemp(join(tmpdir(), 'sshd-'));
+  // It looks at `authorized_keys` as the user who logs in.
+  await chmod(folder, 0o755);
   const port = await freePort();
   const [hostKey, keyFile, knownHosts] = ['host_key', 'user_key', 'known_hosts'].map(name => join(folder, name)) as [
     string,
