@@ -1,7 +1,7 @@
-import { type Config, type Host, hostsOf } from '../config/config.ts';
+import { stringify } from 'yaml';
+import type { Config, Host } from '../config/config.ts';
 import { type Loaded, type LoadOptions, loadConfig } from '../config/load.ts';
 import { ConfigError, renderProblems } from '../config/problem.ts';
-import { size } from '../loader/plan/plan.ts';
 import type { LoaderSettings } from '../model/loader-settings.ts';
 import { formatDuration } from '../util/duration.ts';
 import { type ExitCode, exitCode, type Output } from './terminal.ts';
@@ -15,8 +15,8 @@ export interface CheckConfigOptions extends LoadOptions, Output {
 }
 
 /**
- * `dsm2mqtt check-config`: shows the configuration as understood, or every problem; with `json`, as one document on
- * stdout. It connects to nothing, unless `rights` asks libvirt. 0; 1: libvirt does not allow something, or could not be
+ * `dsm2mqtt check-config`: shows the configuration as understood, in YAML, or every problem; with `json`, as one
+ * document on stdout. It connects to nothing, unless `rights` asks libvirt. 0; 1: libvirt does not allow something, or could not be
  * asked; 2: the configuration is wrong; 3: libvirt was not reached. Throws `Refusal`.
  */
 export async function checkConfig({ json, rights, stdout, stderr, ...options }: CheckConfigOptions): Promise<ExitCode> {
@@ -25,7 +25,10 @@ export async function checkConfig({ json, rights, stdout, stderr, ...options }: 
     const loaded = await loadConfig(options);
     const asked = rights ? await (await import('./rights/asked.ts')).askRights(loaded.config) : null;
     if (json) print({ ok: true, ...summarize(loaded), problems: [], ...asked?.document });
-    else stdout.write(`${[...linesOf(loaded), 'The configuration is fine.', ...(asked?.lines ?? [])].join('\n')}\n`);
+    else {
+      const yaml = stringify(summarize(loaded), { lineWidth: 0 });
+      stdout.write(`${yaml}\n${['The configuration is fine.', ...(asked?.lines ?? [])].join('\n')}\n`);
+    }
     return asked?.missing ? exitCode.failed : exitCode.succeeded;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
@@ -92,82 +95,4 @@ function snake(value: unknown): unknown {
     snake(member),
   ]);
   return Object.fromEntries(members);
-}
-
-function linesOf({ config, sources }: Loaded): string[] {
-  const { mqtt, hosts, vms, templates, dataDir } = config;
-  const user = mqtt.username ? `as ${mqtt.username}, ` : '';
-  const lines = [
-    ['file', sources.file ?? 'none'],
-    ['environment', sources.environment.join(', ') || 'nothing'],
-    ['broker', `${[mqtt.url].flat().join(', ')} (${user}${mqtt.password === null ? 'without' : 'with'} password)`],
-    ['topics', `${mqtt.baseTopic}/…`],
-    ...hosts.map(host => ['libvirt', hostText(host)]),
-    ['data', dataDir],
-    ...vms.flatMap(vm => {
-      const readOnly = hostsOf(config, vm).every(host => host.readOnly);
-      return [
-        ['vm', `${vmText(vm)} as ${mqtt.baseTopic}/${vm.key}, ${commandsText(vm, readOnly)}`],
-        ...(vm.create ? createLines(vm.create) : []),
-        ...(vm.loader ? loaderLines(vm.loader) : []),
-      ];
-    }),
-    ...templates.map(({ except, ...vm }) => {
-      const out = except.length === 0 ? '' : ` except ${except.join(', ')}`;
-      const readOnly = hosts.some(({ name, readOnly }) => name === vm.on && readOnly);
-      return ['vm', `${vmText({ domain: 'every other domain', ...vm })}${out}, ${commandsText(vm, readOnly)}`];
-    }),
-  ];
-  return lines.map(([name = '', value]) => `${name.padEnd(12)} ${value}`);
-}
-
-function hostText({ name, uri, readOnly, statsInterval }: Host): string {
-  const what = `${uri}${readOnly ? ' (read-only)' : ''}, statistics every ${formatDuration(statsInterval)}`;
-  return name === null ? what : `${name}: ${what}`;
-}
-
-function vmText({ domain, on }: Pick<Vm, 'domain' | 'on'>): string {
-  return on === null ? domain : `${domain} on ${on}`;
-}
-
-function commandsText({ commands, shutdown, after }: Omit<Vm, 'domain' | 'key' | 'label'>, readOnly: boolean): string {
-  if (readOnly || commands.length === 0) return 'no commands';
-  const then = shutdown.onTimeout === 'force_off' ? ', then its power is cut' : '';
-  const within = `shutdown (within ${formatDuration(shutdown.timeout)}${then})`;
-  const order = after.length > 0 ? `; after ${after.join(' and ')}` : '';
-  return `commands ${commands.map(word => (word === 'shutdown' ? within : word)).join(', ')}${order}`;
-}
-
-/** Below their VM's. */
-function createLines({ memory, vcpus, firmware, bridge, image, disks }: Creation): [name: string, value: string][] {
-  const count = disks.length === 1 ? '1 disk' : `${disks.length} disks`;
-  return [['  create', `${size(memory)} of memory, ${vcpus} vCPUs, ${firmware}, bridge ${bridge}, ${image}, ${count}`]];
-}
-
-/** Below their VM's. */
-function loaderLines(loader: LoaderSettings): [name: string, value: string][] {
-  const { addons, extensions, sataMap: map, ssh, image } = loader;
-  const upgraded = loader.upgrade === 'full' ? 'upgraded first' : 'not upgraded';
-  const identity = loader.keepIdentity ? 'serial number and MACs kept' : 'a new serial number';
-  const pool = image.way === 'volume' && image.transientPool ? ', by a pool made for it if there is none' : '';
-  const ways = [ssh.privateKey === null ? '' : 'a key', ssh.password === null ? '' : 'a password'].filter(Boolean);
-  const login = ways.join(' or ') || "the loader's own password";
-  const user = ssh.user ?? "the loader's own user";
-  const where = ssh.host === null ? `the VM's address, port ${ssh.port}` : `${ssh.host}:${ssh.port}`;
-  const kept = loader.keepBackups === 1 ? 'the newest' : `the newest ${loader.keepBackups}`;
-  return [
-    ['  loader', `${loader.kind} for ${loader.model}, ${loader.platform}, ${upgraded}, ${identity}`],
-    ['  extensions', extensions.join(', ') || 'none'],
-    ['  add-ons', addons.join(', ') || 'none'],
-    [
-      '  disk maps',
-      map === 'auto'
-        ? "worked out from the VM's controllers"
-        : `SataPortMap ${map.SataPortMap}, DiskIdxMap ${map.DiskIdxMap}`,
-    ],
-    ['  image', image.way === 'volume' ? `a storage volume of libvirt${pool}` : image.path],
-    ['  ssh', `${user} at ${where}, with ${login}, host key ${ssh.hostKey ?? 'accepted anew at each boot'}`],
-    ['  failure', loader.onFailure === 'auto' ? 'rolled back' : 'left to the command rollback'],
-    ['  backups', `${kept} in ${loader.backupDir}`],
-  ];
 }
