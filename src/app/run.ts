@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { Bridge } from '../bridge/bridge.ts';
-import { Heartbeat } from '../bridge/heartbeat.ts';
+import { startHeartbeat } from '../bridge/heartbeat.ts';
 import { type Config, hostConfigs } from '../config/config.ts';
 import { tellUnfinished } from '../definition/create.ts';
 import type { VmKey, VmSnapshot } from '../model/snapshot.ts';
@@ -177,17 +177,13 @@ function createServers(base: Base, broker: Broker, publishers: Publishers, reach
   const page = createPage(base, publishers, reach);
   // Without the directory's lock, the socket may belong to another bridge.
   const start = () => Promise.all([stores.locked && control.start(), health?.start(), page?.start()]);
-  const beat = heartbeat && {
-    ...heartbeat,
-    isWell: () => isReady(report()),
-    logger: logger.child({ part: 'heartbeat' }),
-  };
-  const heart = beat && new Heartbeat(beat);
+  const beat = { isWell: () => isReady(report()), logger: logger.child({ part: 'heartbeat' }) };
+  const stopHeart = heartbeat && startHeartbeat({ ...heartbeat, ...beat });
   return {
     ...{ control, page, start },
     close: () => {
       health?.close();
-      heart?.close();
+      stopHeart?.();
       page?.close();
     },
   };

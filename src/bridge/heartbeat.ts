@@ -1,5 +1,5 @@
 import type { Logger } from '../util/logger.ts';
-import { reasonOf } from './notifier.ts';
+import { request } from './notifier.ts';
 
 export interface HeartbeatOptions {
   url: string;
@@ -13,45 +13,24 @@ export interface HeartbeatOptions {
 /** Milliseconds for a request. */
 const patience = 10_000;
 
-/** Tells a dead-man service that the bridge lives and can work. That service tells people when it hears nothing. */
-export class Heartbeat {
-  readonly #options: HeartbeatOptions;
-  readonly #end = new AbortController();
-  readonly #timer: NodeJS.Timeout;
-  #hasFailed = false;
-
-  constructor(options: HeartbeatOptions) {
-    this.#options = options;
-    this.#timer = setInterval(() => void this.#beat(), options.interval);
-  }
-
-  close(): void {
-    clearInterval(this.#timer);
-    this.#end.abort();
-  }
-
-  async #beat(): Promise<void> {
-    const { url, isWell, logger } = this.#options;
+/** Tells a dead-man service that the bridge lives and can work; it tells people when it hears nothing. Returns how to stop. */
+export function startHeartbeat({ url, interval, isWell, logger }: HeartbeatOptions): () => void {
+  const end = new AbortController();
+  const { host } = new URL(url);
+  let hasFailed = false;
+  const beat = async () => {
     if (!isWell()) return;
-    const reason = await this.#fetch(url);
-    if (this.#end.signal.aborted) return;
-    const { host } = new URL(url);
-    if (reason !== null && !this.#hasFailed)
+    const { status, reason } = await request(url, { redirect: 'follow' }, patience, end.signal);
+    if (end.signal.aborted) return;
+    const isTaken = status !== null && status >= 200 && status < 300;
+    if (!isTaken && !hasFailed)
       logger.warn({ event: 'heartbeat.failed', host, reason }, 'the heartbeat is not taken; it goes on');
-    else if (reason === null && this.#hasFailed)
-      logger.info({ event: 'heartbeat.taken', host }, 'the heartbeat is taken');
-    this.#hasFailed = reason !== null;
-  }
-
-  /** Null: it was taken. */
-  async #fetch(url: string): Promise<string | null> {
-    try {
-      const signal = AbortSignal.any([this.#end.signal, AbortSignal.timeout(patience)]);
-      const response = await fetch(url, { redirect: 'follow', signal });
-      await response.body?.cancel();
-      return response.ok ? null : `HTTP ${response.status}`;
-    } catch (error) {
-      return reasonOf(error as Error);
-    }
-  }
+    else if (isTaken && hasFailed) logger.info({ event: 'heartbeat.taken', host }, 'the heartbeat is taken');
+    hasFailed = !isTaken;
+  };
+  const timer = setInterval(() => void beat(), interval);
+  return () => {
+    clearInterval(timer);
+    end.abort();
+  };
 }

@@ -24,33 +24,31 @@ export interface NotifyTimes {
 
 const usual: NotifyTimes = { patience: 10_000, first: 1_000, cap: 300_000 };
 
+interface NotifierOptions {
+  instance: string;
+  states: States;
+  logger: Logger;
+  times?: NotifyTimes;
+}
+
 /** Messages to one address that wait; beyond that, the oldest is given up. */
 const mostWaiting = 100;
 
 /** Tells people over HTTP what happens to the VMs, also while the broker is away. */
 export class Notifier {
-  readonly #instance: string;
-  readonly #states: States;
+  readonly #options: NotifierOptions;
   readonly #outlets: readonly Outlet[];
 
-  constructor(
-    webhooks: readonly Webhook[],
-    {
-      instance,
-      states,
-      logger,
-      times = usual,
-    }: { instance: string; states: States; logger: Logger; times?: NotifyTimes },
-  ) {
-    this.#instance = instance;
-    this.#states = states;
-    this.#outlets = webhooks.map(webhook => new Outlet(webhook, logger, times));
+  constructor(webhooks: readonly Webhook[], options: NotifierOptions) {
+    this.#options = options;
+    this.#outlets = webhooks.map(webhook => new Outlet({ times: usual, ...options, ...webhook }));
   }
 
   readonly tell = (key: VmKey, said: Notification): void => {
-    if (this.#outlets.length === 0 || !this.#states.has(key)) return;
-    const vm = this.#states.of(key).vm(key);
-    const notice = noticeOf(said, this.#instance, vm);
+    const { states, instance } = this.#options;
+    if (this.#outlets.length === 0 || !states.has(key)) return;
+    const vm = states.of(key).vm(key);
+    const notice = noticeOf(said, instance, vm);
     if (vm.quiet && notice.urgent) return;
     for (const outlet of this.#outlets) outlet.offer(notice);
   };
@@ -61,11 +59,11 @@ export class Notifier {
   }
 }
 
+type OutletOptions = Webhook & Required<Pick<NotifierOptions, 'logger' | 'times'>>;
+
 /** One address: a message at a time, in their order, each until it is taken. */
 class Outlet {
-  readonly #webhook: Webhook;
-  readonly #logger: Logger;
-  readonly #times: NotifyTimes;
+  readonly #options: OutletOptions;
   readonly #end = new AbortController();
   #waiting: Notice[] = [];
   #isBusy = false;
@@ -73,14 +71,12 @@ class Outlet {
   /** Given up, because too many waited. */
   #lost = 0;
 
-  constructor(webhook: Webhook, logger: Logger, times: NotifyTimes) {
-    this.#webhook = webhook;
-    this.#logger = logger;
-    this.#times = times;
+  constructor(options: OutletOptions) {
+    this.#options = options;
   }
 
   offer(notice: Notice): void {
-    if (!this.#webhook.on.includes(notice.event_type) || this.#end.signal.aborted) return;
+    if (!this.#options.on.includes(notice.event_type) || this.#end.signal.aborted) return;
     this.#waiting.push(notice);
     if (this.#waiting.length > mostWaiting) {
       // The first one may be on its way.
@@ -98,7 +94,7 @@ class Outlet {
   async #deliver(): Promise<void> {
     this.#isBusy = true;
     const { signal } = this.#end;
-    let pauses = backoff(this.#times);
+    let pauses = backoff(this.#options.times);
     for (let notice = this.#waiting[0]; notice && !signal.aborted; notice = this.#waiting[0]) {
       const { outcome, reason } = await this.#post(notice);
       if (signal.aborted) break;
@@ -111,14 +107,14 @@ class Outlet {
       if (outcome === 'refused') this.#warn('notify.refused', 'the message was refused and is given up', reason);
       else if (this.#hasFailed || this.#lost > 0) this.#recovered();
       this.#hasFailed = false;
-      pauses = backoff(this.#times);
+      pauses = backoff(this.#options.times);
       this.#waiting.shift();
     }
     this.#isBusy = false;
   }
 
   #recovered(): void {
-    this.#logger.info(
+    this.#options.logger.info(
       { event: 'notify.delivered', host: this.#host, given_up: this.#lost },
       'messages are taken again',
     );
@@ -126,35 +122,22 @@ class Outlet {
   }
 
   async #post(notice: Notice): Promise<{ outcome: 'done' | 'again' | 'refused'; reason: string }> {
-    const { url, format } = this.#webhook;
-    const signal = AbortSignal.any([this.#end.signal, AbortSignal.timeout(this.#times.patience)]);
-    try {
-      const { body, headers } = format === 'json' ? asJson(notice) : asNtfy(notice);
-      const response = await fetch(url, {
-        ...{ method: 'POST', redirect: 'manual', body, signal },
-        headers: { ...headers, ...this.#authorization },
-      });
-      await response.body?.cancel();
-      const { ok, status } = response;
-      const isBusy = status >= 500 || status === 408 || status === 425 || status === 429;
-      return { outcome: ok ? 'done' : isBusy ? 'again' : 'refused', reason: `HTTP ${status}` };
-    } catch (error) {
-      return { outcome: 'again', reason: reasonOf(error as Error) };
-    }
-  }
-
-  get #authorization(): Record<string, string> {
-    const { token } = this.#webhook;
-    return token === null ? {} : { authorization: `Bearer ${token}` };
+    const { url, format, token, times } = this.#options;
+    const { body, headers } = format === 'json' ? asJson(notice) : asNtfy(notice);
+    const authorization = token === null ? {} : { authorization: `Bearer ${token}` };
+    const post = { method: 'POST', redirect: 'manual', body, headers: { ...headers, ...authorization } } as const;
+    const { status, reason } = await request(url, post, times.patience, this.#end.signal);
+    const isBusy = status === null || status >= 500 || status === 408 || status === 425 || status === 429;
+    return { outcome: isBusy ? 'again' : status >= 200 && status < 300 ? 'done' : 'refused', reason };
   }
 
   /** The rest of the URL may be a secret. */
   get #host(): string {
-    return new URL(this.#webhook.url).host;
+    return new URL(this.#options.url).host;
   }
 
   #warn(event: string, words: string, reason?: string): void {
-    this.#logger.warn({ event, host: this.#host, ...(reason && { reason }) }, words);
+    this.#options.logger.warn({ event, host: this.#host, ...(reason && { reason }) }, words);
   }
 }
 
@@ -174,8 +157,19 @@ function asNtfy({ title, text, urgent }: Notice) {
   return { body: text, headers };
 }
 
+/** The status of the answer, which is not read; null: there was none, and why. `patience`: milliseconds. */
+export async function request(url: string, how: RequestInit, patience: number, end: AbortSignal) {
+  try {
+    const response = await fetch(url, { ...how, signal: AbortSignal.any([end, AbortSignal.timeout(patience)]) });
+    await response.body?.cancel();
+    return { status: response.status, reason: `HTTP ${response.status}` };
+  } catch (error) {
+    return { status: null, reason: reasonOf(error as Error) };
+  }
+}
+
 /** Fetch hides why behind "fetch failed". */
-export function reasonOf({ name, message, cause }: Error): string {
+function reasonOf({ name, message, cause }: Error): string {
   if (name === 'TimeoutError') return 'no answer in time';
   return cause instanceof Error ? cause.message || (cause as NodeJS.ErrnoException).code || message : message;
 }
