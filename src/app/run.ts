@@ -147,22 +147,16 @@ function createBridge({ config, states }: Base, broker: Broker, publishers: Publ
 
 function createServers(base: Base, broker: Broker, publishers: Publishers, reach: Reach) {
   const { config, logger, stores, states } = base;
-  const {
-    dataDir,
-    health: { listen },
-    heartbeat,
-    instance,
-    mqtt: { baseTopic },
-  } = config;
-  const control = controlServer({
-    path: join(dataDir, 'control.sock'),
-    ...{ submit: reach.submit, follow: reach.follow },
-    logger: logger.child({ part: 'control' }),
-  });
-  const report = () => {
-    const snapshots = states.all.map(({ snapshot }) => snapshot);
-    return healthOf(snapshots, broker.trouble(), baseTopic);
-  };
+  const { dataDir, heartbeat, instance, mqtt } = config;
+  const { listen } = config.health;
+  const own = { path: join(dataDir, 'control.sock'), logger: logger.child({ part: 'control' }) };
+  const control = controlServer({ ...own, submit: reach.submit, follow: reach.follow });
+  const report = () =>
+    healthOf(
+      states.all.map(({ snapshot }) => snapshot),
+      broker.trouble(),
+      mqtt.baseTopic,
+    );
   const health =
     listen &&
     healthServer({

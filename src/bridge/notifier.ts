@@ -13,22 +13,15 @@ export interface Webhook {
   token: string | null;
 }
 
-/** Milliseconds; for tests. */
-export interface NotifyTimes {
-  /** For a request. */
-  patience: number;
-  /** Between two attempts. */
-  first: number;
-  cap: number;
-}
-
-const usual: NotifyTimes = { patience: 10_000, first: 1_000, cap: 300_000 };
+/** Milliseconds for a request, and between two attempts. */
+const usual = { patience: 10_000, first: 1_000, cap: 300_000 };
 
 interface NotifierOptions {
   instance: string;
   states: States;
   logger: Logger;
-  times?: NotifyTimes;
+  /** For tests. */
+  times?: typeof usual;
 }
 
 /** Messages to one address that wait; beyond that, the oldest is given up. */

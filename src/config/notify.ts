@@ -8,8 +8,6 @@ import { onlyOneRule } from './rules/sections.ts';
 
 /** Who is told over HTTP, without a broker. */
 
-const formats = ['json', 'ntfy'] as const;
-
 const address = checked(webUrl);
 
 export const notify = z
@@ -21,7 +19,7 @@ export const notify = z
       writeOnly: true,
     }),
     format: z
-      .enum(formats)
+      .enum(['json', 'ntfy'])
       .default('json')
       .describe('json posts a JSON document; ntfy a text, with title, priority and tags as headers.'),
     on: list(z.enum(notificationTypes))

@@ -39,7 +39,7 @@ export function metricsText({ version, instance, connected, hosts }: Observed): 
 function hostMetrics(page: Page, { hypervisor, host: stats }: Snapshot, labels: Labels): void {
   page.gauge('libvirt_up', 'Whether libvirt answers', hypervisor.up, labels);
   if (!hypervisor.up || !stats) return;
-  page.gauge('host_cpu_usage_ratio', 'CPU of the host', ratio(stats.cpu), labels);
+  page.gauge('host_cpu_usage_ratio', 'CPU of the host', over(stats.cpu, 100), labels);
   page.gauge('host_memory_bytes', 'Memory of the host', stats.memory?.total, labels);
   page.gauge('host_memory_available_bytes', 'Memory available on the host', stats.memory?.available, labels);
   page.gauge('host_load1', 'Load of the host, the mean of one minute', stats.load, labels);
@@ -75,12 +75,8 @@ function checkMetrics(page: Page, check: Check, labels: Labels): void {
     page.gauge('vm_verdict', 'The verdict is 1, all others 0', check.verdict === verdict, { ...labels, verdict });
   page.gauge('vm_problem', 'Whether the VM is not as it is meant to be', check.problem, labels);
   page.gauge('vm_reachable', 'Whether the guest answers', check.reachable, labels);
-  page.gauge(
-    'vm_last_check_time_seconds',
-    'When the guest was last checked, since 1970',
-    time(check.checkedAt),
-    labels,
-  );
+  const checked = time(check.checkedAt);
+  page.gauge('vm_last_check_time_seconds', 'When the guest was last checked, since 1970', checked, labels);
   const days = check.certificateDays;
   const expiry = days === null ? null : days * 86_400;
   page.gauge('vm_certificate_expiry_seconds', 'Until the first certificate expires, in whole days', expiry, labels);
@@ -88,7 +84,7 @@ function checkMetrics(page: Page, check: Check, labels: Labels): void {
     const of = { ...labels, probe };
     const success = outcome === 'not_applicable' ? null : outcome === 'ok';
     page.gauge('vm_probe_success', 'Whether a probe found what it expects', success, of);
-    page.gauge('vm_probe_duration_seconds', 'How long the probe took', success === null ? null : seconds(ms), of);
+    page.gauge('vm_probe_duration_seconds', 'How long the probe took', success === null ? null : over(ms, 1_000), of);
   }
 }
 
@@ -127,10 +123,9 @@ class Page {
   ): void {
     for (const [key, row] of Object.entries(table)) {
       const { name, per } = converted(key, row);
-      const number = numbers[key as keyof T & string];
       const type = row.grows ? 'counter' : 'gauge';
       const help = `${group}: ${row.entity?.name || key.replaceAll('_', ' ')}`;
-      this.add(`dsm2mqtt_vm_${group}_${name}`, type, help, number === null ? null : number / per, labels);
+      this.add(`dsm2mqtt_vm_${group}_${name}`, type, help, over(numbers[key as keyof T & string], per), labels);
     }
   }
 
@@ -149,12 +144,8 @@ function converted(key: string, { grows, entity }: Metric): { name: string; per:
   return { name: `${key}${isSize ? '_bytes' : ''}${total}`, per: 1 };
 }
 
-function ratio(percent: number | null): number | null {
-  return percent === null ? null : percent / 100;
-}
-
-function seconds(ms: number | null): number | null {
-  return ms === null ? null : ms / 1_000;
+function over(value: number | null, per: number): number | null {
+  return value === null ? null : value / per;
 }
 
 function time(at: string | null): number | null {

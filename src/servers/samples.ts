@@ -91,11 +91,8 @@ export class Samples {
 }
 
 function newDay(): Day {
-  return {
-    slot: new Int32Array(slots),
-    count: new Uint16Array(slots * names.length),
-    values: new Float32Array(slots * names.length),
-  };
+  const all = slots * names.length;
+  return { slot: new Int32Array(slots), count: new Uint16Array(all), values: new Float32Array(all) };
 }
 
 function placesFrom(day: Day, from: number, wide: number): number[] {

@@ -1,5 +1,6 @@
 import type { VmKey } from '../model/snapshot.ts';
 import type { Logger } from '../util/logger.ts';
+import { orNull } from '../util/or-null.ts';
 import { type Door, nobody, type Refused, type Visitor } from './door.ts';
 import type { Live } from './live.ts';
 import { type Asked, type Reply, type Route, Server } from './server.ts';
@@ -187,10 +188,6 @@ function command({ submit }: WebOptions, { vm, body }: Asked & { vm: VmKey }, re
 }
 
 function parsed(body: string | null): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(body ?? '');
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : null;
-  } catch {
-    return null;
-  }
+  const value: unknown = orNull(() => JSON.parse(body ?? ''));
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : null;
 }

@@ -67,9 +67,11 @@ export function vmEntities({ hardware }: DomainDescription, controls: VmControls
   ];
 }
 
+const problem = { device_class: 'problem' } as const;
+
 const checkEntities: readonly VmEntity[] = [
   binarySensor('reachable', 'Reachable', check('reachable'), { device_class: 'connectivity' }, asked),
-  binarySensor('problem', 'Problem', check('problem'), { device_class: 'problem' }, asked, {
+  binarySensor('problem', 'Problem', check('problem'), problem, asked, {
     attributes: checkMembers('reason', 'next_step', 'verdict', 'expected', 'quiet_until'),
   }),
   sensor('verdict', 'Verdict', check('verdict'), oneOf(verdicts), asked, {
@@ -168,13 +170,13 @@ const machineEntities: readonly VmEntity[] = [
   sensor('last_error', 'Last error', state('last_error', 'message'), sentence, detail, {
     attributes: stateObject('last_error'),
   }),
-  binarySensor('doctor', 'Doctor', doctor('problem'), { device_class: 'problem' }, diagnostic, {
+  binarySensor('doctor', 'Doctor', doctor('problem'), problem, diagnostic, {
     attributes: doctorMembers('findings'),
   }),
   sensor('vcpus', 'vCPUs', state('vcpus'), detail),
   ...metricEntities(cpuMetrics, ['cpu']),
   ...metricEntities(memoryMetrics, ['memory']),
-  binarySensor('stats_stale', 'Stale statistics', stats('stale'), { device_class: 'problem' }, diagnostic),
+  binarySensor('stats_stale', 'Stale statistics', stats('stale'), problem, diagnostic),
 ];
 
 function diskName({ role, target }: Disk, number: number): string {
@@ -220,7 +222,7 @@ export const bridgeEntities: readonly BridgeEntity[] = [
     attributes: infoObject('libvirt'),
   }),
   sensor('libvirt_reason', 'Libvirt failure reason', info('libvirt', 'reason'), sentence, detail),
-  binarySensor('checks_overdue', 'Checks overdue', info('checks', 'overdue'), { device_class: 'problem' }, diagnostic, {
+  binarySensor('checks_overdue', 'Checks overdue', info('checks', 'overdue'), problem, diagnostic, {
     attributes: infoObject('checks'),
   }),
   sensor('version', 'Version', info('version'), diagnostic),
@@ -233,27 +235,17 @@ export type HostEntity = Entity<'availability' | 'state'>;
 
 /** `pools`: their names. */
 export function hostEntities(pools: readonly string[]): HostEntity[] {
+  const place = { topic: 'availability', path: [] } as const;
   return [
-    binarySensor(
-      'connection',
-      'Connection state',
-      { topic: 'availability', path: [] },
-      { ...online, available: 'bridge' },
-    ),
+    binarySensor('connection', 'Connection state', place, { ...online, available: 'bridge' }),
     sensor('reason', 'Failure reason', host('reason'), sentence, detail, { available: 'bridge' }),
     sensor('cpu', 'CPU', host('cpu'), inUnit('%'), { icon: 'mdi:cpu-64-bit' }),
     sensor('memory_used', 'Memory used', host('memory', 'used'), inUnit('%'), { icon: 'mdi:memory' }),
     sensor('memory_available', 'Memory available', host('memory', 'available'), inUnit('GB'), detail),
     sensor('load', 'Load', host('load'), { state_class: 'measurement' }, detail, { icon: 'mdi:gauge' }),
-    binarySensor(
-      'pools_nearly_full',
-      'Storage nearly full',
-      host('nearly_full', 'problem'),
-      { device_class: 'problem' },
-      {
-        attributes: hostObject('nearly_full'),
-      },
-    ),
+    binarySensor('pools_nearly_full', 'Storage nearly full', host('nearly_full', 'problem'), problem, {
+      attributes: hostObject('nearly_full'),
+    }),
     ...pools.flatMap(name => {
       const key = `pool_${slug(encodeURIComponent(name))}`;
       const of = (what: string) => ({ topic: 'state', path: ['pools', name, what] }) as const;

@@ -21,14 +21,10 @@ export interface Notice extends Notification {
   urgent: boolean;
 }
 
-export function noticeOf(
-  said: Notification,
-  instance: string,
-  { key, label }: Pick<VmSnapshot, 'key' | 'label'>,
-): Notice {
+export function noticeOf(said: Notification, instance: string, vm: Pick<VmSnapshot, 'key' | 'label'>): Notice {
   const { event_type, command, reason, message } = said;
   const more = message || reason;
   const what = `${command ? `${command}: ` : ''}${notifications[event_type]}${more ? `: ${more}` : ''}`;
   const text = `${what[0]?.toUpperCase()}${what.slice(1)}`;
-  return { ...said, instance, vm: key, title: label, text, urgent: urgent.has(event_type) };
+  return { ...said, instance, vm: vm.key, title: vm.label, text, urgent: urgent.has(event_type) };
 }
