@@ -83,8 +83,7 @@ export class Door {
     const bearer = /^Bearer (.+)$/i.exec(header('authorization'))?.[1];
     const cookie = new RegExp(`(?:^|; )dsm2mqtt-${this.#options.port}=(\\w+)`).exec(header('cookie'))?.[1];
     const key = bearer === undefined ? cookie : keyOf(bearer);
-    const refused = this.#judge(key, from);
-    return refused ?? { name: nobody };
+    return this.#judge(key, from) ?? { name: nobody };
   }
 
   /** The same wrong one again does not count: a page that is still open asks with what it has. */

@@ -116,7 +116,9 @@ export class VmChecks {
     if (event.type === 'rebooted') this.#apply({ type: 'reset' });
     else if (ofMachine.has(event.type)) this.#settleOff();
     else return;
-    this.#look();
+    // Another command may take the place of one that ends: in between nothing is wrong.
+    if (event.type === 'work' && event.work === null) queueMicrotask(() => this.#look());
+    else this.#look();
   }
 
   /** Must receive every sample of this VM. */
@@ -185,10 +187,9 @@ export class VmChecks {
 
   /** What libvirt reports of the machine counts at once. */
   #look(): void {
-    const { key, runId } = this.#options;
     const vm = this.#vm();
-    if (!vm) return;
-    this.#apply({ type: 'machine', machine: this.#machine(), vm, runId: runId(key) });
+    if (!vm || this.#closed) return;
+    this.#apply({ type: 'machine', machine: this.#machine(), vm, runId: this.#options.runId(this.#options.key) });
     this.#tell();
   }
 
