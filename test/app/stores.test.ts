@@ -6,7 +6,7 @@ import { vmConfig } from '../bridge/running.ts';
 import { otherUuid, uuid } from '../model/samples.ts';
 
 const remembered = { uuid, active: true, boot: 'b1', thisBoot: true };
-const run = { boot: 'b1', id: 4, since: null, exact: false, wasUp: true, bootSeconds: null };
+const run = { boot: 'b1', id: 4, since: null, exact: false, wasUp: true, bootSeconds: null, updating: false };
 const known = { ...nothingKnown, uuid, run };
 const recorded = { host: null, uuid, boot: 'b1', id: 4 };
 const now: Parameters<typeof ranBefore>[2] = { known, boot: 'b1', local: true };

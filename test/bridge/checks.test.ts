@@ -199,6 +199,29 @@ test.concurrent('a DSM that updates is not asked to power off, its power is not 
   expect(await asked('force_off')).toMatchObject({ code: 'done', message: expect.stringContaining('updated') });
 });
 
+test.concurrent('nor is it rebooted by a bridge that has just begun', async () => {
+  const { probes } = dsm({ dsm: 'updating', discovery: 'updating' });
+  await using running = await start({ probes });
+  await check(running.seen, ({ verdict, expected }) => verdict === 'updating' && expected === 'running');
+  await running.stop();
+  const next = await running.observe('b/DSM/#');
+  // This one gets no answer of DSM.
+  const bridge = () => new Promise<never>(() => {});
+  await running.start({ vms: [vmConfig({ checks: often })], probes: { ...probes, bridge } });
+  await next.take('b/DSM/availability', 'online');
+  // It may be online before libvirt has been read.
+  let answer = { code: 'libvirt_unavailable' };
+  while (answer.code === 'libvirt_unavailable') {
+    await next.publish('b/DSM/command', 'reboot');
+    answer = await response(next);
+  }
+  expect(answer).toMatchObject({
+    status: 'rejected',
+    code: 'wrong_state',
+    message: expect.stringContaining('updated'),
+  });
+});
+
 test.concurrent('nothing is wrong between a command and the one that ends it, or takes its place', async () => {
   await using running = await start({ probes: dsm().probes, pause: 60_000 });
   const { seen, daemon, log } = running;

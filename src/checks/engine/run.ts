@@ -11,6 +11,8 @@ export interface Run {
   wasUp: boolean;
   /** From then until DSM was up. */
   bootSeconds: number | null;
+  /** DSM reported an update when it was asked last. */
+  updating: boolean;
 }
 
 /** One moment by both clocks (`Clock`). */
@@ -45,7 +47,7 @@ export function runOf(
   return { ...begun, id, since: host.boot === null ? null : at.now - host.uptime(), exact: false };
 }
 
-const begun = { wasUp: false, bootSeconds: null } as const;
+const begun = { wasUp: false, bootSeconds: null, updating: false } as const;
 
 /** The machine was reset: everything but its id begins again. */
 export function resetAt({ id }: Run, now: number): Run {
@@ -74,12 +76,8 @@ const known = z.object({
   /** The last run, with `since` in milliseconds since 1970; null: there is none that could be recognised. */
   run: z
     .object({
-      boot: z.string(),
-      id: z.number(),
-      since: number,
-      exact: z.boolean(),
-      wasUp: z.boolean(),
-      bootSeconds: number,
+      ...{ boot: z.string(), id: z.number(), since: number, exact: z.boolean() },
+      ...{ wasUp: z.boolean(), bootSeconds: number, updating: z.boolean().default(false) },
     })
     .nullable(),
   /** IPv4, where it answered last. */

@@ -104,6 +104,8 @@ export function reduce(state: CheckState, event: CheckEvent, context: CheckConte
 function causeOf(state: CheckState, machine: Machine, context: CheckContext): Cause {
   const age = ageIn(state, context);
   if (state.baseline === null && canAnswer(machine) && machine !== 'stopping') {
+    // Until this bridge has asked, what an earlier one was told counts: nobody may reboot DSM meanwhile.
+    if (state.run?.updating) return 'updating';
     return age === 'young' ? 'booting' : 'not_checked';
   }
   const past = state.run?.wasUp ? 'was_up' : 'fresh';
@@ -213,7 +215,9 @@ function take(before: CheckState, found: Examination, machine: Machine, context:
   };
   const cause = causeOf(state, machine, context);
   const debounced = debounce(before.debounced, cause, policy.failuresBeforeDown, at.date);
-  const judged = { ...state, found: cause, debounced };
+  const told = { ...state, found: cause, debounced };
+  const isNews = state.run !== null && state.run.updating !== updating;
+  const judged = isNews ? withRun(told, { ...state.run, updating }, context) : told;
   const { verdict } = diagnoses[debounced.cause];
   const after = verdict === 'up' || verdict === 'degraded' ? withUp(judged, context) : judged;
   const pause = pauseAfter(debounced, ageIn(after, context));

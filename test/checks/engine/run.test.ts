@@ -17,7 +17,7 @@ import { workOn } from '../ward.ts';
 
 type KnownRun = NonNullable<Known['run']>;
 const host = { boot: 'b1', uptime: () => 60_000 };
-const known: KnownRun = { id: 3, since: 1_000, exact: true, wasUp: true, bootSeconds: 40, boot: 'b1' };
+const known: KnownRun = { id: 3, since: 1_000, exact: true, wasUp: true, bootSeconds: 40, updating: true, boot: 'b1' };
 type Seen = Parameters<typeof runOf>[0];
 const seen: Seen = { id: 3, startedAt: null };
 
@@ -54,7 +54,7 @@ test('it is known again by the clock on the wall, and measured by the one that o
 
 test('how long it took to boot is measured once, and only from a power on that was seen', () => {
   const run = resetAt(known, 5_000);
-  expect(run).toEqual({ id: 3, since: 5_000, exact: true, wasUp: false, bootSeconds: null });
+  expect(run).toEqual({ id: 3, since: 5_000, exact: true, wasUp: false, bootSeconds: null, updating: false });
   const up = upAt(run, 17_340);
   expect(up).toMatchObject({ wasUp: true, bootSeconds: 12.3 });
   expect(upAt(up, 99_000)).toBe(up);

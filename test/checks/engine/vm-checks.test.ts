@@ -583,6 +583,25 @@ describe('from one life of the bridge to the next', () => {
     expect(next.check).toMatchObject({ verdict: 'booting', bootSeconds: null });
   });
 
+  test('an update counts until DSM is asked again, and in no other run', async () => {
+    const before = await settled();
+    await before.command({ dsm: 'updating', discovery: 'updating' });
+    expect(before.check.verdict).toBe('updating');
+    before.checks.close();
+    const next = (runId: number) => {
+      const ward = new Ward({}, before.saved ?? {});
+      ward.runId = runId;
+      return ward.begin();
+    };
+    const same = next(1);
+    expect(same.check).toMatchObject({ verdict: 'updating', cause: 'updating', problem: false, probes: {} });
+    await pass(1_100);
+    expect(same.check.verdict).toBe('up');
+    expect(same.saved?.['DSM']?.run?.updating).toBe(false);
+    const other = next(8);
+    expect(other.vm.check?.verdict).not.toBe('updating');
+  });
+
   test('after a boot of the host it boots too, and nobody knows since when', async () => {
     const next = new Ward();
     next.uptime = 60_000;
