@@ -9,7 +9,7 @@ test('what docs/rebuild.md has from the code is current', () => {
 });
 
 test('docs/rebuild.md tells of every reason to refuse or warn', async () => {
-  const files = ['plan/preflight-vm', 'plan/preflight-host', 'kinds/tcrp/preflight', 'kinds/rr/preflight'];
+  const files = ['plan/preflight', 'kinds/tcrp/preflight', 'kinds/rr/preflight'];
   const folder = new URL('../../src/loader/', import.meta.url);
   const sources = await Promise.all(files.map(each => readFile(new URL(`${each}.ts`, folder), 'utf8')));
   const codes = sources.flatMap(text => [...text.matchAll(/\b(?:refuse|warn)\('(\w+)'/g)].map(([, code]) => code));
