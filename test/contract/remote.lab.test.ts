@@ -91,7 +91,7 @@ describe('SSH', () => {
   test.each([
     ['no such socket', at(`${login}&socket=/nowhere`), /no libvirt socket at \/nowhere there/],
     ['no key', at(`keyfile=/nowhere&known_hosts=${sshd.knownHosts}`), /\/nowhere cannot be read/],
-    ['another user', at(login, `nobody@127.0.0.1:${sshd.port}`), /refuses the login/],
+    ['a user that is not there', at(login, `nobody-is-called-so@127.0.0.1:${sshd.port}`), /refuses the login/],
     ['nobody there', at(login, 'root@127.0.0.1:9'), /127.0.0.1 is not in .*known_hosts: ssh-keyscan -p 9 127.0.0.1/],
   ])('%s', async (_, uri, words) => {
     const error = await failure(uri);

@@ -1,4 +1,4 @@
-/** An OpenSSH server of the test's own, on loopback, that lets root in with a key. */
+/** An OpenSSH server of the test’s own, on loopback, that lets users of this machine in with a key. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
