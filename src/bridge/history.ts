@@ -85,12 +85,13 @@ export function withBootTimes(lines: readonly unknown[]): unknown[] {
 /** In the order of time, as far as the lines of each file are. */
 export async function readRecord(folder: string, key: VmKey): Promise<ReadLines> {
   const [rare, frequent] = await readBoth(folder, key);
-  const left = [...frequent.lines];
+  let next = 0;
   const lines = rare.lines.flatMap(line => {
-    const later = left.findIndex(other => timeOf(other) >= timeOf(line));
-    return [...left.splice(0, later < 0 ? left.length : later), line];
+    const from = next;
+    while (next < frequent.lines.length && timeOf(frequent.lines[next]) < timeOf(line)) next += 1;
+    return [...frequent.lines.slice(from, next), line];
   });
-  return { lines: [...lines, ...left], unreadable: rare.unreadable + frequent.unreadable };
+  return { lines: [...lines, ...frequent.lines.slice(next)], unreadable: rare.unreadable + frequent.unreadable };
 }
 
 export function isLine(line: unknown): line is Line {

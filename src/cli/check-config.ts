@@ -16,8 +16,8 @@ export interface CheckConfigOptions extends LoadOptions, Output {
 
 /**
  * `dsm2mqtt check-config`: shows the configuration as understood, in YAML, or every problem; with `json`, as one
- * document on stdout. It connects to nothing, unless `rights` asks libvirt. 0; 1: libvirt does not allow something, or could not be
- * asked; 2: the configuration is wrong; 3: libvirt was not reached. Throws `Refusal`.
+ * document on stdout. It connects to nothing, unless `rights` asks libvirt. 0; 1: libvirt does not allow something, or
+ * could not be asked; 2: the configuration is wrong; 3: libvirt was not reached. Throws `Refusal`.
  */
 export async function checkConfig({ json, rights, stdout, stderr, ...options }: CheckConfigOptions): Promise<ExitCode> {
   const print = (document: object) => stdout.write(`${JSON.stringify(document, null, 2)}\n`);

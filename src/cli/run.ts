@@ -71,13 +71,11 @@ function reportsOf(loaded: Loaded): Reports {
     dump: () => printed(async output => (await import('./dump/dump.ts')).dump({ loaded, ...output })),
     plan: key =>
       printed(async output => {
-        const end = new AbortController();
-        using _ = setTimeout(() => end.abort(), planPatience);
+        const signal = AbortSignal.timeout(planPatience);
         const [{ ofHost }, { rebuildPlan }] = await Promise.all([
           import('./domains.ts'),
           import('./loader/rebuild.ts'),
         ]);
-        const { signal } = end;
         const config = await ofHost(loaded.config, key, signal);
         return await rebuildPlan({ ...output, config, vm: key, json: false, dry: false, signal });
       }),

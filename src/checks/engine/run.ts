@@ -70,6 +70,7 @@ export function toKnown(run: Run, boot: string, at: Moment): Known['run'] {
 const text = z.string().nullable();
 const number = z.number().nullable();
 
+/** What must be kept of a VM's checks when the bridge ends. */
 const known = z.object({
   /** Of the domain that all this is about. */
   uuid: text,
