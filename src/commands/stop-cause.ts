@@ -12,9 +12,10 @@ export const lateness = 30 * 60_000;
 export function askedOf(job: Job, command: Command, before: Asked | null, time: (at: number) => string): Asked | null {
   const { stage, begunAt, deadline } = job;
   const base = { word: command.word, id: command.id, by: command.by ?? 'bridge', open: true };
-  const starting = stage.at === 'pausing' || (stage.at === 'calling' && stage.call === 'start');
-  // It is off, or has not been asked: a later stop is another one.
-  if (starting || stage.at === 'holding') return { ...base, at: time(begunAt), until: time(begunAt), cut: false };
+  const begins = stage.at === 'calling' && (stage.call === 'start' || stage.call === 'reset');
+  // It is not asked to stop, or not yet: a later stop is another one.
+  if (begins || stage.at === 'pausing' || stage.at === 'holding')
+    return { ...base, at: time(begunAt), until: time(begunAt), cut: false };
   const cut = stage.at === 'calling' && stage.call === 'cut_power';
   const stopping = cut || stage.at === 'pressing' || (stage.at === 'calling' && stage.call === 'guest_reboot');
   if (!stopping) return before;
@@ -26,6 +27,9 @@ export function askedOf(job: Job, command: Command, before: Asked | null, time: 
 export function askedAfter(job: Job, outcome: Outcome | null, before: Asked | null, now: string): Asked | null {
   if (!before?.open) return before;
   const { stage } = job;
+  const refused = outcome?.status === 'rejected' || outcome?.code === 'libvirt_error';
+  // libvirt may tell of a reset after it has answered.
+  if (before.word === 'reset' && !refused) return { ...before, open: false };
   const asking = stage.at === 'pressing' || (stage.at === 'calling' && stage.call === 'guest_reboot');
   const neverAsked = asking && (outcome?.code === 'libvirt_error' || (stage.at === 'pressing' && stage.attempt === 0));
   const starting = stage.at !== 'pressing' && before.until <= before.at;

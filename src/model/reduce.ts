@@ -31,7 +31,7 @@ export function reduce(snapshot: Snapshot, event: Event): Snapshot {
     case 'rebooted':
       // A guest that restarts has not powered off as asked: a later power-off has another cause.
       return change(snapshot, event.key, vm =>
-        recorded(vm, vm.asked?.open === false ? { ...vm, asked: null } : vm, event, up),
+        recorded(vm, vm.asked?.open && vm.asked.word !== 'reset' ? vm : { ...vm, asked: null }, event, up),
       );
     case 'error':
       return change(snapshot, event.key, vm => ({ ...vm, lastError: event.error }));

@@ -28,6 +28,7 @@ const open: Asked = {
   ...{ cut: false, open: true },
 };
 const starting: Asked = { ...open, word: 'start', until: at };
+const resetting: Asked = { ...starting, word: 'reset' };
 
 test('half an hour', () => {
   expect(lateness).toBe(30 * 60_000);
@@ -65,11 +66,12 @@ describe('while it is under way', () => {
       'reboot',
       { until: at },
     ],
+    // Its restart is told perhaps after its answer.
+    ['a reset', rig('reset'), 'reset', { until: at }],
     // These neither stop nor start it.
     ['a suspend', rig('suspend'), 'suspend', null],
     ['a resume', rig('resume'), 'resume', null],
     ['a start that resumes', rig('start', { call: 'resume' }), 'start', null],
-    ['a reset', rig('reset'), 'reset', null],
   ])('%s', (_, one, word, expected) => {
     const asked = askedOf(job(one), ofUps(word), null, time);
     expect(asked).toEqual(expected && { ...open, word, ...expected });
@@ -153,6 +155,23 @@ describe('when it has ended', () => {
       null,
     ],
     ['a stop that was seen has taken it already', pressing, null, succeeded('done', ''), null],
+    [
+      'a reset whose restart is told later',
+      rig('reset'),
+      resetting,
+      succeeded('done', ''),
+      { ...resetting, open: false },
+    ],
+    [
+      'a reset that nobody knows',
+      rig('reset'),
+      resetting,
+      failed('outcome_unknown', ''),
+      { ...resetting, open: false },
+    ],
+    ['a reset whose restart was told', rig('reset'), null, succeeded('done', ''), null],
+    ['a reset that was refused', rig('reset'), resetting, failed('libvirt_error', ''), null],
+    ['a reset that was rejected', rig('reset'), resetting, rejected({ code: 'read_only', message: '' }), null],
     ['what was given up before stays', rig('suspend'), given, succeeded('done', ''), given],
   ])('%s', (_, one, before, outcome, after) => {
     expect(askedAfter(job(one), outcome, before, now)).toEqual(after);

@@ -3,6 +3,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { powerLines, readRecord, withBootTimes } from '../../src/bridge/history.ts';
 import type { PowerLine } from '../../src/model/history/history.ts';
@@ -10,7 +11,7 @@ import { address, domainState, guest, inLab, type Mosquitto, poll, startMosquitt
 import { type BridgeProcess, Listener, runCli, startBridge, usual, vmTopic } from './bridge.ts';
 
 const state = vmTopic('state');
-const commands = ['start', 'shutdown', 'force_off'];
+const commands = ['start', 'shutdown', 'reset', 'force_off'];
 const checks = { schedule: '*/5 * * * * *', probe_timeout: '3s' };
 const vms = [{ domain: 'DSM', commands, checks, shutdown: { timeout: '2m' } }];
 
@@ -188,6 +189,21 @@ test('killed with -9, and stopped and started meanwhile: each is there once, wit
     ['stop', 'host', 'destroyed', null, true],
   ]);
   expect((await readFile(file, 'utf8')).startsWith(text)).toBe(true);
+});
+
+test('a reset has the command that asked for it; one by virsh has none', async () => {
+  await begin();
+  await virsh('start', address.domain);
+  await lines(1);
+  for (let i = 1; i < 8; i += 2) {
+    await listener.publish(vmTopic('command'), JSON.stringify({ command: 'reset', by: 'mum' }));
+    expect((await lines(1 + i)).at(-1)).toMatchObject({ what: 'reboot', by: 'mum', why: 'reset' });
+    // Within a second of the one before, it would be the same.
+    await setTimeout(1_100);
+    await virsh('reset', address.domain);
+    expect((await lines(2 + i)).at(-1)).toMatchObject({ what: 'reboot', by: null, why: null });
+    await setTimeout(1_100);
+  }
 });
 
 describe('a data_dir that cannot be written', () => {

@@ -130,6 +130,29 @@ describe('DSM is up', () => {
       { what: 'reboot', by: 'ups', why: 'reboot' },
     ]);
   });
+
+  describe('a reset by a command', () => {
+    const reset = { ...shutdown, word: 'reset', until: shutdown.at };
+    const byUps = { what: 'reboot', by: 'ups', why: 'reset' };
+    const later = (seconds: number) => rebooted(new Date(Date.parse(at) + seconds * 1_000).toISOString());
+
+    test.each([
+      ['while it is asked', true],
+      ['after its answer', false],
+    ])('told %s', (_, open) => {
+      expect(linesOf({ asked: { ...reset, open } }, rebooted(), later(5))).toMatchObject([
+        byUps,
+        // That it has restarted already is known: this one has another cause.
+        { what: 'reboot', by: null, why: null },
+      ]);
+    });
+
+    test('an hour later, a restart has another cause, and a stop at once has, too', () => {
+      const asked = { ...reset, open: false };
+      expect(linesOf({ asked }, later(3_600))).toMatchObject([{ what: 'reboot', by: null }]);
+      expect(linesOf({ asked }, seen(off))).toMatchObject([{ what: 'stop', by: 'guest', why: null }]);
+    });
+  });
 });
 
 describe('at the first look after a while without the bridge', () => {

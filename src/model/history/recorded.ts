@@ -6,6 +6,8 @@ import { type PowerLine, withLines } from './history.ts';
 
 /** Milliseconds: libvirt has reported one reset three times (seen). */
 const sameReboot = 1_000;
+/** Milliseconds after a reset was asked for in which libvirt may still tell of it. */
+const resetPatience = 60_000;
 
 /** The VM with the lines that follow from an event. `live`: libvirt was connected, so its event came at once. */
 export function recorded(before: VmSnapshot, after: VmSnapshot, event: Event, live: boolean): VmSnapshot {
@@ -77,5 +79,6 @@ function started(before: VmSnapshot, after: VmSnapshot, at: string, live: boolea
 function rebooted({ domain, asked, history: { last } }: VmSnapshot, at: string): PowerLine[] {
   const again = last?.what === 'reboot' && Date.parse(at) - Date.parse(last.at) < sameReboot;
   if (!domain?.active || again) return [];
-  return [line(at, 'reboot', asked?.open ? { by: asked.by, why: asked.word } : {})];
+  const byReset = asked?.word === 'reset' && Date.parse(at) - Date.parse(asked.at) < resetPatience;
+  return [line(at, 'reboot', asked?.open || byReset ? { by: asked.by, why: asked.word } : {})];
 }
