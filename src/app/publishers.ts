@@ -9,7 +9,7 @@ import { Announcer } from '../discovery/announcer.ts';
 import { type CommandWord, commandWords, isPermitted } from '../model/commands.ts';
 import type { States } from '../model/state.ts';
 import { healthOf } from '../servers/health.ts';
-import { hostsIn, Live } from '../servers/live.ts';
+import { Live } from '../servers/live.ts';
 import type { Logger } from '../util/logger.ts';
 import { homepage, version } from '../util/version.ts';
 import type { thisHost } from './host/checks.ts';
@@ -38,7 +38,9 @@ export function createPublishers(base: Base, broker: Broker) {
   const { config, logger, stores, machine, states, session, startedAt } = base;
   const { instance, homeAssistant, hosts, vms } = config;
   const notifier = new Notifier(config.notify, { instance, states, logger: logger.child({ part: 'notify' }) });
-  const live = new Live({ states, about: () => aboutBridge(base, broker), vms: vms.map(vm => pageVm(config, vm)) });
+  const report = () => healthOf(states, broker.trouble(), config.mqtt.baseTopic);
+  const about = () => ({ ...{ version, instance, started_at: startedAt }, ...report() });
+  const live = new Live({ states, about, vms: vms.map(vm => pageVm(config, vm)) });
   const tell: typeof live.tell = (key, notification) => {
     notifier.tell(key, notification);
     live.tell(key, notification);
@@ -77,7 +79,7 @@ export function createPublishers(base: Base, broker: Broker) {
     stores.announced.was,
   );
   return {
-    ...{ events, notifier, live, publisher, announcer, quiet: new QuietTimes(states) },
+    ...{ events, notifier, live, publisher, announcer, report, quiet: new QuietTimes(states) },
     responder: new Responder({ topics, send, notify: events.publish, logger: logger.child({ part: 'command' }) }),
     vmStore: new VmStore(
       value => stores.vms.file.save(value),
@@ -97,14 +99,4 @@ function pageVm(config: Config, vm: Config['vms'][number]) {
   const { key, label, guest } = vm;
   const listed = usable(config, vm);
   return { key, label, guest, commands: commandWords.filter(word => isPermitted(word, listed)) };
-}
-
-/** What the page shows of the bridge itself. */
-function aboutBridge({ config, states, startedAt }: Base, broker: Broker): object {
-  const { instance, mqtt } = config;
-  const hosts = states.all.map(({ snapshot }) => snapshot);
-  return {
-    ...{ version, instance, started_at: startedAt, hosts: hostsIn(hosts) },
-    ...healthOf(hosts, broker.trouble(), mqtt.baseTopic),
-  };
 }

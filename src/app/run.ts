@@ -7,7 +7,7 @@ import { tellUnfinished } from '../definition/create.ts';
 import type { VmKey, VmSnapshot } from '../model/snapshot.ts';
 import { type State, States } from '../model/state.ts';
 import { controlServer } from '../servers/control.ts';
-import { healthOf, healthServer, isReady } from '../servers/health.ts';
+import { healthServer, isReady } from '../servers/health.ts';
 import { metricsText } from '../servers/metrics.ts';
 import type { Samples } from '../servers/samples.ts';
 import type { Logger } from '../util/logger.ts';
@@ -147,16 +147,11 @@ function createBridge({ config, states }: Base, broker: Broker, publishers: Publ
 
 function createServers(base: Base, broker: Broker, publishers: Publishers, reach: Reach) {
   const { config, logger, stores, states } = base;
-  const { dataDir, heartbeat, instance, mqtt } = config;
+  const { dataDir, heartbeat, instance } = config;
+  const { report } = publishers;
   const { listen } = config.health;
   const own = { path: join(dataDir, 'control.sock'), logger: logger.child({ part: 'control' }) };
   const control = controlServer({ ...own, submit: reach.submit, follow: reach.follow });
-  const report = () =>
-    healthOf(
-      states.all.map(({ snapshot }) => snapshot),
-      broker.trouble(),
-      mqtt.baseTopic,
-    );
   const health =
     listen &&
     healthServer({

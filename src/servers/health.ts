@@ -1,5 +1,5 @@
 import { libvirtTrouble, overdueIn } from '../model/documents.ts';
-import type { Snapshot } from '../model/snapshot.ts';
+import type { States } from '../model/state.ts';
 import type { Logger } from '../util/logger.ts';
 import { Server } from './server.ts';
 
@@ -54,7 +54,8 @@ export function isReady({ base_topic: _, ...parts }: HealthReport): boolean {
 }
 
 /** `broker`: why nothing can be published, or null. */
-export function healthOf(hosts: readonly Snapshot[], broker: string | null, base: string): HealthReport {
+export function healthOf({ all }: States, broker: string | null, base: string): HealthReport {
+  const hosts = all.map(({ snapshot }) => snapshot);
   const overdueChecks = overdueIn(hosts);
   return {
     base_topic: base,

@@ -10,7 +10,7 @@ import {
   statsDocument,
 } from '../model/documents.ts';
 import type { Notification } from '../model/notice/notification.ts';
-import type { Event, Snapshot, VmKey } from '../model/snapshot.ts';
+import type { Event, VmKey } from '../model/snapshot.ts';
 import type { States } from '../model/state.ts';
 
 /** What open pages hear of the bridge and its VMs. While none is open, it does nothing. */
@@ -18,7 +18,7 @@ import type { States } from '../model/state.ts';
 export interface LiveOptions {
   states: States;
   vms: readonly LiveVm[];
-  /** Of the bridge itself: what changes rarely, and why something is away. */
+  /** Of the bridge itself, beside its hosts: what changes rarely, and why something is away. */
   about: () => object;
   /** Milliseconds: at most so often a page hears what changed. */
   interval?: number;
@@ -101,8 +101,17 @@ export class Live {
   /** Of the bridge and these VMs: what no page has been told. */
   #news(keys: readonly VmKey[]): object[] {
     const vms = this.#options.vms.filter(({ key }) => keys.includes(key));
-    const bridge = this.#options.about();
+    const bridge = { ...this.#options.about(), hosts: this.#hosts() };
     return [...(this.#isNew('', bridge) ? [{ bridge }] : []), ...vms.flatMap(vm => this.#newsOf(vm))];
+  }
+
+  /** By their names. */
+  #hosts(): Record<string, HostDocument> {
+    const named = this.#options.states.all.map(({ snapshot }) => {
+      const { name, info } = snapshot.hypervisor;
+      return [name ?? info?.hostname ?? 'libvirt', hostDocument(snapshot)];
+    });
+    return Object.fromEntries(named);
   }
 
   #newsOf({ key, label, guest, commands }: LiveVm): object[] {
@@ -135,13 +144,4 @@ export class Live {
 /** A page measures times with it, and notices when it is set. */
 function clock(): object {
   return { now: new Date().toISOString() };
-}
-
-/** By their names. */
-export function hostsIn(hosts: readonly Snapshot[]): Record<string, HostDocument> {
-  const named = hosts.map(snapshot => {
-    const { name, info } = snapshot.hypervisor;
-    return [name ?? info?.hostname ?? 'libvirt', hostDocument(snapshot)];
-  });
-  return Object.fromEntries(named);
 }
