@@ -71,7 +71,8 @@ export class VmChecks {
   #state: CheckState;
   /** When the next check is due, as set by the last check or by a new run. */
   #due: Moment | null = null;
-  #current: { depth: Depth; done: Promise<void>; abort: AbortController } | null = null;
+  /** `done`: false, if it was ended because another run of the machine began. */
+  #current: { depth: Depth; done: Promise<boolean>; abort: AbortController } | null = null;
   #timer: NodeJS.Timeout | undefined;
   /** Until a guest's own power-off counts as meant. */
   #settling: NodeJS.Timeout | undefined;
@@ -127,26 +128,27 @@ export class VmChecks {
     this.#apply({ type: 'stats', stats, hardware: this.#vm()?.domain?.hardware ?? unknownHardware });
   }
 
-  /** Runs a check. A running check counts, if it is as deep. */
+  /** Runs a check. A running check counts, if it is as deep. The one of a command is made again in another run. */
   async check(depth: Depth): Promise<void> {
     if (this.#closed) return;
     if (this.#current) {
       const { depth: under, done } = this.#current;
-      await done;
-      return asksAsMuch(under, depth) ? undefined : this.check(depth);
+      return (await done) && asksAsMuch(under, depth) ? undefined : this.check(depth);
     }
     const abort = new AbortController();
     const done = this.#options.places
       .take(() => this.#check(depth, abort.signal))
-      // It was ended because another run began, which gets its own check.
+      .then(() => true)
+      // Another run gets its own check.
       .catch(error => {
         if (!abort.signal.aborted) throw error;
+        return false;
       })
       .finally(() => {
         this.#current = null;
       });
     this.#current = { depth, done, abort };
-    await done;
+    if (!(await done) && depth === 'command') await this.check(depth);
   }
 
   close(): void {

@@ -519,6 +519,23 @@ describe('one at a time', () => {
     expect(ward.asked.filter(probe => probe === 'dsm')).toHaveLength(1);
   });
 
+  test.each([
+    ['reset', 'booting', (ward: Ward) => ward.dispatch({ type: 'rebooted', key: 'DSM', at: new Date().toISOString() })],
+    ['powered off', 'off', (ward: Ward) => ward.seen(off)],
+  ])('a machine that is %s meanwhile is asked again, and what it is then is answered', async (_, verdict, happens) => {
+    const ward = await settled();
+    ward.stuck.add('tcp');
+    const both = Promise.all([ward.checks.check('DSM'), ward.checks.check('DSM')]);
+    await pass(10);
+    ward.stuck.clear();
+    ward.world = { ...gone };
+    ward.asked = [];
+    happens(ward);
+    await pass(10);
+    expect(ward.asked.filter(probe => probe === 'tcp')).toHaveLength(verdict === 'off' ? 0 : 1);
+    for (const said of await both) expect(said).toMatch(new RegExp(`^${verdict}: `));
+  });
+
   test('whatever does not answer, it ends in its time, and another can be made', async () => {
     const ward = await settled({ probeTimeout: 1_000, address: 'nas.lan' });
     for (const probe of whole) ward.stuck.add(probe as 'tcp');
