@@ -2,8 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Ownership } from '../bridge/ownership.ts';
 import { type Ground, keptBy, staleFilters, staleIn } from '../bridge/stale.ts';
 import type { Config } from '../config/config.ts';
-import { bridgeDeviceTopic } from '../discovery/entities/payload.ts';
-import type { VmKey } from '../model/snapshot.ts';
+import { bridgeDeviceTopic, hostDeviceTopic } from '../discovery/entities/payload.ts';
 import { topics as topicsOf } from '../model/topics.ts';
 import type { Host } from './host/host.ts';
 import { connection } from './mqtt.ts';
@@ -11,11 +10,13 @@ import type { Base } from './publishers.ts';
 
 /** Stale topics below the base topic: the bridge reports them at its start, and `dsm2mqtt clean` clears them. */
 
-/** `vms`: UUIDs of the served VMs' domains. */
-export function groundOf({ mqtt, homeAssistant, instance }: Config, vms: ReadonlyMap<VmKey, string | null>): Ground {
-  const topics = topicsOf(mqtt.baseTopic);
-  const prefix = homeAssistant.discoveryPrefix;
-  return { topics, prefix, own: bridgeDeviceTopic({ prefix, instance }), vms };
+/** `vms`: UUIDs of the served VMs' domains. `more`: hosts that are served, too. */
+export function groundOf(config: Config, vms: Ground['vms'], more: readonly string[] = []): Ground {
+  const { mqtt, homeAssistant, instance } = config;
+  const bridge = { prefix: homeAssistant.discoveryPrefix, instance };
+  const hosts = [...config.hosts.flatMap(({ name }) => name ?? []), ...more];
+  const own = [bridgeDeviceTopic(bridge), ...hosts.map(name => hostDeviceTopic(bridge, name))];
+  return { topics: topicsOf(mqtt.baseTopic), prefix: bridge.prefix, own, vms, hosts };
 }
 
 /**
@@ -34,7 +35,7 @@ export function createStaleTeller(
   const { signal } = end;
   let begun = false;
   /** Null: what is stale is unknown. */
-  const vms = () => {
+  const servedVms = () => {
     if (!ownership.holding || !states.all.every(({ snapshot }) => snapshot.hypervisor.up)) return null;
     const keys = states.all.flatMap(state => states.ownedBy(state));
     return new Map(keys.map(key => [key, states.of(key).vm(key).domain?.uuid ?? null]));
@@ -42,15 +43,16 @@ export function createStaleTeller(
   const look = async () => {
     await delay(after, undefined, { signal, ref: false });
     const kept = await keptBy(session, staleFilters(groundOf(config, new Map())), signal);
-    const served = vms();
+    const served = servedVms();
     if (!served) return;
-    const { keys, devices } = staleIn(kept, groundOf(config, served));
-    if (keys.length + devices.length === 0) return;
-    const words = 'the broker keeps topics or devices of VMs that are not served any more: run `dsm2mqtt clean`';
-    logger.warn({ event: 'stale', vms: keys, devices }, words);
+    const { keys: vms, ...more } = staleIn(kept, groundOf(config, served));
+    if ([vms, ...Object.values(more)].flat().length === 0) return;
+    const words =
+      'the broker keeps topics or devices of VMs or hosts that are not served any more: run `dsm2mqtt clean`';
+    logger.warn({ event: 'stale', vms, ...more }, words);
   };
   const begin = () => {
-    if (begun || signal.aborted || !vms()) return;
+    if (begun || signal.aborted || !servedVms()) return;
     begun = true;
     look().catch((error: Error) => {
       if (signal.aborted) return;

@@ -1,5 +1,5 @@
 /**
- * Finds what a bridge has left on the broker for VMs that it no longer serves. Needed when `data_dir`, in which the
+ * Finds what a bridge has left on the broker of VMs and hosts that it no longer serves. Needed when `data_dir`, in which the
  * bridge remembers them, was lost. Finds only what a bridge of this base topic certainly wrote: other programs, or a
  * bridge one level below, may have retained topics there too.
  */
@@ -16,36 +16,55 @@ export type Kept = ReadonlyMap<string, string>;
 export interface Ground {
   topics: Topics;
   prefix: string;
-  /** The discovery topic of this bridge's own device. */
-  own: string;
+  /** The discovery topics of this bridge's own device, and of those of its hosts. */
+  own: readonly string[];
   /** The VMs that are served: their domains' UUIDs; null: libvirt has no such domain now. */
   vms: ReadonlyMap<VmKey, string | null>;
+  /** Names of the hosts that are served; none, if it is the only one. */
+  hosts: readonly string[];
 }
 
 export interface Stale {
   keys: readonly VmKey[];
+  hosts: readonly string[];
   devices: readonly string[];
 }
 
 /** What has to be read of it. */
 export function staleFilters({ topics, prefix }: Pick<Ground, 'topics' | 'prefix'>): string[] {
-  return [topics.bridge.state, topics.bridge.info, topics.vm('+').state, `${prefix}/device/+/config`];
+  const states = [topics.vm('+').state, topics.host('+').state];
+  return [topics.bridge.state, topics.bridge.info, ...states, `${prefix}/device/+/config`];
 }
+
+/** What the document of a VM has, and that of a host. */
+const marks = { vm: ['power', 'activity', 'last_stop', 'uuid'], host: ['hypervisor', 'pools', 'nearly_full'] };
 
 /** Pure. */
 export function staleIn(kept: Kept, ground: Ground): Stale {
-  const { topics, vms } = ground;
-  const keys = [...kept].flatMap(([topic, payload]) => {
-    const key = keyOf(topic, topics);
-    return key && !vms.has(key) && topic === topics.vm(key).state && isState(payload) ? [key] : [];
-  });
+  const { topics, vms, hosts } = ground;
+  const namesOf = (kind: keyof typeof marks, isServed: (name: string) => boolean) =>
+    [...kept].flatMap(([topic, payload]) => {
+      const name = nameIn(topic, topics[kind]);
+      if (name === null || isServed(name) || topic !== topics[kind](name).state) return [];
+      return marks[kind].every(mark => Object.hasOwn(parsed(payload), mark)) ? [name] : [];
+    });
   const devices = [...kept].filter(([topic, payload]) => isStaleDevice(topic, payload, ground)).map(([topic]) => topic);
-  return { keys, devices };
+  return { keys: namesOf('vm', key => vms.has(key)), hosts: namesOf('host', name => hosts.includes(name)), devices };
 }
 
-/** The topics to clear, in order: devices first; the topic that identifies a VM comes last. */
-export function staleTopics({ keys, devices }: Stale, topics: Topics): string[] {
-  return [...devices, ...keys.flatMap(key => retainedTopics(topics.vm(key)))];
+/** Hosts that a bridge has looked at since then, or has not reached yet. */
+export function hostsSince(since: string, kept: Kept, topics: Topics): string[] {
+  return [...kept].flatMap(([topic, payload]) => {
+    const name = nameIn(topic, topics.host);
+    const { sampled_at: at } = parsed(payload);
+    return name !== null && (at === null || String(at) >= since) ? [name] : [];
+  });
+}
+
+/** The topics to clear, in order: devices first; the topic that identifies a VM or a host comes last of its own. */
+export function staleTopics({ keys, hosts, devices }: Stale, topics: Topics): string[] {
+  const ofHosts = hosts.map(topics.host).flatMap(({ availability, state }) => [availability, state]);
+  return [...devices, ...keys.flatMap(key => retainedTopics(topics.vm(key))), ...ofHosts];
 }
 
 /** A broker sends its retained messages at once. Milliseconds: without any message, and in all, for each address. */
@@ -83,23 +102,25 @@ export async function keptBy(
   }
 }
 
-/** The VM that a topic belongs to; null: it is not a topic of this bridge. */
-function keyOf(topic: string, topics: Topics): VmKey | null {
-  // Any key has the same topics around it.
-  const [before = '', after = ''] = topics.vm('+').state.split('+');
-  const [key = ''] = topic.startsWith(before) ? topic.slice(before.length).split('/') : [];
-  if (!isVmKey(key) || after === '') return null;
-  return Object.values(topics.vm(key)).includes(topic) ? key : null;
+/** The VM or host with this topic; null: none has it. */
+function nameIn(topic: string, of: Topics['vm'] | Topics['host']): string | null {
+  // Any name has the same topics around it.
+  const [before = ''] = of('+').state.split('+');
+  const [name = ''] = topic.startsWith(before) ? topic.slice(before.length).split('/') : [];
+  return isVmKey(name) && Object.values(of(name)).includes(topic) ? name : null;
 }
 
 function isStaleDevice(topic: string, payload: string, { topics, prefix, own, vms }: Ground): boolean {
   const [, uuid] = /^dsm2mqtt_(.+)$/.exec(topic.slice(`${prefix}/device/`.length).split('/')[0] ?? '') ?? [];
   const { origin, o = origin } = parsed(payload);
   const isOfBridge = Object(o).name === 'dsm2mqtt';
-  if (uuid === undefined || topic === own || !isOfBridge) return false;
+  if (uuid === undefined || own.includes(topic) || !isOfBridge) return false;
   const shared = Object.values(topics.bridge);
   const others = topicsIn(payload).filter(each => !shared.includes(each));
-  const [key, ...more] = new Set(others.map(each => keyOf(each, topics)));
+  const [key, ...more] = new Set(others.map(each => nameIn(each, topics.vm)));
+  // Of a host that is not served, or of a served one under another name of this bridge.
+  const [host, ...otherHosts] = new Set(others.map(each => nameIn(each, topics.host)));
+  if (typeof host === 'string' && otherHosts.length === 0) return true;
   // If one of its topics is not this bridge's, or it has none, it is not this bridge's device.
   if (key === null || more.length > 0 || topicsIn(payload).length === 0) return false;
   // Another name of this bridge.
@@ -114,10 +135,6 @@ function topicsIn(payload: string): string[] {
   return [...payload.matchAll(/"(?:\w+_)?t(?:opic)?"\s*:\s*("(?:[^"\\]|\\.)*")/g)].map(([, text = '']) =>
     JSON.parse(text),
   );
-}
-
-function isState(payload: string): boolean {
-  return ['power', 'activity', 'last_stop', 'uuid'].every(name => Object.hasOwn(parsed(payload), name));
 }
 
 /** An object without members if it is no JSON. */

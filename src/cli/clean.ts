@@ -4,7 +4,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
 import { connection, failedAt } from '../app/mqtt.ts';
 import { groundOf } from '../app/stale-topics.ts';
-import { type Ground, type Kept, keptBy, type Stale, staleFilters, staleIn, staleTopics } from '../bridge/stale.ts';
+import {
+  type Ground,
+  hostsSince,
+  type Kept,
+  keptBy,
+  type Stale,
+  staleFilters,
+  staleIn,
+  staleTopics,
+} from '../bridge/stale.ts';
 import type { Config, HostConfig } from '../config/config.ts';
 import { MqttClient } from '../mqtt/client.ts';
 import { silent } from '../util/logger.ts';
@@ -21,14 +30,14 @@ export interface CleanOptions extends Takes<'yes' | 'stdin' | 'signal'> {
 const patience = { libvirt: 10_000, broker: 10_000 };
 
 /**
- * `dsm2mqtt clean`: lists what the broker keeps below our base topic of VMs that are served no more, asks, and clears
- * it. 0; 1: refused, or it is not all gone; 2: nobody can be asked; 3: libvirt or the broker was not reached.
+ * `dsm2mqtt clean`: lists what the broker keeps below our base topic of VMs and hosts that are served no more, asks, and
+ * clears it. 0; 1: refused, or it is not all gone; 2: nobody can be asked; 3: libvirt or the broker was not reached.
  */
 export async function clean({ config, yes, stdin, stdout, stderr, signal }: CleanOptions): Promise<ExitCode> {
   const uuids = await domainsOf(config, signal);
   const look = async () => {
     const kept = await broker(config, () => keptBy(mqttOf(config), staleFilters(groundOf(config, uuids)), signal));
-    const ground = groundOf(config, withServed(uuids, owner(config, kept)));
+    const ground = withServed(config, uuids, kept);
     return { ground, stale: staleIn(kept, ground) };
   };
   const { ground, stale } = await look();
@@ -69,13 +78,13 @@ async function domainsOf(config: Config, signal: AbortSignal): Promise<Map<strin
   return new Map(rows.map(({ id, uuid }) => [id, uuid]));
 }
 
-const info = z.object({ instance: z.string(), vms: z.array(z.string()).optional() });
+const info = z.object({ instance: z.string(), started_at: z.string(), vms: z.array(z.string()).optional() });
 
 /**
- * The VMs of the bridge that has the base topic; none: no bridge runs. Throws `Refusal` when it is another bridge, or
+ * What the bridge that has the base topic says of itself; null: none runs. Throws `Refusal` when it is another bridge, or
  * when topics that it certainly publishes are missing.
  */
-function owner(config: Config, kept: Kept): readonly string[] {
+function owner(config: Config, kept: Kept): { vms: readonly string[]; since: string } | null {
   const { topics, own } = groundOf(config, new Map());
   const online = kept.get(topics.bridge.state) === 'online';
   const said = orNull(() => info.parse(JSON.parse(kept.get(topics.bridge.info) ?? '')));
@@ -84,21 +93,24 @@ function owner(config: Config, kept: Kept): readonly string[] {
     const who = `The bridge of ${base}/ is '${said.instance}', and this configuration is of '${config.instance}'.`;
     throw new Refusal(exitCode.failed, `${who} Run this with that bridge's configuration. Nothing was done.`);
   }
-  if (!online) return [];
+  if (!online) return null;
   if (!said?.vms) {
     throw new Refusal(exitCode.failed, `The bridge of ${base}/ does not say which VMs it serves. Nothing was done.`);
   }
-  const unseen = [own, ...said.vms.map(key => topics.vm(key).state)].filter(topic => !kept.has(topic));
+  const unseen = [...own.slice(0, 1), ...said.vms.map(key => topics.vm(key).state)].filter(topic => !kept.has(topic));
   if (unseen.length > 0) {
     const what = `The broker does not show ${unseen.slice(0, 5).join(', ')}, which the running bridge keeps there`;
     throw new Refusal(exitCode.failed, `${what}: may this user read it? Nothing was done.`);
   }
-  return said.vms;
+  return { vms: said.vms, since: said.started_at };
 }
 
-/** A VM that the running bridge serves is not stale, even if it is not in this configuration. */
-function withServed(uuids: ReadonlyMap<string, string | null>, served: readonly string[]): Ground['vms'] {
-  return new Map([...served.map(key => [key, null] as const), ...uuids]);
+/** What the running bridge serves is not stale, even if it is not in this configuration. */
+function withServed(config: Config, uuids: Ground['vms'], kept: Kept): Ground {
+  const running = owner(config, kept);
+  if (!running) return groundOf(config, uuids);
+  const vms = new Map([...running.vms.map(key => [key, null] as const), ...uuids]);
+  return groundOf(config, vms, hostsSince(running.since, kept, groundOf(config, vms).topics));
 }
 
 async function clear(config: Config, topics: readonly string[], signal: AbortSignal): Promise<void> {
@@ -148,15 +160,17 @@ function mqttOf({ mqtt }: Config) {
   return { ...connection(mqtt), clientId: `dsm2mqtt-cli-${randomBytes(4).toString('hex')}` };
 }
 
-function listed({ keys, devices }: Stale, { topics }: Ground, base: string): string {
+function listed({ keys, hosts, devices }: Stale, { topics }: Ground, base: string): string {
   const rows = [
     // Any client may have published them, and a terminal obeys control characters.
     ...devices.map(topic => `  ${topic.replaceAll(/\p{Cc}/gu, '?')}`),
-    ...keys.map(key => `  ${topics.vm(key).state}, and what else is kept of it`),
+    ...[...keys.map(topics.vm), ...hosts.map(topics.host)].map(
+      ({ state }) => `  ${state}, and what else is kept of it`,
+    ),
   ];
   return `Not served any more, and still kept by the broker (${base}/):\n${rows.join('\n')}`;
 }
 
-function isEmpty({ keys, devices }: Stale): boolean {
-  return keys.length + devices.length === 0;
+function isEmpty(stale: Stale): boolean {
+  return Object.values(stale).flat().length === 0;
 }

@@ -148,7 +148,7 @@ export const verbs: readonly Verb[] = [
   },
   {
     name: 'clean',
-    summary: 'remove what the broker keeps of VMs that the bridge no longer serves',
+    summary: 'remove what the broker keeps of VMs and hosts that the bridge no longer serves',
     ...{ config: 'loaded', options: [yes], interruptible: true },
     run: async call => (await import('./clean.ts')).clean(call),
   },

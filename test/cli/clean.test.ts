@@ -73,6 +73,37 @@ test.concurrent('what a bridge left behind is told at the start, listed, and cle
   expect(await run(running, { yes: false })).toMatchObject({ code: 0, stdout: 'Nothing is stale below b/.\n' });
 });
 
+test.concurrent('a host that was left out or renamed is told at the start and cleared, one that the running bridge serves is not', async () => {
+  await using running = await Running.prepare();
+  running.daemon.define();
+  const host = (name: string) => ({ name, uri: running.daemon.uri, readOnly: false, statsInterval: 60_000 });
+  const [one, gone] = [host('one'), host('gone')];
+  const vms = [vmConfig({ on: 'one' })];
+  const device = 'ha/device/dsm2mqtt_host_nas_gone/config';
+  const hosts = async (): Promise<string[]> => (await kept(running)).filter(topic => topic.includes('host'));
+  const started = async (changes: ConfigChanges): Promise<void> => {
+    const seen = await running.observe();
+    await running.start({ vms, ...changes });
+    await seen.seen.take(({ topic, payload }) => /^b.host.\w+.state$/.test(topic) && JSON.parse(payload).sampled_at);
+    await seen.take('b/DSM/availability', 'online');
+  };
+  await started({ hosts: [one, gone] });
+  const before = await hosts();
+  expect(before).toEqual(expect.arrayContaining(['b/host/gone/availability', 'b/host/gone/state', device]));
+  expect(await run(running, { hosts: [one], vms })).toMatchObject({ code: 0, stdout: 'Nothing is stale below b/.\n' });
+  await running.stop();
+  await rm(running.folder, { recursive: true });
+  await started({ hosts: [one], staleAfter: 0 });
+  await expect
+    .poll(() => running.log.of('stale'), { timeout: 30_000 })
+    .toMatchObject([{ vms: [], hosts: ['gone'], devices: [device] }]);
+  expect(await run(running, { hosts: [one], vms })).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('b/host/gone/state, and what else'),
+  });
+  expect(await hosts()).toEqual(before.filter(topic => !topic.includes('gone')));
+});
+
 test.concurrent('what is another bridge’s, another program’s, or has one topic elsewhere stays', async () => {
   await using running = await Running.start();
   const { payload } = await running.observe().then(seen => seen.take(`ha/device/dsm2mqtt_${uuid}/config`));
