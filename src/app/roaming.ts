@@ -1,5 +1,6 @@
 import type { Event, VmKey } from '../model/snapshot.ts';
 import type { State, States } from '../model/state.ts';
+import type { Logger } from '../util/logger.ts';
 
 type Report = Extract<Event, { type: 'domain' }>;
 
@@ -16,6 +17,8 @@ interface Roamer {
   told: Report | null;
   /** It has gone from its host, and may appear on another. */
   gone: NodeJS.Timeout | undefined;
+  /** It runs on two hosts at once. */
+  twice: NodeJS.Timeout | undefined;
 }
 
 /** Milliseconds in which a VM that has gone from one host may appear on another: it is the same one, and was not off. */
@@ -24,13 +27,16 @@ const usualPatience = 60_000;
 /** VMs that several hosts may have: each is where it runs, or else where it is defined. */
 export class Roaming {
   readonly #states: States;
+  readonly #logger: Logger;
   readonly #patience: number;
   readonly #roamers: ReadonlyMap<VmKey, Roamer>;
 
-  constructor(states: States, keys: readonly VmKey[], patience = usualPatience) {
+  constructor(states: States, keys: readonly VmKey[], logger: Logger, patience = usualPatience) {
     this.#states = states;
+    this.#logger = logger;
     this.#patience = patience;
-    this.#roamers = new Map(keys.map(key => [key, { key, said: new Map(), told: null, gone: undefined }]));
+    const nothing = { told: null, gone: undefined, twice: undefined };
+    this.#roamers = new Map(keys.map(key => [key, { key, said: new Map(), ...nothing }]));
   }
 
   /** What a host says. Of a VM that roams, only what the host where it is says counts. */
@@ -52,18 +58,33 @@ export class Roaming {
   }
 
   close(): void {
-    for (const { gone } of this.#roamers.values()) clearTimeout(gone);
+    for (const { gone, twice } of this.#roamers.values()) for (const timer of [gone, twice]) clearTimeout(timer);
   }
 
   #decide(roamer: Roamer): void {
     const owner = this.#states.of(roamer.key);
     const own = roamer.said.get(owner);
     const runs = this.#freshly(roamer, ({ domain }) => domain?.active === true);
+    this.#compare(roamer);
     if (own && runs.includes(owner)) this.#tell(roamer, own.report);
     else if (runs[0]) this.#move(roamer, runs[0]);
     else if (own?.fresh && own.report.domain && !this.#mayBeElsewhere(roamer, own.report))
       this.#tell(roamer, own.report);
     else if (!own || own.fresh) this.#seek(roamer, own?.report ?? null);
+  }
+
+  /** In a migration only one of the two is running at a time, but one report may come late. */
+  #compare(roamer: Roamer): void {
+    const running = this.#freshly(roamer, ({ domain }) => domain?.state === 'running');
+    if (running.length > 1) {
+      const hosts = running.map(({ snapshot }) => snapshot.hypervisor.name).toSorted();
+      const fields = { event: 'domain.twice', vm: roamer.key, hosts };
+      const words = 'one domain runs on two hosts at once: if both have the same disk, this destroys what is on it';
+      roamer.twice ??= setTimeout(() => this.#logger.error(fields, words), this.#patience);
+      return;
+    }
+    clearTimeout(roamer.twice);
+    roamer.twice = undefined;
   }
 
   /** Nobody says that it runs, and its host does not have it, or not for certain. */

@@ -10,6 +10,7 @@ import { controlServer } from '../servers/control.ts';
 import { healthServer, isReady } from '../servers/health.ts';
 import { metricsText } from '../servers/metrics.ts';
 import type { Samples } from '../servers/samples.ts';
+import { entryOf } from '../util/entry-of.ts';
 import type { Logger } from '../util/logger.ts';
 import { version } from '../util/version.ts';
 import { thisHost } from './host/checks.ts';
@@ -69,8 +70,8 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
   const recalled = configs.map(({ vms, libvirt }) => {
     return recalledState(vms, stores.vms.was, machine.boot, stores.records.was, libvirt.name, tuning.before?.vms);
   });
-  const states = new States(recalled);
-  const roaming = new Roaming(states, roamersOf(config), tuning.roamingPatience);
+  const states = new States(recalled, key => entryOf(stores.announced.was.vms, key)?.on ?? null);
+  const roaming = new Roaming(states, roamersOf(config), logger.child({ part: 'vm' }), tuning.roamingPatience);
   const session = randomUUID();
   const base: Base = { config, logger, stores, machine, states, roaming, session, startedAt: new Date().toISOString() };
   const broker = createBroker(config, session, logger);

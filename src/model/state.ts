@@ -40,10 +40,14 @@ export class States {
   readonly all: readonly State[];
   readonly #of = new Map<VmKey, State>();
 
-  /** A VM that several hosts may have belongs to the first of them until it is found. */
-  constructor(all: readonly State[]) {
+  /** Until it is found, a VM that several hosts may have belongs to the one on which it last was, or else to the first. */
+  constructor(all: readonly State[], lastOn: (key: VmKey) => string | null = () => null) {
     this.all = all;
-    for (const state of all.toReversed()) for (const key in state.snapshot.vms) this.#of.set(key, state);
+    for (const state of all.toReversed()) {
+      for (const key in state.snapshot.vms) {
+        if (this.#of.get(key)?.snapshot.hypervisor.name !== lastOn(key)) this.#of.set(key, state);
+      }
+    }
   }
 
   has(key: VmKey): boolean {

@@ -139,11 +139,6 @@ export class Watch {
     const found = await client.domains();
     this.#names = found.map(ref => ref.name);
     for (const ref of found) if (!entries.some(entry => matches(entry, ref))) stranger?.(ref);
-    for (const entry of entries) {
-      if (found.some(ref => matches(entry, ref))) continue;
-      const fields = { event: 'domain.missing', vm: entry.key, domain: entry.domain, names: this.#names.slice(0, 20) };
-      logger.warn({ ...fields, reason: this.missing(entry.key) }, 'libvirt has no such domain');
-    }
     // A daemon that has just started first asks QEMU for its version.
     const [info] = await Promise.all([identify(client), ...entries.map(entry => this.#refresh(entry, client, true))]);
     emit({ type: 'hypervisor_up', info });

@@ -304,7 +304,8 @@ describe('who is away at the start', () => {
     running.daemon.define();
     await seen.take('b/DSM/availability', 'online');
     await seen.take(deviceOf(uuid));
-    expect(running.log.of('domain.missing')).toHaveLength(1);
+    const reason = 'libvirt has no domain DSM. It has none.';
+    expect(running.log.of('domain.missing')).toMatchObject([{ level: 'warn', vm: 'DSM', reason }]);
   });
 
   test.concurrent('whoever keeps what was announced: it works without', async () => {

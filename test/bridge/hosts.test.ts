@@ -254,6 +254,54 @@ describe('a VM by its UUID, on whichever host has it', () => {
     await using pair = await Pair.prepare();
     await pair.start(roaming('00000000-0000-4000-8000-000000000001'));
     await state(pair.seen, ({ reason }) => reason === 'no_such_domain');
-    await eventually(() => expect(pair.running.log.of('domain.missing')).toHaveLength(2));
+    await eventually(() => expect(pair.running.log.of('domain.missing')).toHaveLength(1));
+  });
+
+  test.concurrent('on the second host: that the first has no such domain is no mistake', async () => {
+    await using pair = await Pair.prepare();
+    const { uuid } = pair.two.define();
+    await pair.start(roaming(uuid));
+    await pair.seen.take('b/DSM/availability', 'online');
+    await pair.one.kill();
+    await pair.seen.take('b/host/one/availability', 'offline');
+    await pair.one.listen();
+    await pair.seen.take('b/host/one/availability', 'online');
+    expect(pair.running.log.of('domain.missing')).toEqual([]);
+  });
+
+  test.concurrent('a new bridge: defined on both and off: it stays where it last was', async () => {
+    await using pair = await Pair.prepare();
+    const { uuid } = pair.two.define();
+    await pair.start(roaming(uuid));
+    await pair.seen.take('b/DSM/availability', 'online');
+    await eventually(async () => {
+      expect(await readFile(join(pair.running.folder, 'announced.json'), 'utf8')).toContain('"on": "two"');
+    });
+    await pair.running.stop();
+    await pair.seen.take('b/bridge/state', 'offline');
+    pair.one.define();
+    await pair.start(roaming(uuid));
+    await pair.seen.take('b/DSM/availability', 'online');
+    await pair.seen.publish('b/DSM/command', 'start');
+    await state(pair.seen, ({ power }) => power === 'ON');
+    expect([pair.one, pair.two].map(host => host.domain('DSM').active)).toEqual([false, true]);
+  });
+
+  test.concurrent('it runs on both at once: that is told, and not for a moment’s sake', async () => {
+    await using pair = await Pair.prepare();
+    const [one, two] = [pair.one.define(), pair.two.define()];
+    one.start();
+    await pair.start(roaming(two.uuid), { roamingPatience: 300 });
+    await state(pair.seen, ({ power }) => power === 'ON');
+    two.start();
+    one.powerOff();
+    await pair.seen.seen.take(({ topic, payload }) => {
+      return topic === 'b/DSM/event' && JSON.parse(payload).reason === 'from one to two';
+    });
+    expect(pair.running.log.of('domain.twice')).toEqual([]);
+    one.start();
+    await eventually(() =>
+      expect(pair.running.log.of('domain.twice')).toMatchObject([{ level: 'error', vm: 'DSM', hosts: ['one', 'two'] }]),
+    );
   });
 });

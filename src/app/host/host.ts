@@ -94,6 +94,7 @@ export async function createHost(
     busy: () => dispatcher.busy || Object.values(state.snapshot.vms).some(({ loader }) => loader?.armedUntil),
     /** Reads what is stored, and hears events from now on. */
     open: async (): Promise<void> => {
+      tellMissing(of, hypervisor);
       state.subscribe((event, before) => {
         // One that has moved stops nowhere.
         if ('key' in event && owns(event.key)) stores.records.all.hear(event, before, state.snapshot, run);
@@ -184,6 +185,15 @@ function ranSince(
   const roams = config.vms.some(vm => vm.key === key && vm.on !== config.libvirt.name);
   const stored = { ...(recorded && { recorded }), known: roams ? undefined : entryOf(stores.checks.was, key) };
   return ranBefore(ref, state.vm(key), { ...stored, boot: machine.boot, local });
+}
+
+function tellMissing({ state, logger }: Of, { watch }: Hypervisor): void {
+  state.subscribe((event, before) => {
+    // Of one that several hosts may have, all have said so.
+    if (event.type !== 'domain' || event.domain || before.vms[event.key]?.seen) return;
+    const fields = { event: 'domain.missing', vm: event.key, reason: watch.missing(event.key) };
+    logger.child({ part: 'vm' }).warn(fields, 'libvirt has no such domain');
+  });
 }
 
 function runs({ watch }: Hypervisor, boot: string | null, host: string | null): (key: VmKey) => Run | null {
