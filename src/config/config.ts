@@ -5,7 +5,7 @@ import { defaultVmKey } from '../model/topics.ts';
 import { certificate, password, tlsKey } from './files.ts';
 import { camel, checked, duration, file, maybe, oneOrMore, text, together } from './kinds.ts';
 import { heartbeat, notify } from './notify.ts';
-import { brokerUrl, libvirtName, libvirtUri, line, topic } from './rules/formats.ts';
+import { brokerUrl, libvirtName, libvirtUri, line, topic, usualUri } from './rules/formats.ts';
 import { orderRule } from './rules/order.ts';
 import { hostsRule, mqttRule, vmsRule } from './rules/sections.ts';
 import { everyVm, vm } from './vm.ts';
@@ -62,7 +62,7 @@ const homeAssistant = z.strictObject({
 
 const host = z.strictObject({
   uri: checked(libvirtUri)
-    .prefault('qemu:///system')
+    .prefault(usualUri)
     .meta({
       description:
         "libvirtd: over its unix socket, over TLS (?pkipath=FOLDER with cacert.pem, clientcert.pem and clientkey.pem), or over SSH to its socket (?keyfile=FILE&known_hosts=FILE). From another host the guest's taps cannot be seen: set address.",

@@ -23,7 +23,7 @@ vms: [{ domain: D, guest: other, checks: { http: [{}] } }]
 `;
 
 /** The VM is on one of two hosts. */
-const hosts = `${base.replace('domain: D', 'domain: D\n    on: nas1')}libvirt: [{ name: nas1 }, { name: nas2 }]\n`;
+const hosts = `${base.replace('domain: D', 'domain: D\n    on: nas1')}libvirt: [{ name: nas1 }, { name: nas2, uri: "test:///default" }]\n`;
 
 /** Text of keys for which the schema shows none. */
 const samples: Readonly<Record<string, string>> = {

@@ -70,6 +70,19 @@ test.each([
     '3:19 health.listen: expected a host name or an IPv4 address before the port',
   ],
   [`${minimal}log: { level: verbose }`, '3:15 log.level: expected one of error, warn, info, debug, found `verbose`'],
+  // Hosts: two of one libvirtd would both serve its VMs.
+  ...(
+    [
+      ['[{ name: a }, { name: b }]', '1:24 libvirt[1].uri: the uri `qemu:///system` is taken by libvirt[0]'],
+      [
+        "[{ name: a, uri: 'test:///default' }, { name: a }]",
+        '1:56 libvirt[1].name: the name `a` is taken by libvirt[0]',
+      ],
+    ] as const
+  ).map(([hosts, complaint]): [string, string] => [
+    `libvirt: ${hosts}\n${broker}\nvms: [{ domain: D, on: a }]`,
+    complaint,
+  ]),
   // VM keys
   [`${broker}\nvms: [{ domain: a b }, { domain: a_b }]`, '2:34 vms[1].domain: the id `a_b` is taken by vms[0]'],
   [`${broker}\nvms: [{ domain: a }, { domain: b, id: a }]`, '2:39 vms[1].id: the id `a` is taken by vms[0]'],
@@ -137,7 +150,7 @@ test.each<[what: string, vms: string[], complaints: string[], hint?: string | nu
     ['domain: DSM, on: two', `domain: box, on: ${on}, after: [DSM]`],
     on === 'one' ? [] : ['vms[1].after: has no effect: its host is read_only'],
     null,
-    '[{ name: one }, { name: two, read_only: true }]',
+    "[{ name: one }, { name: two, uri: 'test:///default', read_only: true }]",
   ]),
 ])('the order of VMs, %s', async (_, vms, complaints, hint, libvirt = '{}') => {
   const text = `${broker}\nlibvirt: ${libvirt}\nvms: [${vms.map(vm => `{ ${vm} }`).join(', ')}]`;

@@ -112,6 +112,8 @@ export const schedule: Format = text => {
   return { message: `is no cron expression: its ${field} is wrong`, hint };
 };
 
+export const usualUri = 'qemu:///system';
+
 export const libvirtName = must(isVmKey, 'expected letters, digits, _ and -', 'for example nas2');
 
 export const timezone = must(

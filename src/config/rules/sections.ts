@@ -3,6 +3,7 @@ import { isUuid } from '../../model/domain.ts';
 import { defaultVmKey, isVmKey } from '../../model/topics.ts';
 import type { Complain } from '../kinds.ts';
 import { isMapping, valueAt } from '../value.ts';
+import { usualUri } from './formats.ts';
 
 /** Rules across several keys: how the settings of a section fit together. Any setting may itself be wrong. */
 
@@ -136,10 +137,17 @@ export function hostsRule(config: unknown, complain: Complain): void {
   const hosts = valueAt(config, ['libvirt']);
   const vms = valueAt(config, ['vms']);
   const names = Array.isArray(hosts) ? hosts.map(host => valueAt(host, ['name'])) : null;
-  for (const [index, name] of names?.entries() ?? []) {
-    const twin = names?.indexOf(name) ?? index;
-    if (typeof name === 'string' && twin < index)
-      complain(['libvirt', index, 'name'], `the name \`${name}\` is taken by libvirt[${twin}]`, null);
+  for (const [key, usual] of Object.entries({ name: null, uri: usualUri })) {
+    const values = Array.isArray(hosts) ? hosts.map(host => valueAt(host, [key]) ?? usual) : [];
+    for (const [index, value] of values.entries()) {
+      const twin = values.indexOf(value);
+      if (typeof value === 'string' && twin < index)
+        complain(
+          ['libvirt', index, key],
+          `the ${key} \`${value}\` is taken by libvirt[${twin}]`,
+          'each host has its own',
+        );
+    }
   }
   for (const [index, vm] of (Array.isArray(vms) ? vms : []).entries()) {
     placeRule(vm, names, (path, ...fault) => complain(['vms', index, ...path], ...fault));
