@@ -10,11 +10,11 @@ import type { Base } from './publishers.ts';
 
 /** Stale topics below the base topic: the bridge reports them at its start, and `dsm2mqtt clean` clears them. */
 
-/** `vms`: UUIDs of the served VMs' domains. `more`: hosts that are served, too. */
-export function groundOf(config: Config, vms: Ground['vms'], more: readonly string[] = []): Ground {
+/** `vms`: UUIDs of the served VMs' domains. */
+export function groundOf(config: Config, vms: Ground['vms']): Ground {
   const { mqtt, homeAssistant, instance } = config;
   const bridge = { prefix: homeAssistant.discoveryPrefix, instance };
-  const hosts = [...config.hosts.flatMap(({ name }) => name ?? []), ...more];
+  const hosts = config.hosts.flatMap(({ name }) => name ?? []);
   const own = [bridgeDeviceTopic(bridge), ...hosts.map(name => hostDeviceTopic(bridge, name))];
   return { topics: topicsOf(mqtt.baseTopic), prefix: bridge.prefix, own, vms, hosts };
 }

@@ -52,15 +52,6 @@ export function staleIn(kept: Kept, ground: Ground): Stale {
   return { keys: namesOf('vm', key => vms.has(key)), hosts: namesOf('host', name => hosts.includes(name)), devices };
 }
 
-/** Hosts that a bridge has looked at since then, or has not reached yet. */
-export function hostsSince(since: string, kept: Kept, topics: Topics): string[] {
-  return [...kept].flatMap(([topic, payload]) => {
-    const name = nameIn(topic, topics.host);
-    const { sampled_at: at } = parsed(payload);
-    return name !== null && (at === null || String(at) >= since) ? [name] : [];
-  });
-}
-
 /** The topics to clear, in order: devices first; the topic that identifies a VM or a host comes last of its own. */
 export function staleTopics({ keys, hosts, devices }: Stale, topics: Topics): string[] {
   const ofHosts = hosts.map(topics.host).flatMap(({ availability, state }) => [availability, state]);

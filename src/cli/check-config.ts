@@ -4,7 +4,7 @@ import { type Loaded, type LoadOptions, loadConfig } from '../config/load.ts';
 import { ConfigError, renderProblems } from '../config/problem.ts';
 import type { LoaderSettings } from '../model/loader-settings.ts';
 import { formatDuration } from '../util/duration.ts';
-import { type ExitCode, exitCode, type Output } from './terminal.ts';
+import { type ExitCode, exitCode, type Output, told } from './terminal.ts';
 
 type Vm = Config['vms'][number];
 type Creation = NonNullable<Vm['create']>;
@@ -29,7 +29,8 @@ export async function checkConfig({ json, rights, stdout, stderr, ...options }: 
       const yaml = stringify(summarize(loaded), { lineWidth: 0 });
       stdout.write(`${yaml}\n${['The configuration is fine.', ...(asked?.lines ?? [])].join('\n')}\n`);
     }
-    return asked?.missing ? exitCode.failed : exitCode.succeeded;
+    const codes = asked?.refused.map(refusal => told(refusal, stderr)) ?? [];
+    return codes[0] ?? (asked?.missing ? exitCode.failed : exitCode.succeeded);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     if (json) print({ ok: false, problems: error.problems });

@@ -10,7 +10,7 @@ import { checkDocument } from '../model/documents.ts';
 import { silent } from '../util/logger.ts';
 import { Watch } from '../vm/watch.ts';
 import { withOne } from './command.ts';
-import { ofEachHost } from './domains.ts';
+import { ofEachHost, placeOf } from './domains.ts';
 import { renderCheck } from './table.ts';
 import { type ExitCode, exitCode, print, type Takes } from './terminal.ts';
 
@@ -37,13 +37,13 @@ export async function check({ config, vm, json, watch, stdout, stderr, signal }:
     const troubles = new Set<string>();
     const look = async (host: HostConfig) => {
       const { rows, trouble } = await examineAll(host, signal);
-      if (trouble !== null) troubles.add(`${host.libvirt.uri}: ${trouble}`);
+      if (trouble !== null) troubles.add(`${placeOf(host.libvirt)}: ${trouble}`);
       return rows;
     };
-    const { rows, refused } = await ofEachHost(asked, look, signal);
+    const { rows, refused, titleOf } = await ofEachHost(asked, look, signal);
     for (const { message } of refused) troubles.add(message);
     for (const trouble of troubles) stderr.write(`${trouble}\n`);
-    print({ json, stdout }, rows, rows.map(renderCheck).join('\n\n'), watch ? 0 : 2);
+    print({ json, stdout }, rows, rows.map(row => renderCheck(row, titleOf(row))).join('\n\n'), watch ? 0 : 2);
     if (watch) await delay(pause, undefined, { signal }).catch(() => {});
     if (watch && !signal.aborted) {
       if (!json) stdout.write('\n');

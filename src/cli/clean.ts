@@ -4,16 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
 import { connection, failedAt } from '../app/mqtt.ts';
 import { groundOf } from '../app/stale-topics.ts';
-import {
-  type Ground,
-  hostsSince,
-  type Kept,
-  keptBy,
-  type Stale,
-  staleFilters,
-  staleIn,
-  staleTopics,
-} from '../bridge/stale.ts';
+import { type Ground, type Kept, keptBy, type Stale, staleFilters, staleIn, staleTopics } from '../bridge/stale.ts';
 import type { Config, HostConfig } from '../config/config.ts';
 import { MqttClient } from '../mqtt/client.ts';
 import { silent } from '../util/logger.ts';
@@ -37,7 +28,7 @@ export async function clean({ config, yes, stdin, stdout, stderr, signal }: Clea
   const uuids = await domainsOf(config, signal);
   const look = async () => {
     const kept = await broker(config, () => keptBy(mqttOf(config), staleFilters(groundOf(config, uuids)), signal));
-    const ground = withServed(config, uuids, kept);
+    const ground = groundOf(config, withServed(uuids, owner(config, kept)));
     return { ground, stale: staleIn(kept, ground) };
   };
   const { ground, stale } = await look();
@@ -68,23 +59,22 @@ async function domainsOf(config: Config, signal: AbortSignal): Promise<Map<strin
   const look = (host: HostConfig) => {
     const read = async (_: unknown, watch: Watch) =>
       host.vms.map(({ key: id }) => ({ id, uuid: watch.target(id)?.ref.uuid ?? null }));
-    return withDomains(host, read, within).catch((error: Error) => {
-      const why = 'Without libvirt nobody knows which VMs there are. Nothing was done.';
-      throw new Refusal(exitCode.unreached, `${error.message}\n${why}`);
-    });
+    return withDomains(host, read, within);
   };
-  const { rows, refused } = await ofEachHost(config, look, within);
-  if (refused[0]) throw refused[0];
+  const { rows, refused } = await ofEachHost(config, look, within).catch(error => ({ rows: [], refused: [error] }));
+  const [away] = refused;
+  const why = 'Without libvirt nobody knows which VMs there are. Nothing was done.';
+  if (away) throw new Refusal(exitCode.unreached, `${away.message}\n${why}`);
   return new Map(rows.map(({ id, uuid }) => [id, uuid]));
 }
 
-const info = z.object({ instance: z.string(), started_at: z.string(), vms: z.array(z.string()).optional() });
+const info = z.object({ instance: z.string(), vms: z.array(z.string()).optional() });
 
 /**
- * What the bridge that has the base topic says of itself; null: none runs. Throws `Refusal` when it is another bridge, or
+ * The VMs of the bridge that has the base topic; none: no bridge runs. Throws `Refusal` when it is another bridge, or
  * when topics that it certainly publishes are missing.
  */
-function owner(config: Config, kept: Kept): { vms: readonly string[]; since: string } | null {
+function owner(config: Config, kept: Kept): readonly string[] {
   const { topics, own } = groundOf(config, new Map());
   const online = kept.get(topics.bridge.state) === 'online';
   const said = orNull(() => info.parse(JSON.parse(kept.get(topics.bridge.info) ?? '')));
@@ -93,7 +83,7 @@ function owner(config: Config, kept: Kept): { vms: readonly string[]; since: str
     const who = `The bridge of ${base}/ is '${said.instance}', and this configuration is of '${config.instance}'.`;
     throw new Refusal(exitCode.failed, `${who} Run this with that bridge's configuration. Nothing was done.`);
   }
-  if (!online) return null;
+  if (!online) return [];
   if (!said?.vms) {
     throw new Refusal(exitCode.failed, `The bridge of ${base}/ does not say which VMs it serves. Nothing was done.`);
   }
@@ -102,15 +92,12 @@ function owner(config: Config, kept: Kept): { vms: readonly string[]; since: str
     const what = `The broker does not show ${unseen.slice(0, 5).join(', ')}, which the running bridge keeps there`;
     throw new Refusal(exitCode.failed, `${what}: may this user read it? Nothing was done.`);
   }
-  return { vms: said.vms, since: said.started_at };
+  return said.vms;
 }
 
-/** What the running bridge serves is not stale, even if it is not in this configuration. */
-function withServed(config: Config, uuids: Ground['vms'], kept: Kept): Ground {
-  const running = owner(config, kept);
-  if (!running) return groundOf(config, uuids);
-  const vms = new Map([...running.vms.map(key => [key, null] as const), ...uuids]);
-  return groundOf(config, vms, hostsSince(running.since, kept, groundOf(config, vms).topics));
+/** A VM that the running bridge serves is not stale, even if it is not in this configuration. */
+function withServed(uuids: Ground['vms'], served: readonly string[]): Ground['vms'] {
+  return new Map([...served.map(key => [key, null] as const), ...uuids]);
 }
 
 async function clear(config: Config, topics: readonly string[], signal: AbortSignal): Promise<void> {

@@ -1,6 +1,6 @@
 import { expanded } from '../app/every-domain.ts';
 import { opener } from '../app/host/libvirt.ts';
-import { type Config, type HostConfig, hostConfigs, hostOf } from '../config/config.ts';
+import { type Config, type Host, type HostConfig, hostConfigs, hostOf } from '../config/config.ts';
 import type { Libvirt } from '../libvirt/client.ts';
 import { ConnectError, ConnectionLost, ProtocolError, TimeoutError } from '../libvirt/errors.ts';
 import type { VmKey } from '../model/snapshot.ts';
@@ -8,6 +8,11 @@ import { silent } from '../util/logger.ts';
 import { Watch } from '../vm/watch.ts';
 import { findVm } from './command.ts';
 import { exitCode, Refusal } from './terminal.ts';
+
+/** Which libvirt it is, for people. */
+export function placeOf({ name, uri }: Pick<Host, 'name' | 'uri'>): string {
+  return name === null ? uri : `${name} (${uri})`;
+}
 
 /** Uses a connection to libvirt on which the VMs' domains have been read. Every failure is a `Refusal`. */
 export async function withDomains<T>(
@@ -22,10 +27,10 @@ export async function withDomains<T>(
     return await use(client, watch);
   } catch (error) {
     if (error instanceof Refusal) throw error;
-    if (signal?.reason?.name === 'AbortError') throw new Refusal(exitCode.failed, `${libvirt.uri}: interrupted`);
+    if (signal?.reason?.name === 'AbortError') throw new Refusal(exitCode.failed, `${placeOf(libvirt)}: interrupted`);
     const away = [ConnectError, ConnectionLost, TimeoutError, ProtocolError].some(kind => error instanceof kind);
     const code = away ? exitCode.unreached : exitCode.failed;
-    throw new Refusal(code, `${libvirt.uri}: ${(error as Error).message}`, { cause: (error as Error).cause });
+    throw new Refusal(code, `${placeOf(libvirt)}: ${(error as Error).message}`, { cause: (error as Error).cause });
   }
 }
 
@@ -76,7 +81,7 @@ export async function ofEachHost<R extends { id: string }>(
   config: Config,
   look: (config: HostConfig) => Promise<readonly R[]>,
   signal?: AbortSignal,
-): Promise<{ rows: R[]; refused: Refusal[] }> {
+): Promise<{ rows: R[]; refused: Refusal[]; titleOf: (row: { id: string; name: string }) => string }> {
   const { config: whole, refused, lost } = await found(config, signal);
   const known = { ...whole, vms: whole.vms.filter(({ key }) => !lost.has(key)) };
   const looks = hostConfigs(known).filter(({ vms, templates, libvirt: { name } }) => {
@@ -88,9 +93,14 @@ export async function ofEachHost<R extends { id: string }>(
   if (none || !failures.every(error => error instanceof Refusal)) throw failures[0];
   const rows = all.flatMap(one => (one.status === 'fulfilled' ? one.value : []));
   const order = new Map(config.vms.map(({ key }, at) => [key, at]));
+  /** Of several hosts, with the one that the VM is on. */
+  const titleOf = ({ id, name }: { id: string; name: string }) => {
+    const on = config.hosts.length > 1 && whole.vms.find(({ key }) => key === id)?.on;
+    return `${name} (${id})${on ? ` on ${on}` : ''}`;
+  };
   return {
     rows: rows.toSorted((a, b) => (order.get(a.id) ?? 0) - (order.get(b.id) ?? 0)),
-    refused: distinct(failures),
+    ...{ refused: distinct(failures), titleOf },
   };
 }
 

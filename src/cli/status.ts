@@ -20,10 +20,10 @@ const patience = 3_000;
 
 /** `dsm2mqtt status`: asks libvirt itself, no broker needed. 0; 1: a domain is missing; 3: libvirt was not reached. */
 export async function status({ config, ...output }: StatusOptions): Promise<ExitCode> {
-  const { rows, refused } = await ofEachHost(config, rowsOf);
+  const { rows, refused, titleOf } = await ofEachHost(config, rowsOf);
   const documents = rows.map(({ missing: _, ...row }) => row);
-  const texts = rows.map(({ id, name, domain, stats, missing }) =>
-    domain ? renderVm({ ...domain, name: `${name} (${id})`, stats }) : `${name} (${id}): ${missing}`,
+  const texts = rows.map(({ domain, stats, missing, ...row }) =>
+    domain ? renderVm({ ...domain, name: titleOf(row), stats }) : `${titleOf(row)}: ${missing}`,
   );
   print(output, documents, texts.join('\n\n'));
   const codes = refused.map(error => told(error, output.stderr));

@@ -53,8 +53,8 @@ function show(value: number | null | undefined, digits: number, unit: string): s
 }
 
 /** A check as lines for a terminal: the sentence, what to do, and a row for each probe. Pure. */
-export function renderCheck(row: CheckDocument & { id: string; name: string }): string {
-  const { id, name, verdict, reason, next_step, probes } = row;
+export function renderCheck(row: CheckDocument, title: string): string {
+  const { verdict, reason, next_step, probes } = row;
   const rows = probeNames.flatMap(probe => {
     const { outcome = null, ms = null, explanation = null } = probes[probe] ?? {};
     const time = ms === null ? '' : `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
@@ -62,7 +62,7 @@ export function renderCheck(row: CheckDocument & { id: string; name: string }): 
   });
   const about = aboutGuest(row);
   return [
-    `${name} (${id}): ${verdict}`,
+    `${title}: ${verdict}`,
     `  ${reason}`,
     ...(next_step === null ? [] : [`  → ${next_step}`]),
     ...(about.length > 0 ? [`  ${about.join(', ')}`] : []),

@@ -52,7 +52,9 @@ export class Libvirt {
       return new Libvirt(connection);
     } catch (error) {
       connection?.close();
-      if (deadline.aborted) throw new ConnectError(`libvirt did not answer within ${openTimeout} ms`, { cause: error });
+      // The caller's own deadline may be the earlier one.
+      const late = deadline.aborted ? `within ${openTimeout} ms` : signal.reason?.name === 'TimeoutError' && 'in time';
+      if (late) throw new ConnectError(`libvirt did not answer ${late}`, { cause: error });
       throw error;
     }
   }

@@ -27,7 +27,7 @@ export function refusal(command: Command, { commands }: Policy, readOnly: boolea
   if (expiresAt !== null && now > expiresAt) {
     return { code: 'expired', message: `it was meant to be carried out before ${new Date(expiresAt).toISOString()}` };
   }
-  if (readOnly) return { code: 'read_only', message: 'libvirt.read_only is set' };
+  if (readOnly) return { code: 'read_only', message: 'read_only is set for the libvirt that has this VM' };
   const here = "among this VM's commands in the configuration";
   if (!isPermitted(word, commands)) {
     const { comesWith } = rowOf(word);

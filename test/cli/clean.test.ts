@@ -73,7 +73,7 @@ test.concurrent('what a bridge left behind is told at the start, listed, and cle
   expect(await run(running, { yes: false })).toMatchObject({ code: 0, stdout: 'Nothing is stale below b/.\n' });
 });
 
-test.concurrent('a host that was left out or renamed is told at the start and cleared, one that the running bridge serves is not', async () => {
+test.concurrent('a host that was left out or renamed is told at the start and cleared', async () => {
   await using running = await Running.prepare();
   running.daemon.define();
   const host = (name: string) => ({ name, uri: running.daemon.uri, readOnly: false, statsInterval: 60_000 });
@@ -90,7 +90,6 @@ test.concurrent('a host that was left out or renamed is told at the start and cl
   await started({ hosts: [one, gone] });
   const before = await hosts();
   expect(before).toEqual(expect.arrayContaining(['b/host/gone/availability', 'b/host/gone/state', device]));
-  expect(await run(running, { hosts: [one], vms })).toMatchObject({ code: 0, stdout: 'Nothing is stale below b/.\n' });
   await running.stop();
   await rm(running.folder, { recursive: true });
   await started({ hosts: [one], staleAfter: 0 });

@@ -41,7 +41,7 @@ describe('polkit', () => {
     expect(stdout).toContain('var user = "nas";');
     expect(stdout).not.toContain('DSM');
     expect(await ask()).toMatchObject({ code: 2, stderr: expect.stringContaining('name it with --host (one, two)') });
-    expect(await ask('three')).toMatchObject({ code: 2 });
+    expect(await ask('three')).toMatchObject({ code: 2, stderr: expect.stringMatching(/no host 'three'.*one, two/) });
   });
 
   test('over SSH: for the user of that machine', async () => {
@@ -109,6 +109,19 @@ describe('check-config --rights', () => {
     const { code, stdout } = await check(usual);
     expect(code).toBe(1);
     expect(stdout).toMatch(/DSM +domain\.init-control +MISSING +for shutdown\n/);
+  });
+
+  test('of several hosts: what each allows, and one that is away or is only read keeps nothing from the others', async () => {
+    daemon.define();
+    const hosts = [`{ name: one, uri: '${daemon.uri}' }`, `{ name: two, uri: '${daemon.uri}-gone' }`];
+    const only = `{ name: three, uri: '${daemon.readOnlyUri}', read_only: true }`;
+    const vms = 'vms: [{ domain: DSM, on: one, commands: [force_off] }, { domain: DSM, on: two, id: other }]';
+    const yaml = `mqtt: { url: mqtt://broker }\nlibvirt: [${[...hosts, only].join(', ')}]\n${vms}\n`;
+    using _ = directory({ 'config.yaml': yaml });
+    const asked = await captured(streams => checkConfig({ json: false, rights: true, env: {}, ...streams }));
+    expect(asked).toMatchObject({ code: 3, stderr: expect.stringMatching(/^two \(qemu\+unix:.*-gone\): /) });
+    expect(asked.stdout).toMatch(/What one allows .*\n {2}DSM +domain\.stop +ok +for force_off\n/);
+    expect(asked.stdout).toContain('\nthree: read_only is set, so nothing has to be allowed.\n');
   });
 
   test('who may more than needed is told; 3 without libvirt', async () => {

@@ -123,8 +123,8 @@ test('of two hosts one is away: the VMs of the other, and 3; of a VM that either
     { ...vm('DSM'), on: 'one' },
     { ...vm('there'), on: 'two' },
   ]);
-  expect(both).toMatchObject({ code: 3, stdout: expect.stringContaining('DSM VM (DSM): shut_off') });
-  expect(both.stderr).toContain('-gone');
+  expect(both).toMatchObject({ code: 3, stdout: expect.stringContaining('DSM VM (DSM) on one: shut_off') });
+  expect(both.stderr).toMatch(/^two \(qemu\+unix:.*-gone\): /);
   expect(both.stdout).not.toContain('there');
   expect(await of([{ ...vm('DSM'), domain: uuid }])).toMatchObject({ code: 3, stdout: '' });
   daemon.domain('DSM').start();

@@ -71,6 +71,13 @@ describe('it does not open', () => {
     await expect(it.open()).rejects.toBeInstanceOf(ConnectError);
   });
 
+  test('where the caller’s own time is over first', async () => {
+    await using it = await attempt({}, { signal: AbortSignal.timeout(20) });
+    it.daemon.freeze();
+    const opening = expect(it.open());
+    await opening.rejects.toThrow(new ConnectError('libvirt did not answer in time'));
+  });
+
   test('where dialling takes too long', async () => {
     const dial = (signal: AbortSignal) =>
       new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));

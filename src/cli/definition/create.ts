@@ -88,6 +88,7 @@ function text({ key, label }: Vm, proposal: Proposal, { plan, defined }: { plan:
   const { xml, refusals, findings, unseen, local } = proposal;
   const list = (lines: readonly string[]) => lines.flatMap(line => fold(line, '  - ', '    ')).join('\n');
   if (refusals.length > 0) return `It cannot be created:\n${list(refusals)}`;
-  const examined = renderExamined({ id: key, name: label, local, trouble: null, findings, unseen });
-  return `${defined ? `${label} (${key}) is defined.\n` : xml}\n${examined}\n\nWhat comes next:\n${list(plan)}`;
+  const who = `${label} (${key})`;
+  const examined = renderExamined({ local, trouble: null, findings, unseen }, who);
+  return `${defined ? `${who} is defined.\n` : xml}\n${examined}\n\nWhat comes next:\n${list(plan)}`;
 }

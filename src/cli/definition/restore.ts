@@ -10,7 +10,7 @@ import type { Libvirt } from '../../libvirt/client.ts';
 import { unlessRefused } from '../../libvirt/errors.ts';
 import type { Watch } from '../../vm/watch.ts';
 import { findVm } from '../command.ts';
-import { withDomains } from '../domains.ts';
+import { placeOf, withDomains } from '../domains.ts';
 import { anonymizeXml } from '../dump/anonymize-xml.ts';
 import { agrees, type ExitCode, exitCode, print, Refusal, type Takes } from '../terminal.ts';
 
@@ -45,7 +45,8 @@ export function linesOf(changes: readonly Change[]): string[] {
 export async function restore(options: DefinitionOptions, copy: Copy): Promise<ExitCode> {
   const { config, vm, yes, stdin, signal } = options;
   const { libvirt } = config;
-  if (libvirt.readOnly) throw new Refusal(exitCode.failed, 'libvirt.read_only is set: nothing can be defined.');
+  if (libvirt.readOnly)
+    throw new Refusal(exitCode.failed, `${placeOf(libvirt)}: read_only is set, so nothing can be defined.`);
   if (!yes && !stdin.isTTY) throw new Refusal(exitCode.usage, 'there is no terminal to ask at: say --yes');
   const only = { libvirt, vms: [findVm(config, vm)] };
   return withDomains(only, (client, watch) => bringBack(options, copy, client, watch), signal);

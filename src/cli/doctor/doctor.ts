@@ -27,8 +27,8 @@ export interface DoctorOptions extends Takes<'json' | 'signal'> {
 export async function doctor({ config, vm, signal, partition, ...output }: DoctorOptions): Promise<ExitCode> {
   const look = (host: HostConfig) =>
     withDomains(host, (client, watch) => lookAtAll(host, client, watch, { signal, partition }), signal);
-  const { rows, refused } = await ofEachHost(withOne(config, vm), look, signal);
-  print(output, rows, rows.map(renderExamined).join('\n\n'));
+  const { rows, refused, titleOf } = await ofEachHost(withOne(config, vm), look, signal);
+  print(output, rows, rows.map(row => renderExamined(row, titleOf(row))).join('\n\n'));
   const serious = rows.some(row => row.trouble ?? row.findings.some(({ level }) => /harm|warning/.test(level)));
   const codes = refused.map(error => told(error, output.stderr));
   return codes[0] ?? (serious ? exitCode.failed : exitCode.succeeded);
@@ -68,8 +68,10 @@ export interface Examined extends Examination {
   trouble: string | null;
 }
 
-export function renderExamined({ id, name, local, trouble, findings, unseen }: Examined): string {
-  const who = `${name} (${id})`;
+export function renderExamined(
+  { local, trouble, findings, unseen }: Omit<Examined, 'id' | 'name'>,
+  who: string,
+): string {
   if (trouble !== null) return `${who}: ${trouble}`;
   const counts = [...Map.groupBy(findings, ({ level }) => level)].map(
     ([level, { length }]) => `${length} ${level}${length > 1 && plural.test(level) ? 's' : ''}`,

@@ -1,10 +1,10 @@
 import { expanded } from '../../app/every-domain.ts';
-import { type Config, type HostConfig, hostConfigs } from '../../config/config.ts';
+import { type Config, type Host, type HostConfig, hostConfigs } from '../../config/config.ts';
 import { type Answer, ask } from '../../rights/ask.ts';
 import { imagesOf } from '../../rights/image.ts';
 import { type Right, rightsOf } from '../../rights/needs.ts';
 import { withDomains } from '../domains.ts';
-import { align } from '../terminal.ts';
+import { align, Refusal } from '../terminal.ts';
 
 type Subject = Pick<Right, 'vm' | 'permission'>;
 type Asked = Subject & { for: readonly string[]; answer: Answer };
@@ -14,19 +14,25 @@ export interface AskedRights {
   document: { rights: readonly Asked[]; beyond: readonly string[] };
   lines: readonly string[];
   missing: boolean;
+  /** Why other hosts could not be asked. */
+  refused: readonly Refusal[];
 }
 
 const redefine = 'domain.write';
 
-/** Of all hosts. Changes nothing. Throws `Refusal`. */
+/** Of all hosts. Changes nothing. Throws `Refusal` if none can be asked. */
 export async function askRights(config: Config): Promise<AskedRights> {
-  const all = await Promise.all(hostConfigs(await expanded(config)).map(askHost));
-  const rights = all.flatMap(one => one.rights);
-  const beyond = all.flatMap(one => one.beyond);
-  return { document: { rights, beyond }, lines: text(rights, beyond), missing: rights.some(isMissing) };
+  const all = await Promise.allSettled(hostConfigs(await expanded(config)).map(askHost));
+  const asked = all.flatMap(one => (one.status === 'fulfilled' ? [one.value] : []));
+  const refused = all.flatMap(one => (one.status === 'rejected' ? [one.reason] : []));
+  const fault = refused.find(error => !(error instanceof Refusal)) ?? (asked.length === 0 && refused[0]);
+  if (fault) throw fault;
+  const rights = asked.flatMap(one => one.rights);
+  const document = { rights, beyond: asked.flatMap(one => one.beyond) };
+  return { document, lines: asked.flatMap(text), missing: rights.some(isMissing), refused };
 }
 
-function askHost(config: HostConfig): Promise<AskedRights['document']> {
+function askHost(config: HostConfig): Promise<AskedRights['document'] & { libvirt: Host }> {
   return withDomains(config, async (client, watch) => {
     const images = await imagesOf(client, watch, config.vms);
     const answerTo = async ({ vm, permission }: Subject): Promise<Answer> => {
@@ -43,7 +49,7 @@ function askHost(config: HostConfig): Promise<AskedRights['document']> {
       const needed = rights.some(each => each.vm === vm && each.permission === redefine);
       if (!needed && (await answerTo({ vm, permission: redefine })) === 'allowed') beyond.push(vm);
     }
-    return { rights, beyond };
+    return { libvirt: config.libvirt, rights, beyond };
   });
 }
 
@@ -53,7 +59,9 @@ function isMissing({ answer }: Asked): boolean {
 
 const words: Readonly<Record<Answer, string>> = { allowed: 'ok', refused: 'MISSING', unasked: 'not asked' };
 
-function text(rights: readonly Asked[], beyond: readonly string[]): string[] {
+function text({ libvirt: { name, readOnly }, rights, beyond }: Awaited<ReturnType<typeof askHost>>): string[] {
+  const who = name ?? 'libvirt';
+  if (readOnly) return [`${who}: read_only is set, so nothing has to be allowed.`];
   const rows = rights.map(({ vm, permission, answer, for: uses }) => [
     vm,
     permission,
@@ -61,7 +69,7 @@ function text(rights: readonly Asked[], beyond: readonly string[]): string[] {
     `for ${uses.join(', ')}`,
   ]);
   return [
-    'What libvirt allows (not asked is what the question itself would do now):',
+    `What ${who} allows (not asked is what the question itself would do now, or of which the domain is not there):`,
     ...align(rows),
     ...beyond.map(vm => `  ${vm}: this user may also change its definition, and so is root on libvirt's machine.`),
   ];

@@ -8,7 +8,7 @@ import { imagesOf } from '../../rights/image.ts';
 import { type NeedsOptions, rightsOf } from '../../rights/needs.ts';
 import { rulesFile } from '../../rights/rules.ts';
 import type { Watch } from '../../vm/watch.ts';
-import { withDomains } from '../domains.ts';
+import { placeOf, withDomains } from '../domains.ts';
 import { type ExitCode, exitCode, type Output, Refusal } from '../terminal.ts';
 
 export interface PolkitOptions extends Output {
@@ -46,10 +46,8 @@ function only(config: Config, name: string | undefined): HostConfig {
   const host = name === undefined && hosts.length === 1 ? first : hosts.find(({ libvirt }) => libvirt.name === name);
   if (host) return host;
   const known = config.hosts.map(each => each.name ?? '').join(', ');
-  throw new Refusal(
-    exitCode.usage,
-    `the rules are for one host: name it with --host (${known || 'there is only one'})`,
-  );
+  const wrong = name === undefined ? 'the rules are for one host' : `there is no host '${name}'`;
+  throw new Refusal(exitCode.usage, `${wrong}: name it with --host (${known || 'there is only one, without a name'})`);
 }
 
 /** Also those that are not there yet. */
@@ -69,7 +67,7 @@ function usualUser(libvirt: Host): string {
 function mustAsk(libvirt: Host): void {
   const { remote, name: driver } = libvirtUri(libvirt);
   const no = (why: string) => {
-    throw new Refusal(exitCode.failed, `${libvirt.uri}: ${why}`);
+    throw new Refusal(exitCode.failed, `${placeOf(libvirt)}: ${why}`);
   };
   if (remote?.transport === 'tls')
     no('over TLS libvirt knows no user, and with `access_drivers` it refuses everything. Use qemu+ssh.');
