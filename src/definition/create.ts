@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { mib } from '../doctor/facts.ts';
@@ -8,7 +8,7 @@ import { errorCode, isLibvirtError, unlessRefused } from '../libvirt/errors.ts';
 import type { VolumeRef } from '../libvirt/structs.ts';
 import type { Logger } from '../util/logger.ts';
 import { orNull } from '../util/or-null.ts';
-import { syncFolder } from '../util/replace-file.ts';
+import { makeFolder, syncFolder } from '../util/replace-file.ts';
 import { child, content, escaped, parseXml, text } from '../vm/xml.ts';
 
 /**
@@ -40,7 +40,7 @@ export interface Creation {
 export async function define(client: Libvirt, { xml, uuid, volumes, journal }: Creation): Promise<void> {
   const { storage } = client;
   const folder = join(journal, '..');
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolder(folder);
   await writeFile(journal, `${JSON.stringify({ uuid, volumes })}\n`, { flag: 'wx', mode: 0o600, flush: true });
   await syncFolder(folder);
   const made: VolumeRef[] = [];

@@ -1,8 +1,8 @@
-import { type FileHandle, mkdir, open, readFile, rename } from 'node:fs/promises';
+import { type FileHandle, open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Logger } from './logger.ts';
 import { orNull } from './or-null.ts';
-import { syncFolder } from './replace-file.ts';
+import { makeFolder, syncFolder } from './replace-file.ts';
 
 export interface Line {
   /** ISO 8601. */
@@ -100,7 +100,7 @@ function parsed(text: string): [unknown] | null {
 async function appendLines(path: string, lines: readonly Line[], largest: number): Promise<void> {
   const name = current(path);
   const text = lines.map(line => `${JSON.stringify(line)}\n`).join('');
-  await mkdir(dirname(name), { recursive: true, mode: 0o700 });
+  await makeFolder(dirname(name));
   await using file = await open(name, 'a+', 0o600);
   const { size } = await file.stat();
   if (size > 0 && (size + text.length > largest || isOld(await readAt(file, 0, 512), lines))) {

@@ -2,11 +2,12 @@
  * One process per folder. The lock is the operating system's own (POSIX, through SQLite, the only way from Node). It
  * ends with its process in any case, and containers that share the folder see it. A file with a pid would do neither.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
+import { makeFolder } from './replace-file.ts';
 
 export type FolderLock = ReturnType<typeof hold>;
 
@@ -33,7 +34,7 @@ const WORDS: Readonly<Record<number, string>> = {
 export async function lockFolder(folder: string): Promise<FolderLock | LockRefusal> {
   const path = join(resolve(folder), 'lock');
   try {
-    await mkdir(resolve(folder), { recursive: true, mode: 0o700 });
+    await makeFolder(resolve(folder));
     // SQLite could make it too, but would not report why it cannot.
     await writeFile(path, '', { flag: 'wx', mode: 0o600 });
   } catch (error) {

@@ -1,4 +1,4 @@
-import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /**
@@ -8,7 +8,7 @@ import { dirname } from 'node:path';
 export async function replaceFile(path: string, text: string): Promise<void> {
   const partial = `${path}.${process.pid}.partial`;
   const folder = dirname(path);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolder(folder);
   try {
     await writeFile(partial, text, { mode: 0o600, flush: true });
     await rename(partial, path);
@@ -18,6 +18,22 @@ export async function replaceFile(path: string, text: string): Promise<void> {
     throw error;
   }
   await syncFolder(folder);
+}
+
+/** For its owner alone, with those above. Node's own `recursive` tries for ever in a folder that was deleted, and in /proc. */
+export async function makeFolder(path: string): Promise<void> {
+  const isThere = () =>
+    stat(path).then(
+      found => found.isDirectory(),
+      () => false,
+    );
+  if (await isThere()) return;
+  if (dirname(path) !== path) await makeFolder(dirname(path));
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    if (!(await isThere())) throw error;
+  }
 }
 
 /** The folder's file names are on the disk when this resolves, if its file system supports that. */

@@ -21,6 +21,10 @@ beforeEach(async () => {
   return () => rm(folder, { recursive: true });
 });
 
+test('a folder that takes nothing', () => {
+  expect(() => cacheFolder({ XDG_CACHE_HOME: '/proc/cache' })).toThrow('ENOENT');
+});
+
 test('asks where the bridge was, and leaves to the whole way whatever else there is to say', async () => {
   const port = await freePort();
   const listen = { host: '127.0.0.1', port };

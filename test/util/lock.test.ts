@@ -123,10 +123,10 @@ test('says why a folder cannot be locked', async () => {
   await symlink(join(folder, 'nowhere'), join(folder, 'dangling'));
   for (const [path, why] of [
     [file, 'EEXIST'],
-    [join(file, 'sub'), 'ENOTDIR'],
+    [join(file, 'sub'), 'EEXIST'],
     [join(folder, 'odd'), 'cannot be opened'],
     [join(folder, 'full'), 'is not empty'],
-    [join(folder, 'dangling'), 'ENOENT'],
+    [join(folder, 'dangling'), 'EEXIST'],
     [`${folder}/a\0b`, 'null bytes'],
   ] as const) {
     const refusal = await lockFolder(path);

@@ -1,8 +1,8 @@
-import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
+import { type FileHandle, mkdtemp, open, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { replaceFile } from '../../src/util/replace-file.ts';
+import { makeFolder, replaceFile } from '../../src/util/replace-file.ts';
 
 let folder: string;
 /** What was synced, and then what its file system says. */
@@ -37,4 +37,22 @@ test('a file system that syncs no folders is none of our faults, another failure
   await replace();
   failure = 'EIO';
   await expect(replace()).rejects.toMatchObject({ code: 'EIO' });
+});
+
+test('a folder, with those above it', async () => {
+  const path = join(folder, 'a', 'b');
+  await makeFolder(path);
+  await makeFolder(path);
+  expect((await stat(path)).mode & 0o777).toBe(0o700);
+});
+
+test.each(['file', 'link'])('no folder below a %s', async name => {
+  await writeFile(join(folder, 'file'), '');
+  await symlink(join(folder, 'gone', 'far'), join(folder, 'link'));
+  await expect(makeFolder(join(folder, name, 'deep'))).rejects.toMatchObject({ code: 'EEXIST' });
+});
+
+/** So does a folder that was deleted while it was mounted. */
+test('a folder that is there and takes nothing is tried once', async () => {
+  await expect(makeFolder('/proc/dsm2mqtt/deep')).rejects.toMatchObject({ code: 'ENOENT', path: '/proc/dsm2mqtt' });
 });

@@ -11,11 +11,13 @@ import { version } from '../../util/version.ts';
 export function cacheFolder(env: Environment): string {
   const named = env['XDG_CACHE_HOME'] ?? '';
   const folder = join(isAbsolute(named) ? named : join(homedir(), '.cache'), 'dsm2mqtt');
+  const missing: string[] = [];
   let there = folder;
-  while (!existsSync(there)) there = dirname(there);
+  for (; !existsSync(there); there = dirname(there)) missing.unshift(there);
   // Root leaves nothing in another user's home.
   verifyOwners(realpathSync(there), there === folder);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  // See `makeFolder`.
+  for (const one of missing) mkdirSync(one, { mode: 0o700 });
   const real = realpathSync(folder);
   verifyOwners(real, true);
   return real;

@@ -1,6 +1,6 @@
-import { mkdir, open, rename, rm, statfs } from 'node:fs/promises';
+import { open, rename, rm, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { replaceFile, syncFolder } from '../../util/replace-file.ts';
+import { makeFolder, replaceFile, syncFolder } from '../../util/replace-file.ts';
 import { type Backup, backupName, partialOf, recordOf, rotate, sweep } from './backups.ts';
 import { openFile } from './file-image.ts';
 import { different, digest, ImageError, type LoaderImage, type Progress, pieceBytes, writing } from './image.ts';
@@ -35,7 +35,7 @@ export async function backUp(
   progress: Progress = () => {},
 ): Promise<Backup> {
   const { folder, name, domain, uuid, source, keep, spare = [], now = () => new Date() } = options;
-  await writing(folder, () => mkdir(folder, { recursive: true, mode: 0o700 }));
+  await writing(folder, () => makeFolder(folder));
   await writing(folder, () => sweep(folder, name));
   const { needed, free } = await spaceFor(image, folder);
   if (needed > free) {

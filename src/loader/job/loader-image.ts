@@ -1,6 +1,7 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Domain } from '../../model/domain.ts';
+import { makeFolder } from '../../util/replace-file.ts';
 import { type Backup, readBackup } from '../image/backups.ts';
 import { readBoot } from '../image/boot-entry.ts';
 import { openFile } from '../image/file-image.ts';
@@ -39,7 +40,7 @@ export async function withImage<T>(
   using off = power.whileOff();
   const both = AbortSignal.any([signal, off]);
   const scratch = scratchFolder(folder);
-  await mkdir(scratch, { recursive: true, mode: 0o700 });
+  await makeFolder(scratch);
   try {
     both.throwIfAborted();
     return await opened(run.parts, both, image => use(image, { signal: both, scratch }));

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { createWriteStream, type WriteStream } from 'node:fs';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import type { VmKey } from '../../model/snapshot.ts';
+import { makeFolder } from '../../util/replace-file.ts';
 
 /**
  * The log of a run, of limited length. Beyond the limit it drops a program's output, except the last lines before the
@@ -18,7 +19,7 @@ const keptLogs = 10;
 
 /** Begins the log of a run, and removes the oldest ones. Rejects when it cannot be written. */
 export async function beginLog(folder: string, key: VmKey, at: Date): Promise<{ name: string; log: LogFile }> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolder(folder);
   const name = `${key}-${at.toISOString().replaceAll(/[-:]|\.\d+/g, '')}.log`;
   const log = await LogFile.open(join(folder, name));
   const rest = /^-\d{8}T\d{6}Z\.log$/;

@@ -1,10 +1,11 @@
-import { access, constants, mkdir } from 'node:fs/promises';
+import { access, constants } from 'node:fs/promises';
 import type { Libvirt } from '../../libvirt/client.ts';
 import { ConnectionLost, TimeoutError } from '../../libvirt/errors.ts';
 import type { DomainRef } from '../../libvirt/structs.ts';
 import type { Disk } from '../../model/domain.ts';
 import type { LoaderSettings } from '../../model/loader-settings.ts';
 import { within } from '../../util/deadline.ts';
+import { makeFolder } from '../../util/replace-file.ts';
 import { spaceFor } from '../image/backup.ts';
 import type { BootPartition } from '../image/boot-entry.ts';
 import type { HomeFiles } from '../image/home.ts';
@@ -86,7 +87,7 @@ async function read(options: InspectImageOptions, found: ImageInspection): Promi
     // By its mode and its mount; nothing is written.
     await writing(way.path, () => access(way.path, constants.R_OK | constants.W_OK));
   }
-  await writing(scratch, () => mkdir(scratch, { recursive: true, mode: 0o700 }));
+  await writing(scratch, () => makeFolder(scratch));
   found.partition = await world.menu(image, bootFiles, { scratch, signal });
   found.adapter = adapterFor(found.partition);
   found.home = await homeOf(image, found.adapter, options);
