@@ -29,8 +29,11 @@ export function commandPayload(
     const fault = isSwitch ? `${word} is on or off, not '${value}'` : `${word} takes no '${value}'`;
     throw new Refusal(exitCode.usage, fault);
   }
-  const enabled = value === undefined ? undefined : value === 'on';
   const { timeout, method, confirm, for: duration, until } = options;
+  if (isSwitch && (value ?? duration ?? until) === undefined) {
+    throw new Refusal(exitCode.usage, `${word} is on or off: say which`);
+  }
+  const enabled = value === undefined ? undefined : value === 'on';
   const limits = { timeout, on_timeout, for: duration, until };
   const payload = JSON.stringify({ command: word, id, by, ...limits, method, enabled, confirm });
   const command = parseCommand('command', payload);

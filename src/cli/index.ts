@@ -1,15 +1,15 @@
 import { version } from '../util/version.ts';
 import { useCompiledCode } from './start/cache.ts';
 import { quickHealth } from './start/quick-health.ts';
-import { readerGone } from './terminal.ts';
+import { outputFailed } from './terminal.ts';
 
 /** Where every verb starts. It loads next to nothing: a health check runs every minute, and most often needs no more. */
 
 const { argv, env, stderr, stdout } = process;
 
-stdout.on('error', readerGone);
+stdout.on('error', outputFailed);
 // Using stderr turns its pipe into one that never blocks; Node's own warnings go there.
-stderr.on('error', readerGone);
+stderr.on('error', outputFailed);
 void start();
 
 async function start(): Promise<void> {

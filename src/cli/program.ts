@@ -4,7 +4,7 @@ import type { Config } from '../config/config.ts';
 import { ConfigError, renderProblems } from '../config/problem.ts';
 import { version } from '../util/version.ts';
 import { healthKeeper } from './start/quick-health.ts';
-import { type ExitCode, exitCode, told } from './terminal.ts';
+import { type ExitCode, exitCode, Refusal, told } from './terminal.ts';
 import { type Verb, verbs } from './verbs.ts';
 
 /** The command line. Exit codes: 0 succeeded, 1 failed or refused, 2 wrong usage or configuration, 3 not reached, 4 timed out. */
@@ -44,13 +44,17 @@ interface Given {
   vm?: string;
   config?: string;
   direct?: boolean;
+  define?: boolean;
+  what?: string;
 }
 
 async function perform(verb: Verb, given: Given): Promise<void> {
-  // A bridge goes on when the reader of its log is gone. The built start has a listener of its own.
-  if (verb.serves) stdout.removeAllListeners('error');
+  if (verb.acts === true || verb.acts?.(given)) {
+    for (const output of [stdout, stderr]) output.removeAllListeners('error').on('error', () => {});
+  }
   const streams = { stdin, stdout, stderr };
   try {
+    if (given.config === '') throw new Refusal(exitCode.usage, '--config names no file: it is empty');
     const interruptible = verb.interruptible === 'direct' ? given.direct : verb.interruptible;
     const signal = interruptible ? interrupted() : undefined;
     const configuration = await configurationOf(verb, given, signal);

@@ -124,10 +124,11 @@ export function isFinal({ status }: Pick<ResponseDocument, 'status'>): boolean {
   return status !== 'accepted' && status !== 'progress';
 }
 
-/** For the errors of an output: `status | head` is no failure. */
-export function readerGone(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit();
+/** For the errors of an output: `status | head` is no failure, a full disk is one. */
+export function outputFailed({ code, message }: NodeJS.ErrnoException): void {
+  if (code === 'EPIPE') process.exit();
+  process.stderr.write(`The output cannot be written: ${message}\n`);
+  process.exit(exitCode.failed);
 }
 
 export type ProgressOptions = Takes<'json'>;

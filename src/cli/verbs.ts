@@ -19,6 +19,8 @@ export interface Verb {
   readonly interruptible?: true | 'direct';
   /** Runs until it gets a signal. */
   readonly serves?: boolean;
+  /** It does more than print: it goes on, to its own exit code, when its output cannot be written. */
+  readonly acts?: true | ((given: { define?: boolean; what?: string }) => boolean);
   /**
    * Takes its arguments and options by name, the configuration and the streams. Resolves to the exit code. Loads what
    * it needs only then.
@@ -54,7 +56,7 @@ export const verbs: readonly Verb[] = [
   {
     name: 'run',
     summary: 'run the bridge until SIGTERM or Ctrl-C',
-    ...{ config: 'written', serves: true },
+    ...{ config: 'written', serves: true, acts: true },
     run: async call => (await import('./run.ts')).run(call),
   },
   {
@@ -101,7 +103,7 @@ export const verbs: readonly Verb[] = [
     summary:
       "print the domain that a VM's `create` in the configuration makes, and what comes next; --define defines it",
     args: { '<vm>': vm },
-    ...{ config: 'host', interruptible: true },
+    ...{ config: 'host', interruptible: true, acts: ({ define }) => define === true },
     options: [json, ['--define', 'make its volumes and define it, and start nothing', false]],
     run: async call => (await import('./definition/create.ts')).create(call),
   },
@@ -136,7 +138,7 @@ export const verbs: readonly Verb[] = [
         '[other]': 'of diff: the copy to compare it with; now, if not given',
       },
     },
-    ...{ config: 'host', interruptible: true },
+    ...{ config: 'host', interruptible: true, acts: ({ what }) => what === 'restore' },
     options: [json, yes, ['--nvram', "of restore: the copy's NVRAM too", false]],
     run: async call => (await import('./definition/definition.ts')).definition(call),
   },
@@ -149,7 +151,7 @@ export const verbs: readonly Verb[] = [
   {
     name: 'clean',
     summary: 'remove what the broker keeps of VMs and hosts that the bridge no longer serves',
-    ...{ config: 'loaded', options: [yes], interruptible: true },
+    ...{ config: 'loaded', options: [yes], interruptible: true, acts: true },
     run: async call => (await import('./clean.ts')).clean(call),
   },
   {
@@ -163,7 +165,7 @@ export const verbs: readonly Verb[] = [
     name: 'send',
     summary: 'send a command to the running bridge, through the broker',
     args: { '<vm>': vm, '<command>': commandWords.join(', '), '[value]': 'on or off, of autostart, arm and quiet' },
-    config: 'loaded',
+    ...{ config: 'loaded', acts: true },
     options: [
       ...ofCommands,
       ['-w, --wait', 'wait until it has ended, and not only until it is accepted', false],
@@ -175,7 +177,7 @@ export const verbs: readonly Verb[] = [
     name: 'shutdown',
     summary: 'shut a VM down like `send`; with `--direct` straight over libvirt, without broker and network',
     args: { '<vm>': vm },
-    ...{ config: 'written', interruptible: 'direct' },
+    ...{ config: 'written', interruptible: 'direct', acts: true },
     options: [
       ...ofCommands,
       ['--direct', 'straight over libvirt: needs neither broker nor network', false],
@@ -191,7 +193,7 @@ export const verbs: readonly Verb[] = [
     name: 'quiet',
     summary: "hold a VM's problems and alarms back for some time, or end that; through the broker, like `send`",
     args: { '<vm>': vm, '<what>': 'for, until or off', '[time]': '2h, 3d; until: 2026-11-22T18:00:00Z' },
-    config: 'loaded',
+    ...{ config: 'loaded', acts: true },
     options: [...marks, ['--json', 'print every answer as a line of JSON', false]],
     run: async call => (await import('./send.ts')).quiet(call),
   },
@@ -206,7 +208,7 @@ export const verbs: readonly Verb[] = [
     name: 'rebuild',
     summary: "rebuild a VM's loader: show the plan, ask, and show the progress",
     args: { '<vm>': vm },
-    ...{ config: 'host', interruptible: true },
+    ...{ config: 'host', interruptible: true, acts: true },
     options: [...ofLoaders, ['--dry-run', 'only the plan; needs no broker', false]],
     run: async call => (await import('./loader/rebuild.ts')).rebuild(call),
   },
@@ -214,7 +216,7 @@ export const verbs: readonly Verb[] = [
     name: 'rollback',
     summary: "restore a VM's old loader, after a rebuild that failed or was interrupted",
     args: { '<vm>': vm },
-    ...{ config: 'host', interruptible: true, options: ofLoaders },
+    ...{ config: 'host', interruptible: true, acts: true, options: ofLoaders },
     run: async call => (await import('./loader/rebuild.ts')).rollback(call),
   },
   {
