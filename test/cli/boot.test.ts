@@ -77,8 +77,14 @@ test('follows: says once what it waits for, then prints the lines until the end'
 
 test.each([
   ['no file', async () => {}, {}, 1, 'no boot is recorded yet'],
-  ['a damaged file', () => write('{"version":1,"value":{"last":{"lines":7}}}'), {}, 1, 'no boot is recorded yet'],
-  ['half a file', () => write('{"versi'), {}, 1, 'no boot is recorded yet'],
+  [
+    'a damaged file',
+    () => write('{"version":1,"value":{"last":{"lines":7}}}'),
+    {},
+    1,
+    'DSM.json cannot be read: damaged',
+  ],
+  ['half a file', () => write('{"versi'), {}, 1, 'DSM.json cannot be read: Unterminated'],
   ['no good boot', () => keep({ last: recorded, good: null }), { diff: true }, 1, 'no good boot is recorded yet'],
   ['two at once', async () => {}, { diff: true, follow: true }, 2, 'only one of'],
   ['no such VM', async () => {}, { vm: 'NAS' }, 2, "no VM 'NAS'"],

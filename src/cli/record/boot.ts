@@ -41,8 +41,13 @@ export async function boot(options: BootOptions): Promise<ExitCode> {
       throw new Refusal(exitCode.unreached, (error as Error).message, { cause: error });
     }
   }
-  const boots = await bootStore(config.dataDir, key, silent).load();
   const missing = (words: string) => new Refusal(exitCode.failed, `${label} (${key}): ${words}`);
+  const troubles: string[] = [];
+  const warn = ({ path, reason = 'damaged, or of another version' }: { path?: string; reason?: string }) => {
+    troubles.push(`${path} cannot be read: ${reason}`);
+  };
+  const boots = await bootStore(config.dataDir, key, { ...silent, warn }).load();
+  if (troubles[0]) throw missing(troubles[0]);
   if (!boots.last)
     throw missing(
       'no boot is recorded yet. The bridge records one that it sees begin, and keeps it when it has ended; --follow shows it live.',
