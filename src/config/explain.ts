@@ -27,6 +27,8 @@ export function explain(issue: z.core.$ZodIssue): Issue[] {
     case 'too_big':
       // zod reports a number far out of bounds twice, the first time with a note.
       if ('note' in issue) return [];
+      // Of a text that should be a list, its length means nothing; that it is no list is told.
+      if (issue.origin === 'string' && shape?.type === 'array') return [];
       // For a text or a list, the schema has the words.
       return wrong(shape?.type === 'integer' ? `must be ${bounds(shape)}` : issue.message);
     case 'custom': {

@@ -1,18 +1,23 @@
-import { readFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { buffer } from 'node:stream/consumers';
 import { TextDecoder } from 'node:util';
 import type { Fault } from './problem.ts';
 
 /** Reads a file named in the configuration: returns its usable content, or what is wrong with it. */
 export type Content = (content: string) => string | Fault;
 
+/** Bytes. A file that never ends, such as /dev/zero, is wrong as well. */
+const mostBytes = 2 ** 20;
+
 /** UTF-8 without its byte order mark, or what is wrong with the file. */
 export async function readText(file: string): Promise<string | Fault> {
   let bytes: Buffer;
   try {
-    bytes = await readFile(file);
+    bytes = await buffer(createReadStream(file, { end: mostBytes }));
   } catch (error) {
     return unreadable(file, (error as NodeJS.ErrnoException).code ?? 'unknown');
   }
+  if (bytes.length > mostBytes) return { message: `${file} has more than 1 MiB`, hint: null };
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {

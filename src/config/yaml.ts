@@ -11,7 +11,7 @@ export function parseYaml(text: string) {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true, stringKeys: true });
   const errors = [...document.errors, ...document.warnings].map(({ code, pos }) => faultAt(pos[0], code));
-  if (errors.length === 0) errors.push(...looseAliases(document).map(offset => faultAt(offset, 'BAD_ALIAS')));
+  if (errors.length === 0) errors.push(...looseReferences(document));
   let data: unknown = null;
   try {
     if (errors.length === 0) data = document.toJS({ maxAliasCount: 100 });
@@ -37,14 +37,25 @@ function faultAt(offset: number, code: string): Fault & { offset: number } {
   return { offset, message, hint };
 }
 
-function looseAliases(document: Document): number[] {
-  const offsets: number[] = [];
+/** Aliases of nothing, and merges of what has no keys. */
+function looseReferences(document: Document) {
+  const faults: ReturnType<typeof faultAt>[] = [];
   visit(document, {
     Alias: (_, alias) => {
-      if (!alias.resolve(document)) offsets.push(start(alias));
+      if (!alias.resolve(document)) faults.push(faultAt(start(alias), 'BAD_ALIAS'));
+    },
+    Pair: (_, pair) => {
+      const wrong = mergedBy(pair).find(source => !isMap(isAlias(source) ? source.resolve(document) : source));
+      if (wrong) faults.push(faultAt(start(wrong), 'BAD_MERGE'));
     },
   });
-  return offsets;
+  return faults;
+}
+
+/** Of `<<: *a` or `<<: [*a, *b]`; none of any other pair. */
+function mergedBy({ key, value }: { key: unknown; value: unknown }): unknown[] {
+  if (keyText(key) !== '<<') return [];
+  return isSeq(value) ? value.items : [value];
 }
 
 function locate(document: Document, path: Path, at: Issue['at']): number {
@@ -74,9 +85,8 @@ function findEntry(document: Document, node: unknown, step: string | number): En
   if (!isMap(collection)) return undefined;
   const named = collection.items.find(({ key }) => keyText(key) === step);
   if (named) return named;
-  const merged = collection.items.filter(({ key }) => keyText(key) === '<<').map(({ value }) => value);
-  return merged
-    .flatMap(source => (isSeq(source) ? source.items : [source]))
+  return collection.items
+    .flatMap(mergedBy)
     .map(source => findEntry(document, source, step))
     .find(entry => entry !== undefined);
 }
@@ -102,6 +112,7 @@ const sentences: Readonly<Record<string, readonly [message: string, hint?: strin
   BAD_DIRECTIVE: ['a line that starts with % is a YAML directive'],
   BAD_DQ_ESCAPE: ['unknown escape in double quotes', "write \\\\ for a backslash, or use 'single quotes'"],
   BAD_INDENT: ['bad indentation', indent],
+  BAD_MERGE: ['<< takes an alias of a mapping, or a list of such aliases'],
   BAD_SCALAR_START: ['a plain value cannot start with this character', quote],
   BLOCK_AS_IMPLICIT_KEY: ['a mapping cannot start here', `if the value contains ": ", ${quote}`],
   BLOCK_IN_FLOW: ['an indented block cannot stand between braces'],

@@ -22,6 +22,12 @@ test('files of every VM are read, and told by their place', async () => {
   ]);
 });
 
+test('a file that is no setting but much more, or never ends', async () => {
+  const zeros = withLoader('ssh: { password_file: /dev/zero }');
+  expect(await complaints(zeros)).toEqual([expect.stringMatching(/password_file: \/dev\/zero has more than 1 MiB$/)]);
+  expect(await complaints(`# ${'x'.repeat(2 ** 20)}`)).toEqual([expect.stringMatching(/has more than 1 MiB$/)]);
+});
+
 test('there is no key of a file but is read', async () => {
   const files = leafPaths().filter(path => String(path.at(-1)).endsWith('_file'));
   for (const path of files) {

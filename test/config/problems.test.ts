@@ -349,6 +349,13 @@ vms: [{ domain: a, id: '!' }, { loader: 1 }, { domain: a }]
   ]);
 });
 
+test('a long text is no list, and nothing more is said of it', async () => {
+  const text = 'x'.repeat(30);
+  expect(
+    await complaints(`mqtt: { url: mqtt://b }\nvms: [{ domain: D, guest: other, checks: { http: ${text} } }]`),
+  ).toEqual(['config.yaml:2:50 vms[0].checks.http: expected a list, found text']);
+});
+
 test('a value that came by alias or merge is told where it stands', async () => {
   const merged = 'mqtt: { url: mqtt://b }\nvms:\n  - &one\n    domain: D\n    name: 7\n  - <<: *one\n    domain: E';
   expect(await complaints(merged)).toEqual([

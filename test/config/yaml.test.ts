@@ -12,6 +12,8 @@ test.each([
   ['mqtt: *broker', 'config.yaml:1:7 : alias without an anchor above it'],
   ['mqtt: { password: !secret mqtt }', 'config.yaml:1:19 : unknown tag'],
   ['mqtt: { password: @x }', 'config.yaml:1:19 : a plain value cannot start with this character'],
+  ['mqtt: { <<: 5 }', 'config.yaml:1:13 : << takes an alias of a mapping, or a list of such aliases'],
+  ['a: &a { b: 1 }\nmqtt: { <<: [*a, x] }', /^config\.yaml:2:18 : << takes/],
   ['? [a]\n: 1', /^config\.yaml:\d+:\d+ : a key must be a word/],
   ['a: 1\n---\nb: 2', 'config.yaml:2:1 : a second document starts here'],
 ])('%j', async (text, complaint) => {
