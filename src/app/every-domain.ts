@@ -1,7 +1,7 @@
 import type { Config, Host } from '../config/config.ts';
 import { type Found, withEveryDomain } from '../config/every-domain.ts';
 import { announcedStore, nothingAnnounced } from '../discovery/announced-store.ts';
-import { inTime } from '../util/deadline.ts';
+import { inTime, within } from '../util/deadline.ts';
 import { silent } from '../util/logger.ts';
 import { opener } from './host/libvirt.ts';
 
@@ -41,15 +41,10 @@ export async function expandedBy(
   return withEveryDomain(config, found, { ...(await stored).vms, ...Object.fromEntries(now) });
 }
 
-async function domainsOf(host: Host, signal?: AbortSignal): Promise<readonly Found[] | null> {
-  const end = new AbortController();
-  const list = async () => {
-    await using client = await opener(host)(AbortSignal.any([end.signal, ...(signal ? [signal] : [])]));
+async function domainsOf(host: Host, signal = new AbortController().signal): Promise<readonly Found[] | null> {
+  const list = async (signal: AbortSignal) => {
+    await using client = await opener(host)(signal);
     return await client.domains({ timeout: patience });
   };
-  try {
-    return await inTime(list(), patience, null, signal);
-  } finally {
-    end.abort();
-  }
+  return within(patience, signal, list, null);
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { Ownership } from '../bridge/ownership.ts';
 import type { Config } from '../config/config.ts';
 import { type Publication, topics as topicsOf } from '../model/topics.ts';
@@ -8,6 +9,11 @@ export function connection({ url, clientId, username, password, ca, cert, key }:
   const options: Pick<MqttClientOptions, 'username' | 'password'> = given({ username, password });
   const tls: MqttClientOptions['tls'] = given({ ca, cert, key });
   return { url, clientId, ...options, tls };
+}
+
+/** Of a session beside the bridge's own. */
+export function cliConnection({ mqtt }: Pick<Config, 'mqtt'>) {
+  return connection({ ...mqtt, clientId: `dsm2mqtt-cli-${randomBytes(4).toString('hex')}` });
 }
 
 /** Without those that are null. */

@@ -75,7 +75,8 @@ export class Order {
       request.reply?.(response, final);
       const { code, remaining_ms: left } = response;
       // It may have joined one that needed less time for itself.
-      if (code === 'accepted') this.#reserveMore(key, reserve);
+      const other = this.#shutdowns.get(key);
+      if (code === 'accepted' && other && reserve !== null) other.reserve = Math.max(other.reserve ?? 0, reserve);
       if (code === 'dependents' && left !== null && !this.#shutdowns.has(key)) {
         shutdown = this.#begin(key, request.by ?? mark, reserve, left);
       } else if (code === 'amended' && left !== null && shutdown) this.#shorten(shutdown, left);
@@ -147,11 +148,6 @@ export class Order {
       });
     }
     if (waiting.size === 0 && !this.#closed) this.#parts.dispatcherOf(key).release(key);
-  }
-
-  #reserveMore(key: VmKey, reserve: number | null): void {
-    const shutdown = this.#shutdowns.get(key);
-    if (shutdown && reserve !== null) shutdown.reserve = Math.max(shutdown.reserve ?? 0, reserve);
   }
 
   #shorten(shutdown: Shutdown, left: number): void {

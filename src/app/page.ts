@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { isLine, readRecord, withBootTimes } from '../bridge/history.ts';
-import type { Config } from '../config/config.ts';
 import type { Event, VmKey } from '../model/snapshot.ts';
 import type { State } from '../model/state.ts';
 import { Door } from '../servers/door.ts';
@@ -43,10 +42,11 @@ const types = { 'index.html': 'text/html', 'app.js': 'text/javascript', 'app.css
 export function createPage(
   { config, logger, states, stores }: Base,
   { live }: Publishers,
-  { hostOf, reports, samples = samplesOf(config), ...bridge }: Reach,
+  { hostOf, reports, samples: given, ...bridge }: Reach,
 ) {
-  const { dataDir, web } = config;
+  const { dataDir, hosts, web } = config;
   if (!web.listen) return null;
+  const samples = given ?? new Samples(Math.max(...hosts.map(({ statsInterval }) => statsInterval)));
   const door = new Door({ token: web.token, supervisor: web.ingress ? supervisor : null, port: web.listen.port });
   const files = new Map<PageFile, Promise<Content>>();
   const screen = shared(async key => {
@@ -100,10 +100,6 @@ export function createPage(
       live.close();
     },
   };
-}
-
-function samplesOf({ hosts }: Config): Samples {
-  return new Samples(Math.max(...hosts.map(({ statsInterval }) => statsInterval)));
 }
 
 async function content(name: PageFile): Promise<Content> {

@@ -37,6 +37,7 @@ export function createPublishers(base: Base, broker: Broker) {
   const { topics, send, mqtt } = broker;
   const { config, logger, stores, machine, states, session, startedAt } = base;
   const { instance, homeAssistant, hosts, vms } = config;
+  const keys = vms.map(({ key }) => key);
   const notifier = new Notifier(config.notify, { instance, states, logger: logger.child({ part: 'notify' }) });
   const report = () => healthOf(states, broker.trouble(), config.mqtt.baseTopic);
   const about = () => ({ ...{ version, instance, started_at: startedAt }, ...report() });
@@ -57,18 +58,15 @@ export function createPublishers(base: Base, broker: Broker) {
           return mqtt.version === 5;
         },
       },
-      vms: vms.map(vm => ({
-        key: vm.key,
-        label: vm.label,
-        statsInterval: Math.max(...hostsOf(config, vm).map(host => host.statsInterval)) / 1_000,
-        commands: usable(config, vm),
-        loader: vm.loader !== null,
-        guest: vm.guest,
-        linkByMac: vm.linkByMac,
-        suggestedArea: vm.suggestedArea,
-        certificates: vm.checks.http.some(({ tls }) => tls),
-        powerCategory: homeAssistant.powerSwitchCategory === 'config' ? 'config' : null,
-      })),
+      vms: vms.map(vm => {
+        const { key, label, guest, linkByMac, suggestedArea } = vm;
+        return {
+          ...{ key, label, guest, linkByMac, suggestedArea, commands: usable(config, vm), loader: vm.loader !== null },
+          statsInterval: Math.max(...hostsOf(config, vm).map(host => host.statsInterval)) / 1_000,
+          certificates: vm.checks.http.some(({ tls }) => tls),
+          powerCategory: homeAssistant.powerSwitchCategory === 'config' ? 'config' : null,
+        };
+      }),
       send,
       save: value => stores.announced.file.save(value),
       hosts: hosts.flatMap(({ name }) => name ?? []),
@@ -81,12 +79,7 @@ export function createPublishers(base: Base, broker: Broker) {
   return {
     ...{ events, notifier, live, publisher, announcer, report, quiet: new QuietTimes(states) },
     responder: new Responder({ topics, send, notify: events.publish, logger: logger.child({ part: 'command' }) }),
-    vmStore: new VmStore(
-      value => stores.vms.file.save(value),
-      stores.vms.was,
-      machine.boot,
-      vms.map(({ key }) => key),
-    ),
+    vmStore: new VmStore(value => stores.vms.file.save(value), stores.vms.was, machine.boot, keys),
   };
 }
 

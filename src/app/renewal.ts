@@ -33,6 +33,7 @@ class Renewal implements Served {
   readonly #end = new AbortController();
   readonly #signal: AbortSignal;
   readonly #refused = Promise.withResolvers<string>();
+  readonly refused = this.#refused.promise;
   /** They outlive a composition, so that no command runs twice. */
   readonly #recentIds = new Map<VmKey, RecentIds>();
   /** Hosts that have had others since the last look. */
@@ -47,10 +48,6 @@ class Renewal implements Served {
     this.#logger = logger;
     this.#tuning = tuning;
     this.#signal = AbortSignal.any([this.#end.signal, ...(tuning.signal ? [tuning.signal] : [])]);
-  }
-
-  get refused(): Promise<string> {
-    return this.#refused.promise;
   }
 
   async start(): Promise<void> {
@@ -104,11 +101,8 @@ class Renewal implements Served {
     for (let earliest = 0; ; ) {
       await this.#hasChanged.promise;
       await delay(Math.max(gather, earliest - performance.now()), undefined, { signal });
-      if (this.#bridge?.busy)
-        this.#logger.info(
-          { event: 'bridge.renewal_waits' },
-          'there are new domains; the bridge waits until no command is under way',
-        );
+      const words = 'there are new domains; the bridge waits until no command is under way';
+      if (this.#bridge?.busy) this.#logger.info({ event: 'bridge.renewal_waits' }, words);
       while (this.#bridge?.busy) await delay(idle, undefined, { signal });
       if (await this.#renewOnce()) earliest = performance.now() + apart;
     }
@@ -129,11 +123,8 @@ class Renewal implements Served {
     const more = next.vms.filter(vm => !this.#vms.some(({ domain, on }) => domain === vm.domain && on === vm.on));
     // Else they are gone again.
     if (more.length > 0) {
-      const domains = more.map(({ label }) => label);
-      this.#logger.info(
-        { event: 'bridge.renewed', domains },
-        'new domains: the bridge restarts in this process to serve them; no VM is touched',
-      );
+      const words = 'new domains: the bridge restarts in this process to serve them; no VM is touched';
+      this.#logger.info({ event: 'bridge.renewed', domains: more.map(({ label }) => label) }, words);
       await this.#compose(next);
     }
     return true;

@@ -18,7 +18,7 @@ interface Roamer {
   /** It has gone from its host, and may appear on another. */
   gone: NodeJS.Timeout | undefined;
   /** It runs on two hosts at once. */
-  twice: NodeJS.Timeout | undefined;
+  twice: boolean;
 }
 
 /** Milliseconds in which a VM that has gone from one host may appear on another: it is the same one, and was not off. */
@@ -35,7 +35,7 @@ export class Roaming {
     this.#states = states;
     this.#logger = logger;
     this.#patience = patience;
-    const nothing = { told: null, gone: undefined, twice: undefined };
+    const nothing = { told: null, gone: undefined, twice: false };
     this.#roamers = new Map(keys.map(key => [key, { key, said: new Map(), ...nothing }]));
   }
 
@@ -58,7 +58,7 @@ export class Roaming {
   }
 
   close(): void {
-    for (const { gone, twice } of this.#roamers.values()) for (const timer of [gone, twice]) clearTimeout(timer);
+    for (const { gone } of this.#roamers.values()) clearTimeout(gone);
   }
 
   #decide(roamer: Roamer): void {
@@ -73,18 +73,13 @@ export class Roaming {
     else if (!own || own.fresh) this.#seek(roamer, own?.report ?? null);
   }
 
-  /** In a migration only one of the two is running at a time, but one report may come late. */
+  /** In a migration only one of the two is running at a time. */
   #compare(roamer: Roamer): void {
     const running = this.#freshly(roamer, ({ domain }) => domain?.state === 'running');
-    if (running.length > 1) {
-      const hosts = running.map(({ snapshot }) => snapshot.hypervisor.name).toSorted();
-      const fields = { event: 'domain.twice', vm: roamer.key, hosts };
-      const words = 'one domain runs on two hosts at once: if both have the same disk, this destroys what is on it';
-      roamer.twice ??= setTimeout(() => this.#logger.error(fields, words), this.#patience);
-      return;
-    }
-    clearTimeout(roamer.twice);
-    roamer.twice = undefined;
+    const hosts = running.map(({ snapshot }) => snapshot.hypervisor.name).toSorted();
+    const words = 'one domain runs on two hosts at once: if both have the same disk, this destroys what is on it';
+    if (hosts.length > 1 && !roamer.twice) this.#logger.error({ event: 'domain.twice', vm: roamer.key, hosts }, words);
+    roamer.twice = hosts.length > 1;
   }
 
   /** Nobody says that it runs, and its host does not have it, or not for certain. */

@@ -71,7 +71,8 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
     return recalledState(vms, stores.vms.was, machine.boot, stores.records.was, libvirt.name, tuning.before?.vms);
   });
   const states = new States(recalled, key => entryOf(stores.announced.was.vms, key)?.on ?? null);
-  const roaming = new Roaming(states, roamersOf(config), logger.child({ part: 'vm' }), tuning.roamingPatience);
+  const roamers = configs.length === 1 ? [] : config.vms.filter(({ on }) => on === null).map(({ key }) => key);
+  const roaming = new Roaming(states, roamers, logger.child({ part: 'vm' }), tuning.roamingPatience);
   const session = randomUUID();
   const base: Base = { config, logger, stores, machine, states, roaming, session, startedAt: new Date().toISOString() };
   const broker = createBroker(config, session, logger);
@@ -129,11 +130,6 @@ export async function main(config: Config, logger: Logger, tuning: Tuning = {}):
       ...{ due: order.due, samples: servers.page?.samples },
     }),
   };
-}
-
-/** VMs that may be on any of several hosts. */
-function roamersOf({ hosts, vms }: Config): VmKey[] {
-  return hosts.length === 1 ? [] : vms.flatMap(({ on, key }) => (on === null ? [key] : []));
 }
 
 function createBridge({ config, states }: Base, broker: Broker, publishers: Publishers, order: Order): Bridge {

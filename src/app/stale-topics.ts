@@ -54,9 +54,8 @@ export function createStaleTeller(
   const begin = () => {
     if (begun || signal.aborted || !servedVms()) return;
     begun = true;
-    look().catch((error: Error) => {
-      if (signal.aborted) return;
-      logger.debug({ event: 'stale.unknown', reason: error.message }, 'stale topics cannot be looked up');
+    look().catch(({ message: reason }: Error) => {
+      if (!signal.aborted) logger.debug({ event: 'stale.unknown', reason }, 'stale topics cannot be looked up');
     });
   };
   ownership.on('granted', begin);

@@ -3,6 +3,7 @@
  * bridge remembers them, was lost. Finds only what a bridge of this base topic certainly wrote: other programs, or a
  * bridge one level below, may have retained topics there too.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { VmKey } from '../model/snapshot.ts';
 import { isVmKey, retainedTopics, type Topics } from '../model/topics.ts';
 import { MqttClient, type MqttClientOptions } from '../mqtt/client.ts';
@@ -62,33 +63,62 @@ export function staleTopics({ keys, hosts, devices }: Stale, topics: Topics): st
 const quiet = 1_000;
 const longest = 10_000;
 
-/** Reads the broker's retained messages, in its own session. Rejects with a sentence for people. */
-export async function keptBy(
-  connection: Omit<MqttClientOptions, 'subscriptions' | 'logger'>,
-  filters: readonly string[],
-  signal?: AbortSignal,
-): Promise<Kept> {
-  signal?.throwIfAborted();
-  const client = new MqttClient({ ...connection, subscriptions: filters, logger: silent });
+type Connection = Omit<MqttClientOptions, 'subscriptions' | 'logger'>;
+
+/** Reads the broker's retained messages, in a session of its own. Rejects with a sentence for people. */
+export async function keptBy(connection: Connection, filters: readonly string[], signal?: AbortSignal): Promise<Kept> {
   const kept = new Map<string, string>();
-  const { promise, resolve, reject } = Promise.withResolvers<'calm'>();
-  let calm: NodeJS.Timeout | undefined;
-  client.on('connected', ({ refused }) => {
-    if (refused.length > 0) reject(new Error(`the broker does not let this user read ${refused.join(', ')}`));
-    calm = setTimeout(resolve, quiet, 'calm');
+  const calm = Promise.withResolvers<void>();
+  let timer: NodeJS.Timeout | undefined;
+  await inSession(connection, filters, signal, async (client, opened) => {
+    client.on('message', ({ topic, payload, retain }) => {
+      kept.set(topic, payload.toString());
+      if (retain) timer?.refresh();
+    });
+    const { refused } = await opened;
+    if (refused.length > 0) throw new Error(`the broker does not let this user read ${refused.join(', ')}`);
+    timer = setTimeout(calm.resolve, quiet);
+    await inTime(calm.promise, longest, null);
+  }).finally(() => clearTimeout(timer));
+  return kept;
+}
+
+/** Empties the topics, in a session of its own, which also reads `filter`. Rejects with a sentence for people. */
+export async function clearedAt(
+  connection: Connection,
+  topics: readonly string[],
+  filter: string,
+  signal: AbortSignal,
+) {
+  await inSession(connection, [filter], signal, async (client, opened) => {
+    await opened;
+    for (const topic of topics) {
+      const take = (settled: (taken: boolean) => void) =>
+        client.publish({ topic, payload: '', qos: 1, retain: true, settled });
+      // A congested session takes it later.
+      while (!(await new Promise(take))) await delay(100, undefined, { signal });
+    }
   });
-  client.on('disconnected', reject);
-  client.on('message', ({ topic, payload, retain }) => {
-    kept.set(topic, payload.toString());
-    if (retain) calm?.refresh();
-  });
+}
+
+async function inSession(
+  connection: Connection,
+  subscriptions: readonly string[],
+  signal: AbortSignal | undefined,
+  use: (client: MqttClient, opened: Promise<{ refused: readonly string[] }>) => Promise<void>,
+): Promise<void> {
+  signal?.throwIfAborted();
+  const client = new MqttClient({ ...connection, subscriptions, logger: silent });
+  const opened = Promise.withResolvers<{ refused: readonly string[] }>();
+  const ended = Promise.withResolvers<never>();
+  client.on('connected', opened.resolve);
+  client.on('disconnected', ended.reject);
+  const limit = longest * ([connection.url].flat().length + 1);
   client.start();
   try {
-    const end = await inTime(promise, longest * [connection.url].flat().length, 'late', signal);
-    if (end === 'late' && !client.connected) throw new Error('it does not answer');
-    return kept;
+    const late = await inTime(Promise.race([use(client, opened.promise), ended.promise]), limit, 'late', signal);
+    if (late) throw new Error('it does not answer');
   } finally {
-    clearTimeout(calm);
     await client.close();
   }
 }

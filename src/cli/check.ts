@@ -7,6 +7,7 @@ import { vmStoreFile } from '../bridge/vm-store.ts';
 import type { Config, HostConfig } from '../config/config.ts';
 import type { Libvirt } from '../libvirt/client.ts';
 import { checkDocument } from '../model/documents.ts';
+import { inTime } from '../util/deadline.ts';
 import { silent } from '../util/logger.ts';
 import { Watch } from '../vm/watch.ts';
 import { withOne } from './command.ts';
@@ -73,7 +74,13 @@ async function examineAll(config: HostConfig, signal: AbortSignal) {
   state.subscribe(event => checks.hear(event));
   const client = await open(AbortSignal.any([signal, AbortSignal.timeout(patience)])).catch((error: Error) => error);
   try {
-    const trouble = client instanceof Error ? client.message : await begin(watch, client);
+    const begin = (there: Libvirt) =>
+      watch.begin(there).then(
+        () => null,
+        ({ message }: Error) => message,
+      );
+    const trouble =
+      client instanceof Error ? client.message : await inTime(begin(client), patience, 'it did not answer in time');
     start();
     using _ = addAbortListener(signal, () => checks.close());
     await Promise.all(vms.map(({ key }) => checks.check(key)));
@@ -90,13 +97,3 @@ async function examineAll(config: HostConfig, signal: AbortSignal) {
 }
 
 const once = { failuresBeforeDown: 1, schedule: null, deepSchedule: null } as const;
-
-/** Null: the domains have been read. */
-async function begin(watch: Watch, client: Libvirt): Promise<string | null> {
-  const late = delay(patience, 'it did not answer in time', { ref: false });
-  const read = watch.begin(client).then(
-    () => null,
-    (error: Error) => error.message,
-  );
-  return Promise.race([read, late]);
-}

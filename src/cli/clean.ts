@@ -1,13 +1,17 @@
-import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
-import { connection, failedAt } from '../app/mqtt.ts';
+import { cliConnection, failedAt } from '../app/mqtt.ts';
 import { groundOf } from '../app/stale-topics.ts';
-import { type Ground, type Kept, keptBy, type Stale, staleFilters, staleIn, staleTopics } from '../bridge/stale.ts';
+import {
+  clearedAt,
+  type Ground,
+  type Kept,
+  keptBy,
+  type Stale,
+  staleFilters,
+  staleIn,
+  staleTopics,
+} from '../bridge/stale.ts';
 import type { Config, HostConfig } from '../config/config.ts';
-import { MqttClient } from '../mqtt/client.ts';
-import { silent } from '../util/logger.ts';
 import { orNull } from '../util/or-null.ts';
 import type { Watch } from '../vm/watch.ts';
 import { ofEachHost, withDomains } from './domains.ts';
@@ -17,8 +21,8 @@ export interface CleanOptions extends Takes<'yes' | 'stdin' | 'signal'> {
   config: Config;
 }
 
-/** Milliseconds for libvirt, and, for each of its addresses, for the broker to take everything. */
-const patience = { libvirt: 10_000, broker: 10_000 };
+/** Milliseconds for libvirt. */
+const patience = 10_000;
 
 /**
  * `dsm2mqtt clean`: lists what the broker keeps below our base topic of VMs and hosts that are served no more, asks, and
@@ -27,8 +31,12 @@ const patience = { libvirt: 10_000, broker: 10_000 };
 export async function clean({ config, yes, stdin, stdout, stderr, signal }: CleanOptions): Promise<ExitCode> {
   const uuids = await domainsOf(config, signal);
   const look = async () => {
-    const kept = await broker(config, () => keptBy(mqttOf(config), staleFilters(groundOf(config, uuids)), signal));
-    const ground = groundOf(config, withServed(uuids, owner(config, kept)));
+    const kept = await broker(config, () =>
+      keptBy(cliConnection(config), staleFilters(groundOf(config, uuids)), signal),
+    );
+    // A VM that the running bridge serves is not stale, even if it is not in this configuration.
+    const served = owner(config, kept).map(key => [key, null] as const);
+    const ground = groundOf(config, new Map([...served, ...uuids]));
     return { ground, stale: staleIn(kept, ground) };
   };
   const { ground, stale } = await look();
@@ -42,7 +50,8 @@ export async function clean({ config, yes, stdin, stdout, stderr, signal }: Clea
   if (!yes && !(await agrees('Remove all of this? [y/N] ', stdin, stderr, signal))) {
     throw new Refusal(exitCode.failed, 'Nothing was done.');
   }
-  await broker(config, () => clear(config, staleTopics(stale, ground.topics), signal));
+  const topics = staleTopics(stale, ground.topics);
+  await broker(config, () => clearedAt(cliConnection(config), topics, ground.topics.bridge.state, signal));
   // A broker acknowledges what a user may not write, too.
   const { stale: left } = await look();
   if (!isEmpty(left)) {
@@ -55,7 +64,7 @@ export async function clean({ config, yes, stdin, stdout, stderr, signal }: Clea
 
 /** UUIDs of the configured VMs' domains; null: libvirt has no such domain. */
 async function domainsOf(config: Config, signal: AbortSignal): Promise<Map<string, string | null>> {
-  const within = AbortSignal.any([signal, AbortSignal.timeout(patience.libvirt)]);
+  const within = AbortSignal.any([signal, AbortSignal.timeout(patience)]);
   const look = (host: HostConfig) => {
     const read = async (_: unknown, watch: Watch) =>
       host.vms.map(({ key: id }) => ({ id, uuid: watch.target(id)?.ref.uuid ?? null }));
@@ -95,56 +104,12 @@ function owner(config: Config, kept: Kept): readonly string[] {
   return said.vms;
 }
 
-/** A VM that the running bridge serves is not stale, even if it is not in this configuration. */
-function withServed(uuids: Ground['vms'], served: readonly string[]): Ground['vms'] {
-  return new Map([...served.map(key => [key, null] as const), ...uuids]);
-}
-
-async function clear(config: Config, topics: readonly string[], signal: AbortSignal): Promise<void> {
-  const client = new MqttClient({
-    ...mqttOf(config),
-    // It has to have one.
-    subscriptions: [groundOf(config, new Map()).topics.bridge.state],
-    logger: silent,
-  });
-  const end = new AbortController();
-  const most = patience.broker * [config.mqtt.url].flat().length;
-  const limit = AbortSignal.any([signal, end.signal, AbortSignal.timeout(most)]);
-  const failure = once(client, 'disconnected', { signal: limit }).then(([error]) => {
-    throw error;
-  });
-  failure.catch(() => {});
-  try {
-    client.start();
-    await Promise.race([once(client, 'connected', { signal: limit }), failure]);
-    for (const topic of topics) await Promise.race([empty(client, topic, limit), failure]);
-  } finally {
-    end.abort();
-    await client.close();
-  }
-}
-
-/** Waits until the broker has it; a congested session takes it later. */
-async function empty(client: MqttClient, topic: string, signal: AbortSignal): Promise<void> {
-  for (;;) {
-    const taken = await new Promise<boolean>(settled => {
-      client.publish({ topic, payload: '', qos: 1, retain: true, settled });
-    });
-    if (taken) return;
-    await delay(100, undefined, { signal });
-  }
-}
-
 async function broker<T>({ mqtt }: Config, use: () => Promise<T>): Promise<T> {
   try {
     return await use();
   } catch (error) {
     throw new Refusal(exitCode.unreached, failedAt(mqtt, (error as Error).message));
   }
-}
-
-function mqttOf({ mqtt }: Config) {
-  return { ...connection(mqtt), clientId: `dsm2mqtt-cli-${randomBytes(4).toString('hex')}` };
 }
 
 function listed({ keys, hosts, devices }: Stale, { topics }: Ground, base: string): string {

@@ -41,15 +41,13 @@ export async function withDomains<T>(
 async function found(config: Config, signal?: AbortSignal) {
   const open = config.hosts.length > 1 ? config.vms.filter(({ on }) => on === null) : [];
   const refused: Refusal[] = [];
-  if (open.length === 0) return { config, refused, lost: new Set<VmKey>() };
-  const look = async (_: Libvirt, watch: Watch) =>
-    watch.targets().map(({ key, domain: { active } }) => ({ key, active }));
-  const looks = config.hosts.map(async libvirt => {
-    const there = await withDomains({ libvirt, vms: open }, look, signal).catch((error: Refusal) => {
+  const looks = (open.length === 0 ? [] : config.hosts).map(libvirt => {
+    const look = async (_: Libvirt, watch: Watch) =>
+      watch.targets().map(({ key, domain: { active } }) => ({ key, active, on: libvirt.name }));
+    return withDomains({ libvirt, vms: open }, look, signal).catch((error: Refusal) => {
       refused.push(error);
       return [];
     });
-    return there.map(one => ({ ...one, on: libvirt.name }));
   });
   const seen = (await Promise.all(looks)).flat().toSorted((a, b) => Number(b.active) - Number(a.active));
   const of = (key: VmKey) => seen.find(each => each.key === key);
@@ -87,11 +85,8 @@ export async function ofEachHost<R extends { id: string }>(
   const looks = hostConfigs(known).filter(({ vms, templates, libvirt: { name } }) => {
     return vms.length > 0 || templates.some(({ on }) => on === name);
   });
-  const all = await Promise.allSettled(looks.map(look));
-  const failures = [...refused, ...all.flatMap(one => (one.status === 'rejected' ? [one.reason] : []))];
-  const none = !all.some(({ status }) => status === 'fulfilled');
-  if (none || !failures.every(error => error instanceof Refusal)) throw failures[0];
-  const rows = all.flatMap(one => (one.status === 'fulfilled' ? one.value : []));
+  const { done, failures } = await settled(looks.map(look), refused);
+  const rows = done.flat();
   const order = new Map(config.vms.map(({ key }, at) => [key, at]));
   /** Of several hosts, with the one that the VM is on. */
   const titleOf = ({ id, name }: { id: string; name: string }) => {
@@ -100,11 +95,15 @@ export async function ofEachHost<R extends { id: string }>(
   };
   return {
     rows: rows.toSorted((a, b) => (order.get(a.id) ?? 0) - (order.get(b.id) ?? 0)),
-    ...{ refused: distinct(failures), titleOf },
+    ...{ refused: failures, titleOf },
   };
 }
 
-/** A host that is away is told once. */
-function distinct(refusals: readonly Refusal[]): Refusal[] {
-  return [...new Map(refusals.map(each => [each.message, each])).values()];
+/** What could be done, and why the rest, which adds to `known`, could not; a host that is away is told once. Throws if nothing could. */
+export async function settled<T>(tasks: readonly Promise<T>[], known: readonly Refusal[] = []) {
+  const all = await Promise.allSettled(tasks);
+  const done = all.flatMap(one => (one.status === 'fulfilled' ? [one.value] : []));
+  const failures = [...known, ...all.flatMap(one => (one.status === 'rejected' ? [one.reason] : []))];
+  if (done.length === 0 || !failures.every(error => error instanceof Refusal)) throw failures[0];
+  return { done, failures: [...new Map(failures.map(each => [each.message, each])).values()] };
 }

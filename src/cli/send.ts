@@ -1,6 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import { addAbortListener } from 'node:events';
-import { connection, failedAt } from '../app/mqtt.ts';
+import { cliConnection, failedAt } from '../app/mqtt.ts';
 import type { ResponseDocument } from '../commands/responder.ts';
 import type { Config } from '../config/config.ts';
 import { codes } from '../model/codes.ts';
@@ -66,8 +65,7 @@ const patience = { connect: 8_000, presence: 3_000, answer: 10_000, slack: 10_00
 
 class MqttRequest {
   readonly #options: MqttRequestOptions;
-  readonly #bridgeState: string;
-  readonly #topics: VmTopics;
+  readonly #topics: VmTopics & { bridge: string };
   readonly #mqtt: MqttClient;
   readonly #end = Promise.withResolvers<{ code: ExitCode; why?: string }>();
   #timer: NodeJS.Timeout | undefined;
@@ -78,11 +76,9 @@ class MqttRequest {
     const { config, key, also } = options;
     const topics = topicsOf(config.mqtt.baseTopic);
     this.#options = options;
-    this.#bridgeState = topics.bridge.state;
-    this.#topics = topics.vm(key);
+    this.#topics = { ...topics.vm(key), bridge: topics.bridge.state };
     this.#mqtt = new MqttClient({
-      ...connection(config.mqtt),
-      clientId: `dsm2mqtt-cli-${randomBytes(4).toString('hex')}`,
+      ...cliConnection(config),
       subscriptions: [topics.bridge.state, this.#topics.response, ...(also ? [this.#topics[also.topic]] : [])],
       logger: silent,
     });
@@ -115,7 +111,7 @@ class MqttRequest {
 
   #hear(topic: string, text: string): void {
     const { also, id } = this.#options;
-    if (topic === this.#bridgeState) {
+    if (topic === this.#topics.bridge) {
       if (text !== 'online')
         this.#fail(this.#sent ? 'the bridge went away; the outcome is unknown' : 'the bridge is offline');
       else if (!this.#sent) this.#publish();

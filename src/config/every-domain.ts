@@ -40,9 +40,10 @@ export function withEveryDomain(
   known: Readonly<Record<VmKey, Found & { on: string | null }>>,
 ): Config {
   const remembered = Object.entries(known).map(([key, { uuid, name, on }]) => ({ key, uuid, name, on }));
+  const isHost = (on: string | null) => config.hosts.some(({ name }) => name === on);
   const all = config.templates.flatMap(template => {
     const { on } = template;
-    const domains = found.get(on) ?? remembered.filter(each => each.on === on || !isHost(config, each.on));
+    const domains = found.get(on) ?? remembered.filter(each => each.on === on || !isHost(each.on));
     const taken = domains.filter(domain => isTaken(config, on, domain)).toSorted(inOrder);
     return taken.map(({ uuid, name }) => ({ template, uuid, name }));
   });
@@ -66,10 +67,6 @@ export function withEveryDomain(
     return [{ ...settings, commands, on, domain: uuid, key, label: name }];
   });
   return { ...config, vms: [...config.vms, ...vms] };
-}
-
-function isHost({ hosts }: Config, on: string | null): boolean {
-  return hosts.some(({ name }) => name === on);
 }
 
 /** The name's own key; if that is taken or is none, with the host's name, or with the beginning of the UUID. */

@@ -287,19 +287,13 @@ describe('a VM by its UUID, on whichever host has it', () => {
     expect([pair.one, pair.two].map(host => host.domain('DSM').active)).toEqual([false, true]);
   });
 
-  test.concurrent('it runs on both at once: that is told, and not for a moment’s sake', async () => {
+  test.concurrent('it runs on both at once: that is told', async () => {
     await using pair = await Pair.prepare();
     const [one, two] = [pair.one.define(), pair.two.define()];
     one.start();
-    await pair.start(roaming(two.uuid), { roamingPatience: 300 });
+    await pair.start(roaming(two.uuid));
     await state(pair.seen, ({ power }) => power === 'ON');
     two.start();
-    one.powerOff();
-    await pair.seen.seen.take(({ topic, payload }) => {
-      return topic === 'b/DSM/event' && JSON.parse(payload).reason === 'from one to two';
-    });
-    expect(pair.running.log.of('domain.twice')).toEqual([]);
-    one.start();
     await eventually(() =>
       expect(pair.running.log.of('domain.twice')).toMatchObject([{ level: 'error', vm: 'DSM', hosts: ['one', 'two'] }]),
     );

@@ -107,9 +107,8 @@ export class Boots {
     const unreadable = path && local ? await access(path, constants.R_OK).catch((error: Error) => error.message) : null;
     if (path && local && !unreadable) {
       const from = await serialLogs.begin(key);
-      return tail({ path, from, hear: bytes => hear(bytes, 'log'), signal }).catch((error: Error) =>
-        unread(error.message),
-      );
+      const reading = tail({ path, from, hear: bytes => hear(bytes, 'log'), signal });
+      return reading.catch((error: Error) => unread(error.message));
     }
     if (unreadable) unread(unreadable);
     const ref = hypervisor.watch.target(key)?.ref;

@@ -81,11 +81,8 @@ export async function createHost(
   if (name !== null) hypervisor.link.on('up', () => void hostPoll.tick());
   const takePicture = createCamera(hypervisor, statistics.client);
   const boots = new Boots({ ...of, ...publishers, hypervisor, takePicture, serialLogs });
-  const { checks, rebuilds, dispatcher } = await createMachines(
-    { ...of, stores, machine, owns },
-    { ...publishers, hypervisor, statistics, boots, takePicture },
-    tuning,
-  );
+  const machines = { hypervisor, statistics, boots, takePicture };
+  const { checks, rebuilds, dispatcher } = await createMachines(base, of, publishers, machines, tuning);
   const run = runs(hypervisor, machine.boot, name);
   const parts = [dispatcher, rebuilds, checks.checks, statistics, doctor, serialLogs, copies];
   let resync: NodeJS.Timeout | undefined;
@@ -130,30 +127,24 @@ interface Of {
   logger: Base['logger'];
 }
 
+interface Machines {
+  hypervisor: Hypervisor;
+  statistics: Statistics;
+  boots: Boots;
+  takePicture: TakePicture;
+}
+
 async function createMachines(
-  { stores, machine, owns, ...of }: Of & Pick<Base, 'stores' | 'machine'> & { owns: (key: VmKey) => boolean },
-  {
-    hypervisor,
-    statistics,
-    boots,
-    takePicture,
-    publisher,
-    quiet,
-    events,
-    responder,
-  }: Publishers & { hypervisor: Hypervisor; statistics: Statistics; boots: Boots; takePicture: TakePicture },
+  { stores, machine, states }: Base,
+  of: Of,
+  { publisher, quiet, events, responder }: Publishers,
+  { hypervisor, statistics, boots, takePicture }: Machines,
   { pause, probes, loader, recentIds }: HostTuning,
 ) {
   const { config, state, logger } = of;
-  const { file, was: remembered } = stores.checks.of(owns);
-  const checks = createChecks({
-    ...of,
-    hypervisor,
-    host: machine,
-    probes,
-    save: value => file.save(value),
-    remembered,
-  });
+  const { file, was: remembered } = stores.checks.of(key => states.of(key) === state);
+  const save = file.save.bind(file);
+  const checks = createChecks({ ...of, hypervisor, host: machine, probes, save, remembered });
   const power = createPower(config, state, hypervisor.watch, key => checks.checks.address(key));
   const rebuilds = await createRebuilds({
     ...{ config, state, hypervisor, checks, notify: events.publish },
@@ -174,7 +165,7 @@ async function createMachines(
 
 /** Another run than the one that the last bridge saw. */
 function ranSince(
-  { stores, machine }: Pick<Base, 'stores' | 'machine'>,
+  { stores, machine }: Base,
   { config, state }: Of,
   { key, ref }: Pick<Target, 'key' | 'ref'>,
 ): boolean {

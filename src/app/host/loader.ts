@@ -6,7 +6,7 @@ import type { Rebuilds, RebuildsOptions } from '../../loader/rebuilds.ts';
 import type { State } from '../../model/state.ts';
 import type { RunningChecks } from './checks.ts';
 import { isLocal } from './libvirt.ts';
-import { type Hypervisor, policiesOf } from './power.ts';
+import type { Hypervisor } from './power.ts';
 
 export interface LoaderOptions
   extends Pick<RebuildsOptions, 'line' | 'identity' | 'notify' | 'logger' | 'times' | 'world'> {
@@ -23,10 +23,9 @@ export async function createRebuilds(options: LoaderOptions): Promise<Rebuilds |
   const { config, state, hypervisor, checks: running, ...rest } = options;
   const { open, watch } = hypervisor;
   const { checks, identify } = running;
-  const policies = policiesOf(config);
-  const vms = config.vms.flatMap(({ key, loader, address, checks: { bootGrace } }) => {
-    const policy = policies[key];
-    if (!loader || !policy) return [];
+  const vms = config.vms.flatMap(policy => {
+    const { key, loader, address } = policy;
+    if (!loader) return [];
     const guest: Guest = {
       address: () => address ?? checks.address(key),
       identify: async (host, signal) => kindOf[await identify(key, host, signal)],
@@ -34,7 +33,7 @@ export async function createRebuilds(options: LoaderOptions): Promise<Rebuilds |
         await checks.check(key);
         return state.snapshot.vms[key]?.check ?? null;
       },
-      bootGrace,
+      bootGrace: policy.checks.bootGrace,
     };
     return [{ key, settings: loader, policy, guest }];
   });

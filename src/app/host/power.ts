@@ -71,10 +71,7 @@ export function createPower(
   };
 }
 
-export function policiesOf({ vms }: HostConfig): Readonly<Record<VmKey, Policy>> {
-  return Object.fromEntries(vms.map(vm => [vm.key, vm]));
-}
-
 export function createDispatcher(config: HostConfig, options: Omit<DispatcherOptions, 'vms' | 'readOnly'>): Dispatcher {
-  return new Dispatcher({ ...options, vms: policiesOf(config), readOnly: config.libvirt.readOnly });
+  const policies: Readonly<Record<VmKey, Policy>> = Object.fromEntries(config.vms.map(vm => [vm.key, vm]));
+  return new Dispatcher({ ...options, vms: policies, readOnly: config.libvirt.readOnly });
 }

@@ -9,12 +9,8 @@ import type { Hypervisor } from './power.ts';
 export type Statistics = ReturnType<typeof createStatistics>;
 
 /** Samples of all VMs, over their own connection, because a hung QEMU may block it. */
-export function createStatistics(
-  { libvirt }: HostConfig,
-  state: State,
-  { open, watch, link: main }: Hypervisor,
-  logger: Logger,
-) {
+export function createStatistics({ libvirt }: HostConfig, state: State, hypervisor: Hypervisor, logger: Logger) {
+  const { open, watch, link: main } = hypervisor;
   const vmLogger = logger.child({ part: 'vm' });
   const link = new Link({ open, quiet: true, logger: logger.child({ part: 'libvirt-stats' }) });
   const poll = new Poll({

@@ -3,8 +3,8 @@ import { type Config, type Host, type HostConfig, hostConfigs } from '../../conf
 import { type Answer, ask } from '../../rights/ask.ts';
 import { imagesOf } from '../../rights/image.ts';
 import { type Right, rightsOf } from '../../rights/needs.ts';
-import { withDomains } from '../domains.ts';
-import { align, Refusal } from '../terminal.ts';
+import { settled, withDomains } from '../domains.ts';
+import { align, type Refusal } from '../terminal.ts';
 
 type Subject = Pick<Right, 'vm' | 'permission'>;
 type Asked = Subject & { for: readonly string[]; answer: Answer };
@@ -22,14 +22,10 @@ const redefine = 'domain.write';
 
 /** Of all hosts. Changes nothing. Throws `Refusal` if none can be asked. */
 export async function askRights(config: Config): Promise<AskedRights> {
-  const all = await Promise.allSettled(hostConfigs(await expanded(config)).map(askHost));
-  const asked = all.flatMap(one => (one.status === 'fulfilled' ? [one.value] : []));
-  const refused = all.flatMap(one => (one.status === 'rejected' ? [one.reason] : []));
-  const fault = refused.find(error => !(error instanceof Refusal)) ?? (asked.length === 0 && refused[0]);
-  if (fault) throw fault;
+  const { done: asked, failures: refused } = await settled(hostConfigs(await expanded(config)).map(askHost));
   const rights = asked.flatMap(one => one.rights);
   const document = { rights, beyond: asked.flatMap(one => one.beyond) };
-  return { document, lines: asked.flatMap(text), missing: rights.some(isMissing), refused };
+  return { document, lines: asked.flatMap(text), missing: rights.some(({ answer }) => answer === 'refused'), refused };
 }
 
 function askHost(config: HostConfig): Promise<AskedRights['document'] & { libvirt: Host }> {
@@ -51,10 +47,6 @@ function askHost(config: HostConfig): Promise<AskedRights['document'] & { libvir
     }
     return { libvirt: config.libvirt, rights, beyond };
   });
-}
-
-function isMissing({ answer }: Asked): boolean {
-  return answer === 'refused';
 }
 
 const words: Readonly<Record<Answer, string>> = { allowed: 'ok', refused: 'MISSING', unasked: 'not asked' };

@@ -90,12 +90,8 @@ function guestRule(vm: unknown, complain: Complain): void {
   const strange = guest === 'other' ? rebuilds.map(([index]) => ['commands', index]) : [];
   const given = ofGuest[kind].filter(path => [valueAt(vm, path)].flat().some(Boolean));
   for (const path of [...given, ...strange]) {
-    complain(
-      path,
-      `is only for \`guest: ${kind}\`, and this one is ${guest}`,
-      `leave it out, or write \`guest: ${kind}\``,
-      'key',
-    );
+    const hint = `leave it out, or write \`guest: ${kind}\``;
+    complain(path, `is only for \`guest: ${kind}\`, and this one is ${guest}`, hint, 'key');
   }
 }
 
