@@ -1,6 +1,6 @@
 import type { Config, Host } from '../config/config.ts';
 import { type Found, withEveryDomain } from '../config/every-domain.ts';
-import { announcedStore, nothingAnnounced } from '../discovery/announced-store.ts';
+import { type Announced, announcedStore, nothingAnnounced } from '../discovery/announced-store.ts';
 import { inTime, within } from '../util/deadline.ts';
 import { silent } from '../util/logger.ts';
 import { opener } from './host/libvirt.ts';
@@ -33,12 +33,19 @@ export async function expandedBy(
   served: Config['vms'] = [],
   signal?: AbortSignal,
 ): Promise<Config> {
-  // A file system may hang.
-  const stored = inTime(announcedStore(config.dataDir, silent).load(), patience, nothingAnnounced, signal);
   const written = new Set(config.vms.map(({ key }) => key));
   const taken = served.filter(({ key }) => !written.has(key));
   const now = taken.map(({ key, domain: uuid, label: name, on }) => [key, { uuid, name, on }] as const);
-  return withEveryDomain(config, found, { ...(await stored).vms, ...Object.fromEntries(now) });
+  return withEveryDomain(config, found, {
+    ...(await announcedVms(config.dataDir, signal)),
+    ...Object.fromEntries(now),
+  });
+}
+
+/** The VMs as a bridge last announced them. */
+export async function announcedVms(folder: string, signal?: AbortSignal): Promise<Announced['vms']> {
+  // A file system may hang.
+  return (await inTime(announcedStore(folder, silent).load(), patience, nothingAnnounced, signal)).vms;
 }
 
 async function domainsOf(host: Host, signal = new AbortController().signal): Promise<readonly Found[] | null> {

@@ -134,10 +134,7 @@ export class Order {
     if (this.#shutdowns.get(key) !== shutdown) return;
     const timeout = deadline - performance.now();
     const more = timeout > 0 ? this.#running(key).filter(each => !asked.has(each)) : [];
-    for (const each of more) {
-      asked.add(each);
-      waiting.add(each);
-    }
+    for (const set of [asked, waiting]) for (const each of more) set.add(each);
     for (const each of more) {
       const begins = this.#vm(each).work?.activity !== 'shutting_down';
       if (begins) this.#begun.add(each);

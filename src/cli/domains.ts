@@ -1,9 +1,10 @@
-import { expanded } from '../app/every-domain.ts';
+import { announcedVms, expanded } from '../app/every-domain.ts';
 import { opener } from '../app/host/libvirt.ts';
 import { type Config, type Host, type HostConfig, hostConfigs, hostOf } from '../config/config.ts';
 import type { Libvirt } from '../libvirt/client.ts';
 import { ConnectError, ConnectionLost, ProtocolError, TimeoutError } from '../libvirt/errors.ts';
 import type { VmKey } from '../model/snapshot.ts';
+import { entryOf } from '../util/entry-of.ts';
 import { silent } from '../util/logger.ts';
 import { Watch } from '../vm/watch.ts';
 import { findVm } from './command.ts';
@@ -35,7 +36,8 @@ export async function withDomains<T>(
 }
 
 /**
- * With the host of each VM that several may have: the one where it runs, else one that has it. `lost`: it runs on none of
+ * With the host of each VM that several may have: the one where it runs, else one that has it, rather
+ * that on which it last was. `lost`: it runs on none of
  * those that could be read, so nobody knows; `refused`: why the others could not.
  */
 async function found(config: Config, signal?: AbortSignal) {
@@ -49,7 +51,10 @@ async function found(config: Config, signal?: AbortSignal) {
       return [];
     });
   });
-  const seen = (await Promise.all(looks)).flat().toSorted((a, b) => Number(b.active) - Number(a.active));
+  const last = open.length === 0 ? {} : await announcedVms(config.dataDir, signal);
+  const rank = ({ active, key, on }: { active: boolean; key: VmKey; on: string | null }) =>
+    active ? 0 : entryOf(last, key)?.on === on ? 1 : 2;
+  const seen = (await Promise.all(looks)).flat().toSorted((a, b) => rank(a) - rank(b));
   const of = (key: VmKey) => seen.find(each => each.key === key);
   const lost = new Set(open.flatMap(({ key }) => (refused.length > 0 && !of(key)?.active ? [key] : [])));
   const vms = config.vms.map(vm => {

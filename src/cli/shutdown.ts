@@ -49,9 +49,8 @@ export async function shutDownDirectly(options: ShutdownOptions): Promise<ExitCo
     }
     using own = lock.reason === null ? lock : null;
     const show = (response: ResponseDocument) => progress.show(response);
-    return exitCodeOf(
-      await direct({ config: await onItsHost(config, vm, signal), vm, command, lock: own, show, signal, patience }),
-    );
+    const host = await onItsHost(config, vm, signal);
+    return exitCodeOf(await direct({ config: host, vm, command, lock: own, show, signal, patience }));
   } catch (error) {
     if (!signal.aborted) throw error;
     progress.note('interrupted; a bridge that has taken the command carries it out all the same');
@@ -106,13 +105,9 @@ export async function direct(options: DirectOptions): Promise<Outcome> {
     checksStore(config.dataDir, silent).load(),
     thisHost(),
   ]);
-  const store = new VmStore(
-    value => file.save(value),
-    remembered,
-    boot,
-    // Those of `all` have no entry.
-    [...config.vms.map(each => each.key), ...(config.templates.length > 0 ? Object.keys(remembered) : [])],
-  );
+  // Those of `all` have no entry.
+  const keys = [...config.vms.map(each => each.key), ...(config.templates.length > 0 ? Object.keys(remembered) : [])];
+  const store = new VmStore(value => file.save(value), remembered, boot, keys);
   // All VMs: a missing one would be forgotten.
   const state = recalledState(config.vms, remembered, boot, histories);
   const request: Request = {

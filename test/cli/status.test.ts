@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { status } from '../../src/cli/status.ts';
 import type { Config } from '../../src/config/config.ts';
 import { vmConfig } from '../bridge/running.ts';
+import { directory } from '../config/harness.ts';
 import { FakeLibvirtd } from '../fakes/libvirtd/daemon.ts';
 import { lively } from '../fakes/libvirtd/lively.ts';
 import { captured } from './output.ts';
@@ -111,13 +112,29 @@ test('leaves no connection behind', async () => {
   await expect.poll(() => daemon.sessions.size).toBe(0);
 });
 
+test('off, and defined on two hosts: where it last was, as the bridge has it', async () => {
+  await using second = await FakeLibvirtd.listen();
+  const { uuid } = daemon.define();
+  second.define();
+  const host = (name: string, { uri }: FakeLibvirtd) => ({ name, uri, readOnly: false, statsInterval: 30_000 });
+  const hosts = [host('one', daemon), host('two', second)];
+  const hardware = { machine: null, vcpus: null, memory: null, disks: [], nics: [] };
+  const value = { devices: {}, vms: { DSM: { uuid, name: 'DSM', on: 'two', hardware } } };
+  using folder = directory({ 'announced.json': JSON.stringify({ version: 1, value }) });
+  const config = { hosts, vms: [{ ...vm('DSM'), domain: uuid }], templates: [], dataDir: folder.path };
+  const ask = () => captured(streams => status({ config: config as unknown as Config, json: false, ...streams }));
+  expect((await ask()).stdout).toContain('DSM VM (DSM) on two: shut_off');
+  daemon.domain('DSM').start();
+  expect((await ask()).stdout).toContain('DSM VM (DSM) on one: running');
+});
+
 test('of two hosts one is away: the VMs of the other, and 3; of a VM that either may have, nobody knows', async () => {
   const { uuid } = daemon.define();
   const host = (name: string, uri: string) => ({ name, uri, readOnly: false, statsInterval: 30_000 });
   const hosts = [host('one', daemon.uri), host('two', `${daemon.uri}-gone`)];
   const of = (vms: Config['vms']) =>
     captured(streams =>
-      status({ config: { hosts, vms, templates: [] } as unknown as Config, json: false, ...streams }),
+      status({ config: { hosts, vms, templates: [], dataDir: '/none' } as unknown as Config, json: false, ...streams }),
     );
   const both = await of([
     { ...vm('DSM'), on: 'one' },

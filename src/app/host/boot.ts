@@ -114,9 +114,8 @@ export class Boots {
     const ref = hypervisor.watch.target(key)?.ref;
     if (vm.console === 'never' || !ref) return;
     const lost = () => note('libvirt is away: what comes meanwhile is missing');
-    const error = await readConsole({
-      ...{ open: hypervisor.open, ref, signal, lost, hear: bytes => hear(bytes, 'console') },
-    });
+    const { open } = hypervisor;
+    const error = await readConsole({ open, ref, signal, lost, hear: bytes => hear(bytes, 'console') });
     if (error?.code === errorCode.operationFailed) unread('somebody else has its console');
     else if (error) unread(error.message);
     else if (!signal.aborted && state.vm(key).domain?.active) note('the console was taken away');
