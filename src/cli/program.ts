@@ -4,7 +4,7 @@ import type { Config } from '../config/config.ts';
 import { ConfigError, renderProblems } from '../config/problem.ts';
 import { version } from '../util/version.ts';
 import { healthKeeper } from './start/quick-health.ts';
-import { type ExitCode, exitCode, Refusal, told } from './terminal.ts';
+import { exitCode, Refusal, told } from './terminal.ts';
 import { type Verb, verbs } from './verbs.ts';
 
 /** The command line. Exit codes: 0 succeeded, 1 failed or refused, 2 wrong usage or configuration, 3 not reached, 4 timed out. */
@@ -55,32 +55,27 @@ async function perform(verb: Verb, given: Given): Promise<void> {
   const streams = { stdin, stdout, stderr };
   try {
     if (given.config === '') throw new Refusal(exitCode.usage, '--config names no file: it is empty');
-    const interruptible = verb.interruptible === 'direct' ? given.direct : verb.interruptible;
-    const signal = interruptible ? interrupted() : undefined;
-    const configuration = await configurationOf(verb, given, signal);
-    process.exitCode = await verb.run({ ...given, ...streams, ...configuration, signal } as never);
+    const configuration = await configurationOf(verb, given);
+    process.exitCode = await verb.run({ ...given, ...streams, ...configuration } as never);
   } catch (error) {
-    if (!(error instanceof ConfigError)) process.exitCode = told(error, stderr);
-    else process.exitCode = wrong(error);
+    process.exitCode = told(error instanceof ConfigError ? refused(error) : error, stderr);
   }
   // Otherwise a hanging file system could keep the process running.
   if (verb.serves) process.exit();
 }
 
-async function configurationOf(
-  { config: kind, name, serves }: Verb,
-  { config, vm }: Given,
-  signal: AbortSignal | undefined,
-) {
+async function configurationOf({ config: kind, name, serves, interruptible }: Verb, { config, vm, direct }: Given) {
   if (kind === undefined) return {};
   if (kind === 'named') return { env, checkUri };
   const { loadConfig } = await import('../config/load.ts');
   const keepForHealth = healthKeeper(config, env);
   const loaded = await loadConfig({ config, env, checkUri });
   if (serves || name === 'health') keepForHealth(loaded.config);
-  if (kind === 'written') return { config: loaded.config, loaded };
-  if (kind === 'loaded') return { config: await withEveryDomain(loaded.config, signal) };
-  return { config: await (await import('./domains.ts')).ofHost(loaded.config, vm ?? '', signal) };
+  // Not before: while the file hangs, Ctrl-C ends the process.
+  const signal = interruptible === true || (interruptible === 'direct' && direct) ? interrupted() : undefined;
+  if (kind === 'written') return { config: loaded.config, loaded, signal };
+  if (kind === 'loaded') return { config: await withEveryDomain(loaded.config, signal), signal };
+  return { config: await (await import('./domains.ts')).ofHost(loaded.config, vm ?? '', signal), signal };
 }
 
 async function withEveryDomain(config: Config, signal: AbortSignal | undefined): Promise<Config> {
@@ -89,9 +84,8 @@ async function withEveryDomain(config: Config, signal: AbortSignal | undefined):
   return expanded(config, signal);
 }
 
-function wrong({ problems }: ConfigError): ExitCode {
-  stderr.write(`${renderProblems(problems)}\n`);
-  return exitCode.usage;
+function refused({ problems }: ConfigError): Refusal {
+  return new Refusal(exitCode.usage, renderProblems(problems));
 }
 
 function checkUri(uri: string, readOnly: boolean): string | null {

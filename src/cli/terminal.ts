@@ -108,6 +108,9 @@ export class Refusal extends Error {
 
 /** Prints a refusal, and returns its exit code; rethrows any other error. */
 export function told(error: unknown, stderr: Terminal): ExitCode {
+  if ((error as NodeJS.ErrnoException).syscall === 'uv_cwd') {
+    return told(new Refusal(exitCode.usage, 'The working directory was deleted: change to another one.'), stderr);
+  }
   if (!(error instanceof Refusal)) throw error;
   stderr.write(`${error.message}\n`);
   return error.code;

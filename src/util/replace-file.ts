@@ -22,11 +22,7 @@ export async function replaceFile(path: string, text: string): Promise<void> {
 
 /** For its owner alone, with those above. Node's own `recursive` tries for ever in a folder that was deleted, and in /proc. */
 export async function makeFolder(path: string): Promise<void> {
-  const isThere = () =>
-    stat(path).then(
-      found => found.isDirectory(),
-      () => false,
-    );
+  const isThere = async () => (await stat(path).catch(() => null))?.isDirectory();
   if (await isThere()) return;
   if (dirname(path) !== path) await makeFolder(dirname(path));
   try {

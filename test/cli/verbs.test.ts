@@ -1,7 +1,9 @@
 /** The program as a script calls it: the table of verbs, read by the process itself. */
-import { execFile, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { filled } from '../../scripts/cli-doc.ts';
@@ -50,14 +52,49 @@ test('arguments and options arrive: each verb ends with its own code', async () 
   expect(await run('status', '-c', 'other.yaml')).toMatchObject({ code: 3, stderr: expect.stringContaining('/none') });
 });
 
-test('a full disk: what was lost is said, and it has failed', async () => {
-  const child = spawn('sh', ['-c', 'exec "$0" "$@" >/dev/full', process.execPath, program, 'schema']);
-  let stderr = '';
-  child.stderr.setEncoding('utf8').on('data', text => {
-    stderr += text;
+/** The program, after some words of a shell. */
+function shell(before: string, ...args: string[]) {
+  return spawn('sh', ['-c', `${before} exec "$0" "$@"`, process.execPath, program, ...args]);
+}
+
+async function complaintOf(child: ReturnType<typeof shell>) {
+  const stderr = text(child.stderr);
+  const [code] = await once(child, 'exit');
+  return { code, stderr: await stderr };
+}
+
+test('a working directory that was deleted', async () => {
+  using _ = directory({});
+  expect(await complaintOf(shell('mkdir gone && cd gone && rmdir ../gone;', 'status'))).toEqual({
+    code: 2,
+    stderr: 'The working directory was deleted: change to another one.\n',
   });
-  expect(await once(child, 'close')).toEqual([1, null]);
-  expect(stderr).toBe('The output cannot be written: ENOSPC: no space left on device, write\n');
+});
+
+test('a dump that was cut off is not left', async () => {
+  using place = directory({ 'config.yaml': `${minimal}libvirt: { uri: "qemu:///system?socket=/none" }\n` });
+  expect(await complaintOf(shell('ulimit -f 0;', 'dump', '-o', 'it.json'))).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/^it.json: EFBIG/),
+  });
+  expect(readdirSync(place.path)).toEqual(['config.yaml']);
+});
+
+test('Ctrl-C while the configuration is read', async () => {
+  using _ = directory({});
+  execFileSync('mkfifo', ['config.yaml']);
+  const child = shell('', 'check');
+  // Resolves when the other end is open, too.
+  await using _file = await open('config.yaml', 'w');
+  child.kill('SIGINT');
+  expect(await once(child, 'exit')).toEqual([null, 'SIGINT']);
+});
+
+test('a full disk: what was lost is said, and it has failed', async () => {
+  expect(await complaintOf(shell('exec >/dev/full;', 'schema'))).toEqual({
+    code: 1,
+    stderr: 'The output cannot be written: ENOSPC: no space left on device, write\n',
+  });
 });
 
 test('nobody reads: a verb that does more than print ends with what became of it', async () => {

@@ -1,4 +1,4 @@
-import { readdir, stat, writeFile } from 'node:fs/promises';
+import { readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import { join, relative } from 'node:path';
 import { expanded } from '../../app/every-domain.ts';
@@ -59,7 +59,10 @@ export async function dump({ loaded, output, stdout, stderr }: DumpOptions): Pro
     stderr.write(`${output} is written. Look it through before you show it to others.\n`);
     return exitCode.succeeded;
   } catch (error) {
-    throw new Refusal(exitCode.failed, `${output}: ${(error as Error).message}`);
+    const { code, message } = error as NodeJS.ErrnoException;
+    // What a full disk has taken of it would stay.
+    if (code !== 'EEXIST') await rm(output, { force: true }).catch(() => {});
+    throw new Refusal(exitCode.failed, `${output}: ${message}`);
   }
 }
 
