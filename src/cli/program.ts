@@ -58,7 +58,8 @@ async function perform(verb: Verb, given: Given): Promise<void> {
     const configuration = await configurationOf(verb, given);
     process.exitCode = await verb.run({ ...given, ...streams, ...configuration } as never);
   } catch (error) {
-    process.exitCode = told(error instanceof ConfigError ? refused(error) : error, stderr);
+    const wrong = error instanceof ConfigError && new Refusal(exitCode.usage, renderProblems(error.problems));
+    process.exitCode = told(wrong || error, stderr);
   }
   // Otherwise a hanging file system could keep the process running.
   if (verb.serves) process.exit();
@@ -82,10 +83,6 @@ async function withEveryDomain(config: Config, signal: AbortSignal | undefined):
   if (config.templates.length === 0) return config;
   const { expanded } = await import('../app/every-domain.ts');
   return expanded(config, signal);
-}
-
-function refused({ problems }: ConfigError): Refusal {
-  return new Refusal(exitCode.usage, renderProblems(problems));
 }
 
 function checkUri(uri: string, readOnly: boolean): string | null {

@@ -29,9 +29,10 @@ const patience = 5_000;
  */
 export async function dump({ loaded, output, stdout, stderr }: DumpOptions): Promise<ExitCode> {
   const config = await expanded(loaded.config);
+  const { listen } = config.health;
   const anonymizer = new Anonymizer(secretsOf(config));
   const [bridge, libvirt, files] = await Promise.all([
-    orWhy(() => askBridge(config)),
+    orWhy(async () => (listen ? askReady(listen) : { unknown: 'health.listen is off' })),
     askHosts(hostConfigs(config), anonymizer),
     orWhy(() => list(config.dataDir)),
   ]);
@@ -73,10 +74,6 @@ async function orWhy(ask: () => Promise<unknown>): Promise<unknown> {
     const { message, cause } = error as Error;
     return { unknown: cause instanceof Error ? `${message}: ${cause.message}` : message };
   }
-}
-
-async function askBridge({ health: { listen } }: Config): Promise<unknown> {
-  return listen ? askReady(listen) : { unknown: 'health.listen is off' };
 }
 
 async function askHosts(hosts: readonly HostConfig[], anonymizer: Anonymizer): Promise<unknown> {
