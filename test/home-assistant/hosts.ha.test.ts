@@ -57,7 +57,11 @@ async function entitiesOf(device: string): Promise<[unique: string, id: string][
 }
 
 test('each VM belongs to its host, each host to the bridge, and each host has its own versions', async () => {
-  const all = await devices();
+  // A host is announced again when its libvirt has said what it is.
+  const all = await poll(async () => {
+    const all = await devices();
+    return ['one', 'two'].every(name => all.get(name)?.sw_version) && all;
+  });
   expect([...all.keys()].toSorted()).toEqual(['DSM', 'Roamer', 'There', 'dsm2mqtt e2e', 'one', 'two']);
   const parent = (name: string) => [...all.values()].find(({ id }) => id === all.get(name)?.via_device_id)?.name;
   expect(['DSM', 'There', 'Roamer', 'one', 'two'].map(parent)).toEqual([
