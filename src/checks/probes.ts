@@ -5,29 +5,22 @@ import { shared } from '../util/shared.ts';
 import type { Findhost } from './findhost/client.ts';
 import type { Findings, Limits } from './finding.ts';
 import { type AgentTarget, type AskAgent, agent } from './probes/agent.ts';
-import { type BridgeTarget, bridge } from './probes/bridge.ts';
+import { bridge } from './probes/bridge.ts';
 import { type DiscoveryTarget, discovery } from './probes/discovery.ts';
-import { type DsmTarget, dsm } from './probes/dsm.ts';
-import { type HttpProbeTarget, http } from './probes/http.ts';
-import { type NeighbourTarget, neighbour } from './probes/neighbour.ts';
-import { type PingTarget, ping } from './probes/ping.ts';
-import { type SshTarget, ssh } from './probes/ssh.ts';
-import { type TcpTarget, tcp } from './probes/tcp.ts';
-import { type WebTarget, web } from './probes/web.ts';
+import { dsm } from './probes/dsm.ts';
+import { http } from './probes/http.ts';
+import { neighbour } from './probes/neighbour.ts';
+import { ping } from './probes/ping.ts';
+import { ssh } from './probes/ssh.ts';
+import { tcp } from './probes/tcp.ts';
+import { web } from './probes/web.ts';
+
+/** The probes that need no help of another part. */
+const own = { bridge, neighbour, ping, tcp, web, dsm, http, ssh };
+type Own = typeof own;
 
 /** The target of each probe, and what the probe must know of it. */
-export interface Targets {
-  bridge: BridgeTarget;
-  neighbour: NeighbourTarget;
-  ping: PingTarget;
-  tcp: TcpTarget;
-  web: WebTarget;
-  dsm: DsmTarget;
-  discovery: DiscoveryTarget;
-  http: HttpProbeTarget;
-  ssh: SshTarget;
-  agent: AgentTarget;
-}
+export type Targets = { [P in keyof Own]: Parameters<Own[P]>[0] } & { discovery: DiscoveryTarget; agent: AgentTarget };
 
 /** A row for each probe. */
 export type ProbeTable = { [P in ProbeName]: (target: Targets[P], limits: Limits) => Promise<Findings[P]> };
@@ -47,7 +40,7 @@ export function realProbes(
   addresses: Probes['addresses'],
 ): Probes {
   return {
-    ...{ bridge, neighbour, ping, tcp, web, dsm, http, ssh, addresses, resolve },
+    ...{ ...own, addresses, resolve },
     agent: (target, limits) => agent(askAgent, target, limits),
     discovery: (target, limits) => discovery(findhost, target, limits),
   };

@@ -4,7 +4,7 @@ import { type Findings, type Limits, outcomeOf } from '../finding.ts';
 import { type Judgement, judgeDefinition, judgePlug } from '../host/judge.ts';
 import { readPlug } from '../host/plug.ts';
 
-export interface BridgeTarget {
+interface BridgeTarget {
   nics: readonly Nic[];
   /** libvirt runs on this machine. */
   local: boolean;

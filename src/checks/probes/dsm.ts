@@ -9,7 +9,7 @@ import { shorten } from './web/page.ts';
  * for. It does not wake sleeping disks: when DSM reports them, it asks nothing more.
  */
 
-export interface DsmTarget extends DsmPlace {
+interface DsmTarget extends DsmPlace {
   /** IPv4. */
   address: string;
 }

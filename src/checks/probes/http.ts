@@ -16,7 +16,7 @@ export interface HttpCheck {
   status: number;
 }
 
-export interface HttpProbeTarget {
+interface HttpProbeTarget {
   /** IPv4. */
   address: string;
   pages: readonly HttpCheck[];

@@ -4,7 +4,7 @@ import { isIPv4 } from 'node:net';
 import { promisify } from 'node:util';
 import { bare, type Findings, type Limits } from '../finding.ts';
 
-export interface PingTarget {
+interface PingTarget {
   /** IPv4. */
   address: string;
   /** The system's ping. */

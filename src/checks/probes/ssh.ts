@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import { inTime } from '../../util/deadline.ts';
 import { bare, type Findings, type Limits } from '../finding.ts';
 
-export interface SshTarget {
+interface SshTarget {
   /** IPv4. */
   address: string;
   port: number;

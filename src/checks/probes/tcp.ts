@@ -2,7 +2,7 @@ import { enumerate } from '../../util/enumerate.ts';
 import { probeTcp, type TcpProbe } from '../../util/tcp-probe.ts';
 import { bare, type Findings, type Limits } from '../finding.ts';
 
-export interface TcpTarget {
+interface TcpTarget {
   address: string;
   ports: readonly number[];
 }
@@ -10,10 +10,9 @@ export interface TcpTarget {
 /** Error codes that mean that this machine itself has no route. */
 const noRoute = 'ENETUNREACH';
 
-/** Whether the ports accept connections. Tries all at once, and closes each connection at once. */
+/** Whether the ports, one at least, accept connections. Tries all at once, and closes each connection at once. */
 export async function tcp({ address, ports }: TcpTarget, limits: Limits): Promise<Findings['tcp']> {
   limits.signal.throwIfAborted();
-  if (ports.length === 0) return bare('tcp', 'not_applicable', 'No port is configured.');
   const tries = await Promise.all(ports.map(async port => ({ port, ...(await probeTcp(address, port, limits)) })));
   limits.signal.throwIfAborted();
   const portsOf = (answer: TcpProbe['answer']) => tries.filter(each => each.answer === answer).map(({ port }) => port);

@@ -12,7 +12,7 @@ import { lookAt, type WebPort } from './web/port.ts';
  * terminal or SSH. It never logs in.
  */
 
-export interface WebTarget {
+interface WebTarget {
   /** IPv4. */
   address: string;
   /** In order of preference. */
