@@ -1,3 +1,5 @@
+import type { HttpAnswer } from '../../http/get.ts';
+
 /**
  * Recognises the kind of a page by marks of real pages; a mark that other pages may have too needs a second one. PURE,
  * and takes linear time on any input, also a truncated one. A page that redirects by a script is read, not followed.
@@ -5,12 +7,7 @@
 
 export type PageKind = 'dsm' | 'installer' | 'loader' | 'other';
 
-export interface Page {
-  status: number;
-  /** By lower-case name. */
-  headers: Readonly<Record<string, string>>;
-  body: string;
-}
+export type Page = Pick<HttpAnswer, 'status' | 'headers' | 'body'>;
 
 type Mark = (page: Text) => boolean;
 /** Two tell it. */
@@ -25,8 +22,6 @@ interface Text {
   header(name: string): string;
 }
 
-/** Characters that are looked at. */
-const most = 256 * 1024;
 /** Longer than any page that only forwards. */
 const short = 2_048;
 
@@ -97,7 +92,7 @@ export function pageOf(page: Page): PageKind {
 
 /** For people: printable, at most 60 characters; null: it has none. */
 export function titleOf(body: string): string | null {
-  const title = rawTitle(body.slice(0, most), body.slice(0, most).toLowerCase())
+  const title = rawTitle(body, body.toLowerCase())
     .slice(0, 600)
     .replaceAll('&nbsp;', ' ')
     .replaceAll('&amp;', '&')
@@ -122,7 +117,7 @@ export function gateOf(page: Page): string | null {
 }
 
 function textOf({ status, headers, body }: Page): Text {
-  const lower = body.slice(0, most).toLowerCase().replaceAll('&nbsp;', ' ');
+  const lower = body.toLowerCase().replaceAll('&nbsp;', ' ');
   return {
     title: rawTitle(lower, lower).trim(),
     body: lower,
