@@ -4,7 +4,7 @@ import { bare, type DsmPlace, type Findings, type Kind } from '../finding.ts';
 import { usualPorts, type WebPort, webPorts } from '../probes/web/port.ts';
 import type { Probes } from '../probes.ts';
 import { type Ask, createAsk, nowhere } from './ask.ts';
-import { type CheckTarget, cable, type Lower, locate, macsOf, openPorts, relocate } from './locate.ts';
+import { type CheckTarget, cable, type Lower, locate, openPorts, relocate } from './locate.ts';
 
 export interface ExamineOptions {
   /** Updates what is known of the target; null: not needed. */
@@ -43,7 +43,7 @@ export async function examine(
   const ask = createAsk(probes, probeTimeout, signal);
   if (prepare) await ask.any(undefined, prepare);
   const target = targetNow();
-  const macs = macsOf(target);
+  const macs = target.nics.map(({ mac }) => mac);
   const bridging = cable(target, ask);
 
   const found = await locate(target, probes, ask);

@@ -57,7 +57,7 @@ export async function locate(target: CheckTarget, probes: Probes, ask: Ask): Pro
     const outside = neighbour.kind === 'silent' || neighbour.kind === 'taken';
     return { address, neighbour, lost: configured === null && (address === null || outside), swept };
   };
-  const macs = macsOf(target);
+  const macs = nics.map(({ mac }) => mac);
   const seek = (candidates: readonly string[]) => ask('neighbour', { macs, candidates });
   const given = configured ?? lastAddress;
   // Without a MAC, the guest cannot be distinguished from another machine.
@@ -80,10 +80,6 @@ export async function locate(target: CheckTarget, probes: Probes, ask: Ask): Pro
 export async function relocate(place: Place, said: string | null, macs: readonly string[], ask: Ask): Promise<Place> {
   if (said === null || said === place.address) return place;
   return { ...place, address: said, neighbour: await ask('neighbour', { macs, candidates: [said] }) };
-}
-
-export function macsOf({ nics }: Pick<CheckTarget, 'nics'>): string[] {
-  return nics.map(({ mac }) => mac);
 }
 
 /**

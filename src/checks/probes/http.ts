@@ -74,16 +74,9 @@ function judge(page: HttpCheck, address: string, { status, headers, certificate 
     return { kind: 'wrong', explanation: `${answers}${leads}, not with ${page.status}.`, days };
   }
   if (certificate === null || days === null) return { kind: 'ok', explanation: `${answers}.`, days };
-  const date = (time: number) => new Date(time).toISOString().slice(0, 10);
-  if (now > certificate.until) {
-    return { kind: 'expired', explanation: `The certificate of ${url} expired on ${date(certificate.until)}.`, days };
-  }
-  if (now < certificate.from) {
-    return {
-      kind: 'expired',
-      explanation: `The certificate of ${url} is valid only from ${date(certificate.from)}.`,
-      days,
-    };
-  }
-  return { kind: 'ok', explanation: `${answers}; its certificate is valid until ${date(certificate.until)}.`, days };
+  const [from, until] = [certificate.from, certificate.until].map(time => new Date(time).toISOString().slice(0, 10));
+  const early = now < certificate.from ? `is valid only from ${from}` : null;
+  const fault = now > certificate.until ? `expired on ${until}` : early;
+  if (fault) return { kind: 'expired', explanation: `The certificate of ${url} ${fault}.`, days };
+  return { kind: 'ok', explanation: `${answers}; its certificate is valid until ${until}.`, days };
 }
