@@ -1,9 +1,8 @@
 import type { GuestKind } from '../../model/check.ts';
 import { outcomeOf } from '../finding.ts';
 import { cutAt, diagnose, isThere } from './diagnose.ts';
-import type { Cause } from './diagnoses.ts';
+import type { Cause, OtherCause } from './diagnoses.ts';
 import { canAnswer, type Evidence, type OtherEvidence } from './evidence.ts';
-import type { OtherCause } from './other-diagnoses.ts';
 
 /** The diagnosis of a guest that is not DSM, from the evidence alone. Pure and total, as that of DSM is. */
 export function diagnoseOther(evidence: OtherEvidence): OtherCause {
