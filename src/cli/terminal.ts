@@ -62,10 +62,14 @@ export class StatusLine {
     this.#terminal = terminal;
   }
 
-  draw(text: (columns: number) => string): void {
+  draw(text: () => string): void {
     this.clear();
     if (!this.#terminal.isTTY) return;
-    const draw = () => this.#terminal.write(`\r\u001b[K${text(this.#terminal.columns ?? 80)}`);
+    const draw = () => {
+      // A line that wraps could not be erased. 0: the terminal does not know its size.
+      const line = [...text()].slice(0, (this.#terminal.columns || 80) - 1).join('');
+      this.#terminal.write(`\r\u001b[K${line.trimEnd()}`);
+    };
     draw();
     this.#ticker = setInterval(draw, 1_000);
   }

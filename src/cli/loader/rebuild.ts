@@ -120,7 +120,7 @@ export class LoaderProgress extends Progress {
     if (!under_way) return;
     if (phase !== before?.phase || step !== before?.step) this.note(`${phase}: ${step ?? ''}`);
     const heardAt = performance.now();
-    this.bar.draw(columns => barLine(document, (performance.now() - heardAt) / 1_000, columns));
+    this.bar.draw(() => barLine(document, (performance.now() - heardAt) / 1_000));
   }
 
   override show(response: ResponseDocument): void {
@@ -141,20 +141,14 @@ export class LoaderProgress extends Progress {
   }
 }
 
-/** `[######..................] 25 %  3:12  Build the loader`, in so many columns; `since`: seconds since it was said. */
+/** `[######..................] 25 %  3:12  Build the loader`; `since`: seconds since it was said. */
 export function barLine(
   { percent, step, elapsed_seconds }: Pick<LoaderDocument, 'percent' | 'step' | 'elapsed_seconds'>,
   since: number,
-  columns: number,
 ): string {
   const seconds = Math.round((elapsed_seconds ?? 0) + since);
   const time = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
-  const text = `${bar((percent ?? 0) / 100)} ${String(percent ?? 0).padStart(2)} %  ${time}  ${step ?? ''}`;
-  // A line that wraps could not be erased.
-  return [...text]
-    .slice(0, Math.max(0, columns - 1))
-    .join('')
-    .trimEnd();
+  return `${bar((percent ?? 0) / 100)} ${String(percent ?? 0).padStart(2)} %  ${time}  ${step ?? ''}`;
 }
 
 function read(text: string): LoaderDocument | null {

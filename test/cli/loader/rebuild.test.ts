@@ -2,6 +2,7 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { barLine, type RebuildOptions, rebuild, rollback } from '../../../src/cli/loader/rebuild.ts';
+import { Progress, StatusLine } from '../../../src/cli/terminal.ts';
 import { rebuildPhases } from '../../../src/loader/job/phases.ts';
 import { titles } from '../../fakes/box/image.ts';
 import { world as outside } from '../../loader/job/loader-tuning.ts';
@@ -121,15 +122,32 @@ test('rollback of nothing is refused', async () => {
   expect(it.stdout.text).toContain('there is nothing to roll back');
 });
 
+test('the bar of a command does not wrap either', () => {
+  const stderr = Object.assign(sink(true), { columns: 20 });
+  const progress = new Progress({ json: false, stdout: stderr, stderr });
+  const times = { at: '2026-11-30T01:00:00Z', elapsed_ms: 1_000, remaining_ms: 9_000 };
+  const said = { status: 'accepted', code: 'accepted', message: 'it begins' } as const;
+  progress.show({ id: 'a', command: 'start', ...said, ...times });
+  progress.close();
+  expect(stderr.text).toContain(`\r\u001b[K[##${'.'.repeat(16)}\r`);
+});
+
 describe('the bar', () => {
   const at = { percent: 25, step: 'Build the loader', elapsed_seconds: 190 };
   test.each([
     [at, 2, 80, '[######..................] 25 %  3:12  Build the loader'],
     [at, 2, 40, '[######..................] 25 %  3:12'],
     [at, 2, 5, '[###'],
+    [at, 2, 1, ''],
+    // The terminal does not know its size.
+    [at, 2, 0, '[######..................] 25 %  3:12  Build the loader'],
     [{ percent: null, step: null, elapsed_seconds: null }, 0, 80, '[........................]  0 %  0:00'],
     [{ percent: 100, step: 'ÄÖ😀', elapsed_seconds: 3_600 }, 0, 80, `[${'#'.repeat(24)}] 100 %  60:00  ÄÖ😀`],
   ])('%o after %i s in %i columns', (document, since, columns, expected) => {
-    expect(barLine(document, since, columns)).toBe(expected);
+    const terminal = Object.assign(sink(true), { columns });
+    const bar = new StatusLine(terminal);
+    bar.draw(() => barLine(document, since));
+    bar.clear();
+    expect(terminal.text).toBe(`\r\u001b[K${expected}\r\u001b[K`);
   });
 });
