@@ -106,7 +106,7 @@ function causeOf(state: CheckState, machine: Machine, context: CheckContext): Ca
   if (state.baseline === null && canAnswer(machine) && machine !== 'stopping') {
     // Until this bridge has asked, what an earlier one was told counts: nobody may reboot DSM meanwhile.
     if (state.run?.updating) return 'updating';
-    return age === 'young' ? 'booting' : 'not_checked';
+    return age === 'young' && !state.run?.wasUp ? 'booting' : 'not_checked';
   }
   const past = state.run?.wasUp ? 'was_up' : 'fresh';
   const { guest, ...policy } = context.policy;

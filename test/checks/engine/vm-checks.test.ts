@@ -585,10 +585,20 @@ describe('from one life of the bridge to the next', () => {
     const next = new Ward({}, saved ?? {});
     Object.assign(next, { runId: 7, world: { ...gone }, libvirtKnows: [] });
     next.begin();
-    expect(next.check).toMatchObject({ bootSeconds: 1, dsm: device });
     await pass(1_100 + retest);
     expect(next.targets[0]?.candidates).toEqual(['10.0.0.20']);
-    expect(next.check.verdict).toBe('unreachable');
+    expect(next.check).toMatchObject({ verdict: 'unreachable', bootSeconds: 1, dsm: device });
+    expect(next.verdicts).toEqual(['unreachable']);
+  });
+
+  test('it was up a minute after power on: it is up, and has not come up once more', async () => {
+    const { saved } = await ranBefore();
+    const next = new Ward({}, saved ?? {});
+    next.runId = 7;
+    next.begin();
+    await pass(1_100);
+    expect(next.check).toMatchObject({ verdict: 'up', bootSeconds: 1 });
+    expect(next.verdicts).toEqual(['up']);
   });
 
   test('another run, though its number is the same: the host was booted meanwhile', async () => {
