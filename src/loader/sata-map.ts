@@ -1,5 +1,6 @@
 import type { LoaderSettings } from '../model/loader-settings.ts';
 import { formatPci, type StorageController } from '../vm/controllers.ts';
+import type { Problem } from './plan/finding.ts';
 import type { Platform } from './platform-table.ts';
 
 /**
@@ -43,13 +44,6 @@ export function mapOf(
   return { map: configured, notes };
 }
 
-/** `message` and `advice`: sentences. */
-interface Refusal {
-  code: string;
-  message: string;
-  advice: string;
-}
-
 export function sameMap(a: MapPair, b: MapPair): boolean {
   return a.SataPortMap === b.SataPortMap && a.DiskIdxMap.toUpperCase() === b.DiskIdxMap.toUpperCase();
 }
@@ -57,7 +51,7 @@ export function sameMap(a: MapPair, b: MapPair): boolean {
 export function sataMap(
   controllers: readonly StorageController[],
   { model, deviceTree, maxDisks }: Pick<Platform, 'model' | 'deviceTree' | 'maxDisks'>,
-): MapChoice | { refusal: Refusal } {
+): MapChoice | { refusal: Problem } {
   if (deviceTree) {
     const note = `${model} finds its disks by a device tree: SataPortMap and DiskIdxMap mean nothing to it and stay empty.`;
     return { map: { SataPortMap: '', DiskIdxMap: '' }, notes: [note] };
@@ -143,7 +137,7 @@ function nameOf({ kind, host, pci, model, index }: StorageController): string {
   return model ? `The device "${model}" of qemu:commandline` : `The passed-through device${place}`;
 }
 
-function tooMany(hosts: readonly Host[], slots: number, model: string): Refusal | null {
+function tooMany(hosts: readonly Host[], slots: number, model: string): Problem | null {
   const advice = 'Or set `sata_map` yourself.';
   if (hosts.length > mostControllers) {
     const message = `There are ${hosts.length} controllers, and SataPortMap has room for ${mostControllers}: put the disks on fewer.`;
@@ -160,7 +154,7 @@ function tooMany(hosts: readonly Host[], slots: number, model: string): Refusal 
 }
 
 /** The digits of virtio-scsi are left out of the proposal: they are inert. */
-function unsure(sata: readonly Host[], slots: number): Refusal | null {
+function unsure(sata: readonly Host[], slots: number): Problem | null {
   const doubts = sata.flatMap(host => host.doubts);
   if (doubts.length === 0) return null;
   const { SataPortMap, DiskIdxMap } = write(sata, slots);

@@ -21,16 +21,6 @@ export function gravestFirst(findings: readonly Finding[]): readonly Finding[] {
 
 /** Whether the loader's DSM can run in this VM. */
 function vmFindings(facts: PreflightFacts): readonly Finding[] {
-  return [
-    ...refuse('transient', !facts.persistent, {
-      message: 'The domain is transient: libvirt forgets it when it is off, and it has to be off for a rebuild.',
-      advice: 'Define it: `virsh dumpxml` and `virsh define`.',
-    }),
-    ...hardware(facts),
-  ];
-}
-
-function hardware(facts: PreflightFacts): readonly Finding[] {
   const platform = platformOr(facts.model);
   const { model, maxThreads, maxDisks, deviceTree, cpuFlags } = platform;
   const { vcpus, disks, controllers } = facts;
@@ -40,6 +30,10 @@ function hardware(facts: PreflightFacts): readonly Finding[] {
   const unseen = !tooMany && deviceTree && data.some(({ bus }) => bus !== 'sata');
   const map = facts.sataMap === 'auto' && !tooMany && !unseen ? sataMap(controllers, platform) : null;
   return [
+    ...refuse('transient', !facts.persistent, {
+      message: 'The domain is transient: libvirt forgets it when it is off, and it has to be off for a rebuild.',
+      advice: 'Define it: `virsh dumpxml` and `virsh define`.',
+    }),
     ...refuse('too_many_vcpus', vcpus !== null && maxThreads !== null && vcpus > maxThreads, {
       message: `The VM has ${vcpus} vCPUs, and ${model} uses ${maxThreads} at most.`,
       advice: `Give the VM ${maxThreads} vCPUs or fewer.`,

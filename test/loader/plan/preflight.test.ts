@@ -42,7 +42,6 @@ const facts: TcrpFacts = {
   ...{ config: { complete: true }, configText: null, home: { why: 'It was not read.' } },
   ...{ sources: 'yes', running: true, obeysAcpi: 'yes', onTimeout: 'report' },
   installed: { model: 'DS918+', build: 42_962 },
-  newest: newestRelease,
 };
 const judged = (more: Partial<TcrpFacts> = {}) => preflight({ ...facts, ...more }, tcrpFindings({ ...facts, ...more }));
 const found = (more: Partial<TcrpFacts>) => judged(more).filter(({ code }) => code !== 'sata_map');

@@ -11,7 +11,7 @@ import {
   platformOf,
 } from '../../platforms.ts';
 import { type Extension, lookUp } from './extensions.ts';
-import { type LoaderRelease, newestRelease, readRelease } from './release.ts';
+import { always, type LoaderRelease, newestRelease, readRelease } from './release.ts';
 
 /** What only TinyCore RedPill requires: an id that it has, recipes of its extensions, its own bus, drivers. */
 
@@ -19,8 +19,6 @@ export interface TcrpFacts extends PreflightFacts {
   found: readonly Extension[];
   /** The release that will build: the image's, or the one after its upgrade. `why` it is unknown: a sentence. */
   release: LoaderRelease | { why: string };
-  /** What `upgrade: full` leads to. */
-  newest: LoaderRelease;
   fetched: readonly Extension[];
 }
 
@@ -35,9 +33,9 @@ export async function examine(
   const own = 'why' in release ? [] : (release.builds.get(facts.platform) ?? []);
   const [found, fetched] = await Promise.all([
     lookUp(world, facts.extensions, id, signal),
-    lookUp(world, [...own, ...newestRelease.always], id, signal),
+    lookUp(world, [...own, ...always], id, signal),
   ]);
-  return tcrpFindings({ ...facts, found, release, newest: newestRelease, fetched });
+  return tcrpFindings({ ...facts, found, release, fetched });
 }
 
 /** Pure. */
@@ -111,11 +109,11 @@ function modelFindings(facts: TcrpFacts): readonly Finding[] {
   ];
 }
 
-function buildFindings({ id, version, ...wanted }: PlatformId, { release, newest, upgrade }: TcrpFacts) {
+function buildFindings({ id, version, ...wanted }: PlatformId, { release, upgrade }: TcrpFacts) {
   const { prefix, model, builds } = wanted.platform;
   const known = 'why' in release ? null : release;
   const listed = known ? [...known.builds.keys()].some(each => each.startsWith(`${prefix}-`)) : builds.length > 0;
-  const newestHas = newest.builds.has(id);
+  const newestHas = newestRelease.builds.has(id);
   const upgradeHelps = upgrade === 'never' && newestHas;
   if (!listed || (known?.models && known.models.get(prefix) !== model)) {
     return refuse('not_buildable', true, {
@@ -125,7 +123,7 @@ function buildFindings({ id, version, ...wanted }: PlatformId, { release, newest
   }
   const has = known?.builds.has(id) ?? false;
   const tooNew = compareVersions(version, firstUnknownVersion) >= 0;
-  const others = nearestIds({ id, version, ...wanted }, (known ?? newest).builds.keys());
+  const others = nearestIds({ id, version, ...wanted }, (known ?? newestRelease).builds.keys());
   const advice = `${upgradeHelps ? `${full}. ` : ''}${proposal(others)}`;
   return [
     ...refuse('dsm_too_new', !has && tooNew, {
@@ -150,9 +148,9 @@ function named(release: TcrpFacts['release']): string {
   return release.version === null ? "The image's TinyCore RedPill" : `TinyCore RedPill ${release.version}`;
 }
 
-function extensionFindings(id: PlatformId, { found, fetched, release, newest }: TcrpFacts) {
+function extensionFindings(id: PlatformId, { found, fetched, release }: TcrpFacts) {
   const key = `${id.platform.prefix}_${id.build}`;
-  const whole = 'why' in release ? [] : [...release.builds.keys()].filter(each => newest.builds.has(each));
+  const whole = 'why' in release ? [] : [...release.builds.keys()].filter(each => newestRelease.builds.has(each));
   return [
     ...found.flatMap(({ url, recipe }) => [
       ...refuse('no_extension', recipe === 'no_index', {

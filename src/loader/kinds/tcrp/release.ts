@@ -12,8 +12,6 @@ export interface LoaderRelease {
   version: string | null;
   /** For each id in its list, the URLs of the extensions that it adds by itself. */
   builds: ReadonlyMap<string, readonly string[]>;
-  /** URLs that it fetches for every build, besides the listed extensions. */
-  always: readonly string[];
   /** The model by the prefix of an id; null: not known. */
   models: ReadonlyMap<string, string> | null;
   /** Models for which it makes serial numbers; null: not known. */
@@ -25,8 +23,8 @@ const jun = 'custom_config_jun.json';
 
 export const releaseFiles: readonly string[] = [script, 'custom_config.json', 'custom_config2.json', jun];
 
-/** The kernel module, and boot-wait. */
-const always: readonly string[] = [
+/** What every release fetches for every build, besides the listed extensions: the kernel module, and boot-wait. */
+export const always: readonly string[] = [
   'https://github.com/pocopico/rp-ext/raw/main/redpillprod/rpext-index.json',
   'https://github.com/pocopico/tcrp-addons/raw/main/boot-wait/rpext-index.json',
 ];
@@ -40,7 +38,6 @@ export const newestRelease: LoaderRelease = {
   builds: new Map(
     platforms.flatMap(({ prefix, builds }) => builds.map(build => [`${prefix}-${build}`, addons] as const)),
   ),
-  always,
   models: new Map(platforms.map(({ prefix, model }) => [prefix, model])),
   // It lists them for DS1019+ and DS723+ too, but compares with ds1019p and ds723p.
   serials: platforms.map(({ model }) => model).filter(model => !['DS1019+', 'DS723+'].includes(model)),
@@ -59,7 +56,7 @@ export function readRelease(home: ReadonlyMap<string, Buffer>): LoaderRelease | 
   const [, version = null] = /^rploaderver="([\w.]+)"/m.exec(text) ?? [];
   // If both have an id, the first one counts.
   const builds = new Map([...(buildsIn(home.get(jun)) ?? []), ...listed]);
-  return { version, builds, always, models: modelsIn(text), serials: serialsIn(text) };
+  return { version, builds, models: modelsIn(text), serials: serialsIn(text) };
 }
 
 function listOf(text: string): string {
