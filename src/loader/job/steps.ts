@@ -4,6 +4,7 @@ import { type CommandEnd, CommandError, isSshError } from '../../ssh/errors.ts';
 import type { SshSession } from '../../ssh/session.ts';
 import { inTime } from '../../util/deadline.ts';
 import type { Judge, Outputs, Step } from '../kinds/adapter.ts';
+import { identityWords } from '../kinds/identity.ts';
 import { LoaderFailure } from './failure.ts';
 import type { Run } from './run.ts';
 
@@ -22,7 +23,7 @@ export async function buildSteps(
   again: () => Promise<SshSession>,
   signal: AbortSignal,
 ): Promise<SshSession> {
-  const { adapter, runLog } = run;
+  const { runLog } = run;
   await runLog.remember({ touched: 'building' });
   const outputs = new Map<string, string>();
   const whole = steps.reduce((total, { weight }) => total + weight, 0);
@@ -33,7 +34,7 @@ export async function buildSteps(
       const progress = (share: number) => runLog.progress((done + share * step.weight) / whole);
       const said = await runStep(run, session, step, outputs, progress, signal);
       if (step.kept) outputs.set(step.name, said);
-      runLog.hide(adapter.secrets(said));
+      runLog.hide(identityWords(said));
       const objection = step.objection(said, outputs);
       if (objection) throw new LoaderFailure(objection.code, objection.message, objection.advice);
       if (step.reboots) {

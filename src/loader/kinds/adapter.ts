@@ -27,8 +27,6 @@ export interface LoaderAdapter {
   plan(config: LoaderConfig, facts: LoaderFacts): readonly Step[];
   judge(step: Step): Judge;
   judgeConfig(text: string): ConfigVerdict;
-  /** Finds serial numbers and MACs in output that is kept, so that they can be hidden everywhere. */
-  secrets(output: string): readonly string[];
   /** A title in the boot menu; null when the menu has none for it. `loaderBus`: the bus of the loader's own disk. */
   bootEntry(menu: readonly string[], want: 'builder' | 'dsm', loaderBus: string | null): string | null;
   /** Whether the image, as it is on the disk now, starts this DSM. */

@@ -44,6 +44,16 @@ export interface Failed {
   problem: { code: string; message: string };
 }
 
+/** Values of serial numbers and MACs, anywhere in JSON or YAML, even if the rest is broken: to be hidden everywhere. */
+export function identityWords(text: string): readonly string[] {
+  const values = text.matchAll(
+    /(?<![\w-])["']?(?:sn|mac\d+)["']?\s*:\s*(?:"([^"\n]*)"|'([^'\n]*)'|([^\s#"',}]+(?:,[^\s#"',}]+)*))/g,
+  );
+  return [...values]
+    .map(([, double, single, bare]) => double ?? single ?? bare ?? '')
+    .filter(value => !/^(?:null|true|false)?$/.test(value));
+}
+
 /** For a VM with several NICs, the loader makes only the first MAC. */
 export function isComplete({ sn, mac1 }: Identity): boolean {
   return sn !== undefined && mac1 !== undefined;

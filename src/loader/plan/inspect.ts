@@ -3,6 +3,7 @@ import { buildOf, type LoaderSettings, wantedDsm } from '../../model/loader-sett
 import type { VmSnapshot } from '../../model/snapshot.ts';
 import type { BootPartition } from '../image/boot-entry.ts';
 import type { LoaderAdapter, LoaderKind } from '../kinds/adapter.ts';
+import { identityWords } from '../kinds/identity.ts';
 import { kindOf, refusalOf } from '../kinds/recognise.ts';
 import { platformOr } from '../platforms.ts';
 import { mapOf } from '../sata-map.ts';
@@ -74,7 +75,7 @@ export async function inspect(options: InspectOptions) {
     image: image.size === null ? null : { path: image.path, size: image.size },
     ...{ boot: partition?.boot ?? null, builderEntry: builder, dsmEntry: dsm, configText: text },
     /** Serial number and MACs, which must not be shown. */
-    secrets: text === null ? [] : adapter.secrets(text),
+    secrets: text === null ? [] : identityWords(text),
     sameDsm: isSame(installed, settings),
     backup: { folder: settings.backupDir, ...image.space },
     mapNotes: choice?.notes ?? [],

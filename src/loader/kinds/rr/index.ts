@@ -3,7 +3,7 @@ import { OutcomeReader } from '../outcome.ts';
 import { outputTable } from './failures.ts';
 import { plan } from './plan.ts';
 import { rrFindings } from './preflight.ts';
-import { configIn, identityWords, isBuiltFor, judgeConfig, textOf, userConfig, wantedOf } from './user-config.ts';
+import { configIn, isBuiltFor, judgeConfig, textOf, userConfig, wantedOf } from './user-config.ts';
 
 /** RR (https://github.com/RROrg/rr), version 26.7.4. */
 export const rr: LoaderAdapter = {
@@ -25,7 +25,6 @@ export const rr: LoaderAdapter = {
   plan,
   judge: step => new OutcomeReader(step, outputTable),
   judgeConfig,
-  secrets: identityWords,
   bootEntry: (menu, want) =>
     menu.find(title => title === (want === 'builder' ? 'Configure loader' : 'Boot DSM')) ?? null,
   builtFor: ({ files }, { model, version }) => {

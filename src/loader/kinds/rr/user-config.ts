@@ -40,12 +40,6 @@ export function judgeConfig(text: string): ConfigVerdict {
   return verdictOn(readIdentity(text), advice);
 }
 
-/** Values of serial numbers and MACs, even if the rest is broken. */
-export function identityWords(text: string): readonly string[] {
-  const values = text.matchAll(/^\s*(?:sn|mac\d+)\s*:\s*(?:"([^"\n]*)"|'([^'\n]*)'|([^\s#]+))/gm);
-  return [...values].map(([, double, single, bare]) => double ?? single ?? bare ?? '').filter(value => value !== '');
-}
-
 function failed(message: string): Failed {
   return { problem: { code: 'bad_config', message } };
 }

@@ -4,7 +4,7 @@ import { outputTable } from './failures.ts';
 import { plan } from './plan.ts';
 import { examine } from './preflight.ts';
 import { areEnough, releaseFiles } from './release.ts';
-import { identityWords, judgeConfig, userConfig } from './user-config.ts';
+import { judgeConfig, userConfig } from './user-config.ts';
 
 /** TinyCore RedPill by pocopico, releases 0.9.2.9 to 0.10. */
 export const tcrp: LoaderAdapter = {
@@ -28,7 +28,6 @@ export const tcrp: LoaderAdapter = {
   plan,
   judge: step => new OutcomeReader(step, outputTable),
   judgeConfig,
-  secrets: identityWords,
   bootEntry: (menu, want, loaderBus) => {
     const find = (fits: (title: string) => boolean) => menu.find(fits) ?? null;
     if (want === 'builder') return find(title => title === 'Tiny Core Image Build');

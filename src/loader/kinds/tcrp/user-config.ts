@@ -46,14 +46,6 @@ export function judgeConfig(text: string): ConfigVerdict {
   return verdictOn(readIdentity(text), advice);
 }
 
-/** Values of serial numbers and MACs, anywhere in the file, even if the rest is broken. */
-export function identityWords(text: string): readonly string[] {
-  const values = text.matchAll(/"(?:sn|mac\d+)"\s*:\s*(?:"([^"\n]*)"|([\w.:-]+))/g);
-  return [...values]
-    .map(([, quoted, bare]) => quoted ?? bare ?? '')
-    .filter(value => !/^(?:null|true|false)?$/.test(value));
-}
-
 function readConfig(text: string): { config: Values; cmdline: Values } | Failed {
   if (text.trim() === '') return failed('empty', `${userConfig} is empty.`);
   let config: unknown;

@@ -1,13 +1,8 @@
 /** RR's configuration, read: whatever is in the file, the answer is a value or a sentence, and at once. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  identityWords,
-  judgeConfig,
-  readConfig,
-  readIdentity,
-  textOf,
-} from '../../../../src/loader/kinds/rr/user-config.ts';
+import { identityWords } from '../../../../src/loader/kinds/identity.ts';
+import { judgeConfig, readConfig, readIdentity, textOf } from '../../../../src/loader/kinds/rr/user-config.ts';
 
 const whole = `platform: "apollolake"
 model: "DS918+"

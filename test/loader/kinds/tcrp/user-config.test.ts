@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { editUserConfig, identityWords, readIdentity } from '../../../../src/loader/kinds/tcrp/user-config.ts';
+import { identityWords } from '../../../../src/loader/kinds/identity.ts';
+import { editUserConfig, readIdentity } from '../../../../src/loader/kinds/tcrp/user-config.ts';
 
 const cmdline = {
   pid: '0xa4a5',
