@@ -12,8 +12,8 @@ import { inTime } from '../util/deadline.ts';
 import type { Logger } from '../util/logger.ts';
 import type { BootPartition } from './image/boot-entry.ts';
 import { Cancelled, Closing } from './job/failure.ts';
-import { carryOutJob, keepRecord, recallLoader } from './job/index.ts';
-import { type LoaderRecord, withRecord } from './job/journal.ts';
+import { carryOutJob, recallLoader } from './job/index.ts';
+import { type LoaderRecord, saveRecord, withRecord } from './job/journal.ts';
 import { loaderDisk, scratchFolder } from './job/loader-image.ts';
 import { type Guest, type JobParts, type JobTimes, usualTimes } from './job/parts.ts';
 import { interrupted } from './job/recovery.ts';
@@ -247,10 +247,13 @@ export class Rebuilds {
     this.#show(entry, { result: 'succeeded', error: null, nextStep: null, rollback: false });
   }
 
-  /** Writes follow one another, or an older record could be the last one on the disk. */
+  /**
+   * Writes follow one another, or an older record could be the last one on the disk. If one fails, the next bridge only
+   * reports the same again.
+   */
   #keep(entry: LoaderEntry, record: LoaderRecord): void {
     entry.record = record;
-    entry.done = entry.done.then(() => keepRecord(this.#options.folder, entry.key, record));
+    entry.done = entry.done.then(() => saveRecord(this.#options.folder, entry.key, record)).catch(() => {});
   }
 
   #show(entry: LoaderEntry, change: Partial<Loader>): void {

@@ -4,7 +4,7 @@ import { type LoaderSettings, wantedDsm } from '../../model/loader-settings.ts';
 import type { VmKey } from '../../model/snapshot.ts';
 import { listBackups } from '../image/backups.ts';
 import { Cancelled, Closing, explain } from './failure.ts';
-import { type LoaderRecord, loadRecord, saveRecord, withRecord } from './journal.ts';
+import { type LoaderRecord, loadRecord, withRecord } from './journal.ts';
 import { sweepScratch } from './loader-image.ts';
 import { rebuild } from './rebuild.ts';
 import { endOf, interrupted, refusal, rollback, settle } from './recovery.ts';
@@ -64,9 +64,4 @@ export async function recallLoader(
   const nextStep = 'Look at the VM, and remove that file.';
   const result = 'interrupted';
   return { record: null, loader: { ...loader, phase: result, result, code: 'journal', error, nextStep } };
-}
-
-/** Never rejects: if it fails, the next bridge only reports the same again. Wait for it before the next write. */
-export function keepRecord(folder: string, key: VmKey, record: LoaderRecord): Promise<void> {
-  return saveRecord(folder, key, record).catch(() => {});
 }

@@ -1,6 +1,5 @@
 import { access, constants } from 'node:fs/promises';
 import type { Libvirt } from '../../libvirt/client.ts';
-import { ConnectionLost, TimeoutError } from '../../libvirt/errors.ts';
 import type { DomainRef } from '../../libvirt/structs.ts';
 import type { Disk } from '../../model/domain.ts';
 import type { LoaderSettings } from '../../model/loader-settings.ts';
@@ -118,10 +117,9 @@ function room(image: LoaderImage, folder: string | null, signal: AbortSignal): P
 
 function troubleOf(error: unknown): ImageInspection['trouble'] {
   if (!isImageError(error)) throw error;
-  const { cause, code } = error;
-  const lost = cause instanceof ConnectionLost || cause instanceof TimeoutError;
-  const { message, advice } = explain(error);
-  return { found: lost ? 'unknown' : 'no', why: message, advice: advice ?? adviceFor[code] ?? null };
+  const { code, message, advice } = explain(error);
+  const found = code === 'libvirt_unavailable' ? 'unknown' : 'no';
+  return { found, why: message, advice: advice ?? adviceFor[error.code] ?? null };
 }
 
 const unread = 'Mount its folder and set `image` to the path, or let libvirt have a storage pool there.';
