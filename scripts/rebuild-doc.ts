@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { phases, type RunningPhase } from '../src/loader/job/phases.ts';
-import type { OutputTable } from '../src/loader/kinds/outcome.ts';
+import type { OutputTable } from '../src/loader/kinds/adapter.ts';
 import { outputTable as ofRr } from '../src/loader/kinds/rr/failures.ts';
 import { outputTable as ofTcrp } from '../src/loader/kinds/tcrp/failures.ts';
 import { code, fillIn, keep, table } from './page.ts';

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Outcome, Step } from '../../src/loader/kinds/adapter.ts';
+import { OutcomeReader } from '../../src/loader/kinds/outcome.ts';
 import { tcrp } from '../../src/loader/kinds/tcrp/index.ts';
 import type { LoaderConfig } from '../../src/loader/plan/finding.ts';
 
@@ -65,7 +66,7 @@ export function proven({ proofs }: Step, output: string): readonly string[] {
 
 /** What the product makes of a step's output. */
 export function judgeStep(step: Step, output: string, exitCode: number | null): Outcome {
-  const judge = tcrp.judge(step);
+  const judge = new OutcomeReader(step, tcrp.outputs);
   judge.take(output);
   return judge.end(exitCode);
 }

@@ -1,5 +1,6 @@
 /** What the real rploader.sh said, release by release, and what the product makes of it. */
 import { describe, expect, test } from 'vitest';
+import { OutcomeReader } from '../../src/loader/kinds/outcome.ts';
 import { tcrp } from '../../src/loader/kinds/tcrp/index.ts';
 import { judgeStep, recordings, releases, stepOf } from '../contract/recordings.ts';
 
@@ -43,7 +44,7 @@ describe.each(releases)('of %s', release => {
     expect(outcome.ok ? 'ok' : outcome.code).toBe(
       typeof expected === 'string' ? expected : (expected[release] ?? 'ok'),
     );
-    const judge = tcrp.judge(step);
+    const judge = new OutcomeReader(step, tcrp.outputs);
     for (const character of output) judge.take(character);
     expect(judge.end(exit)).toEqual(outcome);
   });

@@ -3,8 +3,9 @@ import { runCommand } from '../../ssh/command.ts';
 import { type CommandEnd, CommandError, isSshError } from '../../ssh/errors.ts';
 import type { SshSession } from '../../ssh/session.ts';
 import { inTime } from '../../util/deadline.ts';
-import type { Judge, Outputs, Step } from '../kinds/adapter.ts';
+import type { Outputs, Step } from '../kinds/adapter.ts';
 import { identityWords } from '../kinds/identity.ts';
+import { OutcomeReader } from '../kinds/outcome.ts';
 import { LoaderFailure } from './failure.ts';
 import type { Run } from './run.ts';
 
@@ -65,7 +66,7 @@ async function runStep(
   runLog.step(step.title);
   for (const note of input?.notes ?? []) runLog.say(note);
   runLog.say(`$ ${step.command}`);
-  const judge = adapter.judge(step);
+  const judge = new OutcomeReader(step, adapter.outputs);
   const told = step.kept ? null : runLog.output();
   let kept = '';
   const onOutput = (piece: string) => {
@@ -104,7 +105,7 @@ async function runStep(
 const rebooted: Pick<CommandEnd, 'answered' | 'status' | 'tail'> = { answered: [], status: null, tail: '' };
 
 /** The output of a command that was given up may name a better reason. */
-function given({ title }: Step, judge: Judge, error: unknown): unknown {
+function given({ title }: Step, judge: OutcomeReader, error: unknown): unknown {
   if (!(error instanceof CommandError) || error.code === 'cancelled' || error.prompt) return error;
   const known = judge.end(0);
   if (!known.ok && known.code !== 'not_proven') {

@@ -25,7 +25,7 @@ export interface LoaderAdapter {
   /** A finding for each thing that only this kind of loader requires. Rejects only with the signal's reason. */
   examine(facts: PreflightFacts, world: Pick<World, 'fetch'>, signal: AbortSignal): Promise<readonly Finding[]>;
   plan(config: LoaderConfig, facts: LoaderFacts): readonly Step[];
-  judge(step: Step): Judge;
+  readonly outputs: OutputTable;
   judgeConfig(text: string): ConfigVerdict;
   /** A title in the boot menu; null when the menu has none for it. `loaderBus`: the bus of the loader's own disk. */
   bootEntry(menu: readonly string[], want: 'builder' | 'dsm', loaderBus: string | null): string | null;
@@ -115,12 +115,34 @@ export interface Proof {
 /** By step, of those that are kept and have run. */
 export type Outputs = ReadonlyMap<string, string>;
 
-export interface Judge {
-  /** From 0 to 1: how far it is, by what it has printed. */
-  readonly share: number;
-  take(piece: string): void;
-  /** Null: it ended without an exit code. */
-  end(exitCode: number | null): Outcome;
+/** What the output of a loader's programs means. Patterns are those of `Proof`. */
+export interface OutputTable {
+  /** By its output, in words for people, with advice. Specific rows come first. */
+  failures: readonly Failure[];
+  /** Worth knowing of a step that has worked. */
+  remarks: readonly Remark[];
+  /** Steps, by their names, that have worked when they print this, whatever else they say. */
+  forgiven: { steps: RegExp; pattern: RegExp } | null;
+  /** How far a step is when it prints this. */
+  marks: readonly { pattern: RegExp; share: number }[];
+  /** What people can do when a program of the loader is not there. */
+  noProgram: string | null;
+}
+
+/** `$1` in its message is the match of the first group. */
+export interface Failure {
+  code: string;
+  pattern: RegExp;
+  /** No good run prints it: then the step has failed, even with exit code 0. Otherwise it only explains a failure. */
+  alone: boolean;
+  message: string;
+  /** Null where the last lines of its output say more than we can. */
+  advice: string | null;
+}
+
+interface Remark {
+  pattern: RegExp;
+  note: string;
 }
 
 export type Outcome =

@@ -1,35 +1,5 @@
 import { Plain } from '../../ssh/plain.ts';
-import type { Judge, Outcome, Proof, Step } from './adapter.ts';
-
-/** What the output of a loader's programs means. Patterns are those of `Proof`. */
-export interface OutputTable {
-  /** By its output, in words for people, with advice. Specific rows come first. */
-  failures: readonly Failure[];
-  /** Worth knowing of a step that has worked. */
-  remarks: readonly Remark[];
-  /** Steps, by their names, that have worked when they print this, whatever else they say. */
-  forgiven: { steps: RegExp; pattern: RegExp } | null;
-  /** How far a step is when it prints this. */
-  marks: readonly { pattern: RegExp; share: number }[];
-  /** What people can do when a program of the loader is not there. */
-  noProgram: string | null;
-}
-
-/** `$1` in its message is the match of the first group. */
-export interface Failure {
-  code: string;
-  pattern: RegExp;
-  /** No good run prints it: then the step has failed, even with exit code 0. Otherwise it only explains a failure. */
-  alone: boolean;
-  message: string;
-  /** Null where the last lines of its output say more than we can. */
-  advice: string | null;
-}
-
-interface Remark {
-  pattern: RegExp;
-  note: string;
-}
+import type { Failure, Outcome, OutputTable, Proof, Step } from './adapter.ts';
 
 type Text = Pick<Failure, 'message' | 'advice'>;
 
@@ -59,7 +29,7 @@ const noProgram = new Set([126, 127]);
  * or if it printed what no good run prints. The table of failures then tells why: by its first row that matches. Reads a
  * stream in pieces and keeps little of it.
  */
-export class OutcomeReader implements Judge {
+export class OutcomeReader {
   readonly #step: Step;
   readonly #table: OutputTable;
   readonly #plain = new Plain();
@@ -72,6 +42,7 @@ export class OutcomeReader implements Judge {
     this.#table = table;
   }
 
+  /** From 0 to 1: how far it is, by what it has printed. */
   get share(): number {
     return Math.max(0, ...this.#said(this.#table.marks).map(({ share }) => share));
   }
@@ -81,6 +52,7 @@ export class OutcomeReader implements Judge {
     if (this.#unread >= reach) this.#read();
   }
 
+  /** `exitCode` null: it ended without one. */
   end(exitCode: number | null): Outcome {
     // Its last line may have no end.
     this.#add(`${this.#plain.end()}\n`);

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Outcome } from '../../../src/loader/kinds/adapter.ts';
+import { OutcomeReader } from '../../../src/loader/kinds/outcome.ts';
 import { failures } from '../../../src/loader/kinds/tcrp/failures.ts';
 import { tcrp } from '../../../src/loader/kinds/tcrp/index.ts';
 import { Redactor, redact } from '../../../src/loader/redact.ts';
@@ -14,7 +15,7 @@ const saved = said('backup');
 /** Whole and character by character, which must be the same. */
 function judged(name: string, text: string, exitCode: number | null): Outcome {
   const whole = judgeStep(stepOf(name), text, exitCode);
-  const judge = tcrp.judge(stepOf(name));
+  const judge = new OutcomeReader(stepOf(name), tcrp.outputs);
   for (const character of text) judge.take(character);
   expect(judge.end(exitCode)).toEqual(whole);
   return whole;
@@ -134,7 +135,7 @@ test('whatever is said, and in whatever pieces: the same', () => {
       fc.array(fc.oneof(fc.constantFrom(...parts), fc.string())),
       fc.constantFrom(0, 1, 99, null),
       (step, pieces, exitCode) => {
-        const judge = tcrp.judge(step);
+        const judge = new OutcomeReader(step, tcrp.outputs);
         for (const piece of pieces) judge.take(piece);
         expect(judge.end(exitCode)).toEqual(judgeStep(step, pieces.join(''), exitCode));
       },
@@ -143,7 +144,7 @@ test('whatever is said, and in whatever pieces: the same', () => {
 });
 
 test('a long build takes no more memory, and what was said at its beginning counts', () => {
-  const judge = tcrp.judge(stepOf('build'));
+  const judge = new OutcomeReader(stepOf('build'), tcrp.outputs);
   judge.take('No space left on device');
   for (let line = 0; line < 20_000; line++) judge.take('x'.repeat(100));
   judge.take(built);

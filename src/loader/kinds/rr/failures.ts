@@ -1,4 +1,5 @@
-import { diskFailed, type Failure, fatal, hint, type OutputTable } from '../outcome.ts';
+import type { Failure, OutputTable } from '../adapter.ts';
+import { diskFailed, fatal, hint } from '../outcome.ts';
 
 const again = 'Try again later';
 const network = `Check that the guest reaches global.synologydownload.com and www.synology.com. ${again}.`;

@@ -1,5 +1,4 @@
 import type { LoaderAdapter } from '../adapter.ts';
-import { OutcomeReader } from '../outcome.ts';
 import { outputTable } from './failures.ts';
 import { plan } from './plan.ts';
 import { rrFindings } from './preflight.ts';
@@ -23,7 +22,7 @@ export const rr: LoaderAdapter = {
   servers: ['global.synologydownload.com', 'www.synology.com'],
   examine: async facts => rrFindings(facts),
   plan,
-  judge: step => new OutcomeReader(step, outputTable),
+  outputs: outputTable,
   judgeConfig,
   bootEntry: (menu, want) =>
     menu.find(title => title === (want === 'builder' ? 'Configure loader' : 'Boot DSM')) ?? null,

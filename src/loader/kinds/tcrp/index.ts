@@ -1,5 +1,4 @@
 import type { LoaderAdapter } from '../adapter.ts';
-import { OutcomeReader } from '../outcome.ts';
 import { outputTable } from './failures.ts';
 import { plan } from './plan.ts';
 import { examine } from './preflight.ts';
@@ -26,7 +25,7 @@ export const tcrp: LoaderAdapter = {
   servers: ['github.com', 'raw.githubusercontent.com', 'global.download.synology.com'],
   examine,
   plan,
-  judge: step => new OutcomeReader(step, outputTable),
+  outputs: outputTable,
   judgeConfig,
   bootEntry: (menu, want, loaderBus) => {
     const find = (fits: (title: string) => boolean) => menu.find(fits) ?? null;

@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import type { LoaderFacts, Outcome, Step } from '../../../../src/loader/kinds/adapter.ts';
+import { OutcomeReader } from '../../../../src/loader/kinds/outcome.ts';
 import { rr } from '../../../../src/loader/kinds/rr/index.ts';
 import type { LoaderConfig } from '../../../../src/loader/plan/finding.ts';
 
@@ -29,7 +30,7 @@ const config = (changes: Record<string, string> = {}) =>
     .concat('cmdline:\n  SataPortMap: "12"\n  DiskIdxMap: "1000"\n')
     .join('');
 const judged = (name: string, text: string): Outcome => {
-  const judge = rr.judge(one(name, { upgrade: 'full', upgradeZip: '/u.zip', addons: ['acpid'] }));
+  const judge = new OutcomeReader(one(name, { upgrade: 'full', upgradeZip: '/u.zip', addons: ['acpid'] }), rr.outputs);
   for (const character of text) judge.take(character);
   return judge.end(0);
 };
@@ -172,7 +173,7 @@ describe('judged by what the files show, never by the exit code', () => {
   });
 
   test('how far a build is, by what it has said', () => {
-    const judge = rr.judge(one('build'));
+    const judge = new OutcomeReader(one('build'), rr.outputs);
     const shares = ['Downloading DS918+-7.2.pat ...\n', 'Checking hash of x:OK\n', 'Patching Ramdisk', 'Ready!'].map(
       text => {
         judge.take(`${text}${' '.repeat(600)}`);

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { LoaderFacts } from '../../../../src/loader/kinds/adapter.ts';
+import { OutcomeReader } from '../../../../src/loader/kinds/outcome.ts';
 import { rr } from '../../../../src/loader/kinds/rr/index.ts';
 import type { LoaderConfig } from '../../../../src/loader/plan/finding.ts';
 
@@ -76,7 +77,7 @@ test.each(cases)('$name', ({ name, step, recording }) => {
   const found = rr.plan(wanted, facts).find(each => each.name === step);
   if (!found) throw new Error(`the plan has no step ${step}`);
   const output = `${readFileSync(new URL(`${name}.txt`, folder), 'utf8')}\n${look(step, recording)}`;
-  const judge = rr.judge(found);
+  const judge = new OutcomeReader(found, rr.outputs);
   for (const character of output) judge.take(character);
   const outcome = judge.end(recording.exit);
   expect(outcome.ok ? 'ok' : outcome.code, output).toBe(failed[name] ?? 'ok');
