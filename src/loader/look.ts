@@ -11,7 +11,6 @@ import { namedValues } from './redact.ts';
 /** Which loader an image has; null: it could not be read. `identity` takes its serial number and MACs. Rejects with the signal's reason. */
 export async function lookAtImage(
   options: InspectImageOptions,
-  model: string,
   identity: (words: readonly string[]) => void = () => {},
 ): Promise<FoundLoader | null> {
   const { partition, home } = await inspectImage(options);
@@ -19,7 +18,7 @@ export async function lookAtImage(
   identity([...partition.files.values()].flatMap(file => namedValues(file.toString('utf8'))));
   const files = home && 'files' in home ? home.files : null;
   const { kind, title, version, dsm, built, ...known } = recognise(partition, files);
-  const newest = kind === 'tcrp' ? (listedDsms(files, known.model ?? model)?.at(-1) ?? null) : null;
+  const newest = kind === 'tcrp' ? (listedDsms(files, known.model ?? options.settings.model)?.at(-1) ?? null) : null;
   return { name: title, version, model: known.model, dsm, newest, built, rebuilt: rebuildRefusals[kind] === null };
 }
 

@@ -10,7 +10,6 @@ import type { Event, Snapshot, VmKey } from '../model/snapshot.ts';
 import { type Clock, systemClock } from '../util/clock.ts';
 import { inTime } from '../util/deadline.ts';
 import type { Logger } from '../util/logger.ts';
-import type { BootPartition } from './image/boot-entry.ts';
 import { Cancelled, Closing } from './job/failure.ts';
 import { carryOutJob, recallLoader } from './job/index.ts';
 import { type LoaderRecord, saveRecord, withRecord } from './job/journal.ts';
@@ -18,7 +17,6 @@ import { loaderDisk, scratchFolder } from './job/loader-image.ts';
 import { type Guest, type JobParts, type JobTimes, usualTimes } from './job/parts.ts';
 import { interrupted } from './job/recovery.ts';
 import { type Beginning, longest } from './job/run.ts';
-import { kindOf } from './kinds/recognise.ts';
 import { loaderTrouble, lookAtImage } from './look.ts';
 import { realWorld } from './plan/world.ts';
 
@@ -196,11 +194,10 @@ export class Rebuilds {
     if (!domain || !known) return;
     await using client = await open(signal);
     const options = {
-      ...{ way: settings.image, client, ref: known, scratch: scratchFolder(folder), backups: Promise.resolve(null) },
+      ...{ settings, adapters, client, ref: known, scratch: scratchFolder(folder), backups: Promise.resolve(null) },
       ...{ disk: loaderDisk(domain.hardware), signal, world: { ...realWorld, ...world } },
-      adapterFor: (partition: BootPartition | null) => adapters(kindOf(partition, settings.kind)),
     };
-    const found = await lookAtImage(options, settings.model, words => this.#options.identity?.(key, words));
+    const found = await lookAtImage(options, words => this.#options.identity?.(key, words));
     if (found) this.#show(entry, { found });
   }
 

@@ -71,12 +71,13 @@ test('what the image says of serial number and MACs is handed over, and is no pa
   await using it = await rebuildWorld();
   const files = new Map([['boot/grub/grub.cfg', Buffer.from('linux /zImage sn=2040PDN012345 mac1=001132AABBCC')]]);
   const identities: (readonly string[])[] = [];
+  const settings = { image: { way: 'path', path: it.image }, kind: 'auto', model: 'DS918+' } as const;
   const options = {
-    ...{ way: { way: 'path', path: it.image } as const, disk: null, client: it.client, ref: it.domain.ref },
+    ...{ settings, adapters: () => tcrp, disk: null, client: it.client, ref: it.domain.ref },
     ...{ scratch: join(it.folder, 'scratch'), backups: Promise.resolve(null), signal: AbortSignal.timeout(60_000) },
-    ...{ world: { ...world, menu: async () => ({ boot, files }) }, adapterFor: () => tcrp },
+    ...{ world: { ...world, menu: async () => ({ boot, files }) } },
   };
-  const shown = await lookAtImage(options, 'DS918+', words => identities.push(words));
+  const shown = await lookAtImage(options, words => identities.push(words));
   expect(identities).toEqual([['2040PDN012345', '001132AABBCC']]);
   expect(JSON.stringify(shown)).not.toMatch(/2040PDN|AABBCC/);
 });

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { makeFolder, replaceFile, syncFolder } from '../../util/replace-file.ts';
 import { type Backup, backupName, partialOf, recordOf, rotate, sweep } from './backups.ts';
 import { openFile } from './file-image.ts';
-import { different, digest, ImageError, type LoaderImage, type Progress, pieceBytes, writing } from './image.ts';
+import { different, digest, ImageError, type LoaderImage, mib, type Progress, pieceBytes, writing } from './image.ts';
 
 export interface BackupOptions extends Pick<Backup, 'domain' | 'source'> {
   folder: string;
@@ -100,8 +100,4 @@ async function publish({ file, ...rest }: Backup): Promise<void> {
   await replaceFile(recordOf(file), `${JSON.stringify(rest, null, 2)}\n`);
   await rename(partialOf(file), file);
   await syncFolder(dirname(file));
-}
-
-function mib(bytes: number): string {
-  return `${Math.ceil(bytes / 1024 ** 2)} MiB`;
 }

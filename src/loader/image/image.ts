@@ -23,6 +23,10 @@ export type Progress = (share: number) => void;
 /** Bytes that are read or written at once, and held in memory: few enough to be hashed between two events. */
 export const pieceBytes = 1024 ** 2;
 
+export function mib(bytes: number): string {
+  return `${Math.ceil(bytes / 1024 ** 2)} MiB`;
+}
+
 /** Throws `out_of_range` unless the range is within the image, and short enough for one read. */
 export function mustBeIn(path: string, size: number, offset: number, length: number): void {
   const whole = Number.isSafeInteger(offset) && Number.isSafeInteger(length);

@@ -51,6 +51,7 @@ export async function reachBuilder(
   let hostKey = expected;
   let last: Error | null = null;
   const steady = times.steady ?? adapter.builder.settle(config);
+  const notSteady = `it answers, and nobody logs in before it has answered for ${Math.ceil(steady / 1_000)} s: a login would stop a loader that boots DSM`;
   let openSince: number | null = null;
   while (performance.now() < ends) {
     signal.throwIfAborted();
@@ -67,7 +68,7 @@ export async function reachBuilder(
         throw new SshError('unreachable', 'nothing answers at the SSH port');
       }
       openSince ??= performance.now();
-      if (performance.now() - openSince < steady) throw new LoaderFailure('not_steady', notSteady(steady));
+      if (performance.now() - openSince < steady) throw new LoaderFailure('not_steady', notSteady);
       const onHostKey = (key: string) => {
         hostKey = key;
       };
@@ -94,10 +95,6 @@ export async function reachBuilder(
     await delay(Math.min(times.look, 2_000), undefined, { signal });
   }
   throw last ?? new SshError('timed_out', 'there was no time to look for the image builder');
-}
-
-function notSteady(steady: number): string {
-  return `it answers, and nobody logs in before it has answered for ${Math.ceil(steady / 1_000)} s: a login would stop a loader that boots DSM`;
 }
 
 const passing: ReadonlySet<string> = new Set(['no_address', 'other_page', 'not_steady']);

@@ -11,9 +11,9 @@ import type { HomeFiles } from '../image/home.ts';
 import { type ImageErrorCode, isImageError, type LoaderImage, writing } from '../image/image.ts';
 import { openImage } from '../image/open.ts';
 import { explain } from '../job/failure.ts';
-import type { LoaderAdapter } from '../kinds/adapter.ts';
+import type { LoaderAdapter, LoaderKind } from '../kinds/adapter.ts';
 import { withMshell } from '../kinds/menu-config.ts';
-import { bootFiles } from '../kinds/recognise.ts';
+import { bootFiles, kindOf } from '../kinds/recognise.ts';
 import type { ImageFacts } from './finding.ts';
 import type { World } from './world.ts';
 
@@ -34,7 +34,8 @@ export interface ImageInspection {
 }
 
 export interface InspectImageOptions {
-  way: LoaderSettings['image'];
+  settings: Pick<LoaderSettings, 'image' | 'kind' | 'model'>;
+  adapters: (kind: LoaderKind) => LoaderAdapter;
   disk: Pick<Disk, 'target' | 'source'> | null;
   client: Libvirt;
   ref: DomainRef;
@@ -43,8 +44,6 @@ export interface InspectImageOptions {
   backups: Promise<string | null>;
   signal: AbortSignal;
   world: Pick<World, 'menu' | 'home'>;
-  /** Which adapter fits; null: the partition was not read. */
-  adapterFor: (partition: BootPartition | null) => LoaderAdapter;
 }
 
 /** Milliseconds. The home can have some 100 MB, from another machine. */
@@ -53,11 +52,12 @@ const unknown: ImageInspection['space'] = { needed: null, free: null };
 
 /** Rejects with the signal's reason, or with one of our own errors. */
 export function inspectImage(options: InspectImageOptions): Promise<ImageInspection> {
-  const { way, disk, signal } = options;
+  const { settings, adapters, disk, signal } = options;
+  const way = settings.image;
   const path = way.way === 'path' ? way.path : (disk?.source ?? '');
   const found: ImageInspection = {
     ...{ trouble: null, path, size: null, diskSize: null, partition: null, home: null },
-    ...{ space: unknown, adapter: options.adapterFor(null) },
+    ...{ space: unknown, adapter: adapters(kindOf(null, settings.kind)) },
   };
   const why = `${path} was not read within ${patience.all / 1_000} s.`;
   // If something fails, the facts that were found before are still reported.
@@ -73,7 +73,8 @@ export function inspectImage(options: InspectImageOptions): Promise<ImageInspect
 }
 
 async function read(options: InspectImageOptions, found: ImageInspection): Promise<void> {
-  const { way, disk, client, ref, scratch, backups, signal, world, adapterFor } = options;
+  const { settings, adapters, disk, client, ref, scratch, backups, signal, world } = options;
+  const way = settings.image;
   await using image = await openImage(way, disk?.source ?? null, client, signal);
   found.size = await image.size();
   // Finds the other facts while it is being read. A QEMU that hangs does not tell the size.
@@ -88,7 +89,7 @@ async function read(options: InspectImageOptions, found: ImageInspection): Promi
   }
   await writing(scratch, () => makeFolder(scratch));
   found.partition = await world.menu(image, bootFiles, { scratch, signal });
-  found.adapter = adapterFor(found.partition);
+  found.adapter = adapters(kindOf(found.partition, settings.kind));
   found.home = await homeOf(image, found.adapter, options);
   [found.diskSize, found.space] = await beside;
 }

@@ -1,10 +1,8 @@
 import type { Check } from '../../model/check.ts';
 import { buildOf, type LoaderSettings, wantedDsm } from '../../model/loader-settings.ts';
 import type { VmSnapshot } from '../../model/snapshot.ts';
-import type { BootPartition } from '../image/boot-entry.ts';
-import type { LoaderAdapter, LoaderKind } from '../kinds/adapter.ts';
 import { identityWords } from '../kinds/identity.ts';
-import { kindOf, refusalOf } from '../kinds/recognise.ts';
+import { refusalOf } from '../kinds/recognise.ts';
 import { platformOr } from '../platforms.ts';
 import { mapOf } from '../sata-map.ts';
 import { cpuFlags, readDefinition } from './definition.ts';
@@ -15,9 +13,9 @@ import { inspectFolder, realWorld, sourcesReachable, type World, withClasses } f
 
 /** Collects all facts before a rebuild. Changes nothing, and every wait has a limit. */
 
-export interface InspectOptions extends Pick<InspectImageOptions, 'client' | 'ref' | 'scratch' | 'signal'> {
+export interface InspectOptions
+  extends Pick<InspectImageOptions, 'adapters' | 'client' | 'ref' | 'scratch' | 'signal'> {
   settings: LoaderSettings;
-  adapters: (kind: LoaderKind) => LoaderAdapter;
   vm: Pick<VmSnapshot, 'domain'> & { check: Pick<Check, 'verdict' | 'dsm'> | null };
   local: boolean;
   onTimeout: 'report' | 'force_off';
@@ -101,9 +99,8 @@ async function lookAtGuest(
   const definition = readDefinition(xml);
   const loader = definition.hardware.disks.find(({ role }) => role === 'loader') ?? null;
   const backups = folder.then(found => found.nearest).catch(() => null);
-  const adapterFor = (partition: BootPartition | null) => adapters(kindOf(partition, settings.kind));
   const [image, cpuinfo, controllers] = await Promise.all([
-    inspectImage({ way: settings.image, disk: loader, client, ref, scratch, backups, signal, world, adapterFor }),
+    inspectImage({ settings, adapters, disk: loader, client, ref, scratch, backups, signal, world }),
     // This machine knows nothing about another machine's CPU and devices.
     local ? world.cpuinfo().catch(() => '') : '',
     local ? withClasses(world, definition.controllers, signal) : definition.controllers,

@@ -1,4 +1,5 @@
 import { buildOf, wantedDsm } from '../../model/loader-settings.ts';
+import { mib } from '../image/image.ts';
 import { platformOr } from '../platforms.ts';
 import { sataMap } from '../sata-map.ts';
 import { type Finding, type Level, type PreflightFacts, refuse, tell, warn } from './finding.ts';
@@ -88,7 +89,7 @@ function hostFindings(facts: PreflightFacts): readonly Finding[] {
       message: 'It is not known whether there is space for a backup of the image.',
     }),
     ...refuse('backup_space', trouble === null && known && free < needed, {
-      message: `A backup of the image needs ${mib(needed)}, and ${mib(free)} are free.`,
+      message: `A backup of the image needs ${mib(needed ?? 0)}, and ${mib(free ?? 0)} are free.`,
       advice: 'Make room in `backup_dir`, or keep fewer backups.',
     }),
     ...tell('sources_unknown', sources === 'unknown', {
@@ -172,8 +173,4 @@ function changes(facts: PreflightFacts): readonly Finding[] {
     }),
     ...tell('new_identity', !keepIdentity, { message: 'DSM gets a new serial number, and the MAC of its NIC.' }),
   ];
-}
-
-function mib(bytes: number | null): string {
-  return `${Math.ceil((bytes ?? 0) / 2 ** 20)} MiB`;
 }
