@@ -132,18 +132,25 @@ export class Rebuilds {
   }
 
   #begin(entry: LoaderEntry, command: LoaderCommand, place: LoaderJobPlace): LoaderJob {
-    const { key, policy, record } = entry;
+    const { key, settings, guest, policy, record } = entry;
+    const { adapters, folder, open, local, line, world, ref, snapshot } = this.#options;
     const { word, timeout, onTimeout } = command;
     const end = new AbortController();
-    const facts = this.#facts(entry);
-    const uuid = (word === 'rollback' ? record?.uuid : this.#options.snapshot().vms[key]?.domain?.uuid) ?? '';
-    const power = place.power(uuid);
+    const uuid = (word === 'rollback' ? record?.uuid : snapshot().vms[key]?.domain?.uuid) ?? '';
+    const parts: JobParts = {
+      ...{ key, settings, guest, adapters, folder, open, local: local(), world, power: place.power(uuid) },
+      ref: () => ref(key),
+      show: loader => this.#show(entry, { ...loader, armedUntil: entry.loader.armedUntil }),
+      line: text => line(key, text),
+      now: () => new Date(this.#clock.date()),
+      times: this.#times,
+      onTimeout: onTimeout ?? 'report',
+    };
     entry.end = end;
     entry.look?.abort();
     this.#arm(entry, false);
     const beginning: Beginning = {
-      ...{ word, parts: { ...facts, power, onTimeout: onTimeout ?? 'report' } },
-      ...{ loader: entry.loader, before: record, signal: end.signal, progress: place.progress },
+      ...{ word, parts, loader: entry.loader, before: record, signal: end.signal, progress: place.progress },
     };
     // After an earlier write of the record.
     entry.done = entry.done
@@ -158,22 +165,8 @@ export class Rebuilds {
         place.ended(outcome);
         if (entry.end === null) this.#look(entry, 0);
       });
-    const within = longest(facts, timeout ?? policy.shutdown.timeout);
+    const within = longest(parts, timeout ?? policy.shutdown.timeout);
     return { within, cancel: () => end.abort(new Cancelled('it was cancelled')) };
-  }
-
-  #facts(entry: LoaderEntry): Omit<JobParts, 'power' | 'onTimeout'> {
-    const { key, settings, guest } = entry;
-    const { adapters, folder, open, local, line, world, ref } = this.#options;
-    return {
-      ...{ key, settings, guest, folder, open, local: local(), world },
-      adapters,
-      ref: () => ref(key),
-      show: loader => this.#show(entry, { ...loader, armedUntil: entry.loader.armedUntil }),
-      line: text => line(key, text),
-      now: () => new Date(this.#clock.date()),
-      times: this.#times,
-    };
   }
 
   /** Looks which loader the image has, so many milliseconds from now. A run ends it. */
