@@ -74,15 +74,13 @@ export async function examine(
   };
 }
 
-type Conversation = Pick<Findings, 'web' | 'dsm'>;
-
 /** Probes DSM's page, then DSM itself. `gentle`: asks first whether its disks sleep, and stops if they do. */
 async function askDsm(
   address: string | null,
   ports: readonly WebPort[],
   gentle: boolean,
   ask: Ask,
-): Promise<Conversation> {
+): Promise<Pick<Findings, 'web' | 'dsm'>> {
   if (address === null) return { web: nowhere('web'), dsm: nowhere('dsm') };
   const [first] = ports;
   const usual = { port: first?.port ?? usualPorts.http, secure: first?.secure ?? false, name: null, base: '' };

@@ -1,4 +1,4 @@
-import { exists, readLink, readNames, readNumber, readSlowNumber, readText } from './files.ts';
+import { exists, readNames, readNumber, readSlowNumber, readText } from './files.ts';
 
 /** One network device in sysfs (Linux, Documentation/ABI/testing/sysfs-class-net). */
 
@@ -24,11 +24,6 @@ export function readDevice(root: string, name: string | null): Device | null {
   const flags = readNumber(`${folder}/flags`);
   if (flags === null) return null;
   return { name, folder, up: (flags & flag.up) !== 0, arp: (flags & flag.noArp) === 0 };
-}
-
-/** The bridge, bond or Open vSwitch that it is a port of. */
-export function masterOf({ folder }: Device): string | null {
-  return readLink(`${folder}/master`);
 }
 
 /** Its cable has another end. False while it is down: then the kernel cannot tell. */

@@ -1,13 +1,13 @@
 import { endianness } from 'node:os';
 import type { Nic } from '../../model/domain.ts';
-import { type Device, hasCarrier, isPhysical, masterOf, readDevice } from './device.ts';
-import { exists, readBytes, readNames, readNumber } from './files.ts';
+import { type Device, hasCarrier, isPhysical, readDevice } from './device.ts';
+import { exists, readBytes, readLink, readNames, readNumber } from './files.ts';
 
 /** All that this host's kernel knows of one NIC's cable, from the tap to the bridge's way out. */
 export interface Plug {
   nic: Nic;
   tap: Device | null;
-  /** What the tap is a port of. */
+  /** The bridge, bond or Open vSwitch that the tap is a port of. */
   master: string | null;
   /** Where the definition plugs it in; null: it does not exist here, or is a libvirt network that does not tell. */
   bridge: Device | null;
@@ -24,7 +24,7 @@ export interface Plug {
 
 export async function readPlug(root: string, nic: Nic): Promise<Plug> {
   const tap = readDevice(root, nic.tap);
-  const master = tap && masterOf(tap);
+  const master = tap && readLink(`${tap.folder}/master`);
   // An older libvirt tells the network, but not its bridge.
   const bridge = readDevice(root, nic.source) ?? (nic.type === 'network' ? readDevice(root, master) : null);
   const ports = bridge && readNames(`${bridge.folder}/brif`)?.filter(port => port !== tap?.name);
