@@ -124,12 +124,6 @@ export function withEntry(files: GrubFiles, index: number): GrubFiles {
   throw new ImageError('cannot_arm', `the boot menu cannot be made to start '${entries[index]?.title}': ${why}`);
 }
 
-interface BootPaths {
-  config: string;
-  /** Where it is, or would be. */
-  env: string;
-}
-
 /** Makes this entry start once. Pure. Throws `cannot_arm`. */
 export function withNextEntry(files: GrubFiles, index: number): GrubFiles {
   const { entries, next } = readMenu(files.config, files.env);
@@ -140,7 +134,8 @@ export function withNextEntry(files: GrubFiles, index: number): GrubFiles {
   throw new ImageError('cannot_arm', `the boot menu cannot be made to start '${title}' once`);
 }
 
-async function readGrub(files: Pick<BootFiles, 'list' | 'read'>): Promise<GrubFiles & { paths: BootPaths }> {
+/** With the paths of both files: where they are, or `env` would be. */
+async function readGrub(files: Pick<BootFiles, 'list' | 'read'>) {
   const all = await files.list();
   const at = (path: string) => all.find(each => each.toLowerCase() === path);
   const folder = folders.find(each => at(`${each}grub.cfg`) !== undefined);
@@ -155,8 +150,8 @@ async function readGrub(files: Pick<BootFiles, 'list' | 'read'>): Promise<GrubFi
   const envPath = at(`${folder}grubenv`);
   const block = envPath === undefined ? null : await files.read(envPath);
   const paths = { config: place, env: envPath ?? `${folder}grubenv` };
-  const found = { config: bytes.toString('utf8'), env: block && parseGrubEnv(block), paths };
-  return block && block.length !== blockBytes ? { ...found, envBytes: block.length } : found;
+  const odd = block && block.length !== blockBytes && { envBytes: block.length };
+  return { config: bytes.toString('utf8'), env: block && parseGrubEnv(block), paths, ...odd };
 }
 
 function bootOf({ config, env, envBytes }: GrubFiles): Boot {
