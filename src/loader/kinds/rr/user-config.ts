@@ -16,9 +16,9 @@ export function readConfig(text: string): { config: Values } | Failed {
   return 'why' in read ? failed(read.why) : { config: read.values };
 }
 
-/** A key at the top, or one of a map in it; empty when there is none. */
-export function textOf(config: Values, key: string, inner?: string): string {
-  const value = inner === undefined ? at(config, key) : at(at(config, key), inner);
+/** A key at the top; empty when there is none. */
+export function textOf(config: Values, key: string): string {
+  const value = at(config, key);
   return typeof value === 'string' ? value : '';
 }
 
@@ -68,12 +68,9 @@ export function wantedOf({ model, platform }: Pick<LoaderSettings, 'model' | 'pl
 export function isBuiltFor(config: Values, { model, product, build, update }: Wanted): boolean {
   const value = (key: string) => textOf(config, key);
   const right = value('model') === model && value('productver') === product && value('buildnum') === build;
-  return right && (update === null || value('smallnum') === update) && isPatched(config);
-}
-
-/** RR writes both hashes when it has taken DSM's files. */
-function isPatched(config: Values): boolean {
-  return textOf(config, 'zimage-hash') !== '' && textOf(config, 'ramdisk-hash') !== '';
+  // RR writes both hashes when it has taken DSM's files.
+  const patched = value('zimage-hash') !== '' && value('ramdisk-hash') !== '';
+  return right && (update === null || value('smallnum') === update) && patched;
 }
 
 export function configIn(text: string | undefined): Values {

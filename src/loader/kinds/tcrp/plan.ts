@@ -143,34 +143,28 @@ function edit({ keepIdentity }: LoaderConfig, { map, usbIds }: LoaderFacts): Ste
   const partial = `${userConfig}.new`;
   const check = `test -s ${partial} && jq -e ${word(right.join(' and '))} ${partial}`;
   const command = `cat >${partial} && ${check} && mv -f ${partial} ${userConfig}`;
-  const text: NonNullable<Step['input']>['text'] = outputs => newConfig(outputs, edits, keepIdentity);
+  // The current configuration with our settings, and with the old serial number and MACs if they are kept.
+  const text: NonNullable<Step['input']>['text'] = outputs => {
+    const now = outputs.get('read_config') ?? '';
+    const saved = keepIdentity ? readIdentity(outputs.get('save_config') ?? '') : { identity: {} };
+    if ('problem' in saved) return saved;
+    const edited = editUserConfig(now, { ...edits, ...saved.identity });
+    if ('problem' in edited) return edited;
+    const made = readIdentity(edited.text);
+    if ('problem' in made) return made;
+    if (!isComplete(made.identity)) {
+      const message = 'user_config.json has no serial number and MAC, though they were to be made.';
+      return { problem: { code: 'no_identity', message } };
+    }
+    const satamaps = satamapOf(now);
+    // A device tree needs no map, so satamap does not run.
+    const notes = satamaps && edits.SataPortMap !== '' ? explainDifference(edits, satamaps) : [];
+    return { text: edited.text, notes };
+  };
   return step('edit_config', `Write ${userConfig}`, command, {
     ...{ input: { edits, keepIdentity, text }, silence: minute, timeout: minute },
     proofs: [{ name: 'checked', pattern: /true/ }],
   });
-}
-
-/** The current configuration with our settings, and with the old serial number and MACs if they are kept. */
-function newConfig(
-  outputs: Outputs,
-  edits: LoaderFacts['map'],
-  keepIdentity: boolean,
-): ReturnType<NonNullable<Step['input']>['text']> {
-  const now = outputs.get('read_config') ?? '';
-  const saved = keepIdentity ? readIdentity(outputs.get('save_config') ?? '') : { identity: {} };
-  if ('problem' in saved) return saved;
-  const edited = editUserConfig(now, { ...edits, ...saved.identity });
-  if ('problem' in edited) return edited;
-  const made = readIdentity(edited.text);
-  if ('problem' in made) return made;
-  if (!isComplete(made.identity)) {
-    const message = 'user_config.json has no serial number and MAC, though they were to be made.';
-    return { problem: { code: 'no_identity', message } };
-  }
-  const satamaps = satamapOf(now);
-  // A device tree needs no map, so satamap does not run.
-  const notes = satamaps && edits.SataPortMap !== '' ? explainDifference(edits, satamaps) : [];
-  return { text: edited.text, notes };
 }
 
 function extension(platform: string, url: string, nth: number): Step {
