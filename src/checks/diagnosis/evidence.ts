@@ -32,16 +32,14 @@ export const patienceForUpdates = 4;
 
 /** Whether the guest has been up since power on: if so, it is not booting. */
 export const pasts = ['fresh', 'was_up'] as const;
-type Past = (typeof pasts)[number];
 
 /** What is configured that can be asked of a guest: over the network, else its agent alone, else nothing. */
 export const askables = ['network', 'agent', 'nothing'] as const;
-type Askable = (typeof askables)[number];
 
-type OfMachine = { machine: Machine; age: Age; past: Past };
+type OfMachine = { machine: Machine; age: Age; past: (typeof pasts)[number] };
 type KindsOf<G extends GuestKind> = { [P in (typeof probesOf)[G][number]]: Kind<P> };
 export type Evidence = OfMachine & KindsOf<'dsm'>;
-export type OtherEvidence = OfMachine & KindsOf<'other'> & { askable: Askable };
+export type OtherEvidence = OfMachine & KindsOf<'other'> & { askable: (typeof askables)[number] };
 
 /** DSM closes its ports long before libvirt notices the shutdown. */
 const stopping: ReadonlySet<Activity> = new Set(['shutting_down', 'rebooting']);
@@ -65,9 +63,7 @@ export function ageOf(sincePowerOn: number | null, bootGrace: number): Age {
   return sincePowerOn < patienceForUpdates * bootGrace ? 'grown' : 'old';
 }
 
-type Running = 'running' | 'stopping' | 'unseen';
-
 /** Whether there is a guest that could answer. */
-export function canAnswer(machine: Machine): machine is Running {
+export function canAnswer(machine: Machine): machine is 'running' | 'stopping' | 'unseen' {
   return machine === 'running' || machine === 'stopping' || machine === 'unseen';
 }

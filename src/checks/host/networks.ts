@@ -12,17 +12,13 @@ export interface Network {
 
 export type Interfaces = Readonly<Record<string, readonly NetworkInterfaceInfo[] | undefined>>;
 
-export function ownNetworks(interfaces: Interfaces = ownInterfaces()): Network[] {
+/** None where a service may not list them (systemd's RestrictAddressFamilies without netlink). */
+export function ownNetworks(interfaces: Interfaces = orNull(networkInterfaces) ?? {}): Network[] {
   return Object.entries(interfaces).flatMap(([device, infos = []]) =>
     infos
       .filter(({ family, internal }) => family === 'IPv4' && !internal)
       .map(({ address, netmask }) => ({ device, address, netmask })),
   );
-}
-
-/** Empty where a service may not list them (systemd's RestrictAddressFamilies without netlink). */
-function ownInterfaces(): Interfaces {
-  return orNull(networkInterfaces) ?? {};
 }
 
 /** Reaches every machine on the network of the default route. */

@@ -23,6 +23,7 @@ interface Elsewhere {
   elsewhere: string;
 }
 
+const redirects = new Set([301, 302, 303, 307, 308]);
 const mostHops = 5;
 /** Characters of a name in the DNS. */
 const longestName = 253;
@@ -36,20 +37,15 @@ export async function follow({ address, ...first }: HttpTarget, limits: HttpLimi
     seen.push(at);
     const timeout = Math.max(0, ends - performance.now());
     const result = await get({ address, ...at }, { ...limits, timeout });
-    const next = result.failure === null ? redirectOf(address, at, result) : null;
+    const leads = result.failure === null && redirects.has(result.status);
+    const location = leads ? result.headers['location'] : undefined;
+    const next = location === undefined ? null : nextPlace(address, at, location);
     const answer = { result, at, hops };
     if (next === null || 'elsewhere' in next) return { ...answer, stopped: next };
     if (seen.some(place => isDeepStrictEqual(place, next))) return { ...answer, stopped: 'loop' };
     if (hops === mostHops) return { ...answer, stopped: 'too_many' };
     at = next;
   }
-}
-
-type Head = Pick<Extract<HttpResult, { failure: null }>, 'status' | 'headers'>;
-
-function redirectOf(address: string, at: Place, { status, headers }: Head): Place | Elsewhere | null {
-  const { location } = headers;
-  return location !== undefined && [301, 302, 303, 307, 308].includes(status) ? nextPlace(address, at, location) : null;
 }
 
 /** Where a `Location` leads; null: it is malformed. */
