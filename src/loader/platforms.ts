@@ -38,7 +38,10 @@ export function parsePlatformId(text: string): { id: PlatformId } | { problem: I
     const message = `"${text}" is an id of loaders before 0.9.2.9, which called models by their platform; it is "${id}" now.`;
     return { problem: { code: 'old_id', message, nearest: [id] } };
   }
-  const ids = meant === null ? idsOfNearest(prefix) : [meant];
+  const prefixes = platforms.map(row => row.prefix);
+  const similar = nearest(prefix, prefixes);
+  const last = platforms.filter(row => row.prefix === similar).flatMap(row => idsOf(row).slice(-3));
+  const ids = meant === null ? last : [meant];
   return { problem: { code: 'unknown_model', message: `"${text}" names no model that is known here.`, nearest: ids } };
 }
 
@@ -66,12 +69,6 @@ export function compareVersions(a: string, b: string): number {
   const [left = [], right = []] = [a, b].map(version => version.split('.').map(Number));
   const part = [0, 1, 2].find(nth => (left[nth] ?? 0) !== (right[nth] ?? 0)) ?? 0;
   return (left[part] ?? 0) - (right[part] ?? 0);
-}
-
-function idsOfNearest(prefix: string): readonly string[] {
-  const prefixes = platforms.map(row => row.prefix);
-  const meant = nearest(prefix, prefixes);
-  return platforms.filter(row => row.prefix === meant).flatMap(row => idsOf(row).slice(-3));
 }
 
 function idsOf({ prefix, builds }: Platform): readonly string[] {

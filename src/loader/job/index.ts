@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { type Outcome, stopping } from '../../model/codes.ts';
 import { idleLoader, isUnderWay, type Loader } from '../../model/loader.ts';
 import { type LoaderSettings, wantedDsm } from '../../model/loader-settings.ts';
@@ -5,7 +6,7 @@ import type { VmKey } from '../../model/snapshot.ts';
 import { listBackups } from '../image/backups.ts';
 import { Cancelled, Closing, explain } from './failure.ts';
 import { type LoaderRecord, loadRecord, withRecord } from './journal.ts';
-import { sweepScratch } from './loader-image.ts';
+import { scratchFolder } from './loader-image.ts';
 import { rebuild } from './rebuild.ts';
 import { endOf, interrupted, refusal, rollback, settle } from './recovery.ts';
 import { type Beginning, beginRun, type Run } from './run.ts';
@@ -51,7 +52,7 @@ export async function recallLoader(
   key: VmKey,
   settings: LoaderSettings,
 ): Promise<{ record: LoaderRecord | null; loader: Loader }> {
-  await sweepScratch(folder).catch(() => {});
+  await rm(scratchFolder(folder), { recursive: true, force: true }).catch(() => {});
   const record = await loadRecord(folder, key);
   const [newest] = await listBackups(settings.backupDir, key).catch(() => []);
   const backup = newest ? { file: newest.file, at: newest.at, size: newest.size } : null;

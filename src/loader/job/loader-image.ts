@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Domain } from '../../model/domain.ts';
 import { makeFolder } from '../../util/replace-file.ts';
@@ -19,10 +18,6 @@ import { mustBeOurs, type Run } from './run.ts';
 /** For temporary files. The next start removes what a kill left there. */
 export function scratchFolder(folder: string): string {
   return join(folder, 'scratch');
-}
-
-export async function sweepScratch(folder: string): Promise<void> {
-  await rm(scratchFolder(folder), { recursive: true, force: true });
 }
 
 /**

@@ -85,7 +85,7 @@ export interface Step {
   timeout: number;
   /** Its share of the whole time, relative to the other commands' shares. */
   weight: number;
-  onlyIf: Condition | null;
+  onlyIf: { words: string; holds(outputs: Outputs): boolean } | null;
   /** What its output contains when it has worked; no exit code proves that. */
   proofs: readonly Proof[];
   /** Its exit codes when it has worked; null: they tell nothing. Any other one means that it failed. */
@@ -99,11 +99,6 @@ interface Input {
   edits: Readonly<Record<string, string>>;
   keepIdentity: boolean;
   text(outputs: Outputs): { text: string; notes: readonly string[] } | { problem: { code: string; message: string } };
-}
-
-interface Condition {
-  words: string;
-  holds(outputs: Outputs): boolean;
 }
 
 /** `pattern` matches at most 500 characters and sees none around them, so that a stream can be read in pieces. */
@@ -120,7 +115,7 @@ export interface OutputTable {
   /** By its output, in words for people, with advice. Specific rows come first. */
   failures: readonly Failure[];
   /** Worth knowing of a step that has worked. */
-  remarks: readonly Remark[];
+  remarks: readonly { pattern: RegExp; note: string }[];
   /** Steps, by their names, that have worked when they print this, whatever else they say. */
   forgiven: { steps: RegExp; pattern: RegExp } | null;
   /** How far a step is when it prints this. */
@@ -138,11 +133,6 @@ export interface Failure {
   message: string;
   /** Null where the last lines of its output say more than we can. */
   advice: string | null;
-}
-
-interface Remark {
-  pattern: RegExp;
-  note: string;
 }
 
 export type Outcome =

@@ -18,7 +18,8 @@ export function explainDifference(ours: MapPair, satamaps: MapPair): readonly st
   const shared = Math.min(mine.length, theirs.length);
   const differing = theirs.slice(0, shared).filter((host, at) => host !== mine[at]);
   const begins = differing.length === 0;
-  const parked = differing.some(isParked);
+  // One port behind slot 15, where the smallest models end.
+  const parked = differing.some(host => host[0] === '1' && Number.parseInt(host.slice(1), 16) >= 15);
   const reasons: readonly (readonly [holds: boolean, reason: string])[] = [
     [true, `satamap proposes ${told(satamaps)}, and ${told(ours)} is used.`],
     [
@@ -44,11 +45,6 @@ export function explainDifference(ours: MapPair, satamaps: MapPair): readonly st
 
 function hosts({ SataPortMap, DiskIdxMap }: MapPair): string[] {
   return [...SataPortMap].map((digit, at) => digit + DiskIdxMap.slice(at * 2, at * 2 + 2).toUpperCase());
-}
-
-/** One port behind slot 15, where the smallest models end. */
-function isParked(host: string): boolean {
-  return host[0] === '1' && Number.parseInt(host.slice(1), 16) >= 15;
 }
 
 function told({ SataPortMap, DiskIdxMap }: MapPair): string {
