@@ -46,7 +46,7 @@ export async function putNvramBack(copy: Copy): Promise<void> {
     if (error.code !== 'ENOENT') throw error;
     return open(path, 'wx', 0o600);
   });
-  await file.write(bytes, 0, bytes.length, 0);
+  await file.writeFile(bytes);
   await file.truncate(bytes.length);
   await file.sync();
 }

@@ -73,7 +73,7 @@ async function fetch(
   await using file = await writing(to, () => open(to, 'wx', 0o600));
   for (const { at, length } of piecesOf(whole)) {
     const bytes = await image.read(offset + at, length, signal);
-    await writing(to, () => file.write(bytes, 0, length, at));
+    await writing(to, () => file.writeFile(bytes));
   }
 }
 

@@ -355,6 +355,18 @@ describe('backed up and restored', () => {
       await run('umount', [small]);
     }
   });
+
+  test('room for all of the boot partition but its end: no space, and not a copy without it', async () => {
+    const small = join(folder, 'scratch');
+    await mkdir(small);
+    await run('mount', ['-t', 'tmpfs', '-o', `size=${48 * 1024 - 64}k`, 'small', small]);
+    try {
+      await expect(readBoot(image, { scratch: small, signal: soon() })).rejects.toEqual(code('no_space'));
+      expect(await readdir(small)).toEqual([]);
+    } finally {
+      await run('umount', [small]);
+    }
+  });
 });
 
 async function partition(path: string): Promise<string> {
