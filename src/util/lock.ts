@@ -38,8 +38,8 @@ export async function lockFolder(folder: string): Promise<FolderLock | LockRefus
     // SQLite could make it too, but would not report why it cannot.
     await writeFile(path, '', { flag: 'wx', mode: 0o600 });
   } catch (error) {
-    const { code, syscall, message } = error as NodeJS.ErrnoException;
-    if (code !== 'EEXIST' || syscall === 'mkdir') return unwritable(folder, message);
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code !== 'EEXIST') return unwritable(folder, message);
   }
   return take(folder, path);
 }

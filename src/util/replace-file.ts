@@ -22,14 +22,14 @@ export async function replaceFile(path: string, text: string): Promise<void> {
 
 /** For its owner alone, with those above. Node's own `recursive` tries for ever in a folder that was deleted, and in /proc. */
 export async function makeFolder(path: string): Promise<void> {
-  const isThere = async () => (await stat(path).catch(() => null))?.isDirectory();
-  if (await isThere()) return;
+  const unless = (code: string) => (error: NodeJS.ErrnoException) => {
+    if (error.code !== code) throw error;
+  };
+  // `/.`: a file with this name is no folder, ENOTDIR.
+  if (await stat(`${path}/.`).catch(unless('ENOENT'))) return;
   if (dirname(path) !== path) await makeFolder(dirname(path));
-  try {
-    await mkdir(path, { mode: 0o700 });
-  } catch (error) {
-    if (!(await isThere())) throw error;
-  }
+  // Another process may have made it meanwhile.
+  await mkdir(path, { mode: 0o700 }).catch(unless('EEXIST'));
 }
 
 /** The folder's file names are on the disk when this resolves, if its file system supports that. */

@@ -122,11 +122,11 @@ test('says why a folder cannot be locked', async () => {
   await writeFile(join(folder, 'full', 'lock'), 'something else '.repeat(1_000));
   await symlink(join(folder, 'nowhere'), join(folder, 'dangling'));
   for (const [path, why] of [
-    [file, 'EEXIST'],
-    [join(file, 'sub'), 'EEXIST'],
+    [file, 'ENOTDIR'],
+    [join(file, 'sub'), 'ENOTDIR'],
     [join(folder, 'odd'), 'cannot be opened'],
     [join(folder, 'full'), 'is not empty'],
-    [join(folder, 'dangling'), 'EEXIST'],
+    [join(folder, 'dangling'), 'ENOENT'],
     [`${folder}/a\0b`, 'null bytes'],
   ] as const) {
     const refusal = await lockFolder(path);

@@ -46,10 +46,13 @@ test('a folder, with those above it', async () => {
   expect((await stat(path)).mode & 0o777).toBe(0o700);
 });
 
-test.each(['file', 'link'])('no folder below a %s', async name => {
+test.each([
+  ['file', 'ENOTDIR'],
+  ['link', 'ENOENT'],
+])('no folder below a %s', async (name, code) => {
   await writeFile(join(folder, 'file'), '');
   await symlink(join(folder, 'gone', 'far'), join(folder, 'link'));
-  await expect(makeFolder(join(folder, name, 'deep'))).rejects.toMatchObject({ code: 'EEXIST' });
+  await expect(makeFolder(join(folder, name, 'deep'))).rejects.toMatchObject({ code });
 });
 
 /** So does a folder that was deleted while it was mounted. */
