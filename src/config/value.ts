@@ -6,6 +6,11 @@ export function isMapping(value: unknown): value is Readonly<Record<string, unkn
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** Empty if it is no text. */
+export function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
 /** Undefined where there is nothing. */
 export function valueAt(value: unknown, path: Path): unknown {
   return path.reduce((here, step) => {

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { ConfigError, renderProblems } from '../../src/config/problem.ts';
-import { jsonSchema, type Shape } from '../../src/config/shape.ts';
+import { jsonSchema, leafPaths, type Shape } from '../../src/config/shape.ts';
+import { withValueAt } from '../../src/config/value.ts';
 import { load } from './harness.ts';
 
 /** Something of about the right shape: each key perhaps there, perhaps right. */
@@ -50,4 +51,11 @@ test.each([
   ['nearly a configuration', roughly(jsonSchema).map(value => stringify(value))],
 ])('%s is taken or refused with reasons', async (_, text) => {
   await fc.assert(fc.asyncProperty(text, loadsOrTells), { numRuns: 200 });
+});
+
+test('what is no text anywhere, not even as a text, is refused with reasons', async () => {
+  const base = { mqtt: { url: ['mqtt://a'] }, libvirt: [{ name: 'a' }, { name: 'b' }], vms: [{ domain: 'DSM' }] };
+  for (const path of leafPaths()) {
+    for (const at of [path, [...path, 0]]) await loadsOrTells(stringify(withValueAt(base, at, { toString: 0 })));
+  }
 });

@@ -2,7 +2,7 @@ import { listedCommands } from '../../model/commands.ts';
 import { isUuid } from '../../model/domain.ts';
 import { defaultVmKey, isVmKey } from '../../model/topics.ts';
 import type { Complain } from '../kinds.ts';
-import { isMapping, valueAt } from '../value.ts';
+import { isMapping, textOf, valueAt } from '../value.ts';
 import { usualUri } from './formats.ts';
 
 /** Rules across several keys: how the settings of a section fit together. Any setting may itself be wrong. */
@@ -14,10 +14,10 @@ export function mqttRule(mqtt: unknown, complain: Complain): void {
   if (given('cert_file') && !given('key_file')) complain(['cert_file'], 'needs key_file beside it', null, 'key');
   if (given('key_file') && !given('cert_file')) complain(['key_file'], 'needs cert_file beside it', null, 'key');
   const urls = [mqtt['url']].flat();
-  const plain = urls.findIndex(url => /^(mqtt|ws):/i.test(String(url)));
+  const plain = urls.findIndex(url => /^(mqtt|ws):/i.test(textOf(url)));
   if (plain < 0) return;
   // Whoever can stop the encrypted ones would read the password.
-  if (urls.some(url => /^(mqtts|wss):/i.test(String(url)))) {
+  if (urls.some(url => /^(mqtts|wss):/i.test(textOf(url)))) {
     complain(['url', plain], 'has no TLS, and another one has', 'use mqtts:// or wss:// for all of them, or for none');
     return;
   }
@@ -118,7 +118,7 @@ function createRule(vm: unknown, complain: Complain): void {
   const needs = (held: boolean, what: string, hint: string) =>
     held || complain(['create'], `needs ${what}`, hint, 'key');
   if (at('create') === null || at('guest') === 'other') return;
-  needs(!isUuid(String(at('domain'))), 'a name as `domain`', 'a domain that does not exist yet has no UUID');
+  needs(!isUuid(textOf(at('domain'))), 'a name as `domain`', 'a domain that does not exist yet has no UUID');
   needs(at('loader') !== null, 'a `loader` beside it', 'the disks are attached as its `model` needs them');
   // A loader without faults has it as what it means.
   needs(
@@ -159,7 +159,7 @@ function placeRule(vm: unknown, hosts: readonly unknown[] | null, complain: Comp
   else if (typeof on === 'string' && on !== '' && !hosts?.includes(on))
     complain(['on'], 'there is no such host', known);
   if (on !== null || all === true || !hosts || hosts.length < 2) return;
-  if (!isUuid(String(domain)))
+  if (!isUuid(textOf(domain)))
     complain(['domain'], 'is a name, and several hosts may have it', `add \`on:\`; ${known}`);
   else if (loader !== null) complain(['loader'], 'needs `on`: a loader is rebuilt on one host', known, 'key');
 }
@@ -174,7 +174,7 @@ export function vmsRule(vms: unknown, complain: Complain): void {
   for (const [index, vm] of vms.entries()) {
     const { domain, all, id = null, on = null } = isMapping(vm) ? vm : {};
     if (typeof domain !== 'string' || domain === '' || all === true) continue;
-    const identity = isUuid(domain) ? domain.toLowerCase() : `${domain} on ${on}`;
+    const identity = isUuid(domain) ? domain.toLowerCase() : `${domain} on ${textOf(on)}`;
     const twin = domains.get(identity);
     if (twin !== undefined) {
       complain([index, 'domain'], `vms[${twin}] is the same domain`, 'one entry a domain');
@@ -216,7 +216,7 @@ function everyRule(vms: readonly unknown[], complain: Complain): void {
 /** A valid key similar to the wanted one that no other entry has, explicitly or by default. */
 function freeKey(wanted: string, vms: readonly unknown[]): string {
   const taken = new Set(
-    vms.filter(isMapping).map(({ id, domain }) => (typeof id === 'string' ? id : defaultVmKey(String(domain)))),
+    vms.filter(isMapping).map(({ id, domain }) => (typeof id === 'string' ? id : defaultVmKey(textOf(domain)))),
   );
   const stem = defaultVmKey(wanted).slice(0, 60) || 'vm';
   for (let number = 1; ; number++) {
