@@ -24,9 +24,10 @@ export async function checkConfig({ json, rights, stdout, stderr, ...options }: 
   try {
     const loaded = await loadConfig(options);
     const asked = rights ? await (await import('./rights/asked.ts')).askRights(loaded.config) : null;
-    if (json) print({ ok: true, ...summarize(loaded), problems: [], ...asked?.document });
+    const understood = snake(whole(loaded)) as object;
+    if (json) print({ ok: true, ...understood, problems: [], ...asked?.document });
     else {
-      const yaml = stringify(summarize(loaded), { lineWidth: 0 });
+      const yaml = stringify(understood, { lineWidth: 0 });
       stdout.write(`${yaml}\n${['The configuration is fine.', ...(asked?.lines ?? [])].join('\n')}\n`);
     }
     const codes = asked?.refused.map(refusal => told(refusal, stderr)) ?? [];
@@ -39,24 +40,67 @@ export async function checkConfig({ json, rights, stdout, stderr, ...options }: 
   }
 }
 
-/** With keys as in the file, and no secrets: only whether there are passwords and keys. */
-export function summarize({ config, sources }: Loaded, username: unknown = config.mqtt.username): object {
-  const { instance, mqtt, hosts, vms, templates, dataDir } = config;
-  const { url, clientId, baseTopic } = mqtt;
-  const secrets = { password: mqtt.password !== null, clientCertificate: mqtt.cert !== null };
-  return snake({
-    ...{ sources, instance },
-    mqtt: { url, clientId, username, ...secrets, baseTopic },
-    libvirt: hosts[0]?.name === null ? summarizeHost(hosts[0]) : hosts.map(summarizeHost),
-    vms: [
-      ...vms.map(({ domain, key, label, ...vm }) => summarizeVm({ domain }, { id: key, name: label }, vm)),
-      ...templates.map(({ except, ...vm }) => summarizeVm({ all: true }, { except }, vm)),
-    ],
-    dataDir,
-  }) as object;
+/** For others: with keys as in the file, without secrets, and without whom it serves and tells. */
+export function summarize({ config, sources }: Loaded): object {
+  // The user's name is often a common word.
+  const mqtt = { ...brokerOf(config), username: config.mqtt.username !== null };
+  return snake({ sources, ...mainParts(config, () => ({})), mqtt }) as object;
 }
 
-function summarizeVm(which: object, more: object, vm: Omit<Vm, 'domain' | 'key' | 'label'>) {
+/** All of it, but of secrets only whether there are any. */
+function whole({ config, sources }: Loaded) {
+  const { homeAssistant, notify, heartbeat, health, web, log } = config;
+  const of = ({ guest, address, suggestedArea, linkByMac, expected, console, checks }: Common) => ({
+    ...{ guest, address, suggestedArea, linkByMac, expected, console },
+    checks: {
+      ...checks,
+      ...{ schedule: checks.schedule ?? 'never', deepSchedule: checks.deepSchedule ?? 'never' },
+      ...{ bootGrace: formatDuration(checks.bootGrace), probeTimeout: formatDuration(checks.probeTimeout) },
+    },
+  });
+  return {
+    ...{ sources, ...mainParts(config, of), homeAssistant },
+    notify: notify.map(({ url, token, ...each }) => ({ url: originOf(url), ...each, token: token !== null })),
+    heartbeat: heartbeat && { url: originOf(heartbeat.url), interval: formatDuration(heartbeat.interval) },
+    health: { listen: placeOf(health.listen) },
+    web: { ...web, listen: placeOf(web.listen), token: web.token !== null },
+    log,
+  };
+}
+
+/** The path of many is a secret. */
+function originOf(url: string): string {
+  return `${new URL(url).origin}/…`;
+}
+
+function placeOf(listen: Config['health']['listen']): string {
+  return listen ? `${listen.host}:${listen.port}` : 'off';
+}
+
+function brokerOf({ mqtt }: Config) {
+  const { url, clientId, username, baseTopic } = mqtt;
+  const secrets = { password: mqtt.password !== null, clientCertificate: mqtt.cert !== null };
+  return { url, clientId, username, ...secrets, baseTopic };
+}
+
+/** `more`: of a VM. */
+function mainParts(config: Config, more: (vm: Common) => object) {
+  const { instance, hosts, vms, templates, dataDir } = config;
+  return {
+    ...{ instance, mqtt: brokerOf(config) },
+    libvirt: hosts[0]?.name === null ? summarizeHost(hosts[0]) : hosts.map(summarizeHost),
+    vms: [
+      ...vms.map(({ domain, key, label, ...vm }) => summarizeVm({ domain }, { id: key, name: label, ...more(vm) }, vm)),
+      ...templates.map(({ except, ...vm }) => summarizeVm({ all: true }, { except, ...more(vm) }, vm)),
+    ],
+    dataDir,
+  };
+}
+
+/** What a VM has, and all of a host together. */
+type Common = Omit<Vm, 'domain' | 'key' | 'label'>;
+
+function summarizeVm(which: object, more: object, vm: Common) {
   const { on, commands, after, shutdown, reboot, create, loader } = vm;
   return {
     ...{ ...which, ...(on !== null && { on }), ...more, commands, ...(after.length > 0 && { after }) },

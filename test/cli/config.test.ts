@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { checkConfig } from '../../src/cli/check-config.ts';
-import { jsonSchema } from '../../src/config/shape.ts';
+import type { Path } from '../../src/config/problem.ts';
+import { jsonSchema, leafPaths, pathText } from '../../src/config/shape.ts';
 import { directory } from '../config/harness.ts';
 import { captured } from './output.ts';
 
@@ -50,6 +51,41 @@ test('for programs', async () => {
     ],
     problems: [],
   });
+});
+
+/** Told by another key, or, of what identifies a disk or a machine, not told. */
+const untold =
+  /_file$|^mqtt\.(?!url|client_id|username|password$|base_topic)|\.all$|\.create\.(disks|mac)|\.loader\.(ssh\.key|sata_map\.)/;
+
+test('every key is there, but what another one tells, and what identifies a disk', async () => {
+  const text = `
+mqtt: { url: mqtt://broker }
+libvirt: [{ name: one, uri: qemu:///system }, { name: two, uri: qemu+tls://b/system }]
+heartbeat: { url: https://hc-ping.com/s3cret }
+notify: [{ url: https://ntfy.sh/s3cret, token: s3cret }]
+vms:
+  - { domain: one, on: one, after: [other], loader: { model: DS918+, platform: 7.1.1-42962, image: /loader.img },
+      create: { memory: 4GiB, bridge: br0, disks: [{ pool: default, size: 20GiB }] } }
+  - { domain: other, on: two, guest: other, checks: { http: [{}] } }
+  - { all: true, except: [one, other] }
+`;
+  const { stdout } = await run(text, { json: true });
+  const understood = JSON.parse(stdout);
+  expect(understood).toMatchObject({
+    notify: [{ url: 'https://ntfy.sh/…', token: true }],
+    heartbeat: { url: 'https://hc-ping.com/…', interval: '1m' },
+    health: { listen: '127.0.0.1:8099' },
+    web: { listen: 'off', token: false },
+  });
+  expect(stdout).not.toContain('s3cret');
+  const isThere = ([step, ...rest]: Path, value: unknown): boolean => {
+    if (step === undefined) return true;
+    if (Array.isArray(value)) return value.some(each => isThere(rest, each));
+    return Object.hasOwn(Object(value), step) && isThere(rest, Object(value)[step]);
+  };
+  const paths = leafPaths().filter(path => !untold.test(pathText(path)));
+  expect(paths.length).toBeGreaterThan(60);
+  expect(paths.filter(path => !isThere(path, understood)).map(pathText)).toEqual([]);
 });
 
 const loaders = `

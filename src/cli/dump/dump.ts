@@ -43,8 +43,7 @@ export async function dump({ loaded, output, stdout, stderr }: DumpOptions): Pro
     system: `${process.platform} ${process.arch} ${release()}`,
     user: process.getuid?.() ?? null,
     groups: process.getgroups?.() ?? null,
-    // The user's name is often a common word.
-    configuration: summarize(loaded, config.mqtt.username !== null),
+    configuration: summarize(loaded),
     bridge,
     libvirt,
     data_dir: files,
