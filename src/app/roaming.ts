@@ -17,12 +17,15 @@ interface Roamer {
   told: Report | null;
   /** It has gone from its host, and may appear on another. */
   gone: NodeJS.Timeout | undefined;
-  /** It runs on two hosts at once. */
-  twice: boolean;
+  /** It runs on two hosts at once, or seems to. */
+  twice: NodeJS.Timeout | undefined;
 }
 
 /** Milliseconds in which a VM that has gone from one host may appear on another: it is the same one, and was not off. */
 const usualPatience = 60_000;
+
+/** Milliseconds after which a report of a host whose libvirt answers is no longer on its way. */
+const lateReport = 3_000;
 
 /** VMs that several hosts may have: each is where it runs, or else where it is defined. */
 export class Roaming {
@@ -35,7 +38,7 @@ export class Roaming {
     this.#states = states;
     this.#logger = logger;
     this.#patience = patience;
-    const nothing = { told: null, gone: undefined, twice: false };
+    const nothing = { told: null, gone: undefined, twice: undefined };
     this.#roamers = new Map(keys.map(key => [key, { key, said: new Map(), ...nothing }]));
   }
 
@@ -58,7 +61,7 @@ export class Roaming {
   }
 
   close(): void {
-    for (const { gone } of this.#roamers.values()) clearTimeout(gone);
+    for (const { gone, twice } of this.#roamers.values()) for (const timer of [gone, twice]) clearTimeout(timer);
   }
 
   #decide(roamer: Roamer): void {
@@ -73,13 +76,17 @@ export class Roaming {
     else if (!own || own.fresh) this.#seek(roamer, own?.report ?? null);
   }
 
-  /** In a migration only one of the two is running at a time. */
+  /** In a migration only one of the two is running at a time, but its report may be the later one. */
   #compare(roamer: Roamer): void {
     const running = this.#freshly(roamer, ({ domain }) => domain?.state === 'running');
     const hosts = running.map(({ snapshot }) => snapshot.hypervisor.name).toSorted();
+    const fields = { event: 'domain.twice', vm: roamer.key, hosts };
     const words = 'one domain runs on two hosts at once: if both have the same disk, this destroys what is on it';
-    if (hosts.length > 1 && !roamer.twice) this.#logger.error({ event: 'domain.twice', vm: roamer.key, hosts }, words);
-    roamer.twice = hosts.length > 1;
+    if (hosts.length > 1) roamer.twice ??= setTimeout(() => this.#logger.error(fields, words), lateReport);
+    else {
+      clearTimeout(roamer.twice);
+      roamer.twice = undefined;
+    }
   }
 
   /** Nobody says that it runs, and its host does not have it, or not for certain. */
