@@ -1,13 +1,13 @@
 /**
- * Finds what a bridge has left on the broker of VMs and hosts that it no longer serves. Needed when `data_dir`, in which the
- * bridge remembers them, was lost. Finds only what a bridge of this base topic certainly wrote: other programs, or a
- * bridge one level below, may have retained topics there too.
+ * Finds what a bridge has left on the broker of VMs and hosts that it no longer serves. Needed when `data_dir`, in which
+ * the bridge remembers them, was lost. Finds only what a bridge of this base topic certainly wrote: other programs, or
+ * a bridge one level below, may have retained topics there too.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { VmKey } from '../model/snapshot.ts';
 import { isVmKey, retainedTopics, type Topics } from '../model/topics.ts';
 import { MqttClient, type MqttClientOptions } from '../mqtt/client.ts';
-import { inTime } from '../util/deadline.ts';
+import { inTime, within } from '../util/deadline.ts';
 import { silent } from '../util/logger.ts';
 import { orNull } from '../util/or-null.ts';
 
@@ -66,7 +66,7 @@ const longest = 10_000;
 type Connection = Omit<MqttClientOptions, 'subscriptions' | 'logger'>;
 
 /** Reads the broker's retained messages, in a session of its own. Rejects with a sentence for people. */
-export async function keptBy(connection: Connection, filters: readonly string[], signal?: AbortSignal): Promise<Kept> {
+export async function keptBy(connection: Connection, filters: readonly string[], signal: AbortSignal): Promise<Kept> {
   const kept = new Map<string, string>();
   const calm = Promise.withResolvers<void>();
   let timer: NodeJS.Timeout | undefined;
@@ -90,34 +90,36 @@ export async function clearedAt(
   filter: string,
   signal: AbortSignal,
 ) {
-  await inSession(connection, [filter], signal, async (client, opened) => {
+  await inSession(connection, [filter], signal, async (client, opened, end) => {
     await opened;
     for (const topic of topics) {
       const take = (settled: (taken: boolean) => void) =>
         client.publish({ topic, payload: '', qos: 1, retain: true, settled });
       // A congested session takes it later.
-      while (!(await new Promise(take))) await delay(100, undefined, { signal });
+      while (!(await new Promise(take))) await delay(100, undefined, { signal: end });
     }
   });
 }
 
+/** `end` aborts when the session is over. */
 async function inSession(
   connection: Connection,
   subscriptions: readonly string[],
-  signal: AbortSignal | undefined,
-  use: (client: MqttClient, opened: Promise<{ refused: readonly string[] }>) => Promise<void>,
+  signal: AbortSignal,
+  use: (client: MqttClient, opened: Promise<{ refused: readonly string[] }>, end: AbortSignal) => Promise<void>,
 ): Promise<void> {
-  signal?.throwIfAborted();
   const client = new MqttClient({ ...connection, subscriptions, logger: silent });
   const opened = Promise.withResolvers<{ refused: readonly string[] }>();
   const ended = Promise.withResolvers<never>();
   client.on('connected', opened.resolve);
   client.on('disconnected', ended.reject);
   const limit = longest * ([connection.url].flat().length + 1);
-  client.start();
+  const act = async (end: AbortSignal) => {
+    client.start();
+    return Promise.race([use(client, opened.promise, end).then(() => true), ended.promise]);
+  };
   try {
-    const late = await inTime(Promise.race([use(client, opened.promise), ended.promise]), limit, 'late', signal);
-    if (late) throw new Error('it does not answer');
+    if (!(await within(limit, signal, act, false))) throw new Error('it does not answer');
   } finally {
     await client.close();
   }

@@ -1,7 +1,9 @@
 /** What another has published where our devices are: read, however it is made, and left alone. */
+import { getEventListeners } from 'node:events';
 import { expect, test } from 'vitest';
-import { staleIn } from '../../src/bridge/stale.ts';
+import { clearedAt, staleIn } from '../../src/bridge/stale.ts';
 import { topics } from '../../src/model/topics.ts';
+import { PUBLISH, startPeer } from '../mqtt/peer.ts';
 
 const own = ['ha/device/dsm2mqtt_nas/config'];
 const ground = { topics: topics('b'), prefix: 'ha', own, vms: new Map(), hosts: ['two'] };
@@ -69,4 +71,12 @@ test('another program’s document, and a device with topics of two hosts, stay'
   ).toEqual({
     ...{ keys: [], hosts: [], devices: [] },
   });
+});
+
+test('a broker that goes away while topics are cleared: that is told, and nothing goes on', async () => {
+  await using peer = await startPeer({ [PUBLISH]: (_, { socket }) => socket.destroy() });
+  const { signal } = new AbortController();
+  const connection = { url: peer.url, clientId: 'look', connectTimeout: 5_000, keepalive: 60 };
+  await expect(clearedAt(connection, ['b/OLD/state'], 'b/bridge/state', signal)).rejects.toThrow();
+  expect(getEventListeners(signal, 'abort')).toEqual([]);
 });
