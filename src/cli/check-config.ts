@@ -40,7 +40,7 @@ export async function checkConfig({ json, rights, stdout, stderr, ...options }: 
   }
 }
 
-/** For others: with keys as in the file, without secrets, and without whom it serves and tells. */
+/** What a diagnosis needs of it, with keys as in the file; of secrets, and of the user, only whether there are any. */
 export function summarize({ config, sources }: Loaded): object {
   // The user's name is often a common word.
   const mqtt = { ...brokerOf(config), username: config.mqtt.username !== null };
@@ -62,8 +62,8 @@ function whole({ config, sources }: Loaded) {
     ...{ sources, ...mainParts(config, of), homeAssistant },
     notify: notify.map(({ url, token, ...each }) => ({ url: originOf(url), ...each, token: token !== null })),
     heartbeat: heartbeat && { url: originOf(heartbeat.url), interval: formatDuration(heartbeat.interval) },
-    health: { listen: placeOf(health.listen) },
-    web: { ...web, listen: placeOf(web.listen), token: web.token !== null },
+    health: { listen: hostAndPort(health.listen) },
+    web: { ...web, listen: hostAndPort(web.listen), token: web.token !== null },
     log,
   };
 }
@@ -73,7 +73,7 @@ function originOf(url: string): string {
   return `${new URL(url).origin}/…`;
 }
 
-function placeOf(listen: Config['health']['listen']): string {
+function hostAndPort(listen: Config['health']['listen']): string {
   return listen ? `${listen.host}:${listen.port}` : 'off';
 }
 

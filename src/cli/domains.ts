@@ -36,9 +36,9 @@ export async function withDomains<T>(
 }
 
 /**
- * With the host of each VM that several may have: the one where it runs, else one that has it, rather
- * that on which it last was. `lost`: it runs on none of
- * those that could be read, so nobody knows; `refused`: why the others could not.
+ * With the host of each VM that several may have: the one where it runs; else the one that has it and had it last; else
+ * one that has it. `lost`: it runs on none of those that could be read, so nobody knows; `refused`: why the others could
+ * not.
  */
 async function found(config: Config, signal?: AbortSignal) {
   const open = config.hosts.length > 1 ? config.vms.filter(({ on }) => on === null) : [];
@@ -104,7 +104,10 @@ export async function ofEachHost<R extends { id: string }>(
   };
 }
 
-/** What could be done, and why the rest, which adds to `known`, could not; a host that is away is told once. Throws if nothing could. */
+/**
+ * What could be done, and why the rest could not, with what is `known` of that; a host that is away is told once. Throws
+ * if nothing could.
+ */
 export async function settled<T>(tasks: readonly Promise<T>[], known: readonly Refusal[] = []) {
   const all = await Promise.allSettled(tasks);
   const done = all.flatMap(one => (one.status === 'fulfilled' ? [one.value] : []));

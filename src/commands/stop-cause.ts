@@ -3,7 +3,7 @@ import type { Command } from '../model/command.ts';
 import type { Job } from '../model/job/job.ts';
 import type { Asked } from '../model/snapshot.ts';
 
-/** Who caused a stop: who asked for it, and how long the request counts. Pure; times are ISO 8601. */
+/** Who caused a stop, or a reset: who asked for it, and how long the request counts. Pure; times are ISO 8601. */
 
 /** Milliseconds after a shutdown gave up in which a power-off still counts as its late success. */
 export const lateness = 30 * 60_000;

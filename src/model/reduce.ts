@@ -31,7 +31,7 @@ export function reduce(snapshot: Snapshot, event: Event): Snapshot {
     case 'rebooted':
       // A guest that restarts has not powered off as asked: a later power-off has another cause.
       return change(snapshot, event.key, vm =>
-        recorded(vm, vm.asked?.open && vm.asked.word !== 'reset' ? vm : { ...vm, asked: null }, event, up),
+        recorded(vm, vm.asked && isOver(vm.asked) ? { ...vm, asked: null } : vm, event, up),
       );
     case 'error':
       return change(snapshot, event.key, vm => ({ ...vm, lastError: event.error }));
@@ -59,6 +59,11 @@ export function reduce(snapshot: Snapshot, event: Event): Snapshot {
     case 'checks_overdue':
       return { ...snapshot, overdueChecks: event.keys };
   }
+}
+
+/** What was asked has nothing to come any more, once the guest has restarted. */
+function isOver({ open, word }: Asked): boolean {
+  return !open || word === 'reset';
 }
 
 /** The table of VMs is copied once, however many there are. */

@@ -20,7 +20,10 @@ export async function replaceFile(path: string, text: string): Promise<void> {
   await syncFolder(folder);
 }
 
-/** For its owner alone, with those above. Node's own `recursive` tries for ever in a folder that was deleted, and in /proc. */
+/**
+ * For its owner alone, with those above. Node's own `recursive` tries for ever in a folder that was deleted, and in
+ * /proc.
+ */
 export async function makeFolder(path: string): Promise<void> {
   const unless = (code: string) => (error: NodeJS.ErrnoException) => {
     if (error.code !== code) throw error;

@@ -23,8 +23,8 @@ export async function createRebuilds(options: LoaderOptions): Promise<Rebuilds |
   const { config, state, hypervisor, checks: running, ...rest } = options;
   const { open, watch } = hypervisor;
   const { checks, identify } = running;
-  const vms = config.vms.flatMap(policy => {
-    const { key, loader, address } = policy;
+  const vms = config.vms.flatMap(vm => {
+    const { key, loader, address } = vm;
     if (!loader) return [];
     const guest: Guest = {
       address: () => address ?? checks.address(key),
@@ -33,9 +33,9 @@ export async function createRebuilds(options: LoaderOptions): Promise<Rebuilds |
         await checks.check(key);
         return state.snapshot.vms[key]?.check ?? null;
       },
-      bootGrace: policy.checks.bootGrace,
+      bootGrace: vm.checks.bootGrace,
     };
-    return [{ key, settings: loader, policy, guest }];
+    return [{ key, settings: loader, policy: vm, guest }];
   });
   if (vms.length === 0) return null;
   const [{ Rebuilds }, { adapterOf }] = await Promise.all([
