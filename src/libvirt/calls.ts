@@ -142,12 +142,21 @@ export class Calls {
 
   /** Fails running calls, whose outcome is unknown, and queued and later calls, which were never sent. */
   fail(lost: ConnectionLost): void {
+    this.#refuse(lost, stream => stream.lost());
+    this.#inFlight.clear();
+  }
+
+  /** As `fail`, while the connection is still there: what was sent keeps its place until the daemon has answered. */
+  leave(lost: ConnectionLost): void {
+    this.#refuse(lost, stream => stream.abort());
+  }
+
+  #refuse(lost: ConnectionLost, end: (stream: CallStream) => void): void {
     this.#lost ??= lost;
     for (const call of this.#inFlight.values()) {
-      call.stream?.lost();
+      if (call.stream) end(call.stream);
       call.settle?.({ error: new ConnectionLost(`${call.name}: ${lost.message}`, { cause: lost }) });
     }
-    this.#inFlight.clear();
     for (const call of this.#queue.splice(0)) call.settle?.({ error: unsent(lost) });
   }
 

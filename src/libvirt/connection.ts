@@ -88,9 +88,14 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     return this.#calls.submit(procedure, args, { ...options, timeout: options.timeout ?? this.#timeout }, stream);
   }
 
-  /** Ends it now. Calls under way fail as `ConnectionLost`: their outcome is unknown. */
-  close(): void {
+  /**
+   * Ends it now. Calls under way fail as `ConnectionLost`: their outcome is unknown. Resolves when the stream has ended
+   * too. It does when the daemon has answered them, a second later at most: two threads of libvirtd 9.0 let go of a
+   * client that is gone before its reply, and free its event callbacks twice.
+   */
+  async close(): Promise<void> {
     this.#end(null);
+    if (!this.#stream.closed) await once(this.#stream, 'close');
   }
 
   /** Called once, and at once if it has ended already. */
@@ -100,7 +105,7 @@ export class Connection extends EventEmitter<ConnectionEvents> {
   }
 
   [Symbol.dispose](): void {
-    this.close();
+    void this.close();
   }
 
   async #flushed(): Promise<void> {
@@ -113,17 +118,15 @@ export class Connection extends EventEmitter<ConnectionEvents> {
   }
 
   #receive(chunk: Buffer): void {
-    if (this.#ended) return;
     this.#heard = true;
     try {
-      for (const frame of this.#decoder.push(chunk)) {
-        // A listener may have closed it.
-        if (!this.#ended) this.#dispatch(frame);
-      }
+      for (const frame of this.#decoder.push(chunk)) this.#dispatch(frame);
+      if (this.#ended && this.#calls.inFlight === 0) this.#stream.destroy();
     } catch (error) {
       this.#end(
         error instanceof ProtocolError ? error : new ProtocolError(`libvirt connection: ${error}`, { cause: error }),
       );
+      this.#stream.destroy();
     }
   }
 
@@ -144,7 +147,7 @@ export class Connection extends EventEmitter<ConnectionEvents> {
   #announce(frame: Frame): void {
     const row = eventByProcedure.get(frame.procedure);
     // A newer daemon may send unknown messages: the stream is still good.
-    if (!row) return;
+    if (!row || this.#ended) return;
     const body = row.codec.decode(new XdrReader(frame.payload)) as object;
     this.emit('event', { name: row.name, ...body } as DomainEvent);
   }
@@ -172,12 +175,13 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     this.#over.abort();
     this.#cause = error;
     clearInterval(this.#timer);
-    this.#stream.destroy();
-    this.#calls.fail(
-      error instanceof ConnectionLost
-        ? error
-        : new ConnectionLost(error?.message ?? 'the connection was closed here', { cause: error }),
-    );
+    if (error === null) this.#calls.leave(new ConnectionLost('the connection was closed here'));
+    else
+      this.#calls.fail(error instanceof ConnectionLost ? error : new ConnectionLost(error.message, { cause: error }));
+    if (this.#calls.inFlight > 0) {
+      const late = setTimeout(() => this.#stream.destroy(), 1_000);
+      this.#stream.once('close', () => clearTimeout(late));
+    } else this.#stream.destroy();
     this.emit('closed', error);
   }
 }

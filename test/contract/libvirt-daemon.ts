@@ -185,7 +185,7 @@ export function libvirtDaemonContract({ name, uri, witness, domain: domainName, 
         return {
           state: () => connection.call(procedures.domainGetState, { domain, flags: 0 }),
           [Symbol.asyncDispose]: async () => {
-            connection.close();
+            void connection.close();
             await Promise.all(calls);
           },
         };

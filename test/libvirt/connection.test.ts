@@ -31,7 +31,7 @@ test('events come before the reply that they belong to', async () => {
   peer.stream.write(Buffer.concat([lifecycle(4, 0), lifecycle(2, 0), reply]));
   await call;
   expect(story).toEqual(['lifecycle', 'lifecycle', 'reply']);
-  connection.close();
+  void connection.close();
 });
 
 test('a message of a kind that nobody knows yet is ignored', async () => {
@@ -43,7 +43,7 @@ test('a message of a kind that nobody knows yet is ignored', async () => {
   peer.reply(await peer.frame(1), hostname, { hostname: 'nas' });
   await call;
   expect(events).toEqual([]);
-  connection.close();
+  void connection.close();
 });
 
 describe('keepalive', () => {
@@ -67,7 +67,7 @@ describe('keepalive', () => {
       serial: 0,
       status: 0,
     });
-    connection.close();
+    void connection.close();
   });
 
   test('a silent daemon is pinged, and given up after the count', async () => {
@@ -94,7 +94,7 @@ describe('keepalive', () => {
       await new Promise(setImmediate);
     }
     expect(closed).not.toHaveBeenCalled();
-    connection.close();
+    void connection.close();
   });
 
   test('one that is heard otherwise is not pinged', async () => {
@@ -105,7 +105,7 @@ describe('keepalive', () => {
       vi.advanceTimersByTime(1_000);
     }
     expect(peer.frames).toEqual([]);
-    connection.close();
+    void connection.close();
   });
 });
 
@@ -136,8 +136,8 @@ describe('the end', () => {
       sent: true,
     });
     await peer.frame(1);
-    connection.close();
-    connection.close();
+    void connection.close();
+    void connection.close();
     await call;
     expect(told).toEqual([null]);
   });
@@ -147,12 +147,45 @@ describe('the end', () => {
     const told: string[] = [];
     connection.on('event', event => {
       if (event.name === 'lifecycle') told.push(`${event.event}`);
-      connection.close();
+      void connection.close();
     });
     const closed = closing(connection);
     peer.stream.write(Buffer.concat([lifecycle(4, 0), lifecycle(2, 0)]));
     expect(await closed).toBe(null);
     expect(told).toEqual(['4']);
+  });
+
+  test('closed while a call is under way: the stream ends when the daemon has answered, and nothing else is heard', async () => {
+    const { connection, peer } = connected();
+    const heard = vi.fn();
+    connection.on('event', heard);
+    const left = new Promise(resolve => peer.stream.once('end', () => resolve('left')));
+    const refused = expect(connection.call(hostname, undefined)).rejects.toMatchObject({ sent: true });
+    const asked = await peer.frame(1);
+    const closed = connection.close();
+    await refused;
+    await expect(connection.call(hostname, undefined)).rejects.toMatchObject({ sent: false });
+    peer.stream.write(lifecycle(2, 0));
+    expect(await Promise.race([left, new Promise(resolve => setImmediate(resolve, 'there'))])).toBe('there');
+    peer.reply(asked, hostname, { hostname: 'nas' });
+    await Promise.all([closed, left]);
+    expect(heard).not.toHaveBeenCalled();
+    expect(peer.frames.length).toBe(1);
+  });
+
+  test('closed while the daemon hangs: the stream ends within a second or so', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const { connection, peer } = connected();
+      connection.call(hostname, undefined).catch(() => {});
+      await peer.frame(1);
+      const closed = connection.close();
+      vi.advanceTimersByTime(1_000);
+      await closed;
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });
 

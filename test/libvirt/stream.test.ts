@@ -231,6 +231,21 @@ describe('the end of the connection', () => {
     await expect(it.done).rejects.toMatchObject({ name: 'ConnectionLost', sent: true });
   });
 
+  test('by us: the daemon is told to stop, and heard until it confirms', async () => {
+    using it = await setUp();
+    it.reply();
+    it.say(more, 'some');
+    await it.roundTrip();
+    const closed = it.connection.close();
+    await expect(it.done).rejects.toMatchObject({ name: 'ConnectionLost', sent: true });
+    await it.peer.frame(3);
+    expect(it.said()).toEqual([error]);
+    it.say(more, 'late');
+    it.say(ok);
+    await closed;
+    expect(it.sink.bytes.toString()).toBe('some');
+  });
+
   test.each<[string, (it: Played) => void]>([
     ['OK before the end', it => it.say(ok)],
     ['a hole without a length', it => it.say(more, 'x', frameType.streamHole)],

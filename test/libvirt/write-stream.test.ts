@@ -132,14 +132,14 @@ describe('what the socket does not take', () => {
     expect(nth - length).toBeLessThanOrEqual(3);
     peer.reply(await peer.frame(nth), hostname, { hostname: 'nas' });
     await call;
-    connection.close();
+    void connection.close();
     await expect(write).rejects.toThrow(ConnectionLost);
   });
 
   test('waits no longer than the connection lives', async () => {
     const ended = vi.fn();
     const { connection, write } = await stuck(forever(ended, packet));
-    connection.close();
+    void connection.close();
     await expect(write).rejects.toMatchObject({ name: 'ConnectionLost', sent: true });
     await eventually(() => expect(ended).toHaveBeenCalledOnce(), { interval: 1 });
   });
