@@ -50,6 +50,8 @@ export class Connection extends EventEmitter<ConnectionEvents> {
   /** Aborted when the stream has ended. */
   readonly #over = new AbortController();
   #cause: Error | null = null;
+  /** Resolved when the stream has been let go of. */
+  readonly #gone = Promise.withResolvers<void>();
 
   constructor(stream: Duplex, { keepalive, maxInFlight = 4, timeout = 10_000 }: ConnectionOptions = {}) {
     super();
@@ -66,10 +68,10 @@ export class Connection extends EventEmitter<ConnectionEvents> {
   start(): this {
     this.#stream.on('data', chunk => this.#receive(chunk));
     this.#stream.on('error', error =>
-      this.#end(new ConnectionLost(`libvirt connection: ${error.message}`, { cause: error })),
+      this.#break(new ConnectionLost(`libvirt connection: ${error.message}`, { cause: error })),
     );
-    this.#stream.on('close', () => this.#end(new ConnectionLost('libvirt closed the connection')));
-    this.#stream.on('end', () => this.#end(new ConnectionLost('libvirt closed the connection')));
+    this.#stream.on('close', () => this.#break(new ConnectionLost('libvirt closed the connection')));
+    this.#stream.on('end', () => this.#break(new ConnectionLost('libvirt closed the connection')));
     this.#timer = setInterval(() => this.#beat(), this.#keepalive.interval);
     return this;
   }
@@ -89,13 +91,13 @@ export class Connection extends EventEmitter<ConnectionEvents> {
   }
 
   /**
-   * Ends it now. Calls under way fail as `ConnectionLost`: their outcome is unknown. Resolves when the stream has ended
-   * too. It does when the daemon has answered them, a second later at most: two threads of libvirtd 9.0 let go of a
-   * client that is gone before its reply, and free its event callbacks twice.
+   * Ends it now. Calls under way fail as `ConnectionLost`: their outcome is unknown. It hangs up, and resolves, when the
+   * daemon has answered them, a second later at most: two threads of libvirtd 9.0 let go of a client that is gone before
+   * its reply, and free its event callbacks twice.
    */
   async close(): Promise<void> {
     this.#end(null);
-    if (!this.#stream.closed) await once(this.#stream, 'close');
+    await this.#gone.promise;
   }
 
   /** Called once, and at once if it has ended already. */
@@ -121,12 +123,11 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     this.#heard = true;
     try {
       for (const frame of this.#decoder.push(chunk)) this.#dispatch(frame);
-      if (this.#ended && this.#calls.inFlight === 0) this.#stream.destroy();
+      if (this.#ended && this.#calls.inFlight === 0) this.#hangUp();
     } catch (error) {
-      this.#end(
+      this.#break(
         error instanceof ProtocolError ? error : new ProtocolError(`libvirt connection: ${error}`, { cause: error }),
       );
-      this.#stream.destroy();
     }
   }
 
@@ -170,6 +171,12 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     this.#stream.write(encodeFrame(header, none, undefined));
   }
 
+  /** Nothing more comes. */
+  #break(error: Error): void {
+    this.#end(error);
+    this.#hangUp();
+  }
+
   #end(error: Error | null): void {
     if (this.#ended) return;
     this.#over.abort();
@@ -178,10 +185,16 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     if (error === null) this.#calls.leave(new ConnectionLost('the connection was closed here'));
     else
       this.#calls.fail(error instanceof ConnectionLost ? error : new ConnectionLost(error.message, { cause: error }));
-    if (this.#calls.inFlight > 0) {
-      const late = setTimeout(() => this.#stream.destroy(), 1_000);
-      this.#stream.once('close', () => clearTimeout(late));
-    } else this.#stream.destroy();
+    if (this.#calls.inFlight === 0) this.#hangUp();
+    else {
+      const late = setTimeout(() => this.#hangUp(), 1_000);
+      this.#gone.promise.finally(() => clearTimeout(late));
+    }
     this.emit('closed', error);
+  }
+
+  #hangUp(): void {
+    this.#stream.destroy();
+    this.#gone.resolve();
   }
 }

@@ -1,4 +1,6 @@
+import { Duplex } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { Connection } from '../../src/libvirt/connection.ts';
 import { ConnectionLost, ProtocolError } from '../../src/libvirt/errors.ts';
 import { type DomainEvent, domainEvents } from '../../src/libvirt/events.ts';
 import { frameType, keepaliveProgram } from '../../src/libvirt/frame.ts';
@@ -171,6 +173,29 @@ describe('the end', () => {
     await Promise.all([closed, left]);
     expect(heard).not.toHaveBeenCalled();
     expect(peer.frames.length).toBe(1);
+  });
+
+  test('closed while a call is under way, and the daemon hangs up instead', async () => {
+    const { connection, peer } = connected();
+    connection.call(hostname, undefined).catch(() => {});
+    await peer.frame(1);
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const closed = connection.close();
+      peer.stream.end();
+      await closed;
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test('on a stream that never says that it has ended', async () => {
+    const silent = new Duplex({ read: () => {}, write: (_chunk, _encoding, done) => done(), emitClose: false });
+    const connection = new Connection(silent).start();
+    await connection.close();
+    await connection.close();
+    expect(silent.destroyed).toBe(true);
   });
 
   test('closed while the daemon hangs: the stream ends within a second or so', async () => {
