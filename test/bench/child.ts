@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { environment } from './image.ts';
 
 export interface Usage {
   /** Milliseconds of CPU since its start, all threads. */
@@ -35,6 +36,7 @@ export class Child implements AsyncDisposable {
   static start(script: string, args: readonly string[], options: readonly string[] = []): Child {
     return new Child(
       fork(fileURLToPath(new URL(`../../dist/bench/${script}.js`, import.meta.url)), args, {
+        env: { ...process.env, ...environment },
         execArgv: [...options],
         serialization: 'advanced',
         stdio: ['ignore', 'ignore', 'inherit', 'ipc'],

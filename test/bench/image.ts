@@ -14,6 +14,11 @@ export const [entrypoint, healthCheck] = [
 const bounded = "process.getBuiltinModule('v8').setFlagsFromString('--semi-space-growth-factor=1')";
 export const nodeOptions: readonly string[] = [`--import=data:text/javascript,${bounded}`];
 
+/** Of its environment, what the bridge's cost depends on. */
+export const environment: Readonly<Record<string, string>> = {
+  MALLOC_ARENA_MAX: /^ENV .*\bMALLOC_ARENA_MAX=(\d+)/m.exec(dockerfile)?.[1] ?? '',
+};
+
 function instruction(pattern: RegExp): string[] {
   const words: string[] = JSON.parse(pattern.exec(dockerfile)?.[1] ?? '[]');
   return words.map(word => (word === 'node' ? process.execPath : word.replace(/^\/app\//, root)));
