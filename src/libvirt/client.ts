@@ -51,7 +51,7 @@ export class Libvirt {
       await shakeHands(connection, { name: uri.name, readOnly }, { signal });
       return new Libvirt(connection);
     } catch (error) {
-      void connection?.close();
+      connection?.[Symbol.dispose]();
       // The caller's own deadline may be the earlier one.
       const late = deadline.aborted ? `within ${openTimeout} ms` : signal.reason?.name === 'TimeoutError' && 'in time';
       if (late) throw new ConnectError(`libvirt did not answer ${late}`, { cause: error });

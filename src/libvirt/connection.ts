@@ -106,8 +106,10 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     else this.once('closed', listener);
   }
 
+  /** Ends it, and hangs up without waiting: for one that has no event callbacks. */
   [Symbol.dispose](): void {
-    void this.close();
+    this.#end(null);
+    this.#hangUp();
   }
 
   async #flushed(): Promise<void> {

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { main } from '../../src/app/run.ts';
 import type { Stats } from '../../src/model/stats.ts';
 import { expanded } from '../discovery/expanded.ts';
-import { slow } from '../eventually.ts';
+import { eventually, slow } from '../eventually.ts';
 import { dsmXml } from '../fakes/libvirtd/xml.ts';
 import { recorder } from '../mqtt/inbox.ts';
 import { type Line, startProxy } from '../mqtt/proxy.ts';
@@ -440,7 +440,7 @@ describe('closed', () => {
     expect(await response(seen)).toMatchObject({ status: 'failed', code: 'outcome_unknown' });
     await seen.take('b/bridge/state', 'offline');
     expect(domain.active).toBe(true);
-    expect(daemon.sessions.size).toBe(0);
+    await eventually(() => expect(daemon.sessions.size).toBe(0));
     await running.stop();
   });
 
@@ -482,6 +482,6 @@ describe('closed', () => {
     await running.stop();
     expect(performance.now() - before).toBeLessThan(slow);
     await seen.take('b/bridge/state', 'offline');
-    expect(running.daemon.sessions.size).toBe(0);
+    await eventually(() => expect(running.daemon.sessions.size).toBe(0));
   });
 });
