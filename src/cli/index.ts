@@ -18,7 +18,7 @@ async function start(): Promise<void> {
   if (code !== null) process.exitCode = code;
   else if (verb === '--version' && args.length === 0) stdout.write(`${version}\n`);
   else {
-    // The young generation stays at 2 MiB. Else it doubles up to 32, and V8 gives none of it back.
+    // The young generation stays at 2 MiB, unless `run` has many VMs. Else it doubles up to 32, and V8 gives none of it back.
     process.getBuiltinModule('node:v8').setFlagsFromString('--semi-space-growth-factor=1');
     useCompiledCode(env);
     await import('./program.ts');
